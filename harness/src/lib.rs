@@ -1,1 +1,3 @@
-//! Comeback.
+//! Comeback: kill it, see what comes back.
+
+pub mod clock;

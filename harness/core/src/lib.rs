@@ -1,1 +1,20 @@
-//! Core.
+//! The pure core of Comeback: what shall happen, what happened, and what it means.
+//!
+//! [`plan`] says what shall happen, [`schedule`] expands it under a seed, [`journal`] holds what did
+//! happen ([`event`]s and [`operation`]s), [`analysis`] turns that into numbers with the help of
+//! [`statistics`], and [`verdict`] judges them. [`summary`] is the document other programs read.
+//!
+//! Nothing here touches a file, a process, a socket or a clock: the same input gives the same output.
+//! Every other crate of the project may import this one; this one imports none of them.
+
+pub mod analysis;
+pub mod event;
+pub mod ids;
+pub mod journal;
+pub mod operation;
+pub mod plan;
+pub mod schedule;
+pub mod statistics;
+pub mod summary;
+pub mod units;
+pub mod verdict;

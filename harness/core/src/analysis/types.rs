@@ -1,0 +1,267 @@
+//! What an analysis consists of. Everything here is plain data: see the siblings for how it is computed.
+
+use hdrhistogram::Histogram;
+
+use crate::event::{Evidence, Exit};
+use crate::ids::{ArmId, TrialId};
+use crate::journal::Header;
+use crate::operation::ErrorClass;
+use crate::summary::{SessionCounts, Windowed, WriteCounts};
+
+/// A run, understood.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// What was to happen.
+    pub header: Header,
+    /// One entry for each arm of the plan, in its order.
+    pub arms: Vec<ArmAnalysis>,
+    /// The run did not come to its own end.
+    pub incomplete: Option<String>,
+}
+
+/// An arm's trials.
+#[derive(Clone, Debug)]
+pub struct ArmAnalysis {
+    /// Its place in the plan.
+    pub id: ArmId,
+    /// Its name.
+    pub name: String,
+    /// One line for people: where this server keeps its state.
+    pub about: String,
+    /// Why it could not run here.
+    pub skipped: Option<String>,
+    /// Its trials, with and without a fault, in the order they ran.
+    pub trials: Vec<TrialAnalysis>,
+}
+
+impl ArmAnalysis {
+    /// Trials with a fault that count.
+    pub fn faulted(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        self.trials
+            .iter()
+            .filter(|trial| !trial.control && trial.void.is_none())
+    }
+
+    /// Trials without a fault that count.
+    pub fn controls(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        self.trials
+            .iter()
+            .filter(|trial| trial.control && trial.void.is_none())
+    }
+}
+
+/// One trial, understood.
+#[derive(Clone, Debug)]
+pub struct TrialAnalysis {
+    /// Which.
+    pub id: TrialId,
+    /// Without a fault.
+    pub control: bool,
+    /// Why it does not count, if so: it ended early, the fault did not land, the load missed its floor…
+    pub void: Option<String>,
+    /// Whether the fault's effect was confirmed.
+    pub landed: bool,
+    /// What happened to the processes, in order, relative to T0.
+    pub chain: Chain,
+    /// What became of the sessions.
+    pub sessions: SessionCounts,
+    /// What became of the acknowledged writes.
+    pub writes: WriteCounts,
+    /// What the clients saw. In a control trial everything after warm-up is `before`.
+    pub errors: Windowed<ErrorTally>,
+    /// Latency of correct operations from their intended start, in µs, with the failed ones beside it.
+    pub latency: Windowed<LatencyTally>,
+    /// Goodput and errors over time, in windows of the plan's length, relative to the fault.
+    pub timeline: Vec<TimelineWindow>,
+    /// First failed operation − T0.
+    pub time_to_detect: Option<f64>,
+    /// Earliest moment from which the service stays within the baseline's band, − T0.
+    pub time_to_steady: Option<Time>,
+    /// Longest time between two correct replies, in ms.
+    pub longest_gap_ms: Option<f64>,
+    /// Equivalent seconds of full outage.
+    pub outage_area_s: Option<f64>,
+    /// T0 − acknowledgement of the oldest lost write, in ms.
+    pub loss_window_ms: Option<f64>,
+    /// The pacer's lateness in the baseline, in µs.
+    pub send_lag: LatencyTally,
+    /// Operations the schedule wanted, and those whose first byte was written, over the whole load.
+    pub load: LoadTally,
+    /// Things a reader should know, as sentences.
+    pub findings: Vec<String>,
+}
+
+/// What happened to the processes around a fault; every time in ms relative to T0, the confirmed exit.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    /// The signal was sent (negative or zero).
+    pub killed: Option<f64>,
+    /// How the old process ended.
+    pub exit: Option<Exit>,
+    /// The new process was executed; the error is how long the start call took.
+    pub executed: Option<Time>,
+    /// The first connection was accepted.
+    pub listening: Option<Time>,
+    /// The first correct reply of the new process.
+    pub ready: Option<Time>,
+    /// How that reply is known to come from it.
+    pub evidence: Option<Evidence>,
+}
+
+/// A measured time after T0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Time {
+    /// It was seen at `ms`; the truth lies at most `error_ms` earlier.
+    At {
+        /// When it was seen.
+        ms: f64,
+        /// How much earlier it may have been true.
+        error_ms: f64,
+    },
+    /// It was not seen until this many ms after T0.
+    Beyond {
+        /// How long was looked.
+        ms: f64,
+    },
+}
+
+impl Time {
+    /// The time in ms, infinite when it was not seen.
+    pub const fn or_infinite(self) -> f64 {
+        match self {
+            Self::At { ms, .. } => ms,
+            Self::Beyond { .. } => f64::INFINITY,
+        }
+    }
+}
+
+/// Failed operations of a window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorTally {
+    /// Operations scheduled.
+    pub scheduled: u64,
+    /// Failed ones, by class, in the order of [`ErrorClass::ALL`].
+    pub failed: std::collections::BTreeMap<ErrorClass, u64>,
+}
+
+/// Latencies of a window: a histogram in µs, and the failures, which count as infinite.
+#[derive(Clone, Debug)]
+pub struct LatencyTally {
+    /// Of the operations that succeeded.
+    pub histogram: Histogram<u64>,
+    /// How many failed.
+    pub failed: u64,
+}
+
+/// What the schedule wanted and what became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadTally {
+    /// Operations the schedule wanted.
+    pub scheduled: u64,
+    /// Operations whose first byte was written.
+    pub sent: u64,
+    /// Operations that could not start in time.
+    pub dropped: u64,
+}
+
+/// One window of the timeline. Operations belong to the window of their intended start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimelineWindow {
+    /// Start of the window, in ms relative to the fault (in a control trial: to where it would have been).
+    pub start_ms: f64,
+    /// Length in ms.
+    pub length_ms: f64,
+    /// What was scheduled and what failed.
+    pub errors: ErrorTally,
+    /// Median latency of the correct ones, in ms.
+    pub p50_ms: Option<f64>,
+    /// 99th percentile, in ms; infinite when more than 1 % failed.
+    pub p99_ms: Option<f64>,
+}
+
+impl TimelineWindow {
+    /// Correct operations per second.
+    pub fn goodput(&self) -> f64 {
+        self.errors.correct() as f64 * 1_000.0 / self.length_ms
+    }
+}
+
+impl ErrorTally {
+    /// Operations that failed.
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Operations that did not.
+    pub fn correct(&self) -> u64 {
+        self.scheduled - self.failures()
+    }
+
+    /// Failed / scheduled, when anything was scheduled.
+    pub fn rate(&self) -> Option<f64> {
+        (self.scheduled > 0).then(|| self.failures() as f64 / self.scheduled as f64)
+    }
+
+    /// Counts one operation.
+    pub fn count(&mut self, error: Option<ErrorClass>) {
+        self.scheduled += 1;
+        if let Some(class) = error {
+            *self.failed.entry(class).or_default() += 1;
+        }
+    }
+
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Self) {
+        self.scheduled += other.scheduled;
+        for (class, count) in &other.failed {
+            *self.failed.entry(*class).or_default() += count;
+        }
+    }
+}
+
+impl Default for LatencyTally {
+    fn default() -> Self {
+        Self {
+            histogram: new_histogram(),
+            failed: 0,
+        }
+    }
+}
+
+/// Three significant digits, growing with what is recorded.
+fn new_histogram() -> Histogram<u64> {
+    // 3 lies within the 0..=5 digits the library accepts, its only reason to fail.
+    Histogram::new(3).unwrap_or_else(|_| unreachable!("three significant digits are valid"))
+}
+
+impl LatencyTally {
+    /// Counts one operation that succeeded after `us` µs, or failed.
+    pub fn count(&mut self, us: Option<u64>) {
+        match us {
+            Some(us) => self.histogram.saturating_record(us),
+            None => self.failed += 1,
+        }
+    }
+
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Self) {
+        // A growing histogram takes any other of the same precision; there is no other kind here.
+        let added = self.histogram.add(&other.histogram);
+        debug_assert!(added.is_ok());
+        self.failed += other.failed;
+    }
+
+    /// The q-quantile in ms: absent without samples, infinite where it falls on a failure.
+    pub fn quantile_ms(&self, q: f64) -> Option<f64> {
+        let total = self.histogram.len() + self.failed;
+        if total == 0 {
+            return None;
+        }
+        let rank = ((q * total as f64).ceil() as u64).max(1);
+        if rank > self.histogram.len() {
+            return Some(f64::INFINITY);
+        }
+        let within = rank as f64 / self.histogram.len() as f64;
+        Some(self.histogram.value_at_quantile(within) as f64 / 1_000.0)
+    }
+}

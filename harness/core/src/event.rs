@@ -1,0 +1,243 @@
+//! Events: facts in the past tense, without derived values, appended as they happen.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ArmId, BootId, Incarnation, TrialId};
+use crate::plan::Signal;
+use crate::units::Elapsed;
+
+/// Something that happened at a point of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    #[serde(rename = "at_us")]
+    pub at: Elapsed,
+    /// In which trial, if in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<TrialId>,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// An arm cannot run here.
+    ArmSkipped {
+        /// Which.
+        arm: ArmId,
+        /// Why, and the mend.
+        reason: String,
+    },
+    /// A trial began.
+    TrialStarted {
+        /// Of which arm.
+        arm: ArmId,
+        /// Without a fault.
+        control: bool,
+    },
+    /// A part of the trial began.
+    PhaseEntered {
+        /// Which.
+        phase: Phase,
+    },
+    /// A process of the target was started; the event's time is when its program was executed.
+    TargetExecuted {
+        /// Which start.
+        incarnation: Incarnation,
+        /// Its process and process group.
+        pid: i32,
+        /// When the start was begun, before the program was executed.
+        requested_us: Elapsed,
+    },
+    /// A target could not be started, or ended before it was ready.
+    TargetStartFailed {
+        /// Which start.
+        incarnation: Incarnation,
+        /// What went wrong, in one line.
+        problem: String,
+        /// The last lines of its output.
+        tail: Vec<String>,
+    },
+    /// The first start of a target was answered by the readiness probe.
+    TargetReady {
+        /// Which process answers, if it says so.
+        boot: Option<BootId>,
+    },
+    /// A process of the target ended; the event's time is when that was confirmed (reaped).
+    TargetExited {
+        /// Which start.
+        incarnation: Incarnation,
+        /// How.
+        exit: Exit,
+        /// Why.
+        cause: ExitCause,
+        /// The last lines of its output, unless it was stopped by us.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tail: Vec<String>,
+    },
+    /// All clients tried to begin their sessions.
+    SessionsOpened {
+        /// Clients that have one.
+        opened: u32,
+        /// Clients whose login failed.
+        failed: u32,
+    },
+    /// The fault's signal was sent.
+    FaultRequested {
+        /// Which.
+        signal: Signal,
+    },
+    /// The fault's effect was not seen.
+    FaultMissed {
+        /// What was seen instead.
+        reason: String,
+    },
+    /// Processes of the old incarnation outlived the fault.
+    SurvivorsFound {
+        /// Their process ids.
+        pids: Vec<i32>,
+    },
+    /// The new incarnation's port accepted a connection for the first time.
+    FirstAccept {
+        /// When the last refused attempt was begun; absent when none was.
+        last_failed_us: Option<Elapsed>,
+    },
+    /// The first correct reply of the new process, on a fresh connection.
+    FirstCorrect {
+        /// When the last failed probe ended; absent when none failed.
+        last_failed_us: Option<Elapsed>,
+        /// How the reply is known to come from the new process.
+        evidence: Evidence,
+        /// How many probes were made.
+        probes: u64,
+    },
+    /// No correct reply of a new process within the horizon.
+    NotRecovered {
+        /// What the last probe saw.
+        last_failure: String,
+        /// How many probes were made.
+        probes: u64,
+    },
+    /// The load ended; what the schedule wanted and what became of it.
+    LoadStopped {
+        /// Operations the schedule wanted until now.
+        scheduled: u64,
+        /// Operations whose first byte was written.
+        sent: u64,
+        /// Operations that could not start in time.
+        dropped: u64,
+    },
+    /// Processes of the trial outlived its end, and were killed.
+    LeftBehind {
+        /// Their process ids.
+        pids: Vec<i32>,
+    },
+    /// A trial ended early; what it measured until then is kept, but it does not count.
+    TrialAborted {
+        /// Why.
+        reason: String,
+    },
+    /// A trial ended, and nothing of it is left.
+    TrialEnded,
+    /// The run was interrupted by a signal.
+    RunInterrupted,
+    /// The run ended by itself.
+    RunEnded,
+}
+
+/// The parts of a trial, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The target starts and becomes ready.
+    Start,
+    /// The clients log in.
+    Open,
+    /// Load before anything is measured.
+    WarmUp,
+    /// Load that is compared with.
+    Baseline,
+    /// The fault is sent and confirmed (in a control trial: nothing is).
+    Fault,
+    /// The target starts again and is probed.
+    Recovery,
+    /// Load after recovery.
+    Settle,
+    /// Every session is read back.
+    ReadBack,
+    /// The target is stopped, and nothing is left.
+    Stop,
+}
+
+impl Phase {
+    /// Every phase, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Open,
+        Self::WarmUp,
+        Self::Baseline,
+        Self::Fault,
+        Self::Recovery,
+        Self::Settle,
+        Self::ReadBack,
+        Self::Stop,
+    ];
+
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Open => "open",
+            Self::WarmUp => "warm-up",
+            Self::Baseline => "baseline",
+            Self::Fault => "fault",
+            Self::Recovery => "recovery",
+            Self::Settle => "settle",
+            Self::ReadBack => "read-back",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// By itself, with this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "exited with status {status}"),
+            Self::Signal(signal) => write!(f, "was ended by signal {signal}"),
+        }
+    }
+}
+
+/// Why a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitCause {
+    /// By the fault: this is T0.
+    Injected,
+    /// Because the trial was over.
+    Stopped,
+    /// By itself, unasked.
+    Unasked,
+}
+
+/// How a reply is known to come from the new process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// It carries a boot id that no earlier incarnation had.
+    BootId(BootId),
+    /// The listening socket belongs to this process of the new incarnation, and to no older one.
+    SocketOwner(i32),
+}

@@ -1,0 +1,161 @@
+//! What one client did once: the rows from which sessions, writes, errors and latency are counted.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BootId, ClientId, SessionId, TrialId};
+use crate::units::Elapsed;
+
+/// One operation of one client, as the client saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The trial it belongs to.
+    pub trial: TrialId,
+    /// The client.
+    pub client: ClientId,
+    /// Which session of this client: for a login the one it tries to begin.
+    pub generation: u32,
+    /// What was done.
+    pub step: Step,
+    /// When the schedule wanted it.
+    #[serde(rename = "intended_us")]
+    pub intended: Elapsed,
+    /// When the pacer handed it out; later than intended by the generator's own lateness.
+    #[serde(rename = "dispatched_us")]
+    pub dispatched: Elapsed,
+    /// When its first byte was about to be written; absent when that never happened.
+    #[serde(rename = "sent_us")]
+    pub sent: Option<Elapsed>,
+    /// When its fate was known.
+    #[serde(rename = "finished_us")]
+    pub finished: Elapsed,
+    /// Whether it took effect.
+    pub outcome: Outcome,
+    /// What was wrong with it, seen by the client; absent when it was correct.
+    pub error: Option<ErrorClass>,
+    /// The HTTP status, if a reply came.
+    pub status: Option<u16>,
+    /// The session's counter as the reply gave it.
+    pub value: Option<u64>,
+    /// Which process answered, if it says so.
+    pub boot: Option<BootId>,
+}
+
+impl Operation {
+    /// The session it belongs to.
+    pub const fn session(&self) -> SessionId {
+        SessionId {
+            client: self.client,
+            generation: self.generation,
+        }
+    }
+
+    /// Whether the client got what it should.
+    pub const fn is_correct(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+/// What a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Begins a session.
+    Login,
+    /// Changes its state by one acknowledged write.
+    Act,
+    /// Looks at it.
+    Check,
+    /// Ends it.
+    Logout,
+    /// A request of a workload without sessions.
+    Get,
+    /// The final look at a session after recovery; not part of the load.
+    ReadBack,
+}
+
+/// Whether an operation took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It did: the server said so.
+    Acknowledged,
+    /// It did not.
+    Rejected,
+    /// It may have.
+    Indeterminate,
+}
+
+/// What a client saw go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// The connection was refused before a byte was sent.
+    Refused,
+    /// The connection ended (RST, EOF, EPIPE) after the request, or part of it, had left.
+    Reset,
+    /// The connection was not made in time.
+    ConnectTimeout,
+    /// The reply was not complete in time.
+    ResponseTimeout,
+    /// A 5xx.
+    ServerError,
+    /// A 4xx that does not speak of the session.
+    ClientError,
+    /// The server does not know the session any more, and says so (401, 403).
+    SessionRejected,
+    /// The server answered as if to a stranger, with a new session.
+    SessionRecreated,
+    /// The session names another user.
+    WrongIdentity,
+    /// A 2xx whose content the oracle refutes.
+    WrongAnswer,
+    /// The reply is not HTTP, or not within its bounds.
+    Malformed,
+    /// It could not start within its time-out after its intended time.
+    Unsent,
+    /// The harness itself failed (no descriptor, no local port): the trial is void.
+    HarnessError,
+}
+
+impl ErrorClass {
+    /// Every class, in the order they are shown.
+    pub const ALL: [Self; 13] = [
+        Self::Refused,
+        Self::Reset,
+        Self::ConnectTimeout,
+        Self::ResponseTimeout,
+        Self::ServerError,
+        Self::ClientError,
+        Self::SessionRejected,
+        Self::SessionRecreated,
+        Self::WrongIdentity,
+        Self::WrongAnswer,
+        Self::Malformed,
+        Self::Unsent,
+        Self::HarnessError,
+    ];
+
+    /// The name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ResponseTimeout => "response_timeout",
+            Self::ServerError => "server_error",
+            Self::ClientError => "client_error",
+            Self::SessionRejected => "session_rejected",
+            Self::SessionRecreated => "session_recreated",
+            Self::WrongIdentity => "wrong_identity",
+            Self::WrongAnswer => "wrong_answer",
+            Self::Malformed => "malformed",
+            Self::Unsent => "unsent",
+            Self::HarnessError => "harness_error",
+        }
+    }
+
+    /// The name for people.
+    pub fn label(self) -> String {
+        self.name().replace('_', " ")
+    }
+}

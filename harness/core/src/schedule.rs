@@ -1,0 +1,294 @@
+//! The schedule: a plan expanded under a seed. The same plan and seed give the same schedule, byte for
+//! byte, on every machine: all draws are made here, by formulas of our own over a ChaCha8 stream.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ArmId, ClientId, Seed, TrialId};
+use crate::operation::Step;
+use crate::plan::{Arrivals, Load, Plan, Workload};
+use crate::units::Span;
+
+/// Every trial of a run, in the order they run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// What everything was drawn from.
+    pub seed: Seed,
+    /// The trials.
+    pub trials: Vec<PlannedTrial>,
+}
+
+/// One trial to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedTrial {
+    /// Its number.
+    pub id: TrialId,
+    /// Its arm.
+    pub arm: ArmId,
+    /// Offset of the fault after the baseline's end; absent in a control trial.
+    pub fault_after: Option<Span>,
+    /// What its traffic is drawn from.
+    pub load_seed: Seed,
+}
+
+impl PlannedTrial {
+    /// Whether nothing is done to the target.
+    pub const fn is_control(&self) -> bool {
+        self.fault_after.is_none()
+    }
+}
+
+/// Expands a plan: rounds that hold each arm once, in random order, the control trial of each arm in a
+/// random round, so that a drift of the machine touches all arms alike.
+pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
+    let mut rng = Draws::new(seed.0);
+    let rounds = (plan.trials + plan.controls) as usize;
+    let arms: Vec<usize> = (0..plan.arms.len())
+        .filter(|arm| plan.arms[*arm].skip.is_none())
+        .collect();
+    let roles: Vec<Vec<bool>> = arms
+        .iter()
+        .map(|_| {
+            let mut controls = vec![false; rounds];
+            controls[..plan.controls as usize].fill(true);
+            rng.shuffle(&mut controls);
+            controls
+        })
+        .collect();
+    let mut trials = Vec::with_capacity(rounds * arms.len());
+    for round in 0..rounds {
+        let mut order: Vec<usize> = (0..arms.len()).collect();
+        rng.shuffle(&mut order);
+        for place in order {
+            let fault_after = Span::from_us(rng.below(plan.fault.jitter.as_us().max(1)));
+            trials.push(PlannedTrial {
+                id: TrialId(trials.len() as u32),
+                arm: ArmId(arms[place] as u32),
+                fault_after: (!roles[place][round]).then_some(fault_after),
+                load_seed: Seed(rng.next()),
+            });
+        }
+    }
+    Schedule { seed, trials }
+}
+
+/// One operation the schedule wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When, after the start of the load.
+    pub at: Span,
+    /// By whom.
+    pub client: ClientId,
+    /// What; a client without a session logs in instead.
+    pub step: Step,
+}
+
+/// The endless stream of arrivals for one worker of a trial.
+///
+/// Worker k serves the clients whose number is k modulo the number of workers, at its share of the rate:
+/// the sum of independent Poisson streams is a Poisson stream, so the whole is what the plan asked for.
+#[derive(Debug)]
+pub struct ArrivalStream {
+    draws: Draws,
+    arrivals: Arrivals,
+    mean_gap_us: f64,
+    next_us: f64,
+    worker: u32,
+    workers: u32,
+    clients: u64,
+    choices: Choices,
+}
+
+#[derive(Debug)]
+enum Choices {
+    Stateless,
+    Mix { act: u64, check: u64, total: u64 },
+}
+
+impl ArrivalStream {
+    /// The stream of worker `worker` (from 0) of a trial.
+    pub fn new(load: &Load, trial_seed: Seed, worker: u32) -> Self {
+        let clients = clients_of(load, worker);
+        let mean_gap_us = 1e6 / (load.rate * f64::from(clients) / f64::from(load.clients));
+        let choices = match &load.workload {
+            Workload::Stateless(_) => Choices::Stateless,
+            Workload::Sessions(flow) => {
+                let (act, check) = (u64::from(flow.mix.act), u64::from(flow.mix.check));
+                let logout = match flow.logout {
+                    Some(_) => u64::from(flow.mix.logout),
+                    None => 0,
+                };
+                Choices::Mix {
+                    act,
+                    check,
+                    total: act + check + logout,
+                }
+            }
+        };
+        // Evenly spaced streams of several workers must not fall on the same instants.
+        let offset = mean_gap_us * f64::from(worker) / f64::from(load.workers);
+        Self {
+            draws: Draws::new(trial_seed.0 ^ (u64::from(worker) << 32)),
+            arrivals: load.arrivals,
+            mean_gap_us,
+            next_us: offset,
+            worker,
+            workers: load.workers,
+            clients: u64::from(clients),
+            choices,
+        }
+    }
+}
+
+/// How many clients a worker serves.
+pub const fn clients_of(load: &Load, worker: u32) -> u32 {
+    (load.clients + load.workers - 1 - worker) / load.workers
+}
+
+impl Iterator for ArrivalStream {
+    type Item = Arrival;
+
+    fn next(&mut self) -> Option<Arrival> {
+        self.next_us += match self.arrivals {
+            Arrivals::Constant => self.mean_gap_us,
+            Arrivals::Poisson => -self.mean_gap_us * self.draws.unit().ln(),
+        };
+        let client = self.draws.below(self.clients) as u32 * self.workers + self.worker;
+        let step = match self.choices {
+            Choices::Stateless => Step::Get,
+            Choices::Mix { act, check, total } => {
+                let draw = self.draws.below(total);
+                if draw < act {
+                    Step::Act
+                } else if draw < act + check {
+                    Step::Check
+                } else {
+                    Step::Logout
+                }
+            }
+        };
+        Some(Arrival {
+            at: Span::from_us(self.next_us as u64),
+            client: ClientId(client),
+            step,
+        })
+    }
+}
+
+/// Draws whose formulas are fixed here, so that no library's update changes what a seed means.
+#[derive(Debug)]
+struct Draws(ChaCha8Rng);
+
+impl Draws {
+    fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// Uniform in 0..bound, by multiply-shift (bias below bound/2^64).
+    fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// Uniform in (0, 1]: 53 random bits, never 0, so that its logarithm is finite.
+    fn unit(&mut self) -> f64 {
+        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Fisher–Yates.
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let other = self.below(last as u64 + 1) as usize;
+            items.swap(last, other);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::test_plan;
+    use proptest::prelude::*;
+
+    fn stream(load: &Load, seed: u64, worker: u32, count: usize) -> Vec<Arrival> {
+        ArrivalStream::new(load, Seed(seed), worker)
+            .take(count)
+            .collect()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+        let plan = test_plan();
+        let bytes = |seed| serde_json::to_string(&expand(&plan, Seed(seed))).expect("serializes");
+        assert_eq!(bytes(7), bytes(7));
+        assert_ne!(bytes(7), bytes(8));
+    }
+
+    #[test]
+    fn a_seed_keeps_its_meaning_from_version_to_version() {
+        let plan = test_plan();
+        let first = expand(&plan, Seed(1)).trials[0];
+        assert_eq!(
+            serde_json::to_string(&first).expect("serializes"),
+            r#"{"id":0,"arm":1,"fault_after":"257405us","load_seed":16474271104546498459}"#
+        );
+        let arrival = stream(&plan.load, 1, 0, 1)[0];
+        assert_eq!(
+            (arrival.at.as_us(), arrival.client.0, arrival.step),
+            (3186, 6, Step::Act)
+        );
+    }
+
+    #[test]
+    fn a_skipped_arm_has_no_trials() {
+        let mut plan = test_plan();
+        plan.arms[0].skip = Some("not here".into());
+        assert!(
+            expand(&plan, Seed(3))
+                .trials
+                .iter()
+                .all(|trial| trial.arm != ArmId(0))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_arm_gets_its_trials_and_controls(seed: u64, trials in 1u32..8, controls in 0u32..3) {
+            let plan = Plan { trials, controls, ..test_plan() };
+            let schedule = expand(&plan, Seed(seed));
+            for arm in 0..plan.arms.len() as u32 {
+                let own: Vec<_> = schedule.trials.iter().filter(|t| t.arm == ArmId(arm)).collect();
+                prop_assert_eq!(own.len() as u32, trials + controls);
+                prop_assert_eq!(own.iter().filter(|t| t.is_control()).count() as u32, controls);
+                for at in own.iter().filter_map(|t| t.fault_after) {
+                    prop_assert!(at < plan.fault.jitter);
+                }
+            }
+        }
+
+        #[test]
+        fn each_worker_serves_its_own_clients_at_its_share_of_the_rate(
+            seed: u64, clients in 1u32..50, workers in 1u32..4, poisson: bool,
+        ) {
+            let workers = workers.min(clients);
+            let mut load = Load { clients, workers, rate: 1_000.0, ..test_plan().load };
+            load.arrivals = if poisson { Arrivals::Poisson } else { Arrivals::Constant };
+            let mut total = 0;
+            for worker in 0..workers {
+                total += clients_of(&load, worker);
+                let drawn = stream(&load, seed, worker, 4_000);
+                prop_assert!(drawn.iter().all(|a| a.client.0 < clients && a.client.0 % workers == worker));
+                prop_assert!(drawn.is_sorted_by_key(|a| a.at));
+                let seconds = drawn[3_999].at.as_secs();
+                let wanted = 4_000.0 / (1_000.0 * f64::from(clients_of(&load, worker)) / f64::from(clients));
+                // 4,000 exponential gaps: standard deviation 1.6 %, so 10 % is beyond six of them.
+                prop_assert!((seconds / wanted - 1.0).abs() < 0.1, "{} against {}", seconds, wanted);
+            }
+            prop_assert_eq!(total, clients);
+        }
+    }
+}

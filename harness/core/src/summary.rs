@@ -1,0 +1,195 @@
+//! The summary document: the run's figures for other programs, with a published JSON Schema.
+//!
+//! Every time is in milliseconds unless its name says otherwise. A figure that too few trials support is
+//! null, never a guess.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::Machine;
+use crate::verdict::Outcome;
+
+/// The version of the document's shape.
+pub const SCHEMA: u32 = 1;
+
+/// A run's figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// The version of this document's shape.
+    pub schema: u32,
+    /// The experiment's name.
+    pub name: String,
+    /// What all randomness followed from.
+    pub seed: u64,
+    /// Wall time at the run's start, RFC 3339.
+    pub started: String,
+    /// Pass, fail or inconclusive.
+    pub verdict: Outcome,
+    /// Why, in sentences.
+    pub reasons: Vec<String>,
+    /// Where it ran.
+    pub machine: Machine,
+    /// One entry for each arm of the plan, in its order.
+    pub arms: Vec<ArmSummary>,
+}
+
+/// Whether an arm has figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It has.
+    Measured,
+    /// It could not run here, or no trial of it counts.
+    Skipped,
+}
+
+/// An arm's figures, over its trials with a fault; the control trials stand apart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ArmSummary {
+    /// Its name.
+    pub name: String,
+    /// Whether it has figures.
+    pub status: Status,
+    /// Why not, or what to know about its figures.
+    pub reason: Option<String>,
+    /// Trials with a fault that ran to their end.
+    pub trials: u32,
+    /// Trials whose fault was confirmed.
+    pub faults_landed: u32,
+    /// What became of the sessions acknowledged before the fault.
+    pub sessions: SessionCounts,
+    /// What became of the acknowledged writes of those sessions.
+    pub writes: WriteCounts,
+    /// What the clients saw, by window.
+    pub errors: Windowed<ErrorRate>,
+    /// Latency from the intended start, by window; a failed operation counts as infinite.
+    pub latency_ms: Windowed<Latency>,
+    /// First operation that failed through the fault − T0; negative when a client saw it first.
+    pub time_to_detect_ms: Distribution,
+    /// New process executed − T0.
+    pub time_to_restart_ms: Distribution,
+    /// First accepted connection − T0.
+    pub time_to_listen_ms: Distribution,
+    /// First correct reply of the new process − T0.
+    pub time_to_ready_ms: Distribution,
+    /// Back within the baseline's band for good − T0.
+    pub time_to_steady_ms: Distribution,
+    /// Longest time between two correct replies.
+    pub longest_gap_ms: Distribution,
+    /// Equivalent seconds of full outage.
+    pub outage_area_s: Distribution,
+    /// T0 − acknowledgement of the oldest lost write; only trials that lost one.
+    pub loss_window_ms: Distribution,
+    /// The pacer's lateness in the baseline, over all operations of all trials.
+    pub send_lag_ms: Latency,
+    /// The same server without a fault.
+    pub control: ControlSummary,
+}
+
+/// The trials without a fault: what fails here is not due to a crash.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ControlSummary {
+    /// How many ran to their end.
+    pub trials: u32,
+    /// What became of all acknowledged sessions.
+    pub sessions: SessionCounts,
+    /// What became of their acknowledged writes.
+    pub writes: WriteCounts,
+    /// What the clients saw after warm-up.
+    pub errors: ErrorRate,
+}
+
+/// A figure for the time before, during and after the fault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Windowed<T> {
+    /// Finished before the fault was sent.
+    pub before: T,
+    /// In flight at, or scheduled between, the fault and the first correct reply of the new process.
+    pub during: T,
+    /// Scheduled after that reply.
+    pub after: T,
+}
+
+/// The session ledger: each acknowledged session ends as exactly one of survived, rejected, recreated,
+/// reset, wrong_identity, undecided; lost = rejected + recreated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionCounts {
+    /// Login acknowledged before the fault, and not logged out.
+    pub acknowledged: u64,
+    /// Known afterwards, with a state not older than acknowledged.
+    pub survived: u64,
+    /// Rejected or re-created.
+    pub lost: u64,
+    /// Definitely not known any more.
+    pub rejected: u64,
+    /// Answered as a stranger, with a new session.
+    pub recreated: u64,
+    /// Known, but with a state older than acknowledged.
+    pub reset: u64,
+    /// Now names another user.
+    pub wrong_identity: u64,
+    /// Logged out before the fault, and honoured after it; not part of `acknowledged`.
+    pub zombie: u64,
+    /// No definite answer.
+    pub undecided: u64,
+    /// Login or logout in flight at the fault; not part of `acknowledged`.
+    pub ambiguous: u64,
+}
+
+/// The write ledger: kept + lost = acknowledged, for the sessions that could be read back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WriteCounts {
+    /// Acknowledged before the fault.
+    pub acknowledged: u64,
+    /// Found again.
+    pub kept: u64,
+    /// Absent, also because their session is lost.
+    pub lost: u64,
+    /// Applied more often than acknowledged or possibly sent.
+    pub duplicated: u64,
+    /// Rejected, yet present.
+    pub phantom: u64,
+    /// May or may not have been applied.
+    pub indeterminate: u64,
+}
+
+/// Failed operations by class.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorRate {
+    /// Operations scheduled.
+    pub scheduled: u64,
+    /// Failed / scheduled; null when nothing was scheduled.
+    pub rate: Option<f64>,
+    /// Failed operations of each class / scheduled; classes that did not occur are absent.
+    pub by_class: BTreeMap<String, f64>,
+}
+
+/// Quantiles of a latency; null where it is infinite (a failed operation) or where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+}
+
+/// A time over trials. Null where n is too small, or where the figure lies beyond the horizon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Distribution {
+    /// Trials with this figure, censored ones included.
+    pub n: u32,
+    /// Median.
+    pub median: Option<f64>,
+    /// Lower bound of the median's distribution-free interval of at least 95 %; needs n of 6.
+    pub low: Option<f64>,
+    /// Its upper bound.
+    pub high: Option<f64>,
+    /// 95th percentile; needs n of 59.
+    pub p95: Option<f64>,
+    /// The largest.
+    pub max: Option<f64>,
+    /// Trials in which it lies beyond the horizon.
+    pub censored: u32,
+}
