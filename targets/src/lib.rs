@@ -1,1 +1,229 @@
-//! Reference servers.
+//! Reference servers that speak one small HTTP contract and differ in one thing only: where they keep their state.
+//!
+//! Beside them stands the zoo: servers with one behaviour broken on purpose, each of which a test harness must notice.
+//! This crate knows nothing of the harness; it binds to the loopback address only. A new target is one file and one
+//! line in [`all`].
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+mod contract;
+mod error;
+mod folder;
+mod launch;
+mod session;
+mod writer;
+
+mod buffered;
+mod journal;
+mod memory;
+mod sqlite;
+mod token;
+mod token_newkey;
+mod zoo;
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+pub use error::{ServeError, StoreError};
+use launch::Launch;
+
+/// One server of the table.
+#[derive(Debug)]
+pub struct Target {
+    /// The name it is chosen by.
+    pub name: &'static str,
+    /// Where the state lives, or what is broken, in one line.
+    pub summary: &'static str,
+    /// Whether something is broken here on purpose.
+    pub zoo: bool,
+    /// Loads the state, binds, serves, drains.
+    start: fn(Launch) -> Result<(), ServeError>,
+}
+
+/// Where a server listens and where it keeps its files.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// The port on 127.0.0.1.
+    pub port: u16,
+    /// The data folder; it is created where it is missing.
+    pub data: PathBuf,
+}
+
+const TARGETS: &[Target] = &[
+    reference(
+        "token",
+        "with the client: a signed cookie, the key in a file",
+        token::start,
+    ),
+    reference(
+        "token-newkey",
+        "with the client: a signed cookie, a new key at each start",
+        token_newkey::start,
+    ),
+    reference("memory", "in the process: a hash map", memory::start),
+    reference(
+        "buffered",
+        "in the process, written to a file every 500 ms",
+        buffered::start,
+    ),
+    reference(
+        "journal",
+        "append-only log, synced before each acknowledgement",
+        journal::start,
+    ),
+    reference(
+        "sqlite",
+        "SQLite, write-ahead log, synchronous=FULL",
+        sqlite::start,
+    ),
+    planted(
+        "late-listener",
+        "token that binds 300 ms late",
+        zoo::late_listener::start,
+    ),
+    planted(
+        "early-health",
+        "token whose health check is good 200 ms before its work",
+        zoo::early_health::start,
+    ),
+    planted(
+        "orphan-keeps-port",
+        "memory whose worker outlives it and keeps the port",
+        zoo::orphan::start,
+    ),
+    planted(
+        "orphan-child",
+        "the worker of orphan-keeps-port, serving on its stdin",
+        zoo::orphan::start_child,
+    ),
+    planted(
+        "never-back",
+        "memory that hangs at every start but the first",
+        zoo::never_back::start,
+    ),
+    planted(
+        "dies-at-start",
+        "exits with an error at every start",
+        zoo::dies::start,
+    ),
+    planted(
+        "dies-at-restart",
+        "memory that exits at every start but the first",
+        zoo::dies::start_at_restart,
+    ),
+    planted(
+        "wrong-answer",
+        "memory that answers every 50th visit 1000 too high",
+        zoo::wrong_answer::start,
+    ),
+    planted(
+        "sequential-ids",
+        "memory whose session ids start at 1 in each process",
+        zoo::sequential_ids::start,
+    ),
+    planted(
+        "re-creates",
+        "memory that makes a guest of every unknown session",
+        zoo::re_creates::start,
+    ),
+    planted(
+        "double-apply",
+        "token that stores every 20th visit twice",
+        zoo::double_apply::start,
+    ),
+    planted(
+        "zombie",
+        "journal that remembers a logout in memory only",
+        zoo::zombie::start,
+    ),
+    planted(
+        "ignores-term",
+        "memory that heeds neither SIGTERM nor SIGINT",
+        zoo::ignores_term::start,
+    ),
+    planted(
+        "stalls",
+        "memory that takes 20 ms for each request, one at a time",
+        zoo::stalls::start,
+    ),
+    planted(
+        "chatty",
+        "memory that prints 400 KiB at each login",
+        zoo::chatty::start,
+    ),
+    planted(
+        "chunked",
+        "token whose answers come in chunks",
+        zoo::chunked::start,
+    ),
+    planted(
+        "trivial",
+        "no state: one fixed answer, for measuring load generators",
+        zoo::trivial::start,
+    ),
+];
+
+const fn reference(
+    name: &'static str,
+    summary: &'static str,
+    start: fn(Launch) -> Result<(), ServeError>,
+) -> Target {
+    Target {
+        name,
+        summary,
+        zoo: false,
+        start,
+    }
+}
+
+const fn planted(
+    name: &'static str,
+    summary: &'static str,
+    start: fn(Launch) -> Result<(), ServeError>,
+) -> Target {
+    Target {
+        name,
+        summary,
+        zoo: true,
+        start,
+    }
+}
+
+/// All targets, the reference servers first.
+pub fn all() -> &'static [Target] {
+    TARGETS
+}
+
+/// The target of this name.
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// Serves on 127.0.0.1 until SIGTERM or SIGINT has been heeded and the requests in flight are answered.
+///
+/// The port is bound after the state was loaded, so that listening means ready. The function blocks, on a
+/// current-thread runtime of its own.
+///
+/// # Errors
+/// When the state cannot be loaded or stored, the port cannot be bound, or the target fails on purpose.
+pub fn serve(target: &Target, options: &ServeOptions) -> Result<(), ServeError> {
+    folder::create(&options.data)?;
+    (target.start)(Launch::for_process(options))
+}
+
+/// Serves on a listener that is already bound, until `stop` is ready: for servers that run inside a test.
+///
+/// No signal handler is installed. `ignores-term` ignores `stop`, too.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_with(
+    target: &Target,
+    data: &Path,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    folder::create(data)?;
+    (target.start)(Launch::for_test(data, listener, Box::pin(stop)))
+}

@@ -1,0 +1,244 @@
+//! The HTTP contract all servers share, over a [`Store`] that holds the sessions.
+//!
+//! Nothing here knows where the state lives. The token servers, whose state is the cookie itself, have routes of their
+//! own in `token`, made of the same answers.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::routing::{Router, get, post};
+use axum_extra::extract::cookie::CookieJar;
+use cookie::{Cookie, SameSite};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ServeError, StoreError};
+use crate::session::{Session, SessionId, User};
+
+/// The cookie that carries a session id, or a token.
+pub(crate) const COOKIE: &str = "session";
+
+/// A place where sessions live.
+///
+/// An `Ok` is an acknowledgement: what it means for the change to be kept is what tells the servers apart.
+/// `Ok(None)` says that there is no such session.
+pub(crate) trait Store: Send + Sync + 'static {
+    /// Begins a new session with a counter of its own.
+    fn login(
+        &self,
+        user: User,
+    ) -> impl Future<Output = Result<(SessionId, Session), StoreError>> + Send;
+
+    /// Adds one to the session's counter.
+    fn visit(
+        &self,
+        id: SessionId,
+    ) -> impl Future<Output = Result<Option<Session>, StoreError>> + Send;
+
+    /// Reads the session.
+    fn me(&self, id: SessionId)
+    -> impl Future<Output = Result<Option<Session>, StoreError>> + Send;
+
+    /// Ends the session.
+    fn logout(
+        &self,
+        id: SessionId,
+    ) -> impl Future<Output = Result<Option<Session>, StoreError>> + Send;
+
+    /// Stores what is not stored yet; called once, after the drain.
+    fn close(&self) -> Result<(), ServeError> {
+        Ok(())
+    }
+}
+
+/// The routes of a server, and what is left to do when it ends.
+pub(crate) struct App {
+    pub(crate) router: Router,
+    pub(crate) close: Box<dyn FnOnce() -> Result<(), ServeError> + Send>,
+}
+
+impl App {
+    /// An app whose end needs no work.
+    pub(crate) fn stateless(router: Router) -> Self {
+        Self {
+            router: router.merge(health()),
+            close: Box::new(|| Ok(())),
+        }
+    }
+
+    /// The full contract over a store.
+    pub(crate) fn over<S: Store>(store: S) -> Self {
+        let routes = Router::new()
+            .route("/login", post(login::<S>))
+            .route("/visit", post(visit::<S>))
+            .route("/me", get(me::<S>))
+            .route("/logout", post(logout::<S>));
+        Self::with_routes(store, routes)
+    }
+
+    /// Routes of a target's own over a store.
+    pub(crate) fn with_routes<S: Store>(store: S, routes: Router<Arc<S>>) -> Self {
+        let store = Arc::new(store);
+        let router = routes.with_state(Arc::clone(&store)).merge(health());
+        Self {
+            router,
+            close: Box::new(move || store.close()),
+        }
+    }
+
+    /// Puts a layer around all routes.
+    pub(crate) fn map(self, change: impl FnOnce(Router) -> Router) -> Self {
+        Self {
+            router: change(self.router),
+            close: self.close,
+        }
+    }
+}
+
+/// A good answer, which hands out or changes a cookie where there is a reason to.
+pub(crate) struct Answer {
+    pub(crate) session: Session,
+    pub(crate) cookie: Option<Cookie<'static>>,
+}
+
+impl Answer {
+    pub(crate) fn plain(session: Session) -> Self {
+        Self {
+            session,
+            cookie: None,
+        }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let cookie = self
+            .cookie
+            .map(|cookie| AppendHeaders([("set-cookie", cookie.to_string())]));
+        (cookie, Json(self.session)).into_response()
+    }
+}
+
+/// An answer that is not good.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    BadBody(serde_json::Error),
+    NoSession,
+    NotStored(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::NotStored(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Self::BadBody(error) => (StatusCode::BAD_REQUEST, format!("not a login: {error}")),
+            Self::NoSession => (StatusCode::UNAUTHORIZED, "no such session".to_owned()),
+            Self::NotStored(error) => (StatusCode::INTERNAL_SERVER_ERROR, describe(&error)),
+        };
+        (status, Json(Problem { error })).into_response()
+    }
+}
+
+fn describe(error: &StoreError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// The body of an answer that is not good.
+#[derive(Serialize)]
+pub(crate) struct Problem {
+    pub(crate) error: String,
+}
+
+#[derive(Deserialize)]
+struct Login {
+    user: User,
+}
+
+/// Reads the body of a login.
+pub(crate) fn parse_login(body: &[u8]) -> Result<User, Refusal> {
+    let login: Login = serde_json::from_slice(body).map_err(Refusal::BadBody)?;
+    Ok(login.user)
+}
+
+pub(crate) async fn login<S: Store>(
+    State(store): State<Arc<S>>,
+    body: Bytes,
+) -> Result<Answer, Refusal> {
+    let (id, session) = store.login(parse_login(&body)?).await?;
+    Ok(Answer {
+        session,
+        cookie: Some(session_cookie(id.to_string())),
+    })
+}
+
+async fn visit<S: Store>(State(store): State<Arc<S>>, jar: CookieJar) -> Result<Answer, Refusal> {
+    let id = session_id(&jar).ok_or(Refusal::NoSession)?;
+    store
+        .visit(id)
+        .await?
+        .map(Answer::plain)
+        .ok_or(Refusal::NoSession)
+}
+
+async fn me<S: Store>(State(store): State<Arc<S>>, jar: CookieJar) -> Result<Answer, Refusal> {
+    let id = session_id(&jar).ok_or(Refusal::NoSession)?;
+    store
+        .me(id)
+        .await?
+        .map(Answer::plain)
+        .ok_or(Refusal::NoSession)
+}
+
+pub(crate) async fn logout<S: Store>(
+    State(store): State<Arc<S>>,
+    jar: CookieJar,
+) -> Result<Answer, Refusal> {
+    let id = session_id(&jar).ok_or(Refusal::NoSession)?;
+    let session = store.logout(id).await?.ok_or(Refusal::NoSession)?;
+    Ok(Answer {
+        session,
+        cookie: Some(removal_cookie()),
+    })
+}
+
+/// The session id in the request's cookies.
+pub(crate) fn session_id(jar: &CookieJar) -> Option<SessionId> {
+    SessionId::parse(jar.get(COOKIE)?.value())
+}
+
+/// The cookie that a login hands out.
+pub(crate) fn session_cookie(value: String) -> Cookie<'static> {
+    Cookie::build((COOKIE, value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .build()
+}
+
+/// The cookie that makes a client forget its session.
+pub(crate) fn removal_cookie() -> Cookie<'static> {
+    let mut cookie = session_cookie(String::new());
+    cookie.set_max_age(cookie::time::Duration::ZERO);
+    cookie
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+fn health() -> Router {
+    Router::new().route("/health", get(|| async { Json(Health { status: "ok" }) }))
+}

@@ -1,0 +1,129 @@
+//! The sessions that the log comes to, and the replay that finds them. Pure: bytes in, state out.
+
+use std::collections::HashMap;
+
+use crate::session::{Session, SessionId};
+
+use super::frame::{Entry, parse_entries, put_length, split_frame};
+
+/// Opens every log, and says how to read it.
+pub(super) const MAGIC: &[u8; 8] = b"cmbklog1";
+
+/// All live sessions, and what a snapshot of them would cost.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct State {
+    sessions: HashMap<SessionId, Session>,
+    snapshot_bytes: u64,
+}
+
+impl State {
+    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    /// About the length of a log that holds this state and no history.
+    pub(super) fn snapshot_bytes(&self) -> u64 {
+        self.snapshot_bytes
+    }
+
+    /// Applies an entry that was planned on this state.
+    pub(super) fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Put { id, session } => {
+                self.snapshot_bytes += put_length(&session);
+                self.sessions.insert(id, session);
+            }
+            Entry::Count { id, visits } => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.visits = visits;
+                }
+            }
+            Entry::End { id } => {
+                if let Some(session) = self.sessions.remove(&id) {
+                    self.snapshot_bytes -= put_length(&session);
+                }
+            }
+        }
+    }
+
+    /// The entries that make this state out of nothing.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.sessions.iter().map(|(&id, session)| Entry::Put {
+            id,
+            session: session.clone(),
+        })
+    }
+
+    /// Whether the entry can follow this state in a log that is sound.
+    fn admits(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Put { id, .. } => !self.sessions.contains_key(id),
+            Entry::Count { id, .. } | Entry::End { id } => self.sessions.contains_key(id),
+        }
+    }
+}
+
+/// What a log holds.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Replay {
+    pub(super) state: State,
+    /// Where the sound frames end; what follows was never acknowledged.
+    pub(super) sound_bytes: usize,
+}
+
+/// A log that cannot be trusted.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Damage {
+    /// Where the bad frame begins.
+    pub(super) offset: usize,
+    pub(super) reason: &'static str,
+}
+
+/// Reads a whole log.
+///
+/// # Errors
+/// When a frame is bad and a sound one follows, or a sound frame does not fit what stands before it. A bad frame with
+/// nothing sound behind it is the tail of a commit that a crash cut short, and is no error. A sound last frame that
+/// was damaged later looks the same; no log that ends without a mark elsewhere can tell.
+pub(super) fn replay(log: &[u8]) -> Result<Replay, Damage> {
+    let Some(mut rest) = log.strip_prefix(MAGIC) else {
+        return Err(Damage {
+            offset: 0,
+            reason: "this is not a log of sessions",
+        });
+    };
+    let mut state = State::default();
+    while !rest.is_empty() {
+        let offset = log.len() - rest.len();
+        let Some((payload, after)) = split_frame(rest) else {
+            if (1..rest.len()).any(|skipped| split_frame(&rest[skipped..]).is_some()) {
+                return Err(Damage {
+                    offset,
+                    reason: "a bad record has a sound one behind it",
+                });
+            }
+            return Ok(Replay {
+                state,
+                sound_bytes: offset,
+            });
+        };
+        let entries = parse_entries(payload).ok_or(Damage {
+            offset,
+            reason: "a sound record has no meaning",
+        })?;
+        for entry in entries {
+            if !state.admits(&entry) {
+                return Err(Damage {
+                    offset,
+                    reason: "a sound record contradicts the ones before it",
+                });
+            }
+            state.apply(entry);
+        }
+        rest = after;
+    }
+    Ok(Replay {
+        state,
+        sound_bytes: log.len(),
+    })
+}

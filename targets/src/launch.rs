@@ -1,0 +1,227 @@
+//! From loaded state to a served port and back: bind, accept, drain, close.
+//!
+//! A target loads its state and then hands its [`App`] to [`Launch::serve`]. Signals are caught from just before the
+//! bind, so that a process that listens can always be asked to drain.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::Router;
+use axum::serve::ListenerExt;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::ServeOptions;
+use crate::contract::App;
+use crate::error::{ServeError, StoreError};
+use crate::session::random_bytes;
+
+/// The header that tells one process from the next.
+pub(crate) const BOOT_ID: &str = "x-boot-id";
+
+/// Connections that may wait to be accepted: more than a load generator opens at once.
+const BACKLOG: i32 = 1024;
+
+/// How long requests in flight may take once the server was asked to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a target is started with.
+pub(crate) struct Launch {
+    data: PathBuf,
+    address: SocketAddr,
+    listener: Option<TcpListener>,
+    stop: StopWhen,
+}
+
+enum StopWhen {
+    Signalled,
+    Told(Stop),
+    Killed,
+}
+
+impl Launch {
+    pub(crate) fn for_process(options: &ServeOptions) -> Self {
+        Self {
+            data: options.data.clone(),
+            address: (Ipv4Addr::LOCALHOST, options.port).into(),
+            listener: None,
+            stop: StopWhen::Signalled,
+        }
+    }
+
+    pub(crate) fn for_test(data: &Path, listener: TcpListener, stop: Stop) -> Self {
+        Self {
+            data: data.to_owned(),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            listener: Some(listener),
+            stop: StopWhen::Told(stop),
+        }
+    }
+
+    /// The folder for the target's files; it exists.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Uses a listener that was bound elsewhere.
+    pub(crate) fn on(mut self, listener: TcpListener) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// Serves until killed: signals are caught and forgotten.
+    pub(crate) fn until_killed(mut self) -> Self {
+        self.stop = StopWhen::Killed;
+        self
+    }
+
+    /// Binds, serves, drains and closes the app.
+    pub(crate) fn serve(self, app: App) -> Result<(), ServeError> {
+        let App { router, close } = app;
+        let router = with_boot_id(router)?;
+        self.run(|listener, stop| drain(listener, router, stop))?;
+        close()
+    }
+
+    /// Binds and runs a server, on a runtime that ends with it.
+    pub(crate) fn run<F>(
+        mut self,
+        server: impl FnOnce(tokio::net::TcpListener, Stop) -> F,
+    ) -> Result<(), ServeError>
+    where
+        F: Future<Output = ()>,
+    {
+        runtime()?.block_on(async {
+            let stop = std::mem::replace(&mut self.stop, StopWhen::Killed).arm()?;
+            let listener = self.listen()?;
+            let local = tokio::net::TcpListener::from_std(listener)
+                .map_err(ServeError::system("register the listening socket"))?;
+            server(local, stop).await;
+            Ok(())
+        })
+    }
+
+    fn listen(&mut self) -> Result<TcpListener, ServeError> {
+        match self.listener.take() {
+            Some(listener) => {
+                listener
+                    .set_nonblocking(true)
+                    .map_err(ServeError::system("use the listening socket"))?;
+                Ok(listener)
+            }
+            None => bind(self.address),
+        }
+    }
+}
+
+impl StopWhen {
+    /// Installs the signal handlers; to be called inside a runtime.
+    fn arm(self) -> Result<Stop, ServeError> {
+        match self {
+            Self::Signalled => stop_signal(),
+            Self::Told(stop) => Ok(stop),
+            Self::Killed => {
+                // Never awaited: with the handlers in place, the signals do nothing.
+                let deaf = stop_signal()?;
+                Ok(Box::pin(async move {
+                    let _deaf = deaf;
+                    std::future::pending().await
+                }))
+            }
+        }
+    }
+}
+
+/// One thread is enough for every target, and starts fastest.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::system("start the runtime"))
+}
+
+/// Binds and listens, with SO_REUSEADDR, non-blocking.
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let listen = || {
+        let socket =
+            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        rustix::net::bind(&socket, &address)?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    };
+    listen().map_err(|source: rustix::io::Errno| ServeError::Bind {
+        address,
+        source: source.into(),
+    })
+}
+
+/// Ready at the first SIGTERM or SIGINT; the handlers are installed by the call, not by the first poll.
+pub(crate) fn stop_signal() -> Result<Stop, ServeError> {
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(ServeError::system("catch SIGTERM"))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(ServeError::system("catch SIGINT"))?;
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }))
+}
+
+/// Serves until `stop`; then closes the listener and the idle connections, and waits for the requests in flight.
+async fn drain(listener: tokio::net::TcpListener, router: Router, stop: Stop) {
+    let listener = listener.tap_io(|stream| {
+        // Fails only on a connection that is already dead.
+        let _ = stream.set_nodelay(true);
+    });
+    let (stopping, stopped) = oneshot::channel();
+    let stop = async move {
+        stop.await;
+        let _ = stopping.send(());
+    };
+    let deadline = async move {
+        match stopped.await {
+            Ok(()) => tokio::time::sleep(DRAIN_MAX).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        // Never an error, says axum.
+        _ = axum::serve(listener, router).with_graceful_shutdown(stop) => {}
+        () = deadline => {}
+    }
+}
+
+/// A name for this process: 16 hex digits.
+pub(crate) fn boot_id() -> Result<String, ServeError> {
+    let bytes = random_bytes().map_err(|error: StoreError| ServeError::Store(error))?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
+}
+
+fn with_boot_id(router: Router) -> Result<Router, ServeError> {
+    let name = boot_id()?;
+    let value = HeaderValue::try_from(name).map_err(|error| ServeError::System {
+        action: "name this boot",
+        source: std::io::Error::other(error),
+    })?;
+    Ok(router.layer(map_response(move |mut response: Response| {
+        response.headers_mut().insert(BOOT_ID, value.clone());
+        std::future::ready(response)
+    })))
+}

@@ -1,0 +1,62 @@
+//! `memory`: sessions in a hash map, gone with the process.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use crate::contract::{App, Store};
+use crate::error::{ServeError, StoreError};
+use crate::launch::Launch;
+use crate::session::{Session, SessionId, User};
+use crate::writer::lock;
+
+pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
+    launch.serve(App::over(Memory::default()))
+}
+
+/// The sessions of this process.
+#[derive(Default)]
+pub(crate) struct Memory {
+    sessions: Mutex<HashMap<SessionId, Session>>,
+}
+
+impl Memory {
+    pub(crate) fn holding(sessions: HashMap<SessionId, Session>) -> Self {
+        Self {
+            sessions: Mutex::new(sessions),
+        }
+    }
+
+    /// A copy of all sessions.
+    pub(crate) fn copy(&self) -> HashMap<SessionId, Session> {
+        lock(&self.sessions).clone()
+    }
+
+    /// Begins a session under an id that the caller chose.
+    pub(crate) fn begin(&self, id: SessionId, session: Session) {
+        lock(&self.sessions).insert(id, session);
+    }
+}
+
+impl Store for Memory {
+    async fn login(&self, user: User) -> Result<(SessionId, Session), StoreError> {
+        let id = SessionId::random()?;
+        let session = Session::new(user);
+        self.begin(id, session.clone());
+        Ok((id, session))
+    }
+
+    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(lock(&self.sessions).get_mut(&id).map(|session| {
+            session.visits += 1;
+            session.clone()
+        }))
+    }
+
+    async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(lock(&self.sessions).get(&id).cloned())
+    }
+
+    async fn logout(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(lock(&self.sessions).remove(&id))
+    }
+}

@@ -1,0 +1,60 @@
+//! The zoo: servers on the same contract, each with one behaviour broken on purpose.
+//!
+//! Each file says what is broken and what must expose it. A harness that does not notice is the broken one.
+
+pub(crate) mod chatty;
+pub(crate) mod chunked;
+pub(crate) mod dies;
+pub(crate) mod double_apply;
+pub(crate) mod early_health;
+pub(crate) mod ignores_term;
+pub(crate) mod late_listener;
+pub(crate) mod never_back;
+pub(crate) mod orphan;
+pub(crate) mod re_creates;
+pub(crate) mod sequential_ids;
+pub(crate) mod stalls;
+pub(crate) mod trivial;
+pub(crate) mod wrong_answer;
+pub(crate) mod zombie;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::ServeError;
+
+/// Whether this is the first start on the data folder; leaves a marker for the next one.
+fn is_first_start(data: &Path) -> Result<bool, ServeError> {
+    let marker = data.join("started-before");
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&marker)
+    {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(ServeError::file("create", &marker)(error)),
+    }
+}
+
+/// Picks every n-th event of this process, from any thread.
+struct EveryNth {
+    n: u64,
+    seen: AtomicU64,
+}
+
+impl EveryNth {
+    const fn new(n: u64) -> Self {
+        Self {
+            n,
+            seen: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts one event; true for the n-th, 2n-th, 3n-th.
+    fn is_due(&self) -> bool {
+        (self.seen.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(self.n)
+    }
+}

@@ -1,0 +1,154 @@
+//! What is broken in the zoo is broken in the way its files say.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use support::{Server, wait_until};
+
+#[test]
+fn early_health_is_healthy_before_it_works() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("early-health", data.path());
+    let mut client = server.client();
+    assert_eq!(client.health().status, 200);
+    let early = client.login("u17");
+    assert_eq!(early.status, 503);
+    assert_eq!(early.boot_id(), client.health().boot_id());
+    wait_until("work", || client.login("u17").status == 200);
+    server.drain();
+}
+
+#[test]
+fn wrong_answer_lies_at_each_fiftieth_visit_and_counts_right() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("wrong-answer", data.path());
+    let mut client = server.client();
+    client.login("u17");
+    for visit in 1..=100 {
+        let expected = if visit % 50 == 0 { visit + 1000 } else { visit };
+        assert_eq!(client.visit().session(), (200, "u17", expected));
+    }
+    assert_eq!(client.me().session(), (200, "u17", 100));
+    server.drain();
+}
+
+#[test]
+fn sequential_ids_gives_an_old_cookie_to_a_stranger() {
+    let data = tempfile::tempdir().unwrap();
+    let first = Server::start("sequential-ids", data.path());
+    let mut old = first.client();
+    old.login("u17");
+    assert_eq!(
+        old.cookie.as_deref(),
+        Some("session=00000000000000000000000000000001")
+    );
+    first.drain();
+
+    let second = Server::start("sequential-ids", data.path());
+    second.client().login("stranger");
+    assert_eq!(
+        old.moved_to(second.address).me().session(),
+        (200, "stranger", 0)
+    );
+    second.drain();
+}
+
+#[test]
+fn re_creates_never_misses_a_session() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("re-creates", data.path());
+    let mut client = server.client();
+    assert_eq!(client.me().session(), (200, "guest", 0));
+    assert_eq!(
+        client.visit().session(),
+        (200, "guest", 1),
+        "the new cookie counts"
+    );
+    client.cookie = Some("session=0123456789abcdef0123456789abcdef".to_owned());
+    assert_eq!(client.visit().session(), (200, "guest", 1));
+    assert_eq!(client.login("u17").session(), (200, "u17", 0));
+    assert_eq!(client.visit().session(), (200, "u17", 1));
+    server.drain();
+}
+
+#[test]
+fn double_apply_runs_ahead_of_its_answers() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("double-apply", data.path());
+    let mut client = server.client();
+    client.login("u17");
+    for visit in 1..=20 {
+        assert_eq!(client.visit().session(), (200, "u17", visit));
+    }
+    assert_eq!(client.me().session(), (200, "u17", 21));
+    server.drain();
+}
+
+#[test]
+fn a_zombie_rises_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let first = Server::start("zombie", data.path());
+    let mut client = first.client();
+    client.login("u17");
+    let cookie = client.cookie.clone();
+    client.logout();
+    client.cookie = cookie;
+    assert_eq!(client.visit().status, 401);
+    first.drain();
+
+    let second = Server::start("zombie", data.path());
+    assert_eq!(
+        client.moved_to(second.address).visit().session(),
+        (200, "u17", 1)
+    );
+    second.drain();
+}
+
+#[test]
+fn chunked_sends_its_answers_in_pieces() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("chunked", data.path());
+    let mut client = server.client();
+    for answer in [
+        client.login("u17"),
+        client.me(),
+        client.send("POST", "/login", "{}"),
+    ] {
+        assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
+        assert_eq!(answer.header("content-length"), None);
+        assert_eq!(answer.chunks, 3);
+        assert!(answer.body.is_object());
+    }
+    server.drain();
+}
+
+#[test]
+fn trivial_answers_pipelined_requests_however_they_are_cut() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("trivial", data.path());
+    let requests = "POST /visit HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}".repeat(3);
+    for cut in 1..requests.len() {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(&requests.as_bytes()[..cut]).unwrap();
+        stream.write_all(&requests.as_bytes()[cut..]).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        assert_eq!(
+            answers.matches("HTTP/1.1 200 OK\r\n").count(),
+            3,
+            "cut at {cut}"
+        );
+        assert_eq!(
+            answers.matches(r#"{"status":"ok"}"#).count(),
+            3,
+            "cut at {cut}"
+        );
+    }
+    server.drain();
+}
