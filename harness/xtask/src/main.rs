@@ -1,2 +1,100 @@
-//! The binary.
-fn main() {}
+//! The project's chores. `cargo xtask test` passes every check and installs what they need.
+
+#![expect(clippy::print_stderr, reason = "a chore tells what it does")]
+
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "The project's chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what is missing, then run every check: format, clippy, tests, documentation, README
+    Test,
+    /// Install the Debian packages that tests need
+    Install,
+    /// Draw the README's chart and the gallery anew, from a real run
+    Gallery,
+}
+
+/// Programs the tests start, and the Debian packages that bring them.
+const NEEDED: [(&str, &str); 2] = [("python3", "python3"), ("chromium", "chromium")];
+
+/// A chore that did not succeed: which command, and how it ended.
+struct Failed(String);
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Test => install().and_then(|()| test()),
+        Chore::Install => install(),
+        Chore::Gallery => gallery(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(what)) => {
+            eprintln!("xtask: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Result<(), Failed> {
+    run("cargo fmt --all --check", &[])?;
+    run("cargo clippy --workspace --all-targets -- --deny warnings", &[])?;
+    run("cargo test --workspace", &[])?;
+    run("cargo doc --workspace --no-deps", &[("RUSTDOCFLAGS", "--deny warnings")])?;
+    run("cargo test --release --package comeback --test readme -- --include-ignored", &[])
+}
+
+fn gallery() -> Result<(), Failed> {
+    run("rm -rf reports/gallery", &[])?;
+    run("cargo run --release -- compare --seed 1 --out reports/gallery", &[])?;
+    // The journal's operations are too many to keep; everything drawn from them stays.
+    run("rm -rf reports/gallery/operations.csv reports/gallery/logs", &[])
+}
+
+fn install() -> Result<(), Failed> {
+    let missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(|(program, _)| !is_on_path(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let as_root = if is_on_path("sudo") { "sudo " } else { "" };
+    let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
+    run(&format!("{as_root}apt-get update --quiet"), &quiet)?;
+    run(
+        &format!("{as_root}apt-get install --yes --quiet --no-install-recommends {}", missing.join(" ")),
+        &quiet,
+    )
+}
+
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Runs a command whose words hold no spaces, and says so first.
+fn run(line: &str, environment: &[(&str, &str)]) -> Result<(), Failed> {
+    eprintln!("xtask: {line}");
+    let mut words = line.split(' ');
+    let program = words.next().unwrap_or_default();
+    let status = Command::new(program)
+        .args(words)
+        .envs(environment.iter().copied())
+        .status()
+        .map_err(|error| Failed(format!("{program}: {error}")))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failed(format!("`{line}` ended with {status}")))
+    }
+}
