@@ -1,3 +1,18 @@
 //! Comeback: kill it, see what comes back.
+//!
+//! The rooms, and who may import whom (see `ARCHITECTURE.md`):
+//!
+//! ```text
+//! main → cli → engine → {supervise, load, record} → core
+//!         └──→ reports → core                 targets → (nothing of ours)
+//! ```
 
+pub mod cli;
 pub mod clock;
+pub mod console;
+pub mod engine;
+pub mod load;
+pub mod machine;
+pub mod record;
+pub mod supervise;
+pub mod watched;

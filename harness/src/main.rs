@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The binary: the only place that ends the process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    comeback::cli::main()
+}

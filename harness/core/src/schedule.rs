@@ -234,7 +234,7 @@ mod tests {
         let first = expand(&plan, Seed(1)).trials[0];
         assert_eq!(
             serde_json::to_string(&first).expect("serializes"),
-            r#"{"id":0,"arm":1,"fault_after":"257405us","load_seed":16474271104546498459}"#
+            r#"{"id":0,"arm":1,"fault_after":"76326us","load_seed":16136862674430550035}"#
         );
         let arrival = stream(&plan.load, 1, 0, 1)[0];
         assert_eq!(

@@ -35,6 +35,13 @@ pub struct Summary {
     pub arms: Vec<ArmSummary>,
 }
 
+impl Summary {
+    /// The published JSON Schema of this document.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Summary).to_value()
+    }
+}
+
 /// Whether an arm has figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

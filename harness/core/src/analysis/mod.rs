@@ -1,23 +1,97 @@
 //! Analysis: a journal understood. Pure and total: whatever the journal says, there is an answer, and
-//! what is odd about it becomes a finding.
+//! what is odd about it becomes a finding, or the reason why a trial does not count.
+//!
+//! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
+//! chain of [`recovery`], what the clients saw of the [`load`], the [`windows`] over time and with them
+//! the return to a [`steady`] state, the [`sessions`] and their [`ledger`], the [`findings`] and the
+//! reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
+mod facts;
+mod findings;
+mod ledger;
+mod load;
+mod recovery;
+mod sessions;
+mod steady;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod trial;
 mod types;
+mod void;
+mod windows;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
     Analysis, ArmAnalysis, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow,
     TrialAnalysis,
 };
 
+use crate::ids::{ArmId, TrialId};
 use crate::journal::Journal;
+use crate::operation::Operation;
 use crate::summary::Summary;
 use crate::verdict::Verdict;
+use facts::RunFacts;
 
 /// Understands a run.
-pub fn analyze(_journal: &Journal) -> Analysis {
-    unimplemented!()
+pub fn analyze(journal: &Journal) -> Analysis {
+    let plan = &journal.header.plan;
+    let run = facts::gather(&journal.events);
+    let mut operations: BTreeMap<TrialId, Vec<&Operation>> = BTreeMap::new();
+    for operation in &journal.operations {
+        operations.entry(operation.trial).or_default().push(operation);
+    }
+    let incomplete = incomplete(journal, &run, &operations);
+    let arms = (0_u32..)
+        .map(ArmId)
+        .zip(&plan.arms)
+        .map(|(id, arm)| ArmAnalysis {
+            id,
+            name: arm.name.clone(),
+            about: arm.about.clone(),
+            skipped: arm.skip.clone().or_else(|| run.skipped.get(&id).cloned()),
+            trials: run
+                .trials
+                .iter()
+                .filter(|facts| facts.arm == id)
+                .map(|facts| {
+                    let own = operations.get(&facts.id).cloned().unwrap_or_default();
+                    trial::analyze(plan, facts, own)
+                })
+                .collect(),
+        })
+        .collect();
+    Analysis { header: journal.header.clone(), arms, incomplete }
 }
 
 /// The summary document of an analysis and its verdict.
-pub fn summarize(_analysis: &Analysis, _verdict: &Verdict) -> Summary {
-    unimplemented!()
+pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
+    summary::summarize(analysis, verdict)
+}
+
+/// Why the journal does not hold a whole run, if so.
+fn incomplete(
+    journal: &Journal,
+    run: &RunFacts,
+    operations: &BTreeMap<TrialId, Vec<&Operation>>,
+) -> Option<String> {
+    if run.interrupted {
+        return Some("the run was interrupted".to_owned());
+    }
+    if journal.torn {
+        return Some("the journal's last line is torn: the harness ended while it wrote".to_owned());
+    }
+    if !run.ended {
+        return Some("the journal ends before the run does".to_owned());
+    }
+    let arms = journal.header.plan.arms.len();
+    if let Some(stray) = run.trials.iter().find(|trial| trial.arm.0 as usize >= arms) {
+        return Some(format!("trial {} belongs to no arm of the plan", stray.id.0));
+    }
+    let started: BTreeSet<TrialId> = run.trials.iter().map(|trial| trial.id).collect();
+    let stray = operations.keys().find(|trial| !started.contains(*trial))?;
+    Some(format!("there are operations of trial {}, which never started", stray.0))
 }

@@ -71,15 +71,15 @@ pub struct TrialAnalysis {
     pub errors: Windowed<ErrorTally>,
     /// Latency of correct operations from their intended start, in µs, with the failed ones beside it.
     pub latency: Windowed<LatencyTally>,
-    /// Goodput and errors over time, in windows of the plan's length, relative to the fault.
+    /// Goodput and errors over time, in windows of the plan's length, relative to the fault's sending.
     pub timeline: Vec<TimelineWindow>,
-    /// First failed operation − T0.
+    /// First failed operation − T0, in ms; negative when a client saw it first.
     pub time_to_detect: Option<f64>,
     /// Earliest moment from which the service stays within the baseline's band, − T0.
     pub time_to_steady: Option<Time>,
-    /// Longest time between two correct replies, in ms.
+    /// Longest time between two correct replies, or from the last one to the load's end, in ms.
     pub longest_gap_ms: Option<f64>,
-    /// Equivalent seconds of full outage.
+    /// Equivalent seconds of full outage until the load's end; absent in a control trial.
     pub outage_area_s: Option<f64>,
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub loss_window_ms: Option<f64>,
@@ -167,7 +167,8 @@ pub struct LoadTally {
 /// One window of the timeline. Operations belong to the window of their intended start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineWindow {
-    /// Start of the window, in ms relative to the fault (in a control trial: to where it would have been).
+    /// Start of the window, in ms relative to the fault's sending, which is `-killed` before T0 (in a control
+    /// trial: relative to where it would have been).
     pub start_ms: f64,
     /// Length in ms.
     pub length_ms: f64,
@@ -194,7 +195,7 @@ impl ErrorTally {
 
     /// Operations that did not.
     pub fn correct(&self) -> u64 {
-        self.scheduled - self.failures()
+        self.scheduled.saturating_sub(self.failures())
     }
 
     /// Failed / scheduled, when anything was scheduled.
@@ -228,6 +229,9 @@ impl Default for LatencyTally {
     }
 }
 
+/// A day: no operation lasts longer, and the histogram cannot grow without bounds.
+const LONGEST_US: u64 = 86_400_000_000;
+
 /// Three significant digits, growing with what is recorded.
 fn new_histogram() -> Histogram<u64> {
     // 3 lies within the 0..=5 digits the library accepts, its only reason to fail.
@@ -238,7 +242,11 @@ impl LatencyTally {
     /// Counts one operation that succeeded after `us` µs, or failed.
     pub fn count(&mut self, us: Option<u64>) {
         match us {
-            Some(us) => self.histogram.saturating_record(us),
+            Some(us) => {
+                // Not `saturating_record`: that one clamps to the initial 2 ms instead of growing.
+                let recorded = self.histogram.record(us.min(LONGEST_US));
+                debug_assert!(recorded.is_ok());
+            }
             None => self.failed += 1,
         }
     }

@@ -1,0 +1,251 @@
+//! What the events say of each trial, gathered; where the journal says a thing twice, the first holds.
+
+use std::collections::BTreeMap;
+
+use super::LoadTally;
+use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
+use crate::ids::{ArmId, BootId, Incarnation, TrialId};
+use crate::operation::Operation;
+use crate::units::Elapsed;
+
+/// What the events say of a run.
+#[derive(Debug, Default)]
+pub(super) struct RunFacts {
+    /// Each trial that started, in that order.
+    pub(super) trials: Vec<Facts>,
+    /// Arms that could not run, and why.
+    pub(super) skipped: BTreeMap<ArmId, String>,
+    /// A signal ended the run.
+    pub(super) interrupted: bool,
+    /// The run ended by itself.
+    pub(super) ended: bool,
+}
+
+/// What the events say of a trial.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) id: TrialId,
+    pub(super) arm: ArmId,
+    pub(super) control: bool,
+    /// When each phase was entered.
+    pub(super) phases: BTreeMap<Phase, Elapsed>,
+    /// Which process answered before the fault, if it said so.
+    pub(super) old_boot: Option<BootId>,
+    /// The fault was sent.
+    pub(super) requested: Option<Elapsed>,
+    /// The fault's effect was confirmed.
+    pub(super) injected: Option<(Elapsed, Exit)>,
+    /// Why the fault is taken not to have landed.
+    pub(super) missed: Option<String>,
+    /// Processes of the old server that outlived the fault.
+    pub(super) survivors: Vec<i32>,
+    /// The first restart: when it was executed, and when that was begun.
+    pub(super) restarted: Option<(Elapsed, Elapsed)>,
+    /// The first accepted connection, and the last refused one.
+    pub(super) accepted: Option<(Elapsed, Option<Elapsed>)>,
+    /// The first correct reply of the new process.
+    pub(super) correct: Option<Correct>,
+    /// The recovery was given up, and what the last probe saw.
+    pub(super) given_up: Option<(Elapsed, String)>,
+    /// The load ended.
+    pub(super) stopped: Option<(Elapsed, LoadTally)>,
+    /// Processes that outlived the trial.
+    pub(super) left_behind: Vec<i32>,
+    /// A start that failed: which, why, and the last line of its output.
+    pub(super) start_failed: Option<(Incarnation, String, Option<String>)>,
+    /// Ends nobody asked for, with the last line of output.
+    pub(super) unasked: Vec<(Incarnation, Exit, Option<String>)>,
+    /// Why it ended early.
+    pub(super) aborted: Option<String>,
+    /// It came to its end.
+    pub(super) ended: bool,
+}
+
+/// The first correct reply of the new process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Correct {
+    pub(super) at: Elapsed,
+    pub(super) last_failed: Option<Elapsed>,
+    pub(super) evidence: Evidence,
+}
+
+/// Gathers what the events say.
+pub(super) fn gather(events: &[Event]) -> RunFacts {
+    let mut run = RunFacts::default();
+    let mut places: BTreeMap<TrialId, usize> = BTreeMap::new();
+    for event in events {
+        match &event.kind {
+            EventKind::ArmSkipped { arm, reason } => {
+                run.skipped.entry(*arm).or_insert_with(|| reason.clone());
+            }
+            EventKind::RunInterrupted => run.interrupted = true,
+            EventKind::RunEnded => run.ended = true,
+            EventKind::TrialStarted { arm, control } => {
+                if let Some(id) = event.trial {
+                    places.entry(id).or_insert_with(|| {
+                        run.trials.push(Facts::new(id, *arm, *control));
+                        run.trials.len() - 1
+                    });
+                }
+            }
+            EventKind::PhaseEntered { .. }
+            | EventKind::TargetExecuted { .. }
+            | EventKind::TargetStartFailed { .. }
+            | EventKind::TargetReady { .. }
+            | EventKind::TargetExited { .. }
+            | EventKind::SessionsOpened { .. }
+            | EventKind::FaultRequested { .. }
+            | EventKind::FaultMissed { .. }
+            | EventKind::SurvivorsFound { .. }
+            | EventKind::FirstAccept { .. }
+            | EventKind::FirstCorrect { .. }
+            | EventKind::NotRecovered { .. }
+            | EventKind::LoadStopped { .. }
+            | EventKind::LeftBehind { .. }
+            | EventKind::TrialAborted { .. }
+            | EventKind::TrialEnded => {
+                let place = event.trial.and_then(|id| places.get(&id));
+                if let Some(trial) = place.and_then(|place| run.trials.get_mut(*place)) {
+                    trial.learn(event.at, &event.kind);
+                }
+            }
+        }
+    }
+    run
+}
+
+impl Facts {
+    const fn new(id: TrialId, arm: ArmId, control: bool) -> Self {
+        Self {
+            id,
+            arm,
+            control,
+            phases: BTreeMap::new(),
+            old_boot: None,
+            requested: None,
+            injected: None,
+            missed: None,
+            survivors: Vec::new(),
+            restarted: None,
+            accepted: None,
+            correct: None,
+            given_up: None,
+            stopped: None,
+            left_behind: Vec::new(),
+            start_failed: None,
+            unasked: Vec::new(),
+            aborted: None,
+            ended: false,
+        }
+    }
+
+    fn learn(&mut self, at: Elapsed, kind: &EventKind) {
+        match kind {
+            EventKind::PhaseEntered { phase } => {
+                self.phases.entry(*phase).or_insert(at);
+            }
+            EventKind::TargetReady { boot } => self.old_boot = self.old_boot.or(*boot),
+            EventKind::TargetExecuted { incarnation, pid: _, requested_us } => {
+                if *incarnation > Incarnation(0) {
+                    self.restarted.get_or_insert((at, *requested_us));
+                }
+            }
+            EventKind::TargetStartFailed { incarnation, problem, tail } => {
+                let failed = (*incarnation, problem.clone(), tail.last().cloned());
+                self.start_failed.get_or_insert(failed);
+            }
+            EventKind::TargetExited { incarnation, exit, cause, tail } => match cause {
+                ExitCause::Injected => {
+                    self.injected.get_or_insert((at, *exit));
+                }
+                ExitCause::Stopped => {}
+                ExitCause::Unasked => {
+                    self.unasked.push((*incarnation, *exit, tail.last().cloned()));
+                }
+            },
+            EventKind::FaultRequested { signal: _ } => {
+                self.requested.get_or_insert(at);
+            }
+            EventKind::FaultMissed { reason } => {
+                self.missed.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::SurvivorsFound { pids } => self.survivors.extend(pids),
+            EventKind::FirstAccept { last_failed_us } => {
+                self.accepted.get_or_insert((at, *last_failed_us));
+            }
+            EventKind::FirstCorrect { last_failed_us, evidence, probes: _ } => {
+                self.correct.get_or_insert(Correct {
+                    at,
+                    last_failed: *last_failed_us,
+                    evidence: *evidence,
+                });
+            }
+            EventKind::NotRecovered { last_failure, probes: _ } => {
+                self.given_up.get_or_insert_with(|| (at, last_failure.clone()));
+            }
+            EventKind::LoadStopped { scheduled, sent, dropped } => {
+                let (scheduled, sent, dropped) = (*scheduled, *sent, *dropped);
+                self.stopped.get_or_insert((at, LoadTally { scheduled, sent, dropped }));
+            }
+            EventKind::LeftBehind { pids } => self.left_behind.extend(pids),
+            EventKind::TrialAborted { reason } => {
+                self.aborted.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::TrialEnded => self.ended = true,
+            EventKind::SessionsOpened { opened: _, failed: _ }
+            | EventKind::ArmSkipped { .. }
+            | EventKind::TrialStarted { .. }
+            | EventKind::RunInterrupted
+            | EventKind::RunEnded => {}
+        }
+    }
+
+    /// B: the load is measured from here on.
+    pub(super) fn baseline(&self) -> Option<Elapsed> {
+        self.phases.get(&Phase::Baseline).copied()
+    }
+
+    /// K: the fault was sent. Never in a control trial.
+    pub(super) fn fault(&self) -> Option<Elapsed> {
+        let confirmed = self.injected.map(|(at, _)| at);
+        self.requested.or(confirmed).filter(|_| !self.control)
+    }
+
+    /// T0: the fault's effect was confirmed. Never in a control trial.
+    pub(super) fn cut(&self) -> Option<Elapsed> {
+        self.injected.map(|(at, _)| at).filter(|_| !self.control)
+    }
+
+    /// R: the first correct reply of the new process. Never in a control trial.
+    pub(super) fn recovered(&self) -> Option<Elapsed> {
+        self.correct.map(|correct| correct.at).filter(|_| !self.control)
+    }
+
+    /// Where the timeline's windows are aligned: the sending of the fault, or the moment it would have been.
+    pub(super) fn origin(&self) -> Option<Elapsed> {
+        self.fault()
+            .or_else(|| self.phases.get(&Phase::Fault).copied())
+            .or_else(|| self.baseline())
+    }
+
+    /// Whether what the client learned from this operation was so before the fault took effect.
+    ///
+    /// A reply read after T0 may be the old process's: it says so by its boot id, or, from a server
+    /// without one, its request left before T0 on a connection that no new process can have answered.
+    /// Without a fault everything is before.
+    pub(super) fn is_before_cut(&self, operation: &Operation) -> bool {
+        let Some(cut) = self.cut() else {
+            return true;
+        };
+        operation.finished <= cut
+            || match operation.boot {
+                Some(boot) => self.old_boot == Some(boot),
+                None => operation.status.is_some() && was_sent_by(operation, cut),
+            }
+    }
+}
+
+/// Whether the operation's first byte was written by `moment`.
+pub(super) fn was_sent_by(operation: &Operation, moment: Elapsed) -> bool {
+    operation.sent.is_some_and(|sent| sent <= moment)
+}

@@ -1,0 +1,118 @@
+//! What a reader of a trial should know, as sentences.
+
+use super::facts::Facts;
+use super::ledger::Oddities;
+use super::void::last_words;
+use super::words::{counted, was};
+use super::LatencyTally;
+use crate::event::Exit;
+use crate::ids::Incarnation;
+
+/// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
+const SEND_LAG_MS: f64 = 1.0;
+
+/// The findings of a trial.
+pub(super) fn findings(facts: &Facts, send_lag: &LatencyTally, oddities: &Oddities) -> Vec<String> {
+    let mut found = Vec::new();
+    found.extend(survivors(facts));
+    for (incarnation, exit, last_line) in &facts.unasked {
+        found.push(unasked(*incarnation, *exit, last_line.as_deref()));
+    }
+    found.extend(not_recovered(facts));
+    if !facts.left_behind.is_empty() {
+        let processes = processes(&facts.left_behind);
+        found.push(format!("{processes} outlived the trial and had to be killed"));
+    }
+    found.extend(late_sending(send_lag));
+    found.extend(about_sessions(oddities));
+    found.extend(about_writes(oddities));
+    found
+}
+
+fn survivors(facts: &Facts) -> Option<String> {
+    if facts.survivors.is_empty() {
+        return None;
+    }
+    let outlived = format!("{} of the old server outlived the kill", processes(&facts.survivors));
+    Some(match facts.recovered() {
+        Some(_) => outlived,
+        None => format!("the kill, or the restart, failed: {outlived}"),
+    })
+}
+
+fn unasked(incarnation: Incarnation, exit: Exit, last_line: Option<&str>) -> String {
+    let which = if incarnation > Incarnation(0) { "restarted target" } else { "target" };
+    format!("the {which} {exit} by itself{}", last_words(last_line))
+}
+
+fn not_recovered(facts: &Facts) -> Option<String> {
+    let (given_up, last_failure) = facts.given_up.as_ref()?;
+    if facts.recovered().is_some() {
+        return None;
+    }
+    let looked = given_up.since(facts.cut()?).as_secs();
+    let seen = match last_failure.as_str() {
+        "" => String::new(),
+        failure => format!("; the last probe saw: {failure}"),
+    };
+    Some(format!("no correct reply of a new process within {looked:.1} s{seen}"))
+}
+
+fn late_sending(send_lag: &LatencyTally) -> Option<String> {
+    let p99 = send_lag.quantile_ms(0.99)?;
+    (p99 > SEND_LAG_MS).then(|| {
+        format!(
+            "the generator itself was up to {p99:.1} ms late in 99 % of its operations \
+             (more than {SEND_LAG_MS} ms): the latencies of this trial carry that"
+        )
+    })
+}
+
+fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
+    let Oddities {
+        lost_before,
+        anothers_before,
+        refused_yet_known,
+        logged_out_yet_anothers,
+        lost_later,
+        anothers_later,
+        writes_lost_later: _,
+        writes_excess_later: _,
+    } = *oddities;
+    [
+        (lost_before, was(lost_before), "lost before any fault"),
+        (anothers_before, "named", "another user before any fault"),
+        (refused_yet_known, was(refused_yet_known), "refused once, and known at the read-back"),
+        (logged_out_yet_anothers, was(logged_out_yet_anothers), "logged out, and named another user after"),
+        (lost_later, "begun", "after the fault were lost"),
+        (anothers_later, "begun", "after the fault named another user"),
+    ]
+    .into_iter()
+    .filter(|(count, _, _)| *count > 0)
+    .map(|(count, verb, rest)| format!("{} {verb} {rest}", counted(count, "session")))
+}
+
+fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
+    let lost = oddities.writes_lost_later;
+    let excess = oddities.writes_excess_later;
+    [
+        (lost, format!("{} acknowledged after the fault {} absent", counted(lost, "write"), was(lost))),
+        (
+            excess,
+            format!(
+                "{} of sessions begun after the fault {} there without having been sent",
+                counted(excess, "write"),
+                was(excess)
+            ),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(count, sentence)| (count > 0).then_some(sentence))
+}
+
+/// Processes by their ids: `process 12`, `processes 12, 13`.
+fn processes(pids: &[i32]) -> String {
+    let list: Vec<String> = pids.iter().map(i32::to_string).collect();
+    let noun = if pids.len() == 1 { "process" } else { "processes" };
+    format!("{noun} {}", list.join(", "))
+}

@@ -1,0 +1,157 @@
+//! What the clients saw of the load: errors, latency, the first failure, the longest silence.
+
+use super::facts::Facts;
+use super::{ErrorTally, LatencyTally};
+use crate::event::Phase;
+use crate::operation::{Operation, Step};
+use crate::plan::Plan;
+use crate::summary::Windowed;
+use crate::units::Elapsed;
+
+/// A trial's measured operations: the opening logins, the warm-up and the read-back are not among them.
+#[derive(Debug)]
+pub(super) struct Load<'a> {
+    facts: &'a Facts,
+    /// In no particular order.
+    pub(super) operations: Vec<&'a Operation>,
+    /// When operations ceased to be wanted; absent when the trial has none.
+    pub(super) end: Option<Elapsed>,
+}
+
+/// The part of a trial an operation belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It finished before the fault was sent.
+    Before,
+    /// It was in flight at, or wanted between, the fault and the first correct reply.
+    During,
+    /// It was wanted after that reply.
+    After,
+}
+
+impl<'a> Load<'a> {
+    /// The load among a trial's operations.
+    pub(super) fn new(plan: &Plan, facts: &'a Facts, all: &[&'a Operation]) -> Self {
+        let operations: Vec<_> = match facts.baseline() {
+            None => Vec::new(),
+            Some(baseline) => all
+                .iter()
+                .copied()
+                .filter(|operation| is_load(operation.step) && operation.intended >= baseline)
+                .collect(),
+        };
+        let end = end(plan, facts, &operations);
+        Self { facts, operations, end }
+    }
+
+    /// Which part of the trial an operation belongs to; without a fault everything is before it.
+    pub(super) fn part(&self, operation: &Operation) -> Part {
+        match (self.facts.fault(), self.facts.recovered()) {
+            (None, _) => Part::Before,
+            (Some(fault), _) if operation.finished < fault => Part::Before,
+            (Some(_), Some(recovered)) if operation.intended >= recovered => Part::After,
+            (Some(_), _) => Part::During,
+        }
+    }
+
+    /// The operations of a part.
+    pub(super) fn of(&self, part: Part) -> impl Iterator<Item = &'a Operation> {
+        self.operations
+            .iter()
+            .copied()
+            .filter(move |operation| self.part(operation) == part)
+    }
+
+    /// The operations the baseline wanted, whatever became of them.
+    pub(super) fn baseline(&self) -> impl Iterator<Item = &'a Operation> {
+        let until = self.facts.fault();
+        self.operations
+            .iter()
+            .copied()
+            .filter(move |operation| until.is_none_or(|until| operation.intended < until))
+    }
+
+    /// Errors and latencies of each part.
+    pub(super) fn tallies(&self) -> (Windowed<ErrorTally>, Windowed<LatencyTally>) {
+        let mut errors = Windowed::<ErrorTally>::default();
+        let mut latency = Windowed::<LatencyTally>::default();
+        for operation in &self.operations {
+            let (errors, latency) = match self.part(operation) {
+                Part::Before => (&mut errors.before, &mut latency.before),
+                Part::During => (&mut errors.during, &mut latency.during),
+                Part::After => (&mut errors.after, &mut latency.after),
+            };
+            errors.count(operation.error);
+            latency.count(latency_us(operation));
+        }
+        (errors, latency)
+    }
+
+    /// The generator's own lateness in the baseline.
+    pub(super) fn send_lag(&self) -> LatencyTally {
+        let mut lag = LatencyTally::default();
+        for operation in self.baseline() {
+            lag.count(Some(operation.dispatched.since(operation.intended).as_us()));
+        }
+        lag
+    }
+
+    /// First failure a client saw of the fault − T0, in ms; negative when it came before T0.
+    pub(super) fn time_to_detect(&self) -> Option<f64> {
+        let cut = self.facts.cut()?;
+        let first = self
+            .of(Part::During)
+            .filter(|operation| !operation.is_correct())
+            .map(|operation| operation.finished)
+            .min()?;
+        Some(first.ms_after(cut))
+    }
+
+    /// Longest time without a correct reply, in ms: between two of them, or from the last one until
+    /// operations ceased to be wanted (a server that never came back was silent until then).
+    pub(super) fn longest_gap_ms(&self) -> Option<f64> {
+        let mut replies: Vec<Elapsed> = self
+            .operations
+            .iter()
+            .filter(|operation| operation.is_correct())
+            .map(|operation| operation.finished)
+            .collect();
+        replies.sort_unstable();
+        let last = *replies.last()?;
+        replies.extend(self.end.filter(|end| *end > last));
+        replies
+            .windows(2)
+            .map(|pair| pair[1].ms_after(pair[0]))
+            .max_by(f64::total_cmp)
+    }
+}
+
+/// When operations ceased to be wanted. The load is recorded as stopped only once its last operation has
+/// finished; the silence until then would pass for quiet, healthy windows.
+fn end(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Option<Elapsed> {
+    let last = operations.iter().map(|operation| operation.intended).max()?;
+    let settled = facts
+        .phases
+        .get(&Phase::Settle)
+        .map(|settle| *settle + plan.windows.settle);
+    let given_up = facts.given_up.as_ref().map(|(at, _)| *at);
+    let wanted = last.max(settled.or(given_up).unwrap_or(last));
+    Some(match facts.stopped {
+        Some((stopped, _)) => wanted.min(stopped),
+        None => last,
+    })
+}
+
+/// Finished − intended, in µs; absent for an operation that failed.
+pub(super) fn latency_us(operation: &Operation) -> Option<u64> {
+    operation
+        .is_correct()
+        .then(|| operation.finished.since(operation.intended).as_us())
+}
+
+const fn is_load(step: Step) -> bool {
+    match step {
+        Step::Login | Step::Act | Step::Check | Step::Logout | Step::Get => true,
+        Step::ReadBack => false,
+    }
+}

@@ -1,0 +1,35 @@
+//! What happened to the processes around a fault, as times after T0.
+
+use super::facts::Facts;
+use super::{Chain, Time};
+use crate::units::Elapsed;
+
+/// The chain of a trial; empty in a control trial.
+pub(super) fn chain(facts: &Facts) -> Chain {
+    let (Some(cut), false) = (facts.cut(), facts.control) else {
+        return Chain::default();
+    };
+    let beyond = || {
+        let (given_up, _) = facts.given_up.as_ref()?;
+        Some(Time::Beyond { ms: given_up.since(cut).as_ms() })
+    };
+    let executed = facts.restarted.map(|(at, requested)| seen(cut, at, Some(requested)));
+    let accepted = facts.accepted.map(|(at, last_failed)| seen(cut, at, last_failed));
+    let correct = facts.correct.map(|correct| seen(cut, correct.at, correct.last_failed));
+    Chain {
+        killed: facts.fault().map(|fault| fault.ms_after(cut)),
+        exit: facts.injected.map(|(_, exit)| exit),
+        executed,
+        listening: accepted.or_else(beyond),
+        ready: correct.or_else(beyond),
+        evidence: facts.correct.map(|correct| correct.evidence),
+    }
+}
+
+/// A time after T0, which may have been true since `not_yet`, or since T0 when nothing denies it.
+fn seen(cut: Elapsed, at: Elapsed, not_yet: Option<Elapsed>) -> Time {
+    Time::At {
+        ms: at.ms_after(cut),
+        error_ms: at.since(not_yet.unwrap_or(cut)).as_ms(),
+    }
+}

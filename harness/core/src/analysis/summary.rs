@@ -1,0 +1,201 @@
+//! The summary document: an analysis, reduced to the figures other programs read. Nothing is rounded.
+
+use super::{Analysis, ArmAnalysis, ErrorTally, LatencyTally, Time, TrialAnalysis};
+use super::words::counted;
+use crate::statistics;
+use crate::summary::{
+    ArmSummary, ControlSummary, Distribution, ErrorRate, Latency, SCHEMA, SessionCounts, Status,
+    Summary, Windowed, WriteCounts,
+};
+use crate::verdict::Verdict;
+
+/// The summary document of an analysis and its verdict.
+pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
+    let header = &analysis.header;
+    Summary {
+        schema: SCHEMA,
+        name: header.plan.name.clone(),
+        seed: header.seed.0,
+        started: header.started.clone(),
+        verdict: verdict.outcome,
+        reasons: verdict.reasons.clone(),
+        machine: header.machine.clone(),
+        arms: analysis.arms.iter().map(arm_summary).collect(),
+    }
+}
+
+fn arm_summary(arm: &ArmAnalysis) -> ArmSummary {
+    let trials: Vec<&TrialAnalysis> = arm.faulted().collect();
+    let (status, reason) = status(arm, trials.len());
+    let time = |of: fn(&TrialAnalysis) -> Option<f64>| distribution(trials.iter().copied().filter_map(of));
+    ArmSummary {
+        name: arm.name.clone(),
+        status,
+        reason,
+        trials: trials.len() as u32,
+        faults_landed: arm.trials.iter().filter(|trial| !trial.control && trial.landed).count() as u32,
+        sessions: sessions(&trials),
+        writes: writes(&trials),
+        errors: windowed(&trials, |trial| &trial.errors, error_rate),
+        latency_ms: windowed(&trials, |trial| &trial.latency, latency),
+        time_to_detect_ms: time(|trial| trial.time_to_detect),
+        time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
+        time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
+        time_to_ready_ms: time(|trial| trial.chain.ready.map(Time::or_infinite)),
+        time_to_steady_ms: time(|trial| trial.time_to_steady.map(Time::or_infinite)),
+        longest_gap_ms: time(|trial| open_ended(trial, trial.longest_gap_ms)),
+        outage_area_s: time(|trial| open_ended(trial, trial.outage_area_s)),
+        loss_window_ms: time(|trial| trial.loss_window_ms),
+        send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
+        control: control_summary(arm),
+    }
+}
+
+/// Whether an arm has figures, and why not, or what to know about them.
+fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
+    if let Some(reason) = &arm.skipped {
+        return (Status::Skipped, Some(reason.clone()));
+    }
+    let of_role = |control: bool| {
+        let role = arm.trials.iter().filter(move |trial| trial.control == control);
+        let voids: Vec<&String> = role.clone().filter_map(|trial| trial.void.as_ref()).collect();
+        (voids, role.count() as u64)
+    };
+    let (faulted, controls) = (of_role(false), of_role(true));
+    let missing: Vec<String> = [(faulted, "trial"), (controls, "control trial")]
+        .into_iter()
+        .filter_map(|((voids, all), noun)| {
+            let first = voids.first()?;
+            let do_not = if voids.len() == 1 { "does" } else { "do" };
+            Some(format!("{} of {} {do_not} not count: {first}", voids.len(), counted(all, noun)))
+        })
+        .collect();
+    let reason = (!missing.is_empty()).then(|| missing.join("; "));
+    if counting > 0 {
+        return (Status::Measured, reason);
+    }
+    let none = "no trial with a fault was run".to_owned();
+    let has_faulted = arm.trials.iter().any(|trial| !trial.control);
+    (Status::Skipped, reason.filter(|_| has_faulted).or(Some(none)))
+}
+
+fn control_summary(arm: &ArmAnalysis) -> ControlSummary {
+    let trials: Vec<&TrialAnalysis> = arm.controls().collect();
+    ControlSummary {
+        trials: trials.len() as u32,
+        sessions: sessions(&trials),
+        writes: writes(&trials),
+        errors: error_rate(&sum(&trials, |trial| &trial.errors.before)),
+    }
+}
+
+/// A figure that ends with the load in a trial that never recovered: all that is known of it is a lower
+/// bound, so it is censored.
+fn open_ended(trial: &TrialAnalysis, figure: Option<f64>) -> Option<f64> {
+    match trial.chain.ready {
+        Some(Time::Beyond { .. }) => figure.map(|_| f64::INFINITY),
+        Some(Time::At { .. }) | None => figure,
+    }
+}
+
+/// A time over trials; infinite where it was not seen.
+fn distribution(figures: impl Iterator<Item = f64>) -> Distribution {
+    let figures: Vec<f64> = figures.filter(|figure| !figure.is_nan()).collect();
+    let finite = |figure: f64| Some(figure).filter(|figure| figure.is_finite());
+    let interval = statistics::median_interval(&figures);
+    Distribution {
+        n: figures.len() as u32,
+        median: statistics::median(&figures).and_then(finite),
+        low: interval.and_then(|interval| finite(interval.low)),
+        high: interval.and_then(|interval| finite(interval.high)),
+        p95: statistics::quantile(&figures, 0.95).ok().and_then(finite),
+        max: figures.iter().copied().max_by(f64::total_cmp).and_then(finite),
+        censored: figures.iter().filter(|figure| figure.is_infinite()).count() as u32,
+    }
+}
+
+/// Something that can be added up over trials.
+trait Tally: Default {
+    fn add(&mut self, other: &Self);
+}
+
+impl Tally for ErrorTally {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Tally for LatencyTally {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+fn sum<T: Tally>(trials: &[&TrialAnalysis], of: impl Fn(&TrialAnalysis) -> &T) -> T {
+    trials.iter().fold(T::default(), |mut sum, trial| {
+        sum.add(of(trial));
+        sum
+    })
+}
+
+fn windowed<T: Tally, F>(
+    trials: &[&TrialAnalysis],
+    of: impl Fn(&TrialAnalysis) -> &Windowed<T>,
+    figure: impl Fn(&T) -> F,
+) -> Windowed<F> {
+    Windowed {
+        before: figure(&sum(trials, |trial| &of(trial).before)),
+        during: figure(&sum(trials, |trial| &of(trial).during)),
+        after: figure(&sum(trials, |trial| &of(trial).after)),
+    }
+}
+
+fn error_rate(tally: &ErrorTally) -> ErrorRate {
+    let by_class = tally
+        .failed
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(class, count)| {
+            let share = *count as f64 / tally.scheduled as f64;
+            (class.name().to_owned(), share)
+        })
+        .collect();
+    ErrorRate { scheduled: tally.scheduled, rate: tally.rate(), by_class }
+}
+
+fn latency(tally: &LatencyTally) -> Latency {
+    let finite = |q| tally.quantile_ms(q).filter(|figure| figure.is_finite());
+    Latency { p50: finite(0.5), p99: finite(0.99) }
+}
+
+fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
+    let add = |of: fn(&SessionCounts) -> u64| {
+        trials.iter().fold(0_u64, |sum, trial| sum.saturating_add(of(&trial.sessions)))
+    };
+    SessionCounts {
+        acknowledged: add(|counts| counts.acknowledged),
+        survived: add(|counts| counts.survived),
+        lost: add(|counts| counts.lost),
+        rejected: add(|counts| counts.rejected),
+        recreated: add(|counts| counts.recreated),
+        reset: add(|counts| counts.reset),
+        wrong_identity: add(|counts| counts.wrong_identity),
+        zombie: add(|counts| counts.zombie),
+        undecided: add(|counts| counts.undecided),
+        ambiguous: add(|counts| counts.ambiguous),
+    }
+}
+
+fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
+    let add = |of: fn(&WriteCounts) -> u64| {
+        trials.iter().fold(0_u64, |sum, trial| sum.saturating_add(of(&trial.writes)))
+    };
+    WriteCounts {
+        acknowledged: add(|counts| counts.acknowledged),
+        kept: add(|counts| counts.kept),
+        lost: add(|counts| counts.lost),
+        duplicated: add(|counts| counts.duplicated),
+        phantom: add(|counts| counts.phantom),
+        indeterminate: add(|counts| counts.indeterminate),
+    }
+}

@@ -1,0 +1,80 @@
+//! One trial, understood: its operations and facts brought together.
+
+use super::facts::Facts;
+use super::load::Load;
+use super::steady::{Band, outage_area_s, time_to_steady};
+use super::windows::{Grid, timeline};
+use super::words::grouped;
+use super::{TimelineWindow, TrialAnalysis};
+use super::{findings, ledger, recovery, void};
+use crate::operation::Operation;
+use crate::plan::Plan;
+
+/// Understands a trial.
+pub(super) fn analyze(plan: &Plan, facts: &Facts, mut operations: Vec<&Operation>) -> TrialAnalysis {
+    // A client does one thing at a time: in this order it did them.
+    operations.sort_by_key(|operation| (operation.client, operation.finished, operation.sent));
+    let load = Load::new(plan, facts, &operations);
+    let ledger = ledger::keep(plan, facts, &operations);
+    let (errors, latency) = load.tallies();
+    let send_lag = load.send_lag();
+    let chain = recovery::chain(facts);
+    let mut findings = findings::findings(facts, &send_lag, &ledger.oddities);
+    let timeline = timeline_of(plan, facts, &load, &mut findings);
+    TrialAnalysis {
+        id: facts.id,
+        control: facts.control,
+        void: void::reason(plan, facts, &load, &operations),
+        landed: facts.cut().is_some() && facts.missed.is_none(),
+        sessions: ledger.sessions,
+        writes: ledger.writes,
+        errors,
+        latency,
+        time_to_detect: load.time_to_detect(),
+        time_to_steady: time_to_steady(plan, facts, &load, &chain),
+        longest_gap_ms: load.longest_gap_ms(),
+        outage_area_s: outage(plan, facts, &load, &timeline),
+        timeline,
+        chain,
+        loss_window_ms: ledger.loss_window_ms,
+        send_lag,
+        load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),
+        findings,
+    }
+}
+
+fn timeline_of(
+    plan: &Plan,
+    facts: &Facts,
+    load: &Load<'_>,
+    findings: &mut Vec<String>,
+) -> Vec<TimelineWindow> {
+    let (Some(origin), Some(from), Some(to)) = (facts.origin(), facts.baseline(), load.end) else {
+        return Vec::new();
+    };
+    let width = plan.windows.window;
+    let grid = Grid::new(origin, width, from, to);
+    if grid.is_too_fine() {
+        findings.push(format!(
+            "its timeline is left out: from {} ms to {} ms lie too many windows of {width}",
+            grouped(from.as_us() / 1_000),
+            grouped(to.as_us() / 1_000)
+        ));
+    }
+    let windows = grid.fill(load.operations.iter().copied());
+    timeline(&grid, windows, width)
+}
+
+fn outage(
+    plan: &Plan,
+    facts: &Facts,
+    load: &Load<'_>,
+    timeline: &[TimelineWindow],
+) -> Option<f64> {
+    // Only a fault that took effect has an outage, though it is counted from the fault's sending.
+    facts.cut()?;
+    let band = Band::of(plan, facts, load)?;
+    let after = timeline.iter().filter(|window| window.start_ms >= 0.0);
+    let shares = after.map(|window| window.errors.rate().map(|failed| 1.0 - failed));
+    outage_area_s(&band, plan.windows.window, shares)
+}

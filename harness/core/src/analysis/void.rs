@@ -1,0 +1,86 @@
+//! Why a trial does not count.
+
+use super::facts::Facts;
+use super::load::{Load, Part};
+use super::words::{counted, percent};
+use crate::ids::Incarnation;
+use crate::operation::{ErrorClass, Operation};
+use crate::plan::Plan;
+
+/// The first reason why a trial does not count, as a sentence.
+pub(super) fn reason(
+    plan: &Plan,
+    facts: &Facts,
+    load: &Load<'_>,
+    operations: &[&Operation],
+) -> Option<String> {
+    unfinished(facts)
+        .or_else(|| missed(facts))
+        .or_else(|| failed_by_us(operations))
+        .or_else(|| below_floor(plan, facts, load))
+}
+
+fn unfinished(facts: &Facts) -> Option<String> {
+    if let Some(reason) = &facts.aborted {
+        return Some(reason.clone());
+    }
+    if let Some((incarnation, problem, last_line)) = &facts.start_failed {
+        let again = if *incarnation > Incarnation(0) { " again" } else { "" };
+        let output = last_words(last_line.as_deref());
+        return Some(format!("the target could not be started{again}: {problem}{output}"));
+    }
+    (!facts.ended).then(|| "it was interrupted before its end".to_owned())
+}
+
+fn missed(facts: &Facts) -> Option<String> {
+    if facts.control {
+        return None;
+    }
+    match (&facts.missed, facts.injected) {
+        (Some(reason), _) => Some(format!("the fault did not land: {reason}")),
+        (None, None) => Some("the fault did not land: no exit of the target was seen".to_owned()),
+        (None, Some(_)) => None,
+    }
+}
+
+fn failed_by_us(operations: &[&Operation]) -> Option<String> {
+    let ours = operations
+        .iter()
+        .filter(|operation| operation.error == Some(ErrorClass::HarnessError))
+        .count() as u64;
+    (ours > 0).then(|| {
+        let ours = counted(ours, "operation");
+        format!("the harness itself ran out of descriptors or local ports: {ours}")
+    })
+}
+
+/// An operation the baseline wanted counts as sent only when it left within the baseline: one that was
+/// still waiting for its client at the fault was not part of the load the server bore.
+fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
+    if load.of(Part::Before).next().is_none() {
+        return Some("no operation in the baseline: zero samples".to_owned());
+    }
+    let (mut wanted, mut sent) = (0_u64, 0_u64);
+    for operation in load.baseline() {
+        wanted += 1;
+        let left = match (operation.sent, facts.fault()) {
+            (Some(sent), Some(fault)) => sent < fault,
+            (sent, _) => sent.is_some(),
+        };
+        sent += u64::from(left);
+    }
+    let (share, floor) = (sent as f64 / wanted as f64, plan.load.floor);
+    (share < floor).then(|| {
+        format!(
+            "only {:.1} % of the {} the baseline scheduled were sent; the floor is {}",
+            share * 100.0,
+            counted(wanted, "operation"),
+            percent(floor)
+        )
+    })
+}
+
+/// The last line a process said, as the end of a sentence.
+pub(super) fn last_words(line: Option<&str>) -> String {
+    line.map_or_else(String::new, |line| format!("; its last line of output: {line}"))
+}

@@ -1,0 +1,128 @@
+//! The verdict: pass, fail or inconclusive, with its reasons. Never a pass on missing evidence.
+//!
+//! A gate that is broken fails the run. What keeps a gate from being judged (a fault that did not land, a
+//! load below its floor, no samples, too few trials) makes it inconclusive. A counterexample fails a
+//! count at once; times and rates are judged by their intervals (METHOD.md §4).
+
+mod gate;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{Analysis, ArmAnalysis};
+
+pub use gate::{Gate, GateError};
+use gate::Judged;
+
+/// The three verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Everything demanded holds, on sufficient evidence.
+    Pass,
+    /// Something demanded does not hold.
+    Fail,
+    /// The evidence does not suffice to say.
+    Inconclusive,
+}
+
+impl Outcome {
+    /// The name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// A verdict with its reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which.
+    pub outcome: Outcome,
+    /// Why, in sentences: what failed first, then what is missing.
+    pub reasons: Vec<String>,
+}
+
+/// Judges a run by its gates; without gates a run passes when every arm was measured.
+pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
+    let mut broken = Vec::new();
+    let mut missing: Vec<String> = Vec::new();
+    missing.extend(analysis.incomplete.clone());
+    if analysis.arms.is_empty() {
+        missing.push("there is no arm".to_owned());
+    }
+    for arm in &analysis.arms {
+        let about = |problem: &str| format!("{}: {problem}", arm.name);
+        missing.extend(what_is_missing(arm).iter().map(|problem| about(problem)));
+        if !gates.is_empty() {
+            missing.extend(what_a_control_refutes(arm).iter().map(|problem| about(problem)));
+        }
+        if arm.skipped.is_some() || arm.faulted().next().is_none() {
+            continue;
+        }
+        for gate in gates {
+            match gate.judge(arm) {
+                Judged::Holds => {}
+                Judged::Broken(found) => broken.push(about(&format!("{gate} is broken: {found}"))),
+                Judged::Unknown(why) => missing.push(about(&format!("{gate} cannot be judged: {why}"))),
+            }
+        }
+    }
+    let outcome = match (broken.is_empty(), missing.is_empty()) {
+        (false, _) => Outcome::Fail,
+        (true, false) => Outcome::Inconclusive,
+        (true, true) => Outcome::Pass,
+    };
+    broken.append(&mut missing);
+    Verdict {
+        outcome,
+        reasons: broken,
+    }
+}
+
+/// What keeps an arm from counting as measured.
+fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
+    if let Some(reason) = &arm.skipped {
+        return vec![format!("skipped: {reason}")];
+    }
+    let mut missing: Vec<String> = arm
+        .trials
+        .iter()
+        .filter_map(|trial| {
+            let role = if trial.control { "control trial" } else { "trial" };
+            let reason = trial.void.as_ref()?;
+            Some(format!("{role} {} does not count: {reason}", trial.id.0))
+        })
+        .collect();
+    if arm.faulted().next().is_none() {
+        missing.push("no trial with a fault counts".to_owned());
+        return missing;
+    }
+    let (acknowledged, undecided) = arm.faulted().fold((0, 0), |(all, open), trial| {
+        (all + trial.sessions.acknowledged, open + trial.sessions.undecided)
+    });
+    if acknowledged > 0 && undecided == acknowledged {
+        missing.push(format!("all {acknowledged} sessions are undecided"));
+    }
+    missing
+}
+
+/// What happens without any fault cannot be blamed on one.
+fn what_a_control_refutes(arm: &ArmAnalysis) -> Vec<String> {
+    let mut refuted = Vec::new();
+    if arm.skipped.is_none() && arm.controls().next().is_none() {
+        refuted.push("there is no control trial to compare with".to_owned());
+    }
+    let (sessions, writes) = arm.controls().fold((0, 0), |(sessions, writes), trial| {
+        (sessions + trial.sessions.lost, writes + trial.writes.lost)
+    });
+    if sessions + writes > 0 {
+        refuted.push(format!(
+            "{sessions} sessions and {writes} writes were lost without any fault"
+        ));
+    }
+    refuted
+}

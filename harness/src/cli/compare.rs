@@ -1,0 +1,145 @@
+//! `comeback compare`: the main job. The reference servers, the same seeded plan, side by side.
+
+use std::collections::BTreeMap;
+
+use comeback_core::plan::{
+    Arm, Fault, Identity, Load, Mix, Plan, Readiness, ReadyProbe, Request, SessionFlow, Signal,
+    Stop, Target, Windows, Workload,
+};
+use comeback_core::units::Span;
+use comeback_core::verdict::Outcome;
+
+use super::options::Options;
+use super::{CliError, campaign, targets};
+
+/// Compare the reference servers through crashes.
+///
+/// Each trial starts a server, opens real sessions, drives open-loop load, kills the server with SIGKILL,
+/// starts it again, and reads every session back. Each server also gets a trial without a fault.
+/// The results, with charts and a report, go to a folder. Exits 0 when every server was measured, 3 when
+/// one was not.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
+comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'")]
+pub(super) struct Args {
+    /// Which servers; all reference servers when none is named (`comeback targets` lists them)
+    #[arg(value_name = "ARM")]
+    arms: Vec<String>,
+    /// A first look within 30 seconds: fewer and shorter trials
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What `--quick` changes.
+struct Size {
+    trials: u32,
+    windows: Windows,
+}
+
+pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
+    let seed = args.options.seed()?;
+    let plan = into_plan(&args)?;
+    campaign::run(plan, seed, &args.options.output)
+}
+
+fn into_plan(args: &Args) -> Result<Plan, CliError> {
+    let mut chosen = Vec::new();
+    for name in &args.arms {
+        chosen.push(targets::find(name)?);
+    }
+    if chosen.is_empty() {
+        chosen.extend(comeback_targets::all().iter().filter(|target| !target.zoo));
+    }
+    let program = std::env::current_exe()?;
+    let program = program.to_string_lossy();
+    let size = size(args.quick, args.options.horizon);
+    Ok(Plan {
+        name: "compare".to_owned(),
+        arms: chosen.into_iter().map(|target| arm(target, &program)).collect(),
+        trials: args.options.trials.unwrap_or(size.trials),
+        controls: 1,
+        fault: Fault {
+            signal: Signal::Kill,
+            // The flush period of the `buffered` server, so that the kill falls anywhere within it.
+            jitter: Span::from_ms(500),
+            lands_within: Span::from_secs(5),
+        },
+        load: Load {
+            workload: Workload::Sessions(reference_flow()),
+            clients: args.options.sessions.unwrap_or(100),
+            rate: args.options.rate.unwrap_or(500.0),
+            arrivals: args.options.arrivals(),
+            timeout: args.options.timeout,
+            workers: 1,
+            floor: 0.9,
+        },
+        windows: size.windows,
+        gates: Vec::new(),
+    })
+}
+
+/// Six trials are the fewest that give a median an interval; the windows keep all servers within two
+/// minutes. A quick look has too few trials for intervals, and says so.
+const fn size(quick: bool, horizon: Span) -> Size {
+    let (trials, [warm_up, baseline, settle, steady_for]) = if quick {
+        (2, [100, 400, 500, 200])
+    } else {
+        (6, [200, 700, 1_100, 500])
+    };
+    Size {
+        trials,
+        windows: Windows {
+            warm_up: Span::from_ms(warm_up),
+            baseline: Span::from_ms(baseline),
+            settle: Span::from_ms(settle),
+            horizon,
+            window: Span::from_ms(50),
+            steady_for: Span::from_ms(steady_for),
+        },
+    }
+}
+
+fn arm(target: &comeback_targets::Target, program: &str) -> Arm {
+    let command = [program, "serve", target.name, "--port", "{port}", "--data", "{data}"];
+    Arm {
+        name: target.name.to_owned(),
+        about: target.summary.to_owned(),
+        target: Target {
+            command: command.map(str::to_owned).to_vec(),
+            environment: BTreeMap::new(),
+            ready: Readiness {
+                probe: ReadyProbe::Http("/health".to_owned()),
+                within: Span::from_secs(10),
+            },
+            stop: Stop {
+                signal: Signal::Term,
+                grace: Span::from_secs(5),
+            },
+            restart_after: Span::ZERO,
+            boot_header: Some("x-boot-id".to_owned()),
+        },
+        skip: None,
+    }
+}
+
+/// The contract all reference servers speak.
+fn reference_flow() -> SessionFlow {
+    SessionFlow {
+        login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
+        act: Request::new("POST", "/visit"),
+        check: Request::new("GET", "/me"),
+        logout: Some(Request::new("POST", "/logout")),
+        value: "/visits".to_owned(),
+        identity: Some(Identity {
+            pointer: "/user".to_owned(),
+            name: "u{{session}}".to_owned(),
+        }),
+        mix: Mix {
+            act: 70,
+            check: 28,
+            logout: 2,
+        },
+    }
+}

@@ -1,0 +1,142 @@
+//! The command line: arguments → plan → engine → report, one file per command.
+
+mod campaign;
+mod compare;
+mod doctor;
+mod options;
+mod report;
+mod run;
+mod schema;
+mod serve;
+mod targets;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use comeback_core::verdict::Outcome;
+
+use crate::supervise::output::printable;
+
+/// Kill it. See what comes back.
+///
+/// Comeback starts servers, drives real user sessions against them, kills and restarts them under a
+/// seeded plan, and counts lost sessions, lost acknowledged writes, errors and the time to recover.
+#[derive(Debug, Parser)]
+#[command(name = "comeback", version, propagate_version = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 pass · 1 a gate failed · 2 usage or configuration · 3 inconclusive · \
+4 harness or environment · 130 interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Compare(compare::Args),
+    Run(run::Args),
+    Report(report::Args),
+    Serve(serve::Args),
+    Targets(targets::Args),
+    Doctor(doctor::Args),
+    Schema(schema::Args),
+    /// Undoes what a run leaves when it dies; started by the run itself.
+    #[command(hide = true)]
+    Warden(WardenArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct WardenArgs {
+    #[arg(long)]
+    tag: String,
+    #[arg(long)]
+    scratch: PathBuf,
+}
+
+/// Why a command did not come to a verdict.
+#[derive(Debug)]
+enum CliError {
+    /// What was asked for is wrong; nothing was started. Exit code 2.
+    Usage(String),
+    /// The harness or its surroundings failed. Exit code 4.
+    Harness(Box<dyn std::error::Error + Send + Sync>),
+    /// A signal ended the run. Exit code 130.
+    Interrupted,
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::Harness(Box::new(error))
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(problem) => f.write_str(problem),
+            Self::Harness(error) => {
+                write!(f, "{error}")?;
+                let mut cause = error.source();
+                while let Some(error) = cause {
+                    write!(f, ": {error}")?;
+                    cause = error.source();
+                }
+                Ok(())
+            }
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+/// Runs the program; every exit code is decided here.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A panic unwinds through every guard, then counts as what it is: the harness failed.
+    let ended = std::panic::catch_unwind(|| dispatch(cli.command));
+    let code = match ended {
+        Ok(Ok(Outcome::Pass)) => 0,
+        Ok(Ok(Outcome::Fail)) => 1,
+        Ok(Ok(Outcome::Inconclusive)) => 3,
+        Ok(Err(error)) => {
+            complain(&error);
+            match error {
+                CliError::Usage(_) => 2,
+                CliError::Harness(_) => 4,
+                CliError::Interrupted => 130,
+            }
+        }
+        Err(_) => 4,
+    };
+    ExitCode::from(code)
+}
+
+fn dispatch(command: Command) -> Result<Outcome, CliError> {
+    match command {
+        Command::Compare(args) => compare::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Report(args) => report::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Targets(args) => targets::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Warden(args) => {
+            let tag = args.tag.parse().map_err(|error| CliError::Usage(format!("--tag: {error}")))?;
+            crate::supervise::warden::run_warden(&tag, &args.scratch);
+            Ok(Outcome::Pass)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line's own messages")]
+fn complain(error: &CliError) {
+    eprintln!("comeback: {}", printable(&error.to_string()));
+}
+
+/// Prints a line on stdout; a reader that went away (`| head`) is no failure.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+}

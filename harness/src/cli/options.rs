@@ -1,0 +1,79 @@
+//! The options that every command with trials has, and how they become parts of a plan.
+
+use std::path::PathBuf;
+
+use comeback_core::ids::Seed;
+use comeback_core::plan::Arrivals;
+use comeback_core::units::Span;
+
+use super::CliError;
+
+/// Options of every command with trials.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Trials with a fault, for each arm
+    #[arg(long, value_name = "N")]
+    pub(super) trials: Option<u32>,
+    /// Live sessions (or clients), each with its own connection
+    #[arg(long, value_name = "N")]
+    pub(super) sessions: Option<u32>,
+    /// Operations per second, all sessions together
+    #[arg(long, value_name = "R")]
+    pub(super) rate: Option<f64>,
+    /// How the operations are spread over time
+    #[arg(long, value_enum, default_value_t = ArrivalsArg::Poisson)]
+    arrivals: ArrivalsArg,
+    /// How long an operation may take, and how late it may start
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub(super) timeout: Span,
+    /// How long recovery may take before it is recorded as beyond that
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(super) horizon: Span,
+    /// What all randomness follows from; drawn and printed when not given
+    #[arg(long, value_name = "S")]
+    pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Where results go.
+#[derive(Debug, clap::Args)]
+pub(super) struct Output {
+    /// Folder for the results; must be new or empty [default: comeback-runs/<name>-<time>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Print the summary document instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ArrivalsArg {
+    /// Independent users
+    Poisson,
+    /// Evenly spaced
+    Constant,
+}
+
+impl Options {
+    /// How the operations are spread over time.
+    pub(super) const fn arrivals(&self) -> Arrivals {
+        match self.arrivals {
+            ArrivalsArg::Poisson => Arrivals::Poisson,
+            ArrivalsArg::Constant => Arrivals::Constant,
+        }
+    }
+
+    /// The seed asked for, or a drawn one, short enough to be typed again.
+    pub(super) fn seed(&self) -> Result<Seed, CliError> {
+        if let Some(seed) = self.seed {
+            return Ok(Seed(seed));
+        }
+        let mut bytes = [0; 4];
+        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+        Ok(Seed(u64::from(u32::from_le_bytes(bytes))))
+    }
+}

@@ -1,0 +1,117 @@
+//! `comeback report`: judge and draw again, from the journal alone. A live run ends here too.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use comeback_core::summary::Summary;
+use comeback_core::verdict::{self, Outcome, Verdict};
+use comeback_core::{analysis, journal};
+use comeback_reports::{Comparison, comparison};
+
+use super::{CliError, print};
+use crate::record;
+use crate::supervise::output::printable;
+
+/// Judge and draw a stored run again.
+///
+/// Reads the journal of a run folder and writes summary, report and charts anew, also when the run was
+/// interrupted. The exit code is the verdict's.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json")]
+pub(super) struct Args {
+    /// The run's folder
+    #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
+    run: PathBuf,
+    /// Print the summary document instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    if !args.run.join(record::EVENTS).is_file() {
+        return Err(CliError::Usage(format!(
+            "{} is not a run folder: it has no {}",
+            args.run.display(),
+            record::EVENTS
+        )));
+    }
+    let journal = record::read(&args.run)?;
+    let judged = judge_and_draw(&journal, &args.run)?;
+    show(&judged, &args.run, args.json)?;
+    Ok(judged.verdict.outcome)
+}
+
+/// A run, judged.
+pub(super) struct Judged {
+    pub(super) verdict: Verdict,
+    pub(super) summary: Summary,
+}
+
+/// Analyses, judges, and writes every document and chart into the run's folder.
+pub(super) fn judge_and_draw(journal: &journal::Journal, folder: &Path) -> Result<Judged, CliError> {
+    let analysis = analysis::analyze(journal);
+    let verdict = verdict::judge(&analysis, &journal.header.plan.gates);
+    let summary = analysis::summarize(&analysis, &verdict);
+    for artifact in comeback_reports::render(&analysis, &verdict, &summary)? {
+        let path = folder.join(&artifact.path);
+        write_artifact(&path, &artifact.bytes).map_err(|cause| WriteError { path, cause })?;
+    }
+    Ok(Judged { verdict, summary })
+}
+
+fn write_artifact(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, bytes)
+}
+
+/// Prints the table, or the summary document.
+pub(super) fn show(judged: &Judged, folder: &Path, json: bool) -> Result<(), CliError> {
+    if json {
+        print(&serde_json::to_string_pretty(&judged.summary)?);
+        return Ok(());
+    }
+    print(&table(&comparison(&judged.summary)));
+    print(&format!("verdict: {}", judged.verdict.outcome.name()));
+    for reason in &judged.verdict.reasons {
+        print(&format!("  {}", printable(reason)));
+    }
+    print(&format!(
+        "seed {}; report: {}",
+        judged.summary.seed,
+        folder.join("report.html").display()
+    ));
+    Ok(())
+}
+
+fn table(comparison: &Comparison) -> String {
+    let mut table = comfy_table::Table::new();
+    table
+        .load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(&comparison.headers);
+    for row in &comparison.rows {
+        table.add_row(row.iter().map(|cell| printable(cell)));
+    }
+    table.to_string()
+}
+
+/// A document that could not be written.
+#[derive(Debug)]
+struct WriteError {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to write {}", self.path.display())
+    }
+}
+
+impl std::error::Error for WriteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}

@@ -1,0 +1,30 @@
+//! `comeback schema`: the shape of the documents, as JSON Schema.
+
+use clap::ValueEnum;
+use comeback_core::summary::Summary;
+use comeback_core::verdict::Outcome;
+
+use super::{CliError, print};
+
+/// Print the JSON Schema of a document.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  comeback schema summary > summary.schema.json")]
+pub(super) struct Args {
+    /// Which document
+    #[arg(value_enum)]
+    document: Document,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Document {
+    /// `summary.json` of a run folder
+    Summary,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let schema = match args.document {
+        Document::Summary => Summary::json_schema(),
+    };
+    print(&serde_json::to_string_pretty(&schema)?);
+    Ok(Outcome::Pass)
+}

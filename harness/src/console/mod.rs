@@ -1,0 +1,140 @@
+//! Progress on stderr: a consumer of the journal's events, nothing more.
+//!
+//! On a terminal a bar with what is happening now and the time left; elsewhere a line for each trial.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use comeback_core::event::{Event, EventKind};
+use comeback_core::plan::Plan;
+use comeback_core::schedule::Schedule;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Follows a run.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    arms: Vec<String>,
+    total: usize,
+    ended: usize,
+    trial: String,
+    notes: Vec<String>,
+    begun: Instant,
+    quiet: bool,
+}
+
+impl Progress {
+    /// Follows a run of this schedule; silent when `quiet`.
+    pub fn new(plan: &Plan, schedule: &Schedule, quiet: bool) -> Self {
+        let total = schedule.trials.len();
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| new_bar(total as u64));
+        Self {
+            bar,
+            arms: plan.arms.iter().map(|arm| arm.name.clone()).collect(),
+            total,
+            ended: 0,
+            trial: String::new(),
+            notes: Vec::new(),
+            begun: Instant::now(),
+            quiet,
+        }
+    }
+
+    /// Takes notice of an event.
+    pub fn follow(&mut self, event: &Event) {
+        if self.quiet {
+            return;
+        }
+        match &event.kind {
+            EventKind::TrialStarted { arm, control } => {
+                let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
+                let role = if *control { " (no fault)" } else { "" };
+                self.trial = format!("{name}{role}");
+                self.notes.clear();
+            }
+            EventKind::PhaseEntered { phase } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("{}: {}", self.trial, phase.name()));
+                }
+            }
+            EventKind::TrialAborted { reason } | EventKind::FaultMissed { reason } => {
+                self.notes.push(reason.clone());
+            }
+            EventKind::TargetStartFailed { problem, .. } => self.notes.push(problem.clone()),
+            EventKind::NotRecovered { last_failure, .. } => {
+                self.notes.push(format!("never came back: {last_failure}"));
+            }
+            EventKind::LeftBehind { pids } => {
+                self.notes.push(format!("left {} processes behind; they were ended", pids.len()));
+            }
+            EventKind::ArmSkipped { arm, reason } => {
+                let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
+                self.say(&format!("{name}: skipped: {reason}"));
+            }
+            EventKind::TrialEnded => self.end_trial(),
+            EventKind::RunInterrupted => self.say("interrupted; what was measured is kept"),
+            EventKind::RunEnded => {
+                if let Some(bar) = &self.bar {
+                    bar.finish_and_clear();
+                }
+            }
+            EventKind::TargetExecuted { .. }
+            | EventKind::TargetReady { .. }
+            | EventKind::TargetExited { .. }
+            | EventKind::SessionsOpened { .. }
+            | EventKind::FaultRequested { .. }
+            | EventKind::SurvivorsFound { .. }
+            | EventKind::FirstAccept { .. }
+            | EventKind::FirstCorrect { .. }
+            | EventKind::LoadStopped { .. } => {}
+        }
+    }
+
+    fn end_trial(&mut self) {
+        self.ended += 1;
+        let notes = std::mem::take(&mut self.notes);
+        let note = if notes.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", notes.join("; "))
+        };
+        match &self.bar {
+            Some(bar) => {
+                if !note.is_empty() {
+                    self.say(&format!("{}{note}", self.trial));
+                }
+                bar.inc(1);
+            }
+            None => {
+                let each = self.begun.elapsed() / self.ended as u32;
+                let left = each * (self.total - self.ended) as u32;
+                self.say(&format!(
+                    "trial {}/{} {}{note}, {} s left",
+                    self.ended,
+                    self.total,
+                    self.trial,
+                    left.as_secs()
+                ));
+            }
+        }
+    }
+
+    #[expect(clippy::print_stderr, reason = "this room is what speaks on stderr")]
+    fn say(&self, line: &str) {
+        let line = crate::supervise::output::printable(line);
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+fn new_bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    // The template is a constant; were it wrong, the default one serves.
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {wide_msg}  {eta} left") {
+        bar.set_style(style.progress_chars("━╸─"));
+    }
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}

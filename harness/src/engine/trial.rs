@@ -1,0 +1,310 @@
+//! A trial: one start of a target, its load, and at most one fault, phase by phase.
+//!
+//! Whatever happens on the way, the locals' drops leave no process behind. A target that misbehaves is a
+//! recorded fact that ends the trial early; an [`EngineError`] is ours.
+
+use std::path::{Path, PathBuf};
+
+use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
+use comeback_core::ids::{BootId, Incarnation};
+use comeback_core::plan::{Arm, Plan, Signal};
+use comeback_core::schedule::PlannedTrial;
+use comeback_core::units::{Elapsed, Span};
+
+use super::recovery::{self, Fallen};
+use super::{EngineError, Site};
+use crate::load::{Generator, Setup};
+use crate::supervise::ports;
+use crate::supervise::process::{Launch, Process, StartError};
+use crate::supervise::readiness::wait_until_ready;
+
+/// How long the final look at the sessions may take.
+const READ_BACK_WITHIN: Span = Span::from_secs(30);
+/// Between the command to begin the load and its first possible arrival.
+const LOAD_LEAD: Span = Span::from_ms(1);
+
+/// One trial and its surroundings.
+pub(super) struct Trial<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) arm: &'a Arm,
+    pub(super) planned: PlannedTrial,
+    pub(super) site: &'a Site,
+    pub(super) port: u16,
+    data: PathBuf,
+}
+
+/// Why a trial ended before its time.
+pub(super) enum Early {
+    /// The target is the reason, and this tells of it.
+    Target(EventKind),
+    /// The harness is.
+    Engine(EngineError),
+}
+
+impl<E: Into<EngineError>> From<E> for Early {
+    fn from(error: E) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// Runs a trial to its end and leaves nothing of it behind.
+pub(super) async fn run(
+    plan: &Plan,
+    arm: &Arm,
+    planned: PlannedTrial,
+    site: &Site,
+) -> Result<(), EngineError> {
+    let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
+    std::fs::create_dir_all(&data).map_err(|cause| folder_error("create", &data, cause))?;
+    let port = ports::free_port().map_err(EngineError::Port)?;
+    let trial = Trial { plan, arm, planned, site, port, data };
+    trial.record(EventKind::TrialStarted {
+        arm: planned.arm,
+        control: planned.is_control(),
+    });
+    let complete = match trial.run_phases().await {
+        Ok(()) => true,
+        Err(Early::Target(kind)) => {
+            trial.record(kind);
+            false
+        }
+        Err(Early::Engine(error)) => return Err(error),
+    };
+    let left = site.tag.kill_all();
+    // A trial that ended early never came to its own stop: what it left is no finding.
+    if complete && !left.is_empty() {
+        trial.record(EventKind::LeftBehind { pids: left });
+    }
+    std::fs::remove_dir_all(&trial.data)
+        .map_err(|cause| folder_error("remove", &trial.data, cause))?;
+    trial.record(EventKind::TrialEnded);
+    Ok(())
+}
+
+impl Trial<'_> {
+    async fn run_phases(&self) -> Result<(), Early> {
+        self.enter(Phase::Start);
+        let (mut process, boot) = self.start_first().await?;
+        self.enter(Phase::Open);
+        let mut load = self.start_load()?;
+        let (opened, tried) = load.open().await?;
+        self.record(EventKind::SessionsOpened {
+            opened,
+            failed: tried - opened,
+        });
+        if opened < tried {
+            return Err(aborted(format!(
+                "{} of {tried} sessions could not be opened before the fault",
+                tried - opened
+            )));
+        }
+        let begin = self.site.clock.now() + LOAD_LEAD;
+        load.run(begin);
+        let windows = &self.plan.windows;
+        self.enter(Phase::WarmUp);
+        self.wait_until(begin + windows.warm_up, &mut process).await?;
+        self.enter(Phase::Baseline);
+        let fault_at = begin
+            + windows.warm_up
+            + windows.baseline
+            + self.planned.fault_after.unwrap_or(Span::ZERO);
+        self.wait_until(fault_at, &mut process).await?;
+        self.enter(Phase::Fault);
+        let recovered = if self.planned.is_control() {
+            true
+        } else {
+            let fallen = self.strike(&mut process).await?;
+            self.enter(Phase::Recovery);
+            recovery::run(self, &mut process, fallen, boot).await?
+        };
+        if recovered {
+            self.enter(Phase::Settle);
+            self.wait_until(self.site.clock.now() + windows.settle, &mut process).await?;
+        }
+        let tally = load.stop().await?;
+        self.record(EventKind::LoadStopped {
+            scheduled: tally.scheduled,
+            sent: tally.sent,
+            dropped: tally.dropped,
+        });
+        if recovered {
+            self.enter(Phase::ReadBack);
+            load.read_back(self.site.clock.now() + READ_BACK_WITHIN).await?;
+        }
+        load.finish()?;
+        self.enter(Phase::Stop);
+        self.stop(&mut process).await
+    }
+
+    async fn start_first(&self) -> Result<(Process, Option<BootId>), Early> {
+        let incarnation = Incarnation(0);
+        let mut process = self.launch(incarnation).map_err(Early::Target)?;
+        let ready = &self.arm.target.ready;
+        let boot_header = self.arm.target.boot_header.as_deref();
+        match wait_until_ready(&mut process, ready, self.port, boot_header, self.site.clock).await {
+            Ok(ready) => {
+                let kind = EventKind::TargetReady { boot: ready.boot };
+                self.site.recorder.event_at(ready.at, Some(self.planned.id), kind);
+                Ok((process, ready.boot))
+            }
+            Err(not_ready) => Err(Early::Target(EventKind::TargetStartFailed {
+                incarnation,
+                problem: not_ready.to_string(),
+                tail: process.tail(),
+            })),
+        }
+    }
+
+    /// Starts an incarnation and records it; says what to record when that fails.
+    pub(super) fn launch(&self, incarnation: Incarnation) -> Result<Process, EventKind> {
+        let started = Process::spawn(Launch {
+            target: &self.arm.target,
+            port: self.port,
+            data: &self.data,
+            replica: 0,
+            trial: self.planned.id,
+            incarnation,
+            tag: &self.site.tag,
+            log: self.log_of(incarnation),
+            clock: self.site.clock,
+        });
+        match started {
+            Ok(process) => {
+                let kind = EventKind::TargetExecuted {
+                    incarnation,
+                    pid: process.pid(),
+                    requested_us: process.requested(),
+                };
+                let at = process.executed();
+                self.site.recorder.event_at(at, Some(self.planned.id), kind);
+                Ok(process)
+            }
+            Err(error) => Err(EventKind::TargetStartFailed {
+                incarnation,
+                problem: start_problem(&error),
+                tail: Vec::new(),
+            }),
+        }
+    }
+
+    fn log_of(&self, incarnation: Incarnation) -> PathBuf {
+        let name = format!("trial-{:03}-{}-{}.log", self.planned.id.0, self.arm.name, incarnation.0);
+        self.site.logs.join(name)
+    }
+
+    fn start_load(&self) -> Result<Generator, EngineError> {
+        let setup = Setup {
+            trial: self.planned.id,
+            load: self.plan.load.clone(),
+            seed: self.planned.load_seed,
+            port: self.port,
+            boot_header: self.arm.target.boot_header.clone(),
+            clock: self.site.clock,
+        };
+        let recorder = self.site.recorder.clone();
+        Ok(Generator::start(&setup, move |done| recorder.operations(done))?)
+    }
+
+    /// Sends the fault and confirms its effect.
+    async fn strike(&self, process: &mut Process) -> Result<Fallen, Early> {
+        let fault = &self.plan.fault;
+        self.record(EventKind::FaultRequested { signal: fault.signal });
+        process.signal_group(fault.signal).map_err(EngineError::Process)?;
+        let exited = tokio::time::timeout(fault.lands_within.into(), process.exited()).await;
+        let Ok(exited) = exited else {
+            return Err(Early::Target(EventKind::FaultMissed {
+                reason: format!(
+                    "process {} was still running {} after {}",
+                    process.pid(),
+                    fault.lands_within,
+                    fault.signal
+                ),
+            }));
+        };
+        let (exit, at) = exited.map_err(EngineError::Process)?;
+        self.record_exit(process, exit, at, ExitCause::Injected);
+        if fault.signal == Signal::Kill && exit != Exit::Signal(Signal::Kill.number()) {
+            return Err(Early::Target(EventKind::FaultMissed {
+                reason: format!("the process {exit} before SIGKILL reached it"),
+            }));
+        }
+        process.clear_group().await.map_err(EngineError::Process)?;
+        Ok(Fallen { at })
+    }
+
+    /// Waits for a moment; ends early when the target ends by itself.
+    async fn wait_until(&self, until: Elapsed, process: &mut Process) -> Result<(), Early> {
+        let pause = tokio::time::sleep_until(self.site.clock.instant(until).into());
+        tokio::select! {
+            biased;
+            exited = process.exited() => {
+                let (exit, at) = exited.map_err(EngineError::Process)?;
+                self.record_exit(process, exit, at, ExitCause::Unasked);
+                Err(aborted(format!("the target {exit} by itself")))
+            }
+            () = pause => Ok(()),
+        }
+    }
+
+    async fn stop(&self, process: &mut Process) -> Result<(), Early> {
+        if process.is_running() {
+            let stopped = process.stop(&self.arm.target.stop).await.map_err(EngineError::Process)?;
+            self.record_exit(process, stopped.exit, stopped.at, ExitCause::Stopped);
+        }
+        process.clear_group().await.map_err(EngineError::Process)?;
+        Ok(())
+    }
+
+    pub(super) fn record_exit(&self, process: &Process, exit: Exit, at: Elapsed, cause: ExitCause) {
+        let tail = match cause {
+            ExitCause::Injected | ExitCause::Stopped => Vec::new(),
+            ExitCause::Unasked => process.tail(),
+        };
+        let kind = EventKind::TargetExited {
+            incarnation: process.incarnation(),
+            exit,
+            cause,
+            tail,
+        };
+        self.site.recorder.event_at(at, Some(self.planned.id), kind);
+    }
+
+    pub(super) fn record(&self, kind: EventKind) {
+        self.site.recorder.event(Some(self.planned.id), kind);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.record(EventKind::PhaseEntered { phase });
+        force_panic(phase);
+    }
+}
+
+/// In debug builds a test can ask for a panic in a phase, to see that nothing is left behind.
+fn force_panic(phase: Phase) {
+    if cfg!(debug_assertions) && std::env::var("COMEBACK_PANIC_IN").as_deref() == Ok(phase.name()) {
+        panic!("forced in phase {}", phase.name());
+    }
+}
+
+fn aborted(reason: String) -> Early {
+    Early::Target(EventKind::TrialAborted { reason })
+}
+
+fn start_problem(error: &StartError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn folder_error(operation: &'static str, path: &Path, cause: std::io::Error) -> EngineError {
+    EngineError::Folder {
+        operation,
+        path: path.to_owned(),
+        cause,
+    }
+}

@@ -1,0 +1,408 @@
+//! One simulated user: a session, a connection, and operations one after the other.
+//!
+//! A client knows HTTP and its own session; it knows nothing of processes and faults.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use comeback_core::ids::{ClientId, TrialId};
+use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_core::units::{Elapsed, Span};
+
+use super::connection::{Broken, Connection, Scratch};
+use super::flow::{Flow, Judgement, Session};
+use crate::clock::Clock;
+
+/// The first wait before connecting again after a connection was refused or broke; it doubles each time.
+const FIRST_BACKOFF: Span = Span::from_ms(1);
+/// The longest such wait: a client asks for at most 20 connections a second of a dead server.
+const LAST_BACKOFF: Span = Span::from_ms(50);
+/// Between two tries to read a session back.
+const READ_BACK_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a worker's clients share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) trial: TrialId,
+    pub(super) clock: Clock,
+    pub(super) flow: Flow,
+    pub(super) to: SocketAddr,
+    pub(super) boot_header: Option<Rc<str>>,
+    pub(super) timeout: Span,
+    pub(super) scratch: Scratch,
+    pub(super) done: RefCell<Vec<Operation>>,
+    pub(super) tally: Cell<Tally>,
+    pub(super) outstanding: Cell<u64>,
+    pub(super) idle: tokio::sync::Notify,
+    /// Clients give themselves the next operation at once: a closed loop, for benchmarks.
+    pub(super) saturate: Cell<bool>,
+}
+
+/// What became of the schedule's operations.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Handed to a client.
+    pub scheduled: u64,
+    /// First byte written.
+    pub sent: u64,
+    /// Could not start in time.
+    pub dropped: u64,
+}
+
+/// Something a client shall do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Job {
+    /// An operation of the load.
+    Operate {
+        step: Step,
+        intended: Elapsed,
+        dispatched: Elapsed,
+    },
+    /// Look at every session this client ever had, until each has a definite answer.
+    ReadBack { until: Elapsed },
+}
+
+/// How a client's task waits: for jobs, and for its socket until a deadline.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    jobs: RefCell<VecDeque<Job>>,
+    waker: RefCell<Option<Waker>>,
+    deadline: Cell<Option<Elapsed>>,
+    expired: Cell<bool>,
+}
+
+impl Waits {
+    /// Hands the client a job.
+    pub(super) fn push(&self, job: Job) {
+        self.jobs.borrow_mut().push_back(job);
+        self.wake();
+    }
+
+    /// Ends the client's wait when its deadline has passed; called every few milliseconds.
+    pub(super) fn sweep(&self, now: Elapsed) {
+        if self.deadline.get().is_some_and(|deadline| deadline <= now) {
+            self.deadline.set(None);
+            self.expired.set(true);
+            self.wake();
+        }
+    }
+
+    /// Whether the deadline has passed.
+    pub(super) fn has_expired(&self) -> bool {
+        self.expired.get()
+    }
+
+    fn start(&self, deadline: Elapsed) {
+        self.expired.set(false);
+        self.deadline.set(Some(deadline));
+    }
+
+    fn finish(&self) {
+        self.deadline.set(None);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    async fn next_job(&self) -> Job {
+        std::future::poll_fn(|cx| {
+            let mut waker = self.waker.borrow_mut();
+            if waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+            match self.jobs.borrow_mut().pop_front() {
+                Some(job) => Poll::Ready(job),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+/// A simulated user.
+#[derive(Debug)]
+pub(super) struct Client {
+    id: ClientId,
+    shared: Rc<Shared>,
+    waits: Rc<Waits>,
+    connection: Option<Connection>,
+    backoff: Span,
+    not_before: Elapsed,
+    /// The next login begins this session.
+    next_generation: u32,
+    session: Option<(u32, Session)>,
+    /// Sessions it had before, for the read-back.
+    former: Vec<(u32, Session)>,
+    request: Vec<u8>,
+}
+
+impl Client {
+    pub(super) fn new(id: ClientId, shared: Rc<Shared>, waits: Rc<Waits>) -> Self {
+        Self {
+            id,
+            shared,
+            waits,
+            connection: None,
+            backoff: Span::ZERO,
+            not_before: Elapsed::default(),
+            next_generation: 0,
+            session: None,
+            former: Vec::new(),
+            request: Vec::new(),
+        }
+    }
+
+    /// Does jobs until it is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.waits.next_job().await {
+                Job::Operate { step, intended, dispatched } => {
+                    self.operate(step, intended, dispatched).await;
+                    while self.shared.saturate.get() {
+                        let now = self.shared.clock.now();
+                        self.operate(step, now, now).await;
+                    }
+                }
+                Job::ReadBack { until } => self.read_back(until).await,
+            }
+            let left = self.shared.outstanding.get() - 1;
+            self.shared.outstanding.set(left);
+            if left == 0 {
+                self.shared.idle.notify_one();
+            }
+        }
+    }
+
+    async fn operate(&mut self, step: Step, intended: Elapsed, dispatched: Elapsed) {
+        let step = match (step, &self.session) {
+            (Step::Act | Step::Check | Step::Logout, None) => Step::Login,
+            (step, _) => step,
+        };
+        let (generation, mut session) = match (step, self.session.take()) {
+            (Step::Login, former) => {
+                self.former.extend(former);
+                let generation = self.next_generation;
+                self.next_generation += 1;
+                (generation, Session::default())
+            }
+            (_, Some(session)) => session,
+            (_, None) => (0, Session::default()),
+        };
+        let latest_start = intended + self.shared.timeout;
+        let tried = self.attempt(step, &mut session, latest_start).await;
+        let Attempt { sent, reply, judgement } = tried;
+        let mut tally = self.shared.tally.get();
+        tally.sent += u64::from(sent.is_some());
+        tally.dropped += u64::from(judgement.error == Some(ErrorClass::Unsent));
+        self.shared.tally.set(tally);
+        self.shared.done.borrow_mut().push(Operation {
+            trial: self.shared.trial,
+            client: self.id,
+            generation,
+            step,
+            intended,
+            dispatched,
+            sent,
+            finished: self.shared.clock.now(),
+            outcome: judgement.outcome,
+            error: judgement.error,
+            status: reply.map(|reply| reply.status),
+            value: judgement.value,
+            boot: reply.and_then(|reply| reply.boot),
+        });
+        self.keep_or_end_session(step, generation, session, judgement);
+    }
+
+    fn keep_or_end_session(
+        &mut self,
+        step: Step,
+        generation: u32,
+        mut session: Session,
+        judgement: Judgement,
+    ) {
+        if step == Step::Act && judgement.outcome == Outcome::Indeterminate {
+            session.note_indeterminate();
+        }
+        let acknowledged = judgement.outcome == Outcome::Acknowledged;
+        let ended = matches!(
+            judgement.error,
+            Some(ErrorClass::SessionRejected | ErrorClass::SessionRecreated | ErrorClass::WrongIdentity)
+        );
+        match step {
+            Step::Get | Step::ReadBack => {}
+            Step::Login if acknowledged => self.session = Some((generation, session)),
+            // A login that failed began nothing that could be read back.
+            Step::Login => {}
+            Step::Act | Step::Check if !ended => self.session = Some((generation, session)),
+            // A logout that never left changed nothing.
+            Step::Logout if judgement.outcome == Outcome::Rejected && !ended => {
+                self.session = Some((generation, session));
+            }
+            Step::Act | Step::Check | Step::Logout => self.former.push((generation, session)),
+        }
+    }
+
+    /// One try: a connection if there is none, the request, the reply.
+    async fn attempt(&mut self, step: Step, session: &mut Session, latest_start: Elapsed) -> Attempt {
+        let connection = match self.connect(latest_start).await {
+            Ok(connection) => connection,
+            Err(class) => return Attempt::unsent(class),
+        };
+        self.request.clear();
+        let (id, flow) = (self.id.0, &self.shared.flow);
+        flow.write_request(step, id, session, &mut self.request);
+        let sent = self.shared.clock.now();
+        self.waits.start(sent + self.shared.timeout);
+        let exchanged = connection
+            .exchange(&self.request, &self.shared.scratch, &self.waits, |reply| {
+                let seen = Seen { status: reply.status, boot: reply.boot };
+                (seen, flow.judge(step, id, session, reply))
+            })
+            .await;
+        self.waits.finish();
+        match exchanged {
+            Ok(((reply, judgement), reusable)) => {
+                self.backoff = Span::ZERO;
+                if reusable {
+                    self.connection = Some(connection);
+                }
+                Attempt { sent: Some(sent), reply: Some(reply), judgement }
+            }
+            Err(Broken { class, sent: left }) => {
+                self.back_off();
+                Attempt {
+                    sent: left.then_some(sent),
+                    reply: None,
+                    judgement: Judgement {
+                        outcome: if left { Outcome::Indeterminate } else { Outcome::Rejected },
+                        error: Some(class),
+                        value: None,
+                    },
+                }
+            }
+        }
+    }
+
+    /// The idle connection if the server has not closed it, or a new one.
+    async fn connect(&mut self, latest_start: Elapsed) -> Result<Connection, ErrorClass> {
+        let clock = self.shared.clock;
+        if clock.now() > latest_start {
+            return Err(ErrorClass::Unsent);
+        }
+        if let Some(connection) = self.connection.take()
+            && !connection.is_stale(&self.shared.scratch)
+        {
+            return Ok(connection);
+        }
+        if self.not_before > latest_start {
+            return Err(ErrorClass::Unsent);
+        }
+        let pause = clock.until(self.not_before);
+        if pause > Span::ZERO {
+            tokio::time::sleep(pause.into()).await;
+        }
+        self.waits.start(clock.now() + self.shared.timeout);
+        let boot_header = self.shared.boot_header.clone();
+        let opened = Connection::open(self.shared.to, boot_header, &self.waits).await;
+        self.waits.finish();
+        opened.map_err(|broken| {
+            self.back_off();
+            broken.class
+        })
+    }
+
+    fn back_off(&mut self) {
+        self.backoff = (self.backoff + self.backoff).clamp(FIRST_BACKOFF, LAST_BACKOFF);
+        self.not_before = self.shared.clock.now() + self.backoff;
+    }
+
+    async fn read_back(&mut self, until: Elapsed) {
+        let mut sessions = std::mem::take(&mut self.former);
+        sessions.extend(self.session.take());
+        for (generation, mut session) in sessions {
+            loop {
+                let intended = self.shared.clock.now();
+                let tried = self.attempt(Step::ReadBack, &mut session, until).await;
+                let finished = self.shared.clock.now();
+                let definite = match tried.judgement.error {
+                    None => true,
+                    Some(class) => is_definite(class),
+                };
+                if definite || finished >= until {
+                    self.shared.done.borrow_mut().push(Operation {
+                        trial: self.shared.trial,
+                        client: self.id,
+                        generation,
+                        step: Step::ReadBack,
+                        intended,
+                        dispatched: intended,
+                        sent: tried.sent,
+                        finished,
+                        outcome: tried.judgement.outcome,
+                        error: tried.judgement.error,
+                        status: tried.reply.map(|reply| reply.status),
+                        value: tried.judgement.value,
+                        boot: tried.reply.and_then(|reply| reply.boot),
+                    });
+                    break;
+                }
+                tokio::time::sleep(READ_BACK_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether an error at the read-back says what became of the session, so that asking again is idle.
+const fn is_definite(class: ErrorClass) -> bool {
+    match class {
+        ErrorClass::ClientError
+        | ErrorClass::SessionRejected
+        | ErrorClass::SessionRecreated
+        | ErrorClass::WrongIdentity
+        | ErrorClass::WrongAnswer
+        | ErrorClass::HarnessError => true,
+        ErrorClass::Refused
+        | ErrorClass::Reset
+        | ErrorClass::ConnectTimeout
+        | ErrorClass::ResponseTimeout
+        | ErrorClass::ServerError
+        | ErrorClass::Malformed
+        | ErrorClass::Unsent => false,
+    }
+}
+
+/// What became of one try.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    sent: Option<Elapsed>,
+    reply: Option<Seen>,
+    judgement: Judgement,
+}
+
+/// What is recorded of a reply.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    status: u16,
+    boot: Option<comeback_core::ids::BootId>,
+}
+
+impl Attempt {
+    const fn unsent(class: ErrorClass) -> Self {
+        Self {
+            sent: None,
+            reply: None,
+            judgement: Judgement {
+                outcome: Outcome::Rejected,
+                error: Some(class),
+                value: None,
+            },
+        }
+    }
+}

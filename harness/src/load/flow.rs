@@ -1,0 +1,415 @@
+//! A session from outside: what to send for each step, and what a reply means.
+//!
+//! Pure: bytes in, judgement out. The oracle lives here: it knows what the session's counter must be.
+
+use comeback_core::operation::{ErrorClass, Outcome, Step};
+use comeback_core::plan::{Identity, Request, SessionFlow, Workload};
+use serde_json::Value;
+
+use super::wire::Reply;
+
+/// What stands for the client's number in a template.
+const SESSION: &str = "{{session}}";
+
+/// A workload, made ready for a port.
+#[derive(Debug)]
+pub struct Flow {
+    login: Option<Template>,
+    act: Option<Template>,
+    check: Template,
+    logout: Option<Template>,
+    session: Option<SessionRules>,
+}
+
+/// How replies within a session are read.
+#[derive(Debug)]
+struct SessionRules {
+    value: String,
+    identity: Option<Identity>,
+}
+
+/// What a client knows of its session.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// Cookies by name.
+    cookies: Vec<(String, String)>,
+    /// The counter the last acknowledged reply stands for.
+    base: u64,
+    /// A counter a refuted reply gave: the next one may continue from here.
+    other_base: Option<u64>,
+    /// Changes that may have been applied without an acknowledgement.
+    slack: u64,
+}
+
+/// What a reply means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether the operation took effect.
+    pub outcome: Outcome,
+    /// What was wrong with it.
+    pub error: Option<ErrorClass>,
+    /// The counter it gave.
+    pub value: Option<u64>,
+}
+
+impl Flow {
+    /// Makes a workload's requests ready to be sent to `port`.
+    pub fn new(workload: &Workload, port: u16) -> Self {
+        let template = |request: &Request| Template::new(request, port);
+        match workload {
+            Workload::Stateless(request) => Self {
+                login: None,
+                act: None,
+                check: template(request),
+                logout: None,
+                session: None,
+            },
+            Workload::Sessions(SessionFlow { login, act, check, logout, value, identity, mix: _ }) => {
+                Self {
+                    login: Some(template(login)),
+                    act: Some(template(act)),
+                    check: template(check),
+                    logout: logout.as_ref().map(template),
+                    session: Some(SessionRules {
+                        value: value.clone(),
+                        identity: identity.clone(),
+                    }),
+                }
+            }
+        }
+    }
+
+    /// Whether clients log in.
+    pub const fn has_sessions(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Writes a step's request behind what `out` holds.
+    pub fn write_request(&self, step: Step, client: u32, session: &Session, out: &mut Vec<u8>) {
+        let template = match step {
+            Step::Login => self.login.as_ref(),
+            Step::Act => self.act.as_ref(),
+            Step::Logout => self.logout.as_ref(),
+            Step::Check | Step::Get | Step::ReadBack => Some(&self.check),
+        };
+        // A step the workload does not have is never scheduled; were it, looking is harmless.
+        template.unwrap_or(&self.check).write(client, &session.cookies, out);
+    }
+
+    /// What a reply to `step` means; updates what the client knows of its session.
+    pub fn judge(&self, step: Step, client: u32, session: &mut Session, reply: &Reply) -> Judgement {
+        let failed = |outcome, class| Judgement {
+            outcome,
+            error: Some(class),
+            value: None,
+        };
+        match reply.status {
+            200..300 => {}
+            500.. => return failed(Outcome::Indeterminate, ErrorClass::ServerError),
+            401 | 403 if step != Step::Login && self.has_sessions() => {
+                return failed(Outcome::Rejected, ErrorClass::SessionRejected);
+            }
+            _ => return failed(Outcome::Rejected, ErrorClass::ClientError),
+        }
+        let Some(rules) = &self.session else {
+            return Judgement {
+                outcome: Outcome::Acknowledged,
+                error: None,
+                value: None,
+            };
+        };
+        let Ok(body) = serde_json::from_slice::<Value>(reply.body) else {
+            return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
+        };
+        let value = body.pointer(&rules.value).and_then(Value::as_u64);
+        let known = rules
+            .identity
+            .as_ref()
+            .is_none_or(|identity| names_client(identity, &body, client));
+        if step == Step::Login {
+            if !known {
+                return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
+            }
+            *session = Session {
+                base: value.unwrap_or(0),
+                ..Session::default()
+            };
+            session.take_cookies(reply.cookies);
+            return Judgement {
+                outcome: Outcome::Acknowledged,
+                error: None,
+                value,
+            };
+        }
+        if !known {
+            let class = if session.is_replaced_by(reply.cookies) {
+                ErrorClass::SessionRecreated
+            } else {
+                ErrorClass::WrongIdentity
+            };
+            return failed(Outcome::Rejected, class);
+        }
+        session.take_cookies(reply.cookies);
+        match (step, value) {
+            // The end of a session and the final look are judged by the ledger, not here.
+            (Step::Logout | Step::ReadBack, value) => Judgement {
+                outcome: Outcome::Acknowledged,
+                error: None,
+                value,
+            },
+            (_, None) => failed(Outcome::Indeterminate, ErrorClass::WrongAnswer),
+            (_, Some(value)) => Judgement {
+                outcome: Outcome::Acknowledged,
+                error: (!session.accepts(step, value)).then_some(ErrorClass::WrongAnswer),
+                value: Some(value),
+            },
+        }
+    }
+}
+
+impl Session {
+    /// Notes that a change may or may not have been applied.
+    pub fn note_indeterminate(&mut self) {
+        self.slack += 1;
+    }
+
+    /// The oracle: whether the counter can be `value` after `step`. A refuted counter may be the truth
+    /// from now on (the state was lost once): the next reply may continue from either.
+    fn accepts(&mut self, step: Step, value: u64) -> bool {
+        let added = u64::from(step == Step::Act);
+        let mut fitting = [Some(self.base), self.other_base]
+            .into_iter()
+            .flatten()
+            .filter(|base| (base + added..=base + added + self.slack).contains(&value));
+        if let Some(base) = fitting.next() {
+            self.slack -= value - base - added;
+            self.base = value;
+            self.other_base = None;
+            return true;
+        }
+        self.base += added;
+        self.other_base = Some(value);
+        false
+    }
+
+    fn take_cookies(&mut self, headers: &[String]) {
+        for header in headers {
+            let Ok(cookie) = cookie::Cookie::parse(header.as_str()) else {
+                continue;
+            };
+            self.cookies.retain(|(name, _)| name != cookie.name());
+            let ended = cookie.value().is_empty()
+                || cookie.max_age().is_some_and(|age| age.is_zero() || age.is_negative());
+            if !ended {
+                self.cookies.push((cookie.name().to_owned(), cookie.value().to_owned()));
+            }
+        }
+    }
+
+    /// Whether the reply puts another session in the place of this one.
+    fn is_replaced_by(&self, headers: &[String]) -> bool {
+        headers.iter().any(|header| {
+            cookie::Cookie::parse(header.as_str()).is_ok_and(|new| {
+                self.cookies
+                    .iter()
+                    .any(|(name, value)| name == new.name() && value != new.value())
+            })
+        })
+    }
+}
+
+/// Whether the reply names the user it should.
+fn names_client(identity: &Identity, body: &Value, client: u32) -> bool {
+    let Some(name) = body.pointer(&identity.pointer).and_then(Value::as_str) else {
+        return false;
+    };
+    match identity.name.split_once(SESSION) {
+        None => name == identity.name,
+        Some((before, after)) => name
+            .strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(after))
+            .is_some_and(|number| number.parse() == Ok(client)),
+    }
+}
+
+/// A request, split where the client's number and the cookies go.
+#[derive(Debug)]
+struct Template {
+    start: Vec<String>,
+    headers: String,
+    body: Option<Vec<String>>,
+}
+
+impl Template {
+    fn new(request: &Request, port: u16) -> Self {
+        let split = |text: &str| text.split(SESSION).map(str::to_owned).collect();
+        let start = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+        let mut headers = format!("host: 127.0.0.1:{port}\r\n");
+        if request.body.is_some() {
+            headers.push_str("content-type: application/json\r\n");
+        }
+        Self {
+            start: split(&start),
+            headers,
+            body: request.body.as_deref().map(split),
+        }
+    }
+
+    fn write(&self, client: u32, cookies: &[(String, String)], out: &mut Vec<u8>) {
+        join(&self.start, client, out);
+        out.extend_from_slice(self.headers.as_bytes());
+        for (index, (name, value)) in cookies.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b"cookie: " } else { b"; " });
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'=');
+            out.extend_from_slice(value.as_bytes());
+        }
+        if !cookies.is_empty() {
+            out.extend_from_slice(b"\r\n");
+        }
+        if let Some(parts) = &self.body {
+            let mut body = Vec::new();
+            join(parts, client, &mut body);
+            out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+            out.extend_from_slice(&body);
+        } else if self.start[0].starts_with("POST") || self.start[0].starts_with("PUT") {
+            out.extend_from_slice(b"content-length: 0\r\n\r\n");
+        } else {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+fn join(parts: &[String], client: u32, out: &mut Vec<u8>) {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            out.extend_from_slice(client.to_string().as_bytes());
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use comeback_core::plan::Mix;
+
+    const PORT: u16 = 4242;
+    const CLIENT: u32 = 7;
+
+    fn flow() -> Flow {
+        Flow::new(
+            &Workload::Sessions(SessionFlow {
+                login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
+                act: Request::new("POST", "/visit"),
+                check: Request::new("GET", "/me"),
+                logout: Some(Request::new("POST", "/logout")),
+                value: "/visits".to_owned(),
+                identity: Some(Identity {
+                    pointer: "/user".to_owned(),
+                    name: "u{{session}}".to_owned(),
+                }),
+                mix: Mix { act: 1, check: 1, logout: 1 },
+            }),
+            PORT,
+        )
+    }
+
+    /// What a reply to `step` means to a client whose session holds the counter 3.
+    fn check(step: Step, status: u16, body: &str, cookie: Option<&str>) -> (Outcome, Option<ErrorClass>) {
+        let mut session = Session {
+            cookies: vec![("session".to_owned(), "mine".to_owned())],
+            base: 3,
+            ..Session::default()
+        };
+        let cookies: Vec<String> = cookie.into_iter().map(str::to_owned).collect();
+        let reply = Reply {
+            status,
+            boot: None,
+            cookies: &cookies,
+            body: body.as_bytes(),
+        };
+        let judgement = flow().judge(step, CLIENT, &mut session, &reply);
+        (judgement.outcome, judgement.error)
+    }
+
+    #[test]
+    fn each_kind_of_wrong_reply_is_told_apart() {
+        use ErrorClass as E;
+        use Outcome::{Acknowledged, Indeterminate, Rejected};
+        let own = |visits: u64| format!(r#"{{"user":"u7","visits":{visits}}}"#);
+        for (step, status, body, cookie, expected) in [
+            (Step::Act, 200, own(4), None, (Acknowledged, None)),
+            (Step::Act, 200, own(4), Some("session=newer"), (Acknowledged, None)),
+            (Step::Act, 200, own(3), None, (Acknowledged, Some(E::WrongAnswer))),
+            (Step::Act, 200, own(1003), None, (Acknowledged, Some(E::WrongAnswer))),
+            (Step::Act, 200, r#"{"user":"u7"}"#.into(), None, (Indeterminate, Some(E::WrongAnswer))),
+            (Step::Act, 200, "<html>".into(), None, (Indeterminate, Some(E::WrongAnswer))),
+            (Step::Check, 200, own(3), None, (Acknowledged, None)),
+            (Step::Check, 200, own(2), None, (Acknowledged, Some(E::WrongAnswer))),
+            (Step::Check, 401, String::new(), None, (Rejected, Some(E::SessionRejected))),
+            (Step::Login, 401, String::new(), None, (Rejected, Some(E::ClientError))),
+            (Step::Check, 404, String::new(), None, (Rejected, Some(E::ClientError))),
+            (Step::Act, 503, String::new(), None, (Indeterminate, Some(E::ServerError))),
+            (
+                Step::Check,
+                200,
+                r#"{"user":"u8","visits":3}"#.into(),
+                None,
+                (Rejected, Some(E::WrongIdentity)),
+            ),
+            (
+                Step::Check,
+                200,
+                r#"{"user":"guest","visits":0}"#.into(),
+                Some("session=other"),
+                (Rejected, Some(E::SessionRecreated)),
+            ),
+        ] {
+            assert_eq!(check(step, status, &body, cookie), expected, "{step:?} {status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_unacknowledged_change_may_or_may_not_show_later() {
+        for (value, fits) in [(3, false), (4, true), (5, true), (6, false)] {
+            let mut session = Session { base: 3, ..Session::default() };
+            session.note_indeterminate();
+            assert_eq!(session.accepts(Step::Act, value), fits, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_counter_that_fell_back_is_refuted_once_and_then_continued_from() {
+        let mut session = Session { base: 10, ..Session::default() };
+        let seen: Vec<bool> = [8, 9, 10].map(|value| session.accepts(Step::Act, value)).into();
+        assert_eq!(seen, [false, true, true]);
+    }
+
+    #[test]
+    fn a_counter_that_leapt_and_came_back_is_refuted_once() {
+        let mut session = Session { base: 10, ..Session::default() };
+        let seen: Vec<bool> = [1011, 12, 13].map(|value| session.accepts(Step::Act, value)).into();
+        assert_eq!(seen, [false, true, true]);
+    }
+
+    #[test]
+    fn requests_carry_the_client_and_its_cookies() {
+        let mut session = Session::default();
+        let text = |step, session: &Session| {
+            let mut out = Vec::new();
+            flow().write_request(step, CLIENT, session, &mut out);
+            String::from_utf8(out).expect("ascii")
+        };
+        assert_eq!(
+            text(Step::Login, &session),
+            "POST /login HTTP/1.1\r\nhost: 127.0.0.1:4242\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"user\":\"u7\"}"
+        );
+        session.take_cookies(&["a=1; Path=/".to_owned(), "b=2".to_owned(), "a=3".to_owned()]);
+        session.take_cookies(&["b=; Max-Age=0".to_owned()]);
+        assert_eq!(
+            text(Step::Check, &session),
+            "GET /me HTTP/1.1\r\nhost: 127.0.0.1:4242\r\ncookie: a=3\r\n\r\n"
+        );
+    }
+}

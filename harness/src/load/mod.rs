@@ -1,0 +1,207 @@
+//! Load: real sessions against the target, in an open loop, with every operation's fate on record.
+//!
+//! ```text
+//! worker (a thread, a runtime) ── pacer: waits for the schedule's instants
+//!    └── client × n ── flow: what to send, what a reply means (the oracle)
+//!          └── connection ── wire: where a reply ends
+//! ```
+//! Called by the engine only. Knows sockets and sessions; knows nothing of processes and faults.
+
+mod client;
+mod connection;
+pub mod flow;
+mod pacer;
+pub mod probe;
+pub mod wire;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use comeback_core::operation::Operation;
+use comeback_core::units::Elapsed;
+use tokio::sync::{mpsc, oneshot};
+
+pub use client::Tally;
+use pacer::Pacer;
+pub use worker::Setup;
+use worker::Command;
+
+/// How late the pacer is, in ms, over `count` waits of `pause` each: the least lag operations have here.
+///
+/// # Errors
+/// When the kernel has no timer for it.
+pub fn measure_lateness(count: u32, pause: Duration) -> io::Result<Vec<f64>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let pacer = Pacer::new()?;
+        let mut late = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            let wanted = Instant::now() + pause;
+            pacer.wait_until(wanted).await?;
+            late.push(wanted.elapsed().as_secs_f64() * 1_000.0);
+        }
+        Ok(late)
+    })
+}
+
+/// The load of one trial: its workers.
+#[derive(Debug)]
+pub struct Generator {
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// A worker ended although the load had not.
+#[derive(Debug)]
+pub enum LoadError {
+    /// A thread could not be started.
+    Start(io::Error),
+    /// A worker failed.
+    Worker(io::Error),
+    /// A worker panicked.
+    Panicked,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(_) => f.write_str("failed to start a load worker"),
+            Self::Worker(_) => f.write_str("a load worker failed"),
+            Self::Panicked => f.write_str("a load worker panicked"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Start(error) | Self::Worker(error) => Some(error),
+            Self::Panicked => None,
+        }
+    }
+}
+
+impl Generator {
+    /// Starts the workers; nothing is sent yet. Finished operations go to `sink`, in batches.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(
+        setup: &Setup,
+        sink: impl Fn(Vec<Operation>) + Clone + Send + 'static,
+    ) -> Result<Self, LoadError> {
+        let workers = (0..setup.load.workers)
+            .map(|index| {
+                let (commands, inbox) = mpsc::unbounded_channel();
+                let (setup, sink) = (setup.clone(), Box::new(sink.clone()));
+                let thread = std::thread::Builder::new()
+                    .name(format!("load-{index}"))
+                    .spawn(move || worker::run_worker(setup, index, inbox, sink))
+                    .map_err(LoadError::Start)?;
+                Ok(Worker { commands, thread })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { workers })
+    }
+
+    /// Every client logs in; how many have a session then, and how many tried.
+    ///
+    /// # Errors
+    /// When a worker ended.
+    pub async fn open(&mut self) -> Result<(u32, u32), LoadError> {
+        let opened = self.ask(Command::Open).await?;
+        Ok(opened
+            .into_iter()
+            .fold((0, 0), |(opened, tried), (o, t)| (opened + o, tried + t)))
+    }
+
+    /// The schedule begins at `start`.
+    pub fn run(&self, start: Elapsed) {
+        self.tell(|| Command::Run(start));
+    }
+
+    /// A closed loop begins, for benchmarks: every client asks again as soon as it is answered.
+    pub fn saturate(&self) {
+        self.tell(|| Command::Saturate);
+    }
+
+    /// The schedule ends; returns when no operation is in flight.
+    ///
+    /// # Errors
+    /// When a worker ended.
+    pub async fn stop(&mut self) -> Result<Tally, LoadError> {
+        let tallies = self.ask(Command::Stop).await?;
+        Ok(tallies.into_iter().fold(Tally::default(), |sum, tally| Tally {
+            scheduled: sum.scheduled + tally.scheduled,
+            sent: sum.sent + tally.sent,
+            dropped: sum.dropped + tally.dropped,
+        }))
+    }
+
+    /// Every session is looked at, until each has a definite answer, or `until` has passed.
+    ///
+    /// # Errors
+    /// When a worker ended.
+    pub async fn read_back(&mut self, until: Elapsed) -> Result<(), LoadError> {
+        self.ask(|answer| Command::ReadBack(until, answer)).await.map(drop)
+    }
+
+    /// Ends the workers and hands on what is left to record.
+    ///
+    /// # Errors
+    /// When a worker failed.
+    pub fn finish(self) -> Result<(), LoadError> {
+        for Worker { commands, thread } in self.workers {
+            drop(commands);
+            thread
+                .join()
+                .map_err(|_| LoadError::Panicked)?
+                .map_err(LoadError::Worker)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for worker in &self.workers {
+            // A worker that ended is noticed, with its reason, at the next question.
+            let _ = worker.commands.send(command());
+        }
+    }
+
+    async fn ask<T>(
+        &mut self,
+        command: impl Fn(oneshot::Sender<T>) -> Command,
+    ) -> Result<Vec<T>, LoadError> {
+        let mut questions = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let (answer, question) = oneshot::channel();
+            let _ = worker.commands.send(command(answer));
+            questions.push(question);
+        }
+        let mut answers = Vec::with_capacity(questions.len());
+        for (index, question) in questions.into_iter().enumerate() {
+            match question.await {
+                Ok(answer) => answers.push(answer),
+                Err(_) => return Err(self.why_ended(index)),
+            }
+        }
+        Ok(answers)
+    }
+
+    fn why_ended(&mut self, index: usize) -> LoadError {
+        let worker = self.workers.swap_remove(index);
+        match worker.thread.join() {
+            Err(_) => LoadError::Panicked,
+            Ok(Err(error)) => LoadError::Worker(error),
+            Ok(Ok(())) => LoadError::Worker(io::Error::other("it ended by itself")),
+        }
+    }
+}

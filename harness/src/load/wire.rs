@@ -1,0 +1,345 @@
+//! HTTP/1.1 replies as bytes: where one ends, and what it says. Pure: no sockets, no clock.
+//!
+//! Called by [`super::connection`] for each piece that arrives. Memory is bounded whatever a server
+//! sends: a head of at most [`MAX_HEAD`], of the body the first [`KEPT_BODY`].
+
+use comeback_core::ids::BootId;
+
+/// The largest head accepted; more is not a reply but an attack or a mistake.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// How much of a body is kept for the oracle; the rest is counted and dropped.
+pub const KEPT_BODY: usize = 64 * 1024;
+/// Headers in one reply; as many as common servers accept in a request.
+const MAX_HEADERS: usize = 100;
+/// The longest chunk-size line: 16 hex digits and room for an extension.
+const MAX_CHUNK_LINE: usize = 256;
+
+/// The bytes are not an HTTP reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Everything about a reply that the session flow looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The status code.
+    pub status: u16,
+    /// Which process answered, if it says so.
+    pub boot: Option<BootId>,
+    /// The `Set-Cookie` values, in order.
+    pub cookies: &'a [String],
+    /// The body, or its first [`KEPT_BODY`] bytes.
+    pub body: &'a [u8],
+}
+
+/// The head of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The status code.
+    pub status: u16,
+    /// Bytes until the body.
+    pub length: usize,
+    /// How the body ends.
+    pub framing: Framing,
+    /// Whether the connection can carry another request.
+    pub keep_alive: bool,
+    /// Which process answered, if it says so.
+    pub boot: Option<BootId>,
+    /// The `Set-Cookie` values, in order.
+    pub cookies: Vec<String>,
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// After so many bytes.
+    Length(u64),
+    /// With a chunk of size zero.
+    Chunked,
+    /// With the connection.
+    UntilClose,
+}
+
+/// Reads a head from the beginning of `bytes`; `None` when more is needed. Interim (1xx) replies are
+/// returned like any other: the caller skips them.
+///
+/// # Errors
+/// When the bytes cannot become a head, or it exceeds its bounds.
+pub fn parse_head(bytes: &[u8], boot_header: Option<&str>) -> Result<Option<Head>, Malformed> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let length = match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Malformed),
+    };
+    let status = response.code.ok_or(Malformed)?;
+    let mut head = Head {
+        status,
+        length,
+        framing: Framing::UntilClose,
+        keep_alive: response.version == Some(1),
+        boot: None,
+        cookies: Vec::new(),
+    };
+    let mut body_length = None;
+    let mut chunked = false;
+    for header in response.headers.iter() {
+        let (name, value) = (header.name, header.value);
+        if name.eq_ignore_ascii_case("content-length") {
+            let parsed = parse_length(value)?;
+            if body_length.is_some_and(|other| other != parsed) {
+                return Err(Malformed);
+            }
+            body_length = Some(parsed);
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            chunked = value.to_ascii_lowercase().ends_with(b"chunked");
+        } else if name.eq_ignore_ascii_case("connection") {
+            head.keep_alive = keeps_alive(value, head.keep_alive);
+        } else if name.eq_ignore_ascii_case("set-cookie") {
+            head.cookies.push(String::from_utf8_lossy(value).into_owned());
+        } else if boot_header.is_some_and(|boot| name.eq_ignore_ascii_case(boot)) {
+            head.boot = Some(BootId::from_header(value));
+        }
+    }
+    head.framing = match (status, chunked, body_length) {
+        (100..200 | 204 | 304, _, _) => Framing::Length(0),
+        (_, true, _) => Framing::Chunked,
+        (_, false, Some(length)) => Framing::Length(length),
+        (_, false, None) => {
+            head.keep_alive = false;
+            Framing::UntilClose
+        }
+    };
+    Ok(Some(head))
+}
+
+fn parse_length(value: &[u8]) -> Result<u64, Malformed> {
+    let text = std::str::from_utf8(value).map_err(|_| Malformed)?.trim();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Malformed);
+    }
+    text.parse().map_err(|_| Malformed)
+}
+
+fn keeps_alive(value: &[u8], otherwise: bool) -> bool {
+    let mut keep = otherwise;
+    for token in value.split(|byte| *byte == b',') {
+        let token = token.trim_ascii();
+        if token.eq_ignore_ascii_case(b"close") {
+            keep = false;
+        } else if token.eq_ignore_ascii_case(b"keep-alive") {
+            keep = true;
+        }
+    }
+    keep
+}
+
+/// Reads a body piece by piece, keeping its beginning.
+#[derive(Debug)]
+pub struct BodyReader {
+    state: BodyState,
+    kept: Vec<u8>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum BodyState {
+    Length { left: u64 },
+    UntilClose,
+    ChunkSize { line: Vec<u8> },
+    ChunkData { left: u64 },
+    ChunkEnd { seen: u8 },
+    Trailer { line: usize },
+    Done,
+}
+
+impl BodyReader {
+    /// A reader for a body of this framing.
+    pub fn new(framing: Framing) -> Self {
+        let state = match framing {
+            Framing::Length(0) => BodyState::Done,
+            Framing::Length(left) => BodyState::Length { left },
+            Framing::Chunked => BodyState::ChunkSize { line: Vec::new() },
+            Framing::UntilClose => BodyState::UntilClose,
+        };
+        Self { state, kept: Vec::new() }
+    }
+
+    /// Whether the body is complete.
+    pub fn is_done(&self) -> bool {
+        self.state == BodyState::Done
+    }
+
+    /// Whether the end of the connection completes the body.
+    pub fn ends_with_connection(&self) -> bool {
+        self.state == BodyState::UntilClose
+    }
+
+    /// The beginning of the body.
+    pub fn kept(&self) -> &[u8] {
+        &self.kept
+    }
+
+    /// Takes a piece; returns how much of it belongs to this body.
+    ///
+    /// # Errors
+    /// When a chunk is not framed as one.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let mut at = 0;
+        while at < bytes.len() && !self.is_done() {
+            at += self.feed_some(&bytes[at..])?;
+        }
+        Ok(at)
+    }
+
+    fn feed_some(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        match &mut self.state {
+            BodyState::Done => Ok(0),
+            BodyState::UntilClose => {
+                keep(&mut self.kept, bytes);
+                Ok(bytes.len())
+            }
+            BodyState::Length { left } | BodyState::ChunkData { left } => {
+                let take = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                keep(&mut self.kept, &bytes[..take]);
+                *left -= take as u64;
+                if *left == 0 {
+                    self.state = match self.state {
+                        BodyState::Length { .. } => BodyState::Done,
+                        _ => BodyState::ChunkEnd { seen: 0 },
+                    };
+                }
+                Ok(take)
+            }
+            BodyState::ChunkSize { line } => {
+                let end = bytes.iter().position(|byte| *byte == b'\n');
+                let take = end.map_or(bytes.len(), |end| end + 1);
+                line.extend_from_slice(&bytes[..take]);
+                if line.len() > MAX_CHUNK_LINE {
+                    return Err(Malformed);
+                }
+                if end.is_some() {
+                    self.state = match parse_chunk_size(line)? {
+                        0 => BodyState::Trailer { line: 0 },
+                        left => BodyState::ChunkData { left },
+                    };
+                }
+                Ok(take)
+            }
+            BodyState::ChunkEnd { seen } => {
+                let expected = b"\r\n"[usize::from(*seen)];
+                if bytes[0] != expected {
+                    return Err(Malformed);
+                }
+                *seen += 1;
+                if *seen == 2 {
+                    self.state = BodyState::ChunkSize { line: Vec::new() };
+                }
+                Ok(1)
+            }
+            BodyState::Trailer { line } => {
+                match bytes[0] {
+                    b'\n' if *line == 0 => self.state = BodyState::Done,
+                    b'\n' => *line = 0,
+                    b'\r' => {}
+                    _ if *line >= MAX_HEAD => return Err(Malformed),
+                    _ => *line += 1,
+                }
+                Ok(1)
+            }
+        }
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let room = KEPT_BODY - kept.len();
+    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}
+
+fn parse_chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+    match httparse::parse_chunk_size(line) {
+        Ok(httparse::Status::Complete((_, size))) => Ok(size),
+        Ok(httparse::Status::Partial) | Err(_) => Err(Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reply as read in pieces of `piece` bytes: status, kept body, bytes used.
+    fn check(bytes: &[u8], piece: usize) -> Result<(u16, Vec<u8>, usize), Malformed> {
+        let mut seen = 0;
+        let head = loop {
+            seen = (seen + piece).min(bytes.len());
+            if let Some(head) = parse_head(&bytes[..seen], Some("x-boot-id"))? {
+                break head;
+            }
+            assert!(seen < bytes.len(), "the head never ended");
+        };
+        let mut body = BodyReader::new(head.framing);
+        let mut at = head.length;
+        for part in bytes[head.length..].chunks(piece) {
+            at += body.feed(part)?;
+        }
+        assert!(body.is_done() || body.ends_with_connection(), "the body never ended");
+        Ok((head.status, body.kept().to_vec(), at))
+    }
+
+    #[test]
+    fn bodies_of_every_framing_are_read_in_pieces_of_every_size() {
+        let replies: [(&str, &str); 6] = [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", "hello"),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
+                "hello",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx: y\r\n\r\n",
+                "hello",
+            ),
+            ("HTTP/1.0 200 OK\r\n\r\nhello", "hello"),
+            ("HTTP/1.1 204 No Content\r\n\r\n", ""),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", ""),
+        ];
+        for (text, body) in replies {
+            for piece in 1..=text.len() {
+                let (_, read, used) = check(text.as_bytes(), piece).expect(text);
+                assert_eq!((read.as_slice(), used), (body.as_bytes(), text.len()), "{text} by {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_http_is_malformed() {
+        for text in [
+            "garbage\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc",
+        ] {
+            assert_eq!(check(text.as_bytes(), text.len()), Err(Malformed), "{text}");
+        }
+        let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(MAX_HEAD));
+        assert_eq!(parse_head(endless.as_bytes(), None), Err(Malformed));
+    }
+
+    #[test]
+    fn a_large_body_is_counted_but_not_kept() {
+        let mut body = BodyReader::new(Framing::Length(10_000_000));
+        for _ in 0..10 {
+            assert_eq!(body.feed(&vec![b'x'; 1_000_000]), Ok(1_000_000));
+        }
+        assert!(body.is_done());
+        assert_eq!(body.kept().len(), KEPT_BODY);
+    }
+
+    #[test]
+    fn the_head_tells_of_the_connection_the_process_and_the_cookies() {
+        let text = "HTTP/1.1 200 OK\r\nConnection: Close\r\nX-Boot-Id: abc\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
+        let head = parse_head(text.as_bytes(), Some("x-boot-id")).expect("http").expect("whole");
+        assert!(!head.keep_alive);
+        assert_eq!(head.boot, Some(BootId::from_header(b"abc")));
+        assert_eq!(head.cookies, ["a=1", "b=2"]);
+    }
+}

@@ -1,0 +1,275 @@
+//! A worker: a thread with a runtime of its own that drives its share of the clients.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use comeback_core::ids::{ClientId, Seed, TrialId};
+use comeback_core::operation::{Operation, Step};
+use comeback_core::plan::Load;
+use comeback_core::schedule::{ArrivalStream, clients_of};
+use comeback_core::units::Elapsed;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use super::client::{Client, Job, Shared, Tally, Waits};
+use super::connection::Scratch;
+use super::flow::Flow;
+use super::pacer::Pacer;
+use crate::clock::Clock;
+
+/// How often deadlines are looked at and finished operations handed on. A deadline is kept to this.
+const SWEEP: Duration = Duration::from_millis(10);
+/// Logins and read-backs in flight at once, so that a backlog of connections is not overrun.
+const BURST: u64 = 128;
+/// How soon it is looked again whether there is room.
+const BURST_PAUSE: Duration = Duration::from_millis(1);
+
+/// What a worker needs to know.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The trial.
+    pub trial: TrialId,
+    /// The traffic.
+    pub load: Load,
+    /// What it is drawn from.
+    pub seed: Seed,
+    /// The target's port on 127.0.0.1.
+    pub port: u16,
+    /// The header that names the answering process.
+    pub boot_header: Option<String>,
+    /// The run's clock.
+    pub clock: Clock,
+}
+
+/// What the engine asks of a worker; each answer is sent when it is done.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Every client logs in; answered with how many have a session, and how many tried.
+    Open(oneshot::Sender<(u32, u32)>),
+    /// The schedule begins at this moment, and goes on until it is stopped.
+    Run(Elapsed),
+    /// The schedule ends; answered when no operation is in flight.
+    Stop(oneshot::Sender<Tally>),
+    /// Every session is looked at, until the moment given at the latest.
+    ReadBack(Elapsed, oneshot::Sender<()>),
+    /// A closed loop begins: every client asks again as soon as it is answered.
+    Saturate,
+}
+
+/// Takes finished operations.
+pub(super) type Sink = Box<dyn Fn(Vec<Operation>) + Send>;
+
+/// The body of a worker's thread; ends when the engine drops its side.
+pub(super) fn run_worker(
+    setup: Setup,
+    index: u32,
+    commands: mpsc::UnboundedReceiver<Command>,
+    sink: Sink,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(LocalSet::new().run_until(async {
+        let worker = Worker::new(setup, index, sink)?;
+        worker.serve(commands).await
+    }))
+}
+
+struct Worker {
+    setup: Setup,
+    index: u32,
+    shared: Rc<Shared>,
+    clients: Rc<[Rc<Waits>]>,
+    pacer: Pacer,
+    sink: Rc<Sink>,
+}
+
+impl Worker {
+    fn new(setup: Setup, index: u32, sink: Sink) -> io::Result<Self> {
+        let shared = Rc::new(Shared {
+            trial: setup.trial,
+            clock: setup.clock,
+            flow: Flow::new(&setup.load.workload, setup.port),
+            to: SocketAddr::from((Ipv4Addr::LOCALHOST, setup.port)),
+            boot_header: setup.boot_header.as_deref().map(Rc::from),
+            timeout: setup.load.timeout,
+            scratch: Scratch::new(),
+            done: RefCell::default(),
+            tally: Cell::default(),
+            outstanding: Cell::new(0),
+            idle: Notify::new(),
+            saturate: Cell::new(false),
+        });
+        let clients = (0..clients_of(&setup.load, index))
+            .map(|place| {
+                let id = ClientId(place * setup.load.workers + index);
+                let waits = Rc::new(Waits::default());
+                let client = Client::new(id, Rc::clone(&shared), Rc::clone(&waits));
+                tokio::task::spawn_local(client.run());
+                waits
+            })
+            .collect();
+        Ok(Self {
+            index,
+            shared,
+            clients,
+            pacer: Pacer::new()?,
+            sink: Rc::new(sink),
+            setup,
+        })
+    }
+
+    async fn serve(&self, mut commands: mpsc::UnboundedReceiver<Command>) -> io::Result<()> {
+        let sweeper = tokio::task::spawn_local(sweep(
+            Rc::clone(&self.shared),
+            Rc::clone(&self.clients),
+            Rc::clone(&self.sink),
+        ));
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Open(answer) => {
+                    let opened = self.open().await;
+                    // The engine may have given up; then nobody wants to know.
+                    let _ = answer.send(opened);
+                }
+                Command::Run(start) => self.run_arrivals(start, &mut commands).await?,
+                Command::Stop(answer) => {
+                    self.settle().await;
+                    let _ = answer.send(self.shared.tally.get());
+                }
+                Command::ReadBack(until, answer) => {
+                    self.burst(|| Job::ReadBack { until }).await;
+                    self.hand_on();
+                    let _ = answer.send(());
+                }
+                Command::Saturate => self.saturate(),
+            }
+        }
+        sweeper.abort();
+        self.hand_on();
+        Ok(())
+    }
+
+    async fn open(&self) -> (u32, u32) {
+        if !self.shared.flow.has_sessions() {
+            return (0, 0);
+        }
+        self.burst(|| {
+            let now = self.shared.clock.now();
+            Job::Operate {
+                step: Step::Login,
+                intended: now,
+                dispatched: now,
+            }
+        })
+        .await;
+        let done = self.shared.done.borrow();
+        let opened = done.iter().filter(|login| login.is_correct()).count();
+        (opened as u32, self.clients.len() as u32)
+    }
+
+    /// Gives every client a job, a bounded number at a time, and waits for all.
+    async fn burst(&self, job: impl Fn() -> Job) {
+        // What was recorded before is handed on first, so that only this burst's records remain.
+        self.hand_on();
+        for client in self.clients.iter() {
+            while self.shared.outstanding.get() >= BURST {
+                tokio::time::sleep(BURST_PAUSE).await;
+            }
+            self.dispatch(client, job());
+        }
+        self.settle().await;
+    }
+
+    /// Hands out the schedule's operations, each at its time, until the next command but `Run`.
+    async fn run_arrivals(
+        &self,
+        start: Elapsed,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+    ) -> io::Result<()> {
+        let clock = self.setup.clock;
+        let workers = self.setup.load.workers;
+        for arrival in ArrivalStream::new(&self.setup.load, self.setup.seed, self.index) {
+            let intended = start + arrival.at;
+            let mut now = clock.now();
+            while now < intended {
+                tokio::select! {
+                    biased;
+                    command = commands.recv() => return self.end_arrivals(command).await,
+                    waited = self.pacer.wait_until(clock.instant(intended)) => waited?,
+                }
+                now = clock.now();
+            }
+            let mut tally = self.shared.tally.get();
+            tally.scheduled += 1;
+            self.shared.tally.set(tally);
+            let place = (arrival.client.0 / workers) as usize;
+            let job = Job::Operate {
+                step: arrival.step,
+                intended,
+                dispatched: now,
+            };
+            self.dispatch(&self.clients[place], job);
+        }
+        Ok(())
+    }
+
+    async fn end_arrivals(&self, command: Option<Command>) -> io::Result<()> {
+        if let Some(Command::Stop(answer)) = command {
+            self.settle().await;
+            self.hand_on();
+            let _ = answer.send(self.shared.tally.get());
+        }
+        Ok(())
+    }
+
+    fn saturate(&self) {
+        self.shared.saturate.set(true);
+        let now = self.shared.clock.now();
+        for client in self.clients.iter() {
+            let job = Job::Operate {
+                step: Step::Get,
+                intended: now,
+                dispatched: now,
+            };
+            self.dispatch(client, job);
+        }
+    }
+
+    fn dispatch(&self, client: &Waits, job: Job) {
+        self.shared.outstanding.set(self.shared.outstanding.get() + 1);
+        client.push(job);
+    }
+
+    async fn settle(&self) {
+        self.shared.saturate.set(false);
+        while self.shared.outstanding.get() > 0 {
+            self.shared.idle.notified().await;
+        }
+    }
+
+    fn hand_on(&self) {
+        hand_on(&self.shared, &self.sink);
+    }
+}
+
+async fn sweep(shared: Rc<Shared>, clients: Rc<[Rc<Waits>]>, sink: Rc<Sink>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = shared.clock.now();
+        for client in clients.iter() {
+            client.sweep(now);
+        }
+        hand_on(&shared, &sink);
+    }
+}
+
+fn hand_on(shared: &Shared, sink: &Sink) {
+    let done = shared.done.take();
+    if !done.is_empty() {
+        sink(done);
+    }
+}

@@ -1,0 +1,234 @@
+//! The only writer of the journal: events and operations, appended as they happen.
+//!
+//! A thread of its own formats and writes, so that neither the engine nor the load waits for a disk.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use comeback_core::event::{Event, EventKind};
+use comeback_core::ids::TrialId;
+use comeback_core::journal::{self, Header};
+use comeback_core::operation::Operation;
+use comeback_core::units::Elapsed;
+
+use crate::clock::Clock;
+
+/// The events, in the run folder.
+pub const EVENTS: &str = "journal.jsonl";
+/// The operations, in the run folder.
+pub const OPERATIONS: &str = "operations.csv";
+
+/// A journal that could not be written.
+#[derive(Debug)]
+pub struct RecordError {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to write {}", self.path.display())
+    }
+}
+
+impl std::error::Error for RecordError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+enum Entry {
+    Event(Box<Event>),
+    Operations(Vec<Operation>),
+}
+
+/// Takes events and operations; cheap to clone, one for each who has something to say.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    entries: Sender<Entry>,
+    clock: Clock,
+}
+
+impl Recorder {
+    /// Records an event that happens now.
+    pub fn event(&self, trial: Option<TrialId>, kind: EventKind) {
+        self.event_at(self.clock.now(), trial, kind);
+    }
+
+    /// Records an event that happened at `at`.
+    pub fn event_at(&self, at: Elapsed, trial: Option<TrialId>, kind: EventKind) {
+        self.send(Entry::Event(Box::new(Event { at, trial, kind })));
+    }
+
+    /// Records finished operations.
+    pub fn operations(&self, operations: Vec<Operation>) {
+        self.send(Entry::Operations(operations));
+    }
+
+    fn send(&self, entry: Entry) {
+        // The writer ended only if the disk failed, which `Journalist::finish` tells.
+        let _ = self.entries.send(entry);
+    }
+}
+
+/// The journal being written.
+#[derive(Debug)]
+pub struct Journalist {
+    recorder: Recorder,
+    thread: JoinHandle<Result<(), RecordError>>,
+}
+
+impl Journalist {
+    /// Creates the journal in `folder` and writes its header; `follow` sees each event once it is written.
+    ///
+    /// # Errors
+    /// When a file cannot be created or written.
+    pub fn create(
+        folder: &Path,
+        header: &Header,
+        clock: Clock,
+        mut follow: impl FnMut(&Event) + Send + 'static,
+    ) -> Result<Self, RecordError> {
+        let mut files = Files {
+            events: JournalFile::create(folder.join(EVENTS))?,
+            operations: JournalFile::create(folder.join(OPERATIONS))?,
+            any_operations: false,
+        };
+        files.events.write(|to| journal::write_line(to, header))?;
+        let (entries, inbox) = channel();
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || files.write_all(&inbox, &mut follow))
+            .map_err(|cause| RecordError {
+                path: folder.join(EVENTS),
+                cause,
+            })?;
+        Ok(Self {
+            recorder: Recorder { entries, clock },
+            thread,
+        })
+    }
+
+    /// A handle to record with.
+    pub const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Writes what is left; every other handle must be gone by then.
+    ///
+    /// # Errors
+    /// When something could not be written.
+    pub fn finish(self) -> Result<(), RecordError> {
+        drop(self.recorder);
+        match self.thread.join() {
+            Ok(written) => written,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+struct Files {
+    events: JournalFile,
+    operations: JournalFile,
+    any_operations: bool,
+}
+
+impl Files {
+    fn write_all(
+        mut self,
+        inbox: &Receiver<Entry>,
+        follow: &mut dyn FnMut(&Event),
+    ) -> Result<(), RecordError> {
+        for entry in inbox {
+            match entry {
+                Entry::Event(event) => {
+                    self.events.write(|to| journal::write_line(to, &event))?;
+                    follow(&event);
+                }
+                Entry::Operations(operations) => {
+                    let first = !self.any_operations;
+                    self.any_operations = true;
+                    self.operations.write(|to| {
+                        journal::write_operations(to, &operations, first).map_err(io::Error::other)
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct JournalFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl JournalFile {
+    fn create(path: PathBuf) -> Result<Self, RecordError> {
+        match File::create_new(&path) {
+            Ok(file) => Ok(Self {
+                path,
+                file: BufWriter::new(file),
+            }),
+            Err(cause) => Err(RecordError { path, cause }),
+        }
+    }
+
+    /// Writes one entry through to the kernel, so that it outlives this process.
+    fn write(
+        &mut self,
+        entry: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> Result<(), RecordError> {
+        entry(&mut self.file)
+            .and_then(|()| self.file.flush())
+            .map_err(|cause| RecordError {
+                path: self.path.clone(),
+                cause,
+            })
+    }
+}
+
+/// Reads a run back from its folder.
+///
+/// # Errors
+/// When a file is missing or cannot be understood; the message names the file.
+pub fn read(folder: &Path) -> Result<journal::Journal, ReadError> {
+    let open = |name: &str| {
+        let path = folder.join(name);
+        match File::open(&path) {
+            Ok(file) => Ok(io::BufReader::new(file)),
+            Err(cause) => Err(ReadError {
+                path,
+                cause: Box::new(cause),
+            }),
+        }
+    };
+    let (events, operations) = (open(EVENTS)?, open(OPERATIONS)?);
+    journal::read(events, operations).map_err(|cause| ReadError {
+        path: folder.to_owned(),
+        cause: Box::new(cause),
+    })
+}
+
+/// A run folder that cannot be read.
+#[derive(Debug)]
+pub struct ReadError {
+    path: PathBuf,
+    cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to read {}", self.path.display())
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.cause.as_ref())
+    }
+}

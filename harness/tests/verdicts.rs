@@ -1,0 +1,153 @@
+//! Whole runs against servers with a planted bug: what must be found is found, and what cannot be known is
+//! inconclusive.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use comeback_core::summary::{ArmSummary, Status};
+use comeback_core::verdict::Outcome;
+use support::{Run, run};
+
+/// A short comparison of one server, with one trial and its control.
+fn compare(target: &str, more: &[&str]) -> Run {
+    let mut words = vec![
+        "compare", target, "--quick", "--trials", "1", "--sessions", "20", "--rate", "200", "--seed", "7",
+        "--out", "out", "--quiet",
+    ];
+    words.extend(more);
+    run(&words)
+}
+
+fn only_arm(run: &Run) -> ArmSummary {
+    run.summary().arms.into_iter().next().unwrap_or_else(|| panic!("no arm\n{}", run.printed()))
+}
+
+#[test]
+fn sessions_in_memory_are_all_lost_and_the_control_loses_none() {
+    let run = compare("memory", &[]);
+    let arm = only_arm(&run);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    assert!(arm.sessions.acknowledged > 0);
+    assert_eq!(arm.sessions.lost, arm.sessions.acknowledged);
+    assert_eq!(arm.control.sessions.lost, 0);
+    assert_eq!(arm.control.errors.rate, Some(0.0));
+}
+
+#[test]
+fn a_target_that_never_comes_back_is_censored() {
+    let run = compare("never-back", &["--horizon", "1500ms"]);
+    let arm = only_arm(&run);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    assert_eq!(arm.time_to_ready_ms.censored, 1);
+    assert_eq!(arm.time_to_ready_ms.median, None);
+    assert_eq!(arm.sessions.undecided, arm.sessions.acknowledged);
+}
+
+#[test]
+fn an_orphan_that_keeps_answering_is_no_recovery() {
+    let run = compare("orphan-keeps-port", &["--horizon", "1500ms"]);
+    let arm = only_arm(&run);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    assert_eq!((arm.faults_landed, arm.time_to_ready_ms.censored), (1, 1));
+    assert_eq!(arm.sessions.survived, 0);
+    let survivors = run.events().iter().any(|event| event["kind"]["type"] == "survivors_found");
+    assert!(survivors, "the orphan is on record");
+}
+
+#[test]
+fn a_target_that_dies_at_start_shows_its_last_lines() {
+    let run = compare("dies-at-start", &[]);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    assert_eq!(only_arm(&run).status, Status::Skipped);
+    let failed = run.events().into_iter().find(|event| event["kind"]["type"] == "target_start_failed");
+    let tail = failed.unwrap()["kind"]["tail"].as_array().unwrap().len();
+    assert_eq!(tail, 32);
+}
+
+#[test]
+fn a_target_that_dies_at_its_restart_never_comes_back() {
+    let run = compare("dies-at-restart", &["--horizon", "1s"]);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    assert_eq!(only_arm(&run).time_to_ready_ms.censored, 1);
+}
+
+#[test]
+fn a_wrong_content_in_a_200_is_a_wrong_answer() {
+    let run = compare("wrong-answer", &[]);
+    let arm = only_arm(&run);
+    let rate = arm.control.errors.by_class.get("wrong_answer").copied().unwrap_or(0.0);
+    assert!(rate > 0.0, "{}", run.printed());
+}
+
+#[test]
+fn session_numbers_that_begin_anew_name_the_wrong_user() {
+    let arm = only_arm(&compare("sequential-ids", &[]));
+    assert!(arm.sessions.wrong_identity > 0, "{:?}", arm.sessions);
+}
+
+#[test]
+fn a_server_that_greets_strangers_recreates_sessions() {
+    let arm = only_arm(&compare("re-creates", &[]));
+    assert_eq!(arm.sessions.recreated, arm.sessions.acknowledged);
+}
+
+#[test]
+fn a_write_applied_twice_is_a_duplicate() {
+    let arm = only_arm(&compare("double-apply", &["--rate", "600"]));
+    assert!(arm.writes.duplicated > 0, "{:?}", arm.writes);
+}
+
+#[test]
+fn a_forgotten_logout_is_a_zombie() {
+    let arm = only_arm(&compare("zombie", &["--rate", "600"]));
+    assert!(arm.sessions.zombie > 0, "{:?}", arm.sessions);
+    assert_eq!(arm.control.sessions.zombie, 0);
+}
+
+#[test]
+fn a_target_that_stalls_misses_the_floor_and_is_inconclusive() {
+    let run = compare("stalls", &["--timeout", "100ms"]);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    let reasons = run.summary().reasons.join("\n");
+    assert!(reasons.contains("floor"), "{reasons}");
+}
+
+#[test]
+fn chunked_replies_and_a_flood_of_output_are_no_obstacle() {
+    for target in ["chunked", "chatty"] {
+        let run = compare(target, &[]);
+        assert_eq!(run.code(), 0, "{}", run.printed());
+        assert_eq!(only_arm(&run).control.errors.rate, Some(0.0), "{target}");
+    }
+}
+
+#[test]
+fn health_before_work_is_not_ready() {
+    let arm = only_arm(&compare("early-health", &[]));
+    let (listen, ready) = (arm.time_to_listen_ms.max.unwrap(), arm.time_to_ready_ms.max.unwrap());
+    // The server serves sessions 200 ms after it listens.
+    assert!(ready - listen > 150.0, "listening at {listen} ms, ready at {ready} ms");
+}
+
+#[test]
+fn a_signal_that_does_not_end_the_server_is_a_fault_that_did_not_land() {
+    let program = support::PROGRAM;
+    let run = run(&[
+        "run", "--kill", "TERM", "--get", "/health", "--trials", "1", "--out", "out", "--quiet", "--",
+        program, "serve", "ignores-term", "--port", "{port}", "--data", "{data}",
+    ]);
+    let summary = run.summary();
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    assert_eq!((summary.verdict, summary.arms[0].faults_landed), (Outcome::Inconclusive, 0));
+}
+
+#[test]
+fn a_service_that_does_not_come_back_fails_the_run() {
+    let program = support::PROGRAM;
+    let run = run(&[
+        "run", "--get", "/health", "--trials", "1", "--horizon", "1s", "--out", "out", "--quiet", "--",
+        program, "serve", "never-back", "--port", "{port}", "--data", "{data}",
+    ]);
+    assert_eq!(run.code(), 1, "{}", run.printed());
+}
