@@ -32,7 +32,7 @@ pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, Cl
     plan.validate().map_err(|error| CliError::Usage(error.to_string()))?;
     check_limits(&plan)?;
     let schedule = schedule::expand(&plan, seed);
-    let started = jiff::Zoned::now();
+    let started = jiff::ZonedDateTime::now();
     let folder = create_folder(&plan.name, &started, output.out.as_deref())?;
     let header = Header {
         comeback_journal: journal::VERSION,
@@ -105,7 +105,7 @@ fn check_limits(plan: &Plan) -> Result<(), CliError> {
 
 fn create_folder(
     name: &str,
-    started: &jiff::Zoned,
+    started: &jiff::ZonedDateTime,
     wanted: Option<&Path>,
 ) -> Result<PathBuf, CliError> {
     if let Some(folder) = wanted {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use comeback_core::summary::Summary;
 use comeback_core::verdict::{self, Outcome, Verdict};
 use comeback_core::{analysis, journal};
-use comeback_reports::{Comparison, comparison};
+use comeback_reports::{Table, comparison};
 
 use super::{CliError, print};
 use crate::record;
@@ -86,10 +86,10 @@ pub(super) fn show(judged: &Judged, folder: &Path, json: bool) -> Result<(), Cli
     Ok(())
 }
 
-fn table(comparison: &Comparison) -> String {
+fn table(comparison: &Table) -> String {
     let mut table = comfy_table::Table::new();
     table
-        .load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
         .set_header(&comparison.headers);
     for row in &comparison.rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
