@@ -1,1 +1,144 @@
-//! Reports.
+//! Reports: an analysed run as documents and pictures. Everything here is a pure function to bytes; who
+//! calls it decides where they go.
+//!
+//! [`render`] gives every file of a report. [`comparison`] is its table as plain strings, for terminals,
+//! and [`mod@format`] writes figures the way the reports do.
+
+mod arms;
+mod charts;
+mod document;
+mod draw;
+pub mod format;
+mod html;
+mod markdown;
+mod table;
+
+#[cfg(test)]
+#[path = "../examples/fake/run/mod.rs"]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use comeback_core::analysis::Analysis;
+use comeback_core::summary::Summary;
+use comeback_core::verdict::Verdict;
+
+pub use table::{Table, comparison};
+
+use arms::RunView;
+
+/// A file of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Where it belongs, relative to the report's folder, with `/` between the parts.
+    pub path: String,
+    /// What it contains.
+    pub bytes: Vec<u8>,
+}
+
+/// A report that could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// Analysis and summary do not have the same arms.
+    Mismatch,
+    /// The embedded font cannot be read.
+    Font,
+    /// A chart could not be painted.
+    Draw {
+        /// Its title.
+        chart: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The page could not be filled in.
+    Page(minijinja::Error),
+    /// A document could not be written as JSON.
+    Json(serde_json::Error),
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mismatch => f.write_str("analysis and summary are not of the same run"),
+            Self::Font => f.write_str("the embedded font cannot be read"),
+            Self::Draw { chart, problem } => {
+                write!(f, "failed to paint the chart '{chart}': {problem}")
+            }
+            Self::Page(_) => f.write_str("failed to fill in the report's page"),
+            Self::Json(_) => f.write_str("failed to write the summary as JSON"),
+        }
+    }
+}
+
+impl std::error::Error for RenderError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Page(error) => Some(error),
+            Self::Json(error) => Some(error),
+            Self::Mismatch | Self::Font | Self::Draw { .. } => None,
+        }
+    }
+}
+
+impl From<serde_json::Error> for RenderError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl From<minijinja::Error> for RenderError {
+    fn from(error: minijinja::Error) -> Self {
+        Self::Page(error)
+    }
+}
+
+/// Every file of a run's report: `summary.json`, `report.md`, `report.html` (which needs no other file) and
+/// each chart as `charts/NAME.svg` and `charts/NAME.png`.
+///
+/// # Errors
+/// When analysis and summary are of different runs, or a library fails.
+pub fn render(
+    analysis: &Analysis,
+    verdict: &Verdict,
+    summary: &Summary,
+) -> Result<Vec<Artifact>, RenderError> {
+    draw::text::register()?;
+    let run = RunView::new(analysis, summary)?;
+    let mut json = serde_json::to_vec_pretty(summary)?;
+    json.push(b'\n');
+    let mut artifacts = vec![artifact("summary.json", json)];
+    let document = document::Document::of(&run, verdict)?;
+    let mut figures = Vec::with_capacity(charts::ALL.len());
+    for chart in charts::ALL {
+        let wide = (chart.draw)(&run, charts::WIDE);
+        let narrow = (chart.draw)(&run, charts::NARROW);
+        let svg = draw::paint::svg(&wide)?;
+        let png = draw::paint::png(&wide)?;
+        figures.push(html::Figure {
+            name: chart.name,
+            wide: svg.clone(),
+            narrow: draw::paint::svg(&narrow)?,
+            caption: (chart.caption)(&run),
+        });
+        artifacts.push(artifact(
+            &format!("charts/{}.svg", chart.name),
+            svg.into_bytes(),
+        ));
+        artifacts.push(artifact(&format!("charts/{}.png", chart.name), png));
+    }
+    let page = html::render(&document, &figures)?;
+    let markdown = markdown::render(&document, &figures);
+    artifacts.insert(1, artifact("report.md", markdown.into_bytes()));
+    artifacts.insert(2, artifact("report.html", page.into_bytes()));
+    Ok(artifacts)
+}
+
+fn artifact(path: &str, bytes: Vec<u8>) -> Artifact {
+    Artifact {
+        path: path.to_owned(),
+        bytes,
+    }
+}

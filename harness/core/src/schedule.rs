@@ -239,7 +239,7 @@ mod tests {
         let arrival = stream(&plan.load, 1, 0, 1)[0];
         assert_eq!(
             (arrival.at.as_us(), arrival.client.0, arrival.step),
-            (3186, 6, Step::Act)
+            (9100, 0, Step::Act)
         );
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) scratch: Scratch,
     pub(super) done: RefCell<Vec<Operation>>,
     pub(super) tally: Cell<Tally>,
+    /// Logins acknowledged.
+    pub(super) logins: Cell<u32>,
     pub(super) outstanding: Cell<u64>,
     pub(super) idle: tokio::sync::Notify,
     /// Clients give themselves the next operation at once: a closed loop, for benchmarks.
@@ -237,7 +239,10 @@ impl Client {
         );
         match step {
             Step::Get | Step::ReadBack => {}
-            Step::Login if acknowledged => self.session = Some((generation, session)),
+            Step::Login if acknowledged => {
+                self.shared.logins.set(self.shared.logins.get() + 1);
+                self.session = Some((generation, session));
+            }
             // A login that failed began nothing that could be read back.
             Step::Login => {}
             Step::Act | Step::Check if !ended => self.session = Some((generation, session)),

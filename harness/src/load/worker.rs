@@ -97,6 +97,7 @@ impl Worker {
             scratch: Scratch::new(),
             done: RefCell::default(),
             tally: Cell::default(),
+            logins: Cell::default(),
             outstanding: Cell::new(0),
             idle: Notify::new(),
             saturate: Cell::new(false),
@@ -164,15 +165,11 @@ impl Worker {
             }
         })
         .await;
-        let done = self.shared.done.borrow();
-        let opened = done.iter().filter(|login| login.is_correct()).count();
-        (opened as u32, self.clients.len() as u32)
+        (self.shared.logins.get(), self.clients.len() as u32)
     }
 
     /// Gives every client a job, a bounded number at a time, and waits for all.
     async fn burst(&self, job: impl Fn() -> Job) {
-        // What was recorded before is handed on first, so that only this burst's records remain.
-        self.hand_on();
         for client in self.clients.iter() {
             while self.shared.outstanding.get() >= BURST {
                 tokio::time::sleep(BURST_PAUSE).await;
@@ -190,6 +187,8 @@ impl Worker {
     ) -> io::Result<()> {
         let clock = self.setup.clock;
         let workers = self.setup.load.workers;
+        // The opening logins are not the schedule's.
+        self.shared.tally.take();
         for arrival in ArrivalStream::new(&self.setup.load, self.setup.seed, self.index) {
             let intended = start + arrival.at;
             let mut now = clock.now();

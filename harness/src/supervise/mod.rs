@@ -1,13 +1,29 @@
-//! Supervision: processes, from their start to the proof that nothing of them is left.
+//! Processes: started, watched, signalled, reaped, and found again wherever they went.
 //!
-//! Knows pids, ports and pipes; knows nothing of sessions. Called by the engine, the command line, and the
-//! warden. Every process of a run carries the run's [`tag`] in its environment, so that it is found however
-//! it detached itself.
+//! This room knows pids, pipes, ports and `/proc`. It speaks to a target only to see whether it is up
+//! ([`readiness`]); load, measuring and judging are other rooms. Called by the engine and the cli;
+//! imports only the core and the run's clock.
+//!
+//! How nothing is left behind, from the cheapest means to the last:
+//! 1. each target is a process group ([`process`]): the fault and the stop reach all of it;
+//! 2. each target carries the run's [`tag`] in its environment, and so does whatever it starts, also
+//!    when that detaches itself: a scan of `/proc` finds it ([`members`], [`sweep`]);
+//! 3. servers that write their title over their environment (PostgreSQL, nginx, Redis do) are known by
+//!    being started by us, by their group or their parent, or because they were handed to us as orphans;
+//! 4. when the harness itself dies, however, the [`warden`] does the same in its place;
+//! 5. when even the warden was killed, [`leftovers`] finds what carries the tag of a harness that is gone.
 
+pub mod launch;
+pub mod leftovers;
+pub mod members;
+mod orphans;
 pub mod output;
 pub mod ownership;
 pub mod ports;
+mod proc;
 pub mod process;
 pub mod readiness;
+mod roster;
+pub mod sweep;
 pub mod tag;
 pub mod warden;

@@ -1,87 +1,221 @@
-//! Who holds a listening socket: how a reply without a boot id is known to come from the new process.
+//! Whose listening socket is it? `/proc` knows, by the socket's inode.
 
 use std::collections::HashSet;
-use std::io;
-use std::net::SocketAddr;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use comeback_core::ids::{Incarnation, TrialId};
-use procfs::net::{TcpNetEntry, TcpState};
-use procfs::process::FDTarget;
+use procfs::net::TcpNetEntries;
+use procfs::prelude::FromBufReadSI;
 
+use super::members::Member;
+use super::proc;
 use super::tag::RunTag;
 
 /// A process that holds a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// Its id.
+    /// Its process id.
     pub pid: i32,
-    /// Its trial, if it belongs to the run.
+    /// Whether it is a process of the run.
+    pub is_member: bool,
+    /// The trial it belongs to, where it is the run's and that is known.
     pub trial: Option<TrialId>,
-    /// Which start of the target it belongs to, if it belongs to the run.
+    /// The start within the trial it belongs to, where it is the run's and that is known.
     pub incarnation: Option<Incarnation>,
 }
 
-/// Every process that holds a listening socket on `port`, whoever it belongs to.
+/// The processes that hold a listening socket which a connection to 127.0.0.1 and this port reaches.
+///
+/// The run's own processes are looked through first, all others only for a socket not found among them. A
+/// socket whose holder may not be looked into (another user's process) has no owner here.
 ///
 /// # Errors
-/// When /proc does not tell.
+/// When `/proc` cannot be read.
 pub fn listeners(port: u16, tag: &RunTag) -> io::Result<Vec<Owner>> {
-    let sockets: HashSet<u64> = listening()?
+    let wanted: HashSet<u64> = listening_sockets()?
         .into_iter()
-        .filter(|entry| entry.local_address.port() == port)
-        .map(|entry| entry.inode)
+        .filter(|(address, _)| address.port() == port && is_reached_by_loopback(address.ip()))
+        .map(|(_, inode)| inode)
         .collect();
-    let holds = |pid: &i32| sockets_of(*pid).iter().any(|inode| sockets.contains(inode));
-    Ok(all_pids()?
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let members = tag.scan()?;
+    let mut missing = wanted.clone();
+    let mut owners = Vec::new();
+    for member in &members {
+        let held = held_by(member.pid, &wanted);
+        if !held.is_empty() {
+            owners.push(owner_of(member));
+        }
+        missing.retain(|inode| !held.contains(inode));
+    }
+    if !missing.is_empty() {
+        let others = proc::all()?.into_iter().map(|stat| stat.pid);
+        let others = others.filter(|pid| members.iter().all(|member| member.pid != *pid));
+        let holds = |pid: &i32| !held_by(*pid, &missing).is_empty();
+        owners.extend(others.filter(holds).map(|pid| Owner {
+            pid,
+            is_member: false,
+            trial: None,
+            incarnation: None,
+        }));
+    }
+    Ok(owners)
+}
+
+/// The addresses these processes listen on.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn listening_addresses(pids: &[i32]) -> io::Result<Vec<SocketAddr>> {
+    let sockets = listening_sockets()?;
+    let inodes: HashSet<u64> = sockets.iter().map(|(_, inode)| *inode).collect();
+    let held: HashSet<u64> = pids
+        .iter()
+        .flat_map(|pid| held_by(*pid, &inodes))
+        .collect();
+    let mut addresses: Vec<_> = sockets
         .into_iter()
-        .filter(holds)
-        .map(|pid| {
-            let member = tag.member(pid);
-            Owner {
-                pid,
-                trial: member.and_then(|member| member.trial),
-                incarnation: member.and_then(|member| member.incarnation),
+        .filter(|(_, inode)| held.contains(inode))
+        .map(|(address, _)| address)
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
+}
+
+/// Whether a socket bound to this address takes connections to 127.0.0.1.
+pub(super) fn is_reached_by_loopback(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_unspecified() || address == Ipv4Addr::LOCALHOST,
+        IpAddr::V6(address) => {
+            address.is_unspecified() || address.to_ipv4_mapped() == Some(Ipv4Addr::LOCALHOST)
+        }
+    }
+}
+
+fn owner_of(member: &Member) -> Owner {
+    Owner {
+        pid: member.pid,
+        is_member: true,
+        trial: member.trial,
+        incarnation: member.incarnation,
+    }
+}
+
+/// Every listening TCP socket: its address and its inode.
+fn listening_sockets() -> io::Result<Vec<(SocketAddr, u64)>> {
+    let mut sockets = Vec::new();
+    for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            // A kernel without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let table = listening_part(BufReader::new(file))?;
+        let entries = TcpNetEntries::from_buf_read(table.as_bytes(), procfs::current_system_info())
+            .map_err(proc::into_io)?;
+        sockets.extend(
+            entries
+                .0
+                .into_iter()
+                .map(|entry| (entry.local_address, entry.inode)),
+        );
+    }
+    Ok(sockets)
+}
+
+/// The head of a table, down to the last listening socket. The kernel lists those first (its
+/// documentation of `/proc/net/tcp` says so), and after them each of possibly many thousand connections.
+fn listening_part(table: impl BufRead) -> io::Result<String> {
+    const LISTEN: &str = "0A";
+    let mut part = String::new();
+    for (number, line) in table.lines().enumerate() {
+        let line = line?;
+        let state = line.split_whitespace().nth(3);
+        // Line 0 names the columns.
+        if number > 0 && state != Some(LISTEN) {
+            break;
+        }
+        part.push_str(&line);
+        part.push('\n');
+    }
+    Ok(part)
+}
+
+/// Which of these sockets a process holds.
+fn held_by(pid: i32, wanted: &HashSet<u64>) -> HashSet<u64> {
+    let mut held = HashSet::new();
+    // Not allowed to look, or gone meanwhile: nothing seen.
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return held;
+    };
+    for descriptor in descriptors.flatten() {
+        let Ok(target) = fs::read_link(descriptor.path()) else {
+            continue;
+        };
+        let inode = target
+            .to_str()
+            .and_then(|target| target.strip_prefix("socket:["))
+            .and_then(|rest| rest.strip_suffix(']'))
+            .and_then(|inode| inode.parse().ok());
+        if let Some(inode) = inode.filter(|inode| wanted.contains(inode)) {
+            held.insert(inode);
+            // Listening sockets are opened early and descriptors are listed in order: the thousands of
+            // connections behind them need not be read.
+            if held.len() == wanted.len() {
+                break;
             }
-        })
-        .collect())
+        }
+    }
+    held
 }
 
-/// Where these processes listen.
-pub fn addresses_of(pids: &[i32]) -> Vec<SocketAddr> {
-    let Ok(entries) = listening() else {
-        return Vec::new();
-    };
-    let held: HashSet<u64> = pids.iter().flat_map(|pid| sockets_of(*pid)).collect();
-    entries
-        .into_iter()
-        .filter(|entry| held.contains(&entry.inode))
-        .map(|entry| entry.local_address)
-        .collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn listening() -> io::Result<Vec<TcpNetEntry>> {
-    let mut entries = procfs::net::tcp().map_err(io::Error::other)?;
-    // A kernel without IPv6 has no such file.
-    entries.extend(procfs::net::tcp6().unwrap_or_default());
-    entries.retain(|entry| entry.state == TcpState::Listen);
-    Ok(entries)
-}
+    #[test]
+    fn only_the_head_of_the_table_is_read() {
+        let table = "  sl  local_address rem_address   st\n\
+            0: 0100007F:0050 00000000:0000 0A rest\n\
+            1: 0100007F:0051 0100007F:9C40 01 rest\n\
+            2: never reached";
+        let part = listening_part(table.as_bytes()).expect("text");
+        assert_eq!(part.lines().count(), 2);
+    }
 
-fn all_pids() -> io::Result<Vec<i32>> {
-    let processes = procfs::process::all_processes().map_err(io::Error::other)?;
-    Ok(processes.flatten().map(|process| process.pid).collect())
-}
+    #[test]
+    fn addresses_that_take_loopback_connections() {
+        let reached = |text: &str| is_reached_by_loopback(text.parse().expect(text));
+        for text in ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"] {
+            assert!(reached(text), "{text}");
+        }
+        for text in ["127.0.0.2", "10.0.0.1", "::1"] {
+            assert!(!reached(text), "{text}");
+        }
+    }
 
-/// The sockets a process has open; none once it has ended.
-fn sockets_of(pid: i32) -> Vec<u64> {
-    let Ok(descriptors) = procfs::process::Process::new(pid).and_then(|process| process.fd()) else {
-        return Vec::new();
-    };
-    descriptors
-        .flatten()
-        .filter_map(|descriptor| match descriptor.target {
-            FDTarget::Socket(inode) => Some(inode),
-            _ => None,
-        })
-        .collect()
+    #[test]
+    fn a_foreign_listener_is_found_but_is_no_member() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let tag = RunTag::new().expect("/proc is there");
+        let owners = listeners(address.port(), &tag).expect("/proc can be read");
+        let own = proc::own_pid();
+        assert!(
+            owners
+                .iter()
+                .any(|owner| owner.pid == own && !owner.is_member)
+        );
+        assert!(
+            listening_addresses(&[own])
+                .expect("/proc")
+                .contains(&address)
+        );
+    }
 }

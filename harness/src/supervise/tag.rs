@@ -1,156 +1,164 @@
-//! The run's tag: every process a run starts carries it in its environment, and so do their children,
-//! also those that left their process group or session.
+//! The run's tag: what all processes of a run have in common.
+//!
+//! It is handed to each target in its environment, which children inherit, also through `setsid` and
+//! when they make daemons of themselves. The finding is in [`super::members`], the killing in
+//! [`super::sweep`].
 
 use std::fmt;
 use std::io;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use comeback_core::ids::{Incarnation, TrialId};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::rand::{GetRandomFlags, getrandom};
 
-/// Names the run.
-pub(super) const RUN: &str = "COMEBACK_RUN";
-/// Names the trial.
-pub(super) const TRIAL: &str = "COMEBACK_TRIAL";
-/// Counts the starts within a trial.
-pub(super) const INCARNATION: &str = "COMEBACK_INCARNATION";
+use super::proc;
+use super::roster::Roster;
 
-/// How long killed processes may take to be gone.
-const GONE_WITHIN: Duration = Duration::from_secs(2);
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(1);
+/// The environment variable that carries the tag.
+pub const RUN_VARIABLE: &str = "COMEBACK_RUN";
+/// The environment variable that carries the trial's number.
+pub const TRIAL_VARIABLE: &str = "COMEBACK_TRIAL";
+/// The environment variable that carries the incarnation's number.
+pub const INCARNATION_VARIABLE: &str = "COMEBACK_INCARNATION";
 
-/// Marks the processes of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunTag(String);
+/// Names a run: `<harness pid>-<harness start time in clock ticks>-<8 random hex digits>`.
+///
+/// A clone is the same tag: what one has seen started, the other knows of.
+#[derive(Clone, Debug)]
+pub struct RunTag {
+    text: Arc<str>,
+    harness: (i32, u64),
+    roster: Arc<Mutex<Roster>>,
+}
 
-/// A process of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// Its id.
-    pub pid: i32,
-    /// Its trial, if its environment still says so.
-    pub trial: Option<TrialId>,
-    /// Which start of the target it belongs to.
-    pub incarnation: Option<Incarnation>,
+impl RunTag {
+    /// A fresh tag for a run of this process.
+    ///
+    /// # Errors
+    /// When `/proc` is not there, or the kernel has no random numbers.
+    pub fn new() -> io::Result<Self> {
+        let own = proc::stat(proc::own_pid())?;
+        let mut random = [0_u8; 4];
+        getrandom(&mut random, GetRandomFlags::empty())?;
+        let nonce = u32::from_ne_bytes(random);
+        Ok(Self::assemble(own.pid, own.start_time, nonce))
+    }
+
+    fn assemble(pid: i32, start_time: u64, nonce: u32) -> Self {
+        Self {
+            text: format!("{pid}-{start_time}-{nonce:08x}").into(),
+            harness: (pid, start_time),
+            roster: Arc::default(),
+        }
+    }
+
+    /// The tag as it stands in the environment of each process.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the harness that made this tag still runs.
+    pub fn harness_is_alive(&self) -> bool {
+        let (pid, start_time) = self.harness;
+        proc::stat(pid).is_ok_and(|stat| stat.start_time == start_time && !stat.is_zombie)
+    }
+
+    /// Whether this process is the harness that made this tag.
+    pub(super) fn is_ours(&self) -> bool {
+        self.harness.0 == proc::own_pid()
+    }
+
+    /// When the harness started, in clock ticks: nothing of the run is older.
+    pub(super) fn begun(&self) -> u64 {
+        self.harness.1
+    }
+
+    /// What was started directly.
+    pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {
+        // A roster is a list: a panic elsewhere leaves it whole.
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Display for RunTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
+
+impl PartialEq for RunTag {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for RunTag {}
+
+/// A text that is no tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagError(String);
+
+impl fmt::Display for TagError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "'{}' is not the tag of a run: it is written PID-START-HEX",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for TagError {}
 
 impl FromStr for RunTag {
-    type Err = &'static str;
+    type Err = TagError;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if text.len() >= 8 && text.chars().all(plain) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("is not a run's tag")
-        }
+    fn from_str(text: &str) -> Result<Self, TagError> {
+        let read = || {
+            let mut parts = text.split('-');
+            let pid = parts.next()?.parse().ok()?;
+            let start_time = parts.next()?.parse().ok()?;
+            let nonce = u32::from_str_radix(parts.next()?, 16).ok()?;
+            Some(Self::assemble(pid, start_time, nonce))
+        };
+        // Written again it must be the same, so that there is one way to write a tag.
+        read()
+            .filter(|tag| tag.as_str() == text)
+            .ok_or_else(|| TagError(text.to_owned()))
     }
 }
 
-impl RunTag {
-    /// A tag no other run has.
-    ///
-    /// # Errors
-    /// When the kernel gives no random bytes.
-    pub fn new() -> io::Result<Self> {
-        let mut bytes = [0; 8];
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-        let random = u64::from_le_bytes(bytes);
-        Ok(Self(format!("{}-{random:016x}", std::process::id())))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_survives_being_written_and_read() {
+        let tag = RunTag::new().expect("/proc is there");
+        assert_eq!(tag.to_string().parse(), Ok(tag.clone()));
+        assert!(tag.harness_is_alive());
+        assert!(tag.is_ours());
     }
 
-    /// The living processes of this run, ourselves aside. A process that ends meanwhile is left out.
-    pub fn members(&self) -> Vec<Member> {
-        let own = std::process::id() as i32;
-        let Ok(entries) = std::fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(|pid| *pid != own)
-            .filter_map(|pid| self.member(pid))
-            .collect()
-    }
-
-    /// The living processes of earlier starts of this trial's target, by id.
-    pub fn members_before(&self, trial: TrialId, incarnation: Incarnation) -> Vec<i32> {
-        self.members()
-            .into_iter()
-            .filter(|member| member.trial == Some(trial))
-            .filter(|member| member.incarnation.is_some_and(|other| other < incarnation))
-            .map(|member| member.pid)
-            .collect()
-    }
-
-    /// What a process of this run says of itself; none if it is not one, or a zombie.
-    pub fn member(&self, pid: i32) -> Option<Member> {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-        let variable = |name: &str| {
-            environment.split(|byte| *byte == 0).find_map(|entry| {
-                let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-                std::str::from_utf8(value).ok()
-            })
-        };
-        if variable(RUN) != Some(&self.0) {
-            return None;
-        }
-        let number = |name: &str| variable(name)?.parse().ok();
-        Some(Member {
-            pid,
-            trial: number(TRIAL).map(TrialId),
-            incarnation: number(INCARNATION).map(Incarnation),
-        })
-    }
-
-    /// Kills every process of this run until a look finds none; the ids of those that had to be killed.
-    pub fn kill_all(&self) -> Vec<i32> {
-        let deadline = Instant::now() + GONE_WITHIN;
-        let mut killed = Vec::new();
-        loop {
-            let members = self.members();
-            for member in &members {
-                self.kill(member.pid);
-                if !killed.contains(&member.pid) {
-                    killed.push(member.pid);
-                }
-            }
-            killed.iter().for_each(|pid| reap(*pid));
-            if members.is_empty() || Instant::now() > deadline {
-                return killed;
-            }
-            std::thread::sleep(PAUSE);
+    #[test]
+    fn what_is_no_tag_is_refused() {
+        for text in [
+            "",
+            "1",
+            "1-2",
+            "1-2-3",
+            "1-2-0000000g",
+            "1-2-00000003-4",
+            "+1-2-00000003",
+        ] {
+            text.parse::<RunTag>().expect_err(text);
         }
     }
 
-    /// Kills one process, unless its id has passed to somebody else meanwhile.
-    fn kill(&self, pid: i32) {
-        let Some(handle) = Pid::from_raw(pid) else {
-            return;
-        };
-        let Ok(process) = pidfd_open(handle, PidfdFlags::empty()) else {
-            return;
-        };
-        // The handle is fixed to one process now: what it says of itself holds when the signal is sent.
-        if self.member(pid).is_some() {
-            // It may have ended by itself in between, which is as good.
-            let _ = pidfd_send_signal(process, Signal::KILL);
-        }
+    #[test]
+    fn a_harness_with_another_start_time_is_another_process() {
+        let own = RunTag::new().expect("/proc is there");
+        let other = RunTag::assemble(own.harness.0, own.harness.1 + 1, 0);
+        assert!(!other.harness_is_alive());
     }
-}
-
-/// Takes leave of an ended child, our own or an adopted one; any other process is left alone.
-pub(super) fn reap(pid: i32) {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
-    // Not a child of ours, or not ended: nothing to do.
-    let _ = waitid(Id::Pid(nix::unistd::Pid::from_raw(pid)), flags);
 }

@@ -145,22 +145,36 @@ impl Facts {
                 self.phases.entry(*phase).or_insert(at);
             }
             EventKind::TargetReady { boot } => self.old_boot = self.old_boot.or(*boot),
-            EventKind::TargetExecuted { incarnation, pid: _, requested_us } => {
+            EventKind::TargetExecuted {
+                incarnation,
+                pid: _,
+                requested_us,
+            } => {
                 if *incarnation > Incarnation(0) {
                     self.restarted.get_or_insert((at, *requested_us));
                 }
             }
-            EventKind::TargetStartFailed { incarnation, problem, tail } => {
+            EventKind::TargetStartFailed {
+                incarnation,
+                problem,
+                tail,
+            } => {
                 let failed = (*incarnation, problem.clone(), tail.last().cloned());
                 self.start_failed.get_or_insert(failed);
             }
-            EventKind::TargetExited { incarnation, exit, cause, tail } => match cause {
+            EventKind::TargetExited {
+                incarnation,
+                exit,
+                cause,
+                tail,
+            } => match cause {
                 ExitCause::Injected => {
                     self.injected.get_or_insert((at, *exit));
                 }
                 ExitCause::Stopped => {}
                 ExitCause::Unasked => {
-                    self.unasked.push((*incarnation, *exit, tail.last().cloned()));
+                    self.unasked
+                        .push((*incarnation, *exit, tail.last().cloned()));
                 }
             },
             EventKind::FaultRequested { signal: _ } => {
@@ -173,26 +187,48 @@ impl Facts {
             EventKind::FirstAccept { last_failed_us } => {
                 self.accepted.get_or_insert((at, *last_failed_us));
             }
-            EventKind::FirstCorrect { last_failed_us, evidence, probes: _ } => {
+            EventKind::FirstCorrect {
+                last_failed_us,
+                evidence,
+                probes: _,
+            } => {
                 self.correct.get_or_insert(Correct {
                     at,
                     last_failed: *last_failed_us,
                     evidence: *evidence,
                 });
             }
-            EventKind::NotRecovered { last_failure, probes: _ } => {
-                self.given_up.get_or_insert_with(|| (at, last_failure.clone()));
+            EventKind::NotRecovered {
+                last_failure,
+                probes: _,
+            } => {
+                self.given_up
+                    .get_or_insert_with(|| (at, last_failure.clone()));
             }
-            EventKind::LoadStopped { scheduled, sent, dropped } => {
+            EventKind::LoadStopped {
+                scheduled,
+                sent,
+                dropped,
+            } => {
                 let (scheduled, sent, dropped) = (*scheduled, *sent, *dropped);
-                self.stopped.get_or_insert((at, LoadTally { scheduled, sent, dropped }));
+                self.stopped.get_or_insert((
+                    at,
+                    LoadTally {
+                        scheduled,
+                        sent,
+                        dropped,
+                    },
+                ));
             }
             EventKind::LeftBehind { pids } => self.left_behind.extend(pids),
             EventKind::TrialAborted { reason } => {
                 self.aborted.get_or_insert_with(|| reason.clone());
             }
             EventKind::TrialEnded => self.ended = true,
-            EventKind::SessionsOpened { opened: _, failed: _ }
+            EventKind::SessionsOpened {
+                opened: _,
+                failed: _,
+            }
             | EventKind::ArmSkipped { .. }
             | EventKind::TrialStarted { .. }
             | EventKind::RunInterrupted
@@ -218,7 +254,9 @@ impl Facts {
 
     /// R: the first correct reply of the new process. Never in a control trial.
     pub(super) fn recovered(&self) -> Option<Elapsed> {
-        self.correct.map(|correct| correct.at).filter(|_| !self.control)
+        self.correct
+            .map(|correct| correct.at)
+            .filter(|_| !self.control)
     }
 
     /// Where the timeline's windows are aligned: the sending of the fault, or the moment it would have been.

@@ -1,10 +1,10 @@
 //! What a reader of a trial should know, as sentences.
 
+use super::LatencyTally;
 use super::facts::Facts;
 use super::ledger::Oddities;
 use super::void::last_words;
 use super::words::{counted, was};
-use super::LatencyTally;
 use crate::event::Exit;
 use crate::ids::Incarnation;
 
@@ -21,7 +21,9 @@ pub(super) fn findings(facts: &Facts, send_lag: &LatencyTally, oddities: &Odditi
     found.extend(not_recovered(facts));
     if !facts.left_behind.is_empty() {
         let processes = processes(&facts.left_behind);
-        found.push(format!("{processes} outlived the trial and had to be killed"));
+        found.push(format!(
+            "{processes} outlived the trial and had to be killed"
+        ));
     }
     found.extend(late_sending(send_lag));
     found.extend(about_sessions(oddities));
@@ -33,7 +35,10 @@ fn survivors(facts: &Facts) -> Option<String> {
     if facts.survivors.is_empty() {
         return None;
     }
-    let outlived = format!("{} of the old server outlived the kill", processes(&facts.survivors));
+    let outlived = format!(
+        "{} of the old server outlived the kill",
+        processes(&facts.survivors)
+    );
     Some(match facts.recovered() {
         Some(_) => outlived,
         None => format!("the kill, or the restart, failed: {outlived}"),
@@ -41,7 +46,11 @@ fn survivors(facts: &Facts) -> Option<String> {
 }
 
 fn unasked(incarnation: Incarnation, exit: Exit, last_line: Option<&str>) -> String {
-    let which = if incarnation > Incarnation(0) { "restarted target" } else { "target" };
+    let which = if incarnation > Incarnation(0) {
+        "restarted target"
+    } else {
+        "target"
+    };
     format!("the {which} {exit} by itself{}", last_words(last_line))
 }
 
@@ -55,7 +64,9 @@ fn not_recovered(facts: &Facts) -> Option<String> {
         "" => String::new(),
         failure => format!("; the last probe saw: {failure}"),
     };
-    Some(format!("no correct reply of a new process within {looked:.1} s{seen}"))
+    Some(format!(
+        "no correct reply of a new process within {looked:.1} s{seen}"
+    ))
 }
 
 fn late_sending(send_lag: &LatencyTally) -> Option<String> {
@@ -79,40 +90,51 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
         writes_lost_later: _,
         writes_excess_later: _,
     } = *oddities;
+    let sentence = |count, text: &str| {
+        let text = text.replace("were", was(count));
+        (count > 0).then(|| format!("{} {text}", counted(count, "session")))
+    };
     [
-        (lost_before, was(lost_before), "lost before any fault"),
-        (anothers_before, "named", "another user before any fault"),
-        (refused_yet_known, was(refused_yet_known), "refused once, and known at the read-back"),
-        (logged_out_yet_anothers, was(logged_out_yet_anothers), "logged out, and named another user after"),
-        (lost_later, "begun", "after the fault were lost"),
-        (anothers_later, "begun", "after the fault named another user"),
+        sentence(lost_before, "were lost before any fault"),
+        sentence(anothers_before, "named another user before any fault"),
+        sentence(
+            refused_yet_known,
+            "were refused once, and known at the read-back",
+        ),
+        sentence(
+            logged_out_yet_anothers,
+            "were logged out, and named another user later",
+        ),
+        sentence(lost_later, "begun after the fault were lost"),
+        sentence(anothers_later, "begun after the fault named another user"),
     ]
     .into_iter()
-    .filter(|(count, _, _)| *count > 0)
-    .map(|(count, verb, rest)| format!("{} {verb} {rest}", counted(count, "session")))
+    .flatten()
 }
 
 fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
-    let lost = oddities.writes_lost_later;
-    let excess = oddities.writes_excess_later;
-    [
-        (lost, format!("{} acknowledged after the fault {} absent", counted(lost, "write"), was(lost))),
-        (
-            excess,
-            format!(
-                "{} of sessions begun after the fault {} there without having been sent",
-                counted(excess, "write"),
-                was(excess)
-            ),
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(count, sentence)| (count > 0).then_some(sentence))
+    let sentence = |count, text: &str| {
+        let text = text.replace("were", was(count));
+        (count > 0).then(|| format!("{} {text}", counted(count, "write")))
+    };
+    let lost = sentence(
+        oddities.writes_lost_later,
+        "acknowledged after the fault were absent",
+    );
+    let excess = sentence(
+        oddities.writes_excess_later,
+        "of sessions begun after the fault were there without having been sent",
+    );
+    lost.into_iter().chain(excess)
 }
 
 /// Processes by their ids: `process 12`, `processes 12, 13`.
 fn processes(pids: &[i32]) -> String {
     let list: Vec<String> = pids.iter().map(i32::to_string).collect();
-    let noun = if pids.len() == 1 { "process" } else { "processes" };
+    let noun = if pids.len() == 1 {
+        "process"
+    } else {
+        "processes"
+    };
     format!("{noun} {}", list.join(", "))
 }

@@ -128,7 +128,10 @@ impl Ledger {
         };
         // A reply of the old process may have been read after T0.
         let window = cut.since(*oldest).as_ms();
-        self.loss_window_ms = Some(self.loss_window_ms.map_or(window, |other| other.max(window)));
+        self.loss_window_ms = Some(
+            self.loss_window_ms
+                .map_or(window, |other| other.max(window)),
+        );
     }
 
     fn enter_later(&mut self, session: &Session<'_>, fate: Fate) {

@@ -41,7 +41,11 @@ impl<'a> Load<'a> {
                 .collect(),
         };
         let end = end(plan, facts, &operations);
-        Self { facts, operations, end }
+        Self {
+            facts,
+            operations,
+            end,
+        }
     }
 
     /// Which part of the trial an operation belongs to; without a fault everything is before it.
@@ -129,7 +133,10 @@ impl<'a> Load<'a> {
 /// When operations ceased to be wanted. The load is recorded as stopped only once its last operation has
 /// finished; the silence until then would pass for quiet, healthy windows.
 fn end(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Option<Elapsed> {
-    let last = operations.iter().map(|operation| operation.intended).max()?;
+    let last = operations
+        .iter()
+        .map(|operation| operation.intended)
+        .max()?;
     let settled = facts
         .phases
         .get(&Phase::Settle)

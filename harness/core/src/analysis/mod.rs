@@ -42,7 +42,10 @@ pub fn analyze(journal: &Journal) -> Analysis {
     let run = facts::gather(&journal.events);
     let mut operations: BTreeMap<TrialId, Vec<&Operation>> = BTreeMap::new();
     for operation in &journal.operations {
-        operations.entry(operation.trial).or_default().push(operation);
+        operations
+            .entry(operation.trial)
+            .or_default()
+            .push(operation);
     }
     let incomplete = incomplete(journal, &run, &operations);
     let arms = (0_u32..)
@@ -64,7 +67,11 @@ pub fn analyze(journal: &Journal) -> Analysis {
                 .collect(),
         })
         .collect();
-    Analysis { header: journal.header.clone(), arms, incomplete }
+    Analysis {
+        header: journal.header.clone(),
+        arms,
+        incomplete,
+    }
 }
 
 /// The summary document of an analysis and its verdict.
@@ -82,16 +89,24 @@ fn incomplete(
         return Some("the run was interrupted".to_owned());
     }
     if journal.torn {
-        return Some("the journal's last line is torn: the harness ended while it wrote".to_owned());
+        return Some(
+            "the journal's last line is torn: the harness ended while it wrote".to_owned(),
+        );
     }
     if !run.ended {
         return Some("the journal ends before the run does".to_owned());
     }
     let arms = journal.header.plan.arms.len();
     if let Some(stray) = run.trials.iter().find(|trial| trial.arm.0 as usize >= arms) {
-        return Some(format!("trial {} belongs to no arm of the plan", stray.id.0));
+        return Some(format!(
+            "trial {} belongs to no arm of the plan",
+            stray.id.0
+        ));
     }
     let started: BTreeSet<TrialId> = run.trials.iter().map(|trial| trial.id).collect();
     let stray = operations.keys().find(|trial| !started.contains(*trial))?;
-    Some(format!("there are operations of trial {}, which never started", stray.0))
+    Some(format!(
+        "there are operations of trial {}, which never started",
+        stray.0
+    ))
 }

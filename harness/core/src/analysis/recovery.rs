@@ -11,11 +11,19 @@ pub(super) fn chain(facts: &Facts) -> Chain {
     };
     let beyond = || {
         let (given_up, _) = facts.given_up.as_ref()?;
-        Some(Time::Beyond { ms: given_up.since(cut).as_ms() })
+        Some(Time::Beyond {
+            ms: given_up.since(cut).as_ms(),
+        })
     };
-    let executed = facts.restarted.map(|(at, requested)| seen(cut, at, Some(requested)));
-    let accepted = facts.accepted.map(|(at, last_failed)| seen(cut, at, last_failed));
-    let correct = facts.correct.map(|correct| seen(cut, correct.at, correct.last_failed));
+    let executed = facts
+        .restarted
+        .map(|(at, requested)| seen(cut, at, Some(requested)));
+    let accepted = facts
+        .accepted
+        .map(|(at, last_failed)| seen(cut, at, last_failed));
+    let correct = facts
+        .correct
+        .map(|correct| seen(cut, correct.at, correct.last_failed));
     Chain {
         killed: facts.fault().map(|fault| fault.ms_after(cut)),
         exit: facts.injected.map(|(_, exit)| exit),

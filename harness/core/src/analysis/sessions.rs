@@ -223,7 +223,9 @@ pub(super) fn is_login_in_flight(facts: &Facts, operation: &Operation) -> bool {
 
 /// Whether an unanswered logout may have taken effect before the fault did.
 fn may_have_ended_before(facts: &Facts, logout: &Operation) -> bool {
-    facts.cut().is_none_or(|cut| was_sent_by(logout, cut) || logout.finished <= cut)
+    facts
+        .cut()
+        .is_none_or(|cut| was_sent_by(logout, cut) || logout.finished <= cut)
 }
 
 /// Which definite answer against a session an error is, if it is one.

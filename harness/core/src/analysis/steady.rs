@@ -97,25 +97,35 @@ pub(super) fn time_to_steady(
     let windows = Grid::new(recovered, width, recovered, end).fill(load.of(Part::After));
     let steady = first_steady(&band, &windows, plan).map(|place| {
         let start = recovered + Span::from_us(width.as_us().saturating_mul(place as u64));
-        Time::At { ms: start.ms_after(cut), error_ms: width.as_ms() }
+        Time::At {
+            ms: start.ms_after(cut),
+            error_ms: width.as_ms(),
+        }
     });
     Some(steady.unwrap_or_else(|| beyond(cut, recovered.max(end))))
 }
 
 fn beyond(cut: Elapsed, end: Elapsed) -> Time {
-    Time::Beyond { ms: end.since(cut).as_ms() }
+    Time::Beyond {
+        ms: end.since(cut).as_ms(),
+    }
 }
 
 /// The first window that begins a steady stretch. A window without operations is no evidence for or
 /// against, but a stretch without a single operation is not steady.
 fn first_steady(band: &Band, windows: &[Window], plan: &Plan) -> Option<usize> {
     let width = plan.windows.window.as_us().max(1);
-    let length = usize::try_from(plan.windows.steady_for.as_us() / width).ok()?.max(1);
+    let length = usize::try_from(plan.windows.steady_for.as_us() / width)
+        .ok()?
+        .max(1);
     let verdicts: Vec<Option<bool>> = windows.iter().map(|window| band.holds(window)).collect();
     let allowed = (length as f64 * (1.0 - WINDOWS_WITHIN) + 1e-9).floor() as usize;
     let is_steady = |stretch: &[Option<bool>]| {
-        let outside = stretch.iter().filter(|within| **within == Some(false)).count();
-        outside <= allowed && stretch.iter().any(|within| *within == Some(true))
+        let outside = stretch
+            .iter()
+            .filter(|within| **within == Some(false))
+            .count();
+        outside <= allowed && stretch.contains(&Some(true))
     };
     verdicts.windows(length).position(is_steady)
 }

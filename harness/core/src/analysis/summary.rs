@@ -1,7 +1,7 @@
 //! The summary document: an analysis, reduced to the figures other programs read. Nothing is rounded.
 
-use super::{Analysis, ArmAnalysis, ErrorTally, LatencyTally, Time, TrialAnalysis};
 use super::words::counted;
+use super::{Analysis, ArmAnalysis, ErrorTally, LatencyTally, Time, TrialAnalysis};
 use crate::statistics;
 use crate::summary::{
     ArmSummary, ControlSummary, Distribution, ErrorRate, Latency, SCHEMA, SessionCounts, Status,
@@ -27,13 +27,18 @@ pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
 fn arm_summary(arm: &ArmAnalysis) -> ArmSummary {
     let trials: Vec<&TrialAnalysis> = arm.faulted().collect();
     let (status, reason) = status(arm, trials.len());
-    let time = |of: fn(&TrialAnalysis) -> Option<f64>| distribution(trials.iter().copied().filter_map(of));
+    let time =
+        |of: fn(&TrialAnalysis) -> Option<f64>| distribution(trials.iter().copied().filter_map(of));
     ArmSummary {
         name: arm.name.clone(),
         status,
         reason,
         trials: trials.len() as u32,
-        faults_landed: arm.trials.iter().filter(|trial| !trial.control && trial.landed).count() as u32,
+        faults_landed: arm
+            .trials
+            .iter()
+            .filter(|trial| !trial.control && trial.landed)
+            .count() as u32,
         sessions: sessions(&trials),
         writes: writes(&trials),
         errors: windowed(&trials, |trial| &trial.errors, error_rate),
@@ -57,8 +62,14 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
         return (Status::Skipped, Some(reason.clone()));
     }
     let of_role = |control: bool| {
-        let role = arm.trials.iter().filter(move |trial| trial.control == control);
-        let voids: Vec<&String> = role.clone().filter_map(|trial| trial.void.as_ref()).collect();
+        let role = arm
+            .trials
+            .iter()
+            .filter(move |trial| trial.control == control);
+        let voids: Vec<&String> = role
+            .clone()
+            .filter_map(|trial| trial.void.as_ref())
+            .collect();
         (voids, role.count() as u64)
     };
     let (faulted, controls) = (of_role(false), of_role(true));
@@ -67,7 +78,11 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
         .filter_map(|((voids, all), noun)| {
             let first = voids.first()?;
             let do_not = if voids.len() == 1 { "does" } else { "do" };
-            Some(format!("{} of {} {do_not} not count: {first}", voids.len(), counted(all, noun)))
+            Some(format!(
+                "{} of {} {do_not} not count: {first}",
+                voids.len(),
+                counted(all, noun)
+            ))
         })
         .collect();
     let reason = (!missing.is_empty()).then(|| missing.join("; "));
@@ -76,7 +91,10 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
     }
     let none = "no trial with a fault was run".to_owned();
     let has_faulted = arm.trials.iter().any(|trial| !trial.control);
-    (Status::Skipped, reason.filter(|_| has_faulted).or(Some(none)))
+    (
+        Status::Skipped,
+        reason.filter(|_| has_faulted).or(Some(none)),
+    )
 }
 
 fn control_summary(arm: &ArmAnalysis) -> ControlSummary {
@@ -109,7 +127,11 @@ fn distribution(figures: impl Iterator<Item = f64>) -> Distribution {
         low: interval.and_then(|interval| finite(interval.low)),
         high: interval.and_then(|interval| finite(interval.high)),
         p95: statistics::quantile(&figures, 0.95).ok().and_then(finite),
-        max: figures.iter().copied().max_by(f64::total_cmp).and_then(finite),
+        max: figures
+            .iter()
+            .copied()
+            .max_by(f64::total_cmp)
+            .and_then(finite),
         censored: figures.iter().filter(|figure| figure.is_infinite()).count() as u32,
     }
 }
@@ -160,17 +182,26 @@ fn error_rate(tally: &ErrorTally) -> ErrorRate {
             (class.name().to_owned(), share)
         })
         .collect();
-    ErrorRate { scheduled: tally.scheduled, rate: tally.rate(), by_class }
+    ErrorRate {
+        scheduled: tally.scheduled,
+        rate: tally.rate(),
+        by_class,
+    }
 }
 
 fn latency(tally: &LatencyTally) -> Latency {
     let finite = |q| tally.quantile_ms(q).filter(|figure| figure.is_finite());
-    Latency { p50: finite(0.5), p99: finite(0.99) }
+    Latency {
+        p50: finite(0.5),
+        p99: finite(0.99),
+    }
 }
 
 fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
     let add = |of: fn(&SessionCounts) -> u64| {
-        trials.iter().fold(0_u64, |sum, trial| sum.saturating_add(of(&trial.sessions)))
+        trials
+            .iter()
+            .fold(0_u64, |sum, trial| sum.saturating_add(of(&trial.sessions)))
     };
     SessionCounts {
         acknowledged: add(|counts| counts.acknowledged),
@@ -188,7 +219,9 @@ fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
 
 fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
     let add = |of: fn(&WriteCounts) -> u64| {
-        trials.iter().fold(0_u64, |sum, trial| sum.saturating_add(of(&trial.writes)))
+        trials
+            .iter()
+            .fold(0_u64, |sum, trial| sum.saturating_add(of(&trial.writes)))
     };
     WriteCounts {
         acknowledged: add(|counts| counts.acknowledged),

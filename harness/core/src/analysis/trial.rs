@@ -11,7 +11,11 @@ use crate::operation::Operation;
 use crate::plan::Plan;
 
 /// Understands a trial.
-pub(super) fn analyze(plan: &Plan, facts: &Facts, mut operations: Vec<&Operation>) -> TrialAnalysis {
+pub(super) fn analyze(
+    plan: &Plan,
+    facts: &Facts,
+    mut operations: Vec<&Operation>,
+) -> TrialAnalysis {
     // A client does one thing at a time: in this order it did them.
     operations.sort_by_key(|operation| (operation.client, operation.finished, operation.sent));
     let load = Load::new(plan, facts, &operations);
@@ -65,12 +69,7 @@ fn timeline_of(
     timeline(&grid, windows, width)
 }
 
-fn outage(
-    plan: &Plan,
-    facts: &Facts,
-    load: &Load<'_>,
-    timeline: &[TimelineWindow],
-) -> Option<f64> {
+fn outage(plan: &Plan, facts: &Facts, load: &Load<'_>, timeline: &[TimelineWindow]) -> Option<f64> {
     // Only a fault that took effect has an outage, though it is counted from the fault's sending.
     facts.cut()?;
     let band = Band::of(plan, facts, load)?;

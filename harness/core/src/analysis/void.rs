@@ -25,9 +25,15 @@ fn unfinished(facts: &Facts) -> Option<String> {
         return Some(reason.clone());
     }
     if let Some((incarnation, problem, last_line)) = &facts.start_failed {
-        let again = if *incarnation > Incarnation(0) { " again" } else { "" };
+        let again = if *incarnation > Incarnation(0) {
+            " again"
+        } else {
+            ""
+        };
         let output = last_words(last_line.as_deref());
-        return Some(format!("the target could not be started{again}: {problem}{output}"));
+        return Some(format!(
+            "the target could not be started{again}: {problem}{output}"
+        ));
     }
     (!facts.ended).then(|| "it was interrupted before its end".to_owned())
 }
@@ -82,5 +88,7 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
 
 /// The last line a process said, as the end of a sentence.
 pub(super) fn last_words(line: Option<&str>) -> String {
-    line.map_or_else(String::new, |line| format!("; its last line of output: {line}"))
+    line.map_or_else(String::new, |line| {
+        format!("; its last line of output: {line}")
+    })
 }

@@ -36,7 +36,12 @@ impl Grid {
         let first = -(-offset(from)).div_euclid(length);
         let end = offset(to).div_euclid(length);
         let count = if width == Span::ZERO { 0 } else { end - first };
-        Self { origin, width, first, count: count.max(0) }
+        Self {
+            origin,
+            width,
+            first,
+            count: count.max(0),
+        }
     }
 
     /// Whether there are more windows than can be meant; none of them is then filled.
@@ -46,7 +51,11 @@ impl Grid {
 
     /// Puts each operation into its window.
     pub(super) fn fill<'a>(&self, operations: impl Iterator<Item = &'a Operation>) -> Vec<Window> {
-        let count = if self.is_too_fine() { 0 } else { self.count as usize };
+        let count = if self.is_too_fine() {
+            0
+        } else {
+            self.count as usize
+        };
         let mut windows = vec![Window::default(); count];
         for operation in operations {
             if let Some(window) = self

@@ -39,11 +39,17 @@ mod tests {
         assert_eq!(counted(1, "session"), "1 session");
         assert_eq!(counted(0, "session"), "0 sessions");
         assert_eq!(counted(1_234_567, "operation"), "1,234,567 operations");
-        assert_eq!((grouped(999), grouped(1_000)), ("999".to_owned(), "1,000".to_owned()));
+        assert_eq!(
+            (grouped(999), grouped(1_000)),
+            ("999".to_owned(), "1,000".to_owned())
+        );
     }
 
     #[test]
     fn a_share_has_a_decimal_only_where_there_is_one() {
-        assert_eq!((percent(0.9), percent(0.925)), ("90 %".to_owned(), "92.5 %".to_owned()));
+        assert_eq!(
+            (percent(0.9), percent(0.925)),
+            ("90 %".to_owned(), "92.5 %".to_owned())
+        );
     }
 }

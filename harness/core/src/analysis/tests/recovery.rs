@@ -1,0 +1,156 @@
+//! What happened to the processes.
+
+use super::*;
+use crate::analysis::Time;
+
+#[test]
+fn the_chain_counts_from_the_confirmed_exit_with_the_error_of_each_link() {
+    let chain = Story::faulted().trial().chain;
+    assert_eq!(chain.killed, Some(-2.0));
+    assert_eq!(chain.exit, Some(Exit::Signal(9)));
+    assert_eq!(
+        chain.executed,
+        Some(Time::At {
+            ms: 8.0,
+            error_ms: 2.0
+        })
+    );
+    assert_eq!(
+        chain.listening,
+        Some(Time::At {
+            ms: 88.0,
+            error_ms: 3.0
+        })
+    );
+    assert_eq!(
+        chain.ready,
+        Some(Time::At {
+            ms: 98.0,
+            error_ms: 5.0
+        })
+    );
+    assert_eq!(chain.evidence, Some(Evidence::BootId(new_boot())));
+}
+
+#[test]
+fn a_first_reply_without_a_failed_probe_may_have_been_possible_since_t0() {
+    let chain = Story::faulted()
+        .without(|kind| matches!(kind, EventKind::FirstCorrect { .. }))
+        .event(RECOVERED, first_correct(None))
+        .trial()
+        .chain;
+    assert_eq!(
+        chain.ready,
+        Some(Time::At {
+            ms: 98.0,
+            error_ms: 98.0
+        })
+    );
+}
+
+#[test]
+fn never_recovered_is_censored_and_kept() {
+    let trial = Story::never_recovered().serves(1_000, 3_000, 10).trial();
+    let horizon = Some(Time::Beyond { ms: 2_198.0 });
+    let chain = &trial.chain;
+    assert_eq!(
+        (chain.listening, chain.ready, trial.time_to_steady),
+        (horizon, horizon, horizon)
+    );
+    assert_eq!(
+        chain.executed,
+        Some(Time::At {
+            ms: 8.0,
+            error_ms: 2.0
+        })
+    );
+    assert_eq!((trial.void, trial.landed), (None, true));
+    assert_eq!(
+        trial.findings,
+        ["no correct reply of a new process within 2.2 s; the last probe saw: connection refused"]
+    );
+}
+
+#[test]
+fn a_server_that_listens_and_never_answers_is_told_apart() {
+    let chain = Story::never_recovered()
+        .event(
+            ACCEPTED,
+            EventKind::FirstAccept {
+                last_failed_us: None,
+            },
+        )
+        .trial()
+        .chain;
+    assert_eq!(
+        chain.listening,
+        Some(Time::At {
+            ms: 88.0,
+            error_ms: 88.0
+        })
+    );
+    assert_eq!(chain.ready, Some(Time::Beyond { ms: 2_198.0 }));
+}
+
+#[test]
+fn a_control_trial_has_no_chain() {
+    let trial = Story::control().serves(1_000, 5_000, 10).trial();
+    let chain = &trial.chain;
+    assert!(chain.killed.is_none() && chain.exit.is_none() && chain.ready.is_none());
+    assert_eq!((trial.void, trial.landed), (None, false));
+}
+
+#[test]
+fn what_outlives_the_kill_or_ends_unasked_is_told() {
+    let survivors = EventKind::SurvivorsFound { pids: vec![123] };
+    let outlived = "process 123 of the old server outlived the kill";
+    let recovered = Story::faulted().event(3_100, survivors.clone()).trial();
+    assert_eq!(recovered.findings, [outlived]);
+    let failed = Story::never_recovered().event(5_200, survivors).trial();
+    assert_eq!(
+        failed.findings[0],
+        format!("the kill, or the restart, failed: {outlived}")
+    );
+    let unasked = EventKind::TargetExited {
+        incarnation: Incarnation(1),
+        exit: Exit::Status(1),
+        cause: ExitCause::Unasked,
+        tail: vec!["starting".to_owned(), "pid file exists".to_owned()],
+    };
+    let left = EventKind::LeftBehind { pids: vec![5, 6] };
+    assert_eq!(
+        Story::never_recovered()
+            .event(3_050, unasked)
+            .event(6_000, left)
+            .trial()
+            .findings,
+        [
+            "the restarted target exited with status 1 by itself; its last line of output: pid file exists",
+            "no correct reply of a new process within 2.2 s; the last probe saw: connection refused",
+            "processes 5, 6 outlived the trial and had to be killed",
+        ]
+    );
+}
+
+#[test]
+fn a_run_that_did_not_end_by_itself_is_incomplete() {
+    let whole = Story::faulted();
+    assert_eq!(whole.analysis().incomplete, None);
+    let cut_off = whole.clone().without(|kind| *kind == EventKind::RunEnded);
+    let about = |story: &Story| story.analysis().incomplete.unwrap();
+    assert_eq!(about(&cut_off), "the journal ends before the run does");
+    assert_eq!(
+        about(&cut_off.event(9_000, EventKind::RunInterrupted)),
+        "the run was interrupted"
+    );
+    assert!(
+        about(&Story {
+            torn: true,
+            ..whole.clone()
+        })
+        .contains("torn")
+    );
+    let mut stray = whole.does([look(0, 2_000)]);
+    stray.operations[0].trial = TrialId(7);
+    assert!(about(&stray).contains("trial 7, which never started"));
+}

@@ -1,0 +1,129 @@
+//! Why a trial does not count.
+
+use super::*;
+use ErrorClass::{HarnessError, Unsent};
+
+#[track_caller]
+fn check(story: &Story, expected: &str) {
+    assert_eq!(story.trial().void.as_deref(), Some(expected));
+}
+
+fn sound() -> Story {
+    Story::faulted()
+        .serves(1_000, 3_000, 10)
+        .serves(RECOVERED, SETTLED, 10)
+}
+
+#[test]
+fn a_sound_trial_counts() {
+    assert_eq!(sound().trial().void, None);
+}
+
+#[test]
+fn a_trial_that_ended_early_does_not_count() {
+    let aborted = EventKind::TrialAborted {
+        reason: "3 of 10 sessions could not be opened".to_owned(),
+    };
+    check(
+        &sound().event(900, aborted),
+        "3 of 10 sessions could not be opened",
+    );
+    let failed = |incarnation, tail| EventKind::TargetStartFailed {
+        incarnation: Incarnation(incarnation),
+        problem: "it ended before it was ready".to_owned(),
+        tail,
+    };
+    check(
+        &sound().event(300, failed(0, vec!["port in use".to_owned()])),
+        "the target could not be started: it ended before it was ready; its last line of output: port in use",
+    );
+    check(
+        &sound().event(300, failed(1, Vec::new())),
+        "the target could not be started again: it ended before it was ready",
+    );
+    let interrupted = sound().without(|kind| *kind == EventKind::TrialEnded);
+    check(&interrupted, "it was interrupted before its end");
+}
+
+#[test]
+fn a_fault_that_did_not_land_does_not_count() {
+    let missed = EventKind::FaultMissed {
+        reason: "process 7 was still running 5s after SIGTERM".to_owned(),
+    };
+    let story = sound().event(3_001, missed);
+    check(
+        &story,
+        "the fault did not land: process 7 was still running 5s after SIGTERM",
+    );
+    assert!(!story.trial().landed);
+    let unconfirmed = sound().without(|kind| *kind == injected_exit());
+    check(
+        &unconfirmed,
+        "the fault did not land: no exit of the target was seen",
+    );
+    assert!(!unconfirmed.trial().landed);
+}
+
+#[test]
+fn a_harness_that_ran_out_of_something_does_not_count() {
+    let story = sound().does([
+        look(0, 1_500).unsent(HarnessError),
+        look(0, 600).unsent(HarnessError),
+    ]);
+    check(
+        &story,
+        "the harness itself ran out of descriptors or local ports: 2 operations",
+    );
+}
+
+#[test]
+fn a_baseline_without_operations_does_not_count() {
+    for story in [
+        Story::faulted().serves(RECOVERED, SETTLED, 10),
+        Story::control(),
+    ] {
+        check(&story, "no operation in the baseline: zero samples");
+    }
+}
+
+#[test]
+fn a_load_below_its_floor_does_not_count() {
+    let unsent = |at| look(0, at).unsent(Unsent).finished(at + 5);
+    let story = Story::faulted()
+        .does((1_000..1_744).map(|at| look(0, at)))
+        .does((1_744..2_200).map(unsent));
+    check(
+        &story,
+        "only 62.0 % of the 1,200 operations the baseline scheduled were sent; the floor is 90 %",
+    );
+}
+
+#[test]
+fn operations_still_queued_at_the_fault_were_no_load() {
+    let queued = look(0, 2_000).unsent(Unsent).finished(4_000);
+    let sent_after = Op(Operation {
+        sent: Some(ms(3_500)),
+        ..look(0, 2_000).finished(3_501).0
+    });
+    let story = Story::faulted()
+        .serves(1_000, 1_080, 10)
+        .does([queued, sent_after]);
+    check(
+        &story,
+        "only 80.0 % of the 10 operations the baseline scheduled were sent; the floor is 90 %",
+    );
+}
+
+#[test]
+fn a_trial_that_does_not_count_is_understood_all_the_same() {
+    let trial = sound()
+        .does([login(0, 500), finds(0, 0)])
+        .without(|kind| *kind == EventKind::TrialEnded)
+        .trial();
+    assert_eq!(trial.sessions.survived, 1);
+    assert!(!trial.timeline.is_empty() && trial.chain.ready.is_some());
+    assert_eq!(
+        (trial.load.scheduled, trial.load.sent, trial.load.dropped),
+        (9, 8, 1)
+    );
+}

@@ -1,0 +1,104 @@
+//! What `/proc` tells of processes: their family, and their environment.
+//!
+//! Processes come and go while they are read: one that is gone is left out, never an error.
+
+use std::fs;
+use std::io;
+
+use procfs::prelude::FromRead;
+
+/// A process as it stood at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stat {
+    pub(super) pid: i32,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+    pub(super) session: i32,
+    /// Clock ticks since the machine's start; with the pid, this names a process for good.
+    pub(super) start_time: u64,
+    /// It has ended and waits to be reaped.
+    pub(super) is_zombie: bool,
+}
+
+/// One process.
+///
+/// # Errors
+/// When there is none with this pid.
+pub(super) fn stat(pid: i32) -> io::Result<Stat> {
+    let stat = procfs::process::Stat::from_file(format!("/proc/{pid}/stat")).map_err(into_io)?;
+    Ok(Stat {
+        pid: stat.pid,
+        parent: stat.ppid,
+        group: stat.pgrp,
+        session: stat.session,
+        start_time: stat.starttime,
+        is_zombie: matches!(stat.state, 'Z' | 'X' | 'x'),
+    })
+}
+
+/// Every process there is.
+///
+/// # Errors
+/// When `/proc` cannot be listed.
+pub(super) fn all() -> io::Result<Vec<Stat>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let pid = name.to_str().and_then(|name| name.parse().ok());
+        if let Some(stat) = pid.and_then(|pid| stat(pid).ok()) {
+            found.push(stat);
+        }
+    }
+    Ok(found)
+}
+
+/// A process's environment as it lies in its memory: `NAME=value` entries, each ended by a zero byte.
+///
+/// # Errors
+/// When the process is gone, or another user's.
+pub(super) fn environment(pid: i32) -> io::Result<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/environ"))
+}
+
+/// The value of a variable of an environment.
+pub(super) fn variable<'a>(environment: &'a [u8], name: &str) -> Option<&'a str> {
+    environment.split(|byte| *byte == 0).find_map(|entry| {
+        let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        std::str::from_utf8(value).ok()
+    })
+}
+
+/// The pid of this process.
+pub(super) fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_pid()
+}
+
+pub(super) fn into_io(error: procfs::ProcError) -> io::Error {
+    match error {
+        procfs::ProcError::Io(error, _) => error,
+        procfs::ProcError::NotFound(_) => io::ErrorKind::NotFound.into(),
+        procfs::ProcError::PermissionDenied(_) => io::ErrorKind::PermissionDenied.into(),
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_found_by_its_whole_name() {
+        let environment = b"XCOMEBACK_RUN=no\0COMEBACK_RUN=yes=1\0COMEBACK_RUNNER=no\0";
+        assert_eq!(variable(environment, "COMEBACK_RUN"), Some("yes=1"));
+        assert_eq!(variable(environment, "COMEBACK"), None);
+    }
+
+    #[test]
+    fn this_process_is_among_all() {
+        let own = stat(own_pid()).expect("it runs");
+        assert!(!own.is_zombie);
+        let listed = all().expect("/proc is there");
+        let same = |other: &Stat| other.pid == own.pid && other.start_time == own.start_time;
+        assert!(listed.iter().any(same));
+    }
+}

@@ -1,0 +1,82 @@
+//! Ending every process of a run for good.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::members::Member;
+use super::tag::RunTag;
+use super::{orphans, proc};
+
+/// How long killed processes may take to be gone: SIGKILL works within milliseconds, except where a
+/// process waits for a disk.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// The longest pause between two scans.
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// What a sweep did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Processes that were running, and were killed.
+    pub killed: Vec<i32>,
+    /// Processes that are still there.
+    pub remaining: Vec<i32>,
+}
+
+impl RunTag {
+    /// Kills every process of the run and returns those that were still running; blocks until they are
+    /// gone, two seconds at most.
+    pub fn kill_all(&self) -> Vec<i32> {
+        let Swept {
+            mut killed,
+            remaining,
+        } = self.sweep(|_| true);
+        killed.extend(remaining);
+        killed
+    }
+
+    /// Kills the wanted processes of the run, again and again until a scan finds none: what is being
+    /// killed may just have started another. Blocks, two seconds at most.
+    pub fn sweep(&self, wanted: impl Fn(&Member) -> bool) -> Swept {
+        let deadline = Instant::now() + GONE_WITHIN;
+        let mut pause = Duration::from_millis(1);
+        let mut signalled = Vec::new();
+        let mut remaining;
+        loop {
+            let scanned = self.scan();
+            let is_complete = scanned.is_ok();
+            remaining = scanned.unwrap_or_default();
+            remaining.retain(&wanted);
+            for member in &remaining {
+                if kill(member).is_ok() && !signalled.contains(&member.pid) {
+                    signalled.push(member.pid);
+                }
+            }
+            if (is_complete && remaining.is_empty()) || Instant::now() >= deadline {
+                break;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        orphans::reap(self, &signalled);
+        let remaining: Vec<_> = remaining.iter().map(|member| member.pid).collect();
+        signalled.retain(|pid| !remaining.contains(pid));
+        Swept {
+            killed: signalled,
+            remaining,
+        }
+    }
+}
+
+/// Kills this very process: the descriptor is opened first and the start time compared through it, so
+/// that a recycled pid is never hit.
+fn kill(member: &Member) -> io::Result<()> {
+    let pid = Pid::from_raw(member.pid).ok_or(io::ErrorKind::NotFound)?;
+    let descriptor = pidfd_open(pid, PidfdFlags::empty())?;
+    if proc::stat(member.pid)?.start_time != member.start_time {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    pidfd_send_signal(&descriptor, Signal::KILL)?;
+    Ok(())
+}

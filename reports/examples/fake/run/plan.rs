@@ -1,0 +1,81 @@
+//! The plan of an invented run.
+
+use std::collections::BTreeMap;
+
+use comeback_core::plan::{
+    Arm, Arrivals, Fault, Identity, Load, Mix, Plan, Readiness, ReadyProbe, Request, SessionFlow,
+    Signal, Stop, Target, Windows, Workload,
+};
+use comeback_core::units::Span;
+
+use super::Spec;
+
+pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
+    let arm = |spec: &Spec| Arm {
+        name: spec.name.to_owned(),
+        about: spec.about.to_owned(),
+        target: Target {
+            command: vec![
+                "./shop".to_owned(),
+                "--port".to_owned(),
+                "{port}".to_owned(),
+            ],
+            environment: BTreeMap::from([("SHOP_KEY".to_owned(), "hunter2".to_owned())]),
+            ready: Readiness {
+                probe: ReadyProbe::Http("/health".to_owned()),
+                within: Span::from_secs(10),
+            },
+            stop: Stop {
+                signal: Signal::Term,
+                grace: Span::from_secs(5),
+            },
+            restart_after: Span::ZERO,
+            boot_header: Some("x-boot-id".to_owned()),
+        },
+        skip: spec.skipped.map(str::to_owned),
+    };
+    Plan {
+        name: name.to_owned(),
+        arms: specs.iter().map(arm).collect(),
+        trials: 8,
+        controls: 1,
+        fault: Fault {
+            signal: Signal::Kill,
+            jitter: Span::from_ms(500),
+            lands_within: Span::from_secs(5),
+        },
+        load: Load {
+            workload: Workload::Sessions(SessionFlow {
+                login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
+                act: Request::new("POST", "/visit"),
+                check: Request::new("GET", "/me"),
+                logout: None,
+                value: "/visits".to_owned(),
+                identity: Some(Identity {
+                    pointer: "/user".to_owned(),
+                    name: "u{{session}}".to_owned(),
+                }),
+                mix: Mix {
+                    act: 70,
+                    check: 30,
+                    logout: 0,
+                },
+            }),
+            clients: 200,
+            rate: 200.0,
+            arrivals: Arrivals::Poisson,
+            timeout: Span::from_secs(2),
+            workers: 2,
+            floor: 0.9,
+        },
+        windows: Windows {
+            warm_up: Span::from_secs(1),
+            baseline: Span::from_secs(3),
+            settle: Span::from_secs(5),
+            horizon: Span::from_secs(30),
+            window: Span::from_ms(250),
+            steady_for: Span::from_secs(2),
+        },
+        gates: Vec::new(),
+    }
+}

@@ -1,0 +1,97 @@
+//! The summary of invented trials, in the simplest way that will do here.
+
+use comeback_core::analysis::{ArmAnalysis, ErrorTally, Time, TrialAnalysis};
+use comeback_core::statistics::{median, median_interval};
+use comeback_core::summary::{
+    ArmSummary, ControlSummary, Distribution, ErrorRate, Latency, SessionCounts, Status, Windowed,
+    WriteCounts,
+};
+
+use super::Spec;
+use super::trial::tally;
+
+pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
+    let trials: Vec<&TrialAnalysis> = arm.faulted().collect();
+    let times = |of: fn(&TrialAnalysis) -> Option<f64>| {
+        distribution(trials.iter().filter_map(|trial| of(trial)).collect())
+    };
+    let none = Distribution::default();
+    let mut during = ErrorTally::default();
+    trials
+        .iter()
+        .for_each(|trial| during.merge(&trial.errors.during));
+    let mut sessions = SessionCounts::default();
+    let mut writes = WriteCounts::default();
+    for trial in &trials {
+        sessions.acknowledged += trial.sessions.acknowledged;
+        sessions.survived += trial.sessions.survived;
+        sessions.lost += trial.sessions.lost;
+        sessions.rejected += trial.sessions.rejected;
+        sessions.ambiguous += trial.sessions.ambiguous;
+        writes.acknowledged += trial.writes.acknowledged;
+        writes.kept += trial.writes.kept;
+        writes.lost += trial.writes.lost;
+        writes.indeterminate += trial.writes.indeterminate;
+    }
+    if spec.never > 0 {
+        sessions.undecided = 11;
+    }
+    ArmSummary {
+        name: arm.name.clone(),
+        status: if trials.is_empty() {
+            Status::Skipped
+        } else {
+            Status::Measured
+        },
+        reason: spec.skipped.or(spec.remark).map(str::to_owned),
+        trials: trials.len() as u32,
+        faults_landed: trials.len() as u32,
+        sessions,
+        writes,
+        errors: Windowed {
+            during: rates(&during),
+            ..Windowed::default()
+        },
+        latency_ms: Windowed::default(),
+        time_to_detect_ms: none,
+        time_to_restart_ms: times(|trial| trial.chain.executed.map(Time::or_infinite)),
+        time_to_listen_ms: times(|trial| trial.chain.listening.map(Time::or_infinite)),
+        time_to_ready_ms: times(|trial| trial.chain.ready.map(Time::or_infinite)),
+        time_to_steady_ms: times(|trial| trial.time_to_steady.map(Time::or_infinite)),
+        longest_gap_ms: times(|trial| trial.longest_gap_ms.or(Some(f64::INFINITY))),
+        outage_area_s: times(|trial| trial.outage_area_s),
+        loss_window_ms: none,
+        send_lag_ms: Latency::default(),
+        control: ControlSummary {
+            trials: arm.controls().count() as u32,
+            errors: rates(&tally(2_400, u64::from(spec.never))),
+            ..ControlSummary::default()
+        },
+    }
+}
+
+fn rates(tally: &ErrorTally) -> ErrorRate {
+    let share = |count: u64| count as f64 / tally.scheduled as f64;
+    let classes = tally.failed.iter();
+    ErrorRate {
+        scheduled: tally.scheduled,
+        rate: tally.rate(),
+        by_class: classes
+            .map(|(class, count)| (class.name().to_owned(), share(*count)))
+            .collect(),
+    }
+}
+
+fn distribution(samples: Vec<f64>) -> Distribution {
+    let finite = |value: f64| value.is_finite().then_some(value);
+    let interval = median_interval(&samples);
+    Distribution {
+        n: samples.len() as u32,
+        median: median(&samples).and_then(finite),
+        low: interval.and_then(|interval| finite(interval.low)),
+        high: interval.and_then(|interval| finite(interval.high)),
+        p95: None,
+        max: samples.iter().copied().reduce(f64::max).and_then(finite),
+        censored: samples.iter().filter(|sample| !sample.is_finite()).count() as u32,
+    }
+}

@@ -1,0 +1,156 @@
+//! Invented trials.
+
+use std::collections::BTreeMap;
+
+use comeback_core::analysis::{
+    ArmAnalysis, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow, TrialAnalysis,
+};
+use comeback_core::event::Evidence;
+use comeback_core::ids::{ArmId, BootId, TrialId};
+use comeback_core::operation::ErrorClass;
+use comeback_core::plan::Plan;
+use comeback_core::summary::{SessionCounts, Windowed, WriteCounts};
+
+use super::{PLAIN, Spec};
+
+/// From 0 to 1, different for each trial, the same each time.
+fn noise(trial: u32, salt: u32) -> f64 {
+    (f64::from(trial * 7 + salt * 13 + 1) * 0.618_033_988_749_895).fract()
+}
+
+pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> ArmAnalysis {
+    let mut trials = Vec::new();
+    if spec.skipped.is_none() {
+        for index in 0..spec.trials {
+            trials.push(trial(spec, plan, index, *next));
+            *next += 1;
+        }
+        let mut control = trial(&PLAIN, plan, 0, *next);
+        control.control = true;
+        control.chain = Chain::default();
+        control.timeline.clear();
+        trials.push(control);
+        let mut void = trial(spec, plan, 0, *next + 1);
+        void.void = Some("the load missed its floor: 71 % of 90 % sent".to_owned());
+        trials.push(void);
+        *next += 2;
+    }
+    ArmAnalysis {
+        id: ArmId(place as u32),
+        name: spec.name.to_owned(),
+        about: spec.about.to_owned(),
+        skipped: spec.skipped.map(str::to_owned),
+        trials,
+    }
+}
+
+fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
+    let never = index >= spec.trials - spec.never.min(spec.trials);
+    let ready = spec.ready * (0.85 + 0.4 * noise(index, 1));
+    let acknowledged = 190 + (20.0 * noise(index, 2)) as u64;
+    let lost = |share: f64, of: u64| {
+        (of as f64 * (share * (0.4 + 1.2 * noise(index, 3))).min(1.0)).round() as u64
+    };
+    let of = |share: f64, of: u64| if share >= 1.0 { of } else { lost(share, of) };
+    let (lost_sessions, lost_writes) = (
+        of(spec.lost.0, acknowledged),
+        of(spec.lost.1, acknowledged * 9),
+    );
+    let at = |ms: f64, error_ms: f64| {
+        Some(if never {
+            Time::Beyond { ms: 30_000.0 }
+        } else {
+            Time::At { ms, error_ms }
+        })
+    };
+    let down = if never { 30_000.0 } else { ready };
+    TrialAnalysis {
+        id: TrialId(id),
+        control: false,
+        void: None,
+        landed: true,
+        chain: Chain {
+            killed: Some(-0.8 - noise(index, 4)),
+            exit: None,
+            executed: Some(Time::At {
+                ms: 2.0 + noise(index, 5),
+                error_ms: 1.1,
+            }),
+            listening: at(ready * 0.7, 0.5),
+            ready: at(ready, 1.9),
+            evidence: (!never).then(|| Evidence::BootId(BootId::from_header(b"boot"))),
+        },
+        sessions: SessionCounts {
+            acknowledged,
+            survived: acknowledged - lost_sessions,
+            lost: lost_sessions,
+            rejected: lost_sessions,
+            ambiguous: u64::from(index % 2),
+            ..SessionCounts::default()
+        },
+        writes: WriteCounts {
+            acknowledged: acknowledged * 9,
+            kept: acknowledged * 9 - lost_writes,
+            lost: lost_writes,
+            indeterminate: 3,
+            ..WriteCounts::default()
+        },
+        errors: Windowed {
+            before: tally(1_000, 0),
+            during: tally((down / 5.0) as u64 + 1, (down / 5.3) as u64),
+            after: tally(1_400, 12),
+        },
+        latency: Windowed::default(),
+        timeline: timeline(plan, down, index),
+        time_to_detect: Some(0.3),
+        time_to_steady: at(ready + 1_900.0 + 300.0 * noise(index, 6), 100.0),
+        longest_gap_ms: (!never).then_some(ready + 4.0),
+        outage_area_s: Some(down / 1_000.0 + 0.1),
+        loss_window_ms: None,
+        send_lag: LatencyTally::default(),
+        load: LoadTally::default(),
+        findings: spec.finding.map(str::to_owned).into_iter().collect(),
+    }
+}
+
+pub(super) fn tally(scheduled: u64, refused: u64) -> ErrorTally {
+    let mut failed = BTreeMap::new();
+    if refused > 0 {
+        failed.insert(ErrorClass::Refused, refused - refused / 5);
+        failed.insert(ErrorClass::Reset, refused / 5);
+    }
+    ErrorTally { scheduled, failed }
+}
+
+fn timeline(plan: &Plan, down: f64, index: u32) -> Vec<TimelineWindow> {
+    let length = plan.windows.window.as_ms();
+    let (from, to) = (
+        -3_000.0,
+        if down < 30_000.0 {
+            down + 5_000.0
+        } else {
+            30_000.0
+        },
+    );
+    let count = ((to - from) / length) as u32;
+    (0..count)
+        .map(|window| {
+            let start_ms = from + f64::from(window) * length;
+            let scheduled = (length / 5.0 + 6.0 * (noise(index * 1_000 + window, 8) - 0.5)).round();
+            let overlap = ((start_ms + length).min(down) - start_ms.max(0.0)).max(0.0) / length;
+            let late = if start_ms > down && start_ms < down + 500.0 {
+                0.15
+            } else {
+                0.0
+            };
+            let failed = (scheduled * (overlap + late).min(1.0)).round();
+            TimelineWindow {
+                start_ms,
+                length_ms: length,
+                errors: tally(scheduled as u64, failed as u64),
+                p50_ms: Some(1.0),
+                p99_ms: Some(4.0),
+            }
+        })
+        .collect()
+}

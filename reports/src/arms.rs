@@ -1,0 +1,146 @@
+//! Arms as the reports see them: the analysis and the summary of one arm side by side, with the names made
+//! printable, and what is to be said where there are no figures.
+
+use comeback_core::analysis::{Analysis, ArmAnalysis, TrialAnalysis};
+use comeback_core::plan::{Signal, Workload};
+use comeback_core::statistics::zero_event_upper_bound;
+use comeback_core::summary::{ArmSummary, Status, Summary};
+use comeback_core::units::Span;
+
+use crate::RenderError;
+use crate::format::{counted, printable};
+
+/// A run, ready to be shown.
+#[derive(Clone, Debug)]
+pub(crate) struct RunView<'a> {
+    /// Everything about it.
+    pub(crate) analysis: &'a Analysis,
+    /// Its figures.
+    pub(crate) summary: &'a Summary,
+    /// Its arms, in the plan's order.
+    pub(crate) arms: Vec<ArmView<'a>>,
+}
+
+/// One arm, ready to be shown.
+#[derive(Clone, Debug)]
+pub(crate) struct ArmView<'a> {
+    /// Its name, printable.
+    pub(crate) name: String,
+    /// Where it keeps its state, printable.
+    pub(crate) about: String,
+    /// Why there are no figures, if so: `skipped: …` or `no trial counts: …`.
+    pub(crate) silence: Option<String>,
+    /// Its trials.
+    pub(crate) analysis: &'a ArmAnalysis,
+    /// Its figures.
+    pub(crate) summary: &'a ArmSummary,
+}
+
+impl<'a> RunView<'a> {
+    /// Puts the two halves together.
+    ///
+    /// # Errors
+    /// When they are not of the same run.
+    pub(crate) fn new(analysis: &'a Analysis, summary: &'a Summary) -> Result<Self, RenderError> {
+        if analysis.arms.len() != summary.arms.len() {
+            return Err(RenderError::Mismatch);
+        }
+        let arms = analysis
+            .arms
+            .iter()
+            .zip(&summary.arms)
+            .map(|(analysis, summary)| ArmView::new(analysis, summary))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            analysis,
+            summary,
+            arms,
+        })
+    }
+
+    /// How long recovery was waited for.
+    pub(crate) const fn horizon(&self) -> Span {
+        self.analysis.header.plan.windows.horizon
+    }
+
+    /// The fault, as `SIGKILL`.
+    pub(crate) fn fault(&self) -> String {
+        self.analysis.header.plan.fault.signal.to_string()
+    }
+
+    /// Whether the process had no chance to do anything about it.
+    pub(crate) fn is_kill(&self) -> bool {
+        self.analysis.header.plan.fault.signal == Signal::Kill
+    }
+
+    /// Whether the traffic has sessions at all.
+    pub(crate) const fn has_sessions(&self) -> bool {
+        matches!(
+            self.analysis.header.plan.load.workload,
+            Workload::Sessions(_)
+        )
+    }
+}
+
+impl<'a> ArmView<'a> {
+    fn new(analysis: &'a ArmAnalysis, summary: &'a ArmSummary) -> Result<Self, RenderError> {
+        if analysis.name != summary.name {
+            return Err(RenderError::Mismatch);
+        }
+        Ok(Self {
+            name: printable(&analysis.name),
+            about: printable(&analysis.about),
+            silence: silence(analysis, summary),
+            analysis,
+            summary,
+        })
+    }
+
+    /// Trials with a fault that count.
+    pub(crate) fn crashes(&self) -> impl Iterator<Item = &'a TrialAnalysis> {
+        self.analysis.faulted()
+    }
+
+    /// What every upper bound "no loss seen" is over: the crashes that landed.
+    pub(crate) fn landed(&self) -> u32 {
+        self.summary.faults_landed.min(self.summary.trials)
+    }
+
+    /// The bound on the share of crashes that lose something when none of these did.
+    pub(crate) fn zero_bound(&self) -> Option<f64> {
+        zero_event_upper_bound(u64::from(self.landed()))
+    }
+
+    /// Trials that do not count, with the reason.
+    pub(crate) fn void(&self) -> impl Iterator<Item = (&'a TrialAnalysis, &'a str)> {
+        self.analysis
+            .trials
+            .iter()
+            .filter_map(|trial| Some((trial, trial.void.as_deref()?)))
+    }
+}
+
+/// Why an arm has no figures.
+fn silence(analysis: &ArmAnalysis, summary: &ArmSummary) -> Option<String> {
+    if let Some(reason) = &analysis.skipped {
+        return Some(format!("skipped: {}", printable(reason)));
+    }
+    let counts = analysis.faulted().next().is_some();
+    if counts && summary.status == Status::Measured {
+        return None;
+    }
+    let void = analysis.trials.iter().filter(|trial| trial.void.is_some());
+    let reason = summary.reason.clone().unwrap_or_else(|| {
+        if analysis.trials.is_empty() {
+            "none ran".to_owned()
+        } else {
+            format!("{} void", counted(void.count() as u64, "trial"))
+        }
+    });
+    let reason = printable(&reason);
+    // The summary may already say so in its own words.
+    if reason.starts_with("no trial counts") {
+        return Some(reason);
+    }
+    Some(format!("no trial counts: {reason}"))
+}

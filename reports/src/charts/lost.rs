@@ -1,0 +1,343 @@
+//! Lost sessions and lost writes: the share of what was acknowledged, trial by trial and over all.
+
+use comeback_core::analysis::TrialAnalysis;
+use comeback_core::statistics::{Interval, bca};
+
+use super::frame::{Key, Page, bound, jitter, trial, whisker};
+use super::no_figures;
+use super::rows::{Note, Row, Rows};
+use crate::arms::{ArmView, RunView};
+use crate::draw::axis::{Scale, end_for};
+use crate::draw::{Drawing, Ink};
+use crate::format::{TOO_FEW, count, counted, percent, plain};
+use crate::table::{sessions_beside, writes_beside};
+
+/// Height of a row's marks.
+const STRIP: f64 = 28.0;
+
+/// The fewest trials an interval over trials is built on.
+const INTERVAL_NEEDS: u32 = 3;
+
+/// What is counted.
+struct Subject {
+    title: &'static str,
+    things: &'static str,
+    of_trial: fn(&TrialAnalysis) -> Loss,
+    of_arm: fn(&ArmView<'_>) -> Loss,
+    beside: fn(&ArmView<'_>) -> Option<String>,
+}
+
+/// So many lost of so many.
+#[derive(Clone, Copy)]
+struct Loss {
+    lost: u64,
+    acknowledged: u64,
+}
+
+impl Loss {
+    fn share(self) -> Option<f64> {
+        (self.acknowledged > 0).then(|| self.lost as f64 / self.acknowledged as f64)
+    }
+}
+
+const SESSIONS: Subject = Subject {
+    title: "Share of acknowledged sessions lost in a crash",
+    things: "sessions",
+    of_trial: |trial| Loss {
+        lost: trial.sessions.lost,
+        acknowledged: trial.sessions.acknowledged,
+    },
+    of_arm: |arm| Loss {
+        lost: arm.summary.sessions.lost,
+        acknowledged: arm.summary.sessions.acknowledged,
+    },
+    beside: |arm| sessions_beside(&arm.summary.sessions),
+};
+
+const WRITES: Subject = Subject {
+    title: "Share of acknowledged writes lost in a crash",
+    things: "writes",
+    of_trial: |trial| Loss {
+        lost: trial.writes.lost,
+        acknowledged: trial.writes.acknowledged,
+    },
+    of_arm: |arm| Loss {
+        lost: arm.summary.writes.lost,
+        acknowledged: arm.summary.writes.acknowledged,
+    },
+    beside: |arm| writes_beside(&arm.summary.writes),
+};
+
+/// The chart of lost sessions.
+pub(crate) fn sessions(run: &RunView<'_>, width: f64) -> Drawing {
+    draw(run, width, &SESSIONS)
+}
+
+/// The chart of lost writes.
+pub(crate) fn writes(run: &RunView<'_>, width: f64) -> Drawing {
+    draw(run, width, &WRITES)
+}
+
+/// How to read the chart of lost sessions.
+pub(crate) fn sessions_caption(run: &RunView<'_>) -> String {
+    caption(
+        run,
+        "A session counts once its login was acknowledged before the crash; it is lost when the server \
+         no longer knows it afterwards, or greets its holder as a stranger.",
+    )
+}
+
+/// How to read the chart of lost writes.
+pub(crate) fn writes_caption(run: &RunView<'_>) -> String {
+    caption(
+        run,
+        "A write counts once its reply was correct before the crash; it is lost when it cannot be found \
+         afterwards, also because its session is gone.",
+    )
+}
+
+fn caption(run: &RunView<'_>, what: &str) -> String {
+    format!(
+        "{what} The faint dots are single crashes, the strong dot is the share over all of them. Sessions \
+         in one crash live or die together, so the interval resamples whole crashes, and below about 20 \
+         of them it is too short. Where nothing was lost, the dashed line ends at the share of crashes \
+         with a loss that this few crashes cannot exclude (95 %). What it cannot show: {} takes the \
+         process and its memory, not the kernel's page cache, so whatever survived here survived a \
+         process kill, and nothing is said about a power loss.",
+        run.fault()
+    )
+}
+
+/// What is known of an arm's share beyond its value.
+enum Certainty {
+    /// An interval over the trials.
+    Between(Interval),
+    /// Every trial lost nothing: at most this.
+    AtMost(f64),
+    /// Every trial lost everything: at least this.
+    AtLeast(f64),
+    /// Too few trials, or they do not differ.
+    Unknown(&'static str),
+}
+
+struct Figure {
+    pooled: Loss,
+    trials: Vec<f64>,
+    certainty: Certainty,
+}
+
+impl Figure {
+    fn of(arm: &ArmView<'_>, subject: &Subject, seed: u64) -> Self {
+        let losses: Vec<Loss> = arm.crashes().map(subject.of_trial).collect();
+        let pooled = (subject.of_arm)(arm);
+        Self {
+            pooled,
+            trials: losses.iter().filter_map(|loss| loss.share()).collect(),
+            certainty: certainty(arm, pooled, &losses, seed),
+        }
+    }
+
+    /// The largest share that is drawn.
+    fn reach(&self) -> f64 {
+        let sure = match self.certainty {
+            Certainty::Between(interval) => interval.high,
+            Certainty::AtMost(bound) => bound,
+            Certainty::AtLeast(_) | Certainty::Unknown(_) => 0.0,
+        };
+        self.trials
+            .iter()
+            .copied()
+            .chain(self.pooled.share())
+            .fold(sure, f64::max)
+    }
+}
+
+fn certainty(arm: &ArmView<'_>, pooled: Loss, losses: &[Loss], seed: u64) -> Certainty {
+    let too_few = Certainty::Unknown(TOO_FEW);
+    if pooled.lost == 0 {
+        return arm.zero_bound().map_or(too_few, Certainty::AtMost);
+    }
+    if pooled.lost == pooled.acknowledged {
+        let spared = arm.zero_bound();
+        return spared.map_or(too_few, |spared| Certainty::AtLeast(1.0 - spared));
+    }
+    if losses.len() < INTERVAL_NEEDS as usize {
+        return too_few;
+    }
+    let share = |trials: &[&Loss]| {
+        let lost: u64 = trials.iter().map(|loss| loss.lost).sum();
+        let acknowledged: u64 = trials.iter().map(|loss| loss.acknowledged).sum();
+        lost as f64 / acknowledged as f64
+    };
+    match bca(losses, share, seed) {
+        Some(interval) if interval.low < interval.high && interval.high.is_finite() => {
+            Certainty::Between(interval)
+        }
+        Some(_) => Certainty::Unknown("no interval: all trials alike"),
+        None => too_few,
+    }
+}
+
+fn sentence(arm: &ArmView<'_>, figure: &Figure, subject: &Subject) -> String {
+    let Loss { lost, acknowledged } = figure.pooled;
+    let Some(share) = figure.pooled.share() else {
+        return format!("no {} acknowledged before a crash", subject.things);
+    };
+    let trials = counted(u64::from(arm.landed()), "trial");
+    let of = format!("{} of {}", count(lost), count(acknowledged));
+    let mut text = match figure.certainty {
+        Certainty::AtMost(bound) => format!(
+            "{of}; with {trials} a loss in up to {} of crashes is not excluded",
+            percent(bound)
+        ),
+        Certainty::AtLeast(bound) => format!(
+            "{of}; with {trials} a crash that spares some, in up to {} of crashes, is not excluded",
+            percent(1.0 - bound)
+        ),
+        Certainty::Between(interval) => format!(
+            "{of}, {}; 95 % interval {} to {} over {trials}",
+            percent(share),
+            percent(interval.low),
+            percent(interval.high)
+        ),
+        Certainty::Unknown(why) => format!("{of}, {}; {trials} ({why})", percent(share)),
+    };
+    if let Some(beside) = (subject.beside)(arm) {
+        text.push_str("; also ");
+        text.push_str(&beside);
+    }
+    text
+}
+
+fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
+    let fault = run.fault();
+    let mut page = Page::new(
+        width,
+        subject.title,
+        &format!("Of those acknowledged before {fault}; after recovery each was looked up again."),
+    );
+    if !run.has_sessions() {
+        page.y += 6.0;
+        let rows = [Row::silent(
+            "all arms",
+            "this workload has no sessions, so nothing of this kind can be lost",
+        )];
+        Rows::lay_out(&mut page, &rows, 0.0);
+        return page.finish();
+    }
+    let figures: Vec<Option<Figure>> = run
+        .arms
+        .iter()
+        .map(|arm| {
+            arm.silence
+                .is_none()
+                .then(|| Figure::of(arm, subject, run.summary.seed))
+        })
+        .collect();
+    let drawn = figures
+        .iter()
+        .flatten()
+        .any(|figure| figure.pooled.share().is_some());
+    if drawn {
+        page.legend(&legend(&figures));
+    }
+    let rows: Vec<Row> = run
+        .arms
+        .iter()
+        .zip(&figures)
+        .map(|(arm, figure)| row(arm, figure.as_ref(), subject))
+        .collect();
+    let laid = Rows::lay_out(&mut page, &rows, 12.0);
+    if !drawn {
+        no_figures(&mut page);
+        return page.finish();
+    }
+    let reach = figures
+        .iter()
+        .flatten()
+        .map(Figure::reach)
+        .fold(0.01, f64::max);
+    let end = end_for(reach * 100.0, 8).min(100.0);
+    let scale = Scale::linear((0.0, end), (laid.left, laid.right));
+    let name = format!("lost {}, % of those acknowledged", subject.things);
+    laid.axis(&mut page, scale, &name, |tick| format!("{} %", plain(tick)));
+    for (strip, figure) in laid.strips.iter().zip(&figures) {
+        if let (Some(strip), Some(figure)) = (strip, figure) {
+            marks(&mut page.drawing, figure, *strip, scale);
+        }
+    }
+    page.finish()
+}
+
+/// Only what occurs.
+fn legend(figures: &[Option<Figure>]) -> Vec<(Key, String)> {
+    let any = |of: fn(&Figure) -> bool| figures.iter().flatten().any(of);
+    let entries = [
+        (true, Key::Trial, "one crash"),
+        (
+            any(|figure| figure.pooled.lost > 0),
+            Key::Estimate(Ink::Loss),
+            "all crashes, with 95 % interval",
+        ),
+        (
+            any(|figure| figure.pooled.lost == 0),
+            Key::Mark(Ink::Good),
+            "nothing lost",
+        ),
+        (
+            any(|figure| {
+                let certainty = &figure.certainty;
+                matches!(certainty, Certainty::AtMost(_) | Certainty::AtLeast(_))
+            }),
+            Key::Bound,
+            "share of crashes not excluded (95 %)",
+        ),
+    ];
+    entries
+        .into_iter()
+        .filter(|(occurs, _, _)| *occurs)
+        .map(|(_, key, text)| (key, text.to_owned()))
+        .collect()
+}
+
+fn row(arm: &ArmView<'_>, figure: Option<&Figure>, subject: &Subject) -> Row {
+    let Some(figure) = figure else {
+        return Row::silent(&arm.name, arm.silence.as_deref().unwrap_or_default());
+    };
+    let text = sentence(arm, figure, subject);
+    if figure.pooled.share().is_none() {
+        return Row::silent(&arm.name, &text);
+    }
+    Row {
+        name: arm.name.clone(),
+        notes: vec![Note::Words(text, Ink::Text)],
+        strip: Some(STRIP),
+    }
+}
+
+fn marks(drawing: &mut Drawing, figure: &Figure, (top, bottom): (f64, f64), scale: Scale) {
+    let Some(share) = figure.pooled.share() else {
+        return;
+    };
+    let middle = f64::midpoint(top, bottom);
+    let at = |share: f64| scale.at(share * 100.0);
+    for (index, share) in figure.trials.iter().enumerate() {
+        let y = middle + jitter(index) * (bottom - top - 8.0);
+        trial(drawing, (at(*share), y));
+    }
+    let ink = if figure.pooled.lost == 0 {
+        Ink::Good
+    } else {
+        Ink::Loss
+    };
+    match figure.certainty {
+        Certainty::Between(interval) => {
+            whisker(drawing, (at(interval.low), at(interval.high)), middle, ink);
+        }
+        Certainty::AtMost(limit) | Certainty::AtLeast(limit) => {
+            bound(drawing, (at(share), at(limit)), middle);
+        }
+        Certainty::Unknown(_) => {}
+    }
+    drawing.mark((at(share), middle), 5.5, ink);
+}

@@ -1,0 +1,273 @@
+//! What a report says, before it is put into a markup: sentences, cells and lists of plain text.
+//!
+//! All foreign text in here is printable; escaping it for HTML or Markdown is up to those who write that.
+
+mod facts;
+mod trials;
+
+use comeback_core::verdict::{Outcome, Verdict};
+use serde::Serialize;
+
+use crate::RenderError;
+use crate::arms::{ArmView, RunView};
+use crate::format::{TimeStyle, count, counted, percent, printable, span};
+use crate::table::{Cell, Column, Tone, sessions_beside, writes_beside};
+
+pub(crate) use facts::{Definition, Fact};
+pub(crate) use trials::{Finding, TrialTable};
+
+/// A report.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Document {
+    /// The experiment's name.
+    pub(crate) name: String,
+    /// `pass`, `fail` or `inconclusive`.
+    pub(crate) outcome: &'static str,
+    /// What that means, in one sentence.
+    pub(crate) headline: &'static str,
+    /// Why, in sentences.
+    pub(crate) reasons: Vec<String>,
+    /// Why the run did not come to its own end.
+    pub(crate) incomplete: Option<String>,
+    /// What survival means here.
+    pub(crate) level: String,
+    /// One sentence for each arm.
+    pub(crate) results: Vec<ArmResult>,
+    /// Headers of the comparison after the arm's name.
+    pub(crate) headers: Vec<&'static str>,
+    /// Its rows.
+    pub(crate) rows: Vec<ArmRow>,
+    /// What a reader should know about single trials.
+    pub(crate) findings: Vec<Finding>,
+    /// Every trial.
+    pub(crate) trials: TrialTable,
+    /// What the words mean.
+    pub(crate) definitions: Vec<Definition>,
+    /// Where, when and with what it ran.
+    pub(crate) facts: Vec<Fact>,
+    /// The plan as JSON, without the values of environment variables.
+    pub(crate) plan: String,
+}
+
+/// What an arm did, in one sentence.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ArmResult {
+    /// The arm.
+    pub(crate) name: String,
+    /// The sentence, beginning in the middle: `kept all …`.
+    pub(crate) sentence: String,
+    /// `plain`, `good` or `bad`.
+    pub(crate) tone: &'static str,
+}
+
+/// An arm in the comparison.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ArmRow {
+    /// The arm.
+    pub(crate) name: String,
+    /// Where it keeps its state.
+    pub(crate) about: String,
+    /// Why there are no figures.
+    pub(crate) silence: Option<String>,
+    /// What to know about the figures.
+    pub(crate) remark: Option<String>,
+    /// The figures.
+    pub(crate) cells: Vec<CellText>,
+}
+
+/// A figure in the comparison.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CellText {
+    /// What it is of.
+    pub(crate) header: &'static str,
+    /// The figure.
+    pub(crate) main: String,
+    /// How sure it is.
+    pub(crate) note: Option<String>,
+    /// What must not be overlooked beside it.
+    pub(crate) beside: Option<String>,
+    /// What it consists of.
+    pub(crate) parts: Option<String>,
+    /// `plain`, `good` or `bad`.
+    pub(crate) tone: &'static str,
+}
+
+impl Document {
+    /// What a report on this run says.
+    ///
+    /// # Errors
+    /// When the plan cannot be written as JSON.
+    pub(crate) fn of(run: &RunView<'_>, verdict: &Verdict) -> Result<Self, RenderError> {
+        Ok(Self {
+            name: printable(&run.summary.name),
+            outcome: verdict.outcome.name(),
+            headline: headline(verdict.outcome),
+            reasons: verdict
+                .reasons
+                .iter()
+                .map(|reason| printable(reason))
+                .collect(),
+            incomplete: run.analysis.incomplete.as_deref().map(printable),
+            level: level(run),
+            results: run.arms.iter().map(|arm| result(run, arm)).collect(),
+            headers: Column::ALL.iter().map(|column| column.header()).collect(),
+            rows: run.arms.iter().map(|arm| row(run, arm)).collect(),
+            findings: trials::findings(run),
+            trials: trials::table(run),
+            definitions: facts::definitions(run),
+            facts: facts::facts(run),
+            plan: facts::plan(run)?,
+        })
+    }
+}
+
+const fn headline(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "Everything demanded of this run holds, on sufficient evidence.",
+        Outcome::Fail => "Something demanded of this run does not hold.",
+        Outcome::Inconclusive => "The evidence of this run does not suffice for a verdict.",
+    }
+}
+
+fn level(run: &RunView<'_>) -> String {
+    let chance = if run.is_kill() {
+        ""
+    } else {
+        ", which may have used the occasion to save its state"
+    };
+    format!(
+        "In every crash, {} ended the process{chance}. That takes the process's memory and leaves the \
+         kernel's page cache: what survived here survived a process kill. Whether it would survive a \
+         power loss is not tested.",
+        run.fault()
+    )
+}
+
+const fn tone_name(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Plain => "plain",
+        Tone::Good => "good",
+        Tone::Bad => "bad",
+    }
+}
+
+fn row(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmRow {
+    let cells = match arm.silence {
+        Some(_) => Vec::new(),
+        None => Column::ALL
+            .into_iter()
+            .map(|column| {
+                cell_text(
+                    column.header(),
+                    column.cell(arm.summary, Some(run.horizon())),
+                )
+            })
+            .collect(),
+    };
+    ArmRow {
+        name: arm.name.clone(),
+        about: arm.about.clone(),
+        silence: arm.silence.clone(),
+        remark: match arm.silence {
+            Some(_) => None,
+            None => arm.summary.reason.as_deref().map(printable),
+        },
+        cells,
+    }
+}
+
+fn cell_text(header: &'static str, cell: Cell) -> CellText {
+    CellText {
+        header,
+        main: cell.main,
+        note: cell.note,
+        beside: cell.beside,
+        parts: cell.parts,
+        tone: tone_name(cell.tone),
+    }
+}
+
+fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
+    let name = arm.name.clone();
+    if let Some(silence) = &arm.silence {
+        return ArmResult {
+            name,
+            sentence: format!("{silence}."),
+            tone: "plain",
+        };
+    }
+    let summary = arm.summary;
+    let after_fault = TimeStyle::after_fault(Some(run.horizon()));
+    let crashes = if run.is_kill() {
+        counted(u64::from(arm.landed()), "process kill")
+    } else {
+        let trials = counted(u64::from(arm.landed()), "trial");
+        format!("{trials} with {}", run.fault())
+    };
+    let mut clauses = Vec::new();
+    let mut tone = Tone::Plain;
+    if run.has_sessions() {
+        let (sessions, writes) = (&summary.sessions, &summary.writes);
+        let (first, fate_of_sessions) = fate(
+            "session",
+            sessions.lost,
+            sessions.survived,
+            sessions.acknowledged,
+        );
+        let (second, fate_of_writes) = fate("write", writes.lost, writes.kept, writes.acknowledged);
+        // "kept all … and all …" rather than "kept all … and kept all …".
+        let second = if first == second {
+            String::new()
+        } else {
+            format!("{second} ")
+        };
+        clauses.push(format!(
+            "{first} {fate_of_sessions} and {second}{fate_of_writes} over {crashes}"
+        ));
+        for beside in [sessions_beside(sessions), writes_beside(writes)] {
+            clauses.extend(beside.map(|beside| format!("also {beside}")));
+        }
+        let cells = [Column::Sessions, Column::Writes].map(|column| column.cell(summary, None));
+        tone = if cells.iter().any(|cell| cell.tone == Tone::Bad) {
+            Tone::Bad
+        } else if cells.iter().all(|cell| cell.tone == Tone::Good) {
+            Tone::Good
+        } else {
+            Tone::Plain
+        };
+    } else {
+        clauses.push(format!("has no sessions to lose; {crashes}"));
+    }
+    let ready = &summary.time_to_ready_ms;
+    clauses.push(match (ready.n, ready.median) {
+        (0, _) => "time to ready not measured".to_owned(),
+        (_, Some(median)) => format!("ready after {}", after_fault.value_of(median)),
+        (_, None) => format!("mostly not ready within {}", span(run.horizon())),
+    });
+    if ready.censored > 0 && ready.median.is_some() {
+        let never = counted(u64::from(ready.censored), "time");
+        clauses.push(format!("{never} not within {}", span(run.horizon())));
+    }
+    ArmResult {
+        name,
+        sentence: format!("{}.", clauses.join("; ")),
+        tone: tone_name(tone),
+    }
+}
+
+/// What became of them: `kept`, `all 1,203 acknowledged sessions`.
+///
+/// Not lost is not yet kept: a session without a definite answer is neither.
+fn fate(thing: &str, lost: u64, kept: u64, acknowledged: u64) -> (&'static str, String) {
+    let of = |number| counted(number, &format!("acknowledged {thing}"));
+    match (lost, acknowledged) {
+        (_, 0) => ("had", format!("no acknowledged {thing} to keep")),
+        (0, all) if kept == all => ("kept", format!("all {}", of(all))),
+        (0, all) => ("lost", format!("none of {}", of(all))),
+        (lost, all) if lost == all => ("lost", format!("all {}", of(all))),
+        (lost, all) => {
+            let share = percent(lost as f64 / all as f64);
+            ("lost", format!("{} of {} ({share})", count(lost), of(all)))
+        }
+    }
+}

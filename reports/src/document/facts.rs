@@ -1,0 +1,205 @@
+//! Where and with what a run took place, what its words mean, and its plan: all it takes to do it again.
+
+use comeback_core::plan::{Arrivals, Plan, Workload};
+use serde::Serialize;
+
+use crate::RenderError;
+use crate::arms::RunView;
+use crate::format::{count, counted, percent, printable, rate, span};
+
+/// Something to know about the run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Fact {
+    /// What it is.
+    pub(crate) name: &'static str,
+    /// The fact.
+    pub(crate) value: String,
+}
+
+/// What a word means here.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Definition {
+    /// The word.
+    pub(crate) term: &'static str,
+    /// What it means.
+    pub(crate) meaning: String,
+}
+
+/// Everything needed to do the run again, and to know whether the figures can be compared.
+pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
+    let header = &run.analysis.header;
+    let (plan, machine) = (&header.plan, &run.summary.machine);
+    let trials = format!(
+        "{} with a crash and {} without for each arm, the arms interleaved in random order",
+        count(u64::from(plan.trials)),
+        count(u64::from(plan.controls))
+    );
+    let fault = format!(
+        "{} to the process group, at a random moment within {} after the baseline",
+        plan.fault.signal,
+        span(plan.fault.jitter)
+    );
+    let gates: Vec<String> = plan
+        .gates
+        .iter()
+        .map(|gate| printable(&gate.to_string()))
+        .collect();
+    let mut facts = vec![
+        Fact::new("seed", run.summary.seed.to_string()),
+        Fact::new("version", &header.written_by),
+        Fact::new("started", &run.summary.started),
+        Fact::new("system", &machine.system),
+        Fact::new(
+            "processor",
+            format!("{}, {}", machine.processor, cores(machine.cores)),
+        ),
+        Fact::new("memory", format!("{} MiB", count(machine.memory_mib))),
+        Fact::new("data file system", &machine.data_filesystem),
+        Fact::new("build", &machine.build),
+        Fact::new("trials", trials),
+        Fact::new("fault", fault),
+        Fact::new("load", load(plan)),
+        Fact::new("each trial", windows(plan)),
+        Fact::new(
+            "demanded",
+            if gates.is_empty() {
+                "nothing: the run only measures".to_owned()
+            } else {
+                gates.join("; ")
+            },
+        ),
+    ];
+    facts.push(Fact::new(
+        "to do it again",
+        "the same version, plan and seed give the same schedule of trials, faults and operations; times \
+         compare only on the same machine",
+    ));
+    facts
+}
+
+impl Fact {
+    fn new(name: &'static str, value: impl AsRef<str>) -> Self {
+        Self {
+            name,
+            value: printable(value.as_ref()),
+        }
+    }
+}
+
+fn cores(cores: u32) -> String {
+    counted(u64::from(cores), "core")
+}
+
+fn load(plan: &Plan) -> String {
+    let load = &plan.load;
+    let who = match load.workload {
+        Workload::Sessions(_) => "session",
+        Workload::Stateless(_) => "client",
+    };
+    let arrivals = match load.arrivals {
+        Arrivals::Poisson => "Poisson arrivals",
+        Arrivals::Constant => "evenly spaced arrivals",
+    };
+    format!(
+        "{}, {} operations/s, {arrivals}, time-out {}, a trial counts from {} of the scheduled baseline sent",
+        counted(u64::from(load.clients), who),
+        rate(load.rate),
+        span(load.timeout),
+        percent(load.floor)
+    )
+}
+
+fn windows(plan: &Plan) -> String {
+    let windows = &plan.windows;
+    format!(
+        "warm-up {}, baseline {}, crash, up to {} for recovery, then {}; windows of {}, steady for {}",
+        span(windows.warm_up),
+        span(windows.baseline),
+        span(windows.horizon),
+        span(windows.settle),
+        span(windows.window),
+        span(windows.steady_for)
+    )
+}
+
+/// The plan as JSON. Values of environment variables stay out: they may be secrets.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn plan(run: &RunView<'_>) -> Result<String, RenderError> {
+    let mut plan = run.analysis.header.plan.clone();
+    for arm in &mut plan.arms {
+        for value in arm.target.environment.values_mut() {
+            "(not shown here)".clone_into(value);
+        }
+    }
+    let json = serde_json::to_string_pretty(&plan)?;
+    // Line by line, as the breaks between them are ours.
+    Ok(json.lines().map(printable).collect::<Vec<_>>().join("\n"))
+}
+
+/// What the words of the report mean.
+pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
+    let windows = &run.analysis.header.plan.windows;
+    let define = |term, meaning: &str| Definition {
+        term,
+        meaning: meaning.to_owned(),
+    };
+    vec![
+        define(
+            "trial",
+            "One start of a server and at most one crash. It is the unit everything is counted over: what happens to sessions in one crash happens to them together.",
+        ),
+        define(
+            "T0",
+            "The moment the exit of the old process was confirmed, not the moment the signal was sent.",
+        ),
+        define(
+            "lost session",
+            "Its login was acknowledged before the crash; after recovery the server rejects it or answers as to a stranger. One that logs in again afterwards stays lost. Logins in flight at the crash are ambiguous and are not counted; what gives no definite answer is undecided.",
+        ),
+        define(
+            "lost write",
+            "An acknowledged change that is absent afterwards, also because its session is gone. A request without an answer may or may not have been applied, and is never counted as lost.",
+        ),
+        define(
+            "ready",
+            "The first correct reply that provably comes from the new process, on a fresh connection. A mere accepted connection is not enough.",
+        ),
+        Definition {
+            term: "steady",
+            meaning: format!(
+                "From here on, for {}, goodput, errors and latency stay within the band of the baseline, in windows of {}.",
+                span(windows.steady_for),
+                span(windows.window)
+            ),
+        },
+        define(
+            "errors during",
+            "Failed operations, as a share of those scheduled, that were in flight at the crash or due between it and ready. The schedule does not wait for the server.",
+        ),
+        define(
+            "outage area",
+            "Missing goodput after the crash, as equivalent seconds of full outage.",
+        ),
+        define(
+            "control",
+            "The same server under the same load without a crash. What fails there is not due to the crash.",
+        ),
+        define(
+            "≤ … of crashes",
+            "Nothing was lost in n trials; at 95 % confidence up to 1 − 0.05^(1/n) of crashes may still lose something.",
+        ),
+        define(
+            "[low, high]",
+            "An interval of at least 95 % for the median from order statistics; with fewer than six trials there is none (n too small).",
+        ),
+        Definition {
+            term: "> …",
+            meaning: format!(
+                "Did not happen within the horizon of {}. Such trials are kept and rank above all others.",
+                span(windows.horizon)
+            ),
+        },
+    ]
+}

@@ -1,0 +1,161 @@
+//! Every trial as a row, and what there is to say about single ones.
+
+use std::collections::BTreeMap;
+
+use comeback_core::analysis::{Time, TrialAnalysis};
+use comeback_core::event::Evidence;
+use serde::Serialize;
+
+use crate::arms::{ArmView, RunView};
+use crate::format::{NOTHING, beyond, count_of, ms, percent, printable, seconds};
+
+/// A sentence about trials of an arm.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Finding {
+    /// The arm.
+    pub(crate) arm: String,
+    /// The sentence.
+    pub(crate) text: String,
+    /// The trials it holds for: `trial 3`, `trials 3, 8`.
+    pub(crate) trials: String,
+    /// Those trials do not count because of it.
+    pub(crate) void: bool,
+}
+
+/// Every trial.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct TrialTable {
+    /// What each column holds.
+    pub(crate) headers: Vec<&'static str>,
+    /// The trials, in the order they ran.
+    pub(crate) rows: Vec<TrialRow>,
+}
+
+/// One trial.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct TrialRow {
+    /// Its figures.
+    pub(crate) cells: Vec<String>,
+    /// Whether it counts.
+    pub(crate) void: bool,
+}
+
+const HEADERS: [&str; 14] = [
+    "trial",
+    "arm",
+    "fault",
+    "sessions lost",
+    "writes lost",
+    "errors during",
+    "kill to exit",
+    "executed",
+    "accepted",
+    "first correct reply",
+    "known by",
+    "steady",
+    "longest gap",
+    "outage area",
+];
+
+/// Every trial of the run, in the order they ran.
+pub(crate) fn table(run: &RunView<'_>) -> TrialTable {
+    let mut trials: Vec<(&ArmView<'_>, &TrialAnalysis)> = run
+        .arms
+        .iter()
+        .flat_map(|arm| arm.analysis.trials.iter().map(move |trial| (arm, trial)))
+        .collect();
+    trials.sort_by_key(|(_, trial)| trial.id);
+    TrialTable {
+        headers: HEADERS.to_vec(),
+        rows: trials
+            .into_iter()
+            .map(|(arm, trial)| row(run, arm, trial))
+            .collect(),
+    }
+}
+
+fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow {
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+    let time = |time: Option<Time>| or_nothing(time.map(|time| moment(run, time)));
+    let window = if trial.control {
+        &trial.errors.before
+    } else {
+        &trial.errors.during
+    };
+    let evidence = trial.chain.evidence.map(|evidence| match evidence {
+        Evidence::BootId(_) => "boot id".to_owned(),
+        Evidence::SocketOwner(_) => "socket owner".to_owned(),
+    });
+    let fault = match (trial.control, &trial.void) {
+        (_, Some(_)) => "void".to_owned(),
+        (true, None) => "none (control)".to_owned(),
+        (false, None) => run.fault(),
+    };
+    let cells = vec![
+        trial.id.0.to_string(),
+        arm.name.clone(),
+        fault,
+        count_of(trial.sessions.lost, trial.sessions.acknowledged),
+        count_of(trial.writes.lost, trial.writes.acknowledged),
+        or_nothing(window.rate().map(percent)),
+        or_nothing(trial.chain.killed.map(|killed| ms(killed.abs()))),
+        time(trial.chain.executed),
+        time(trial.chain.listening),
+        time(trial.chain.ready),
+        or_nothing(evidence),
+        time(trial.time_to_steady),
+        or_nothing(trial.longest_gap_ms.map(ms)),
+        or_nothing(trial.outage_area_s.map(seconds)),
+    ];
+    TrialRow {
+        cells,
+        void: trial.void.is_some(),
+    }
+}
+
+/// `312 ms`, `312 ms (−4.1 ms)` when it may have been true that much earlier, `> 30 s`.
+fn moment(run: &RunView<'_>, time: Time) -> String {
+    match time {
+        Time::Beyond { .. } => beyond(run.horizon()),
+        Time::At { ms: at, error_ms } if error_ms >= 0.05 => {
+            format!("{} (−{})", ms(at), ms(error_ms))
+        }
+        Time::At { ms: at, .. } => ms(at),
+    }
+}
+
+/// What there is to say about trials; the same sentence about several is said once.
+pub(crate) fn findings(run: &RunView<'_>) -> Vec<Finding> {
+    let mut all = Vec::new();
+    for arm in &run.arms {
+        let void = arm.void().map(|(trial, reason)| (reason, true, trial));
+        let found = arm.analysis.trials.iter().flat_map(|trial| {
+            let sentences = trial.findings.iter();
+            sentences.map(move |text| (text.as_str(), false, trial))
+        });
+        let mut places: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+        let mut sentences: Vec<(&str, bool, Vec<u32>)> = Vec::new();
+        for (text, void, trial) in void.chain(found) {
+            let place = *places.entry((text, void)).or_insert_with(|| {
+                sentences.push((text, void, Vec::new()));
+                sentences.len() - 1
+            });
+            if let Some((_, _, trials)) = sentences.get_mut(place) {
+                trials.push(trial.id.0);
+            }
+        }
+        all.extend(sentences.into_iter().map(|(text, void, trials)| Finding {
+            arm: arm.name.clone(),
+            text: printable(text),
+            trials: named(&trials),
+            void,
+        }));
+    }
+    all
+}
+
+fn named(trials: &[u32]) -> String {
+    let numbers: Vec<String> = trials.iter().map(u32::to_string).collect();
+    let plural = if trials.len() == 1 { "" } else { "s" };
+    format!("trial{plural} {}", numbers.join(", "))
+}

@@ -1,0 +1,135 @@
+//! Drawings as plain data: a list of shapes in CSS pixels. [`paint`] turns one into SVG and PNG.
+//!
+//! Charts only ever append shapes, so they know neither file formats nor resolutions, and a test can look
+//! at where things are.
+
+pub(crate) mod axis;
+pub(crate) mod paint;
+pub(crate) mod palette;
+pub(crate) mod text;
+
+pub(crate) use palette::{Ink, Paint};
+pub(crate) use text::{Align, Style};
+
+/// A place in a drawing: from the left, from the top.
+pub(crate) type Point = (f64, f64);
+
+/// Something drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Shape {
+    /// A filled rectangle.
+    Box {
+        from: Point,
+        to: Point,
+        paint: Paint,
+    },
+    /// Straight lines from point to point.
+    Path {
+        points: Vec<Point>,
+        width: f64,
+        paint: Paint,
+    },
+    /// A filled polygon.
+    Area { points: Vec<Point>, paint: Paint },
+    /// A filled circle.
+    Dot {
+        at: Point,
+        radius: f64,
+        paint: Paint,
+    },
+    /// Words; `at` is half-way up their small letters.
+    Text {
+        at: Point,
+        text: String,
+        style: Style,
+    },
+}
+
+/// A drawing in progress, or done.
+#[derive(Clone, Debug)]
+pub(crate) struct Drawing {
+    /// Width in CSS pixels.
+    pub(crate) width: f64,
+    /// Height in CSS pixels.
+    pub(crate) height: f64,
+    /// What it shows, for those who cannot see it.
+    pub(crate) label: String,
+    /// What is drawn, in order.
+    pub(crate) shapes: Vec<Shape>,
+}
+
+impl Drawing {
+    /// An empty drawing.
+    pub(crate) fn new(width: f64, label: &str) -> Self {
+        Self {
+            width,
+            height: 0.0,
+            label: label.to_owned(),
+            shapes: Vec::new(),
+        }
+    }
+
+    /// A filled rectangle.
+    pub(crate) fn fill(&mut self, from: Point, to: Point, paint: impl Into<Paint>) {
+        let paint = paint.into();
+        self.shapes.push(Shape::Box { from, to, paint });
+    }
+
+    /// A straight line.
+    pub(crate) fn line(&mut self, from: Point, to: Point, width: f64, paint: impl Into<Paint>) {
+        self.path(vec![from, to], width, paint);
+    }
+
+    /// A dashed level or upright line.
+    pub(crate) fn dashes(&mut self, from: Point, to: Point, width: f64, paint: impl Into<Paint>) {
+        const DASH: f64 = 5.0;
+        const GAP: f64 = 3.0;
+        let paint = paint.into();
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let length = dx.hypot(dy);
+        let along = |s: f64| (from.0 + dx * s / length, from.1 + dy * s / length);
+        let mut start = 0.0;
+        while start < length {
+            let end = (start + DASH).min(length);
+            self.line(along(start), along(end), width, paint);
+            start += DASH + GAP;
+        }
+    }
+
+    /// Straight lines from point to point.
+    pub(crate) fn path(&mut self, points: Vec<Point>, width: f64, paint: impl Into<Paint>) {
+        let paint = paint.into();
+        self.shapes.push(Shape::Path {
+            points,
+            width,
+            paint,
+        });
+    }
+
+    /// A filled polygon.
+    pub(crate) fn area(&mut self, points: Vec<Point>, paint: impl Into<Paint>) {
+        let paint = paint.into();
+        self.shapes.push(Shape::Area { points, paint });
+    }
+
+    /// A filled circle.
+    pub(crate) fn dot(&mut self, at: Point, radius: f64, paint: impl Into<Paint>) {
+        let paint = paint.into();
+        self.shapes.push(Shape::Dot { at, radius, paint });
+    }
+
+    /// A filled circle with a rim of the ground's colour, so that it stands out from what is below it.
+    pub(crate) fn mark(&mut self, at: Point, radius: f64, paint: impl Into<Paint>) {
+        self.dot(at, radius + 1.5, Ink::Ground);
+        self.dot(at, radius, paint);
+    }
+
+    /// Words on one line.
+    pub(crate) fn text(&mut self, at: Point, text: &str, style: Style) {
+        self.shapes.push(Shape::Text {
+            at,
+            text: text.to_owned(),
+            style,
+        });
+    }
+}

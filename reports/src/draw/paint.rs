@@ -1,0 +1,202 @@
+//! Drawings to bytes: SVG with real text, and PNG at twice the size with the embedded font.
+//!
+//! Both are drawn by plotters' backends on a grid of half CSS pixels, since a backend knows whole pixels
+//! only. The SVG then gets the intended size, so that its own unit is half a CSS pixel.
+
+use plotters::prelude::{
+    BitMapBackend, Circle, DrawingArea, DrawingAreaErrorKind, DrawingBackend, IntoDrawingArea,
+    PathElement, Polygon, Rectangle, SVGBackend, Text,
+};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontDesc, FontFamily, RGBAColor, ShapeStyle, TextStyle};
+
+use super::text::LINE_PER_EM;
+use super::{Align, Drawing, Ink, Paint, Point, Shape, Style};
+use crate::RenderError;
+
+/// Backend pixels to a CSS pixel.
+const FINENESS: f64 = 2.0;
+
+/// The font size the SVG backend divides by this before it writes it.
+const SVG_PER_EM: f64 = 1.24;
+
+/// How far above its SVG place the PNG backend puts a text, in em.
+const PNG_RISE: f64 = 0.15;
+
+/// What an SVG shown on its own is set in; within a page it is the page's font.
+const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif";
+
+/// The drawing as SVG.
+///
+/// # Errors
+/// When the backend fails.
+pub(crate) fn svg(drawing: &Drawing) -> Result<String, RenderError> {
+    let size = pixels(drawing);
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        paint(&area, drawing, Format::Svg).map_err(|error| failed(drawing, &error))?;
+    }
+    let from = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
+    let to = format!(
+        "<svg width=\"{}\" height=\"{}\" font-family=\"{FONTS}\" role=\"img\" aria-label=\"{}\"",
+        drawing.width,
+        drawing.height.ceil(),
+        escape(&drawing.label)
+    );
+    Ok(text
+        .replacen(&from, &to, 1)
+        .replace(" font-family=\"sans-serif\"", "")
+        .replace(" opacity=\"1\"", ""))
+}
+
+/// The drawing as PNG.
+///
+/// # Errors
+/// When the backend or the encoder fails.
+pub(crate) fn png(drawing: &Drawing) -> Result<Vec<u8>, RenderError> {
+    let (width, height) = pixels(drawing);
+    let mut pixels = vec![0xff; width as usize * height as usize * 3];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+        paint(&area, drawing, Format::Png).map_err(|error| failed(drawing, &error))?;
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder
+        .write_header()
+        .and_then(|mut writer| writer.write_image_data(&pixels))
+        .map_err(|error| failed(drawing, &error))?;
+    Ok(bytes)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Svg,
+    Png,
+}
+
+fn failed(drawing: &Drawing, error: &dyn std::fmt::Display) -> RenderError {
+    RenderError::Draw {
+        chart: drawing.label.clone(),
+        problem: error.to_string(),
+    }
+}
+
+fn pixels(drawing: &Drawing) -> (u32, u32) {
+    let whole = |length: f64| (length.ceil() * FINENESS) as u32;
+    (whole(drawing.width), whole(drawing.height))
+}
+
+fn pixel((x, y): Point) -> (i32, i32) {
+    ((x * FINENESS).round() as i32, (y * FINENESS).round() as i32)
+}
+
+type Area<B> = DrawingArea<B, plotters::coord::Shift>;
+type Failure<B> = DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>;
+
+fn paint<B: DrawingBackend>(
+    area: &Area<B>,
+    drawing: &Drawing,
+    format: Format,
+) -> Result<(), Failure<B>> {
+    let whole = (drawing.width, drawing.height.ceil());
+    area.draw(&Rectangle::new(
+        [pixel((0.0, 0.0)), pixel(whole)],
+        colour(Ink::Ground.into()).filled(),
+    ))?;
+    for shape in &drawing.shapes {
+        draw(area, shape, format)?;
+    }
+    area.present()
+}
+
+fn draw<B: DrawingBackend>(
+    area: &Area<B>,
+    shape: &Shape,
+    format: Format,
+) -> Result<(), Failure<B>> {
+    match shape {
+        Shape::Box { from, to, paint } => area.draw(&Rectangle::new(
+            [pixel(*from), pixel(*to)],
+            colour(*paint).filled(),
+        )),
+        Shape::Path {
+            points,
+            width,
+            paint,
+        } => area.draw(&PathElement::new(
+            points.iter().copied().map(pixel).collect::<Vec<_>>(),
+            ShapeStyle {
+                color: colour(*paint),
+                filled: false,
+                stroke_width: (width * FINENESS).round() as u32,
+            },
+        )),
+        Shape::Area { points, paint } => area.draw(&Polygon::new(
+            points.iter().copied().map(pixel).collect::<Vec<_>>(),
+            colour(*paint).filled(),
+        )),
+        Shape::Dot { at, radius, paint } => area.draw(&Circle::new(
+            pixel(*at),
+            (radius * FINENESS).round() as i32,
+            colour(*paint).filled(),
+        )),
+        Shape::Text { at, text, style } => draw_text(area, *at, text, *style, format),
+    }
+}
+
+fn draw_text<B: DrawingBackend>(
+    area: &Area<B>,
+    at: Point,
+    text: &str,
+    style: Style,
+    format: Format,
+) -> Result<(), Failure<B>> {
+    let (per_em, rise) = match format {
+        Format::Svg => (SVG_PER_EM, 0.0),
+        Format::Png => (LINE_PER_EM, PNG_RISE),
+    };
+    // Made whole: a font's style changed later does not change its glyphs.
+    let font = FontDesc::new(
+        FontFamily::SansSerif,
+        style.size * FINENESS * per_em,
+        style.weight(),
+    );
+    let side = match style.align {
+        Align::Left => HPos::Left,
+        Align::Centre => HPos::Center,
+        Align::Right => HPos::Right,
+    };
+    let ink = colour(style.ink.into());
+    let style_of_text = TextStyle::from(font)
+        .color(&ink)
+        .pos(Pos::new(side, VPos::Center));
+    area.draw(&Text::new(
+        text,
+        pixel((at.0, at.1 + rise * style.size)),
+        style_of_text,
+    ))
+}
+
+fn colour(paint: Paint) -> RGBAColor {
+    let (red, green, blue) = paint.ink.rgb();
+    RGBAColor(red, green, blue, paint.opacity)
+}
+
+/// Text as the value of an XML attribute.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,122 @@
+//! The colours, by what they mean. Each has one value of its own, so that a page can exchange it for its
+//! counterpart on a dark ground. The strong ones are from the Okabe–Ito palette, which people with any
+//! kind of colour vision can tell apart.
+
+use std::fmt::Write;
+
+/// What a colour stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ink {
+    /// The ground of a drawing.
+    Ground,
+    /// Words and marks that matter.
+    Text,
+    /// Words that explain.
+    Muted,
+    /// Axis lines and faint marks.
+    Axis,
+    /// Lines to read off at.
+    Grid,
+    /// The ground of every other row.
+    Stripe,
+    /// What is measured, where it is neither good nor bad.
+    Measure,
+    /// What is lost or failed.
+    Loss,
+    /// Nothing lost; back again.
+    Good,
+    /// The second of several steps.
+    StepTwo,
+    /// The third of several steps.
+    StepThree,
+}
+
+impl Ink {
+    const ALL: [Self; 11] = [
+        Self::Ground,
+        Self::Text,
+        Self::Muted,
+        Self::Axis,
+        Self::Grid,
+        Self::Stripe,
+        Self::Measure,
+        Self::Loss,
+        Self::Good,
+        Self::StepTwo,
+        Self::StepThree,
+    ];
+
+    /// The colour on a light ground, and its counterpart on a dark one.
+    const fn values(self) -> (u32, u32) {
+        match self {
+            Self::Ground => (0x00FE_FEFE, 0x0017_191C),
+            Self::Text => (0x001A_1A1A, 0x00EC_ECE8),
+            Self::Muted => (0x005C_5C5C, 0x00A9_ACB0),
+            Self::Axis => (0x008E_8E8A, 0x007A_7E84),
+            Self::Grid => (0x00E2_E2DE, 0x0035_383D),
+            Self::Stripe => (0x00F6_F6F3, 0x001E_2125),
+            Self::Measure => (0x0000_72B2, 0x004F_B0E8),
+            Self::Loss => (0x00D5_5E00, 0x00FF_8A3D),
+            Self::Good => (0x0000_9E73, 0x002F_CB9E),
+            Self::StepTwo => (0x00E6_9F00, 0x00F2_B632),
+            Self::StepThree => (0x0056_B4E9, 0x008A_D2F7),
+        }
+    }
+
+    /// Red, green and blue on a light ground.
+    pub(crate) const fn rgb(self) -> (u8, u8, u8) {
+        let [_, red, green, blue] = self.values().0.to_be_bytes();
+        (red, green, blue)
+    }
+
+    /// The same ink, partly transparent.
+    pub(crate) const fn faint(self, opacity: f64) -> Paint {
+        Paint { ink: self, opacity }
+    }
+}
+
+/// An ink, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Paint {
+    /// The colour.
+    pub(crate) ink: Ink,
+    /// From 0, nothing, to 1.
+    pub(crate) opacity: f64,
+}
+
+impl From<Ink> for Paint {
+    fn from(ink: Ink) -> Self {
+        ink.faint(1.0)
+    }
+}
+
+/// Style rules that turn a drawing within a page from light to dark.
+pub(crate) fn dark_rules() -> String {
+    let mut rules = String::new();
+    for ink in Ink::ALL {
+        let (light, dark) = ink.values();
+        for property in ["fill", "stroke"] {
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                rules,
+                "svg [{property}=\"#{light:06X}\"]{{{property}:#{dark:06X}}}"
+            );
+        }
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ink_has_a_value_of_its_own() {
+        for (place, ink) in Ink::ALL.iter().enumerate() {
+            for other in &Ink::ALL[..place] {
+                assert_ne!(ink.values().0, other.values().0, "{ink:?} and {other:?}");
+            }
+        }
+        assert!(dark_rules().contains("svg [fill=\"#1A1A1A\"]{fill:#ECECE8}"));
+    }
+}

@@ -1,0 +1,83 @@
+//! The report as one page that needs nothing else: no script, no font, no picture from elsewhere.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, context};
+use serde::Serialize;
+
+use crate::RenderError;
+use crate::document::Document;
+use crate::draw::palette;
+
+static TEMPLATE: &str = include_str!("../templates/report.html");
+static STYLE: &str = include_str!("../templates/report.css");
+
+/// A chart on the page.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Figure {
+    /// Its file's name.
+    pub(crate) name: &'static str,
+    /// SVG for wide screens and paper.
+    pub(crate) wide: String,
+    /// SVG for narrow screens.
+    pub(crate) narrow: String,
+    /// How to read it.
+    pub(crate) caption: String,
+}
+
+/// The page.
+///
+/// # Errors
+/// When the template cannot be filled in.
+pub(crate) fn render(document: &Document, figures: &[Figure]) -> Result<String, RenderError> {
+    let mut environment = Environment::new();
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
+    environment.add_filter("together", together);
+    // The name's ending turns on escaping.
+    environment.add_template("report.html", TEMPLATE)?;
+    let page = environment.get_template("report.html")?.render(context! {
+        document => Serde(document),
+        figures => Serde(figures),
+        style => STYLE,
+        dark => palette::dark_rules(),
+    })?;
+    Ok(page)
+}
+
+/// The text with its numbers and their units, and signs and their numbers, on one line.
+fn together(text: &str) -> String {
+    const NO_BREAK: char = '\u{a0}';
+    let mut joined = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let belongs = c == ' ' && {
+            let before = text[..at].chars().next_back();
+            let word = text[at + 1..]
+                .split([' ', ',', ';', '.', ')', ']', ':'])
+                .next();
+            before.is_some_and(|before| "≤<>".contains(before))
+                || before.is_some_and(|before| before.is_ascii_digit())
+                    && word.is_some_and(|word| ["ms", "s", "%", "MiB", "/"].contains(&word))
+                || before == Some('/')
+        };
+        joined.push(if belongs { NO_BREAK } else { c });
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_with_their_units() {
+        assert_eq!(
+            together("ready after 42 ms; 3 times > 30 s (≤ 31 % of crashes) 0 / 12"),
+            "ready after 42\u{a0}ms; 3 times >\u{a0}30\u{a0}s (≤\u{a0}31\u{a0}% of crashes) 0\u{a0}/\u{a0}12"
+        );
+    }
+}

@@ -1,0 +1,287 @@
+//! The comparison: one row for each arm, its cells as plain strings for the terminal, and with their parts
+//! apart for documents that have room.
+
+use comeback_core::summary::{
+    ArmSummary, ControlSummary, ErrorRate, SessionCounts, Status, Summary, WriteCounts,
+};
+use comeback_core::units::Span;
+
+use crate::format::{NOTHING, TimeStyle, count, count_of, counted, percent, printable, zero_bound};
+
+/// A table of plain strings, every row as long as the headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// What each column holds.
+    pub headers: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The arms of a run side by side. An arm without figures says why in the first column after its name.
+///
+/// Foreign text in it is printable, but not escaped for any markup.
+pub fn comparison(summary: &Summary) -> Table {
+    let columns: Vec<Column> = Column::ALL
+        .into_iter()
+        .filter(|column| *column != Column::Gap)
+        .collect();
+    let headers = std::iter::once("arm".to_owned())
+        .chain(columns.iter().map(|column| column.header().to_owned()))
+        .collect();
+    let rows = summary
+        .arms
+        .iter()
+        .map(|arm| {
+            let mut row = vec![printable(&arm.name)];
+            row.extend(columns.iter().map(|column| column.cell(arm, None).plain()));
+            if let Some(silence) = summary_silence(arm) {
+                row[1..].fill(NOTHING.to_owned());
+                row[1] = silence;
+            }
+            row
+        })
+        .collect();
+    Table { headers, rows }
+}
+
+fn summary_silence(arm: &ArmSummary) -> Option<String> {
+    match (arm.status, &arm.reason) {
+        (Status::Measured, _) => None,
+        (Status::Skipped, Some(reason)) => Some(format!("skipped: {}", printable(reason))),
+        (Status::Skipped, None) => Some("no trial counts".to_owned()),
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    Sessions,
+    Writes,
+    Errors,
+    Ready,
+    Steady,
+    Gap,
+    Outage,
+    Control,
+}
+
+impl Column {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Sessions,
+        Self::Writes,
+        Self::Errors,
+        Self::Ready,
+        Self::Steady,
+        Self::Gap,
+        Self::Outage,
+        Self::Control,
+    ];
+
+    /// What stands above it.
+    pub(crate) const fn header(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions lost",
+            Self::Writes => "writes lost",
+            Self::Errors => "errors during",
+            Self::Ready => "ready, median [95 %]",
+            Self::Steady => "steady, median",
+            Self::Gap => "longest gap, median",
+            Self::Outage => "outage area, median",
+            Self::Control => "control",
+        }
+    }
+
+    /// The figure of an arm that has figures.
+    pub(crate) fn cell(self, arm: &ArmSummary, horizon: Option<Span>) -> Cell {
+        let crashes = arm.faults_landed.min(arm.trials);
+        let after_fault = TimeStyle::after_fault(horizon);
+        match self {
+            Self::Sessions => sessions(&arm.sessions, crashes),
+            Self::Writes => writes(&arm.writes, crashes),
+            Self::Errors => errors(&arm.errors.during),
+            Self::Ready => Cell {
+                note: after_fault.interval(&arm.time_to_ready_ms),
+                ..Cell::new(after_fault.median(&arm.time_to_ready_ms))
+            },
+            Self::Steady => Cell::new(after_fault.median(&arm.time_to_steady_ms)),
+            Self::Gap => Cell::new(after_fault.median(&arm.longest_gap_ms)),
+            Self::Outage => Cell::new(TimeStyle::area().median(&arm.outage_area_s)),
+            Self::Control => control(&arm.control),
+        }
+    }
+}
+
+/// Whether a figure calls for attention.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// It just is.
+    #[default]
+    Plain,
+    /// Nothing was lost.
+    Good,
+    /// Something was.
+    Bad,
+}
+
+/// A figure and what belongs to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// The figure.
+    pub(crate) main: String,
+    /// How sure it is.
+    pub(crate) note: Option<String>,
+    /// What must not be overlooked beside it.
+    pub(crate) beside: Option<String>,
+    /// What it consists of, where there is room.
+    pub(crate) parts: Option<String>,
+    /// Whether it calls for attention.
+    pub(crate) tone: Tone,
+}
+
+impl Cell {
+    fn new(main: String) -> Self {
+        Self {
+            main,
+            ..Self::default()
+        }
+    }
+
+    /// All of it but the parts, on one line.
+    pub(crate) fn plain(&self) -> String {
+        let mut text = self.main.clone();
+        if let Some(note) = &self.note {
+            text.push(' ');
+            text.push_str(note);
+        }
+        if let Some(beside) = &self.beside {
+            text.push_str("; ");
+            text.push_str(beside);
+        }
+        text
+    }
+}
+
+/// The counts that are not zero: `2 undecided, 1 reset`.
+fn named(counts: &[(u64, &str)]) -> Option<String> {
+    let named: Vec<String> = counts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, name)| format!("{} {name}", count(*number)))
+        .collect();
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
+fn loss(lost: u64, acknowledged: u64, crashes: u32) -> Cell {
+    if acknowledged == 0 {
+        return Cell::new("none acknowledged".to_owned());
+    }
+    let (note, tone) = if lost == 0 {
+        (zero_bound(crashes), Tone::Good)
+    } else {
+        (Some(percent(lost as f64 / acknowledged as f64)), Tone::Bad)
+    };
+    Cell {
+        main: count_of(lost, acknowledged),
+        note: note.map(|note| format!("({note})")),
+        tone,
+        ..Cell::default()
+    }
+}
+
+/// What became of sessions besides being lost.
+pub(crate) fn sessions_beside(sessions: &SessionCounts) -> Option<String> {
+    named(&[
+        (sessions.wrong_identity, "wrong identity"),
+        (sessions.zombie, "zombie"),
+        (sessions.reset, "reset"),
+        (sessions.undecided, "undecided"),
+    ])
+}
+
+/// What became of writes besides being lost.
+pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
+    named(&[
+        (writes.duplicated, "duplicated"),
+        (writes.phantom, "phantom"),
+    ])
+}
+
+fn sessions(sessions: &SessionCounts, crashes: u32) -> Cell {
+    let cell = loss(sessions.lost, sessions.acknowledged, crashes);
+    let wrong = sessions.wrong_identity + sessions.zombie + sessions.reset;
+    Cell {
+        beside: sessions_beside(sessions),
+        parts: named(&[
+            (sessions.rejected, "rejected"),
+            (sessions.recreated, "re-created"),
+            (sessions.ambiguous, "ambiguous"),
+        ]),
+        tone: match cell.tone {
+            _ if wrong > 0 => Tone::Bad,
+            // What gave no answer may be lost after all.
+            Tone::Good if sessions.undecided > 0 => Tone::Plain,
+            tone => tone,
+        },
+        ..cell
+    }
+}
+
+fn writes(writes: &WriteCounts, crashes: u32) -> Cell {
+    let cell = loss(writes.lost, writes.acknowledged, crashes);
+    let wrong = writes.duplicated + writes.phantom;
+    Cell {
+        beside: writes_beside(writes),
+        parts: named(&[(writes.indeterminate, "indeterminate")]),
+        tone: match cell.tone {
+            _ if wrong > 0 => Tone::Bad,
+            Tone::Good if writes.kept < writes.acknowledged => Tone::Plain,
+            tone => tone,
+        },
+        ..cell
+    }
+}
+
+fn errors(errors: &ErrorRate) -> Cell {
+    let Some(rate) = errors.rate else {
+        return Cell::new(NOTHING.to_owned());
+    };
+    let mut classes: Vec<(&String, &f64)> = errors.by_class.iter().collect();
+    classes.sort_by(|a, b| b.1.total_cmp(a.1));
+    let parts: Vec<String> = classes
+        .into_iter()
+        .take(3)
+        .map(|(class, share)| format!("{} {}", printable(class).replace('_', " "), percent(*share)))
+        .collect();
+    Cell {
+        parts: (!parts.is_empty()).then(|| parts.join(", ")),
+        ..Cell::new(percent(rate))
+    }
+}
+
+fn control(control: &ControlSummary) -> Cell {
+    if control.trials == 0 {
+        return Cell::new("none ran".to_owned());
+    }
+    let failed = control.errors.rate.unwrap_or(0.0);
+    let mut troubles: Vec<String> = named(&[
+        (control.sessions.lost, "sessions lost"),
+        (control.writes.lost, "writes lost"),
+    ])
+    .into_iter()
+    .collect();
+    troubles.extend(sessions_beside(&control.sessions));
+    troubles.extend(writes_beside(&control.writes));
+    if failed > 0.0 {
+        troubles.push(format!("errors {}", percent(failed)));
+    }
+    let (main, tone) = if troubles.is_empty() {
+        ("clean".to_owned(), Tone::Good)
+    } else {
+        (troubles.join(", "), Tone::Bad)
+    };
+    Cell {
+        note: Some(format!("({})", counted(u64::from(control.trials), "trial"))),
+        tone,
+        ..Cell::new(main)
+    }
+}

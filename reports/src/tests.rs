@@ -1,0 +1,308 @@
+//! Reports of invented runs, as a whole.
+
+use crate::arms::RunView;
+use crate::draw::{Align, Drawing, Point, Shape, Style, text};
+use crate::fake::{self, Fake};
+use crate::{Artifact, RenderError, charts, comparison, render};
+
+type Made = Result<(), RenderError>;
+
+fn fakes() -> [(&'static str, Fake); 6] {
+    [
+        ("rich", fake::rich()),
+        ("many", fake::many()),
+        ("single", fake::single()),
+        ("never", fake::never()),
+        ("stateless", fake::stateless()),
+        ("empty", fake::empty()),
+    ]
+}
+
+fn artifacts(fake: &Fake) -> Result<Vec<Artifact>, RenderError> {
+    render(&fake.analysis, &fake.verdict, &fake.summary)
+}
+
+fn text_of<'a>(artifacts: &'a [Artifact], path: &str) -> &'a str {
+    let artifact = artifacts.iter().find(|artifact| artifact.path == path);
+    let bytes = artifact.map_or(&b""[..], |artifact| &artifact.bytes);
+    std::str::from_utf8(bytes).expect("a text")
+}
+
+#[test]
+fn a_report_has_every_file_and_none_is_empty() -> Made {
+    for (name, fake) in fakes() {
+        let artifacts = artifacts(&fake)?;
+        let paths: Vec<&str> = artifacts
+            .iter()
+            .map(|artifact| artifact.path.as_str())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "summary.json",
+                "report.md",
+                "report.html",
+                "charts/lost-sessions.svg",
+                "charts/lost-sessions.png",
+                "charts/lost-writes.svg",
+                "charts/lost-writes.png",
+                "charts/timeline.svg",
+                "charts/timeline.png",
+                "charts/recovery-time.svg",
+                "charts/recovery-time.png",
+                "charts/recovery-chain.svg",
+                "charts/recovery-chain.png",
+            ],
+            "{name}"
+        );
+        for artifact in &artifacts {
+            assert!(artifact.bytes.len() > 500, "{name}: {}", artifact.path);
+            if artifact.path.ends_with(".png") {
+                assert!(
+                    artifact.bytes.starts_with(b"\x89PNG\r\n"),
+                    "{}",
+                    artifact.path
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() -> Made {
+    let fake = fake::single();
+    assert_eq!(artifacts(&fake)?, artifacts(&fake)?);
+    Ok(())
+}
+
+#[test]
+fn drawings_are_well_formed_and_hold_no_impossible_number() -> Made {
+    for (name, fake) in fakes() {
+        for artifact in artifacts(&fake)? {
+            let Some(svg) = artifact.path.strip_suffix(".svg") else {
+                continue;
+            };
+            let text = std::str::from_utf8(&artifact.bytes).expect("SVG is text");
+            assert!(text.starts_with("<svg width=\"960\""), "{name}: {svg}");
+            well_formed(text).unwrap_or_else(|problem| panic!("{name}: {svg}: {problem}"));
+            for word in ["NaN", "inf", "-2147483648", "2147483647"] {
+                let values = text
+                    .match_indices(word)
+                    .filter(|(at, _)| inside_tag(text, *at));
+                assert_eq!(values.count(), 0, "{name}: {svg}: {word}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn inside_tag(text: &str, at: usize) -> bool {
+    text[..at].rfind('<') > text[..at].rfind('>')
+}
+
+/// A check of what our own writer can get wrong: tags that do not pair up, and stray markup characters.
+fn well_formed(text: &str) -> Result<(), String> {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find('<') {
+        stray(&rest[..start])?;
+        let end = rest[start..].find('>').ok_or("a tag does not end")? + start;
+        let tag = &rest[start + 1..end];
+        rest = &rest[end + 1..];
+        if let Some(name) = tag.strip_prefix('/') {
+            let opened = open.pop();
+            if opened != Some(name) {
+                return Err(format!("</{name}> ends {opened:?}"));
+            }
+        } else if !tag.ends_with('/') {
+            open.push(tag.split(' ').next().unwrap_or(tag));
+        }
+        if tag.matches('"').count() % 2 == 1 {
+            return Err(format!("quotes do not pair up in <{tag}>"));
+        }
+    }
+    stray(rest)?;
+    if open.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{open:?} do not end"))
+    }
+}
+
+fn stray(text: &str) -> Result<(), String> {
+    for (at, _) in text.match_indices('&') {
+        let end = text[at..].find(';').ok_or("an & stands alone")?;
+        if end > 6 {
+            return Err(format!("an & stands alone: {}", &text[at..at + end]));
+        }
+    }
+    let forbidden = text.chars().find(|c| c.is_control() && *c != '\n');
+    forbidden.map_or(Ok(()), |c| Err(format!("forbidden character {c:?}")))
+}
+
+#[test]
+fn words_neither_overlap_nor_leave_the_drawing() -> Made {
+    text::register()?;
+    for (name, fake) in fakes() {
+        let run = RunView::new(&fake.analysis, &fake.summary)?;
+        for chart in charts::ALL {
+            for width in [charts::WIDE, charts::NARROW] {
+                let drawing = (chart.draw)(&run, width);
+                legible(&drawing).unwrap_or_else(|problem| {
+                    panic!("{name}: {} at {width}: {problem}", chart.name)
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn legible(drawing: &Drawing) -> Result<(), String> {
+    let mut seen: Vec<(Point, Point, &str)> = Vec::new();
+    for shape in &drawing.shapes {
+        let Shape::Text { at, text, style } = shape else {
+            continue;
+        };
+        let width = style.width(text);
+        let left = match style.align {
+            Align::Left => at.0,
+            Align::Centre => at.0 - width / 2.0,
+            Align::Right => at.0 - width,
+        };
+        // What a line of small letters and capitals covers.
+        let (from, to) = (
+            (left, at.1 - style.size * 0.45),
+            (left + width, at.1 + style.size * 0.45),
+        );
+        let inside =
+            from.0 >= 0.0 && from.1 >= 0.0 && to.0 <= drawing.width && to.1 <= drawing.height;
+        if !inside {
+            return Err(format!("{text:?} leaves the drawing"));
+        }
+        for (other_from, other_to, other) in &seen {
+            let apart = from.0 >= other_to.0
+                || to.0 <= other_from.0
+                || from.1 >= other_to.1
+                || to.1 <= other_from.1;
+            if !apart {
+                return Err(format!("{text:?} overlaps {other:?}"));
+            }
+        }
+        seen.push((from, to, text));
+    }
+    Ok(())
+}
+
+#[test]
+fn words_that_overlap_are_noticed() {
+    text::register().expect("the font is embedded");
+    let mut drawing = Drawing::new(200.0, "");
+    drawing.height = 50.0;
+    drawing.text((10.0, 20.0), "one above", Style::LABEL);
+    drawing.text((10.0, 38.0), "the other", Style::LABEL);
+    assert_eq!(legible(&drawing), Ok(()));
+    drawing.text((60.0, 25.0), "between", Style::LABEL);
+    assert!(legible(&drawing).is_err());
+}
+
+#[test]
+fn foreign_text_is_shown_and_not_obeyed() -> Made {
+    let artifacts = artifacts(&fake::rich())?;
+    for path in ["report.html", "report.md", "charts/lost-sessions.svg"] {
+        let text = text_of(&artifacts, path);
+        assert!(!text.contains("<script"), "{path}");
+        assert!(!text.contains('\u{1b}'), "{path}");
+        assert!(text.contains("&lt;script&gt;alert"), "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_page_needs_nothing_else() -> Made {
+    let artifacts = artifacts(&fake::rich())?;
+    let page = text_of(&artifacts, "report.html");
+    let page = page.replace("http://www.w3.org/2000/svg", "");
+    for word in ["http://", "https://", "src=", "<link", "@import", "url("] {
+        assert!(!page.contains(word), "{word}");
+    }
+    assert_eq!(page.matches("<svg ").count(), 2 * charts::ALL.len());
+    Ok(())
+}
+
+#[test]
+fn secrets_of_the_environment_stay_out() -> Made {
+    for artifact in artifacts(&fake::rich())? {
+        let text = String::from_utf8_lossy(&artifact.bytes);
+        assert!(!text.contains("hunter2"), "{}", artifact.path);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_skipped_arm_and_a_run_without_trials_say_so_everywhere() -> Made {
+    let empty = artifacts(&fake::empty())?;
+    for artifact in empty
+        .iter()
+        .filter(|artifact| !artifact.path.ends_with(".png"))
+    {
+        let text = String::from_utf8_lossy(&artifact.bytes).replace('\u{a0}', " ");
+        if artifact.path != "summary.json" {
+            assert!(
+                text.contains("skipped: redis-server is not installed"),
+                "{}",
+                artifact.path
+            );
+            assert!(
+                text.contains("no trial counts: 1 trial void"),
+                "{}",
+                artifact.path
+            );
+        }
+    }
+    assert!(text_of(&empty, "report.html").contains("This run is incomplete."));
+    Ok(())
+}
+
+#[test]
+fn halves_of_different_runs_are_refused() {
+    let (one, other) = (fake::rich(), fake::single());
+    let mixed = render(&one.analysis, &one.verdict, &other.summary);
+    assert!(matches!(mixed, Err(RenderError::Mismatch)));
+}
+
+#[test]
+fn the_summary_is_read_back_as_it_was() -> Made {
+    let fake = fake::rich();
+    let artifacts = artifacts(&fake)?;
+    let read: comeback_core::summary::Summary =
+        serde_json::from_str(text_of(&artifacts, "summary.json"))?;
+    assert_eq!(read.arms.len(), fake.summary.arms.len());
+    assert_eq!(read.arms[5].time_to_ready_ms.censored, 3);
+    Ok(())
+}
+
+#[test]
+fn markdown_says_what_the_page_says() -> Made {
+    insta::assert_snapshot!(
+        "report.md",
+        text_of(&artifacts(&fake::rich())?, "report.md")
+    );
+    Ok(())
+}
+
+#[test]
+fn the_comparison_is_a_table_of_plain_strings() {
+    let table = comparison(&fake::rich().summary);
+    assert!(
+        table
+            .rows
+            .iter()
+            .all(|row| row.len() == table.headers.len())
+    );
+    let lines: Vec<String> = std::iter::once(&table.headers)
+        .chain(&table.rows)
+        .map(|row| row.join(" │ "))
+        .collect();
+    insta::assert_snapshot!("comparison", lines.join("\n"));
+}
