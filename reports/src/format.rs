@@ -137,6 +137,9 @@ pub fn zero_bound(trials: u32) -> Option<String> {
         .map(|bound| format!("≤ {} of crashes", percent(bound)))
 }
 
+/// Stands for what did not happen before the trial's load ended.
+pub const NOT_SEEN: &str = "not seen";
+
 /// How to write the figures of a time over trials.
 #[derive(Clone, Debug)]
 pub struct TimeStyle {
@@ -152,6 +155,14 @@ impl TimeStyle {
         Self {
             value: ms,
             beyond: horizon.map_or_else(|| "> horizon".to_owned(), beyond),
+        }
+    }
+
+    /// A time to steady, looked for until the end of the trial's load: far less than the horizon.
+    pub fn steady() -> Self {
+        Self {
+            value: ms,
+            beyond: NOT_SEEN.to_owned(),
         }
     }
 

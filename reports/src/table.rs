@@ -103,7 +103,7 @@ impl Column {
                 note: after_fault.interval(&arm.time_to_ready_ms),
                 ..Cell::new(after_fault.median(&arm.time_to_ready_ms))
             },
-            Self::Steady => Cell::new(after_fault.median(&arm.time_to_steady_ms)),
+            Self::Steady => Cell::new(TimeStyle::steady().median(&arm.time_to_steady_ms)),
             Self::Gap => Cell::new(after_fault.median(&arm.longest_gap_ms)),
             Self::Outage => Cell::new(TimeStyle::area().median(&arm.outage_area_s)),
             Self::Control => control(&arm.control),

@@ -69,7 +69,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         load: Load {
             workload: Workload::Sessions(reference_flow()),
             clients: args.options.sessions.unwrap_or(100),
-            rate: args.options.rate.unwrap_or(500.0),
+            rate: args.options.rate.unwrap_or(1_000.0),
             arrivals: args.options.arrivals(),
             timeout: args.options.timeout,
             workers: 1,
@@ -84,9 +84,9 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
 /// minutes. A quick look has too few trials for intervals, and says so.
 const fn size(quick: bool, horizon: Span) -> Size {
     let (trials, [warm_up, baseline, settle, steady_for]) = if quick {
-        (2, [100, 400, 500, 200])
+        (2, [100, 300, 500, 200])
     } else {
-        (6, [200, 700, 1_100, 500])
+        (6, [150, 600, 1_400, 500])
     };
     Size {
         trials,

@@ -94,7 +94,7 @@ async fn watch(
             }
             exited = process.exited(), if process.is_running() => {
                 let (exit, at) = exited.map_err(EngineError::Process)?;
-                trial.record_exit(process, (exit, at), ExitCause::Unasked).await;
+                trial.record_exit(process, (exit, at), ExitCause::Unasked);
             }
             () = &mut horizon => return Ok(Watched::HorizonReached),
         }

@@ -16,7 +16,7 @@ use super::{EngineError, Site};
 use crate::load::{Generator, Setup};
 use crate::supervise::ports;
 use crate::supervise::process::{Launch, Process, StartError};
-use crate::supervise::readiness::{Wait, wait_until_ready};
+use crate::supervise::readiness::wait_until_ready;
 
 /// How long the final look at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
@@ -139,13 +139,9 @@ impl Trial<'_> {
     async fn start_first(&self) -> Result<(Process, Option<BootId>), Early> {
         let incarnation = Incarnation(0);
         let mut process = self.launch(incarnation).map_err(Early::Target)?;
-        let wait = Wait {
-            readiness: &self.arm.target.ready,
-            port: self.port,
-            boot_header: self.arm.target.boot_header.as_deref(),
-            clock: self.site.clock,
-        };
-        match wait_until_ready(&mut process, &wait).await {
+        let ready = &self.arm.target.ready;
+        let boot_header = self.arm.target.boot_header.as_deref();
+        match wait_until_ready(&mut process, ready, self.port, boot_header, self.site.clock).await {
             Ok(ready) => {
                 let kind = EventKind::TargetReady { boot: ready.boot };
                 self.site.recorder.event_at(ready.at, Some(self.planned.id), kind);
@@ -154,7 +150,7 @@ impl Trial<'_> {
             Err(not_ready) => Err(Early::Target(EventKind::TargetStartFailed {
                 incarnation,
                 problem: not_ready.to_string(),
-                tail: process.tail().await,
+                tail: process.tail(),
             })),
         }
     }
@@ -226,7 +222,7 @@ impl Trial<'_> {
             }));
         };
         let (exit, at) = exited.map_err(EngineError::Process)?;
-        self.record_exit(process, (exit, at), ExitCause::Injected).await;
+        self.record_exit(process, (exit, at), ExitCause::Injected);
         if fault.signal == Signal::Kill && exit != Exit::Signal(Signal::Kill.number()) {
             return Err(Early::Target(EventKind::FaultMissed {
                 reason: format!("the process {exit} before SIGKILL reached it"),
@@ -243,7 +239,7 @@ impl Trial<'_> {
             biased;
             exited = process.exited() => {
                 let (exit, at) = exited.map_err(EngineError::Process)?;
-                self.record_exit(process, (exit, at), ExitCause::Unasked).await;
+                self.record_exit(process, (exit, at), ExitCause::Unasked);
                 Err(aborted(format!("the target {exit} by itself")))
             }
             () = pause => Ok(()),
@@ -253,16 +249,16 @@ impl Trial<'_> {
     async fn stop(&self, process: &mut Process) -> Result<(), Early> {
         if process.is_running() {
             let stopped = process.stop(&self.arm.target.stop).await.map_err(EngineError::Process)?;
-            self.record_exit(process, (stopped.exit, stopped.at), ExitCause::Stopped).await;
+            self.record_exit(process, (stopped.exit, stopped.at), ExitCause::Stopped);
         }
         process.clear_group().await.map_err(EngineError::Process)?;
         Ok(())
     }
 
-    pub(super) async fn record_exit(&self, process: &mut Process, (exit, at): (Exit, Elapsed), cause: ExitCause) {
+    pub(super) fn record_exit(&self, process: &Process, (exit, at): (Exit, Elapsed), cause: ExitCause) {
         let tail = match cause {
             ExitCause::Injected | ExitCause::Stopped => Vec::new(),
-            ExitCause::Unasked => process.tail().await,
+            ExitCause::Unasked => process.tail(),
         };
         let kind = EventKind::TargetExited {
             incarnation: process.incarnation(),

@@ -73,10 +73,7 @@ pub fn listeners(port: u16, tag: &RunTag) -> io::Result<Vec<Owner>> {
 pub fn listening_addresses(pids: &[i32]) -> io::Result<Vec<SocketAddr>> {
     let sockets = listening_sockets()?;
     let inodes: HashSet<u64> = sockets.iter().map(|(_, inode)| *inode).collect();
-    let held: HashSet<u64> = pids
-        .iter()
-        .flat_map(|pid| held_by(*pid, &inodes))
-        .collect();
+    let held: HashSet<u64> = pids.iter().flat_map(|pid| held_by(*pid, &inodes)).collect();
     let mut addresses: Vec<_> = sockets
         .into_iter()
         .filter(|(_, inode)| held.contains(inode))

@@ -1,96 +1,55 @@
-//! One start of a target: spawned, signalled, reaped. Running, then exited, and never the other way.
+//! One started incarnation of a target, from its start to the end of its process group.
+//!
+//! ```text
+//! spawn → Running → Exited (reaped: this is T0) → Cleared (its group is empty)
+//! ```
+//! Knows pids and signals, not HTTP. It lives inside a tokio runtime with time and I/O enabled.
 
-use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use comeback_core::event::Exit;
-use comeback_core::ids::{Incarnation, TrialId};
-use comeback_core::plan::{ReadyProbe, Signal, Stop, Target};
+use comeback_core::ids::Incarnation;
+use comeback_core::plan::{ReadyProbe, Signal, Stop};
 use comeback_core::units::Elapsed;
 use nix::errno::Errno;
-use nix::sys::signal::killpg;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
-use rustix::process::{PidfdFlags, pidfd_open};
+use nix::sys::signal::{self, killpg};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
+use super::launch::explain_spawn;
+pub use super::launch::{Launch, StartError};
+use super::members::Member;
+pub use super::orphans::adopt_orphans;
 use super::output::Output;
-use super::tag::{self, RunTag};
+use super::roster::{Leader, Place};
+use super::tag::RunTag;
+use super::{orphans, proc};
 use crate::clock::Clock;
-use crate::watched::watch;
+use crate::watched;
 
-/// How long killed processes may take to be gone.
-const GONE_WITHIN: Duration = Duration::from_secs(2);
-/// Between two looks.
-const PAUSE: Duration = Duration::from_micros(500);
+/// How long a process may take to end after SIGKILL; only one that waits for a disk takes longer.
+const KILL_TAKES: Duration = Duration::from_secs(10);
+/// The same for the rest of its group, and where nothing can be done but to wait (in a drop).
+const CLEAR_TAKES: Duration = Duration::from_secs(2);
+/// Between two looks at a process that is ending.
+const PAUSE: Duration = Duration::from_millis(1);
 
-/// What to start.
-#[derive(Debug)]
-pub struct Launch<'a> {
-    /// The server.
-    pub target: &'a Target,
-    /// Its port on 127.0.0.1: `{port}`.
-    pub port: u16,
-    /// Its data folder: `{data}`.
-    pub data: &'a Path,
-    /// Its number among its like: `{replica}`.
-    pub replica: u32,
-    /// The trial it belongs to.
-    pub trial: TrialId,
-    /// Which start of it this is.
-    pub incarnation: Incarnation,
-    /// The run it belongs to.
-    pub tag: &'a RunTag,
-    /// Where its output goes.
-    pub log: PathBuf,
-    /// The run's clock.
-    pub clock: Clock,
-}
-
-/// A target that could not be started.
-#[derive(Debug)]
-pub struct StartError {
-    program: String,
-    cause: io::Error,
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let program = &self.program;
-        match self.cause.kind() {
-            io::ErrorKind::NotFound if program.contains('/') => {
-                write!(f, "failed to start: {program} was not found; a relative path counts from the current folder")
-            }
-            io::ErrorKind::NotFound => {
-                write!(f, "failed to start: {program} was not found on PATH; to start ./{program}, write the ./")
-            }
-            io::ErrorKind::PermissionDenied => {
-                write!(f, "failed to start: no permission to execute {program}; is it executable (chmod +x)?")
-            }
-            _ => write!(f, "failed to start {program}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
-    }
-}
-
-/// A started target.
+/// A started process and its group. Dropping it while it runs kills it and whatever it started.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
+    pid: Pid,
     descriptor: AsyncFd<OwnedFd>,
-    output: Output,
     state: State,
-    incarnation: Incarnation,
+    output: Output,
+    tag: RunTag,
+    place: Place,
     requested: Elapsed,
     executed: Elapsed,
     clock: Clock,
@@ -98,230 +57,321 @@ pub struct Process {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Not reaped: its pid is its own.
     Running,
+    /// Reaped; others of its group may be left.
     Exited { exit: Exit, at: Elapsed },
+    /// Nothing of its group is left, and its pid may name another process.
+    Cleared { exit: Exit, at: Elapsed },
 }
 
-/// How a target was stopped.
-#[derive(Clone, Copy, Debug)]
+/// How a process was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
     /// How it ended.
     pub exit: Exit,
-    /// When that was confirmed.
+    /// When it was reaped.
     pub at: Elapsed,
-}
-
-/// Has orphans of targets handed to this process, so that they can be found and reaped.
-///
-/// # Errors
-/// When the kernel refuses.
-pub fn adopt_orphans() -> io::Result<()> {
-    let own = rustix::process::getpid();
-    Ok(rustix::process::set_child_subreaper(Some(own))?)
+    /// It did not end in its time of grace, and was killed.
+    pub took_kill: bool,
 }
 
 impl Process {
-    /// Starts a target in a process group of its own.
+    /// Starts a process in a group of its own, with the run's tag in its environment.
     ///
-    /// Nothing of ours runs between fork and exec, so that the library can use `posix_spawn`; it returns
-    /// when the program was executed.
+    /// There is no code of ours between fork and exec, so that the standard library uses `posix_spawn`.
     ///
     /// # Errors
-    /// When the program cannot be executed.
-    pub fn spawn(launch: Launch) -> Result<Self, StartError> {
-        let fill = |text: &str| {
-            text.replace("{port}", &launch.port.to_string())
-                .replace("{data}", &launch.data.to_string_lossy())
-                .replace("{replica}", &launch.replica.to_string())
-        };
-        let mut words = launch.target.command.iter().map(|word| fill(word));
-        let program = words.next().unwrap_or_default();
-        let failed = |cause| StartError {
-            program: program.clone(),
+    /// When it cannot be started or watched; nothing is left running then.
+    pub fn spawn(launch: Launch<'_>) -> Result<Self, StartError> {
+        let (mut command, program) = launch.command()?;
+        let log = Output::open_log(&launch.log).map_err(|cause| StartError::Log {
+            path: launch.log.clone(),
             cause,
+        })?;
+        let clock = launch.clock;
+        let requested = clock.now();
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(cause) => return Err(explain_spawn(program, cause)),
         };
-        let requested = launch.clock.now();
-        let mut child = Command::new(&program)
-            .args(words)
-            .envs(launch.target.environment.iter().map(|(name, value)| (name, fill(value))))
-            .env(tag::RUN, launch.tag.to_string())
-            .env(tag::TRIAL, launch.trial.0.to_string())
-            .env(tag::INCARNATION, launch.incarnation.0.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(failed)?;
-        let executed = launch.clock.now();
+        // The standard library returns when the exec has succeeded.
+        let executed = clock.now();
+        match Self::watch(&mut child, &launch, log) {
+            Ok((pid, descriptor, output)) => Ok(Self {
+                child,
+                pid,
+                descriptor,
+                state: State::Running,
+                output,
+                tag: launch.tag.clone(),
+                place: (launch.trial, launch.incarnation),
+                requested,
+                executed,
+                clock,
+            }),
+            Err(cause) => Err(give_up(child, program, cause)),
+        }
+    }
+
+    fn watch(
+        child: &mut Child,
+        launch: &Launch<'_>,
+        log: std::fs::File,
+    ) -> io::Result<(Pid, AsyncFd<OwnedFd>, Output)> {
+        let pid = Pid::from_child(child);
+        launch.tag.roster().start(Leader {
+            pid: pid.as_raw_pid(),
+            start_time: proc::stat(pid.as_raw_pid())?.start_time,
+            place: (launch.trial, launch.incarnation),
+            is_cleared: false,
+        });
+        let descriptor = watched::watch(pidfd_open(pid, PidfdFlags::empty())?)?;
         let wanted = match &launch.target.ready.probe {
             ReadyProbe::Log(text) => Some(text.clone()),
             ReadyProbe::Http(_) | ReadyProbe::Tcp => None,
         };
-        match follow(&mut child, launch.log, wanted) {
-            Ok((descriptor, output)) => Ok(Self {
-                child,
-                descriptor,
-                output,
-                state: State::Running,
-                incarnation: launch.incarnation,
-                requested,
-                executed,
-                clock: launch.clock,
-            }),
-            Err(cause) => {
-                end_group(&mut child);
-                Err(failed(cause))
-            }
-        }
+        let output = Output::capture(child, log, wanted)?;
+        Ok((pid, descriptor, output))
     }
 
-    /// Its process id, which is its process group's as well.
+    /// Its process id, which is also its group's.
     pub fn pid(&self) -> i32 {
-        self.child.id() as i32
+        self.pid.as_raw_pid()
     }
 
-    /// Which start of its target it is.
-    pub const fn incarnation(&self) -> Incarnation {
-        self.incarnation
+    /// Which start of its trial it is.
+    pub fn incarnation(&self) -> Incarnation {
+        self.place.1
     }
 
     /// When its start was begun.
-    pub const fn requested(&self) -> Elapsed {
+    pub fn requested(&self) -> Elapsed {
         self.requested
     }
 
-    /// When its program was executed.
-    pub const fn executed(&self) -> Elapsed {
+    /// When its program had been executed.
+    pub fn executed(&self) -> Elapsed {
         self.executed
     }
 
-    /// Whether its end has not been seen yet.
-    pub fn is_running(&self) -> bool {
-        self.state == State::Running
+    /// What it writes.
+    pub fn output(&self) -> &Output {
+        &self.output
     }
 
-    /// Waits for its end, and reaps it; how it ended, and when that was confirmed. May be given up and
-    /// asked again.
+    /// The last lines of its output. Waits for nothing, least of all for the end of a pipe.
+    pub fn tail(&self) -> Vec<String> {
+        self.output.tail()
+    }
+
+    /// The living processes of this incarnation, as far as they are known to be of it.
+    pub fn members(&self) -> Vec<Member> {
+        let mut members = self.tag.members();
+        members.retain(|member| member.place() == Some(self.place));
+        members
+    }
+
+    /// Whether it has not been reaped yet.
+    pub fn is_running(&self) -> bool {
+        self.ended().is_none()
+    }
+
+    fn ended(&self) -> Option<(Exit, Elapsed)> {
+        match self.state {
+            State::Running => None,
+            State::Exited { exit, at } | State::Cleared { exit, at } => Some((exit, at)),
+        }
+    }
+
+    /// Waits for its end: how it ended, and when that was confirmed by reaping it. May be given up and
+    /// asked again; after the end it answers at once.
     ///
     /// # Errors
-    /// When the kernel does not tell.
+    /// When it cannot be watched or reaped.
     pub async fn exited(&mut self) -> io::Result<(Exit, Elapsed)> {
         loop {
-            if let State::Exited { exit, at } = self.state {
-                return Ok((exit, at));
+            if let Some(ended) = self.ended() {
+                return Ok(ended);
             }
-            let mut ready = self.descriptor.readable().await?;
-            match self.child.try_wait()? {
-                Some(status) => {
-                    let at = self.clock.now();
-                    let exit = exit_of(status);
-                    self.state = State::Exited { exit, at };
-                }
-                None => ready.clear_ready(),
+            // Left set: the descriptor of a process stays readable once it has ended.
+            drop(self.descriptor.readable().await?);
+            if self.try_reap()?.is_none() {
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    /// Sends a signal to its whole process group.
+    /// Reaps it if it has ended.
+    fn try_reap(&mut self) -> io::Result<Option<(Exit, Elapsed)>> {
+        assert_eq!(self.state, State::Running, "a process is reaped once");
+        let Some(status) = self.child.try_wait()? else {
+            return Ok(None);
+        };
+        let at = self.clock.now();
+        let exit = into_exit(status)?;
+        self.state = State::Exited { exit, at };
+        Ok(Some((exit, at)))
+    }
+
+    /// Sends a signal to its whole group.
     ///
     /// # Errors
-    /// When the kernel refuses.
-    ///
-    /// # Panics
-    /// When its end was seen before: its id may be somebody else's by now.
+    /// When it has been reaped, because its number may then be another's, or the system refuses.
     pub fn signal_group(&self, signal: Signal) -> io::Result<()> {
-        assert!(self.is_running(), "process {} was reaped before", self.pid());
-        let signal = nix::sys::signal::Signal::try_from(signal.number())?;
-        Ok(killpg(Pid::from_raw(self.pid()), signal)?)
-    }
-
-    /// Asks it to end, and kills its group when the grace is over.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
-        if self.is_running() {
-            self.signal_group(stop.signal)?;
-            let grace = Duration::from(stop.grace);
-            if tokio::time::timeout(grace, self.exited()).await.is_err() {
-                self.signal_group(Signal::Kill)?;
-            }
+        if !self.is_running() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!(
+                    "process {} has ended: {signal} is no longer sent to its group",
+                    self.pid()
+                ),
+            ));
         }
-        let (exit, at) = self.exited().await?;
-        Ok(Stopped { exit, at })
-    }
-
-    /// Kills what is left of its process group once it has ended itself, and waits until nothing is.
-    ///
-    /// # Errors
-    /// When something does not end.
-    pub async fn clear_group(&self) -> io::Result<()> {
-        let deadline = Instant::now() + GONE_WITHIN;
-        let group = Pid::from_raw(self.pid());
-        while killpg(group, nix::sys::signal::Signal::SIGKILL) != Err(Errno::ESRCH) {
-            // As their subreaper we inherit them; those that have ended must be taken leave of.
-            while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
-                waitid(Id::PGid(group), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)
-            {}
-            if Instant::now() > deadline {
-                return Err(io::Error::other(format!("process group {group} does not end")));
-            }
-            tokio::time::sleep(PAUSE).await;
+        let signal = signal::Signal::try_from(signal.number())?;
+        let pid = nix::unistd::Pid::from_raw(self.pid());
+        match killpg(pid, signal) {
+            // It has moved to another group: it can be reached by itself.
+            Err(Errno::ESRCH) => signal::kill(pid, signal)?,
+            sent => sent?,
         }
         Ok(())
     }
 
-    /// The last lines of its output; all of it that matters, once it has ended.
-    pub async fn tail(&mut self) -> Vec<String> {
-        if self.is_running() {
-            self.output.tail()
-        } else {
-            self.output.tail_after_end().await
+    /// Asks its group to end, and kills it when it does not in its time of grace.
+    ///
+    /// # Errors
+    /// When it cannot be signalled or watched, or is there even ten seconds after SIGKILL.
+    pub async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
+        if let Some((exit, at)) = self.ended() {
+            let took_kill = false;
+            return Ok(Stopped {
+                exit,
+                at,
+                took_kill,
+            });
         }
+        self.signal_group(stop.signal)?;
+        let mut took_kill = false;
+        let (exit, at) = match tokio::time::timeout(stop.grace.into(), self.exited()).await {
+            Ok(ended) => ended?,
+            Err(_) => {
+                took_kill = true;
+                self.signal_group(Signal::Kill)?;
+                tokio::time::timeout(KILL_TAKES, self.exited())
+                    .await
+                    .map_err(|_| self.survived(&[self.pid()], KILL_TAKES))??
+            }
+        };
+        Ok(Stopped {
+            exit,
+            at,
+            took_kill,
+        })
     }
 
-    /// Returns when it printed the line its readiness waits for.
-    pub(super) async fn wanted_line(&mut self) {
-        self.output.wanted_line().await;
+    /// Kills what is left of its group, and waits until nothing is. What has left the group is not
+    /// touched: whether that outlives a fault is a finding.
+    ///
+    /// # Errors
+    /// When something is there even two seconds after SIGKILL, or may not be killed.
+    ///
+    /// # Panics
+    /// When it still runs: its status would be lost.
+    pub async fn clear_group(&mut self) -> io::Result<()> {
+        let (exit, at) = match self.state {
+            State::Running => panic!("a group is cleared after its leader has been reaped"),
+            State::Cleared { .. } => return Ok(()),
+            State::Exited { exit, at } => (exit, at),
+        };
+        let deadline = Instant::now() + CLEAR_TAKES;
+        let group = nix::unistd::Pid::from_raw(self.pid());
+        loop {
+            match killpg(group, signal::Signal::SIGKILL) {
+                Err(Errno::ESRCH) => break,
+                sent => sent?,
+            }
+            orphans::reap_group(self.pid);
+            tokio::time::sleep(PAUSE).await;
+            // A zombie whose parent does not reap it is all that may be left.
+            let living = self.living_group()?;
+            if living.is_empty() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return Err(self.survived(&living, CLEAR_TAKES));
+            }
+        }
+        self.tag.roster().clear(self.pid());
+        self.state = State::Cleared { exit, at };
+        Ok(())
+    }
+
+    fn living_group(&self) -> io::Result<Vec<i32>> {
+        let mut all = proc::all()?;
+        all.retain(|stat| stat.group == self.pid() && !stat.is_zombie);
+        Ok(all.into_iter().map(|stat| stat.pid).collect())
+    }
+
+    fn survived(&self, pids: &[i32], waited: Duration) -> io::Error {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!(
+                "{pids:?} of process group {} are still there {} s after SIGKILL",
+                self.pid(),
+                waited.as_secs()
+            ),
+        )
+    }
+
+    /// Kills it and its group, and waits for its end without a runtime.
+    fn end_at_once(&mut self) {
+        // Best effort throughout: nobody is left to be told.
+        let _ = self.signal_group(Signal::Kill);
+        let within = Timespec {
+            tv_sec: CLEAR_TAKES.as_secs() as i64,
+            tv_nsec: 0,
+        };
+        let mut end = [PollFd::new(&self.descriptor, PollFlags::IN)];
+        let _ = poll(&mut end, Some(&within));
+        let _ = self.try_reap();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.is_running() {
-            end_group(&mut self.child);
+        let (place, group) = (self.place, self.pid());
+        match self.state {
+            // What detached itself goes too.
+            State::Running => {
+                self.end_at_once();
+                self.tag.sweep(|member| member.place() == Some(place));
+            }
+            // Its number may be another group's by now: only what is known to be of this one.
+            State::Exited { .. } => {
+                self.tag
+                    .sweep(|member| member.place() == Some(place) && member.group == group);
+            }
+            State::Cleared { .. } => return,
         }
+        self.tag.roster().clear(group);
     }
 }
 
-fn follow(
-    child: &mut Child,
-    log: PathBuf,
-    wanted: Option<String>,
-) -> io::Result<(AsyncFd<OwnedFd>, Output)> {
-    let pid = rustix::process::Pid::from_child(child);
-    let descriptor = watch(pidfd_open(pid, PidfdFlags::empty())?)?;
-    let pipes = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
-    let output = Output::follow(pipes.into_iter().flatten().collect(), log, wanted)?;
-    Ok((descriptor, output))
+/// Kills what was started and cannot be watched.
+fn give_up(mut child: Child, program: PathBuf, cause: io::Error) -> StartError {
+    let pid = Pid::from_child(&child);
+    let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    let _ = child.wait();
+    StartError::Watch { program, cause }
 }
 
-/// Kills a group whose leader has not been reaped, and reaps the leader: the way out of every error.
-fn end_group(child: &mut Child) {
-    // Its leader is not reaped, so the id is still its own; it may all have ended already.
-    let _ = killpg(Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGKILL);
-    let deadline = Instant::now() + GONE_WITHIN;
-    while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
-        std::thread::sleep(PAUSE);
-    }
-}
-
-fn exit_of(status: ExitStatus) -> Exit {
+fn into_exit(status: ExitStatus) -> io::Result<Exit> {
     match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Status(code),
-        (None, Some(signal)) => Exit::Signal(signal),
-        // Neither happens only for a status that is no end, which try_wait does not return.
-        (None, None) => Exit::Status(-1),
+        (Some(code), _) => Ok(Exit::Status(code)),
+        (None, Some(signal)) => Ok(Exit::Signal(signal)),
+        (None, None) => Err(io::Error::other(format!(
+            "a process ended in an unknown way: {status}"
+        ))),
     }
 }

@@ -1,195 +1,323 @@
-//! When a started target counts as up for the first time. The recovery is measured elsewhere (the load's
-//! probe); this is only the way into a trial.
+//! Waiting until a started target is up for the first time.
+//!
+//! Only this first start is asked at leisure; how soon a restarted one is back is measured by the load
+//! generator's probe. Where it does not come up, the message says what was seen and what to do.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use comeback_core::event::Exit;
 use comeback_core::ids::BootId;
 use comeback_core::plan::{Readiness, ReadyProbe};
 use comeback_core::units::{Elapsed, Span};
+use reqwest::{Client, redirect};
 use tokio::net::TcpStream;
 
-use super::ownership::addresses_of;
+use super::ownership::{is_reached_by_loopback, listening_addresses};
 use super::process::Process;
 use crate::clock::Clock;
 
-/// Pause between two tries: it grows from the first to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LAST_PAUSE: Duration = Duration::from_millis(20);
-/// How long one try may take.
-const TRY_WITHIN: Duration = Duration::from_secs(2);
-
-/// What is waited for.
-#[derive(Debug)]
-pub struct Wait<'a> {
-    /// What is asked, and for how long.
-    pub readiness: &'a Readiness,
-    /// The target's port on 127.0.0.1.
-    pub port: u16,
-    /// The response header that names the process.
-    pub boot_header: Option<&'a str>,
-    /// The run's clock.
-    pub clock: Clock,
-}
+/// The first pause between two tries; it doubles up to the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+/// How long the first try may take. It doubles with each that takes longer, so that a server slow in its
+/// first answer comes up, and one that swallows a connection is asked again.
+const TRY_TAKES: Duration = Duration::from_secs(1);
+/// How much of an answer is read; a server should not see its answer cut off where that can be helped.
+const BODY_MAX: usize = 64 * 1024;
 
 /// A target is up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// Since when, at the latest.
+    /// When that was seen.
     pub at: Elapsed,
-    /// Which process answers, if it says so.
+    /// Which process answered, if it said so.
     pub boot: Option<BootId>,
 }
 
-/// A target did not come up.
+/// A target did not come up. Its last lines of output are [`Process::tail`].
 #[derive(Debug)]
 pub enum NotReady {
-    /// It ended.
-    Exited(Exit),
-    /// The time was over.
+    /// It ended before.
+    Exited {
+        /// How.
+        exit: Exit,
+        /// When, from its start.
+        after: Span,
+        /// What it may mean.
+        hint: Option<String>,
+    },
+    /// It took too long.
     TooLate {
-        /// How long was waited.
+        /// How long it had.
         within: Span,
+        /// What was asked of it.
+        asked: String,
         /// What the last try saw.
         last: String,
-        /// Where it listens instead, as a sentence.
-        hint: String,
+        /// What it may mean.
+        hint: Option<String>,
     },
-    /// The harness could not ask.
-    Harness(String),
+    /// It could not be watched, or nothing could be asked.
+    Failed(io::Error),
 }
 
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exited(exit) => write!(f, "the target {exit} before it was ready"),
-            Self::TooLate { within, last, hint } => {
-                write!(f, "the target was not ready within {within} (last try: {last}){hint}")
+        let hint = match self {
+            Self::Exited { exit, after, hint } => {
+                let ms = after.as_ms().round();
+                write!(f, "it {exit} after {ms} ms, before it was ready")?;
+                hint
             }
-            Self::Harness(problem) => write!(f, "its readiness could not be asked: {problem}"),
+            Self::TooLate {
+                within,
+                asked,
+                last,
+                hint,
+            } => {
+                write!(f, "it was not ready within {within}: {asked}: {last}")?;
+                hint
+            }
+            Self::Failed(cause) => {
+                write!(f, "whether it is ready could not be seen: {cause}")?;
+                &None
+            }
+        };
+        match hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
         }
     }
 }
 
-/// Waits until the target answers its readiness probe, ends, or the time is over.
+impl std::error::Error for NotReady {}
+
+/// How the wait ended.
+enum Ended {
+    Ready(Ready),
+    Exited(Exit, Elapsed),
+    TooLate,
+}
+
+/// Asks a target on 127.0.0.1 until it is up; `boot_header` names the header with its boot id.
 ///
 /// # Errors
-/// When it does not come up; with what was seen instead.
-pub async fn wait_until_ready(process: &mut Process, wait: &Wait<'_>) -> Result<Ready, NotReady> {
-    let asker = Asker::new(wait).map_err(|error| NotReady::Harness(error.to_string()))?;
-    let deadline = tokio::time::sleep(wait.readiness.within.into());
-    let mut deadline = std::pin::pin!(deadline);
-    let mut pause = FIRST_PAUSE;
-    let mut last = "none was made".to_owned();
-    loop {
-        tokio::select! {
-            biased;
-            exited = process.exited() => {
-                return Err(match exited {
-                    Ok((exit, _)) => NotReady::Exited(exit),
-                    Err(error) => NotReady::Harness(error.to_string()),
-                });
-            }
-            asked = asker.ask() => match asked {
-                Ok(boot) => return Ok(Ready { at: wait.clock.now(), boot }),
-                Err(problem) => last = problem,
-            },
-            () = &mut deadline => return Err(too_late(process, wait, last)),
-        }
-        tokio::select! {
-            biased;
-            () = wanted_line(process, &wait.readiness.probe) => {
-                return Ok(Ready { at: wait.clock.now(), boot: None });
-            }
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
-        }
-    }
-}
-
-async fn wanted_line(process: &mut Process, probe: &ReadyProbe) {
-    match probe {
-        ReadyProbe::Log(_) => process.wanted_line().await,
-        ReadyProbe::Http(_) | ReadyProbe::Tcp => std::future::pending().await,
-    }
-}
-
-fn too_late(process: &Process, wait: &Wait<'_>, last: String) -> NotReady {
-    let elsewhere: Vec<String> = addresses_of(&[process.pid()])
-        .into_iter()
-        .filter(|address| address.port() != wait.port)
-        .map(|address| address.to_string())
-        .collect();
-    let hint = if elsewhere.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "; it listens on {}, not on port {}: does its command use {{port}}?",
-            elsewhere.join(", "),
-            wait.port
-        )
-    };
-    NotReady::TooLate {
-        within: wait.readiness.within,
-        last,
-        hint,
-    }
-}
-
-/// One readiness probe, ready to be repeated.
-struct Asker<'a> {
-    probe: &'a ReadyProbe,
+/// As soon as it ends, or when its time is over (it counts from its execution), with what was seen.
+pub async fn wait_until_ready(
+    process: &mut Process,
+    readiness: &Readiness,
     port: u16,
-    boot_header: Option<&'a str>,
-    client: reqwest::Client,
+    boot_header: Option<&str>,
+    clock: Clock,
+) -> Result<Ready, NotReady> {
+    let deadline = clock.instant(process.executed() + readiness.within);
+    let mut last = match readiness.probe {
+        ReadyProbe::Http(_) | ReadyProbe::Tcp => "no answer yet".to_owned(),
+        ReadyProbe::Log(_) => "there was none".to_owned(),
+    };
+    let line = process.output().wait_for_line();
+    let answered = async {
+        let boot = match &readiness.probe {
+            ReadyProbe::Http(path) => {
+                let asker = HttpAsker::new(port, path, boot_header)?;
+                ask_until_up(&mut last, |within| asker.ask(within)).await
+            }
+            ReadyProbe::Tcp => ask_until_up(&mut last, |within| connect(port, within)).await,
+            ReadyProbe::Log(_) => {
+                line.await;
+                None
+            }
+        };
+        let at = clock.now();
+        Ok(Ended::Ready(Ready { at, boot }))
+    };
+    let ended = tokio::select! {
+        biased;
+        exited = process.exited() => exited.map(|(exit, at)| Ended::Exited(exit, at)),
+        answered = answered => answered,
+        () = tokio::time::sleep_until(deadline.into()) => Ok(Ended::TooLate),
+    };
+    match ended.map_err(NotReady::Failed)? {
+        Ended::Ready(ready) => Ok(ready),
+        Ended::Exited(exit, at) => Err(NotReady::Exited {
+            exit,
+            after: at.since(process.executed()),
+            hint: hint_after_exit(process, exit),
+        }),
+        Ended::TooLate => Err(NotReady::TooLate {
+            within: readiness.within,
+            asked: describe(&readiness.probe, port),
+            last,
+            hint: hint_from_sockets(process, port),
+        }),
+    }
 }
 
-impl<'a> Asker<'a> {
-    fn new(wait: &Wait<'a>) -> reqwest::Result<Self> {
-        // A fresh connection for each try, and nothing done behind our back.
-        let client = reqwest::Client::builder()
+fn describe(probe: &ReadyProbe, port: u16) -> String {
+    match probe {
+        ReadyProbe::Http(path) => format!("GET {path} on port {port}"),
+        ReadyProbe::Tcp => format!("a connection to port {port}"),
+        ReadyProbe::Log(text) => format!("a line with '{text}'"),
+    }
+}
+
+/// What one try saw.
+enum Seen {
+    Up(Option<BootId>),
+    Not(String),
+    NothingInTime,
+}
+
+/// Tries until one succeeds; `last` tells what the last one saw.
+async fn ask_until_up<F: Future<Output = Seen>>(
+    last: &mut String,
+    ask: impl Fn(Duration) -> F,
+) -> Option<BootId> {
+    let (mut pause, mut within) = (PAUSE_MIN, TRY_TAKES);
+    loop {
+        match ask(within).await {
+            Seen::Up(boot) => return boot,
+            Seen::Not(what) => *last = what,
+            Seen::NothingInTime => {
+                *last = format!("no answer within {} s", within.as_secs());
+                within *= 2;
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+async fn connect(port: u16, within: Duration) -> Seen {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match tokio::time::timeout(within, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Seen::Up(None),
+        Ok(Err(error)) => Seen::Not(error.to_string()),
+        Err(_) => Seen::NothingInTime,
+    }
+}
+
+/// Asks over HTTP, each time on a connection of its own.
+struct HttpAsker {
+    client: Client,
+    url: String,
+    boot_header: Option<String>,
+}
+
+impl HttpAsker {
+    fn new(port: u16, path: &str, boot_header: Option<&str>) -> io::Result<Self> {
+        let client = Client::builder()
             .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
             .pool_max_idle_per_host(0)
-            .timeout(TRY_WITHIN)
-            .build()?;
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(io::Error::other)?;
+        let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self {
-            probe: &wait.readiness.probe,
-            port: wait.port,
-            boot_header: wait.boot_header,
             client,
+            url: format!("http://127.0.0.1:{port}{slash}{path}"),
+            boot_header: boot_header.map(str::to_owned),
         })
     }
 
-    async fn ask(&self) -> Result<Option<BootId>, String> {
-        match self.probe {
-            ReadyProbe::Http(path) => self.ask_http(path).await,
-            ReadyProbe::Tcp => match TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await {
-                Ok(_) => Ok(None),
-                Err(error) => Err(error.to_string()),
-            },
-            ReadyProbe::Log(text) => Err(format!("no line with '{text}'")),
+    async fn ask(&self, within: Duration) -> Seen {
+        let sent = self.client.get(&self.url).timeout(within).send();
+        let mut response = match sent.await {
+            Ok(response) => response,
+            Err(error) if error.is_timeout() => return Seen::NothingInTime,
+            Err(error) => return Seen::Not(root_cause(&error)),
+        };
+        if !response.status().is_success() {
+            return Seen::Not(format!("it answered {}", response.status()));
         }
-    }
-
-    async fn ask_http(&self, path: &str) -> Result<Option<BootId>, String> {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let reply = self.client.get(url).send().await.map_err(|error| innermost(&error))?;
-        if !reply.status().is_success() {
-            return Err(format!("GET {path}: HTTP {}", reply.status().as_u16()));
+        let boot = self.boot_header.as_deref().and_then(|name| {
+            let value = response.headers().get(name)?;
+            Some(BootId::from_header(value.as_bytes()))
+        });
+        let mut read = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            read += chunk.len();
+            if read > BODY_MAX {
+                break;
+            }
         }
-        let boot = self.boot_header.and_then(|name| reply.headers().get(name));
-        Ok(boot.map(|value| BootId::from_header(value.as_bytes())))
+        Seen::Up(boot)
     }
 }
 
-/// The library wraps the one thing of interest in many words.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(cause) = error.source() {
-        error = cause;
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
     }
-    error.to_string()
+    cause.to_string()
+}
+
+/// A server that puts itself into the background ends at once and lives on elsewhere.
+fn hint_after_exit(process: &Process, exit: Exit) -> Option<String> {
+    let pids: Vec<_> = process.members().iter().map(|member| member.pid).collect();
+    (exit == Exit::Status(0) && !pids.is_empty()).then(|| {
+        format!(
+            "it left {pids:?} running, so it seems to put itself into the background: start it in the \
+             foreground"
+        )
+    })
+}
+
+/// What the sockets of a process tell about why it is not reached.
+fn hint_from_sockets(process: &Process, port: u16) -> Option<String> {
+    let pids: Vec<_> = process.members().iter().map(|member| member.pid).collect();
+    hint_from_addresses(&listening_addresses(&pids).ok()?, port)
+}
+
+fn hint_from_addresses(addresses: &[SocketAddr], port: u16) -> Option<String> {
+    let is_right = |address: &SocketAddr| address.port() == port;
+    let listed = || {
+        let texts: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+        texts.join(", ")
+    };
+    if addresses.is_empty() {
+        return Some("it listens on no TCP port".to_owned());
+    }
+    if !addresses.iter().any(is_right) {
+        return Some(format!(
+            "it listens on {}, expected port {port}: does the command use {{port}}?",
+            listed()
+        ));
+    }
+    let is_reached =
+        |address: &SocketAddr| is_right(address) && is_reached_by_loopback(address.ip());
+    (!addresses.iter().any(is_reached)).then(|| {
+        format!(
+            "it listens on {} and is asked on 127.0.0.1:{port}: have it listen there",
+            listed()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sockets_tell_what_is_wrong() {
+        let hint = |addresses: &[&str]| {
+            let addresses: Vec<_> = addresses
+                .iter()
+                .map(|text| text.parse().expect(text))
+                .collect();
+            hint_from_addresses(&addresses, 34567)
+        };
+        assert_eq!(hint(&[]).as_deref(), Some("it listens on no TCP port"));
+        assert_eq!(
+            hint(&["127.0.0.1:8080"]).as_deref(),
+            Some("it listens on 127.0.0.1:8080, expected port 34567: does the command use {port}?")
+        );
+        assert!(hint(&["[::1]:34567"]).is_some_and(|hint| hint.contains("have it listen there")));
+        assert_eq!(hint(&["0.0.0.0:34567", "127.0.0.1:9"]), None);
+    }
 }

@@ -10,7 +10,7 @@ use super::rows::{Note, Row, Rows};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Align, Drawing, Ink, Style};
-use crate::format::{NOTHING, TimeStyle, beyond, ms, plain};
+use crate::format::{TimeStyle, beyond, ms, plain};
 
 /// Height of a row's bar.
 const STRIP: f64 = 20.0;
@@ -220,7 +220,7 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, moments: Option<&Moments>, wide: bo
     };
     let mut notes = vec![moments.notes(run)];
     if !wide {
-        let text = format!("steady after {}", steady_text(run, arm));
+        let text = format!("steady after {}", steady_text(arm));
         notes.push(Note::Words(text, Ink::Text));
     }
     Row {
@@ -248,12 +248,8 @@ fn bar(drawing: &mut Drawing, moments: &Moments, (top, bottom): (f64, f64), scal
     drawing.line((zero, top - 3.0), (zero, bottom + 3.0), 1.5, Ink::Text);
 }
 
-fn steady_text(run: &RunView<'_>, arm: &ArmView<'_>) -> String {
-    let figure = &arm.summary.time_to_steady_ms;
-    if figure.n == 0 {
-        return NOTHING.to_owned();
-    }
-    TimeStyle::after_fault(Some(run.horizon())).median(figure)
+fn steady_text(arm: &ArmView<'_>) -> String {
+    TimeStyle::steady().median(&arm.summary.time_to_steady_ms)
 }
 
 /// The second panel: time to steady, with the figure above its bar.
@@ -274,7 +270,7 @@ fn steady(page: &mut Page, run: &RunView<'_>, laid: &Rows, (top, bottom): (f64, 
         let Some((top, bottom)) = strip else {
             continue;
         };
-        let text = format!("steady {}", steady_text(run, arm));
+        let text = format!("steady {}", steady_text(arm));
         page.drawing.text((left, top - 11.0), &text, Style::LABEL);
         if arm.summary.time_to_steady_ms.n == 0 {
             continue;

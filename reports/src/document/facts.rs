@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::RenderError;
 use crate::arms::RunView;
-use crate::format::{count, counted, percent, printable, rate, span};
+use crate::format::{NOT_SEEN, count, counted, percent, printable, rate, span};
 
 /// Something to know about the run.
 #[derive(Clone, Debug, Serialize)]
@@ -194,6 +194,13 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
             "[low, high]",
             "An interval of at least 95 % for the median from order statistics; with fewer than six trials there is none (n too small).",
         ),
+        Definition {
+            term: NOT_SEEN,
+            meaning: format!(
+                "The service was not steady by the end of the trial's load, {} after it was ready.",
+                span(windows.settle)
+            ),
+        },
         Definition {
             term: "> …",
             meaning: format!(

@@ -7,7 +7,7 @@ use comeback_core::event::Evidence;
 use serde::Serialize;
 
 use crate::arms::{ArmView, RunView};
-use crate::format::{NOTHING, beyond, count_of, ms, percent, printable, seconds};
+use crate::format::{NOTHING, count_of, ms, percent, printable, seconds};
 
 /// A sentence about trials of an arm.
 #[derive(Clone, Debug, Serialize)]
@@ -76,7 +76,7 @@ pub(crate) fn table(run: &RunView<'_>) -> TrialTable {
 
 fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
-    let time = |time: Option<Time>| or_nothing(time.map(|time| moment(run, time)));
+    let time = |time: Option<Time>| or_nothing(time.map(|time| moment(time)));
     let window = if trial.control {
         &trial.errors.before
     } else {
@@ -114,9 +114,9 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
 }
 
 /// `312 ms`, `312 ms (−4.1 ms)` when it may have been true that much earlier, `> 30 s`.
-fn moment(run: &RunView<'_>, time: Time) -> String {
+fn moment(time: Time) -> String {
     match time {
-        Time::Beyond { .. } => beyond(run.horizon()),
+        Time::Beyond { ms: at } => format!("> {}", ms(at)),
         Time::At { ms: at, error_ms } if error_ms >= 0.05 => {
             format!("{} (−{})", ms(at), ms(error_ms))
         }

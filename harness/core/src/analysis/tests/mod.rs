@@ -71,6 +71,7 @@ impl Story {
                     control,
                 },
             )
+            .event(300, executed(0, 300))
             .event(
                 400,
                 EventKind::TargetReady {
@@ -215,10 +216,15 @@ fn injected_exit() -> EventKind {
 }
 
 fn restart() -> EventKind {
+    executed(1, EXECUTED)
+}
+
+/// A start that took 2 ms until its program was executed.
+fn executed(incarnation: u32, at: u64) -> EventKind {
     EventKind::TargetExecuted {
-        incarnation: Incarnation(1),
+        incarnation: Incarnation(incarnation),
         pid: 4242,
-        requested_us: ms(EXECUTED - 2),
+        requested_us: ms(at - 2),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::analysis::Time;
+use crate::units::Span;
 use ErrorClass::{Refused, ServerError};
 
 /// A baseline and settle time of an operation every 10 ms, refused while the server was away.
@@ -9,6 +10,12 @@ fn outage() -> Story {
     Story::faulted()
         .serves(1_000, 3_000, 10)
         .does(steadily(3_000, RECOVERED, 10).map(|op| op.unsent(Refused)))
+}
+
+/// An operation answered after `ms`.
+fn slowed(op: Op, ms: u64) -> Op {
+    let finished = op.0.intended + Span::from_ms(ms);
+    Op(Operation { finished, ..op.0 })
 }
 
 fn at(ms: f64) -> Option<Time> {
@@ -35,24 +42,14 @@ fn steady_is_later_than_ready_while_operations_fail_or_are_slow() {
     let area = trial.outage_area_s.unwrap();
     assert!((area - 0.6).abs() < 1e-12, "{area}");
 
-    let slow = steadily(RECOVERED, 3_600, 10).map(|op| {
-        Op(Operation {
-            finished: op.0.intended + crate::units::Span::from_ms(7),
-            ..op.0
-        })
-    });
+    let slow = steadily(RECOVERED, 3_600, 10).map(|op| slowed(op, 7));
     let trial = outage().does(slow).serves(3_600, SETTLED, 10).trial();
     assert_eq!(trial.time_to_steady, at(598.0));
 }
 
 #[test]
 fn a_p99_a_few_milliseconds_off_is_the_machines_not_the_servers() {
-    let slower = steadily(RECOVERED, SETTLED, 10).map(|op| {
-        Op(Operation {
-            finished: op.0.intended + crate::units::Span::from_ms(6),
-            ..op.0
-        })
-    });
+    let slower = steadily(RECOVERED, SETTLED, 10).map(|op| slowed(op, 6));
     assert_eq!(outage().does(slower).trial().time_to_steady, at(98.0));
 }
 
@@ -69,7 +66,7 @@ fn a_relapse_starts_the_wait_again() {
 #[test]
 fn one_bad_window_in_twenty_is_let_pass() {
     let trial = outage()
-        .planned(|plan| plan.windows.steady_for = crate::units::Span::from_ms(2_000))
+        .planned(|plan| plan.windows.steady_for = Span::from_ms(2_000))
         .serves(RECOVERED, 3_500, 10)
         .does([look(0, 3_500).rejected(ServerError)])
         .serves(3_510, SETTLED, 10)
@@ -138,4 +135,44 @@ fn failures_that_the_baseline_has_too_do_not_count_as_an_outage() {
 fn without_a_baseline_there_is_no_band_to_return_to() {
     let trial = Story::faulted().serves(RECOVERED, SETTLED, 10).trial();
     assert_eq!((trial.time_to_steady, trial.outage_area_s), (None, None));
+}
+
+#[test]
+fn operations_in_flight_at_the_fault_are_no_part_of_the_baselines_band() {
+    let trial = outage()
+        .does([look(0, 2_999).unanswered(3_003)])
+        .does(steadily(RECOVERED, 3_600, 10).map(|op| slowed(op, 50)))
+        .serves(3_600, SETTLED, 10)
+        .trial();
+    assert_eq!(trial.time_to_steady, at(598.0));
+}
+
+#[test]
+fn more_failures_than_any_baseline_window_had_are_not_steady_however_few() {
+    let crowd = |from, to| (0..20).flat_map(move |_| steadily(from, to, 10));
+    let trial = Story::faulted()
+        .does(crowd(1_000, 3_000))
+        .does(crowd(RECOVERED, SETTLED))
+        .does([look(0, 3_250).rejected(ServerError)])
+        .trial();
+    assert_eq!(trial.time_to_steady, at(298.0));
+}
+
+#[test]
+fn a_baseline_with_one_bad_window_does_not_excuse_a_bad_service() {
+    let failing = |from, to| steadily(from, to, 50).map(|op| op.rejected(ServerError));
+    let trial = outage()
+        .does(failing(2_000, 2_200))
+        .serves(RECOVERED, SETTLED, 10)
+        .does(failing(RECOVERED, 3_600))
+        .trial();
+    assert_eq!(trial.time_to_steady, at(598.0));
+}
+
+#[test]
+fn a_service_nobody_asked_anything_is_not_steady() {
+    let beyond = Some(Time::Beyond {
+        ms: (SETTLED - CUT) as f64,
+    });
+    assert_eq!(outage().trial().time_to_steady, beyond);
 }

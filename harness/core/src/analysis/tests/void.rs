@@ -99,6 +99,13 @@ fn a_load_below_its_floor_does_not_count() {
 }
 
 #[test]
+fn a_load_just_at_its_floor_counts() {
+    let unsent = look(0, 2_000).unsent(Unsent).finished(2_005);
+    let story = Story::faulted().serves(1_000, 1_090, 10).does([unsent]);
+    assert_eq!(story.trial().void, None);
+}
+
+#[test]
 fn operations_still_queued_at_the_fault_were_no_load() {
     let queued = look(0, 2_000).unsent(Unsent).finished(4_000);
     let sent_after = Op(Operation {

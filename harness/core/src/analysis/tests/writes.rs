@@ -1,6 +1,6 @@
 //! What becomes of acknowledged writes.
 
-use super::sessions::{check_faulted, one, writes};
+use super::sessions::{check_faulted, counts, one, writes};
 use super::*;
 use crate::summary::WriteCounts;
 use ErrorClass::Unsent;
@@ -113,9 +113,30 @@ fn a_counter_counts_from_what_the_login_gave() {
         one(|n| n.survived = 1),
         writes(1, 0),
     );
-    check_faulted(
+    let trial = check_faulted(
         [login(0, 500).value(10), act(0, 1_500), finds(0, 3)],
         one(|n| n.reset = 1),
         writes(1, 1),
     );
+    assert_eq!(trial.findings, [""; 0]);
+}
+
+#[test]
+fn the_oldest_lost_write_of_all_sessions_dates_the_loss() {
+    let trial = check_faulted(
+        [
+            login(0, 500),
+            act(0, 2_500),
+            finds(0, 0),
+            login(1, 500),
+            act(1, 2_000),
+            finds(1, 0),
+            login(2, 500),
+            act(2, 2_800),
+            finds(2, 0),
+        ],
+        counts(|n| (n.acknowledged, n.reset) = (3, 3)),
+        writes(3, 3),
+    );
+    assert_eq!(trial.loss_window_ms, Some(3_002.0 - 2_001.0));
 }
