@@ -33,7 +33,12 @@ struct Counts {
 
 fn main() {
     // `cargo bench` without arguments of ours (a whole-workspace run) has nothing to ask.
-    let Some(args) = parse(std::env::args().skip(1).filter(|arg| arg != "--bench").collect()) else {
+    let Some(args) = parse(
+        std::env::args()
+            .skip(1)
+            .filter(|arg| arg != "--bench")
+            .collect(),
+    ) else {
         println!("usage: cargo bench --bench saturate -- PORT SECONDS CONNECTIONS [RATE]");
         return;
     };
@@ -68,7 +73,9 @@ fn main() {
         load.stop().await?;
         load.finish()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let ended = runtime.expect("a runtime starts").block_on(run);
     ended.expect("the load runs to its end");
     let seconds = clock.now().since(begun).as_secs();

@@ -12,7 +12,12 @@ pub fn describe(data: &Path) -> Machine {
         cores: std::thread::available_parallelism().map_or(0, |cores| cores.get() as u32),
         memory_mib: memory_mib().unwrap_or(0),
         data_filesystem: filesystem_of(data).unwrap_or_else(unknown),
-        build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+        build: if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            "release"
+        }
+        .to_owned(),
     }
 }
 
@@ -36,7 +41,9 @@ fn processor() -> Option<String> {
 
 fn memory_mib() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let total = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = total.split_whitespace().next()?.parse().ok()?;
     Some(kib / 1024)
 }

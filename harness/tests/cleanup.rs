@@ -20,8 +20,21 @@ fn start(folder: &Path, target: &str) -> Child {
     command(
         folder,
         &[
-            "compare", target, "--trials", "1", "--sessions", "5", "--rate", "50", "--seed", "3", "--horizon",
-            "3s", "--out", "out", "--quiet",
+            "compare",
+            target,
+            "--trials",
+            "1",
+            "--sessions",
+            "5",
+            "--rate",
+            "50",
+            "--seed",
+            "3",
+            "--horizon",
+            "3s",
+            "--out",
+            "out",
+            "--quiet",
         ],
     )
     .spawn()
@@ -40,7 +53,9 @@ fn has_entered(folder: &Path, phase: Phase) -> bool {
     let wanted = serde_json::to_value(phase).unwrap();
     let out = folder.join("out");
     out.join("journal.jsonl").exists()
-        && read_whole_events(&out).iter().any(|event| event["kind"]["phase"] == wanted)
+        && read_whole_events(&out)
+            .iter()
+            .any(|event| event["kind"]["phase"] == wanted)
 }
 
 /// The run is still writing: a line without its end is not read.
@@ -102,7 +117,9 @@ fn a_second_interrupt_ends_at_once_and_leaves_nothing() {
     interrupt(&child, Signal::SIGINT);
     interrupt(&child, Signal::SIGINT);
     assert_eq!(end_of(&mut child).code(), Some(130));
-    wait_until("the warden's end", || processes_of(folder.path()).is_empty());
+    wait_until("the warden's end", || {
+        processes_of(folder.path()).is_empty()
+    });
     assert_nothing_left(folder.path());
 }
 
@@ -123,7 +140,9 @@ fn a_killed_harness_leaves_nothing_either() {
     wait_until("baseline", || has_entered(folder.path(), Phase::Baseline));
     interrupt(&child, Signal::SIGKILL);
     end_of(&mut child);
-    wait_until("the warden's end", || processes_of(folder.path()).is_empty());
+    wait_until("the warden's end", || {
+        processes_of(folder.path()).is_empty()
+    });
     assert_nothing_left(folder.path());
 }
 
@@ -136,8 +155,20 @@ fn a_panic_in_any_phase_leaves_nothing() {
         let mut child = command(
             folder.path(),
             &[
-                "compare", "memory", "--quick", "--trials", "1", "--sessions", "5", "--rate", "50", "--seed",
-                "3", "--out", "out", "--quiet",
+                "compare",
+                "memory",
+                "--quick",
+                "--trials",
+                "1",
+                "--sessions",
+                "5",
+                "--rate",
+                "50",
+                "--seed",
+                "3",
+                "--out",
+                "out",
+                "--quiet",
             ],
         )
         .env("COMEBACK_PANIC_IN", phase.name())

@@ -24,17 +24,30 @@ fn a_comparison_leaves_every_document_and_they_agree_with_a_later_report() {
     ]);
     assert_eq!(run.code(), 0, "{}", run.printed());
     for name in [
-        "journal.jsonl", "operations.csv", "summary.json", "report.md", "report.html",
-        "charts/lost-sessions.svg", "charts/lost-sessions.png", "charts/lost-writes.svg",
-        "charts/timeline.svg", "charts/recovery-time.svg", "charts/recovery-chain.svg",
+        "journal.jsonl",
+        "operations.csv",
+        "summary.json",
+        "report.md",
+        "report.html",
+        "charts/lost-sessions.svg",
+        "charts/lost-sessions.png",
+        "charts/lost-writes.svg",
+        "charts/timeline.svg",
+        "charts/recovery-time.svg",
+        "charts/recovery-chain.svg",
     ] {
         let size = std::fs::metadata(run.out().join(name)).map_or(0, |file| file.len());
         assert!(size > 0, "{name} is missing or empty");
     }
     let before = std::fs::read(run.out().join("summary.json")).unwrap();
-    let again = command(run.folder.path(), &["report", "out", "--json"]).output().unwrap();
+    let again = command(run.folder.path(), &["report", "out", "--json"])
+        .output()
+        .unwrap();
     assert_eq!(again.status.code(), Some(0));
-    assert_eq!(std::fs::read(run.out().join("summary.json")).unwrap(), before);
+    assert_eq!(
+        std::fs::read(run.out().join("summary.json")).unwrap(),
+        before
+    );
     assert_eq!(stdout(&again).trim().as_bytes(), before.trim_ascii());
 }
 
@@ -42,9 +55,14 @@ fn a_comparison_leaves_every_document_and_they_agree_with_a_later_report() {
 fn the_summary_keeps_to_its_published_schema() {
     let schema = serde_json::from_slice(&plain(&["schema", "summary"]).stdout).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let run = run(&["compare", "journal", "--quick", "--trials", "1", "--out", "out", "--json", "--quiet"]);
+    let run = run(&[
+        "compare", "journal", "--quick", "--trials", "1", "--out", "out", "--json", "--quiet",
+    ]);
     let printed: serde_json::Value = serde_json::from_slice(&run.output.stdout).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&printed).map(|error| error.to_string()).collect();
+    let errors: Vec<String> = validator
+        .iter_errors(&printed)
+        .map(|error| error.to_string())
+        .collect();
     assert!(errors.is_empty(), "{errors:#?}");
     let mut spoilt = printed;
     spoilt["verdict"] = "fine".into();
@@ -55,8 +73,20 @@ fn the_summary_keeps_to_its_published_schema() {
 fn the_same_seed_gives_the_same_schedule_byte_for_byte() {
     let schedule = |seed: &str| {
         let run = run(&[
-            "compare", "memory", "--quick", "--trials", "1", "--sessions", "5", "--rate", "50", "--seed", seed,
-            "--out", "out", "--quiet",
+            "compare",
+            "memory",
+            "--quick",
+            "--trials",
+            "1",
+            "--sessions",
+            "5",
+            "--rate",
+            "50",
+            "--seed",
+            seed,
+            "--out",
+            "out",
+            "--quiet",
         ]);
         let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
         let header = journal.lines().next().unwrap().to_owned();
@@ -69,15 +99,32 @@ fn the_same_seed_gives_the_same_schedule_byte_for_byte() {
 #[test]
 fn a_server_nobody_here_wrote_gets_a_full_report() {
     let run = run(&[
-        "run", "--trials", "2", "--out", "out", "--quiet", "--", "python3", "-m", "http.server", "{port}",
-        "--bind", "127.0.0.1",
+        "run",
+        "--trials",
+        "2",
+        "--out",
+        "out",
+        "--quiet",
+        "--",
+        "python3",
+        "-m",
+        "http.server",
+        "{port}",
+        "--bind",
+        "127.0.0.1",
     ]);
     assert_eq!(run.code(), 0, "{}", run.printed());
     let summary = run.summary();
     let arm = &summary.arms[0];
-    assert_eq!((arm.trials, arm.faults_landed, arm.time_to_ready_ms.n), (2, 2, 2));
+    assert_eq!(
+        (arm.trials, arm.faults_landed, arm.time_to_ready_ms.n),
+        (2, 2, 2)
+    );
     assert!(arm.time_to_ready_ms.max.is_some_and(|ms| ms > 1.0));
-    let owner = run.events().iter().any(|event| !event["kind"]["evidence"]["socket_owner"].is_null());
+    let owner = run
+        .events()
+        .iter()
+        .any(|event| !event["kind"]["evidence"]["socket_owner"].is_null());
     assert!(owner, "the new process is known by its socket");
 }
 
@@ -87,7 +134,7 @@ fn wrong_input_is_told_what_is_wrong_and_ends_with_2_before_anything_starts() {
         (&["compare", "memmory"], "did you mean 'memory'"),
         (&["compare", "memory", "memory"], "named twice"),
         (&["compare", "--trials", "0"], "at least one trial"),
-        (&["compare", "--rate", "-5"], "rate"),
+        (&["compare", "--rate=-5"], "rate"),
         (&["compare", "--rate", "fast"], "fast"),
         (&["compare", "--sessions", "0"], "sessions"),
         (&["compare", "--sessions", "100000"], "15000"),
@@ -96,14 +143,35 @@ fn wrong_input_is_told_what_is_wrong_and_ends_with_2_before_anything_starts() {
         (&["compare", "--out", "/proc/nowhere"], "cannot be used"),
         (&["run"], "COMMAND"),
         (&["run", "--", "./server"], "{port}"),
-        (&["run", "--get", "health", "--", "./server", "{port}"], "begin with /"),
-        (&["run", "--kill", "WINCH", "--", "./server", "{port}"], "WINCH"),
-        (&["run", "--ready", "maybe", "--", "./server", "{port}"], "log:text"),
-        (&["run", "--env", "PORT", "--", "./server", "{port}"], "NAME=VALUE"),
-        (&["run", "--gate", "speed > 9", "--", "./server", "{port}"], "not a metric"),
-        (&["run", "--gate", "lost_sessions", "--", "./server", "{port}"], "a bound"),
+        (
+            &["run", "--get", "health", "--", "./server", "{port}"],
+            "begin with /",
+        ),
+        (
+            &["run", "--kill", "WINCH", "--", "./server", "{port}"],
+            "WINCH",
+        ),
+        (
+            &["run", "--ready", "maybe", "--", "./server", "{port}"],
+            "log:text",
+        ),
+        (
+            &["run", "--env", "PORT", "--", "./server", "{port}"],
+            "NAME=VALUE",
+        ),
+        (
+            &["run", "--gate", "speed > 9", "--", "./server", "{port}"],
+            "not a metric",
+        ),
+        (
+            &["run", "--gate", "lost_sessions", "--", "./server", "{port}"],
+            "a bound",
+        ),
         (&["report", "nowhere"], "not a run folder"),
-        (&["serve", "postgress", "--port", "1", "--data", "x"], "no reference server"),
+        (
+            &["serve", "postgress", "--port", "1", "--data", "x"],
+            "no reference server",
+        ),
         (&["schema", "everything"], "summary"),
         (&["frobnicate"], "frobnicate"),
     ];
@@ -120,15 +188,27 @@ fn a_folder_with_something_in_it_is_not_written_to() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("out")).unwrap();
     std::fs::write(folder.path().join("out/precious"), "mine").unwrap();
-    let output = command(folder.path(), &["compare", "memory", "--out", "out"]).output().unwrap();
+    let output = command(folder.path(), &["compare", "memory", "--out", "out"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(std::fs::read_dir(folder.path().join("out")).unwrap().count(), 1);
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("out"))
+            .unwrap()
+            .count(),
+        1
+    );
 }
 
 #[test]
 fn a_command_that_cannot_be_started_is_inconclusive_and_says_why() {
-    for (program, expected) in [("./no-such-server", "not found"), ("/etc/passwd", "permission")] {
-        let run = run(&["run", "--trials", "1", "--out", "out", "--quiet", "--", program, "{port}"]);
+    for (program, expected) in [
+        ("./no-such-server", "not found"),
+        ("/etc/passwd", "not executable"),
+    ] {
+        let run = run(&[
+            "run", "--trials", "1", "--out", "out", "--quiet", "--", program, "{port}",
+        ]);
         assert_eq!(run.code(), 3, "{}", run.printed());
         let reasons = run.summary().reasons.join("\n").to_lowercase();
         assert!(reasons.contains(expected), "{reasons}");
@@ -137,18 +217,39 @@ fn a_command_that_cannot_be_started_is_inconclusive_and_says_why() {
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for name in ["compare", "run", "report", "serve", "targets", "doctor", "schema"] {
+    for name in [
+        "compare", "run", "report", "serve", "targets", "doctor", "schema",
+    ] {
         let output = plain(&[name, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{name}");
-        assert!(stdout(&output).contains(&format!("comeback {name}")), "{name}");
+        assert!(
+            stdout(&output).contains(&format!("comeback {name}")),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn the_list_of_targets_is_complete_and_readable_by_programs() {
-    let listed: serde_json::Value = serde_json::from_slice(&plain(&["targets", "--json"]).stdout).unwrap();
-    let names: Vec<&str> = listed.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["token", "token-newkey", "memory", "buffered", "journal", "sqlite"]);
+    let listed: serde_json::Value =
+        serde_json::from_slice(&plain(&["targets", "--json"]).stdout).unwrap();
+    let names: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "token",
+            "token-newkey",
+            "memory",
+            "buffered",
+            "journal",
+            "sqlite"
+        ]
+    );
 }
 
 #[test]
@@ -156,7 +257,13 @@ fn doctor_finds_what_a_run_needs() {
     let output = plain(&["doctor", "--json"]);
     assert_eq!(output.status.code(), Some(0));
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(document["findings"].as_array().unwrap().iter().all(|finding| finding["works"] == true));
+    assert!(
+        document["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|finding| finding["works"] == true)
+    );
 }
 
 #[test]

@@ -37,6 +37,10 @@ def overwrite():
         memory.write(bytes(end - start))
 ";
 
+/// Leaves a process in a session of its own, and goes on when that is so.
+const DETACH: &str = "setsid sh -c 'touch {data}/up; exec sleep 60' &
+until [ -e {data}/up ]; do sleep 0.01; done";
+
 /// A run of its own for each test.
 struct Bench {
     folder: TempDir,
@@ -195,7 +199,7 @@ async fn what_is_filled_in_reaches_arguments_and_environment() {
 #[tokio::test]
 async fn a_detached_grandchild_is_found_by_its_tag_and_killed() {
     let bench = Bench::new();
-    let mut process = bench.sh("setsid sleep 60 & sleep 0.2");
+    let mut process = bench.sh(DETACH);
     assert_eq!(soon(process.exited()).await.unwrap().0, Exit::Status(0));
     soon(process.clear_group()).await.unwrap();
     let members = bench.tag.members();
@@ -263,8 +267,8 @@ async fn the_rest_of_a_group_is_cleared_and_reaped() {
 #[tokio::test]
 async fn a_survivor_of_an_earlier_start_is_told_from_the_new_one() {
     let bench = Bench::new();
-    let mut first = bench.sh("setsid sleep 60 & echo $!; exec sleep 60");
-    until("the survivor's start", || bench.pids().len() == 2).await;
+    let mut first = bench.sh(&format!("{DETACH}; echo up; exec sleep 60"));
+    until("the survivor's detaching", || first.tail() == ["up"]).await;
     first.signal_group(Signal::Kill).unwrap();
     soon(first.exited()).await.unwrap();
     soon(first.clear_group()).await.unwrap();
@@ -308,7 +312,7 @@ sys.stderr.write('y' * 10_000 + '\\nlast')",
 #[tokio::test]
 async fn an_orphan_that_holds_the_pipe_keeps_nobody_waiting() {
     let bench = Bench::new();
-    let mut process = bench.sh("echo before; setsid sleep 60 & echo after");
+    let mut process = bench.sh(&format!("echo before; {DETACH}; echo after"));
     soon(process.exited()).await.unwrap();
     assert_eq!(process.tail(), ["before", "after"]);
     let begun = Instant::now();
@@ -374,7 +378,7 @@ async fn a_target_that_ends_before_it_is_ready_fails_at_once_with_its_last_words
 #[tokio::test]
 async fn a_target_that_goes_into_the_background_is_told_to_stay() {
     let bench = Bench::new();
-    let words = ["sh", "-c", "setsid sleep 60 & sleep 0.2"];
+    let words = ["sh", "-c", DETACH];
     let (process, ready) = soon(bench.ready(&words, ReadyProbe::Tcp, 60_000)).await;
     let error = ready.unwrap_err().to_string();
     assert!(error.contains("start it in the foreground"), "{error}");

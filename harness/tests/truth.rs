@@ -23,7 +23,9 @@ fn executed_to_listening(run: &Run) -> Vec<f64> {
             .map(at)
             .next_back()
     };
-    let faulted = events.iter().filter(|event| event["kind"]["type"] == "fault_requested");
+    let faulted = events
+        .iter()
+        .filter(|event| event["kind"]["type"] == "fault_requested");
     faulted
         .map(|event| {
             let trial = &event["trial"];
@@ -38,8 +40,20 @@ fn executed_to_listening(run: &Run) -> Vec<f64> {
 fn three_hundred_ms_of_sleep_are_measured_within_three_at_the_median() {
     let measured = |target: &str| {
         let run = run(&[
-            "compare", target, "--quick", "--trials", "20", "--sessions", "10", "--rate", "100", "--seed", "5",
-            "--out", "out", "--quiet",
+            "compare",
+            target,
+            "--quick",
+            "--trials",
+            "20",
+            "--sessions",
+            "10",
+            "--rate",
+            "100",
+            "--seed",
+            "5",
+            "--out",
+            "out",
+            "--quiet",
         ]);
         assert_eq!(run.code(), 0, "{}", run.printed());
         let times = executed_to_listening(&run);
@@ -47,5 +61,8 @@ fn three_hundred_ms_of_sleep_are_measured_within_three_at_the_median() {
         median(&times).unwrap()
     };
     let slept = measured("late-listener") - measured("token");
-    assert!((slept - 300.0).abs() <= 3.0, "300 ms measured as {slept:.2} ms");
+    assert!(
+        (slept - 300.0).abs() <= 3.0,
+        "300 ms measured as {slept:.2} ms"
+    );
 }

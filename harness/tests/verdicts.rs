@@ -12,15 +12,31 @@ use support::{Run, run};
 /// A short comparison of one server, with one trial and its control.
 fn compare(target: &str, more: &[&str]) -> Run {
     let mut words = vec![
-        "compare", target, "--quick", "--trials", "1", "--sessions", "20", "--rate", "200", "--seed", "7",
-        "--out", "out", "--quiet",
+        "compare",
+        target,
+        "--quick",
+        "--trials",
+        "1",
+        "--sessions",
+        "20",
+        "--rate",
+        "400",
+        "--seed",
+        "7",
+        "--out",
+        "out",
+        "--quiet",
     ];
     words.extend(more);
     run(&words)
 }
 
 fn only_arm(run: &Run) -> ArmSummary {
-    run.summary().arms.into_iter().next().unwrap_or_else(|| panic!("no arm\n{}", run.printed()))
+    run.summary()
+        .arms
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| panic!("no arm\n{}", run.printed()))
 }
 
 #[test]
@@ -51,7 +67,10 @@ fn an_orphan_that_keeps_answering_is_no_recovery() {
     assert_eq!(run.code(), 3, "{}", run.printed());
     assert_eq!((arm.faults_landed, arm.time_to_ready_ms.censored), (1, 1));
     assert_eq!(arm.sessions.survived, 0);
-    let survivors = run.events().iter().any(|event| event["kind"]["type"] == "survivors_found");
+    let survivors = run
+        .events()
+        .iter()
+        .any(|event| event["kind"]["type"] == "survivors_found");
     assert!(survivors, "the orphan is on record");
 }
 
@@ -60,7 +79,10 @@ fn a_target_that_dies_at_start_shows_its_last_lines() {
     let run = compare("dies-at-start", &[]);
     assert_eq!(run.code(), 3, "{}", run.printed());
     assert_eq!(only_arm(&run).status, Status::Skipped);
-    let failed = run.events().into_iter().find(|event| event["kind"]["type"] == "target_start_failed");
+    let failed = run
+        .events()
+        .into_iter()
+        .find(|event| event["kind"]["type"] == "target_start_failed");
     let tail = failed.unwrap()["kind"]["tail"].as_array().unwrap().len();
     assert_eq!(tail, 32);
 }
@@ -76,7 +98,13 @@ fn a_target_that_dies_at_its_restart_never_comes_back() {
 fn a_wrong_content_in_a_200_is_a_wrong_answer() {
     let run = compare("wrong-answer", &[]);
     let arm = only_arm(&run);
-    let rate = arm.control.errors.by_class.get("wrong_answer").copied().unwrap_or(0.0);
+    let rate = arm
+        .control
+        .errors
+        .by_class
+        .get("wrong_answer")
+        .copied()
+        .unwrap_or(0.0);
     assert!(rate > 0.0, "{}", run.printed());
 }
 
@@ -94,20 +122,20 @@ fn a_server_that_greets_strangers_recreates_sessions() {
 
 #[test]
 fn a_write_applied_twice_is_a_duplicate() {
-    let arm = only_arm(&compare("double-apply", &["--rate", "600"]));
+    let arm = only_arm(&compare("double-apply", &[]));
     assert!(arm.writes.duplicated > 0, "{:?}", arm.writes);
 }
 
 #[test]
 fn a_forgotten_logout_is_a_zombie() {
-    let arm = only_arm(&compare("zombie", &["--rate", "600"]));
+    let arm = only_arm(&compare("zombie", &[]));
     assert!(arm.sessions.zombie > 0, "{:?}", arm.sessions);
     assert_eq!(arm.control.sessions.zombie, 0);
 }
 
 #[test]
 fn a_target_that_stalls_misses_the_floor_and_is_inconclusive() {
-    let run = compare("stalls", &["--timeout", "100ms"]);
+    let run = compare("stalls", &[]);
     assert_eq!(run.code(), 3, "{}", run.printed());
     let reasons = run.summary().reasons.join("\n");
     assert!(reasons.contains("floor"), "{reasons}");
@@ -125,29 +153,70 @@ fn chunked_replies_and_a_flood_of_output_are_no_obstacle() {
 #[test]
 fn health_before_work_is_not_ready() {
     let arm = only_arm(&compare("early-health", &[]));
-    let (listen, ready) = (arm.time_to_listen_ms.max.unwrap(), arm.time_to_ready_ms.max.unwrap());
+    let (listen, ready) = (
+        arm.time_to_listen_ms.max.unwrap(),
+        arm.time_to_ready_ms.max.unwrap(),
+    );
     // The server serves sessions 200 ms after it listens.
-    assert!(ready - listen > 150.0, "listening at {listen} ms, ready at {ready} ms");
+    assert!(
+        ready - listen > 150.0,
+        "listening at {listen} ms, ready at {ready} ms"
+    );
 }
 
 #[test]
 fn a_signal_that_does_not_end_the_server_is_a_fault_that_did_not_land() {
     let program = support::PROGRAM;
     let run = run(&[
-        "run", "--kill", "TERM", "--get", "/health", "--trials", "1", "--out", "out", "--quiet", "--",
-        program, "serve", "ignores-term", "--port", "{port}", "--data", "{data}",
+        "run",
+        "--kill",
+        "TERM",
+        "--get",
+        "/health",
+        "--trials",
+        "1",
+        "--out",
+        "out",
+        "--quiet",
+        "--",
+        program,
+        "serve",
+        "ignores-term",
+        "--port",
+        "{port}",
+        "--data",
+        "{data}",
     ]);
     let summary = run.summary();
     assert_eq!(run.code(), 3, "{}", run.printed());
-    assert_eq!((summary.verdict, summary.arms[0].faults_landed), (Outcome::Inconclusive, 0));
+    assert_eq!(
+        (summary.verdict, summary.arms[0].faults_landed),
+        (Outcome::Inconclusive, 0)
+    );
 }
 
 #[test]
 fn a_service_that_does_not_come_back_fails_the_run() {
     let program = support::PROGRAM;
     let run = run(&[
-        "run", "--get", "/health", "--trials", "1", "--horizon", "1s", "--out", "out", "--quiet", "--",
-        program, "serve", "never-back", "--port", "{port}", "--data", "{data}",
+        "run",
+        "--get",
+        "/health",
+        "--trials",
+        "1",
+        "--horizon",
+        "1s",
+        "--out",
+        "out",
+        "--quiet",
+        "--",
+        program,
+        "serve",
+        "never-back",
+        "--port",
+        "{port}",
+        "--data",
+        "{data}",
     ]);
     assert_eq!(run.code(), 1, "{}", run.printed());
 }

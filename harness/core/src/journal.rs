@@ -19,6 +19,23 @@ use crate::schedule::Schedule;
 /// The version of the journal this build writes and reads.
 pub const VERSION: u32 = 1;
 
+/// The columns of the operations file.
+const COLUMNS: [&str; 13] = [
+    "trial",
+    "client",
+    "generation",
+    "step",
+    "intended_us",
+    "dispatched_us",
+    "sent_us",
+    "finished_us",
+    "outcome",
+    "error",
+    "status",
+    "value",
+    "boot",
+];
+
 /// The first line: what was to happen, where, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -156,7 +173,18 @@ fn read_header(line: &str) -> Result<Header, JournalError> {
 }
 
 fn read_operations(rows: &str) -> Result<Vec<Operation>, JournalError> {
-    csv::Reader::from_reader(rows.as_bytes())
+    let mut reader = csv::Reader::from_reader(rows.as_bytes());
+    let columns = reader
+        .headers()
+        .map_err(|error| unreadable("operations", 1, error))?;
+    if !columns.is_empty() && columns != COLUMNS.as_slice() {
+        return Err(unreadable(
+            "operations",
+            1,
+            "it does not name the columns this program writes",
+        ));
+    }
+    reader
         .deserialize()
         .map(|row| {
             row.map_err(|error: csv::Error| {

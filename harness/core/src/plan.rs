@@ -137,7 +137,7 @@ pub enum Arrivals {
 #[serde(rename_all = "snake_case")]
 pub enum Workload {
     /// Users with sessions: log in, change state, look, log out.
-    Sessions(SessionFlow),
+    Sessions(Box<SessionFlow>),
     /// No sessions: each operation is this request, correct when it is answered with a 2xx.
     Stateless(Request),
 }
@@ -452,7 +452,7 @@ pub(crate) fn test_plan() -> Plan {
             lands_within: Span::from_secs(5),
         },
         load: Load {
-            workload: Workload::Sessions(SessionFlow {
+            workload: Workload::Sessions(Box::new(SessionFlow {
                 login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
                 act: Request::new("POST", "/visit"),
                 check: Request::new("GET", "/me"),
@@ -467,7 +467,7 @@ pub(crate) fn test_plan() -> Plan {
                     check: 25,
                     logout: 5,
                 },
-            }),
+            })),
             clients: 10,
             rate: 100.0,
             arrivals: Arrivals::Poisson,
@@ -493,7 +493,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
-        let cases: [(&str, fn(&mut Plan)); 11] = [
+        type Spoil = fn(&mut Plan);
+        let cases: [(&str, Spoil); 11] = [
             ("arms", |plan| plan.arms.clear()),
             ("arms", |plan| plan.arms[1].name = "first".to_owned()),
             ("command", |plan| plan.arms[0].target.command.clear()),

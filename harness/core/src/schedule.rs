@@ -58,14 +58,14 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
         .collect();
     let mut trials = Vec::with_capacity(rounds * arms.len());
     for round in 0..rounds {
-        let mut order: Vec<usize> = (0..arms.len()).collect();
+        let mut order: Vec<(usize, &Vec<bool>)> = arms.iter().copied().zip(&roles).collect();
         rng.shuffle(&mut order);
-        for place in order {
+        for (arm, controls) in order {
             let fault_after = Span::from_us(rng.below(plan.fault.jitter.as_us().max(1)));
             trials.push(PlannedTrial {
                 id: TrialId(trials.len() as u32),
-                arm: ArmId(arms[place] as u32),
-                fault_after: (!roles[place][round]).then_some(fault_after),
+                arm: ArmId(arm as u32),
+                fault_after: (!controls[round]).then_some(fault_after),
                 load_seed: Seed(rng.next()),
             });
         }

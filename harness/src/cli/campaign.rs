@@ -29,7 +29,8 @@ const OTHER_DESCRIPTORS: u64 = 64;
 
 /// Runs a plan, judges it, writes and shows its report.
 pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, CliError> {
-    plan.validate().map_err(|error| CliError::Usage(error.to_string()))?;
+    plan.validate()
+        .map_err(|error| CliError::Usage(error.to_string()))?;
     check_limits(&plan)?;
     let schedule = schedule::expand(&plan, seed);
     let started = jiff::ZonedDateTime::now();
@@ -65,7 +66,8 @@ fn run_trials(header: &Header, folder: &Path, quiet: bool) -> Result<Ended, CliE
     let warden = Warden::start(&tag, &scratch)?;
     let mut interrupt = Interrupt::listen(tag.clone(), end_at_once)?;
     let mut progress = Progress::new(&header.plan, &header.schedule, quiet);
-    let journalist = Journalist::create(folder, header, clock, move |event| progress.follow(event))?;
+    let journalist =
+        Journalist::create(folder, header, clock, move |event| progress.follow(event))?;
     let site = Site {
         tag,
         clock,
@@ -73,8 +75,15 @@ fn run_trials(header: &Header, folder: &Path, quiet: bool) -> Result<Ended, CliE
         scratch,
         logs,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(engine::run(&header.plan, &header.schedule, &site, &mut interrupt));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(engine::run(
+        &header.plan,
+        &header.schedule,
+        &site,
+        &mut interrupt,
+    ));
     // What still reads a target's output, or has records to hand on, ends with the runtime.
     drop(runtime);
     drop(site);
@@ -123,7 +132,11 @@ fn create_folder(
     let base = format!("{name}-{}", started.strftime("%Y%m%d-%H%M%S"));
     // Two runs within a second get a number.
     for attempt in 1..100 {
-        let name = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
+        let name = if attempt == 1 {
+            base.clone()
+        } else {
+            format!("{base}-{attempt}")
+        };
         let folder = Path::new(RUNS).join(&name);
         match fs::create_dir(&folder) {
             Ok(()) => {
@@ -134,7 +147,9 @@ fn create_folder(
             Err(error) => return Err(unusable(&folder, &error)),
         }
     }
-    Err(CliError::Usage(format!("{RUNS}/{base} and its successors exist: use --out")))
+    Err(CliError::Usage(format!(
+        "{RUNS}/{base} and its successors exist: use --out"
+    )))
 }
 
 /// Replaces the link in one step, so that there always is one.
@@ -155,5 +170,8 @@ fn remove_empty_logs(logs: &Path) -> io::Result<()> {
 }
 
 fn unusable(folder: &Path, error: &io::Error) -> CliError {
-    CliError::Usage(format!("the folder {} cannot be used: {error}", folder.display()))
+    CliError::Usage(format!(
+        "the folder {} cannot be used: {error}",
+        folder.display()
+    ))
 }

@@ -19,8 +19,10 @@ use super::{CliError, campaign, targets};
 /// The results, with charts and a report, go to a folder. Exits 0 when every server was measured, 3 when
 /// one was not.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
-comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'")]
+#[command(
+    after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
+comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'"
+)]
 pub(super) struct Args {
     /// Which servers; all reference servers when none is named (`comeback targets` lists them)
     #[arg(value_name = "ARM")]
@@ -57,7 +59,10 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
     let size = size(args.quick, args.options.horizon);
     Ok(Plan {
         name: "compare".to_owned(),
-        arms: chosen.into_iter().map(|target| arm(target, &program)).collect(),
+        arms: chosen
+            .into_iter()
+            .map(|target| arm(target, &program))
+            .collect(),
         trials: args.options.trials.unwrap_or(size.trials),
         controls: 1,
         fault: Fault {
@@ -67,7 +72,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
             lands_within: Span::from_secs(5),
         },
         load: Load {
-            workload: Workload::Sessions(reference_flow()),
+            workload: Workload::Sessions(Box::new(reference_flow())),
             clients: args.options.sessions.unwrap_or(100),
             rate: args.options.rate.unwrap_or(1_000.0),
             arrivals: args.options.arrivals(),
@@ -102,7 +107,15 @@ const fn size(quick: bool, horizon: Span) -> Size {
 }
 
 fn arm(target: &comeback_targets::Target, program: &str) -> Arm {
-    let command = [program, "serve", target.name, "--port", "{port}", "--data", "{data}"];
+    let command = [
+        program,
+        "serve",
+        target.name,
+        "--port",
+        "{port}",
+        "--data",
+        "{data}",
+    ];
     Arm {
         name: target.name.to_owned(),
         about: target.summary.to_owned(),

@@ -39,14 +39,42 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let here = Path::new(".");
     let machine = machine::describe(here);
     let findings = [
-        check("process descriptors", "exits are noticed at once", try_pidfd()),
-        check("adopting orphans", "detached processes of a target are found and ended", try_subreaper()),
-        check("reading /proc", "the owner of a listening socket is known", try_proc()),
-        check("open files", "the most sessions a run can have", open_files()),
-        check("local ports", "connections a run can hold or leave behind", local_ports()),
-        check("timer lateness", "how late operations start, at best", timer_lateness()),
+        check(
+            "process descriptors",
+            "exits are noticed at once",
+            try_pidfd(),
+        ),
+        check(
+            "adopting orphans",
+            "detached processes of a target are found and ended",
+            try_subreaper(),
+        ),
+        check(
+            "reading /proc",
+            "the owner of a listening socket is known",
+            try_proc(),
+        ),
+        check(
+            "open files",
+            "the most sessions a run can have",
+            open_files(),
+        ),
+        check(
+            "local ports",
+            "connections a run can hold or leave behind",
+            local_ports(),
+        ),
+        check(
+            "timer lateness",
+            "how late operations start, at best",
+            timer_lateness(),
+        ),
         check("process start", "the least a restart takes", start_cost()),
-        check("fsync", "the least a durable acknowledgement takes, in this folder", fsync_cost(here)),
+        check(
+            "fsync",
+            "the least a durable acknowledgement takes, in this folder",
+            fsync_cost(here),
+        ),
     ];
     if args.json {
         let document = serde_json::json!({ "machine": machine, "findings": findings });
@@ -54,11 +82,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     } else {
         print(&format!(
             "{} · {} cores · {} MiB · {} · {}",
-            machine.system, machine.cores, machine.memory_mib, machine.processor, machine.data_filesystem
+            machine.system,
+            machine.cores,
+            machine.memory_mib,
+            machine.processor,
+            machine.data_filesystem
         ));
         for finding in &findings {
             let mark = if finding.works { "ok     " } else { "MISSING" };
-            print(&format!("{mark}  {:20} {:44} {}", finding.name, finding.found, finding.meaning));
+            print(&format!(
+                "{mark}  {:20} {:44} {}",
+                finding.name, finding.found, finding.meaning
+            ));
         }
     }
     match findings.iter().find(|finding| !finding.works) {
@@ -72,7 +107,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 fn check(name: &'static str, meaning: &'static str, tried: io::Result<String>) -> Finding {
     let works = tried.is_ok();
     let found = tried.unwrap_or_else(|error| error.to_string());
-    Finding { name, works, found, meaning }
+    Finding {
+        name,
+        works,
+        found,
+        meaning,
+    }
 }
 
 fn try_pidfd() -> io::Result<String> {
@@ -89,7 +129,11 @@ fn try_subreaper() -> io::Result<String> {
 fn try_proc() -> io::Result<String> {
     let environment = std::fs::read("/proc/self/environ")?;
     let sockets = std::fs::read_to_string("/proc/net/tcp")?;
-    Ok(format!("{} bytes of environment, {} sockets", environment.len(), sockets.lines().count() - 1))
+    Ok(format!(
+        "{} bytes of environment, {} sockets",
+        environment.len(),
+        sockets.lines().count() - 1
+    ))
 }
 
 fn open_files() -> io::Result<String> {
@@ -99,7 +143,9 @@ fn open_files() -> io::Result<String> {
 
 fn local_ports() -> io::Result<String> {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")?;
-    let mut bounds = range.split_whitespace().filter_map(|bound| bound.parse::<u32>().ok());
+    let mut bounds = range
+        .split_whitespace()
+        .filter_map(|bound| bound.parse::<u32>().ok());
     match (bounds.next(), bounds.next()) {
         (Some(low), Some(high)) => Ok(format!("{} ({low} to {high})", high - low + 1)),
         _ => Err(io::Error::other("the range cannot be read")),
@@ -110,7 +156,12 @@ fn timer_lateness() -> io::Result<String> {
     let mut late = load::measure_lateness(300, Duration::from_millis(1))?;
     late.sort_by(f64::total_cmp);
     let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];
-    Ok(format!("median {:.3} ms, p99 {:.3} ms over {}", at(0.5), at(0.99), late.len()))
+    Ok(format!(
+        "median {:.3} ms, p99 {:.3} ms over {}",
+        at(0.5),
+        at(0.99),
+        late.len()
+    ))
 }
 
 fn start_cost() -> io::Result<String> {

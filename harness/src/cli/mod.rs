@@ -122,7 +122,10 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Warden(args) => {
-            let tag = args.tag.parse().map_err(|error| CliError::Usage(format!("--tag: {error}")))?;
+            let tag = args
+                .tag
+                .parse()
+                .map_err(|error| CliError::Usage(format!("--tag: {error}")))?;
             crate::supervise::warden::run_warden(&tag, &args.scratch);
             Ok(Outcome::Pass)
         }
@@ -138,5 +141,7 @@ fn complain(error: &CliError) {
 fn print(text: &str) {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(b"\n"));
 }

@@ -18,7 +18,9 @@ use crate::supervise::output::printable;
 /// Reads the journal of a run folder and writes summary, report and charts anew, also when the run was
 /// interrupted. The exit code is the verdict's.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json")]
+#[command(
+    after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json"
+)]
 pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
@@ -49,7 +51,10 @@ pub(super) struct Judged {
 }
 
 /// Analyses, judges, and writes every document and chart into the run's folder.
-pub(super) fn judge_and_draw(journal: &journal::Journal, folder: &Path) -> Result<Judged, CliError> {
+pub(super) fn judge_and_draw(
+    journal: &journal::Journal,
+    folder: &Path,
+) -> Result<Judged, CliError> {
     let analysis = analysis::analyze(journal);
     let verdict = verdict::judge(&analysis, &journal.header.plan.gates);
     let summary = analysis::summarize(&analysis, &verdict);

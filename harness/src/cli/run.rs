@@ -17,9 +17,11 @@ use super::{CliError, campaign};
 /// The load is `GET PATH`; a reply is correct when it is a complete 2xx. Passes when the server came back
 /// in every trial and every --gate holds.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  comeback run -- python3 -m http.server {port} --bind 127.0.0.1\n  \
+#[command(
+    after_help = "Examples:\n  comeback run -- python3 -m http.server {port} --bind 127.0.0.1\n  \
 comeback run --get /health --trials 20 --gate 'time_to_ready.median < 2s' -- ./server --port {port}\n  \
-comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server")]
+comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server"
+)]
 pub(super) struct Args {
     /// Path the load asks for
     #[arg(long, value_name = "PATH", default_value = "/")]
@@ -83,7 +85,9 @@ fn to_plan(args: &Args) -> Result<Plan, CliError> {
         )));
     }
     if args.name.is_empty() || args.name.contains(['/', '\0']) {
-        return Err(CliError::Usage("--name: must be usable as a folder's name".to_owned()));
+        return Err(CliError::Usage(
+            "--name: must be usable as a folder's name".to_owned(),
+        ));
     }
     let always = parse_gate(ALWAYS).map_err(CliError::Usage)?;
     let gates = std::iter::once(always).chain(args.gates.iter().cloned());
@@ -124,7 +128,10 @@ fn to_plan(args: &Args) -> Result<Plan, CliError> {
 }
 
 fn to_target(args: &Args) -> Target {
-    let ready = args.ready.clone().unwrap_or_else(|| ReadyProbe::Http(args.get.clone()));
+    let ready = args
+        .ready
+        .clone()
+        .unwrap_or_else(|| ReadyProbe::Http(args.get.clone()));
     Target {
         command: args.command.clone(),
         environment: args.environment.iter().cloned().collect::<BTreeMap<_, _>>(),

@@ -10,9 +10,11 @@ use super::CliError;
 ///
 /// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  comeback serve memory --port 8080 --data /tmp/memory\n  \
+#[command(
+    after_help = "Examples:\n  comeback serve memory --port 8080 --data /tmp/memory\n  \
 curl -i -c jar -d '{\"user\":\"ann\"}' -H 'content-type: application/json' 127.0.0.1:8080/login\n  \
-curl -i -b jar -X POST 127.0.0.1:8080/visit")]
+curl -i -b jar -X POST 127.0.0.1:8080/visit"
+)]
 pub(super) struct Args {
     /// Which server; `comeback targets` lists them
     name: String,

@@ -35,7 +35,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             .collect();
         print(&serde_json::to_string_pretty(&documents)?);
     } else {
-        let width = listed.iter().map(|target| target.name.len()).max().unwrap_or(0);
+        let width = listed
+            .iter()
+            .map(|target| target.name.len())
+            .max()
+            .unwrap_or(0);
         for target in listed {
             print(&format!("{:width$}  {}", target.name, target.summary));
         }

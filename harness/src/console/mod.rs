@@ -65,7 +65,10 @@ impl Progress {
                 self.notes.push(format!("never came back: {last_failure}"));
             }
             EventKind::LeftBehind { pids } => {
-                self.notes.push(format!("left {} processes behind; they were ended", pids.len()));
+                self.notes.push(format!(
+                    "left {} processes behind; they were ended",
+                    pids.len()
+                ));
             }
             EventKind::ArmSkipped { arm, reason } => {
                 let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
@@ -132,7 +135,8 @@ impl Progress {
 fn new_bar(total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     // The template is a constant; were it wrong, the default one serves.
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {wide_msg}  {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {wide_msg}  {eta} left")
+    {
         bar.set_style(style.progress_chars("━╸─"));
     }
     bar.enable_steady_tick(Duration::from_millis(250));

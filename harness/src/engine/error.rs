@@ -31,7 +31,9 @@ pub enum EngineError {
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder { operation, path, .. } => {
+            Self::Folder {
+                operation, path, ..
+            } => {
                 write!(f, "failed to {operation} the folder {}", path.display())
             }
             Self::Port(_) => f.write_str("failed to find a free port on 127.0.0.1"),

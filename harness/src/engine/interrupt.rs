@@ -21,13 +21,19 @@ impl Interrupt {
     /// When the thread or its handlers cannot be set up.
     pub fn listen(tag: RunTag, end_at_once: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (raise, raised) = watch::channel(false);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
         std::thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+                    let signals = [
+                        SignalKind::interrupt(),
+                        SignalKind::terminate(),
+                        SignalKind::hangup(),
+                    ];
                     let [mut int, mut term, mut hup] = match signals.map(signal) {
                         [Ok(int), Ok(term), Ok(hup)] => {
                             let _ = ready.send(Ok(()));

@@ -60,7 +60,10 @@ pub(super) async fn run(
                 evidence,
                 probes: seen.probes,
             };
-            trial.site.recorder.event_at(at, Some(trial.planned.id), kind);
+            trial
+                .site
+                .recorder
+                .event_at(at, Some(trial.planned.id), kind);
             true
         }
         Watched::HorizonReached => {
@@ -109,7 +112,10 @@ fn owner_of(trial: &Trial<'_>, incarnation: Incarnation) -> Result<i32, String> 
         owner.trial == Some(trial.planned.id) && owner.incarnation == Some(incarnation)
     };
     if let Some(other) = owners.iter().find(|owner| !own(owner)) {
-        return Err(format!("port {} is held by process {}, not a new one", trial.port, other.pid));
+        return Err(format!(
+            "port {} is held by process {}, not a new one",
+            trial.port, other.pid
+        ));
     }
     match owners.first() {
         Some(owner) => Ok(owner.pid),
@@ -122,6 +128,9 @@ fn record_accept(trial: &Trial<'_>, seen: &Seen) {
         let kind = EventKind::FirstAccept {
             last_failed_us: accepted.last_failed,
         };
-        trial.site.recorder.event_at(accepted.at, Some(trial.planned.id), kind);
+        trial
+            .site
+            .recorder
+            .event_at(accepted.at, Some(trial.planned.id), kind);
     }
 }

@@ -4,6 +4,7 @@
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
 use comeback_core::ids::{BootId, Incarnation};
@@ -20,6 +21,8 @@ use crate::supervise::readiness::wait_until_ready;
 
 /// How long the final look at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
+/// Between two tries to open the sessions that could not be opened.
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Between the command to begin the load and its first possible arrival.
 const LOAD_LEAD: Span = Span::from_ms(1);
 
@@ -57,7 +60,14 @@ pub(super) async fn run(
     let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
     std::fs::create_dir_all(&data).map_err(|cause| folder_error("create", &data, cause))?;
     let port = ports::free_port().map_err(EngineError::Port)?;
-    let trial = Trial { plan, arm, planned, site, port, data };
+    let trial = Trial {
+        plan,
+        arm,
+        planned,
+        site,
+        port,
+        data,
+    };
     trial.record(EventKind::TrialStarted {
         arm: planned.arm,
         control: planned.is_control(),
@@ -87,22 +97,13 @@ impl Trial<'_> {
         let (mut process, boot) = self.start_first().await?;
         self.enter(Phase::Open);
         let mut load = self.start_load()?;
-        let (opened, tried) = load.open().await?;
-        self.record(EventKind::SessionsOpened {
-            opened,
-            failed: tried - opened,
-        });
-        if opened < tried {
-            return Err(aborted(format!(
-                "{} of {tried} sessions could not be opened before the fault",
-                tried - opened
-            )));
-        }
+        self.open_sessions(&mut load).await?;
         let begin = self.site.clock.now() + LOAD_LEAD;
         load.run(begin);
         let windows = &self.plan.windows;
         self.enter(Phase::WarmUp);
-        self.wait_until(begin + windows.warm_up, &mut process).await?;
+        self.wait_until(begin + windows.warm_up, &mut process)
+            .await?;
         self.enter(Phase::Baseline);
         let fault_at = begin
             + windows.warm_up
@@ -119,7 +120,8 @@ impl Trial<'_> {
         };
         if recovered {
             self.enter(Phase::Settle);
-            self.wait_until(self.site.clock.now() + windows.settle, &mut process).await?;
+            self.wait_until(self.site.clock.now() + windows.settle, &mut process)
+                .await?;
         }
         let tally = load.stop().await?;
         self.record(EventKind::LoadStopped {
@@ -129,7 +131,8 @@ impl Trial<'_> {
         });
         if recovered {
             self.enter(Phase::ReadBack);
-            load.read_back(self.site.clock.now() + READ_BACK_WITHIN).await?;
+            load.read_back(self.site.clock.now() + READ_BACK_WITHIN)
+                .await?;
         }
         load.finish()?;
         self.enter(Phase::Stop);
@@ -144,7 +147,9 @@ impl Trial<'_> {
         match wait_until_ready(&mut process, ready, self.port, boot_header, self.site.clock).await {
             Ok(ready) => {
                 let kind = EventKind::TargetReady { boot: ready.boot };
-                self.site.recorder.event_at(ready.at, Some(self.planned.id), kind);
+                self.site
+                    .recorder
+                    .event_at(ready.at, Some(self.planned.id), kind);
                 Ok((process, ready.boot))
             }
             Err(not_ready) => Err(Early::Target(EventKind::TargetStartFailed {
@@ -188,7 +193,10 @@ impl Trial<'_> {
     }
 
     fn log_of(&self, incarnation: Incarnation) -> PathBuf {
-        let name = format!("trial-{:03}-{}-{}.log", self.planned.id.0, self.arm.name, incarnation.0);
+        let name = format!(
+            "trial-{:03}-{}-{}.log",
+            self.planned.id.0, self.arm.name, incarnation.0
+        );
         self.site.logs.join(name)
     }
 
@@ -202,14 +210,41 @@ impl Trial<'_> {
             clock: self.site.clock,
         };
         let recorder = self.site.recorder.clone();
-        Ok(Generator::start(&setup, move |done| recorder.operations(done))?)
+        Ok(Generator::start(&setup, move |done| {
+            recorder.operations(done)
+        })?)
+    }
+
+    /// Has every client log in. A server may answer its readiness probe before it can work: what fails is
+    /// tried again for as long as the start may take.
+    async fn open_sessions(&self, load: &mut Generator) -> Result<(), Early> {
+        let clock = self.site.clock;
+        let deadline = clock.now() + self.arm.target.ready.within;
+        loop {
+            let (opened, wanted) = load.open().await?;
+            let failed = wanted - opened;
+            if failed == 0 || clock.now() > deadline {
+                self.record(EventKind::SessionsOpened { opened, failed });
+                if failed == 0 {
+                    return Ok(());
+                }
+                return Err(aborted(format!(
+                    "{failed} of {wanted} sessions could not be opened before the fault"
+                )));
+            }
+            tokio::time::sleep(OPEN_PAUSE).await;
+        }
     }
 
     /// Sends the fault and confirms its effect.
     async fn strike(&self, process: &mut Process) -> Result<Fallen, Early> {
         let fault = &self.plan.fault;
-        self.record(EventKind::FaultRequested { signal: fault.signal });
-        process.signal_group(fault.signal).map_err(EngineError::Process)?;
+        self.record(EventKind::FaultRequested {
+            signal: fault.signal,
+        });
+        process
+            .signal_group(fault.signal)
+            .map_err(EngineError::Process)?;
         let exited = tokio::time::timeout(fault.lands_within.into(), process.exited()).await;
         let Ok(exited) = exited else {
             return Err(Early::Target(EventKind::FaultMissed {
@@ -248,14 +283,22 @@ impl Trial<'_> {
 
     async fn stop(&self, process: &mut Process) -> Result<(), Early> {
         if process.is_running() {
-            let stopped = process.stop(&self.arm.target.stop).await.map_err(EngineError::Process)?;
+            let stopped = process
+                .stop(&self.arm.target.stop)
+                .await
+                .map_err(EngineError::Process)?;
             self.record_exit(process, (stopped.exit, stopped.at), ExitCause::Stopped);
         }
         process.clear_group().await.map_err(EngineError::Process)?;
         Ok(())
     }
 
-    pub(super) fn record_exit(&self, process: &Process, (exit, at): (Exit, Elapsed), cause: ExitCause) {
+    pub(super) fn record_exit(
+        &self,
+        process: &Process,
+        (exit, at): (Exit, Elapsed),
+        cause: ExitCause,
+    ) {
         let tail = match cause {
             ExitCause::Injected | ExitCause::Stopped => Vec::new(),
             ExitCause::Unasked => process.tail(),

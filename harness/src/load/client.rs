@@ -64,6 +64,8 @@ pub(super) enum Job {
         intended: Elapsed,
         dispatched: Elapsed,
     },
+    /// Begin a session, unless there is one.
+    LogIn,
     /// Look at every session this client ever had, until each has a definite answer.
     ReadBack { until: Elapsed },
 }
@@ -116,7 +118,10 @@ impl Waits {
     async fn next_job(&self) -> Job {
         std::future::poll_fn(|cx| {
             let mut waker = self.waker.borrow_mut();
-            if waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            if waker
+                .as_ref()
+                .is_none_or(|waker| !waker.will_wake(cx.waker()))
+            {
                 *waker = Some(cx.waker().clone());
             }
             match self.jobs.borrow_mut().pop_front() {
@@ -165,12 +170,21 @@ impl Client {
     pub(super) async fn run(mut self) {
         loop {
             match self.waits.next_job().await {
-                Job::Operate { step, intended, dispatched } => {
+                Job::Operate {
+                    step,
+                    intended,
+                    dispatched,
+                } => {
                     self.operate(step, intended, dispatched).await;
                     while self.shared.saturate.get() {
                         let now = self.shared.clock.now();
                         self.operate(step, now, now).await;
                     }
+                }
+                Job::LogIn if self.session.is_some() => {}
+                Job::LogIn => {
+                    let now = self.shared.clock.now();
+                    self.operate(Step::Login, now, now).await;
                 }
                 Job::ReadBack { until } => self.read_back(until).await,
             }
@@ -199,7 +213,11 @@ impl Client {
         };
         let latest_start = intended + self.shared.timeout;
         let tried = self.attempt(step, &mut session, latest_start).await;
-        let Attempt { sent, reply, judgement } = tried;
+        let Attempt {
+            sent,
+            reply,
+            judgement,
+        } = tried;
         let mut tally = self.shared.tally.get();
         tally.sent += u64::from(sent.is_some());
         tally.dropped += u64::from(judgement.error == Some(ErrorClass::Unsent));
@@ -235,7 +253,11 @@ impl Client {
         let acknowledged = judgement.outcome == Outcome::Acknowledged;
         let ended = matches!(
             judgement.error,
-            Some(ErrorClass::SessionRejected | ErrorClass::SessionRecreated | ErrorClass::WrongIdentity)
+            Some(
+                ErrorClass::SessionRejected
+                    | ErrorClass::SessionRecreated
+                    | ErrorClass::WrongIdentity
+            )
         );
         match step {
             Step::Get | Step::ReadBack => {}
@@ -255,7 +277,12 @@ impl Client {
     }
 
     /// One try: a connection if there is none, the request, the reply.
-    async fn attempt(&mut self, step: Step, session: &mut Session, latest_start: Elapsed) -> Attempt {
+    async fn attempt(
+        &mut self,
+        step: Step,
+        session: &mut Session,
+        latest_start: Elapsed,
+    ) -> Attempt {
         let connection = match self.connect(latest_start).await {
             Ok(connection) => connection,
             Err(class) => return Attempt::unsent(class),
@@ -267,7 +294,10 @@ impl Client {
         self.waits.start(sent + self.shared.timeout);
         let exchanged = connection
             .exchange(&self.request, &self.shared.scratch, &self.waits, |reply| {
-                let seen = Seen { status: reply.status, boot: reply.boot };
+                let seen = Seen {
+                    status: reply.status,
+                    boot: reply.boot,
+                };
                 (seen, flow.judge(step, id, session, reply))
             })
             .await;
@@ -278,7 +308,11 @@ impl Client {
                 if reusable {
                     self.connection = Some(connection);
                 }
-                Attempt { sent: Some(sent), reply: Some(reply), judgement }
+                Attempt {
+                    sent: Some(sent),
+                    reply: Some(reply),
+                    judgement,
+                }
             }
             Err(Broken { class, sent: left }) => {
                 self.back_off();
@@ -286,7 +320,11 @@ impl Client {
                     sent: left.then_some(sent),
                     reply: None,
                     judgement: Judgement {
-                        outcome: if left { Outcome::Indeterminate } else { Outcome::Rejected },
+                        outcome: if left {
+                            Outcome::Indeterminate
+                        } else {
+                            Outcome::Rejected
+                        },
                         error: Some(class),
                         value: None,
                     },

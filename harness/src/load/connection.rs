@@ -52,14 +52,20 @@ impl Connection {
         waits: &Waits,
     ) -> Result<Self, Broken> {
         let mut connecting = pin!(TcpStream::connect(to));
-        let stream = match waits.unless_expired(|cx| connecting.as_mut().poll(cx)).await {
+        let stream = match waits
+            .unless_expired(|cx| connecting.as_mut().poll(cx))
+            .await
+        {
             Err(_) => return Err(broken(ErrorClass::ConnectTimeout, false)),
             Ok(Err(error)) => return Err(broken(class_of_connect(&error), false)),
             Ok(Ok(stream)) => stream,
         };
         // Failing to set it costs latency only, and the kernel has no reason to.
         let _ = stream.set_nodelay(true);
-        Ok(Self { stream, boot_header })
+        Ok(Self {
+            stream,
+            boot_header,
+        })
     }
 
     /// Whether the server closed the connection while it was idle.
@@ -98,7 +104,11 @@ impl Connection {
                 Ok(Progress::More) => {}
                 Ok(Progress::CutOff) => return Err(broken(ErrorClass::Reset, true)),
                 Err(Malformed) => return Err(broken(ErrorClass::Malformed, true)),
-                Ok(Progress::Whole { head, body, reusable }) => {
+                Ok(Progress::Whole {
+                    head,
+                    body,
+                    reusable,
+                }) => {
                     let reply = Reply {
                         status: head.status,
                         boot: head.boot,

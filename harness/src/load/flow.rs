@@ -3,7 +3,7 @@
 //! Pure: bytes in, judgement out. The oracle lives here: it knows what the session's counter must be.
 
 use comeback_core::operation::{ErrorClass, Outcome, Step};
-use comeback_core::plan::{Identity, Request, SessionFlow, Workload};
+use comeback_core::plan::{Identity, Request, Workload};
 use serde_json::Value;
 
 use super::wire::Reply;
@@ -64,18 +64,16 @@ impl Flow {
                 logout: None,
                 session: None,
             },
-            Workload::Sessions(SessionFlow { login, act, check, logout, value, identity, mix: _ }) => {
-                Self {
-                    login: Some(template(login)),
-                    act: Some(template(act)),
-                    check: template(check),
-                    logout: logout.as_ref().map(template),
-                    session: Some(SessionRules {
-                        value: value.clone(),
-                        identity: identity.clone(),
-                    }),
-                }
-            }
+            Workload::Sessions(flow) => Self {
+                login: Some(template(&flow.login)),
+                act: Some(template(&flow.act)),
+                check: template(&flow.check),
+                logout: flow.logout.as_ref().map(template),
+                session: Some(SessionRules {
+                    value: flow.value.clone(),
+                    identity: flow.identity.clone(),
+                }),
+            },
         }
     }
 
@@ -93,11 +91,19 @@ impl Flow {
             Step::Check | Step::Get | Step::ReadBack => Some(&self.check),
         };
         // A step the workload does not have is never scheduled; were it, looking is harmless.
-        template.unwrap_or(&self.check).write(client, &session.cookies, out);
+        template
+            .unwrap_or(&self.check)
+            .write(client, &session.cookies, out);
     }
 
     /// What a reply to `step` means; updates what the client knows of its session.
-    pub fn judge(&self, step: Step, client: u32, session: &mut Session, reply: &Reply) -> Judgement {
+    pub fn judge(
+        &self,
+        step: Step,
+        client: u32,
+        session: &mut Session,
+        reply: &Reply,
+    ) -> Judgement {
         let failed = |outcome, class| Judgement {
             outcome,
             error: Some(class),
@@ -119,6 +125,14 @@ impl Flow {
             };
         };
         let Ok(body) = serde_json::from_slice::<Value>(reply.body) else {
+            if step == Step::Logout {
+                // A goodbye need not say anything.
+                return Judgement {
+                    outcome: Outcome::Acknowledged,
+                    error: None,
+                    value: None,
+                };
+            }
             return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
         };
         let value = body.pointer(&rules.value).and_then(Value::as_u64);
@@ -199,9 +213,12 @@ impl Session {
             };
             self.cookies.retain(|(name, _)| name != cookie.name());
             let ended = cookie.value().is_empty()
-                || cookie.max_age().is_some_and(|age| age.is_zero() || age.is_negative());
+                || cookie
+                    .max_age()
+                    .is_some_and(|age| age.is_zero() || age.is_negative());
             if !ended {
-                self.cookies.push((cookie.name().to_owned(), cookie.value().to_owned()));
+                self.cookies
+                    .push((cookie.name().to_owned(), cookie.value().to_owned()));
             }
         }
     }
@@ -292,14 +309,14 @@ fn join(parts: &[String], client: u32, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use comeback_core::plan::Mix;
+    use comeback_core::plan::{Mix, SessionFlow};
 
     const PORT: u16 = 4242;
     const CLIENT: u32 = 7;
 
     fn flow() -> Flow {
         Flow::new(
-            &Workload::Sessions(SessionFlow {
+            &Workload::Sessions(Box::new(SessionFlow {
                 login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
                 act: Request::new("POST", "/visit"),
                 check: Request::new("GET", "/me"),
@@ -309,14 +326,23 @@ mod tests {
                     pointer: "/user".to_owned(),
                     name: "u{{session}}".to_owned(),
                 }),
-                mix: Mix { act: 1, check: 1, logout: 1 },
-            }),
+                mix: Mix {
+                    act: 1,
+                    check: 1,
+                    logout: 1,
+                },
+            })),
             PORT,
         )
     }
 
     /// What a reply to `step` means to a client whose session holds the counter 3.
-    fn check(step: Step, status: u16, body: &str, cookie: Option<&str>) -> (Outcome, Option<ErrorClass>) {
+    fn check(
+        step: Step,
+        status: u16,
+        body: &str,
+        cookie: Option<&str>,
+    ) -> (Outcome, Option<ErrorClass>) {
         let mut session = Session {
             cookies: vec![("session".to_owned(), "mine".to_owned())],
             base: 3,
@@ -340,17 +366,78 @@ mod tests {
         let own = |visits: u64| format!(r#"{{"user":"u7","visits":{visits}}}"#);
         for (step, status, body, cookie, expected) in [
             (Step::Act, 200, own(4), None, (Acknowledged, None)),
-            (Step::Act, 200, own(4), Some("session=newer"), (Acknowledged, None)),
-            (Step::Act, 200, own(3), None, (Acknowledged, Some(E::WrongAnswer))),
-            (Step::Act, 200, own(1003), None, (Acknowledged, Some(E::WrongAnswer))),
-            (Step::Act, 200, r#"{"user":"u7"}"#.into(), None, (Indeterminate, Some(E::WrongAnswer))),
-            (Step::Act, 200, "<html>".into(), None, (Indeterminate, Some(E::WrongAnswer))),
+            (
+                Step::Act,
+                200,
+                own(4),
+                Some("session=newer"),
+                (Acknowledged, None),
+            ),
+            (
+                Step::Act,
+                200,
+                own(3),
+                None,
+                (Acknowledged, Some(E::WrongAnswer)),
+            ),
+            (
+                Step::Act,
+                200,
+                own(1003),
+                None,
+                (Acknowledged, Some(E::WrongAnswer)),
+            ),
+            (
+                Step::Act,
+                200,
+                r#"{"user":"u7"}"#.into(),
+                None,
+                (Indeterminate, Some(E::WrongAnswer)),
+            ),
+            (
+                Step::Act,
+                200,
+                "<html>".into(),
+                None,
+                (Indeterminate, Some(E::WrongAnswer)),
+            ),
             (Step::Check, 200, own(3), None, (Acknowledged, None)),
-            (Step::Check, 200, own(2), None, (Acknowledged, Some(E::WrongAnswer))),
-            (Step::Check, 401, String::new(), None, (Rejected, Some(E::SessionRejected))),
-            (Step::Login, 401, String::new(), None, (Rejected, Some(E::ClientError))),
-            (Step::Check, 404, String::new(), None, (Rejected, Some(E::ClientError))),
-            (Step::Act, 503, String::new(), None, (Indeterminate, Some(E::ServerError))),
+            (
+                Step::Check,
+                200,
+                own(2),
+                None,
+                (Acknowledged, Some(E::WrongAnswer)),
+            ),
+            (Step::Logout, 204, String::new(), None, (Acknowledged, None)),
+            (
+                Step::Check,
+                401,
+                String::new(),
+                None,
+                (Rejected, Some(E::SessionRejected)),
+            ),
+            (
+                Step::Login,
+                401,
+                String::new(),
+                None,
+                (Rejected, Some(E::ClientError)),
+            ),
+            (
+                Step::Check,
+                404,
+                String::new(),
+                None,
+                (Rejected, Some(E::ClientError)),
+            ),
+            (
+                Step::Act,
+                503,
+                String::new(),
+                None,
+                (Indeterminate, Some(E::ServerError)),
+            ),
             (
                 Step::Check,
                 200,
@@ -366,14 +453,21 @@ mod tests {
                 (Rejected, Some(E::SessionRecreated)),
             ),
         ] {
-            assert_eq!(check(step, status, &body, cookie), expected, "{step:?} {status} {body}");
+            assert_eq!(
+                check(step, status, &body, cookie),
+                expected,
+                "{step:?} {status} {body}"
+            );
         }
     }
 
     #[test]
     fn an_unacknowledged_change_may_or_may_not_show_later() {
         for (value, fits) in [(3, false), (4, true), (5, true), (6, false)] {
-            let mut session = Session { base: 3, ..Session::default() };
+            let mut session = Session {
+                base: 3,
+                ..Session::default()
+            };
             session.note_indeterminate();
             assert_eq!(session.accepts(Step::Act, value), fits, "{value}");
         }
@@ -381,15 +475,25 @@ mod tests {
 
     #[test]
     fn a_counter_that_fell_back_is_refuted_once_and_then_continued_from() {
-        let mut session = Session { base: 10, ..Session::default() };
-        let seen: Vec<bool> = [8, 9, 10].map(|value| session.accepts(Step::Act, value)).into();
+        let mut session = Session {
+            base: 10,
+            ..Session::default()
+        };
+        let seen: Vec<bool> = [8, 9, 10]
+            .map(|value| session.accepts(Step::Act, value))
+            .into();
         assert_eq!(seen, [false, true, true]);
     }
 
     #[test]
     fn a_counter_that_leapt_and_came_back_is_refuted_once() {
-        let mut session = Session { base: 10, ..Session::default() };
-        let seen: Vec<bool> = [1011, 12, 13].map(|value| session.accepts(Step::Act, value)).into();
+        let mut session = Session {
+            base: 10,
+            ..Session::default()
+        };
+        let seen: Vec<bool> = [1011, 12, 13]
+            .map(|value| session.accepts(Step::Act, value))
+            .into();
         assert_eq!(seen, [false, true, true]);
     }
 

@@ -26,15 +26,17 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use client::Tally;
 use pacer::Pacer;
-pub use worker::Setup;
 use worker::Command;
+pub use worker::Setup;
 
 /// How late the pacer is, in ms, over `count` waits of `pause` each: the least lag operations have here.
 ///
 /// # Errors
 /// When the kernel has no timer for it.
 pub fn measure_lateness(count: u32, pause: Duration) -> io::Result<Vec<f64>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let pacer = Pacer::new()?;
         let mut late = Vec::with_capacity(count as usize);
@@ -112,7 +114,7 @@ impl Generator {
         Ok(Self { workers })
     }
 
-    /// Every client logs in; how many have a session then, and how many tried.
+    /// Every client without a session logs in, once; how many have one then, of how many.
     ///
     /// # Errors
     /// When a worker ended.
@@ -139,11 +141,13 @@ impl Generator {
     /// When a worker ended.
     pub async fn stop(&mut self) -> Result<Tally, LoadError> {
         let tallies = self.ask(Command::Stop).await?;
-        Ok(tallies.into_iter().fold(Tally::default(), |sum, tally| Tally {
-            scheduled: sum.scheduled + tally.scheduled,
-            sent: sum.sent + tally.sent,
-            dropped: sum.dropped + tally.dropped,
-        }))
+        Ok(tallies
+            .into_iter()
+            .fold(Tally::default(), |sum, tally| Tally {
+                scheduled: sum.scheduled + tally.scheduled,
+                sent: sum.sent + tally.sent,
+                dropped: sum.dropped + tally.dropped,
+            }))
     }
 
     /// Every session is looked at, until each has a definite answer, or `until` has passed.
@@ -151,7 +155,9 @@ impl Generator {
     /// # Errors
     /// When a worker ended.
     pub async fn read_back(&mut self, until: Elapsed) -> Result<(), LoadError> {
-        self.ask(|answer| Command::ReadBack(until, answer)).await.map(drop)
+        self.ask(|answer| Command::ReadBack(until, answer))
+            .await
+            .map(drop)
     }
 
     /// Ends the workers and hands on what is left to record.

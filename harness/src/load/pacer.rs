@@ -31,7 +31,10 @@ impl Pacer {
     /// Waits until `at`, or until a previous wait that was given up would have ended.
     pub(super) async fn wait_until(&self, at: Instant) -> io::Result<()> {
         let left = at.saturating_duration_since(Instant::now());
-        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let zero = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         let timer = Itimerspec {
             it_interval: zero,
             it_value: Timespec {

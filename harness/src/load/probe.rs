@@ -132,7 +132,9 @@ impl<'a> Probe<'a> {
             }
             let outage = clock.now().since(self.setup.since);
             let pause = Span::from_us(outage.as_us() / PAUSE_SHARE).max(SHORTEST_PAUSE);
-            self.pacer.wait_until(clock.instant(clock.now() + pause)).await?;
+            self.pacer
+                .wait_until(clock.instant(clock.now() + pause))
+                .await?;
         }
     }
 
@@ -146,7 +148,8 @@ impl<'a> Probe<'a> {
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port));
         let boot_header = self.setup.boot_header.map(Rc::from);
         let limit: Duration = self.setup.load.timeout.into();
-        let opened = tokio::time::timeout(limit, Connection::open(to, boot_header, &self.waits)).await;
+        let opened =
+            tokio::time::timeout(limit, Connection::open(to, boot_header, &self.waits)).await;
         let connection = match opened {
             Ok(Ok(connection)) => connection,
             Ok(Err(broken)) => {
@@ -163,10 +166,15 @@ impl<'a> Probe<'a> {
             at: clock.now(),
             last_failed,
         });
-        let step = if self.flow.has_sessions() { Step::Login } else { Step::Get };
+        let step = if self.flow.has_sessions() {
+            Step::Login
+        } else {
+            Step::Get
+        };
         let mut session = Session::default();
         let mut request = Vec::new();
-        self.flow.write_request(step, PROBE_CLIENT, &session, &mut request);
+        self.flow
+            .write_request(step, PROBE_CLIENT, &session, &mut request);
         let exchange = connection.exchange(&request, &self.scratch, &self.waits, |reply| {
             let judgement = self.flow.judge(step, PROBE_CLIENT, &mut session, reply);
             (reply.boot, reply.status, judgement)

@@ -96,7 +96,8 @@ pub fn parse_head(bytes: &[u8], boot_header: Option<&str>) -> Result<Option<Head
         } else if name.eq_ignore_ascii_case("connection") {
             head.keep_alive = keeps_alive(value, head.keep_alive);
         } else if name.eq_ignore_ascii_case("set-cookie") {
-            head.cookies.push(String::from_utf8_lossy(value).into_owned());
+            head.cookies
+                .push(String::from_utf8_lossy(value).into_owned());
         } else if boot_header.is_some_and(|boot| name.eq_ignore_ascii_case(boot)) {
             head.boot = Some(BootId::from_header(value));
         }
@@ -161,7 +162,10 @@ impl BodyReader {
             Framing::Chunked => BodyState::ChunkSize { line: Vec::new() },
             Framing::UntilClose => BodyState::UntilClose,
         };
-        Self { state, kept: Vec::new() }
+        Self {
+            state,
+            kept: Vec::new(),
+        }
     }
 
     /// Whether the body is complete.
@@ -199,7 +203,9 @@ impl BodyReader {
                 Ok(bytes.len())
             }
             BodyState::Length { left } | BodyState::ChunkData { left } => {
-                let take = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                let take = bytes
+                    .len()
+                    .min(usize::try_from(*left).unwrap_or(usize::MAX));
                 keep(&mut self.kept, &bytes[..take]);
                 *left -= take as u64;
                 if *left == 0 {
@@ -281,7 +287,10 @@ mod tests {
         for part in bytes[head.length..].chunks(piece) {
             at += body.feed(part)?;
         }
-        assert!(body.is_done() || body.ends_with_connection(), "the body never ended");
+        assert!(
+            body.is_done() || body.ends_with_connection(),
+            "the body never ended"
+        );
         Ok((head.status, body.kept().to_vec(), at))
     }
 
@@ -304,7 +313,11 @@ mod tests {
         for (text, body) in replies {
             for piece in 1..=text.len() {
                 let (_, read, used) = check(text.as_bytes(), piece).expect(text);
-                assert_eq!((read.as_slice(), used), (body.as_bytes(), text.len()), "{text} by {piece}");
+                assert_eq!(
+                    (read.as_slice(), used),
+                    (body.as_bytes(), text.len()),
+                    "{text} by {piece}"
+                );
             }
         }
     }
@@ -337,7 +350,9 @@ mod tests {
     #[test]
     fn the_head_tells_of_the_connection_the_process_and_the_cookies() {
         let text = "HTTP/1.1 200 OK\r\nConnection: Close\r\nX-Boot-Id: abc\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
-        let head = parse_head(text.as_bytes(), Some("x-boot-id")).expect("http").expect("whole");
+        let head = parse_head(text.as_bytes(), Some("x-boot-id"))
+            .expect("http")
+            .expect("whole");
         assert!(!head.keep_alive);
         assert_eq!(head.boot, Some(BootId::from_header(b"abc")));
         assert_eq!(head.cookies, ["a=1", "b=2"]);

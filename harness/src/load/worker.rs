@@ -47,7 +47,7 @@ pub struct Setup {
 /// What the engine asks of a worker; each answer is sent when it is done.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Every client logs in; answered with how many have a session, and how many tried.
+    /// Every client without a session logs in; answered with how many have one, of how many.
     Open(oneshot::Sender<(u32, u32)>),
     /// The schedule begins at this moment, and goes on until it is stopped.
     Run(Elapsed),
@@ -69,7 +69,9 @@ pub(super) fn run_worker(
     commands: mpsc::UnboundedReceiver<Command>,
     sink: Sink,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(LocalSet::new().run_until(async {
         let worker = Worker::new(setup, index, sink)?;
         worker.serve(commands).await
@@ -156,15 +158,7 @@ impl Worker {
         if !self.shared.flow.has_sessions() {
             return (0, 0);
         }
-        self.burst(|| {
-            let now = self.shared.clock.now();
-            Job::Operate {
-                step: Step::Login,
-                intended: now,
-                dispatched: now,
-            }
-        })
-        .await;
+        self.burst(|| Job::LogIn).await;
         (self.shared.logins.get(), self.clients.len() as u32)
     }
 
@@ -237,7 +231,9 @@ impl Worker {
     }
 
     fn dispatch(&self, client: &Waits, job: Job) {
-        self.shared.outstanding.set(self.shared.outstanding.get() + 1);
+        self.shared
+            .outstanding
+            .set(self.shared.outstanding.get() + 1);
         client.push(job);
     }
 

@@ -13,6 +13,8 @@
 //! 4. when the harness itself dies, however, the [`warden`] does the same in its place;
 //! 5. when even the warden was killed, [`leftovers`] finds what carries the tag of a harness that is gone.
 
+mod group;
+mod hints;
 pub mod launch;
 pub mod leftovers;
 pub mod members;
@@ -26,4 +28,5 @@ pub mod readiness;
 mod roster;
 pub mod sweep;
 pub mod tag;
+mod transcript;
 pub mod warden;

@@ -16,7 +16,7 @@ pub(super) struct Stat {
     pub(super) session: i32,
     /// Clock ticks since the machine's start; with the pid, this names a process for good.
     pub(super) start_time: u64,
-    /// It has ended and waits to be reaped.
+    /// It has ended, with all its threads, and waits to be reaped.
     pub(super) is_zombie: bool,
 }
 
@@ -32,7 +32,8 @@ pub(super) fn stat(pid: i32) -> io::Result<Stat> {
         group: stat.pgrp,
         session: stat.session,
         start_time: stat.starttime,
-        is_zombie: matches!(stat.state, 'Z' | 'X' | 'x'),
+        // A process whose first thread has ended looks like a zombie, and lives on in its others.
+        is_zombie: matches!(stat.state, 'Z' | 'X' | 'x') && stat.num_threads <= 1,
     })
 }
 

@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use comeback_core::event::Exit;
 use comeback_core::ids::Incarnation;
@@ -29,14 +29,17 @@ pub use super::orphans::adopt_orphans;
 use super::output::Output;
 use super::roster::{Leader, Place};
 use super::tag::RunTag;
-use super::{orphans, proc};
+use super::{group, proc};
 use crate::clock::Clock;
 use crate::watched;
 
 /// How long a process may take to end after SIGKILL; only one that waits for a disk takes longer.
 const KILL_TAKES: Duration = Duration::from_secs(10);
-/// The same for the rest of its group, and where nothing can be done but to wait (in a drop).
-const CLEAR_TAKES: Duration = Duration::from_secs(2);
+/// The same in a drop, where everybody waits.
+const DROP_TAKES: Timespec = Timespec {
+    tv_sec: 2,
+    tv_nsec: 0,
+};
 /// Between two looks at a process that is ending.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -260,7 +263,7 @@ impl Process {
                 self.signal_group(Signal::Kill)?;
                 tokio::time::timeout(KILL_TAKES, self.exited())
                     .await
-                    .map_err(|_| self.survived(&[self.pid()], KILL_TAKES))??
+                    .map_err(|_| group::survived(self.pid, &[self.pid()], KILL_TAKES))??
             }
         };
         Ok(Stopped {
@@ -284,56 +287,18 @@ impl Process {
             State::Cleared { .. } => return Ok(()),
             State::Exited { exit, at } => (exit, at),
         };
-        let deadline = Instant::now() + CLEAR_TAKES;
-        let group = nix::unistd::Pid::from_raw(self.pid());
-        loop {
-            match killpg(group, signal::Signal::SIGKILL) {
-                Err(Errno::ESRCH) => break,
-                sent => sent?,
-            }
-            orphans::reap_group(self.pid);
-            tokio::time::sleep(PAUSE).await;
-            // A zombie whose parent does not reap it is all that may be left.
-            let living = self.living_group()?;
-            if living.is_empty() {
-                break;
-            }
-            if Instant::now() >= deadline {
-                return Err(self.survived(&living, CLEAR_TAKES));
-            }
-        }
+        group::clear(self.pid).await?;
         self.tag.roster().clear(self.pid());
         self.state = State::Cleared { exit, at };
         Ok(())
-    }
-
-    fn living_group(&self) -> io::Result<Vec<i32>> {
-        let mut all = proc::all()?;
-        all.retain(|stat| stat.group == self.pid() && !stat.is_zombie);
-        Ok(all.into_iter().map(|stat| stat.pid).collect())
-    }
-
-    fn survived(&self, pids: &[i32], waited: Duration) -> io::Error {
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!(
-                "{pids:?} of process group {} are still there {} s after SIGKILL",
-                self.pid(),
-                waited.as_secs()
-            ),
-        )
     }
 
     /// Kills it and its group, and waits for its end without a runtime.
     fn end_at_once(&mut self) {
         // Best effort throughout: nobody is left to be told.
         let _ = self.signal_group(Signal::Kill);
-        let within = Timespec {
-            tv_sec: CLEAR_TAKES.as_secs() as i64,
-            tv_nsec: 0,
-        };
         let mut end = [PollFd::new(&self.descriptor, PollFlags::IN)];
-        let _ = poll(&mut end, Some(&within));
+        let _ = poll(&mut end, Some(&DROP_TAKES));
         let _ = self.try_reap();
     }
 }

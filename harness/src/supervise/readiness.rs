@@ -15,7 +15,7 @@ use comeback_core::units::{Elapsed, Span};
 use reqwest::{Client, redirect};
 use tokio::net::TcpStream;
 
-use super::ownership::{is_reached_by_loopback, listening_addresses};
+use super::hints;
 use super::process::Process;
 use crate::clock::Clock;
 
@@ -146,13 +146,13 @@ pub async fn wait_until_ready(
         Ended::Exited(exit, at) => Err(NotReady::Exited {
             exit,
             after: at.since(process.executed()),
-            hint: hint_after_exit(process, exit),
+            hint: hints::after_exit(process, exit),
         }),
         Ended::TooLate => Err(NotReady::TooLate {
             within: readiness.within,
             asked: describe(&readiness.probe, port),
             last,
-            hint: hint_from_sockets(process, port),
+            hint: hints::from_sockets(process, port),
         }),
     }
 }
@@ -255,69 +255,4 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
-}
-
-/// A server that puts itself into the background ends at once and lives on elsewhere.
-fn hint_after_exit(process: &Process, exit: Exit) -> Option<String> {
-    let pids: Vec<_> = process.members().iter().map(|member| member.pid).collect();
-    (exit == Exit::Status(0) && !pids.is_empty()).then(|| {
-        format!(
-            "it left {pids:?} running, so it seems to put itself into the background: start it in the \
-             foreground"
-        )
-    })
-}
-
-/// What the sockets of a process tell about why it is not reached.
-fn hint_from_sockets(process: &Process, port: u16) -> Option<String> {
-    let pids: Vec<_> = process.members().iter().map(|member| member.pid).collect();
-    hint_from_addresses(&listening_addresses(&pids).ok()?, port)
-}
-
-fn hint_from_addresses(addresses: &[SocketAddr], port: u16) -> Option<String> {
-    let is_right = |address: &SocketAddr| address.port() == port;
-    let listed = || {
-        let texts: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
-        texts.join(", ")
-    };
-    if addresses.is_empty() {
-        return Some("it listens on no TCP port".to_owned());
-    }
-    if !addresses.iter().any(is_right) {
-        return Some(format!(
-            "it listens on {}, expected port {port}: does the command use {{port}}?",
-            listed()
-        ));
-    }
-    let is_reached =
-        |address: &SocketAddr| is_right(address) && is_reached_by_loopback(address.ip());
-    (!addresses.iter().any(is_reached)).then(|| {
-        format!(
-            "it listens on {} and is asked on 127.0.0.1:{port}: have it listen there",
-            listed()
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sockets_tell_what_is_wrong() {
-        let hint = |addresses: &[&str]| {
-            let addresses: Vec<_> = addresses
-                .iter()
-                .map(|text| text.parse().expect(text))
-                .collect();
-            hint_from_addresses(&addresses, 34567)
-        };
-        assert_eq!(hint(&[]).as_deref(), Some("it listens on no TCP port"));
-        assert_eq!(
-            hint(&["127.0.0.1:8080"]).as_deref(),
-            Some("it listens on 127.0.0.1:8080, expected port 34567: does the command use {port}?")
-        );
-        assert!(hint(&["[::1]:34567"]).is_some_and(|hint| hint.contains("have it listen there")));
-        assert_eq!(hint(&["0.0.0.0:34567", "127.0.0.1:9"]), None);
-    }
 }

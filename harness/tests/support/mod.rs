@@ -11,22 +11,22 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_comeback");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_comeback");
 
 /// A run of the program in a folder of its own.
-pub struct Run {
-    pub folder: TempDir,
-    pub output: Output,
+pub(crate) struct Run {
+    pub(crate) folder: TempDir,
+    pub(crate) output: Output,
 }
 
 impl Run {
     /// The exit code.
-    pub fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         self.output.status.code().expect("it ended by itself")
     }
 
     /// Everything it printed, for messages.
-    pub fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         format!(
             "{}\n{}",
             String::from_utf8_lossy(&self.output.stdout),
@@ -35,12 +35,12 @@ impl Run {
     }
 
     /// The folder of the results.
-    pub fn out(&self) -> PathBuf {
+    pub(crate) fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
     /// The summary document.
-    pub fn summary(&self) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         let path = self.out().join("summary.json");
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
             panic!("{}: {error}\n{}", path.display(), self.printed());
@@ -49,13 +49,13 @@ impl Run {
     }
 
     /// The events, one JSON value each, the header aside.
-    pub fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         read_events(&self.out())
     }
 }
 
 /// The events of a run folder, one JSON value each, the header aside.
-pub fn read_events(out: &Path) -> Vec<Value> {
+pub(crate) fn read_events(out: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(out.join("journal.jsonl")).expect("there is a journal");
     text.lines()
         .skip(1)
@@ -64,16 +64,18 @@ pub fn read_events(out: &Path) -> Vec<Value> {
 }
 
 /// Runs the program with these words, results going to `<folder>/out`, and checks that nothing is left.
-pub fn run<W: AsRef<OsStr>>(words: &[W]) -> Run {
+pub(crate) fn run<W: AsRef<OsStr>>(words: &[W]) -> Run {
     let folder = tempfile::tempdir().expect("a folder");
-    let output = command(folder.path(), words).output().expect("the program starts");
+    let output = command(folder.path(), words)
+        .output()
+        .expect("the program starts");
     let run = Run { folder, output };
     assert_nothing_left(run.folder.path());
     run
 }
 
 /// The program, ready to be started in `folder`.
-pub fn command<W: AsRef<OsStr>>(folder: &Path, words: &[W]) -> Command {
+pub(crate) fn command<W: AsRef<OsStr>>(folder: &Path, words: &[W]) -> Command {
     let mut command = Command::new(PROGRAM);
     command
         .args(words)
@@ -86,12 +88,20 @@ pub fn command<W: AsRef<OsStr>>(folder: &Path, words: &[W]) -> Command {
 
 /// Whether a process has this folder as its working directory or among its arguments or environment: that
 /// is how everything a run started, however detached, is known.
-pub fn processes_of(folder: &Path) -> Vec<String> {
-    let name = folder.file_name().expect("a folder has a name").to_string_lossy().into_owned();
+pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
+    let name = folder
+        .file_name()
+        .expect("a folder has a name")
+        .to_string_lossy()
+        .into_owned();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
         let path = entry.path();
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
             continue;
         };
         if pid == std::process::id() {
@@ -101,14 +111,17 @@ pub fn processes_of(folder: &Path) -> Vec<String> {
         let text = [read("cmdline"), read("environ")].concat();
         let cwd = std::fs::read_link(path.join("cwd")).unwrap_or_default();
         if String::from_utf8_lossy(&text).contains(&name) || cwd.to_string_lossy().contains(&name) {
-            found.push(format!("{pid}: {}", String::from_utf8_lossy(&read("cmdline")).replace('\0', " ")));
+            found.push(format!(
+                "{pid}: {}",
+                String::from_utf8_lossy(&read("cmdline")).replace('\0', " ")
+            ));
         }
     }
     found
 }
 
 /// Fails when a process or a data folder of the run is left.
-pub fn assert_nothing_left(folder: &Path) {
+pub(crate) fn assert_nothing_left(folder: &Path) {
     let left = processes_of(folder);
     assert!(left.is_empty(), "left behind: {left:#?}");
     let data = folder.join("out").join("data");

@@ -46,17 +46,32 @@ fn main() -> ExitCode {
 
 fn test() -> Result<(), Failed> {
     run("cargo fmt --all --check", &[])?;
-    run("cargo clippy --workspace --all-targets -- --deny warnings", &[])?;
+    run(
+        "cargo clippy --workspace --all-targets -- --deny warnings",
+        &[],
+    )?;
     run("cargo test --workspace", &[])?;
-    run("cargo doc --workspace --no-deps", &[("RUSTDOCFLAGS", "--deny warnings")])?;
-    run("cargo test --release --package comeback --test readme -- --include-ignored", &[])
+    run(
+        "cargo doc --workspace --no-deps",
+        &[("RUSTDOCFLAGS", "--deny warnings")],
+    )?;
+    run(
+        "cargo test --release --package comeback --test readme -- --include-ignored",
+        &[],
+    )
 }
 
 fn gallery() -> Result<(), Failed> {
     run("rm -rf reports/gallery", &[])?;
-    run("cargo run --release -- compare --seed 1 --out reports/gallery", &[])?;
+    run(
+        "cargo run --release -- compare --seed 1 --out reports/gallery",
+        &[],
+    )?;
     // The journal's operations are too many to keep; everything drawn from them stays.
-    run("rm -rf reports/gallery/operations.csv reports/gallery/logs", &[])
+    run(
+        "rm -rf reports/gallery/operations.csv reports/gallery/logs",
+        &[],
+    )
 }
 
 fn install() -> Result<(), Failed> {
@@ -72,7 +87,10 @@ fn install() -> Result<(), Failed> {
     let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
     run(&format!("{as_root}apt-get update --quiet"), &quiet)?;
     run(
-        &format!("{as_root}apt-get install --yes --quiet --no-install-recommends {}", missing.join(" ")),
+        &format!(
+            "{as_root}apt-get install --yes --quiet --no-install-recommends {}",
+            missing.join(" ")
+        ),
         &quiet,
     )
 }

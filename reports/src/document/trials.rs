@@ -76,7 +76,7 @@ pub(crate) fn table(run: &RunView<'_>) -> TrialTable {
 
 fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
-    let time = |time: Option<Time>| or_nothing(time.map(|time| moment(time)));
+    let time = |time: Option<Time>| or_nothing(time.map(moment));
     let window = if trial.control {
         &trial.errors.before
     } else {

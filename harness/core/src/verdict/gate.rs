@@ -177,7 +177,10 @@ impl TryFrom<String> for Gate {
             .find(|(known, _)| *known == name)
             .ok_or_else(|| {
                 let names: Vec<_> = METRICS.iter().map(|(name, _)| *name).collect();
-                wrong(format!("'{name}' is not a metric; there are {}", names.join(", ")))
+                wrong(format!(
+                    "'{name}' is not a metric; there are {}",
+                    names.join(", ")
+                ))
             })?;
         let bound = parse_bound(metric, text[at + sign.len()..].trim()).map_err(wrong)?;
         Ok(Self {
@@ -200,10 +203,14 @@ fn parse_bound(metric: Metric, text: &str) -> Result<f64, String> {
             Some(percent) => Ok(number(percent, "a share such as 0.1%")? / 100.0),
             None => number(text, "a share such as 0.001 or 0.1%"),
         },
-        Metric::Time(Time::OutageArea, _) => {
-            text.parse::<Span>().map(Span::as_secs).map_err(|error| error.to_string())
-        }
-        Metric::Time(_, _) => text.parse::<Span>().map(Span::as_ms).map_err(|error| error.to_string()),
+        Metric::Time(Time::OutageArea, _) => text
+            .parse::<Span>()
+            .map(Span::as_secs)
+            .map_err(|error| error.to_string()),
+        Metric::Time(_, _) => text
+            .parse::<Span>()
+            .map(Span::as_ms)
+            .map_err(|error| error.to_string()),
     }
 }
 
@@ -248,7 +255,9 @@ impl Gate {
             return Judged::Broken(format!("{found} of {at_risk}"));
         }
         if breaks(found) != breaks(found + open) {
-            return Judged::Unknown(format!("{found} of {at_risk} for certain, {open} undecided"));
+            return Judged::Unknown(format!(
+                "{found} of {at_risk} for certain, {open} undecided"
+            ));
         }
         Judged::Holds
     }
@@ -259,7 +268,11 @@ impl Gate {
             return Judged::Unknown("no operation was scheduled there: zero samples".to_owned());
         };
         // Requests of one crash stand or fall together: whole trials are resampled.
-        let interval = statistics::bca(&tallies, |drawn| pooled_rate(drawn).unwrap_or(0.0), BOOTSTRAP_SEED);
+        let interval = statistics::bca(
+            &tallies,
+            |drawn| pooled_rate(drawn).unwrap_or(0.0),
+            BOOTSTRAP_SEED,
+        );
         let (low, high) = interval.map_or((0.0, 1.0), |interval| (interval.low, interval.high));
         self.judge_interval(rate, (low.min(rate), high.max(rate)), |share| {
             format!("{:.3} %", share * 100.0)
@@ -281,7 +294,9 @@ impl Gate {
         match stat {
             Stat::Median => {
                 let Some(interval) = statistics::median_interval(samples) else {
-                    return Judged::Unknown(format!("a median's interval needs 6 trials, there are {n}"));
+                    return Judged::Unknown(format!(
+                        "a median's interval needs 6 trials, there are {n}"
+                    ));
                 };
                 let median = statistics::median(samples).unwrap_or(interval.low);
                 self.judge_interval(median, (interval.low, interval.high), show)
@@ -314,14 +329,19 @@ impl Gate {
     ) -> Judged {
         let found = || format!("{} [{}, {}]", show(figure), show(low), show(high));
         if self.relation == Relation::Equal {
-            return if figure == self.bound { Judged::Holds } else { Judged::Broken(found()) };
+            return if figure == self.bound {
+                Judged::Holds
+            } else {
+                Judged::Broken(found())
+            };
         }
         match [low, high].map(|end| self.relation.holds(end, self.bound)) {
             [true, true] => Judged::Holds,
             [false, false] => Judged::Broken(found()),
-            [true, false] | [false, true] => {
-                Judged::Unknown(format!("{} lies on both sides of the bound; more trials would tell", found()))
-            }
+            [true, false] | [false, true] => Judged::Unknown(format!(
+                "{} lies on both sides of the bound; more trials would tell",
+                found()
+            )),
         }
     }
 }
@@ -364,7 +384,12 @@ impl Count {
             Self::DuplicatedWrites => of_writes(writes.duplicated),
             Self::PhantomWrites => of_writes(writes.phantom),
             Self::Unrecovered => Tally {
-                found: u64::from(trial.chain.ready.is_none_or(|ready| ready.or_infinite().is_infinite())),
+                found: u64::from(
+                    trial
+                        .chain
+                        .ready
+                        .is_none_or(|ready| ready.or_infinite().is_infinite()),
+                ),
                 at_risk: 1,
                 open: 0,
             },
@@ -384,7 +409,8 @@ impl Part {
 
 impl Time {
     fn of(self, trial: &TrialAnalysis) -> Option<f64> {
-        let infinite = |time: Option<crate::analysis::Time>| time.map(crate::analysis::Time::or_infinite);
+        let infinite =
+            |time: Option<crate::analysis::Time>| time.map(crate::analysis::Time::or_infinite);
         match self {
             Self::Detect => trial.time_to_detect,
             Self::Restart => infinite(trial.chain.executed),

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, ArmAnalysis};
 
-pub use gate::{Gate, GateError};
 use gate::Judged;
+pub use gate::{Gate, GateError};
 
 /// The three verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -58,7 +58,11 @@ pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
         let about = |problem: &str| format!("{}: {problem}", arm.name);
         missing.extend(what_is_missing(arm).iter().map(|problem| about(problem)));
         if !gates.is_empty() {
-            missing.extend(what_a_control_refutes(arm).iter().map(|problem| about(problem)));
+            missing.extend(
+                what_a_control_refutes(arm)
+                    .iter()
+                    .map(|problem| about(problem)),
+            );
         }
         if arm.skipped.is_some() || arm.faulted().next().is_none() {
             continue;
@@ -67,7 +71,9 @@ pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
             match gate.judge(arm) {
                 Judged::Holds => {}
                 Judged::Broken(found) => broken.push(about(&format!("{gate} is broken: {found}"))),
-                Judged::Unknown(why) => missing.push(about(&format!("{gate} cannot be judged: {why}"))),
+                Judged::Unknown(why) => {
+                    missing.push(about(&format!("{gate} cannot be judged: {why}")))
+                }
             }
         }
     }
@@ -92,7 +98,11 @@ fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
         .trials
         .iter()
         .filter_map(|trial| {
-            let role = if trial.control { "control trial" } else { "trial" };
+            let role = if trial.control {
+                "control trial"
+            } else {
+                "trial"
+            };
             let reason = trial.void.as_ref()?;
             Some(format!("{role} {} does not count: {reason}", trial.id.0))
         })
@@ -102,7 +112,10 @@ fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
         return missing;
     }
     let (acknowledged, undecided) = arm.faulted().fold((0, 0), |(all, open), trial| {
-        (all + trial.sessions.acknowledged, open + trial.sessions.undecided)
+        (
+            all + trial.sessions.acknowledged,
+            open + trial.sessions.undecided,
+        )
     });
     if acknowledged > 0 && undecided == acknowledged {
         missing.push(format!("all {acknowledged} sessions are undecided"));

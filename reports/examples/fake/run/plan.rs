@@ -45,7 +45,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             lands_within: Span::from_secs(5),
         },
         load: Load {
-            workload: Workload::Sessions(SessionFlow {
+            workload: Workload::Sessions(Box::new(SessionFlow {
                 login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
                 act: Request::new("POST", "/visit"),
                 check: Request::new("GET", "/me"),
@@ -60,7 +60,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
                     check: 30,
                     logout: 0,
                 },
-            }),
+            })),
             clients: 200,
             rate: 200.0,
             arrivals: Arrivals::Poisson,
