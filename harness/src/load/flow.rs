@@ -163,7 +163,10 @@ impl Flow {
             };
             return failed(Outcome::Rejected, class);
         }
-        session.take_cookies(reply.cookies);
+        if step != Step::Logout {
+            // A logout takes the cookie away; the read-back must still show it, as a thief would.
+            session.take_cookies(reply.cookies);
+        }
         match (step, value) {
             // The end of a session and the final look are judged by the ledger, not here.
             (Step::Logout | Step::ReadBack, value) => Judgement {

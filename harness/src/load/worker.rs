@@ -131,20 +131,11 @@ impl Worker {
         ));
         while let Some(command) = commands.recv().await {
             match command {
-                Command::Open(answer) => {
-                    let opened = self.open().await;
-                    // The engine may have given up; then nobody wants to know.
-                    let _ = answer.send(opened);
-                }
+                Command::Open(answer) => unless_given_up(answer, self.open()).await,
                 Command::Run(start) => self.run_arrivals(start, &mut commands).await?,
-                Command::Stop(answer) => {
-                    self.settle().await;
-                    let _ = answer.send(self.shared.tally.get());
-                }
+                Command::Stop(answer) => unless_given_up(answer, self.stop()).await,
                 Command::ReadBack(until, answer) => {
-                    self.burst(|| Job::ReadBack { until }).await;
-                    self.hand_on();
-                    let _ = answer.send(());
+                    unless_given_up(answer, self.read_back(until)).await;
                 }
                 Command::Saturate => self.saturate(),
             }
@@ -210,11 +201,20 @@ impl Worker {
 
     async fn end_arrivals(&self, command: Option<Command>) -> io::Result<()> {
         if let Some(Command::Stop(answer)) = command {
-            self.settle().await;
-            self.hand_on();
-            let _ = answer.send(self.shared.tally.get());
+            unless_given_up(answer, self.stop()).await;
         }
         Ok(())
+    }
+
+    async fn stop(&self) -> Tally {
+        self.settle().await;
+        self.hand_on();
+        self.shared.tally.get()
+    }
+
+    async fn read_back(&self, until: Elapsed) {
+        self.burst(|| Job::ReadBack { until }).await;
+        self.hand_on();
     }
 
     fn saturate(&self) {
@@ -246,6 +246,17 @@ impl Worker {
 
     fn hand_on(&self) {
         hand_on(&self.shared, &self.sink);
+    }
+}
+
+/// Answers when the work is done, or leaves it when nobody waits for the answer any more: an interrupted run
+/// must not sit out the time-outs of a dead server.
+async fn unless_given_up<T>(mut answer: oneshot::Sender<T>, work: impl Future<Output = T>) {
+    tokio::select! {
+        biased;
+        () = answer.closed() => {}
+        // The one who asked may leave in this very moment.
+        done = work => drop(answer.send(done)),
     }
 }
 
