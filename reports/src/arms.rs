@@ -59,6 +59,11 @@ impl<'a> RunView<'a> {
     }
 
     /// How long recovery was waited for.
+    pub(crate) const fn has_gates(&self) -> bool {
+        !self.analysis.header.plan.gates.is_empty()
+    }
+
+    /// How long a recovery was waited for.
     pub(crate) const fn horizon(&self) -> Span {
         self.analysis.header.plan.windows.horizon
     }

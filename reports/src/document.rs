@@ -101,7 +101,7 @@ impl Document {
         Ok(Self {
             name: printable(&run.summary.name),
             outcome: verdict.outcome.name(),
-            headline: headline(verdict.outcome),
+            headline: headline(verdict.outcome, run.has_gates()),
             reasons: verdict
                 .reasons
                 .iter()
@@ -121,11 +121,14 @@ impl Document {
     }
 }
 
-const fn headline(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Pass => "Everything demanded of this run holds, on sufficient evidence.",
-        Outcome::Fail => "Something demanded of this run does not hold.",
-        Outcome::Inconclusive => "The evidence of this run does not suffice for a verdict.",
+const fn headline(outcome: Outcome, gated: bool) -> &'static str {
+    match (outcome, gated) {
+        (Outcome::Pass, true) => "Everything demanded of this run holds, on sufficient evidence.",
+        (Outcome::Pass, false) => {
+            "Everything was measured. This run demands nothing more: what was lost stands below."
+        }
+        (Outcome::Fail, _) => "Something demanded of this run does not hold.",
+        (Outcome::Inconclusive, _) => "The evidence of this run does not suffice for a verdict.",
     }
 }
 

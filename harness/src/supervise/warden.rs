@@ -2,7 +2,7 @@
 //!
 //! It holds the reading end of a pipe whose writing end only the harness has. The kernel closes that end
 //! with the harness, after SIGKILL too; the warden then kills every process of the run, removes the
-//! trials' data folders, and ends. Over the same pipe it is told what is started (see [`super::roster`]).
+//! trials' data folders, and ends. Over the same pipe it is told what is started (see `roster.rs`).
 
 use std::fs;
 use std::io::{self, BufRead};

@@ -1,12 +1,13 @@
-//! One demand on a run: how it is written, and whether it holds.
+//! One demand on a run: how it is written. Whether it holds is asked in [`judge`].
+
+mod judge;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{ArmAnalysis, ErrorTally, TrialAnalysis};
-use crate::statistics;
 use crate::units::Span;
+pub(super) use judge::Judged;
 
 /// Something demanded of every arm, such as `lost_sessions == 0` or `time_to_ready.median < 2s`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,16 +18,6 @@ pub struct Gate {
     /// In ms for times, in s for areas, as a share for rates.
     bound: f64,
     text: String,
-}
-
-/// Whether a gate holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Judged {
-    Holds,
-    /// With what was found.
-    Broken(String),
-    /// With what is missing.
-    Unknown(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,16 +184,19 @@ impl TryFrom<String> for Gate {
 }
 
 fn parse_bound(metric: Metric, text: &str) -> Result<f64, String> {
-    let number = |text: &str, hint: &str| match text.trim().parse::<f64>() {
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
-        Ok(_) | Err(_) => Err(format!("'{text}' is not a bound for it: write {hint}")),
-    };
+    let wrong = |hint: &str| format!("'{text}' is not a bound for it: write {hint}");
+    let number = |text: &str| text.trim().parse::<f64>().ok();
     match metric {
-        Metric::Count(_) => number(text, "a count such as 0"),
+        Metric::Count(_) => number(text)
+            .filter(|count| *count >= 0.0 && count.fract() == 0.0)
+            .ok_or_else(|| wrong("a count such as 0")),
+        // A share above one would hold whatever happens: most likely its % was forgotten.
         Metric::Rate(_) => match text.strip_suffix('%') {
-            Some(percent) => Ok(number(percent, "a share such as 0.1%")? / 100.0),
-            None => number(text, "a share such as 0.001 or 0.1%"),
-        },
+            Some(percent) => number(percent).map(|percent| percent / 100.0),
+            None => number(text),
+        }
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| wrong("a share such as 0.001 or 0.1%")),
         Metric::Time(Time::OutageArea, _) => text
             .parse::<Span>()
             .map(Span::as_secs)
@@ -211,226 +205,5 @@ fn parse_bound(metric: Metric, text: &str) -> Result<f64, String> {
             .parse::<Span>()
             .map(Span::as_ms)
             .map_err(|error| error.to_string()),
-    }
-}
-
-impl Relation {
-    fn holds(self, value: f64, bound: f64) -> bool {
-        match self {
-            Self::Less => value < bound,
-            Self::AtMost => value <= bound,
-            Self::Equal => value == bound,
-            Self::AtLeast => value >= bound,
-            Self::Greater => value > bound,
-        }
-    }
-}
-
-impl Gate {
-    /// Whether the gate holds for an arm that has trials.
-    pub(super) fn judge(&self, arm: &ArmAnalysis) -> Judged {
-        match self.metric {
-            Metric::Count(count) => self.judge_count(count, arm),
-            Metric::Rate(part) => self.judge_rate(part, arm),
-            Metric::Time(time, stat) => {
-                let samples: Vec<f64> = arm.faulted().filter_map(|trial| time.of(trial)).collect();
-                self.judge_time(stat, &samples, time.unit())
-            }
-        }
-    }
-
-    fn judge_count(&self, count: Count, arm: &ArmAnalysis) -> Judged {
-        let (mut found, mut at_risk, mut open) = (0, 0, 0);
-        for trial in arm.faulted() {
-            let tally = count.of(trial);
-            found += tally.found;
-            at_risk += tally.at_risk;
-            open += tally.open;
-        }
-        let breaks = |found: u64| !self.relation.holds(found as f64, self.bound);
-        if at_risk == 0 {
-            return Judged::Unknown("there was nothing to count: zero samples".to_owned());
-        }
-        if breaks(found) && breaks(found + open) {
-            return Judged::Broken(format!("{found} of {at_risk}"));
-        }
-        if breaks(found) != breaks(found + open) {
-            return Judged::Unknown(format!(
-                "{found} of {at_risk} for certain, {open} undecided"
-            ));
-        }
-        Judged::Holds
-    }
-
-    fn judge_rate(&self, part: Part, arm: &ArmAnalysis) -> Judged {
-        let tallies: Vec<&ErrorTally> = arm.faulted().map(|trial| part.of(trial)).collect();
-        let Some(rate) = pooled_rate(&tallies.iter().collect::<Vec<_>>()) else {
-            return Judged::Unknown("no operation was scheduled there: zero samples".to_owned());
-        };
-        // Requests of one crash stand or fall together: whole trials are resampled.
-        let interval = statistics::bca(
-            &tallies,
-            |drawn| pooled_rate(drawn).unwrap_or(0.0),
-            BOOTSTRAP_SEED,
-        );
-        let (low, high) = interval.map_or((0.0, 1.0), |interval| (interval.low, interval.high));
-        self.judge_interval(rate, (low.min(rate), high.max(rate)), |share| {
-            format!("{:.3} %", share * 100.0)
-        })
-    }
-
-    fn judge_time(&self, stat: Stat, samples: &[f64], unit: &str) -> Judged {
-        let show = |value: f64| {
-            if value.is_finite() {
-                format!("{value:.1} {unit}")
-            } else {
-                "beyond the horizon".to_owned()
-            }
-        };
-        if samples.is_empty() {
-            return Judged::Unknown("no trial has this figure: zero samples".to_owned());
-        }
-        let n = samples.len();
-        match stat {
-            Stat::Median => {
-                let Some(interval) = statistics::median_interval(samples) else {
-                    return Judged::Unknown(format!(
-                        "a median's interval needs 6 trials, there are {n}"
-                    ));
-                };
-                let median = statistics::median(samples).unwrap_or(interval.low);
-                self.judge_interval(median, (interval.low, interval.high), show)
-            }
-            Stat::P95 => match (
-                statistics::quantile(samples, 0.95),
-                statistics::quantile_upper_bound(samples, 0.95),
-            ) {
-                (Ok(p95), Ok(high)) => self.judge_interval(p95, (p95, high), show),
-                (Err(few), _) | (_, Err(few)) => Judged::Unknown(few.to_string()),
-            },
-            Stat::Max => {
-                let max = samples.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                if self.relation.holds(max, self.bound) {
-                    Judged::Holds
-                } else {
-                    Judged::Broken(format!("the largest of {n} is {}", show(max)))
-                }
-            }
-        }
-    }
-
-    /// Holds when the whole interval does, is broken when none of it does, else cannot be told. With an
-    /// equality only the figure itself is asked.
-    fn judge_interval(
-        &self,
-        figure: f64,
-        (low, high): (f64, f64),
-        show: impl Fn(f64) -> String,
-    ) -> Judged {
-        let found = || format!("{} [{}, {}]", show(figure), show(low), show(high));
-        if self.relation == Relation::Equal {
-            return if figure == self.bound {
-                Judged::Holds
-            } else {
-                Judged::Broken(found())
-            };
-        }
-        match [low, high].map(|end| self.relation.holds(end, self.bound)) {
-            [true, true] => Judged::Holds,
-            [false, false] => Judged::Broken(found()),
-            [true, false] | [false, true] => Judged::Unknown(format!(
-                "{} lies on both sides of the bound; more trials would tell",
-                found()
-            )),
-        }
-    }
-}
-
-/// Fixed, so that a stored run is always judged alike.
-const BOOTSTRAP_SEED: u64 = 1;
-
-fn pooled_rate(tallies: &[&&ErrorTally]) -> Option<f64> {
-    let failed: u64 = tallies.iter().map(|tally| tally.failures()).sum();
-    let scheduled: u64 = tallies.iter().map(|tally| tally.scheduled).sum();
-    (scheduled > 0).then(|| failed as f64 / scheduled as f64)
-}
-
-/// What a count found, out of how many that could have been, and how many are open.
-struct Tally {
-    found: u64,
-    at_risk: u64,
-    open: u64,
-}
-
-impl Count {
-    fn of(self, trial: &TrialAnalysis) -> Tally {
-        let (sessions, writes) = (&trial.sessions, &trial.writes);
-        let of_sessions = |found| Tally {
-            found,
-            at_risk: sessions.acknowledged,
-            open: sessions.undecided,
-        };
-        let of_writes = |found| Tally {
-            found,
-            at_risk: writes.acknowledged,
-            open: 0,
-        };
-        match self {
-            Self::LostSessions => of_sessions(sessions.lost),
-            Self::ResetSessions => of_sessions(sessions.reset),
-            Self::WrongIdentity => of_sessions(sessions.wrong_identity),
-            Self::ZombieSessions => of_sessions(sessions.zombie),
-            Self::LostWrites => of_writes(writes.lost),
-            Self::DuplicatedWrites => of_writes(writes.duplicated),
-            Self::PhantomWrites => of_writes(writes.phantom),
-            Self::Unrecovered => Tally {
-                found: u64::from(
-                    trial
-                        .chain
-                        .ready
-                        .is_none_or(|ready| ready.or_infinite().is_infinite()),
-                ),
-                at_risk: 1,
-                open: 0,
-            },
-        }
-    }
-}
-
-impl Part {
-    const fn of(self, trial: &TrialAnalysis) -> &ErrorTally {
-        match self {
-            Self::Before => &trial.errors.before,
-            Self::During => &trial.errors.during,
-            Self::After => &trial.errors.after,
-        }
-    }
-}
-
-impl Time {
-    fn of(self, trial: &TrialAnalysis) -> Option<f64> {
-        let infinite =
-            |time: Option<crate::analysis::Time>| time.map(crate::analysis::Time::or_infinite);
-        match self {
-            Self::Detect => trial.time_to_detect,
-            Self::Restart => infinite(trial.chain.executed),
-            Self::Listen => infinite(trial.chain.listening),
-            Self::Ready => infinite(trial.chain.ready),
-            Self::Steady => infinite(trial.time_to_steady),
-            Self::LongestGap => trial.longest_gap_ms,
-            Self::OutageArea => trial.outage_area_s,
-        }
-    }
-
-    const fn unit(self) -> &'static str {
-        match self {
-            Self::OutageArea => "s",
-            Self::Detect
-            | Self::Restart
-            | Self::Listen
-            | Self::Ready
-            | Self::Steady
-            | Self::LongestGap => "ms",
-        }
     }
 }

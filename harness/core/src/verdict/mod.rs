@@ -5,6 +5,8 @@
 //! count at once; times and rates are judged by their intervals (METHOD.md §4).
 
 mod gate;
+#[cfg(test)]
+mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,9 +69,15 @@ pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
         if arm.skipped.is_some() || arm.faulted().next().is_none() {
             continue;
         }
+        let (sessions, writes) = lost_without_a_fault(arm);
         for gate in gates {
             match gate.judge(arm) {
                 Judged::Holds => {}
+                Judged::Broken(found) if sessions + writes > 0 && gate.is_about_loss() => {
+                    missing.push(about(&format!(
+                        "{gate} cannot be judged: {found}, but not by the fault alone"
+                    )));
+                }
                 Judged::Broken(found) => broken.push(about(&format!("{gate} is broken: {found}"))),
                 Judged::Unknown(why) => {
                     missing.push(about(&format!("{gate} cannot be judged: {why}")))
@@ -129,13 +137,18 @@ fn what_a_control_refutes(arm: &ArmAnalysis) -> Vec<String> {
     if arm.skipped.is_none() && arm.controls().next().is_none() {
         refuted.push("there is no control trial to compare with".to_owned());
     }
-    let (sessions, writes) = arm.controls().fold((0, 0), |(sessions, writes), trial| {
-        (sessions + trial.sessions.lost, writes + trial.writes.lost)
-    });
+    let (sessions, writes) = lost_without_a_fault(arm);
     if sessions + writes > 0 {
         refuted.push(format!(
             "{sessions} sessions and {writes} writes were lost without any fault"
         ));
     }
     refuted
+}
+
+/// Sessions and writes that the control trials lost.
+fn lost_without_a_fault(arm: &ArmAnalysis) -> (u64, u64) {
+    arm.controls().fold((0, 0), |(sessions, writes), trial| {
+        (sessions + trial.sessions.lost, writes + trial.writes.lost)
+    })
 }
