@@ -1,6 +1,8 @@
 //! The README's commands do what it says. Those marked `console` in it are run here, in a folder of their
 //! own; the two that take minutes (the main job and the test command itself) are left to whoever runs them.
 
+// As its readers run it: optimized.
+#![cfg(not(debug_assertions))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

@@ -58,12 +58,12 @@ impl<'a> RunView<'a> {
         })
     }
 
-    /// How long recovery was waited for.
+    /// Whether the run demands anything.
     pub(crate) const fn has_gates(&self) -> bool {
         !self.analysis.header.plan.gates.is_empty()
     }
 
-    /// How long a recovery was waited for.
+    /// How long recovery was waited for.
     pub(crate) const fn horizon(&self) -> Span {
         self.analysis.header.plan.windows.horizon
     }

@@ -48,7 +48,8 @@ pub struct Arm {
 /// A server to start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// Program and arguments, no shell; `{port}`, `{data}` and `{replica}` are filled in at each start.
+    /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}` and `{comeback}` (this very program,
+    /// which holds the reference servers) are filled in at each start.
     pub command: Vec<String>,
     /// Additional environment variables; the same placeholders are filled in.
     pub environment: BTreeMap<String, String>,

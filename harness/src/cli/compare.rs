@@ -54,15 +54,10 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
     if chosen.is_empty() {
         chosen.extend(comeback_targets::all().iter().filter(|target| !target.zoo));
     }
-    let program = std::env::current_exe()?;
-    let program = program.to_string_lossy();
     let size = size(args.quick, args.options.horizon);
     Ok(Plan {
         name: "compare".to_owned(),
-        arms: chosen
-            .into_iter()
-            .map(|target| arm(target, &program))
-            .collect(),
+        arms: chosen.into_iter().map(arm).collect(),
         trials: args.options.trials.unwrap_or(size.trials),
         controls: 1,
         fault: Fault {
@@ -106,9 +101,9 @@ const fn size(quick: bool, horizon: Span) -> Size {
     }
 }
 
-fn arm(target: &comeback_targets::Target, program: &str) -> Arm {
+fn arm(target: &comeback_targets::Target) -> Arm {
     let command = [
-        program,
+        "{comeback}",
         "serve",
         target.name,
         "--port",

@@ -144,10 +144,13 @@ impl Launch<'_> {
         let data = std::path::absolute(self.data).unwrap_or_else(|_| self.data.to_owned());
         let port = self.port.to_string();
         let replica = self.replica.to_string();
+        // The reference servers live in this program; where it lies is not the plan's business.
+        let own = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("comeback"));
         let values = [
             ("port", OsStr::new(&port)),
             ("data", data.as_os_str()),
             ("replica", OsStr::new(&replica)),
+            ("comeback", own.as_os_str()),
         ];
         let mut words = self
             .target

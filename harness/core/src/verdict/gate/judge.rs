@@ -119,7 +119,7 @@ impl Gate {
         }
         let value = pooled_rate(&tallies.iter().collect::<Vec<_>>());
         // Requests of one crash stand or fall together: whole trials are resampled.
-        let interval = statistics::bca(&tallies, |drawn| pooled_rate(drawn), BOOTSTRAP_SEED);
+        let interval = statistics::bca(&tallies, pooled_rate, BOOTSTRAP_SEED);
         // Without an interval nothing is known but that it is a share.
         let (low, high) = interval.map_or((0.0, 1.0), |interval| (interval.low, interval.high));
         // One failure is enough to refute that nothing fails.

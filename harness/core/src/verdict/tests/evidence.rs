@@ -1,0 +1,243 @@
+//! What keeps a run from passing, whatever is demanded of it.
+
+use super::*;
+use crate::event::EventKind;
+use Outcome::{Fail, Inconclusive, Pass};
+
+#[test]
+fn a_run_without_gates_passes_when_every_arm_was_measured() {
+    let second = |told: Told| Told { arm: 1, ..told };
+    let trials = [faulted(), second(faulted().with(&[Fate::Lost])), control()];
+    check(&verdict_on(&journal(&trials), &[]), Pass, &[]);
+    // What was lost is a measurement, and nothing to compare it with is needed.
+    check(&verdict_on(&journal(&trials[..2]), &[]), Pass, &[]);
+    check(
+        &verdict_on(&journal(&[faulted(), second(control())]), &[]),
+        Inconclusive,
+        &["second: no trial with a fault counts"],
+    );
+}
+
+#[test]
+fn a_run_with_gates_passes_when_they_hold() {
+    let gates = ["lost_sessions == 0", "lost_writes == 0", "unrecovered == 0"];
+    check(&verdict(&[faulted()], &gates), Pass, &[]);
+}
+
+#[test]
+fn a_skipped_arm_is_inconclusive_and_its_gates_are_not_asked() {
+    let mut journal = journal(&[
+        faulted(),
+        control(),
+        Told {
+            arm: 1,
+            ..control()
+        },
+    ]);
+    journal.header.plan.arms[1].skip = Some("there is no compiler".to_owned());
+    for gates in [&[][..], &["unrecovered == 0"]] {
+        check(
+            &verdict_on(&journal, gates),
+            Inconclusive,
+            &["second: skipped: there is no compiler"],
+        );
+    }
+}
+
+#[test]
+fn a_trial_that_does_not_count_makes_the_run_inconclusive() {
+    let missed = Told {
+        landed: false,
+        ..faulted()
+    };
+    let slow = Told {
+        unsent: (11, 100),
+        ..faulted()
+    };
+    let idle = Told {
+        unsent: (0, 0),
+        ..faulted()
+    };
+    for (void, reason) in [
+        (missed, "the fault did not land: it ran on"),
+        (
+            slow,
+            "only 89.0 % of the 100 operations the baseline scheduled were sent; the floor is 90 %",
+        ),
+        (idle, "no operation in the baseline: zero samples"),
+    ] {
+        let about = format!("first: trial 1 does not count: {reason}");
+        for gates in [&[][..], &["lost_sessions == 0"]] {
+            let verdict = verdict(&[faulted(), void.clone()], gates);
+            check(&verdict, Inconclusive, &[&about]);
+        }
+        let about = format!("first: control trial 1 does not count: {reason}");
+        // Without a fault everything is baseline.
+        let void = Told {
+            control: true,
+            failed: (0, 0),
+            ..void
+        };
+        if void.landed {
+            check(&verdict(&[faulted(), void], &[]), Inconclusive, &[&about]);
+        }
+    }
+}
+
+#[test]
+fn a_load_just_at_its_floor_passes() {
+    let slow = Told {
+        unsent: (10, 100),
+        ..faulted()
+    };
+    check(&verdict(&[slow], &["lost_sessions == 0"]), Pass, &[]);
+}
+
+#[test]
+fn what_a_trial_that_does_not_count_lost_breaks_nothing() {
+    let void = Told {
+        unsent: (50, 100),
+        ..faulted()
+    };
+    let gates = [
+        "lost_sessions == 0",
+        "unrecovered == 0",
+        "time_to_ready.max < 1s",
+    ];
+    for void in [void.clone().with(&[Fate::Lost]), void.ready(None)] {
+        let verdict = verdict(&[faulted(), void], &gates);
+        assert_eq!((verdict.outcome, verdict.reasons.len()), (Inconclusive, 1));
+    }
+}
+
+#[test]
+fn a_run_without_a_trial_or_an_arm_is_inconclusive() {
+    let none = "first: no trial with a fault counts";
+    check(&verdict(&[], &[]), Inconclusive, &[none]);
+    check(
+        &verdict(&[], &["lost_sessions == 0"]),
+        Inconclusive,
+        &[none],
+    );
+    let mut nothing = journal(&[]);
+    nothing.header.plan.arms.clear();
+    check(
+        &verdict_on(&nothing, &[]),
+        Inconclusive,
+        &["there is no arm"],
+    );
+}
+
+#[test]
+fn sessions_of_which_nobody_knows_what_became_are_inconclusive() {
+    let all = "first: all 4 sessions are undecided";
+    let trials = [
+        faulted().with(&[Fate::Undecided; 2]),
+        faulted().with(&[Fate::Undecided; 2]),
+    ];
+    check(&verdict(&trials, &[]), Inconclusive, &[all]);
+    let one_known = [faulted(), faulted().with(&[Fate::Undecided; 2])];
+    check(&verdict(&one_known, &[]), Pass, &[]);
+}
+
+#[test]
+fn an_interrupted_run_is_inconclusive_unless_something_was_broken_before() {
+    let mut interrupted = journal(&[faulted().with(&[Fate::Lost]), control()]);
+    interrupted.events.last_mut().unwrap().kind = EventKind::RunInterrupted;
+    let said = "the run was interrupted";
+    check(&verdict_on(&interrupted, &[]), Inconclusive, &[said]);
+    check(
+        &verdict_on(&interrupted, &["lost_sessions == 0"]),
+        Fail,
+        &["first: lost_sessions == 0 is broken: 1 of 1", said],
+    );
+}
+
+#[test]
+fn gates_without_a_control_trial_are_inconclusive() {
+    check(
+        &verdict_on(&journal(&[faulted()]), &["lost_sessions == 0"]),
+        Inconclusive,
+        &["first: there is no control trial to compare with"],
+    );
+}
+
+#[test]
+fn what_is_lost_without_a_fault_is_not_blamed_on_one() {
+    let control = control().with(&[Fate::Lost, Fate::Finds(1)]);
+    let refuted = "first: 1 sessions and 1 writes were lost without any fault";
+    let judged = |told: Told, gates: &[&str]| verdict(&[told, control.clone()], gates);
+    check(
+        &judged(faulted(), &["lost_sessions == 0"]),
+        Inconclusive,
+        &[refuted],
+    );
+    check(
+        &judged(
+            faulted().with(&[Fate::Lost, Fate::Finds(0)]),
+            &[
+                "lost_sessions == 0",
+                "reset_sessions == 0",
+                "lost_writes == 0",
+            ],
+        ),
+        Inconclusive,
+        &[
+            refuted,
+            "first: lost_sessions == 0 cannot be judged: 1 of 2, but not by the fault alone",
+            "first: reset_sessions == 0 cannot be judged: 1 of 2, but not by the fault alone",
+            "first: lost_writes == 0 cannot be judged: 2 of 2, but not by the fault alone",
+        ],
+    );
+    // What has nothing to do with the loss fails all the same; so does what no cause excuses.
+    check(
+        &judged(
+            faulted().with(&[Fate::Anothers]),
+            &["time_to_ready.max < 1ms", "wrong_identity == 0"],
+        ),
+        Fail,
+        &[
+            "first: time_to_ready.max < 1ms is broken: 98.0 ms",
+            "first: wrong_identity == 0 is broken: 1 of 1",
+            refuted,
+        ],
+    );
+    check(&judged(faulted(), &[]), Pass, &[]);
+}
+
+#[test]
+fn fail_beats_inconclusive_and_what_failed_comes_first() {
+    let of_second = |told: Told| Told { arm: 1, ..told };
+    let missed = Told {
+        landed: false,
+        ..faulted()
+    };
+    let trials = [
+        faulted(),
+        missed,
+        control(),
+        of_second(faulted().with(&[Fate::Lost])),
+        of_second(control()),
+    ];
+    check(
+        &verdict_on(
+            &journal(&trials),
+            &["lost_sessions == 0", "time_to_ready.median < 1s"],
+        ),
+        Fail,
+        &[
+            "second: lost_sessions == 0 is broken: 1 of 1",
+            "first: trial 1 does not count: the fault did not land: it ran on",
+            "first: time_to_ready.median < 1s cannot be judged: a median's interval needs 6 trials, there are 1",
+            "second: time_to_ready.median < 1s cannot be judged: a median's interval needs 6 trials, there are 1",
+        ],
+    );
+}
+
+#[test]
+fn outcomes_have_the_names_of_the_document() {
+    for outcome in [Pass, Fail, Inconclusive] {
+        let written = serde_json::to_string(&outcome).unwrap();
+        assert_eq!(written, format!("\"{}\"", outcome.name()));
+    }
+}

@@ -1,0 +1,53 @@
+//! From a made-up journal through the analysis to a verdict.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod counts;
+mod evidence;
+mod figures;
+mod random;
+mod told;
+mod written;
+
+use super::{Gate, Outcome, Verdict, judge};
+use crate::analysis::analyze;
+use crate::journal::Journal;
+use told::{Fate, Told, control, faulted, journal};
+
+fn gate(text: &str) -> Gate {
+    Gate::try_from(text.to_owned()).unwrap()
+}
+
+fn verdict_on(journal: &Journal, gates: &[&str]) -> Verdict {
+    let gates: Vec<Gate> = gates.iter().map(|text| gate(text)).collect();
+    judge(&analyze(journal), &gates)
+}
+
+/// Judges a run of these trials and of a sound control trial.
+fn verdict(trials: &[Told], gates: &[&str]) -> Verdict {
+    let mut trials = trials.to_vec();
+    trials.push(control());
+    verdict_on(&journal(&trials), gates)
+}
+
+#[track_caller]
+fn check(verdict: &Verdict, outcome: Outcome, reasons: &[&str]) {
+    assert_eq!(verdict.reasons, reasons);
+    assert_eq!(verdict.outcome, outcome);
+}
+
+/// One gate on these trials, and what is said of it.
+#[track_caller]
+fn check_gate(trials: &[Told], gate: &str, outcome: Outcome, said: &str) {
+    let reasons = match outcome {
+        Outcome::Pass => Vec::new(),
+        Outcome::Fail => vec![format!("first: {gate} is broken: {said}")],
+        Outcome::Inconclusive => vec![format!("first: {gate} cannot be judged: {said}")],
+    };
+    let verdict = verdict(trials, &[gate]);
+    assert_eq!(
+        (verdict.outcome, verdict.reasons),
+        (outcome, reasons),
+        "{gate}"
+    );
+}

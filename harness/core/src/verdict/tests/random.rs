@@ -1,0 +1,125 @@
+//! Whatever the trials were: no pass against the evidence, and none without it.
+
+use super::*;
+use Fate::{Anothers, Finds, Lost, Phantom, Undecided, Zombie};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn fates() -> impl Strategy<Value = Vec<Fate>> {
+    let odd = select(vec![
+        Lost,
+        Finds(0),
+        Anothers,
+        Undecided,
+        Zombie,
+        Finds(2),
+        Phantom,
+    ]);
+    vec(prop_oneof![12 => Just(Finds(1)), 1 => odd], 0..5)
+}
+
+prop_compose! {
+    fn trial()(
+        fates in fates(),
+        control in prop::bool::weighted(0.2),
+        ready in option::weighted(0.97, 20..2_000_u64),
+        landed in prop::bool::weighted(0.97),
+        failed in prop_oneof![8 => Just(0), 1 => 0..20_u64],
+    ) -> Told {
+        Told {
+            control,
+            landed,
+            // A trial without a fault never fell.
+            ready: ready.or(control.then_some(98)),
+            ..faulted().with(&fates).fails_after(failed, 20)
+        }
+    }
+}
+
+/// Whether a session is counted.
+type Counts = fn(Fate) -> bool;
+
+/// Every count by its name, with what a session of a trial that recovered adds to it.
+const COUNTS: [(&str, Counts); 7] = [
+    ("lost_sessions", |fate| fate == Lost),
+    ("reset_sessions", |fate| fate == Finds(0)),
+    ("wrong_identity", |fate| fate == Anothers),
+    ("zombie_sessions", |fate| fate == Zombie),
+    ("lost_writes", |fate| {
+        matches!(fate, Lost | Finds(0) | Anothers)
+    }),
+    ("duplicated_writes", |fate| fate == Finds(2)),
+    ("phantom_writes", |fate| fate == Phantom),
+];
+
+fn found(trial: &Told, counts: Counts) -> usize {
+    match trial.ready {
+        Some(_) => trial.fates.iter().filter(|fate| counts(**fate)).count(),
+        None => 0,
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_run_passes_in_which_a_counted_trial_breaks_a_count(
+        trials in vec(trial(), 1..6),
+        (name, counts) in select(COUNTS.to_vec()),
+        bound in 0..3_usize,
+    ) {
+        let verdict = verdict(&trials, &[&format!("{name} <= {bound}")]);
+        let counted = || trials.iter().filter(|trial| !trial.control && trial.landed);
+        let (mut all, mut sessions, mut undecided) = (0, 0, 0);
+        for trial in counted() {
+            let found = found(trial, counts);
+            prop_assert!(found <= bound || verdict.outcome != Outcome::Pass, "{:?}", verdict);
+            all += found;
+            let alive = trial.fates.iter().filter(|fate| **fate != Zombie).count();
+            let unanswered = trial.fates.iter().filter(|fate| **fate == Undecided).count();
+            sessions += alive;
+            undecided += if trial.ready.is_some() { unanswered } else { alive };
+        }
+        let lossy_control = trials.iter().any(|trial| {
+            trial.control && trial.fates.iter().any(|fate| matches!(fate, Lost | Finds(0) | Anothers))
+        });
+        if all > bound && !lossy_control {
+            prop_assert_eq!(verdict.outcome, Outcome::Fail, "{:?}", verdict);
+        }
+        if verdict.outcome == Outcome::Pass {
+            prop_assert!(all <= bound && !lossy_control);
+            prop_assert!(sessions + all > 0, "zero samples: {verdict:?}");
+            let open = if name.ends_with("sessions") || name == "wrong_identity" { undecided } else { 0 };
+            prop_assert!(all + open <= bound && (undecided == 0 || undecided < sessions));
+            prop_assert!(trials.iter().all(|trial| trial.control || trial.landed));
+        }
+    }
+
+    #[test]
+    fn reasons_are_given_exactly_when_a_run_does_not_pass(
+        trials in vec(trial(), 0..8),
+        gates in vec(select(vec![
+            "lost_sessions == 0",
+            "unrecovered == 0",
+            "time_to_ready.median < 1s",
+            "time_to_ready.max <= 1500ms",
+            "time_to_steady.max < 2s",
+            "outage_area.p95 < 1s",
+            "error_rate.before == 0",
+        ]), 0..4),
+    ) {
+        let verdict = verdict(&trials, &gates);
+        prop_assert_eq!(verdict.reasons.is_empty(), verdict.outcome == Outcome::Pass);
+        let broken = |reason: &String| reason.contains(" is broken: ");
+        let failed = verdict.reasons.iter().filter(|reason| broken(reason)).count();
+        prop_assert_eq!(failed > 0, verdict.outcome == Outcome::Fail);
+        prop_assert!(verdict.reasons[..failed].iter().all(broken), "{:?}", verdict);
+    }
+
+    #[test]
+    fn no_text_makes_the_reading_of_a_gate_panic(text in "\\PC{0,40}", bound in "\\PC{0,12}") {
+        let _ = Gate::try_from(text);
+        let _ = Gate::try_from(format!("error_rate.after <= {bound}"));
+        let _ = Gate::try_from(format!("time_to_ready.max < {bound}"));
+    }
+}
