@@ -1,6 +1,10 @@
 //! The HTML report in a real browser: it fits a phone, follows the dark mode, and needs nothing from outside.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may panic, and says when it is skipped"
+)]
 
 mod support;
 
@@ -34,19 +38,37 @@ frame.srcdoc = REPORT;
 </script>"#;
 
 fn is_installed() -> bool {
-    let version = Command::new(BROWSER).arg("--version").stdout(Stdio::null()).status();
+    let version = Command::new(BROWSER)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
     version.is_ok_and(|status| status.success())
 }
 
 fn look(folder: &Path, report: &str, scheme: &str) -> Value {
     // A script's text must not hold the end of a script.
     let report = serde_json::to_string(report).unwrap().replace("</", "<\\/");
-    let page = PAGE.replace("WIDTH", &PHONE_PX.to_string()).replace("REPORT", &report);
+    let page = PAGE
+        .replace("WIDTH", &PHONE_PX.to_string())
+        .replace("REPORT", &report);
     std::fs::write(folder.join("page.html"), page).unwrap();
     let output = Command::new(BROWSER)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-quic"])
-        .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-sync",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-quic",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.join("profile").display()
+        ))
         .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
         .args(["--virtual-time-budget=10000", "--dump-dom"])
         .arg(format!("file://{}", folder.join("page.html").display()))
@@ -54,14 +76,21 @@ fn look(folder: &Path, report: &str, scheme: &str) -> Value {
         .output()
         .unwrap();
     let dom = String::from_utf8(output.stdout).unwrap();
-    let seen = dom.split("<pre id=\"seen\">").nth(1).unwrap().split("</pre>").next().unwrap();
+    let seen = dom
+        .split("<pre id=\"seen\">")
+        .nth(1)
+        .unwrap()
+        .split("</pre>")
+        .next()
+        .unwrap();
     serde_json::from_str(seen).unwrap_or_else(|_| panic!("the page did not load: {seen}"))
 }
 
 #[test]
 fn the_report_fits_a_phone_in_light_and_dark_and_loads_nothing() {
     if !is_installed() {
-        let why = format!("skipped: {BROWSER} is not installed (`cargo xtask install` installs it)");
+        let why =
+            format!("skipped: {BROWSER} is not installed (`cargo xtask install` installs it)");
         assert!(std::env::var_os("CI").is_none(), "{why}");
         eprintln!("{why}");
         return;
@@ -73,7 +102,10 @@ fn the_report_fits_a_phone_in_light_and_dark_and_loads_nothing() {
     let [light, dark] = ["1", "0"].map(|scheme| look(run.folder.path(), &report, scheme));
     for seen in [&light, &dark] {
         let width = seen["width"].as_u64().unwrap();
-        assert!((1..=PHONE_PX).contains(&width), "wider than the phone: {seen}");
+        assert!(
+            (1..=PHONE_PX).contains(&width),
+            "wider than the phone: {seen}"
+        );
         assert_eq!(seen["charts"], 5, "{seen}");
         assert!(seen["rows"].as_u64().unwrap() > 2, "{seen}");
         assert_eq!(seen["outside"], 0, "{seen}");

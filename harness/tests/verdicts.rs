@@ -220,3 +220,70 @@ fn a_service_that_does_not_come_back_fails_the_run() {
     ]);
     assert_eq!(run.code(), 1, "{}", run.printed());
 }
+
+/// A short run of a server by hand: `GET /health`, one trial.
+fn run_by_hand(target: &str, more: &[&str]) -> Run {
+    // A later --get takes the place of this one.
+    let mut words = vec![
+        "run",
+        "--get",
+        "/health",
+        "--trials",
+        "1",
+        "--horizon",
+        "1500ms",
+        "--out",
+        "out",
+        "--quiet",
+    ];
+    words.extend(more);
+    words.extend([
+        "--",
+        support::PROGRAM,
+        "serve",
+        target,
+        "--port",
+        "{port}",
+        "--data",
+        "{data}",
+    ]);
+    run(&words)
+}
+
+#[test]
+fn a_service_that_comes_back_and_dies_again_fails_the_run() {
+    let run = run_by_hand("dies-again", &[]);
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    assert_eq!(run.summary().arms[0].status, Status::Measured);
+}
+
+#[test]
+fn an_orphan_is_no_recovery_whatever_readiness_asked() {
+    for ready in ["tcp", "http:/health"] {
+        for boot_header in [&["--boot-header", "x-boot-id"][..], &[]] {
+            let run = run_by_hand(
+                "orphan-keeps-port",
+                &[&["--ready", ready], boot_header].concat(),
+            );
+            // By hand the worker belongs to the server: it is known before the fault, and never counts after.
+            assert_ne!(run.code(), 0, "{ready} {boot_header:?}: {}", run.printed());
+            assert_eq!(run.summary().arms[0].time_to_ready_ms.median, None);
+        }
+    }
+}
+
+#[test]
+fn a_boot_header_that_never_changes_is_inconclusive_not_a_failure() {
+    let run = run_by_hand("token", &["--boot-header", "content-type"]);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    let reasons = run.summary().reasons.join("\n");
+    assert!(reasons.contains("does not change"), "{reasons}");
+}
+
+#[test]
+fn a_server_that_never_worked_is_inconclusive() {
+    let run = run_by_hand("token", &["--get", "/nothing", "--ready", "tcp"]);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    let reasons = run.summary().reasons.join("\n");
+    assert!(reasons.contains("did not work before"), "{reasons}");
+}

@@ -113,6 +113,11 @@ const TARGETS: &[Target] = &[
         zoo::dies::start_at_restart,
     ),
     planted(
+        "dies-again",
+        "memory that aborts 300 ms after every start but the first",
+        zoo::dies_again::start,
+    ),
+    planted(
         "wrong-answer",
         "memory that answers every 50th visit 1000 too high",
         zoo::wrong_answer::start,

@@ -20,7 +20,7 @@ use crate::schedule::Schedule;
 pub const VERSION: u32 = 1;
 
 /// The columns of the operations file.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "trial",
     "client",
     "generation",
@@ -34,6 +34,7 @@ const COLUMNS: [&str; 13] = [
     "status",
     "value",
     "boot",
+    "unframed",
 ];
 
 /// The first line: what was to happen, where, and when.
@@ -275,6 +276,7 @@ mod tests {
             status: Some(200),
             value: None,
             boot: Some(BootId::from_header(b"first")),
+            unframed: false,
         }
     }
 
@@ -403,8 +405,8 @@ mod tests {
         check_refused(
             &events,
             &operations[first + 1..],
-            "operations line 2",
-            "missing field",
+            "operations line 1",
+            "the columns",
         );
     }
 
@@ -446,6 +448,7 @@ mod tests {
                 status,
                 value,
                 boot: boot.map(|bytes| BootId::from_header(&bytes)),
+                unframed: false,
             }
         }
     }

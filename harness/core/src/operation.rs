@@ -38,6 +38,8 @@ pub struct Operation {
     pub value: Option<u64>,
     /// Which process answered, if it says so.
     pub boot: Option<BootId>,
+    /// The reply's body had no length and ended with the connection, as it does when the server is killed.
+    pub unframed: bool,
 }
 
 impl Operation {

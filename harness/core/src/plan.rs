@@ -416,6 +416,14 @@ impl Plan {
         if windows.horizon == Span::ZERO {
             return wrong("horizon", "must be longer than 0s");
         }
+        for arm in &self.arms {
+            if arm.target.restart_after >= windows.horizon {
+                return wrong(
+                    "horizon",
+                    "must be longer than the pause before the restart",
+                );
+            }
+        }
         Ok(())
     }
 }
@@ -495,7 +503,7 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 11] = [
+        let cases: [(&str, Spoil); 12] = [
             ("arms", |plan| plan.arms.clear()),
             ("arms", |plan| plan.arms[1].name = "first".to_owned()),
             ("command", |plan| plan.arms[0].target.command.clear()),
@@ -509,6 +517,9 @@ mod tests {
             }),
             ("settle", |plan| plan.windows.settle = Span::from_ms(10)),
             ("horizon", |plan| plan.windows.horizon = Span::ZERO),
+            ("horizon", |plan| {
+                plan.arms[1].target.restart_after = plan.windows.horizon;
+            }),
         ];
         assert_eq!(test_plan().validate(), Ok(()));
         for (field, spoil) in cases {

@@ -132,9 +132,14 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the command line's own messages")]
 fn complain(error: &CliError) {
-    eprintln!("comeback: {}", printable(&error.to_string()));
+    use std::io::Write;
+    // A reader that went away is no failure.
+    let _ = writeln!(
+        std::io::stderr(),
+        "comeback: {}",
+        printable(&error.to_string())
+    );
 }
 
 /// Prints a line on stdout; a reader that went away (`| head`) is no failure.

@@ -24,7 +24,7 @@ comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server"
 )]
 pub(super) struct Args {
     /// Path the load asks for
-    #[arg(long, value_name = "PATH", default_value = "/")]
+    #[arg(long, value_name = "PATH", default_value = "/", overrides_with = "get")]
     get: String,
     /// When the server is up: http:PATH, tcp, or log:TEXT [default: http:<the path of --get>]
     #[arg(long, value_name = "PROBE", value_parser = parse_ready)]

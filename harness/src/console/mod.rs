@@ -2,7 +2,7 @@
 //!
 //! On a terminal a bar with what is happening now and the time left; elsewhere a line for each trial.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use comeback_core::event::{Event, EventKind};
@@ -122,12 +122,12 @@ impl Progress {
         }
     }
 
-    #[expect(clippy::print_stderr, reason = "this room is what speaks on stderr")]
     fn say(&self, line: &str) {
         let line = crate::supervise::output::printable(line);
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            // A reader that went away is no failure.
+            None => drop(writeln!(std::io::stderr(), "{line}")),
         }
     }
 }

@@ -24,8 +24,10 @@ pub enum EngineError {
     Load(LoadError),
     /// A process could not be watched or signalled.
     Process(io::Error),
-    /// The kernel has no timer for the recovery probe.
-    Timer(io::Error),
+    /// The recovery probe got no timer, descriptor or local port.
+    Probe(io::Error),
+    /// The journal is not written any more; its own error tells why.
+    Journal,
 }
 
 impl fmt::Display for EngineError {
@@ -39,7 +41,8 @@ impl fmt::Display for EngineError {
             Self::Port(_) => f.write_str("failed to find a free port on 127.0.0.1"),
             Self::Load(_) => f.write_str("the load generator failed"),
             Self::Process(_) => f.write_str("failed to watch or signal a process of the target"),
-            Self::Timer(_) => f.write_str("failed to wait on a kernel timer"),
+            Self::Probe(_) => f.write_str("the recovery probe failed"),
+            Self::Journal => f.write_str("the journal is not written any more"),
         }
     }
 }
@@ -48,8 +51,9 @@ impl std::error::Error for EngineError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Folder { cause, .. } => Some(cause),
-            Self::Port(cause) | Self::Process(cause) | Self::Timer(cause) => Some(cause),
+            Self::Port(cause) | Self::Process(cause) | Self::Probe(cause) => Some(cause),
             Self::Load(cause) => Some(cause),
+            Self::Journal => None,
         }
     }
 }

@@ -66,6 +66,9 @@ pub async fn run(
         }
     }
     for planned in &schedule.trials {
+        if site.recorder.is_broken() {
+            return Err(EngineError::Journal);
+        }
         let arm = &plan.arms[planned.arm.0 as usize];
         let ended = tokio::select! {
             biased;

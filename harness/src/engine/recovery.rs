@@ -1,12 +1,12 @@
 //! Recovery: the target is started again, and probed until its new process answers correctly.
 
-use comeback_core::event::{EventKind, ExitCause};
+use comeback_core::event::EventKind;
 use comeback_core::ids::{BootId, Incarnation};
 use comeback_core::units::{Elapsed, Span};
 
 use super::EngineError;
-use super::trial::{Early, Trial};
-use crate::load::probe::{Probe, ProbeSetup, Recovered, Seen};
+use super::trial::{Early, Trial, aborted};
+use crate::load::probe::{Probe, ProbeError, ProbeSetup, Recovered, Seen};
 use crate::supervise::ownership;
 use crate::supervise::process::Process;
 
@@ -14,12 +14,6 @@ use crate::supervise::process::Process;
 pub(super) struct Fallen {
     /// T0: the exit was confirmed.
     pub(super) at: Elapsed,
-}
-
-/// How the watch over a recovery ended.
-enum Watched {
-    Recovered(Recovered),
-    HorizonReached,
 }
 
 /// Starts the target again and waits for its first correct reply; whether there was one in time.
@@ -36,25 +30,24 @@ pub(super) async fn run(
     }
     let incarnation = Incarnation(process.incarnation().0 + 1);
     *process = trial.launch(incarnation).map_err(Early::Target)?;
-    let old_boots: Vec<BootId> = boot.into_iter().collect();
-    let mut probe = Probe::new(ProbeSetup {
+    let probe = Probe::new(ProbeSetup {
         load: &trial.plan.load,
         port: trial.port,
         boot_header: target.boot_header.as_deref(),
-        old_boots: &old_boots,
+        old_boot: boot,
         since: fallen.at,
         clock: trial.site.clock,
     })
-    .map_err(EngineError::Timer)?;
-    let watched = watch(trial, process, &mut probe, fallen.at).await?;
+    .map_err(EngineError::Probe)?;
+    let watched = watch(trial, process, &probe, fallen.at).await?;
     let seen = probe.seen();
-    record_accept(trial, seen);
     let survivors = trial.site.tag.members_before(trial.planned.id, incarnation);
     if !survivors.is_empty() {
         trial.record(EventKind::SurvivorsFound { pids: survivors });
     }
     let recovered = match watched {
-        Watched::Recovered(Recovered { at, evidence }) => {
+        Some(Recovered { at, evidence }) => {
+            record_accept(trial, &seen);
             let kind = EventKind::FirstCorrect {
                 last_failed_us: seen.last_failed,
                 evidence,
@@ -66,7 +59,11 @@ pub(super) async fn run(
                 .event_at(at, Some(trial.planned.id), kind);
             true
         }
-        Watched::HorizonReached => {
+        None => {
+            // Nobody answered: who accepted is known only by who holds the port.
+            if owner_of(trial, incarnation).is_ok() {
+                record_accept(trial, &seen);
+            }
             trial.record(EventKind::NotRecovered {
                 last_failure: seen.last_failure.clone().unwrap_or_default(),
                 probes: seen.probes,
@@ -82,30 +79,23 @@ pub(super) async fn run(
 async fn watch(
     trial: &Trial<'_>,
     process: &mut Process,
-    probe: &mut Probe<'_>,
+    probe: &Probe<'_>,
     since: Elapsed,
-) -> Result<Watched, EngineError> {
+) -> Result<Option<Recovered>, Early> {
     let horizon = trial.site.clock.instant(since + trial.plan.windows.horizon);
     let incarnation = process.incarnation();
-    let mut probing = std::pin::pin!(probe.run(|| owner_of(trial, incarnation)));
-    let mut horizon = std::pin::pin!(tokio::time::sleep_until(horizon.into()));
-    loop {
-        tokio::select! {
-            biased;
-            recovered = &mut probing => {
-                return recovered.map(Watched::Recovered).map_err(EngineError::Timer);
-            }
-            exited = process.exited(), if process.is_running() => {
-                let (exit, at) = exited.map_err(EngineError::Process)?;
-                trial.record_exit(process, (exit, at), ExitCause::Unasked);
-            }
-            () = &mut horizon => return Ok(Watched::HorizonReached),
-        }
+    let probing = probe.run(|| owner_of(trial, incarnation));
+    let probing = tokio::time::timeout_at(horizon.into(), probing);
+    match trial.alongside(process, probing).await? {
+        Ok(Ok(recovered)) => Ok(Some(recovered)),
+        Ok(Err(ProbeError::Harness(cause))) => Err(EngineError::Probe(cause).into()),
+        Ok(Err(ProbeError::Unattributable(reason))) => Err(aborted(reason)),
+        Err(_) => Ok(None),
     }
 }
 
 /// The process of this incarnation that holds the listening socket, or why it is not (only) that.
-fn owner_of(trial: &Trial<'_>, incarnation: Incarnation) -> Result<i32, String> {
+pub(super) fn owner_of(trial: &Trial<'_>, incarnation: Incarnation) -> Result<i32, String> {
     let owners = ownership::listeners(trial.port, &trial.site.tag)
         .map_err(|error| format!("the owner of port {} is unknown: {error}", trial.port))?;
     let own = |owner: &&ownership::Owner| {

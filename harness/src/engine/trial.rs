@@ -120,19 +120,20 @@ impl Trial<'_> {
         };
         if recovered {
             self.enter(Phase::Settle);
-            self.wait_until(self.site.clock.now() + windows.settle, &mut process)
-                .await?;
+            let pause = tokio::time::sleep(windows.settle.into());
+            self.alongside(&mut process, pause).await?;
         }
-        let tally = load.stop().await?;
+        let tally = self.alongside(&mut process, load.stop()).await??;
         self.record(EventKind::LoadStopped {
             scheduled: tally.scheduled,
             sent: tally.sent,
             dropped: tally.dropped,
         });
-        if recovered {
+        if recovered && process.is_running() {
             self.enter(Phase::ReadBack);
-            load.read_back(self.site.clock.now() + READ_BACK_WITHIN)
-                .await?;
+            let until = self.site.clock.now() + READ_BACK_WITHIN;
+            self.alongside(&mut process, load.read_back(until))
+                .await??;
         }
         load.finish()?;
         self.enter(Phase::Stop);
@@ -146,6 +147,9 @@ impl Trial<'_> {
         let boot_header = self.arm.target.boot_header.as_deref();
         match wait_until_ready(&mut process, ready, self.port, boot_header, self.site.clock).await {
             Ok(ready) => {
+                if ready.boot.is_none() {
+                    self.check_attribution(incarnation)?;
+                }
                 let kind = EventKind::TargetReady { boot: ready.boot };
                 self.site
                     .recorder
@@ -157,6 +161,17 @@ impl Trial<'_> {
                 problem: not_ready.to_string(),
                 tail: process.tail(),
             })),
+        }
+    }
+
+    /// A server that does not name its start is known by its listening socket. When that does not work even
+    /// before the fault, nothing could be said about what answers after it.
+    fn check_attribution(&self, incarnation: Incarnation) -> Result<(), Early> {
+        match recovery::owner_of(self, incarnation) {
+            Ok(_) => Ok(()),
+            Err(problem) => Err(aborted(format!(
+                "its replies could not be told from those of another process ({problem}); a response header that                  changes with each start would do it (--boot-header)"
+            ))),
         }
     }
 
@@ -281,15 +296,38 @@ impl Trial<'_> {
         }
     }
 
+    /// Waits for `work`, and records it when the target ends by itself meanwhile.
+    pub(super) async fn alongside<T>(
+        &self,
+        process: &mut Process,
+        work: impl Future<Output = T>,
+    ) -> Result<T, EngineError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                exited = process.exited(), if process.is_running() => {
+                    let exited = exited.map_err(EngineError::Process)?;
+                    self.record_exit(process, exited, ExitCause::Unasked);
+                }
+            }
+        }
+    }
+
+    /// Stops a target that still runs. What one that ended by itself left is found by its tag: its group's
+    /// number may be somebody else's by now.
     async fn stop(&self, process: &mut Process) -> Result<(), Early> {
+        // It may have ended unasked in this very moment.
+        self.alongside(process, std::future::ready(())).await?;
         if process.is_running() {
             let stopped = process
                 .stop(&self.arm.target.stop)
                 .await
                 .map_err(EngineError::Process)?;
             self.record_exit(process, (stopped.exit, stopped.at), ExitCause::Stopped);
+            process.clear_group().await.map_err(EngineError::Process)?;
         }
-        process.clear_group().await.map_err(EngineError::Process)?;
         Ok(())
     }
 
@@ -329,7 +367,7 @@ fn force_panic(phase: Phase) {
     }
 }
 
-fn aborted(reason: String) -> Early {
+pub(super) fn aborted(reason: String) -> Early {
     Early::Target(EventKind::TrialAborted { reason })
 }
 

@@ -19,8 +19,9 @@ use crate::clock::Clock;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
 const FIRST_BACKOFF: Span = Span::from_ms(1);
-/// The longest such wait: a client asks for at most 20 connections a second of a dead server.
-const LAST_BACKOFF: Span = Span::from_ms(50);
+/// The longest such wait. It is part of the latency of what waits, so it stays below the 5 ms that `time to
+/// steady` allows; connections are bounded by it and, in an open loop, by the schedule itself.
+const LAST_BACKOFF: Span = Span::from_ms(4);
 /// Between two tries to read a session back.
 const READ_BACK_PAUSE: Duration = Duration::from_millis(50);
 
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) logins: Cell<u32>,
     pub(super) outstanding: Cell<u64>,
     pub(super) idle: tokio::sync::Notify,
+    /// A client's task panicked: what it was asked for will never be done.
+    pub(super) panicked: Cell<bool>,
     /// Clients give themselves the next operation at once: a closed loop, for benchmarks.
     pub(super) saturate: Cell<bool>,
 }
@@ -150,6 +153,18 @@ pub(super) struct Client {
     request: Vec<u8>,
 }
 
+/// Tells the worker when a client's task panics, which its runtime would keep to itself.
+struct Alarm(Rc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked.set(true);
+            self.0.idle.notify_one();
+        }
+    }
+}
+
 impl Client {
     pub(super) fn new(id: ClientId, shared: Rc<Shared>, waits: Rc<Waits>) -> Self {
         Self {
@@ -168,6 +183,7 @@ impl Client {
 
     /// Does jobs until it is dropped.
     pub(super) async fn run(mut self) {
+        let _alarm = Alarm(Rc::clone(&self.shared));
         loop {
             match self.waits.next_job().await {
                 Job::Operate {
@@ -236,6 +252,7 @@ impl Client {
             status: reply.map(|reply| reply.status),
             value: judgement.value,
             boot: reply.and_then(|reply| reply.boot),
+            unframed: reply.is_some_and(|reply| reply.unframed),
         });
         self.keep_or_end_session(step, generation, session, judgement);
     }
@@ -297,6 +314,7 @@ impl Client {
                 let seen = Seen {
                     status: reply.status,
                     boot: reply.boot,
+                    unframed: reply.unframed,
                 };
                 (seen, flow.judge(step, id, session, reply))
             })
@@ -393,6 +411,7 @@ impl Client {
                         status: tried.reply.map(|reply| reply.status),
                         value: tried.judgement.value,
                         boot: tried.reply.and_then(|reply| reply.boot),
+                        unframed: tried.reply.is_some_and(|reply| reply.unframed),
                     });
                     break;
                 }
@@ -405,8 +424,7 @@ impl Client {
 /// Whether an error at the read-back says what became of the session, so that asking again is idle.
 const fn is_definite(class: ErrorClass) -> bool {
     match class {
-        ErrorClass::ClientError
-        | ErrorClass::SessionRejected
+        ErrorClass::SessionRejected
         | ErrorClass::SessionRecreated
         | ErrorClass::WrongIdentity
         | ErrorClass::WrongAnswer
@@ -416,6 +434,7 @@ const fn is_definite(class: ErrorClass) -> bool {
         | ErrorClass::ConnectTimeout
         | ErrorClass::ResponseTimeout
         | ErrorClass::ServerError
+        | ErrorClass::ClientError
         | ErrorClass::Malformed
         | ErrorClass::Unsent => false,
     }
@@ -434,6 +453,7 @@ struct Attempt {
 struct Seen {
     status: u16,
     boot: Option<comeback_core::ids::BootId>,
+    unframed: bool,
 }
 
 impl Attempt {

@@ -13,7 +13,7 @@ use comeback_core::operation::ErrorClass;
 use tokio::net::TcpStream;
 
 use super::client::Waits;
-use super::wire::{BodyReader, Head, Malformed, Reply, parse_head};
+use super::wire::{BodyReader, Framing, Head, Malformed, Reply, parse_head};
 
 /// How much is read at once; shared by all connections of a worker.
 const SCRATCH: usize = 32 * 1024;
@@ -114,6 +114,7 @@ impl Connection {
                         boot: head.boot,
                         cookies: &head.cookies,
                         body,
+                        unframed: head.framing == Framing::UntilClose,
                     };
                     // The loop ends here, so the judge is there.
                     if let Some(judge) = judge.take() {
@@ -133,11 +134,11 @@ impl Connection {
                     let mut ready = |cx: &mut Context| self.stream.poll_write_ready(cx);
                     match waits.unless_expired(&mut ready).await {
                         Ok(Ok(())) => {}
-                        Ok(Err(_)) => return Err(broken(ErrorClass::Reset, at > 0)),
+                        Ok(Err(_)) => return Err(cut_off(at)),
                         Err(_) => return Err(broken(ErrorClass::ResponseTimeout, at > 0)),
                     }
                 }
-                Err(_) => return Err(broken(ErrorClass::Reset, at > 0)),
+                Err(_) => return Err(cut_off(at)),
             }
         }
         Ok(())
@@ -180,7 +181,7 @@ impl Reading {
                 let (start, rest) = (head.length, bytes.len() - head.length);
                 match head.framing {
                     _ if is_interim(&head) => bytes = &bytes[start..],
-                    super::wire::Framing::Length(length) if length <= rest as u64 => {
+                    Framing::Length(length) if length <= rest as u64 => {
                         let end = start + length as usize;
                         return Ok(Progress::Whole {
                             head,
@@ -245,6 +246,14 @@ impl Reading {
 
 const fn is_interim(head: &Head) -> bool {
     matches!(head.status, 100..=199)
+}
+
+/// The connection ended while the request was written: before its first byte nothing has happened.
+const fn cut_off(written: usize) -> Broken {
+    match written {
+        0 => broken(ErrorClass::Refused, false),
+        _ => broken(ErrorClass::Reset, true),
+    }
 }
 
 const fn broken(class: ErrorClass, sent: bool) -> Broken {

@@ -104,11 +104,6 @@ impl Flow {
         session: &mut Session,
         reply: &Reply,
     ) -> Judgement {
-        let failed = |outcome, class| Judgement {
-            outcome,
-            error: Some(class),
-            value: None,
-        };
         match reply.status {
             200..300 => {}
             500.. => return failed(Outcome::Indeterminate, ErrorClass::ServerError),
@@ -136,32 +131,21 @@ impl Flow {
             return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
         };
         let value = body.pointer(&rules.value).and_then(Value::as_u64);
-        let known = rules
-            .identity
-            .as_ref()
-            .is_none_or(|identity| names_client(identity, &body, client));
+        let named = match &rules.identity {
+            None => Named::Own,
+            Some(identity) => Named::of(identity, &body, client),
+        };
         if step == Step::Login {
-            if !known {
-                return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
-            }
-            *session = Session {
-                base: value.unwrap_or(0),
-                ..Session::default()
-            };
-            session.take_cookies(reply.cookies);
-            return Judgement {
-                outcome: Outcome::Acknowledged,
-                error: None,
-                value,
-            };
+            return session.begin(named, value, reply.cookies);
         }
-        if !known {
-            let class = if session.is_replaced_by(reply.cookies) {
-                ErrorClass::SessionRecreated
-            } else {
-                ErrorClass::WrongIdentity
-            };
-            return failed(Outcome::Rejected, class);
+        match named {
+            Named::Own => {}
+            _ if session.is_replaced_by(reply.cookies) => {
+                return failed(Outcome::Rejected, ErrorClass::SessionRecreated);
+            }
+            Named::Nobody => return failed(Outcome::Rejected, ErrorClass::SessionRejected),
+            Named::Other => return failed(Outcome::Rejected, ErrorClass::WrongIdentity),
+            Named::Unsaid => return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer),
         }
         if step != Step::Logout {
             // A logout takes the cookie away; the read-back must still show it, as a thief would.
@@ -184,7 +168,32 @@ impl Flow {
     }
 }
 
+const fn failed(outcome: Outcome, class: ErrorClass) -> Judgement {
+    Judgement {
+        outcome,
+        error: Some(class),
+        value: None,
+    }
+}
+
 impl Session {
+    /// Begins anew with the reply to a login.
+    fn begin(&mut self, named: Named, value: Option<u64>, cookies: &[String]) -> Judgement {
+        if named != Named::Own {
+            return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
+        }
+        *self = Self {
+            base: value.unwrap_or(0),
+            ..Self::default()
+        };
+        self.take_cookies(cookies);
+        Judgement {
+            outcome: Outcome::Acknowledged,
+            error: None,
+            value,
+        }
+    }
+
     /// Notes that a change may or may not have been applied.
     pub fn note_indeterminate(&mut self) {
         self.slack += 1;
@@ -197,14 +206,15 @@ impl Session {
         let mut fitting = [Some(self.base), self.other_base]
             .into_iter()
             .flatten()
-            .filter(|base| (base + added..=base + added + self.slack).contains(&value));
-        if let Some(base) = fitting.next() {
-            self.slack -= value - base - added;
+            .map(|base: u64| base.saturating_add(added))
+            .filter(|least| (*least..=least.saturating_add(self.slack)).contains(&value));
+        if let Some(least) = fitting.next() {
+            self.slack -= value - least;
             self.base = value;
             self.other_base = None;
             return true;
         }
-        self.base += added;
+        self.base = self.base.saturating_add(added);
         self.other_base = Some(value);
         false
     }
@@ -238,17 +248,36 @@ impl Session {
     }
 }
 
-/// Whether the reply names the user it should.
-fn names_client(identity: &Identity, body: &Value, client: u32) -> bool {
-    let Some(name) = body.pointer(&identity.pointer).and_then(Value::as_str) else {
-        return false;
-    };
-    match identity.name.split_once(SESSION) {
-        None => name == identity.name,
-        Some((before, after)) => name
-            .strip_prefix(before)
-            .and_then(|rest| rest.strip_suffix(after))
-            .is_some_and(|number| number.parse() == Ok(client)),
+/// Whom a reply names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// The user it should.
+    Own,
+    /// Somebody else.
+    Other,
+    /// Nobody, and it says so: null, or no text.
+    Nobody,
+    /// Nothing is where the name should be.
+    Unsaid,
+}
+
+impl Named {
+    fn of(identity: &Identity, body: &Value, client: u32) -> Self {
+        let name = match body.pointer(&identity.pointer) {
+            None => return Self::Unsaid,
+            Some(Value::Null) => return Self::Nobody,
+            Some(Value::String(name)) if name.is_empty() => return Self::Nobody,
+            Some(Value::String(name)) => name,
+            Some(_) => return Self::Other,
+        };
+        let own = match identity.name.split_once(SESSION) {
+            None => *name == identity.name,
+            Some((before, after)) => name
+                .strip_prefix(before)
+                .and_then(|rest| rest.strip_suffix(after))
+                .is_some_and(|number| number.parse() == Ok(client)),
+        };
+        if own { Self::Own } else { Self::Other }
     }
 }
 
@@ -357,6 +386,7 @@ mod tests {
             boot: None,
             cookies: &cookies,
             body: body.as_bytes(),
+            unframed: false,
         };
         let judgement = flow().judge(step, CLIENT, &mut session, &reply);
         (judgement.outcome, judgement.error)
@@ -447,6 +477,20 @@ mod tests {
                 r#"{"user":"u8","visits":3}"#.into(),
                 None,
                 (Rejected, Some(E::WrongIdentity)),
+            ),
+            (
+                Step::Check,
+                200,
+                r#"{"user":null,"visits":0}"#.into(),
+                None,
+                (Rejected, Some(E::SessionRejected)),
+            ),
+            (
+                Step::Check,
+                200,
+                r#"{"error":"busy"}"#.into(),
+                None,
+                (Indeterminate, Some(E::WrongAnswer)),
             ),
             (
                 Step::Check,

@@ -2,11 +2,15 @@
 //!
 //! A prober at a fixed interval measures its interval. This one asks again after a small share of the
 //! outage so far, on a fresh connection each time, and keeps the last failed and the first good try, so
-//! that the error of the measure is known and in proportion.
+//! that the error of the measure is known and in proportion. A probe that is left waiting does not blind
+//! it: further ones are made meanwhile.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use comeback_core::event::Evidence;
@@ -25,6 +29,10 @@ use crate::clock::Clock;
 const SHORTEST_PAUSE: Span = Span::from_us(200);
 /// The pause as a share of the outage so far: 1/200 keeps a 300 ms outage within 1.5 ms.
 const PAUSE_SHARE: u64 = 200;
+/// The pause while one probe waits for its answer; it doubles with each further one that waits.
+const WAITING_PAUSE: Span = Span::from_ms(5);
+/// Probes that may wait at once: with the pauses between them they cover the first 600 ms of a stuck start.
+const MOST_WAITING: usize = 8;
 /// The probe's own user: beyond any client a plan can have.
 const PROBE_CLIENT: u32 = u32::MAX;
 
@@ -37,8 +45,8 @@ pub struct ProbeSetup<'a> {
     pub port: u16,
     /// The header that names the answering process.
     pub boot_header: Option<&'a str>,
-    /// What the processes before the fault called themselves.
-    pub old_boots: &'a [BootId],
+    /// What the process before the fault called itself, if it said so.
+    pub old_boot: Option<BootId>,
     /// T0.
     pub since: Elapsed,
     /// The run's clock.
@@ -51,9 +59,8 @@ pub struct Probe<'a> {
     setup: ProbeSetup<'a>,
     flow: Flow,
     scratch: Scratch,
-    waits: Waits,
     pacer: Pacer,
-    seen: Seen,
+    seen: RefCell<Seen>,
 }
 
 /// What a probe saw.
@@ -63,7 +70,7 @@ pub struct Seen {
     pub probes: u64,
     /// What the last one that failed saw.
     pub last_failure: Option<String>,
-    /// When it ended.
+    /// When the latest probe that failed was begun: the target was not back then.
     pub last_failed: Option<Elapsed>,
     /// When the last attempt to connect that failed was begun, before any was accepted.
     last_refused: Option<Elapsed>,
@@ -89,6 +96,31 @@ pub struct Recovered {
     pub evidence: Evidence,
 }
 
+/// A probe that cannot go on.
+#[derive(Debug)]
+pub enum ProbeError {
+    /// The harness itself failed.
+    Harness(io::Error),
+    /// The target answers, but nothing tells its new process from its old one.
+    Unattributable(String),
+}
+
+/// One probe's answer.
+struct Answer {
+    begun: Elapsed,
+    result: Result<(Elapsed, Option<BootId>), Failure>,
+}
+
+/// Why a probe found no correct reply.
+enum Failure {
+    /// The target's doing.
+    Target { problem: String, connected: bool },
+    /// Ours.
+    Harness,
+}
+
+type Asking<'p> = Pin<Box<dyn Future<Output = Answer> + 'p>>;
+
 impl<'a> Probe<'a> {
     /// A probe; nothing is sent yet.
     ///
@@ -99,73 +131,142 @@ impl<'a> Probe<'a> {
             flow: Flow::new(&setup.load.workload, setup.port),
             setup,
             scratch: Scratch::new(),
-            waits: Waits::default(),
             pacer: Pacer::new()?,
-            seen: Seen::default(),
+            seen: RefCell::default(),
         })
     }
 
     /// What was seen until now.
-    pub const fn seen(&self) -> &Seen {
-        &self.seen
+    pub fn seen(&self) -> Seen {
+        self.seen.borrow().clone()
     }
 
     /// Asks until the new process answers correctly; the caller sets the horizon.
     ///
-    /// A reply without a boot id is attributed by `owner`: the process of the new incarnation that holds
-    /// the listening socket, or why it is not (only) that.
+    /// A reply is attributed by its boot id, or else by `owner`: the process of the new incarnation that
+    /// holds the listening socket, or why it is not (only) that.
     ///
     /// # Errors
-    /// When the kernel's timer fails.
+    /// When the harness fails, or replies cannot be attributed.
     pub async fn run(
-        &mut self,
+        &self,
         mut owner: impl FnMut() -> Result<i32, String>,
-    ) -> io::Result<Recovered> {
+    ) -> Result<Recovered, ProbeError> {
         let clock = self.setup.clock;
+        let mut waiting: Vec<Asking<'_>> = Vec::new();
+        let mut next = clock.now();
         loop {
-            match self.ask(&mut owner).await {
-                Ok(recovered) => return Ok(recovered),
-                Err(failure) => {
-                    self.seen.last_failure = Some(failure);
-                    self.seen.last_failed = Some(clock.now());
-                }
+            if waiting.len() < MOST_WAITING && clock.now() >= next {
+                self.seen.borrow_mut().probes += 1;
+                waiting.push(Box::pin(self.ask(clock.now())));
+                next = clock.now() + self.pause(waiting.len());
             }
-            let outage = clock.now().since(self.setup.since);
-            let pause = Span::from_us(outage.as_us() / PAUSE_SHARE).max(SHORTEST_PAUSE);
-            self.pacer
-                .wait_until(clock.instant(clock.now() + pause))
-                .await?;
+            match self.answer_until(&mut waiting, clock.instant(next)).await? {
+                Some(Answer { begun, result }) => {
+                    if let Some(recovered) = self.weigh(begun, result, &mut owner)? {
+                        return Ok(recovered);
+                    }
+                    next = clock.now() + self.pause(waiting.len());
+                }
+                None if waiting.len() == MOST_WAITING => {
+                    next = clock.now() + self.pause(waiting.len());
+                }
+                None => {}
+            }
         }
     }
 
-    async fn ask(
-        &mut self,
+    /// How long to wait before another probe while `waiting` others wait for their answers.
+    fn pause(&self, waiting: usize) -> Span {
+        let outage = self.setup.clock.now().since(self.setup.since);
+        let share = Span::from_us(outage.as_us() / PAUSE_SHARE).max(SHORTEST_PAUSE);
+        match waiting {
+            0 => share,
+            waiting => share.max(Span::from_us(WAITING_PAUSE.as_us() << (waiting - 1))),
+        }
+    }
+
+    /// The first of the waiting probes to be answered before `until`, taken from among them.
+    async fn answer_until(
+        &self,
+        waiting: &mut Vec<Asking<'_>>,
+        until: std::time::Instant,
+    ) -> Result<Option<Answer>, ProbeError> {
+        let answered = std::future::poll_fn(|cx| {
+            for place in 0..waiting.len() {
+                if let Poll::Ready(answer) = waiting[place].as_mut().poll(cx) {
+                    drop(waiting.swap_remove(place));
+                    return Poll::Ready(answer);
+                }
+            }
+            Poll::Pending
+        });
+        tokio::select! {
+            biased;
+            answer = answered => Ok(Some(answer)),
+            waited = self.pacer.wait_until(until) => {
+                waited.map_err(ProbeError::Harness)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What an answer means: recovery, or one more failure to remember.
+    fn weigh(
+        &self,
+        begun: Elapsed,
+        result: Result<(Elapsed, Option<BootId>), Failure>,
         owner: &mut impl FnMut() -> Result<i32, String>,
-    ) -> Result<Recovered, String> {
+    ) -> Result<Option<Recovered>, ProbeError> {
+        let problem = match result {
+            Ok((at, boot)) => match self.attribute(boot, owner)? {
+                Ok(evidence) => return Ok(Some(Recovered { at, evidence })),
+                Err(problem) => {
+                    // Whoever answered, it was not the new process: its accepting counts for nothing.
+                    let mut seen = self.seen.borrow_mut();
+                    seen.accepted = None;
+                    seen.last_refused = Some(begun);
+                    problem
+                }
+            },
+            Err(Failure::Target { problem, connected }) => {
+                if !connected {
+                    let mut seen = self.seen.borrow_mut();
+                    seen.last_refused = seen.last_refused.max(Some(begun));
+                }
+                problem
+            }
+            Err(Failure::Harness) => {
+                return Err(ProbeError::Harness(io::Error::other(
+                    "the probe got no descriptor or local port",
+                )));
+            }
+        };
+        let mut seen = self.seen.borrow_mut();
+        seen.last_failed = seen.last_failed.max(Some(begun));
+        seen.last_failure = Some(problem);
+        Ok(None)
+    }
+
+    /// One probe: a fresh connection, the request, the reply.
+    async fn ask(&self, begun: Elapsed) -> Answer {
+        let result = self.connect_and_ask().await;
+        Answer { begun, result }
+    }
+
+    async fn connect_and_ask(&self) -> Result<(Elapsed, Option<BootId>), Failure> {
         let clock = self.setup.clock;
-        self.seen.probes += 1;
-        let begun = clock.now();
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port));
         let boot_header = self.setup.boot_header.map(Rc::from);
         let limit: Duration = self.setup.load.timeout.into();
-        let opened =
-            tokio::time::timeout(limit, Connection::open(to, boot_header, &self.waits)).await;
+        let waits = Waits::default();
+        let opened = tokio::time::timeout(limit, Connection::open(to, boot_header, &waits)).await;
         let connection = match opened {
             Ok(Ok(connection)) => connection,
-            Ok(Err(broken)) => {
-                self.seen.last_refused = Some(begun);
-                return Err(format!("connection: {}", broken.class.label()));
-            }
-            Err(_) => {
-                self.seen.last_refused = Some(begun);
-                return Err(ErrorClass::ConnectTimeout.label());
-            }
+            Ok(Err(broken)) => return Err(failed(broken.class, false)),
+            Err(_) => return Err(failed(ErrorClass::ConnectTimeout, false)),
         };
-        let last_failed = self.seen.last_refused;
-        self.seen.accepted.get_or_insert_with(|| Accepted {
-            at: clock.now(),
-            last_failed,
-        });
+        self.note_accepted(clock.now());
         let step = if self.flow.has_sessions() {
             Step::Login
         } else {
@@ -175,41 +276,65 @@ impl<'a> Probe<'a> {
         let mut request = Vec::new();
         self.flow
             .write_request(step, PROBE_CLIENT, &session, &mut request);
-        let exchange = connection.exchange(&request, &self.scratch, &self.waits, |reply| {
+        let exchange = connection.exchange(&request, &self.scratch, &waits, |reply| {
             let judgement = self.flow.judge(step, PROBE_CLIENT, &mut session, reply);
             (reply.boot, reply.status, judgement)
         });
-        let answered = tokio::time::timeout(limit, exchange).await;
-        let at = clock.now();
-        match answered {
-            Err(_) => Err(ErrorClass::ResponseTimeout.label()),
-            Ok(Err(Broken { class, .. })) => Err(class.label()),
+        match tokio::time::timeout(limit, exchange).await {
+            Err(_) => Err(failed(ErrorClass::ResponseTimeout, true)),
+            Ok(Err(Broken { class, .. })) => Err(failed(class, true)),
             Ok(Ok(((boot, status, judgement), _))) => {
                 correct(judgement, status)?;
-                let evidence = self.attribute(boot, owner)?;
-                Ok(Recovered { at, evidence })
+                Ok((clock.now(), boot))
             }
         }
     }
 
+    fn note_accepted(&self, at: Elapsed) {
+        let mut seen = self.seen.borrow_mut();
+        let last_failed = seen.last_refused;
+        seen.accepted.get_or_insert(Accepted { at, last_failed });
+    }
+
+    /// How a correct reply is known to come from the new process, or why it does not.
     fn attribute(
         &self,
         boot: Option<BootId>,
         owner: &mut impl FnMut() -> Result<i32, String>,
-    ) -> Result<Evidence, String> {
-        match boot {
-            Some(boot) if self.setup.old_boots.contains(&boot) => {
-                Err(format!("the old process still answers (boot id {boot})"))
-            }
-            Some(boot) => Ok(Evidence::BootId(boot)),
-            None => owner().map(Evidence::SocketOwner),
+    ) -> Result<Result<Evidence, String>, ProbeError> {
+        match (boot, self.setup.old_boot) {
+            (Some(boot), Some(old)) if boot != old => Ok(Ok(Evidence::BootId(boot))),
+            (Some(boot), Some(_)) => match owner() {
+                Ok(_) => Err(ProbeError::Unattributable(format!(
+                    "the new process calls itself {boot} like the old one: the boot header does not change with \
+                     each start"
+                ))),
+                Err(_) => Ok(Err(format!(
+                    "the old process still answers (boot id {boot})"
+                ))),
+            },
+            // A name without one to compare it with proves nothing.
+            (Some(_) | None, _) => Ok(owner().map(Evidence::SocketOwner)),
         }
     }
 }
 
-fn correct(judgement: Judgement, status: u16) -> Result<(), String> {
+fn failed(class: ErrorClass, connected: bool) -> Failure {
+    if class == ErrorClass::HarnessError {
+        return Failure::Harness;
+    }
+    Failure::Target {
+        problem: class.label(),
+        connected,
+    }
+}
+
+fn correct(judgement: Judgement, status: u16) -> Result<(), Failure> {
     match judgement.error {
         None => Ok(()),
-        Some(class) => Err(format!("{} (HTTP {status})", class.label())),
+        Some(class) => Err(Failure::Target {
+            problem: format!("{} (HTTP {status})", class.label()),
+            connected: true,
+        }),
     }
 }

@@ -29,6 +29,8 @@ pub struct Reply<'a> {
     pub cookies: &'a [String],
     /// The body, or its first [`KEPT_BODY`] bytes.
     pub body: &'a [u8],
+    /// The body had no length: it ended with the connection.
+    pub unframed: bool,
 }
 
 /// The head of a reply.

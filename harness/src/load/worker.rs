@@ -102,6 +102,7 @@ impl Worker {
             logins: Cell::default(),
             outstanding: Cell::new(0),
             idle: Notify::new(),
+            panicked: Cell::new(false),
             saturate: Cell::new(false),
         });
         let clients = (0..clients_of(&setup.load, index))
@@ -241,6 +242,10 @@ impl Worker {
         self.shared.saturate.set(false);
         while self.shared.outstanding.get() > 0 {
             self.shared.idle.notified().await;
+            assert!(
+                !self.shared.panicked.get(),
+                "a client of this worker panicked"
+            );
         }
     }
 

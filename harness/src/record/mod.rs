@@ -6,6 +6,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -51,6 +53,7 @@ enum Entry {
 pub struct Recorder {
     entries: Sender<Entry>,
     clock: Clock,
+    broken: Arc<AtomicBool>,
 }
 
 impl Recorder {
@@ -70,8 +73,15 @@ impl Recorder {
     }
 
     fn send(&self, entry: Entry) {
-        // The writer ended only if the disk failed, which `Journalist::finish` tells.
-        let _ = self.entries.send(entry);
+        // The writer ended only if the disk failed; why, `Journalist::finish` tells.
+        if self.entries.send(entry).is_err() {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nothing is written any more: going on would be for nothing.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 }
 
@@ -108,7 +118,11 @@ impl Journalist {
                 cause,
             })?;
         Ok(Self {
-            recorder: Recorder { entries, clock },
+            recorder: Recorder {
+                entries,
+                clock,
+                broken: Arc::default(),
+            },
             thread,
         })
     }

@@ -46,12 +46,18 @@ fn main() -> ExitCode {
 
 fn test() -> Result<(), Failed> {
     run("cargo fmt --all --check", &[])?;
-    run("cargo clippy --workspace --all-targets -- --deny warnings", &[])?;
+    run(
+        "cargo clippy --workspace --all-targets -- --deny warnings",
+        &[],
+    )?;
     run("cargo test --workspace", &[])?;
     let strict = [("RUSTDOCFLAGS", "--deny warnings")];
     run("cargo doc --workspace --no-deps", &strict)?;
     // Optimized: the simulations that are slow otherwise, and the README's commands as its readers run them.
-    run("cargo test --release --package comeback-core statistics -- --ignored", &[])?;
+    run(
+        "cargo test --release --package comeback-core statistics -- --ignored",
+        &[],
+    )?;
     run("cargo test --release --package comeback --test readme", &[])
 }
 

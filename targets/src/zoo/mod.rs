@@ -5,6 +5,7 @@
 pub(crate) mod chatty;
 pub(crate) mod chunked;
 pub(crate) mod dies;
+pub(crate) mod dies_again;
 pub(crate) mod double_apply;
 pub(crate) mod early_health;
 pub(crate) mod ignores_term;

@@ -55,6 +55,8 @@ pub(super) struct Facts {
     pub(super) start_failed: Option<(Incarnation, String, Option<String>)>,
     /// Ends nobody asked for, with the last line of output.
     pub(super) unasked: Vec<(Incarnation, Exit, Option<String>)>,
+    /// A process ended unasked after the recovery.
+    pub(super) died_again: bool,
     /// Why it ended early.
     pub(super) aborted: Option<String>,
     /// It came to its end.
@@ -134,6 +136,7 @@ impl Facts {
             left_behind: Vec::new(),
             start_failed: None,
             unasked: Vec::new(),
+            died_again: false,
             aborted: None,
             ended: false,
         }
@@ -173,6 +176,7 @@ impl Facts {
                 }
                 ExitCause::Stopped => {}
                 ExitCause::Unasked => {
+                    self.died_again |= self.correct.is_some();
                     self.unasked
                         .push((*incarnation, *exit, tail.last().cloned()));
                 }

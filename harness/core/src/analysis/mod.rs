@@ -62,7 +62,7 @@ pub fn analyze(journal: &Journal) -> Analysis {
                 .filter(|facts| facts.arm == id)
                 .map(|facts| {
                     let own = operations.get(&facts.id).cloned().unwrap_or_default();
-                    trial::analyze(plan, facts, own)
+                    trial::analyze(plan, facts, &own)
                 })
                 .collect(),
         })

@@ -7,15 +7,16 @@ use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{TimelineWindow, TrialAnalysis};
 use super::{findings, ledger, recovery, void};
-use crate::operation::Operation;
+use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::Plan;
 
 /// Understands a trial.
-pub(super) fn analyze(
-    plan: &Plan,
-    facts: &Facts,
-    mut operations: Vec<&Operation>,
-) -> TrialAnalysis {
+pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> TrialAnalysis {
+    let told: Vec<Operation> = operations
+        .iter()
+        .map(|operation| unless_cut_off(operation, facts))
+        .collect();
+    let mut operations: Vec<&Operation> = told.iter().collect();
     // A client does one thing at a time: in this order it did them.
     operations.sort_by_key(|operation| (operation.client, operation.finished, operation.sent));
     let load = Load::new(plan, facts, &operations);
@@ -40,10 +41,29 @@ pub(super) fn analyze(
         outage_area_s: outage(plan, facts, &load, &timeline),
         timeline,
         chain,
+        died_again: facts.died_again,
         loss_window_ms: ledger.loss_window_ms,
         send_lag,
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),
         findings,
+    }
+}
+
+/// A body without a length ends with the connection, and so does half a body of a killed process: such a
+/// reply that was under way at the fault proves nothing.
+fn unless_cut_off(operation: &Operation, facts: &Facts) -> Operation {
+    let (Some(fault), Some(cut)) = (facts.fault(), facts.cut()) else {
+        return *operation;
+    };
+    let under_way = operation.sent.is_some_and(|sent| sent <= cut) && operation.finished >= fault;
+    if !(operation.unframed && operation.error.is_none() && under_way) {
+        return *operation;
+    }
+    Operation {
+        outcome: Outcome::Indeterminate,
+        error: Some(ErrorClass::Reset),
+        value: None,
+        ..*operation
     }
 }
 

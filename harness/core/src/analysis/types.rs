@@ -63,6 +63,8 @@ pub struct TrialAnalysis {
     pub landed: bool,
     /// What happened to the processes, in order, relative to T0.
     pub chain: Chain,
+    /// The new process ended by itself after it had answered correctly.
+    pub died_again: bool,
     /// What became of the sessions.
     pub sessions: SessionCounts,
     /// What became of the acknowledged writes.

@@ -66,6 +66,11 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
     if load.of(Part::Before).next().is_none() {
         return Some("no operation in the baseline: zero samples".to_owned());
     }
+    if !load.of(Part::Before).any(Operation::is_correct) {
+        return Some(
+            "no operation of the baseline was correct: it did not work before the fault".to_owned(),
+        );
+    }
     let (mut wanted, mut sent) = (0_u64, 0_u64);
     for operation in load.baseline() {
         wanted += 1;

@@ -80,6 +80,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             ready: at(ready, 1.9),
             evidence: (!never).then(|| Evidence::BootId(BootId::from_header(b"boot"))),
         },
+        died_again: false,
         sessions: SessionCounts {
             acknowledged,
             survived: acknowledged - lost_sessions,

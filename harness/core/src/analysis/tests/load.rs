@@ -178,3 +178,28 @@ fn a_time_that_cannot_be_leaves_the_timeline_out_and_says_so() {
         trial.findings
     );
 }
+
+#[test]
+fn a_body_without_a_length_that_ends_at_the_crash_is_no_reply() {
+    let without_length = |at, finished| {
+        let mut op = look(0, at).finished(finished);
+        op.0.unframed = true;
+        op
+    };
+    let trial = Story::faulted()
+        .does([
+            without_length(2_000, 2_060),
+            without_length(2_990, CUT),
+            without_length(4_000, 4_060),
+        ])
+        .trial();
+    let failed = |tally: &crate::analysis::ErrorTally| {
+        (
+            tally.scheduled,
+            tally.failed.get(&ErrorClass::Reset).copied(),
+        )
+    };
+    assert_eq!(failed(&trial.errors.before), (1, None));
+    assert_eq!(failed(&trial.errors.during), (1, Some(1)));
+    assert_eq!(failed(&trial.errors.after), (1, None));
+}

@@ -256,6 +256,7 @@ fn op(step: Step, client: u32, at: u64) -> Op {
         status: Some(200),
         value: None,
         boot: Some(if at < CUT { old_boot() } else { new_boot() }),
+        unframed: false,
     })
 }
 

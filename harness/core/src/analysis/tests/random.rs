@@ -61,6 +61,7 @@ prop_compose! {
             status,
             value,
             boot,
+            unframed: false,
         })
     }
 }

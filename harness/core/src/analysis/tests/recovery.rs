@@ -154,3 +154,20 @@ fn a_run_that_did_not_end_by_itself_is_incomplete() {
     stray.operations[0].trial = TrialId(7);
     assert!(about(&stray).contains("trial 7, which never started"));
 }
+
+#[test]
+fn a_server_that_ends_after_its_recovery_died_again() {
+    let unasked = |incarnation| EventKind::TargetExited {
+        incarnation: Incarnation(incarnation),
+        exit: Exit::Status(1),
+        cause: ExitCause::Unasked,
+        tail: Vec::new(),
+    };
+    assert!(
+        Story::faulted()
+            .event(RECOVERED + 400, unasked(1))
+            .trial()
+            .died_again
+    );
+    assert!(!Story::faulted().trial().died_again);
+}

@@ -134,3 +134,13 @@ fn a_trial_that_does_not_count_is_understood_all_the_same() {
         (9, 8, 1)
     );
 }
+
+#[test]
+fn a_target_that_never_worked_has_nothing_to_recover_to() {
+    let broken = |at| look(0, at).rejected(ErrorClass::ClientError);
+    let story = Story::faulted().does((1_000..2_200).map(broken));
+    check(
+        &story,
+        "no operation of the baseline was correct: it did not work before the fault",
+    );
+}

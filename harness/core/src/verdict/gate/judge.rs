@@ -289,6 +289,8 @@ impl Count {
             Self::PhantomWrites => uncounted(writes.phantom, writes.acknowledged),
             Self::Unrecovered => {
                 let (found, most) = match trial.chain.ready {
+                    // Back and gone again is not back.
+                    Some(analysis::Time::At { .. }) if trial.died_again => (1, 1),
                     Some(analysis::Time::At { .. }) => (0, 0),
                     Some(analysis::Time::Beyond { .. }) => (1, 1),
                     None => (0, 1),

@@ -304,6 +304,7 @@ fn op(trial: TrialId, step: Step, at: u64) -> Operation {
         status: Some(200),
         value: None,
         boot: Some(boot(usize::from(at > CUT))),
+        unframed: false,
     }
 }
 
