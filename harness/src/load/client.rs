@@ -300,7 +300,7 @@ impl Client {
         session: &mut Session,
         latest_start: Elapsed,
     ) -> Attempt {
-        let connection = match self.connect(latest_start).await {
+        let mut connection = match self.connect(latest_start).await {
             Ok(connection) => connection,
             Err(class) => return Attempt::unsent(class),
         };

@@ -6,10 +6,11 @@
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use comeback_core::operation::ErrorClass;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::client::Waits;
@@ -25,6 +26,16 @@ pub(super) struct Scratch(RefCell<Box<[u8]>>);
 impl Scratch {
     pub(super) fn new() -> Self {
         Self(RefCell::new(vec![0; SCRATCH].into_boxed_slice()))
+    }
+
+    /// Reads what there is; how many bytes. Unlike `try_read` this lets the runtime forget its readiness when
+    /// the buffer was not filled, which saves [`Connection::is_stale`] a system call for each operation.
+    fn poll_fill(&self, stream: &mut TcpStream, cx: &mut Context) -> Poll<io::Result<usize>> {
+        let mut bytes = self.0.borrow_mut();
+        let mut buffer = ReadBuf::new(&mut bytes);
+        Pin::new(stream)
+            .poll_read(cx, &mut buffer)
+            .map_ok(|()| buffer.filled().len())
     }
 }
 
@@ -77,7 +88,7 @@ impl Connection {
 
     /// Sends a request and hands its complete reply to `judge`; says whether the connection lives on.
     pub(super) async fn exchange<R>(
-        &self,
+        &mut self,
         request: &[u8],
         scratch: &Scratch,
         waits: &Waits,
@@ -87,18 +98,16 @@ impl Connection {
         let mut reading = Reading::default();
         let mut judge = Some(judge);
         loop {
-            let mut ready = |cx: &mut Context| self.stream.poll_read_ready(cx);
-            match waits.unless_expired(&mut ready).await {
+            let mut read = |cx: &mut Context| scratch.poll_fill(&mut self.stream, cx);
+            let count = match waits.unless_expired(&mut read).await {
                 Err(_) => return Err(broken(ErrorClass::ResponseTimeout, true)),
                 Ok(Err(_)) => return Err(broken(ErrorClass::Reset, true)),
-                Ok(Ok(())) => {}
-            }
-            let mut scratch = scratch.0.borrow_mut();
-            let progress = match self.stream.try_read(&mut scratch) {
-                Ok(0) => reading.end(),
-                Ok(count) => reading.absorb(&scratch[..count], self.boot_header.as_deref()),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                Err(_) => return Err(broken(ErrorClass::Reset, true)),
+                Ok(Ok(count)) => count,
+            };
+            let scratch = scratch.0.borrow();
+            let progress = match count {
+                0 => reading.end(),
+                count => reading.absorb(&scratch[..count], self.boot_header.as_deref()),
             };
             match progress {
                 Ok(Progress::More) => {}

@@ -261,7 +261,7 @@ impl<'a> Probe<'a> {
         let limit: Duration = self.setup.load.timeout.into();
         let waits = Waits::default();
         let opened = tokio::time::timeout(limit, Connection::open(to, boot_header, &waits)).await;
-        let connection = match opened {
+        let mut connection = match opened {
             Ok(Ok(connection)) => connection,
             Ok(Err(broken)) => return Err(failed(broken.class, false)),
             Err(_) => return Err(failed(ErrorClass::ConnectTimeout, false)),

@@ -3,6 +3,8 @@
 //! Called by [`super::connection`] for each piece that arrives. Memory is bounded whatever a server
 //! sends: a head of at most [`MAX_HEAD`], of the body the first [`KEPT_BODY`].
 
+use std::mem::MaybeUninit;
+
 use comeback_core::ids::BootId;
 
 /// The largest head accepted; more is not a reply but an attack or a mistake.
@@ -67,9 +69,15 @@ pub enum Framing {
 /// # Errors
 /// When the bytes cannot become a head, or it exceeds its bounds.
 pub fn parse_head(bytes: &[u8], boot_header: Option<&str>) -> Result<Option<Head>, Malformed> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let length = match response.parse(bytes) {
+    // Left uninitialized: filling them would cost more than parsing a small reply.
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut headers,
+    );
+    let length = match parsed {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
         Ok(httparse::Status::Partial) | Err(_) => return Err(Malformed),
