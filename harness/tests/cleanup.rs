@@ -146,6 +146,31 @@ fn a_killed_harness_leaves_nothing_either() {
     assert_nothing_left(folder.path());
 }
 
+#[test]
+fn what_outlived_even_the_warden_is_found_and_ended_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    // The tag of a run whose harness ended long ago: its process id is beyond any the kernel gives.
+    let mut left = std::process::Command::new("sleep")
+        .arg("300")
+        .env("COMEBACK_RUN", "99999999-1-89abcdef")
+        .spawn()
+        .unwrap();
+    let listed = command(folder.path(), &["cleanup", "--dry-run"])
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(&left.id().to_string()));
+    assert!(left.try_wait().unwrap().is_none(), "a dry run ends nothing");
+    let ended = command(folder.path(), &["cleanup"]).output().unwrap();
+    // The ended process stays a zombie until we, its parent, take leave of it.
+    assert!(!end_of(&mut left).success());
+    assert_eq!(
+        ended.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+}
+
 /// Panics can be forced in debug builds only, and tests are one.
 #[cfg(debug_assertions)]
 #[test]

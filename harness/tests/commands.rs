@@ -218,7 +218,7 @@ fn a_command_that_cannot_be_started_is_inconclusive_and_says_why() {
 #[test]
 fn every_command_has_help_with_examples() {
     for name in [
-        "compare", "run", "report", "serve", "targets", "doctor", "schema",
+        "compare", "run", "report", "serve", "targets", "doctor", "schema", "cleanup",
     ] {
         let output = plain(&[name, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{name}");
@@ -278,4 +278,36 @@ fn a_second_process_on_a_port_is_told_so() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("in use"));
+}
+
+#[test]
+fn a_server_that_does_not_start_is_quoted_once() {
+    let program = PROGRAM;
+    let run = run(&[
+        "run",
+        "--trials",
+        "2",
+        "--out",
+        "out",
+        "--",
+        program,
+        "serve",
+        "dies-at-start",
+        "--port",
+        "{port}",
+        "--data",
+        "{data}",
+    ]);
+    let said = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    assert_eq!(run.code(), 3, "{said}");
+    // 32 lines are kept: 31 numbered ones and the reason.
+    assert_eq!(said.matches("  | line ").count(), 31, "{said}");
+    assert!(said.contains("  | line 40 of 40"), "{said}");
+    let table = String::from_utf8_lossy(&run.output.stdout).into_owned();
+    let widest = table
+        .lines()
+        .take_while(|line| !line.starts_with("verdict"))
+        .map(|line| line.chars().count())
+        .max();
+    assert!(widest.unwrap() <= 200, "the table is {widest:?} wide");
 }

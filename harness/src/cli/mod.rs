@@ -1,6 +1,7 @@
 //! The command line: arguments → plan → engine → report, one file per command.
 
 mod campaign;
+mod cleanup;
 mod compare;
 mod doctor;
 mod options;
@@ -41,6 +42,7 @@ enum Command {
     Serve(serve::Args),
     Targets(targets::Args),
     Doctor(doctor::Args),
+    Cleanup(cleanup::Args),
     Schema(schema::Args),
     /// Undoes what a run leaves when it dies; started by the run itself.
     #[command(hide = true)]
@@ -120,6 +122,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Serve(args) => serve::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Cleanup(args) => cleanup::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Warden(args) => {
             let tag = args

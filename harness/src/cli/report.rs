@@ -95,11 +95,21 @@ fn table(comparison: &Table) -> String {
     let mut table = comfy_table::Table::new();
     table
         .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
+        .set_width(terminal_width())
         .set_header(&comparison.headers);
     for row in &comparison.rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
     table.to_string()
+}
+
+/// Columns of the terminal; enough for a row in one line where there is none.
+fn terminal_width() -> u16 {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col,
+        Ok(_) | Err(_) => 180,
+    }
 }
 
 /// A document that could not be written.

@@ -18,6 +18,10 @@ pub struct Progress {
     total: usize,
     ended: usize,
     trial: String,
+    /// The arm of the trial, by its place.
+    arm: usize,
+    /// Arms whose last lines of output were shown: they are much the same in each trial.
+    quoted: Vec<bool>,
     notes: Vec<String>,
     begun: Instant,
     quiet: bool,
@@ -34,6 +38,8 @@ impl Progress {
             total,
             ended: 0,
             trial: String::new(),
+            arm: 0,
+            quoted: vec![false; plan.arms.len()],
             notes: Vec::new(),
             begun: Instant::now(),
             quiet,
@@ -47,7 +53,8 @@ impl Progress {
         }
         match &event.kind {
             EventKind::TrialStarted { arm, control } => {
-                let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
+                self.arm = arm.0 as usize;
+                let name = self.arms.get(self.arm).map_or("?", String::as_str);
                 let role = if *control { " (no fault)" } else { "" };
                 self.trial = format!("{name}{role}");
                 self.notes.clear();
@@ -60,7 +67,10 @@ impl Progress {
             EventKind::TrialAborted { reason } | EventKind::FaultMissed { reason } => {
                 self.notes.push(reason.clone());
             }
-            EventKind::TargetStartFailed { problem, .. } => self.notes.push(problem.clone()),
+            EventKind::TargetStartFailed { problem, tail, .. } => {
+                self.notes.push(problem.clone());
+                self.quote(tail);
+            }
             EventKind::NotRecovered { last_failure, .. } => {
                 self.notes.push(format!("never came back: {last_failure}"));
             }
@@ -90,6 +100,20 @@ impl Progress {
             | EventKind::FirstAccept { .. }
             | EventKind::FirstCorrect { .. }
             | EventKind::LoadStopped { .. } => {}
+        }
+    }
+
+    /// Shows the last lines of a target that did not start, once for each arm.
+    fn quote(&mut self, tail: &[String]) {
+        let is_new = self
+            .quoted
+            .get_mut(self.arm)
+            .is_some_and(|quoted| !std::mem::replace(quoted, true));
+        if is_new && !tail.is_empty() {
+            self.say(&format!("{}: its last lines of output:", self.trial));
+            for line in tail {
+                self.say(&format!("  | {line}"));
+            }
         }
     }
 

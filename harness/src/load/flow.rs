@@ -6,10 +6,13 @@ use comeback_core::operation::{ErrorClass, Outcome, Step};
 use comeback_core::plan::{Identity, Request, Workload};
 use serde_json::Value;
 
+use self::session::Named;
+pub use self::session::Session;
+use self::template::Template;
 use super::wire::Reply;
 
-/// What stands for the client's number in a template.
-const SESSION: &str = "{{session}}";
+mod session;
+mod template;
 
 /// A workload, made ready for a port.
 #[derive(Debug)]
@@ -26,19 +29,6 @@ pub struct Flow {
 struct SessionRules {
     value: String,
     identity: Option<Identity>,
-}
-
-/// What a client knows of its session.
-#[derive(Clone, Debug, Default)]
-pub struct Session {
-    /// Cookies by name.
-    cookies: Vec<(String, String)>,
-    /// The counter the last acknowledged reply stands for.
-    base: u64,
-    /// A counter a refuted reply gave: the next one may continue from here.
-    other_base: Option<u64>,
-    /// Changes that may have been applied without an acknowledgement.
-    slack: u64,
 }
 
 /// What a reply means.
@@ -173,168 +163,6 @@ const fn failed(outcome: Outcome, class: ErrorClass) -> Judgement {
         outcome,
         error: Some(class),
         value: None,
-    }
-}
-
-impl Session {
-    /// Begins anew with the reply to a login.
-    fn begin(&mut self, named: Named, value: Option<u64>, cookies: &[String]) -> Judgement {
-        if named != Named::Own {
-            return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
-        }
-        *self = Self {
-            base: value.unwrap_or(0),
-            ..Self::default()
-        };
-        self.take_cookies(cookies);
-        Judgement {
-            outcome: Outcome::Acknowledged,
-            error: None,
-            value,
-        }
-    }
-
-    /// Notes that a change may or may not have been applied.
-    pub fn note_indeterminate(&mut self) {
-        self.slack += 1;
-    }
-
-    /// The oracle: whether the counter can be `value` after `step`. A refuted counter may be the truth
-    /// from now on (the state was lost once): the next reply may continue from either.
-    fn accepts(&mut self, step: Step, value: u64) -> bool {
-        let added = u64::from(step == Step::Act);
-        let mut fitting = [Some(self.base), self.other_base]
-            .into_iter()
-            .flatten()
-            .map(|base: u64| base.saturating_add(added))
-            .filter(|least| (*least..=least.saturating_add(self.slack)).contains(&value));
-        if let Some(least) = fitting.next() {
-            self.slack -= value - least;
-            self.base = value;
-            self.other_base = None;
-            return true;
-        }
-        self.base = self.base.saturating_add(added);
-        self.other_base = Some(value);
-        false
-    }
-
-    fn take_cookies(&mut self, headers: &[String]) {
-        for header in headers {
-            let Ok(cookie) = cookie::Cookie::parse(header.as_str()) else {
-                continue;
-            };
-            self.cookies.retain(|(name, _)| name != cookie.name());
-            let ended = cookie.value().is_empty()
-                || cookie
-                    .max_age()
-                    .is_some_and(|age| age.is_zero() || age.is_negative());
-            if !ended {
-                self.cookies
-                    .push((cookie.name().to_owned(), cookie.value().to_owned()));
-            }
-        }
-    }
-
-    /// Whether the reply puts another session in the place of this one.
-    fn is_replaced_by(&self, headers: &[String]) -> bool {
-        headers.iter().any(|header| {
-            cookie::Cookie::parse(header.as_str()).is_ok_and(|new| {
-                self.cookies
-                    .iter()
-                    .any(|(name, value)| name == new.name() && value != new.value())
-            })
-        })
-    }
-}
-
-/// Whom a reply names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
-    /// The user it should.
-    Own,
-    /// Somebody else.
-    Other,
-    /// Nobody, and it says so: null, or no text.
-    Nobody,
-    /// Nothing is where the name should be.
-    Unsaid,
-}
-
-impl Named {
-    fn of(identity: &Identity, body: &Value, client: u32) -> Self {
-        let name = match body.pointer(&identity.pointer) {
-            None => return Self::Unsaid,
-            Some(Value::Null) => return Self::Nobody,
-            Some(Value::String(name)) if name.is_empty() => return Self::Nobody,
-            Some(Value::String(name)) => name,
-            Some(_) => return Self::Other,
-        };
-        let own = match identity.name.split_once(SESSION) {
-            None => *name == identity.name,
-            Some((before, after)) => name
-                .strip_prefix(before)
-                .and_then(|rest| rest.strip_suffix(after))
-                .is_some_and(|number| number.parse() == Ok(client)),
-        };
-        if own { Self::Own } else { Self::Other }
-    }
-}
-
-/// A request, split where the client's number and the cookies go.
-#[derive(Debug)]
-struct Template {
-    start: Vec<String>,
-    headers: String,
-    body: Option<Vec<String>>,
-}
-
-impl Template {
-    fn new(request: &Request, port: u16) -> Self {
-        let split = |text: &str| text.split(SESSION).map(str::to_owned).collect();
-        let start = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
-        let mut headers = format!("host: 127.0.0.1:{port}\r\n");
-        if request.body.is_some() {
-            headers.push_str("content-type: application/json\r\n");
-        }
-        Self {
-            start: split(&start),
-            headers,
-            body: request.body.as_deref().map(split),
-        }
-    }
-
-    fn write(&self, client: u32, cookies: &[(String, String)], out: &mut Vec<u8>) {
-        join(&self.start, client, out);
-        out.extend_from_slice(self.headers.as_bytes());
-        for (index, (name, value)) in cookies.iter().enumerate() {
-            out.extend_from_slice(if index == 0 { b"cookie: " } else { b"; " });
-            out.extend_from_slice(name.as_bytes());
-            out.push(b'=');
-            out.extend_from_slice(value.as_bytes());
-        }
-        if !cookies.is_empty() {
-            out.extend_from_slice(b"\r\n");
-        }
-        if let Some(parts) = &self.body {
-            let mut body = Vec::new();
-            join(parts, client, &mut body);
-            out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
-            out.extend_from_slice(&body);
-        } else if self.start[0].starts_with("POST") || self.start[0].starts_with("PUT") {
-            out.extend_from_slice(b"content-length: 0\r\n\r\n");
-        } else {
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-}
-
-fn join(parts: &[String], client: u32, out: &mut Vec<u8>) {
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            out.extend_from_slice(client.to_string().as_bytes());
-        }
-        out.extend_from_slice(part.as_bytes());
     }
 }
 
