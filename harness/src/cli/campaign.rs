@@ -66,6 +66,7 @@ fn run_trials(header: &Header, folder: &Path, quiet: bool) -> Result<Ended, CliE
     let warden = Warden::start(&tag, &scratch)?;
     let mut interrupt = Interrupt::listen(tag.clone(), end_at_once)?;
     let mut progress = Progress::new(&header.plan, &header.schedule, quiet);
+    progress.announce(header.seed, folder);
     let journalist =
         Journalist::create(folder, header, clock, move |event| progress.follow(event))?;
     let site = Site {

@@ -39,7 +39,7 @@ pub(super) struct Options {
 /// Where results go.
 #[derive(Debug, clap::Args)]
 pub(super) struct Output {
-    /// Folder for the results; must be new or empty [default: comeback-runs/<name>-<time>]
+    /// Folder for the results; must be new or empty [default: comeback-runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Print the summary document instead of the table

@@ -46,6 +46,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 
 /// A run, judged.
 pub(super) struct Judged {
+    gated: bool,
     pub(super) verdict: Verdict,
     pub(super) summary: Summary,
 }
@@ -62,7 +63,11 @@ pub(super) fn judge_and_draw(
         let path = folder.join(&artifact.path);
         write_artifact(&path, &artifact.bytes).map_err(|cause| WriteError { path, cause })?;
     }
-    Ok(Judged { verdict, summary })
+    Ok(Judged {
+        gated: !journal.header.plan.gates.is_empty(),
+        verdict,
+        summary,
+    })
 }
 
 fn write_artifact(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -79,7 +84,14 @@ pub(super) fn show(judged: &Judged, folder: &Path, json: bool) -> Result<(), Cli
         return Ok(());
     }
     print(&table(&comparison(&judged.summary)));
-    print(&format!("verdict: {}", judged.verdict.outcome.name()));
+    let meaning = match (judged.verdict.outcome, judged.gated) {
+        (Outcome::Pass, false) => " (everything was measured; nothing more was demanded)",
+        (Outcome::Pass | Outcome::Fail | Outcome::Inconclusive, _) => "",
+    };
+    print(&format!(
+        "verdict: {}{meaning}",
+        judged.verdict.outcome.name()
+    ));
     for reason in &judged.verdict.reasons {
         print(&format!("  {}", printable(reason)));
     }

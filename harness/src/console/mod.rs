@@ -3,9 +3,11 @@
 //! On a terminal a bar with what is happening now and the time left; elsewhere a line for each trial.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use comeback_core::event::{Event, EventKind};
+use comeback_core::ids::Seed;
 use comeback_core::plan::Plan;
 use comeback_core::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -43,6 +45,16 @@ impl Progress {
             notes: Vec::new(),
             begun: Instant::now(),
             quiet,
+        }
+    }
+
+    /// Says what is about to happen, so that it can be repeated even if it does not come to its end.
+    pub fn announce(&self, seed: Seed, folder: &Path) {
+        if !self.quiet {
+            let (trials, folder) = (self.total, folder.display());
+            self.say(&format!(
+                "seed {seed}, {trials} trials, results in {folder}"
+            ));
         }
     }
 

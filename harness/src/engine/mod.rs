@@ -1,6 +1,6 @@
 //! The engine: makes a schedule happen and records facts. It computes nothing and prints nothing.
 //!
-//! A campaign is trials in the schedule's order; a trial (see [`trial`]) is one start of a target, its
+//! A campaign is trials in the schedule's order; a trial (see `trial`) is one start of a target, its
 //! load, and at most one fault. Called by the cli; imports supervise, load and record.
 
 mod error;

@@ -1,6 +1,6 @@
 //! HTTP/1.1 replies as bytes: where one ends, and what it says. Pure: no sockets, no clock.
 //!
-//! Called by [`super::connection`] for each piece that arrives. Memory is bounded whatever a server
+//! Called by `connection` for each piece that arrives. Memory is bounded whatever a server
 //! sends: a head of at most [`MAX_HEAD`], of the body the first [`KEPT_BODY`].
 
 use std::mem::MaybeUninit;
