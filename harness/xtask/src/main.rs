@@ -52,10 +52,7 @@ fn test() -> Result<(), Failed> {
     )?;
     run("cargo test --workspace", &[])?;
     let strict = [("RUSTDOCFLAGS", "--deny warnings")];
-    run(
-        "cargo doc --workspace --no-deps --document-private-items",
-        &strict,
-    )?;
+    run("cargo doc --workspace --no-deps", &strict)?;
     // Optimized: the simulations that are slow otherwise, and the README's commands as its readers run them.
     run(
         "cargo test --release --package comeback-core statistics -- --ignored",
