@@ -229,24 +229,36 @@ impl Client {
         };
         let latest_start = intended + self.shared.timeout;
         let tried = self.attempt(step, &mut session, latest_start).await;
+        let finished = self.shared.clock.now();
+        let mut tally = self.shared.tally.get();
+        tally.sent += u64::from(tried.sent.is_some());
+        tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));
+        self.shared.tally.set(tally);
+        let wanted = Wanted {
+            step,
+            generation,
+            intended,
+            dispatched,
+        };
+        self.record(wanted, tried, finished);
+        self.keep_or_end_session(step, generation, session, tried.judgement);
+    }
+
+    fn record(&self, wanted: Wanted, tried: Attempt, finished: Elapsed) {
         let Attempt {
             sent,
             reply,
             judgement,
         } = tried;
-        let mut tally = self.shared.tally.get();
-        tally.sent += u64::from(sent.is_some());
-        tally.dropped += u64::from(judgement.error == Some(ErrorClass::Unsent));
-        self.shared.tally.set(tally);
         self.shared.done.borrow_mut().push(Operation {
             trial: self.shared.trial,
             client: self.id,
-            generation,
-            step,
-            intended,
-            dispatched,
+            generation: wanted.generation,
+            step: wanted.step,
+            intended: wanted.intended,
+            dispatched: wanted.dispatched,
             sent,
-            finished: self.shared.clock.now(),
+            finished,
             outcome: judgement.outcome,
             error: judgement.error,
             status: reply.map(|reply| reply.status),
@@ -254,7 +266,6 @@ impl Client {
             boot: reply.and_then(|reply| reply.boot),
             unframed: reply.is_some_and(|reply| reply.unframed),
         });
-        self.keep_or_end_session(step, generation, session, judgement);
     }
 
     fn keep_or_end_session(
@@ -397,22 +408,13 @@ impl Client {
                     Some(class) => is_definite(class),
                 };
                 if definite || finished >= until {
-                    self.shared.done.borrow_mut().push(Operation {
-                        trial: self.shared.trial,
-                        client: self.id,
-                        generation,
+                    let wanted = Wanted {
                         step: Step::ReadBack,
+                        generation,
                         intended,
                         dispatched: intended,
-                        sent: tried.sent,
-                        finished,
-                        outcome: tried.judgement.outcome,
-                        error: tried.judgement.error,
-                        status: tried.reply.map(|reply| reply.status),
-                        value: tried.judgement.value,
-                        boot: tried.reply.and_then(|reply| reply.boot),
-                        unframed: tried.reply.is_some_and(|reply| reply.unframed),
-                    });
+                    };
+                    self.record(wanted, tried, finished);
                     break;
                 }
                 tokio::time::sleep(READ_BACK_PAUSE).await;
@@ -438,6 +440,15 @@ const fn is_definite(class: ErrorClass) -> bool {
         | ErrorClass::Malformed
         | ErrorClass::Unsent => false,
     }
+}
+
+/// What was to be done, and when.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    step: Step,
+    generation: u32,
+    intended: Elapsed,
+    dispatched: Elapsed,
 }
 
 /// What became of one try.
