@@ -46,11 +46,12 @@ fn main() {
     let setup = Setup {
         trial: TrialId(0),
         load: Load {
-            workload: Workload::Stateless(Request::new("GET", "/")),
+            workload: Workload::Stateless(Box::new(Request::new("GET", "/"))),
             clients: args.connections,
             rate: args.rate.unwrap_or(1.0),
             arrivals: Arrivals::Constant,
             timeout: Span::from_secs(2),
+            objective: None,
             workers: 1,
             floor: 0.9,
         },

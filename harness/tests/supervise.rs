@@ -126,6 +126,8 @@ fn target(words: &[&str]) -> Target {
             grace: Span::from_secs(5),
         },
         restart_after: Span::ZERO,
+        protocol: comeback_core::plan::Protocol::Http,
+        socket: None,
         boot_header: None,
     }
 }

@@ -275,6 +275,8 @@ mod tests {
             error: None,
             status: Some(200),
             value: None,
+            write: None,
+            found: None,
             boot: Some(BootId::from_header(b"first")),
             unframed: false,
         }
@@ -447,6 +449,8 @@ mod tests {
                 error,
                 status,
                 value,
+                write: None,
+                found: None,
                 boot: boot.map(|bytes| BootId::from_header(&bytes)),
                 unframed: false,
             }

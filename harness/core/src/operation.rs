@@ -6,7 +6,7 @@ use crate::ids::{BootId, ClientId, SessionId, TrialId};
 use crate::units::Elapsed;
 
 /// One operation of one client, as the client saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// The trial it belongs to.
     pub trial: TrialId,
@@ -36,6 +36,10 @@ pub struct Operation {
     pub status: Option<u16>,
     /// The session's counter as the reply gave it.
     pub value: Option<u64>,
+    /// Which write this change carries, from 1 in each session; where writes carry values of their own.
+    pub write: Option<u32>,
+    /// The writes the reply shows; likewise.
+    pub found: Option<Box<Found>>,
     /// Which process answered, if it says so.
     pub boot: Option<BootId>,
     /// The reply's body had no length and ended with the connection, as it does when the server is killed.
@@ -55,6 +59,15 @@ impl Operation {
     pub const fn is_correct(&self) -> bool {
         self.error.is_none()
     }
+}
+
+/// The writes a reply shows, where each write carries its own value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Numbers of this session's writes, in the order they are shown; one twice is there twice.
+    pub writes: Vec<u32>,
+    /// Values that are no write of this session.
+    pub foreign: u32,
 }
 
 /// What a client does.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Machine;
-use crate::verdict::Outcome;
+use crate::verdict::{Check, Outcome};
 
 /// The version of the document's shape.
 pub const SCHEMA: u32 = 1;
@@ -29,6 +29,8 @@ pub struct Summary {
     pub verdict: Outcome,
     /// Why, in sentences.
     pub reasons: Vec<String>,
+    /// Each gate asked of each arm that was measured.
+    pub gates: Vec<Check>,
     /// Where it ran.
     pub machine: Machine,
     /// One entry for each arm of the plan, in its order.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::plan::{
-    Arm, Fault, Identity, Load, Mix, Plan, Readiness, ReadyProbe, Request, SessionFlow, Signal,
-    Stop, Target, Windows, Workload,
+    Arm, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal, Stop, Target,
+    Windows, Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::Outcome;
@@ -55,10 +55,12 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         chosen.extend(comeback_targets::all().iter().filter(|target| !target.zoo));
     }
     let size = size(args.quick, args.options.horizon);
+    let trials = args.options.trials.unwrap_or(size.trials);
     Ok(Plan {
         name: "compare".to_owned(),
         arms: chosen.into_iter().map(arm).collect(),
-        trials: args.options.trials.unwrap_or(size.trials),
+        trials,
+        extend_to: trials,
         controls: 1,
         fault: Fault {
             signal: Signal::Kill,
@@ -67,11 +69,12 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
             lands_within: Span::from_secs(5),
         },
         load: Load {
-            workload: Workload::Sessions(Box::new(reference_flow())),
+            workload: Workload::Sessions(Box::new(SessionFlow::reference())),
             clients: args.options.sessions.unwrap_or(100),
             rate: args.options.rate.unwrap_or(1_000.0),
             arrivals: args.options.arrivals(),
             timeout: args.options.timeout,
+            objective: None,
             workers: 1,
             floor: 0.9,
         },
@@ -116,6 +119,8 @@ fn arm(target: &comeback_targets::Target) -> Arm {
         about: target.summary.to_owned(),
         target: Target {
             command: command.map(str::to_owned).to_vec(),
+            protocol: Protocol::Http,
+            socket: None,
             environment: BTreeMap::new(),
             ready: Readiness {
                 probe: ReadyProbe::Http("/health".to_owned()),
@@ -128,26 +133,7 @@ fn arm(target: &comeback_targets::Target) -> Arm {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        baseline: None,
         skip: None,
-    }
-}
-
-/// The contract all reference servers speak.
-fn reference_flow() -> SessionFlow {
-    SessionFlow {
-        login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
-        act: Request::new("POST", "/visit"),
-        check: Request::new("GET", "/me"),
-        logout: Some(Request::new("POST", "/logout")),
-        value: "/visits".to_owned(),
-        identity: Some(Identity {
-            pointer: "/user".to_owned(),
-            name: "u{{session}}".to_owned(),
-        }),
-        mix: Mix {
-            act: 70,
-            check: 28,
-            logout: 2,
-        },
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::plan::{
-    Arm, Fault, Load, Plan, Readiness, ReadyProbe, Request, Signal, Stop, Target, Windows, Workload,
+    Arm, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, Request, Signal, Stop, Target,
+    Windows, Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::{Gate, Outcome};
@@ -91,15 +92,18 @@ fn to_plan(args: &Args) -> Result<Plan, CliError> {
     }
     let always = parse_gate(ALWAYS).map_err(CliError::Usage)?;
     let gates = std::iter::once(always).chain(args.gates.iter().cloned());
+    let trials = args.options.trials.unwrap_or(6);
     Ok(Plan {
         name: args.name.clone(),
         arms: vec![Arm {
             name: args.name.clone(),
             about: args.command.join(" "),
             target: to_target(args),
+            baseline: None,
             skip: None,
         }],
-        trials: args.options.trials.unwrap_or(6),
+        trials,
+        extend_to: trials,
         controls: 1,
         fault: Fault {
             signal: args.kill,
@@ -107,11 +111,12 @@ fn to_plan(args: &Args) -> Result<Plan, CliError> {
             lands_within: Span::from_secs(5),
         },
         load: Load {
-            workload: Workload::Stateless(Request::new("GET", &args.get)),
+            workload: Workload::Stateless(Box::new(Request::new("GET", &args.get))),
             clients: args.options.sessions.unwrap_or(50),
             rate: args.options.rate.unwrap_or(200.0),
             arrivals: args.options.arrivals(),
             timeout: args.options.timeout,
+            objective: None,
             workers: 1,
             floor: 0.9,
         },
@@ -134,6 +139,8 @@ fn to_target(args: &Args) -> Target {
         .unwrap_or_else(|| ReadyProbe::Http(args.get.clone()));
     Target {
         command: args.command.clone(),
+        protocol: Protocol::Http,
+        socket: None,
         environment: args.environment.iter().cloned().collect::<BTreeMap<_, _>>(),
         ready: Readiness {
             probe: ready,

@@ -263,6 +263,8 @@ impl Client {
             error: judgement.error,
             status: reply.map(|reply| reply.status),
             value: judgement.value,
+            write: None,
+            found: None,
             boot: reply.and_then(|reply| reply.boot),
             unframed: reply.is_some_and(|reply| reply.unframed),
         });

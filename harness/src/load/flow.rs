@@ -3,7 +3,7 @@
 //! Pure: bytes in, judgement out. The oracle lives here: it knows what the session's counter must be.
 
 use comeback_core::operation::{ErrorClass, Outcome, Step};
-use comeback_core::plan::{Identity, Request, Workload};
+use comeback_core::plan::{Extract, Identity, Request, Workload};
 use serde_json::Value;
 
 use self::session::Named;
@@ -60,7 +60,10 @@ impl Flow {
                 check: template(&flow.check),
                 logout: flow.logout.as_ref().map(template),
                 session: Some(SessionRules {
-                    value: flow.value.clone(),
+                    value: match &flow.value {
+                        Some(Extract::Pointer(pointer)) => pointer.clone(),
+                        _ => String::new(),
+                    },
                     identity: flow.identity.clone(),
                 }),
             },
@@ -169,29 +172,14 @@ const fn failed(outcome: Outcome, class: ErrorClass) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use comeback_core::plan::{Mix, SessionFlow};
+    use comeback_core::plan::SessionFlow;
 
     const PORT: u16 = 4242;
     const CLIENT: u32 = 7;
 
     fn flow() -> Flow {
         Flow::new(
-            &Workload::Sessions(Box::new(SessionFlow {
-                login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
-                act: Request::new("POST", "/visit"),
-                check: Request::new("GET", "/me"),
-                logout: Some(Request::new("POST", "/logout")),
-                value: "/visits".to_owned(),
-                identity: Some(Identity {
-                    pointer: "/user".to_owned(),
-                    name: "u{{session}}".to_owned(),
-                }),
-                mix: Mix {
-                    act: 1,
-                    check: 1,
-                    logout: 1,
-                },
-            })),
+            &Workload::Sessions(Box::new(SessionFlow::reference())),
             PORT,
         )
     }

@@ -19,6 +19,7 @@ pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
         started: header.started.clone(),
         verdict: verdict.outcome,
         reasons: verdict.reasons.clone(),
+        gates: verdict.checks.clone(),
         machine: header.machine.clone(),
         arms: analysis.arms.iter().map(arm_summary).collect(),
     }

@@ -53,17 +53,18 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
 /// reply that was under way at the fault proves nothing.
 fn unless_cut_off(operation: &Operation, facts: &Facts) -> Operation {
     let (Some(fault), Some(cut)) = (facts.fault(), facts.cut()) else {
-        return *operation;
+        return operation.clone();
     };
     let under_way = operation.sent.is_some_and(|sent| sent <= cut) && operation.finished >= fault;
     if !(operation.unframed && operation.error.is_none() && under_way) {
-        return *operation;
+        return operation.clone();
     }
     Operation {
         outcome: Outcome::Indeterminate,
         error: Some(ErrorClass::Reset),
         value: None,
-        ..*operation
+        found: None,
+        ..operation.clone()
     }
 }
 

@@ -46,12 +46,28 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Why, in sentences: what failed first, then what is missing.
     pub reasons: Vec<String>,
+    /// Each gate asked of each arm that was measured.
+    pub checks: Vec<Check>,
+}
+
+/// One gate, asked of one arm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// The arm's name.
+    pub arm: String,
+    /// The gate as it was written.
+    pub gate: String,
+    /// Whether it holds.
+    pub outcome: Outcome,
+    /// What was found, or what is missing; absent when it holds.
+    pub detail: Option<String>,
 }
 
 /// Judges a run by its gates; without gates a run passes when every arm was measured.
 pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
     let mut broken = Vec::new();
     let mut missing: Vec<String> = Vec::new();
+    let mut checks = Vec::new();
     missing.extend(analysis.incomplete.clone());
     if analysis.arms.is_empty() {
         missing.push("there is no arm".to_owned());
@@ -71,18 +87,29 @@ pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
         }
         let (sessions, writes) = lost_without_a_fault(arm);
         for gate in gates {
-            match gate.judge(arm) {
-                Judged::Holds => {}
+            let (outcome, detail) = match gate.judge(arm) {
+                Judged::Holds => (Outcome::Pass, None),
                 Judged::Broken(found) if sessions + writes > 0 && gate.is_about_loss() => {
-                    missing.push(about(&format!(
-                        "{gate} cannot be judged: {found}, but not by the fault alone"
-                    )));
+                    let detail = format!("{found}, but not by the fault alone");
+                    (Outcome::Inconclusive, Some(detail))
                 }
-                Judged::Broken(found) => broken.push(about(&format!("{gate} is broken: {found}"))),
-                Judged::Unknown(why) => {
-                    missing.push(about(&format!("{gate} cannot be judged: {why}")))
+                Judged::Broken(found) => (Outcome::Fail, Some(found)),
+                Judged::Unknown(why) => (Outcome::Inconclusive, Some(why)),
+            };
+            let detailed = detail.as_deref().unwrap_or_default();
+            match outcome {
+                Outcome::Pass => {}
+                Outcome::Fail => broken.push(about(&format!("{gate} is broken: {detailed}"))),
+                Outcome::Inconclusive => {
+                    missing.push(about(&format!("{gate} cannot be judged: {detailed}")));
                 }
             }
+            checks.push(Check {
+                arm: arm.name.clone(),
+                gate: gate.to_string(),
+                outcome,
+                detail,
+            });
         }
     }
     let outcome = match (broken.is_empty(), missing.is_empty()) {
@@ -94,6 +121,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
     Verdict {
         outcome,
         reasons: broken,
+        checks,
     }
 }
 

@@ -112,7 +112,7 @@ pub(super) enum Named {
 
 impl Named {
     pub(super) fn of(identity: &Identity, body: &Value, client: u32) -> Self {
-        let name = match body.pointer(&identity.pointer) {
+        let name = match body.pointer(&identity.at.to_string()) {
             None => return Self::Unsaid,
             Some(Value::Null) => return Self::Nobody,
             Some(Value::String(name)) if name.is_empty() => return Self::Nobody,

@@ -1,9 +1,9 @@
 //! Requests as bytes: templates with the client's number and its cookies filled in.
 
-use comeback_core::plan::Request;
+use comeback_core::plan::{Body, Call, Request};
 
 /// What stands for the client's number in a template.
-pub(super) const SESSION: &str = "{{session}}";
+pub(super) const SESSION: &str = "{{ session }}";
 
 /// A request, split where the client's number and the cookies go.
 #[derive(Debug)]
@@ -16,15 +16,25 @@ pub(super) struct Template {
 impl Template {
     pub(super) fn new(request: &Request, port: u16) -> Self {
         let split = |text: &str| text.split(SESSION).map(str::to_owned).collect();
-        let start = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+        let (method, path, body) = match &request.call {
+            Call::Http {
+                method,
+                path,
+                body: Some(Body::Json(body)),
+                ..
+            } => (method.as_str(), path.as_str(), Some(body.as_str())),
+            Call::Http { method, path, .. } => (method.as_str(), path.as_str(), None),
+            Call::Redis(_) => ("", "", None),
+        };
+        let start = format!("{method} {path} HTTP/1.1\r\n");
         let mut headers = format!("host: 127.0.0.1:{port}\r\n");
-        if request.body.is_some() {
+        if body.is_some() {
             headers.push_str("content-type: application/json\r\n");
         }
         Self {
             start: split(&start),
             headers,
-            body: request.body.as_deref().map(split),
+            body: body.map(split),
         }
     }
 

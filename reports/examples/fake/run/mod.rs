@@ -176,7 +176,8 @@ pub(crate) fn never() -> Fake {
 /// Traffic without sessions.
 pub(crate) fn stateless() -> Fake {
     let mut fake = fake("no sessions", &[PLAIN]);
-    fake.analysis.header.plan.load.workload = Workload::Stateless(Request::new("GET", "/"));
+    fake.analysis.header.plan.load.workload =
+        Workload::Stateless(Box::new(Request::new("GET", "/")));
     fake.analysis.header.plan.fault.signal = Signal::Term;
     for arm in &mut fake.summary.arms {
         arm.sessions = SessionCounts::default();
@@ -206,6 +207,7 @@ pub(crate) fn empty() -> Fake {
     fake.verdict = Verdict {
         outcome: Outcome::Inconclusive,
         reasons: vec!["no trial counts".to_owned()],
+        checks: Vec::new(),
     };
     fake.summary.verdict = Outcome::Inconclusive;
     fake.summary.reasons = fake.verdict.reasons.clone();
@@ -236,6 +238,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
             "lost_sessions == 0 does not hold for memory: 100 % lost".to_owned(),
             "shared-store was skipped, so nothing is known of it".to_owned(),
         ],
+        checks: Vec::new(),
     };
     let summary = Summary {
         schema: SCHEMA,
@@ -244,6 +247,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         started: "2024-06-07T10:30:00Z".to_owned(),
         verdict: verdict.outcome,
         reasons: verdict.reasons.clone(),
+        gates: verdict.checks.clone(),
         machine: machine.clone(),
         arms: arms
             .iter()

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::plan::{
-    Arm, Arrivals, Fault, Identity, Load, Mix, Plan, Readiness, ReadyProbe, Request, SessionFlow,
-    Signal, Stop, Target, Windows, Workload,
+    Arm, Arrivals, Fault, Load, Mix, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal,
+    Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
 
@@ -20,6 +20,8 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
                 "--port".to_owned(),
                 "{port}".to_owned(),
             ],
+            protocol: Protocol::Http,
+            socket: None,
             environment: BTreeMap::from([("SHOP_KEY".to_owned(), "hunter2".to_owned())]),
             ready: Readiness {
                 probe: ReadyProbe::Http("/health".to_owned()),
@@ -32,12 +34,14 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        baseline: None,
         skip: spec.skipped.map(str::to_owned),
     };
     Plan {
         name: name.to_owned(),
         arms: specs.iter().map(arm).collect(),
         trials: 8,
+        extend_to: 8,
         controls: 1,
         fault: Fault {
             signal: Signal::Kill,
@@ -46,25 +50,19 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         },
         load: Load {
             workload: Workload::Sessions(Box::new(SessionFlow {
-                login: Request::new("POST", "/login").with_body(r#"{"user":"u{{session}}"}"#),
-                act: Request::new("POST", "/visit"),
-                check: Request::new("GET", "/me"),
                 logout: None,
-                value: "/visits".to_owned(),
-                identity: Some(Identity {
-                    pointer: "/user".to_owned(),
-                    name: "u{{session}}".to_owned(),
-                }),
                 mix: Mix {
                     act: 70,
                     check: 30,
                     logout: 0,
                 },
+                ..SessionFlow::reference()
             })),
             clients: 200,
             rate: 200.0,
             arrivals: Arrivals::Poisson,
             timeout: Span::from_secs(2),
+            objective: None,
             workers: 2,
             floor: 0.9,
         },

@@ -238,7 +238,7 @@ fn first_correct(last_failed_us: Option<Elapsed>) -> EventKind {
 }
 
 /// An operation; correct and answered after 1 ms by the process of its time, unless told otherwise.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Op(Operation);
 
 fn op(step: Step, client: u32, at: u64) -> Op {
@@ -255,6 +255,8 @@ fn op(step: Step, client: u32, at: u64) -> Op {
         error: None,
         status: Some(200),
         value: None,
+        write: None,
+        found: None,
         boot: Some(if at < CUT { old_boot() } else { new_boot() }),
         unframed: false,
     })

@@ -60,6 +60,8 @@ prop_compose! {
             error,
             status,
             value,
+            write: None,
+            found: None,
             boot,
             unframed: false,
         })
@@ -184,6 +186,7 @@ fn check_all(analysis: &Analysis) -> Result<(), TestCaseError> {
     let verdict = Verdict {
         outcome: verdict::Outcome::Fail,
         reasons: Vec::new(),
+        checks: Vec::new(),
     };
     let document = serde_json::to_string(&summarize(analysis, &verdict));
     prop_assert!(document.is_ok());

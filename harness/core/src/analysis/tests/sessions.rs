@@ -165,13 +165,13 @@ fn a_refuted_look_with_a_counter_is_judged_by_it_and_one_without_says_nothing() 
     let opened = [login(0, 500), act(0, 1_500)];
     let refuted = finds(0, 0).refuted();
     check_faulted(
-        [opened[0], opened[1], refuted],
+        [opened[0].clone(), opened[1].clone(), refuted],
         one(|n| n.reset = 1),
         writes(1, 1),
     );
     let blank = meets(0, WrongAnswer);
     check_faulted(
-        [opened[0], opened[1], blank],
+        [opened[0].clone(), opened[1].clone(), blank],
         one(|n| n.undecided = 1),
         writes(0, 0),
     );
@@ -181,7 +181,7 @@ fn a_refuted_look_with_a_counter_is_judged_by_it_and_one_without_says_nothing() 
 fn a_known_session_without_a_counter_survived_only_if_it_had_no_writes() {
     let known = op(Step::ReadBack, 0, READ_BACK);
     check_faulted(
-        [login(0, 500), known],
+        [login(0, 500), known.clone()],
         one(|n| n.survived = 1),
         writes(0, 0),
     );
@@ -224,18 +224,28 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
     let ended = [login(0, 500), act(0, 1_500), logout(0, 2_000)];
     let gone = meets(0, SessionRejected);
     check_faulted(
-        [ended[0], ended[1], ended[2], gone],
+        [ended[0].clone(), ended[1].clone(), ended[2].clone(), gone],
         counts(|_| ()),
         writes(0, 0),
     );
     check_faulted(
-        [ended[0], ended[1], ended[2], finds(0, 1)],
+        [
+            ended[0].clone(),
+            ended[1].clone(),
+            ended[2].clone(),
+            finds(0, 1),
+        ],
         counts(|n| n.zombie = 1),
         writes(0, 0),
     );
     let anothers = meets(0, WrongIdentity);
     let trial = check_faulted(
-        [ended[0], ended[1], ended[2], anothers],
+        [
+            ended[0].clone(),
+            ended[1].clone(),
+            ended[2].clone(),
+            anothers,
+        ],
         counts(|_| ()),
         writes(0, 0),
     );
@@ -255,7 +265,13 @@ fn a_session_logged_out_after_the_fault_was_known_then() {
     ] {
         let ended = logout(0, 3_500).value(counter);
         check_faulted(
-            [began[0], began[1], began[2], ended, gone],
+            [
+                began[0].clone(),
+                began[1].clone(),
+                began[2].clone(),
+                ended,
+                gone.clone(),
+            ],
             expected,
             writes(2, lost),
         );
@@ -263,7 +279,13 @@ fn a_session_logged_out_after_the_fault_was_known_then() {
     let zombie = one(|n| (n.survived, n.zombie) = (1, 1));
     let ended = logout(0, 3_500).value(2);
     check_faulted(
-        [began[0], began[1], began[2], ended, finds(0, 2)],
+        [
+            began[0].clone(),
+            began[1].clone(),
+            began[2].clone(),
+            ended,
+            finds(0, 2),
+        ],
         zombie,
         writes(2, 0),
     );
@@ -292,12 +314,17 @@ fn an_unanswered_logout_after_the_fault_leaves_a_missing_session_undecided_and_a
     ];
     let gone = meets(0, SessionRejected);
     check_faulted(
-        [began[0], began[1], began[2], gone],
+        [began[0].clone(), began[1].clone(), began[2].clone(), gone],
         one(|n| n.undecided = 1),
         writes(0, 0),
     );
     check_faulted(
-        [began[0], began[1], began[2], finds(0, 1)],
+        [
+            began[0].clone(),
+            began[1].clone(),
+            began[2].clone(),
+            finds(0, 1),
+        ],
         one(|n| n.survived = 1),
         writes(1, 0),
     );
@@ -308,17 +335,25 @@ fn a_session_that_names_another_user_is_counted_as_that_whenever_it_was_seen() {
     let seen = one(|n| n.wrong_identity = 1);
     let began = [login(0, 500), act(0, 1_500)];
     check_faulted(
-        [began[0], began[1], look(0, 3_200).rejected(WrongIdentity)],
+        [
+            began[0].clone(),
+            began[1].clone(),
+            look(0, 3_200).rejected(WrongIdentity),
+        ],
         seen,
         writes(1, 1),
     );
     check_faulted(
-        [began[0], began[1], meets(0, WrongIdentity)],
+        [began[0].clone(), began[1].clone(), meets(0, WrongIdentity)],
         seen,
         writes(1, 1),
     );
     let early = look(0, 2_000).rejected(WrongIdentity);
-    let trial = check_faulted([began[0], began[1], early], seen, writes(0, 0));
+    let trial = check_faulted(
+        [began[0].clone(), began[1].clone(), early],
+        seen,
+        writes(0, 0),
+    );
     assert_eq!(
         trial.findings,
         ["1 session named another user before any fault"]
@@ -411,7 +446,9 @@ fn an_operation_of_no_session_and_a_read_back_alone_begin_none() {
 #[test]
 fn a_workload_without_sessions_has_no_ledger() {
     let story = Story::faulted()
-        .planned(|plan| plan.load.workload = Workload::Stateless(Request::new("GET", "/")))
+        .planned(|plan| {
+            plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", "/")))
+        })
         .does([login(0, 500), login(1, 2_999).unanswered(3_003)]);
     check(story, counts(|_| ()), writes(0, 0));
 }

@@ -8,7 +8,7 @@ use ErrorClass::Unsent;
 #[test]
 fn a_reply_of_the_old_process_read_after_t0_counts_as_before() {
     let late = act(0, 2_999).finished(CUT + 4);
-    for late in [late, late.boot(None)] {
+    for late in [late.clone(), late.boot(None)] {
         let trial = check_faulted(
             [login(0, 500), act(0, 1_500), late, finds(0, 1)],
             one(|n| n.reset = 1),

@@ -303,6 +303,8 @@ fn op(trial: TrialId, step: Step, at: u64) -> Operation {
         error: None,
         status: Some(200),
         value: None,
+        write: None,
+        found: None,
         boot: Some(boot(usize::from(at > CUT))),
         unframed: false,
     }

@@ -1,0 +1,69 @@
+//! A plan for the tests of this crate.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// A small valid plan with two arms, for the tests of this crate.
+pub(crate) fn test_plan() -> Plan {
+    let arm = |name: &str| Arm {
+        name: name.to_owned(),
+        about: String::new(),
+        target: Target {
+            command: vec!["./server".to_owned()],
+            protocol: Protocol::Http,
+            socket: None,
+            environment: BTreeMap::new(),
+            ready: Readiness {
+                probe: ReadyProbe::Http("/health".to_owned()),
+                within: Span::from_secs(10),
+            },
+            stop: Stop {
+                signal: Signal::Term,
+                grace: Span::from_secs(5),
+            },
+            restart_after: Span::ZERO,
+            boot_header: Some("x-boot-id".to_owned()),
+        },
+        baseline: None,
+        skip: None,
+    };
+    Plan {
+        name: "test".to_owned(),
+        arms: vec![arm("first"), arm("second")],
+        trials: 3,
+        extend_to: 3,
+        controls: 1,
+        fault: Fault {
+            signal: Signal::Kill,
+            jitter: Span::from_ms(500),
+            lands_within: Span::from_secs(5),
+        },
+        load: Load {
+            workload: Workload::Sessions(Box::new(SessionFlow {
+                mix: Mix {
+                    act: 70,
+                    check: 25,
+                    logout: 5,
+                },
+                ..SessionFlow::reference()
+            })),
+            clients: 10,
+            rate: 100.0,
+            arrivals: Arrivals::Poisson,
+            timeout: Span::from_secs(2),
+            objective: None,
+            workers: 1,
+            floor: 0.9,
+        },
+        windows: Windows {
+            warm_up: Span::from_ms(200),
+            baseline: Span::from_secs(1),
+            settle: Span::from_secs(1),
+            horizon: Span::from_secs(30),
+            window: Span::from_ms(100),
+            steady_for: Span::from_ms(500),
+        },
+        gates: Vec::new(),
+    }
+}

@@ -1,0 +1,195 @@
+//! The plan: what shall happen, complete and validated before anything is started.
+//!
+//! A plan comes from the command line or an experiment file, is expanded by [`crate::schedule`] and is
+//! stored whole in the journal's header, so that a stored run explains itself.
+
+use std::collections::BTreeMap;
+
+mod extract;
+#[cfg(test)]
+mod fixture;
+mod session;
+mod signal;
+mod validate;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Span;
+use crate::verdict::Gate;
+
+pub use extract::{Extract, ExtractError};
+#[cfg(test)]
+pub(crate) use fixture::test_plan;
+pub use session::{
+    Body, Call, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
+};
+pub use signal::Signal;
+pub use validate::PlanError;
+
+/// What shall happen, with every default filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The experiment's name; part of the output folder's name.
+    pub name: String,
+    /// What is compared; at least one.
+    pub arms: Vec<Arm>,
+    /// Trials with a fault, for each arm.
+    pub trials: u32,
+    /// How many trials with a fault each arm may have in all, where `trials` do not suffice to judge a gate;
+    /// declared before the run, so that nobody goes on until the answer pleases.
+    pub extend_to: u32,
+    /// Trials without a fault, for each arm.
+    pub controls: u32,
+    /// What is done to the target in each trial with a fault.
+    pub fault: Fault,
+    /// The users' traffic.
+    pub load: Load,
+    /// How long each part of a trial lasts.
+    pub windows: Windows,
+    /// What the verdict demands; empty when the run only measures.
+    pub gates: Vec<Gate>,
+}
+
+/// One of the things compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// A short unique name.
+    pub name: String,
+    /// One line for people: where this server keeps its state.
+    pub about: String,
+    /// The server.
+    pub target: Target,
+    /// The arm of this plan that gates with `baseline` compare this one with.
+    pub baseline: Option<String>,
+    /// Why this arm cannot run here, and the mend; it is then shown as skipped.
+    pub skip: Option<String>,
+}
+
+/// A server to start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}` and `{comeback}` (this very program,
+    /// which holds the reference servers) are filled in at each start.
+    pub command: Vec<String>,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// The Unix socket it listens on, with the same placeholders; without one, 127.0.0.1 and `{port}`.
+    pub socket: Option<String>,
+    /// Additional environment variables; the same placeholders are filled in.
+    pub environment: BTreeMap<String, String>,
+    /// When it counts as up for the first time.
+    pub ready: Readiness,
+    /// How it is stopped at a trial's end.
+    pub stop: Stop,
+    /// How long after its confirmed exit it is started again.
+    pub restart_after: Span,
+    /// The response header that names the answering process's start, if the server has one.
+    pub boot_header: Option<String>,
+}
+
+/// What a target speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// HTTP/1.1 over TLS; the certificate is not verified, since it is the target's own.
+    Https,
+    /// HTTP/2 over TLS, likewise.
+    Http2,
+    /// HTTP/2 without TLS, with prior knowledge.
+    H2c,
+    /// The Redis protocol (RESP2).
+    Redis,
+}
+
+/// When a started target counts as up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// What is asked of it.
+    pub probe: ReadyProbe,
+    /// How long it may take before the start has failed.
+    pub within: Span,
+}
+
+/// What is asked of a target to see whether it is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadyProbe {
+    /// A `GET` of this path is answered with a 2xx.
+    Http(String),
+    /// A TCP connection is accepted.
+    Tcp,
+    /// A line of its output contains this text.
+    Log(String),
+}
+
+/// How a target is stopped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stop {
+    /// The signal asked with first.
+    pub signal: Signal,
+    /// How long it may take before SIGKILL.
+    pub grace: Span,
+}
+
+/// What is done to the target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Sent to the target's whole process group.
+    pub signal: Signal,
+    /// The signal is sent at a uniformly drawn moment of this length after the baseline's end.
+    pub jitter: Span,
+    /// How long the exit may take to be confirmed; beyond it the fault did not land.
+    pub lands_within: Span,
+}
+
+/// The users' traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// What each user does.
+    pub workload: Workload,
+    /// Users, each with one session and one connection at a time.
+    pub clients: u32,
+    /// Operations per second, all users together.
+    pub rate: f64,
+    /// How the operations are spread over time.
+    pub arrivals: Arrivals,
+    /// How long an operation may take, and how late it may start.
+    pub timeout: Span,
+    /// How soon a correct reply must come, from its intended time, to count as available; any time within
+    /// `timeout` when nothing is said.
+    pub objective: Option<Span>,
+    /// Threads that drive the load.
+    pub workers: u32,
+    /// The least share of the scheduled baseline operations that must be sent, else the trial is void.
+    pub floor: f64,
+}
+
+/// How operations are spread over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Independent users: exponentially distributed gaps.
+    Poisson,
+    /// Evenly spaced.
+    Constant,
+}
+
+/// How long each part of a trial lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// Load before anything is measured.
+    pub warm_up: Span,
+    /// Load that everything after the fault is compared with.
+    pub baseline: Span,
+    /// Load after the first correct reply of the new process.
+    pub settle: Span,
+    /// How long recovery may take before it is given up and recorded as beyond this.
+    pub horizon: Span,
+    /// The length w over which goodput, errors and latency are summed for `time to steady`.
+    pub window: Span,
+    /// The length y for which the service must stay as good as its baseline to be steady.
+    pub steady_for: Span,
+}

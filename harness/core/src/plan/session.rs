@@ -1,0 +1,221 @@
+//! What users do: requests as templates, and how a session looks from outside.
+//!
+//! Paths, headers and bodies are templates (minijinja); see `METHOD.md` for the names that they may use.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Extract;
+
+/// What each user does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Workload {
+    /// Users with sessions: log in, change state, look, log out.
+    Sessions(Box<SessionFlow>),
+    /// No sessions: each operation is this request, correct when its reply is as expected.
+    Stateless(Box<Request>),
+}
+
+/// How a session looks from outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionFlow {
+    /// Begins a session; its acknowledgement is where the session counts from.
+    pub login: Request,
+    /// An acknowledged change of state.
+    pub act: Request,
+    /// Reads the state and changes nothing.
+    pub check: Request,
+    /// Ends the session, where the server can do that.
+    pub logout: Option<Request>,
+    /// Further requests by name, sent by the steps that name them in `before`.
+    pub more: BTreeMap<String, Request>,
+    /// Where `act` and `check` show the state, unless a step says otherwise.
+    pub value: Option<Extract>,
+    /// What `act` changes, and so how `check` is read.
+    pub writes: Writes,
+    /// Where the user's name stands in every reply, and how the name of client n is written.
+    pub identity: Option<Identity>,
+    /// How a page for somebody who is not logged in looks, where it is a 2xx or a redirect.
+    pub stranger: Option<Expect>,
+    /// How often each step comes up, in shares of their sum.
+    pub mix: Mix,
+}
+
+/// What `act` changes, and so how the state is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Writes {
+    /// Adds one to a counter, which `act` and `check` show.
+    #[default]
+    Counter,
+    /// Adds its own value `{{ write }}` to a set, which `check` shows: lost and phantom writes are told apart.
+    Set,
+    /// Appends its own value `{{ write }}` to a list, which `check` shows: so are duplicated ones.
+    List,
+}
+
+/// Who the server believes the user to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Where the name is.
+    pub at: Extract,
+    /// The name expected, a template.
+    pub name: String,
+}
+
+/// How often each step comes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mix {
+    /// Share of acknowledged changes.
+    pub act: u32,
+    /// Share of looks.
+    pub check: u32,
+    /// Share of logouts, each followed by a login.
+    pub logout: u32,
+}
+
+/// A request, and what its reply must be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// What is sent.
+    pub call: Call,
+    /// Names of further requests sent first, in this order, within the same operation.
+    pub before: Vec<String>,
+    /// How many redirects are followed, as a browser would; the last reply counts.
+    pub follow: u32,
+    /// What a correct reply looks like.
+    pub expect: Expect,
+    /// What is kept of the reply, by the name under which later templates of the session find it.
+    pub capture: BTreeMap<String, Extract>,
+    /// Where this reply shows the state; else where the session's `value` says.
+    pub value: Option<Extract>,
+}
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// An HTTP request.
+    Http {
+        /// `GET`, `POST`, …
+        method: String,
+        /// Path and query, a template.
+        path: String,
+        /// Header names and templates of their values.
+        headers: BTreeMap<String, String>,
+        /// The body, if there is one.
+        body: Option<Body>,
+    },
+    /// A Redis command: its name and arguments, each a template.
+    Redis(Vec<String>),
+}
+
+/// A request's body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// A template of JSON.
+    Json(String),
+    /// Names and templates of their values, sent as `application/x-www-form-urlencoded`.
+    Form(BTreeMap<String, String>),
+    /// A template of anything; its type goes into `headers`.
+    Text(String),
+}
+
+/// What a reply looks like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expect {
+    /// Status codes; without any, every 2xx (for a stranger's page: any).
+    pub status: Vec<StatusRange>,
+    /// Text the body must contain, a template.
+    pub body: Option<String>,
+    /// Headers that must be there, each with text its value must contain, a template.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Status codes from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl StatusRange {
+    /// Whether a status is among them.
+    pub const fn contains(self, status: u16) -> bool {
+        self.first <= status && status <= self.last
+    }
+}
+
+impl Expect {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Request {
+    /// An HTTP request without headers and body, correct when it is answered with a 2xx.
+    pub fn new(method: &str, path: &str) -> Self {
+        Self::of(Call::Http {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: BTreeMap::new(),
+            body: None,
+        })
+    }
+
+    /// A request about which nothing more is said.
+    pub const fn of(call: Call) -> Self {
+        Self {
+            call,
+            before: Vec::new(),
+            follow: 0,
+            expect: Expect {
+                status: Vec::new(),
+                body: None,
+                headers: BTreeMap::new(),
+            },
+            capture: BTreeMap::new(),
+            value: None,
+        }
+    }
+
+    /// The same HTTP request with a body of JSON.
+    #[must_use]
+    pub fn with_json(mut self, json: &str) -> Self {
+        if let Call::Http { body, .. } = &mut self.call {
+            *body = Some(Body::Json(json.to_owned()));
+        }
+        self
+    }
+}
+
+impl SessionFlow {
+    /// The flow of the reference servers' contract: a user with a counter.
+    pub fn reference() -> Self {
+        Self {
+            login: Request::new("POST", "/login").with_json(r#"{"user":"u{{ session }}"}"#),
+            act: Request::new("POST", "/visit"),
+            check: Request::new("GET", "/me"),
+            logout: Some(Request::new("POST", "/logout")),
+            more: BTreeMap::new(),
+            value: Some(Extract::Pointer("/visits".to_owned())),
+            writes: Writes::Counter,
+            identity: Some(Identity {
+                at: Extract::Pointer("/user".to_owned()),
+                name: "u{{ session }}".to_owned(),
+            }),
+            stranger: None,
+            mix: Mix {
+                act: 70,
+                check: 28,
+                logout: 2,
+            },
+        }
+    }
+}

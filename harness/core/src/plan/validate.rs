@@ -1,0 +1,148 @@
+//! Everything about a plan that can be known to be wrong before something is started.
+
+use std::fmt;
+
+use super::{Plan, Workload};
+use crate::units::Span;
+
+/// A plan that cannot be carried out as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanError {
+    /// Which part of the plan, in the words of the command line.
+    pub field: &'static str,
+    /// What is wrong, and the mend.
+    pub problem: String,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+/// Bounds of what one machine can drive; beyond them figures would be about the generator.
+const MAX_CLIENTS: u32 = 15_000;
+const MAX_RATE: f64 = 100_000.0;
+
+impl Plan {
+    /// Checks everything that can be known before something is started.
+    ///
+    /// # Errors
+    /// The first part that cannot be carried out, with the mend.
+    pub fn validate(&self) -> Result<(), PlanError> {
+        let wrong = |field, problem: &str| {
+            Err(PlanError {
+                field,
+                problem: problem.to_owned(),
+            })
+        };
+        if self.arms.is_empty() {
+            return wrong("arms", "there is nothing to run: name at least one");
+        }
+        for (index, arm) in self.arms.iter().enumerate() {
+            if self.arms[..index]
+                .iter()
+                .any(|other| other.name == arm.name)
+            {
+                return wrong("arms", &format!("'{}' is named twice", arm.name));
+            }
+            if arm
+                .target
+                .command
+                .first()
+                .is_none_or(|program| program.is_empty())
+            {
+                return wrong("command", "it is empty: give a program to start");
+            }
+        }
+        if self.trials == 0 {
+            return wrong("trials", "at least one trial is needed");
+        }
+        if self.extend_to < self.trials {
+            return wrong("extend-to", "must be at least the number of trials");
+        }
+        let load = &self.load;
+        if load.clients == 0 || load.clients > MAX_CLIENTS {
+            return wrong("sessions", &format!("must be from 1 to {MAX_CLIENTS}"));
+        }
+        if !(load.rate > 0.0 && load.rate <= MAX_RATE) {
+            return wrong(
+                "rate",
+                &format!("must be above 0 and at most {MAX_RATE} per second"),
+            );
+        }
+        if load.timeout == Span::ZERO {
+            return wrong("timeout", "must be longer than 0s");
+        }
+        if load.workers == 0 || load.workers > load.clients {
+            return wrong(
+                "workers",
+                "must be at least 1 and at most the number of sessions",
+            );
+        }
+        if let Workload::Sessions(flow) = &load.workload
+            && flow.mix.act + flow.mix.check == 0
+        {
+            return wrong("mix", "act and check cannot both be 0");
+        }
+        let windows = &self.windows;
+        if windows.window == Span::ZERO || windows.baseline.as_us() < 2 * windows.window.as_us() {
+            return wrong("baseline", "must hold at least two windows");
+        }
+        if windows.settle < windows.steady_for || windows.steady_for < windows.window {
+            return wrong(
+                "settle",
+                "must be at least as long as the time the service must stay steady",
+            );
+        }
+        if windows.horizon == Span::ZERO {
+            return wrong("horizon", "must be longer than 0s");
+        }
+        for arm in &self.arms {
+            if arm.target.restart_after >= windows.horizon {
+                return wrong(
+                    "horizon",
+                    "must be longer than the pause before the restart",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_plan;
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
+        type Spoil = fn(&mut Plan);
+        let cases: [(&str, Spoil); 12] = [
+            ("arms", |plan| plan.arms.clear()),
+            ("arms", |plan| plan.arms[1].name = "first".to_owned()),
+            ("command", |plan| plan.arms[0].target.command.clear()),
+            ("trials", |plan| plan.trials = 0),
+            ("sessions", |plan| plan.load.clients = 0),
+            ("rate", |plan| plan.load.rate = f64::NAN),
+            ("timeout", |plan| plan.load.timeout = Span::ZERO),
+            ("workers", |plan| plan.load.workers = 11),
+            ("baseline", |plan| {
+                plan.windows.baseline = plan.windows.window
+            }),
+            ("settle", |plan| plan.windows.settle = Span::from_ms(10)),
+            ("horizon", |plan| plan.windows.horizon = Span::ZERO),
+            ("horizon", |plan| {
+                plan.arms[1].target.restart_after = plan.windows.horizon;
+            }),
+        ];
+        assert_eq!(test_plan().validate(), Ok(()));
+        for (field, spoil) in cases {
+            let mut plan = test_plan();
+            spoil(&mut plan);
+            assert_eq!(plan.validate().expect_err(field).field, field);
+        }
+    }
+}
