@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
 use comeback_core::ids::{BootId, Incarnation};
+use comeback_core::operation::ErrorClass;
 use comeback_core::plan::{Arm, Plan, Signal};
 use comeback_core::schedule::PlannedTrial;
 use comeback_core::units::{Elapsed, Span};
@@ -236,15 +237,19 @@ impl Trial<'_> {
         let clock = self.site.clock;
         let deadline = clock.now() + self.arm.target.ready.within;
         loop {
-            let (opened, wanted) = load.open().await?;
-            let failed = wanted - opened;
+            let opened = load.open().await?;
+            let (wanted, failed) = (opened.wanted, opened.wanted - opened.open);
             if failed == 0 || clock.now() > deadline {
-                self.record(EventKind::SessionsOpened { opened, failed });
+                self.record(EventKind::SessionsOpened {
+                    opened: opened.open,
+                    failed,
+                });
                 if failed == 0 {
                     return Ok(());
                 }
                 return Err(aborted(format!(
-                    "{failed} of {wanted} sessions could not be opened before the fault"
+                    "{failed} of {wanted} sessions could not be opened before the fault{}",
+                    why_not_opened(opened.refusal)
                 )));
             }
             tokio::time::sleep(OPEN_PAUSE).await;
@@ -364,6 +369,27 @@ impl Trial<'_> {
 fn force_panic(phase: Phase) {
     if cfg!(debug_assertions) && std::env::var("COMEBACK_PANIC_IN").as_deref() == Ok(phase.name()) {
         panic!("forced in phase {}", phase.name());
+    }
+}
+
+/// What the logins met, and what may mend it.
+fn why_not_opened(refusal: Option<(ErrorClass, Option<u16>)>) -> String {
+    match refusal {
+        None => String::new(),
+        Some((class, None)) => format!(": the login met '{}'", class.label()),
+        Some((class, Some(status))) => {
+            let mend = match status {
+                300..400 => " (a redirect: follow it, or expect its status)",
+                200..300 => {
+                    " (its content is not as expected: look at expect, capture and identity)"
+                }
+                _ => "",
+            };
+            format!(
+                ": the login was answered with status {status}, which is '{}'{mend}",
+                class.label()
+            )
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_core::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Scratch};
-use super::flow::{Flow, Judgement, Session};
+use super::flow::{Flow, Judgement, Next, Session, Turn, User};
 use crate::clock::Clock;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
@@ -39,6 +39,10 @@ pub(super) struct Shared {
     pub(super) tally: Cell<Tally>,
     /// Logins acknowledged.
     pub(super) logins: Cell<u32>,
+    /// Why the latest login that failed did: what the client saw, and the status.
+    pub(super) refusal: Cell<Option<Refusal>>,
+    /// What the users' random numbers are drawn from.
+    pub(super) seed: u64,
     pub(super) outstanding: Cell<u64>,
     pub(super) idle: tokio::sync::Notify,
     /// A client's task panicked: what it was asked for will never be done.
@@ -46,6 +50,9 @@ pub(super) struct Shared {
     /// Clients give themselves the next operation at once: a closed loop, for benchmarks.
     pub(super) saturate: Cell<bool>,
 }
+
+/// What a client saw of a login that failed, and the reply's status.
+pub(super) type Refusal = (ErrorClass, Option<u16>);
 
 /// What became of the schedule's operations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -227,27 +234,36 @@ impl Client {
             (_, Some(session)) => session,
             (_, None) => (0, Session::default()),
         };
-        let latest_start = intended + self.shared.timeout;
-        let tried = self.attempt(step, &mut session, latest_start).await;
-        let finished = self.shared.clock.now();
-        let mut tally = self.shared.tally.get();
-        tally.sent += u64::from(tried.sent.is_some());
-        tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));
-        self.shared.tally.set(tally);
         let wanted = Wanted {
             step,
             generation,
             intended,
             dispatched,
         };
+        let latest_start = intended + self.shared.timeout;
+        let tried = self.attempt(wanted, &mut session, latest_start).await;
+        let finished = self.shared.clock.now();
+        let mut tally = self.shared.tally.get();
+        tally.sent += u64::from(tried.sent.is_some());
+        tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));
+        self.shared.tally.set(tally);
+        if step == Step::Act {
+            session.note_change(tried.write, tried.judgement.outcome);
+        }
+        let (outcome, error) = (tried.judgement.outcome, tried.judgement.error);
+        if step == Step::Login && outcome != Outcome::Acknowledged {
+            let status = tried.reply.map(|reply| reply.status);
+            self.shared.refusal.set(error.map(|class| (class, status)));
+        }
         self.record(wanted, tried, finished);
-        self.keep_or_end_session(step, generation, session, tried.judgement);
+        self.keep_or_end_session(wanted, session, outcome, error);
     }
 
     fn record(&self, wanted: Wanted, tried: Attempt, finished: Elapsed) {
         let Attempt {
             sent,
             reply,
+            write,
             judgement,
         } = tried;
         self.shared.done.borrow_mut().push(Operation {
@@ -263,8 +279,8 @@ impl Client {
             error: judgement.error,
             status: reply.map(|reply| reply.status),
             value: judgement.value,
-            write: None,
-            found: None,
+            write,
+            found: judgement.found,
             boot: reply.and_then(|reply| reply.boot),
             unframed: reply.is_some_and(|reply| reply.unframed),
         });
@@ -272,93 +288,111 @@ impl Client {
 
     fn keep_or_end_session(
         &mut self,
-        step: Step,
-        generation: u32,
-        mut session: Session,
-        judgement: Judgement,
+        wanted: Wanted,
+        session: Session,
+        outcome: Outcome,
+        error: Option<ErrorClass>,
     ) {
-        if step == Step::Act && judgement.outcome == Outcome::Indeterminate {
-            session.note_indeterminate();
-        }
-        let acknowledged = judgement.outcome == Outcome::Acknowledged;
         let ended = matches!(
-            judgement.error,
+            error,
             Some(
                 ErrorClass::SessionRejected
                     | ErrorClass::SessionRecreated
                     | ErrorClass::WrongIdentity
             )
         );
-        match step {
+        let session = (wanted.generation, session);
+        match wanted.step {
             Step::Get | Step::ReadBack => {}
-            Step::Login if acknowledged => {
+            Step::Login if outcome == Outcome::Acknowledged => {
                 self.shared.logins.set(self.shared.logins.get() + 1);
-                self.session = Some((generation, session));
+                self.session = Some(session);
             }
             // A login that failed began nothing that could be read back.
             Step::Login => {}
-            Step::Act | Step::Check if !ended => self.session = Some((generation, session)),
+            Step::Act | Step::Check if !ended => self.session = Some(session),
             // A logout that never left changed nothing.
-            Step::Logout if judgement.outcome == Outcome::Rejected && !ended => {
-                self.session = Some((generation, session));
+            Step::Logout if outcome == Outcome::Rejected && !ended => {
+                self.session = Some(session);
             }
-            Step::Act | Step::Check | Step::Logout => self.former.push((generation, session)),
+            Step::Act | Step::Check | Step::Logout => self.former.push(session),
         }
     }
 
-    /// One try: a connection if there is none, the request, the reply.
+    /// One try: each request of the operation on a connection, until a reply ends it.
     async fn attempt(
         &mut self,
-        step: Step,
+        wanted: Wanted,
         session: &mut Session,
         latest_start: Elapsed,
     ) -> Attempt {
-        let mut connection = match self.connect(latest_start).await {
-            Ok(connection) => connection,
-            Err(class) => return Attempt::unsent(class),
+        let shared = Rc::clone(&self.shared);
+        let user = User {
+            number: self.id.0,
+            login: wanted.generation,
+            seed: shared.seed,
         };
-        self.request.clear();
-        let (id, flow) = (self.id.0, &self.shared.flow);
-        flow.write_request(step, id, session, &mut self.request);
-        let sent = self.shared.clock.now();
-        self.waits.start(sent + self.shared.timeout);
-        let exchanged = connection
-            .exchange(&self.request, &self.shared.scratch, &self.waits, |reply| {
-                let seen = Seen {
-                    status: reply.status,
-                    boot: reply.boot,
-                    unframed: reply.unframed,
-                };
-                (seen, flow.judge(step, id, session, reply))
-            })
-            .await;
-        self.waits.finish();
-        match exchanged {
-            Ok(((reply, judgement), reusable)) => {
-                self.backoff = Span::ZERO;
-                if reusable {
-                    self.connection = Some(connection);
+        let mut turn = shared.flow.begin(wanted.step, session);
+        let mut tried = Attempt {
+            sent: None,
+            reply: None,
+            write: shared.flow.write_of(&turn),
+            judgement: Judgement::failed(Outcome::Rejected, ErrorClass::Unsent),
+        };
+        loop {
+            let latest = tried
+                .sent
+                .map_or(latest_start, |sent| sent + shared.timeout);
+            let mut connection = match self.connect(latest).await {
+                Ok(connection) => connection,
+                Err(class) => {
+                    tried.break_off(&turn, class, false);
+                    return tried;
                 }
-                Attempt {
-                    sent: Some(sent),
-                    reply: Some(reply),
-                    judgement,
-                }
+            };
+            self.request.clear();
+            let written = shared
+                .flow
+                .write_request(&turn, user, session, &mut self.request);
+            if written.is_err() {
+                tried.break_off(&turn, ErrorClass::HarnessError, false);
+                return tried;
             }
-            Err(Broken { class, sent: left }) => {
-                self.back_off();
-                Attempt {
-                    sent: left.then_some(sent),
-                    reply: None,
-                    judgement: Judgement {
-                        outcome: if left {
-                            Outcome::Indeterminate
-                        } else {
-                            Outcome::Rejected
-                        },
-                        error: Some(class),
-                        value: None,
-                    },
+            let now = shared.clock.now();
+            let first_sent = tried.sent.unwrap_or(now);
+            self.waits.start(first_sent + shared.timeout);
+            let exchanged = connection
+                .exchange(&self.request, &shared.scratch, &self.waits, |reply| {
+                    let seen = Seen {
+                        status: reply.status,
+                        boot: reply.boot,
+                        unframed: reply.unframed,
+                    };
+                    (seen, shared.flow.judge(&mut turn, user, session, reply))
+                })
+                .await;
+            self.waits.finish();
+            match exchanged {
+                Ok(((reply, next), reusable)) => {
+                    self.backoff = Span::ZERO;
+                    if reusable {
+                        self.connection = Some(connection);
+                    }
+                    tried.sent = Some(first_sent);
+                    tried.reply = Some(reply);
+                    if let Next::Done(judgement) = next {
+                        tried.judgement = judgement;
+                        return tried;
+                    }
+                }
+                Err(Broken { class, sent: left }) => {
+                    self.back_off();
+                    if left {
+                        tried.sent = Some(first_sent);
+                    }
+                    tried.reply = None;
+                    tried.break_off(&turn, class, left);
+                    return tried;
                 }
             }
         }
@@ -403,19 +437,19 @@ impl Client {
         for (generation, mut session) in sessions {
             loop {
                 let intended = self.shared.clock.now();
-                let tried = self.attempt(Step::ReadBack, &mut session, until).await;
+                let wanted = Wanted {
+                    step: Step::ReadBack,
+                    generation,
+                    intended,
+                    dispatched: intended,
+                };
+                let tried = self.attempt(wanted, &mut session, until).await;
                 let finished = self.shared.clock.now();
                 let definite = match tried.judgement.error {
                     None => true,
                     Some(class) => is_definite(class),
                 };
                 if definite || finished >= until {
-                    let wanted = Wanted {
-                        step: Step::ReadBack,
-                        generation,
-                        intended,
-                        dispatched: intended,
-                    };
                     self.record(wanted, tried, finished);
                     break;
                 }
@@ -454,10 +488,13 @@ struct Wanted {
 }
 
 /// What became of one try.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Attempt {
+    /// When the first byte of its first request left.
     sent: Option<Elapsed>,
+    /// The last reply.
     reply: Option<Seen>,
+    write: Option<u32>,
     judgement: Judgement,
 }
 
@@ -470,15 +507,13 @@ struct Seen {
 }
 
 impl Attempt {
-    const fn unsent(class: ErrorClass) -> Self {
-        Self {
-            sent: None,
-            reply: None,
-            judgement: Judgement {
-                outcome: Outcome::Rejected,
-                error: Some(class),
-                value: None,
-            },
-        }
+    /// The exchange of the turn's present request broke; `left` tells whether a byte of it had left.
+    fn break_off(&mut self, turn: &Turn, class: ErrorClass, left: bool) {
+        let class = match class {
+            // It did start: only a later request of it did not.
+            ErrorClass::Unsent if self.sent.is_some() => ErrorClass::ResponseTimeout,
+            class => class,
+        };
+        self.judgement = Judgement::failed(turn.outcome_if_broken(left), class);
     }
 }

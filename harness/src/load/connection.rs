@@ -122,6 +122,7 @@ impl Connection {
                         status: head.status,
                         boot: head.boot,
                         cookies: &head.cookies,
+                        headers: &[],
                         body,
                         unframed: head.framing == Framing::UntilClose,
                     };

@@ -1,38 +1,121 @@
 //! A session from outside: what to send for each step, and what a reply means.
 //!
-//! Pure: bytes in, judgement out. The oracle lives here: it knows what the session's counter must be.
+//! Pure: bytes in, judgement out. The oracle lives here: it knows what the session's state must be. A step
+//! may take several requests: those it names in `before`, its own, and the redirects it follows. They are
+//! one operation, which is what the [`Turn`] keeps track of.
 
-use comeback_core::operation::{ErrorClass, Outcome, Step};
-use comeback_core::plan::{Extract, Identity, Request, Workload};
-use serde_json::Value;
-
-use self::session::Named;
-pub use self::session::Session;
-use self::template::Template;
-use super::wire::Reply;
-
+mod judge;
+mod place;
 mod session;
+mod step;
 mod template;
+#[cfg(test)]
+mod tests;
 
-/// A workload, made ready for a port.
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use comeback_core::operation::{ErrorClass, Found, Outcome, Step};
+use comeback_core::plan::{Request, SessionFlow, Workload, Writes};
+
+use self::place::Place;
+use self::step::{Compiler, Expected, Redirect};
+use self::template::{Templates, Values};
+
+pub use self::session::Session;
+pub use self::template::{BUILT_IN, User};
+
+/// A workload, made ready for a target.
 #[derive(Debug)]
 pub struct Flow {
-    login: Option<Template>,
-    act: Option<Template>,
-    check: Template,
-    logout: Option<Template>,
+    /// What requests give as their host.
+    host: String,
+    templates: Templates,
+    /// All requests: the steps', then the further ones.
+    requests: Vec<step::Step>,
+    steps: Steps,
     session: Option<SessionRules>,
+}
+
+/// Where the steps' requests are.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    login: Option<usize>,
+    act: Option<usize>,
+    check: usize,
+    logout: Option<usize>,
 }
 
 /// How replies within a session are read.
 #[derive(Debug)]
 struct SessionRules {
-    value: String,
-    identity: Option<Identity>,
+    value: Option<Place>,
+    writes: Writes,
+    identity: Option<(Place, template::Text)>,
+    stranger: Option<Expected>,
+    /// Whether the server gives known sessions new cookies, once that was seen.
+    renews_at_act: Cell<Option<bool>>,
+    renews_at_check: Cell<Option<bool>>,
+    /// Whether the reply to a change ever showed the counter.
+    act_shows: Cell<bool>,
+}
+
+/// A flow that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowError {
+    /// The step: `login`, `act`, the name of a further one, or `session`.
+    pub step: String,
+    /// Which part of it.
+    pub part: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl fmt::Display for FlowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}: {}", self.step, self.part, self.problem)
+    }
+}
+
+impl std::error::Error for FlowError {}
+
+/// A template that the engine could not fill in.
+#[derive(Debug)]
+pub struct Unwritable(minijinja::Error);
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a request's template failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+/// An operation under way: which of its requests is next.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    step: Step,
+    /// Requests still to be sent, the last first.
+    left: Vec<usize>,
+    /// Redirects that may still be followed.
+    redirects: u32,
+    redirect: Option<Redirect>,
+    /// The number of the write it carries; of an act only.
+    write: Option<u32>,
+}
+
+/// What comes after a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another request of the same operation.
+    Again,
+    /// The operation is over.
+    Done(Judgement),
 }
 
 /// What a reply means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// Whether the operation took effect.
     pub outcome: Outcome,
@@ -40,34 +123,169 @@ pub struct Judgement {
     pub error: Option<ErrorClass>,
     /// The counter it gave.
     pub value: Option<u64>,
+    /// The writes it showed.
+    pub found: Option<Box<Found>>,
+}
+
+impl Judgement {
+    /// An operation that failed.
+    pub const fn failed(outcome: Outcome, class: ErrorClass) -> Self {
+        Self {
+            outcome,
+            error: Some(class),
+            value: None,
+            found: None,
+        }
+    }
+
+    const fn acknowledged(value: Option<u64>) -> Self {
+        Self {
+            outcome: Outcome::Acknowledged,
+            error: None,
+            value,
+            found: None,
+        }
+    }
 }
 
 impl Flow {
     /// Makes a workload's requests ready to be sent to `port`.
-    pub fn new(workload: &Workload, port: u16) -> Self {
-        let template = |request: &Request| Template::new(request, port);
-        match workload {
-            Workload::Stateless(request) => Self {
+    ///
+    /// # Errors
+    /// When a template, a place or a pattern of it is none, or a step names another that is not there.
+    pub fn new(workload: &Workload, port: u16) -> Result<Self, FlowError> {
+        let mut flow = Self {
+            host: format!("127.0.0.1:{port}"),
+            templates: Templates::new(),
+            requests: Vec::new(),
+            steps: Steps {
                 login: None,
                 act: None,
-                check: template(request),
+                check: 0,
                 logout: None,
-                session: None,
             },
-            Workload::Sessions(flow) => Self {
-                login: Some(template(&flow.login)),
-                act: Some(template(&flow.act)),
-                check: template(&flow.check),
-                logout: flow.logout.as_ref().map(template),
-                session: Some(SessionRules {
-                    value: match &flow.value {
-                        Some(Extract::Pointer(pointer)) => pointer.clone(),
-                        _ => String::new(),
-                    },
-                    identity: flow.identity.clone(),
-                }),
-            },
+            session: None,
+        };
+        match workload {
+            Workload::Stateless(request) => {
+                flow.steps.check = flow.add("request", request, &BTreeMap::new(), &[])?;
+            }
+            Workload::Sessions(session) => flow.add_session(session)?,
         }
+        Ok(flow)
+    }
+
+    fn add_session(&mut self, flow: &SessionFlow) -> Result<(), FlowError> {
+        let mut places = BTreeMap::new();
+        for (name, request) in &flow.more {
+            if let Some(further) = request.before.first() {
+                return Err(FlowError {
+                    step: name.clone(),
+                    part: "before".to_owned(),
+                    problem: format!("a further step cannot name another one ('{further}')"),
+                });
+            }
+            // What it may use depends on who sends it: the login's further steps see nothing yet.
+            let for_login = flow.login.before.contains(name);
+            let known = if for_login {
+                captured_before(flow, &flow.login, name)
+            } else {
+                all_captured(flow)
+            };
+            places.insert(
+                name.clone(),
+                self.add(name, request, &BTreeMap::new(), &known)?,
+            );
+        }
+        let at_login = captured_before(flow, &flow.login, "");
+        self.steps.login = Some(self.add("login", &flow.login, &places, &at_login)?);
+        let mut within = at_login;
+        within.extend(flow.login.capture.keys().cloned());
+        let known = |request: &Request| {
+            let mut known = within.clone();
+            known.extend(captured_before(flow, request, ""));
+            known
+        };
+        self.steps.act = Some(self.add("act", &flow.act, &places, &known(&flow.act))?);
+        self.steps.check = self.add("check", &flow.check, &places, &known(&flow.check))?;
+        if let Some(logout) = &flow.logout {
+            self.steps.logout = Some(self.add("logout", logout, &places, &known(logout))?);
+        }
+        self.session = Some(self.session_rules(flow, &within)?);
+        Ok(())
+    }
+
+    fn session_rules(
+        &mut self,
+        flow: &SessionFlow,
+        known: &[String],
+    ) -> Result<SessionRules, FlowError> {
+        let place = |part: &str, extract| {
+            Place::new(extract).map_err(|problem| FlowError {
+                step: "session".to_owned(),
+                part: part.to_owned(),
+                problem,
+            })
+        };
+        let value = flow
+            .value
+            .as_ref()
+            .map(|at| place("value", at))
+            .transpose()?;
+        let mut compiler = Compiler {
+            templates: &mut self.templates,
+            step: "session",
+            known,
+        };
+        let identity = match &flow.identity {
+            None => None,
+            Some(identity) => {
+                let at = place("identity.at", &identity.at)?;
+                let name = compiler.text("identity.name", &identity.name, template::Into::Text)?;
+                Some((at, name))
+            }
+        };
+        let stranger = flow.stranger.as_ref().filter(|page| !page.is_empty());
+        Ok(SessionRules {
+            value,
+            writes: flow.writes,
+            identity,
+            stranger: stranger
+                .map(|page| compiler.expect("stranger", page))
+                .transpose()?,
+            renews_at_act: Cell::new(None),
+            renews_at_check: Cell::new(None),
+            act_shows: Cell::new(false),
+        })
+    }
+
+    /// Compiles a request; its place.
+    fn add(
+        &mut self,
+        name: &str,
+        request: &Request,
+        places: &BTreeMap<String, usize>,
+        known: &[String],
+    ) -> Result<usize, FlowError> {
+        let before = request
+            .before
+            .iter()
+            .map(|further| {
+                places.get(further).copied().ok_or_else(|| FlowError {
+                    step: name.to_owned(),
+                    part: "before".to_owned(),
+                    problem: format!("there is no step '{further}'"),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let mut compiler = Compiler {
+            templates: &mut self.templates,
+            step: name,
+            known,
+        };
+        let step = compiler.step(request, before)?;
+        self.requests.push(step);
+        Ok(self.requests.len() - 1)
     }
 
     /// Whether clients log in.
@@ -75,308 +293,132 @@ impl Flow {
         self.session.is_some()
     }
 
-    /// Writes a step's request behind what `out` holds.
-    pub fn write_request(&self, step: Step, client: u32, session: &Session, out: &mut Vec<u8>) {
-        let template = match step {
-            Step::Login => self.login.as_ref(),
-            Step::Act => self.act.as_ref(),
-            Step::Logout => self.logout.as_ref(),
-            Step::Check | Step::Get | Step::ReadBack => Some(&self.check),
-        };
+    /// The response headers, in lower case, that replies are looked at for.
+    pub fn headers(&self) -> Vec<String> {
+        let rules = self.session.as_ref();
+        let identity = rules
+            .and_then(|rules| rules.identity.as_ref())
+            .map(|(at, _)| at);
+        let value = rules.and_then(|rules| rules.value.as_ref());
+        let stranger = rules.and_then(|rules| rules.stranger.as_ref());
+        let mut names: Vec<String> = self.requests.iter().flat_map(step::Step::headers).collect();
+        names.extend(
+            identity
+                .into_iter()
+                .chain(value)
+                .filter_map(Place::header)
+                .map(str::to_owned),
+        );
+        names.extend(
+            stranger
+                .into_iter()
+                .flat_map(Expected::headers)
+                .map(str::to_ascii_lowercase),
+        );
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Begins an operation.
+    pub fn begin(&self, step: Step, session: &mut Session) -> Turn {
+        let place = self.place(step);
+        let request = &self.requests[place];
+        let mut left = vec![place];
+        left.extend(request.before.iter().rev());
+        Turn {
+            step,
+            left,
+            redirects: request.follow,
+            redirect: None,
+            write: (step == Step::Act).then(|| session.next_write()),
+        }
+    }
+
+    fn place(&self, step: Step) -> usize {
+        let Steps {
+            login,
+            act,
+            check,
+            logout,
+        } = self.steps;
+        match step {
+            Step::Login => login,
+            Step::Act => act,
+            Step::Logout => logout,
+            Step::Check | Step::Get | Step::ReadBack => Some(check),
+        }
         // A step the workload does not have is never scheduled; were it, looking is harmless.
-        template
-            .unwrap_or(&self.check)
-            .write(client, &session.cookies, out);
+        .unwrap_or(check)
     }
 
-    /// What a reply to `step` means; updates what the client knows of its session.
-    pub fn judge(
+    fn request_of(&self, turn: &Turn) -> &step::Step {
+        let place = turn.left.last().copied();
+        &self.requests[place.unwrap_or_else(|| self.place(turn.step))]
+    }
+
+    /// Writes the turn's next request behind what `out` holds.
+    ///
+    /// # Errors
+    /// When a template fails on the values it finds.
+    pub fn write_request(
         &self,
-        step: Step,
-        client: u32,
+        turn: &Turn,
+        user: User,
         session: &mut Session,
-        reply: &Reply,
-    ) -> Judgement {
-        match reply.status {
-            200..300 => {}
-            500.. => return failed(Outcome::Indeterminate, ErrorClass::ServerError),
-            401 | 403 if step != Step::Login && self.has_sessions() => {
-                return failed(Outcome::Rejected, ErrorClass::SessionRejected);
-            }
-            _ => return failed(Outcome::Rejected, ErrorClass::ClientError),
-        }
-        let Some(rules) = &self.session else {
-            return Judgement {
-                outcome: Outcome::Acknowledged,
-                error: None,
-                value: None,
-            };
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unwritable> {
+        session.count_request();
+        let values = Values {
+            user,
+            session,
+            write: turn.write,
         };
-        let Ok(body) = serde_json::from_slice::<Value>(reply.body) else {
-            if step == Step::Logout {
-                // A goodbye need not say anything.
-                return Judgement {
-                    outcome: Outcome::Acknowledged,
-                    error: None,
-                    value: None,
-                };
-            }
-            return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
-        };
-        let value = body.pointer(&rules.value).and_then(Value::as_u64);
-        let named = match &rules.identity {
-            None => Named::Own,
-            Some(identity) => Named::of(identity, &body, client),
-        };
-        if step == Step::Login {
-            return session.begin(named, value, reply.cookies);
-        }
-        match named {
-            Named::Own => {}
-            _ if session.is_replaced_by(reply.cookies) => {
-                return failed(Outcome::Rejected, ErrorClass::SessionRecreated);
-            }
-            Named::Nobody => return failed(Outcome::Rejected, ErrorClass::SessionRejected),
-            Named::Other => return failed(Outcome::Rejected, ErrorClass::WrongIdentity),
-            Named::Unsaid => return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer),
-        }
-        if step != Step::Logout {
-            // A logout takes the cookie away; the read-back must still show it, as a thief would.
-            session.take_cookies(reply.cookies);
-        }
-        match (step, value) {
-            // The end of a session and the final look are judged by the ledger, not here.
-            (Step::Logout | Step::ReadBack, value) => Judgement {
-                outcome: Outcome::Acknowledged,
-                error: None,
-                value,
-            },
-            (_, None) => failed(Outcome::Indeterminate, ErrorClass::WrongAnswer),
-            (_, Some(value)) => Judgement {
-                outcome: Outcome::Acknowledged,
-                error: (!session.accepts(step, value)).then_some(ErrorClass::WrongAnswer),
-                value: Some(value),
-            },
+        let redirect = turn.redirect.as_ref();
+        self.request_of(turn)
+            .write(&self.host, &self.templates, &values, redirect, out)
+            .map_err(Unwritable)
+    }
+
+    /// The number of the write that an operation carries on record.
+    pub fn write_of(&self, turn: &Turn) -> Option<u32> {
+        match self.session.as_ref()?.writes {
+            Writes::Counter => None,
+            Writes::Set | Writes::List => turn.write,
         }
     }
 }
 
-const fn failed(outcome: Outcome, class: ErrorClass) -> Judgement {
-    Judgement {
-        outcome,
-        error: Some(class),
-        value: None,
+impl Turn {
+    /// Whether the operation took effect, when the exchange of its present request breaks; `left` tells whether
+    /// a byte of it had left.
+    pub fn outcome_if_broken(&self, left: bool) -> Outcome {
+        let own = self.left.len() == 1;
+        match (own, self.redirect.is_some(), left) {
+            // A request before its own changes nothing.
+            (false, _, _) | (true, false, false) => Outcome::Rejected,
+            // Its own was answered, or may have arrived.
+            (true, true, _) | (true, false, true) => Outcome::Indeterminate,
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use comeback_core::plan::SessionFlow;
+/// Names that the requests sent before `request` capture, up to the one named `until`.
+fn captured_before(flow: &SessionFlow, request: &Request, until: &str) -> Vec<String> {
+    request
+        .before
+        .iter()
+        .take_while(|name| *name != until)
+        .filter_map(|name| flow.more.get(name))
+        .flat_map(|further| further.capture.keys().cloned())
+        .collect()
+}
 
-    const PORT: u16 = 4242;
-    const CLIENT: u32 = 7;
-
-    fn flow() -> Flow {
-        Flow::new(
-            &Workload::Sessions(Box::new(SessionFlow::reference())),
-            PORT,
-        )
-    }
-
-    /// What a reply to `step` means to a client whose session holds the counter 3.
-    fn check(
-        step: Step,
-        status: u16,
-        body: &str,
-        cookie: Option<&str>,
-    ) -> (Outcome, Option<ErrorClass>) {
-        let mut session = Session {
-            cookies: vec![("session".to_owned(), "mine".to_owned())],
-            base: 3,
-            ..Session::default()
-        };
-        let cookies: Vec<String> = cookie.into_iter().map(str::to_owned).collect();
-        let reply = Reply {
-            status,
-            boot: None,
-            cookies: &cookies,
-            body: body.as_bytes(),
-            unframed: false,
-        };
-        let judgement = flow().judge(step, CLIENT, &mut session, &reply);
-        (judgement.outcome, judgement.error)
-    }
-
-    #[test]
-    fn each_kind_of_wrong_reply_is_told_apart() {
-        use ErrorClass as E;
-        use Outcome::{Acknowledged, Indeterminate, Rejected};
-        let own = |visits: u64| format!(r#"{{"user":"u7","visits":{visits}}}"#);
-        for (step, status, body, cookie, expected) in [
-            (Step::Act, 200, own(4), None, (Acknowledged, None)),
-            (
-                Step::Act,
-                200,
-                own(4),
-                Some("session=newer"),
-                (Acknowledged, None),
-            ),
-            (
-                Step::Act,
-                200,
-                own(3),
-                None,
-                (Acknowledged, Some(E::WrongAnswer)),
-            ),
-            (
-                Step::Act,
-                200,
-                own(1003),
-                None,
-                (Acknowledged, Some(E::WrongAnswer)),
-            ),
-            (
-                Step::Act,
-                200,
-                r#"{"user":"u7"}"#.into(),
-                None,
-                (Indeterminate, Some(E::WrongAnswer)),
-            ),
-            (
-                Step::Act,
-                200,
-                "<html>".into(),
-                None,
-                (Indeterminate, Some(E::WrongAnswer)),
-            ),
-            (Step::Check, 200, own(3), None, (Acknowledged, None)),
-            (
-                Step::Check,
-                200,
-                own(2),
-                None,
-                (Acknowledged, Some(E::WrongAnswer)),
-            ),
-            (Step::Logout, 204, String::new(), None, (Acknowledged, None)),
-            (
-                Step::Check,
-                401,
-                String::new(),
-                None,
-                (Rejected, Some(E::SessionRejected)),
-            ),
-            (
-                Step::Login,
-                401,
-                String::new(),
-                None,
-                (Rejected, Some(E::ClientError)),
-            ),
-            (
-                Step::Check,
-                404,
-                String::new(),
-                None,
-                (Rejected, Some(E::ClientError)),
-            ),
-            (
-                Step::Act,
-                503,
-                String::new(),
-                None,
-                (Indeterminate, Some(E::ServerError)),
-            ),
-            (
-                Step::Check,
-                200,
-                r#"{"user":"u8","visits":3}"#.into(),
-                None,
-                (Rejected, Some(E::WrongIdentity)),
-            ),
-            (
-                Step::Check,
-                200,
-                r#"{"user":null,"visits":0}"#.into(),
-                None,
-                (Rejected, Some(E::SessionRejected)),
-            ),
-            (
-                Step::Check,
-                200,
-                r#"{"error":"busy"}"#.into(),
-                None,
-                (Indeterminate, Some(E::WrongAnswer)),
-            ),
-            (
-                Step::Check,
-                200,
-                r#"{"user":"guest","visits":0}"#.into(),
-                Some("session=other"),
-                (Rejected, Some(E::SessionRecreated)),
-            ),
-        ] {
-            assert_eq!(
-                check(step, status, &body, cookie),
-                expected,
-                "{step:?} {status} {body}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_unacknowledged_change_may_or_may_not_show_later() {
-        for (value, fits) in [(3, false), (4, true), (5, true), (6, false)] {
-            let mut session = Session {
-                base: 3,
-                ..Session::default()
-            };
-            session.note_indeterminate();
-            assert_eq!(session.accepts(Step::Act, value), fits, "{value}");
-        }
-    }
-
-    #[test]
-    fn a_counter_that_fell_back_is_refuted_once_and_then_continued_from() {
-        let mut session = Session {
-            base: 10,
-            ..Session::default()
-        };
-        let seen: Vec<bool> = [8, 9, 10]
-            .map(|value| session.accepts(Step::Act, value))
-            .into();
-        assert_eq!(seen, [false, true, true]);
-    }
-
-    #[test]
-    fn a_counter_that_leapt_and_came_back_is_refuted_once() {
-        let mut session = Session {
-            base: 10,
-            ..Session::default()
-        };
-        let seen: Vec<bool> = [1011, 12, 13]
-            .map(|value| session.accepts(Step::Act, value))
-            .into();
-        assert_eq!(seen, [false, true, true]);
-    }
-
-    #[test]
-    fn requests_carry_the_client_and_its_cookies() {
-        let mut session = Session::default();
-        let text = |step, session: &Session| {
-            let mut out = Vec::new();
-            flow().write_request(step, CLIENT, session, &mut out);
-            String::from_utf8(out).expect("ascii")
-        };
-        assert_eq!(
-            text(Step::Login, &session),
-            "POST /login HTTP/1.1\r\nhost: 127.0.0.1:4242\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"user\":\"u7\"}"
-        );
-        session.take_cookies(&["a=1; Path=/".to_owned(), "b=2".to_owned(), "a=3".to_owned()]);
-        session.take_cookies(&["b=; Max-Age=0".to_owned()]);
-        assert_eq!(
-            text(Step::Check, &session),
-            "GET /me HTTP/1.1\r\nhost: 127.0.0.1:4242\r\ncookie: a=3\r\n\r\n"
-        );
-    }
+fn all_captured(flow: &SessionFlow) -> Vec<String> {
+    let more = flow.more.values();
+    [&flow.login]
+        .into_iter()
+        .chain(more)
+        .flat_map(|request| request.capture.keys().cloned())
+        .collect()
 }

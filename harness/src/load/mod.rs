@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use client::Tally;
 use pacer::Pacer;
 use worker::Command;
-pub use worker::Setup;
+pub use worker::{Opened, Setup};
 
 /// How late the pacer is, in ms, over `count` waits of `pause` each: the least lag operations have here.
 ///
@@ -114,15 +114,19 @@ impl Generator {
         Ok(Self { workers })
     }
 
-    /// Every client without a session logs in, once; how many have one then, of how many.
+    /// Every client without a session logs in, once.
     ///
     /// # Errors
     /// When a worker ended.
-    pub async fn open(&mut self) -> Result<(u32, u32), LoadError> {
+    pub async fn open(&mut self) -> Result<Opened, LoadError> {
         let opened = self.ask(Command::Open).await?;
         Ok(opened
             .into_iter()
-            .fold((0, 0), |(opened, tried), (o, t)| (opened + o, tried + t)))
+            .fold(Opened::default(), |all, part| Opened {
+                open: all.open + part.open,
+                wanted: all.wanted + part.wanted,
+                refusal: all.refusal.or(part.refusal),
+            }))
     }
 
     /// The schedule begins at `start`.

@@ -21,7 +21,7 @@ use comeback_core::units::{Elapsed, Span};
 
 use super::client::Waits;
 use super::connection::{Broken, Connection, Scratch};
-use super::flow::{Flow, Judgement, Session};
+use super::flow::{Flow, Judgement, Next, Session, User};
 use super::pacer::Pacer;
 use crate::clock::Clock;
 
@@ -125,10 +125,10 @@ impl<'a> Probe<'a> {
     /// A probe; nothing is sent yet.
     ///
     /// # Errors
-    /// When the kernel has no timer for it.
+    /// When the kernel has no timer for it, or the flow is none.
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
         Ok(Self {
-            flow: Flow::new(&setup.load.workload, setup.port),
+            flow: Flow::new(&setup.load.workload, setup.port).map_err(io::Error::other)?,
             setup,
             scratch: Scratch::new(),
             pacer: Pacer::new()?,
@@ -255,38 +255,55 @@ impl<'a> Probe<'a> {
     }
 
     async fn connect_and_ask(&self) -> Result<(Elapsed, Option<BootId>), Failure> {
-        let clock = self.setup.clock;
-        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port));
-        let boot_header = self.setup.boot_header.map(Rc::from);
         let limit: Duration = self.setup.load.timeout.into();
         let waits = Waits::default();
-        let opened = tokio::time::timeout(limit, Connection::open(to, boot_header, &waits)).await;
-        let mut connection = match opened {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(broken)) => return Err(failed(broken.class, false)),
-            Err(_) => return Err(failed(ErrorClass::ConnectTimeout, false)),
-        };
-        self.note_accepted(clock.now());
+        let mut connection = self.connect(limit, &waits).await?;
+        self.note_accepted(self.setup.clock.now());
         let step = if self.flow.has_sessions() {
             Step::Login
         } else {
             Step::Get
         };
+        // Each probe is a user's first login: what is kept of one must not help the next.
+        let user = User {
+            number: PROBE_CLIENT,
+            login: self.seen.borrow().probes as u32,
+            seed: 0,
+        };
         let mut session = Session::default();
+        let mut turn = self.flow.begin(step, &mut session);
         let mut request = Vec::new();
-        self.flow
-            .write_request(step, PROBE_CLIENT, &session, &mut request);
-        let exchange = connection.exchange(&request, &self.scratch, &waits, |reply| {
-            let judgement = self.flow.judge(step, PROBE_CLIENT, &mut session, reply);
-            (reply.boot, reply.status, judgement)
-        });
-        match tokio::time::timeout(limit, exchange).await {
-            Err(_) => Err(failed(ErrorClass::ResponseTimeout, true)),
-            Ok(Err(Broken { class, .. })) => Err(failed(class, true)),
-            Ok(Ok(((boot, status, judgement), _))) => {
-                correct(judgement, status)?;
-                Ok((clock.now(), boot))
+        loop {
+            request.clear();
+            self.flow
+                .write_request(&turn, user, &mut session, &mut request)
+                .map_err(|_| Failure::Harness)?;
+            let exchange = connection.exchange(&request, &self.scratch, &waits, |reply| {
+                let next = self.flow.judge(&mut turn, user, &mut session, reply);
+                (reply.boot, reply.status, next)
+            });
+            let (boot, status, next, reusable) = match tokio::time::timeout(limit, exchange).await {
+                Err(_) => return Err(failed(ErrorClass::ResponseTimeout, true)),
+                Ok(Err(Broken { class, .. })) => return Err(failed(class, true)),
+                Ok(Ok(((boot, status, next), reusable))) => (boot, status, next, reusable),
+            };
+            if let Next::Done(judgement) = next {
+                correct(&judgement, status)?;
+                return Ok((self.setup.clock.now(), boot));
             }
+            if !reusable {
+                connection = self.connect(limit, &waits).await?;
+            }
+        }
+    }
+
+    async fn connect(&self, limit: Duration, waits: &Waits) -> Result<Connection, Failure> {
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port));
+        let boot_header = self.setup.boot_header.map(Rc::from);
+        match tokio::time::timeout(limit, Connection::open(to, boot_header, waits)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(broken)) => Err(failed(broken.class, false)),
+            Err(_) => Err(failed(ErrorClass::ConnectTimeout, false)),
         }
     }
 
@@ -329,7 +346,7 @@ fn failed(class: ErrorClass, connected: bool) -> Failure {
     }
 }
 
-fn correct(judgement: Judgement, status: u16) -> Result<(), Failure> {
+fn correct(judgement: &Judgement, status: u16) -> Result<(), Failure> {
     match judgement.error {
         None => Ok(()),
         Some(class) => Err(Failure::Target {

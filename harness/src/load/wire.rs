@@ -29,6 +29,8 @@ pub struct Reply<'a> {
     pub boot: Option<BootId>,
     /// The `Set-Cookie` values, in order.
     pub cookies: &'a [String],
+    /// The headers that were asked for, by their names in lower case.
+    pub headers: &'a [(String, String)],
     /// The body, or its first [`KEPT_BODY`] bytes.
     pub body: &'a [u8],
     /// The body had no length: it ended with the connection.

@@ -14,7 +14,7 @@ use comeback_core::units::Elapsed;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use super::client::{Client, Job, Shared, Tally, Waits};
+use super::client::{Client, Job, Refusal, Shared, Tally, Waits};
 use super::connection::Scratch;
 use super::flow::Flow;
 use super::pacer::Pacer;
@@ -47,8 +47,8 @@ pub struct Setup {
 /// What the engine asks of a worker; each answer is sent when it is done.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Every client without a session logs in; answered with how many have one, of how many.
-    Open(oneshot::Sender<(u32, u32)>),
+    /// Every client without a session logs in.
+    Open(oneshot::Sender<Opened>),
     /// The schedule begins at this moment, and goes on until it is stopped.
     Run(Elapsed),
     /// The schedule ends; answered when no operation is in flight.
@@ -57,6 +57,17 @@ pub(super) enum Command {
     ReadBack(Elapsed, oneshot::Sender<()>),
     /// A closed loop begins: every client asks again as soon as it is answered.
     Saturate,
+}
+
+/// How many clients have a session.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opened {
+    /// So many have.
+    pub open: u32,
+    /// So many should.
+    pub wanted: u32,
+    /// What the last login that failed met, and the reply's status.
+    pub refusal: Option<Refusal>,
 }
 
 /// Takes finished operations.
@@ -92,7 +103,7 @@ impl Worker {
         let shared = Rc::new(Shared {
             trial: setup.trial,
             clock: setup.clock,
-            flow: Flow::new(&setup.load.workload, setup.port),
+            flow: Flow::new(&setup.load.workload, setup.port).map_err(io::Error::other)?,
             to: SocketAddr::from((Ipv4Addr::LOCALHOST, setup.port)),
             boot_header: setup.boot_header.as_deref().map(Rc::from),
             timeout: setup.load.timeout,
@@ -100,6 +111,8 @@ impl Worker {
             done: RefCell::default(),
             tally: Cell::default(),
             logins: Cell::default(),
+            refusal: Cell::default(),
+            seed: setup.seed.0,
             outstanding: Cell::new(0),
             idle: Notify::new(),
             panicked: Cell::new(false),
@@ -146,12 +159,16 @@ impl Worker {
         Ok(())
     }
 
-    async fn open(&self) -> (u32, u32) {
+    async fn open(&self) -> Opened {
         if !self.shared.flow.has_sessions() {
-            return (0, 0);
+            return Opened::default();
         }
         self.burst(|| Job::LogIn).await;
-        (self.shared.logins.get(), self.clients.len() as u32)
+        Opened {
+            open: self.shared.logins.get(),
+            wanted: self.clients.len() as u32,
+            refusal: self.shared.refusal.get(),
+        }
     }
 
     /// Gives every client a job, a bounded number at a time, and waits for all.

@@ -1,51 +1,96 @@
-//! What a client knows of its session, and the oracle: which counter a reply may hold.
+//! What a client knows of its session, and the oracle: which state a reply may show.
 
-use comeback_core::operation::{ErrorClass, Outcome, Step};
-use comeback_core::plan::Identity;
-use serde_json::Value;
+use std::collections::BTreeMap;
 
-use super::template::SESSION;
-use super::{Judgement, failed};
+use comeback_core::operation::{Found, Outcome, Step};
+
+use super::template::{User, write_token};
 
 /// What a client knows of its session.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     /// Cookies by name.
-    pub(super) cookies: Vec<(String, String)>,
+    cookies: Vec<(String, String)>,
+    /// Values seen before, by the names templates use.
+    captured: BTreeMap<String, String>,
+    /// Requests written so far.
+    requests: u32,
     /// The counter the last acknowledged reply stands for.
-    pub(super) base: u64,
+    base: u64,
     /// A counter a refuted reply gave: the next one may continue from here.
-    pub(super) other_base: Option<u64>,
+    other_base: Option<u64>,
     /// Changes that may have been applied without an acknowledgement.
-    pub(super) slack: u64,
+    slack: u64,
+    /// What became of each write, where writes carry values of their own.
+    writes: Vec<Write>,
+}
+
+/// What a client knows of one of its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    /// It must be there.
+    Acknowledged,
+    /// It may be there.
+    Possible,
+    /// It must not be there.
+    Rejected,
+    /// It was missed once; that is told once.
+    Missed,
 }
 
 impl Session {
-    /// Begins anew with the reply to a login.
-    pub(super) fn begin(
-        &mut self,
-        named: Named,
-        value: Option<u64>,
-        cookies: &[String],
-    ) -> Judgement {
-        if named != Named::Own {
-            return failed(Outcome::Indeterminate, ErrorClass::WrongAnswer);
-        }
-        *self = Self {
-            base: value.unwrap_or(0),
-            ..Self::default()
-        };
-        self.take_cookies(cookies);
-        Judgement {
-            outcome: Outcome::Acknowledged,
-            error: None,
-            value,
+    pub(super) fn cookies(&self) -> &[(String, String)] {
+        &self.cookies
+    }
+
+    pub(super) const fn captured(&self) -> &BTreeMap<String, String> {
+        &self.captured
+    }
+
+    pub(super) const fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    pub(super) const fn count_request(&mut self) {
+        self.requests = self.requests.wrapping_add(1);
+    }
+
+    pub(super) fn capture(&mut self, name: &str, value: String) {
+        self.captured.insert(name.to_owned(), value);
+    }
+
+    /// The counter that the session begins with.
+    pub(super) fn begin_at(&mut self, value: u64) {
+        self.base = value;
+    }
+
+    /// The number of the next write, from 1.
+    pub(super) fn next_write(&mut self) -> u32 {
+        self.writes.push(Write::Rejected);
+        self.writes.len() as u32
+    }
+
+    /// Notes what became of a change.
+    pub fn note_change(&mut self, write: Option<u32>, outcome: Outcome) {
+        match write {
+            Some(number) => {
+                if let Some(write) = self.writes.get_mut(number as usize - 1) {
+                    *write = match outcome {
+                        Outcome::Acknowledged => Write::Acknowledged,
+                        Outcome::Indeterminate => Write::Possible,
+                        Outcome::Rejected => Write::Rejected,
+                    };
+                }
+            }
+            None if outcome == Outcome::Indeterminate => self.slack += 1,
+            None => {}
         }
     }
 
-    /// Notes that a change may or may not have been applied.
-    pub fn note_indeterminate(&mut self) {
-        self.slack += 1;
+    /// A change whose reply shows no counter adds one all the same.
+    pub(super) fn count_blindly(&mut self) {
+        self.base = self.base.saturating_add(1);
+        self.other_base = self.other_base.map(|base| base.saturating_add(1));
     }
 
     /// The oracle: whether the counter can be `value` after `step`. A refuted counter may be the truth
@@ -66,6 +111,59 @@ impl Session {
         self.base = self.base.saturating_add(added);
         self.other_base = Some(value);
         false
+    }
+
+    /// Whether the counter is older than what was acknowledged.
+    pub(super) fn is_older(&self, value: u64) -> bool {
+        value < self.base
+    }
+
+    /// The writes of this session among the values a reply shows. What carries the mark of no write at all is
+    /// none of ours, and neither is what an earlier session of the same user wrote.
+    pub(super) fn recognize(&self, user: User, values: &[String]) -> Found {
+        let mut found = Found::default();
+        for value in values {
+            match parse_token(value) {
+                Some((number, login, write)) if (number, login) == (user.number, user.login) => {
+                    found.writes.push(write);
+                }
+                Some((number, _, _)) if number == user.number => {}
+                Some(_) => found.foreign += 1,
+                None => {}
+            }
+        }
+        found
+    }
+
+    /// The oracle for writes with values of their own: whether a reply may show these.
+    pub(super) fn accepts_found(&mut self, found: &Found) -> bool {
+        let mut shown = vec![0_u32; self.writes.len()];
+        let mut fits = found.foreign == 0;
+        for write in &found.writes {
+            match (*write as usize)
+                .checked_sub(1)
+                .and_then(|at| shown.get_mut(at))
+            {
+                Some(times) => *times += 1,
+                None => fits = false,
+            }
+        }
+        for (write, times) in self.writes.iter_mut().zip(shown) {
+            match (*write, times) {
+                (Write::Acknowledged, 0) => {
+                    *write = Write::Missed;
+                    fits = false;
+                }
+                (Write::Rejected, 1..) => {
+                    *write = Write::Possible;
+                    fits = false;
+                }
+                (_, 2..) => fits = false,
+                (Write::Acknowledged | Write::Possible | Write::Missed, _)
+                | (Write::Rejected, 0) => {}
+            }
+        }
+        fits
     }
 
     pub(super) fn take_cookies(&mut self, headers: &[String]) {
@@ -97,35 +195,126 @@ impl Session {
     }
 }
 
-/// Whom a reply names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
-    /// The user it should.
-    Own,
-    /// Somebody else.
-    Other,
-    /// Nobody, and it says so: null, or no text.
-    Nobody,
-    /// Nothing is where the name should be.
-    Unsaid,
+/// The write whose token stands somewhere in a value: user, login and number.
+fn parse_token(value: &str) -> Option<(u32, u32, u32)> {
+    value.match_indices('w').find_map(|(at, _)| {
+        let mut numbers = value[at + 1..].splitn(3, '-');
+        let user = numbers.next()?.parse().ok()?;
+        let login = numbers.next()?.parse().ok()?;
+        let last = numbers.next()?;
+        let digits = last.len() - last.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number = last[..digits].parse().ok()?;
+        // "+1" would parse as a number, and be no token.
+        let token = User {
+            number: user,
+            login,
+            seed: 0,
+        };
+        value[at..]
+            .starts_with(&write_token(token, number))
+            .then_some((user, login, number))
+    })
 }
 
-impl Named {
-    pub(super) fn of(identity: &Identity, body: &Value, client: u32) -> Self {
-        let name = match body.pointer(&identity.at.to_string()) {
-            None => return Self::Unsaid,
-            Some(Value::Null) => return Self::Nobody,
-            Some(Value::String(name)) if name.is_empty() => return Self::Nobody,
-            Some(Value::String(name)) => name,
-            Some(_) => return Self::Other,
-        };
-        let own = match identity.name.split_once(SESSION) {
-            None => *name == identity.name,
-            Some((before, after)) => name
-                .strip_prefix(before)
-                .and_then(|rest| rest.strip_suffix(after))
-                .is_some_and(|number| number.parse() == Ok(client)),
-        };
-        if own { Self::Own } else { Self::Other }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: User = User {
+        number: 7,
+        login: 1,
+        seed: 0,
+    };
+
+    fn session(base: u64) -> Session {
+        Session {
+            base,
+            ..Session::default()
+        }
+    }
+
+    #[test]
+    fn an_unacknowledged_change_may_or_may_not_show_later() {
+        for (value, fits) in [(3, false), (4, true), (5, true), (6, false)] {
+            let mut session = session(3);
+            session.note_change(None, Outcome::Indeterminate);
+            assert_eq!(session.accepts(Step::Act, value), fits, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_counter_that_fell_back_is_refuted_once_and_then_continued_from() {
+        let mut session = session(10);
+        let seen = [8, 9, 10].map(|value| session.accepts(Step::Act, value));
+        assert_eq!(seen, [false, true, true]);
+    }
+
+    #[test]
+    fn a_counter_that_leapt_and_came_back_is_refuted_once() {
+        let mut session = session(10);
+        let seen = [1011, 12, 13].map(|value| session.accepts(Step::Act, value));
+        assert_eq!(seen, [false, true, true]);
+    }
+
+    #[test]
+    fn writes_are_recognized_by_their_tokens_wherever_they_stand() {
+        let shown = [
+            "w7-1-1",
+            "item w7-1-12, blue",
+            "w7-0-3",
+            "w8-1-2",
+            "welcome",
+            "w7-1",
+        ];
+        let found = session(0).recognize(USER, &shown.map(str::to_owned));
+        assert_eq!(
+            found,
+            Found {
+                writes: vec![1, 12],
+                foreign: 1
+            }
+        );
+    }
+
+    /// Whether a client with an acknowledged, a possible and a rejected write accepts a list of them.
+    fn accepts(writes: &[u32]) -> bool {
+        let mut session = Session::default();
+        for outcome in [
+            Outcome::Acknowledged,
+            Outcome::Indeterminate,
+            Outcome::Rejected,
+        ] {
+            let write = session.next_write();
+            session.note_change(Some(write), outcome);
+        }
+        session.accepts_found(&Found {
+            writes: writes.to_vec(),
+            foreign: 0,
+        })
+    }
+
+    #[test]
+    fn lost_phantom_and_duplicated_writes_are_refuted() {
+        for (writes, fits) in [
+            (&[1][..], true),
+            (&[1, 2], true),
+            (&[2, 1], true),
+            (&[2], false),
+            (&[1, 3], false),
+            (&[1, 4], false),
+            (&[1, 1], false),
+            (&[], false),
+        ] {
+            assert_eq!(accepts(writes), fits, "{writes:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_write_is_told_once() {
+        let mut session = Session::default();
+        let write = session.next_write();
+        session.note_change(Some(write), Outcome::Acknowledged);
+        let seen = [(); 2].map(|()| session.accepts_found(&Found::default()));
+        assert_eq!(seen, [false, true]);
     }
 }

@@ -1,73 +1,220 @@
-//! Requests as bytes: templates with the client's number and its cookies filled in.
+//! Templates: what stands in a request for the user's number, random numbers and values seen before.
 
-use comeback_core::plan::{Body, Call, Request};
+use std::collections::BTreeMap;
 
-/// What stands for the client's number in a template.
-pub(super) const SESSION: &str = "{{ session }}";
+use minijinja::{Environment, UndefinedBehavior, Value, escape_formatter};
 
-/// A request, split where the client's number and the cookies go.
+use super::session::Session;
+
+/// What a template may name beside the values its session captured.
+pub const BUILT_IN: [&str; 4] = ["session", "login", "write", "random"];
+
+/// Templates named so hold JSON: strings put into them are escaped for it.
+const JSON: &str = "json";
+
+/// A user, as far as templates speak of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its number, `{{ session }}`.
+    pub number: u32,
+    /// How often it has logged in before, `{{ login }}`.
+    pub login: u32,
+    /// What its random numbers are drawn from.
+    pub seed: u64,
+}
+
+/// A piece of a request.
 #[derive(Debug)]
-pub(super) struct Template {
-    start: Vec<String>,
-    headers: String,
-    body: Option<Vec<String>>,
+pub(super) enum Text {
+    /// As it stands.
+    Fixed(String),
+    /// With the user's number between the parts: the common case, without the template engine.
+    Numbered(Vec<String>),
+    /// By the template engine, under this name.
+    Rendered(String),
 }
 
-impl Template {
-    pub(super) fn new(request: &Request, port: u16) -> Self {
-        let split = |text: &str| text.split(SESSION).map(str::to_owned).collect();
-        let (method, path, body) = match &request.call {
-            Call::Http {
-                method,
-                path,
-                body: Some(Body::Json(body)),
-                ..
-            } => (method.as_str(), path.as_str(), Some(body.as_str())),
-            Call::Http { method, path, .. } => (method.as_str(), path.as_str(), None),
-            Call::Redis(_) => ("", "", None),
-        };
-        let start = format!("{method} {path} HTTP/1.1\r\n");
-        let mut headers = format!("host: 127.0.0.1:{port}\r\n");
-        if body.is_some() {
-            headers.push_str("content-type: application/json\r\n");
-        }
+/// The compiled templates of a flow.
+#[derive(Debug)]
+pub(super) struct Templates {
+    environment: Environment<'static>,
+    count: usize,
+}
+
+/// What a template is put into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Into {
+    Text,
+    Json,
+}
+
+impl Templates {
+    pub(super) fn new() -> Self {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_formatter(|out, state, value| match value.as_str() {
+            Some(text) if state.name().starts_with(JSON) => {
+                let quoted = serde_json::Value::from(text).to_string();
+                Ok(out.write_str(&quoted[1..quoted.len() - 1])?)
+            }
+            Some(_) | None => escape_formatter(out, state, value),
+        });
         Self {
-            start: split(&start),
-            headers,
-            body: body.map(split),
+            environment,
+            count: 0,
         }
     }
 
-    pub(super) fn write(&self, client: u32, cookies: &[(String, String)], out: &mut Vec<u8>) {
-        join(&self.start, client, out);
-        out.extend_from_slice(self.headers.as_bytes());
-        for (index, (name, value)) in cookies.iter().enumerate() {
-            out.extend_from_slice(if index == 0 { b"cookie: " } else { b"; " });
-            out.extend_from_slice(name.as_bytes());
-            out.push(b'=');
-            out.extend_from_slice(value.as_bytes());
+    /// Compiles a template that may use the built-in names and `known`.
+    ///
+    /// # Errors
+    /// When it is no template, or uses a name that nothing has captured by then.
+    pub(super) fn compile(
+        &mut self,
+        source: &str,
+        into: Into,
+        known: &[String],
+    ) -> Result<Text, String> {
+        if !["{{", "{%", "{#"].iter().any(|mark| source.contains(mark)) {
+            return Ok(Text::Fixed(source.to_owned()));
         }
-        if !cookies.is_empty() {
-            out.extend_from_slice(b"\r\n");
+        if let Some(parts) = split_at_number(source) {
+            return Ok(Text::Numbered(parts));
         }
-        if let Some(parts) = &self.body {
-            let mut body = Vec::new();
-            join(parts, client, &mut body);
-            out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
-            out.extend_from_slice(&body);
-        } else if self.start[0].starts_with("POST") || self.start[0].starts_with("PUT") {
-            out.extend_from_slice(b"content-length: 0\r\n\r\n");
-        } else {
-            out.extend_from_slice(b"\r\n");
+        self.count += 1;
+        let name = match into {
+            Into::Text => format!("text-{}", self.count),
+            Into::Json => format!("{JSON}-{}", self.count),
+        };
+        self.environment
+            .add_template_owned(name.clone(), source.to_owned())
+            .map_err(|error| format!("'{source}' is not a template: {error}"))?;
+        let template = self.environment.get_template(&name);
+        let used = template
+            .map_err(|error| error.to_string())?
+            .undeclared_variables(false);
+        let globals: Vec<&str> = self.environment.globals().map(|(name, _)| name).collect();
+        let mut unknown: Vec<&String> = used
+            .iter()
+            .filter(|name| {
+                !BUILT_IN.contains(&name.as_str())
+                    && !known.contains(name)
+                    && !globals.contains(&name.as_str())
+            })
+            .collect();
+        unknown.sort();
+        match unknown.first() {
+            None => Ok(Text::Rendered(name)),
+            Some(name) => Err(format!(
+                "'{source}' uses '{name}', which nothing has captured by then; there are {}",
+                BUILT_IN
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .chain(known.iter().cloned())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )),
         }
+    }
+
+    /// Writes a text behind what `out` holds.
+    ///
+    /// # Errors
+    /// When the engine fails on the values it finds.
+    pub(super) fn write(
+        &self,
+        text: &Text,
+        values: &Values<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), minijinja::Error> {
+        match text {
+            Text::Fixed(text) => out.extend_from_slice(text.as_bytes()),
+            Text::Numbered(parts) => {
+                for (index, part) in parts.iter().enumerate() {
+                    if index > 0 {
+                        write_number(values.user.number, out);
+                    }
+                    out.extend_from_slice(part.as_bytes());
+                }
+            }
+            Text::Rendered(name) => {
+                let rendered = self
+                    .environment
+                    .get_template(name)?
+                    .render(values.context())?;
+                out.extend_from_slice(rendered.as_bytes());
+            }
+        }
+        Ok(())
     }
 }
 
-fn join(parts: &[String], client: u32, out: &mut Vec<u8>) {
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            out.extend_from_slice(client.to_string().as_bytes());
-        }
-        out.extend_from_slice(part.as_bytes());
+/// What templates are filled with.
+#[derive(Debug)]
+pub(super) struct Values<'a> {
+    pub(super) user: User,
+    pub(super) session: &'a Session,
+    /// The value this operation writes.
+    pub(super) write: Option<u32>,
+}
+
+impl Values<'_> {
+    fn context(&self) -> Value {
+        let user = self.user;
+        let mut values: BTreeMap<&str, Value> = self
+            .session
+            .captured()
+            .iter()
+            .map(|(name, value)| (name.as_str(), Value::from(value.as_str())))
+            .collect();
+        values.insert("session", Value::from(user.number));
+        values.insert("login", Value::from(user.login));
+        values.insert("random", Value::from(self.random()));
+        let token = write_token(user, self.write.unwrap_or_default());
+        values.insert("write", Value::from(token));
+        Value::from_pairs(values)
     }
+
+    /// A number from 0 to 2³² − 1 that depends on the trial's seed, the user and its requests so far
+    /// (SplitMix64; Steele, Lea, Flood 2014).
+    fn random(&self) -> u32 {
+        let user = self.user;
+        let place = (u64::from(user.number) << 32) | u64::from(self.session.requests());
+        let mut x = user
+            .seed
+            .wrapping_add(place.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((x ^ (x >> 31)) >> 32) as u32
+    }
+}
+
+/// The value that write `number` of a user's session carries: no other write of the run has it.
+pub(super) fn write_token(user: User, number: u32) -> String {
+    format!("w{}-{}-{number}", user.number, user.login)
+}
+
+/// The parts between `{{ session }}`, when the text has no other mark of a template.
+fn split_at_number(source: &str) -> Option<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut rest = source;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, behind) = after.split_once("}}")?;
+        if name.trim() != "session" {
+            return None;
+        }
+        parts.push(before.to_owned());
+        rest = behind;
+    }
+    parts.push(rest.to_owned());
+    let plain = parts
+        .iter()
+        .all(|part| !part.contains("{%") && !part.contains("{#"));
+    plain.then_some(parts)
+}
+
+fn write_number(number: u32, out: &mut Vec<u8>) {
+    use std::io::Write;
+    // A vector takes everything.
+    let _ = write!(out, "{number}");
 }

@@ -1,0 +1,349 @@
+//! What a reply means for an operation and its session.
+
+use comeback_core::operation::{ErrorClass, Outcome, Step};
+use comeback_core::plan::Writes;
+
+use super::place::{Found, Looked, Place};
+use super::step::{self, Redirect};
+use super::template::Values;
+use super::{Flow, Judgement, Next, Session, SessionRules, Turn, User};
+use crate::load::wire::Reply;
+
+/// Whom a reply names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// The user it should.
+    Own,
+    /// Somebody else.
+    Other,
+    /// Nobody, and it says so: null, or no text.
+    Nobody,
+    /// Nothing is where the name should be.
+    Unsaid,
+}
+
+impl Flow {
+    /// What a reply means for the turn; updates what the client knows of its session.
+    pub fn judge(
+        &self,
+        turn: &mut Turn,
+        user: User,
+        session: &mut Session,
+        reply: &Reply<'_>,
+    ) -> Next {
+        let looked = Looked::new(reply);
+        let own = turn.left.len() == 1;
+        match self.absorb(turn, user, session, &looked) {
+            Ok(None) => Next::Again,
+            Ok(Some(judgement)) => Next::Done(judgement),
+            // A request before its own changes nothing, whatever became of it.
+            Err((_, class)) if !own => Next::Done(Judgement::failed(Outcome::Rejected, class)),
+            Err((outcome, class)) => Next::Done(Judgement::failed(outcome, class)),
+        }
+    }
+
+    fn absorb(
+        &self,
+        turn: &mut Turn,
+        user: User,
+        session: &mut Session,
+        looked: &Looked<'_>,
+    ) -> Result<Option<Judgement>, (Outcome, ErrorClass)> {
+        let request = self.request_of(turn);
+        let values = Values {
+            user,
+            session,
+            write: turn.write,
+        };
+        self.refuse(turn.step, request, looked, &values)?;
+        let status = looked.reply.status;
+        if let Some(redirect) = redirect_of(looked.reply)
+            && turn.redirects > 0
+            && turn.step != Step::Logout
+        {
+            session.take_cookies(looked.reply.cookies);
+            turn.redirects -= 1;
+            turn.redirect = Some(redirect);
+            return Ok(None);
+        }
+        let fits = match request.expect.names_any_status() {
+            true => request.expect.names_status(status),
+            // A goodbye often ends with a redirect to the front page.
+            false => {
+                (200..300).contains(&status)
+                    || (turn.step == Step::Logout && (300..400).contains(&status))
+            }
+        };
+        match status {
+            _ if fits => {}
+            400..500 => return Err((Outcome::Rejected, ErrorClass::ClientError)),
+            _ => return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer)),
+        }
+        match request.expect.fits(looked, &self.templates, &values) {
+            Ok(true) => {}
+            Ok(false) => return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer)),
+            Err(_) => return Err((Outcome::Indeterminate, ErrorClass::HarnessError)),
+        }
+        for (name, place) in &request.capture {
+            match place.find(looked) {
+                Found::Text(text) => session.capture(name, text),
+                Found::Absent | Found::Nothing => {
+                    return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer));
+                }
+            }
+        }
+        turn.left.pop();
+        if !turn.left.is_empty() {
+            session.take_cookies(looked.reply.cookies);
+            turn.redirect = None;
+            turn.redirects = self.request_of(turn).follow;
+            return Ok(None);
+        }
+        match &self.session {
+            None => Ok(Some(Judgement::acknowledged(None))),
+            Some(rules) => self
+                .conclude(turn, rules, request, user, session, looked)
+                .map(Some),
+        }
+    }
+
+    /// Errors that any request of an operation may meet, its expectations aside.
+    fn refuse(
+        &self,
+        step: Step,
+        request: &step::Step,
+        looked: &Looked<'_>,
+        values: &Values<'_>,
+    ) -> Result<(), (Outcome, ErrorClass)> {
+        let status = looked.reply.status;
+        if request.expect.names_status(status) && status >= 400 {
+            return Ok(());
+        }
+        if status >= 500 {
+            return Err((Outcome::Indeterminate, ErrorClass::ServerError));
+        }
+        let Some(rules) = self.session.as_ref().filter(|_| step != Step::Login) else {
+            return Ok(());
+        };
+        let at_goodbye = step == Step::Logout;
+        let stranger = match &rules.stranger {
+            // After a goodbye the page for strangers is what should come.
+            Some(page) if !at_goodbye => {
+                let status_fits = !page.names_any_status() || page.names_status(status);
+                let fits = page.fits(looked, &self.templates, values);
+                status_fits
+                    && fits.map_err(|_| (Outcome::Indeterminate, ErrorClass::HarnessError))?
+            }
+            Some(_) | None => false,
+        };
+        if stranger || matches!(status, 401 | 403) || (looked.is_null() && !at_goodbye) {
+            let replaced = values.session.is_replaced_by(looked.reply.cookies);
+            let class = match stranger && replaced {
+                true => ErrorClass::SessionRecreated,
+                false => ErrorClass::SessionRejected,
+            };
+            return Err((Outcome::Rejected, class));
+        }
+        Ok(())
+    }
+
+    /// The end of an operation that went well so far: whom its reply names, and which state it shows.
+    fn conclude(
+        &self,
+        turn: &Turn,
+        rules: &SessionRules,
+        request: &step::Step,
+        user: User,
+        session: &mut Session,
+        looked: &Looked<'_>,
+    ) -> Result<Judgement, (Outcome, ErrorClass)> {
+        let cookies = looked.reply.cookies;
+        let named = self.named(turn, rules, user, session, looked);
+        let place = request.value.as_ref().or(rules.value.as_ref());
+        let counter = match rules.writes {
+            Writes::Counter => place.and_then(|place| place.count(looked)),
+            Writes::Set | Writes::List => None,
+        };
+        match (turn.step, named) {
+            (Step::Login, Named::Own | Named::Unsaid) => {
+                session.begin_at(counter.unwrap_or(0));
+                session.take_cookies(cookies);
+                return Ok(Judgement::acknowledged(counter));
+            }
+            (Step::Login, Named::Other | Named::Nobody) => {
+                return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer));
+            }
+            (_, Named::Own) | (Step::Act | Step::Logout, Named::Unsaid) => {}
+            _ if session.is_replaced_by(cookies) => {
+                return Err((Outcome::Rejected, ErrorClass::SessionRecreated));
+            }
+            (_, Named::Nobody) => return Err((Outcome::Rejected, ErrorClass::SessionRejected)),
+            (_, Named::Other) => return Err((Outcome::Rejected, ErrorClass::WrongIdentity)),
+            (_, Named::Unsaid) => return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer)),
+        }
+        if turn.step == Step::Logout {
+            // A logout takes the cookie away; the read-back must still show it, as a thief would.
+            return Ok(Judgement::acknowledged(counter));
+        }
+        if rules.identity.is_some() {
+            session.take_cookies(cookies);
+        } else {
+            self.notice_replacement(rules, turn.step, session, counter, cookies)?;
+        }
+        match rules.writes {
+            Writes::Counter => {
+                let strict = request.value.is_some() || rules.act_shows.get();
+                judge_counter(turn.step, place, strict, rules, session, counter)
+            }
+            Writes::Set | Writes::List => judge_writes(turn.step, place, user, session, looked),
+        }
+    }
+
+    fn named(
+        &self,
+        turn: &Turn,
+        rules: &SessionRules,
+        user: User,
+        session: &Session,
+        looked: &Looked<'_>,
+    ) -> Named {
+        let Some((at, name)) = &rules.identity else {
+            return Named::Own;
+        };
+        let found = match at.find(looked) {
+            Found::Absent => return Named::Unsaid,
+            Found::Nothing => return Named::Nobody,
+            Found::Text(text) => text,
+        };
+        let values = Values {
+            user,
+            session,
+            write: turn.write,
+        };
+        let mut own = Vec::new();
+        let written = self.templates.write(name, &values, &mut own);
+        if written.is_ok() && found.as_bytes() == own {
+            Named::Own
+        } else {
+            Named::Other
+        }
+    }
+
+    /// Where replies name nobody, a session that the server began anew is known by its cookie: a new one under
+    /// an older state, or, from a server that does not renew the cookies of sessions it knows, a new one at all.
+    fn notice_replacement(
+        &self,
+        rules: &SessionRules,
+        step: Step,
+        session: &mut Session,
+        counter: Option<u64>,
+        cookies: &[String],
+    ) -> Result<(), (Outcome, ErrorClass)> {
+        let least = u64::from(step == Step::Act);
+        let replaced = session.is_replaced_by(cookies);
+        let renews = match step {
+            Step::Act => &rules.renews_at_act,
+            Step::Check | Step::ReadBack | Step::Login | Step::Logout | Step::Get => {
+                &rules.renews_at_check
+            }
+        };
+        let recreated = match counter {
+            Some(counter) if session.is_older(counter.saturating_sub(least)) => replaced,
+            // The state went on: what the server does with the cookie now is what it does with a known session's.
+            Some(counter) if counter > least => {
+                let renewed = renews.get().unwrap_or(false) || replaced;
+                renews.set(Some(renewed));
+                false
+            }
+            // A state as of a new session: the cookie alone tells.
+            Some(_) => replaced && renews.get() == Some(false),
+            None => false,
+        };
+        if recreated {
+            return Err((Outcome::Rejected, ErrorClass::SessionRecreated));
+        }
+        let undecided = replaced && counter == Some(least) && renews.get().is_none();
+        if !(undecided && step == Step::Check) {
+            session.take_cookies(cookies);
+        }
+        Ok(())
+    }
+}
+
+fn judge_counter(
+    step: Step,
+    place: Option<&Place>,
+    strict: bool,
+    rules: &SessionRules,
+    session: &mut Session,
+    counter: Option<u64>,
+) -> Result<Judgement, (Outcome, ErrorClass)> {
+    match (step, place, counter) {
+        // The final look is judged by the ledger, not here.
+        (Step::ReadBack, _, counter) => Ok(Judgement::acknowledged(counter)),
+        // Nothing is said of a state: only whether the session is known counts.
+        (_, None, _) => Ok(Judgement::acknowledged(None)),
+        // Some servers never show the counter in the reply to a change; one that does must go on doing so.
+        (Step::Act, Some(_), None) if !strict => {
+            session.count_blindly();
+            Ok(Judgement::acknowledged(None))
+        }
+        (_, Some(_), None) => Err((Outcome::Indeterminate, ErrorClass::WrongAnswer)),
+        (_, Some(_), Some(value)) => {
+            if step == Step::Act {
+                rules.act_shows.set(true);
+            }
+            Ok(Judgement {
+                error: (!session.accepts(step, value)).then_some(ErrorClass::WrongAnswer),
+                ..Judgement::acknowledged(Some(value))
+            })
+        }
+    }
+}
+
+fn judge_writes(
+    step: Step,
+    place: Option<&Place>,
+    user: User,
+    session: &mut Session,
+    looked: &Looked<'_>,
+) -> Result<Judgement, (Outcome, ErrorClass)> {
+    let shown = match step {
+        // What a change's reply shows is not asked for: only its acknowledgement counts.
+        Step::Act => return Ok(Judgement::acknowledged(None)),
+        Step::Login | Step::Check | Step::Logout | Step::Get | Step::ReadBack => {
+            place.and_then(|place| place.all(looked))
+        }
+    };
+    let Some(shown) = shown else {
+        return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer));
+    };
+    let found = session.recognize(user, &shown);
+    let fits = step == Step::ReadBack || session.accepts_found(&found);
+    Ok(Judgement {
+        error: (!fits).then_some(ErrorClass::WrongAnswer),
+        found: Some(Box::new(found)),
+        ..Judgement::acknowledged(None)
+    })
+}
+
+/// Where a redirect within the target leads.
+fn redirect_of(reply: &Reply<'_>) -> Option<Redirect> {
+    let keeps_method = match reply.status {
+        301..=303 => false,
+        307 | 308 => true,
+        _ => return None,
+    };
+    let (_, location) = reply.headers.iter().find(|(name, _)| name == "location")?;
+    let path = match location.split_once("://") {
+        // Another host is not asked; the host's own name for itself may be any.
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => location.as_str(),
+    };
+    let path = path.split('#').next().unwrap_or_default();
+    let clean = path.starts_with('/') && !path.contains([' ', '\r', '\n']);
+    clean.then(|| Redirect {
+        keeps_method,
+        path: path.to_owned(),
+    })
+}

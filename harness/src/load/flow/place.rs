@@ -1,0 +1,208 @@
+//! Where in a reply a value is found, compiled.
+
+use std::cell::OnceCell;
+
+use comeback_core::plan::Extract;
+use regex::Regex;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use crate::load::wire::Reply;
+
+/// A place in a reply.
+#[derive(Debug)]
+pub(super) enum Place {
+    Pointer(String),
+    JsonPath(JsonPath),
+    Header(String),
+    Cookie(String),
+    Regex(Regex),
+    Body,
+}
+
+/// What stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing.
+    Absent,
+    /// A JSON null, or an empty text: the server says that there is none.
+    Nothing,
+    /// This.
+    Text(String),
+}
+
+/// A reply whose body is parsed once, when something asks for it.
+#[derive(Debug)]
+pub(super) struct Looked<'a> {
+    pub(super) reply: &'a Reply<'a>,
+    json: OnceCell<Option<Value>>,
+}
+
+impl<'a> Looked<'a> {
+    pub(super) fn new(reply: &'a Reply<'a>) -> Self {
+        Self {
+            reply,
+            json: OnceCell::new(),
+        }
+    }
+
+    fn json(&self) -> Option<&Value> {
+        self.json
+            .get_or_init(|| serde_json::from_slice(self.reply.body).ok())
+            .as_ref()
+    }
+
+    pub(super) fn text(&self) -> std::borrow::Cow<'a, str> {
+        String::from_utf8_lossy(self.reply.body)
+    }
+
+    /// Whether the whole reply is the JSON value null: the server knows nothing under that name.
+    pub(super) fn is_null(&self) -> bool {
+        self.reply.body.trim_ascii() == b"null"
+    }
+}
+
+impl Place {
+    /// Compiles a place.
+    ///
+    /// # Errors
+    /// When its JSONPath or regular expression is none.
+    pub(super) fn new(extract: &Extract) -> Result<Self, String> {
+        Ok(match extract {
+            Extract::Pointer(pointer) => Self::Pointer(pointer.clone()),
+            Extract::JsonPath(path) => Self::JsonPath(
+                JsonPath::parse(path)
+                    .map_err(|error| format!("'{path}' is not a JSONPath: {error}"))?,
+            ),
+            Extract::Header(name) => Self::Header(name.to_ascii_lowercase()),
+            Extract::Cookie(name) => Self::Cookie(name.clone()),
+            Extract::Regex(pattern) => Self::Regex(
+                Regex::new(pattern)
+                    .map_err(|error| format!("'{pattern}' is not a regular expression: {error}"))?,
+            ),
+            Extract::Body => Self::Body,
+        })
+    }
+
+    /// The header it needs to see, if it looks at one.
+    pub(super) fn header(&self) -> Option<&str> {
+        match self {
+            Self::Header(name) => Some(name),
+            Self::Pointer(_)
+            | Self::JsonPath(_)
+            | Self::Cookie(_)
+            | Self::Regex(_)
+            | Self::Body => None,
+        }
+    }
+
+    /// The one value there; the first of several.
+    pub(super) fn find(&self, looked: &Looked<'_>) -> Found {
+        match self {
+            Self::Pointer(pointer) => of_json(looked.json().and_then(|json| json.pointer(pointer))),
+            Self::JsonPath(path) => {
+                of_json(looked.json().and_then(|json| path.query(json).first()))
+            }
+            Self::Header(name) => looked
+                .reply
+                .headers
+                .iter()
+                .find(|(known, _)| known == name)
+                .map_or(Found::Absent, |(_, value)| of_text(value)),
+            Self::Cookie(name) => looked
+                .reply
+                .cookies
+                .iter()
+                .filter_map(|header| cookie::Cookie::parse(header.as_str()).ok())
+                .find(|cookie| cookie.name() == name)
+                .map_or(Found::Absent, |cookie| of_text(cookie.value())),
+            Self::Regex(regex) => regex
+                .captures(&looked.text())
+                .and_then(|groups| groups.get(1).or_else(|| groups.get(0)))
+                .map_or(Found::Absent, |group| of_text(group.as_str())),
+            Self::Body => match looked.json() {
+                Some(Value::Null) => Found::Nothing,
+                Some(_) | None => of_text(&looked.text()),
+            },
+        }
+    }
+
+    /// The counter there.
+    pub(super) fn count(&self, looked: &Looked<'_>) -> Option<u64> {
+        if let Self::Pointer(pointer) = self
+            && let Some(Value::Number(number)) = looked.json()?.pointer(pointer)
+        {
+            return number.as_u64();
+        }
+        match self.find(looked) {
+            Found::Text(text) => text.trim().parse().ok(),
+            Found::Absent | Found::Nothing => None,
+        }
+    }
+
+    /// All values there, in their order: the items of a JSON array, every match of a pattern, every line of a
+    /// body. `None` when there is no such place.
+    pub(super) fn all(&self, looked: &Looked<'_>) -> Option<Vec<String>> {
+        match self {
+            Self::Pointer(pointer) => {
+                let value = looked.json()?.pointer(pointer)?;
+                Some(items(value))
+            }
+            Self::JsonPath(path) => {
+                let nodes = path.query(looked.json()?);
+                Some(nodes.iter().flat_map(|node| items(node)).collect())
+            }
+            Self::Regex(regex) => {
+                let text = looked.text();
+                let matches = regex.captures_iter(&text);
+                Some(
+                    matches
+                        .filter_map(|groups| groups.get(1).or_else(|| groups.get(0)))
+                        .map(|group| group.as_str().to_owned())
+                        .collect(),
+                )
+            }
+            Self::Body => match looked.json() {
+                Some(value) => Some(items(value)),
+                None => Some(looked.text().lines().map(str::to_owned).collect()),
+            },
+            Self::Header(_) | Self::Cookie(_) => match self.find(looked) {
+                Found::Absent => None,
+                Found::Nothing => Some(Vec::new()),
+                Found::Text(text) => {
+                    Some(text.split(',').map(|item| item.trim().to_owned()).collect())
+                }
+            },
+        }
+    }
+}
+
+fn of_json(value: Option<&Value>) -> Found {
+    match value {
+        None => Found::Absent,
+        Some(Value::Null) => Found::Nothing,
+        Some(Value::String(text)) => of_text(text),
+        Some(other) => Found::Text(other.to_string()),
+    }
+}
+
+fn of_text(text: &str) -> Found {
+    match text {
+        "" => Found::Nothing,
+        text => Found::Text(text.to_owned()),
+    }
+}
+
+/// The items of an array, the values of an object, or the value itself; null has none.
+fn items(value: &Value) -> Vec<String> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(text).collect(),
+        Value::Object(fields) => fields.values().map(text).collect(),
+        other => vec![text(other)],
+    }
+}

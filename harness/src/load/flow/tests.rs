@@ -1,0 +1,665 @@
+//! What flows send and what they make of replies.
+
+use std::collections::BTreeMap;
+
+use comeback_core::operation::{ErrorClass, Outcome, Step};
+use comeback_core::plan::{
+    Body, Call, Expect, Extract, Identity, Request, SessionFlow, StatusRange, Workload, Writes,
+};
+
+use super::{Flow, FlowError, Judgement, Next, Session, Turn, User};
+use crate::load::wire::Reply;
+
+const PORT: u16 = 4242;
+const USER: User = User {
+    number: 7,
+    login: 0,
+    seed: 1,
+};
+
+/// A reply by its parts.
+#[derive(Clone, Copy, Default)]
+struct Said<'a> {
+    status: u16,
+    body: &'a str,
+    cookies: &'a [&'a str],
+    location: Option<&'a str>,
+}
+
+fn said(status: u16, body: &str) -> Said<'_> {
+    Said {
+        status,
+        body,
+        ..Said::default()
+    }
+}
+
+/// A user in the middle of a session.
+struct Visit {
+    flow: Flow,
+    session: Session,
+}
+
+impl Visit {
+    fn new(flow: SessionFlow) -> Self {
+        let flow = Flow::new(&Workload::Sessions(Box::new(flow)), PORT);
+        Self {
+            flow: flow.expect("a flow"),
+            session: Session::default(),
+        }
+    }
+
+    fn begin(&mut self, step: Step) -> Turn {
+        self.flow.begin(step, &mut self.session)
+    }
+
+    fn sends(&mut self, turn: &Turn) -> String {
+        let mut out = Vec::new();
+        let written = self
+            .flow
+            .write_request(turn, USER, &mut self.session, &mut out);
+        written.expect("a request");
+        String::from_utf8(out).expect("ascii")
+    }
+
+    fn hears(&mut self, turn: &mut Turn, said: Said<'_>) -> Next {
+        let cookies: Vec<String> = said.cookies.iter().map(|c| (*c).to_owned()).collect();
+        let headers: Vec<(String, String)> = said
+            .location
+            .map(|to| ("location".to_owned(), to.to_owned()))
+            .into_iter()
+            .collect();
+        let reply = Reply {
+            status: said.status,
+            boot: None,
+            cookies: &cookies,
+            headers: &headers,
+            body: said.body.as_bytes(),
+            unframed: false,
+        };
+        self.flow.judge(turn, USER, &mut self.session, &reply)
+    }
+
+    /// An operation of one request.
+    fn does(&mut self, step: Step, reply: Said<'_>) -> Judgement {
+        let mut turn = self.begin(step);
+        match self.hears(&mut turn, reply) {
+            Next::Done(judgement) => {
+                if step == Step::Act {
+                    let write = self.flow.write_of(&turn);
+                    self.session.note_change(write, judgement.outcome);
+                }
+                judgement
+            }
+            Next::Again => panic!("{step:?} goes on"),
+        }
+    }
+
+    fn result(&mut self, step: Step, reply: Said<'_>) -> (Outcome, Option<ErrorClass>) {
+        let judgement = self.does(step, reply);
+        (judgement.outcome, judgement.error)
+    }
+}
+
+fn own(visits: u64) -> String {
+    format!(r#"{{"user":"u7","visits":{visits}}}"#)
+}
+
+/// A user of a reference server whose counter is 3.
+fn reference() -> Visit {
+    let mut visit = Visit::new(SessionFlow::reference());
+    let login = Said {
+        cookies: &["session=mine"],
+        ..said(200, r#"{"user":"u7","visits":0}"#)
+    };
+    assert_eq!(
+        visit.result(Step::Login, login),
+        (Outcome::Acknowledged, None)
+    );
+    for visits in 1..=3 {
+        let body = own(visits);
+        assert_eq!(
+            visit.result(Step::Act, said(200, &body)),
+            (Outcome::Acknowledged, None)
+        );
+    }
+    visit
+}
+
+#[test]
+fn each_kind_of_wrong_reply_is_told_apart() {
+    use ErrorClass as E;
+    use Outcome::{Acknowledged, Indeterminate, Rejected};
+    let stranger = r#"{"user":"guest","visits":0}"#;
+    for (step, status, body, cookie, expected) in [
+        (Step::Act, 200, own(4), None, (Acknowledged, None)),
+        (
+            Step::Act,
+            200,
+            own(4),
+            Some("session=newer"),
+            (Acknowledged, None),
+        ),
+        (
+            Step::Act,
+            200,
+            own(3),
+            None,
+            (Acknowledged, Some(E::WrongAnswer)),
+        ),
+        (
+            Step::Act,
+            200,
+            own(1003),
+            None,
+            (Acknowledged, Some(E::WrongAnswer)),
+        ),
+        (
+            Step::Act,
+            200,
+            r#"{"user":"u7"}"#.into(),
+            None,
+            (Indeterminate, Some(E::WrongAnswer)),
+        ),
+        (
+            Step::Act,
+            200,
+            "<html>".into(),
+            None,
+            (Indeterminate, Some(E::WrongAnswer)),
+        ),
+        (Step::Check, 200, own(3), None, (Acknowledged, None)),
+        (
+            Step::Check,
+            200,
+            own(2),
+            None,
+            (Acknowledged, Some(E::WrongAnswer)),
+        ),
+        (
+            Step::Check,
+            200,
+            "<html>".into(),
+            None,
+            (Indeterminate, Some(E::WrongAnswer)),
+        ),
+        (
+            Step::Check,
+            302,
+            String::new(),
+            None,
+            (Indeterminate, Some(E::WrongAnswer)),
+        ),
+        (Step::Logout, 204, String::new(), None, (Acknowledged, None)),
+        (Step::Logout, 302, String::new(), None, (Acknowledged, None)),
+        (
+            Step::Check,
+            401,
+            String::new(),
+            None,
+            (Rejected, Some(E::SessionRejected)),
+        ),
+        (
+            Step::Check,
+            200,
+            "null".into(),
+            None,
+            (Rejected, Some(E::SessionRejected)),
+        ),
+        (
+            Step::Login,
+            401,
+            String::new(),
+            None,
+            (Rejected, Some(E::ClientError)),
+        ),
+        (
+            Step::Check,
+            404,
+            String::new(),
+            None,
+            (Rejected, Some(E::ClientError)),
+        ),
+        (
+            Step::Act,
+            503,
+            String::new(),
+            None,
+            (Indeterminate, Some(E::ServerError)),
+        ),
+        (
+            Step::Check,
+            200,
+            r#"{"user":"u8","visits":3}"#.into(),
+            None,
+            (Rejected, Some(E::WrongIdentity)),
+        ),
+        (
+            Step::Check,
+            200,
+            r#"{"user":null,"visits":0}"#.into(),
+            None,
+            (Rejected, Some(E::SessionRejected)),
+        ),
+        (
+            Step::Check,
+            200,
+            r#"{"error":"busy"}"#.into(),
+            None,
+            (Indeterminate, Some(E::WrongAnswer)),
+        ),
+        (
+            Step::Check,
+            200,
+            stranger.into(),
+            Some("session=other"),
+            (Rejected, Some(E::SessionRecreated)),
+        ),
+    ] {
+        let cookies: Vec<&str> = cookie.into_iter().collect();
+        let reply = Said {
+            cookies: &cookies,
+            ..said(status, &body)
+        };
+        assert_eq!(
+            reference().result(step, reply),
+            expected,
+            "{step:?} {status} {body}"
+        );
+    }
+}
+
+#[test]
+fn requests_carry_the_client_and_its_cookies() {
+    let mut visit = Visit::new(SessionFlow::reference());
+    let turn = visit.begin(Step::Login);
+    assert_eq!(
+        visit.sends(&turn),
+        "POST /login HTTP/1.1\r\nhost: 127.0.0.1:4242\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"user\":\"u7\"}"
+    );
+    visit
+        .session
+        .take_cookies(&["a=1; Path=/".to_owned(), "b=2".to_owned(), "a=3".to_owned()]);
+    visit.session.take_cookies(&["b=; Max-Age=0".to_owned()]);
+    let turn = visit.begin(Step::Check);
+    assert_eq!(
+        visit.sends(&turn),
+        "GET /me HTTP/1.1\r\nhost: 127.0.0.1:4242\r\ncookie: a=3\r\n\r\n"
+    );
+}
+
+/// A site with a form that carries a CSRF token, and a redirect after the login.
+fn site() -> SessionFlow {
+    let form = BTreeMap::from([
+        ("user".to_owned(), "u{{ session }}".to_owned()),
+        ("csrf".to_owned(), "{{ csrf }}".to_owned()),
+    ]);
+    let login = Call::Http {
+        method: "POST".to_owned(),
+        path: "/login".to_owned(),
+        headers: BTreeMap::new(),
+        body: Some(Body::Form(form)),
+    };
+    let act = Call::Http {
+        method: "POST".to_owned(),
+        path: "/visit".to_owned(),
+        headers: BTreeMap::from([("authorization".to_owned(), "Bearer {{ token }}".to_owned())]),
+        body: None,
+    };
+    let capture = |name: &str, place: &str| {
+        BTreeMap::from([(name.to_owned(), place.parse().expect("a place"))])
+    };
+    SessionFlow {
+        login: Request {
+            before: vec!["form".to_owned()],
+            follow: 1,
+            expect: Expect {
+                body: Some("Welcome, u{{ session }}".to_owned()),
+                ..Expect::default()
+            },
+            capture: capture("token", "regex:token=(\\w+)"),
+            ..Request::of(login)
+        },
+        act: Request::of(act),
+        more: BTreeMap::from([(
+            "form".to_owned(),
+            Request {
+                capture: capture("csrf", "regex:value='([^']*)'"),
+                ..Request::new("GET", "/login")
+            },
+        )]),
+        value: Some(Extract::Regex("(\\d+) visits".to_owned())),
+        identity: None,
+        stranger: Some(Expect {
+            body: Some("Please log in".to_owned()),
+            ..Expect::default()
+        }),
+        ..SessionFlow::reference()
+    }
+}
+
+#[test]
+fn a_login_may_take_a_form_a_token_and_a_redirect() {
+    let mut visit = Visit::new(site());
+    let mut turn = visit.begin(Step::Login);
+    assert!(visit.sends(&turn).starts_with("GET /login HTTP/1.1\r\n"));
+    assert_eq!(turn.outcome_if_broken(true), Outcome::Rejected);
+    let form = Said {
+        cookies: &["csrf=abc"],
+        ..said(200, "<input name='csrf' value='a&b'>")
+    };
+    assert_eq!(visit.hears(&mut turn, form), Next::Again);
+    let posted = visit.sends(&turn);
+    assert!(posted.starts_with("POST /login HTTP/1.1\r\n"), "{posted}");
+    assert!(posted.contains("cookie: csrf=abc\r\n"), "{posted}");
+    assert!(
+        posted.contains("content-type: application/x-www-form-urlencoded\r\n"),
+        "{posted}"
+    );
+    assert!(posted.ends_with("\r\n\r\ncsrf=a%26b&user=u7"), "{posted}");
+    assert_eq!(turn.outcome_if_broken(true), Outcome::Indeterminate);
+    let redirect = Said {
+        status: 302,
+        cookies: &["sid=1"],
+        location: Some("http://127.0.0.1:4242/home?x=1#top"),
+        ..Said::default()
+    };
+    assert_eq!(visit.hears(&mut turn, redirect), Next::Again);
+    let followed = visit.sends(&turn);
+    assert!(
+        followed.starts_with("GET /home?x=1 HTTP/1.1\r\n"),
+        "{followed}"
+    );
+    assert!(
+        followed.contains("cookie: csrf=abc; sid=1\r\n"),
+        "{followed}"
+    );
+    assert_eq!(turn.outcome_if_broken(false), Outcome::Indeterminate);
+    let page = said(200, "Welcome, u7; token=t0k; 0 visits");
+    assert_eq!(
+        visit.hears(&mut turn, page),
+        Next::Done(Judgement::acknowledged(Some(0)))
+    );
+    let act = visit.begin(Step::Act);
+    assert!(visit.sends(&act).contains("authorization: Bearer t0k\r\n"));
+}
+
+#[test]
+fn a_page_for_strangers_is_a_rejected_session() {
+    let mut visit = Visit::new(site());
+    visit.session.take_cookies(&["sid=1".to_owned()]);
+    assert_eq!(
+        visit.result(Step::Check, said(200, "Please log in")),
+        (Outcome::Rejected, Some(ErrorClass::SessionRejected))
+    );
+    let anew = Said {
+        cookies: &["sid=2"],
+        ..said(200, "Please log in")
+    };
+    assert_eq!(
+        visit.result(Step::Check, anew),
+        (Outcome::Rejected, Some(ErrorClass::SessionRecreated))
+    );
+}
+
+#[test]
+fn an_unmet_expectation_is_a_wrong_answer() {
+    let mut visit = Visit::new(SessionFlow {
+        check: Request {
+            expect: Expect {
+                status: vec![StatusRange {
+                    first: 200,
+                    last: 200,
+                }],
+                body: Some("u{{ session }}".to_owned()),
+                ..Expect::default()
+            },
+            ..Request::new("GET", "/me")
+        },
+        identity: None,
+        value: None,
+        ..SessionFlow::reference()
+    });
+    for (status, body, expected) in [
+        (200, "I am u7", (Outcome::Acknowledged, None)),
+        (
+            200,
+            "I am u8",
+            (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer)),
+        ),
+        (
+            204,
+            "I am u7",
+            (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer)),
+        ),
+    ] {
+        assert_eq!(
+            visit.result(Step::Check, said(status, body)),
+            expected,
+            "{status} {body}"
+        );
+    }
+}
+
+/// A user of a server whose replies name nobody.
+fn nameless() -> Visit {
+    let mut visit = Visit::new(SessionFlow {
+        identity: None,
+        ..SessionFlow::reference()
+    });
+    let login = Said {
+        cookies: &["sid=1"],
+        ..said(200, r#"{"visits":0}"#)
+    };
+    assert_eq!(
+        visit.result(Step::Login, login),
+        (Outcome::Acknowledged, None)
+    );
+    visit
+}
+
+#[test]
+fn a_session_begun_anew_under_a_new_cookie_is_lost_though_nobody_is_named() {
+    let mut visit = nameless();
+    for visits in ["1", "2"] {
+        let body = format!(r#"{{"visits":{visits}}}"#);
+        assert_eq!(
+            visit.result(Step::Act, said(200, &body)),
+            (Outcome::Acknowledged, None)
+        );
+    }
+    let anew = Said {
+        cookies: &["sid=2"],
+        ..said(200, r#"{"visits":0}"#)
+    };
+    assert_eq!(
+        visit.result(Step::ReadBack, anew),
+        (Outcome::Rejected, Some(ErrorClass::SessionRecreated))
+    );
+}
+
+#[test]
+fn a_server_that_renews_its_cookies_loses_no_session_by_it() {
+    let mut visit = nameless();
+    for visits in 1..5 {
+        let (body, cookie) = (
+            format!(r#"{{"visits":{visits}}}"#),
+            format!("sid=v{visits}"),
+        );
+        let reply = Said {
+            cookies: &[&cookie],
+            ..said(200, &body)
+        };
+        let step = Step::Act;
+        assert_eq!(
+            visit.result(step, reply),
+            (Outcome::Acknowledged, None),
+            "{visits}"
+        );
+    }
+    let mut fresh = nameless();
+    fresh.flow = visit.flow;
+    let first = Said {
+        cookies: &["sid=v1"],
+        ..said(200, r#"{"visits":1}"#)
+    };
+    assert_eq!(
+        fresh.result(Step::Act, first),
+        (Outcome::Acknowledged, None)
+    );
+}
+
+#[test]
+fn a_session_without_changes_that_gets_a_new_cookie_from_a_server_that_renews_none_is_lost() {
+    let mut visit = nameless();
+    for (step, visits) in [(Step::Act, 1), (Step::Check, 1)] {
+        let body = format!(r#"{{"visits":{visits}}}"#);
+        assert_eq!(
+            visit.result(step, said(200, &body)),
+            (Outcome::Acknowledged, None)
+        );
+    }
+    let mut fresh = nameless();
+    fresh.flow = visit.flow;
+    let anew = Said {
+        cookies: &["sid=2"],
+        ..said(200, r#"{"visits":0}"#)
+    };
+    assert_eq!(
+        fresh.result(Step::ReadBack, anew),
+        (Outcome::Rejected, Some(ErrorClass::SessionRecreated))
+    );
+}
+
+#[test]
+fn writes_of_their_own_are_sent_and_found_again() {
+    let mut visit = Visit::new(SessionFlow {
+        act: Request::new("POST", "/items").with_json(r#"{"item":"{{ write }}"}"#),
+        writes: Writes::List,
+        value: Some(Extract::JsonPath("$.items[*].name".to_owned())),
+        identity: None,
+        ..SessionFlow::reference()
+    });
+    let act = visit.begin(Step::Act);
+    assert!(visit.sends(&act).ends_with(r#"{"item":"w7-0-1"}"#));
+    assert_eq!(visit.flow.write_of(&act), Some(1));
+    visit.session.note_change(Some(1), Outcome::Acknowledged);
+    let shown = r#"{"items":[{"name":"w7-0-1"},{"name":"gift"}]}"#;
+    let judgement = visit.does(Step::Check, said(200, shown));
+    assert_eq!(judgement.error, None);
+    assert_eq!(judgement.found.expect("found").writes, [1]);
+    let empty = said(200, r#"{"items":[]}"#);
+    let judgement = visit.does(Step::Check, empty);
+    assert_eq!(judgement.error, Some(ErrorClass::WrongAnswer));
+    assert_eq!(judgement.outcome, Outcome::Acknowledged);
+}
+
+#[test]
+fn what_a_server_says_cannot_break_out_of_its_place() {
+    let mut flow = site();
+    flow.act = Request::new("POST", "/visit").with_json(r#"{"token":"{{ token }}"}"#);
+    flow.check = Request::of(Call::Http {
+        method: "GET".to_owned(),
+        path: "/me?t={{ token }}".to_owned(),
+        headers: BTreeMap::from([("x-token".to_owned(), "{{ token }}".to_owned())]),
+        body: None,
+    });
+    let mut visit = Visit::new(flow);
+    visit.session.capture("token", "a\"b\r\nx: y z".to_owned());
+    let act = visit.begin(Step::Act);
+    assert!(visit.sends(&act).ends_with(r#"{"token":"a\"b\r\nx: y z"}"#));
+    let check = visit.begin(Step::Check);
+    assert_eq!(
+        visit.sends(&check),
+        "GET /me?t=a\"bx:yz HTTP/1.1\r\nhost: 127.0.0.1:4242\r\nx-token: a\"bx: y z\r\n\r\n"
+    );
+}
+
+#[test]
+fn redis_commands_are_written_in_their_protocol() {
+    let command =
+        |words: &[&str]| Request::of(Call::Redis(words.iter().map(|w| (*w).to_owned()).collect()));
+    let mut visit = Visit::new(SessionFlow {
+        login: command(&["SET", "user:{{ session }}", "u{{ session }}"]),
+        act: command(&["INCR", "visits:{{ session }}"]),
+        check: command(&["MGET", "user:{{ session }}", "visits:{{ session }}"]),
+        logout: None,
+        value: Some(Extract::Pointer("/1".to_owned())),
+        identity: Some(Identity {
+            at: Extract::Pointer("/0".to_owned()),
+            name: "u{{ session }}".to_owned(),
+        }),
+        ..SessionFlow::reference()
+    });
+    let act = visit.begin(Step::Act);
+    assert_eq!(visit.sends(&act), "*2\r\n$4\r\nINCR\r\n$8\r\nvisits:7\r\n");
+    assert_eq!(
+        visit.result(Step::Login, said(200, "OK")),
+        (Outcome::Acknowledged, None)
+    );
+    assert_eq!(
+        visit.result(Step::Check, said(200, r#"["u7","0"]"#)),
+        (Outcome::Acknowledged, None)
+    );
+    assert_eq!(
+        visit.result(Step::Check, said(200, "[null,null]")),
+        (Outcome::Rejected, Some(ErrorClass::SessionRejected))
+    );
+}
+
+#[test]
+fn random_numbers_follow_from_the_seed_and_differ() {
+    let flow = || SessionFlow {
+        check: Request::new("GET", "/me?r={{ random }}"),
+        ..SessionFlow::reference()
+    };
+    let draw = |visit: &mut Visit| {
+        let turn = visit.begin(Step::Check);
+        visit.sends(&turn)
+    };
+    let (mut one, mut other) = (Visit::new(flow()), Visit::new(flow()));
+    let first = draw(&mut one);
+    assert_eq!(first, draw(&mut other));
+    assert_ne!(first, draw(&mut one));
+}
+
+#[test]
+fn a_flow_that_cannot_be_is_refused_by_the_name_of_its_part() {
+    type Spoil = fn(&mut SessionFlow);
+    let cases: [(&str, &str, Spoil); 8] = [
+        ("act", "request", |flow| {
+            flow.act = Request::new("POST", "/a/{{ token }}")
+        }),
+        ("act", "request", |flow| {
+            flow.act = Request::new("POST", "/a/{{ session")
+        }),
+        ("act", "request", |flow| {
+            flow.act = Request::new("POST", "visit")
+        }),
+        ("act", "request", |flow| {
+            flow.act = Request::new("post", "/visit")
+        }),
+        ("check", "before", |flow| {
+            flow.check.before.push("nowhere".to_owned())
+        }),
+        ("session", "value", |flow| {
+            flow.value = Some(Extract::Regex("(".to_owned()));
+        }),
+        ("session", "value", |flow| {
+            flow.value = Some(Extract::JsonPath("$[".to_owned()));
+        }),
+        ("login", "json", |flow| {
+            flow.login = Request::new("POST", "/login").with_json("{{ visits }}");
+        }),
+    ];
+    for (step, part, spoil) in cases {
+        let mut flow = SessionFlow::reference();
+        spoil(&mut flow);
+        let FlowError {
+            step: s,
+            part: p,
+            problem,
+        } = Flow::new(&Workload::Sessions(Box::new(flow)), PORT).expect_err(part);
+        assert_eq!((s.as_str(), p.as_str()), (step, part), "{problem}");
+    }
+}
