@@ -139,12 +139,15 @@ pub struct SessionCounts {
     pub reset: u64,
     /// Now names another user.
     pub wrong_identity: u64,
-    /// Logged out before the fault, and honoured after it; not part of `acknowledged`.
+    /// Logged out, and honoured afterwards; those logged out before the fault are not part of `acknowledged`.
     pub zombie: u64,
     /// No definite answer.
     pub undecided: u64,
     /// Login or logout in flight at the fault; not part of `acknowledged`.
     pub ambiguous: u64,
+    /// Logged out before the fault for certain, and looked at afterwards with a definite answer; not part of
+    /// `acknowledged`. Without any, nothing is known of zombies.
+    pub logged_out: u64,
 }
 
 /// The write ledger: kept + lost = acknowledged, for the sessions that could be read back.
@@ -158,10 +161,14 @@ pub struct WriteCounts {
     pub lost: u64,
     /// Applied more often than acknowledged or possibly sent.
     pub duplicated: u64,
-    /// Rejected, yet present.
+    /// Rejected or never sent, yet present.
     pub phantom: u64,
     /// May or may not have been applied.
     pub indeterminate: u64,
+    /// Lost ones older than a kept one of their session; 0 where writes add up in a counter, which cannot tell.
+    pub holes: u64,
+    /// Checks of the load that lacked a write which had been acknowledged, and which was there at last.
+    pub stale_reads: u64,
 }
 
 /// Failed operations by class.

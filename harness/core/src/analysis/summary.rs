@@ -215,6 +215,7 @@ fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
         zombie: add(|counts| counts.zombie),
         undecided: add(|counts| counts.undecided),
         ambiguous: add(|counts| counts.ambiguous),
+        logged_out: add(|counts| counts.logged_out),
     }
 }
 
@@ -231,5 +232,7 @@ fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
         duplicated: add(|counts| counts.duplicated),
         phantom: add(|counts| counts.phantom),
         indeterminate: add(|counts| counts.indeterminate),
+        holes: add(|counts| counts.holes),
+        stale_reads: add(|counts| counts.stale_reads),
     }
 }
