@@ -75,13 +75,15 @@ pub struct ArmSummary {
     pub errors: Windowed<ErrorRate>,
     /// Latency from the intended start, by window; a failed operation counts as infinite.
     pub latency_ms: Windowed<Latency>,
+    /// The load that was served well enough, before, during and after the fault together.
+    pub availability: AvailabilityRate,
     /// First operation that failed through the fault − T0; negative when a client saw it first.
     pub time_to_detect_ms: Distribution,
     /// New process executed − T0.
     pub time_to_restart_ms: Distribution,
     /// First accepted connection − T0.
     pub time_to_listen_ms: Distribution,
-    /// First correct reply of the new process − T0.
+    /// First correct reply of the new process − T0; beyond the horizon also where that process died again.
     pub time_to_ready_ms: Distribution,
     /// Back within the baseline's band for good − T0.
     pub time_to_steady_ms: Distribution,
@@ -108,6 +110,8 @@ pub struct ControlSummary {
     pub writes: WriteCounts,
     /// What the clients saw after warm-up.
     pub errors: ErrorRate,
+    /// The load that was served well enough.
+    pub availability: AvailabilityRate,
 }
 
 /// A figure for the time before, during and after the fault.
@@ -180,6 +184,18 @@ pub struct ErrorRate {
     pub rate: Option<f64>,
     /// Failed operations of each class / scheduled; classes that did not occur are absent.
     pub by_class: BTreeMap<String, f64>,
+}
+
+/// How much of the load was served well enough, from the end of the warm-up to the end of the load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AvailabilityRate {
+    /// Operations scheduled.
+    pub scheduled: u64,
+    /// Correct operations whose reply came within the plan's latency objective, from their intended start;
+    /// without an objective all correct ones.
+    pub met: u64,
+    /// Met / scheduled; null when nothing was scheduled.
+    pub rate: Option<f64>,
 }
 
 /// Quantiles of a latency; null where it is infinite (a failed operation) or where nothing was measured.

@@ -1,11 +1,11 @@
 //! The summary document: an analysis, reduced to the figures other programs read. Nothing is rounded.
 
 use super::words::counted;
-use super::{Analysis, ArmAnalysis, ErrorTally, LatencyTally, Time, TrialAnalysis};
+use super::{Analysis, ArmAnalysis, Availability, ErrorTally, LatencyTally, Time, TrialAnalysis};
 use crate::statistics;
 use crate::summary::{
-    ArmSummary, ControlSummary, Distribution, ErrorRate, Latency, SCHEMA, SessionCounts, Status,
-    Summary, Windowed, WriteCounts,
+    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, Latency, SCHEMA,
+    SessionCounts, Status, Summary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -44,13 +44,14 @@ fn arm_summary(arm: &ArmAnalysis) -> ArmSummary {
         writes: writes(&trials),
         errors: windowed(&trials, |trial| &trial.errors, error_rate),
         latency_ms: windowed(&trials, |trial| &trial.latency, latency),
+        availability: availability(&trials),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
         time_to_ready_ms: time(|trial| trial.chain.ready.map(Time::or_infinite)),
         time_to_steady_ms: time(|trial| trial.time_to_steady.map(Time::or_infinite)),
-        longest_gap_ms: time(|trial| open_ended(trial, trial.longest_gap_ms)),
-        outage_area_s: time(|trial| open_ended(trial, trial.outage_area_s)),
+        longest_gap_ms: time(TrialAnalysis::longest_gap),
+        outage_area_s: time(TrialAnalysis::outage_area),
         loss_window_ms: time(|trial| trial.loss_window_ms),
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
         control: control_summary(arm),
@@ -105,15 +106,7 @@ fn control_summary(arm: &ArmAnalysis) -> ControlSummary {
         sessions: sessions(&trials),
         writes: writes(&trials),
         errors: error_rate(&sum(&trials, |trial| &trial.errors.before)),
-    }
-}
-
-/// A figure that ends with the load in a trial that never recovered: all that is known of it is a lower
-/// bound, so it is censored.
-fn open_ended(trial: &TrialAnalysis, figure: Option<f64>) -> Option<f64> {
-    match trial.chain.ready {
-        Some(Time::Beyond { .. }) => figure.map(|_| f64::INFINITY),
-        Some(Time::At { .. }) | None => figure,
+        availability: availability(&trials),
     }
 }
 
@@ -154,6 +147,12 @@ impl Tally for LatencyTally {
     }
 }
 
+impl Tally for Availability {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
 fn sum<T: Tally>(trials: &[&TrialAnalysis], of: impl Fn(&TrialAnalysis) -> &T) -> T {
     trials.iter().fold(T::default(), |mut sum, trial| {
         sum.add(of(trial));
@@ -187,6 +186,15 @@ fn error_rate(tally: &ErrorTally) -> ErrorRate {
         scheduled: tally.scheduled,
         rate: tally.rate(),
         by_class,
+    }
+}
+
+fn availability(trials: &[&TrialAnalysis]) -> AvailabilityRate {
+    let pooled = sum(trials, |trial| &trial.availability);
+    AvailabilityRate {
+        scheduled: pooled.scheduled,
+        met: pooled.met,
+        rate: pooled.rate(),
     }
 }
 
