@@ -138,7 +138,7 @@ fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
         sentence(
             oddities.writes_unnumbered,
             "write",
-            "carried no number, so that nobody can tell whether they were kept",
+            "carried no number to be told by",
         ),
     ]
     .into_iter()
