@@ -75,13 +75,15 @@ pub struct ArmSummary {
     pub errors: Windowed<ErrorRate>,
     /// Latency from the intended start, by window; a failed operation counts as infinite.
     pub latency_ms: Windowed<Latency>,
+    /// The load that was served well enough, before, during and after the fault together.
+    pub availability: AvailabilityRate,
     /// First operation that failed through the fault − T0; negative when a client saw it first.
     pub time_to_detect_ms: Distribution,
     /// New process executed − T0.
     pub time_to_restart_ms: Distribution,
     /// First accepted connection − T0.
     pub time_to_listen_ms: Distribution,
-    /// First correct reply of the new process − T0.
+    /// First correct reply of the new process − T0; beyond the horizon also where that process died again.
     pub time_to_ready_ms: Distribution,
     /// Back within the baseline's band for good − T0.
     pub time_to_steady_ms: Distribution,
@@ -108,6 +110,8 @@ pub struct ControlSummary {
     pub writes: WriteCounts,
     /// What the clients saw after warm-up.
     pub errors: ErrorRate,
+    /// The load that was served well enough.
+    pub availability: AvailabilityRate,
 }
 
 /// A figure for the time before, during and after the fault.
@@ -139,12 +143,15 @@ pub struct SessionCounts {
     pub reset: u64,
     /// Now names another user.
     pub wrong_identity: u64,
-    /// Logged out before the fault, and honoured after it; not part of `acknowledged`.
+    /// Logged out, and honoured afterwards; those logged out before the fault are not part of `acknowledged`.
     pub zombie: u64,
     /// No definite answer.
     pub undecided: u64,
     /// Login or logout in flight at the fault; not part of `acknowledged`.
     pub ambiguous: u64,
+    /// Logged out before the fault for certain, and looked at afterwards with a definite answer; not part of
+    /// `acknowledged`. Without any, nothing is known of zombies.
+    pub logged_out: u64,
 }
 
 /// The write ledger: kept + lost = acknowledged, for the sessions that could be read back.
@@ -158,10 +165,14 @@ pub struct WriteCounts {
     pub lost: u64,
     /// Applied more often than acknowledged or possibly sent.
     pub duplicated: u64,
-    /// Rejected, yet present.
+    /// Rejected or never sent, yet present.
     pub phantom: u64,
     /// May or may not have been applied.
     pub indeterminate: u64,
+    /// Lost ones older than a kept one of their session; 0 where writes add up in a counter, which cannot tell.
+    pub holes: u64,
+    /// Checks of the load that lacked a write which had been acknowledged, and which was there at last.
+    pub stale_reads: u64,
 }
 
 /// Failed operations by class.
@@ -173,6 +184,18 @@ pub struct ErrorRate {
     pub rate: Option<f64>,
     /// Failed operations of each class / scheduled; classes that did not occur are absent.
     pub by_class: BTreeMap<String, f64>,
+}
+
+/// How much of the load was served well enough, from the end of the warm-up to the end of the load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AvailabilityRate {
+    /// Operations scheduled.
+    pub scheduled: u64,
+    /// Correct operations whose reply came within the plan's latency objective, from their intended start;
+    /// without an objective all correct ones.
+    pub met: u64,
+    /// Met / scheduled; null when nothing was scheduled.
+    pub rate: Option<f64>,
 }
 
 /// Quantiles of a latency; null where it is infinite (a failed operation) or where nothing was measured.

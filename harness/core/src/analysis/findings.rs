@@ -89,6 +89,8 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
         anothers_later,
         writes_lost_later: _,
         writes_excess_later: _,
+        stale_reads_later: _,
+        writes_unnumbered: _,
     } = *oddities;
     let sentence = |count, text: &str| {
         let text = text.replace("were", was(count));
@@ -113,19 +115,34 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
 }
 
 fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
-    let sentence = |count, text: &str| {
+    let sentence = |count, noun: &str, text: &str| {
         let text = text.replace("were", was(count));
-        (count > 0).then(|| format!("{} {text}", counted(count, "write")))
+        (count > 0).then(|| format!("{} {text}", counted(count, noun)))
     };
-    let lost = sentence(
-        oddities.writes_lost_later,
-        "acknowledged after the fault were absent",
-    );
-    let excess = sentence(
-        oddities.writes_excess_later,
-        "of sessions begun after the fault were there without having been sent",
-    );
-    lost.into_iter().chain(excess)
+    [
+        sentence(
+            oddities.writes_lost_later,
+            "write",
+            "acknowledged after the fault were absent",
+        ),
+        sentence(
+            oddities.writes_excess_later,
+            "write",
+            "of sessions begun after the fault were there without having been sent",
+        ),
+        sentence(
+            oddities.stale_reads_later,
+            "check",
+            "of sessions begun after the fault lacked a write that had been acknowledged, and was there later",
+        ),
+        sentence(
+            oddities.writes_unnumbered,
+            "write",
+            "carried no number to be told by",
+        ),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Processes by their ids: `process 12`, `processes 12, 13`.

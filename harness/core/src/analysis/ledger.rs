@@ -1,14 +1,12 @@
 //! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
-//!
-//! A counter tells how many writes are there, not which. The newest are taken for the lost ones, and of
-//! two explanations for a count the one that speaks for the server is taken: an unanswered write may have
-//! been applied, and one from after the recovery is never called lost by the fault.
 
 use super::facts::Facts;
 use super::sessions::{Fate, Refusal, Session, Standing, is_login_in_flight, sessions};
+use super::writes::Balance;
 use crate::operation::Operation;
 use crate::plan::{Plan, Workload};
 use crate::summary::{SessionCounts, WriteCounts};
+use crate::units::Elapsed;
 
 /// Both ledgers of a trial, and what has no place in them.
 #[derive(Debug, Default)]
@@ -39,20 +37,24 @@ pub(super) struct Oddities {
     pub(super) writes_lost_later: u64,
     /// Writes of sessions begun after the fault that are there more often than sent.
     pub(super) writes_excess_later: u64,
+    /// Checks of sessions begun after the fault that did not show an acknowledged write.
+    pub(super) stale_reads_later: u64,
+    /// Writes that do not say which they are, where they must.
+    pub(super) writes_unnumbered: u64,
 }
 
 /// Keeps both ledgers; `operations` in the order of each client's doing.
 pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Ledger {
     let mut ledger = Ledger::default();
-    match plan.load.workload {
+    let writes = match &plan.load.workload {
         Workload::Stateless(_) => return ledger,
-        Workload::Sessions(_) => {}
-    }
+        Workload::Sessions(flow) => flow.writes,
+    };
     ledger.sessions.ambiguous += operations
         .iter()
         .filter(|operation| is_login_in_flight(facts, operation))
         .count() as u64;
-    for session in sessions(facts, operations) {
+    for session in sessions(writes, facts, operations) {
         ledger.enter(facts, &session);
     }
     ledger
@@ -64,6 +66,7 @@ impl Ledger {
             self.sessions.zombie += u64::from(session.is_known_at_last());
             self.oddities.logged_out_yet_anothers += u64::from(session.is_anothers_at_last());
         }
+        self.oddities.writes_unnumbered += session.written.unnumbered();
         match session.standing(facts) {
             Standing::Counted(fate) => {
                 self.enter_session(fate);
@@ -72,7 +75,11 @@ impl Ledger {
                 let known = refused && session.is_known_at_last();
                 self.oddities.refused_yet_known += u64::from(known);
             }
-            Standing::LoggedOut => {}
+            Standing::LoggedOut => {
+                let was_looked_at = facts.control || facts.recovered().is_some();
+                let tells = was_looked_at && session.is_definite_at_last();
+                self.sessions.logged_out += u64::from(tells);
+            }
             Standing::Ambiguous => self.sessions.ambiguous += 1,
             Standing::RefusedBefore(Refusal::Rejected | Refusal::Recreated) => {
                 self.oddities.lost_before += 1;
@@ -90,8 +97,8 @@ impl Ledger {
         let counts = &mut self.sessions;
         counts.acknowledged += 1;
         match fate {
-            Fate::Survived(_) => counts.survived += 1,
-            Fate::Reset(_) => counts.reset += 1,
+            Fate::Known(balance) if balance.is_older => counts.reset += 1,
+            Fate::Known(_) => counts.survived += 1,
             Fate::Refused(Refusal::Rejected) => counts.rejected += 1,
             Fate::Refused(Refusal::Recreated) => counts.recreated += 1,
             Fate::Refused(Refusal::WrongIdentity) => counts.wrong_identity += 1,
@@ -101,33 +108,42 @@ impl Ledger {
     }
 
     fn enter_writes(&mut self, facts: &Facts, session: &Session<'_>, fate: Fate) {
-        let before = session.acts_before.len() as u64;
-        let (absent, excess) = match fate {
+        let (balance, stale) = match fate {
             Fate::Undecided => return,
-            Fate::Refused(_) => (before, 0),
-            Fate::Survived(None) => (0, 0),
-            Fate::Survived(Some(counter)) | Fate::Reset(counter) => compare(session, counter),
+            Fate::Refused(_) => (session.written.all_lost(), 0),
+            Fate::Known(balance) => (balance, session.stale_checks()),
         };
-        let lost = absent.min(before);
-        self.oddities.writes_lost_later += absent - lost;
-        let phantom = excess.min(session.acts_rejected);
+        let Balance {
+            is_older: _,
+            lost,
+            oldest_lost,
+            holes,
+            lost_later,
+            duplicated,
+            phantom,
+        } = balance;
+        let acknowledged = session.written.acknowledged_before();
         let writes = &mut self.writes;
-        writes.acknowledged += before;
-        writes.kept += before - lost;
+        writes.acknowledged += acknowledged;
+        writes.kept += acknowledged - lost;
         writes.lost += lost;
         writes.phantom = writes.phantom.saturating_add(phantom);
-        writes.duplicated = writes.duplicated.saturating_add(excess - phantom);
-        writes.indeterminate += session.acts_indeterminate;
-        self.widen_loss_window(facts, session, lost);
+        writes.duplicated = writes.duplicated.saturating_add(duplicated);
+        writes.indeterminate += session.written.indeterminate();
+        writes.holes += holes;
+        writes.stale_reads += stale;
+        self.oddities.writes_lost_later += lost_later;
+        if let Some(oldest) = oldest_lost {
+            self.widen_loss_window(facts, oldest);
+        }
     }
 
-    fn widen_loss_window(&mut self, facts: &Facts, session: &Session<'_>, lost: u64) {
-        let first_lost = session.acts_before.len() - lost as usize;
-        let (Some(oldest), Some(cut)) = (session.acts_before.get(first_lost), facts.cut()) else {
+    fn widen_loss_window(&mut self, facts: &Facts, oldest_lost: Elapsed) {
+        let Some(cut) = facts.cut() else {
             return;
         };
         // A reply of the old process may have been read after T0.
-        let window = cut.since(*oldest).as_ms();
+        let window = cut.since(oldest_lost).as_ms();
         self.loss_window_ms = Some(
             self.loss_window_ms
                 .map_or(window, |other| other.max(window)),
@@ -139,21 +155,13 @@ impl Ledger {
         match fate {
             Fate::Refused(Refusal::Rejected | Refusal::Recreated) => oddities.lost_later += 1,
             Fate::Refused(Refusal::WrongIdentity) => oddities.anothers_later += 1,
-            Fate::Survived(Some(counter)) | Fate::Reset(counter) => {
-                let (absent, excess) = compare(session, counter);
-                oddities.writes_lost_later += absent;
+            Fate::Known(balance) => {
+                let excess = balance.duplicated.saturating_add(balance.phantom);
+                oddities.writes_lost_later += balance.lost + balance.lost_later;
                 oddities.writes_excess_later = oddities.writes_excess_later.saturating_add(excess);
+                oddities.stale_reads_later += session.stale_checks();
             }
-            Fate::Survived(None) | Fate::Undecided => {}
+            Fate::Undecided => {}
         }
     }
-}
-
-/// How many acknowledged writes a counter lacks, and how many it has beyond all that may have been applied.
-fn compare(session: &Session<'_>, counter: u64) -> (u64, u64) {
-    let expected = session.expected();
-    let most = expected.saturating_add(session.acts_indeterminate);
-    // A counter below what the login gave lacks more than was acknowledged; only writes can be lost.
-    let absent = expected.saturating_sub(counter).min(session.acts);
-    (absent, counter.saturating_sub(most))
 }

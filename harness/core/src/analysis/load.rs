@@ -1,12 +1,12 @@
 //! What the clients saw of the load: errors, latency, the first failure, the longest silence.
 
 use super::facts::Facts;
-use super::{ErrorTally, LatencyTally};
+use super::{Availability, ErrorTally, LatencyTally};
 use crate::event::Phase;
 use crate::operation::{Operation, Step};
 use crate::plan::Plan;
 use crate::summary::Windowed;
-use crate::units::Elapsed;
+use crate::units::{Elapsed, Span};
 
 /// A trial's measured operations: the opening logins, the warm-up and the read-back are not among them.
 #[derive(Debug)]
@@ -89,6 +89,18 @@ impl<'a> Load<'a> {
             latency.count(latency_us(operation));
         }
         (errors, latency)
+    }
+
+    /// How many operations were correct within the objective, out of all of them.
+    pub(super) fn availability(&self, objective: Option<Span>) -> Availability {
+        let is_met = |operation: &&&Operation| {
+            latency_us(operation)
+                .is_some_and(|us| objective.is_none_or(|objective| us <= objective.as_us()))
+        };
+        Availability {
+            met: self.operations.iter().filter(is_met).count() as u64,
+            scheduled: self.operations.len() as u64,
+        }
     }
 
     /// The generator's own lateness in the baseline.

@@ -3,7 +3,7 @@
 //!
 //! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
 //! chain of [`recovery`], what the clients saw of the [`load`], the [`windows`] over time and with them
-//! the return to a [`steady`] state, the [`sessions`] and their [`ledger`], the [`findings`] and the
+//! the return to a [`steady`] state, the [`sessions`], their [`writes`] and the [`ledger`] of both, the [`findings`] and the
 //! reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
 mod facts;
@@ -21,12 +21,13 @@ mod types;
 mod void;
 mod windows;
 mod words;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
-    Analysis, ArmAnalysis, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow,
-    TrialAnalysis,
+    Analysis, ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Time,
+    TimelineWindow, TrialAnalysis,
 };
 
 use crate::ids::{ArmId, TrialId};

@@ -21,9 +21,16 @@ pub(super) fn chain(facts: &Facts) -> Chain {
     let accepted = facts
         .accepted
         .map(|(at, last_failed)| seen(cut, at, last_failed));
-    let correct = facts
-        .correct
-        .map(|correct| seen(cut, correct.at, correct.last_failed));
+    let correct = facts.correct.map(|correct| match facts.died_again {
+        false => seen(cut, correct.at, correct.last_failed),
+        // Back and gone again is not back, not until the load's end.
+        true => {
+            let stopped = facts.stopped.map_or(correct.at, |(at, _)| at);
+            Time::Beyond {
+                ms: stopped.max(correct.at).since(cut).as_ms(),
+            }
+        }
+    });
     Chain {
         killed: facts.fault().map(|fault| fault.ms_after(cut)),
         exit: facts.injected.map(|(_, exit)| exit),

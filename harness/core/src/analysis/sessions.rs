@@ -3,27 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::facts::{Facts, was_sent_by};
+use super::writes::{Balance, Look, Shown, Written};
 use crate::ids::SessionId;
 use crate::operation::{ErrorClass, Operation, Outcome, Step};
-use crate::units::Elapsed;
+use crate::plan::Writes;
 
 /// A session, from its acknowledged login on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Session<'a> {
-    /// When each change acknowledged before the fault was, in ascending order.
-    pub(super) acts_before: Vec<Elapsed>,
-    /// Changes acknowledged in all, also where the reply was otherwise wrong.
-    pub(super) acts: u64,
-    /// Changes that may have been applied.
-    pub(super) acts_indeterminate: u64,
-    /// Changes that were sent, and rejected.
-    pub(super) acts_rejected: u64,
+    /// What its changes change.
+    kind: Writes,
+    /// Its changes, also those whose reply was otherwise wrong.
+    pub(super) written: Written,
     /// The login that began it.
     login: Option<&'a Operation>,
     /// The first logout that ended it, or may have.
     logout: Option<&'a Operation>,
     /// The first operation by which a client was told that the session is gone, or not its own.
     refused: Option<(&'a Operation, Refusal)>,
+    /// The looks of the load at it that showed its state.
+    checks: Vec<&'a Operation>,
+    /// The last of them by which the new process told it, before the session was logged out.
+    last_check: Option<&'a Operation>,
     /// The final look at it.
     read_back: Option<&'a Operation>,
 }
@@ -39,10 +40,8 @@ pub(super) enum Refusal {
 /// What became of a session that was acknowledged before the fault and alive at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Known; the counter, when it was read.
-    Survived(Option<u64>),
-    /// Known, with a counter older than acknowledged.
-    Reset(u64),
+    /// Known, with the state it has; without one where it had nothing to show.
+    Known(Balance),
     /// Not known any more, or another user's.
     Refused(Refusal),
     /// No definite answer.
@@ -65,10 +64,16 @@ pub(super) enum Standing {
 }
 
 /// The sessions that began, each with its operations; `operations` in the order of each client's doing.
-pub(super) fn sessions<'a>(facts: &Facts, operations: &[&'a Operation]) -> Vec<Session<'a>> {
+pub(super) fn sessions<'a>(
+    kind: Writes,
+    facts: &Facts,
+    operations: &[&'a Operation],
+) -> Vec<Session<'a>> {
     let mut sessions: BTreeMap<SessionId, Session<'a>> = BTreeMap::new();
     for operation in operations {
-        let session = sessions.entry(operation.session()).or_default();
+        let session = sessions
+            .entry(operation.session())
+            .or_insert_with(|| Session::new(kind));
         session.learn(facts, operation);
     }
     sessions
@@ -78,6 +83,19 @@ pub(super) fn sessions<'a>(facts: &Facts, operations: &[&'a Operation]) -> Vec<S
 }
 
 impl<'a> Session<'a> {
+    fn new(kind: Writes) -> Self {
+        Self {
+            kind,
+            written: Written::new(kind),
+            login: None,
+            logout: None,
+            refused: None,
+            checks: Vec::new(),
+            last_check: None,
+            read_back: None,
+        }
+    }
+
     fn learn(&mut self, facts: &Facts, operation: &'a Operation) {
         match operation.step {
             Step::Login => {
@@ -100,24 +118,24 @@ impl<'a> Session<'a> {
                     self.logout.get_or_insert(operation);
                 }
             }
-            Step::Act => self.learn_act(facts, operation),
-            Step::Check | Step::Get => {}
+            Step::Act => self
+                .written
+                .learn(operation, facts.is_before_cut(operation)),
+            Step::Check => self.learn_check(facts, operation),
+            Step::Get => {}
         }
         if let Some(refusal) = operation.error.and_then(refusal) {
             self.refused.get_or_insert((operation, refusal));
         }
     }
 
-    fn learn_act(&mut self, facts: &Facts, act: &Operation) {
-        match act.outcome {
-            Outcome::Acknowledged => {
-                self.acts += 1;
-                if facts.is_before_cut(act) {
-                    self.acts_before.push(act.finished);
-                }
-            }
-            Outcome::Indeterminate => self.acts_indeterminate += 1,
-            Outcome::Rejected => self.acts_rejected += u64::from(act.sent.is_some()),
+    fn learn_check(&mut self, facts: &Facts, check: &'a Operation) {
+        if Shown::by_look(self.kind, check).is_none() {
+            return;
+        }
+        self.checks.push(check);
+        if self.logout.is_none() && !facts.is_before_cut(check) {
+            self.last_check = Some(check);
         }
     }
 
@@ -151,42 +169,93 @@ impl<'a> Session<'a> {
         if let Some(logout) = self.logout
             && logout.outcome == Outcome::Acknowledged
         {
-            // The server knew it then; what it said of the counter stands in for the read-back.
-            return self.by_counter(logout.value);
+            // The server knew it then; what it said of its state stands in for the read-back.
+            return self.by_look(self.look_at_logout(logout));
         }
         if let Some((_, refusal)) = self.refused {
             return Fate::Refused(refusal);
         }
-        let Some(look) = self.read_back else {
+        let Some(read_back) = self.read_back else {
             return Fate::Undecided;
         };
-        match (look.error, look.error.and_then(refusal)) {
-            (None, _) => self.by_counter(look.value),
+        match (read_back.error, read_back.error.and_then(refusal)) {
+            (None, _) => self.by_look(self.look_at_last()),
             // A logout that was never answered explains why the session is gone.
             (Some(_), Some(Refusal::Rejected | Refusal::Recreated)) if self.logout.is_some() => {
                 Fate::Undecided
             }
             (Some(_), Some(refusal)) => Fate::Refused(refusal),
-            (Some(ErrorClass::WrongAnswer), None) if look.value.is_some() => {
-                self.by_counter(look.value)
-            }
-            (Some(_), None) => Fate::Undecided,
+            (Some(_), None) => match self.look_at_last() {
+                Some(look) => self.by_look(Some(look)),
+                None => Fate::Undecided,
+            },
         }
     }
 
-    fn by_counter(&self, counter: Option<u64>) -> Fate {
-        match counter {
-            Some(counter) if counter < self.expected() => Fate::Reset(counter),
-            Some(counter) => Fate::Survived(Some(counter)),
-            None if self.acts == 0 => Fate::Survived(None),
+    fn by_look(&self, look: Option<Look<'_>>) -> Fate {
+        match look {
+            Some(look) => self
+                .written
+                .balance(look)
+                .map_or(Fate::Undecided, Fate::Known),
+            None if self.written.is_empty() => Fate::Known(Balance::default()),
             None => Fate::Undecided,
         }
     }
 
-    /// The least its counter may be: what it began with, and every acknowledged change.
-    pub(super) fn expected(&self) -> u64 {
-        let base = self.login.and_then(|login| login.value).unwrap_or(0);
-        base.saturating_add(self.acts)
+    /// What is known of its state at last.
+    fn last_look(&self) -> Option<Look<'_>> {
+        match self.logout {
+            Some(logout) if logout.outcome == Outcome::Acknowledged => self.look_at_logout(logout),
+            Some(_) | None => self.look_at_last(),
+        }
+    }
+
+    fn look_at_last(&self) -> Option<Look<'_>> {
+        let shown = Shown::by_look(self.kind, self.read_back?)?;
+        Some(self.look(shown))
+    }
+
+    /// A server need not show the state when it ends a session: then the last check shows it as well, if
+    /// no write was acknowledged before the fault that it could not show.
+    fn look_at_logout(&self, logout: &'a Operation) -> Option<Look<'_>> {
+        if let Some(shown) = Shown::by(self.kind, logout) {
+            return Some(self.look(shown));
+        }
+        let check = match self.kind {
+            // A counter must show all that was acknowledged, also what came after such a check.
+            Writes::Counter => return None,
+            Writes::Set | Writes::List => self.last_check?,
+        };
+        let shown = Shown::by_look(self.kind, check)?;
+        let covers_all = self.written.last_before() <= check.sent;
+        covers_all.then(|| Look {
+            until: check.sent,
+            ..self.look(shown)
+        })
+    }
+
+    fn look(&self, shown: Shown<'a>) -> Look<'a> {
+        Look {
+            shown,
+            at_login: self.login.and_then(|login| Shown::by(self.kind, login)),
+            until: None,
+        }
+    }
+
+    /// How many checks did not show a write that had been acknowledged before they were sent, and that was
+    /// there at last.
+    pub(super) fn stale_checks(&self) -> u64 {
+        let Some(last) = self.last_look() else {
+            return 0;
+        };
+        let is_stale = |check: &&&Operation| {
+            let shown = Shown::by_look(self.kind, check);
+            shown
+                .zip(check.sent)
+                .is_some_and(|(shown, sent)| self.written.is_stale(shown, sent, last))
+        };
+        self.checks.iter().filter(is_stale).count() as u64
     }
 
     /// Whether its user ended it, for certain.
@@ -197,10 +266,14 @@ impl<'a> Session<'a> {
 
     /// Whether the final look at it found it known.
     pub(super) fn is_known_at_last(&self) -> bool {
-        self.read_back.is_some_and(|look| {
-            let refuted = look.error == Some(ErrorClass::WrongAnswer) && look.value.is_some();
-            look.is_correct() || refuted
-        })
+        self.read_back
+            .is_some_and(|look| look.is_correct() || Shown::by_look(self.kind, look).is_some())
+    }
+
+    /// Whether the final look at it told for certain whether it is known.
+    pub(super) fn is_definite_at_last(&self) -> bool {
+        let refused = |look: &Operation| look.error.and_then(refusal).is_some();
+        self.is_known_at_last() || self.read_back.is_some_and(refused)
     }
 
     /// Whether the final look at it named another user.

@@ -95,7 +95,8 @@ pub(super) fn time_to_steady(
     let (band, end) = (Band::of(plan, facts, load)?, load.end?);
     let width = plan.windows.window;
     let windows = Grid::new(recovered, width, recovered, end).fill(load.of(Part::After));
-    let steady = first_steady(&band, &windows, plan).map(|place| {
+    let steady = first_steady(&band, &windows, plan).filter(|_| !facts.died_again);
+    let steady = steady.map(|place| {
         let start = recovered + Span::from_us(width.as_us().saturating_mul(place as u64));
         Time::At {
             ms: start.ms_after(cut),

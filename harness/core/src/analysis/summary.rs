@@ -1,11 +1,11 @@
 //! The summary document: an analysis, reduced to the figures other programs read. Nothing is rounded.
 
 use super::words::counted;
-use super::{Analysis, ArmAnalysis, ErrorTally, LatencyTally, Time, TrialAnalysis};
+use super::{Analysis, ArmAnalysis, Availability, ErrorTally, LatencyTally, Time, TrialAnalysis};
 use crate::statistics;
 use crate::summary::{
-    ArmSummary, ControlSummary, Distribution, ErrorRate, Latency, SCHEMA, SessionCounts, Status,
-    Summary, Windowed, WriteCounts,
+    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, Latency, SCHEMA,
+    SessionCounts, Status, Summary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -44,13 +44,14 @@ fn arm_summary(arm: &ArmAnalysis) -> ArmSummary {
         writes: writes(&trials),
         errors: windowed(&trials, |trial| &trial.errors, error_rate),
         latency_ms: windowed(&trials, |trial| &trial.latency, latency),
+        availability: availability(&trials),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
         time_to_ready_ms: time(|trial| trial.chain.ready.map(Time::or_infinite)),
         time_to_steady_ms: time(|trial| trial.time_to_steady.map(Time::or_infinite)),
-        longest_gap_ms: time(|trial| open_ended(trial, trial.longest_gap_ms)),
-        outage_area_s: time(|trial| open_ended(trial, trial.outage_area_s)),
+        longest_gap_ms: time(TrialAnalysis::longest_gap),
+        outage_area_s: time(TrialAnalysis::outage_area),
         loss_window_ms: time(|trial| trial.loss_window_ms),
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
         control: control_summary(arm),
@@ -105,15 +106,7 @@ fn control_summary(arm: &ArmAnalysis) -> ControlSummary {
         sessions: sessions(&trials),
         writes: writes(&trials),
         errors: error_rate(&sum(&trials, |trial| &trial.errors.before)),
-    }
-}
-
-/// A figure that ends with the load in a trial that never recovered: all that is known of it is a lower
-/// bound, so it is censored.
-fn open_ended(trial: &TrialAnalysis, figure: Option<f64>) -> Option<f64> {
-    match trial.chain.ready {
-        Some(Time::Beyond { .. }) => figure.map(|_| f64::INFINITY),
-        Some(Time::At { .. }) | None => figure,
+        availability: availability(&trials),
     }
 }
 
@@ -149,6 +142,12 @@ impl Tally for ErrorTally {
 }
 
 impl Tally for LatencyTally {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Tally for Availability {
     fn add(&mut self, other: &Self) {
         self.merge(other);
     }
@@ -190,6 +189,15 @@ fn error_rate(tally: &ErrorTally) -> ErrorRate {
     }
 }
 
+fn availability(trials: &[&TrialAnalysis]) -> AvailabilityRate {
+    let pooled = sum(trials, |trial| &trial.availability);
+    AvailabilityRate {
+        scheduled: pooled.scheduled,
+        met: pooled.met,
+        rate: pooled.rate(),
+    }
+}
+
 fn latency(tally: &LatencyTally) -> Latency {
     let finite = |q| tally.quantile_ms(q).filter(|figure| figure.is_finite());
     Latency {
@@ -215,6 +223,7 @@ fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
         zombie: add(|counts| counts.zombie),
         undecided: add(|counts| counts.undecided),
         ambiguous: add(|counts| counts.ambiguous),
+        logged_out: add(|counts| counts.logged_out),
     }
 }
 
@@ -231,5 +240,7 @@ fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
         duplicated: add(|counts| counts.duplicated),
         phantom: add(|counts| counts.phantom),
         indeterminate: add(|counts| counts.indeterminate),
+        holes: add(|counts| counts.holes),
+        stale_reads: add(|counts| counts.stale_reads),
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         writes: ledger.writes,
         errors,
         latency,
+        availability: load.availability(plan.load.objective),
         time_to_detect: load.time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain),
         longest_gap_ms: load.longest_gap_ms(),

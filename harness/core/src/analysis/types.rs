@@ -63,7 +63,7 @@ pub struct TrialAnalysis {
     pub landed: bool,
     /// What happened to the processes, in order, relative to T0.
     pub chain: Chain,
-    /// The new process ended by itself after it had answered correctly.
+    /// The new process ended by itself after it had answered correctly: it did not recover.
     pub died_again: bool,
     /// What became of the sessions.
     pub sessions: SessionCounts,
@@ -73,15 +73,20 @@ pub struct TrialAnalysis {
     pub errors: Windowed<ErrorTally>,
     /// Latency of correct operations from their intended start, in µs, with the failed ones beside it.
     pub latency: Windowed<LatencyTally>,
+    /// The load that was served well enough, from the end of the warm-up to the end of the load.
+    pub availability: Availability,
     /// Goodput and errors over time, in windows of the plan's length, relative to the fault's sending.
     pub timeline: Vec<TimelineWindow>,
     /// First failed operation − T0, in ms; negative when a client saw it first.
     pub time_to_detect: Option<f64>,
-    /// Earliest moment from which the service stays within the baseline's band, − T0.
+    /// Earliest moment from which the service stays within the baseline's band, − T0; beyond the load's end
+    /// when the new process died again.
     pub time_to_steady: Option<Time>,
-    /// Longest time between two correct replies, or from the last one to the load's end, in ms.
+    /// Longest time between two correct replies, or from the last one to the load's end, in ms; only a lower
+    /// bound when the service did not come back for good: see [`Self::longest_gap`].
     pub longest_gap_ms: Option<f64>,
-    /// Equivalent seconds of full outage until the load's end; absent in a control trial.
+    /// Equivalent seconds of full outage until the load's end; absent in a control trial. Only a lower bound
+    /// when the service did not come back for good: see [`Self::outage_area`].
     pub outage_area_s: Option<f64>,
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub loss_window_ms: Option<f64>,
@@ -91,6 +96,28 @@ pub struct TrialAnalysis {
     pub load: LoadTally,
     /// Things a reader should know, as sentences.
     pub findings: Vec<String>,
+}
+
+impl TrialAnalysis {
+    /// The longest gap in ms: infinite when it lasted beyond the load's end.
+    pub fn longest_gap(&self) -> Option<f64> {
+        self.unless_censored(self.longest_gap_ms)
+    }
+
+    /// The outage area in s: infinite when the outage lasted beyond the load's end.
+    pub fn outage_area(&self) -> Option<f64> {
+        self.unless_censored(self.outage_area_s)
+    }
+
+    /// What grows until the service is back is only known to exceed what was measured when it never was, or
+    /// not for good.
+    fn unless_censored(&self, figure: Option<f64>) -> Option<f64> {
+        let came_back = match self.chain.ready {
+            Some(Time::Beyond { .. }) => false,
+            Some(Time::At { .. }) | None => !self.died_again,
+        };
+        figure.map(|figure| if came_back { figure } else { f64::INFINITY })
+    }
 }
 
 /// What happened to the processes around a fault; every time in ms relative to T0, the confirmed exit.
@@ -104,7 +131,7 @@ pub struct Chain {
     pub executed: Option<Time>,
     /// The first connection was accepted.
     pub listening: Option<Time>,
-    /// The first correct reply of the new process.
+    /// The first correct reply of the new process; beyond the load's end when that process died again.
     pub ready: Option<Time>,
     /// How that reply is known to come from it.
     pub evidence: Option<Evidence>,
@@ -120,7 +147,7 @@ pub enum Time {
         /// How much earlier it may have been true.
         error_ms: f64,
     },
-    /// It was not seen until this many ms after T0.
+    /// It was not seen, or not for good, until this many ms after T0.
     Beyond {
         /// How long was looked.
         ms: f64,
@@ -144,6 +171,15 @@ pub struct ErrorTally {
     pub scheduled: u64,
     /// Failed ones, by class, in the order of [`ErrorClass::ALL`].
     pub failed: std::collections::BTreeMap<ErrorClass, u64>,
+}
+
+/// How much of the load was served well enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Availability {
+    /// Correct operations within the plan's objective, from their intended time; without one, all correct ones.
+    pub met: u64,
+    /// Operations scheduled.
+    pub scheduled: u64,
 }
 
 /// Latencies of a window: a histogram in µs, and the failures, which count as infinite.
@@ -219,6 +255,19 @@ impl ErrorTally {
         for (class, count) in &other.failed {
             *self.failed.entry(*class).or_default() += count;
         }
+    }
+}
+
+impl Availability {
+    /// Met / scheduled, when anything was scheduled.
+    pub fn rate(&self) -> Option<f64> {
+        (self.scheduled > 0).then(|| self.met as f64 / self.scheduled as f64)
+    }
+
+    /// Adds another tally.
+    pub const fn merge(&mut self, other: &Self) {
+        self.met += other.met;
+        self.scheduled += other.scheduled;
     }
 }
 

@@ -3,8 +3,8 @@
 use comeback_core::analysis::{ArmAnalysis, ErrorTally, Time, TrialAnalysis};
 use comeback_core::statistics::{median, median_interval};
 use comeback_core::summary::{
-    ArmSummary, ControlSummary, Distribution, ErrorRate, Latency, SessionCounts, Status, Windowed,
-    WriteCounts,
+    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, Latency, SessionCounts,
+    Status, Windowed, WriteCounts,
 };
 
 use super::Spec;
@@ -53,6 +53,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
             ..Windowed::default()
         },
         latency_ms: Windowed::default(),
+        availability: AvailabilityRate::default(),
         time_to_detect_ms: none,
         time_to_restart_ms: times(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: times(|trial| trial.chain.listening.map(Time::or_infinite)),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow, TrialAnalysis,
+    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow,
+    TrialAnalysis,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};
@@ -102,6 +103,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             after: tally(1_400, 12),
         },
         latency: Windowed::default(),
+        availability: Availability::default(),
         timeline: timeline(plan, down, index),
         time_to_detect: Some(0.3),
         time_to_steady: at(ready + 1_900.0 + 300.0 * noise(index, 6), 100.0),

@@ -1,6 +1,8 @@
 //! What the clients saw of the load.
 
 use super::*;
+use crate::analysis::Availability;
+use crate::units::Span;
 use ErrorClass::{Refused, ResponseTimeout, ServerError};
 
 fn refused(client: u32, at: u64) -> Op {
@@ -134,7 +136,7 @@ fn the_generators_own_lateness_is_measured_in_the_baseline_and_told() {
 #[test]
 fn the_timeline_is_aligned_at_the_fault_and_drops_partial_windows() {
     let trial = Story::faulted()
-        .planned(|plan| plan.windows.window = crate::units::Span::from_ms(300))
+        .planned(|plan| plan.windows.window = Span::from_ms(300))
         .serves(1_000, 2_900, 10)
         .does([
             look(0, 2_990).unanswered(3_003),
@@ -202,4 +204,30 @@ fn a_body_without_a_length_that_ends_at_the_crash_is_no_reply() {
     assert_eq!(failed(&trial.errors.before), (1, None));
     assert_eq!(failed(&trial.errors.during), (1, Some(1)));
     assert_eq!(failed(&trial.errors.after), (1, None));
+}
+
+#[test]
+fn available_is_what_was_correct_within_the_objective_of_all_that_was_scheduled() {
+    let story = Story::faulted().does([
+        look(0, BASELINE - 1),
+        look(1, BASELINE),
+        // 20 ms and 21 ms after the intended time, whenever it was sent.
+        look(2, 2_000).finished(2_020),
+        look(3, 2_000).finished(2_021),
+        look(4, 3_050).unsent(Refused),
+        look(5, 4_000),
+        finds(5, 0),
+    ]);
+    let met = |objective: Option<u64>| {
+        let story = story
+            .clone()
+            .planned(|plan| plan.load.objective = objective.map(Span::from_ms));
+        let Availability { met, scheduled } = story.trial().availability;
+        (met, scheduled)
+    };
+    assert_eq!(met(None), (4, 5));
+    assert_eq!(met(Some(20)), (3, 5));
+    assert_eq!(met(Some(0)), (0, 5));
+    assert_eq!(story.trial().availability.rate(), Some(0.8));
+    assert_eq!(Story::faulted().trial().availability.rate(), None);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod load;
+mod own;
 mod random;
 mod recovery;
 mod sessions;
@@ -15,8 +16,8 @@ use super::{Analysis, TrialAnalysis, analyze};
 use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Seed, TrialId};
 use crate::journal::{Header, Journal, Machine, VERSION};
-use crate::operation::{ErrorClass, Operation, Outcome, Step};
-use crate::plan::{Plan, Signal, test_plan};
+use crate::operation::{ErrorClass, Found, Operation, Outcome, Step};
+use crate::plan::{Plan, Signal, Workload, Writes, test_plan};
 use crate::schedule::expand;
 use crate::units::Elapsed;
 
@@ -168,6 +169,15 @@ impl Story {
         self
     }
 
+    /// Each change does this to the state.
+    fn writing(self, writes: Writes) -> Self {
+        self.planned(|plan| {
+            if let Workload::Sessions(flow) = &mut plan.load.workload {
+                flow.writes = writes;
+            }
+        })
+    }
+
     fn does(mut self, operations: impl IntoIterator<Item = Op>) -> Self {
         self.operations
             .extend(operations.into_iter().map(|op| op.0));
@@ -283,6 +293,18 @@ fn finds(client: u32, value: u64) -> Op {
     op(Step::ReadBack, client, READ_BACK).value(value)
 }
 
+/// A change that carries its own value.
+fn write(client: u32, at: u64, number: u32) -> Op {
+    let mut op = act(client, at);
+    op.0.write = Some(number);
+    op
+}
+
+/// The final look at a client's session, which shows these writes.
+fn shows(client: u32, writes: &[u32]) -> Op {
+    op(Step::ReadBack, client, READ_BACK).showing(writes)
+}
+
 /// The final look at a client's session, which fails in this way.
 fn meets(client: u32, class: ErrorClass) -> Op {
     op(Step::ReadBack, client, READ_BACK).rejected(class)
@@ -302,6 +324,20 @@ impl Op {
 
     fn value(mut self, value: u64) -> Self {
         self.0.value = Some(value);
+        self
+    }
+
+    fn showing(mut self, writes: &[u32]) -> Self {
+        self.0.found = Some(Box::new(Found {
+            writes: writes.to_vec(),
+            foreign: 0,
+        }));
+        self
+    }
+
+    /// Beside the writes it shows, so many foreign values.
+    fn foreign(mut self, foreign: u32) -> Self {
+        self.0.found.get_or_insert_default().foreign = foreign;
         self
     }
 
@@ -337,9 +373,15 @@ impl Op {
 
     /// It was answered, but by something else than what must be.
     fn refuted(self) -> Self {
-        let Self(Operation { outcome, value, .. }) = self;
+        let Self(Operation {
+            outcome,
+            value,
+            found,
+            ..
+        }) = self.clone();
         let mut op = self.fails(outcome, ErrorClass::WrongAnswer);
         op.0.value = value;
+        op.0.found = found;
         op
     }
 
@@ -347,6 +389,7 @@ impl Op {
         self.0.outcome = outcome;
         self.0.error = Some(class);
         self.0.value = None;
+        self.0.found = None;
         self
     }
 }

@@ -45,6 +45,8 @@ prop_compose! {
         error in option::weighted(0.4, select(ErrorClass::ALL.to_vec())),
         status in option::of(100..600_u16),
         value in option::weighted(0.7, counter()),
+        write in option::weighted(0.7, 0..9_u32),
+        found in option::weighted(0.5, (vec(0..9_u32, 0..9), prop_oneof![3 => Just(0), 1 => any::<u32>()])),
         boot in option::weighted(0.8, select(vec![old_boot(), new_boot()])),
     ) -> Op {
         Op(Operation {
@@ -60,8 +62,8 @@ prop_compose! {
             error,
             status,
             value,
-            write: None,
-            found: None,
+            write,
+            found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
             boot,
             unframed: false,
         })
@@ -144,11 +146,13 @@ fn kind() -> impl Strategy<Value = EventKind> {
 }
 
 fn stories() -> impl Strategy<Value = Story> {
-    select(vec![
+    let told = select(vec![
         Story::faulted(),
         Story::never_recovered(),
         Story::control(),
-    ])
+    ]);
+    let writes = select(vec![Writes::Counter, Writes::Set, Writes::List]);
+    (told, writes).prop_map(|(story, writes)| story.writing(writes))
 }
 
 /// What must hold of any trial.
@@ -164,6 +168,24 @@ fn check(trial: &TrialAnalysis) -> Result<(), TestCaseError> {
             + sessions.undecided
     );
     prop_assert_eq!(writes.kept + writes.lost, writes.acknowledged);
+    // A hole is a lost write below a kept one.
+    prop_assert!(writes.holes <= writes.lost && (writes.holes == 0 || writes.kept > 0));
+    prop_assert!(trial.availability.met <= trial.availability.scheduled);
+    let scheduled = &trial.errors;
+    let scheduled =
+        scheduled.before.scheduled + scheduled.during.scheduled + scheduled.after.scheduled;
+    prop_assert_eq!(trial.availability.scheduled, scheduled);
+    for (censored, measured) in [
+        (trial.longest_gap(), trial.longest_gap_ms),
+        (trial.outage_area(), trial.outage_area_s),
+    ] {
+        prop_assert_eq!(censored.is_some(), measured.is_some());
+        prop_assert!(
+            censored.is_none_or(
+                |figure| figure.is_infinite() || !trial.died_again && censored == measured
+            )
+        );
+    }
     prop_assert_eq!(
         trial.loss_window_ms.is_some(),
         writes.lost > 0 && !trial.control && trial.chain.exit.is_some()
@@ -224,6 +246,38 @@ proptest! {
             kind,
         }));
         check_all(&story.analysis())?;
+    }
+
+    #[test]
+    fn what_a_look_shows_is_all_accounted_for(
+        fates in vec((0..4_u32, 0..3_usize), 0..10), foreign in 0..3_u32,
+    ) {
+        // Each write by what became of it, and by how often it is shown.
+        let mut story = Story::faulted().writing(Writes::List).does([login(0, 500)]);
+        let mut shown = Vec::new();
+        for ((fate, times), number) in fates.iter().zip(1..) {
+            let act = write(0, 1_000 + u64::from(number) * 100, number);
+            story = story.does([match fate {
+                0 => act,
+                1 => act.fails(Outcome::Indeterminate, ErrorClass::ServerError),
+                2 => act.rejected(ErrorClass::ClientError),
+                _ => act.unsent(ErrorClass::Unsent),
+            }]);
+            shown.extend(std::iter::repeat_n(number, *times));
+        }
+        let of = |wanted: fn(u32) -> bool, least: usize| {
+            fates.iter().filter(|(fate, times)| wanted(*fate) && *times >= least).count() as u64
+        };
+        let trial = story.does([shows(0, &shown).foreign(foreign)]).trial();
+        let writes = trial.writes;
+        prop_assert_eq!(writes.acknowledged, of(|fate| fate == 0, 0));
+        prop_assert_eq!(writes.kept, of(|fate| fate == 0, 1));
+        prop_assert_eq!(writes.indeterminate, of(|fate| fate == 1, 0));
+        prop_assert_eq!(writes.phantom, of(|fate| fate > 1, 1) + u64::from(foreign));
+        prop_assert_eq!(
+            shown.len() as u64 + u64::from(foreign),
+            writes.kept + of(|fate| fate == 1, 1) + writes.phantom + writes.duplicated
+        );
     }
 
     #[test]

@@ -171,3 +171,32 @@ fn a_server_that_ends_after_its_recovery_died_again() {
     );
     assert!(!Story::faulted().trial().died_again);
 }
+
+#[test]
+fn back_and_gone_again_is_not_back() {
+    let story = Story::faulted()
+        .serves(BASELINE, FAULT, 10)
+        .serves(RECOVERED, SETTLED - 200, 10);
+    let back = story.trial();
+    assert!(back.longest_gap().unwrap().is_finite());
+    assert!(back.outage_area().unwrap().is_finite());
+    assert!(matches!(back.time_to_steady, Some(Time::At { .. })));
+    let gone = story
+        .event(
+            SETTLED - 200,
+            EventKind::TargetExited {
+                incarnation: Incarnation(1),
+                exit: Exit::Status(1),
+                cause: ExitCause::Unasked,
+                tail: Vec::new(),
+            },
+        )
+        .trial();
+    // What was measured of them is no more than a lower bound.
+    assert_eq!(gone.longest_gap_ms, back.longest_gap_ms);
+    assert_eq!(gone.longest_gap(), Some(f64::INFINITY));
+    assert_eq!(gone.outage_area(), Some(f64::INFINITY));
+    assert_eq!(gone.chain.ready, Some(Time::Beyond { ms: 2_198.0 }));
+    assert!(matches!(gone.time_to_steady, Some(Time::Beyond { .. })));
+    assert_eq!(gone.chain.listening, back.chain.listening);
+}

@@ -225,7 +225,7 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
     let gone = meets(0, SessionRejected);
     check_faulted(
         [ended[0].clone(), ended[1].clone(), ended[2].clone(), gone],
-        counts(|_| ()),
+        counts(|n| n.logged_out = 1),
         writes(0, 0),
     );
     check_faulted(
@@ -235,7 +235,7 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
             ended[2].clone(),
             finds(0, 1),
         ],
-        counts(|n| n.zombie = 1),
+        counts(|n| (n.zombie, n.logged_out) = (1, 1)),
         writes(0, 0),
     );
     let anothers = meets(0, WrongIdentity);
@@ -246,13 +246,28 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
             ended[2].clone(),
             anothers,
         ],
-        counts(|_| ()),
+        counts(|n| n.logged_out = 1),
         writes(0, 0),
     );
     assert_eq!(
         trial.findings,
         ["1 session was logged out, and named another user later"]
     );
+}
+
+#[test]
+fn a_logged_out_session_without_a_definite_answer_tells_nothing_of_zombies() {
+    let ended = [login(0, 500), logout(0, 2_000)];
+    let silent = op(Step::ReadBack, 0, READ_BACK).unanswered(6_000);
+    for last in [None, Some(silent)] {
+        let story = Story::faulted().does(ended.clone()).does(last);
+        check(story, counts(|_| ()), writes(0, 0));
+    }
+    // Nobody answered as the new process.
+    let story = Story::never_recovered()
+        .does(ended)
+        .does([meets(0, SessionRejected)]);
+    check(story, counts(|_| ()), writes(0, 0));
 }
 
 #[test]
@@ -428,7 +443,9 @@ fn in_a_control_trial_every_session_is_acknowledged_before() {
     ]);
     let trial = check(
         story,
-        counts(|n| (n.acknowledged, n.survived, n.rejected) = (2, 1, 1)),
+        counts(|n| {
+            (n.acknowledged, n.survived, n.rejected, n.logged_out) = (2, 1, 1, 1);
+        }),
         writes(2, 0),
     );
     assert_eq!((trial.findings.len(), trial.loss_window_ms), (0, None));

@@ -1,8 +1,8 @@
 //! The summary document.
 
 use super::*;
-use crate::analysis::{Time, summarize};
-use crate::summary::{ArmSummary, Distribution, Status, Summary};
+use crate::analysis::{Availability, Time, summarize};
+use crate::summary::{ArmSummary, AvailabilityRate, Distribution, Status, Summary};
 use crate::verdict::{self, Verdict};
 
 fn verdict() -> Verdict {
@@ -190,4 +190,39 @@ fn trials_that_do_not_count_are_named_and_left_out_of_every_figure() {
         (arm.sessions.acknowledged, arm.control.errors.scheduled),
         (1, 400)
     );
+}
+
+#[test]
+fn availability_is_pooled_over_whole_trials_and_apart_for_controls() {
+    let mut analysis = sound().analysis();
+    let mut trials = vec![analysis.arms[0].trials[0].clone(); 3];
+    let tallies = [(1, 2), (90, 100), (7, 8)];
+    for (trial, (met, scheduled)) in trials.iter_mut().zip(tallies) {
+        trial.availability = Availability { met, scheduled };
+    }
+    trials[2].control = true;
+    analysis.arms[0].trials = trials;
+    let arm = summary(&analysis).arms.remove(0);
+    let expected = AvailabilityRate {
+        scheduled: 102,
+        met: 91,
+        rate: Some(91.0 / 102.0),
+    };
+    assert_eq!(arm.availability, expected);
+    assert_eq!(
+        (
+            arm.control.availability.met,
+            arm.control.availability.scheduled
+        ),
+        (7, 8)
+    );
+}
+
+#[test]
+fn a_trial_that_died_again_is_censored() {
+    let mut analysis = sound().analysis();
+    analysis.arms[0].trials[0].died_again = true;
+    let arm = summary(&analysis).arms.remove(0);
+    assert_eq!((arm.longest_gap_ms.n, arm.longest_gap_ms.censored), (1, 1));
+    assert_eq!((arm.outage_area_s.n, arm.outage_area_s.censored), (1, 1));
 }

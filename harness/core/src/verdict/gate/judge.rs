@@ -283,7 +283,7 @@ impl Count {
             Self::LostSessions => of_sessions(sessions.lost),
             Self::ResetSessions => of_sessions(sessions.reset),
             Self::WrongIdentity => of_sessions(sessions.wrong_identity),
-            Self::ZombieSessions => uncounted(sessions.zombie, sessions.acknowledged),
+            Self::ZombieSessions => uncounted(sessions.zombie, sessions.logged_out),
             Self::LostWrites => uncounted(writes.lost, writes.acknowledged),
             Self::DuplicatedWrites => uncounted(writes.duplicated, writes.acknowledged),
             Self::PhantomWrites => uncounted(writes.phantom, writes.acknowledged),
@@ -311,9 +311,10 @@ impl Count {
             Self::LostSessions
             | Self::ResetSessions
             | Self::WrongIdentity
+            | Self::ZombieSessions
             | Self::LostWrites
             | Self::Unrecovered => true,
-            Self::ZombieSessions | Self::DuplicatedWrites | Self::PhantomWrites => false,
+            Self::DuplicatedWrites | Self::PhantomWrites => false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Gates on counts.
 
 use super::*;
-use Fate::{Anothers, Finds, Lost, Phantom, Undecided, Zombie};
+use Fate::{Anothers, Finds, LoggedOut, Lost, Phantom, Undecided, Zombie};
 use Outcome::{Fail, Inconclusive, Pass};
 
 const SURVIVED: Fate = Finds(1);
@@ -21,7 +21,6 @@ fn one_counterexample_fails_at_once() {
         (Finds(0), "reset_sessions == 0", "1 of 10"),
         (Finds(0), "lost_writes == 0", "1 of 10"),
         (Anothers, "wrong_identity == 0", "1 of 10"),
-        (Zombie, "zombie_sessions == 0", "1 beside 9 acknowledged"),
         (
             Finds(2),
             "duplicated_writes == 0",
@@ -38,6 +37,16 @@ fn one_counterexample_fails_at_once() {
             check_gate(&four(&[fate]), &gate.replace("== 0", relation), Pass, "");
         }
     }
+}
+
+#[test]
+fn zombies_are_counted_among_those_who_logged_out() {
+    let gate = "zombie_sessions == 0";
+    check_gate(&four(&[Zombie, LoggedOut]), gate, Fail, "1 of 2");
+    check_gate(&four(&[SURVIVED, LoggedOut]), gate, Pass, "");
+    // Nobody logged out: nothing is known of what would have become of it.
+    let said = "there was nothing to count: zero samples";
+    check_gate(&four(&[SURVIVED]), gate, Inconclusive, said);
 }
 
 #[test]
@@ -104,8 +113,11 @@ fn writes_and_logouts_of_undecided_sessions_were_counted_by_nobody() {
         check_gate(&trials, &format!("{metric} == 0"), Inconclusive, said);
         check_gate(&trials, &format!("{metric} <= 1000"), Inconclusive, said);
     }
-    let dead = [faulted(), faulted().with(&[Zombie, SURVIVED]).ready(None)];
-    let said = "0 beside 4 acknowledged for certain, 1 undecided";
+    let dead = [
+        faulted().with(&[LoggedOut, SURVIVED]),
+        faulted().with(&[Zombie, SURVIVED]).ready(None),
+    ];
+    let said = "0 of 1 for certain, 1 undecided";
     check_gate(&dead, "zombie_sessions == 0", Inconclusive, said);
 }
 
@@ -145,14 +157,9 @@ fn nothing_to_count_is_never_a_pass() {
 }
 
 #[test]
-fn a_counterexample_counts_even_where_there_was_nothing_to_count() {
+fn a_zombie_is_a_counterexample_even_where_no_session_was_alive() {
     let trials = [faulted().with(&[Zombie])];
-    check_gate(
-        &trials,
-        "zombie_sessions == 0",
-        Fail,
-        "1 beside 0 acknowledged",
-    );
+    check_gate(&trials, "zombie_sessions == 0", Fail, "1 of 1");
 }
 
 #[test]

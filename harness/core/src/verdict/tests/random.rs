@@ -1,7 +1,7 @@
 //! Whatever the trials were: no pass against the evidence, and none without it.
 
 use super::*;
-use Fate::{Anothers, Finds, Lost, Phantom, Undecided, Zombie};
+use Fate::{Anothers, Finds, LoggedOut, Lost, Phantom, Undecided, Zombie};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -14,6 +14,7 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
         Anothers,
         Undecided,
         Zombie,
+        LoggedOut,
         Finds(2),
         Phantom,
     ]);
@@ -70,12 +71,15 @@ proptest! {
     ) {
         let verdict = verdict(&trials, &[&format!("{name} <= {bound}")]);
         let counted = || trials.iter().filter(|trial| !trial.control && trial.landed);
-        let (mut all, mut sessions, mut undecided) = (0, 0, 0);
+        let (mut all, mut sessions, mut undecided, mut logged_out) = (0, 0, 0, 0);
         for trial in counted() {
             let found = found(trial, counts);
             prop_assert!(found <= bound || verdict.outcome != Outcome::Pass, "{:?}", verdict);
             all += found;
-            let alive = trial.fates.iter().filter(|fate| **fate != Zombie).count();
+            let has_ended = |fate: &&Fate| matches!(fate, Zombie | LoggedOut);
+            let ended = trial.fates.iter().filter(has_ended).count();
+            let alive = trial.fates.len() - ended;
+            logged_out += if trial.ready.is_some() { ended } else { 0 };
             let unanswered = trial.fates.iter().filter(|fate| **fate == Undecided).count();
             sessions += alive;
             undecided += if trial.ready.is_some() { unanswered } else { alive };
@@ -88,7 +92,8 @@ proptest! {
         }
         if verdict.outcome == Outcome::Pass {
             prop_assert!(all <= bound && !lossy_control);
-            prop_assert!(sessions + all > 0, "zero samples: {verdict:?}");
+            let samples = if name == "zombie_sessions" { logged_out } else { sessions };
+            prop_assert!(samples + all > 0, "zero samples: {verdict:?}");
             let open = if name.ends_with("sessions") || name == "wrong_identity" { undecided } else { 0 };
             prop_assert!(all + open <= bound && (undecided == 0 || undecided < sessions));
             prop_assert!(trials.iter().all(|trial| trial.control || trial.landed));

@@ -29,6 +29,8 @@ pub(super) enum Fate {
     Undecided,
     /// Its user logged out before the fault, and it is known afterwards.
     Zombie,
+    /// Its user logged out before the fault, and it is not known afterwards.
+    LoggedOut,
     /// A write that was rejected is there.
     Phantom,
 }
@@ -222,7 +224,7 @@ impl Told {
             fail(&mut refused, Outcome::Rejected, ErrorClass::ClientError);
             told.push(refused);
         }
-        if fate == Fate::Zombie {
+        if matches!(fate, Fate::Zombie | Fate::LoggedOut) {
             told.push(op(trial, Step::Logout, 700));
         }
         let Some(recovered) = self.recovered() else {
@@ -233,7 +235,9 @@ impl Told {
             Fate::Finds(counter) => look.value = Some(counter),
             Fate::Zombie => look.value = Some(1),
             Fate::Phantom => look.value = Some(2),
-            Fate::Lost => fail(&mut look, Outcome::Rejected, ErrorClass::SessionRejected),
+            Fate::Lost | Fate::LoggedOut => {
+                fail(&mut look, Outcome::Rejected, ErrorClass::SessionRejected)
+            }
             Fate::Anothers => fail(&mut look, Outcome::Acknowledged, ErrorClass::WrongIdentity),
             Fate::Undecided => fail(&mut look, Outcome::Indeterminate, ErrorClass::ServerError),
         }
