@@ -1,6 +1,10 @@
 //! What one client did once: the rows from which sessions, writes, errors and latency are counted.
 
+mod found;
+
 use serde::{Deserialize, Serialize};
+
+pub use found::FoundError;
 
 use crate::ids::{BootId, ClientId, SessionId, TrialId};
 use crate::units::Elapsed;
@@ -61,8 +65,9 @@ impl Operation {
     }
 }
 
-/// The writes a reply shows, where each write carries its own value.
+/// The writes a reply shows, where each write carries its own value. Written as one word: `1-17,19,19,?2`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Found {
     /// Numbers of this session's writes, in the order they are shown; one twice is there twice.
     pub writes: Vec<u32>,

@@ -1,0 +1,143 @@
+//! The journal: a run's events and operations as text, and back.
+//!
+//! The first line of the [`events`] is a header with a version. A torn last line (the harness was killed
+//! while it wrote) is tolerated and reported; anything else that cannot be read is an error that names
+//! its line. [`operations`] are rows of CSV, with a fixed header. Reading is total: any bytes are a journal
+//! or an error.
+
+mod events;
+mod operations;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::BufRead;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use events::write_line;
+pub use operations::write_operations;
+
+use crate::event::Event;
+use crate::ids::Seed;
+use crate::operation::Operation;
+use crate::plan::Plan;
+use crate::schedule::Schedule;
+
+/// The version of the journal this build writes and reads. Since 2 an operation says which write it carries
+/// and which it found, and the plan has room for any server.
+pub const VERSION: u32 = 2;
+
+/// The first line: what was to happen, where, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The journal's version.
+    pub comeback_journal: u32,
+    /// The version of the program that wrote it.
+    pub written_by: String,
+    /// Wall time at the run's start, RFC 3339; every other time counts from it.
+    pub started: String,
+    /// What all randomness followed from.
+    pub seed: Seed,
+    /// Where it ran.
+    pub machine: Machine,
+    /// What was to happen.
+    pub plan: Plan,
+    /// The trials, in their order.
+    pub schedule: Schedule,
+}
+
+/// Where a run took place; figures of different machines are not compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Machine {
+    /// Operating system and kernel release.
+    pub system: String,
+    /// The processor's own name for itself.
+    pub processor: String,
+    /// Cores this process may use.
+    pub cores: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// File system under the targets' data folders.
+    pub data_filesystem: String,
+    /// `release` or `debug` build of the harness and its reference servers.
+    pub build: String,
+}
+
+/// A stored run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Journal {
+    /// What was to happen.
+    pub header: Header,
+    /// What happened, in the order it was recorded.
+    pub events: Vec<Event>,
+    /// What the clients did, in no particular order.
+    pub operations: Vec<Operation>,
+    /// Whether the last line was torn: the harness ended while it wrote.
+    pub torn: bool,
+}
+
+/// A journal that cannot be read.
+#[derive(Debug)]
+pub struct JournalError {
+    /// `journal` or `operations`.
+    part: &'static str,
+    /// The line, from 1.
+    line: u64,
+    /// What is wrong with it.
+    problem: String,
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} line {}: {}", self.part, self.line, self.problem)
+    }
+}
+
+impl std::error::Error for JournalError {}
+
+/// Reads a run back.
+///
+/// # Errors
+/// When the header is missing or of another version, or a line other than a torn last one cannot be read.
+pub fn read(events: impl BufRead, operations: impl BufRead) -> Result<Journal, JournalError> {
+    let (lines, torn_events) = whole_lines(events::PART, events)?;
+    let (header, events) = events::read(&lines)?;
+    let (rows, torn_operations) = whole_lines(operations::PART, operations)?;
+    Ok(Journal {
+        header,
+        events,
+        operations: operations::read(&rows)?,
+        torn: torn_events || torn_operations,
+    })
+}
+
+/// The text up to its last line break, and whether anything stood behind it.
+fn whole_lines(part: &'static str, mut from: impl BufRead) -> Result<(String, bool), JournalError> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes)
+        .map_err(|error| unreadable(part, 1, error))?;
+    let end = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let torn = end < bytes.len();
+    bytes.truncate(end);
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, torn)),
+        Err(error) => {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = good.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+            Err(unreadable(part, line, "it is not UTF-8"))
+        }
+    }
+}
+
+fn unreadable(part: &'static str, line: u64, problem: impl fmt::Display) -> JournalError {
+    JournalError {
+        part,
+        line,
+        problem: problem.to_string(),
+    }
+}

@@ -1,0 +1,436 @@
+//! Journals as they are written, torn, spoiled, and of another version.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::event::{EventKind, Evidence, Exit, ExitCause, Phase};
+use crate::ids::{ArmId, BootId, ClientId, Incarnation, TrialId};
+use crate::operation::{ErrorClass, Found, Outcome, Step};
+use crate::plan::{Signal, test_plan};
+use crate::schedule::expand;
+use crate::units::Elapsed;
+
+fn header() -> Header {
+    let (plan, seed) = (test_plan(), Seed(7));
+    Header {
+        comeback_journal: VERSION,
+        written_by: "0.1.0".to_owned(),
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        seed,
+        machine: Machine::default(),
+        schedule: expand(&plan, seed),
+        plan,
+    }
+}
+
+fn event(at: u64, kind: EventKind) -> Event {
+    Event {
+        at: Elapsed::from_us(at),
+        trial: Some(TrialId(0)),
+        kind,
+    }
+}
+
+fn operation(finished: u64) -> Operation {
+    Operation {
+        trial: TrialId(0),
+        client: ClientId(3),
+        generation: 1,
+        step: Step::Act,
+        intended: Elapsed::from_us(1),
+        dispatched: Elapsed::from_us(2),
+        sent: Some(Elapsed::from_us(3)),
+        finished: Elapsed::from_us(finished),
+        outcome: Outcome::Acknowledged,
+        error: None,
+        status: Some(200),
+        value: None,
+        write: None,
+        found: None,
+        boot: Some(BootId::from_header(b"first")),
+        unframed: false,
+    }
+}
+
+/// A run's two files.
+fn written(events: &[Event], operations: &[Operation]) -> (Vec<u8>, Vec<u8>) {
+    let (mut lines, mut rows) = (Vec::new(), Vec::new());
+    write_line(&mut lines, &header()).expect("a vector takes everything");
+    for event in events {
+        write_line(&mut lines, event).expect("a vector takes everything");
+    }
+    // In two parts, as a run writes them.
+    let (first, second) = operations.split_at(operations.len() / 2);
+    write_operations(&mut rows, first, true).expect("a vector takes everything");
+    write_operations(&mut rows, second, first.is_empty()).expect("a vector takes everything");
+    (lines, rows)
+}
+
+/// Three events and three operations.
+fn sample() -> (Vec<u8>, Vec<u8>) {
+    let events = [
+        event(1, EventKind::RunInterrupted),
+        event(2, EventKind::TrialEnded),
+        event(3, EventKind::RunEnded),
+    ];
+    written(&events, &[operation(1), operation(2), operation(3)])
+}
+
+/// The file with its line `number` (from 1) replaced.
+fn with_line(file: &[u8], number: usize, line: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = file.split(|byte| *byte == b'\n').collect();
+    lines[number - 1] = line;
+    lines.join(&b'\n')
+}
+
+#[track_caller]
+fn check_refused(events: &[u8], operations: &[u8], place: &str, problem: &str) {
+    let error = read(events, operations).expect_err(place).to_string();
+    assert!(error.starts_with(&format!("{place}: ")), "{error}");
+    assert!(error.contains(problem), "{error}");
+}
+
+#[test]
+fn a_run_without_events_and_operations_is_read_back() {
+    let (events, operations) = written(&[], &[]);
+    let journal = read(&events[..], &operations[..]).expect("it is whole");
+    assert_eq!((journal.header, journal.torn), (header(), false));
+    assert!(journal.events.is_empty() && journal.operations.is_empty());
+}
+
+#[test]
+fn a_torn_last_line_of_either_file_is_left_out_and_told() {
+    let (events, operations) = sample();
+    for cut in [1, 2, 10] {
+        let torn = &events[..events.len() - cut];
+        let journal = read(torn, &operations[..]).expect("only its end is torn");
+        assert_eq!((journal.events.len(), journal.operations.len()), (2, 3));
+        assert!(journal.torn);
+        let torn = &operations[..operations.len() - cut];
+        let journal = read(&events[..], torn).expect("only its end is torn");
+        assert_eq!((journal.events.len(), journal.operations.len()), (3, 2));
+        assert!(journal.torn);
+    }
+}
+
+#[test]
+fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
+    let (events, operations) = sample();
+    for line in [
+        &b"{\"at_us\":"[..],
+        b"",
+        b"{\"at_us\":1,\"kind\":{\"type\":\"unheard_of\"}}",
+    ] {
+        check_refused(
+            &with_line(&events, 3, line),
+            &operations,
+            "journal line 3",
+            "",
+        );
+    }
+    for (line, problem) in [
+        ("0,3,1", "fields"),
+        ("0,3,1,dance,1,2,3,2,acknowledged,,200,,,,,false", "dance"),
+        (
+            "0,3,1,act,x,2,3,2,acknowledged,,200,,,,,false",
+            "invalid digit",
+        ),
+        (
+            "0,3,1,act,1,2,3,2,acknowledged,,200,,x,,,false",
+            "invalid digit",
+        ),
+        ("0,3,1,check,1,2,3,2,acknowledged,,200,,,3-,,false", "'3-'"),
+        (
+            "0,3,1,check,1,2,3,2,acknowledged,,200,,,0-4294967295,,false",
+            "found",
+        ),
+    ] {
+        check_refused(
+            &events,
+            &with_line(&operations, 3, line.as_bytes()),
+            "operations line 3",
+            problem,
+        );
+    }
+}
+
+#[test]
+fn a_journal_of_another_version_is_refused_by_its_number() {
+    let (events, operations) = sample();
+    let other = with_line(&events, 1, br#"{"comeback_journal":3,"of":"the future"}"#);
+    check_refused(&other, &operations, "journal line 1", "version 3");
+    let other = with_line(&events, 1, br#"{"comeback_journal":1,"of":"the past"}"#);
+    check_refused(&other, &operations, "journal line 1", "version 1");
+}
+
+#[test]
+fn a_journal_without_a_header_is_refused() {
+    let (events, operations) = sample();
+    check_refused(b"", &operations, "journal line 1", "no header");
+    check_refused(&events[..20], &operations, "journal line 1", "no header");
+    let first = events
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("a header");
+    check_refused(
+        &events[first + 1..],
+        &operations,
+        "journal line 1",
+        "comeback_journal",
+    );
+}
+
+#[test]
+fn operations_without_their_header_row_are_refused() {
+    let (events, operations) = sample();
+    let first = operations
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("a header");
+    check_refused(
+        &events,
+        &operations[first + 1..],
+        "operations line 1",
+        "the columns",
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_refused_by_their_line() {
+    let (events, operations) = sample();
+    let spoiled = with_line(&events, 2, b"{\"at_us\":\xff}");
+    check_refused(&spoiled, &operations, "journal line 2", "not UTF-8");
+    let spoiled = with_line(&operations, 4, b"\xc3\x28");
+    check_refused(&events, &spoiled, "operations line 4", "not UTF-8");
+}
+
+#[test]
+fn a_row_says_which_write_it_carries_and_which_it_found() {
+    let look = |writes: &[u32], foreign| Operation {
+        step: Step::Check,
+        found: Some(Box::new(Found {
+            writes: writes.to_vec(),
+            foreign,
+        })),
+        ..operation(9)
+    };
+    let operations = [
+        Operation {
+            write: Some(17),
+            ..operation(9)
+        },
+        look(&[1, 2, 3, 3], 2),
+        look(&[], 0),
+        operation(9),
+    ];
+    let (events, rows) = written(&[], &operations);
+    let text = String::from_utf8(rows.clone()).expect("it is text");
+    let cells: Vec<&str> = text
+        .lines()
+        .skip(1)
+        .map(|row| &row[row.find("200,").expect("a status")..])
+        .collect();
+    let boot = BootId::from_header(b"first");
+    assert_eq!(
+        cells,
+        [
+            format!("200,,17,,{boot},false"),
+            format!("200,,,\"1-3,3,?2\",{boot},false"),
+            format!("200,,,-,{boot},false"),
+            format!("200,,,,{boot},false"),
+        ]
+    );
+    let journal = read(&events[..], &rows[..]).expect("it is whole");
+    assert_eq!(journal.operations, operations);
+}
+
+#[test]
+fn rows_that_together_find_more_than_fits_into_memory_are_refused() {
+    let row = |shown| format!("0,3,1,check,1,2,3,2,acknowledged,,200,,,{shown},,false\n");
+    let (_, rows) = written(&[], &[operation(1)]);
+    let rows = String::from_utf8(rows).expect("it is text") + &row("1-6") + &row("6-1") + &row("-");
+    assert!(operations::read_within(&rows, 12).is_ok());
+    let error = operations::read_within(&rows, 11).expect_err("12 are found");
+    assert!(
+        error
+            .to_string()
+            .starts_with("operations line 4: up to here more writes")
+    );
+}
+
+prop_compose! {
+    fn any_operation()(
+        numbers: (u32, u32, u32),
+        step in select(vec![
+            Step::Login, Step::Act, Step::Check, Step::Logout, Step::Get, Step::ReadBack,
+        ]),
+        times: (u64, u64, Option<u64>, u64),
+        outcome in select(vec![
+            Outcome::Acknowledged, Outcome::Rejected, Outcome::Indeterminate,
+        ]),
+        error in option::of(select(ErrorClass::ALL.to_vec())),
+        status: Option<u16>,
+        value: Option<u64>,
+        write: Option<u32>,
+        found in option::of((vec(prop_oneof![0..9_u32, any::<u32>()], 0..9), 0..3_u32)),
+        boot in option::of(any::<[u8; 4]>()),
+        unframed: bool,
+    ) -> Operation {
+        Operation {
+            trial: TrialId(numbers.0),
+            client: ClientId(numbers.1),
+            generation: numbers.2,
+            step,
+            intended: Elapsed::from_us(times.0),
+            dispatched: Elapsed::from_us(times.1),
+            sent: times.2.map(Elapsed::from_us),
+            finished: Elapsed::from_us(times.3),
+            outcome,
+            error,
+            status,
+            value,
+            write,
+            found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
+            boot: boot.map(|bytes| BootId::from_header(&bytes)),
+            unframed,
+        }
+    }
+}
+
+/// Events of every kind, with these figures and this text.
+fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<EventKind> {
+    let (text, tail) = (text.to_owned(), vec![text.to_owned(), String::new()]);
+    let time_or_none = time.map(Elapsed::from_us);
+    let incarnation = Incarnation(number.unsigned_abs());
+    let boot = BootId::from_header(text.as_bytes());
+    let arm = ArmId(number.unsigned_abs());
+    vec![
+        EventKind::ArmSkipped {
+            arm,
+            reason: text.clone(),
+        },
+        EventKind::TrialStarted {
+            arm,
+            control: time.is_some(),
+        },
+        EventKind::PhaseEntered {
+            phase: Phase::ReadBack,
+        },
+        EventKind::TargetExecuted {
+            incarnation,
+            pid: number,
+            requested_us: Elapsed::from_us(count),
+        },
+        EventKind::TargetStartFailed {
+            incarnation,
+            problem: text.clone(),
+            tail: tail.clone(),
+        },
+        EventKind::TargetReady {
+            boot: time.map(|_| boot),
+        },
+        EventKind::TargetExited {
+            incarnation,
+            exit: Exit::Signal(number),
+            cause: ExitCause::Unasked,
+            tail,
+        },
+        EventKind::SessionsOpened {
+            opened: 1,
+            failed: 2,
+        },
+        EventKind::FaultRequested {
+            signal: Signal::Segv,
+        },
+        EventKind::FaultMissed {
+            reason: text.clone(),
+        },
+        EventKind::SurvivorsFound { pids: vec![number] },
+        EventKind::FirstAccept {
+            last_failed_us: time_or_none,
+        },
+        EventKind::FirstCorrect {
+            last_failed_us: time_or_none,
+            evidence: match time {
+                Some(_) => Evidence::BootId(boot),
+                None => Evidence::SocketOwner(number),
+            },
+            probes: count,
+        },
+        EventKind::NotRecovered {
+            last_failure: text.clone(),
+            probes: count,
+        },
+        EventKind::LoadStopped {
+            scheduled: count,
+            sent: 1,
+            dropped: 0,
+        },
+        EventKind::LeftBehind { pids: Vec::new() },
+        EventKind::TrialAborted { reason: text },
+        EventKind::TrialEnded,
+        EventKind::RunInterrupted,
+        EventKind::RunEnded,
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(
+        at: u64, trial: Option<u32>,
+        time: Option<u64>, number: i32, count: u64, text in "\\PC{0,12}|[\\x00-\\x1f\"\\\\]{0,4}",
+        operations in vec(any_operation(), 0..20),
+    ) {
+        let events: Vec<Event> = every_kind(time, number, count, &text)
+            .into_iter()
+            .map(|kind| Event { at: Elapsed::from_us(at), trial: trial.map(TrialId), kind })
+            .collect();
+        let (lines, rows) = written(&events, &operations);
+        let journal = read(&lines[..], &rows[..]).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(journal, Journal { header: header(), events, operations, torn: false });
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_read_up_to_its_last_whole_line_or_refused(cut in 0..5_000_usize) {
+        let (events, operations) = sample();
+        let cut_events = &events[..cut.min(events.len())];
+        if let Ok(journal) = read(cut_events, &operations[..]) {
+            let whole = cut_events.ends_with(b"\n");
+            prop_assert_eq!(journal.torn, !whole);
+            prop_assert!(journal.events.len() <= 3);
+        }
+        let cut_rows = &operations[..cut.min(operations.len())];
+        let journal = read(&events[..], cut_rows).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(journal.torn, !(cut_rows.is_empty() || cut_rows.ends_with(b"\n")));
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(
+        events in vec(any::<u8>(), 0..200), operations in vec(any::<u8>(), 0..200),
+    ) {
+        let (good_events, good_operations) = sample();
+        let _ = read(&events[..], &operations[..]);
+        let _ = read(&good_events[..], &operations[..]);
+        let _ = read(&[&good_events[..], &events].concat()[..], &good_operations[..]);
+        let rows = [&good_operations[..], &operations, b"\n"].concat();
+        let _ = read(&good_events[..], &rows[..]);
+    }
+
+    #[test]
+    fn no_spoiled_byte_makes_the_reader_panic(
+        spoiled in vec((0..6_000_usize, any::<u8>()), 1..6),
+    ) {
+        let (mut events, mut operations) = sample();
+        for (place, byte) in spoiled {
+            let (of_events, of_operations) = (place % events.len(), place % operations.len());
+            events[of_events] = byte;
+            operations[of_operations] = byte;
+        }
+        let (whole_events, whole_operations) = sample();
+        let _ = read(&events[..], &whole_operations[..]);
+        let _ = read(&whole_events[..], &operations[..]);
+    }
+}
