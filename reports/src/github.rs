@@ -97,7 +97,8 @@ fn code(foreign: &str) -> String {
         .max()
         .unwrap_or_default();
     let fence = "`".repeat(longest + 1);
-    format!("{fence} {foreign} {fence}")
+    let room = if longest == 0 { "" } else { " " };
+    format!("{fence}{room}{foreign}{room}{fence}")
 }
 
 /// The run as workflow commands, a line each: what failed, what is missing, or that it passed. `file` is
@@ -136,6 +137,11 @@ pub fn annotations(verdict: &Verdict, summary: &Summary, file: Option<&str>) -> 
         Outcome::Fail | Outcome::Inconclusive => {}
     }
     all
+}
+
+/// A run without a verdict, as a workflow command.
+pub fn trouble(problem: &str) -> String {
+    annotation("error", "comeback", None, problem)
 }
 
 /// As many as are shown; the last one says how many are not.
@@ -280,7 +286,7 @@ mod tests {
             "\n| journal |",
             "\n| shop | a \\| b | fail | &lt;b&gt;3&lt;/b&gt;\\\\nlost |\n",
             "To repeat it: `` comeback run `x` ``",
-            "Report: ` out/report.html `",
+            "Report: `out/report.html`",
         ] {
             assert!(markdown.contains(expected), "{expected}: {markdown}");
         }

@@ -40,15 +40,20 @@ install() {
 }
 
 run() {
+  # Until there is a verdict; of an output's values the last one counts.
+  output verdict error
   local -a words=()
   if [[ -n ${COMEBACK_EXPERIMENT:-} ]]; then
     words=(run "$COMEBACK_EXPERIMENT")
   fi
   if [[ -n ${COMEBACK_ARGS//[[:space:]]/} ]]; then
-    # xargs splits at spaces outside quotes, and does nothing else. One that is not closed is its error.
+    # xargs splits at spaces outside quotes, and expands nothing.
     local listed
     listed=$(mktemp)
-    printf '%s' "$COMEBACK_ARGS" | xargs printf '%s\0' >"$listed"
+    if ! printf '%s' "$COMEBACK_ARGS" | xargs printf '%s\0' >"$listed"; then
+      echo "::error title=comeback::'args' cannot be read as words: is a quote not closed?"
+      exit 2
+    fi
     local -a more
     mapfile -d '' -t more <"$listed"
     rm "$listed"
@@ -72,7 +77,7 @@ run() {
     0) output verdict pass ;;
     1) output verdict fail ;;
     3) output verdict inconclusive ;;
-    *) output verdict error ;;
+    *) ;;
   esac
   if ((code == 3)) && [[ ${COMEBACK_FAIL_ON_INCONCLUSIVE:-true} == false ]]; then
     echo "::notice title=comeback::inconclusive, and let pass as the workflow asks"

@@ -93,7 +93,7 @@ pub(super) fn tell(
             ));
         }
     }
-    if variable("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+    if is_on_github() {
         for line in github::annotations(judged.verdict, judged.summary, file) {
             // GitHub reads both; with --json, stdout belongs to the document.
             if told.json {
@@ -104,6 +104,17 @@ pub(super) fn tell(
         }
     }
     Ok(())
+}
+
+/// Annotates a job whose run came to no verdict.
+pub(super) fn tell_trouble(problem: &str) {
+    if is_on_github() {
+        super::print_aside(&github::trouble(problem));
+    }
+}
+
+fn is_on_github() -> bool {
+    variable("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
 fn variable(name: &str) -> Option<std::ffi::OsString> {

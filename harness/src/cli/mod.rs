@@ -106,6 +106,7 @@ pub fn main() -> ExitCode {
         Ok(Ok(Outcome::Inconclusive)) => 3,
         Ok(Err(error)) => {
             complain(&error);
+            ci::tell_trouble(&error.to_string());
             match error {
                 CliError::Usage(_) => 2,
                 CliError::Harness(_) => 4,
