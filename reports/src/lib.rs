@@ -2,15 +2,19 @@
 //! calls it decides where they go.
 //!
 //! [`render`] gives every file of a report. [`comparison`] is its table as plain strings, for terminals,
-//! and [`mod@format`] writes figures the way the reports do.
+//! and [`mod@format`] writes figures the way the reports do. CI systems read [`junit()`] and what
+//! [`github`] gives, which say what [`Notes`] add to the figures.
 
 mod arms;
 mod charts;
 mod document;
 mod draw;
 pub mod format;
+pub mod github;
 mod html;
+mod junit;
 mod markdown;
+mod notes;
 mod table;
 
 #[cfg(test)]
@@ -25,6 +29,8 @@ use comeback_core::analysis::Analysis;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::Verdict;
 
+pub use junit::{junit, junit_unfinished};
+pub use notes::{Notes, Tail};
 pub use table::{Table, comparison};
 
 use arms::RunView;
@@ -57,6 +63,8 @@ pub enum RenderError {
     Page(minijinja::Error),
     /// A document could not be written as JSON.
     Json(serde_json::Error),
+    /// A document could not be written as XML.
+    Xml(quick_junit::SerializeError),
 }
 
 impl fmt::Display for RenderError {
@@ -69,6 +77,7 @@ impl fmt::Display for RenderError {
             }
             Self::Page(_) => f.write_str("failed to fill in the report's page"),
             Self::Json(_) => f.write_str("failed to write the summary as JSON"),
+            Self::Xml(_) => f.write_str("failed to write the JUnit document"),
         }
     }
 }
@@ -78,6 +87,7 @@ impl std::error::Error for RenderError {
         match self {
             Self::Page(error) => Some(error),
             Self::Json(error) => Some(error),
+            Self::Xml(error) => Some(error),
             Self::Mismatch | Self::Font | Self::Draw { .. } => None,
         }
     }
@@ -86,6 +96,12 @@ impl std::error::Error for RenderError {
 impl From<serde_json::Error> for RenderError {
     fn from(error: serde_json::Error) -> Self {
         Self::Json(error)
+    }
+}
+
+impl From<quick_junit::SerializeError> for RenderError {
+    fn from(error: quick_junit::SerializeError) -> Self {
+        Self::Xml(error)
     }
 }
 

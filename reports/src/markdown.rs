@@ -149,7 +149,7 @@ fn line(out: &mut String, text: impl Display) {
 }
 
 /// Plain text such that Markdown shows it as it is, also within a table.
-fn text(plain: &str) -> String {
+pub(crate) fn text(plain: &str) -> String {
     let mut escaped = String::with_capacity(plain.len());
     for c in plain.chars() {
         match c {

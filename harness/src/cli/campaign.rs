@@ -11,13 +11,13 @@ use comeback_core::schedule;
 use comeback_core::verdict::Outcome;
 
 use super::options::Output;
-use super::{CliError, report};
+use super::{CliError, ci, report};
 use crate::clock::Clock;
-use crate::console::Progress;
+use crate::console::{Progress, Volume};
 use crate::engine::interrupt::Interrupt;
 use crate::engine::{self, Ended, Site};
 use crate::machine;
-use crate::record::{self, Journalist};
+use crate::record::Journalist;
 use crate::supervise::process::adopt_orphans;
 use crate::supervise::tag::RunTag;
 use crate::supervise::warden::Warden;
@@ -32,9 +32,12 @@ pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, Cl
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
     check_limits(&plan)?;
+    ci::check_junit(&output.told)?;
     let schedule = schedule::expand(&plan, seed);
     let started = jiff::ZonedDateTime::now();
     let folder = create_folder(&plan.name, &started, output.out.as_deref())?;
+    ci::announce_junit(&output.told, &plan.name)?;
+    ci::note_command(&folder, seed)?;
     let header = Header {
         comeback_journal: journal::VERSION,
         written_by: env!("CARGO_PKG_VERSION").to_owned(),
@@ -44,18 +47,16 @@ pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, Cl
         plan,
         schedule,
     };
-    let ended = run_trials(&header, &folder, output.quiet)?;
-    let journal = record::read(&folder)?;
-    let judged = report::judge_and_draw(&journal, &folder)?;
-    report::show(&judged, &folder, output.json)?;
+    let ended = run_trials(&header, &folder, output.volume())?;
+    let outcome = report::finish(&folder, &output.told, None)?;
     match ended {
-        Ended::Complete => Ok(judged.verdict.outcome),
+        Ended::Complete => Ok(outcome),
         Ended::Interrupted => Err(CliError::Interrupted),
     }
 }
 
 /// Runs the trials and leaves their journal, and nothing else of them.
-fn run_trials(header: &Header, folder: &Path, quiet: bool) -> Result<Ended, CliError> {
+fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, CliError> {
     let clock = Clock::start();
     let (scratch, logs) = (folder.join("data"), folder.join("logs"));
     for path in [&scratch, &logs] {
@@ -65,7 +66,7 @@ fn run_trials(header: &Header, folder: &Path, quiet: bool) -> Result<Ended, CliE
     adopt_orphans()?;
     let warden = Warden::start(&tag, &scratch)?;
     let mut interrupt = Interrupt::listen(tag.clone(), end_at_once)?;
-    let mut progress = Progress::new(&header.plan, &header.schedule, quiet);
+    let mut progress = Progress::new(&header.plan, &header.schedule, volume);
     progress.announce(header.seed, folder);
     let journalist =
         Journalist::create(folder, header, clock, move |event| progress.follow(event))?;

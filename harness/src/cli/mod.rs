@@ -1,9 +1,12 @@
 //! The command line: arguments → plan → engine → report, one file per command.
 
 mod campaign;
+mod ci;
 mod cleanup;
+mod color;
 mod compare;
 mod doctor;
+mod figures;
 mod options;
 mod report;
 mod run;
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Ok(Ok(Outcome::Inconclusive)) => 3,
         Ok(Err(error)) => {
             complain(&error);
+            ci::tell_trouble(&error.to_string());
             match error {
                 CliError::Usage(_) => 2,
                 CliError::Harness(_) => 4,
@@ -136,13 +140,18 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
 }
 
 fn complain(error: &CliError) {
+    print_aside(&format!("comeback: {}", printable(&error.to_string())));
+}
+
+/// Says what did not work, and does not matter for the verdict.
+fn warn(problem: &str) {
+    print_aside(&format!("comeback: warning: {}", printable(problem)));
+}
+
+/// Prints a line on stderr; a reader that went away is no failure.
+fn print_aside(text: &str) {
     use std::io::Write;
-    // A reader that went away is no failure.
-    let _ = writeln!(
-        std::io::stderr(),
-        "comeback: {}",
-        printable(&error.to_string())
-    );
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Prints a line on stdout; a reader that went away (`| head`) is no failure.

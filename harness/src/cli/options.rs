@@ -7,6 +7,8 @@ use comeback_core::plan::Arrivals;
 use comeback_core::units::Span;
 
 use super::CliError;
+use super::color::ColorChoice;
+use crate::console::Volume;
 
 /// Options of every command with trials.
 #[derive(Debug, clap::Args)]
@@ -42,12 +44,39 @@ pub(super) struct Output {
     /// Folder for the results; must be new or empty [default: comeback-runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// No progress on stderr
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    #[command(flatten)]
+    pub(super) told: Told,
+}
+
+/// How a verdict is told: for every command that ends with one.
+#[derive(Debug, clap::Args)]
+pub(super) struct Told {
     /// Print the summary document instead of the table
     #[arg(long)]
     pub(super) json: bool,
-    /// No progress on stderr
+    /// Write the JUnit document here too; the run's folder has it as junit.xml in any case
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Tell more on stderr: what happens in each trial, and its figures
     #[arg(long, short)]
-    pub(super) quiet: bool,
+    pub(super) verbose: bool,
+    /// When to color; NO_COLOR and CLICOLOR_FORCE are honored
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(super) color: ColorChoice,
+}
+
+impl Output {
+    /// How much is told while the trials run.
+    pub(super) const fn volume(&self) -> Volume {
+        match (self.quiet, self.told.verbose) {
+            (true, _) => Volume::Quiet,
+            (false, true) => Volume::Verbose,
+            (false, false) => Volume::Normal,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]

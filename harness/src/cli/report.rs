@@ -4,14 +4,16 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use comeback_core::analysis::{self, Analysis};
+use comeback_core::journal::Journal;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::{self, Outcome, Verdict};
-use comeback_core::{analysis, journal};
+use comeback_reports::format::printable;
 use comeback_reports::{Table, comparison};
 
-use super::{CliError, print};
+use super::options::Told;
+use super::{CliError, ci, color, figures, print};
 use crate::record;
-use crate::supervise::output::printable;
 
 /// Judge and draw a stored run again.
 ///
@@ -25,9 +27,8 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
-    /// Print the summary document instead of the table
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    told: Told,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
@@ -38,48 +39,68 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             record::EVENTS
         )));
     }
-    let journal = record::read(&args.run)?;
-    let judged = judge_and_draw(&journal, &args.run)?;
-    show(&judged, &args.run, args.json)?;
+    ci::check_junit(&args.told)?;
+    finish(&args.run, &args.told, None)
+}
+
+/// Where every run ends: judges what is stored in the folder, writes and shows it. `file` is what annotations
+/// point to, such as the experiment's file.
+pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<Outcome, CliError> {
+    let journal = record::read(folder)?;
+    let judged = judge_and_draw(&journal, folder)?;
+    show(&judged, folder, told)?;
+    let judgement = ci::Judgement {
+        journal: &journal,
+        analysis: &judged.analysis,
+        verdict: &judged.verdict,
+        summary: &judged.summary,
+    };
+    ci::tell(&judgement, folder, told, file)?;
     Ok(judged.verdict.outcome)
 }
 
 /// A run, judged.
-pub(super) struct Judged {
+struct Judged {
     gated: bool,
-    pub(super) verdict: Verdict,
-    pub(super) summary: Summary,
+    analysis: Analysis,
+    verdict: Verdict,
+    summary: Summary,
 }
 
 /// Analyses, judges, and writes every document and chart into the run's folder.
-pub(super) fn judge_and_draw(
-    journal: &journal::Journal,
-    folder: &Path,
-) -> Result<Judged, CliError> {
+fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, CliError> {
     let analysis = analysis::analyze(journal);
     let verdict = verdict::judge(&analysis, &journal.header.plan.gates);
     let summary = analysis::summarize(&analysis, &verdict);
     for artifact in comeback_reports::render(&analysis, &verdict, &summary)? {
-        let path = folder.join(&artifact.path);
-        write_artifact(&path, &artifact.bytes).map_err(|cause| WriteError { path, cause })?;
+        write_artifact(&folder.join(&artifact.path), &artifact.bytes)?;
     }
     Ok(Judged {
         gated: !journal.header.plan.gates.is_empty(),
+        analysis,
         verdict,
         summary,
     })
 }
 
-fn write_artifact(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(path, bytes)
+/// Writes a document, and the folders above it where they are missing.
+pub(super) fn write_artifact(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let written = path
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(path, bytes));
+    written.map_err(|cause| WriteError {
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 /// Prints the table, or the summary document.
-pub(super) fn show(judged: &Judged, folder: &Path, json: bool) -> Result<(), CliError> {
-    if json {
+fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
+    if told.verbose {
+        figures::tell(&judged.analysis);
+    }
+    if told.json {
         print(&serde_json::to_string_pretty(&judged.summary)?);
         return Ok(());
     }
@@ -88,10 +109,8 @@ pub(super) fn show(judged: &Judged, folder: &Path, json: bool) -> Result<(), Cli
         (Outcome::Pass, false) => " (everything was measured; nothing more was demanded)",
         (Outcome::Pass | Outcome::Fail | Outcome::Inconclusive, _) => "",
     };
-    print(&format!(
-        "verdict: {}{meaning}",
-        judged.verdict.outcome.name()
-    ));
+    let outcome = color::outcome(judged.verdict.outcome, told.color.wants_color());
+    print(&format!("verdict: {outcome}{meaning}"));
     for reason in &judged.verdict.reasons {
         print(&format!("  {}", printable(reason)));
     }
@@ -126,7 +145,7 @@ fn terminal_width() -> u16 {
 
 /// A document that could not be written.
 #[derive(Debug)]
-struct WriteError {
+pub(super) struct WriteError {
     path: PathBuf,
     cause: io::Error,
 }

@@ -1,6 +1,9 @@
 //! Progress on stderr: a consumer of the journal's events, nothing more.
 //!
-//! On a terminal a bar with what is happening now and the time left; elsewhere a line for each trial.
+//! On a terminal a bar with what is happening now and the time left; elsewhere a line for each trial. Who
+//! asks for more gets a line for each event, as [`narrate`] puts it.
+
+mod narrate;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -11,6 +14,18 @@ use comeback_core::ids::Seed;
 use comeback_core::plan::Plan;
 use comeback_core::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use narrate::Narrator;
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volume {
+    /// Nothing.
+    Quiet,
+    /// Each trial.
+    Normal,
+    /// What happens in each trial.
+    Verbose,
+}
 
 /// Follows a run.
 #[derive(Debug)]
@@ -26,14 +41,16 @@ pub struct Progress {
     quoted: Vec<bool>,
     notes: Vec<String>,
     begun: Instant,
-    quiet: bool,
+    narrator: Narrator,
+    volume: Volume,
 }
 
 impl Progress {
-    /// Follows a run of this schedule; silent when `quiet`.
-    pub fn new(plan: &Plan, schedule: &Schedule, quiet: bool) -> Self {
+    /// Follows a run of this schedule.
+    pub fn new(plan: &Plan, schedule: &Schedule, volume: Volume) -> Self {
         let total = schedule.trials.len();
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| new_bar(total as u64));
+        let bar = (volume != Volume::Quiet && std::io::stderr().is_terminal())
+            .then(|| new_bar(total as u64));
         Self {
             bar,
             arms: plan.arms.iter().map(|arm| arm.name.clone()).collect(),
@@ -44,13 +61,14 @@ impl Progress {
             quoted: vec![false; plan.arms.len()],
             notes: Vec::new(),
             begun: Instant::now(),
-            quiet,
+            narrator: Narrator::default(),
+            volume,
         }
     }
 
     /// Says what is about to happen, so that it can be repeated even if it does not come to its end.
     pub fn announce(&self, seed: Seed, folder: &Path) {
-        if !self.quiet {
+        if self.volume != Volume::Quiet {
             let (trials, folder) = (self.total, folder.display());
             self.say(&format!(
                 "seed {seed}, {trials} trials, results in {folder}"
@@ -60,8 +78,14 @@ impl Progress {
 
     /// Takes notice of an event.
     pub fn follow(&mut self, event: &Event) {
-        if self.quiet {
-            return;
+        match self.volume {
+            Volume::Quiet => return,
+            Volume::Normal => {}
+            Volume::Verbose => {
+                if let Some(line) = self.narrator.tell(event) {
+                    self.say(&line);
+                }
+            }
         }
         match &event.kind {
             EventKind::TrialStarted { arm, control } => {
@@ -69,6 +93,10 @@ impl Progress {
                 let name = self.arms.get(self.arm).map_or("?", String::as_str);
                 let role = if *control { " (no fault)" } else { "" };
                 self.trial = format!("{name}{role}");
+                if self.volume == Volume::Verbose {
+                    let number = self.ended + 1;
+                    self.say(&format!("trial {number}/{}: {}", self.total, self.trial));
+                }
                 self.notes.clear();
             }
             EventKind::PhaseEntered { phase } => {

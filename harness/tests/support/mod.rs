@@ -74,9 +74,22 @@ pub(crate) fn run<W: AsRef<OsStr>>(words: &[W]) -> Run {
     run
 }
 
+/// Variables that change what is printed; tests run in terminals and in CI systems that set them.
+const ABOUT_OUTPUT: [&str; 6] = [
+    "GITHUB_ACTIONS",
+    "GITHUB_STEP_SUMMARY",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "TERM",
+];
+
 /// The program, ready to be started in `folder`.
 pub(crate) fn command<W: AsRef<OsStr>>(folder: &Path, words: &[W]) -> Command {
     let mut command = Command::new(PROGRAM);
+    for name in ABOUT_OUTPUT {
+        command.env_remove(name);
+    }
     command
         .args(words)
         .current_dir(folder)

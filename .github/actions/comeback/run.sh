@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# The steps of the action beside this file, one for each word: fingerprint, install, run. What comes from
+# outside arrives in variables, is never pasted into a script, and is never expanded.
+set -euo pipefail
+
+sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+installed=${RUNNER_TEMP:?}/comeback-program
+
+output() {
+  printf '%s=%s\n' "$1" "$2" >>"${GITHUB_OUTPUT:?}"
+}
+
+# What the program is made of, and with: a cached one of anything else must not be used.
+fingerprint() {
+  local sum
+  sum=$(
+    cd "$sources"
+    {
+      rustc --version
+      find Cargo.toml Cargo.lock harness reports targets -type f -not -path '*/gallery/*' -print0 |
+        LC_ALL=C sort -z | xargs -0 sha256sum
+    } | sha256sum
+  )
+  output fingerprint "${sum%% *}"
+}
+
+install() {
+  local program=${COMEBACK_BINARY:-}
+  if [[ -z $program ]]; then
+    program=$installed/bin/comeback
+    if [[ ! -x $program ]]; then
+      # Optimized: the load generator shares the machine with what it measures.
+      cargo install --locked --path "$sources/harness" --root "$installed"
+    fi
+  fi
+  # Absolute, since the next step may run elsewhere.
+  program=$(realpath "$program")
+  "$program" --version
+  output program "$program"
+}
+
+run() {
+  # Until there is a verdict; of an output's values the last one counts.
+  output verdict error
+  local -a words=()
+  if [[ -n ${COMEBACK_EXPERIMENT:-} ]]; then
+    words=(run "$COMEBACK_EXPERIMENT")
+  fi
+  if [[ -n ${COMEBACK_ARGS//[[:space:]]/} ]]; then
+    # xargs splits at spaces outside quotes, and expands nothing.
+    local listed
+    listed=$(mktemp)
+    if ! printf '%s' "$COMEBACK_ARGS" | xargs printf '%s\0' >"$listed"; then
+      echo "::error title=comeback::'args' cannot be read as words: is a quote not closed?"
+      exit 2
+    fi
+    local -a more
+    mapfile -d '' -t more <"$listed"
+    rm "$listed"
+    words+=("${more[@]}")
+  fi
+  if ((${#words[@]} == 0)); then
+    echo "::error title=comeback::the action needs 'experiment' or 'args'"
+    exit 2
+  fi
+  local results
+  results=$(mktemp -d "$RUNNER_TEMP/comeback-results-XXXXXX")
+  # Before the run: what it leaves is kept, however it ends.
+  output results "$results"
+  output run-folder "$results/run"
+  output junit "$results/junit.xml"
+  local code=0
+  # Behind the command's name, so that they stand before a `--` of the server's.
+  "${COMEBACK_PROGRAM:?}" "${words[0]}" --out "$results/run" --junit "$results/junit.xml" \
+    "${words[@]:1}" || code=$?
+  case $code in
+    0) output verdict pass ;;
+    1) output verdict fail ;;
+    3) output verdict inconclusive ;;
+    *) ;;
+  esac
+  if ((code == 3)) && [[ ${COMEBACK_FAIL_ON_INCONCLUSIVE:-true} == false ]]; then
+    echo "::notice title=comeback::inconclusive, and let pass as the workflow asks"
+    code=0
+  fi
+  exit "$code"
+}
+
+case ${1:-} in
+  fingerprint | install | run) "$1" ;;
+  *)
+    echo "usage: run.sh fingerprint|install|run" >&2
+    exit 2
+    ;;
+esac

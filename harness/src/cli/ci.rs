@@ -1,0 +1,127 @@
+//! What a CI system gets: the JUnit document, GitHub's summary and its annotations. The texts come from
+//! `reports`; here are the files and the environment. Called by `report`, with which every run ends.
+
+mod evidence;
+mod repeat;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use comeback_core::analysis::Analysis;
+use comeback_core::journal::Journal;
+use comeback_core::summary::Summary;
+use comeback_core::verdict::Verdict;
+use comeback_reports::{Notes, github, junit, junit_unfinished};
+
+use super::options::Told;
+use super::report::write_artifact;
+use super::{CliError, print, warn};
+
+pub(super) use repeat::note_command;
+
+/// The JUnit document, in the run's folder.
+pub(super) const JUNIT: &str = "junit.xml";
+
+/// A judged run.
+pub(super) struct Judgement<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) analysis: &'a Analysis,
+    pub(super) verdict: &'a Verdict,
+    pub(super) summary: &'a Summary,
+}
+
+/// Fails when `--junit` could not be written later. Leaves no file, only the folders above it.
+pub(super) fn check_junit(told: &Told) -> Result<(), CliError> {
+    let Some(path) = &told.junit else {
+        return Ok(());
+    };
+    try_to_write(path).map_err(|error| {
+        CliError::Usage(format!(
+            "--junit: {} cannot be written: {error}",
+            path.display()
+        ))
+    })
+}
+
+fn try_to_write(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes an error where `--junit` points, to be replaced when the run has its verdict. A harness that is
+/// killed must leave neither nothing nor the last run's pass.
+pub(super) fn announce_junit(told: &Told, name: &str) -> Result<(), CliError> {
+    match &told.junit {
+        Some(path) => Ok(write_artifact(path, &junit_unfinished(name)?)?),
+        None => Ok(()),
+    }
+}
+
+/// Writes and prints what CI systems read of a judged run. `file` is what annotations point to.
+pub(super) fn tell(
+    judged: &Judgement<'_>,
+    folder: &Path,
+    told: &Told,
+    file: Option<&str>,
+) -> Result<(), CliError> {
+    let notes = Notes {
+        command: repeat::read_command(folder),
+        report: folder.join("report.html").display().to_string(),
+        tails: evidence::tails(judged.journal, judged.analysis, &folder.join("logs")),
+    };
+    let document = junit(judged.analysis, judged.verdict, judged.summary, &notes)?;
+    write_artifact(&folder.join(JUNIT), &document)?;
+    if let Some(path) = &told.junit {
+        write_artifact(path, &document)?;
+    }
+    if let Some(path) = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
+        let markdown = github::step_summary(judged.verdict, judged.summary, &notes);
+        if let Err(error) = append(&path, &markdown) {
+            // What was measured is worth more than where it is shown.
+            warn(&format!(
+                "GITHUB_STEP_SUMMARY: {} cannot be written: {error}",
+                path.display()
+            ));
+        }
+    }
+    if is_on_github() {
+        for line in github::annotations(judged.verdict, judged.summary, file) {
+            // GitHub reads both; with --json, stdout belongs to the document.
+            if told.json {
+                super::print_aside(&line);
+            } else {
+                print(&line);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Annotates a job whose run came to no verdict.
+pub(super) fn tell_trouble(problem: &str) {
+    if is_on_github() {
+        super::print_aside(&github::trouble(problem));
+    }
+}
+
+fn is_on_github() -> bool {
+    variable("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(text.as_bytes())
+}

@@ -1,0 +1,64 @@
+//! Each trial's own figures, for `--verbose`: a line for each, on stderr.
+
+use comeback_core::analysis::{Analysis, Time, TrialAnalysis};
+use comeback_reports::format::{beyond, count_of, ms, percent, printable};
+
+use super::print_aside;
+
+/// Prints a line for each trial, arm by arm.
+pub(super) fn tell(analysis: &Analysis) {
+    for arm in &analysis.arms {
+        for trial in &arm.trials {
+            print_aside(&format!(
+                "{}, trial {}: {}",
+                printable(&arm.name),
+                trial.id.0,
+                line(analysis, trial)
+            ));
+            for finding in &trial.findings {
+                print_aside(&format!("  {}", printable(finding)));
+            }
+        }
+    }
+}
+
+fn line(analysis: &Analysis, trial: &TrialAnalysis) -> String {
+    let mut parts = Vec::new();
+    if let Some(reason) = &trial.void {
+        parts.push(format!("does not count: {}", printable(reason)));
+    }
+    if trial.control {
+        parts.push("no fault".to_owned());
+    } else {
+        let horizon = analysis.header.plan.windows.horizon;
+        parts.push(match trial.chain.ready {
+            Some(Time::At { ms: at, .. }) => format!("ready {}", ms(at)),
+            Some(Time::Beyond { .. }) => format!("ready {}", beyond(horizon)),
+            None => "no recovery seen".to_owned(),
+        });
+    }
+    let (sessions, writes) = (&trial.sessions, &trial.writes);
+    parts.push(format!(
+        "sessions lost {}",
+        count_of(sessions.lost, sessions.acknowledged)
+    ));
+    parts.push(format!(
+        "writes lost {}",
+        count_of(writes.lost, writes.acknowledged)
+    ));
+    let errors = &trial.errors;
+    for (name, tally) in [
+        ("before", &errors.before),
+        ("during", &errors.during),
+        ("after", &errors.after),
+    ] {
+        if let Some(rate) = tally.rate() {
+            parts.push(format!("errors {name} {}", percent(rate)));
+        }
+    }
+    parts.push(format!(
+        "{} operations sent",
+        count_of(trial.load.sent, trial.load.scheduled)
+    ));
+    parts.join(", ")
+}

@@ -1,0 +1,184 @@
+//! A trial told event by event, for `--verbose`: when, what, and, once the server is down, how long after.
+
+use comeback_core::event::{Event, EventKind, Evidence, ExitCause};
+use comeback_core::units::Elapsed;
+
+/// Tells the events of one trial after another.
+#[derive(Debug, Default)]
+pub(super) struct Narrator {
+    /// When the trial began.
+    begun: Option<Elapsed>,
+    /// T0: when the old process was confirmed to be gone.
+    fallen: Option<Elapsed>,
+}
+
+impl Narrator {
+    /// A line for an event; none for those that are told at any volume.
+    pub(super) fn tell(&mut self, event: &Event) -> Option<String> {
+        match &event.kind {
+            EventKind::TrialStarted { .. } => {
+                self.begun = Some(event.at);
+                self.fallen = None;
+                return None;
+            }
+            EventKind::TargetExited { cause, .. } if *cause == ExitCause::Injected => {
+                self.fallen = Some(event.at);
+            }
+            _ => {}
+        }
+        let what = self.what(event)?;
+        let since = event.at.ms_after(self.begun.unwrap_or(event.at));
+        Some(format!("  {since:9.1} ms  {what}"))
+    }
+
+    fn what(&self, event: &Event) -> Option<String> {
+        let what = match &event.kind {
+            EventKind::PhaseEntered { phase } => format!("phase {}", phase.name()),
+            EventKind::TargetExecuted {
+                incarnation, pid, ..
+            } => format!(
+                "start {} executed as process {pid}{}",
+                incarnation.0,
+                self.after(event.at)
+            ),
+            EventKind::TargetReady { boot } => match boot {
+                Some(_) => "ready; it names its start".to_owned(),
+                None => "ready; known by its socket".to_owned(),
+            },
+            EventKind::TargetExited {
+                incarnation,
+                exit,
+                cause,
+                ..
+            } => {
+                let why = match cause {
+                    ExitCause::Injected => "the fault",
+                    ExitCause::Stopped => "the trial is over",
+                    ExitCause::Unasked => "by itself",
+                };
+                format!(
+                    "start {} {exit} ({why}){}",
+                    incarnation.0,
+                    self.after(event.at)
+                )
+            }
+            EventKind::SessionsOpened { opened, failed } => {
+                format!("{opened} sessions opened, {failed} failed")
+            }
+            EventKind::FaultRequested { signal } => format!("{signal} sent to the process group"),
+            EventKind::SurvivorsFound { pids } => {
+                format!("processes {pids:?} outlived the fault")
+            }
+            EventKind::FirstAccept { .. } => {
+                format!("first connection accepted{}", self.after(event.at))
+            }
+            EventKind::FirstCorrect {
+                evidence, probes, ..
+            } => {
+                let by = match evidence {
+                    Evidence::BootId(_) => "its boot id".to_owned(),
+                    Evidence::SocketOwner(pid) => format!("process {pid}, owner of the socket"),
+                };
+                format!(
+                    "first correct reply of the new process, known by {by}, probe {probes}{}",
+                    self.after(event.at)
+                )
+            }
+            EventKind::LoadStopped {
+                scheduled,
+                sent,
+                dropped,
+            } => format!(
+                "load over: {scheduled} operations scheduled, {sent} sent, {dropped} dropped"
+            ),
+            EventKind::ArmSkipped { .. }
+            | EventKind::TrialStarted { .. }
+            | EventKind::TargetStartFailed { .. }
+            | EventKind::FaultMissed { .. }
+            | EventKind::NotRecovered { .. }
+            | EventKind::LeftBehind { .. }
+            | EventKind::TrialAborted { .. }
+            | EventKind::TrialEnded
+            | EventKind::RunInterrupted
+            | EventKind::RunEnded => return None,
+        };
+        Some(what)
+    }
+
+    /// How long after T0, if it is past.
+    fn after(&self, at: Elapsed) -> String {
+        match self.fallen {
+            Some(fallen) if at > fallen => {
+                format!(", {:.1} ms after the exit", at.ms_after(fallen))
+            }
+            Some(_) | None => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use comeback_core::event::{Exit, Phase};
+    use comeback_core::ids::{ArmId, Incarnation, TrialId};
+
+    fn told(events: Vec<(u64, EventKind)>) -> Vec<String> {
+        let mut narrator = Narrator::default();
+        events
+            .into_iter()
+            .filter_map(|(us, kind)| {
+                narrator.tell(&Event {
+                    at: Elapsed::from_us(us),
+                    trial: Some(TrialId(0)),
+                    kind,
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn times_count_from_the_trials_start_and_after_the_fault_from_its_effect() {
+        let started = || EventKind::TrialStarted {
+            arm: ArmId(0),
+            control: false,
+        };
+        let executed = |number| EventKind::TargetExecuted {
+            incarnation: Incarnation(number),
+            pid: 77,
+            requested_us: Elapsed::from_us(0),
+        };
+        let lines = told(vec![
+            (500, started()),
+            (1_500, executed(0)),
+            (
+                21_500,
+                EventKind::TargetExited {
+                    incarnation: Incarnation(0),
+                    exit: Exit::Signal(9),
+                    cause: ExitCause::Injected,
+                    tail: Vec::new(),
+                },
+            ),
+            (23_500, executed(1)),
+            (30_000, EventKind::TrialEnded),
+            (40_000, started()),
+            (
+                41_000,
+                EventKind::PhaseEntered {
+                    phase: Phase::Start,
+                },
+            ),
+            (42_000, executed(0)),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "        1.0 ms  start 0 executed as process 77",
+                "       21.0 ms  start 0 was ended by signal 9 (the fault)",
+                "       23.0 ms  start 1 executed as process 77, 2.0 ms after the exit",
+                "        1.0 ms  phase start",
+                "        2.0 ms  start 0 executed as process 77",
+            ]
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! What a report for a CI system says beside the figures. It lies outside the journal's analysis, so whoever
+//! renders gathers it: the command that repeats the run, and each arm's last words.
+
+use std::collections::BTreeMap;
+
+/// Beside the figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// The command that does the run again, if it is known.
+    pub command: Option<String>,
+    /// Where the report lies, as a person would open it.
+    pub report: String,
+    /// The end of each arm's most telling output, by the arm's name; arms without output are absent.
+    pub tails: BTreeMap<String, Tail>,
+}
+
+/// The end of a server's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// Whose it is, as in `trial 3, start 1`.
+    pub whose: String,
+    /// The lines, as the server wrote them: untrusted, with whatever bytes it likes.
+    pub lines: Vec<String>,
+}
