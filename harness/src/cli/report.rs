@@ -57,7 +57,7 @@ pub(super) fn judge_and_draw(
     folder: &Path,
 ) -> Result<Judged, CliError> {
     let analysis = analysis::analyze(journal);
-    let verdict = verdict::judge(&analysis, &journal.header.plan.gates);
+    let verdict = verdict::judge(&analysis, &journal.header.plan.gates, None);
     let summary = analysis::summarize(&analysis, &verdict);
     for artifact in comeback_reports::render(&analysis, &verdict, &summary)? {
         let path = folder.join(&artifact.path);

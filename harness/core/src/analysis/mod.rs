@@ -25,8 +25,8 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
-    Analysis, ArmAnalysis, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow,
-    TrialAnalysis,
+    Analysis, ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Time,
+    TimelineWindow, TrialAnalysis,
 };
 
 use crate::ids::{ArmId, TrialId};

@@ -5,7 +5,7 @@ use super::load::Load;
 use super::steady::{Band, outage_area_s, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
-use super::{TimelineWindow, TrialAnalysis};
+use super::{Availability, TimelineWindow, TrialAnalysis};
 use super::{findings, ledger, recovery, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::Plan;
@@ -34,6 +34,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         sessions: ledger.sessions,
         writes: ledger.writes,
         errors,
+        availability: Availability::default(),
         latency,
         time_to_detect: load.time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain),

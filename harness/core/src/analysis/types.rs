@@ -71,6 +71,8 @@ pub struct TrialAnalysis {
     pub writes: WriteCounts,
     /// What the clients saw. In a control trial everything after warm-up is `before`.
     pub errors: Windowed<ErrorTally>,
+    /// Correct replies within the objective, of all that was scheduled.
+    pub availability: Availability,
     /// Latency of correct operations from their intended start, in µs, with the failed ones beside it.
     pub latency: Windowed<LatencyTally>,
     /// Goodput and errors over time, in windows of the plan's length, relative to the fault's sending.
@@ -144,6 +146,22 @@ pub struct ErrorTally {
     pub scheduled: u64,
     /// Failed ones, by class, in the order of [`ErrorClass::ALL`].
     pub failed: std::collections::BTreeMap<ErrorClass, u64>,
+}
+
+/// How much of what was scheduled was served well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Availability {
+    /// Correct replies within the objective.
+    pub met: u64,
+    /// Operations scheduled.
+    pub scheduled: u64,
+}
+
+impl Availability {
+    /// Met / scheduled, when anything was scheduled.
+    pub fn rate(&self) -> Option<f64> {
+        (self.scheduled > 0).then(|| self.met as f64 / self.scheduled as f64)
+    }
 }
 
 /// Latencies of a window: a histogram in µs, and the failures, which count as infinite.

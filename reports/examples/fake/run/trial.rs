@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow, TrialAnalysis,
+    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow,
+    TrialAnalysis,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};
@@ -101,6 +102,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             during: tally((down / 5.0) as u64 + 1, (down / 5.3) as u64),
             after: tally(1_400, 12),
         },
+        availability: Availability::default(),
         latency: Windowed::default(),
         timeline: timeline(plan, down, index),
         time_to_detect: Some(0.3),
