@@ -192,6 +192,7 @@ mod tests {
             gate: gate.to_owned(),
             outcome,
             detail: detail.map(str::to_owned),
+            more_trials: None,
         }
     }
 

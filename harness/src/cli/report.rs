@@ -70,7 +70,7 @@ struct Judged {
 /// Analyses, judges, and writes every document and chart into the run's folder.
 fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, CliError> {
     let analysis = analysis::analyze(journal);
-    let verdict = verdict::judge(&analysis, &journal.header.plan.gates);
+    let verdict = verdict::judge(&analysis, &journal.header.plan.gates, None);
     let summary = analysis::summarize(&analysis, &verdict);
     for artifact in comeback_reports::render(&analysis, &verdict, &summary)? {
         write_artifact(&folder.join(&artifact.path), &artifact.bytes)?;

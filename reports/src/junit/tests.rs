@@ -9,6 +9,7 @@ fn check(arm: &str, gate: &str, outcome: Outcome, detail: Option<&str>) -> Check
         gate: gate.to_owned(),
         outcome,
         detail: detail.map(str::to_owned),
+        more_trials: None,
     }
 }
 

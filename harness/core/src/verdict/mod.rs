@@ -4,6 +4,7 @@
 //! load below its floor, no samples, too few trials) makes it inconclusive. A counterexample fails a
 //! count at once; times and rates are judged by their intervals (METHOD.md §4).
 
+mod baseline;
 mod gate;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, ArmAnalysis};
 
+use baseline::Baselines;
+pub use baseline::machine_differences;
 use gate::Judged;
 pub use gate::{Gate, GateError};
 
@@ -61,10 +64,33 @@ pub struct Check {
     pub outcome: Outcome,
     /// What was found, or what is missing; absent when it holds.
     pub detail: Option<String>,
+    /// Where more trials with a fault would tell: how many more of this arm, at least or by an estimate.
+    pub more_trials: Option<u32>,
 }
 
-/// Judges a run by its gates; without gates a run passes when every arm was measured.
-pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
+impl Verdict {
+    /// When nothing but more trials is missing for a verdict: how many more an arm may need.
+    pub fn more_trials(&self) -> Option<u32> {
+        let open = || {
+            let checks = self.checks.iter();
+            checks.filter(|check| check.outcome == Outcome::Inconclusive)
+        };
+        // Each open gate is one reason; any other reason is something that trials do not mend.
+        if self.outcome != Outcome::Inconclusive || self.reasons.len() != open().count() {
+            return None;
+        }
+        let wanted: Option<Vec<u32>> = open().map(|check| check.more_trials).collect();
+        wanted?.into_iter().max()
+    }
+}
+
+/// Judges a run by its gates; without gates a run passes when every arm was measured. `stored` is the
+/// earlier run that gates with a baseline compare those arms with which name no arm of their own run.
+pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> Verdict {
+    let baselines = Baselines {
+        run: analysis,
+        stored,
+    };
     let mut broken = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     let mut checks = Vec::new();
@@ -85,31 +111,21 @@ pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
         if arm.skipped.is_some() || arm.faulted().next().is_none() {
             continue;
         }
-        let (sessions, writes) = lost_without_a_fault(arm);
         for gate in gates {
-            let (outcome, detail) = match gate.judge(arm) {
-                Judged::Holds => (Outcome::Pass, None),
-                Judged::Broken(found) if sessions + writes > 0 && gate.is_about_loss() => {
-                    let detail = format!("{found}, but not by the fault alone");
-                    (Outcome::Inconclusive, Some(detail))
-                }
-                Judged::Broken(found) => (Outcome::Fail, Some(found)),
-                Judged::Unknown(why) => (Outcome::Inconclusive, Some(why)),
-            };
-            let detailed = detail.as_deref().unwrap_or_default();
-            match outcome {
+            // What others are compared with is no worse than itself.
+            if gate.needs_baseline() && baselines.is_baseline(arm) {
+                continue;
+            }
+            let check = check(gate, arm, baselines);
+            let detailed = check.detail.as_deref().unwrap_or_default();
+            match check.outcome {
                 Outcome::Pass => {}
                 Outcome::Fail => broken.push(about(&format!("{gate} is broken: {detailed}"))),
                 Outcome::Inconclusive => {
                     missing.push(about(&format!("{gate} cannot be judged: {detailed}")));
                 }
             }
-            checks.push(Check {
-                arm: arm.name.clone(),
-                gate: gate.to_string(),
-                outcome,
-                detail,
-            });
+            checks.push(check);
         }
     }
     let outcome = match (broken.is_empty(), missing.is_empty()) {
@@ -122,6 +138,42 @@ pub fn judge(analysis: &Analysis, gates: &[Gate]) -> Verdict {
         outcome,
         reasons: broken,
         checks,
+    }
+}
+
+/// Asks one gate of an arm that has trials.
+fn check(gate: &Gate, arm: &ArmAnalysis, baselines: Baselines<'_>) -> Check {
+    let is_lossy = |arm: &ArmAnalysis| gate.is_about_loss() && lost_without_a_fault(arm) != (0, 0);
+    let base = || {
+        let base = baselines.of(arm)?;
+        // What a baseline loses without a crash would excuse what is lost by one here.
+        if is_lossy(base.arm) {
+            return Err("the baseline loses sessions or writes without any fault".to_owned());
+        }
+        if gate.is_about_loss() && base.arm.controls().next().is_none() {
+            return Err("the baseline has no control trial to compare with".to_owned());
+        }
+        Ok(base)
+    };
+    let (outcome, detail, more_trials) = match gate.judge(arm, base) {
+        Judged::Holds => (Outcome::Pass, None, None),
+        Judged::Broken(found) if is_lossy(arm) => {
+            let detail = format!("{found}, but not by the fault alone");
+            (Outcome::Inconclusive, Some(detail), None)
+        }
+        Judged::Broken(found) => (Outcome::Fail, Some(found), None),
+        Judged::Unknown(missing) => (
+            Outcome::Inconclusive,
+            Some(missing.why),
+            missing.more_trials,
+        ),
+    };
+    Check {
+        arm: arm.name.clone(),
+        gate: gate.to_string(),
+        outcome,
+        detail,
+        more_trials,
     }
 }
 

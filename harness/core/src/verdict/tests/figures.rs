@@ -9,6 +9,15 @@ fn ready_after(times: impl IntoIterator<Item = u64>) -> Vec<Told> {
     times.into_iter().map(told).collect()
 }
 
+/// An interval on both sides of the bound, where this many trials may do.
+fn about(trials: u32) -> String {
+    format!("lies on both sides of the bound; about {trials} trials would tell, by an estimate")
+}
+
+/// The same where the figure is at the bound or an end is beyond the horizon.
+const NOBODY_KNOWS: &str =
+    "lies on both sides of the bound; more trials may tell, how many cannot be estimated";
+
 /// Trials that fail so many of 100 operations after recovery.
 fn failing(failed: impl IntoIterator<Item = u64>) -> Vec<Told> {
     let told = |failed| faulted().fails_after(failed, 100);
@@ -72,8 +81,6 @@ fn every_metric_asks_for_its_own_figure() {
 #[test]
 fn a_median_holds_with_its_whole_interval_and_is_broken_without_any_of_it() {
     let trials = ready_after([100, 110, 120, 130, 140, 150]);
-    let open =
-        "125.0 ms [100.0 ms, 150.0 ms] lies on both sides of the bound; more trials would tell";
     for (demand, outcome) in [
         ("< 151ms", Pass),
         ("<= 150ms", Pass),
@@ -93,15 +100,17 @@ fn a_median_holds_with_its_whole_interval_and_is_broken_without_any_of_it() {
         ("== 150ms", Inconclusive),
         ("== 151ms", Fail),
     ] {
+        let shown = "125.0 ms [100.0 ms, 150.0 ms]";
         let said = match outcome {
-            Inconclusive => open,
-            Pass | Fail => "125.0 ms [100.0 ms, 150.0 ms]",
+            Inconclusive if demand.ends_with("125ms") => format!("{shown} {NOBODY_KNOWS}"),
+            Inconclusive => format!("{shown} {}", about(7)),
+            Pass | Fail => shown.to_owned(),
         };
         check_gate(
             &trials,
             &format!("time_to_ready.median {demand}"),
             outcome,
-            said,
+            &said,
         );
     }
 }
@@ -119,7 +128,6 @@ fn a_median_of_fewer_than_six_trials_says_how_many_it_needs() {
 fn a_95th_percentile_is_judged_by_its_bounds_from_both_sides() {
     let trials = ready_after(101..=159);
     let shown = "157.0 ms [153.0 ms, 159.0 ms]";
-    let open = format!("{shown} lies on both sides of the bound; more trials would tell");
     for (demand, outcome) in [
         ("<= 159ms", Pass),
         ("< 159ms", Inconclusive),
@@ -131,23 +139,25 @@ fn a_95th_percentile_is_judged_by_its_bounds_from_both_sides() {
         ("> 156ms", Inconclusive),
         ("> 159ms", Fail),
     ] {
-        let said = if outcome == Inconclusive {
-            &open
-        } else {
-            shown
+        let said = match outcome {
+            Inconclusive => format!(
+                "{shown} {}",
+                about(if demand.ends_with("156ms") { 944 } else { 60 })
+            ),
+            Pass | Fail => shown.to_owned(),
         };
         check_gate(
             &trials,
             &format!("time_to_ready.p95 {demand}"),
             outcome,
-            said,
+            &said,
         );
     }
 }
 
 #[test]
 fn a_95th_percentile_of_too_few_trials_says_how_many_it_needs() {
-    let said = "too few samples: 58 of 59";
+    let said = "a 95th percentile needs 59 trials, there are 58";
     for demand in ["< 1h", "< 1ms"] {
         let gate = format!("time_to_ready.p95 {demand}");
         check_gate(&ready_after(101..=158), &gate, Inconclusive, said);
@@ -199,8 +209,8 @@ fn what_lies_beyond_the_horizon_is_larger_than_any_bound() {
             "beyond the horizon",
         );
     }
-    let open = "100.0 ms [100.0 ms, beyond the horizon] lies on both sides of the bound; more trials would tell";
-    check_gate(&trials, "time_to_ready.median < 1h", Inconclusive, open);
+    let open = format!("100.0 ms [100.0 ms, beyond the horizon] {NOBODY_KNOWS}");
+    check_gate(&trials, "time_to_ready.median < 1h", Inconclusive, &open);
     for (gate, trials) in [
         ("time_to_ready.median < 1h", 6),
         ("time_to_ready.p95 < 1h", 59),
@@ -219,9 +229,10 @@ fn a_trial_without_the_figure_may_have_had_any() {
     };
     let mut trials = vec![faulted(); 5];
     trials.push(unknown.clone());
-    let lies =
-        "lies on both sides of the bound; more trials would tell; 1 of 6 trials lack the figure";
-    let max = format!("beyond the horizon [8.0 ms, beyond the horizon] {lies}");
+    let lacks = "1 of 6 trials lack the figure";
+    let max = format!(
+        "beyond the horizon [8.0 ms, beyond the horizon] lies on both sides of the bound; {lacks}"
+    );
     check_gate(&trials, "time_to_restart.max < 1s", Inconclusive, &max);
     check_gate(
         &trials,
@@ -230,7 +241,7 @@ fn a_trial_without_the_figure_may_have_had_any() {
         "beyond the horizon [8.0 ms, beyond the horizon]",
     );
     check_gate(&trials, "time_to_restart.max >= 8ms", Pass, "");
-    let median = format!("8.0 ms [0.0 ms, beyond the horizon] {lies}");
+    let median = format!("8.0 ms [0.0 ms, beyond the horizon] {NOBODY_KNOWS}; {lacks}");
     check_gate(
         &trials,
         "time_to_restart.median < 1s",
@@ -279,13 +290,11 @@ fn a_rate_is_judged_by_resampling_whole_trials() {
         ("== 3%", Fail),
     ] {
         let shown = "1.500 % [0.900 %, 2.100 %]";
-        let open = format!("{shown} lies on both sides of the bound; more trials would tell");
-        let said = if outcome == Inconclusive {
-            &open
-        } else {
-            shown
+        let said = match outcome {
+            Inconclusive => format!("{shown} {NOBODY_KNOWS}"),
+            Pass | Fail => shown.to_owned(),
         };
-        check_gate(&few, &format!("error_rate.after {demand}"), outcome, said);
+        check_gate(&few, &format!("error_rate.after {demand}"), outcome, &said);
     }
     // One bad crash of ten says little, though its thousand operations would.
     let one_bad = failing([0, 0, 0, 0, 0, 0, 0, 0, 0, 50]);
@@ -295,8 +304,7 @@ fn a_rate_is_judged_by_resampling_whole_trials() {
 
 #[test]
 fn a_rate_of_fewer_than_three_trials_may_be_any() {
-    let said =
-        "0.000 % [0.000 %, 100.000 %] lies on both sides of the bound; more trials would tell";
+    let said = "a rate's interval needs 3 trials, there are 2";
     for demand in ["<= 1%", "< 100%", "== 0", "> 0"] {
         let gate = format!("error_rate.after {demand}");
         check_gate(&failing([0, 0]), &gate, Inconclusive, said);
@@ -327,8 +335,7 @@ fn one_failure_refutes_a_rate_of_zero() {
 fn trials_without_an_operation_there_have_no_rate() {
     let mut trials = failing([10, 10]);
     trials.extend(vec![faulted().fails_after(0, 0); 8]);
-    let said =
-        "10.000 % [0.000 %, 100.000 %] lies on both sides of the bound; more trials would tell";
+    let said = "a rate's interval needs 3 trials, there are 2";
     check_gate(&trials, "error_rate.after < 20%", Inconclusive, said);
     trials.push(faulted().fails_after(10, 100));
     check_gate(&trials, "error_rate.after < 20%", Pass, "");

@@ -20,7 +20,7 @@ fn gate(text: &str) -> Gate {
 
 fn verdict_on(journal: &Journal, gates: &[&str]) -> Verdict {
     let gates: Vec<Gate> = gates.iter().map(|text| gate(text)).collect();
-    judge(&analyze(journal), &gates)
+    judge(&analyze(journal), &gates, None)
 }
 
 /// Judges a run of these trials and of a sound control trial.

@@ -22,7 +22,20 @@ const COUNTS: [&str; 8] = [
     "phantom_writes",
     "unrecovered",
 ];
-const RATES: [&str; 3] = ["error_rate.before", "error_rate.during", "error_rate.after"];
+const RATES: [&str; 4] = [
+    "availability",
+    "error_rate.before",
+    "error_rate.during",
+    "error_rate.after",
+];
+const LATENCIES: [&str; 6] = [
+    "latency.before.p50",
+    "latency.before.p99",
+    "latency.during.p50",
+    "latency.during.p99",
+    "latency.after.p50",
+    "latency.after.p99",
+];
 const TIMES: [&str; 7] = [
     "time_to_detect",
     "time_to_restart",
@@ -40,7 +53,9 @@ fn demands() -> Vec<(String, &'static str)> {
     let times = TIMES
         .iter()
         .flat_map(|name| ["median", "p95", "max"].map(|stat| (format!("{name}.{stat}"), "250ms")));
-    counts.into_iter().chain(rates).chain(times).collect()
+    let latencies = LATENCIES.map(|name| (name.to_owned(), "250ms"));
+    let figures = times.chain(latencies);
+    counts.into_iter().chain(rates).chain(figures).collect()
 }
 
 #[test]
@@ -54,21 +69,39 @@ fn every_metric_is_read_with_every_relation_and_written_as_it_was() {
 }
 
 #[test]
+fn a_misspelt_metric_is_refused_with_the_nearest() {
+    for (text, nearest) in [
+        ("lost_session == 0", "lost_sessions"),
+        ("Unrecovered == 0", "unrecovered"),
+        ("time_to_raedy.median < 2s", "time_to_ready.median"),
+        ("latency.before.p90 < 2ms", "latency.before.p50"),
+        ("avialability >= 99%", "availability"),
+    ] {
+        check_refused(text, &format!("did you mean {nearest}?"));
+    }
+}
+
+#[test]
 fn an_unknown_metric_is_refused_with_all_there_are() {
     for (metric, _) in demands() {
-        check_refused("lost_session == 0", &metric);
+        check_refused("throughput == 0", &metric);
     }
-    for text in [
-        "time_to_ready < 2s",
-        "time_to_ready.p99 < 2s",
+    check_refused(
         " == 0",
-        "Unrecovered == 0",
-    ] {
-        check_refused(
-            text,
-            "is not a metric; there are lost_sessions, reset_sessions",
-        );
-    }
+        "is not a metric; there are lost_sessions, reset_sessions",
+    );
+}
+
+#[test]
+fn half_a_metric_is_refused_with_its_other_halves() {
+    check_refused(
+        "time_to_ready < 2s",
+        "write time_to_ready.median, time_to_ready.p95, time_to_ready.max",
+    );
+    check_refused(
+        "latency.before < 2s",
+        "write latency.before.p50, latency.before.p99",
+    );
 }
 
 #[test]

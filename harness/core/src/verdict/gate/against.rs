@@ -1,0 +1,334 @@
+//! Whether an arm is no worse than its baseline, as METHOD.md §5 says: of times and latencies the interval
+//! of the Hodges–Lehmann shift is asked, of rates and counts that of the difference between pooled shares,
+//! by resampling whole trials of both arms.
+
+use super::Allowance;
+use super::figure::{
+    Figure, Missing, RATE_NEEDS, pooled, pooled_difference, shrinkage, undecided, whole_trials,
+};
+use super::judge::{Base, Judged, filled, no_samples, samples, shares, show, undecided_sessions};
+use super::metric::{Count, Metric, Share, Unit};
+use super::tally::Tally;
+use crate::analysis::ArmAnalysis;
+use crate::statistics;
+
+/// Beyond so many trials of an arm nobody looks for a shift's interval.
+const MOST_FOR_A_SHIFT: usize = 100;
+
+pub(super) fn judge(
+    metric: Metric,
+    allowance: Allowance,
+    arm: &ArmAnalysis,
+    base: Base<'_>,
+) -> Judged {
+    let compared = Compared {
+        unit: metric.unit(),
+        allowance,
+        stored: base.stored,
+        mirrored: metric == Metric::Availability,
+    };
+    match metric {
+        Metric::Count(count) => compared.judge_count(count, arm, base.arm),
+        Metric::ErrorRate(_) => {
+            compared.judge_shares(&shares(metric, arm), &shares(metric, base.arm))
+        }
+        // Less is worse: what is missing is compared.
+        Metric::Availability => compared.judge_shares(
+            &unmet(&shares(metric, arm)),
+            &unmet(&shares(metric, base.arm)),
+        ),
+        Metric::Latency(_, _) | Metric::Time(_, _) => {
+            compared.judge_shift(&samples(metric, arm), &samples(metric, base.arm))
+        }
+    }
+}
+
+fn unmet(shares: &[Share]) -> Vec<Share> {
+    let unmet = |share: &Share| Share {
+        part: share.whole.saturating_sub(share.part),
+        whole: share.whole,
+    };
+    shares.iter().map(unmet).collect()
+}
+
+/// How an arm is compared with its baseline.
+#[derive(Clone, Copy)]
+struct Compared {
+    unit: Unit,
+    allowance: Allowance,
+    /// Further trials are none of the baseline's.
+    stored: bool,
+    /// What is compared is what lacks to a whole; people are shown what there is.
+    mirrored: bool,
+}
+
+/// How many trials of each arm there are.
+#[derive(Clone, Copy)]
+struct Sizes {
+    new: usize,
+    base: usize,
+}
+
+impl Compared {
+    fn judge_shift(self, new: &[Option<f64>], base: &[Option<f64>]) -> Judged {
+        let empty = |samples: &[Option<f64>]| samples.iter().all(Option::is_none);
+        if empty(new) {
+            return no_samples(self.unit);
+        }
+        if empty(base) {
+            return not_there();
+        }
+        let sizes = Sizes {
+            new: new.len(),
+            base: base.len(),
+        };
+        // A trial without the figure may have had any: what was least here and most there bounds the shift
+        // from below.
+        let (least, most) = (
+            (filled(new, 0.0), filled(base, f64::INFINITY)),
+            (filled(new, f64::INFINITY), filled(base, 0.0)),
+        );
+        let (Some(lower), Some(upper)) = (
+            statistics::hodges_lehmann(&least.0, &least.1),
+            statistics::hodges_lehmann(&most.0, &most.1),
+        ) else {
+            return Judged::Unknown(self.too_few_for_a_shift(sizes));
+        };
+        let figure = Figure {
+            value: upper.estimate.or(lower.estimate).unwrap_or(f64::NAN),
+            low: lower.low,
+            high: upper.high,
+        };
+        let medians = [new, base].map(|samples| {
+            let median = statistics::median(&filled(samples, f64::INFINITY));
+            median.map_or_else(String::new, |median| self.unit.show(median))
+        });
+        // To hold it must keep within the smaller allowance there may be, to be broken exceed the larger.
+        let allowed = (
+            self.allowed(&most.1, 0.0),
+            self.allowed(&least.1, f64::INFINITY),
+        );
+        self.judge_difference(figure, allowed, &medians, sizes)
+    }
+
+    /// How much larger a figure may be than that of these trials of the baseline, of which one beyond the
+    /// horizon counts as `open`: it has no share that could be said.
+    fn allowed(self, base: &[f64], open: f64) -> f64 {
+        let Allowance { relative, absolute } = self.allowance;
+        let median = statistics::median(base).unwrap_or(0.0);
+        let share = match (relative > 0.0, median.is_finite()) {
+            (false, _) => 0.0,
+            (true, true) => relative * median,
+            (true, false) => open,
+        };
+        share.max(absolute)
+    }
+
+    fn judge_shares(self, new: &[Share], base: &[Share]) -> Judged {
+        if new.is_empty() {
+            return no_samples(self.unit);
+        }
+        if base.is_empty() {
+            return not_there();
+        }
+        let sizes = Sizes {
+            new: new.len(),
+            base: base.len(),
+        };
+        if let Some(few) = self.too_few_for_a_rate(sizes) {
+            return Judged::Unknown(few);
+        }
+        let [of_new, of_base] =
+            [new, base].map(|shares| pooled(&shares.iter().collect::<Vec<_>>()));
+        let figure = match pooled_difference(new, base) {
+            Some(interval) => Figure {
+                value: of_new - of_base,
+                low: interval.low.min(of_new - of_base),
+                high: interval.high.max(of_new - of_base),
+            },
+            None => Figure {
+                value: of_new - of_base,
+                low: f64::NEG_INFINITY,
+                high: f64::INFINITY,
+            },
+        };
+        let shown = [of_new, of_base]
+            .map(|share| Unit::Share.show(if self.mirrored { 1.0 - share } else { share }));
+        let allowed = self.allowance.absolute;
+        self.judge_difference(figure, (allowed, allowed), &shown, sizes)
+    }
+
+    /// A count is compared by its share of what there was to count. What the baseline never did needs no
+    /// statistics: it is broken by one counterexample.
+    fn judge_count(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> Judged {
+        let (new, old) = (Tally::of(count, arm), Tally::of(count, base));
+        if new.out_of == 0 && new.found == 0 {
+            return no_samples(Unit::Count);
+        }
+        if old.out_of == 0 {
+            return not_there();
+        }
+        if new.most == 0 {
+            return Judged::Holds;
+        }
+        let counted = new.show(count);
+        if new.found == 0 {
+            return Judged::Unknown(undecided_sessions(&counted, new));
+        }
+        if old.most == 0 && self.allowance.absolute == 0.0 {
+            let said = format!("{counted}, and none of {} in the baseline", old.out_of);
+            return Judged::Broken(said);
+        }
+        if new.most == u64::MAX || old.most == u64::MAX {
+            let open = if new.most == u64::MAX { new } else { old };
+            return Judged::Unknown(undecided_sessions(&counted, open));
+        }
+        self.judge_count_shares(count, arm, base)
+    }
+
+    fn judge_count_shares(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> Judged {
+        let shares = |arm: &ArmAnalysis, part: fn(Tally) -> u64| -> Vec<Share> {
+            arm.faulted()
+                .map(|trial| count.of(trial))
+                .filter(|tally| tally.out_of > 0)
+                .map(|tally| Share {
+                    part: part(tally),
+                    whole: tally.out_of,
+                })
+                .collect()
+        };
+        // What is undecided counts for the arm where it makes the end of the interval.
+        let found = |arm| shares(arm, |tally| tally.found);
+        let most = |arm| shares(arm, |tally| tally.most);
+        let sizes = Sizes {
+            new: found(arm).len(),
+            base: found(base).len(),
+        };
+        if let Some(few) = self.too_few_for_a_rate(sizes) {
+            return Judged::Unknown(few);
+        }
+        let (lower, upper) = (
+            pooled_difference(&found(arm), &most(base)),
+            pooled_difference(&most(arm), &found(base)),
+        );
+        let [of_new, of_base] =
+            [arm, base].map(|arm| pooled(&found(arm).iter().collect::<Vec<_>>()));
+        let figure = Figure {
+            value: of_new - of_base,
+            low: lower.map_or(f64::NEG_INFINITY, |interval| interval.low),
+            high: upper.map_or(f64::INFINITY, |interval| interval.high),
+        };
+        let shown = [of_new, of_base].map(|share| Unit::Share.show(share));
+        let allowed = self.allowance.absolute;
+        Self {
+            unit: Unit::Share,
+            ..self
+        }
+        .judge_difference(figure, (allowed, allowed), &shown, sizes)
+    }
+
+    /// Holds when no part of the interval exceeds what is allowed, is broken when all of it does.
+    fn judge_difference(
+        self,
+        figure: Figure,
+        (to_hold, to_break): (f64, f64),
+        [of_new, of_base]: &[String; 2],
+        sizes: Sizes,
+    ) -> Judged {
+        let said = || {
+            format!(
+                "{of_new} against {of_base} in the baseline, a difference of {}",
+                self.show_difference(figure)
+            )
+        };
+        if figure.low > to_break {
+            let allowed = self.show_allowed(to_break);
+            return Judged::Broken(format!("{}, where {allowed} is allowed", said()));
+        }
+        if figure.high <= to_hold {
+            return Judged::Holds;
+        }
+        Judged::Unknown(self.straddles(&said(), figure, to_hold, sizes))
+    }
+
+    fn show_difference(self, figure: Figure) -> String {
+        let Figure { value, low, high } = figure;
+        let figure = if self.mirrored {
+            Figure {
+                value: -value,
+                low: -high,
+                high: -low,
+            }
+        } else {
+            figure
+        };
+        show(figure, |value| self.unit.show_difference(value))
+    }
+
+    fn show_allowed(self, allowed: f64) -> String {
+        self.unit
+            .show_difference(if self.mirrored { -allowed } else { allowed })
+    }
+
+    fn straddles(self, said: &str, figure: Figure, allowed: f64, sizes: Sizes) -> Missing {
+        let bound = format!("the allowed {}", self.show_allowed(allowed));
+        let Sizes { new, base } = sizes;
+        let Some(factor) = shrinkage(figure, allowed) else {
+            return undecided(said, &bound, "trials", None, new);
+        };
+        if !self.stored {
+            let estimate = whole_trials(new as f64 * factor * factor, new);
+            return undecided(said, &bound, "trials of each arm", estimate, new);
+        }
+        // The interval narrows with √(1/m + 1/n), and n stays.
+        let (of_new, of_base) = (1.0 / new as f64, 1.0 / base as f64);
+        let left = (of_new + of_base) / (factor * factor) - of_base;
+        if left <= 0.0 {
+            return Missing::for_good(format!(
+                "{said} lies on both sides of {bound}; the baseline's {base} trials are too few to tell, \
+                 whatever is added here: {REMEASURE}"
+            ));
+        }
+        undecided(said, &bound, "trials", whole_trials(1.0 / left, new), new)
+    }
+
+    fn too_few_for_a_shift(self, sizes: Sizes) -> Missing {
+        let Sizes { new, base } = sizes;
+        let more = (1..MOST_FOR_A_SHIFT).find(|more| {
+            let base = if self.stored { base } else { base + more };
+            statistics::has_shift_interval(new + more, base)
+        });
+        let why = format!("a shift's interval cannot be had from {new} trials against {base}");
+        match more {
+            Some(more) => Missing {
+                why: format!("{why}; it needs {} here", new + more),
+                more_trials: Some(more as u32),
+            },
+            None => Missing::for_good(format!("{why} of the baseline: {REMEASURE}")),
+        }
+    }
+
+    fn too_few_for_a_rate(self, sizes: Sizes) -> Option<Missing> {
+        let Sizes { new, base } = sizes;
+        if new.min(base) >= RATE_NEEDS {
+            return None;
+        }
+        if self.stored && base < RATE_NEEDS {
+            return Some(Missing::for_good(format!(
+                "a difference of rates needs {RATE_NEEDS} trials of each, and the baseline has {base}: \
+                 {REMEASURE}"
+            )));
+        }
+        let what = "a difference of rates";
+        Some(Missing::too_few(what, RATE_NEEDS, new.min(base)))
+    }
+}
+
+/// The mend for a stored baseline that does not do.
+pub(in crate::verdict) const REMEASURE: &str = "measure it again beside this one (--remeasure)";
+
+fn not_there() -> Judged {
+    Judged::Unknown(Missing::for_good(
+        "the baseline has no such figure: zero samples",
+    ))
+}

@@ -1,0 +1,264 @@
+//! Every metric a gate can speak of: its name, and where its figure stands in a trial's analysis.
+
+use crate::analysis::{self, Availability, ErrorTally, LatencyTally, TrialAnalysis};
+
+/// What a gate is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Metric {
+    Count(Count),
+    ErrorRate(Part),
+    Availability,
+    Latency(Part, Quantile),
+    Time(Time, Stat),
+}
+
+/// Something counted over all trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Count {
+    LostSessions,
+    ResetSessions,
+    WrongIdentity,
+    ZombieSessions,
+    LostWrites,
+    DuplicatedWrites,
+    PhantomWrites,
+    Unrecovered,
+}
+
+/// A part of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Part {
+    Before,
+    During,
+    After,
+}
+
+/// Which latency of a trial; over the trials it is always the median.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Quantile {
+    P50,
+    P99,
+}
+
+/// A figure that each trial has one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Time {
+    Detect,
+    Restart,
+    Listen,
+    Ready,
+    Steady,
+    LongestGap,
+    OutageArea,
+}
+
+/// What is made of the trials' figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Stat {
+    Median,
+    P95,
+    Max,
+}
+
+/// Every metric by its name: a new one is a line here and an arm in a match below.
+pub(in crate::verdict) const METRICS: [(&str, Metric); 39] = {
+    use super::metric::Count as C;
+    use Metric::{Availability, Count, ErrorRate, Latency, Time as T};
+    use Part::{After, Before, During};
+    use Quantile::{P50, P99};
+    use Stat::{Max, Median, P95};
+    [
+        ("lost_sessions", Count(C::LostSessions)),
+        ("reset_sessions", Count(C::ResetSessions)),
+        ("wrong_identity", Count(C::WrongIdentity)),
+        ("zombie_sessions", Count(C::ZombieSessions)),
+        ("lost_writes", Count(C::LostWrites)),
+        ("duplicated_writes", Count(C::DuplicatedWrites)),
+        ("phantom_writes", Count(C::PhantomWrites)),
+        ("unrecovered", Count(C::Unrecovered)),
+        ("availability", Availability),
+        ("error_rate.before", ErrorRate(Before)),
+        ("error_rate.during", ErrorRate(During)),
+        ("error_rate.after", ErrorRate(After)),
+        ("latency.before.p50", Latency(Before, P50)),
+        ("latency.before.p99", Latency(Before, P99)),
+        ("latency.during.p50", Latency(During, P50)),
+        ("latency.during.p99", Latency(During, P99)),
+        ("latency.after.p50", Latency(After, P50)),
+        ("latency.after.p99", Latency(After, P99)),
+        ("time_to_detect.median", T(Time::Detect, Median)),
+        ("time_to_detect.p95", T(Time::Detect, P95)),
+        ("time_to_detect.max", T(Time::Detect, Max)),
+        ("time_to_restart.median", T(Time::Restart, Median)),
+        ("time_to_restart.p95", T(Time::Restart, P95)),
+        ("time_to_restart.max", T(Time::Restart, Max)),
+        ("time_to_listen.median", T(Time::Listen, Median)),
+        ("time_to_listen.p95", T(Time::Listen, P95)),
+        ("time_to_listen.max", T(Time::Listen, Max)),
+        ("time_to_ready.median", T(Time::Ready, Median)),
+        ("time_to_ready.p95", T(Time::Ready, P95)),
+        ("time_to_ready.max", T(Time::Ready, Max)),
+        ("time_to_steady.median", T(Time::Steady, Median)),
+        ("time_to_steady.p95", T(Time::Steady, P95)),
+        ("time_to_steady.max", T(Time::Steady, Max)),
+        ("longest_gap.median", T(Time::LongestGap, Median)),
+        ("longest_gap.p95", T(Time::LongestGap, P95)),
+        ("longest_gap.max", T(Time::LongestGap, Max)),
+        ("outage_area.median", T(Time::OutageArea, Median)),
+        ("outage_area.p95", T(Time::OutageArea, P95)),
+        ("outage_area.max", T(Time::OutageArea, Max)),
+    ]
+};
+
+/// What a metric's figures are measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Unit {
+    /// How many.
+    Count,
+    /// A share of one.
+    Share,
+    Ms,
+    Seconds,
+}
+
+impl Unit {
+    /// A figure for people.
+    pub(in crate::verdict) fn show(self, value: f64) -> String {
+        if value.is_infinite() {
+            return "beyond the horizon".to_owned();
+        }
+        match self {
+            Self::Count => format!("{value}"),
+            Self::Share => format!("{:.3} %", value * 100.0),
+            Self::Ms => format!("{value:.1} ms"),
+            Self::Seconds => format!("{value:.1} s"),
+        }
+    }
+
+    /// A difference for people, with its sign.
+    pub(in crate::verdict) fn show_difference(self, value: f64) -> String {
+        if value.is_nan() {
+            return "an unknown size".to_owned();
+        }
+        if value.is_infinite() {
+            return if value > 0.0 { "+∞" } else { "−∞" }.to_owned();
+        }
+        // No sign for a zero that has none.
+        let value = value + 0.0;
+        match self {
+            Self::Count => format!("{value:+}"),
+            Self::Share => format!("{:+.3} points", value * 100.0),
+            Self::Ms => format!("{value:+.1} ms"),
+            Self::Seconds => format!("{value:+.2} s"),
+        }
+    }
+}
+
+impl Metric {
+    pub(in crate::verdict) const fn unit(self) -> Unit {
+        match self {
+            Self::Count(_) => Unit::Count,
+            Self::ErrorRate(_) | Self::Availability => Unit::Share,
+            Self::Time(Time::OutageArea, _) => Unit::Seconds,
+            Self::Latency(_, _)
+            | Self::Time(
+                Time::Detect
+                | Time::Restart
+                | Time::Listen
+                | Time::Ready
+                | Time::Steady
+                | Time::LongestGap,
+                _,
+            ) => Unit::Ms,
+        }
+    }
+
+    /// Whether it counts what a fault made a server lose: nothing to blame on one when the server loses
+    /// without.
+    pub(in crate::verdict) const fn is_about_loss(self) -> bool {
+        match self {
+            Self::Count(Count::LostSessions | Count::ResetSessions | Count::LostWrites) => true,
+            Self::Count(
+                Count::WrongIdentity
+                | Count::ZombieSessions
+                | Count::DuplicatedWrites
+                | Count::PhantomWrites
+                | Count::Unrecovered,
+            )
+            | Self::ErrorRate(_)
+            | Self::Availability
+            | Self::Latency(_, _)
+            | Self::Time(_, _) => false,
+        }
+    }
+}
+
+/// So many of so many in one trial.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::verdict) struct Share {
+    pub(in crate::verdict) part: u64,
+    pub(in crate::verdict) whole: u64,
+}
+
+impl From<&ErrorTally> for Share {
+    fn from(tally: &ErrorTally) -> Self {
+        Self {
+            part: tally.failures(),
+            whole: tally.scheduled,
+        }
+    }
+}
+
+impl From<Availability> for Share {
+    fn from(availability: Availability) -> Self {
+        Self {
+            part: availability.met,
+            whole: availability.scheduled,
+        }
+    }
+}
+
+impl Part {
+    pub(in crate::verdict) const fn errors(self, trial: &TrialAnalysis) -> &ErrorTally {
+        match self {
+            Self::Before => &trial.errors.before,
+            Self::During => &trial.errors.during,
+            Self::After => &trial.errors.after,
+        }
+    }
+
+    const fn latency(self, trial: &TrialAnalysis) -> &LatencyTally {
+        match self {
+            Self::Before => &trial.latency.before,
+            Self::During => &trial.latency.during,
+            Self::After => &trial.latency.after,
+        }
+    }
+}
+
+impl Quantile {
+    /// In ms: absent where no operation was scheduled, infinite where it falls on a failure.
+    pub(in crate::verdict) fn of(self, part: Part, trial: &TrialAnalysis) -> Option<f64> {
+        part.latency(trial).quantile_ms(match self {
+            Self::P50 => 0.5,
+            Self::P99 => 0.99,
+        })
+    }
+}
+
+impl Time {
+    /// The trial's figure; infinite when it lies beyond the horizon.
+    pub(in crate::verdict) fn of(self, trial: &TrialAnalysis) -> Option<f64> {
+        let infinite = |time: Option<analysis::Time>| time.map(analysis::Time::or_infinite);
+        match self {
+            Self::Detect => trial.time_to_detect,
+            Self::Restart => infinite(trial.chain.executed),
+            Self::Listen => infinite(trial.chain.listening),
+            Self::Ready => infinite(trial.chain.ready),
+            Self::Steady => infinite(trial.time_to_steady),
+            Self::LongestGap => trial.longest_gap(),
+            Self::OutageArea => trial.outage_area(),
+        }
+        .filter(|figure| !figure.is_nan())
+    }
+}

@@ -1,0 +1,225 @@
+//! A gate's text, read.
+
+use std::fmt;
+
+use super::metric::{METRICS, Metric, Stat, Unit};
+use super::{Allowance, Demand, Gate, Relation};
+use crate::units::Span;
+
+/// Longer signs first, so that `<=` is not read as `<`.
+const RELATIONS: [(&str, Relation); 5] = [
+    ("<=", Relation::AtMost),
+    (">=", Relation::AtLeast),
+    ("==", Relation::Equal),
+    ("<", Relation::Less),
+    (">", Relation::Greater),
+];
+
+/// The word for what stands in for a bound.
+const BASELINE: &str = "baseline";
+
+/// Below this, a second of a start is nothing to alarm about (METHOD.md §5).
+const DEFAULT_RELATIVE: f64 = 0.2;
+const DEFAULT_MS: f64 = 100.0;
+/// One percentage point.
+const DEFAULT_POINTS: f64 = 0.01;
+
+/// A gate that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateError {
+    text: String,
+    problem: String,
+}
+
+impl fmt::Display for GateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' is not a gate: {}", self.text, self.problem)
+    }
+}
+
+impl std::error::Error for GateError {}
+
+impl TryFrom<String> for Gate {
+    type Error = GateError;
+
+    fn try_from(text: String) -> Result<Self, GateError> {
+        let read = || {
+            let (at, sign, relation) = RELATIONS
+                .into_iter()
+                .find_map(|(sign, relation)| Some((text.find(sign)?, sign, relation)))
+                .ok_or("write a metric, one of < <= == >= >, and a bound")?;
+            let metric = find_metric(text[..at].trim())?;
+            let demand = read_demand(metric, relation, text[at + sign.len()..].trim())?;
+            Ok((metric, demand))
+        };
+        match read() {
+            Ok((metric, demand)) => Ok(Self {
+                metric,
+                demand,
+                text,
+            }),
+            Err(problem) => Err(GateError { text, problem }),
+        }
+    }
+}
+
+impl Gate {
+    /// A gate as it stands in an experiment file: `metric: value`, such as `lost_sessions: 0` or
+    /// `time_to_ready.median: "<= baseline + 20%"`. A value without a sign is exact for a count, the least
+    /// for the availability, and the most for everything else.
+    ///
+    /// # Errors
+    /// When the metric is unknown or the value is not one for it.
+    pub fn from_entry(metric: &str, value: &str) -> Result<Self, GateError> {
+        let (name, value) = (metric.trim(), value.trim());
+        let signed = value.starts_with(['<', '>', '=']);
+        let compares = value.starts_with(BASELINE);
+        let known = find_metric(name).map_err(|problem| GateError {
+            text: format!("{name}: {value}"),
+            problem,
+        })?;
+        let sign = match known {
+            _ if signed => "",
+            Metric::Count(_) if !compares => "== ",
+            Metric::Availability => ">= ",
+            Metric::Count(_)
+            | Metric::ErrorRate(_)
+            | Metric::Latency(_, _)
+            | Metric::Time(_, _) => "<= ",
+        };
+        Self::try_from(format!("{name} {sign}{value}"))
+    }
+}
+
+fn find_metric(name: &str) -> Result<Metric, String> {
+    let names = || METRICS.into_iter().map(|(known, _)| known);
+    if let Some((_, metric)) = METRICS.into_iter().find(|(known, _)| *known == name) {
+        return Ok(metric);
+    }
+    let begun: Vec<&str> = names()
+        .filter(|known| {
+            let rest = known.strip_prefix(name);
+            !name.is_empty() && rest.is_some_and(|rest| rest.starts_with('.'))
+        })
+        .collect();
+    if !begun.is_empty() {
+        return Err(format!(
+            "'{name}' is not a metric by itself: write {}",
+            begun.join(", ")
+        ));
+    }
+    // A few slips of the finger, not another word.
+    let nearest = names()
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(edits, known)| *edits <= 1 + known.len() / 4)
+        .min();
+    Err(match nearest {
+        Some((_, nearest)) => format!("'{name}' is not a metric: did you mean {nearest}?"),
+        None => {
+            let all: Vec<&str> = names().collect();
+            format!("'{name}' is not a metric; there are {}", all.join(", "))
+        }
+    })
+}
+
+fn read_demand(metric: Metric, relation: Relation, text: &str) -> Result<Demand, String> {
+    let Some(terms) = text.strip_prefix(BASELINE) else {
+        return Ok(Demand::Bound(relation, parse_bound(metric, text)?));
+    };
+    let more_is_better = metric == Metric::Availability;
+    let (wanted, sign, example) = if more_is_better {
+        (Relation::AtLeast, '-', ">= baseline - 1%")
+    } else {
+        (Relation::AtMost, '+', "<= baseline")
+    };
+    if relation != wanted {
+        return Err(format!("no worse than the baseline is written '{example}'"));
+    }
+    match metric {
+        Metric::Time(_, Stat::P95 | Stat::Max) => Err(
+            "only medians are compared with a baseline, since only their difference has an interval: write \
+             .median"
+                .to_owned(),
+        ),
+        Metric::Time(_, Stat::Median)
+        | Metric::Latency(_, _)
+        | Metric::Count(_)
+        | Metric::ErrorRate(_)
+        | Metric::Availability => Ok(Demand::NoWorse(read_allowance(metric, sign, terms)?)),
+    }
+}
+
+/// What stands behind `baseline`. What is written is all that is allowed; without a word, the defaults.
+fn read_allowance(metric: Metric, sign: char, terms: &str) -> Result<Allowance, String> {
+    let is_time = matches!(metric.unit(), Unit::Ms | Unit::Seconds);
+    let example = match (is_time, sign) {
+        (true, _) => "baseline + 20% + 100ms",
+        (false, '-') => "baseline - 1%",
+        (false, _) => "baseline + 1%",
+    };
+    let wrong = || format!("'baseline{terms}' is not a bound for it: write such as '{example}'");
+    if terms.trim().is_empty() {
+        return Ok(default_allowance(metric));
+    }
+    let terms = terms.trim_start().strip_prefix(sign).ok_or_else(wrong)?;
+    let (mut percent, mut time) = (None, None);
+    for term in terms.split(sign).map(str::trim) {
+        let twice = match term.strip_suffix('%') {
+            Some(number) => {
+                let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+                if !(number >= 0.0 && number.is_finite()) || !is_time && number > 100.0 {
+                    return Err(wrong());
+                }
+                percent.replace(number / 100.0).is_some()
+            }
+            None if is_time => time.replace(parse_bound(metric, term)?).is_some(),
+            None => return Err(wrong()),
+        };
+        if twice {
+            return Err(wrong());
+        }
+    }
+    Ok(if is_time {
+        Allowance {
+            relative: percent.unwrap_or(0.0),
+            absolute: time.unwrap_or(0.0),
+        }
+    } else {
+        // Of shares a percentage is meant as points: 20 % of next to nothing is nothing.
+        Allowance {
+            relative: 0.0,
+            absolute: percent.unwrap_or(0.0),
+        }
+    })
+}
+
+const fn default_allowance(metric: Metric) -> Allowance {
+    let (relative, absolute) = match metric.unit() {
+        Unit::Ms => (DEFAULT_RELATIVE, DEFAULT_MS),
+        Unit::Seconds => (DEFAULT_RELATIVE, DEFAULT_MS / 1_000.0),
+        Unit::Share => (0.0, DEFAULT_POINTS),
+        // What is safe is not allowed to become a little less so.
+        Unit::Count => (0.0, 0.0),
+    };
+    Allowance { relative, absolute }
+}
+
+fn parse_bound(metric: Metric, text: &str) -> Result<f64, String> {
+    let wrong = |hint: &str| format!("'{text}' is not a bound for it: write {hint}");
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let span = || text.parse::<Span>().map_err(|error| error.to_string());
+    match metric.unit() {
+        Unit::Count => number(text)
+            .filter(|count| *count >= 0.0 && count.fract() == 0.0)
+            .ok_or_else(|| wrong("a count such as 0")),
+        // A share above one would hold whatever happens: most likely its % was forgotten.
+        Unit::Share => match text.strip_suffix('%') {
+            Some(percent) => number(percent).map(|percent| percent / 100.0),
+            None => number(text),
+        }
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| wrong("a share such as 0.001 or 0.1%")),
+        Unit::Seconds => span().map(Span::as_secs),
+        Unit::Ms => span().map(Span::as_ms),
+    }
+}

@@ -1,0 +1,104 @@
+//! Counts: what was found, what may be, and out of how many.
+
+use super::metric::Count;
+use crate::analysis::{self, ArmAnalysis, TrialAnalysis};
+
+/// What a count found, and what it may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::verdict) struct Tally {
+    /// For certain.
+    pub(in crate::verdict) found: u64,
+    /// At most, if everything undecided counts.
+    pub(in crate::verdict) most: u64,
+    /// How many there were to be counted.
+    pub(in crate::verdict) out_of: u64,
+    /// How many of those gave no answer.
+    pub(in crate::verdict) undecided: u64,
+}
+
+impl Tally {
+    /// Over all trials with a fault that count.
+    pub(in crate::verdict) fn of(count: Count, arm: &ArmAnalysis) -> Self {
+        arm.faulted()
+            .map(|trial| count.of(trial))
+            .fold(Self::default(), Self::plus)
+    }
+
+    /// A server may answer with counters that add up to more than can be counted.
+    pub(in crate::verdict) const fn plus(self, other: Self) -> Self {
+        Self {
+            found: self.found.saturating_add(other.found),
+            most: self.most.saturating_add(other.most),
+            out_of: self.out_of.saturating_add(other.out_of),
+            undecided: self.undecided.saturating_add(other.undecided),
+        }
+    }
+
+    /// For people.
+    pub(in crate::verdict) fn show(self, count: Count) -> String {
+        let Self { found, out_of, .. } = self;
+        if count.is_part_of_the_whole() {
+            format!("{found} of {out_of}")
+        } else {
+            format!("{found} beside {out_of} acknowledged")
+        }
+    }
+}
+
+impl Count {
+    pub(in crate::verdict) fn of(self, trial: &TrialAnalysis) -> Tally {
+        let (sessions, writes) = (&trial.sessions, &trial.writes);
+        let undecided = sessions.undecided;
+        let of_sessions = |found: u64| Tally {
+            found,
+            most: found.saturating_add(undecided),
+            out_of: sessions.acknowledged,
+            undecided,
+        };
+        // How many writes the undecided sessions hold, and how many logged-out ones went unanswered with
+        // them, nobody counted.
+        let uncounted = |found: u64, out_of: u64| Tally {
+            found,
+            most: if undecided > 0 { u64::MAX } else { found },
+            out_of,
+            undecided,
+        };
+        match self {
+            Self::LostSessions => of_sessions(sessions.lost),
+            Self::ResetSessions => of_sessions(sessions.reset),
+            Self::WrongIdentity => of_sessions(sessions.wrong_identity),
+            Self::ZombieSessions => uncounted(sessions.zombie, sessions.logged_out),
+            Self::LostWrites => uncounted(writes.lost, writes.acknowledged),
+            Self::DuplicatedWrites => uncounted(writes.duplicated, writes.acknowledged),
+            Self::PhantomWrites => uncounted(writes.phantom, writes.acknowledged),
+            Self::Unrecovered => {
+                let (found, most) = match trial.chain.ready {
+                    // Back and gone again is not back.
+                    Some(analysis::Time::At { .. }) if trial.died_again => (1, 1),
+                    Some(analysis::Time::At { .. }) => (0, 0),
+                    Some(analysis::Time::Beyond { .. }) => (1, 1),
+                    None => (0, 1),
+                };
+                Tally {
+                    found,
+                    most,
+                    out_of: 1,
+                    undecided: most - found,
+                }
+            }
+        }
+    }
+
+    /// Whether what is found was part of what there was to be counted.
+    const fn is_part_of_the_whole(self) -> bool {
+        match self {
+            Self::LostSessions
+            | Self::ResetSessions
+            | Self::WrongIdentity
+            | Self::LostWrites
+            | Self::ZombieSessions
+            | Self::Unrecovered => true,
+            Self::DuplicatedWrites | Self::PhantomWrites => false,
+        }
+    }
+}
