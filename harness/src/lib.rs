@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod clock;
 pub mod console;
+pub mod endpoint;
 pub mod engine;
 pub mod load;
 pub mod machine;

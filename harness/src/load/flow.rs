@@ -201,6 +201,7 @@ mod tests {
             status,
             boot: None,
             cookies: &cookies,
+            headers: &[],
             body: body.as_bytes(),
             unframed: false,
         };

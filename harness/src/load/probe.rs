@@ -5,11 +5,9 @@
 //! that the error of the measure is known and in proportion. A probe that is left waiting does not blind
 //! it: further ones are made meanwhile.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,10 +18,12 @@ use comeback_core::plan::Load;
 use comeback_core::units::{Elapsed, Span};
 
 use super::client::Waits;
-use super::connection::{Broken, Connection, Scratch};
+use super::connection::{Broken, Dialer, Scratch};
 use super::flow::{Flow, Judgement, Session};
 use super::pacer::Pacer;
+use super::wire::Wanted;
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
 
 /// The shortest pause between two probes; a refused connection costs some 40 µs of processor time.
 const SHORTEST_PAUSE: Span = Span::from_us(200);
@@ -41,10 +41,12 @@ const PROBE_CLIENT: u32 = u32::MAX;
 pub struct ProbeSetup<'a> {
     /// The traffic: its login, or its only request, is what must be answered correctly.
     pub load: &'a Load,
-    /// The target's port on 127.0.0.1.
-    pub port: u16,
+    /// Where the target is reached.
+    pub endpoint: &'a Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<&'a str>,
+    /// Further headers that the workload reads, by their names in lower case.
+    pub headers: Vec<String>,
     /// What the process before the fault called itself, if it said so.
     pub old_boot: Option<BootId>,
     /// T0.
@@ -58,6 +60,7 @@ pub struct ProbeSetup<'a> {
 pub struct Probe<'a> {
     setup: ProbeSetup<'a>,
     flow: Flow,
+    dialer: Dialer,
     scratch: Scratch,
     pacer: Pacer,
     seen: RefCell<Seen>,
@@ -127,8 +130,13 @@ impl<'a> Probe<'a> {
     /// # Errors
     /// When the kernel has no timer for it.
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
+        let wanted = Wanted {
+            boot: setup.boot_header.map(str::to_owned),
+            headers: setup.headers.clone(),
+        };
         Ok(Self {
-            flow: Flow::new(&setup.load.workload, setup.port),
+            flow: Flow::new(&setup.load.workload, setup.endpoint.port),
+            dialer: Dialer::new(setup.endpoint.clone(), wanted),
             setup,
             scratch: Scratch::new(),
             pacer: Pacer::new()?,
@@ -256,17 +264,18 @@ impl<'a> Probe<'a> {
 
     async fn connect_and_ask(&self) -> Result<(Elapsed, Option<BootId>), Failure> {
         let clock = self.setup.clock;
-        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port));
-        let boot_header = self.setup.boot_header.map(Rc::from);
         let limit: Duration = self.setup.load.timeout.into();
         let waits = Waits::default();
-        let opened = tokio::time::timeout(limit, Connection::open(to, boot_header, &waits)).await;
-        let mut connection = match opened {
+        let accepted = Cell::new(false);
+        let opening = self.dialer.open(&waits, || {
+            accepted.set(true);
+            self.note_accepted(clock.now());
+        });
+        let mut connection = match tokio::time::timeout(limit, opening).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(broken)) => return Err(failed(broken.class, false)),
-            Err(_) => return Err(failed(ErrorClass::ConnectTimeout, false)),
+            Ok(Err(broken)) => return Err(failed(broken.class, accepted.get())),
+            Err(_) => return Err(failed(ErrorClass::ConnectTimeout, accepted.get())),
         };
-        self.note_accepted(clock.now());
         let step = if self.flow.has_sessions() {
             Step::Login
         } else {

@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use comeback_core::event::Exit;
@@ -13,11 +12,12 @@ use comeback_core::ids::BootId;
 use comeback_core::plan::{Readiness, ReadyProbe};
 use comeback_core::units::{Elapsed, Span};
 use reqwest::{Client, redirect};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::hints;
 use super::process::Process;
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
 
 /// The first pause between two tries; it doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -103,14 +103,14 @@ enum Ended {
     TooLate,
 }
 
-/// Asks a target on 127.0.0.1 until it is up; `boot_header` names the header with its boot id.
+/// Asks a target until it is up; `boot_header` names the header with its boot id.
 ///
 /// # Errors
 /// As soon as it ends, or when its time is over (it counts from its execution), with what was seen.
 pub async fn wait_until_ready(
     process: &mut Process,
     readiness: &Readiness,
-    port: u16,
+    endpoint: &Endpoint,
     boot_header: Option<&str>,
     clock: Clock,
 ) -> Result<Ready, NotReady> {
@@ -123,10 +123,10 @@ pub async fn wait_until_ready(
     let answered = async {
         let boot = match &readiness.probe {
             ReadyProbe::Http(path) => {
-                let asker = HttpAsker::new(port, path, boot_header)?;
+                let asker = HttpAsker::new(endpoint, path, boot_header)?;
                 ask_until_up(&mut last, |within| asker.ask(within)).await
             }
-            ReadyProbe::Tcp => ask_until_up(&mut last, |within| connect(port, within)).await,
+            ReadyProbe::Tcp => ask_until_up(&mut last, |within| connect(endpoint, within)).await,
             ReadyProbe::Log(_) => {
                 line.await;
                 None
@@ -150,17 +150,17 @@ pub async fn wait_until_ready(
         }),
         Ended::TooLate => Err(NotReady::TooLate {
             within: readiness.within,
-            asked: describe(&readiness.probe, port),
+            asked: describe(&readiness.probe, endpoint),
             last,
-            hint: hints::from_sockets(process, port),
+            hint: hints::from_sockets(process, endpoint),
         }),
     }
 }
 
-fn describe(probe: &ReadyProbe, port: u16) -> String {
+fn describe(probe: &ReadyProbe, endpoint: &Endpoint) -> String {
     match probe {
-        ReadyProbe::Http(path) => format!("GET {path} on port {port}"),
-        ReadyProbe::Tcp => format!("a connection to port {port}"),
+        ReadyProbe::Http(path) => format!("GET {path} on {endpoint}"),
+        ReadyProbe::Tcp => format!("a connection to {endpoint}"),
         ReadyProbe::Log(text) => format!("a line with '{text}'"),
     }
 }
@@ -192,10 +192,15 @@ async fn ask_until_up<F: Future<Output = Seen>>(
     }
 }
 
-async fn connect(port: u16, within: Duration) -> Seen {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    match tokio::time::timeout(within, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Seen::Up(None),
+async fn connect(endpoint: &Endpoint, within: Duration) -> Seen {
+    let connecting = async {
+        match &endpoint.socket {
+            None => TcpStream::connect(endpoint.tcp_address()).await.map(drop),
+            Some(path) => UnixStream::connect(path).await.map(drop),
+        }
+    };
+    match tokio::time::timeout(within, connecting).await {
+        Ok(Ok(())) => Seen::Up(None),
         Ok(Err(error)) => Seen::Not(error.to_string()),
         Err(_) => Seen::NothingInTime,
     }
@@ -209,17 +214,19 @@ struct HttpAsker {
 }
 
 impl HttpAsker {
-    fn new(port: u16, path: &str, boot_header: Option<&str>) -> io::Result<Self> {
-        let client = Client::builder()
+    fn new(endpoint: &Endpoint, path: &str, boot_header: Option<&str>) -> io::Result<Self> {
+        let mut client = Client::builder()
             .no_proxy()
             .pool_max_idle_per_host(0)
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(io::Error::other)?;
+            .redirect(redirect::Policy::none());
+        if let Some(path) = &endpoint.socket {
+            client = client.unix_socket(path.as_path());
+        }
+        let client = client.build().map_err(io::Error::other)?;
         let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self {
             client,
-            url: format!("http://127.0.0.1:{port}{slash}{path}"),
+            url: format!("http://127.0.0.1:{}{slash}{path}", endpoint.port),
             boot_header: boot_header.map(str::to_owned),
         })
     }
