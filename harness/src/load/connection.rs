@@ -12,7 +12,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use comeback_core::operation::ErrorClass;
+use comeback_core::plan::Protocol;
 
+use self::reading::Wire;
 use self::stream::Stream;
 use super::client::Waits;
 use super::socket::{Plain, class_of_connect};
@@ -45,14 +47,20 @@ pub(super) struct Broken {
 #[derive(Debug)]
 pub(super) struct Dialer {
     endpoint: Endpoint,
+    wire: Wire,
     wanted: Rc<Wanted>,
 }
 
 impl Dialer {
     /// Connections to `endpoint`, whose replies are read for what is `wanted`.
     pub(super) fn new(endpoint: Endpoint, wanted: Wanted) -> Self {
+        let wire = match endpoint.protocol {
+            Protocol::Http | Protocol::Https | Protocol::Http2 | Protocol::H2c => Wire::Http,
+            Protocol::Redis => Wire::Redis,
+        };
         Self {
             endpoint,
+            wire,
             wanted: Rc::new(wanted),
         }
     }
@@ -74,7 +82,7 @@ impl Dialer {
         };
         accepted();
         Ok(Connection {
-            stream: Stream::new(plain),
+            stream: Stream::new(plain, self.wire),
             wanted: Rc::clone(&self.wanted),
         })
     }

@@ -1,7 +1,10 @@
-//! HTTP/1.1 replies as bytes: where one ends, and what it says. Pure: no sockets, no clock.
+//! Replies as bytes: where one ends, and what it says. Pure: no sockets, no clock. HTTP/1.1 is here, Redis
+//! in [`resp`].
 //!
 //! Called by `connection` for each piece that arrives. Memory is bounded whatever a server
 //! sends: a head of at most [`MAX_HEAD`], of the body the first [`KEPT_BODY`].
+
+pub mod resp;
 
 use std::mem::MaybeUninit;
 
@@ -149,6 +152,19 @@ impl Wanted {
 }
 
 impl Head {
+    /// What a reply in a protocol without headers comes to.
+    pub(super) const fn without_headers(status: u16) -> Self {
+        Self {
+            status,
+            length: 0,
+            framing: Framing::Length(0),
+            keep_alive: true,
+            boot: None,
+            cookies: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
     /// Keeps a header that was asked for; costs nothing when none are.
     pub(super) fn keep_wanted(&mut self, name: &str, value: &[u8], wanted: &Wanted) {
         for asked in &wanted.headers {

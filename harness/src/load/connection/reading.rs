@@ -1,6 +1,16 @@
 //! A reply on its way in: pieces as they arrive, until it is whole or cut off. Pure, like `wire`.
 
+use super::super::wire::resp::RespReader;
 use super::super::wire::{BodyReader, Framing, Head, Malformed, Wanted, parse_head};
+
+/// What bytes mean on a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wire {
+    /// HTTP/1.1.
+    Http,
+    /// RESP2.
+    Redis,
+}
 
 /// How far a reply has come.
 pub(super) enum Progress<'a> {
@@ -15,6 +25,54 @@ pub(super) enum Progress<'a> {
         /// Nothing follows that nobody asked for.
         reusable: bool,
     },
+}
+
+/// A reply on its way in, in either protocol.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Http(HttpReading),
+    Redis(RespReader),
+}
+
+impl Reading {
+    /// A reply that has not begun.
+    pub(super) fn of(wire: Wire) -> Self {
+        match wire {
+            Wire::Http => Self::Http(HttpReading::default()),
+            Wire::Redis => Self::Redis(RespReader::default()),
+        }
+    }
+
+    /// Takes what arrived.
+    pub(super) fn absorb<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        wanted: &Wanted,
+    ) -> Result<Progress<'a>, Malformed> {
+        match self {
+            Self::Http(reading) => reading.absorb(bytes, wanted),
+            Self::Redis(reader) => {
+                let used = reader.feed(bytes)?;
+                Ok(if reader.is_done() {
+                    Progress::Whole {
+                        head: Head::without_headers(reader.status()),
+                        body: reader.body(),
+                        reusable: used == bytes.len(),
+                    }
+                } else {
+                    Progress::More
+                })
+            }
+        }
+    }
+
+    /// The connection ended.
+    pub(super) fn end(&mut self) -> Result<Progress<'_>, Malformed> {
+        match self {
+            Self::Http(reading) => reading.end(),
+            Self::Redis(_) => Ok(Progress::CutOff),
+        }
+    }
 }
 
 /// An HTTP/1.1 reply on its way in.

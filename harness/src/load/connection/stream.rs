@@ -1,4 +1,4 @@
-//! A connection on which requests and replies are bytes of ours: HTTP/1.1.
+//! A connection on which requests and replies are bytes of ours: HTTP/1.1, or RESP2.
 
 use std::io;
 use std::pin::Pin;
@@ -10,18 +10,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::super::client::Waits;
 use super::super::socket::Plain;
 use super::super::wire::{Framing, Malformed, Reply, Wanted};
-use super::reading::{HttpReading, Progress};
+use super::reading::{Progress, Reading, Wire};
 use super::{Broken, Expired, Scratch, broken};
 
 /// A stream that carries one request at a time.
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: Plain,
+    wire: Wire,
 }
 
 impl Stream {
-    pub(super) const fn new(socket: Plain) -> Self {
-        Self { socket }
+    pub(super) const fn new(socket: Plain, wire: Wire) -> Self {
+        Self { socket, wire }
     }
 
     pub(super) fn is_stale(&mut self, scratch: &Scratch) -> bool {
@@ -37,7 +38,7 @@ impl Stream {
         judge: impl FnOnce(&Reply) -> R,
     ) -> Result<(R, bool), Broken> {
         self.send(request, waits).await?;
-        let mut reading = HttpReading::default();
+        let mut reading = Reading::of(self.wire);
         let mut judge = Some(judge);
         loop {
             let count = match waits
