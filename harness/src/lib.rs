@@ -16,4 +16,5 @@ pub mod load;
 pub mod machine;
 pub mod record;
 pub mod supervise;
+pub mod tls;
 pub mod watched;

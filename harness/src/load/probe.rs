@@ -128,7 +128,7 @@ impl<'a> Probe<'a> {
     /// A probe; nothing is sent yet.
     ///
     /// # Errors
-    /// When the kernel has no timer for it.
+    /// When the kernel has no timer for it, or TLS cannot be had.
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
         let wanted = Wanted {
             boot: setup.boot_header.map(str::to_owned),
@@ -136,7 +136,7 @@ impl<'a> Probe<'a> {
         };
         Ok(Self {
             flow: Flow::new(&setup.load.workload, setup.endpoint.port),
-            dialer: Dialer::new(setup.endpoint.clone(), wanted),
+            dialer: Dialer::new(setup.endpoint.clone(), wanted)?,
             setup,
             scratch: Scratch::new(),
             pacer: Pacer::new()?,
@@ -246,7 +246,7 @@ impl<'a> Probe<'a> {
             }
             Err(Failure::Harness) => {
                 return Err(ProbeError::Harness(io::Error::other(
-                    "the probe got no descriptor or local port",
+                    "the probe got no descriptor or local port, or its request cannot be told in the target's protocol",
                 )));
             }
         };

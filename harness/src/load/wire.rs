@@ -15,7 +15,7 @@ pub const MAX_HEAD: usize = 64 * 1024;
 /// How much of a body is kept for the oracle; the rest is counted and dropped.
 pub const KEPT_BODY: usize = 64 * 1024;
 /// Headers in one reply; as many as common servers accept in a request.
-const MAX_HEADERS: usize = 100;
+pub(super) const MAX_HEADERS: usize = 100;
 /// The longest chunk-size line: 16 hex digits and room for an extension.
 const MAX_CHUNK_LINE: usize = 256;
 
@@ -318,7 +318,8 @@ impl BodyReader {
     }
 }
 
-fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends what there is room for.
+pub(super) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
     let room = KEPT_BODY - kept.len();
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }

@@ -48,7 +48,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    fn dialer(&self) -> Dialer {
+    fn dialer(&self) -> io::Result<Dialer> {
         let wanted = Wanted {
             boot: self.boot_header.clone(),
             headers: self.headers.clone(),
@@ -106,7 +106,7 @@ impl Worker {
             trial: setup.trial,
             clock: setup.clock,
             flow: Flow::new(&setup.load.workload, setup.endpoint.port),
-            dialer: setup.dialer(),
+            dialer: setup.dialer()?,
             timeout: setup.load.timeout,
             scratch: Scratch::new(),
             done: RefCell::default(),

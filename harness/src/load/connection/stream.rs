@@ -8,7 +8,7 @@ use comeback_core::operation::ErrorClass;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::client::Waits;
-use super::super::socket::Plain;
+use super::super::socket::Socket;
 use super::super::wire::{Framing, Malformed, Reply, Wanted};
 use super::reading::{Progress, Reading, Wire};
 use super::{Broken, Expired, Scratch, broken};
@@ -16,12 +16,12 @@ use super::{Broken, Expired, Scratch, broken};
 /// A stream that carries one request at a time.
 #[derive(Debug)]
 pub(super) struct Stream {
-    socket: Plain,
+    socket: Socket,
     wire: Wire,
 }
 
 impl Stream {
-    pub(super) const fn new(socket: Plain, wire: Wire) -> Self {
+    pub(super) const fn new(socket: Socket, wire: Wire) -> Self {
         Self { socket, wire }
     }
 
@@ -46,7 +46,7 @@ impl Stream {
                 .await
             {
                 Err(Expired) => return Err(broken(ErrorClass::ResponseTimeout, true)),
-                Ok(Err(_)) => return Err(broken(ErrorClass::Reset, true)),
+                Ok(Err(error)) => return Err(broken(class_of_read(&error), true)),
                 Ok(Ok(count)) => count,
             };
             let scratch = scratch.0.borrow();
@@ -81,6 +81,7 @@ impl Stream {
     }
 
     async fn send(&mut self, request: &[u8], waits: &Waits) -> Result<(), Broken> {
+        let before = self.socket.left(0);
         let mut at = 0;
         while at < request.len() {
             let written = waits
@@ -88,18 +89,38 @@ impl Stream {
                 .await;
             match written {
                 Ok(Ok(count)) => at += count,
-                Ok(Err(_)) => return Err(cut_off(at)),
-                Err(Expired) => return Err(broken(ErrorClass::ResponseTimeout, at > 0)),
+                Ok(Err(_)) => return Err(self.cut_off(before, at)),
+                Err(Expired) => {
+                    let sent = self.socket.left(at) > before;
+                    return Err(broken(ErrorClass::ResponseTimeout, sent));
+                }
             }
         }
-        Ok(())
+        let mut flush = |cx: &mut Context| Pin::new(&mut self.socket).poll_flush(cx);
+        match waits.unless_expired(&mut flush).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(self.cut_off(before, at)),
+            Err(Expired) => {
+                let sent = self.socket.left(at) > before;
+                Err(broken(ErrorClass::ResponseTimeout, sent))
+            }
+        }
+    }
+
+    /// The connection ended while the request was written: before its first byte nothing has happened.
+    fn cut_off(&self, before: u64, given: usize) -> Broken {
+        if self.socket.left(given) > before {
+            broken(ErrorClass::Reset, true)
+        } else {
+            broken(ErrorClass::Refused, false)
+        }
     }
 }
 
 impl Scratch {
     /// Reads what there is; how many bytes. Unlike `try_read` this lets the runtime forget its readiness when
     /// the buffer was not filled, which saves [`Stream::is_stale`] a system call for each operation.
-    fn poll_fill(&self, socket: &mut Plain, cx: &mut Context) -> Poll<io::Result<usize>> {
+    fn poll_fill(&self, socket: &mut Socket, cx: &mut Context) -> Poll<io::Result<usize>> {
         let mut bytes = self.0.borrow_mut();
         let mut buffer = ReadBuf::new(&mut bytes);
         Pin::new(socket)
@@ -108,10 +129,11 @@ impl Scratch {
     }
 }
 
-/// The connection ended while the request was written: before its first byte nothing has happened.
-const fn cut_off(written: usize) -> Broken {
-    match written {
-        0 => broken(ErrorClass::Refused, false),
-        _ => broken(ErrorClass::Reset, true),
+/// What a failed read means: TLS that makes no sense is told apart, and so is the end of an encrypted
+/// stream that was not announced, which may have been cut anywhere.
+fn class_of_read(error: &io::Error) -> ErrorClass {
+    match error.kind() {
+        io::ErrorKind::InvalidData => ErrorClass::Malformed,
+        _ => ErrorClass::Reset,
     }
 }
