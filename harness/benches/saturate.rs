@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use comeback::clock::Clock;
+use comeback::endpoint::Endpoint;
 use comeback::load::{Generator, Setup};
 use comeback_core::ids::{Seed, TrialId};
 use comeback_core::operation::Operation;
-use comeback_core::plan::{Arrivals, Load, Request, Workload};
+use comeback_core::plan::{Arrivals, Load, Protocol, Request, Workload};
 use comeback_core::units::Span;
 
 /// What a run is asked for.
@@ -56,7 +57,7 @@ fn main() {
             floor: 0.9,
         },
         seed: Seed(1),
-        port: args.port,
+        endpoint: Endpoint::tcp(Protocol::Http, args.port),
         boot_header: None,
         clock,
     };

@@ -10,9 +10,11 @@
 pub mod cli;
 pub mod clock;
 pub mod console;
+pub mod endpoint;
 pub mod engine;
 pub mod load;
 pub mod machine;
 pub mod record;
 pub mod supervise;
+pub mod tls;
 pub mod watched;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use comeback::clock::Clock;
+use comeback::endpoint::Endpoint;
 use comeback::supervise::leftovers::find_abandoned;
 use comeback::supervise::ownership::{listeners, listening_addresses};
 use comeback::supervise::ports::free_port;
@@ -18,7 +19,7 @@ use comeback::supervise::tag::RunTag;
 use comeback::supervise::warden::Warden;
 use comeback_core::event::Exit;
 use comeback_core::ids::{BootId, Incarnation, TrialId};
-use comeback_core::plan::{Readiness, ReadyProbe, Signal, Stop, Target};
+use comeback_core::plan::{Protocol, Readiness, ReadyProbe, Signal, Stop, Target};
 use comeback_core::units::Span;
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -58,6 +59,10 @@ impl Bench {
             clock: Clock::start(),
             port: free_port().unwrap(),
         }
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::tcp(Protocol::Http, self.port)
     }
 
     fn log(&self) -> PathBuf {
@@ -103,7 +108,8 @@ impl Bench {
         };
         let mut process = self.try_spawn(&target, 0).unwrap();
         let header = Some("x-boot-id");
-        let ready = wait_until_ready(&mut process, &target.ready, self.port, header, self.clock);
+        let endpoint = self.endpoint();
+        let ready = wait_until_ready(&mut process, &target.ready, &endpoint, header, self.clock);
         let ready = ready.await;
         (process, ready)
     }
@@ -126,7 +132,7 @@ fn target(words: &[&str]) -> Target {
             grace: Span::from_secs(5),
         },
         restart_after: Span::ZERO,
-        protocol: comeback_core::plan::Protocol::Http,
+        protocol: Protocol::Http,
         socket: None,
         boot_header: None,
     }
@@ -488,9 +494,10 @@ async fn the_port_is_kept_across_restarts_and_its_owner_known() {
     for incarnation in 0..3 {
         let target = target(&server("{port}"));
         let mut process = bench.try_spawn(&target, incarnation).unwrap();
-        let ready = wait_until_ready(&mut process, &target.ready, bench.port, None, bench.clock);
+        let endpoint = bench.endpoint();
+        let ready = wait_until_ready(&mut process, &target.ready, &endpoint, None, bench.clock);
         soon(ready).await.unwrap();
-        let owners = listeners(bench.port, &bench.tag).unwrap();
+        let owners = listeners(&bench.endpoint(), &bench.tag).unwrap();
         assert_eq!(owners.len(), 1, "{owners:?}");
         assert_eq!(owners[0].pid, process.pid());
         assert_eq!(owners[0].trial, Some(TrialId(5)));
@@ -501,7 +508,7 @@ async fn the_port_is_kept_across_restarts_and_its_owner_known() {
         process.signal_group(Signal::Kill).unwrap();
         soon(process.exited()).await.unwrap();
         soon(process.clear_group()).await.unwrap();
-        assert!(listeners(bench.port, &bench.tag).unwrap().is_empty());
+        assert!(listeners(&bench.endpoint(), &bench.tag).unwrap().is_empty());
         assert_ne!(previous.replace(process.pid()), Some(process.pid()));
     }
 }
@@ -513,7 +520,7 @@ async fn an_owner_that_overwrote_its_environment_is_known_to_be_of_its_start() {
     let words = ["python3", "-c", &script, "{port}"];
     let (process, ready) = soon(bench.ready(&words, ReadyProbe::Tcp, 20_000)).await;
     ready.unwrap();
-    let owners = listeners(bench.port, &bench.tag).unwrap();
+    let owners = listeners(&bench.endpoint(), &bench.tag).unwrap();
     assert_eq!(owners.len(), 1);
     assert_eq!(owners[0].incarnation, Some(process.incarnation()));
 }

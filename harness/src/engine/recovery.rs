@@ -32,7 +32,7 @@ pub(super) async fn run(
     *process = trial.launch(incarnation).map_err(Early::Target)?;
     let probe = Probe::new(ProbeSetup {
         load: &trial.plan.load,
-        port: trial.port,
+        endpoint: &trial.endpoint,
         boot_header: target.boot_header.as_deref(),
         old_boot: boot,
         since: fallen.at,
@@ -96,20 +96,21 @@ async fn watch(
 
 /// The process of this incarnation that holds the listening socket, or why it is not (only) that.
 pub(super) fn owner_of(trial: &Trial<'_>, incarnation: Incarnation) -> Result<i32, String> {
-    let owners = ownership::listeners(trial.port, &trial.site.tag)
-        .map_err(|error| format!("the owner of port {} is unknown: {error}", trial.port))?;
+    let endpoint = &trial.endpoint;
+    let owners = ownership::listeners(endpoint, &trial.site.tag)
+        .map_err(|error| format!("the owner of {endpoint} is unknown: {error}"))?;
     let own = |owner: &&ownership::Owner| {
         owner.trial == Some(trial.planned.id) && owner.incarnation == Some(incarnation)
     };
     if let Some(other) = owners.iter().find(|owner| !own(owner)) {
         return Err(format!(
-            "port {} is held by process {}, not a new one",
-            trial.port, other.pid
+            "{endpoint} is held by process {}, not a new one",
+            other.pid
         ));
     }
     match owners.first() {
         Some(owner) => Ok(owner.pid),
-        None => Err(format!("nobody holds port {}", trial.port)),
+        None => Err(format!("nobody holds {endpoint}")),
     }
 }
 

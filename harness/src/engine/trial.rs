@@ -15,13 +15,16 @@ use comeback_core::units::{Elapsed, Span};
 
 use super::recovery::{self, Fallen};
 use super::{EngineError, Site};
+use crate::endpoint::Endpoint;
 use crate::load::{Generator, Setup};
 use crate::supervise::ports;
-use crate::supervise::process::{Launch, Process, StartError};
+use crate::supervise::process::{Launch, Process, StartError, resolve_endpoint};
 use crate::supervise::readiness::wait_until_ready;
 
 /// How long the final look at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
+/// There is one target in each trial.
+const REPLICA: u32 = 0;
 /// Between two tries to open the sessions that could not be opened.
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Between the command to begin the load and its first possible arrival.
@@ -33,8 +36,8 @@ pub(super) struct Trial<'a> {
     pub(super) arm: &'a Arm,
     pub(super) planned: PlannedTrial,
     pub(super) site: &'a Site,
-    pub(super) port: u16,
-    data: PathBuf,
+    pub(super) endpoint: Endpoint,
+    data: &'a Path,
 }
 
 /// Why a trial ended before its time.
@@ -61,22 +64,29 @@ pub(super) async fn run(
     let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
     std::fs::create_dir_all(&data).map_err(|cause| folder_error("create", &data, cause))?;
     let port = ports::free_port().map_err(EngineError::Port)?;
-    let trial = Trial {
-        plan,
-        arm,
-        planned,
-        site,
-        port,
-        data,
-    };
-    trial.record(EventKind::TrialStarted {
+    let record = |kind| site.recorder.event(Some(planned.id), kind);
+    record(EventKind::TrialStarted {
         arm: planned.arm,
         control: planned.is_control(),
     });
-    let complete = match trial.run_phases().await {
+    let ended = match resolve_endpoint(&arm.target, port, &data, REPLICA) {
+        Ok(endpoint) => {
+            let trial = Trial {
+                plan,
+                arm,
+                planned,
+                site,
+                endpoint,
+                data: &data,
+            };
+            trial.run_phases().await
+        }
+        Err(error) => Err(Early::Target(start_failed(Incarnation(0), &error))),
+    };
+    let complete = match ended {
         Ok(()) => true,
         Err(Early::Target(kind)) => {
-            trial.record(kind);
+            record(kind);
             false
         }
         Err(Early::Engine(error)) => return Err(error),
@@ -84,11 +94,10 @@ pub(super) async fn run(
     let left = site.tag.kill_all();
     // A trial that ended early never came to its own stop: what it left is no finding.
     if complete && !left.is_empty() {
-        trial.record(EventKind::LeftBehind { pids: left });
+        record(EventKind::LeftBehind { pids: left });
     }
-    std::fs::remove_dir_all(&trial.data)
-        .map_err(|cause| folder_error("remove", &trial.data, cause))?;
-    trial.record(EventKind::TrialEnded);
+    std::fs::remove_dir_all(&data).map_err(|cause| folder_error("remove", &data, cause))?;
+    record(EventKind::TrialEnded);
     Ok(())
 }
 
@@ -146,7 +155,8 @@ impl Trial<'_> {
         let mut process = self.launch(incarnation).map_err(Early::Target)?;
         let ready = &self.arm.target.ready;
         let boot_header = self.arm.target.boot_header.as_deref();
-        match wait_until_ready(&mut process, ready, self.port, boot_header, self.site.clock).await {
+        let clock = self.site.clock;
+        match wait_until_ready(&mut process, ready, &self.endpoint, boot_header, clock).await {
             Ok(ready) => {
                 if ready.boot.is_none() {
                     self.check_attribution(incarnation)?;
@@ -180,9 +190,9 @@ impl Trial<'_> {
     pub(super) fn launch(&self, incarnation: Incarnation) -> Result<Process, EventKind> {
         let started = Process::spawn(Launch {
             target: &self.arm.target,
-            port: self.port,
-            data: &self.data,
-            replica: 0,
+            port: self.endpoint.port,
+            data: self.data,
+            replica: REPLICA,
             trial: self.planned.id,
             incarnation,
             tag: &self.site.tag,
@@ -200,11 +210,7 @@ impl Trial<'_> {
                 self.site.recorder.event_at(at, Some(self.planned.id), kind);
                 Ok(process)
             }
-            Err(error) => Err(EventKind::TargetStartFailed {
-                incarnation,
-                problem: start_problem(&error),
-                tail: Vec::new(),
-            }),
+            Err(error) => Err(start_failed(incarnation, &error)),
         }
     }
 
@@ -221,7 +227,7 @@ impl Trial<'_> {
             trial: self.planned.id,
             load: self.plan.load.clone(),
             seed: self.planned.load_seed,
-            port: self.port,
+            endpoint: self.endpoint.clone(),
             boot_header: self.arm.target.boot_header.clone(),
             clock: self.site.clock,
         };
@@ -397,7 +403,8 @@ pub(super) fn aborted(reason: String) -> Early {
     Early::Target(EventKind::TrialAborted { reason })
 }
 
-fn start_problem(error: &StartError) -> String {
+/// What to record of a target that could not be started at all.
+fn start_failed(incarnation: Incarnation, error: &StartError) -> EventKind {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -405,7 +412,11 @@ fn start_problem(error: &StartError) -> String {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    text
+    EventKind::TargetStartFailed {
+        incarnation,
+        problem: text,
+        tail: Vec::new(),
+    }
 }
 
 fn folder_error(operation: &'static str, path: &Path, cause: std::io::Error) -> EngineError {

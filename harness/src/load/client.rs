@@ -4,7 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use comeback_core::ids::{ClientId, TrialId};
 use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_core::units::{Elapsed, Span};
 
-use super::connection::{Broken, Connection, Scratch};
+use super::connection::{Broken, Connection, Dialer, Scratch};
 use super::flow::{Flow, Judgement, Next, Session, Turn, User};
 use crate::clock::Clock;
 
@@ -31,8 +30,7 @@ pub(super) struct Shared {
     pub(super) trial: TrialId,
     pub(super) clock: Clock,
     pub(super) flow: Flow,
-    pub(super) to: SocketAddr,
-    pub(super) boot_header: Option<Rc<str>>,
+    pub(super) dialer: Dialer,
     pub(super) timeout: Span,
     pub(super) scratch: Scratch,
     pub(super) done: RefCell<Vec<Operation>>,
@@ -404,7 +402,7 @@ impl Client {
         if clock.now() > latest_start {
             return Err(ErrorClass::Unsent);
         }
-        if let Some(connection) = self.connection.take()
+        if let Some(mut connection) = self.connection.take()
             && !connection.is_stale(&self.shared.scratch)
         {
             return Ok(connection);
@@ -417,8 +415,7 @@ impl Client {
             tokio::time::sleep(pause.into()).await;
         }
         self.waits.start(clock.now() + self.shared.timeout);
-        let boot_header = self.shared.boot_header.clone();
-        let opened = Connection::open(self.shared.to, boot_header, &self.waits).await;
+        let opened = self.shared.dialer.open(&self.waits, || {}).await;
         self.waits.finish();
         opened.map_err(|broken| {
             self.back_off();

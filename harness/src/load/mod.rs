@@ -3,7 +3,8 @@
 //! ```text
 //! worker (a thread, a runtime) ── pacer: waits for the schedule's instants
 //!    └── client × n ── flow: what to send, what a reply means (the oracle)
-//!          └── connection ── wire: where a reply ends
+//!          └── connection ── socket: bytes to the target and back
+//!                         └── wire: where a reply ends
 //! ```
 //! Called by the engine only. Knows sockets and sessions; knows nothing of processes and faults.
 
@@ -12,6 +13,7 @@ mod connection;
 pub mod flow;
 mod pacer;
 pub mod probe;
+mod socket;
 pub mod wire;
 mod worker;
 

@@ -5,11 +5,9 @@
 //! that the error of the measure is known and in proportion. A probe that is left waiting does not blind
 //! it: further ones are made meanwhile.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,10 +18,12 @@ use comeback_core::plan::Load;
 use comeback_core::units::{Elapsed, Span};
 
 use super::client::Waits;
-use super::connection::{Broken, Connection, Scratch};
+use super::connection::{Broken, Connection, Dialer, Scratch};
 use super::flow::{Flow, Judgement, Next, Session, User};
 use super::pacer::Pacer;
+use super::wire::Wanted;
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
 
 /// The shortest pause between two probes; a refused connection costs some 40 µs of processor time.
 const SHORTEST_PAUSE: Span = Span::from_us(200);
@@ -41,8 +41,8 @@ const PROBE_CLIENT: u32 = u32::MAX;
 pub struct ProbeSetup<'a> {
     /// The traffic: its login, or its only request, is what must be answered correctly.
     pub load: &'a Load,
-    /// The target's port on 127.0.0.1.
-    pub port: u16,
+    /// Where the target is reached.
+    pub endpoint: &'a Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<&'a str>,
     /// What the process before the fault called itself, if it said so.
@@ -58,6 +58,7 @@ pub struct ProbeSetup<'a> {
 pub struct Probe<'a> {
     setup: ProbeSetup<'a>,
     flow: Flow,
+    dialer: Dialer,
     scratch: Scratch,
     pacer: Pacer,
     seen: RefCell<Seen>,
@@ -125,10 +126,17 @@ impl<'a> Probe<'a> {
     /// A probe; nothing is sent yet.
     ///
     /// # Errors
-    /// When the kernel has no timer for it, or the flow is none.
+    /// When the kernel has no timer for it, TLS cannot be had, or the flow is none.
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
+        let flow =
+            Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let wanted = Wanted {
+            boot: setup.boot_header.map(str::to_owned),
+            headers: flow.headers(),
+        };
         Ok(Self {
-            flow: Flow::new(&setup.load.workload, setup.port).map_err(io::Error::other)?,
+            dialer: Dialer::new(setup.endpoint.clone(), wanted)?,
+            flow,
             setup,
             scratch: Scratch::new(),
             pacer: Pacer::new()?,
@@ -238,7 +246,7 @@ impl<'a> Probe<'a> {
             }
             Err(Failure::Harness) => {
                 return Err(ProbeError::Harness(io::Error::other(
-                    "the probe got no descriptor or local port",
+                    "the probe got no descriptor or local port, or its request cannot be told in the target's protocol",
                 )));
             }
         };
@@ -258,7 +266,6 @@ impl<'a> Probe<'a> {
         let limit: Duration = self.setup.load.timeout.into();
         let waits = Waits::default();
         let mut connection = self.connect(limit, &waits).await?;
-        self.note_accepted(self.setup.clock.now());
         let step = if self.flow.has_sessions() {
             Step::Login
         } else {
@@ -298,12 +305,15 @@ impl<'a> Probe<'a> {
     }
 
     async fn connect(&self, limit: Duration, waits: &Waits) -> Result<Connection, Failure> {
-        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port));
-        let boot_header = self.setup.boot_header.map(Rc::from);
-        match tokio::time::timeout(limit, Connection::open(to, boot_header, waits)).await {
+        let accepted = Cell::new(false);
+        let opening = self.dialer.open(waits, || {
+            accepted.set(true);
+            self.note_accepted(self.setup.clock.now());
+        });
+        match tokio::time::timeout(limit, opening).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(broken)) => Err(failed(broken.class, false)),
-            Err(_) => Err(failed(ErrorClass::ConnectTimeout, false)),
+            Ok(Err(broken)) => Err(failed(broken.class, accepted.get())),
+            Err(_) => Err(failed(ErrorClass::ConnectTimeout, accepted.get())),
         }
     }
 

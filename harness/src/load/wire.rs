@@ -1,7 +1,10 @@
-//! HTTP/1.1 replies as bytes: where one ends, and what it says. Pure: no sockets, no clock.
+//! Replies as bytes: where one ends, and what it says. Pure: no sockets, no clock. HTTP/1.1 is here, Redis
+//! in [`resp`].
 //!
 //! Called by `connection` for each piece that arrives. Memory is bounded whatever a server
 //! sends: a head of at most [`MAX_HEAD`], of the body the first [`KEPT_BODY`].
+
+pub mod resp;
 
 use std::mem::MaybeUninit;
 
@@ -12,13 +15,22 @@ pub const MAX_HEAD: usize = 64 * 1024;
 /// How much of a body is kept for the oracle; the rest is counted and dropped.
 pub const KEPT_BODY: usize = 64 * 1024;
 /// Headers in one reply; as many as common servers accept in a request.
-const MAX_HEADERS: usize = 100;
+pub(super) const MAX_HEADERS: usize = 100;
 /// The longest chunk-size line: 16 hex digits and room for an extension.
 const MAX_CHUNK_LINE: usize = 256;
 
 /// The bytes are not an HTTP reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
+
+/// What is taken from a reply's head, beside what every reply is read for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The header that names the answering process.
+    pub boot: Option<String>,
+    /// Further headers, by their names in lower case.
+    pub headers: Vec<String>,
+}
 
 /// Everything about a reply that the session flow looks at.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +41,7 @@ pub struct Reply<'a> {
     pub boot: Option<BootId>,
     /// The `Set-Cookie` values, in order.
     pub cookies: &'a [String],
-    /// The headers that were asked for, by their names in lower case.
+    /// The headers that were asked for ([`Wanted`]): names in lower case, in the reply's order.
     pub headers: &'a [(String, String)],
     /// The body, or its first [`KEPT_BODY`] bytes.
     pub body: &'a [u8],
@@ -52,6 +64,8 @@ pub struct Head {
     pub boot: Option<BootId>,
     /// The `Set-Cookie` values, in order.
     pub cookies: Vec<String>,
+    /// The headers that were asked for: names in lower case, in order.
+    pub headers: Vec<(String, String)>,
 }
 
 /// How a body ends.
@@ -70,7 +84,7 @@ pub enum Framing {
 ///
 /// # Errors
 /// When the bytes cannot become a head, or it exceeds its bounds.
-pub fn parse_head(bytes: &[u8], boot_header: Option<&str>) -> Result<Option<Head>, Malformed> {
+pub fn parse_head(bytes: &[u8], wanted: &Wanted) -> Result<Option<Head>, Malformed> {
     // Left uninitialized: filling them would cost more than parsing a small reply.
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
@@ -92,11 +106,13 @@ pub fn parse_head(bytes: &[u8], boot_header: Option<&str>) -> Result<Option<Head
         keep_alive: response.version == Some(1),
         boot: None,
         cookies: Vec::new(),
+        headers: Vec::new(),
     };
     let mut body_length = None;
     let mut chunked = false;
     for header in response.headers.iter() {
         let (name, value) = (header.name, header.value);
+        head.keep_wanted(name, value, wanted);
         if name.eq_ignore_ascii_case("content-length") {
             let parsed = parse_length(value)?;
             if body_length.is_some_and(|other| other != parsed) {
@@ -110,7 +126,7 @@ pub fn parse_head(bytes: &[u8], boot_header: Option<&str>) -> Result<Option<Head
         } else if name.eq_ignore_ascii_case("set-cookie") {
             head.cookies
                 .push(String::from_utf8_lossy(value).into_owned());
-        } else if boot_header.is_some_and(|boot| name.eq_ignore_ascii_case(boot)) {
+        } else if wanted.is_boot(name) {
             head.boot = Some(BootId::from_header(value));
         }
     }
@@ -124,6 +140,40 @@ pub fn parse_head(bytes: &[u8], boot_header: Option<&str>) -> Result<Option<Head
         }
     };
     Ok(Some(head))
+}
+
+impl Wanted {
+    /// Whether this is the header that names the answering process.
+    pub(super) fn is_boot(&self, name: &str) -> bool {
+        self.boot
+            .as_deref()
+            .is_some_and(|boot| name.eq_ignore_ascii_case(boot))
+    }
+}
+
+impl Head {
+    /// What a reply in a protocol without headers comes to.
+    pub(super) const fn without_headers(status: u16) -> Self {
+        Self {
+            status,
+            length: 0,
+            framing: Framing::Length(0),
+            keep_alive: true,
+            boot: None,
+            cookies: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Keeps a header that was asked for; costs nothing when none are.
+    pub(super) fn keep_wanted(&mut self, name: &str, value: &[u8], wanted: &Wanted) {
+        for asked in &wanted.headers {
+            if name.eq_ignore_ascii_case(asked) {
+                let value = String::from_utf8_lossy(value).into_owned();
+                self.headers.push((asked.clone(), value));
+            }
+        }
+    }
 }
 
 fn parse_length(value: &[u8]) -> Result<u64, Malformed> {
@@ -268,7 +318,8 @@ impl BodyReader {
     }
 }
 
-fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends what there is room for.
+pub(super) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
     let room = KEPT_BODY - kept.len();
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
@@ -284,12 +335,19 @@ fn parse_chunk_size(line: &[u8]) -> Result<u64, Malformed> {
 mod tests {
     use super::*;
 
+    fn wanted() -> Wanted {
+        Wanted {
+            boot: Some("x-boot-id".to_owned()),
+            headers: vec!["x-count".to_owned(), "content-length".to_owned()],
+        }
+    }
+
     /// The reply as read in pieces of `piece` bytes: status, kept body, bytes used.
     fn check(bytes: &[u8], piece: usize) -> Result<(u16, Vec<u8>, usize), Malformed> {
         let mut seen = 0;
         let head = loop {
             seen = (seen + piece).min(bytes.len());
-            if let Some(head) = parse_head(&bytes[..seen], Some("x-boot-id"))? {
+            if let Some(head) = parse_head(&bytes[..seen], &wanted())? {
                 break head;
             }
             assert!(seen < bytes.len(), "the head never ended");
@@ -346,7 +404,7 @@ mod tests {
             assert_eq!(check(text.as_bytes(), text.len()), Err(Malformed), "{text}");
         }
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(MAX_HEAD));
-        assert_eq!(parse_head(endless.as_bytes(), None), Err(Malformed));
+        assert_eq!(parse_head(endless.as_bytes(), &wanted()), Err(Malformed));
     }
 
     #[test]
@@ -362,11 +420,31 @@ mod tests {
     #[test]
     fn the_head_tells_of_the_connection_the_process_and_the_cookies() {
         let text = "HTTP/1.1 200 OK\r\nConnection: Close\r\nX-Boot-Id: abc\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
-        let head = parse_head(text.as_bytes(), Some("x-boot-id"))
+        let head = parse_head(text.as_bytes(), &wanted())
             .expect("http")
             .expect("whole");
         assert!(!head.keep_alive);
         assert_eq!(head.boot, Some(BootId::from_header(b"abc")));
         assert_eq!(head.cookies, ["a=1", "b=2"]);
+    }
+
+    #[test]
+    fn only_headers_that_were_asked_for_are_kept() {
+        let text = "HTTP/1.1 200 OK\r\nX-Other: 1\r\nX-Count: 2\r\nx-count: 3\r\nContent-Length: 0\r\n\r\n";
+        let head = |wanted: &Wanted| {
+            parse_head(text.as_bytes(), wanted)
+                .expect("http")
+                .expect("whole")
+        };
+        let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            head(&wanted()).headers,
+            [
+                own("x-count", "2"),
+                own("x-count", "3"),
+                own("content-length", "0")
+            ]
+        );
+        assert_eq!(head(&Wanted::default()).headers, []);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,10 +14,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::client::{Client, Job, Refusal, Shared, Tally, Waits};
-use super::connection::Scratch;
+use super::connection::{Dialer, Scratch};
 use super::flow::Flow;
 use super::pacer::Pacer;
+use super::wire::Wanted;
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
 
 /// How often deadlines are looked at and finished operations handed on. A deadline is kept to this.
 const SWEEP: Duration = Duration::from_millis(10);
@@ -36,12 +37,22 @@ pub struct Setup {
     pub load: Load,
     /// What it is drawn from.
     pub seed: Seed,
-    /// The target's port on 127.0.0.1.
-    pub port: u16,
+    /// Where the target is reached.
+    pub endpoint: Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<String>,
     /// The run's clock.
     pub clock: Clock,
+}
+
+impl Setup {
+    fn dialer(&self, flow: &Flow) -> io::Result<Dialer> {
+        let wanted = Wanted {
+            boot: self.boot_header.clone(),
+            headers: flow.headers(),
+        };
+        Dialer::new(self.endpoint.clone(), wanted)
+    }
 }
 
 /// What the engine asks of a worker; each answer is sent when it is done.
@@ -100,12 +111,13 @@ struct Worker {
 
 impl Worker {
     fn new(setup: Setup, index: u32, sink: Sink) -> io::Result<Self> {
+        let flow =
+            Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
         let shared = Rc::new(Shared {
             trial: setup.trial,
             clock: setup.clock,
-            flow: Flow::new(&setup.load.workload, setup.port).map_err(io::Error::other)?,
-            to: SocketAddr::from((Ipv4Addr::LOCALHOST, setup.port)),
-            boot_header: setup.boot_header.as_deref().map(Rc::from),
+            dialer: setup.dialer(&flow)?,
+            flow,
             timeout: setup.load.timeout,
             scratch: Scratch::new(),
             done: RefCell::default(),

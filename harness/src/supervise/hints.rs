@@ -1,11 +1,14 @@
 //! What may be wrong with a target that does not come up, from what can be seen of it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use comeback_core::event::Exit;
 
 use super::ownership::{is_reached_by_loopback, listening_addresses};
 use super::process::Process;
+use super::unix_sockets;
+use crate::endpoint::Endpoint;
 
 /// After an early exit: a server that puts itself into the background ends at once and lives on elsewhere.
 pub(super) fn after_exit(process: &Process, exit: Exit) -> Option<String> {
@@ -19,9 +22,27 @@ pub(super) fn after_exit(process: &Process, exit: Exit) -> Option<String> {
 }
 
 /// When it is not reached: what its sockets tell.
-pub(super) fn from_sockets(process: &Process, port: u16) -> Option<String> {
+pub(super) fn from_sockets(process: &Process, endpoint: &Endpoint) -> Option<String> {
+    if let Some(path) = &endpoint.socket {
+        return from_path(path);
+    }
     let pids: Vec<_> = process.members().iter().map(|member| member.pid).collect();
-    from_addresses(&listening_addresses(&pids).ok()?, port)
+    from_addresses(&listening_addresses(&pids).ok()?, endpoint.port)
+}
+
+fn from_path(path: &Path) -> Option<String> {
+    if !unix_sockets::listening_at(path).ok()?.is_empty() {
+        return None;
+    }
+    let shown = path.display();
+    Some(if path.exists() {
+        format!(
+            "{shown} is there, but nobody listens on it: a server that was killed leaves its socket's file, \
+             and must remove it before it binds again"
+        )
+    } else {
+        format!("nothing listens on {shown}: does the command name the same path?")
+    })
 }
 
 fn from_addresses(addresses: &[SocketAddr], port: u16) -> Option<String> {

@@ -15,6 +15,10 @@ use comeback_core::plan::Target;
 
 use super::tag::{INCARNATION_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+
+/// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
+const SOCKET_PATH_MAX: usize = 107;
 
 /// What is started, and with what filled in.
 #[derive(Clone, Debug)]
@@ -44,6 +48,11 @@ pub struct Launch<'a> {
 pub enum StartError {
     /// The plan names no program.
     Empty,
+    /// The Unix socket's path is longer than the kernel takes.
+    SocketPath {
+        /// The path.
+        path: PathBuf,
+    },
     /// There is no such program.
     NotFound {
         /// As the plan names it.
@@ -88,6 +97,13 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the target's command is empty: give a program to start"),
+            Self::SocketPath { path } => write!(
+                f,
+                "the path of its Unix socket has {} bytes, and the kernel takes {SOCKET_PATH_MAX}: shorten \
+                 {}, for example by a run folder (--out) with a shorter path",
+                path.as_os_str().len(),
+                path.display()
+            ),
             Self::NotFound { program } if program.contains('/') => {
                 let here = std::env::current_dir().unwrap_or_default();
                 write!(
@@ -128,6 +144,7 @@ impl std::error::Error for StartError {
                 Some(cause)
             }
             Self::Empty
+            | Self::SocketPath { .. }
             | Self::NotFound { .. }
             | Self::NoInterpreter { .. }
             | Self::NotExecutable { .. } => None,
@@ -141,22 +158,8 @@ impl Launch<'_> {
     /// The program is looked up here and not at its start, so that a `PATH` of the target's own does not
     /// keep the standard library from `posix_spawn`: `fork` takes 75 ms in a process with 1 GiB of heap.
     pub(super) fn command(&self) -> Result<(Command, PathBuf), StartError> {
-        let data = std::path::absolute(self.data).unwrap_or_else(|_| self.data.to_owned());
-        let port = self.port.to_string();
-        let replica = self.replica.to_string();
-        // The reference servers live in this program; where it lies is not the plan's business.
-        let own = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("comeback"));
-        let values = [
-            ("port", OsStr::new(&port)),
-            ("data", data.as_os_str()),
-            ("replica", OsStr::new(&replica)),
-            ("comeback", own.as_os_str()),
-        ];
-        let mut words = self
-            .target
-            .command
-            .iter()
-            .map(|word| fill_in(word, &values));
+        let values = Values::new(self.port, self.data, self.replica);
+        let mut words = self.target.command.iter().map(|word| values.fill_in(word));
         let name = words
             .next()
             .filter(|name| !name.is_empty())
@@ -165,7 +168,7 @@ impl Launch<'_> {
             .target
             .environment
             .iter()
-            .map(|(name, value)| (name, fill_in(value, &values)))
+            .map(|(name, value)| (name, values.fill_in(value)))
             .collect();
         let own_path = environment.iter().find(|(name, _)| *name == "PATH");
         let path = own_path.map_or_else(
@@ -186,6 +189,57 @@ impl Launch<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         Ok((command, program))
+    }
+}
+
+/// Where a target of this plan is reached: its socket's placeholders filled in as its command's are.
+///
+/// # Errors
+/// When the socket's path is longer than the kernel takes.
+pub fn resolve_endpoint(
+    target: &Target,
+    port: u16,
+    data: &Path,
+    replica: u32,
+) -> Result<Endpoint, StartError> {
+    let endpoint = Endpoint::tcp(target.protocol, port);
+    let Some(template) = &target.socket else {
+        return Ok(endpoint);
+    };
+    let path = PathBuf::from(Values::new(port, data, replica).fill_in(template));
+    if path.as_os_str().len() > SOCKET_PATH_MAX {
+        return Err(StartError::SocketPath { path });
+    }
+    Ok(endpoint.on_socket(path))
+}
+
+/// What the placeholders of a plan stand for.
+struct Values {
+    port: String,
+    data: PathBuf,
+    replica: String,
+    program: PathBuf,
+}
+
+impl Values {
+    fn new(port: u16, data: &Path, replica: u32) -> Self {
+        Self {
+            port: port.to_string(),
+            data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()),
+            replica: replica.to_string(),
+            // The reference servers live in this program; where it lies is not the plan's business.
+            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("comeback")),
+        }
+    }
+
+    fn fill_in(&self, text: &str) -> OsString {
+        let values = [
+            ("port", OsStr::new(&self.port)),
+            ("data", self.data.as_os_str()),
+            ("replica", OsStr::new(&self.replica)),
+            ("comeback", self.program.as_os_str()),
+        ];
+        fill_in(text, &values)
     }
 }
 
@@ -285,6 +339,11 @@ pub(super) fn explain_spawn(program: PathBuf, cause: io::Error) -> StartError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use comeback_core::plan::{Protocol, Readiness, ReadyProbe, Signal, Stop};
+    use comeback_core::units::Span;
+
     use super::*;
 
     #[test]
@@ -306,5 +365,35 @@ mod tests {
         ] {
             assert_eq!(fill_in(text, &values), OsStr::new(filled), "{text}");
         }
+    }
+
+    #[test]
+    fn a_socket_path_is_filled_in_and_must_fit_the_kernel() {
+        let target = |socket: &str| Target {
+            command: vec!["./server".to_owned()],
+            protocol: Protocol::Redis,
+            socket: Some(socket.to_owned()),
+            environment: BTreeMap::new(),
+            ready: Readiness {
+                probe: ReadyProbe::Tcp,
+                within: Span::from_secs(1),
+            },
+            stop: Stop {
+                signal: Signal::Term,
+                grace: Span::from_secs(1),
+            },
+            restart_after: Span::ZERO,
+            boot_header: None,
+        };
+        let resolve = |socket: &str| resolve_endpoint(&target(socket), 80, Path::new("/d"), 3);
+        let expected = Endpoint::tcp(Protocol::Redis, 80).on_socket(PathBuf::from("/d/80-3.sock"));
+        assert_eq!(
+            resolve("{data}/{port}-{replica}.sock").expect("it fits"),
+            expected
+        );
+        let fits = "x".repeat(SOCKET_PATH_MAX);
+        assert!(resolve(&fits).is_ok());
+        let error = resolve(&format!("{fits}x")).expect_err("it does not fit");
+        assert!(error.to_string().contains("108 bytes"), "{error}");
     }
 }

@@ -29,4 +29,5 @@ mod roster;
 pub mod sweep;
 pub mod tag;
 mod transcript;
+mod unix_sockets;
 pub mod warden;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use comeback_core::ids::{Incarnation, TrialId};
 use procfs::net::TcpNetEntries;
@@ -12,6 +13,8 @@ use procfs::prelude::FromBufReadSI;
 use super::members::Member;
 use super::proc;
 use super::tag::RunTag;
+use super::unix_sockets;
+use crate::endpoint::Endpoint;
 
 /// A process that holds a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,19 +29,18 @@ pub struct Owner {
     pub incarnation: Option<Incarnation>,
 }
 
-/// The processes that hold a listening socket which a connection to 127.0.0.1 and this port reaches.
+/// The processes that hold a listening socket which a connection to this endpoint reaches.
 ///
 /// The run's own processes are looked through first, all others only for a socket not found among them. A
 /// socket whose holder may not be looked into (another user's process) has no owner here.
 ///
 /// # Errors
 /// When `/proc` cannot be read.
-pub fn listeners(port: u16, tag: &RunTag) -> io::Result<Vec<Owner>> {
-    let wanted: HashSet<u64> = listening_sockets()?
-        .into_iter()
-        .filter(|(address, _)| address.port() == port && is_reached_by_loopback(address.ip()))
-        .map(|(_, inode)| inode)
-        .collect();
+pub fn listeners(endpoint: &Endpoint, tag: &RunTag) -> io::Result<Vec<Owner>> {
+    let wanted = match &endpoint.socket {
+        None => listening_on(endpoint.port)?,
+        Some(path) => listening_at(path)?,
+    };
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -64,6 +66,27 @@ pub fn listeners(port: u16, tag: &RunTag) -> io::Result<Vec<Owner>> {
         }));
     }
     Ok(owners)
+}
+
+fn listening_on(port: u16) -> io::Result<HashSet<u64>> {
+    let sockets = listening_sockets()?.into_iter();
+    let reached = sockets
+        .filter(|(address, _)| address.port() == port && is_reached_by_loopback(address.ip()));
+    Ok(reached.map(|(_, inode)| inode).collect())
+}
+
+/// The sockets at a path; of several only those that are reached, where that can be told.
+fn listening_at(path: &Path) -> io::Result<HashSet<u64>> {
+    let inodes = unix_sockets::listening_at(path)?;
+    if inodes.len() > 1
+        && let Ok(pid) = unix_sockets::peer(path)
+    {
+        let reached = held_by(pid, &inodes);
+        if !reached.is_empty() {
+            return Ok(reached);
+        }
+    }
+    Ok(inodes)
 }
 
 /// The addresses these processes listen on.
@@ -174,6 +197,8 @@ fn held_by(pid: i32, wanted: &HashSet<u64>) -> HashSet<u64> {
 
 #[cfg(test)]
 mod tests {
+    use comeback_core::plan::Protocol;
+
     use super::*;
 
     #[test]
@@ -202,7 +227,8 @@ mod tests {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let tag = RunTag::new().expect("/proc is there");
-        let owners = listeners(address.port(), &tag).expect("/proc can be read");
+        let endpoint = Endpoint::tcp(Protocol::Http, address.port());
+        let owners = listeners(&endpoint, &tag).expect("/proc can be read");
         let own = proc::own_pid();
         assert!(
             owners
@@ -214,5 +240,42 @@ mod tests {
                 .expect("/proc")
                 .contains(&address)
         );
+    }
+
+    #[test]
+    fn an_orphan_with_an_unlinked_socket_of_the_same_path_is_not_reached() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("server.sock");
+        let script = "import socket, sys, time\n\
+            listener = socket.socket(socket.AF_UNIX)\n\
+            listener.bind(sys.argv[1])\n\
+            listener.listen()\n\
+            print(flush=True)\n\
+            time.sleep(60)";
+        let mut orphan = std::process::Command::new("python3")
+            .args(["-c", script])
+            .arg(&path)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("python3 is there");
+        let mut said = String::new();
+        BufReader::new(orphan.stdout.take().expect("a pipe"))
+            .read_line(&mut said)
+            .expect("it listens");
+        let tag = RunTag::new().expect("/proc is there");
+        let endpoint = Endpoint::tcp(Protocol::Http, 1).on_socket(path.clone());
+        let owners = || {
+            let owners = listeners(&endpoint, &tag).expect("/proc can be read");
+            owners.iter().map(|owner| owner.pid).collect::<Vec<_>>()
+        };
+        let before = owners();
+        fs::remove_file(&path).expect("it is there");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).expect("it is free");
+        let after = owners();
+        let orphan_pid = orphan.id().cast_signed();
+        orphan.kill().expect("it runs");
+        orphan.wait().expect("it ends");
+        assert_eq!(before, [orphan_pid]);
+        assert_eq!(after, [proc::own_pid()]);
     }
 }

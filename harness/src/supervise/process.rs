@@ -23,7 +23,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
 use super::launch::explain_spawn;
-pub use super::launch::{Launch, StartError};
+pub use super::launch::{Launch, StartError, resolve_endpoint};
 use super::members::Member;
 pub use super::orphans::adopt_orphans;
 use super::output::Output;

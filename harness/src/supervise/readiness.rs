@@ -5,19 +5,21 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use comeback_core::event::Exit;
 use comeback_core::ids::BootId;
-use comeback_core::plan::{Readiness, ReadyProbe};
+use comeback_core::plan::{Protocol, Readiness, ReadyProbe};
 use comeback_core::units::{Elapsed, Span};
-use reqwest::{Client, redirect};
-use tokio::net::TcpStream;
+use reqwest::{Client, redirect, retry};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::hints;
 use super::process::Process;
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::tls;
 
 /// The first pause between two tries; it doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -103,14 +105,18 @@ enum Ended {
     TooLate,
 }
 
-/// Asks a target on 127.0.0.1 until it is up; `boot_header` names the header with its boot id.
+/// Asks a target until it is up; `boot_header` names the header with its boot id.
+///
+/// It is asked in its own protocol. Redis knows no paths: `PING` takes the place of the request, and `+PONG`
+/// is the answer of one that is up. One that first wants a password does not give it: that one's probe is
+/// `tcp` or a line of its output.
 ///
 /// # Errors
 /// As soon as it ends, or when its time is over (it counts from its execution), with what was seen.
 pub async fn wait_until_ready(
     process: &mut Process,
     readiness: &Readiness,
-    port: u16,
+    endpoint: &Endpoint,
     boot_header: Option<&str>,
     clock: Clock,
 ) -> Result<Ready, NotReady> {
@@ -122,11 +128,14 @@ pub async fn wait_until_ready(
     let line = process.output().wait_for_line();
     let answered = async {
         let boot = match &readiness.probe {
+            ReadyProbe::Http(_) if endpoint.protocol == Protocol::Redis => {
+                ask_until_up(&mut last, |within| ping(endpoint, within)).await
+            }
             ReadyProbe::Http(path) => {
-                let asker = HttpAsker::new(port, path, boot_header)?;
+                let asker = HttpAsker::new(endpoint, path, boot_header)?;
                 ask_until_up(&mut last, |within| asker.ask(within)).await
             }
-            ReadyProbe::Tcp => ask_until_up(&mut last, |within| connect(port, within)).await,
+            ReadyProbe::Tcp => ask_until_up(&mut last, |within| connect(endpoint, within)).await,
             ReadyProbe::Log(_) => {
                 line.await;
                 None
@@ -150,17 +159,20 @@ pub async fn wait_until_ready(
         }),
         Ended::TooLate => Err(NotReady::TooLate {
             within: readiness.within,
-            asked: describe(&readiness.probe, port),
+            asked: describe(&readiness.probe, endpoint),
             last,
-            hint: hints::from_sockets(process, port),
+            hint: hints::from_sockets(process, endpoint),
         }),
     }
 }
 
-fn describe(probe: &ReadyProbe, port: u16) -> String {
+fn describe(probe: &ReadyProbe, endpoint: &Endpoint) -> String {
     match probe {
-        ReadyProbe::Http(path) => format!("GET {path} on port {port}"),
-        ReadyProbe::Tcp => format!("a connection to port {port}"),
+        ReadyProbe::Http(_) if endpoint.protocol == Protocol::Redis => {
+            format!("PING on {endpoint}")
+        }
+        ReadyProbe::Http(path) => format!("GET {path} on {endpoint}"),
+        ReadyProbe::Tcp => format!("a connection to {endpoint}"),
         ReadyProbe::Log(text) => format!("a line with '{text}'"),
     }
 }
@@ -192,13 +204,48 @@ async fn ask_until_up<F: Future<Output = Seen>>(
     }
 }
 
-async fn connect(port: u16, within: Duration) -> Seen {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    match tokio::time::timeout(within, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Seen::Up(None),
+async fn connect(endpoint: &Endpoint, within: Duration) -> Seen {
+    let connecting = async {
+        match &endpoint.socket {
+            None => TcpStream::connect(endpoint.tcp_address()).await.map(drop),
+            Some(path) => UnixStream::connect(path).await.map(drop),
+        }
+    };
+    match tokio::time::timeout(within, connecting).await {
+        Ok(Ok(())) => Seen::Up(None),
         Ok(Err(error)) => Seen::Not(error.to_string()),
         Err(_) => Seen::NothingInTime,
     }
+}
+
+/// What `PING` is answered with by a server that has loaded its data.
+const PONG: &str = "+PONG";
+/// The longest answer to `PING` that is looked at.
+const PONG_MAX: u64 = 256;
+
+async fn ping(endpoint: &Endpoint, within: Duration) -> Seen {
+    let asking = async {
+        match &endpoint.socket {
+            None => ask_ping(TcpStream::connect(endpoint.tcp_address()).await?).await,
+            Some(path) => ask_ping(UnixStream::connect(path).await?).await,
+        }
+    };
+    match tokio::time::timeout(within, asking).await {
+        Ok(Ok(answer)) if answer == PONG => Seen::Up(None),
+        Ok(Ok(answer)) => Seen::Not(format!("it answered '{}'", answer.escape_default())),
+        Ok(Err(error)) => Seen::Not(error.to_string()),
+        Err(_) => Seen::NothingInTime,
+    }
+}
+
+/// The first line of the answer.
+async fn ask_ping(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<String> {
+    stream.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
+    let mut line = String::new();
+    BufReader::new(stream.take(PONG_MAX))
+        .read_line(&mut line)
+        .await?;
+    Ok(line.trim_end().to_owned())
 }
 
 /// Asks over HTTP, each time on a connection of its own.
@@ -209,17 +256,33 @@ struct HttpAsker {
 }
 
 impl HttpAsker {
-    fn new(port: u16, path: &str, boot_header: Option<&str>) -> io::Result<Self> {
-        let client = Client::builder()
+    fn new(endpoint: &Endpoint, path: &str, boot_header: Option<&str>) -> io::Result<Self> {
+        // The configuration is given even where nothing is encrypted: the client's own would need a default
+        // for the whole program.
+        let tls = tls::client_config(endpoint.protocol).map_err(io::Error::other)?;
+        let mut client = Client::builder()
             .no_proxy()
             .pool_max_idle_per_host(0)
             .redirect(redirect::Policy::none())
-            .build()
-            .map_err(io::Error::other)?;
+            .retry(retry::never())
+            .tls_backend_preconfigured(tls);
+        client = match endpoint.protocol {
+            Protocol::Http | Protocol::Https | Protocol::Redis => client.http1_only(),
+            Protocol::Http2 | Protocol::H2c => client.http2_prior_knowledge(),
+        };
+        if let Some(path) = &endpoint.socket {
+            client = client.unix_socket(path.as_path());
+        }
+        let client = client.build().map_err(io::Error::other)?;
+        let scheme = if endpoint.is_encrypted() {
+            "https"
+        } else {
+            "http"
+        };
         let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self {
             client,
-            url: format!("http://127.0.0.1:{port}{slash}{path}"),
+            url: format!("{scheme}://127.0.0.1:{}{slash}{path}", endpoint.port),
             boot_header: boot_header.map(str::to_owned),
         })
     }

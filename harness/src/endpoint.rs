@@ -1,0 +1,63 @@
+//! Where a target is reached, and in which protocol.
+//!
+//! Values only; `supervise` resolves one from a plan, and `load` and `supervise` connect to it.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use comeback_core::plan::Protocol;
+
+/// Where a target is reached, and in which protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// What `{port}` stands for: a port of 127.0.0.1, where it listens unless there is a socket. Requests
+    /// name it as their host in either case.
+    pub port: u16,
+    /// The Unix socket it listens on, where it has one.
+    pub socket: Option<PathBuf>,
+}
+
+impl Endpoint {
+    /// The endpoint of a server that speaks this on a port of 127.0.0.1.
+    pub const fn tcp(protocol: Protocol, port: u16) -> Self {
+        Self {
+            protocol,
+            port,
+            socket: None,
+        }
+    }
+
+    /// The same on a Unix socket.
+    #[must_use]
+    pub fn on_socket(self, path: PathBuf) -> Self {
+        Self {
+            socket: Some(path),
+            ..self
+        }
+    }
+
+    /// The TCP address; who has a socket is not reached there.
+    pub fn tcp_address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Whether TLS comes first.
+    pub const fn is_encrypted(&self) -> bool {
+        match self.protocol {
+            Protocol::Https | Protocol::Http2 => true,
+            Protocol::Http | Protocol::H2c | Protocol::Redis => false,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.socket {
+            None => write!(f, "port {}", self.port),
+            Some(path) => write!(f, "socket {}", path.display()),
+        }
+    }
+}

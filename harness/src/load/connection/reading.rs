@@ -1,0 +1,168 @@
+//! A reply on its way in: pieces as they arrive, until it is whole or cut off. Pure, like `wire`.
+
+use super::super::wire::resp::RespReader;
+use super::super::wire::{BodyReader, Framing, Head, Malformed, Wanted, parse_head};
+
+/// What bytes mean on a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wire {
+    /// HTTP/1.1.
+    Http,
+    /// RESP2.
+    Redis,
+}
+
+/// How far a reply has come.
+pub(super) enum Progress<'a> {
+    /// More must come.
+    More,
+    /// The connection ended before the reply did.
+    CutOff,
+    /// The reply is complete.
+    Whole {
+        head: Head,
+        body: &'a [u8],
+        /// Nothing follows that nobody asked for.
+        reusable: bool,
+    },
+}
+
+/// A reply on its way in, in either protocol.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Http(HttpReading),
+    Redis(RespReader),
+}
+
+impl Reading {
+    /// A reply that has not begun.
+    pub(super) fn of(wire: Wire) -> Self {
+        match wire {
+            Wire::Http => Self::Http(HttpReading::default()),
+            Wire::Redis => Self::Redis(RespReader::default()),
+        }
+    }
+
+    /// Takes what arrived.
+    pub(super) fn absorb<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        wanted: &Wanted,
+    ) -> Result<Progress<'a>, Malformed> {
+        match self {
+            Self::Http(reading) => reading.absorb(bytes, wanted),
+            Self::Redis(reader) => {
+                let used = reader.feed(bytes)?;
+                Ok(if reader.is_done() {
+                    Progress::Whole {
+                        head: Head::without_headers(reader.status()),
+                        body: reader.body(),
+                        reusable: used == bytes.len(),
+                    }
+                } else {
+                    Progress::More
+                })
+            }
+        }
+    }
+
+    /// The connection ended.
+    pub(super) fn end(&mut self) -> Result<Progress<'_>, Malformed> {
+        match self {
+            Self::Http(reading) => reading.end(),
+            Self::Redis(_) => Ok(Progress::CutOff),
+        }
+    }
+}
+
+/// An HTTP/1.1 reply on its way in.
+#[derive(Debug, Default)]
+pub(super) struct HttpReading {
+    /// Bytes of a head that is not complete.
+    partial: Vec<u8>,
+    /// A complete head whose body is not.
+    body: Option<(Head, BodyReader)>,
+}
+
+impl HttpReading {
+    pub(super) fn absorb<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        wanted: &Wanted,
+    ) -> Result<Progress<'a>, Malformed> {
+        if self.body.is_some() {
+            return self.absorb_body(bytes);
+        }
+        if self.partial.is_empty() {
+            // The common case: the whole reply in one piece, nothing copied.
+            let mut bytes = bytes;
+            while let Some(head) = parse_head(bytes, wanted)? {
+                let (start, rest) = (head.length, bytes.len() - head.length);
+                match head.framing {
+                    _ if is_interim(&head) => bytes = &bytes[start..],
+                    Framing::Length(length) if length <= rest as u64 => {
+                        let end = start + length as usize;
+                        return Ok(Progress::Whole {
+                            head,
+                            body: &bytes[start..end],
+                            reusable: end == bytes.len(),
+                        });
+                    }
+                    framing => {
+                        self.body = Some((head, BodyReader::new(framing)));
+                        return self.absorb_body(&bytes[start..]);
+                    }
+                }
+            }
+            self.partial.extend_from_slice(bytes);
+            return Ok(Progress::More);
+        }
+        self.partial.extend_from_slice(bytes);
+        while let Some(head) = parse_head(&self.partial, wanted)? {
+            let rest = self.partial.split_off(head.length);
+            self.partial = Vec::new();
+            if is_interim(&head) {
+                self.partial = rest;
+                continue;
+            }
+            let framing = head.framing;
+            self.body = Some((head, BodyReader::new(framing)));
+            return self.absorb_body(&rest);
+        }
+        Ok(Progress::More)
+    }
+
+    fn absorb_body(&mut self, bytes: &[u8]) -> Result<Progress<'_>, Malformed> {
+        let Some((_, body)) = &mut self.body else {
+            return Ok(Progress::More);
+        };
+        let used = body.feed(bytes)?;
+        if body.is_done() {
+            return Ok(self.whole(used == bytes.len()));
+        }
+        Ok(Progress::More)
+    }
+
+    /// The connection ended.
+    pub(super) fn end(&mut self) -> Result<Progress<'_>, Malformed> {
+        match &self.body {
+            Some((_, body)) if body.ends_with_connection() => Ok(self.whole(false)),
+            Some(_) | None => Ok(Progress::CutOff),
+        }
+    }
+
+    fn whole(&self, reusable: bool) -> Progress<'_> {
+        match &self.body {
+            Some((head, body)) => Progress::Whole {
+                head: head.clone(),
+                body: body.kept(),
+                reusable,
+            },
+            None => Progress::More,
+        }
+    }
+}
+
+const fn is_interim(head: &Head) -> bool {
+    matches!(head.status, 100..=199)
+}
