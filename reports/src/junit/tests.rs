@@ -115,6 +115,15 @@ fn what_is_inconclusive_is_an_error_so_that_no_ci_shows_it_green() {
 }
 
 #[test]
+fn a_gate_that_is_asked_twice_is_one_case() {
+    let mut fake = judged(Outcome::Pass, &[], Vec::new());
+    let twice = check(arm_of(&fake), "unrecovered == 0", Outcome::Pass, None);
+    fake.verdict.checks = vec![twice.clone(), twice];
+    let (text, report) = read(&fake, &Notes::default());
+    assert_eq!(report.test_suites[0].tests, 2, "{text}");
+}
+
+#[test]
 fn what_does_not_count_is_an_error_of_the_arm() {
     let mut fake = judged(Outcome::Inconclusive, &[], Vec::new());
     let reason = format!(
