@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::console::{Progress, Volume};
 use crate::engine::interrupt::Interrupt;
 use crate::engine::{self, Ended, Site};
+use crate::load::flow::Flow;
 use crate::machine;
 use crate::record::Journalist;
 use crate::supervise::process::adopt_orphans;
@@ -31,6 +32,7 @@ const OTHER_DESCRIPTORS: u64 = 64;
 pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, CliError> {
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
+    Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
     check_limits(&plan)?;
     ci::check_junit(&output.told)?;
     let schedule = schedule::expand(&plan, seed);

@@ -31,8 +31,8 @@ enum Compiled {
 
 #[derive(Debug)]
 enum Content {
-    /// JSON or anything else.
-    Text(Text),
+    /// JSON or anything else, and its type unless a header names one.
+    Text(Text, &'static str),
     Form(Vec<(String, Text)>),
 }
 
@@ -160,8 +160,14 @@ impl Compiler<'_> {
 
     fn content(&mut self, body: &Body) -> Result<Content, FlowError> {
         match body {
-            Body::Json(source) => Ok(Content::Text(self.text("json", source, Into::Json)?)),
-            Body::Text(source) => Ok(Content::Text(self.text("body", source, Into::Text)?)),
+            Body::Json(source) => Ok(Content::Text(
+                self.text("json", source, Into::Json)?,
+                "application/json",
+            )),
+            Body::Text(source) => Ok(Content::Text(
+                self.text("body", source, Into::Text)?,
+                "text/plain; charset=utf-8",
+            )),
             Body::Form(fields) => Ok(Content::Form(self.texts("form", fields)?)),
         }
     }
@@ -303,10 +309,10 @@ impl Content {
         out: &mut Vec<u8>,
     ) -> Result<(), minijinja::Error> {
         let mut body = Vec::new();
-        let kind: &[u8] = match self {
-            Self::Text(text) => {
+        let kind = match self {
+            Self::Text(text, kind) => {
                 templates.write(text, values, &mut body)?;
-                b"content-type: application/json\r\n"
+                *kind
             }
             Self::Form(fields) => {
                 let mut form = form_urlencoded::Serializer::new(String::new());
@@ -316,11 +322,11 @@ impl Content {
                     form.append_pair(name, &String::from_utf8_lossy(&value));
                 }
                 body = form.finish().into_bytes();
-                b"content-type: application/x-www-form-urlencoded\r\n"
+                "application/x-www-form-urlencoded"
             }
         };
         if !typed {
-            out.extend_from_slice(kind);
+            out.extend_from_slice(format!("content-type: {kind}\r\n").as_bytes());
         }
         out.extend_from_slice(b"content-length: ");
         out.extend_from_slice(body.len().to_string().as_bytes());
