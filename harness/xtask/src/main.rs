@@ -24,7 +24,11 @@ enum Chore {
 }
 
 /// Programs the tests start, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 2] = [("python3", "python3"), ("chromium", "chromium")];
+const NEEDED: [(&str, &str); 3] = [
+    ("python3", "python3"),
+    ("chromium", "chromium"),
+    ("redis-server", "redis-server"),
+];
 
 /// A chore that did not succeed: which command, and how it ended.
 struct Failed(String);
