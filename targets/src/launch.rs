@@ -3,6 +3,7 @@
 //! A target loads its state and then hands its [`App`] to [`Launch::serve`]. Signals are caught from just before the
 //! bind, so that a process that listens can always be asked to drain.
 
+use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use axum::http::HeaderValue;
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::Router;
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -90,40 +91,66 @@ impl Launch {
 
     /// Binds, serves, drains and closes the app.
     pub(crate) fn serve(self, app: App) -> Result<(), ServeError> {
+        self.serve_on(app, |launch| {
+            let listener = launch.listen()?;
+            Ok(listener.tap_io(|stream| {
+                // Fails only on a connection that is already dead.
+                let _ = stream.set_nodelay(true);
+            }))
+        })
+    }
+
+    /// The same on a listener of the target's own, made inside the runtime.
+    pub(crate) fn serve_on<L: Listener<Addr: fmt::Debug>>(
+        self,
+        app: App,
+        listen: impl FnOnce(&mut Self) -> Result<L, ServeError>,
+    ) -> Result<(), ServeError> {
         let App { router, close } = app;
         let router = with_boot_id(router)?;
-        self.run(|listener, stop| drain(listener, router, stop))?;
+        self.run_on(listen, |listener, stop| drain(listener, router, stop))?;
         close()
     }
 
     /// Binds and runs a server, on a runtime that ends with it.
     pub(crate) fn run<F>(
-        mut self,
+        self,
         server: impl FnOnce(tokio::net::TcpListener, Stop) -> F,
+    ) -> Result<(), ServeError>
+    where
+        F: Future<Output = ()>,
+    {
+        self.run_on(Self::listen, server)
+    }
+
+    fn run_on<L, F>(
+        mut self,
+        listen: impl FnOnce(&mut Self) -> Result<L, ServeError>,
+        server: impl FnOnce(L, Stop) -> F,
     ) -> Result<(), ServeError>
     where
         F: Future<Output = ()>,
     {
         runtime()?.block_on(async {
             let stop = std::mem::replace(&mut self.stop, StopWhen::Killed).arm()?;
-            let listener = self.listen()?;
-            let local = tokio::net::TcpListener::from_std(listener)
-                .map_err(ServeError::system("register the listening socket"))?;
-            server(local, stop).await;
+            server(listen(&mut self)?, stop).await;
             Ok(())
         })
     }
 
-    fn listen(&mut self) -> Result<TcpListener, ServeError> {
-        match self.listener.take() {
+    /// Binds the port, or uses the listener that was; inside the runtime.
+    pub(crate) fn listen(&mut self) -> Result<tokio::net::TcpListener, ServeError> {
+        let listener = match self.listener.take() {
             Some(listener) => {
                 listener
                     .set_nonblocking(true)
                     .map_err(ServeError::system("use the listening socket"))?;
-                Ok(listener)
+                listener
             }
-            None => bind(self.address),
-        }
+            None => bind(self.address)?,
+        };
+        tokio::net::TcpListener::from_std(listener)
+            .map_err(ServeError::system("register the listening socket"))
     }
 }
 
@@ -185,11 +212,7 @@ pub(crate) fn stop_signal() -> Result<Stop, ServeError> {
 }
 
 /// Serves until `stop`; then closes the listener and the idle connections, and waits for the requests in flight.
-async fn drain(listener: tokio::net::TcpListener, router: Router, stop: Stop) {
-    let listener = listener.tap_io(|stream| {
-        // Fails only on a connection that is already dead.
-        let _ = stream.set_nodelay(true);
-    });
+async fn drain<L: Listener<Addr: fmt::Debug>>(listener: L, router: Router, stop: Stop) {
     let (stopping, stopped) = oneshot::channel();
     let stop = async move {
         stop.await;

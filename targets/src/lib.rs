@@ -163,6 +163,21 @@ const TARGETS: &[Target] = &[
         zoo::chunked::start,
     ),
     planted(
+        "unix",
+        "memory on a Unix socket, server.sock in its data folder",
+        zoo::unix::start,
+    ),
+    planted(
+        "tls",
+        "memory behind TLS, with a certificate of its own, in HTTP/1.1 or HTTP/2",
+        zoo::tls::start,
+    ),
+    planted(
+        "h2c",
+        "memory in HTTP/2 without TLS, and nothing else",
+        zoo::h2c::start,
+    ),
+    planted(
         "trivial",
         "no state: one fixed answer, for measuring load generators",
         zoo::trivial::start,

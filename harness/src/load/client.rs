@@ -108,7 +108,8 @@ impl Waits {
         self.expired.get()
     }
 
-    fn start(&self, deadline: Elapsed) {
+    /// The wait that begins now ends at `deadline`.
+    pub(super) fn start(&self, deadline: Elapsed) {
         self.expired.set(false);
         self.deadline.set(Some(deadline));
     }

@@ -6,6 +6,8 @@
 mod http2;
 mod reading;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::fmt;

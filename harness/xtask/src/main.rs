@@ -24,10 +24,11 @@ enum Chore {
 }
 
 /// Programs the tests start, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 3] = [
+const NEEDED: [(&str, &str); 4] = [
     ("python3", "python3"),
     ("chromium", "chromium"),
     ("xmllint", "libxml2-utils"),
+    ("redis-server", "redis-server"),
 ];
 
 /// A chore that did not succeed: which command, and how it ended.

@@ -8,6 +8,7 @@ pub(crate) mod dies;
 pub(crate) mod dies_again;
 pub(crate) mod double_apply;
 pub(crate) mod early_health;
+pub(crate) mod h2c;
 pub(crate) mod ignores_term;
 pub(crate) mod late_listener;
 pub(crate) mod never_back;
@@ -15,7 +16,9 @@ pub(crate) mod orphan;
 pub(crate) mod re_creates;
 pub(crate) mod sequential_ids;
 pub(crate) mod stalls;
+pub(crate) mod tls;
 pub(crate) mod trivial;
+pub(crate) mod unix;
 pub(crate) mod wrong_answer;
 pub(crate) mod zombie;
 

@@ -25,6 +25,8 @@ impl std::error::Error for PlanError {}
 /// Bounds of what one machine can drive; beyond them figures would be about the generator.
 const MAX_CLIENTS: u32 = 15_000;
 const MAX_RATE: f64 = 100_000.0;
+/// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
+const SOCKET_PATH_MAX: usize = 107;
 
 impl Plan {
     /// Checks everything that can be known before something is started.
@@ -55,6 +57,16 @@ impl Plan {
                 .is_none_or(|program| program.is_empty())
             {
                 return wrong("command", "it is empty: give a program to start");
+            }
+            if let Some(socket) = &arm.target.socket {
+                let placeholders = ["{data}", "{port}", "{replica}"];
+                let known = placeholders
+                    .iter()
+                    .fold(socket.clone(), |path, name| path.replace(name, ""));
+                if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
+                    let problem = format!("must be a path of 1 to {SOCKET_PATH_MAX} bytes");
+                    return wrong("socket", &problem);
+                }
             }
         }
         if self.trials == 0 {
@@ -120,10 +132,16 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 12] = [
+        let cases: [(&str, Spoil); 14] = [
             ("arms", |plan| plan.arms.clear()),
             ("arms", |plan| plan.arms[1].name = "first".to_owned()),
             ("command", |plan| plan.arms[0].target.command.clear()),
+            ("socket", |plan| {
+                plan.arms[0].target.socket = Some(String::new());
+            }),
+            ("socket", |plan| {
+                plan.arms[0].target.socket = Some(format!("{{data}}/{}", "x".repeat(107)));
+            }),
             ("trials", |plan| plan.trials = 0),
             ("sessions", |plan| plan.load.clients = 0),
             ("rate", |plan| plan.load.rate = f64::NAN),
