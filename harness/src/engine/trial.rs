@@ -3,6 +3,7 @@
 //! Whatever happens on the way, the locals' drops leave no process behind. A target that misbehaves is a
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,8 +86,7 @@ pub(super) async fn run(
     if complete && !left.is_empty() {
         trial.record(EventKind::LeftBehind { pids: left });
     }
-    std::fs::remove_dir_all(&trial.data)
-        .map_err(|cause| folder_error("remove", &trial.data, cause))?;
+    remove(&trial.data).map_err(|cause| folder_error("remove", &trial.data, cause))?;
     trial.record(EventKind::TrialEnded);
     Ok(())
 }
@@ -380,6 +380,15 @@ fn start_problem(error: &StartError) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Removes a data folder. It is the target's to spoil: gone already, or something else put in its place.
+fn remove(data: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(data) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => std::fs::remove_file(data),
+        removed => removed,
+    }
 }
 
 fn folder_error(operation: &'static str, path: &Path, cause: std::io::Error) -> EngineError {
