@@ -116,7 +116,10 @@ fn most_frequent_failure(load: &Load<'_>) -> String {
             *met.entry((class, operation.status)).or_default() += 1;
         }
     }
-    let Some(((class, status), count)) = met.into_iter().max_by_key(|(_, count)| *count) else {
+    // What never left waited for what did: the cause is there.
+    let weight =
+        |((class, _), count): &((ErrorClass, _), u64)| (*class != ErrorClass::Unsent, *count);
+    let Some(((class, status), count)) = met.into_iter().max_by_key(weight) else {
         return String::new();
     };
     let status = status.map_or_else(String::new, |status| format!(" (HTTP {status})"));

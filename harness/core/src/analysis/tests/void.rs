@@ -138,7 +138,10 @@ fn a_trial_that_does_not_count_is_understood_all_the_same() {
 #[test]
 fn a_target_that_never_worked_has_nothing_to_recover_to() {
     let broken = |at| look(0, at).rejected(ErrorClass::ClientError);
-    let story = Story::faulted().does((1_000..2_200).map(broken));
+    let unsent = |at| look(1, at).unsent(Unsent).finished(at + 5);
+    let story = Story::faulted()
+        .does((1_000..2_200).map(broken))
+        .does((1_000..2_600).map(unsent));
     check(
         &story,
         "no operation of the baseline was correct: it did not work before the fault; 1,200 operations met: client \
