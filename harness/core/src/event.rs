@@ -215,7 +215,13 @@ impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Status(status) => write!(f, "exited with status {status}"),
-            Self::Signal(signal) => write!(f, "was ended by signal {signal}"),
+            Self::Signal(number) => {
+                write!(f, "was ended by signal {number}")?;
+                match Signal::ALL.iter().find(|known| known.number() == *number) {
+                    Some(known) => write!(f, " ({known})"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Whatever happens on the way, the locals' drops leave no process behind. A target that misbehaves is a
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -96,7 +97,7 @@ pub(super) async fn run(
     if complete && !left.is_empty() {
         record(EventKind::LeftBehind { pids: left });
     }
-    std::fs::remove_dir_all(&data).map_err(|cause| folder_error("remove", &data, cause))?;
+    remove(&data).map_err(|cause| folder_error("remove", &data, cause))?;
     record(EventKind::TrialEnded);
     Ok(())
 }
@@ -416,6 +417,15 @@ fn start_failed(incarnation: Incarnation, error: &StartError) -> EventKind {
         incarnation,
         problem: text,
         tail: Vec::new(),
+    }
+}
+
+/// Removes a data folder. It is the target's to spoil: gone already, or something else put in its place.
+fn remove(data: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(data) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => std::fs::remove_file(data),
+        removed => removed,
     }
 }
 

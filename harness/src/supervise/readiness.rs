@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use comeback_core::event::Exit;
@@ -28,6 +29,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(20);
 /// How long the first try may take. It doubles with each that takes longer, so that a server slow in its
 /// first answer comes up, and one that swallows a connection is asked again.
 const TRY_TAKES: Duration = Duration::from_secs(1);
+/// After how long a try that is still waiting is worth a word.
+const NOTED_AFTER: Duration = Duration::from_millis(100);
 /// How much of an answer is read; a server should not see its answer cut off where that can be helped.
 const BODY_MAX: usize = 64 * 1024;
 
@@ -191,7 +194,16 @@ async fn ask_until_up<F: Future<Output = Seen>>(
 ) -> Option<BootId> {
     let (mut pause, mut within) = (PAUSE_MIN, TRY_TAKES);
     loop {
-        match ask(within).await {
+        let mut asking = pin!(ask(within));
+        let seen = match tokio::time::timeout(NOTED_AFTER, &mut asking).await {
+            Ok(seen) => seen,
+            // Noted now: should time be up before its end, this is what the last try saw.
+            Err(_) => {
+                "it was asked, and had not answered yet".clone_into(last);
+                asking.await
+            }
+        };
+        match seen {
             Seen::Up(boot) => return boot,
             Seen::Not(what) => *last = what,
             Seen::NothingInTime => {
@@ -302,10 +314,15 @@ impl HttpAsker {
             Some(BootId::from_header(value.as_bytes()))
         });
         let mut read = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            read += chunk.len();
-            if read > BODY_MAX {
-                break;
+        while read <= BODY_MAX {
+            match response.chunk().await {
+                Ok(Some(chunk)) => read += chunk.len(),
+                Ok(None) => break,
+                Err(error) if error.is_timeout() => return Seen::NothingInTime,
+                Err(error) => {
+                    let cause = root_cause(&error);
+                    return Seen::Not(format!("its answer broke off: {cause}"));
+                }
             }
         }
         Seen::Up(boot)

@@ -53,6 +53,8 @@ pub(super) struct Facts {
     pub(super) left_behind: Vec<i32>,
     /// A start that failed: which, why, and the last line of its output.
     pub(super) start_failed: Option<(Incarnation, String, Option<String>)>,
+    /// How it ended when it was asked to, after the load.
+    pub(super) stopped_as: Option<Exit>,
     /// Ends nobody asked for, with the last line of output.
     pub(super) unasked: Vec<(Incarnation, Exit, Option<String>)>,
     /// A process ended unasked after the recovery.
@@ -135,6 +137,7 @@ impl Facts {
             stopped: None,
             left_behind: Vec::new(),
             start_failed: None,
+            stopped_as: None,
             unasked: Vec::new(),
             died_again: false,
             aborted: None,
@@ -174,7 +177,7 @@ impl Facts {
                 ExitCause::Injected => {
                     self.injected.get_or_insert((at, *exit));
                 }
-                ExitCause::Stopped => {}
+                ExitCause::Stopped => self.stopped_as = self.stopped_as.or(Some(*exit)),
                 ExitCause::Unasked => {
                     self.died_again |= self.correct.is_some();
                     self.unasked

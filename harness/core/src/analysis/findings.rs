@@ -7,12 +7,18 @@ use super::void::last_words;
 use super::words::{counted, was};
 use crate::event::Exit;
 use crate::ids::Incarnation;
+use crate::plan::{Signal, Stop};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
 const SEND_LAG_MS: f64 = 1.0;
 
 /// The findings of a trial.
-pub(super) fn findings(facts: &Facts, send_lag: &LatencyTally, oddities: &Oddities) -> Vec<String> {
+pub(super) fn findings(
+    stop: Option<&Stop>,
+    facts: &Facts,
+    send_lag: &LatencyTally,
+    oddities: &Oddities,
+) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(survivors(facts));
     for (incarnation, exit, last_line) in &facts.unasked {
@@ -25,6 +31,7 @@ pub(super) fn findings(facts: &Facts, send_lag: &LatencyTally, oddities: &Odditi
             "{processes} outlived the trial and had to be killed"
         ));
     }
+    found.extend(stop.and_then(|stop| unheeded(stop, facts)));
     found.extend(late_sending(send_lag));
     found.extend(about_sessions(oddities));
     found.extend(about_writes(oddities));
@@ -52,6 +59,18 @@ fn unasked(incarnation: Incarnation, exit: Exit, last_line: Option<&str>) -> Str
         "target"
     };
     format!("the {which} {exit} by itself{}", last_words(last_line))
+}
+
+/// A stop that took SIGKILL, where that is not what the plan stops with.
+fn unheeded(stop: &Stop, facts: &Facts) -> Option<String> {
+    let kill = Exit::Signal(Signal::Kill.number());
+    let took_kill = facts.stopped_as == Some(kill) && stop.signal != Signal::Kill;
+    took_kill.then(|| {
+        format!(
+            "asked to stop, it did not end within {} of {} and had to be killed",
+            stop.grace, stop.signal
+        )
+    })
 }
 
 fn not_recovered(facts: &Facts) -> Option<String> {

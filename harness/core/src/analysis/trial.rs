@@ -24,7 +24,9 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let (errors, latency) = load.tallies();
     let send_lag = load.send_lag();
     let chain = recovery::chain(facts);
-    let mut findings = findings::findings(facts, &send_lag, &ledger.oddities);
+    let arm = plan.arms.get(facts.arm.0 as usize);
+    let stop = arm.map(|arm| &arm.target.stop);
+    let mut findings = findings::findings(stop, facts, &send_lag, &ledger.oddities);
     let timeline = timeline_of(plan, facts, &load, &mut findings);
     TrialAnalysis {
         id: facts.id,

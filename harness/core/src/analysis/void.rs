@@ -1,5 +1,7 @@
 //! Why a trial does not count.
 
+use std::collections::BTreeMap;
+
 use super::facts::Facts;
 use super::load::{Load, Part};
 use super::words::{counted, percent};
@@ -17,6 +19,7 @@ pub(super) fn reason(
     unfinished(facts)
         .or_else(|| missed(facts))
         .or_else(|| failed_by_us(operations))
+        .or_else(|| renamed(facts, operations))
         .or_else(|| below_floor(plan, facts, load))
 }
 
@@ -60,6 +63,19 @@ fn failed_by_us(operations: &[&Operation]) -> Option<String> {
     })
 }
 
+/// A boot id that changes without a restart would make the old process's replies the new one's.
+fn renamed(facts: &Facts, operations: &[&Operation]) -> Option<String> {
+    let (old, origin) = (facts.old_boot?, facts.origin()?);
+    let other = operations
+        .iter()
+        .filter(|operation| operation.finished < origin)
+        .find_map(|operation| operation.boot.filter(|boot| *boot != old))?;
+    Some(format!(
+        "before the fault it called itself {old} and {other}: the boot header must stay the same until it is \
+         started again"
+    ))
+}
+
 /// An operation the baseline wanted counts as sent only when it left within the baseline: one that was
 /// still waiting for its client at the fault was not part of the load the server bore.
 fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
@@ -67,9 +83,10 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
         return Some("no operation in the baseline: zero samples".to_owned());
     }
     if !load.of(Part::Before).any(Operation::is_correct) {
-        return Some(
-            "no operation of the baseline was correct: it did not work before the fault".to_owned(),
-        );
+        return Some(format!(
+            "no operation of the baseline was correct: it did not work before the fault{}",
+            most_frequent_failure(load)
+        ));
     }
     let (mut wanted, mut sent) = (0_u64, 0_u64);
     for operation in load.baseline() {
@@ -89,6 +106,28 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
             percent(floor)
         )
     })
+}
+
+/// What the baseline's operations mostly met, as the end of a sentence.
+fn most_frequent_failure(load: &Load<'_>) -> String {
+    let mut met: BTreeMap<(ErrorClass, Option<u16>), u64> = BTreeMap::new();
+    for operation in load.of(Part::Before) {
+        if let Some(class) = operation.error {
+            *met.entry((class, operation.status)).or_default() += 1;
+        }
+    }
+    // What never left waited for what did: the cause is there.
+    let weight =
+        |((class, _), count): &((ErrorClass, _), u64)| (*class != ErrorClass::Unsent, *count);
+    let Some(((class, status), count)) = met.into_iter().max_by_key(weight) else {
+        return String::new();
+    };
+    let status = status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
+    format!(
+        "; {} met: {}{status}",
+        counted(count, "operation"),
+        class.label()
+    )
 }
 
 /// The last line a process said, as the end of a sentence.

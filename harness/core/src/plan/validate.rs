@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Plan, Workload};
+use super::{Call, Plan, ReadyProbe, Workload};
 use crate::units::Span;
 
 /// A plan that cannot be carried out as it stands.
@@ -27,6 +27,8 @@ const MAX_CLIENTS: u32 = 15_000;
 const MAX_RATE: f64 = 100_000.0;
 /// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
 const SOCKET_PATH_MAX: usize = 107;
+/// Beyond this a schedule, which is drawn as a whole, would be no document any more.
+const MAX_TRIALS: u32 = 100_000;
 
 impl Plan {
     /// Checks everything that can be known before something is started.
@@ -69,8 +71,12 @@ impl Plan {
                 }
             }
         }
+        self.validate_texts()?;
         if self.trials == 0 {
             return wrong("trials", "at least one trial is needed");
+        }
+        if self.extend_to.max(self.controls) > MAX_TRIALS {
+            return wrong("trials", &format!("at most {MAX_TRIALS} are supported"));
         }
         if self.extend_to < self.trials {
             return wrong("extend-to", "must be at least the number of trials");
@@ -113,6 +119,9 @@ impl Plan {
             return wrong("horizon", "must be longer than 0s");
         }
         for arm in &self.arms {
+            if arm.target.ready.within == Span::ZERO {
+                return wrong("ready-within", "must be longer than 0s");
+            }
             if arm.target.restart_after >= windows.horizon {
                 return wrong(
                     "horizon",
@@ -124,15 +133,95 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Texts that become names of files, or part of a request line or header.
+    fn validate_texts(&self) -> Result<(), PlanError> {
+        let wrong = |field, problem: String| Err(PlanError { field, problem });
+        let names = self.arms.iter().map(|arm| ("arms", &arm.name));
+        for (field, name) in std::iter::once(("name", &self.name)).chain(names) {
+            if name.is_empty() || name.contains('/') || name.contains(char::is_control) {
+                return wrong(field, format!("{name:?} cannot be a file's name"));
+            }
+        }
+        for arm in &self.arms {
+            let target = &arm.target;
+            if let Some(name) = &target.boot_header
+                && !is_token(name)
+            {
+                return wrong(
+                    "boot-header",
+                    format!("{name:?} is not the name of a header"),
+                );
+            }
+            if let ReadyProbe::Http(path) = &target.ready.probe {
+                validate_path("ready", path)?;
+            }
+        }
+        if let Workload::Stateless(request) = &self.load.workload
+            && let Call::Http { path, .. } = &request.call
+        {
+            validate_path("get", path)?;
+        }
+        Ok(())
+    }
+}
+
+/// A path is sent as it stands: what is not visible ASCII would end the request line, or spoil it.
+fn validate_path(field: &'static str, path: &str) -> Result<(), PlanError> {
+    let is_template = path.contains("{{") || path.contains("{%");
+    let is_sound = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_sound || is_template {
+        return Ok(());
+    }
+    Err(PlanError {
+        field,
+        problem: format!(
+            "{path:?} is not a path: it must begin with /, and spaces and letters beyond ASCII must be written \
+             as %20 and the like"
+        ),
+    })
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_part)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::test_plan;
+    use super::super::{Request, test_plan};
     use super::*;
+
+    fn asks(plan: &mut Plan, path: &str) {
+        plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", path)));
+    }
+
+    #[test]
+    fn a_template_of_a_path_may_hold_spaces() {
+        let mut plan = test_plan();
+        asks(&mut plan, "/items/{{ session }}");
+        assert_eq!(plan.validate(), Ok(()));
+    }
 
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 14] = [
+        let cases: [(&str, Spoil); 22] = [
+            ("name", |plan| plan.name = "a\u{1b}[31m".to_owned()),
+            ("arms", |plan| plan.arms[1].name = "v1/v2".to_owned()),
+            ("trials", |plan| plan.extend_to = u32::MAX),
+            ("ready-within", |plan| {
+                plan.arms[0].target.ready.within = Span::ZERO;
+            }),
+            ("boot-header", |plan| {
+                plan.arms[0].target.boot_header = Some("x y".to_owned());
+            }),
+            ("ready", |plan| {
+                plan.arms[0].target.ready.probe = ReadyProbe::Http("/ü".to_owned());
+            }),
+            ("get", |plan| asks(plan, "/a HTTP/1.1\r\nX: y")),
+            ("get", |plan| asks(plan, "health")),
             ("arms", |plan| plan.arms.clear()),
             ("arms", |plan| plan.arms[1].name = "first".to_owned()),
             ("command", |plan| plan.arms[0].target.command.clear()),

@@ -133,6 +133,28 @@ fn what_outlives_the_kill_or_ends_unasked_is_told() {
 }
 
 #[test]
+fn a_server_that_does_not_heed_its_stop_is_a_finding() {
+    let stopped = |exit| EventKind::TargetExited {
+        incarnation: Incarnation(1),
+        exit,
+        cause: ExitCause::Stopped,
+        tail: Vec::new(),
+    };
+    let findings = |exit| {
+        Story::faulted()
+            .event(5_500, stopped(exit))
+            .trial()
+            .findings
+    };
+    assert_eq!(
+        findings(Exit::Signal(9)),
+        ["asked to stop, it did not end within 5s of SIGTERM and had to be killed"]
+    );
+    assert!(findings(Exit::Signal(15)).is_empty());
+    assert!(findings(Exit::Status(0)).is_empty());
+}
+
+#[test]
 fn a_run_that_did_not_end_by_itself_is_incomplete() {
     let whole = Story::faulted();
     assert_eq!(whole.analysis().incomplete, None);

@@ -138,9 +138,30 @@ fn a_trial_that_does_not_count_is_understood_all_the_same() {
 #[test]
 fn a_target_that_never_worked_has_nothing_to_recover_to() {
     let broken = |at| look(0, at).rejected(ErrorClass::ClientError);
-    let story = Story::faulted().does((1_000..2_200).map(broken));
+    let unsent = |at| look(1, at).unsent(Unsent).finished(at + 5);
+    let story = Story::faulted()
+        .does((1_000..2_200).map(broken))
+        .does((1_000..2_600).map(unsent));
     check(
         &story,
-        "no operation of the baseline was correct: it did not work before the fault",
+        "no operation of the baseline was correct: it did not work before the fault; 1,200 operations met: client \
+         error (HTTP 200)",
     );
+}
+
+#[test]
+fn a_boot_id_that_changes_without_a_restart_tells_nothing() {
+    let other = BootId::from_header(b"other");
+    let renamed = |story: Story, at| story.does([look(0, at).boot(Some(other))]);
+    let expected = format!(
+        "before the fault it called itself {} and {other}: the boot header must stay the same until it is started \
+         again",
+        old_boot()
+    );
+    check(&renamed(sound(), 1_500), &expected);
+    let control = Story::control().serves(1_000, 3_000, 10);
+    assert_eq!(control.trial().void, None);
+    check(&renamed(control, 1_500), &expected);
+    // After the fault another name is what is hoped for.
+    assert_eq!(renamed(sound(), 3_500).trial().void, None);
 }

@@ -1,0 +1,14 @@
+//! Servers that misbehave and flags that make no sense: each is told what is wrong, nothing hangs, panics or is
+//! left behind, and no run passes that should not.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "bad_input/bench.rs"]
+mod bench;
+#[path = "bad_input/flags.rs"]
+mod flags;
+#[path = "bad_input/servers.rs"]
+mod servers;
+#[path = "bad_input/stranger.rs"]
+mod stranger;
+mod support;
