@@ -1,0 +1,187 @@
+//! Sessions described on the command line, against servers as they are.
+
+#![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
+
+mod support;
+
+use std::process::Command;
+
+use support::{PROGRAM, Run};
+
+const LOGIN: &str = r#"POST /login {"user":"u{{session}}"}"#;
+
+/// Runs the program, results going to `out`.
+fn run_comeback(words: &[&str]) -> Run {
+    let mut all = vec![words[0], "--out", "out"];
+    all.extend(&words[1..]);
+    support::run(&all)
+}
+
+/// A short run of a reference server as if nobody here had written it.
+fn visit(target: &str, flags: &[&str]) -> Run {
+    let mut words = vec![
+        "run",
+        "--trials",
+        "1",
+        "--quiet",
+        "--sessions",
+        "20",
+        "--seed",
+        "1",
+    ];
+    words.extend([
+        "--login",
+        LOGIN,
+        "--act",
+        "POST /visit",
+        "--check",
+        "GET /me",
+        "--value",
+        "/visits",
+    ]);
+    words.extend(["--gate", "lost_sessions == 0", "--gate", "lost_writes == 0"]);
+    words.extend(flags);
+    words.extend([
+        "--", PROGRAM, "serve", target, "--port", "{port}", "--data", "{data}",
+    ]);
+    run_comeback(&words)
+}
+
+#[test]
+fn a_server_that_keeps_sessions_in_memory_fails_and_each_session_is_lost() {
+    let run = visit("memory", &[]);
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    let sessions = run.summary().arms[0].sessions;
+    assert!(sessions.acknowledged >= 20, "{sessions:?}");
+    assert_eq!(sessions.lost, sessions.acknowledged, "{sessions:?}");
+}
+
+#[test]
+fn a_server_that_writes_before_it_answers_passes() {
+    let run = visit("journal", &["--identity", "/user=u{{ session }}"]);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    let arm = &run.summary().arms[0];
+    assert_eq!(arm.sessions.survived, arm.sessions.acknowledged);
+    assert!(arm.writes.acknowledged > 0);
+    assert_eq!(arm.writes.kept, arm.writes.acknowledged);
+}
+
+#[test]
+fn zombies_are_found_where_a_logout_is_described() {
+    let run = visit(
+        "token",
+        &[
+            "--logout",
+            "POST /logout",
+            "--rate",
+            "1000",
+            "--gate",
+            "zombie_sessions == 0",
+        ],
+    );
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    assert!(run.summary().arms[0].sessions.zombie > 0);
+}
+
+/// Whether there is a Redis; in CI its absence is a failure.
+fn has_redis() -> bool {
+    let found = Command::new("redis-server")
+        .arg("--version")
+        .output()
+        .is_ok();
+    let why = "skipped: redis-server is not installed (`cargo xtask install` installs it)";
+    assert!(found || std::env::var_os("CI").is_none(), "{why}");
+    if !found {
+        eprintln!("{why}");
+    }
+    found
+}
+
+/// A real Redis, with or without its append-only file.
+fn redis(append_only: &str) -> Run {
+    run_comeback(&[
+        "run",
+        "--trials",
+        "1",
+        "--quiet",
+        "--sessions",
+        "20",
+        "--seed",
+        "1",
+        "--protocol",
+        "redis",
+        "--login",
+        "MSET u:{{ session }} u{{ session }} n:{{ session }} 0",
+        "--act",
+        "INCR n:{{ session }}",
+        "--check",
+        "MGET u:{{ session }} n:{{ session }}",
+        "--value",
+        "/1",
+        "--identity",
+        "/0=u{{ session }}",
+        "--gate",
+        "lost_sessions == 0",
+        "--",
+        "redis-server",
+        "--port",
+        "{port}",
+        "--dir",
+        "{data}",
+        "--save",
+        "",
+        "--appendonly",
+        append_only,
+    ])
+}
+
+#[test]
+fn redis_without_a_file_forgets_everything_and_with_one_nothing_that_was_acknowledged() {
+    if !has_redis() {
+        return;
+    }
+    let forgets = redis("no");
+    assert_eq!(forgets.code(), 1, "{}", forgets.printed());
+    let sessions = forgets.summary().arms[0].sessions;
+    assert_eq!(sessions.lost, sessions.acknowledged, "{sessions:?}");
+    let keeps = redis("yes");
+    assert_eq!(keeps.code(), 0, "{}", keeps.printed());
+    let writes = keeps.summary().arms[0].writes;
+    assert_eq!(
+        (writes.lost, writes.kept),
+        (0, writes.acknowledged),
+        "{writes:?}"
+    );
+}
+
+#[test]
+fn a_flow_that_cannot_be_is_refused_before_anything_starts() {
+    for (flags, part) in [
+        (&["--login", "POST login"][..], "--login"),
+        (&["--act", "post /visit"], "--act"),
+        (&["--act", "POST /visit/{{ token }}"], "act.request"),
+        (&["--value", "regex:("], "session.value"),
+        (&["--value", "visits"], "--value"),
+        (&["--identity", "user"], "--identity"),
+        (&["--protocol", "smtp"], "--protocol"),
+        (&["--socket", "{data}/s"], "its socket"),
+    ] {
+        let mut words = vec!["run"];
+        for (flag, value) in [
+            ("--login", LOGIN),
+            ("--act", "POST /visit"),
+            ("--check", "GET /me"),
+            ("--value", "/visits"),
+        ] {
+            if flags[0] != flag {
+                words.extend([flag, value]);
+            }
+        }
+        words.extend(flags);
+        words.extend(["--", "./no-such-server", "{port}"]);
+        let run = run_comeback(&words);
+        assert_eq!(run.code(), 2, "{flags:?}: {}", run.printed());
+        assert!(run.printed().contains(part), "{flags:?}: {}", run.printed());
+        assert!(!run.out().exists(), "{flags:?}");
+    }
+}
