@@ -104,7 +104,7 @@ fn more_is_told_on_stderr_and_json_stays_pure() {
     for expected in [
         "ms  phase baseline",
         "ms  SIGKILL sent to the process group",
-        "ms  start 0 was ended by signal 9 (the fault)",
+        "ms  start 0 was ended by signal 9 (SIGKILL), by the fault",
         "ms  first correct reply of the new process",
         ": ready ",
         "sessions lost 0 / ",

@@ -52,12 +52,12 @@ impl Narrator {
                 ..
             } => {
                 let why = match cause {
-                    ExitCause::Injected => "the fault",
-                    ExitCause::Stopped => "the trial is over",
+                    ExitCause::Injected => "by the fault",
+                    ExitCause::Stopped => "since the trial is over",
                     ExitCause::Unasked => "by itself",
                 };
                 format!(
-                    "start {} {exit} ({why}){}",
+                    "start {} {exit}, {why}{}",
                     incarnation.0,
                     self.after(event.at)
                 )
@@ -174,7 +174,7 @@ mod tests {
             lines,
             [
                 "        1.0 ms  start 0 executed as process 77",
-                "       21.0 ms  start 0 was ended by signal 9 (the fault)",
+                "       21.0 ms  start 0 was ended by signal 9 (SIGKILL), by the fault",
                 "       23.0 ms  start 1 executed as process 77, 2.0 ms after the exit",
                 "        1.0 ms  phase start",
                 "        2.0 ms  start 0 executed as process 77",
