@@ -40,7 +40,7 @@ const EXIT_CODES: &str = "Exit codes: 0 pass · 1 a gate failed · 2 usage or co
 #[derive(Debug, Subcommand)]
 enum Command {
     Compare(compare::Args),
-    Run(run::Args),
+    Run(Box<run::Args>),
     Report(report::Args),
     Serve(serve::Args),
     Targets(targets::Args),
@@ -121,7 +121,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<Outcome, CliError> {
     match command {
         Command::Compare(args) => compare::run(args),
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
         Command::Report(args) => report::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Targets(args) => targets::run(&args),
