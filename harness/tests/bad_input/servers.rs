@@ -209,7 +209,7 @@ fn a_server_that_never_answers_well_has_nothing_to_come_back_to() {
             "redirects",
             NEVER_RIGHT,
             3,
-            &["met: client error (HTTP 302)"],
+            &["met: wrong answer (HTTP 302)"],
         ),
         server(
             "answers-404",
@@ -277,7 +277,8 @@ fn a_server_that_works_may_be_odd_and_is_measured_or_told_why_not() {
         // What follows a whole reply may be dropped with its connection (RFC 9112, section 6.3), and whether it
         // comes in time to be seen is chance.
         server("length-too-short", "", 0, &[]),
-        server("huge-body", "--horizon 1s", 3, &["the floor is 90 %"]),
+        // How much of the load it slows down depends on the machine: nearly all or all of it.
+        server("huge-body", "--horizon 1s", 3, &["does not count"]),
         server("dies-soon", "", 3, &["exited with status 7 by itself"]),
         server(
             "new-boot-id-each-time",
