@@ -30,7 +30,10 @@ fn take(folder: &Path, is_over: &dyn Fn() -> bool, answers: bool) {
                 continue;
             }
             let port: u16 = port.parse().unwrap();
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+            // Somebody else may be passing through it; a port that stays held fails the row by its message.
+            let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else {
+                continue;
+            };
             listener.set_nonblocking(true).unwrap();
             taken.push(listener);
             // The trial may have ended meanwhile.

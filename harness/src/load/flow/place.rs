@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::load::wire::Reply;
+use crate::load::wire::{KEPT_BODY, Reply};
 
 /// A place in a reply.
 #[derive(Debug)]
@@ -141,8 +141,13 @@ impl Place {
     }
 
     /// All values there, in their order: the items of a JSON array, every match of a pattern, every line of a
-    /// body. `None` when there is no such place.
+    /// body. `None` when there is no such place, or the
+    /// body was too long to be kept whole.
     pub(super) fn all(&self, looked: &Looked<'_>) -> Option<Vec<String>> {
+        // What is cut off would pass for lost.
+        if looked.reply.body.len() >= KEPT_BODY {
+            return None;
+        }
         match self {
             Self::Pointer(pointer) => {
                 let value = looked.json()?.pointer(pointer)?;

@@ -555,6 +555,22 @@ fn writes_of_their_own_are_sent_and_found_again() {
 }
 
 #[test]
+fn a_list_too_long_to_be_read_whole_is_no_list() {
+    let mut visit = Visit::new(SessionFlow {
+        writes: Writes::List,
+        value: Some(Extract::Regex("w[0-9-]+".to_owned())),
+        identity: None,
+        ..SessionFlow::reference()
+    });
+    let body = "w7-0-1 ".repeat(10_000);
+    let cut_off = &body[..crate::load::wire::KEPT_BODY];
+    assert_eq!(
+        visit.result(Step::ReadBack, said(200, cut_off)),
+        (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer))
+    );
+}
+
+#[test]
 fn what_a_server_says_cannot_break_out_of_its_place() {
     let mut flow = site();
     flow.act = Request::new("POST", "/visit").with_json(r#"{"token":"{{ token }}"}"#);
