@@ -3,8 +3,9 @@
 //! ```text
 //! worker (a thread, a runtime) ── pacer: waits for the schedule's instants
 //!    └── client × n ── flow: what to send, what a reply means (the oracle)
-//!          └── connection ── socket: bytes to the target and back
-//!                         └── wire: where a reply ends
+//!          └── connection ── socket: bytes to the target and back, over TCP, a Unix socket, TLS
+//!                         ├── wire: where a reply ends, in HTTP/1.1 and in Redis's protocol
+//!                         └── http2: the same for HTTP/2, by a library
 //! ```
 //! Called by the engine only. Knows sockets and sessions; knows nothing of processes and faults.
 
