@@ -24,6 +24,7 @@ use comeback_core::verdict::Outcome;
 
 use crate::experiment::Unreadable;
 use crate::supervise::output::printable;
+use crate::supervise::program;
 
 /// Kill it. See what comes back.
 ///
@@ -102,6 +103,7 @@ impl fmt::Display for CliError {
 
 /// Runs the program; every exit code is decided here.
 pub fn main() -> ExitCode {
+    program::announce();
     let cli = Cli::parse();
     // A panic unwinds through every guard, then counts as what it is: the harness failed.
     let ended = std::panic::catch_unwind(|| dispatch(cli.command));

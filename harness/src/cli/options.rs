@@ -9,6 +9,7 @@ use comeback_core::units::Span;
 use super::CliError;
 use super::color::ColorChoice;
 use crate::console::Volume;
+use crate::engine::campaign;
 
 /// Options of every command with trials.
 #[derive(Debug, clap::Args)]
@@ -109,7 +110,5 @@ pub(super) fn seed(asked: Option<Seed>) -> Result<Seed, CliError> {
     if let Some(seed) = asked {
         return Ok(seed);
     }
-    let mut bytes = [0; 4];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    Ok(Seed(u64::from(u32::from_le_bytes(bytes))))
+    Ok(campaign::draw_seed()?)
 }

@@ -1,9 +1,11 @@
 //! The engine: makes a schedule happen and records facts. It computes nothing and prints nothing.
 //!
 //! A campaign is trials in the schedule's order; a trial (see `trial`) is one start of a target, its
-//! load, and at most one fault. Called by the cli; imports supervise, load and record.
+//! load, and at most one fault. Called by the cli and the library; imports supervise, load and record.
 
+pub mod campaign;
 mod error;
+pub mod folder;
 pub mod interrupt;
 mod recovery;
 mod trial;

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use comeback_core::ids::{Incarnation, TrialId};
 use comeback_core::plan::Target;
 
+use super::program;
 use super::tag::{INCARNATION_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
@@ -228,7 +229,7 @@ impl Values {
             data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()),
             replica: replica.to_string(),
             // The reference servers live in this program; where it lies is not the plan's business.
-            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("comeback")),
+            program: program::find().unwrap_or_else(|| PathBuf::from("comeback")),
         }
     }
 
