@@ -13,11 +13,10 @@
 //!     .operation("GET /Cargo.toml")
 //!     .trials(1)
 //!     .settle(Duration::from_secs(1))
-//!     .gate("error_rate.after == 0")
 //!     .run()
 //!     .await?;
 //! report.assert_passed();
-//! assert!(report.summary().arms[0].faults_landed == 1);
+//! assert_eq!(report.summary().arms[0].faults_landed, 1);
 //! # Ok::<(), comeback::Error>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
