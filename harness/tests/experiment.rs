@@ -337,6 +337,27 @@ fn a_server_that_cannot_be_looked_at_leaves_no_file() {
     support::assert_nothing_left(folder.path());
 }
 
+/// The guide's examples, as a reader would copy them, with programs that are there.
+#[test]
+fn the_examples_of_the_guide_can_be_run() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("EXPERIMENTS.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let mut checked = 0;
+    for block in guide.split("```toml\n").skip(1) {
+        let text = block.split("```").next().unwrap();
+        let text = ["\"python3\"", "\"./server\"", "\"redis-server\""]
+            .iter()
+            .fold(text.to_owned(), |text, program| {
+                text.replace(program, "\"{comeback}\"")
+            });
+        let folder = folder_with("guide.toml", &text);
+        let output = call(folder.path(), &["validate", "guide.toml"]);
+        assert_eq!(output.status.code(), Some(0), "{text}\n{}", stderr(&output));
+        checked += 1;
+    }
+    assert!(checked >= 4, "{checked} examples");
+}
+
 /// Every ready-made file, and whether the published schema takes it as the program does.
 #[test]
 fn ready_made_files_keep_to_the_published_schema() {
