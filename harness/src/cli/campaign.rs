@@ -18,6 +18,7 @@ use crate::engine::campaign::{self, Host, Layout, TooFewFiles};
 use crate::engine::folder::{self, FolderError};
 use crate::engine::interrupt::Interrupt;
 use crate::load::flow::Flow;
+use crate::supervise::launch::check_program;
 
 /// Where runs go when no folder is named.
 const RUNS: &str = "comeback-runs";
@@ -32,6 +33,7 @@ pub(super) fn run(
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
     Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
+    check_programs(&plan)?;
     check_limits(&plan)?;
     ci::check_junit(&output.told)?;
     let started = jiff::ZonedDateTime::now();
@@ -67,6 +69,15 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
 #[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
 fn end_at_once() {
     std::process::exit(130);
+}
+
+/// What cannot be started is told before anything is.
+pub(super) fn check_programs(plan: &Plan) -> Result<(), CliError> {
+    for arm in plan.arms.iter().filter(|arm| arm.skip.is_none()) {
+        check_program(&arm.target)
+            .map_err(|error| CliError::Usage(format!("{}: {error}", arm.name)))?;
+    }
+    Ok(())
 }
 
 fn check_limits(plan: &Plan) -> Result<(), CliError> {

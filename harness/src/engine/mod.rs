@@ -3,6 +3,7 @@
 //! A campaign is trials in the schedule's order; a trial (see `trial`) is one start of a target, its
 //! load, and at most one fault. Called by the cli and the library; imports supervise, load and record.
 
+pub mod acquaint;
 pub mod campaign;
 mod error;
 pub mod folder;

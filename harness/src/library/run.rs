@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use comeback_core::ids::Seed;
-use comeback_core::plan::Plan;
+use comeback_core::plan::{Plan, Target};
 
 use super::Experiment;
 use super::error::Error;
@@ -17,6 +17,7 @@ use crate::engine::{Ended, EngineError};
 use crate::experiment::Resolved;
 use crate::finish;
 use crate::record;
+use crate::supervise::launch::check_program;
 use crate::supervise::program;
 
 /// Carries an experiment out on a thread of its own: there is a runtime in it, which cannot be within another. `done`
@@ -90,27 +91,37 @@ fn given_up() -> Error {
 
 /// What would fail on this machine, or in this process.
 fn check(plan: &Plan) -> Result<(), Error> {
+    let mut problems = Vec::new();
+    for arm in plan.arms.iter().filter(|arm| arm.skip.is_none()) {
+        if wants_program(&arm.target) && program::find().is_none() {
+            problems.push(format!(
+                "{}: {{comeback}} is the comeback program, and there is none in PATH: install it, or set {} to where \
+                 it is",
+                arm.name,
+                program::PROGRAM_VARIABLE
+            ));
+        } else if let Err(error) = check_program(&arm.target) {
+            problems.push(format!("{}: {error}", arm.name));
+        }
+    }
     let files = campaign::check_files(plan).map_err(Error::harness)?;
-    files.map_err(|TooFewFiles { needed, limit }| {
-        Error::usage(format!(
+    if let Err(TooFewFiles { needed, limit }) = files {
+        problems.push(format!(
             "sessions: {} need {needed} open files, and the limit of this process is {limit}: use fewer, or raise \
              the limit with `ulimit -n`",
             plan.load.clients
-        ))
-    })?;
-    let is_wanted = plan.arms.iter().any(|arm| {
-        let environment = arm.target.environment.values();
-        let mut texts = arm.target.command.iter().chain(environment);
-        texts.any(|text| text.contains("{comeback}"))
-    });
-    if is_wanted && program::find().is_none() {
-        return Err(Error::usage(format!(
-            "command: {{comeback}} is the comeback program, and there is none in PATH: install it, or set {} to \
-             where it is",
-            program::PROGRAM_VARIABLE
-        )));
+        ));
     }
-    Ok(())
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Usage(problems))
+    }
+}
+
+fn wants_program(target: &Target) -> bool {
+    let mut texts = target.command.iter().chain(target.environment.values());
+    texts.any(|text| text.contains("{comeback}"))
 }
 
 fn create_folder(root: &Path, chosen: Option<&Path>, name: &str) -> Result<PathBuf, Error> {
