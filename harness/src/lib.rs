@@ -37,15 +37,18 @@
 //!   ends whatever the run started. Processes are known by an environment variable, their process group and their
 //!   parents. One that detaches itself from all that *and* overwrites its environment (`redis-server --daemonize yes`)
 //!   is found by the `comeback` program only, which may adopt orphans: have servers stay in the foreground.
+//! - The load is driven by this crate as the test's profile builds it. Where times matter, not only counts, have it
+//!   optimized: `[profile.dev.package."*"]` with `opt-level = 3`.
 //! - `{comeback}` in a command is the `comeback` program: what `COMEBACK_PROGRAM` names, else one in Cargo's target
 //!   directory or in `PATH`. Nothing else needs the program.
 //!
 //! # What is stable
 //!
-//! What this page lists: [`Experiment`], [`Step`], [`Report`], [`Error`], and [`Summary`], which is `summary.json` with
-//! its published schema. Gates, templates and experiment files are as `comeback run` has them. [`Verdict`] and
-//! [`Analysis`] may gain fields, and reasons may be worded differently, in any version. Modules that are not listed are
-//! the program's own, and may change at any time.
+//! What this page lists: [`Experiment`], [`Step`], [`Report`], [`Error`] and what they take and give. [`Summary`] is
+//! `summary.json`, with its published schema. Gates, templates and experiment files are as `comeback run` has them.
+//!
+//! What may change in any version: [`Summary`], [`Verdict`] and [`Analysis`] may gain fields, so build none of them, and
+//! take them apart with `..`; reasons may be worded differently; modules that are not listed here are the program's own.
 //!
 //! Linux only.
 

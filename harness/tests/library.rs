@@ -68,7 +68,9 @@ async fn a_server_that_keeps_sessions_in_memory_fails_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_writes_before_it_answers_passes_and_its_folder_goes_with_the_report() {
-    let report = visits("journal").run().await.unwrap();
+    // As a task, which may move between threads.
+    let run = tokio::spawn(visits("journal").run());
+    let report = run.await.unwrap().unwrap();
     report.assert_passed();
     assert_eq!(report.seed(), 7);
     let folder = report.folder().to_owned();

@@ -63,3 +63,32 @@ pub fn create_next(parent: &Path, name: impl Fn(u32) -> String) -> Result<PathBu
     }
     Err(FolderError::NotEmpty(parent.join(name(ENOUGH))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_one_name_are_numbered_and_none_is_taken_twice() {
+        let root = tempfile::tempdir().expect("a folder");
+        let parent = root.path().join("runs");
+        let next = || create_next(&parent, |number| format!("shop-{number}")).expect("it is made");
+        assert_eq!(next(), parent.join("shop-1"));
+        assert_eq!(next(), parent.join("shop-2"));
+        fs::remove_dir(parent.join("shop-1")).expect("it is empty");
+        assert_eq!(next(), parent.join("shop-1"));
+    }
+
+    #[test]
+    fn what_is_in_a_folder_is_not_put_at_risk() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("a/b");
+        claim(&folder).expect("it is made");
+        claim(&folder).expect("it is empty");
+        fs::write(folder.join("precious"), "").expect("it is written");
+        let error = claim(&folder).expect_err("it is not empty").to_string();
+        assert!(error.contains("is not empty"), "{error}");
+        let error = claim(&folder.join("precious")).expect_err("it is a file");
+        assert!(matches!(error, FolderError::Unusable(_, _)), "{error}");
+    }
+}

@@ -12,6 +12,7 @@ pub enum Error {
     /// What was asked for cannot be carried out. Nothing was started.
     Usage(Vec<String>),
     /// The harness or its surroundings failed; that is never a statement about the server.
+    #[non_exhaustive]
     Harness {
         /// What failed.
         cause: Box<dyn StdError + Send + Sync>,
