@@ -7,6 +7,7 @@
 
 mod arms;
 mod charts;
+mod course;
 mod document;
 mod draw;
 pub mod format;
@@ -29,6 +30,7 @@ use comeback_core::analysis::Analysis;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::Verdict;
 
+pub use course::course;
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
 pub use table::{Table, comparison};

@@ -10,15 +10,18 @@ use comeback_core::plan::Plan;
 use comeback_core::schedule;
 use comeback_core::verdict::Outcome;
 
+use tokio::runtime::Runtime;
+
+use super::baseline::{self, BaselineArgs};
 use super::options::Output;
 use super::{CliError, ci, report};
 use crate::clock::Clock;
 use crate::console::{Progress, Volume};
 use crate::engine::interrupt::Interrupt;
-use crate::engine::{self, Ended, Site};
+use crate::engine::{self, Ended, EngineError, Site};
 use crate::load::flow::Flow;
 use crate::machine;
-use crate::record::Journalist;
+use crate::record::{self, Journalist};
 use crate::supervise::process::adopt_orphans;
 use crate::supervise::tag::RunTag;
 use crate::supervise::warden::Warden;
@@ -28,12 +31,26 @@ const RUNS: &str = "comeback-runs";
 /// Descriptors beside one for each client: journal, pipes, timers, standard streams.
 const OTHER_DESCRIPTORS: u64 = 64;
 
+/// What is wanted of a run beside its plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wishes<'a> {
+    /// Where its results go.
+    pub(super) output: &'a Output,
+    /// What gates with a baseline are compared with.
+    pub(super) baseline: &'a BaselineArgs,
+    /// The experiment's file, which annotations point to.
+    pub(super) file: Option<&'a str>,
+}
+
 /// Runs a plan, judges it, writes and shows its report.
-pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, CliError> {
+pub(super) fn run(plan: Plan, seed: Seed, wishes: &Wishes<'_>) -> Result<Outcome, CliError> {
+    let output = wishes.output;
+    let (plan, stored) = baseline::prepare(plan, wishes.baseline)?;
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
     Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
     check_limits(&plan)?;
+    check_extension(&plan)?;
     ci::check_junit(&output.told)?;
     let schedule = schedule::expand(&plan, seed);
     let started = jiff::ZonedDateTime::now();
@@ -49,8 +66,12 @@ pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, Cl
         plan,
         schedule,
     };
+    if let Some(stored) = &stored {
+        baseline::warn_of_objections(&header, stored);
+        stored.keep(&folder)?;
+    }
     let ended = run_trials(&header, &folder, output.volume())?;
-    let outcome = report::finish(&folder, &output.told, None)?;
+    let outcome = report::finish(&folder, &output.told, wishes.file)?;
     match ended {
         Ended::Complete => Ok(outcome),
         Ended::Interrupted => Err(CliError::Interrupted),
@@ -82,25 +103,66 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(engine::run(
-        &header.plan,
-        &header.schedule,
-        &site,
-        &mut interrupt,
-    ));
+    let ended = run_and_extend(header, folder, &runtime, &site, &mut interrupt);
     // What still reads a target's output, or has records to hand on, ends with the runtime.
     drop(runtime);
     drop(site);
     journalist.finish()?;
     warden.dismiss()?;
     remove_empty_logs(&folder.join("logs"))?;
-    Ok(ended?)
+    ended
+}
+
+/// Runs the declared trials; then, as long as nothing but more trials is missing to judge the run, those
+/// that the plan has for that.
+fn run_and_extend(
+    header: &Header,
+    folder: &Path,
+    runtime: &Runtime,
+    site: &Site,
+    interrupt: &mut Interrupt,
+) -> Result<Ended, CliError> {
+    let Header { plan, schedule, .. } = header;
+    let mut ended = runtime.block_on(engine::run(plan, schedule, site, interrupt))?;
+    let mut further = schedule.further.as_slice();
+    let mut rounds = plan.trials;
+    while ended == Ended::Complete && !further.is_empty() {
+        if !site.recorder.settle() {
+            return Err(EngineError::Journal.into());
+        }
+        let (_, verdict) = report::judge(&record::read(folder)?, folder)?;
+        let Some(wanted) = verdict.rounds_wanted(rounds) else {
+            break;
+        };
+        let trials;
+        (trials, further) = schedule::split_rounds(further, wanted);
+        rounds += wanted;
+        ended = runtime.block_on(engine::extend(
+            plan,
+            trials,
+            verdict.reasons,
+            site,
+            interrupt,
+        ))?;
+    }
+    Ok(ended)
 }
 
 /// The second signal: the warden undoes what is left.
 #[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
 fn end_at_once() {
     std::process::exit(130);
+}
+
+fn check_extension(plan: &Plan) -> Result<(), CliError> {
+    if plan.extend_to > plan.trials && plan.gates.is_empty() {
+        return Err(CliError::Usage(
+            "--extend-to: trials are added where gates need them, and there is none: demand something, such \
+             as --gate 'time_to_ready.median < 2s', or give --trials"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 fn check_limits(plan: &Plan) -> Result<(), CliError> {

@@ -1,5 +1,6 @@
 //! The command line: arguments → plan → engine → report, one file per command.
 
+mod baseline;
 mod campaign;
 mod ci;
 mod cleanup;
@@ -81,18 +82,21 @@ impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(problem) => f.write_str(problem),
-            Self::Harness(error) => {
-                write!(f, "{error}")?;
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    write!(f, ": {error}")?;
-                    cause = error.source();
-                }
-                Ok(())
-            }
+            Self::Harness(error) => f.write_str(&with_causes(error.as_ref())),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
+}
+
+/// An error with all its causes, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 /// Runs the program; every exit code is decided here.

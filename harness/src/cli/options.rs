@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use comeback_core::ids::Seed;
 use comeback_core::plan::Arrivals;
 use comeback_core::units::Span;
+use comeback_core::verdict::Gate;
 
 use super::CliError;
 use super::color::ColorChoice;
@@ -16,6 +17,10 @@ pub(super) struct Options {
     /// Trials with a fault, for each arm
     #[arg(long, value_name = "N")]
     pub(super) trials: Option<u32>,
+    /// How many trials with a fault each arm may have in all, where --trials do not suffice to judge a gate;
+    /// the run then goes on by itself, in rounds of all arms
+    #[arg(long, value_name = "N")]
+    pub(super) extend_to: Option<u32>,
     /// Live sessions (or clients), each with its own connection
     #[arg(long, value_name = "N")]
     pub(super) sessions: Option<u32>,
@@ -105,4 +110,9 @@ impl Options {
         rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
         Ok(Seed(u64::from(u32::from_le_bytes(bytes))))
     }
+}
+
+/// A gate as it is typed.
+pub(super) fn parse_gate(text: &str) -> Result<Gate, String> {
+    Gate::try_from(text.to_owned()).map_err(|error| error.to_string())
 }

@@ -9,8 +9,9 @@ use comeback_core::journal::Journal;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::{self, Outcome, Verdict};
 use comeback_reports::format::printable;
-use comeback_reports::{Table, comparison};
+use comeback_reports::{Table, comparison, course};
 
+use super::baseline::{self, Stored};
 use super::options::Told;
 use super::{CliError, ci, color, figures, print};
 use crate::record;
@@ -18,7 +19,8 @@ use crate::record;
 /// Judge and draw a stored run again.
 ///
 /// Reads the journal of a run folder and writes summary, report and charts anew, also when the run was
-/// interrupted. The exit code is the verdict's.
+/// interrupted. The exit code is the verdict's. With --baseline its gates are compared with that run from
+/// now on; else with the one it was compared with before.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json"
@@ -27,6 +29,9 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
+    /// Folder of an earlier run, or a copy of it, that gates with `baseline` compare with
+    #[arg(long, value_name = "RUN")]
+    baseline: Option<PathBuf>,
     #[command(flatten)]
     told: Told,
 }
@@ -40,6 +45,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         )));
     }
     ci::check_junit(&args.told)?;
+    if let Some(folder) = &args.baseline {
+        let stored = Stored::read("--baseline", folder)?;
+        baseline::check_gates(&record::read(&args.run)?.header.plan, true)?;
+        stored.keep(&args.run)?;
+    }
     finish(&args.run, &args.told, None)
 }
 
@@ -67,10 +77,17 @@ struct Judged {
     summary: Summary,
 }
 
+/// Analyses and judges the run of a folder, by the baseline that the folder keeps.
+pub(super) fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), CliError> {
+    let stored = baseline::read_kept(folder)?;
+    let analysis = analysis::analyze(journal);
+    let verdict = verdict::judge(&analysis, &journal.header.plan.gates, stored.as_ref());
+    Ok((analysis, verdict))
+}
+
 /// Analyses, judges, and writes every document and chart into the run's folder.
 fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, CliError> {
-    let analysis = analysis::analyze(journal);
-    let verdict = verdict::judge(&analysis, &journal.header.plan.gates, None);
+    let (analysis, verdict) = judge(journal, folder)?;
     let summary = analysis::summarize(&analysis, &verdict);
     for artifact in comeback_reports::render(&analysis, &verdict, &summary)? {
         write_artifact(&folder.join(&artifact.path), &artifact.bytes)?;
@@ -113,6 +130,9 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
     print(&format!("verdict: {outcome}{meaning}"));
     for reason in &judged.verdict.reasons {
         print(&format!("  {}", printable(reason)));
+    }
+    for sentence in course(&judged.summary) {
+        print(&printable(&sentence));
     }
     print(&format!(
         "seed {}; report: {}",

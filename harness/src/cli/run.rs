@@ -13,7 +13,9 @@ use comeback_core::units::Span;
 use comeback_core::verdict::{Gate, Outcome};
 
 use self::session::SessionArgs;
-use super::options::Options;
+use super::baseline::BaselineArgs;
+use super::campaign::Wishes;
+use super::options::{Options, parse_gate};
 use super::{CliError, campaign};
 
 /// Run any server through crashes.
@@ -72,6 +74,8 @@ pub(super) struct Args {
     #[command(flatten)]
     session: SessionArgs,
     #[command(flatten)]
+    baseline: BaselineArgs,
+    #[command(flatten)]
     options: Options,
     /// The server and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -111,7 +115,12 @@ const ALWAYS: &str = "unrecovered == 0";
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let seed = args.options.seed()?;
     let plan = to_plan(&args)?;
-    campaign::run(plan, seed, &args.options.output)
+    let wishes = Wishes {
+        output: &args.options.output,
+        baseline: &args.baseline,
+        file: None,
+    };
+    campaign::run(plan, seed, &wishes)
 }
 
 fn to_plan(args: &Args) -> Result<Plan, CliError> {
@@ -173,7 +182,7 @@ fn to_plan(args: &Args) -> Result<Plan, CliError> {
             skip: None,
         }],
         trials,
-        extend_to: trials,
+        extend_to: args.options.extend_to.unwrap_or(trials),
         controls: 1,
         fault: Fault {
             signal: args.kill,
@@ -240,8 +249,4 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("use NAME=VALUE".to_owned()),
     }
-}
-
-fn parse_gate(text: &str) -> Result<Gate, String> {
-    Gate::try_from(text.to_owned()).map_err(|error| error.to_string())
 }

@@ -125,6 +125,7 @@ impl Progress {
                 self.say(&format!("{name}: skipped: {reason}"));
             }
             EventKind::TrialEnded => self.end_trial(),
+            EventKind::RunExtended { trials, reasons } => self.extend(trials.len(), reasons),
             EventKind::RunInterrupted => self.say("interrupted; what was measured is kept"),
             EventKind::RunEnded => {
                 if let Some(bar) = &self.bar {
@@ -141,6 +142,21 @@ impl Progress {
             | EventKind::FirstCorrect { .. }
             | EventKind::LoadStopped { .. } => {}
         }
+    }
+
+    /// The run goes on.
+    fn extend(&mut self, trials: usize, reasons: &[String]) {
+        self.total += trials;
+        if let Some(bar) = &self.bar {
+            bar.reset();
+            bar.set_length(self.total as u64);
+            bar.set_position(self.ended as u64);
+            bar.reset_eta();
+        }
+        self.say(&format!(
+            "extended by {trials} trials, as declared: {}",
+            reasons.join("; ")
+        ));
     }
 
     /// Shows the last lines of a target that did not start, once for each arm.

@@ -13,9 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, ArmAnalysis};
+use crate::summary::RunLabel;
 
 use baseline::Baselines;
-pub use baseline::machine_differences;
+pub use baseline::{arm_without_baseline, machine_differences, objections};
 use gate::Judged;
 pub use gate::{Gate, GateError};
 
@@ -51,6 +52,8 @@ pub struct Verdict {
     pub reasons: Vec<String>,
     /// Each gate asked of each arm that was measured.
     pub checks: Vec<Check>,
+    /// The earlier run that gates with a baseline compare with, if one was given.
+    pub baseline: Option<RunLabel>,
 }
 
 /// One gate, asked of one arm.
@@ -81,6 +84,16 @@ impl Verdict {
         }
         let wanted: Option<Vec<u32>> = open().map(|check| check.more_trials).collect();
         wanted?.into_iter().max()
+    }
+}
+
+impl Verdict {
+    /// When nothing but more trials is missing: how many rounds of one trial of each arm to add to the
+    /// `trials` that each arm has. At least half as many as there are, so that a run is not judged again and
+    /// again until a verdict comes by chance.
+    pub fn rounds_wanted(&self, trials: u32) -> Option<u32> {
+        let more = self.more_trials()?;
+        Some(more.max(trials.div_ceil(2)))
     }
 }
 
@@ -138,6 +151,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         outcome,
         reasons: broken,
         checks,
+        baseline: stored.map(|stored| RunLabel::from(&stored.header)),
     }
 }
 
