@@ -30,7 +30,15 @@ fn compared(baseline: &RunLabel) -> String {
 
 /// A run by its name, time and seed.
 pub(crate) fn label(run: &RunLabel) -> String {
-    format!("'{}' of {}, seed {}", run.name, run.started, run.seed)
+    // RFC 3339 in UTC, but for what is finer than a second.
+    let started = match run.started.split_once('T') {
+        Some((day, time)) => format!(
+            "{day} {} UTC",
+            time.split(['.', 'Z']).next().unwrap_or(time)
+        ),
+        None => run.started.clone(),
+    };
+    format!("'{}' of {started}, seed {}", run.name, run.seed)
 }
 
 #[cfg(test)]
@@ -55,7 +63,7 @@ mod tests {
             course(&summary),
             [
                 "extended by 3 trials, since without them shop: x < 2s cannot be judged: too few",
-                "compared with 'shop' of 2026-01-01T00:00:00Z, seed 7",
+                "compared with 'shop' of 2026-01-01 00:00:00 UTC, seed 7",
             ]
         );
     }

@@ -8,6 +8,7 @@
 mod arms;
 mod charts;
 mod course;
+mod difference;
 mod document;
 mod draw;
 pub mod format;
@@ -31,6 +32,10 @@ use comeback_core::summary::Summary;
 use comeback_core::verdict::Verdict;
 
 pub use course::course;
+pub use difference::{
+    DIFFERENCE_LEGEND, difference_heads, difference_markdown, difference_reasons, difference_table,
+    difference_title,
+};
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
 pub use table::{Table, comparison};

@@ -63,6 +63,15 @@ impl Stored {
         &self.journal
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it is the run with this header.
+    pub(super) fn is_of(&self, header: &Header) -> bool {
+        self.journal.header == *header
+    }
+
     pub(super) const fn analysis(&self) -> &Analysis {
         &self.analysis
     }

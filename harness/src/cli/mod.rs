@@ -6,9 +6,12 @@ mod ci;
 mod cleanup;
 mod color;
 mod compare;
+mod diff;
 mod doctor;
+mod export;
 mod figures;
 mod options;
+mod replay;
 mod report;
 mod run;
 mod schema;
@@ -43,6 +46,9 @@ enum Command {
     Compare(compare::Args),
     Run(Box<run::Args>),
     Report(report::Args),
+    Diff(diff::Args),
+    Replay(replay::Args),
+    Export(export::Args),
     Serve(serve::Args),
     Targets(targets::Args),
     Doctor(doctor::Args),
@@ -127,6 +133,9 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Compare(args) => compare::run(args),
         Command::Run(args) => run::run(*args),
         Command::Report(args) => report::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),

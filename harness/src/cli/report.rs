@@ -47,7 +47,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     ci::check_junit(&args.told)?;
     if let Some(folder) = &args.baseline {
         let stored = Stored::read("--baseline", folder)?;
-        baseline::check_gates(&record::read(&args.run)?.header.plan, true)?;
+        let header = record::read(&args.run)?.header;
+        if stored.is_of(&header) {
+            return Err(CliError::Usage(format!(
+                "--baseline: {} is this very run: nothing is worse than itself",
+                folder.display()
+            )));
+        }
+        baseline::check_gates(&header.plan, true)?;
         stored.keep(&args.run)?;
     }
     finish(&args.run, &args.told, None)
@@ -143,6 +150,11 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
 }
 
 fn table(comparison: &Table) -> String {
+    new_table(comparison).to_string()
+}
+
+/// A table for the terminal.
+pub(super) fn new_table(comparison: &Table) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table
         .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
@@ -152,7 +164,7 @@ fn table(comparison: &Table) -> String {
     for row in &comparison.rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
-    table.to_string()
+    table
 }
 
 /// Columns of the terminal; enough for a row in one line where there is none.

@@ -38,6 +38,9 @@ impl<'a> Baselines<'a> {
     }
 
     fn of_stored(self, stored: &'a Analysis, arm: &ArmAnalysis) -> Result<Base<'a>, String> {
+        if stored.header == self.run.header {
+            return Err("it is this very run".to_owned());
+        }
         let machines = machine_differences(&stored.header.machine, &self.run.header.machine);
         if let Some(difference) = machines.first() {
             return Err(format!("it is from another machine: {difference}"));
@@ -50,15 +53,7 @@ impl<'a> Baselines<'a> {
         if let Some(difference) = plans.first() {
             return Err(format!("{difference} differs"));
         }
-        if let Some(reason) = &stored.incomplete {
-            return Err(reason.clone());
-        }
-        if let Some(reason) = base.trials.iter().find_map(|trial| trial.void.as_ref()) {
-            return Err(format!("a trial of it does not count: {reason}"));
-        }
-        if base.faulted().next().is_none() {
-            return Err("no trial of it with a fault counts".to_owned());
-        }
+        is_whole(stored, base)?;
         Ok(Base {
             arm: base,
             stored: true,
@@ -114,7 +109,21 @@ pub fn objections(run: &Header, stored: &Analysis) -> Vec<String> {
     objections
 }
 
-fn planned<'a>(run: &'a Analysis, arm: &ArmAnalysis) -> Option<&'a Arm> {
+/// An earlier run whose arm was not measured as planned is no baseline.
+pub(super) fn is_whole(stored: &Analysis, arm: &ArmAnalysis) -> Result<(), String> {
+    if let Some(reason) = &stored.incomplete {
+        return Err(reason.clone());
+    }
+    if let Some(reason) = arm.trials.iter().find_map(|trial| trial.void.as_ref()) {
+        return Err(format!("a trial of it does not count: {reason}"));
+    }
+    if arm.faulted().next().is_none() {
+        return Err("no trial of it with a fault counts".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn planned<'a>(run: &'a Analysis, arm: &ArmAnalysis) -> Option<&'a Arm> {
     run.header.plan.arms.get(arm.id.0 as usize)
 }
 

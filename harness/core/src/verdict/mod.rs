@@ -5,6 +5,7 @@
 //! count at once; times and rates are judged by their intervals (METHOD.md §4).
 
 mod baseline;
+mod difference;
 mod gate;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ use crate::summary::RunLabel;
 
 use baseline::Baselines;
 pub use baseline::{arm_without_baseline, machine_differences, objections};
-use gate::Judged;
+pub use difference::compare;
+use gate::{Base, Judged};
 pub use gate::{Gate, GateError};
 
 /// The three verdicts.
@@ -129,7 +131,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             if gate.needs_baseline() && baselines.is_baseline(arm) {
                 continue;
             }
-            let check = check(gate, arm, baselines);
+            let check = check(gate, arm, || baselines.of(arm));
             let detailed = check.detail.as_deref().unwrap_or_default();
             match check.outcome {
                 Outcome::Pass => {}
@@ -155,11 +157,15 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
     }
 }
 
-/// Asks one gate of an arm that has trials.
-fn check(gate: &Gate, arm: &ArmAnalysis, baselines: Baselines<'_>) -> Check {
+/// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing.
+fn check<'a>(
+    gate: &Gate,
+    arm: &ArmAnalysis,
+    baseline: impl FnOnce() -> Result<Base<'a>, String>,
+) -> Check {
     let is_lossy = |arm: &ArmAnalysis| gate.is_about_loss() && lost_without_a_fault(arm) != (0, 0);
     let base = || {
-        let base = baselines.of(arm)?;
+        let base = baseline()?;
         // What a baseline loses without a crash would excuse what is lost by one here.
         if is_lossy(base.arm) {
             return Err("the baseline loses sessions or writes without any fault".to_owned());
