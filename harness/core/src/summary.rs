@@ -34,8 +34,10 @@ pub struct Summary {
     /// Where it ran.
     pub machine: Machine,
     /// How the run went on after its declared trials, since these did not suffice.
+    #[serde(default)]
     pub extensions: Vec<Extension>,
     /// The earlier run that gates with a baseline compare with, if one was given.
+    #[serde(default)]
     pub baseline: Option<RunLabel>,
     /// One entry for each arm of the plan, in its order.
     pub arms: Vec<ArmSummary>,

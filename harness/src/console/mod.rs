@@ -16,6 +16,9 @@ use comeback_core::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use narrate::Narrator;
 
+/// How often the bar is drawn anew.
+const TICK: Duration = Duration::from_millis(250);
+
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Volume {
@@ -152,6 +155,7 @@ impl Progress {
             bar.set_length(self.total as u64);
             bar.set_position(self.ended as u64);
             bar.reset_eta();
+            bar.enable_steady_tick(TICK);
         }
         self.say(&format!(
             "extended by {trials} trials, as declared: {}",
@@ -219,6 +223,6 @@ fn new_bar(total: u64) -> ProgressBar {
     {
         bar.set_style(style.progress_chars("━╸─"));
     }
-    bar.enable_steady_tick(Duration::from_millis(250));
+    bar.enable_steady_tick(TICK);
     bar
 }
