@@ -5,44 +5,61 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use comeback_core::event::Event;
 use comeback_core::ids::Seed;
 use comeback_core::journal::Header;
 use comeback_core::plan::Plan;
 use comeback_core::verdict::Outcome;
 
+use super::baseline::{self, BaselineArgs};
 use super::options::Output;
 use super::{CliError, ci, report};
 use crate::console::{Progress, Volume};
 use crate::engine::Ended;
-use crate::engine::campaign::{self, Host, Layout, TooFewFiles};
+use crate::engine::campaign::{self, Company, Host, Layout, TooFewFiles};
 use crate::engine::folder::{self, FolderError};
 use crate::engine::interrupt::Interrupt;
+use crate::finish;
 use crate::load::flow::Flow;
 use crate::supervise::launch::check_program;
+use crate::supervise::tag::RunTag;
 
 /// Where runs go when no folder is named.
 const RUNS: &str = "comeback-runs";
 
-/// Runs a plan, judges it, writes and shows its report. `file` is the experiment's, for annotations.
-pub(super) fn run(
-    plan: Plan,
-    seed: Seed,
-    output: &Output,
-    file: Option<&str>,
-) -> Result<Outcome, CliError> {
+/// What is wanted of a run beside its plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wishes<'a> {
+    /// Where its results go.
+    pub(super) output: &'a Output,
+    /// What gates with a baseline are compared with.
+    pub(super) baseline: &'a BaselineArgs,
+    /// The experiment's file, which annotations point to.
+    pub(super) file: Option<&'a str>,
+}
+
+/// Runs a plan, judges it, writes and shows its report.
+pub(super) fn run(plan: Plan, seed: Seed, wishes: &Wishes<'_>) -> Result<Outcome, CliError> {
+    let output = wishes.output;
+    let (plan, stored) = baseline::prepare(plan, wishes.baseline)?;
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
     Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
     check_programs(&plan)?;
     check_limits(&plan)?;
+    check_extension(&plan)?;
     ci::check_junit(&output.told)?;
     let started = jiff::ZonedDateTime::now();
     let folder = create_folder(&plan.name, &started, output.out.as_deref())?;
     ci::announce_junit(&output.told, &plan.name)?;
     ci::note_command(&folder, seed)?;
     let header = campaign::header(plan, seed, started.timestamp().to_string(), &folder);
+    if let Some(stored) = &stored {
+        baseline::warn_of_objections(&header, stored);
+        stored.keep(&folder)?;
+    }
     let ended = run_trials(&header, &folder, output.volume())?;
-    let outcome = report::finish(&folder, &output.told, file)?;
+    let outcome = report::finish(&folder, &output.told, wishes.file)?;
     match ended {
         Ended::Complete => Ok(outcome),
         Ended::Interrupted => Err(CliError::Interrupted),
@@ -55,14 +72,13 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
         .map_err(|error| unusable(&FolderError::Unusable(folder.to_owned(), error)))?;
     let mut progress = Progress::new(&header.plan, &header.schedule, volume);
     progress.announce(header.seed, folder);
-    let ended = campaign::run(
-        header,
-        layout,
-        Host::Program,
-        |tag| Interrupt::listen(tag.clone(), end_at_once),
-        move |event| progress.follow(event),
-    );
-    Ok(ended?)
+    let company = Company {
+        host: Host::Program,
+        listen: |tag: &RunTag| Interrupt::listen(tag.clone(), end_at_once),
+        follow: move |event: &Event| progress.follow(event),
+        judge: finish::judge_so_far,
+    };
+    Ok(campaign::run(header, layout, company)?)
 }
 
 /// The second signal: the warden undoes what is left.
@@ -76,6 +92,17 @@ pub(super) fn check_programs(plan: &Plan) -> Result<(), CliError> {
     for arm in plan.arms.iter().filter(|arm| arm.skip.is_none()) {
         check_program(&arm.target)
             .map_err(|error| CliError::Usage(format!("{}: {error}", arm.name)))?;
+    }
+    Ok(())
+}
+
+fn check_extension(plan: &Plan) -> Result<(), CliError> {
+    if plan.extend_to > plan.trials && plan.gates.is_empty() {
+        return Err(CliError::Usage(
+            "--extend-to: trials are added where gates need them, and there is none: demand something, such \
+             as --gate 'time_to_ready.median < 2s', or give --trials"
+                .to_owned(),
+        ));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use comeback_core::ids::Seed;
 use comeback_core::plan::Arrivals;
 use comeback_core::units::Span;
+use comeback_core::verdict::Gate;
 
 use super::CliError;
 use super::color::ColorChoice;
@@ -26,6 +27,10 @@ pub(super) struct Size {
     /// Trials with a fault, for each arm [default: 6]
     #[arg(long, value_name = "N")]
     pub(super) trials: Option<u32>,
+    /// How many trials with a fault each arm may have in all, where --trials do not suffice to judge a gate;
+    /// the run then goes on by itself, in rounds of all arms
+    #[arg(long, value_name = "N")]
+    pub(super) extend_to: Option<u32>,
     /// Live sessions (or clients), each with its own connection
     #[arg(long, value_name = "N")]
     pub(super) sessions: Option<u32>,
@@ -111,4 +116,9 @@ pub(super) fn seed(asked: Option<Seed>) -> Result<Seed, CliError> {
         return Ok(seed);
     }
     Ok(campaign::draw_seed()?)
+}
+
+/// A gate as it is typed.
+pub(super) fn parse_gate(text: &str) -> Result<Gate, String> {
+    Gate::try_from(text.to_owned()).map_err(|error| error.to_string())
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use comeback_core::verdict::Outcome;
 use comeback_reports::format::printable;
-use comeback_reports::{Table, comparison};
+use comeback_reports::{Table, comparison, course};
 
+use super::baseline::{self, Stored};
 use super::options::Told;
 use super::{CliError, ci, color, figures, print};
 use crate::finish::{Judged, judge_and_draw};
@@ -15,7 +16,8 @@ use crate::record;
 /// Judge and draw a stored run again.
 ///
 /// Reads the journal of a run folder and writes summary, report and charts anew, also when the run was
-/// interrupted. The exit code is the verdict's.
+/// interrupted. The exit code is the verdict's. With --baseline its gates are compared with that run from
+/// now on; else with the one it was compared with before.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json"
@@ -24,6 +26,9 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
+    /// Folder of an earlier run, or a copy of it, that gates with `baseline` compare with
+    #[arg(long, value_name = "RUN")]
+    baseline: Option<PathBuf>,
     #[command(flatten)]
     told: Told,
 }
@@ -37,6 +42,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         )));
     }
     ci::check_junit(&args.told)?;
+    if let Some(folder) = &args.baseline {
+        let stored = Stored::read("--baseline", folder)?;
+        let header = record::read(&args.run)?.header;
+        if stored.is_of(&header) {
+            return Err(CliError::Usage(format!(
+                "--baseline: {} is this very run: nothing is worse than itself",
+                folder.display()
+            )));
+        }
+        baseline::check_gates(&header.plan, true)?;
+        stored.keep(&args.run)?;
+    }
     finish(&args.run, &args.told, None)
 }
 
@@ -75,6 +92,9 @@ fn show(judged: &Judged, is_gated: bool, folder: &Path, told: &Told) -> Result<(
     for reason in &judged.verdict.reasons {
         print(&format!("  {}", printable(reason)));
     }
+    for sentence in course(&judged.summary) {
+        print(&printable(&sentence));
+    }
     print(&format!(
         "seed {}; report: {}",
         judged.summary.seed,
@@ -84,6 +104,11 @@ fn show(judged: &Judged, is_gated: bool, folder: &Path, told: &Told) -> Result<(
 }
 
 fn table(comparison: &Table) -> String {
+    new_table(comparison).to_string()
+}
+
+/// A table for the terminal.
+pub(super) fn new_table(comparison: &Table) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table
         .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
@@ -93,7 +118,7 @@ fn table(comparison: &Table) -> String {
     for row in &comparison.rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
-    table.to_string()
+    table
 }
 
 /// Columns of the terminal; enough for a row in one line where there is none.

@@ -9,6 +9,8 @@ use comeback_core::ids::Seed;
 use comeback_core::journal::{self, Header};
 use comeback_core::plan::Plan;
 use comeback_core::schedule;
+use comeback_core::verdict::Verdict;
+use tokio::runtime::Runtime;
 
 use super::interrupt::Interrupt;
 use super::{Ended, EngineError, Site};
@@ -103,18 +105,36 @@ impl Layout {
     }
 }
 
-/// Runs the trials and leaves their journal, and nothing else of them. `listen` says by what the run can be ended
-/// early; `follow` sees each event.
+/// Who goes along with a run.
+#[derive(Debug)]
+pub struct Company<L, F, J> {
+    /// Whose program it is.
+    pub host: Host,
+    /// Says by what the run can be ended early.
+    pub listen: L,
+    /// Sees each event.
+    pub follow: F,
+    /// Judges the run by what its folder holds so far.
+    pub judge: J,
+}
+
+/// Why a run could not be judged on its way.
+pub type JudgeError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the trials and leaves their journal, and nothing else of them.
 ///
 /// # Errors
 /// When the harness or its surroundings fail.
-pub fn run(
+pub fn run<L, F, J>(
     header: &Header,
     layout: Layout,
-    host: Host,
-    listen: impl FnOnce(&RunTag) -> io::Result<Interrupt>,
-    follow: impl FnMut(&Event) + Send + 'static,
-) -> Result<Ended, EngineError> {
+    company: Company<L, F, J>,
+) -> Result<Ended, EngineError>
+where
+    L: FnOnce(&RunTag) -> io::Result<Interrupt>,
+    F: FnMut(&Event) + Send + 'static,
+    J: Fn(&Path) -> Result<Verdict, JudgeError>,
+{
     let clock = Clock::start();
     let Layout {
         folder,
@@ -122,13 +142,13 @@ pub fn run(
         logs,
     } = layout;
     let tag = RunTag::new().map_err(EngineError::Setup)?;
-    let warden = match host {
+    let warden = match company.host {
         Host::Program => adopt_orphans().and_then(|()| Warden::start(&tag, &scratch)),
         Host::Guest => Warden::start_in_shell(&tag, &scratch),
     };
     let warden = warden.map_err(EngineError::Warden)?;
-    let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
-    let journalist = Journalist::create(&folder, header, clock, follow)?;
+    let mut interrupt = (company.listen)(&tag).map_err(EngineError::Setup)?;
+    let journalist = Journalist::create(&folder, header, clock, company.follow)?;
     let site = Site {
         tag,
         clock,
@@ -140,12 +160,8 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(EngineError::Setup)?;
-    let ended = runtime.block_on(super::run(
-        &header.plan,
-        &header.schedule,
-        &site,
-        &mut interrupt,
-    ));
+    let judge = || (company.judge)(&folder);
+    let ended = run_and_extend(header, judge, &runtime, &site, &mut interrupt);
     // What still reads a target's output, or has records to hand on, ends with the runtime.
     drop(runtime);
     drop(site);
@@ -153,6 +169,41 @@ pub fn run(
     warden.dismiss().map_err(EngineError::Warden)?;
     remove_empty(&logs)?;
     ended
+}
+
+/// Runs the declared trials; then, as long as nothing but more trials is missing to judge the run, those
+/// that the plan has for that.
+fn run_and_extend(
+    header: &Header,
+    judge: impl Fn() -> Result<Verdict, JudgeError>,
+    runtime: &Runtime,
+    site: &Site,
+    interrupt: &mut Interrupt,
+) -> Result<Ended, EngineError> {
+    let Header { plan, schedule, .. } = header;
+    let mut ended = runtime.block_on(super::run(plan, schedule, site, interrupt))?;
+    let mut further = schedule.further.as_slice();
+    let mut rounds = plan.trials;
+    while ended == Ended::Complete && !further.is_empty() {
+        if !site.recorder.settle() {
+            return Err(EngineError::Journal);
+        }
+        let verdict = judge().map_err(EngineError::Judge)?;
+        let Some(wanted) = verdict.rounds_wanted(rounds) else {
+            break;
+        };
+        let trials;
+        (trials, further) = schedule::split_rounds(further, wanted);
+        rounds += wanted;
+        ended = runtime.block_on(super::extend(
+            plan,
+            trials,
+            verdict.reasons,
+            site,
+            interrupt,
+        ))?;
+    }
+    Ok(ended)
 }
 
 fn remove_empty(logs: &Path) -> Result<(), EngineError> {

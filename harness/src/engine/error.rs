@@ -31,6 +31,8 @@ pub enum EngineError {
     Journal,
     /// The journal could not be written.
     Record(RecordError),
+    /// The run could not be judged on its way.
+    Judge(Box<dyn std::error::Error + Send + Sync>),
     /// The warden could not be started, or does not end.
     Warden(io::Error),
     /// What every run needs was not to be had: `/proc`, random numbers, a runtime, the signals.
@@ -52,6 +54,7 @@ impl fmt::Display for EngineError {
             Self::Journal => f.write_str("the journal is not written any more"),
             // It says by itself which file.
             Self::Record(error) => write!(f, "{error}"),
+            Self::Judge(_) => f.write_str("the trials so far could not be judged"),
             Self::Warden(_) => {
                 f.write_str("the warden failed, which undoes what a killed run leaves")
             }
@@ -70,6 +73,7 @@ impl std::error::Error for EngineError {
             | Self::Warden(cause)
             | Self::Setup(cause) => Some(cause),
             Self::Record(error) => error.source(),
+            Self::Judge(cause) => Some(cause.as_ref()),
             Self::Load(cause) => Some(cause),
             Self::Journal => None,
         }

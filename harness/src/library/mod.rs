@@ -328,6 +328,13 @@ impl Experiment {
         self
     }
 
+    /// How many trials with a fault there may be where [`trials`](Self::trials) do not suffice to judge a gate; the run
+    /// then goes on by itself.
+    pub fn extend_to(mut self, trials: u32) -> Self {
+        self.document.extend_to = Some(trials);
+        self
+    }
+
     /// Trials without a fault, which show what is not due to one.
     pub fn controls(mut self, trials: u32) -> Self {
         self.document.controls = Some(trials);

@@ -3,22 +3,25 @@
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
+use comeback_core::event::Event;
 use comeback_core::ids::Seed;
 use comeback_core::plan::{Plan, Target};
+use comeback_core::verdict;
 
 use super::Experiment;
 use super::error::Error;
 use super::place::{self, Turn};
 use super::report::Report;
-use crate::engine::campaign::{self, Host, Layout, TooFewFiles};
+use crate::engine::Ended;
+use crate::engine::campaign::{self, Company, Host, Layout, TooFewFiles};
 use crate::engine::folder;
 use crate::engine::interrupt::Interrupt;
-use crate::engine::{Ended, EngineError};
 use crate::experiment::Resolved;
 use crate::finish;
 use crate::record;
 use crate::supervise::launch::check_program;
 use crate::supervise::program;
+use crate::supervise::tag::RunTag;
 
 /// Carries an experiment out on a thread of its own: there is a runtime in it, which cannot be within another. `done`
 /// is told when it has ended.
@@ -75,8 +78,13 @@ fn run_and_judge(
     let started = jiff::Timestamp::now();
     let layout = Layout::create(folder).map_err(Error::harness)?;
     let header = campaign::header(plan, seed, started.to_string(), folder);
-    let ended = campaign::run(&header, layout, Host::Guest, |_| Ok(interrupt), |_| ());
-    match ended.map_err(|error: EngineError| Error::harness(error))? {
+    let company = Company {
+        host: Host::Guest,
+        listen: |_: &RunTag| Ok(interrupt),
+        follow: |_: &Event| (),
+        judge: finish::judge_so_far,
+    };
+    match campaign::run(&header, layout, company).map_err(Error::harness)? {
         Ended::Complete => {}
         Ended::Interrupted => return Err(given_up()),
     }
@@ -103,6 +111,11 @@ fn check(plan: &Plan) -> Result<(), Error> {
         } else if let Err(error) = check_program(&arm.target) {
             problems.push(format!("{}: {error}", arm.name));
         }
+    }
+    if let Some(arm) = verdict::arm_without_baseline(plan) {
+        problems.push(format!(
+            "gate: one compares '{arm}' with a baseline, and there is none: make both arms of an experiment file"
+        ));
     }
     let files = campaign::check_files(plan).map_err(Error::harness)?;
     if let Err(TooFewFiles { needed, limit }) = files {

@@ -206,12 +206,22 @@ pub fn check_program(target: &Target) -> Result<(), StartError> {
     {
         return Ok(());
     }
-    let name = Values::new(0, Path::new(""), 0).fill_in(name);
+    find_target(target).map(drop)
+}
+
+/// The program a target's command names, found as it will be at its start.
+///
+/// # Errors
+/// When there is none, or it cannot be executed; with the mend.
+pub fn find_target(target: &Target) -> Result<PathBuf, StartError> {
+    let values = Values::new(0, Path::new("."), 0);
+    let name = target.command.first().map(|word| values.fill_in(word));
+    let name = name.filter(|name| !name.is_empty());
     let path = match target.environment.get("PATH") {
-        Some(path) => OsString::from(path),
+        Some(path) => values.fill_in(path),
         None => std::env::var_os("PATH").unwrap_or_default(),
     };
-    find_program(&name, &path).map(drop)
+    find_program(&name.ok_or(StartError::Empty)?, &path)
 }
 
 /// Where a target of this plan is reached: its socket's placeholders filled in as its command's are.

@@ -58,6 +58,8 @@ impl Shop {
 }
 
 type Shared = State<Arc<Mutex<Shop>>>;
+/// A status, and what it is about.
+type Refusal = (StatusCode, String);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -76,10 +78,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn login(State(shop): Shared, Json(body): Json<Value>) -> Result<Response, Response> {
+async fn login(State(shop): Shared, Json(body): Json<Value>) -> Result<Response, Refusal> {
     let user = body["user"]
         .as_str()
-        .ok_or(StatusCode::BAD_REQUEST.into_response())?;
+        .ok_or((StatusCode::BAD_REQUEST, "say which user".to_owned()))?;
     let user = user.replace('\n', " ");
     let id = draw_id().map_err(broken)?;
     let session = Session { user, visits: 0 };
@@ -91,7 +93,7 @@ async fn login(State(shop): Shared, Json(body): Json<Value>) -> Result<Response,
         .into_response())
 }
 
-async fn visit(State(shop): Shared, headers: HeaderMap) -> Result<Json<Value>, Response> {
+async fn visit(State(shop): Shared, headers: HeaderMap) -> Result<Json<Value>, Refusal> {
     let mut shop = lock(&shop);
     let (id, mut session) = find(&shop, &headers)?;
     session.visits += 1;
@@ -99,7 +101,7 @@ async fn visit(State(shop): Shared, headers: HeaderMap) -> Result<Json<Value>, R
     Ok(show(&session))
 }
 
-async fn me(State(shop): Shared, headers: HeaderMap) -> Result<Json<Value>, Response> {
+async fn me(State(shop): Shared, headers: HeaderMap) -> Result<Json<Value>, Refusal> {
     let (_, session) = find(&lock(&shop), &headers)?;
     Ok(show(&session))
 }
@@ -108,13 +110,13 @@ fn show(session: &Session) -> Json<Value> {
     Json(json!({ "user": session.user, "visits": session.visits }))
 }
 
-fn find(shop: &Shop, headers: &HeaderMap) -> Result<(String, Session), Response> {
+fn find(shop: &Shop, headers: &HeaderMap) -> Result<(String, Session), Refusal> {
     let cookie = headers
         .get(header::COOKIE)
         .and_then(|value| value.to_str().ok());
     let id = cookie.and_then(|cookie| cookie.split("; ").find_map(|pair| pair.strip_prefix("id=")));
     let known = id.and_then(|id| Some((id.to_owned(), shop.sessions.get(id)?.clone())));
-    known.ok_or(StatusCode::UNAUTHORIZED.into_response())
+    known.ok_or((StatusCode::UNAUTHORIZED, "log in first".to_owned()))
 }
 
 fn draw_id() -> io::Result<String> {
@@ -123,8 +125,8 @@ fn draw_id() -> io::Result<String> {
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-fn broken(error: io::Error) -> Response {
-    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
+fn broken(error: io::Error) -> Refusal {
+    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
 fn lock(shop: &Mutex<Shop>) -> MutexGuard<'_, Shop> {
