@@ -144,6 +144,24 @@ async fn two_at_once_know_their_processes_apart() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[tokio::test]
+async fn trials_are_added_where_a_gate_needs_them() {
+    let experiment = visits("token").extend_to(3).take_turns(false);
+    let report = experiment
+        .gate("error_rate.after <= 50%")
+        .run()
+        .await
+        .unwrap();
+    report.assert_passed();
+    assert_eq!(report.summary().arms[0].faults_landed, 3);
+    let events = read_events(report.folder());
+    let extended = events
+        .iter()
+        .find(|event| event["kind"]["type"] == "run_extended");
+    let reasons = extended.unwrap()["kind"]["reasons"].to_string();
+    assert!(reasons.contains("error_rate.after"), "{reasons}");
+}
+
 const SHOP: &str = r#"
 trials = 1
 [target]
@@ -227,6 +245,10 @@ fn what_cannot_be_run_is_named_and_nothing_is_started() {
         ),
         (server().operation("GET"), &["operation: "]),
         (server().sessions(1_000_000), &["sessions: "]),
+        (
+            server().gate("time_to_ready.median <= baseline + 20%"),
+            &["gate: one compares 'sleep' with a baseline"],
+        ),
     ] {
         let problems = problems(experiment);
         assert_eq!(problems.len(), expected.len(), "{problems:?}");
