@@ -12,6 +12,7 @@ pub mod clock;
 pub mod console;
 pub mod endpoint;
 pub mod engine;
+pub mod experiment;
 pub mod load;
 pub mod machine;
 pub mod record;

@@ -28,8 +28,13 @@ const RUNS: &str = "comeback-runs";
 /// Descriptors beside one for each client: journal, pipes, timers, standard streams.
 const OTHER_DESCRIPTORS: u64 = 64;
 
-/// Runs a plan, judges it, writes and shows its report.
-pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, CliError> {
+/// Runs a plan, judges it, writes and shows its report. `file` is the experiment's, for annotations.
+pub(super) fn run(
+    plan: Plan,
+    seed: Seed,
+    output: &Output,
+    file: Option<&str>,
+) -> Result<Outcome, CliError> {
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
     Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -50,7 +55,7 @@ pub(super) fn run(plan: Plan, seed: Seed, output: &Output) -> Result<Outcome, Cl
         schedule,
     };
     let ended = run_trials(&header, &folder, output.volume())?;
-    let outcome = report::finish(&folder, &output.told, None)?;
+    let outcome = report::finish(&folder, &output.told, file)?;
     match ended {
         Ended::Complete => Ok(outcome),
         Ended::Interrupted => Err(CliError::Interrupted),

@@ -26,6 +26,15 @@ impl ColorChoice {
             std::io::stdout().is_terminal(),
         )
     }
+
+    /// Whether what goes to stderr is colored.
+    pub(super) fn wants_color_on_stderr(self) -> bool {
+        decide(
+            self,
+            |name| std::env::var_os(name),
+            std::io::stderr().is_terminal(),
+        )
+    }
 }
 
 /// The option first, then NO_COLOR, then CLICOLOR_FORCE, then whether there is a terminal that knows colors.

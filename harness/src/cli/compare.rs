@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Arm, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal, Stop, Target,
-    Windows, Workload,
+    Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal, Stop,
+    Target, Windows, Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::Outcome;
 
-use super::options::Options;
+use super::options::{self, Options};
 use super::{CliError, campaign, targets};
 
 /// Compare the reference servers through crashes.
@@ -34,6 +35,10 @@ pub(super) struct Args {
     options: Options,
 }
 
+/// What `run` has, too.
+const TIMEOUT: Span = Span::from_secs(2);
+const HORIZON: Span = Span::from_secs(30);
+
 /// What `--quick` changes.
 struct Size {
     trials: u32,
@@ -41,9 +46,9 @@ struct Size {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
-    let seed = args.options.seed()?;
+    let seed = options::seed(args.options.size.seed.map(Seed))?;
     let plan = into_plan(&args)?;
-    campaign::run(plan, seed, &args.options.output)
+    campaign::run(plan, seed, &args.options.output, None)
 }
 
 fn into_plan(args: &Args) -> Result<Plan, CliError> {
@@ -54,8 +59,9 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
     if chosen.is_empty() {
         chosen.extend(comeback_targets::all().iter().filter(|target| !target.zoo));
     }
-    let size = size(args.quick, args.options.horizon);
-    let trials = args.options.trials.unwrap_or(size.trials);
+    let asked = &args.options.size;
+    let size = size(args.quick, asked.horizon.unwrap_or(HORIZON));
+    let trials = asked.trials.unwrap_or(size.trials);
     Ok(Plan {
         name: "compare".to_owned(),
         arms: chosen.into_iter().map(arm).collect(),
@@ -70,10 +76,10 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         },
         load: Load {
             workload: Workload::Sessions(Box::new(SessionFlow::reference())),
-            clients: args.options.sessions.unwrap_or(100),
-            rate: args.options.rate.unwrap_or(1_000.0),
-            arrivals: args.options.arrivals(),
-            timeout: args.options.timeout,
+            clients: asked.sessions.unwrap_or(100),
+            rate: asked.rate.unwrap_or(1_000.0),
+            arrivals: asked.arrivals().unwrap_or(Arrivals::Poisson),
+            timeout: asked.timeout.unwrap_or(TIMEOUT),
             objective: None,
             workers: 1,
             floor: 0.9,

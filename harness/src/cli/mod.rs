@@ -6,6 +6,7 @@ mod cleanup;
 mod color;
 mod compare;
 mod doctor;
+mod experiment;
 mod figures;
 mod options;
 mod report;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use comeback_core::verdict::Outcome;
 
+use crate::experiment::Unreadable;
 use crate::supervise::output::printable;
 
 /// Kill it. See what comes back.
@@ -65,6 +67,8 @@ struct WardenArgs {
 enum CliError {
     /// What was asked for is wrong; nothing was started. Exit code 2.
     Usage(String),
+    /// An experiment file cannot be used; nothing was started. Exit code 2.
+    Experiment(Box<Unreadable>),
     /// The harness or its surroundings failed. Exit code 4.
     Harness(Box<dyn std::error::Error + Send + Sync>),
     /// A signal ended the run. Exit code 130.
@@ -81,6 +85,7 @@ impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(problem) => f.write_str(problem),
+            Self::Experiment(unreadable) => write!(f, "{unreadable}"),
             Self::Harness(error) => {
                 write!(f, "{error}")?;
                 let mut cause = error.source();
@@ -108,7 +113,7 @@ pub fn main() -> ExitCode {
             complain(&error);
             ci::tell_trouble(&error.to_string());
             match error {
-                CliError::Usage(_) => 2,
+                CliError::Usage(_) | CliError::Experiment(_) => 2,
                 CliError::Harness(_) => 4,
                 CliError::Interrupted => 130,
             }
@@ -140,6 +145,10 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
 }
 
 fn complain(error: &CliError) {
+    if let CliError::Experiment(unreadable) = error {
+        print_aside(&unreadable.render(color::ColorChoice::Auto.wants_color_on_stderr()));
+        return;
+    }
     print_aside(&format!("comeback: {}", printable(&error.to_string())));
 }
 

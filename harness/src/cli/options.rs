@@ -13,7 +13,16 @@ use crate::console::Volume;
 /// Options of every command with trials.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Trials with a fault, for each arm
+    #[command(flatten)]
+    pub(super) size: Size,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// How much is done, and from which seed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Size {
+    /// Trials with a fault, for each arm [default: 6]
     #[arg(long, value_name = "N")]
     pub(super) trials: Option<u32>,
     /// Live sessions (or clients), each with its own connection
@@ -22,20 +31,18 @@ pub(super) struct Options {
     /// Operations per second, all sessions together
     #[arg(long, value_name = "R")]
     pub(super) rate: Option<f64>,
-    /// How the operations are spread over time
-    #[arg(long, value_enum, default_value_t = ArrivalsArg::Poisson)]
-    arrivals: ArrivalsArg,
-    /// How long an operation may take, and how late it may start
-    #[arg(long, value_name = "TIME", default_value = "2s")]
-    pub(super) timeout: Span,
-    /// How long recovery may take before it is recorded as beyond that
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub(super) horizon: Span,
+    /// How the operations are spread over time [default: poisson]
+    #[arg(long, value_enum)]
+    arrivals: Option<ArrivalsArg>,
+    /// How long an operation may take, and how late it may start [default: 2s]
+    #[arg(long, value_name = "TIME")]
+    pub(super) timeout: Option<Span>,
+    /// How long recovery may take before it is recorded as beyond that [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub(super) horizon: Option<Span>,
     /// What all randomness follows from; drawn and printed when not given
     #[arg(long, value_name = "S")]
     pub(super) seed: Option<u64>,
-    #[command(flatten)]
-    pub(super) output: Output,
 }
 
 /// Where results go.
@@ -87,22 +94,22 @@ enum ArrivalsArg {
     Constant,
 }
 
-impl Options {
-    /// How the operations are spread over time.
-    pub(super) const fn arrivals(&self) -> Arrivals {
-        match self.arrivals {
+impl Size {
+    /// How the operations are spread over time, where it is said.
+    pub(super) fn arrivals(&self) -> Option<Arrivals> {
+        self.arrivals.map(|arrivals| match arrivals {
             ArrivalsArg::Poisson => Arrivals::Poisson,
             ArrivalsArg::Constant => Arrivals::Constant,
-        }
+        })
     }
+}
 
-    /// The seed asked for, or a drawn one, short enough to be typed again.
-    pub(super) fn seed(&self) -> Result<Seed, CliError> {
-        if let Some(seed) = self.seed {
-            return Ok(Seed(seed));
-        }
-        let mut bytes = [0; 4];
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-        Ok(Seed(u64::from(u32::from_le_bytes(bytes))))
+/// The seed asked for, or a drawn one, short enough to be typed again.
+pub(super) fn seed(asked: Option<Seed>) -> Result<Seed, CliError> {
+    if let Some(seed) = asked {
+        return Ok(seed);
     }
+    let mut bytes = [0; 4];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(Seed(u64::from(u32::from_le_bytes(bytes))))
 }

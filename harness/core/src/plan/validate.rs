@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Call, Plan, ReadyProbe, Workload};
+use super::{Call, Load, Mix, Plan, ReadyProbe, Target, Windows, Workload};
 use crate::units::Span;
 
 /// A plan that cannot be carried out as it stands.
@@ -10,6 +10,8 @@ use crate::units::Span;
 pub struct PlanError {
     /// Which part of the plan, in the words of the command line.
     pub field: &'static str,
+    /// Which arm it is about, by its place, where it is about one.
+    pub arm: Option<usize>,
     /// What is wrong, and the mend.
     pub problem: String,
 }
@@ -29,6 +31,8 @@ const MAX_RATE: f64 = 100_000.0;
 const SOCKET_PATH_MAX: usize = 107;
 /// Beyond this a schedule, which is drawn as a whole, would be no document any more.
 const MAX_TRIALS: u32 = 100_000;
+/// Shares beyond this are a slip, and their sum must stay a number.
+const MAX_SHARE: u32 = 1_000_000;
 
 impl Plan {
     /// Checks everything that can be known before something is started.
@@ -36,134 +40,164 @@ impl Plan {
     /// # Errors
     /// The first part that cannot be carried out, with the mend.
     pub fn validate(&self) -> Result<(), PlanError> {
-        let wrong = |field, problem: &str| {
-            Err(PlanError {
-                field,
-                problem: problem.to_owned(),
-            })
-        };
+        validate_name("name", &self.name)?;
         if self.arms.is_empty() {
             return wrong("arms", "there is nothing to run: name at least one");
         }
         for (index, arm) in self.arms.iter().enumerate() {
-            if self.arms[..index]
-                .iter()
-                .any(|other| other.name == arm.name)
-            {
-                return wrong("arms", &format!("'{}' is named twice", arm.name));
-            }
-            if arm
-                .target
-                .command
-                .first()
-                .is_none_or(|program| program.is_empty())
-            {
-                return wrong("command", "it is empty: give a program to start");
-            }
-            if let Some(socket) = &arm.target.socket {
-                let placeholders = ["{data}", "{port}", "{replica}"];
-                let known = placeholders
-                    .iter()
-                    .fold(socket.clone(), |path, name| path.replace(name, ""));
-                if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
-                    let problem = format!("must be a path of 1 to {SOCKET_PATH_MAX} bytes");
-                    return wrong("socket", &problem);
-                }
-            }
+            self.validate_arm(index).map_err(|error| PlanError {
+                arm: Some(index),
+                ..error
+            })?;
+            validate_target(&arm.target, &self.windows).map_err(|error| PlanError {
+                arm: Some(index),
+                ..error
+            })?;
         }
-        self.validate_texts()?;
         if self.trials == 0 {
             return wrong("trials", "at least one trial is needed");
         }
         if self.extend_to.max(self.controls) > MAX_TRIALS {
-            return wrong("trials", &format!("at most {MAX_TRIALS} are supported"));
+            return wrong("trials", format!("at most {MAX_TRIALS} are supported"));
         }
         if self.extend_to < self.trials {
             return wrong("extend-to", "must be at least the number of trials");
         }
-        let load = &self.load;
-        if load.clients == 0 || load.clients > MAX_CLIENTS {
-            return wrong("sessions", &format!("must be from 1 to {MAX_CLIENTS}"));
+        self.load.validate()?;
+        self.windows.validate()
+    }
+
+    fn validate_arm(&self, index: usize) -> Result<(), PlanError> {
+        let name = &self.arms[index].name;
+        validate_name("arms", name)?;
+        if self.arms[..index].iter().any(|other| other.name == *name) {
+            return wrong("arms", format!("'{name}' is named twice"));
         }
-        if !(load.rate > 0.0 && load.rate <= MAX_RATE) {
+        Ok(())
+    }
+}
+
+/// Names become those of folders and files.
+fn validate_name(field: &'static str, name: &str) -> Result<(), PlanError> {
+    if name.is_empty() || name.contains('/') || name.contains(char::is_control) {
+        return wrong(field, format!("{name:?} cannot be a file's name"));
+    }
+    Ok(())
+}
+
+fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> {
+    if target.command.first().is_none_or(String::is_empty) {
+        return wrong("command", "it is empty: give a program to start");
+    }
+    if let Some(socket) = &target.socket {
+        let placeholders = ["{data}", "{port}", "{replica}"];
+        let known = placeholders
+            .iter()
+            .fold(socket.clone(), |path, name| path.replace(name, ""));
+        if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
             return wrong(
-                "rate",
-                &format!("must be above 0 and at most {MAX_RATE} per second"),
+                "socket",
+                format!("must be a path of 1 to {SOCKET_PATH_MAX} bytes"),
             );
         }
-        if load.timeout == Span::ZERO {
+    }
+    if let Some(name) = &target.boot_header
+        && !is_token(name)
+    {
+        return wrong(
+            "boot-header",
+            format!("{name:?} is not the name of a header"),
+        );
+    }
+    if let ReadyProbe::Http(path) = &target.ready.probe {
+        validate_path("ready", path)?;
+    }
+    if target.ready.within == Span::ZERO {
+        return wrong("ready-within", "must be longer than 0s");
+    }
+    if target.restart_after >= windows.horizon {
+        return wrong(
+            "horizon",
+            "must be longer than the pause before the restart",
+        );
+    }
+    Ok(())
+}
+
+impl Load {
+    fn validate(&self) -> Result<(), PlanError> {
+        if self.clients == 0 || self.clients > MAX_CLIENTS {
+            return wrong("sessions", format!("must be from 1 to {MAX_CLIENTS}"));
+        }
+        if !(self.rate > 0.0 && self.rate <= MAX_RATE) {
+            return wrong(
+                "rate",
+                format!("must be above 0 and at most {MAX_RATE} per second"),
+            );
+        }
+        if self.timeout == Span::ZERO {
             return wrong("timeout", "must be longer than 0s");
         }
-        if load.workers == 0 || load.workers > load.clients {
+        if self.objective == Some(Span::ZERO) {
+            return wrong("objective", "must be longer than 0s");
+        }
+        if self.workers == 0 || self.workers > self.clients {
             return wrong(
                 "workers",
                 "must be at least 1 and at most the number of sessions",
             );
         }
-        if let Workload::Sessions(flow) = &load.workload
-            && flow.mix.act + flow.mix.check == 0
-        {
-            return wrong("mix", "act and check cannot both be 0");
+        // A load that may miss everything would let an idle trial count.
+        if !(self.floor > 0.0 && self.floor <= 1.0) {
+            return wrong("floor", "must be above 0 and at most 1");
         }
-        let windows = &self.windows;
-        if windows.window == Span::ZERO || windows.baseline.as_us() < 2 * windows.window.as_us() {
-            return wrong("baseline", "must hold at least two windows");
-        }
-        if windows.settle < windows.steady_for || windows.steady_for < windows.window {
-            return wrong(
-                "settle",
-                "must be at least as long as the time the service must stay steady",
-            );
-        }
-        if windows.horizon == Span::ZERO {
-            return wrong("horizon", "must be longer than 0s");
-        }
-        for arm in &self.arms {
-            if arm.target.ready.within == Span::ZERO {
-                return wrong("ready-within", "must be longer than 0s");
+        match &self.workload {
+            Workload::Sessions(flow) => {
+                let Mix { act, check, logout } = flow.mix;
+                if [act, check, logout].iter().any(|share| *share > MAX_SHARE) {
+                    return wrong(
+                        "mix",
+                        format!("shares of more than {MAX_SHARE} say nothing more"),
+                    );
+                }
+                if act + check == 0 {
+                    return wrong("mix", "act and check cannot both be 0");
+                }
             }
-            if arm.target.restart_after >= windows.horizon {
-                return wrong(
-                    "horizon",
-                    "must be longer than the pause before the restart",
-                );
+            Workload::Stateless(request) => {
+                if let Call::Http { path, .. } = &request.call {
+                    validate_path("get", path)?;
+                }
             }
         }
         Ok(())
     }
 }
 
-impl Plan {
-    /// Texts that become names of files, or part of a request line or header.
-    fn validate_texts(&self) -> Result<(), PlanError> {
-        let wrong = |field, problem: String| Err(PlanError { field, problem });
-        let names = self.arms.iter().map(|arm| ("arms", &arm.name));
-        for (field, name) in std::iter::once(("name", &self.name)).chain(names) {
-            if name.is_empty() || name.contains('/') || name.contains(char::is_control) {
-                return wrong(field, format!("{name:?} cannot be a file's name"));
-            }
+impl Windows {
+    fn validate(&self) -> Result<(), PlanError> {
+        if self.window == Span::ZERO || self.baseline.as_us() < 2 * self.window.as_us() {
+            return wrong("baseline", "must hold at least two windows");
         }
-        for arm in &self.arms {
-            let target = &arm.target;
-            if let Some(name) = &target.boot_header
-                && !is_token(name)
-            {
-                return wrong(
-                    "boot-header",
-                    format!("{name:?} is not the name of a header"),
-                );
-            }
-            if let ReadyProbe::Http(path) = &target.ready.probe {
-                validate_path("ready", path)?;
-            }
+        if self.settle < self.steady_for || self.steady_for < self.window {
+            return wrong(
+                "settle",
+                "must be at least as long as the time the service must stay steady, and that at least a window",
+            );
         }
-        if let Workload::Stateless(request) = &self.load.workload
-            && let Call::Http { path, .. } = &request.call
-        {
-            validate_path("get", path)?;
+        if self.horizon == Span::ZERO {
+            return wrong("horizon", "must be longer than 0s");
         }
         Ok(())
     }
+}
+
+fn wrong(field: &'static str, problem: impl Into<String>) -> Result<(), PlanError> {
+    Err(PlanError {
+        field,
+        arm: None,
+        problem: problem.into(),
+    })
 }
 
 /// A path is sent as it stands: what is not visible ASCII would end the request line, or spoil it.
@@ -173,13 +207,13 @@ fn validate_path(field: &'static str, path: &str) -> Result<(), PlanError> {
     if is_sound || is_template {
         return Ok(());
     }
-    Err(PlanError {
+    wrong(
         field,
-        problem: format!(
+        format!(
             "{path:?} is not a path: it must begin with /, and spaces and letters beyond ASCII must be written \
              as %20 and the like"
         ),
-    })
+    )
 }
 
 /// RFC 9110, section 5.6.2.
@@ -207,7 +241,7 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 22] = [
+        let cases: [(&str, Spoil); 24] = [
             ("name", |plan| plan.name = "a\u{1b}[31m".to_owned()),
             ("arms", |plan| plan.arms[1].name = "v1/v2".to_owned()),
             ("trials", |plan| plan.extend_to = u32::MAX),
@@ -240,6 +274,8 @@ mod tests {
                 plan.windows.baseline = plan.windows.window
             }),
             ("settle", |plan| plan.windows.settle = Span::from_ms(10)),
+            ("floor", |plan| plan.load.floor = 0.0),
+            ("objective", |plan| plan.load.objective = Some(Span::ZERO)),
             ("horizon", |plan| plan.windows.horizon = Span::ZERO),
             ("horizon", |plan| {
                 plan.arms[1].target.restart_after = plan.windows.horizon;

@@ -148,11 +148,11 @@ impl Compiler<'_> {
             }
             Call::Redis(words) => {
                 if words.is_empty() {
-                    return Err(self.wrong("redis", "a command has at least a name".to_owned()));
+                    return Err(self.wrong("request", "a command has at least a name".to_owned()));
                 }
                 let words = words
                     .iter()
-                    .map(|word| self.text("redis", word, Into::Text));
+                    .map(|word| self.text("request", word, Into::Text));
                 Ok(Compiled::Redis(words.collect::<Result<_, _>>()?))
             }
         }
@@ -165,7 +165,7 @@ impl Compiler<'_> {
                 "application/json",
             )),
             Body::Text(source) => Ok(Content::Text(
-                self.text("body", source, Into::Text)?,
+                self.text("text", source, Into::Text)?,
                 "text/plain; charset=utf-8",
             )),
             Body::Form(fields) => Ok(Content::Form(self.texts("form", fields)?)),

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::plan::{Body, Call, Extract, Identity, Request};
+use comeback_core::plan::{Body, Call, Request};
 
 /// Reads `METHOD /path [BODY]`: a body that begins with `{` or `[` is JSON, one with `=` is a form, any other is
 /// text.
-pub(super) fn parse_request(text: &str) -> Result<Request, String> {
+///
+/// # Errors
+/// When it is no such line; the message says how one is written.
+pub fn parse_request(text: &str) -> Result<Request, String> {
     let (method, rest) = split_word(text);
     let (path, body) = split_path(rest);
     if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -32,7 +35,7 @@ pub(super) fn parse_request(text: &str) -> Result<Request, String> {
 }
 
 /// Reads a Redis command, its words separated by spaces that are not within `{{ }}`.
-pub(super) fn parse_command(text: &str) -> Request {
+pub fn parse_command(text: &str) -> Request {
     let mut words = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
@@ -41,18 +44,6 @@ pub(super) fn parse_command(text: &str) -> Request {
         rest = behind;
     }
     Request::of(Call::Redis(words))
-}
-
-/// Reads `PLACE=NAME`: where the user's name stands, and what it must be.
-pub(super) fn parse_identity(text: &str) -> Result<Identity, String> {
-    let (at, name) = text
-        .split_once('=')
-        .ok_or("write PLACE=NAME, such as '/user=u{{ session }}'")?;
-    let at: Extract = at.parse().map_err(|error| format!("{error}"))?;
-    Ok(Identity {
-        at,
-        name: name.to_owned(),
-    })
 }
 
 fn parse_form(text: &str) -> Result<BTreeMap<String, String>, String> {

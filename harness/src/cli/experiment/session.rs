@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::plan::{
-    Expect, Extract, Identity, Mix, Protocol, Request, SessionFlow, Workload, Writes,
-};
+use comeback_core::plan::{Extract, Writes};
 
-use super::request::{parse_command, parse_identity, parse_request};
-use crate::cli::CliError;
+use crate::experiment::document::{ExpectPart, IdentityPart, SessionPart, StepPart};
 
 /// How a session looks from outside.
 #[derive(Debug, clap::Args)]
@@ -15,7 +12,7 @@ use crate::cli::CliError;
 pub(super) struct SessionArgs {
     /// Begins a session: 'METHOD /path [BODY]', the body JSON, a=1&b=2, or text; {{ session }} is the
     /// user's number, {{ login }} counts its logins, {{ random }} is random. Needs --act, --check and --value
-    #[arg(long, value_name = "REQUEST", requires_all = ["act", "check", "value"], conflicts_with = "get")]
+    #[arg(long, value_name = "REQUEST", requires_all = ["act", "check", "value"], conflicts_with_all = ["get", "experiment"])]
     login: Option<String>,
     /// Changes the session's state: adds one to --value, or, with --writes, the value {{ write }}
     #[arg(long, value_name = "REQUEST", requires = "login")]
@@ -35,7 +32,7 @@ pub(super) struct SessionArgs {
     writes: WritesArg,
     /// Where replies name the user, and how: '/user=u{{ session }}'
     #[arg(long, value_name = "PLACE=NAME", value_parser = parse_identity, requires = "login")]
-    identity: Option<Identity>,
+    identity: Option<IdentityPart>,
     /// Text of the page for somebody who is not logged in, where it is not a 401 or 403
     #[arg(long, value_name = "TEXT", requires = "login")]
     stranger: Option<String>,
@@ -55,37 +52,22 @@ enum WritesArg {
     List,
 }
 
-/// Out of a hundred operations of a user, so many are changes; most others are looks.
-const ACTS: u32 = 70;
-const LOGOUTS: u32 = 2;
-
 impl SessionArgs {
-    /// The workload of users with sessions, if there are any.
-    pub(super) fn to_workload(&self, protocol: Protocol) -> Result<Option<Workload>, CliError> {
+    /// The users' sessions, if there are any.
+    pub(super) fn to_part(&self) -> Option<SessionPart> {
         let (Some(login), Some(act), Some(check)) = (&self.login, &self.act, &self.check) else {
-            return Ok(None);
+            return None;
         };
-        let request = |flag: &str, text: &str, follow: u32| match protocol {
-            Protocol::Redis => Ok(parse_command(text)),
-            Protocol::Http | Protocol::Https | Protocol::Http2 | Protocol::H2c => {
-                parse_request(text)
-                    .map(|request| Request { follow, ..request })
-                    .map_err(|problem| CliError::Usage(format!("--{flag}: {problem}")))
-            }
+        let step = |text: &str, follow: u32| StepPart {
+            follow,
+            ..StepPart::new(text)
         };
-        let logout = self.logout.as_deref();
-        let logout = logout.map(|text| request("logout", text, 0)).transpose()?;
-        let logouts = logout.as_ref().map_or(0, |_| LOGOUTS);
-        let stranger = self.stranger.as_ref().map(|text| Expect {
-            body: Some(text.clone()),
-            ..Expect::default()
-        });
-        Ok(Some(Workload::Sessions(Box::new(SessionFlow {
-            login: request("login", login, self.follow)?,
-            act: request("act", act, self.follow)?,
-            check: request("check", check, 0)?,
-            logout,
-            more: BTreeMap::new(),
+        Some(SessionPart {
+            login: step(login, self.follow),
+            act: step(act, self.follow),
+            check: step(check, 0),
+            logout: self.logout.as_deref().map(|text| step(text, 0)),
+            step: BTreeMap::new(),
             value: self.value.clone(),
             writes: match self.writes {
                 WritesArg::Counter => Writes::Counter,
@@ -93,12 +75,23 @@ impl SessionArgs {
                 WritesArg::List => Writes::List,
             },
             identity: self.identity.clone(),
-            stranger,
-            mix: Mix {
-                act: ACTS,
-                check: 100 - ACTS - logouts,
-                logout: logouts,
-            },
-        }))))
+            stranger: self.stranger.as_ref().map(|text| ExpectPart {
+                body: Some(text.clone()),
+                ..ExpectPart::default()
+            }),
+            mix: None,
+        })
     }
+}
+
+/// Reads `PLACE=NAME`: where the user's name stands, and what it must be.
+fn parse_identity(text: &str) -> Result<IdentityPart, String> {
+    let (at, name) = text
+        .split_once('=')
+        .ok_or("write PLACE=NAME, such as '/user=u{{ session }}'")?;
+    let at: Extract = at.parse().map_err(|error| format!("{error}"))?;
+    Ok(IdentityPart {
+        at,
+        name: name.to_owned(),
+    })
 }

@@ -1,0 +1,304 @@
+//! What may be written down: the shape of an experiment file. Everything that has a default may be left out.
+//!
+//! The comments on the fields are the descriptions in the published JSON Schema.
+
+use std::collections::BTreeMap;
+
+use comeback_core::plan::{Arrivals, Extract, Protocol, Signal, Writes};
+use comeback_core::units::Span;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use super::scalar::{Demands, Statuses, Text, Words};
+
+/// An experiment: servers, the users' traffic, what is done to the servers, and what is demanded of them.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The experiment's name; the file's when nothing is said.
+    pub name: Option<String>,
+    /// Trials with a fault, for each arm; 6 when nothing is said, the fewest that give a median an interval.
+    pub trials: Option<u32>,
+    /// Trials without a fault, for each arm; 1 when nothing is said.
+    pub controls: Option<u32>,
+    /// How many trials with a fault each arm may have where `trials` do not suffice to judge a gate.
+    pub extend_to: Option<u32>,
+    /// What all randomness follows from; drawn when nothing is said.
+    pub seed: Option<u64>,
+    /// The server; an arm overrides what it names.
+    #[serde(default)]
+    pub target: TargetPart,
+    /// How many users there are, and how much they do.
+    #[serde(default)]
+    pub load: LoadPart,
+    /// How a session looks from outside.
+    pub session: Option<SessionPart>,
+    /// The one request of users without sessions; `GET /` when there is neither this nor a session.
+    pub operation: Option<StepPart>,
+    /// What is done to the server; a kill when nothing is said.
+    #[serde(default)]
+    pub fault: Vec<FaultPart>,
+    /// How long each part of a trial lasts.
+    #[serde(default)]
+    pub windows: WindowsPart,
+    /// What the verdict demands: a metric and its bound. That the server comes back is always demanded.
+    #[serde(default)]
+    pub gate: BTreeMap<String, Demands>,
+    /// Several servers in one experiment.
+    #[serde(default)]
+    pub arm: Vec<ArmPart>,
+}
+
+/// A server to start.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetPart {
+    /// Program and arguments, without a shell. `{port}`, `{data}`, `{replica}`, `{comeback}` (this program) and
+    /// `{here}` (the experiment file's folder) are filled in.
+    pub command: Option<Words>,
+    /// What it speaks; HTTP/1.1 when nothing is said.
+    pub protocol: Option<Protocol>,
+    /// The Unix socket it listens on, such as `{data}/app.sock`, instead of 127.0.0.1 and `{port}`.
+    pub socket: Option<String>,
+    /// Environment variables; the same placeholders are filled in.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Text>,
+    /// When it counts as up for the first time.
+    pub ready: Option<ReadyPart>,
+    /// How it is stopped at a trial's end.
+    pub stop: Option<StopPart>,
+    /// When it is started again.
+    pub restart: Option<RestartPart>,
+    /// The response header that changes with each start of the server. Without one the owner of the listening
+    /// socket tells the new process from the old.
+    pub boot_header: Option<String>,
+}
+
+/// When a server counts as up: one of `http`, `tcp` and `log`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadyPart {
+    /// A `GET` of this path is answered with a 2xx.
+    pub http: Option<String>,
+    /// A connection is accepted.
+    pub tcp: Option<bool>,
+    /// A line of its output holds this text.
+    pub log: Option<String>,
+    /// How long the first start may take; 10s when nothing is said.
+    pub within: Option<Span>,
+}
+
+/// How a server is stopped.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopPart {
+    /// The signal asked with first; TERM when nothing is said.
+    pub signal: Option<Signal>,
+    /// How long it may take before SIGKILL; 5s when nothing is said.
+    pub grace: Option<Span>,
+}
+
+/// When a server is started again.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestartPart {
+    /// The pause after its confirmed exit; none when nothing is said.
+    pub after: Option<Span>,
+}
+
+/// The users' traffic.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadPart {
+    /// Live users, each with a session and a connection; 50 when nothing is said.
+    pub sessions: Option<u32>,
+    /// Operations per second, all users together; 200 when nothing is said.
+    pub rate: Option<f64>,
+    /// How the operations are spread over time: as independent users do (`poisson`), or evenly.
+    pub arrivals: Option<Arrivals>,
+    /// How long an operation may take, and how late it may start; 2s when nothing is said.
+    pub timeout: Option<Span>,
+    /// How soon a correct reply must come to count as available; within the time-out when nothing is said.
+    pub objective: Option<Span>,
+    /// Threads that drive the load; 1 when nothing is said.
+    pub workers: Option<u32>,
+    /// The least share of the planned operations that must be sent before the fault, or the trial is void; 0.9
+    /// when nothing is said.
+    pub floor: Option<f64>,
+}
+
+/// How a session looks from outside.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionPart {
+    /// Begins a session.
+    pub login: StepPart,
+    /// Changes its state.
+    pub act: StepPart,
+    /// Shows its state, and changes nothing.
+    pub check: StepPart,
+    /// Ends it, where the server can do that.
+    pub logout: Option<StepPart>,
+    /// Further requests by name, sent by the steps that name them in `before`.
+    #[serde(default)]
+    pub step: BTreeMap<String, StepPart>,
+    /// Where `check` shows the state, and `act` where it does: `/visits` (JSON pointer), `$.items[*]` (JSONPath),
+    /// `header:NAME`, `cookie:NAME`, `regex:PATTERN` or `body`.
+    #[schemars(with = "Option<String>")]
+    pub value: Option<Extract>,
+    /// What `act` changes: adds one to a counter, or its own value `{{ write }}` to a set or a list.
+    #[serde(default)]
+    pub writes: Writes,
+    /// Where replies name the user.
+    pub identity: Option<IdentityPart>,
+    /// The page for somebody who is not logged in, where it is neither a 401 nor a 403.
+    pub stranger: Option<ExpectPart>,
+    /// How often each step comes up.
+    pub mix: Option<MixPart>,
+}
+
+/// Who the server believes the user to be.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityPart {
+    /// Where the name stands.
+    #[schemars(with = "String")]
+    pub at: Extract,
+    /// The name expected there, a template such as `u{{ session }}`.
+    pub name: String,
+}
+
+/// How often each step comes up, in shares of their sum.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MixPart {
+    /// 70 when nothing is said.
+    pub act: Option<u32>,
+    /// What is left of 100 when nothing is said.
+    pub check: Option<u32>,
+    /// 2 when nothing is said and there is a logout.
+    pub logout: Option<u32>,
+}
+
+/// A request, and what its reply must be. Texts are templates: `{{ session }}` is the user's number, `{{ login }}`
+/// counts its logins, `{{ random }}` is random, `{{ write }}` the value an act writes; beside them what was captured.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepPart {
+    /// `POST /login`; with `protocol = "redis"` a command such as `INCR n:{{ session }}`.
+    pub request: String,
+    /// Request headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Text>,
+    /// The body as JSON: a table or list whose texts are templates, or one text that is a template of JSON.
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub json: Option<toml::Value>,
+    /// The body as a form.
+    pub form: Option<BTreeMap<String, Text>>,
+    /// The body as it stands.
+    pub text: Option<String>,
+    /// What a correct reply looks like; any 2xx when nothing is said.
+    #[serde(default)]
+    pub expect: ExpectPart,
+    /// What is kept of the reply, by the name that later templates use.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub capture: BTreeMap<String, Extract>,
+    /// Names of further steps sent before this one, within the same operation.
+    #[serde(default)]
+    pub before: Vec<String>,
+    /// How many redirects are followed; the last reply counts. None when nothing is said.
+    #[serde(default)]
+    pub follow: u32,
+    /// Where this reply shows the state, if elsewhere than the session says.
+    #[schemars(with = "Option<String>")]
+    pub value: Option<Extract>,
+}
+
+/// What a reply looks like.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectPart {
+    /// A status such as 200, a class such as `"2xx"`, or a list of them.
+    pub status: Option<Statuses>,
+    /// Text the body must hold, a template.
+    pub body: Option<String>,
+    /// Headers that must be there, each with text its value must hold, a template.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Text>,
+}
+
+/// What is done to the server.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaultPart {
+    /// What; a kill when nothing is said.
+    pub kind: Option<FaultKind>,
+    /// Any other signal to the server's process group, in place of `kind`.
+    pub signal: Option<Signal>,
+    /// How long the load runs undisturbed before, which everything after is compared with; 1s when nothing is said.
+    pub at: Option<Span>,
+    /// The moment is drawn uniformly from so long after `at`; 250ms when nothing is said.
+    pub spread: Option<Span>,
+    /// How long the exit may take to be confirmed; beyond it the fault did not land. 5s when nothing is said.
+    pub lands_within: Option<Span>,
+}
+
+/// A fault, by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// SIGKILL to the server's process group.
+    #[default]
+    Kill,
+    /// SIGTERM.
+    Terminate,
+    /// SIGABRT, as from `abort()`.
+    Abort,
+    /// SIGSEGV, as from a wild pointer.
+    Segfault,
+}
+
+impl FaultKind {
+    /// The signal that does it.
+    pub const fn signal(self) -> Signal {
+        match self {
+            Self::Kill => Signal::Kill,
+            Self::Terminate => Signal::Term,
+            Self::Abort => Signal::Abrt,
+            Self::Segfault => Signal::Segv,
+        }
+    }
+}
+
+/// How long each part of a trial lasts.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WindowsPart {
+    /// Load before anything is measured; 300ms when nothing is said.
+    pub warm_up: Option<Span>,
+    /// Load after the first correct reply of the new process; 2s when nothing is said.
+    pub settle: Option<Span>,
+    /// How long recovery may take before it is recorded as beyond that; 30s when nothing is said.
+    pub horizon: Option<Span>,
+    /// The length over which goodput, errors and latency are summed for the time to steady; 100ms when nothing is
+    /// said.
+    pub window: Option<Span>,
+    /// How long the service must stay as good as before to be steady; 1s when nothing is said.
+    pub steady_for: Option<Span>,
+}
+
+/// One of several servers.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArmPart {
+    /// A short unique name.
+    pub name: String,
+    /// One line for people.
+    pub about: Option<String>,
+    /// The arm that gates with `baseline` compare this one with.
+    pub baseline: Option<String>,
+    /// What differs from the common target; environment variables are added to its own.
+    #[serde(default)]
+    pub target: TargetPart,
+}

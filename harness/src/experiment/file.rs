@@ -1,0 +1,212 @@
+//! An experiment file: its text, read, and what is wrong with it, shown where it stands.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Deserialize;
+use toml::de::Deserializer;
+
+use super::keys::{Unknown, unknown_keys};
+use super::spans::Spans;
+use super::{Document, Origin, Problem, Resolved, json_schema, resolve};
+
+/// An experiment file that could be read.
+#[derive(Clone, Debug)]
+pub struct File {
+    path: PathBuf,
+    text: String,
+    /// What it says.
+    pub document: Document,
+}
+
+/// An experiment file that cannot be used: everything that is wrong with it.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    path: PathBuf,
+    text: String,
+    wrong: Vec<Wrong>,
+}
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    span: Range<usize>,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// The mend, where one is known.
+    pub help: Option<String>,
+}
+
+impl File {
+    /// Reads the text of a file. The path names it in errors, and its folder stands for `{here}`.
+    ///
+    /// # Errors
+    /// When it is no TOML, has keys that are not known, or values of the wrong kind.
+    pub fn parse(path: &Path, text: String) -> Result<Self, Unreadable> {
+        match read(&text) {
+            Ok(document) => Ok(Self {
+                path: path.to_owned(),
+                text,
+                document,
+            }),
+            Err(wrong) => Err(Unreadable {
+                path: path.to_owned(),
+                text,
+                wrong,
+            }),
+        }
+    }
+
+    /// Where it stands.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What its name and folder are good for.
+    pub fn origin(&self) -> Origin {
+        let name = self.path.file_stem().unwrap_or_default();
+        Origin {
+            name: name.to_string_lossy().into_owned(),
+            here: std::path::absolute(&self.path)
+                .ok()
+                .and_then(|path| path.parent().map(Path::to_owned)),
+        }
+    }
+
+    /// The plan that follows from it.
+    ///
+    /// # Errors
+    /// With everything about it that cannot be carried out.
+    pub fn resolve(&self) -> Result<Resolved, Unreadable> {
+        resolve(&self.document, &self.origin()).map_err(|problems| self.refuse(&problems))
+    }
+
+    fn refuse(&self, problems: &[Problem]) -> Unreadable {
+        // It was read before, so there are places.
+        let spans = Spans::parse(&self.text).ok();
+        let wrong = problems.iter().map(|problem| {
+            let span = spans.as_ref().map(|spans| spans.locate(&problem.places));
+            place(&self.text, span.unwrap_or(0..0), &problem.what, None)
+        });
+        Unreadable {
+            path: self.path.clone(),
+            text: self.text.clone(),
+            wrong: wrong.collect(),
+        }
+    }
+}
+
+fn read(text: &str) -> Result<Document, Vec<Wrong>> {
+    let refuse = |error: toml::de::Error| {
+        vec![place(
+            text,
+            error.span().unwrap_or(0..0),
+            error.message(),
+            None,
+        )]
+    };
+    let spans = Spans::parse(text).map_err(refuse)?;
+    let unknown = unknown_keys(spans.root(), &json_schema());
+    if !unknown.is_empty() {
+        let wrong = unknown.iter().map(|key| tell_unknown(text, key));
+        return Err(wrong.collect());
+    }
+    Document::deserialize(Deserializer::from(spans.into_inner())).map_err(refuse)
+}
+
+fn tell_unknown(text: &str, key: &Unknown) -> Wrong {
+    let within = match key.table.as_str() {
+        "" => String::new(),
+        table => format!(" in [{table}]"),
+    };
+    let message = format!("unknown key '{}'{within}", key.name);
+    let help = match key.nearest() {
+        Some(nearest) => format!("did you mean '{nearest}'?"),
+        None => format!("there are {}", key.known.join(", ")),
+    };
+    place(text, key.span.clone(), &message, Some(help))
+}
+
+fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) -> Wrong {
+    let start = (0..=span.start.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
+    let end = (span.end.max(start)..=text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len());
+    let before = &text[..start];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Wrong {
+        span: start..end,
+        line: before.matches('\n').count() + 1,
+        column: text[line_start..start].chars().count() + 1,
+        message: message.to_owned(),
+        help,
+    }
+}
+
+impl Unreadable {
+    /// Everything that is wrong, from the top.
+    pub fn wrong(&self) -> &[Wrong] {
+        &self.wrong
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// For people: each problem under the line it is in.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let path = self.path.display().to_string();
+        let shown = self.wrong.iter().map(|wrong| {
+            let annotation = AnnotationKind::Primary.span(wrong.span.clone());
+            let snippet = Snippet::source(self.text.as_str())
+                .path(path.as_str())
+                .annotation(annotation);
+            let mut group = Level::ERROR
+                .primary_title(wrong.message.as_str())
+                .element(snippet);
+            if let Some(help) = &wrong.help {
+                group = group.element(Level::HELP.message(help.as_str()));
+            }
+            renderer.render(&[group])
+        });
+        shown.collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+/// A line for each problem: `path:line:column: what (mend)`.
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, wrong) in self.wrong.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            let path = self.path.display();
+            write!(
+                f,
+                "{path}:{}:{}: {}",
+                wrong.line, wrong.column, wrong.message
+            )?;
+            if let Some(help) = &wrong.help {
+                write!(f, " ({help})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Unreadable {}

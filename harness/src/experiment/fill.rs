@@ -1,0 +1,329 @@
+//! The parts of a document as parts of a plan, with every default.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use comeback_core::plan::{
+    Body, Call, Expect, Identity, Mix, Protocol, Readiness, ReadyProbe, Request, SessionFlow,
+    Signal, Stop, Target,
+};
+use comeback_core::units::Span;
+
+use super::document::{ExpectPart, MixPart, SessionPart, StepPart, TargetPart};
+use super::json::to_template;
+use super::request::{parse_command, parse_request};
+use super::scalar::Text;
+
+/// Out of a hundred operations of a user, so many are changes and logouts; the others are looks.
+const ACTS: u32 = 70;
+const LOGOUTS: u32 = 2;
+
+/// What is wrong with a part: the rest of its path, and what.
+pub(super) type Fault = (Vec<&'static str>, String);
+
+impl TargetPart {
+    /// This part with everything that `over` says put over it.
+    pub(super) fn under(&self, over: &Self) -> Self {
+        let mut environment = self.environment.clone();
+        environment.extend(over.environment.clone());
+        // Both say when it is up; how long that may take is a thing of its own.
+        let ready = match (&self.ready, &over.ready) {
+            (Some(common), Some(over)) => {
+                let mut ready = over.clone();
+                ready.within = over.within.or(common.within);
+                if (&ready.http, ready.tcp, &ready.log) == (&None, None, &None) {
+                    let within = ready.within;
+                    ready = common.clone();
+                    ready.within = within;
+                }
+                Some(ready)
+            }
+            (common, over) => over.clone().or_else(|| common.clone()),
+        };
+        Self {
+            command: over.command.clone().or_else(|| self.command.clone()),
+            protocol: over.protocol.or(self.protocol),
+            socket: over.socket.clone().or_else(|| self.socket.clone()),
+            environment,
+            ready,
+            stop: over.stop.clone().or_else(|| self.stop.clone()),
+            restart: over.restart.clone().or_else(|| self.restart.clone()),
+            boot_header: over
+                .boot_header
+                .clone()
+                .or_else(|| self.boot_header.clone()),
+        }
+    }
+
+    /// The target; `asked` is the path that is asked for where there are no sessions.
+    pub(super) fn to_target(
+        &self,
+        here: Option<&Path>,
+        asked: Option<&str>,
+    ) -> Result<Target, Fault> {
+        let Some(command) = &self.command else {
+            let what = "there is no command: name the program to start, such as \
+                        command = [\"./server\", \"--port\", \"{port}\"]";
+            return Err((vec!["command"], what.to_owned()));
+        };
+        let place = |part: &'static str, text: &str| {
+            fill_here(text, here).map_err(|what| (vec![part], what))
+        };
+        let command = command.0.iter().map(|word| place("command", word));
+        let environment = self.environment.iter().map(|(name, Text(value))| {
+            place("environment", value).map(|value| (name.clone(), value))
+        });
+        let socket = self.socket.as_deref().map(|path| place("socket", path));
+        let target = Target {
+            command: command.collect::<Result<_, _>>()?,
+            protocol: self.protocol.unwrap_or_default(),
+            socket: socket.transpose()?,
+            environment: environment.collect::<Result<_, _>>()?,
+            ready: self.readiness(asked)?,
+            stop: self.stop(),
+            restart_after: self
+                .restart
+                .as_ref()
+                .and_then(|restart| restart.after)
+                .unwrap_or(Span::ZERO),
+            boot_header: self.boot_header.clone(),
+        };
+        knows_its_address(&target)?;
+        Ok(target)
+    }
+
+    fn readiness(&self, asked: Option<&str>) -> Result<Readiness, Fault> {
+        let said = self.ready.clone().unwrap_or_default();
+        // With sessions, whether it can work is seen when they are opened.
+        let by_itself = || match asked {
+            Some(path) => ReadyProbe::Http(path.to_owned()),
+            None => ReadyProbe::Tcp,
+        };
+        let probe = match (said.http, said.tcp, said.log) {
+            (None, None, None) => by_itself(),
+            (Some(path), None, None) => ReadyProbe::Http(path),
+            (None, Some(true), None) => ReadyProbe::Tcp,
+            (None, None, Some(line)) if !line.is_empty() => ReadyProbe::Log(line),
+            (None, None, Some(_)) => {
+                return Err((vec!["ready", "log"], "must be part of a line".to_owned()));
+            }
+            (None, Some(false), None) => {
+                let what = "leave it out, or say http or log instead";
+                return Err((vec!["ready", "tcp"], what.to_owned()));
+            }
+            (_, _, _) => {
+                let what = "say one of http, tcp and log";
+                return Err((vec!["ready"], what.to_owned()));
+            }
+        };
+        Ok(Readiness {
+            probe,
+            within: said.within.unwrap_or(Span::from_secs(10)),
+        })
+    }
+
+    fn stop(&self) -> Stop {
+        let said = self.stop.clone().unwrap_or_default();
+        Stop {
+            signal: said.signal.unwrap_or(Signal::Term),
+            grace: said.grace.unwrap_or(Span::from_secs(5)),
+        }
+    }
+}
+
+fn fill_here(text: &str, here: Option<&Path>) -> Result<String, String> {
+    match (text.contains("{here}"), here) {
+        (false, _) => Ok(text.to_owned()),
+        (true, Some(folder)) => Ok(text.replace("{here}", &folder.to_string_lossy())),
+        (true, None) => Err(
+            "{here} is the folder of an experiment file, and there is no file: write the path"
+                .to_owned(),
+        ),
+    }
+}
+
+/// A server that cannot know where to listen is not worth starting.
+fn knows_its_address(target: &Target) -> Result<(), Fault> {
+    let mentions = |text: &str| {
+        let mut texts = target.command.iter().chain(target.environment.values());
+        texts.any(|part| part.contains(text))
+    };
+    match &target.socket {
+        Some(socket) if !mentions(socket) => Err((
+            vec!["socket"],
+            format!(
+                "the server would not know its socket: write {socket} in the command or in the environment too"
+            ),
+        )),
+        None if !mentions("{port}") => Err((
+            vec!["command"],
+            "the server would not know its port: write {port} in the command (--port {port}) or in the \
+             environment (PORT={port})"
+                .to_owned(),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl StepPart {
+    /// A request with nothing but its line.
+    pub fn new(request: impl Into<String>) -> Self {
+        Self {
+            request: request.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn to_request(&self, protocol: Protocol) -> Result<Request, Fault> {
+        let wrong = |part, what: String| (vec![part], what);
+        let request = match protocol {
+            Protocol::Redis => self.to_command()?,
+            Protocol::Http | Protocol::Https | Protocol::Http2 | Protocol::H2c => {
+                let mut request =
+                    parse_request(&self.request).map_err(|what| wrong("request", what))?;
+                self.add_to(&mut request.call)?;
+                request
+            }
+        };
+        Ok(Request {
+            before: self.before.clone(),
+            follow: self.follow,
+            expect: self.expect.to_expect(),
+            capture: self.capture.clone(),
+            value: self.value.clone(),
+            ..request
+        })
+    }
+
+    fn to_command(&self) -> Result<Request, Fault> {
+        let has_http = self.json.is_some() || self.form.is_some() || self.text.is_some();
+        if has_http || !self.headers.is_empty() {
+            let what = "a Redis command has no headers and no body: write all of it here";
+            return Err((vec!["request"], what.to_owned()));
+        }
+        Ok(parse_command(&self.request))
+    }
+
+    /// Headers and body of an HTTP request.
+    fn add_to(&self, call: &mut Call) -> Result<(), Fault> {
+        let Call::Http { headers, body, .. } = call else {
+            return Ok(());
+        };
+        *headers = texts(&self.headers);
+        let mut bodies: Vec<(&'static str, Body)> = Vec::new();
+        bodies.extend(body.take().map(|body| ("request", body)));
+        let json = self.json.as_ref().map(to_template).map(Body::Json);
+        bodies.extend(json.map(|body| ("json", body)));
+        let form = self.form.as_ref().map(texts).map(Body::Form);
+        bodies.extend(form.map(|body| ("form", body)));
+        let text = self.text.clone().map(Body::Text);
+        bodies.extend(text.map(|body| ("text", body)));
+        if let [(first, _), (second, _), ..] = bodies.as_slice() {
+            let what = format!("a request has one body, and there is one in {first} already");
+            return Err((vec![*second], what));
+        }
+        *body = bodies.pop().map(|(_, body)| body);
+        Ok(())
+    }
+}
+
+impl ExpectPart {
+    pub(super) fn to_expect(&self) -> Expect {
+        Expect {
+            status: self
+                .status
+                .as_ref()
+                .map(|statuses| statuses.0.clone())
+                .unwrap_or_default(),
+            body: self.body.clone(),
+            headers: texts(&self.headers),
+        }
+    }
+}
+
+fn texts(from: &BTreeMap<String, Text>) -> BTreeMap<String, String> {
+    let texts = from.iter();
+    texts
+        .map(|(name, Text(text))| (name.clone(), text.clone()))
+        .collect()
+}
+
+impl SessionPart {
+    /// The flow, or what is wrong with which step.
+    pub(super) fn to_flow(&self, protocol: Protocol) -> Result<SessionFlow, Vec<StepFault>> {
+        let mut faults = Vec::new();
+        let mut read = |path: Vec<String>, part: &StepPart| {
+            part.to_request(protocol)
+                .map_err(|(at, what)| {
+                    faults.push(StepFault {
+                        step: path,
+                        at,
+                        what,
+                    });
+                })
+                .ok()
+        };
+        let named = |name: &str| vec![name.to_owned()];
+        let login = read(named("login"), &self.login);
+        let act = read(named("act"), &self.act);
+        let check = read(named("check"), &self.check);
+        let logout = self.logout.as_ref();
+        let logout = logout.map(|part| read(named("logout"), part));
+        let more: Vec<_> = self
+            .step
+            .iter()
+            .map(|(name, part)| {
+                let path = vec!["step".to_owned(), name.clone()];
+                (name.clone(), read(path, part))
+            })
+            .collect();
+        let (Some(login), Some(act), Some(check)) = (login, act, check) else {
+            return Err(faults);
+        };
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let logout = logout.flatten();
+        Ok(SessionFlow {
+            mix: to_mix(self.mix.as_ref(), logout.is_some()),
+            login,
+            act,
+            check,
+            logout,
+            more: more
+                .into_iter()
+                .filter_map(|(name, request)| Some((name, request?)))
+                .collect(),
+            value: self.value.clone(),
+            writes: self.writes,
+            identity: self.identity.as_ref().map(|identity| Identity {
+                at: identity.at.clone(),
+                name: identity.name.clone(),
+            }),
+            stranger: self.stranger.as_ref().map(ExpectPart::to_expect),
+        })
+    }
+}
+
+/// What is wrong with a step.
+pub(super) struct StepFault {
+    /// Its path below `session`.
+    pub(super) step: Vec<String>,
+    pub(super) at: Vec<&'static str>,
+    pub(super) what: String,
+}
+
+fn to_mix(said: Option<&MixPart>, has_logout: bool) -> Mix {
+    let said = said.cloned().unwrap_or_default();
+    let act = said.act.unwrap_or(ACTS);
+    let logout = match has_logout {
+        true => said.logout.unwrap_or(LOGOUTS),
+        false => 0,
+    };
+    let rest = 100_u32.saturating_sub(act).saturating_sub(logout);
+    Mix {
+        act,
+        check: said.check.unwrap_or(rest),
+        logout,
+    }
+}

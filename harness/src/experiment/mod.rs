@@ -1,0 +1,23 @@
+//! An experiment: what a user wants to happen, as it is written down, and the plan that follows from it.
+//!
+//! A file ([`File`]), the flags of `run` and the library's builder all fill in the same [`Document`]; one
+//! place ([`resolve`]) adds the defaults and makes the plan. Nothing is started here. Called by the cli and the
+//! library; imports core, and `load::flow` to see that templates are some.
+
+pub mod document;
+mod file;
+mod fill;
+mod json;
+mod keys;
+mod problem;
+pub mod request;
+mod resolve;
+mod scalar;
+mod schema;
+mod spans;
+
+pub use document::Document;
+pub use file::{File, Unreadable, Wrong};
+pub use problem::{Key, Problem};
+pub use resolve::{Origin, Resolved, resolve};
+pub use schema::json_schema;

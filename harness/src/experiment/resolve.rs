@@ -1,0 +1,361 @@
+//! A document becomes a plan: the one place where defaults are.
+
+use std::path::PathBuf;
+
+use comeback_core::ids::Seed;
+use comeback_core::plan::{
+    Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows, Workload,
+};
+use comeback_core::units::Span;
+use comeback_core::verdict::Gate;
+
+use super::document::{FaultPart, StepPart, TargetPart};
+use super::scalar::Demands;
+use super::{Document, Key, Problem};
+use crate::load::flow::{Flow, FlowError};
+
+/// A service that does not come back passes nothing.
+const ALWAYS: (&str, &str) = ("unrecovered", "0");
+
+/// Where a document comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The experiment's name when it has none.
+    pub name: String,
+    /// The folder that stands for `{here}`.
+    pub here: Option<PathBuf>,
+}
+
+/// A document, complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// What shall happen.
+    pub plan: Plan,
+    /// What it is drawn from, where the document says.
+    pub seed: Option<Seed>,
+}
+
+/// Adds every default and makes the plan.
+///
+/// # Errors
+/// With what cannot be carried out. The plan as a whole is looked at only when its parts are sound.
+pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let workload = workload(document, &mut problems);
+    let arms = arms(document, origin, workload.as_ref(), &mut problems);
+    let gates = gates(document, &mut problems);
+    problems.extend(misfit_of_fault(document));
+    let Some(workload) = workload.filter(|_| problems.is_empty()) else {
+        return Err(problems);
+    };
+    let plan = Plan {
+        name: name(document, origin),
+        arms,
+        trials: document.trials.unwrap_or(6),
+        extend_to: document
+            .extend_to
+            .unwrap_or_else(|| document.trials.unwrap_or(6)),
+        controls: document.controls.unwrap_or(1),
+        fault: fault(document),
+        load: load(document, workload),
+        windows: windows(document),
+        gates,
+    };
+    plan.validate()
+        .map_err(|error| vec![misfit(&error, document)])?;
+    Flow::new(&plan.load.workload, 0).map_err(|error| vec![misfit_of_flow(&error)])?;
+    Ok(Resolved {
+        plan,
+        seed: document.seed.map(Seed),
+    })
+}
+
+fn name(document: &Document, origin: &Origin) -> String {
+    document.name.clone().unwrap_or_else(|| origin.name.clone())
+}
+
+/// What an arm speaks decides how requests are read, so all arms of an experiment speak alike.
+fn protocol(document: &Document) -> Protocol {
+    let arms = document.arm.iter().map(|arm| arm.target.protocol);
+    let said = std::iter::once(document.target.protocol).chain(arms);
+    said.flatten().next().unwrap_or_default()
+}
+
+fn workload(document: &Document, problems: &mut Vec<Problem>) -> Option<Workload> {
+    let protocol = protocol(document);
+    match (&document.session, &document.operation) {
+        (Some(_), Some(_)) => {
+            let what = "an experiment has users with a session, or one operation: leave one out";
+            problems.push(Problem::at(vec!["operation".into()], "operation", what));
+            None
+        }
+        (Some(session), None) => match session.to_flow(protocol) {
+            Ok(flow) => Some(Workload::Sessions(Box::new(flow))),
+            Err(faults) => {
+                problems.extend(faults.into_iter().map(|fault| {
+                    let mut place: Vec<Key> = vec!["session".into()];
+                    place.extend(fault.step.iter().map(|name| name.as_str().into()));
+                    place.extend(fault.at.iter().map(|name| Key::from(*name)));
+                    // The flag is called as its step.
+                    let name = fault.step.last().cloned().unwrap_or_default();
+                    Problem::at(place, name, fault.what)
+                }));
+                None
+            }
+        },
+        (None, None) if protocol == Protocol::Redis => {
+            let what = "say with a session or an operation which commands are sent";
+            problems.push(Problem::at(
+                vec!["target".into(), "protocol".into()],
+                "protocol",
+                what,
+            ));
+            None
+        }
+        (None, operation) => {
+            let get = StepPart::new("GET /");
+            match operation.as_ref().unwrap_or(&get).to_request(protocol) {
+                Ok(request) => Some(Workload::Stateless(Box::new(request))),
+                Err((at, what)) => {
+                    let mut place: Vec<Key> = vec!["operation".into()];
+                    place.extend(at.iter().map(|name| Key::from(*name)));
+                    problems.push(Problem::at(place, "operation", what));
+                    None
+                }
+            }
+        }
+    }
+}
+
+fn arms(
+    document: &Document,
+    origin: &Origin,
+    workload: Option<&Workload>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Arm> {
+    let asked = match workload {
+        Some(Workload::Stateless(request)) => path_of(request),
+        Some(Workload::Sessions(_)) | None => None,
+    };
+    let mut fill = |target: &TargetPart, index: Option<usize>| {
+        target
+            .to_target(origin.here.as_deref(), asked)
+            .map_err(|(at, what)| problems.push(misfit_of_target(&at, index, what)))
+            .ok()
+    };
+    if document.arm.is_empty() {
+        let target = fill(&document.target, None);
+        let arm = |target: comeback_core::plan::Target| Arm {
+            name: name(document, origin),
+            about: target.command.join(" "),
+            target,
+            baseline: None,
+            skip: None,
+        };
+        return target.map(arm).into_iter().collect();
+    }
+    let mut arms = Vec::new();
+    for (index, part) in document.arm.iter().enumerate() {
+        let Some(target) = fill(&document.target.under(&part.target), Some(index)) else {
+            continue;
+        };
+        arms.push(Arm {
+            name: part.name.clone(),
+            about: part
+                .about
+                .clone()
+                .unwrap_or_else(|| target.command.join(" ")),
+            target,
+            baseline: part.baseline.clone(),
+            skip: None,
+        });
+    }
+    check_arms(document, problems);
+    arms
+}
+
+fn check_arms(document: &Document, problems: &mut Vec<Problem>) {
+    let common = protocol(document);
+    let names: Vec<&str> = document.arm.iter().map(|arm| arm.name.as_str()).collect();
+    for (index, arm) in document.arm.iter().enumerate() {
+        let place = |key: &str| vec![Key::from("arm"), index.into(), key.into()];
+        if arm.target.protocol.is_some_and(|own| own != common) {
+            let mut at = place("target");
+            at.push("protocol".into());
+            let what = "the arms of an experiment speak alike, since their users do: write an experiment for each";
+            problems.push(Problem::at(at, "protocol", what));
+        }
+        let Some(baseline) = &arm.baseline else {
+            continue;
+        };
+        if *baseline == arm.name {
+            let what = "an arm is no baseline of its own";
+            problems.push(Problem::at(place("baseline"), "baseline", what));
+        } else if !names.contains(&baseline.as_str()) {
+            let what = format!(
+                "there is no arm '{baseline}': there are {}",
+                names.join(", ")
+            );
+            problems.push(Problem::at(place("baseline"), "baseline", what));
+        }
+    }
+}
+
+/// The path of a plain `GET`, which can be asked for to see whether the server is up.
+fn path_of(request: &Request) -> Option<&str> {
+    match &request.call {
+        Call::Http { method, path, .. } if method == "GET" && !path.contains("{{") => Some(path),
+        Call::Http { .. } | Call::Redis(_) => None,
+    }
+}
+
+fn gates(document: &Document, problems: &mut Vec<Problem>) -> Vec<Gate> {
+    let (metric, bound) = ALWAYS;
+    let mut gates = Vec::new();
+    let said = document.gate.iter().flat_map(|(metric, Demands(demands))| {
+        let demands = demands.iter();
+        demands.map(|demand| (metric.as_str(), demand.as_str()))
+    });
+    for (metric, demand) in std::iter::once((metric, bound)).chain(said) {
+        match Gate::from_entry(metric, demand) {
+            Ok(gate) => gates.push(gate),
+            Err(error) => problems.push(Problem::at(
+                vec!["gate".into(), metric.into()],
+                "gate",
+                error.to_string(),
+            )),
+        }
+    }
+    gates
+}
+
+fn fault(document: &Document) -> Fault {
+    let said = first_fault(document);
+    Fault {
+        signal: said
+            .signal
+            .unwrap_or_else(|| said.kind.unwrap_or_default().signal()),
+        jitter: said.spread.unwrap_or(Span::from_ms(250)),
+        lands_within: said.lands_within.unwrap_or(Span::from_secs(5)),
+    }
+}
+
+fn misfit_of_fault(document: &Document) -> Option<Problem> {
+    let place = |index: usize| vec![Key::from("fault"), index.into()];
+    if document.fault.len() > 1 {
+        let what = "one fault in each trial is all there can be: write an experiment for each";
+        return Some(Problem::at(place(1), "fault", what));
+    }
+    let said = first_fault(document);
+    (said.kind.is_some() && said.signal.is_some()).then(|| {
+        let mut place = place(0);
+        place.push("signal".into());
+        Problem::at(place, "signal", "say kind or signal, not both")
+    })
+}
+
+fn first_fault(document: &Document) -> FaultPart {
+    document.fault.first().cloned().unwrap_or_default()
+}
+
+fn load(document: &Document, workload: Workload) -> Load {
+    let said = &document.load;
+    Load {
+        workload,
+        clients: said.sessions.unwrap_or(50),
+        rate: said.rate.unwrap_or(200.0),
+        arrivals: said.arrivals.unwrap_or(Arrivals::Poisson),
+        timeout: said.timeout.unwrap_or(Span::from_secs(2)),
+        objective: said.objective,
+        workers: said.workers.unwrap_or(1),
+        floor: said.floor.unwrap_or(0.9),
+    }
+}
+
+fn windows(document: &Document) -> Windows {
+    let said = &document.windows;
+    Windows {
+        warm_up: said.warm_up.unwrap_or(Span::from_ms(300)),
+        baseline: first_fault(document).at.unwrap_or(Span::from_secs(1)),
+        settle: said.settle.unwrap_or(Span::from_secs(2)),
+        horizon: said.horizon.unwrap_or(Span::from_secs(30)),
+        window: said.window.unwrap_or(Span::from_ms(100)),
+        steady_for: said.steady_for.unwrap_or(Span::from_secs(1)),
+    }
+}
+
+/// What is wrong with a target: in the arm's own part, or in the common one.
+fn misfit_of_target(at: &[&str], arm: Option<usize>, what: String) -> Problem {
+    Problem {
+        places: target_places(at, arm),
+        name: match at.first() {
+            // It says by itself what it is about.
+            Some(&"command" | &"socket") | None => String::new(),
+            Some(part) => (*part).to_owned(),
+        },
+        what,
+    }
+}
+
+fn target_places(at: &[&str], arm: Option<usize>) -> Vec<Vec<Key>> {
+    let rest = || at.iter().map(|name| Key::from(*name));
+    let own = arm.map(|arm| {
+        let head = [Key::from("arm"), arm.into(), "target".into()];
+        head.into_iter().chain(rest()).collect()
+    });
+    let common = std::iter::once(Key::from("target")).chain(rest()).collect();
+    own.into_iter().chain([common]).collect()
+}
+
+/// What a plan as a whole refuses, in the words of the document.
+fn misfit(error: &PlanError, document: &Document) -> Problem {
+    let arm = error.arm.filter(|_| !document.arm.is_empty());
+    let one = |path: &[&str]| vec![path.iter().map(|name| Key::from(*name)).collect()];
+    let places = match error.field {
+        "name" => one(&["name"]),
+        "arms" => match arm {
+            Some(arm) => vec![vec!["arm".into(), arm.into(), "name".into()]],
+            None => one(&["arm"]),
+        },
+        "command" => target_places(&["command"], arm),
+        "socket" => target_places(&["socket"], arm),
+        "ready" => target_places(&["ready", "http"], arm),
+        "ready-within" => target_places(&["ready", "within"], arm),
+        "boot-header" => target_places(&["boot_header"], arm),
+        "trials" => one(&["trials"]),
+        "extend-to" => one(&["extend_to"]),
+        "sessions" => one(&["load", "sessions"]),
+        "rate" => one(&["load", "rate"]),
+        "timeout" => one(&["load", "timeout"]),
+        "workers" => one(&["load", "workers"]),
+        "floor" => one(&["load", "floor"]),
+        "objective" => one(&["load", "objective"]),
+        "mix" => one(&["session", "mix"]),
+        "get" => one(&["operation", "request"]),
+        "baseline" => vec![vec!["fault".into(), 0.into(), "at".into()]],
+        "settle" => [one(&["windows", "settle"]), one(&["windows", "steady_for"])].concat(),
+        "horizon" => [
+            one(&["windows", "horizon"]),
+            target_places(&["restart", "after"], arm),
+        ]
+        .concat(),
+        _ => Vec::new(),
+    };
+    Problem {
+        places,
+        name: error.field.to_owned(),
+        what: error.problem.clone(),
+    }
+}
+
+fn misfit_of_flow(error: &FlowError) -> Problem {
+    let mut place: Vec<Key> = match error.step.as_str() {
+        "request" => vec!["operation".into()],
+        "session" => vec!["session".into()],
+        step @ ("login" | "act" | "check" | "logout") => vec!["session".into(), step.into()],
+        further => vec!["session".into(), "step".into(), further.into()],
+    };
+    place.extend(error.part.split('.').map(Key::from));
+    let name = format!("{}.{}", error.step, error.part);
+    Problem::at(place, name, error.problem.clone())
+}

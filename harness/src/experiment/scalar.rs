@@ -1,0 +1,214 @@
+//! Small values that may be written in more than one way.
+
+use std::fmt;
+
+use comeback_core::plan::StatusRange;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+
+/// A program and its arguments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words(pub Vec<String>);
+
+/// A text; a number or a truth value stands for its own text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(pub String);
+
+/// Status codes: `200`, `"2xx"`, `[200, 302]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statuses(pub Vec<StatusRange>);
+
+/// Bounds of a metric: `0`, `"< 2s"`, `[">= 1", "< 5"]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demands(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a list of words such as [\"./server\", \"--port\", \"{port}\"] (no shell reads it)",
+                )
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Words, A::Error> {
+                let mut words = Vec::new();
+                while let Some(Text(word)) = items.next_element()? {
+                    words.push(word);
+                }
+                Ok(Words(words))
+            }
+        }
+        from.deserialize_any(List)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a number, true or false")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+        }
+        from.deserialize_any(Any)
+    }
+}
+
+impl<'de> Deserialize<'de> for Statuses {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct One(StatusRange);
+        impl<'de> Deserialize<'de> for One {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let Statuses(ranges) = from.deserialize_any(OneOrMany)?;
+                match ranges.as_slice() {
+                    [range] => Ok(Self(*range)),
+                    _ => Err(Error::custom("a list within a list of statuses")),
+                }
+            }
+        }
+        struct OneOrMany;
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Statuses;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a status such as 200, a class such as \"2xx\", or a list of them")
+            }
+
+            fn visit_i64<E: Error>(self, status: i64) -> Result<Statuses, E> {
+                match u16::try_from(status) {
+                    Ok(status @ 100..=599) => Ok(Statuses(vec![StatusRange {
+                        first: status,
+                        last: status,
+                    }])),
+                    Ok(_) | Err(_) => Err(E::custom(format!("{status} is no HTTP status"))),
+                }
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Statuses, E> {
+                let class = text.strip_suffix("xx").and_then(|class| class.parse().ok());
+                match class {
+                    Some(class @ 1..=5_u16) => Ok(Statuses(vec![StatusRange {
+                        first: class * 100,
+                        last: class * 100 + 99,
+                    }])),
+                    Some(_) | None => Err(E::custom(format!(
+                        "'{text}' is no class of statuses: write \"2xx\" or a number such as 200"
+                    ))),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Statuses, A::Error> {
+                let mut ranges = Vec::new();
+                while let Some(One(range)) = items.next_element()? {
+                    ranges.push(range);
+                }
+                if ranges.is_empty() {
+                    return Err(Error::custom(
+                        "an empty list allows no status: leave it out for any 2xx",
+                    ));
+                }
+                Ok(Statuses(ranges))
+            }
+        }
+        from.deserialize_any(OneOrMany)
+    }
+}
+
+impl<'de> Deserialize<'de> for Demands {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Demands;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a bound such as 0 or \"< 2s\", or a list of them")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Demands, E> {
+                Ok(Demands(vec![text.to_owned()]))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Demands, E> {
+                Ok(Demands(vec![number.to_string()]))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Demands, E> {
+                Ok(Demands(vec![number.to_string()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Demands, A::Error> {
+                let mut demands = Vec::new();
+                while let Some(Text(demand)) = items.next_element()? {
+                    demands.push(demand);
+                }
+                Ok(Demands(demands))
+            }
+        }
+        from.deserialize_any(OneOrMany)
+    }
+}
+
+/// The published shape of each.
+macro_rules! schema {
+    ($type:ident, $($shape:tt)+) => {
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($($shape)+)
+            }
+        }
+    };
+}
+
+schema!(Words, {"type": "array", "items": {"type": "string"}, "minItems": 1});
+schema!(Text, {"type": ["string", "number", "boolean"]});
+schema!(Statuses, {
+    "anyOf": [
+        {"type": "integer", "minimum": 100, "maximum": 599},
+        {"type": "string", "pattern": "^[1-5]xx$"},
+        {"type": "array", "minItems": 1, "items": {"anyOf": [
+            {"type": "integer", "minimum": 100, "maximum": 599},
+            {"type": "string", "pattern": "^[1-5]xx$"}
+        ]}}
+    ]
+});
+schema!(Demands, {
+    "anyOf": [
+        {"type": ["number", "string"]},
+        {"type": "array", "items": {"type": ["number", "string"]}, "minItems": 1}
+    ]
+});
