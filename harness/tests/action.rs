@@ -306,8 +306,29 @@ fn a_failing_verdict_fails_the_step_and_is_kept_all_the_same() {
 }
 
 #[test]
+fn an_experiment_file_is_run_and_what_is_wrong_with_one_is_shown_at_its_line() {
+    let ready_made = concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/reference.toml");
+    let inputs = [
+        ("binary", PROGRAM),
+        ("experiment", ready_made),
+        ("args", "--trials 1 --quiet"),
+    ];
+    let mut job = Job::new(&inputs);
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    assert_eq!(job.output("verdict"), "pass");
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = folder.path().join("wrong.toml");
+    fs::write(&wrong, "[target]\ncomand = []\n").unwrap();
+    let mut job = Job::new(&[("binary", PROGRAM), ("experiment", wrong.to_str().unwrap())]);
+    assert_eq!(job.run(), 2, "{}", job.printed);
+    assert_eq!(job.output("verdict"), "error");
+    let told = "wrong.toml,line=2,col=1,title=comeback::unknown key 'comand' in [target]";
+    assert!(job.printed.contains(told), "{}", job.printed);
+}
+
+#[test]
 fn an_inconclusive_run_fails_the_step_unless_it_is_let_pass() {
-    let args = "run --trials 1 --quiet -- ./no-such-server {port}";
+    let args = "run --trials 1 --quiet -- sleep 0 0.{port}";
     for (let_pass, expected) in [("true", 3), ("false", 0)] {
         let inputs = [
             ("binary", PROGRAM),

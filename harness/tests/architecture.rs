@@ -119,8 +119,24 @@ fn rooms_of_the_harness_import_only_downwards() {
             ],
         ),
         (
+            "experiment",
+            &[
+                "crate::supervise",
+                "crate::record",
+                "crate::engine",
+                "crate::console",
+                "crate::cli",
+                "std::fs",
+            ],
+        ),
+        (
             "engine",
-            &["crate::console", "crate::cli", "comeback_reports"],
+            &[
+                "crate::experiment",
+                "crate::console",
+                "crate::cli",
+                "comeback_reports",
+            ],
         ),
         (
             "console",

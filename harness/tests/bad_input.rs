@@ -5,6 +5,8 @@
 
 #[path = "bad_input/bench.rs"]
 mod bench;
+#[path = "bad_input/files.rs"]
+mod files;
 #[path = "bad_input/flags.rs"]
 mod flags;
 #[path = "bad_input/servers.rs"]

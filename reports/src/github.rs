@@ -144,6 +144,15 @@ pub fn trouble(problem: &str) -> String {
     annotation("error", "comeback", None, problem)
 }
 
+/// Something wrong with a file, as a workflow command that shows it at its line and column, both from 1.
+pub fn trouble_at(file: &str, (line, column): (usize, usize), problem: &str) -> String {
+    format!(
+        "::error file={},line={line},col={column},title=comeback::{}",
+        property(file),
+        data(problem)
+    )
+}
+
 /// As many as are shown; the last one says how many are not.
 fn bounded(mut list: Vec<String>, command: &str, title: &str, file: Option<&str>) -> Vec<String> {
     if list.len() > SHOWN_OF_A_KIND {
@@ -183,6 +192,14 @@ fn property(foreign: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_wrong_with_a_file_is_shown_at_its_line() {
+        assert_eq!(
+            trouble_at("a,b.toml", (3, 7), "no such key\n100 %"),
+            "::error file=a%2Cb.toml,line=3,col=7,title=comeback::no such key%0A100 %25"
+        );
+    }
+
     use super::*;
     use crate::fake;
 

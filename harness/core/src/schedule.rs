@@ -19,6 +19,19 @@ pub struct Schedule {
     pub trials: Vec<PlannedTrial>,
 }
 
+impl Schedule {
+    /// How long its trials last at least: their windows, without starting, recovering and reading back.
+    pub fn least_length(&self, plan: &Plan) -> Span {
+        let windows = &plan.windows;
+        let each = windows.warm_up + windows.baseline + windows.settle;
+        let mut length = Span::ZERO;
+        for trial in &self.trials {
+            length += each + trial.fault_after.unwrap_or(Span::ZERO);
+        }
+        length
+    }
+}
+
 /// One trial to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedTrial {
@@ -241,6 +254,19 @@ mod tests {
             (arrival.at.as_us(), arrival.client.0, arrival.step),
             (9100, 0, Step::Act)
         );
+    }
+
+    #[test]
+    fn a_schedule_lasts_at_least_as_long_as_its_windows() {
+        let plan = test_plan();
+        let schedule = expand(&plan, Seed(1));
+        let after: u64 = schedule
+            .trials
+            .iter()
+            .filter_map(|trial| Some(trial.fault_after?.as_us()))
+            .sum();
+        // 2 arms, each with 3 trials and a control, of 200 + 1,000 + 1,000 ms.
+        assert_eq!(schedule.least_length(&plan).as_us(), 8 * 2_200_000 + after);
     }
 
     #[test]

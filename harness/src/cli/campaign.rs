@@ -19,6 +19,7 @@ use crate::engine::{self, Ended, Site};
 use crate::load::flow::Flow;
 use crate::machine;
 use crate::record::Journalist;
+use crate::supervise::launch::check_program;
 use crate::supervise::process::adopt_orphans;
 use crate::supervise::tag::RunTag;
 use crate::supervise::warden::Warden;
@@ -38,6 +39,7 @@ pub(super) fn run(
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
     Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
+    check_programs(&plan)?;
     check_limits(&plan)?;
     ci::check_junit(&output.told)?;
     let schedule = schedule::expand(&plan, seed);
@@ -106,6 +108,15 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
 #[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
 fn end_at_once() {
     std::process::exit(130);
+}
+
+/// What cannot be started is told before anything is.
+pub(super) fn check_programs(plan: &Plan) -> Result<(), CliError> {
+    for arm in plan.arms.iter().filter(|arm| arm.skip.is_none()) {
+        check_program(&arm.target)
+            .map_err(|error| CliError::Usage(format!("{}: {error}", arm.name)))?;
+    }
+    Ok(())
 }
 
 fn check_limits(plan: &Plan) -> Result<(), CliError> {

@@ -106,10 +106,19 @@ pub(super) fn tell(
     Ok(())
 }
 
-/// Annotates a job whose run came to no verdict.
-pub(super) fn tell_trouble(problem: &str) {
-    if is_on_github() {
-        super::print_aside(&github::trouble(problem));
+/// Annotates a job whose run came to no verdict: at the lines of its file, where that is what is wrong.
+pub(super) fn tell_trouble(error: &CliError) {
+    if !is_on_github() {
+        return;
+    }
+    if let CliError::Experiment(unreadable) = error {
+        let file = unreadable.path().display().to_string();
+        for wrong in unreadable.wrong() {
+            let place = (wrong.line, wrong.column);
+            super::print_aside(&github::trouble_at(&file, place, &wrong.told()));
+        }
+    } else {
+        super::print_aside(&github::trouble(&error.to_string()));
     }
 }
 

@@ -221,7 +221,7 @@ pub(super) fn refuse(unreadable: Unreadable) -> CliError {
 }
 
 /// Told by the names of the flags.
-fn usage(problems: Vec<Problem>) -> CliError {
+pub(super) fn usage(problems: Vec<Problem>) -> CliError {
     let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
     CliError::Usage(lines.join("\n"))
 }

@@ -7,13 +7,16 @@ mod color;
 mod compare;
 mod doctor;
 mod experiment;
+mod explain;
 mod figures;
+mod init;
 mod options;
 mod report;
 mod run;
 mod schema;
 mod serve;
 mod targets;
+mod validate;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -44,6 +47,9 @@ enum Command {
     Compare(compare::Args),
     Run(Box<run::Args>),
     Report(report::Args),
+    Init(init::Args),
+    Validate(validate::Args),
+    Explain(Box<explain::Args>),
     Serve(serve::Args),
     Targets(targets::Args),
     Doctor(doctor::Args),
@@ -111,7 +117,7 @@ pub fn main() -> ExitCode {
         Ok(Ok(Outcome::Inconclusive)) => 3,
         Ok(Err(error)) => {
             complain(&error);
-            ci::tell_trouble(&error.to_string());
+            ci::tell_trouble(&error);
             match error {
                 CliError::Usage(_) | CliError::Experiment(_) => 2,
                 CliError::Harness(_) => 4,
@@ -128,6 +134,9 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Compare(args) => compare::run(args),
         Command::Run(args) => run::run(*args),
         Command::Report(args) => report::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -145,11 +154,17 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
 }
 
 fn complain(error: &CliError) {
-    if let CliError::Experiment(unreadable) = error {
-        print_aside(&unreadable.render(color::ColorChoice::Auto.wants_color_on_stderr()));
-        return;
+    print_aside(&told(error, color::ColorChoice::Auto));
+}
+
+/// An error as people read it: a file's problems under its lines, any other in one sentence.
+fn told(error: &CliError, color: color::ColorChoice) -> String {
+    match error {
+        CliError::Experiment(unreadable) => unreadable.render(color.wants_color_on_stderr()),
+        CliError::Usage(_) | CliError::Harness(_) | CliError::Interrupted => {
+            format!("comeback: {}", printable(&error.to_string()))
+        }
     }
-    print_aside(&format!("comeback: {}", printable(&error.to_string())));
 }
 
 /// Says what did not work, and does not matter for the verdict.

@@ -5,10 +5,13 @@ use comeback_core::summary::Summary;
 use comeback_core::verdict::Outcome;
 
 use super::{CliError, print};
+use crate::experiment;
 
 /// Print the JSON Schema of a document.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  comeback schema summary > summary.schema.json")]
+#[command(
+    after_help = "Examples:\n  comeback schema experiment > experiment.schema.json\n  comeback schema summary > summary.schema.json"
+)]
 pub(super) struct Args {
     /// Which document
     #[arg(value_enum)]
@@ -17,12 +20,15 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Document {
+    /// An experiment file
+    Experiment,
     /// `summary.json` of a run folder
     Summary,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let schema = match args.document {
+        Document::Experiment => experiment::json_schema(),
         Document::Summary => Summary::json_schema(),
     };
     print(&serde_json::to_string_pretty(&schema)?);

@@ -3,6 +3,7 @@
 //! A campaign is trials in the schedule's order; a trial (see `trial`) is one start of a target, its
 //! load, and at most one fault. Called by the cli; imports supervise, load and record.
 
+pub mod acquaint;
 mod error;
 pub mod interrupt;
 mod recovery;

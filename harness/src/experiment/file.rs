@@ -55,11 +55,7 @@ impl File {
                 text,
                 document,
             }),
-            Err(wrong) => Err(Unreadable {
-                path: path.to_owned(),
-                text,
-                wrong,
-            }),
+            Err(wrong) => Err(Unreadable::new(path, text, wrong)),
         }
     }
 
@@ -94,11 +90,7 @@ impl File {
             let span = spans.as_ref().map(|spans| spans.locate(&problem.places));
             place(&self.text, span.unwrap_or(0..0), &problem.what, None)
         });
-        Unreadable {
-            path: self.path.clone(),
-            text: self.text.clone(),
-            wrong: wrong.collect(),
-        }
+        Unreadable::new(&self.path, self.text.clone(), wrong.collect())
     }
 }
 
@@ -152,7 +144,26 @@ fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) ->
     }
 }
 
+impl Wrong {
+    /// What is wrong, and the mend behind it.
+    pub fn told(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{} ({help})", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
 impl Unreadable {
+    fn new(path: &Path, text: String, mut wrong: Vec<Wrong>) -> Self {
+        wrong.sort_by_key(|wrong| wrong.span.start);
+        Self {
+            path: path.to_owned(),
+            text,
+            wrong,
+        }
+    }
+
     /// Everything that is wrong, from the top.
     pub fn wrong(&self) -> &[Wrong] {
         &self.wrong
@@ -199,11 +210,10 @@ impl fmt::Display for Unreadable {
             write!(
                 f,
                 "{path}:{}:{}: {}",
-                wrong.line, wrong.column, wrong.message
+                wrong.line,
+                wrong.column,
+                wrong.told()
             )?;
-            if let Some(help) = &wrong.help {
-                write!(f, " ({help})")?;
-            }
         }
         Ok(())
     }

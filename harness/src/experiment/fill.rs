@@ -158,7 +158,7 @@ fn knows_its_address(target: &Target) -> Result<(), Fault> {
         None if !mentions("{port}") => Err((
             vec!["command"],
             "the server would not know its port: write {port} in the command (--port {port}) or in the \
-             environment (PORT={port})"
+             environment (environment = { PORT = \"{port}\" }, or --env PORT={port})"
                 .to_owned(),
         )),
         Some(_) | None => Ok(()),

@@ -15,6 +15,8 @@ mod resolve;
 mod scalar;
 mod schema;
 mod spans;
+#[cfg(test)]
+mod tests;
 
 pub use document::Document;
 pub use file::{File, Unreadable, Wrong};

@@ -352,7 +352,7 @@ impl Client {
             self.request.clear();
             let written = shared
                 .flow
-                .write_request(&turn, user, session, &mut self.request);
+                .write_request(&mut turn, user, session, &mut self.request);
             if written.is_err() {
                 tried.break_off(&turn, ErrorClass::HarnessError, false);
                 return tried;

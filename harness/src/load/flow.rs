@@ -101,6 +101,8 @@ pub struct Turn {
     /// Redirects that may still be followed.
     redirects: u32,
     redirect: Option<Redirect>,
+    /// The path that was asked for last, where a redirect may say its own relative to it.
+    asked: Option<String>,
     /// The number of the write it carries; of an act only.
     write: Option<u32>,
 }
@@ -331,6 +333,7 @@ impl Flow {
             left,
             redirects: request.follow,
             redirect: None,
+            asked: None,
             write: (step == Step::Act).then(|| session.next_write()),
         }
     }
@@ -363,11 +366,12 @@ impl Flow {
     /// When a template fails on the values it finds.
     pub fn write_request(
         &self,
-        turn: &Turn,
+        turn: &mut Turn,
         user: User,
         session: &mut Session,
         out: &mut Vec<u8>,
     ) -> Result<(), Unwritable> {
+        let start = out.len();
         session.count_request();
         let values = Values {
             user,
@@ -377,7 +381,11 @@ impl Flow {
         let redirect = turn.redirect.as_ref();
         self.request_of(turn)
             .write(&self.host, &self.templates, &values, redirect, out)
-            .map_err(Unwritable)
+            .map_err(Unwritable)?;
+        if turn.redirects > 0 {
+            turn.asked = path_of(&out[start..]);
+        }
+        Ok(())
     }
 
     /// The number of the write that an operation carries on record.
@@ -401,6 +409,13 @@ impl Turn {
             (true, true, _) | (true, false, true) => Outcome::Indeterminate,
         }
     }
+}
+
+/// The path of a request as it was written.
+fn path_of(request: &[u8]) -> Option<String> {
+    let mut words = request.split(|byte| *byte == b' ');
+    let path = std::str::from_utf8(words.nth(1)?).ok()?;
+    Some(path.to_owned())
 }
 
 /// Names that the requests sent before `request` capture, up to the one named `until`.

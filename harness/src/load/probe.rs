@@ -283,7 +283,7 @@ impl<'a> Probe<'a> {
         loop {
             request.clear();
             self.flow
-                .write_request(&turn, user, &mut session, &mut request)
+                .write_request(&mut turn, user, &mut session, &mut request)
                 .map_err(|_| Failure::Harness)?;
             let exchange = connection.exchange(&request, &self.scratch, &waits, |reply| {
                 let next = self.flow.judge(&mut turn, user, &mut session, reply);

@@ -192,6 +192,27 @@ impl Launch<'_> {
     }
 }
 
+/// Sees that the program of a target can be started, as far as that can be known before: one in its data
+/// folder may come to be there.
+///
+/// # Errors
+/// When there is none, or it cannot be executed.
+pub fn check_program(target: &Target) -> Result<(), StartError> {
+    let name = target.command.first().ok_or(StartError::Empty)?;
+    if ["{data}", "{port}", "{replica}"]
+        .iter()
+        .any(|value| name.contains(value))
+    {
+        return Ok(());
+    }
+    let name = Values::new(0, Path::new(""), 0).fill_in(name);
+    let path = match target.environment.get("PATH") {
+        Some(path) => OsString::from(path),
+        None => std::env::var_os("PATH").unwrap_or_default(),
+    };
+    find_program(&name, &path).map(drop)
+}
+
 /// Where a target of this plan is reached: its socket's placeholders filled in as its command's are.
 ///
 /// # Errors

@@ -235,6 +235,11 @@ const PONG: &str = "+PONG";
 /// The longest answer to `PING` that is looked at.
 const PONG_MAX: u64 = 256;
 
+/// Whether a server answers Redis's `PING`, and it is not one that only happens to listen.
+pub async fn speaks_redis(endpoint: &Endpoint, within: Duration) -> bool {
+    matches!(ping(endpoint, within).await, Seen::Up(_))
+}
+
 async fn ping(endpoint: &Endpoint, within: Duration) -> Seen {
     let asking = async {
         match &endpoint.socket {
@@ -260,6 +265,37 @@ async fn ask_ping(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result
     Ok(line.trim_end().to_owned())
 }
 
+/// A full client for an endpoint that speaks HTTP, each request on a connection of its own, and what its URLs
+/// begin with. It follows no redirect and tries nothing twice.
+///
+/// # Errors
+/// When TLS or the client cannot be set up.
+pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
+    // The configuration is given even where nothing is encrypted: the client's own would need a default
+    // for the whole program.
+    let tls = tls::client_config(endpoint.protocol).map_err(io::Error::other)?;
+    let mut client = Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .tls_backend_preconfigured(tls);
+    client = match endpoint.protocol {
+        Protocol::Http | Protocol::Https | Protocol::Redis => client.http1_only(),
+        Protocol::Http2 | Protocol::H2c => client.http2_prior_knowledge(),
+    };
+    if let Some(path) = &endpoint.socket {
+        client = client.unix_socket(path.as_path());
+    }
+    let client = client.build().map_err(io::Error::other)?;
+    let scheme = if endpoint.is_encrypted() {
+        "https"
+    } else {
+        "http"
+    };
+    Ok((client, format!("{scheme}://127.0.0.1:{}", endpoint.port)))
+}
+
 /// Asks over HTTP, each time on a connection of its own.
 struct HttpAsker {
     client: Client,
@@ -269,32 +305,11 @@ struct HttpAsker {
 
 impl HttpAsker {
     fn new(endpoint: &Endpoint, path: &str, boot_header: Option<&str>) -> io::Result<Self> {
-        // The configuration is given even where nothing is encrypted: the client's own would need a default
-        // for the whole program.
-        let tls = tls::client_config(endpoint.protocol).map_err(io::Error::other)?;
-        let mut client = Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .tls_backend_preconfigured(tls);
-        client = match endpoint.protocol {
-            Protocol::Http | Protocol::Https | Protocol::Redis => client.http1_only(),
-            Protocol::Http2 | Protocol::H2c => client.http2_prior_knowledge(),
-        };
-        if let Some(path) = &endpoint.socket {
-            client = client.unix_socket(path.as_path());
-        }
-        let client = client.build().map_err(io::Error::other)?;
-        let scheme = if endpoint.is_encrypted() {
-            "https"
-        } else {
-            "http"
-        };
+        let (client, base) = client_of(endpoint)?;
         let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self {
             client,
-            url: format!("{scheme}://127.0.0.1:{}{slash}{path}", endpoint.port),
+            url: format!("{base}{slash}{path}"),
             boot_header: boot_header.map(str::to_owned),
         })
     }

@@ -115,7 +115,7 @@ const WORDS: &[Case] = &[
     (&["--boot-header", ""], &["boot-header"]),
     (&["--env", "PORT"], &["NAME=VALUE"]),
     (&["--env", "=x"], &["NAME=VALUE"]),
-    (&["--name", "a/b"], &["folder's name"]),
+    (&["--name", "a/b"], &["cannot be a file's name"]),
     (&["--name", "a\u{1b}[31m"], &["cannot be a file's name"]),
     (&["--arrivals", "bursts"], &["poisson, constant"]),
     (&["--out", "full"], &["full is not empty"]),
@@ -146,7 +146,7 @@ const COMMANDS: &[Case] = &[
     ),
     (
         &["run", "touch", "started", "{port}"],
-        &["unexpected argument 'touch'"],
+        &["unexpected argument 'started'", "[-- <COMMAND>...]"],
     ),
 ];
 

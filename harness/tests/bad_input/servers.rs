@@ -41,12 +41,13 @@ fn server(
     }
 }
 
+/// A program that cannot be started, which is seen before anything is.
 fn program(command: &[&str], told: &'static [&'static str]) -> Row {
     Row {
         name: told[0],
         command: words(command),
         flags: "",
-        code: 3,
+        code: 2,
         told,
         beside: None,
     }
@@ -71,14 +72,21 @@ fn what_cannot_be_started_says_why() {
             &["./a-folder", "{port}"],
             &["is a folder: name the program"],
         ),
-        program(
-            &["./bad-interpreter", "{port}"],
-            &["the interpreter its first line names"],
-        ),
-        program(
-            &["./no-program", "{port}"],
-            &["is no program this machine can execute"],
-        ),
+        // Only the kernel can tell.
+        Row {
+            code: 3,
+            ..program(
+                &["./bad-interpreter", "{port}"],
+                &["the interpreter its first line names"],
+            )
+        },
+        Row {
+            code: 3,
+            ..program(
+                &["./no-program", "{port}"],
+                &["is no program this machine can execute"],
+            )
+        },
         program(
             &["./\u{1b}[31m\u{202e}red", "{port}"],
             &["./\\x1b[31m\\u{202e}red was not found"],

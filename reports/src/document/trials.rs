@@ -104,13 +104,22 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
         time(trial.chain.ready),
         or_nothing(evidence),
         time(trial.time_to_steady),
-        or_nothing(trial.longest_gap_ms.map(ms)),
-        or_nothing(trial.outage_area_s.map(seconds)),
+        or_nothing(bounded(trial.longest_gap_ms.map(ms), trial.longest_gap())),
+        or_nothing(bounded(
+            trial.outage_area_s.map(seconds),
+            trial.outage_area(),
+        )),
     ];
     TrialRow {
         cells,
         void: trial.void.is_some(),
     }
+}
+
+/// What grew until the service was back; a lower bound, `> 2.0 s`, where it never was, or not for good.
+fn bounded(shown: Option<String>, figure: Option<f64>) -> Option<String> {
+    let is_open = figure.is_some_and(f64::is_infinite);
+    shown.map(|shown| if is_open { format!("> {shown}") } else { shown })
 }
 
 /// `312 ms`, `312 ms (−4.1 ms)` when it may have been true that much earlier, `> 30 s`.
@@ -158,4 +167,20 @@ fn named(trials: &[u32]) -> String {
     let numbers: Vec<String> = trials.iter().map(u32::to_string).collect();
     let plural = if trials.len() == 1 { "" } else { "s" };
     format!("trial{plural} {}", numbers.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounded;
+
+    #[test]
+    fn what_did_not_end_is_shown_as_a_lower_bound() {
+        let shown = || Some("2.0 s".to_owned());
+        assert_eq!(bounded(shown(), Some(2.0)), shown());
+        assert_eq!(
+            bounded(shown(), Some(f64::INFINITY)).as_deref(),
+            Some("> 2.0 s")
+        );
+        assert_eq!(bounded(None, None), None);
+    }
 }

@@ -44,6 +44,7 @@ impl Plan {
         if self.arms.is_empty() {
             return wrong("arms", "there is nothing to run: name at least one");
         }
+        self.windows.validate()?;
         for (index, arm) in self.arms.iter().enumerate() {
             self.validate_arm(index).map_err(|error| PlanError {
                 arm: Some(index),
@@ -63,8 +64,7 @@ impl Plan {
         if self.extend_to < self.trials {
             return wrong("extend-to", "must be at least the number of trials");
         }
-        self.load.validate()?;
-        self.windows.validate()
+        self.load.validate()
     }
 
     fn validate_arm(&self, index: usize) -> Result<(), PlanError> {

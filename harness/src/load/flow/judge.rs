@@ -2,6 +2,7 @@
 
 use comeback_core::operation::{ErrorClass, Outcome, Step};
 use comeback_core::plan::Writes;
+use reqwest::Url;
 
 use super::place::{Found, Looked, Place};
 use super::step::{self, Redirect};
@@ -57,9 +58,9 @@ impl Flow {
         };
         self.refuse(turn.step, request, looked, &values)?;
         let status = looked.reply.status;
-        if let Some(redirect) = redirect_of(looked.reply)
-            && turn.redirects > 0
+        if turn.redirects > 0
             && turn.step != Step::Logout
+            && let Some(redirect) = redirect_of(looked.reply, turn.asked.as_deref())
         {
             session.take_cookies(looked.reply.cookies);
             turn.redirects -= 1;
@@ -327,23 +328,20 @@ fn judge_writes(
     })
 }
 
-/// Where a redirect within the target leads.
-fn redirect_of(reply: &Reply<'_>) -> Option<Redirect> {
+/// Where a redirect within the target leads from the path that was asked for (RFC 9110, section 10.2.2).
+fn redirect_of(reply: &Reply<'_>, asked: Option<&str>) -> Option<Redirect> {
     let keeps_method = match reply.status {
         301..=303 => false,
         307 | 308 => true,
         _ => return None,
     };
     let (_, location) = reply.headers.iter().find(|(name, _)| name == "location")?;
-    let path = match location.split_once("://") {
-        // Another host is not asked; the host's own name for itself may be any.
-        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => location.as_str(),
-    };
-    let path = path.split('#').next().unwrap_or_default();
-    let clean = path.starts_with('/') && !path.contains([' ', '\r', '\n']);
-    clean.then(|| Redirect {
+    // Another host is not asked; the host's own name for itself may be any.
+    let base = Url::parse("http://target").ok()?;
+    let target = base.join(asked?).ok()?.join(location).ok()?;
+    let query = target.query().map(|query| format!("?{query}"));
+    Some(Redirect {
         keeps_method,
-        path: path.to_owned(),
+        path: format!("{}{}", target.path(), query.unwrap_or_default()),
     })
 }

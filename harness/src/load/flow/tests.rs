@@ -53,7 +53,7 @@ impl Visit {
         self.flow.begin(step, &mut self.session)
     }
 
-    fn sends(&mut self, turn: &Turn) -> String {
+    fn sends(&mut self, turn: &mut Turn) -> String {
         let mut out = Vec::new();
         let written = self
             .flow
@@ -272,18 +272,18 @@ fn each_kind_of_wrong_reply_is_told_apart() {
 #[test]
 fn requests_carry_the_client_and_its_cookies() {
     let mut visit = Visit::new(SessionFlow::reference());
-    let turn = visit.begin(Step::Login);
+    let mut turn = visit.begin(Step::Login);
     assert_eq!(
-        visit.sends(&turn),
+        visit.sends(&mut turn),
         "POST /login HTTP/1.1\r\nhost: 127.0.0.1:4242\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"user\":\"u7\"}"
     );
     visit
         .session
         .take_cookies(&["a=1; Path=/".to_owned(), "b=2".to_owned(), "a=3".to_owned()]);
     visit.session.take_cookies(&["b=; Max-Age=0".to_owned()]);
-    let turn = visit.begin(Step::Check);
+    let mut turn = visit.begin(Step::Check);
     assert_eq!(
-        visit.sends(&turn),
+        visit.sends(&mut turn),
         "GET /me HTTP/1.1\r\nhost: 127.0.0.1:4242\r\ncookie: a=3\r\n\r\n"
     );
 }
@@ -342,14 +342,18 @@ fn site() -> SessionFlow {
 fn a_login_may_take_a_form_a_token_and_a_redirect() {
     let mut visit = Visit::new(site());
     let mut turn = visit.begin(Step::Login);
-    assert!(visit.sends(&turn).starts_with("GET /login HTTP/1.1\r\n"));
+    assert!(
+        visit
+            .sends(&mut turn)
+            .starts_with("GET /login HTTP/1.1\r\n")
+    );
     assert_eq!(turn.outcome_if_broken(true), Outcome::Rejected);
     let form = Said {
         cookies: &["csrf=abc"],
         ..said(200, "<input name='csrf' value='a&b'>")
     };
     assert_eq!(visit.hears(&mut turn, form), Next::Again);
-    let posted = visit.sends(&turn);
+    let posted = visit.sends(&mut turn);
     assert!(posted.starts_with("POST /login HTTP/1.1\r\n"), "{posted}");
     assert!(posted.contains("cookie: csrf=abc\r\n"), "{posted}");
     assert!(
@@ -365,7 +369,7 @@ fn a_login_may_take_a_form_a_token_and_a_redirect() {
         ..Said::default()
     };
     assert_eq!(visit.hears(&mut turn, redirect), Next::Again);
-    let followed = visit.sends(&turn);
+    let followed = visit.sends(&mut turn);
     assert!(
         followed.starts_with("GET /home?x=1 HTTP/1.1\r\n"),
         "{followed}"
@@ -380,8 +384,43 @@ fn a_login_may_take_a_form_a_token_and_a_redirect() {
         visit.hears(&mut turn, page),
         Next::Done(Judgement::acknowledged(Some(0)))
     );
-    let act = visit.begin(Step::Act);
-    assert!(visit.sends(&act).contains("authorization: Bearer t0k\r\n"));
+    let mut act = visit.begin(Step::Act);
+    assert!(
+        visit
+            .sends(&mut act)
+            .contains("authorization: Bearer t0k\r\n")
+    );
+}
+
+#[test]
+fn a_redirect_may_be_told_relative_to_what_was_asked_for() {
+    for (location, path) in [
+        ("/home", "/home"),
+        ("home?x=1#top", "/shop/home?x=1"),
+        ("../start", "/start"),
+        ("?page=2", "/shop/login?page=2"),
+        ("//127.0.0.1/a", "/a"),
+        ("https://localhost:8443", "/"),
+        ("a b", "/shop/a%20b"),
+    ] {
+        let mut flow = SessionFlow::reference();
+        flow.login = Request {
+            follow: 1,
+            ..Request::new("POST", "/shop/login?next=1")
+        };
+        let mut visit = Visit::new(flow);
+        let mut turn = visit.begin(Step::Login);
+        visit.sends(&mut turn);
+        let redirect = Said {
+            status: 303,
+            location: Some(location),
+            ..Said::default()
+        };
+        assert_eq!(visit.hears(&mut turn, redirect), Next::Again, "{location}");
+        let followed = visit.sends(&mut turn);
+        let line = format!("GET {path} HTTP/1.1\r\n");
+        assert!(followed.starts_with(&line), "{location}: {followed}");
+    }
 }
 
 #[test]
@@ -547,8 +586,8 @@ fn writes_of_their_own_are_sent_and_found_again() {
         identity: None,
         ..SessionFlow::reference()
     });
-    let act = visit.begin(Step::Act);
-    assert!(visit.sends(&act).ends_with(r#"{"item":"w7-0-1"}"#));
+    let mut act = visit.begin(Step::Act);
+    assert!(visit.sends(&mut act).ends_with(r#"{"item":"w7-0-1"}"#));
     assert_eq!(visit.flow.write_of(&act), Some(1));
     visit.session.note_change(Some(1), Outcome::Acknowledged);
     let shown = r#"{"items":[{"name":"w7-0-1"},{"name":"gift"}]}"#;
@@ -589,11 +628,15 @@ fn what_a_server_says_cannot_break_out_of_its_place() {
     });
     let mut visit = Visit::new(flow);
     visit.session.capture("token", "a\"b\r\nx: y z".to_owned());
-    let act = visit.begin(Step::Act);
-    assert!(visit.sends(&act).ends_with(r#"{"token":"a\"b\r\nx: y z"}"#));
-    let check = visit.begin(Step::Check);
+    let mut act = visit.begin(Step::Act);
+    assert!(
+        visit
+            .sends(&mut act)
+            .ends_with(r#"{"token":"a\"b\r\nx: y z"}"#)
+    );
+    let mut check = visit.begin(Step::Check);
     assert_eq!(
-        visit.sends(&check),
+        visit.sends(&mut check),
         "GET /me?t=a\"bx:yz HTTP/1.1\r\nhost: 127.0.0.1:4242\r\nx-token: a\"bx: y z\r\n\r\n"
     );
 }
@@ -614,8 +657,11 @@ fn redis_commands_are_written_in_their_protocol() {
         }),
         ..SessionFlow::reference()
     });
-    let act = visit.begin(Step::Act);
-    assert_eq!(visit.sends(&act), "*2\r\n$4\r\nINCR\r\n$8\r\nvisits:7\r\n");
+    let mut act = visit.begin(Step::Act);
+    assert_eq!(
+        visit.sends(&mut act),
+        "*2\r\n$4\r\nINCR\r\n$8\r\nvisits:7\r\n"
+    );
     assert_eq!(
         visit.result(Step::Login, said(200, "OK")),
         (Outcome::Acknowledged, None)
@@ -637,8 +683,8 @@ fn random_numbers_follow_from_the_seed_and_differ() {
         ..SessionFlow::reference()
     };
     let draw = |visit: &mut Visit| {
-        let turn = visit.begin(Step::Check);
-        visit.sends(&turn)
+        let mut turn = visit.begin(Step::Check);
+        visit.sends(&mut turn)
     };
     let (mut one, mut other) = (Visit::new(flow()), Visit::new(flow()));
     let first = draw(&mut one);

@@ -1,0 +1,67 @@
+//! `comeback explain`: what would happen, to the last default, without doing it.
+
+mod words;
+
+use comeback_core::ids::Seed;
+use comeback_core::plan::Plan;
+use comeback_core::schedule::{self, Schedule};
+use comeback_core::verdict::Outcome;
+use serde::Serialize;
+
+use super::experiment::What;
+use super::options::{self, Size};
+use super::{CliError, print};
+
+/// Show what a run would do; nothing is started.
+///
+/// Prints the plan with every default filled in, what is killed when, and how long it takes at least. Takes what
+/// `run` takes.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback explain shop.toml --seed 7\n  comeback explain shop.toml --json | jq .schedule\n  \
+comeback explain --get /health -- ./server --port {port}"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    size: Size,
+    /// Print plan and schedule as JSON
+    #[arg(long)]
+    json: bool,
+    /// The server and its arguments; in place of the file's command where there is a file
+    #[arg(
+        last = true,
+        required_unless_present = "experiment",
+        value_name = "COMMAND"
+    )]
+    command: Vec<String>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Explained<'a> {
+    plan: &'a Plan,
+    schedule: &'a Schedule,
+    /// Without starting, recovering and reading back.
+    at_least_ms: f64,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let resolved = args.what.resolve(&args.size, &args.command)?;
+    let said = args.size.seed.map(Seed).or(resolved.seed);
+    let seed = options::seed(said)?;
+    let plan = resolved.plan;
+    let schedule = schedule::expand(&plan, seed);
+    if args.json {
+        let explained = Explained {
+            at_least_ms: schedule.least_length(&plan).as_ms(),
+            plan: &plan,
+            schedule: &schedule,
+        };
+        print(&serde_json::to_string_pretty(&explained)?);
+    } else {
+        print(&words::explain(&plan, &schedule, said.is_some()));
+    }
+    Ok(Outcome::Pass)
+}

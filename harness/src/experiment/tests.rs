@@ -1,0 +1,325 @@
+//! From text to plan. Wrong files, and how they are told, are tested with the whole program (`bad_input`).
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+
+use comeback_core::ids::Seed;
+use comeback_core::plan::{
+    Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow, Signal,
+    StatusRange, Workload, Writes,
+};
+use comeback_core::units::Span;
+use proptest::prelude::*;
+
+use super::*;
+
+const LEAST: &str = "[target]\ncommand = [\"./shop\", \"{port}\"]\n";
+
+fn resolved(text: &str) -> Resolved {
+    let file = File::parse(Path::new("/work/shop.toml"), text.to_owned());
+    let file = file.unwrap_or_else(|error| panic!("{error}"));
+    file.resolve().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn plan(text: &str) -> Plan {
+    resolved(text).plan
+}
+
+/// A flow whose steps are these lines.
+fn flow(more: &str) -> SessionFlow {
+    let text = format!(
+        "{LEAST}[session.login]\nrequest = \"POST /login\"\n[session.act]\nrequest = \"POST /act\"\n\
+         [session.check]\nrequest = \"GET /me\"\n{more}"
+    );
+    match plan(&text).load.workload {
+        Workload::Sessions(flow) => *flow,
+        Workload::Stateless(_) => panic!("no sessions"),
+    }
+}
+
+fn body(request: &Request) -> Option<&Body> {
+    match &request.call {
+        Call::Http { body, .. } => body.as_ref(),
+        Call::Redis(_) => panic!("not HTTP"),
+    }
+}
+
+#[test]
+fn the_least_that_can_be_said_is_a_command() {
+    let plan = plan(LEAST);
+    assert_eq!(plan.name, "shop");
+    assert_eq!((plan.trials, plan.extend_to, plan.controls), (6, 6, 1));
+    assert_eq!(plan.arms.len(), 1);
+    assert_eq!(plan.arms[0].name, "shop");
+    assert_eq!(plan.arms[0].target.command, ["./shop", "{port}"]);
+    assert_eq!(
+        plan.arms[0].target.ready.probe,
+        ReadyProbe::Http("/".to_owned())
+    );
+    assert_eq!(
+        plan.load.workload,
+        Workload::Stateless(Box::new(Request::new("GET", "/")))
+    );
+    let gates: Vec<String> = plan.gates.iter().map(ToString::to_string).collect();
+    assert_eq!(gates, ["unrecovered == 0"]);
+    assert_eq!(plan.fault.signal, Signal::Kill);
+}
+
+#[test]
+fn everything_that_is_said_arrives_in_the_plan() {
+    let text = r#"
+name = "other"
+trials = 3
+controls = 2
+extend_to = 9
+seed = 11
+[target]
+command = ["{here}/shop", "{data}/shop.sock"]
+protocol = "h2c"
+socket = "{data}/shop.sock"
+environment = { HOME = "{here}", WORKERS = 4 }
+ready = { log = "listening", within = "3s" }
+stop = { signal = "INT", grace = "1s" }
+restart = { after = "250ms" }
+boot_header = "x-start"
+[load]
+sessions = 7
+rate = 12.5
+arrivals = "constant"
+timeout = "1s"
+objective = "200ms"
+workers = 2
+floor = 0.5
+[[fault]]
+kind = "terminate"
+at = "700ms"
+spread = "100ms"
+lands_within = "9s"
+[windows]
+warm_up = "50ms"
+settle = "900ms"
+horizon = "20s"
+window = "60ms"
+steady_for = "600ms"
+[gate]
+lost_sessions = 0
+"time_to_ready.median" = ["< 2s", ">= 1ms"]
+"#;
+    let Resolved { plan, seed } = resolved(text);
+    assert_eq!(seed, Some(Seed(11)));
+    assert_eq!(plan.name, "other");
+    assert_eq!((plan.trials, plan.controls, plan.extend_to), (3, 2, 9));
+    let target = &plan.arms[0].target;
+    assert_eq!(target.command, ["/work/shop", "{data}/shop.sock"]);
+    assert_eq!(target.protocol, Protocol::H2c);
+    assert_eq!(target.socket.as_deref(), Some("{data}/shop.sock"));
+    assert_eq!(target.environment["HOME"], "/work");
+    assert_eq!(target.environment["WORKERS"], "4");
+    assert_eq!(target.ready.probe, ReadyProbe::Log("listening".to_owned()));
+    assert_eq!(target.ready.within, Span::from_secs(3));
+    assert_eq!(target.stop.signal, Signal::Int);
+    assert_eq!(target.stop.grace, Span::from_secs(1));
+    assert_eq!(target.restart_after, Span::from_ms(250));
+    assert_eq!(target.boot_header.as_deref(), Some("x-start"));
+    let load = &plan.load;
+    assert_eq!((load.clients, load.rate, load.workers), (7, 12.5, 2));
+    assert_eq!(load.arrivals, Arrivals::Constant);
+    assert_eq!(load.timeout, Span::from_secs(1));
+    assert_eq!(load.objective, Some(Span::from_ms(200)));
+    assert_eq!(load.floor, 0.5);
+    assert_eq!(plan.fault.signal, Signal::Term);
+    assert_eq!(plan.fault.jitter, Span::from_ms(100));
+    assert_eq!(plan.fault.lands_within, Span::from_secs(9));
+    let windows = plan.windows;
+    assert_eq!(windows.baseline, Span::from_ms(700));
+    assert_eq!(windows.warm_up, Span::from_ms(50));
+    assert_eq!(windows.settle, Span::from_ms(900));
+    assert_eq!(windows.horizon, Span::from_secs(20));
+    assert_eq!(windows.window, Span::from_ms(60));
+    assert_eq!(windows.steady_for, Span::from_ms(600));
+    let gates: Vec<String> = plan.gates.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        gates,
+        [
+            "unrecovered == 0",
+            "lost_sessions == 0",
+            "time_to_ready.median < 2s",
+            "time_to_ready.median >= 1ms",
+        ]
+    );
+}
+
+#[test]
+fn a_session_is_described_by_its_steps() {
+    // Behind the last step, which is the check.
+    let flow = flow("follow = 1\n");
+    assert_eq!(flow.check.follow, 1);
+    assert_eq!((flow.mix.act, flow.mix.check, flow.mix.logout), (70, 30, 0));
+    assert_eq!(flow.writes, Writes::Counter);
+}
+
+#[test]
+fn every_part_of_a_step_arrives_in_the_plan() {
+    let flow = flow(
+        r#"
+[session.logout]
+request = "POST /logout"
+headers = { authorization = "Bearer {{ csrf }}", "x-n" = 3 }
+form = { csrf = "{{ csrf }}", remember = true }
+expect = { status = [204, "3xx"], body = "bye", headers = { location = "/" } }
+capture = { token = "header:x-token" }
+before = ["page"]
+follow = 4
+value = "body"
+[session.step.page]
+request = "GET /logout"
+capture = { csrf = 'regex:value="(\w+)"' }
+"#,
+    );
+    let logout = flow.logout.unwrap();
+    let Call::Http { headers, .. } = &logout.call else {
+        panic!("not HTTP");
+    };
+    assert_eq!(headers["authorization"], "Bearer {{ csrf }}");
+    assert_eq!(headers["x-n"], "3");
+    let Some(Body::Form(fields)) = body(&logout) else {
+        panic!("no form");
+    };
+    assert_eq!(fields["remember"], "true");
+    let range = |first, last| StatusRange { first, last };
+    assert_eq!(logout.expect.status, [range(204, 204), range(300, 399)]);
+    assert_eq!(logout.expect.body.as_deref(), Some("bye"));
+    assert_eq!(logout.expect.headers["location"], "/");
+    assert_eq!(logout.capture["token"], Extract::Header("x-token".into()));
+    assert_eq!(logout.before, ["page"]);
+    assert_eq!(logout.follow, 4);
+    assert_eq!(logout.value, Some(Extract::Body));
+    assert!(flow.more.contains_key("page"));
+    assert_eq!((flow.mix.act, flow.mix.check, flow.mix.logout), (70, 28, 2));
+}
+
+#[test]
+fn json_is_written_as_toml_and_templates_in_it_stay_templates() {
+    for (toml, json) in [
+        (
+            r#"{ user = "u{{ session }}" }"#,
+            r#"{"user":"u{{ session }}"}"#,
+        ),
+        (
+            r#"{ a = [1, 2.5, true, "x"] }"#,
+            r#"{"a":[1,2.5,true,"x"]}"#,
+        ),
+        (r#"{ a = 'say "hi"' }"#, r#"{"a":"say \"hi\""}"#),
+        // What the template engine reads is not JSON yet.
+        (
+            r#"{ a = '"{{ session ~ "\n" }}"' }"#,
+            r#"{"a":"\"{{ session ~ "\n" }}\""}"#,
+        ),
+        (
+            r#"{ a = "{% if login %}x{% endif %}" }"#,
+            r#"{"a":"{% if login %}x{% endif %}"}"#,
+        ),
+        (r#"{ a = "{{ never closed" }"#, r#"{"a":"{{ never closed"}"#),
+        (r#"'{"a": null}'"#, r#"{"a": null}"#),
+    ] {
+        let value: toml::Table = format!("json = {toml}").parse().unwrap();
+        assert_eq!(json::to_template(&value["json"]), json, "{toml}");
+    }
+}
+
+#[test]
+fn redis_steps_are_commands() {
+    let text = "[target]\ncommand = [\"redis-server\", \"--port\", \"{port}\"]\nprotocol = \"redis\"\n\
+                [session]\nvalue = \"/1\"\n[session.login]\nrequest = \"SET n:{{ session }} 0\"\n\
+                [session.act]\nrequest = \"INCR n:{{ session }}\"\n[session.check]\nrequest = \"GET n:{{ session }}\"\n";
+    let Workload::Sessions(flow) = plan(text).load.workload else {
+        panic!("no sessions");
+    };
+    let words = ["INCR", "n:{{ session }}"].map(str::to_owned);
+    assert_eq!(flow.act.call, Call::Redis(words.to_vec()));
+}
+
+#[test]
+fn an_arm_overrides_what_it_names_and_keeps_the_rest() {
+    let text = r#"
+[target]
+command = ["./shop", "{port}"]
+environment = { A = "1", B = "2" }
+ready = { http = "/health", within = "3s" }
+boot_header = "x-boot"
+[[arm]]
+name = "v1"
+about = "in production"
+[[arm]]
+name = "v2"
+baseline = "v1"
+[arm.target]
+command = ["./shop2", "{port}"]
+environment = { B = "3", C = "4" }
+ready = { within = "9s" }
+"#;
+    let arms = plan(text).arms;
+    let [v1, v2] = arms.as_slice() else {
+        panic!("two arms");
+    };
+    assert_eq!(
+        (v1.name.as_str(), v1.about.as_str()),
+        ("v1", "in production")
+    );
+    assert_eq!(v1.target.command[0], "./shop");
+    assert_eq!(v2.baseline.as_deref(), Some("v1"));
+    assert_eq!(v2.target.command[0], "./shop2");
+    let environment: Vec<(&str, &str)> = v2
+        .target
+        .environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(environment, [("A", "1"), ("B", "3"), ("C", "4")]);
+    assert_eq!(
+        v2.target.ready.probe,
+        ReadyProbe::Http("/health".to_owned())
+    );
+    assert_eq!(v2.target.ready.within, Span::from_secs(9));
+    assert_eq!(v2.target.boot_header.as_deref(), Some("x-boot"));
+}
+
+#[test]
+fn every_problem_is_told_with_its_place() {
+    let text = "trails = 3\n[target]\ncommand = [\"./x\", \"{port}\"]\n[load]\n  sesions = 4\n";
+    let error = File::parse(Path::new("a.toml"), text.to_owned()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a.toml:1:1: unknown key 'trails' (did you mean 'trials'?)\n\
+         a.toml:5:3: unknown key 'sesions' in [load] (did you mean 'sessions'?)"
+    );
+}
+
+#[test]
+fn the_checked_in_schema_is_the_one_this_program_prints() {
+    let stored = include_str!("../../experiments/experiment.schema.json");
+    let stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+    assert!(
+        stored == json_schema(),
+        "experiments/experiment.schema.json is not what `comeback schema experiment` prints: write it again"
+    );
+}
+
+proptest! {
+    /// Whatever stands in a file, it is read or refused, with places that exist.
+    #[test]
+    fn any_text_is_read_or_refused(text in "(\\[\\[?(target|load|session|arm|gate|fault|operation)\\]?\\]\n|[a-z_]{1,9} = ([0-9]{1,3}|\"[ -~é]{0,9}\"|\\{\\}|\\[\\])\n|[ -~]{0,5}\n){0,12}") {
+        let refused = match File::parse(Path::new("x.toml"), text.clone()) {
+            Ok(file) => file.resolve().err(),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refused {
+            prop_assert!(!error.wrong().is_empty());
+            prop_assert!(!error.render(false).is_empty());
+            for wrong in error.wrong() {
+                prop_assert!(wrong.line <= text.matches('\n').count() + 1, "{}", error);
+            }
+        }
+    }
+}
