@@ -25,8 +25,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let send_lag = load.send_lag();
     let chain = recovery::chain(facts);
     let arm = plan.arms.get(facts.arm.0 as usize);
-    let stop = arm.map(|arm| &arm.target.stop);
-    let mut findings = findings::findings(stop, facts, &send_lag, &ledger.oddities);
+    let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     let timeline = timeline_of(plan, facts, &load, &mut findings);
     TrialAnalysis {
         id: facts.id,
