@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal, Stop,
-    Target, Windows, Workload,
+    Aim, Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal,
+    Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::Outcome;
@@ -69,6 +69,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         extend_to: trials,
         controls: 1,
         fault: Fault {
+            aim: Aim::AnyReplica,
             signal: Signal::Kill,
             // The flush period of the `buffered` server, so that the kill falls anywhere within it.
             jitter: Span::from_ms(500),
@@ -139,6 +140,9 @@ fn arm(target: &comeback_targets::Target) -> Arm {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        replicas: 1,
+        balancer: None,
+        store: None,
         baseline: None,
         skip: None,
     }

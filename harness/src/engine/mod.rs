@@ -6,6 +6,7 @@
 pub mod acquaint;
 mod error;
 pub mod interrupt;
+mod nodes;
 mod recovery;
 mod trial;
 
