@@ -132,11 +132,17 @@ fn rooms_of_the_harness_import_only_downwards() {
         (
             "engine",
             &[
+                "crate::library",
+                "crate::finish",
                 "crate::experiment",
                 "crate::console",
                 "crate::cli",
                 "comeback_reports",
             ],
+        ),
+        (
+            "library",
+            &["crate::console", "crate::cli", "comeback_targets"],
         ),
         (
             "console",

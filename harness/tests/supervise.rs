@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -552,12 +553,25 @@ async fn a_drop_clears_the_group_of_an_ended_process() {
     assert!(!is_there(pids[0]));
 }
 
+fn start_program_as_warden(tag: &RunTag, scratch: &Path) -> io::Result<Warden> {
+    Warden::start_as(Path::new(PROGRAM), tag, scratch)
+}
+
 #[tokio::test]
-async fn the_warden_ends_what_is_left_and_removes_the_scratch_folder() {
+async fn the_programs_warden_ends_what_is_left_and_removes_the_scratch_folder() {
+    check_warden(start_program_as_warden).await;
+}
+
+#[tokio::test]
+async fn the_shells_warden_ends_what_is_left_and_removes_the_scratch_folder() {
+    check_warden(Warden::start_in_shell).await;
+}
+
+async fn check_warden(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
     let bench = Bench::new();
     let scratch = bench.folder.path().join("scratch");
     std::fs::create_dir_all(scratch.join("trial-000")).unwrap();
-    let warden = Warden::start_as(Path::new(PROGRAM), &bench.tag, &scratch).unwrap();
+    let warden = start(&bench.tag, &scratch).unwrap();
     let detached = bench.sh("setsid sleep 60 & exec sleep 60");
     let mut nameless = bench.python("overwrite(); print('done', flush=True); time.sleep(60)");
     until("the start", || {
@@ -587,7 +601,7 @@ async fn the_warden_ends_what_is_left_and_removes_the_scratch_folder() {
 async fn no_target_holds_the_pipe_to_the_warden() {
     let bench = Bench::new();
     let scratch = bench.folder.path().join("scratch");
-    let warden = Warden::start_as(Path::new(PROGRAM), &bench.tag, &scratch).unwrap();
+    let warden = start_program_as_warden(&bench.tag, &scratch).unwrap();
     let process = bench.spawn(&["sleep", "60"]);
     let pipe = std::fs::read_link(format!("/proc/{}/fd/0", warden.pid())).unwrap();
     let held: Vec<_> = std::fs::read_dir(format!("/proc/{}/fd", process.pid()))
@@ -598,6 +612,40 @@ async fn no_target_holds_the_pipe_to_the_warden() {
     assert!(held.len() >= 3 && !held.contains(&pipe), "{held:?}");
     drop(process);
     warden.dismiss().unwrap();
+}
+
+/// What a shell reads of `/proc` must not be led astray by a name, nor by processes of others.
+#[tokio::test]
+async fn the_shells_warden_knows_strange_names_and_leaves_others_alone() {
+    let bench = Bench::new();
+    let scratch = bench.folder.path().join("a folder's $(name)");
+    std::fs::create_dir_all(&scratch).unwrap();
+    let other = Bench::new();
+    let others = other.sh("exec sleep 60");
+    let warden = Warden::start_in_shell(&bench.tag, &scratch).unwrap();
+    let strange = bench.folder.path().join("a) S 1 (\nb");
+    std::fs::copy("/bin/sleep", &strange).unwrap();
+    let named = bench.spawn(&[strange.to_str().unwrap(), "60"]);
+    // Known by its leader's group alone, and a child of it by its parent alone.
+    let nameless = bench.python(
+        "
+if os.fork() == 0:
+    overwrite()
+    if os.fork() == 0:
+        os.setsid()
+        overwrite()
+        print('up', flush=True)
+    time.sleep(60)
+os._exit(0)",
+    );
+    until("the start", || nameless.tail() == ["up"]).await;
+    let pids = bench.pids();
+    assert_eq!(pids.len(), 3, "{pids:?}");
+    warden.dismiss().unwrap();
+    assert!(!scratch.exists());
+    assert!(bench.pids().is_empty());
+    assert_eq!(other.pids(), [others.pid()]);
+    drop((named, nameless));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use comeback_core::summary::Summary;
 use comeback_core::verdict::{Check, Outcome, Verdict};
 
 use crate::comparison;
+use crate::course::course;
 use crate::format::printable;
 use crate::markdown::text;
 use crate::notes::Notes;
@@ -45,6 +46,9 @@ pub fn step_summary(verdict: &Verdict, summary: &Summary, notes: &Notes) -> Stri
     }
     line(&mut out, "");
     line(&mut out, &format!("Seed {}.", summary.seed));
+    for sentence in course(summary) {
+        line(&mut out, &format!("{}.", shown(&sentence)));
+    }
     if let Some(command) = &notes.command {
         line(&mut out, &format!("To repeat it: {}\n", code(command)));
     }
@@ -218,6 +222,7 @@ mod tests {
             outcome,
             reasons: reasons.iter().map(|&reason| reason.to_owned()).collect(),
             checks,
+            baseline: None,
         }
     }
 

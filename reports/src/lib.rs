@@ -7,6 +7,8 @@
 
 mod arms;
 mod charts;
+mod course;
+mod difference;
 mod document;
 mod draw;
 pub mod format;
@@ -29,6 +31,11 @@ use comeback_core::analysis::Analysis;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::Verdict;
 
+pub use course::course;
+pub use difference::{
+    DIFFERENCE_LEGEND, difference_heads, difference_markdown, difference_reasons, difference_table,
+    difference_title,
+};
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
 pub use table::{Table, comparison};

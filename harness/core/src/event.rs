@@ -160,6 +160,13 @@ pub enum EventKind {
     RunInterrupted,
     /// The run ended by itself.
     RunEnded,
+    /// It goes on after its end: what is demanded could not be judged, for lack of trials only.
+    RunExtended {
+        /// The further trials, in their order.
+        trials: Vec<TrialId>,
+        /// What could not be judged, and why.
+        reasons: Vec<String>,
+    },
 }
 
 /// The parts of a trial, in their order.

@@ -1,6 +1,8 @@
 //! The schedule: a plan expanded under a seed. The same plan and seed give the same schedule, byte for
 //! byte, on every machine: all draws are made here, by formulas of our own over a ChaCha8 stream.
 
+use std::collections::BTreeSet;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,16 @@ pub struct Schedule {
     pub seed: Seed,
     /// The trials.
     pub trials: Vec<PlannedTrial>,
+    /// Those that may follow where these do not suffice to judge a gate, in rounds of one trial of each arm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<PlannedTrial>,
+}
+
+/// The trials of the first `rounds` rounds of [`Schedule::further`] or a rest of it, and the rest after them.
+pub fn split_rounds(further: &[PlannedTrial], rounds: u32) -> (&[PlannedTrial], &[PlannedTrial]) {
+    let arms: BTreeSet<ArmId> = further.iter().map(|trial| trial.arm).collect();
+    let count = arms.len().saturating_mul(rounds as usize);
+    further.split_at(count.min(further.len()))
 }
 
 impl Schedule {
@@ -71,7 +83,8 @@ impl PlannedTrial {
 }
 
 /// Expands a plan: rounds that hold each arm once, in random order, the control trial of each arm in a
-/// random round, so that a drift of the machine touches all arms alike.
+/// random round, so that a drift of the machine touches all arms alike. The further rounds up to the plan's
+/// `extend_to` are drawn after all others: declaring them changes none of those.
 pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
     let mut rng = Draws::new(seed.0);
     let rounds = (plan.trials + plan.controls) as usize;
@@ -87,21 +100,28 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
             controls
         })
         .collect();
-    let mut trials = Vec::with_capacity(rounds * arms.len());
-    for round in 0..rounds {
+    let further = plan.extend_to.saturating_sub(plan.trials) as usize;
+    let mut trials = Vec::with_capacity((rounds + further) * arms.len());
+    for round in 0..rounds + further {
         let mut order: Vec<(usize, &Vec<bool>)> = arms.iter().copied().zip(&roles).collect();
         rng.shuffle(&mut order);
         for (arm, controls) in order {
             let fault_after = Span::from_us(rng.below(plan.fault.jitter.as_us().max(1)));
+            let is_control = controls.get(round).is_some_and(|control| *control);
             trials.push(PlannedTrial {
                 id: TrialId(trials.len() as u32),
                 arm: ArmId(arm as u32),
-                fault_after: (!controls[round]).then_some(fault_after),
+                fault_after: (!is_control).then_some(fault_after),
                 load_seed: Seed(rng.next()),
             });
         }
     }
-    Schedule { seed, trials }
+    let further = trials.split_off(rounds * arms.len());
+    Schedule {
+        seed,
+        trials,
+        further,
+    }
 }
 
 /// Sets the draw of a victim apart from the draws of the trial's traffic.
@@ -322,6 +342,23 @@ mod tests {
     }
 
     #[test]
+    fn further_rounds_are_taken_whole_and_as_many_as_are_left() {
+        let plan = Plan {
+            extend_to: 6,
+            ..test_plan()
+        };
+        let schedule = expand(&plan, Seed(3));
+        let ids = |trials: &[PlannedTrial]| -> Vec<u32> {
+            trials.iter().map(|trial| trial.id.0).collect()
+        };
+        let (first, rest) = split_rounds(&schedule.further, 2);
+        assert_eq!(ids(first), [8, 9, 10, 11]);
+        let (last, none) = split_rounds(rest, 2);
+        assert_eq!((ids(last), ids(none)), (vec![12, 13], vec![]));
+        assert_eq!(split_rounds(&schedule.further, u32::MAX).0.len(), 6);
+    }
+
+    #[test]
     fn a_skipped_arm_has_no_trials() {
         let mut plan = test_plan();
         plan.arms[0].skip = Some("not here".into());
@@ -334,6 +371,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn further_rounds_are_drawn_behind_all_others(
+            seed: u64, trials in 1u32..6, controls in 0u32..3, more in 0u32..6,
+        ) {
+            let declared = Plan { trials, extend_to: trials, controls, ..test_plan() };
+            let extended = Plan { extend_to: trials + more, ..declared.clone() };
+            let (first, whole) = (expand(&declared, Seed(seed)), expand(&extended, Seed(seed)));
+            prop_assert_eq!(&first.trials, &whole.trials);
+            prop_assert!(first.further.is_empty());
+            let longer = Plan { extend_to: trials + more + 1, ..declared };
+            prop_assert!(expand(&longer, Seed(seed)).further.starts_with(&whole.further));
+            let arms = whole.trials.iter().map(|trial| trial.arm).collect::<BTreeSet<_>>().len();
+            prop_assert_eq!(whole.further.len(), more as usize * arms);
+            for round in whole.further.chunks(arms) {
+                let own: BTreeSet<ArmId> = round.iter().map(|trial| trial.arm).collect();
+                prop_assert_eq!(own.len(), arms);
+                prop_assert!(round.iter().all(|trial| !trial.is_control()));
+            }
+            let ids = whole.trials.iter().chain(&whole.further).map(|trial| trial.id.0);
+            prop_assert!(ids.eq(0..(trials + controls + more) * arms as u32));
+        }
+
         #[test]
         fn every_arm_gets_its_trials_and_controls(seed: u64, trials in 1u32..8, controls in 0u32..3) {
             let plan = Plan { trials, controls, ..test_plan() };

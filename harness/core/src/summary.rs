@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::Machine;
+use crate::journal::{Header, Machine};
 use crate::verdict::{Check, Outcome};
 
 /// The version of the document's shape.
@@ -33,8 +33,44 @@ pub struct Summary {
     pub gates: Vec<Check>,
     /// Where it ran.
     pub machine: Machine,
+    /// How the run went on after its declared trials, since these did not suffice.
+    #[serde(default)]
+    pub extensions: Vec<Extension>,
+    /// The earlier run that gates with a baseline compare with, if one was given.
+    #[serde(default)]
+    pub baseline: Option<RunLabel>,
     /// One entry for each arm of the plan, in its order.
     pub arms: Vec<ArmSummary>,
+}
+
+/// Further trials, declared before the run for the case that the others do not suffice to judge it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Extension {
+    /// How many, of all arms together.
+    pub trials: u32,
+    /// What could not be judged without them.
+    pub reasons: Vec<String>,
+}
+
+/// Which run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunLabel {
+    /// The experiment's name.
+    pub name: String,
+    /// Wall time at its start, RFC 3339.
+    pub started: String,
+    /// What all randomness followed from.
+    pub seed: u64,
+}
+
+impl From<&Header> for RunLabel {
+    fn from(header: &Header) -> Self {
+        Self {
+            name: header.plan.name.clone(),
+            started: header.started.clone(),
+            seed: header.seed.0,
+        }
+    }
 }
 
 impl Summary {

@@ -15,8 +15,8 @@ use comeback_core::verdict::Verdict;
 use comeback_reports::{Notes, github, junit, junit_unfinished};
 
 use super::options::Told;
-use super::report::write_artifact;
 use super::{CliError, print, warn};
+use crate::finish::write_artifact;
 
 pub(super) use repeat::note_command;
 

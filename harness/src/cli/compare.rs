@@ -8,9 +8,11 @@ use comeback_core::plan::{
     Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
-use comeback_core::verdict::Outcome;
+use comeback_core::verdict::{Gate, Outcome};
 
-use super::options::{self, Options};
+use super::baseline::BaselineArgs;
+use super::campaign::Wishes;
+use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
 
 /// Compare the reference servers through crashes.
@@ -31,6 +33,11 @@ pub(super) struct Args {
     /// A first look within 30 seconds: fewer and shorter trials
     #[arg(long)]
     quick: bool,
+    /// What the verdict demands of each server, such as 'lost_sessions == 0'
+    #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
+    gates: Vec<Gate>,
+    #[command(flatten)]
+    baseline: BaselineArgs,
     #[command(flatten)]
     options: Options,
 }
@@ -48,7 +55,12 @@ struct Size {
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let seed = options::seed(args.options.size.seed.map(Seed))?;
     let plan = into_plan(&args)?;
-    campaign::run(plan, seed, &args.options.output, None)
+    let wishes = Wishes {
+        output: &args.options.output,
+        baseline: &args.baseline,
+        file: None,
+    };
+    campaign::run(plan, seed, &wishes)
 }
 
 fn into_plan(args: &Args) -> Result<Plan, CliError> {
@@ -66,7 +78,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         name: "compare".to_owned(),
         arms: chosen.into_iter().map(arm).collect(),
         trials,
-        extend_to: trials,
+        extend_to: args.options.size.extend_to.unwrap_or(trials),
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,
@@ -86,7 +98,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
             floor: 0.9,
         },
         windows: size.windows,
-        gates: Vec::new(),
+        gates: args.gates.clone(),
     })
 }
 

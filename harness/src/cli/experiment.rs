@@ -10,7 +10,7 @@ use comeback_core::verdict::Gate;
 
 use self::session::SessionArgs;
 use super::CliError;
-use super::options::Size;
+use super::options::{Size, parse_gate};
 use crate::experiment::document::{
     ArmPart, FaultPart, ReadyPart, RestartPart, StepPart, TargetPart, Text, Words,
 };
@@ -189,6 +189,7 @@ impl Size {
             }
         }
         over(self.trials, &mut document.trials);
+        over(self.extend_to, &mut document.extend_to);
         over(self.sessions, &mut document.load.sessions);
         over(self.rate, &mut document.load.rate);
         over(self.arrivals(), &mut document.load.arrivals);
@@ -261,8 +262,4 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("use NAME=VALUE".to_owned()),
     }
-}
-
-fn parse_gate(text: &str) -> Result<Gate, String> {
-    Gate::try_from(text.to_owned()).map_err(|error| error.to_string())
 }

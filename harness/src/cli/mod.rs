@@ -1,16 +1,20 @@
 //! The command line: arguments → plan → engine → report, one file per command.
 
+mod baseline;
 mod campaign;
 mod ci;
 mod cleanup;
 mod color;
 mod compare;
+mod diff;
 mod doctor;
 mod experiment;
 mod explain;
+mod export;
 mod figures;
 mod init;
 mod options;
+mod replay;
 mod report;
 mod run;
 mod schema;
@@ -27,6 +31,7 @@ use comeback_core::verdict::Outcome;
 
 use crate::experiment::Unreadable;
 use crate::supervise::output::printable;
+use crate::supervise::program;
 
 /// Kill it. See what comes back.
 ///
@@ -50,6 +55,9 @@ enum Command {
     Init(init::Args),
     Validate(validate::Args),
     Explain(Box<explain::Args>),
+    Diff(diff::Args),
+    Replay(replay::Args),
+    Export(export::Args),
     Serve(serve::Args),
     Targets(targets::Args),
     Doctor(doctor::Args),
@@ -92,22 +100,26 @@ impl fmt::Display for CliError {
         match self {
             Self::Usage(problem) => f.write_str(problem),
             Self::Experiment(unreadable) => write!(f, "{unreadable}"),
-            Self::Harness(error) => {
-                write!(f, "{error}")?;
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    write!(f, ": {error}")?;
-                    cause = error.source();
-                }
-                Ok(())
-            }
+            Self::Harness(error) => f.write_str(&with_causes(error.as_ref())),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
 }
 
+/// An error with all its causes, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// Runs the program; every exit code is decided here.
 pub fn main() -> ExitCode {
+    program::announce();
     let cli = Cli::parse();
     // A panic unwinds through every guard, then counts as what it is: the harness failed.
     let ended = std::panic::catch_unwind(|| dispatch(cli.command));
@@ -137,6 +149,9 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Init(args) => init::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use comeback_core::ids::Seed;
 use comeback_core::plan::Arrivals;
 use comeback_core::units::Span;
+use comeback_core::verdict::Gate;
 
 use super::CliError;
 use super::color::ColorChoice;
 use crate::console::Volume;
+use crate::engine::campaign;
 
 /// Options of every command with trials.
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,10 @@ pub(super) struct Size {
     /// Trials with a fault, for each arm [default: 6]
     #[arg(long, value_name = "N")]
     pub(super) trials: Option<u32>,
+    /// How many trials with a fault each arm may have in all, where --trials do not suffice to judge a gate;
+    /// the run then goes on by itself, in rounds of all arms
+    #[arg(long, value_name = "N")]
+    pub(super) extend_to: Option<u32>,
     /// Live sessions (or clients), each with its own connection
     #[arg(long, value_name = "N")]
     pub(super) sessions: Option<u32>,
@@ -109,7 +115,10 @@ pub(super) fn seed(asked: Option<Seed>) -> Result<Seed, CliError> {
     if let Some(seed) = asked {
         return Ok(seed);
     }
-    let mut bytes = [0; 4];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    Ok(Seed(u64::from(u32::from_le_bytes(bytes))))
+    Ok(campaign::draw_seed()?)
+}
+
+/// A gate as it is typed.
+pub(super) fn parse_gate(text: &str) -> Result<Gate, String> {
+    Gate::try_from(text.to_owned()).map_err(|error| error.to_string())
 }

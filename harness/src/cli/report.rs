@@ -1,24 +1,23 @@
 //! `comeback report`: judge and draw again, from the journal alone. A live run ends here too.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use comeback_core::analysis::{self, Analysis};
-use comeback_core::journal::Journal;
-use comeback_core::summary::Summary;
-use comeback_core::verdict::{self, Outcome, Verdict};
+use comeback_core::verdict::Outcome;
 use comeback_reports::format::printable;
-use comeback_reports::{Table, comparison};
+use comeback_reports::{Table, comparison, course};
 
+use super::baseline::{self, Stored};
 use super::options::Told;
 use super::{CliError, ci, color, figures, print};
+use crate::finish::{Judged, judge_and_draw};
 use crate::record;
 
 /// Judge and draw a stored run again.
 ///
 /// Reads the journal of a run folder and writes summary, report and charts anew, also when the run was
-/// interrupted. The exit code is the verdict's.
+/// interrupted. The exit code is the verdict's. With --baseline its gates are compared with that run from
+/// now on; else with the one it was compared with before.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json"
@@ -27,6 +26,9 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
+    /// Folder of an earlier run, or a copy of it, that gates with `baseline` compare with
+    #[arg(long, value_name = "RUN")]
+    baseline: Option<PathBuf>,
     #[command(flatten)]
     told: Told,
 }
@@ -40,6 +42,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         )));
     }
     ci::check_junit(&args.told)?;
+    if let Some(folder) = &args.baseline {
+        let stored = Stored::read("--baseline", folder)?;
+        let header = record::read(&args.run)?.header;
+        if stored.is_of(&header) {
+            return Err(CliError::Usage(format!(
+                "--baseline: {} is this very run: nothing is worse than itself",
+                folder.display()
+            )));
+        }
+        baseline::check_gates(&header.plan, true)?;
+        stored.keep(&args.run)?;
+    }
     finish(&args.run, &args.told, None)
 }
 
@@ -48,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<Outcome, CliError> {
     let journal = record::read(folder)?;
     let judged = judge_and_draw(&journal, folder)?;
-    show(&judged, folder, told)?;
+    show(&judged, !journal.header.plan.gates.is_empty(), folder, told)?;
     let judgement = ci::Judgement {
         journal: &journal,
         analysis: &judged.analysis,
@@ -59,44 +73,8 @@ pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<O
     Ok(judged.verdict.outcome)
 }
 
-/// A run, judged.
-struct Judged {
-    gated: bool,
-    analysis: Analysis,
-    verdict: Verdict,
-    summary: Summary,
-}
-
-/// Analyses, judges, and writes every document and chart into the run's folder.
-fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, CliError> {
-    let analysis = analysis::analyze(journal);
-    let verdict = verdict::judge(&analysis, &journal.header.plan.gates, None);
-    let summary = analysis::summarize(&analysis, &verdict);
-    for artifact in comeback_reports::render(&analysis, &verdict, &summary)? {
-        write_artifact(&folder.join(&artifact.path), &artifact.bytes)?;
-    }
-    Ok(Judged {
-        gated: !journal.header.plan.gates.is_empty(),
-        analysis,
-        verdict,
-        summary,
-    })
-}
-
-/// Writes a document, and the folders above it where they are missing.
-pub(super) fn write_artifact(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let written = path
-        .parent()
-        .map_or(Ok(()), std::fs::create_dir_all)
-        .and_then(|()| std::fs::write(path, bytes));
-    written.map_err(|cause| WriteError {
-        path: path.to_owned(),
-        cause,
-    })
-}
-
 /// Prints the table, or the summary document.
-fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
+fn show(judged: &Judged, is_gated: bool, folder: &Path, told: &Told) -> Result<(), CliError> {
     if told.verbose {
         figures::tell(&judged.analysis);
     }
@@ -105,7 +83,7 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         return Ok(());
     }
     print(&table(&comparison(&judged.summary)));
-    let meaning = match (judged.verdict.outcome, judged.gated) {
+    let meaning = match (judged.verdict.outcome, is_gated) {
         (Outcome::Pass, false) => " (everything was measured; nothing more was demanded)",
         (Outcome::Pass | Outcome::Fail | Outcome::Inconclusive, _) => "",
     };
@@ -113,6 +91,9 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
     print(&format!("verdict: {outcome}{meaning}"));
     for reason in &judged.verdict.reasons {
         print(&format!("  {}", printable(reason)));
+    }
+    for sentence in course(&judged.summary) {
+        print(&printable(&sentence));
     }
     print(&format!(
         "seed {}; report: {}",
@@ -123,6 +104,11 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
 }
 
 fn table(comparison: &Table) -> String {
+    new_table(comparison).to_string()
+}
+
+/// A table for the terminal.
+pub(super) fn new_table(comparison: &Table) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table
         .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
@@ -132,7 +118,7 @@ fn table(comparison: &Table) -> String {
     for row in &comparison.rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
-    table.to_string()
+    table
 }
 
 /// Columns of the terminal; enough for a row in one line where there is none.
@@ -140,24 +126,5 @@ fn terminal_width() -> u16 {
     match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => size.ws_col,
         Ok(_) | Err(_) => 180,
-    }
-}
-
-/// A document that could not be written.
-#[derive(Debug)]
-pub(super) struct WriteError {
-    path: PathBuf,
-    cause: io::Error,
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to write {}", self.path.display())
-    }
-}
-
-impl std::error::Error for WriteError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
     }
 }

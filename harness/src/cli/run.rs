@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use comeback_core::ids::Seed;
 use comeback_core::verdict::Outcome;
 
+use super::baseline::BaselineArgs;
+use super::campaign::Wishes;
 use super::experiment::What;
 use super::options::{self, Options};
 use super::{CliError, campaign};
@@ -31,6 +33,8 @@ pub(super) struct Args {
     #[command(flatten)]
     what: What,
     #[command(flatten)]
+    baseline: BaselineArgs,
+    #[command(flatten)]
     options: Options,
     /// The server and its arguments; in place of the file's command where there is a file
     #[arg(
@@ -47,5 +51,10 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;
     let file: Option<PathBuf> = args.what.experiment;
     let file = file.map(|path| path.display().to_string());
-    campaign::run(resolved.plan, seed, output, file.as_deref())
+    let wishes = Wishes {
+        output,
+        baseline: &args.baseline,
+        file: file.as_deref(),
+    };
+    campaign::run(resolved.plan, seed, &wishes)
 }

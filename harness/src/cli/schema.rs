@@ -1,6 +1,7 @@
 //! `comeback schema`: the shape of the documents, as JSON Schema.
 
 use clap::ValueEnum;
+use comeback_core::difference::Difference;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::Outcome;
 
@@ -24,12 +25,15 @@ enum Document {
     Experiment,
     /// `summary.json` of a run folder
     Summary,
+    /// What `comeback diff --json` prints
+    Difference,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let schema = match args.document {
         Document::Experiment => experiment::json_schema(),
         Document::Summary => Summary::json_schema(),
+        Document::Difference => Difference::json_schema(),
     };
     print(&serde_json::to_string_pretty(&schema)?);
     Ok(Outcome::Pass)

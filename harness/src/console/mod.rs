@@ -16,6 +16,9 @@ use comeback_core::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use narrate::Narrator;
 
+/// How often the bar is drawn anew.
+const TICK: Duration = Duration::from_millis(250);
+
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Volume {
@@ -125,6 +128,7 @@ impl Progress {
                 self.say(&format!("{name}: skipped: {reason}"));
             }
             EventKind::TrialEnded => self.end_trial(),
+            EventKind::RunExtended { trials, reasons } => self.extend(trials.len(), reasons),
             EventKind::RunInterrupted => self.say("interrupted; what was measured is kept"),
             EventKind::RunEnded => {
                 if let Some(bar) = &self.bar {
@@ -141,6 +145,22 @@ impl Progress {
             | EventKind::FirstCorrect { .. }
             | EventKind::LoadStopped { .. } => {}
         }
+    }
+
+    /// The run goes on.
+    fn extend(&mut self, trials: usize, reasons: &[String]) {
+        self.total += trials;
+        if let Some(bar) = &self.bar {
+            bar.reset();
+            bar.set_length(self.total as u64);
+            bar.set_position(self.ended as u64);
+            bar.reset_eta();
+            bar.enable_steady_tick(TICK);
+        }
+        self.say(&format!(
+            "extended by {trials} trials, as declared: {}",
+            reasons.join("; ")
+        ));
     }
 
     /// Shows the last lines of a target that did not start, once for each arm.
@@ -203,6 +223,6 @@ fn new_bar(total: u64) -> ProgressBar {
     {
         bar.set_style(style.progress_chars("━╸─"));
     }
-    bar.enable_steady_tick(Duration::from_millis(250));
+    bar.enable_steady_tick(TICK);
     bar
 }

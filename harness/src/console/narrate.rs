@@ -135,7 +135,8 @@ impl Narrator {
             | EventKind::TrialAborted { .. }
             | EventKind::TrialEnded
             | EventKind::RunInterrupted
-            | EventKind::RunEnded => return None,
+            | EventKind::RunEnded
+            | EventKind::RunExtended { .. } => return None,
         };
         Some(what)
     }

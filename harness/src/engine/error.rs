@@ -5,13 +5,14 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::load::LoadError;
+use crate::record::RecordError;
 
 /// The harness could not go on.
 #[derive(Debug)]
 pub enum EngineError {
     /// A folder could not be made or removed.
     Folder {
-        /// `create` or `remove`.
+        /// `create`, `remove` or `clear`.
         operation: &'static str,
         /// Which.
         path: PathBuf,
@@ -28,6 +29,14 @@ pub enum EngineError {
     Probe(io::Error),
     /// The journal is not written any more; its own error tells why.
     Journal,
+    /// The journal could not be written.
+    Record(RecordError),
+    /// The run could not be judged on its way.
+    Judge(Box<dyn std::error::Error + Send + Sync>),
+    /// The warden could not be started, or does not end.
+    Warden(io::Error),
+    /// What every run needs was not to be had: `/proc`, random numbers, a runtime, the signals.
+    Setup(io::Error),
 }
 
 impl fmt::Display for EngineError {
@@ -43,6 +52,13 @@ impl fmt::Display for EngineError {
             Self::Process(_) => f.write_str("failed to watch or signal a process of the target"),
             Self::Probe(_) => f.write_str("the recovery probe failed"),
             Self::Journal => f.write_str("the journal is not written any more"),
+            // It says by itself which file.
+            Self::Record(error) => write!(f, "{error}"),
+            Self::Judge(_) => f.write_str("the trials so far could not be judged"),
+            Self::Warden(_) => {
+                f.write_str("the warden failed, which undoes what a killed run leaves")
+            }
+            Self::Setup(_) => f.write_str("the run could not be set up"),
         }
     }
 }
@@ -51,10 +67,22 @@ impl std::error::Error for EngineError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Folder { cause, .. } => Some(cause),
-            Self::Port(cause) | Self::Process(cause) | Self::Probe(cause) => Some(cause),
+            Self::Port(cause)
+            | Self::Process(cause)
+            | Self::Probe(cause)
+            | Self::Warden(cause)
+            | Self::Setup(cause) => Some(cause),
+            Self::Record(error) => error.source(),
+            Self::Judge(cause) => Some(cause.as_ref()),
             Self::Load(cause) => Some(cause),
             Self::Journal => None,
         }
+    }
+}
+
+impl From<RecordError> for EngineError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
     }
 }
 

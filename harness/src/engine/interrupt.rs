@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first asks the run to end, the second ends it at once.
+//! What ends a run early: Ctrl-C and SIGTERM, where the first asks the run to end and the second ends it at once;
+//! or, in somebody else's program, whose signals are not ours, whoever started it.
 
 use std::io;
 
@@ -13,7 +14,25 @@ pub struct Interrupt {
     raised: watch::Receiver<bool>,
 }
 
+/// Asks a run to end when it is dropped.
+#[derive(Debug)]
+pub struct Lifeline {
+    raise: watch::Sender<bool>,
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        self.raise.send_replace(true);
+    }
+}
+
 impl Interrupt {
+    /// One that is raised by dropping its other end.
+    pub fn by_hand() -> (Lifeline, Self) {
+        let (raise, raised) = watch::channel(false);
+        (Lifeline { raise }, Self { raised })
+    }
+
     /// Listens, on a thread of its own so that nothing can keep a signal waiting. At the second signal
     /// every process of the run is killed and `end_at_once` is called.
     ///
@@ -74,7 +93,7 @@ impl Interrupt {
 
     /// Returns when the run shall end.
     pub async fn raised(&mut self) {
-        // The sender lives in a thread that ends only with the process.
+        // The sender lives in a thread that ends only with the process, or raises when it goes.
         let _ = self.raised.wait_for(|raised| *raised).await;
     }
 }

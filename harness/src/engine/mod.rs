@@ -1,10 +1,12 @@
 //! The engine: makes a schedule happen and records facts. It computes nothing and prints nothing.
 //!
 //! A campaign is trials in the schedule's order; a trial (see `trial`) is one start of a target, its
-//! load, and at most one fault. Called by the cli; imports supervise, load and record.
+//! load, and at most one fault. Called by the cli and the library; imports supervise, load and record.
 
 pub mod acquaint;
+pub mod campaign;
 mod error;
+pub mod folder;
 pub mod interrupt;
 mod nodes;
 mod recovery;
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 use comeback_core::event::EventKind;
 use comeback_core::ids::ArmId;
 use comeback_core::plan::Plan;
-use comeback_core::schedule::Schedule;
+use comeback_core::schedule::{PlannedTrial, Schedule};
 
 pub use error::EngineError;
 use interrupt::Interrupt;
@@ -67,7 +69,36 @@ pub async fn run(
             site.recorder.event(None, kind);
         }
     }
-    for planned in &schedule.trials {
+    run_all(plan, &schedule.trials, site, interrupt).await
+}
+
+/// Goes on after the run's end, with trials that its schedule holds for the case that the others do not
+/// suffice; `reasons` say for what.
+///
+/// # Errors
+/// As [`run`].
+pub async fn extend(
+    plan: &Plan,
+    trials: &[PlannedTrial],
+    reasons: Vec<String>,
+    site: &Site,
+    interrupt: &mut Interrupt,
+) -> Result<Ended, EngineError> {
+    let kind = EventKind::RunExtended {
+        trials: trials.iter().map(|trial| trial.id).collect(),
+        reasons,
+    };
+    site.recorder.event(None, kind);
+    run_all(plan, trials, site, interrupt).await
+}
+
+async fn run_all(
+    plan: &Plan,
+    trials: &[PlannedTrial],
+    site: &Site,
+    interrupt: &mut Interrupt,
+) -> Result<Ended, EngineError> {
+    for planned in trials {
         if site.recorder.is_broken() {
             return Err(EngineError::Journal);
         }

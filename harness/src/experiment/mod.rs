@@ -1,7 +1,7 @@
 //! An experiment: what a user wants to happen, as it is written down, and the plan that follows from it.
 //!
 //! A file ([`File`]), the flags of `run` and the library's builder all fill in the same [`Document`]; one
-//! place ([`resolve`]) adds the defaults and makes the plan. Nothing is started here. Called by the cli and the
+//! place (`resolve`) adds the defaults and makes the plan. Nothing is started here. Called by the cli and the
 //! library; imports core, and `load::flow` to see that templates are some.
 
 pub mod document;

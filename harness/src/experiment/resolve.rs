@@ -414,7 +414,10 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
         "objective" => one(&["load", "objective"]),
         "mix" => one(&["session", "mix"]),
         "get" => one(&["operation", "request"]),
-        "baseline" => vec![vec!["fault".into(), 0.into(), "at".into()]],
+        "baseline" => match arm {
+            Some(arm) => vec![vec!["arm".into(), arm.into(), "baseline".into()]],
+            None => vec![vec!["fault".into(), 0.into(), "at".into()]],
+        },
         "settle" => [one(&["windows", "settle"]), one(&["windows", "steady_for"])].concat(),
         "horizon" => [
             one(&["windows", "horizon"]),

@@ -46,6 +46,8 @@ impl std::error::Error for RecordError {
 enum Entry {
     Event(Box<Event>),
     Operations(Vec<Operation>),
+    /// Whether everything before this is written is told here.
+    Settle(Sender<()>),
 }
 
 /// Takes events and operations; cheap to clone, one for each who has something to say.
@@ -77,6 +79,13 @@ impl Recorder {
         if self.entries.send(entry).is_err() {
             self.broken.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Waits until all that was recorded before is in the files; false when they are not written any more.
+    pub fn settle(&self) -> bool {
+        let (settled, is_settled) = channel();
+        self.send(Entry::Settle(settled));
+        is_settled.recv().is_ok()
     }
 
     /// Whether nothing is written any more: going on would be for nothing.
@@ -163,6 +172,8 @@ impl Files {
                     self.events.write(|to| journal::write_line(to, &event))?;
                     follow(&event);
                 }
+                // Each entry is flushed as it is written. Whoever asked may have gone.
+                Entry::Settle(settled) => drop(settled.send(())),
                 Entry::Operations(operations) => {
                     let first = !self.any_operations;
                     self.any_operations = true;

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use comeback_core::ids::{Incarnation, Node, TrialId};
 use comeback_core::plan::Target;
 
+use super::program;
 use super::roster::Place;
 use super::tag::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
 use crate::clock::Clock;
@@ -222,12 +223,22 @@ pub fn check_program(target: &Target) -> Result<(), StartError> {
     {
         return Ok(());
     }
-    let name = Values::new(0, Path::new(""), Node::default()).fill_in(name);
+    find_target(target).map(drop)
+}
+
+/// The program a target's command names, found as it will be at its start.
+///
+/// # Errors
+/// When there is none, or it cannot be executed; with the mend.
+pub fn find_target(target: &Target) -> Result<PathBuf, StartError> {
+    let values = Values::new(0, Path::new("."), Node::default());
+    let name = target.command.first().map(|word| values.fill_in(word));
+    let name = name.filter(|name| !name.is_empty());
     let path = match target.environment.get("PATH") {
-        Some(path) => OsString::from(path),
+        Some(path) => values.fill_in(path),
         None => std::env::var_os("PATH").unwrap_or_default(),
     };
-    find_program(&name, &path).map(drop)
+    find_program(&name.ok_or(StartError::Empty)?, &path)
 }
 
 /// Where a target of this plan is reached: its socket's placeholders filled in as its command's are.
@@ -274,7 +285,7 @@ impl Values {
             data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()),
             replica: replica.to_string(),
             // The reference servers live in this program; where it lies is not the plan's business.
-            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("comeback")),
+            program: program::find().unwrap_or_else(|| PathBuf::from("comeback")),
         }
     }
 

@@ -24,6 +24,7 @@ pub mod ownership;
 pub mod ports;
 mod proc;
 pub mod process;
+pub mod program;
 pub mod readiness;
 mod roster;
 pub mod sweep;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::RenderError;
 use crate::arms::RunView;
+use crate::course::course;
 use crate::format::{NOT_SEEN, count, counted, percent, printable, rate, span};
 
 /// Something to know about the run.
@@ -30,9 +31,10 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
     let header = &run.analysis.header;
     let (plan, machine) = (&header.plan, &run.summary.machine);
     let trials = format!(
-        "{} with a crash and {} without for each arm, the arms interleaved in random order",
+        "{} with a crash and {} without for each arm, the arms interleaved in random order{}",
         count(u64::from(plan.trials)),
-        count(u64::from(plan.controls))
+        count(u64::from(plan.controls)),
+        may_be_extended(plan)
     );
     let fault = format!(
         "{} to the process group, at a random moment within {} after the baseline",
@@ -69,6 +71,9 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
             },
         ),
     ];
+    for sentence in course(run.summary) {
+        facts.push(Fact::new("what came of it", sentence));
+    }
     facts.push(Fact::new(
         "to do it again",
         "the same version, plan and seed give the same schedule of trials, faults and operations; times \
@@ -84,6 +89,16 @@ impl Fact {
             value: printable(value.as_ref()),
         }
     }
+}
+
+fn may_be_extended(plan: &Plan) -> String {
+    if plan.extend_to <= plan.trials {
+        return String::new();
+    }
+    format!(
+        "; declared beforehand: up to {} with a crash where fewer cannot tell",
+        count(u64::from(plan.extend_to))
+    )
 }
 
 fn cores(cores: u32) -> String {

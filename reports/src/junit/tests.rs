@@ -20,6 +20,7 @@ fn judged(outcome: Outcome, reasons: &[&str], checks: Vec<Check>) -> Fake {
         outcome,
         reasons: reasons.iter().map(|&reason| reason.to_owned()).collect(),
         checks,
+        baseline: None,
     };
     fake
 }

@@ -6,6 +6,7 @@ use super::LoadTally;
 use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
+use crate::summary::Extension;
 use crate::units::Elapsed;
 
 /// What the events say of a run.
@@ -19,6 +20,8 @@ pub(super) struct RunFacts {
     pub(super) interrupted: bool,
     /// The run ended by itself.
     pub(super) ended: bool,
+    /// How it went on after its end.
+    pub(super) extensions: Vec<Extension>,
 }
 
 /// What the events say of a trial.
@@ -89,6 +92,13 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             }
             EventKind::RunInterrupted => run.interrupted = true,
             EventKind::RunEnded => run.ended = true,
+            EventKind::RunExtended { trials, reasons } => {
+                run.ended = false;
+                run.extensions.push(Extension {
+                    trials: trials.len() as u32,
+                    reasons: reasons.clone(),
+                });
+            }
             EventKind::TrialStarted { arm, control } => {
                 if let Some(id) = event.trial {
                     places.entry(id).or_insert_with(|| {
@@ -256,7 +266,8 @@ impl Facts {
             | EventKind::ArmSkipped { .. }
             | EventKind::TrialStarted { .. }
             | EventKind::RunInterrupted
-            | EventKind::RunEnded => {}
+            | EventKind::RunEnded
+            | EventKind::RunExtended { .. } => {}
         }
     }
 

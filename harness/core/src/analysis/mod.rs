@@ -72,6 +72,7 @@ pub fn analyze(journal: &Journal) -> Analysis {
         header: journal.header.clone(),
         arms,
         incomplete,
+        extensions: run.extensions,
     }
 }
 

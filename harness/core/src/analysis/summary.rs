@@ -21,6 +21,8 @@ pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
         reasons: verdict.reasons.clone(),
         gates: verdict.checks.clone(),
         machine: header.machine.clone(),
+        extensions: analysis.extensions.clone(),
+        baseline: verdict.baseline.clone(),
         arms: analysis.arms.iter().map(arm_summary).collect(),
     }
 }

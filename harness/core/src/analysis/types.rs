@@ -6,7 +6,7 @@ use crate::event::{Evidence, Exit};
 use crate::ids::{ArmId, TrialId};
 use crate::journal::Header;
 use crate::operation::ErrorClass;
-use crate::summary::{SessionCounts, Windowed, WriteCounts};
+use crate::summary::{Extension, SessionCounts, Windowed, WriteCounts};
 
 /// A run, understood.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Analysis {
     pub arms: Vec<ArmAnalysis>,
     /// The run did not come to its own end.
     pub incomplete: Option<String>,
+    /// How it went on after its declared trials.
+    pub extensions: Vec<Extension>,
 }
 
 /// An arm's trials.

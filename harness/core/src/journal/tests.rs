@@ -375,10 +375,16 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             dropped: 0,
         },
         EventKind::LeftBehind { pids: Vec::new() },
-        EventKind::TrialAborted { reason: text },
+        EventKind::TrialAborted {
+            reason: text.clone(),
+        },
         EventKind::TrialEnded,
         EventKind::RunInterrupted,
         EventKind::RunEnded,
+        EventKind::RunExtended {
+            trials: vec![TrialId(number.unsigned_abs())],
+            reasons: vec![text],
+        },
     ]
 }
 

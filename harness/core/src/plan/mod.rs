@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 mod extract;
 #[cfg(test)]
 mod fixture;
+mod remeasure;
 mod session;
 mod signal;
 mod validate;

@@ -57,6 +57,7 @@ impl Plan {
                 ..error
             })?;
         }
+        self.validate_baselines()?;
         if self.trials == 0 {
             return wrong("trials", "at least one trial is needed");
         }
@@ -189,6 +190,37 @@ impl Load {
     }
 }
 
+impl Plan {
+    /// What an arm is compared with must be there, and be measured for its own sake.
+    fn validate_baselines(&self) -> Result<(), PlanError> {
+        for (index, arm) in self.arms.iter().enumerate() {
+            let Some(name) = &arm.baseline else {
+                continue;
+            };
+            let problem = match self.arms.iter().find(|other| other.name == *name) {
+                None => format!(
+                    "'{name}', the baseline of '{}', is no arm of this run",
+                    arm.name
+                ),
+                Some(base) if base.name == arm.name => {
+                    format!("'{name}' cannot be its own baseline")
+                }
+                Some(base) if base.baseline.is_some() => format!(
+                    "'{name}' is the baseline of '{}' and has one itself: compare both with the same arm",
+                    arm.name
+                ),
+                Some(_) => continue,
+            };
+            return Err(PlanError {
+                field: "baseline",
+                arm: Some(index),
+                problem,
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Windows {
     fn validate(&self) -> Result<(), PlanError> {
         if self.window == Span::ZERO || self.baseline.as_us() < 2 * self.window.as_us() {
@@ -256,10 +288,20 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 24] = [
+        let cases: [(&str, Spoil); 27] = [
             ("name", |plan| plan.name = "a\u{1b}[31m".to_owned()),
             ("arms", |plan| plan.arms[1].name = "v1/v2".to_owned()),
             ("trials", |plan| plan.extend_to = u32::MAX),
+            ("baseline", |plan| {
+                plan.arms[0].baseline = Some("third".to_owned());
+            }),
+            ("baseline", |plan| {
+                plan.arms[0].baseline = Some("first".to_owned());
+            }),
+            ("baseline", |plan| {
+                plan.arms[0].baseline = Some("second".to_owned());
+                plan.arms[1].baseline = Some("first".to_owned());
+            }),
             ("ready-within", |plan| {
                 plan.arms[0].target.ready.within = Span::ZERO;
             }),

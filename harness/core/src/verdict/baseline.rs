@@ -3,10 +3,11 @@
 //!
 //! Called by the verdict for each gate that needs a baseline, and by whoever compares two runs.
 
-use super::gate::{Base, REMEASURE};
+use super::gate::{Base, Gate, REMEASURE};
 use crate::analysis::{Analysis, ArmAnalysis};
+use crate::ids::ArmId;
 use crate::journal::{Header, Machine};
-use crate::plan::Arm;
+use crate::plan::{Arm, Plan};
 
 /// By how much the memory of one and the same machine may differ: the kernel keeps more or less for itself.
 const MEMORY_TOLERANCE: f64 = 0.01;
@@ -37,6 +38,9 @@ impl<'a> Baselines<'a> {
     }
 
     fn of_stored(self, stored: &'a Analysis, arm: &ArmAnalysis) -> Result<Base<'a>, String> {
+        if stored.header == self.run.header {
+            return Err("it is this very run".to_owned());
+        }
         let machines = machine_differences(&stored.header.machine, &self.run.header.machine);
         if let Some(difference) = machines.first() {
             return Err(format!("it is from another machine: {difference}"));
@@ -49,15 +53,7 @@ impl<'a> Baselines<'a> {
         if let Some(difference) = plans.first() {
             return Err(format!("{difference} differs"));
         }
-        if let Some(reason) = &stored.incomplete {
-            return Err(reason.clone());
-        }
-        if let Some(reason) = base.trials.iter().find_map(|trial| trial.void.as_ref()) {
-            return Err(format!("a trial of it does not count: {reason}"));
-        }
-        if base.faulted().next().is_none() {
-            return Err("no trial of it with a fault counts".to_owned());
-        }
+        is_whole(stored, base)?;
         Ok(Base {
             arm: base,
             stored: true,
@@ -66,13 +62,68 @@ impl<'a> Baselines<'a> {
 
     /// Whether it is there for others to be compared with.
     pub(super) fn is_baseline(self, arm: &ArmAnalysis) -> bool {
-        let arms = &self.run.header.plan.arms;
-        arms.iter()
-            .any(|other| other.baseline.as_ref() == Some(&arm.name))
+        self.run.header.plan.is_baseline(&arm.name)
     }
 }
 
-fn planned<'a>(run: &'a Analysis, arm: &ArmAnalysis) -> Option<&'a Arm> {
+/// The first arm of which a gate asks for a baseline, and which is compared with no other arm of the plan.
+pub fn arm_without_baseline(plan: &Plan) -> Option<&str> {
+    if !plan.gates.iter().any(Gate::needs_baseline) {
+        return None;
+    }
+    let alone = |arm: &&Arm| arm.baseline.is_none() && !plan.is_baseline(&arm.name);
+    plan.arms.iter().find(alone).map(|arm| arm.name.as_str())
+}
+
+/// What will keep a run with this header from being compared with an earlier one, as far as that is known
+/// before it starts.
+pub fn objections(run: &Header, stored: &Analysis) -> Vec<String> {
+    let before_it_starts = Analysis {
+        header: run.clone(),
+        arms: (0..)
+            .map(ArmId)
+            .zip(&run.plan.arms)
+            .map(|(id, arm)| ArmAnalysis {
+                id,
+                name: arm.name.clone(),
+                about: arm.about.clone(),
+                skipped: arm.skip.clone(),
+                trials: Vec::new(),
+            })
+            .collect(),
+        incomplete: None,
+        extensions: Vec::new(),
+    };
+    let baselines = Baselines {
+        run: &before_it_starts,
+        stored: Some(stored),
+    };
+    let mut objections: Vec<String> = before_it_starts
+        .arms
+        .iter()
+        .filter(|arm| !baselines.is_baseline(arm))
+        .filter(|arm| planned(&before_it_starts, arm).is_some_and(|arm| arm.baseline.is_none()))
+        .filter_map(|arm| baselines.of(arm).err())
+        .collect();
+    objections.dedup();
+    objections
+}
+
+/// An earlier run whose arm was not measured as planned is no baseline.
+pub(super) fn is_whole(stored: &Analysis, arm: &ArmAnalysis) -> Result<(), String> {
+    if let Some(reason) = &stored.incomplete {
+        return Err(reason.clone());
+    }
+    if let Some(reason) = arm.trials.iter().find_map(|trial| trial.void.as_ref()) {
+        return Err(format!("a trial of it does not count: {reason}"));
+    }
+    if arm.faulted().next().is_none() {
+        return Err("no trial of it with a fault counts".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn planned<'a>(run: &'a Analysis, arm: &ArmAnalysis) -> Option<&'a Arm> {
     run.header.plan.arms.get(arm.id.0 as usize)
 }
 

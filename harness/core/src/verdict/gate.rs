@@ -3,8 +3,9 @@
 //! baseline; both go by the intervals of [`figure`] and the counts of [`tally`].
 
 mod against;
-mod figure;
-mod judge;
+pub(super) mod contrast;
+pub(super) mod figure;
+pub(super) mod judge;
 pub(super) mod metric;
 mod read;
 pub(super) mod tally;
@@ -61,6 +62,20 @@ impl Gate {
         match self.demand {
             Demand::NoWorse(_) => true,
             Demand::Bound(_, _) => false,
+        }
+    }
+
+    /// What it is about.
+    pub(super) const fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// How much worse than these trials of a baseline a figure may be, in the metric's unit; a bound allows
+    /// nothing of the kind.
+    pub(super) fn allowed(&self, base: &[Option<f64>]) -> f64 {
+        match self.demand {
+            Demand::NoWorse(allowance) => allowance.of_samples(base).1,
+            Demand::Bound(_, _) => 0.0,
         }
     }
 

@@ -5,6 +5,7 @@
 //! count at once; times and rates are judged by their intervals (METHOD.md §4).
 
 mod baseline;
+mod difference;
 mod gate;
 #[cfg(test)]
 mod tests;
@@ -13,10 +14,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, ArmAnalysis};
+use crate::summary::RunLabel;
 
 use baseline::Baselines;
-pub use baseline::machine_differences;
-use gate::Judged;
+pub use baseline::{arm_without_baseline, machine_differences, objections};
+pub use difference::compare;
+use gate::{Base, Judged};
 pub use gate::{Gate, GateError};
 
 /// The three verdicts.
@@ -51,6 +54,8 @@ pub struct Verdict {
     pub reasons: Vec<String>,
     /// Each gate asked of each arm that was measured.
     pub checks: Vec<Check>,
+    /// The earlier run that gates with a baseline compare with, if one was given.
+    pub baseline: Option<RunLabel>,
 }
 
 /// One gate, asked of one arm.
@@ -81,6 +86,16 @@ impl Verdict {
         }
         let wanted: Option<Vec<u32>> = open().map(|check| check.more_trials).collect();
         wanted?.into_iter().max()
+    }
+}
+
+impl Verdict {
+    /// When nothing but more trials is missing: how many rounds of one trial of each arm to add to the
+    /// `trials` that each arm has. At least half as many as there are, so that a run is not judged again and
+    /// again until a verdict comes by chance.
+    pub fn rounds_wanted(&self, trials: u32) -> Option<u32> {
+        let more = self.more_trials()?;
+        Some(more.max(trials.div_ceil(2)))
     }
 }
 
@@ -116,7 +131,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             if gate.needs_baseline() && baselines.is_baseline(arm) {
                 continue;
             }
-            let check = check(gate, arm, baselines);
+            let check = check(gate, arm, || baselines.of(arm));
             let detailed = check.detail.as_deref().unwrap_or_default();
             match check.outcome {
                 Outcome::Pass => {}
@@ -138,14 +153,19 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         outcome,
         reasons: broken,
         checks,
+        baseline: stored.map(|stored| RunLabel::from(&stored.header)),
     }
 }
 
-/// Asks one gate of an arm that has trials.
-fn check(gate: &Gate, arm: &ArmAnalysis, baselines: Baselines<'_>) -> Check {
+/// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing.
+fn check<'a>(
+    gate: &Gate,
+    arm: &ArmAnalysis,
+    baseline: impl FnOnce() -> Result<Base<'a>, String>,
+) -> Check {
     let is_lossy = |arm: &ArmAnalysis| gate.is_about_loss() && lost_without_a_fault(arm) != (0, 0);
     let base = || {
-        let base = baselines.of(arm)?;
+        let base = baseline()?;
         // What a baseline loses without a crash would excuse what is lost by one here.
         if is_lossy(base.arm) {
             return Err("the baseline loses sessions or writes without any fault".to_owned());

@@ -32,7 +32,8 @@ fn command(words: impl Iterator<Item = String>, seed: Seed) -> String {
     let servers_own = words.iter().position(|word| word == "--");
     let servers_own = words.split_off(servers_own.unwrap_or(words.len()));
     let mut line = vec!["comeback".to_owned()];
-    let mut has_seed = false;
+    // Which takes its seed from the run it does again.
+    let mut has_seed = words.first().is_some_and(|word| word == "replay");
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let (name, value) = match word.split_once('=') {
@@ -89,6 +90,11 @@ mod tests {
             "comeback compare --seed=9",
         );
         check(&["compare", "--seed", "9"], "comeback compare --seed 9");
+    }
+
+    #[test]
+    fn a_replay_keeps_the_seed_of_its_run() {
+        check(&["replay", "a", "--out", "b"], "comeback replay a");
     }
 
     #[test]

@@ -208,6 +208,7 @@ pub(crate) fn empty() -> Fake {
         outcome: Outcome::Inconclusive,
         reasons: vec!["no trial counts".to_owned()],
         checks: Vec::new(),
+        baseline: None,
     };
     fake.summary.verdict = Outcome::Inconclusive;
     fake.summary.reasons = fake.verdict.reasons.clone();
@@ -239,6 +240,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
             "shared-store was skipped, so nothing is known of it".to_owned(),
         ],
         checks: Vec::new(),
+        baseline: None,
     };
     let summary = Summary {
         schema: SCHEMA,
@@ -249,6 +251,8 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         reasons: verdict.reasons.clone(),
         gates: verdict.checks.clone(),
         machine: machine.clone(),
+        extensions: Vec::new(),
+        baseline: None,
         arms: arms
             .iter()
             .zip(specs)
@@ -269,6 +273,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
             header,
             arms,
             incomplete: None,
+            extensions: Vec::new(),
         },
         verdict,
         summary,

@@ -146,7 +146,7 @@ impl Story {
 
     fn event(mut self, at: u64, kind: EventKind) -> Self {
         let trial = match kind {
-            EventKind::RunEnded | EventKind::RunInterrupted => None,
+            EventKind::RunEnded | EventKind::RunInterrupted | EventKind::RunExtended { .. } => None,
             _ => Some(TrialId(0)),
         };
         self.events.push(Event {

@@ -148,6 +148,10 @@ fn kind() -> impl Strategy<Value = EventKind> {
         }),
         Just(EventKind::RunInterrupted),
         Just(EventKind::RunEnded),
+        Just(EventKind::RunExtended {
+            trials: vec![TrialId(u32::MAX)],
+            reasons: Vec::new()
+        }),
     ]
 }
 
@@ -215,6 +219,7 @@ fn check_all(analysis: &Analysis) -> Result<(), TestCaseError> {
         outcome: verdict::Outcome::Fail,
         reasons: Vec::new(),
         checks: Vec::new(),
+        baseline: None,
     };
     let document = serde_json::to_string(&summarize(analysis, &verdict));
     prop_assert!(document.is_ok());

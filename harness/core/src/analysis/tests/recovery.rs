@@ -168,6 +168,19 @@ fn a_run_that_did_not_end_by_itself_is_incomplete() {
         about(&cut_off.event(9_000, EventKind::RunInterrupted)),
         "the run was interrupted"
     );
+    let extended = EventKind::RunExtended {
+        trials: vec![TrialId(1)],
+        reasons: vec!["too few".to_owned()],
+    };
+    let goes_on = whole.clone().event(9_000, extended);
+    assert_eq!(about(&goes_on), "the journal ends before the run does");
+    let analysis = goes_on.clone().event(9_500, EventKind::RunEnded).analysis();
+    assert_eq!(analysis.incomplete, None);
+    assert_eq!(analysis.extensions.len(), 1);
+    assert_eq!(
+        about(&goes_on.event(9_100, EventKind::RunInterrupted)),
+        "the run was interrupted"
+    );
     assert!(
         about(&Story {
             torn: true,

@@ -10,6 +10,7 @@ fn verdict() -> Verdict {
         outcome: verdict::Outcome::Pass,
         reasons: vec!["because".to_owned()],
         checks: Vec::new(),
+        baseline: None,
     }
 }
 

@@ -3,9 +3,8 @@
 //! by resampling whole trials of both arms.
 
 use super::Allowance;
-use super::figure::{
-    Figure, Missing, RATE_NEEDS, pooled, pooled_difference, shrinkage, undecided, whole_trials,
-};
+use super::contrast::{self, Sizes, found, unmet};
+use super::figure::{Figure, Missing, RATE_NEEDS, pooled, shrinkage, undecided, whole_trials};
 use super::judge::{Base, Judged, filled, no_samples, samples, shares, show, undecided_sessions};
 use super::metric::{Count, Metric, Share, Unit};
 use super::tally::Tally;
@@ -43,14 +42,6 @@ pub(super) fn judge(
     }
 }
 
-fn unmet(shares: &[Share]) -> Vec<Share> {
-    let unmet = |share: &Share| Share {
-        part: share.whole.saturating_sub(share.part),
-        whole: share.whole,
-    };
-    shares.iter().map(unmet).collect()
-}
-
 /// How an arm is compared with its baseline.
 #[derive(Clone, Copy)]
 struct Compared {
@@ -60,13 +51,6 @@ struct Compared {
     stored: bool,
     /// What is compared is what lacks to a whole; people are shown what there is.
     mirrored: bool,
-}
-
-/// How many trials of each arm there are.
-#[derive(Clone, Copy)]
-struct Sizes {
-    new: usize,
-    base: usize,
 }
 
 impl Compared {
@@ -82,46 +66,15 @@ impl Compared {
             new: new.len(),
             base: base.len(),
         };
-        // A trial without the figure may have had any: what was least here and most there bounds the shift
-        // from below.
-        let (least, most) = (
-            (filled(new, 0.0), filled(base, f64::INFINITY)),
-            (filled(new, f64::INFINITY), filled(base, 0.0)),
-        );
-        let (Some(lower), Some(upper)) = (
-            statistics::hodges_lehmann(&least.0, &least.1),
-            statistics::hodges_lehmann(&most.0, &most.1),
-        ) else {
+        let Some(figure) = contrast::of_samples(new, base) else {
             return Judged::Unknown(self.too_few_for_a_shift(sizes));
-        };
-        let figure = Figure {
-            value: upper.estimate.or(lower.estimate).unwrap_or(f64::NAN),
-            low: lower.low,
-            high: upper.high,
         };
         let medians = [new, base].map(|samples| {
             let median = statistics::median(&filled(samples, f64::INFINITY));
             median.map_or_else(String::new, |median| self.unit.show(median))
         });
-        // To hold it must keep within the smaller allowance there may be, to be broken exceed the larger.
-        let allowed = (
-            self.allowed(&most.1, 0.0),
-            self.allowed(&least.1, f64::INFINITY),
-        );
+        let allowed = self.allowance.of_samples(base);
         self.judge_difference(figure, allowed, &medians, sizes)
-    }
-
-    /// How much larger a figure may be than that of these trials of the baseline, of which one beyond the
-    /// horizon counts as `open`: it has no share that could be said.
-    fn allowed(self, base: &[f64], open: f64) -> f64 {
-        let Allowance { relative, absolute } = self.allowance;
-        let median = statistics::median(base).unwrap_or(0.0);
-        let share = match (relative > 0.0, median.is_finite()) {
-            (false, _) => 0.0,
-            (true, true) => relative * median,
-            (true, false) => open,
-        };
-        share.max(absolute)
     }
 
     fn judge_shares(self, new: &[Share], base: &[Share]) -> Judged {
@@ -138,20 +91,9 @@ impl Compared {
         if let Some(few) = self.too_few_for_a_rate(sizes) {
             return Judged::Unknown(few);
         }
+        let figure = contrast::of_shares(new, base);
         let [of_new, of_base] =
             [new, base].map(|shares| pooled(&shares.iter().collect::<Vec<_>>()));
-        let figure = match pooled_difference(new, base) {
-            Some(interval) => Figure {
-                value: of_new - of_base,
-                low: interval.low.min(of_new - of_base),
-                high: interval.high.max(of_new - of_base),
-            },
-            None => Figure {
-                value: of_new - of_base,
-                low: f64::NEG_INFINITY,
-                high: f64::INFINITY,
-            },
-        };
         let shown = [of_new, of_base]
             .map(|share| Unit::Share.show(if self.mirrored { 1.0 - share } else { share }));
         let allowed = self.allowance.absolute;
@@ -187,37 +129,13 @@ impl Compared {
     }
 
     fn judge_count_shares(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> Judged {
-        let shares = |arm: &ArmAnalysis, part: fn(Tally) -> u64| -> Vec<Share> {
-            arm.faulted()
-                .map(|trial| count.of(trial))
-                .filter(|tally| tally.out_of > 0)
-                .map(|tally| Share {
-                    part: part(tally),
-                    whole: tally.out_of,
-                })
-                .collect()
-        };
-        // What is undecided counts for the arm where it makes the end of the interval.
-        let found = |arm| shares(arm, |tally| tally.found);
-        let most = |arm| shares(arm, |tally| tally.most);
-        let sizes = Sizes {
-            new: found(arm).len(),
-            base: found(base).len(),
-        };
+        let sizes = contrast::sizes_of_count(count, arm, base);
         if let Some(few) = self.too_few_for_a_rate(sizes) {
             return Judged::Unknown(few);
         }
-        let (lower, upper) = (
-            pooled_difference(&found(arm), &most(base)),
-            pooled_difference(&most(arm), &found(base)),
-        );
+        let figure = contrast::of_count(count, arm, base);
         let [of_new, of_base] =
-            [arm, base].map(|arm| pooled(&found(arm).iter().collect::<Vec<_>>()));
-        let figure = Figure {
-            value: of_new - of_base,
-            low: lower.map_or(f64::NEG_INFINITY, |interval| interval.low),
-            high: upper.map_or(f64::INFINITY, |interval| interval.high),
-        };
+            [arm, base].map(|arm| pooled(&found(count, arm).iter().collect::<Vec<_>>()));
         let shown = [of_new, of_base].map(|share| Unit::Share.show(share));
         let allowed = self.allowance.absolute;
         Self {

@@ -19,10 +19,10 @@ const MOST_ESTIMATED: f64 = 10_000.0;
 
 /// A figure, and where the truth may lie; an end is infinite where it lies beyond the horizon.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Figure {
-    pub(super) value: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub(in crate::verdict) struct Figure {
+    pub(in crate::verdict) value: f64,
+    pub(in crate::verdict) low: f64,
+    pub(in crate::verdict) high: f64,
 }
 
 /// What keeps a gate from being judged.

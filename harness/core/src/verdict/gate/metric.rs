@@ -131,7 +131,7 @@ impl Unit {
             Self::Count => format!("{value}"),
             Self::Share => format!("{:.3} %", value * 100.0),
             Self::Ms => format!("{value:.1} ms"),
-            Self::Seconds => format!("{value:.1} s"),
+            Self::Seconds => format!("{value:.2} s"),
         }
     }
 

@@ -39,7 +39,7 @@ fn every_metric_asks_for_its_own_figure() {
         ("time_to_ready", "98ms", "98.0 ms"),
         ("time_to_steady", "198ms", "198.0 ms"),
         ("longest_gap", "220ms", "220.0 ms"),
-        ("outage_area", "200ms", "0.2 s"),
+        ("outage_area", "200ms", "0.20 s"),
     ] {
         for stat in ["median", "p95", "max"] {
             for relation in ["==", "<=", ">="] {

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod baseline;
 mod counts;
+mod difference;
 mod evidence;
+mod extension;
 mod figures;
 mod random;
 mod told;

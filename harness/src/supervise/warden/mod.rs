@@ -3,6 +3,11 @@
 //! It holds the reading end of a pipe whose writing end only the harness has. The kernel closes that end
 //! with the harness, after SIGKILL too; the warden then kills every process of the run, removes the
 //! trials' data folders, and ends. Over the same pipe it is told what is started (see `roster.rs`).
+//!
+//! There are two, which know a run's processes by the same signs. The program's warden is the program again: it
+//! kills through a descriptor, so that a recycled process id is never hit. A harness that lives in somebody
+//! else's program, such as a test, has no program to start that is sure to be there; for it a shell does the same
+//! (`warden.sh`), with an instant between the look and the kill.
 
 use std::fs;
 use std::io::{self, BufRead};
@@ -14,6 +19,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::tag::{INCARNATION_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+
+/// The warden of a harness in somebody else's program.
+const SCRIPT: &str = include_str!("warden.sh");
+/// What every POSIX system has.
+const SHELL: &str = "/bin/sh";
 
 /// How long the warden may take to end when it is no longer needed.
 const DISMISSED_WITHIN: Duration = Duration::from_secs(20);
@@ -48,9 +58,24 @@ impl Warden {
     /// # Errors
     /// When it cannot be started.
     pub fn start_as(program: &Path, tag: &RunTag, scratch: &Path) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["warden", "--tag", tag.as_str(), "--scratch"]);
+        Self::spawn(command, tag, scratch)
+    }
+
+    /// The same with a shell, from within any program.
+    ///
+    /// # Errors
+    /// When there is no `/bin/sh`.
+    pub fn start_in_shell(tag: &RunTag, scratch: &Path) -> io::Result<Self> {
+        let mut command = Command::new(SHELL);
+        command.args(["-c", SCRIPT, "comeback-warden", tag.as_str()]);
+        Self::spawn(command, tag, scratch)
+    }
+
+    fn spawn(mut command: Command, tag: &RunTag, scratch: &Path) -> io::Result<Self> {
         let scratch: PathBuf = std::path::absolute(scratch)?;
-        let mut child = Command::new(program)
-            .args(["warden", "--tag", tag.as_str(), "--scratch"])
+        let mut child = command
             .arg(scratch)
             // It must not find itself, nor hold a folder.
             .env_remove(RUN_VARIABLE)

@@ -1,0 +1,127 @@
+//! `comeback diff`: two stored runs against each other.
+
+use std::path::PathBuf;
+
+use comeback_core::difference::Difference;
+use comeback_core::verdict::{self, Gate, Outcome};
+use comeback_reports::format::printable;
+use comeback_reports::{
+    DIFFERENCE_LEGEND, Table, difference_heads, difference_markdown, difference_reasons,
+    difference_table, difference_title,
+};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, LineStyle};
+
+use super::baseline::Stored;
+use super::color::{self, ColorChoice};
+use super::options::parse_gate;
+use super::report::new_table;
+use super::{CliError, print};
+
+/// Compare two stored runs.
+///
+/// For each arm and metric: both figures, the difference with its interval, the size of the effect, and the
+/// smallest difference that so few trials would have shown. Times and rates are compared only where both runs
+/// are of the same machine and the same load, windows and fault. Exits 0 when nothing became worse than
+/// allowed, 1 when something did, 3 when that cannot be told. Allowed are +20 % or +100 ms, whichever is
+/// more, one percentage point of a rate, and nothing of a loss.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback diff main-run comeback-runs/latest\n  \
+comeback diff main-run new-run --gate 'time_to_ready.median <= baseline + 50% + 200ms'\n  \
+comeback diff main-run new-run --markdown >> $GITHUB_STEP_SUMMARY"
+)]
+pub(super) struct Args {
+    /// Folder of the earlier run
+    #[arg(value_name = "BASE")]
+    base: PathBuf,
+    /// Folder of the run compared with it
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// How much worse a metric may be, instead of the usual: 'METRIC <= baseline + …'; also adds a metric
+    #[arg(long = "gate", value_name = "GATE", value_parser = parse_relative)]
+    gates: Vec<Gate>,
+    /// Print the document instead of the table; `comeback schema difference` has its shape
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print Markdown instead of the table
+    #[arg(long)]
+    markdown: bool,
+    /// When to color; NO_COLOR and CLICOLOR_FORCE are honored
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    color: ColorChoice,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let base = Stored::read("BASE", &args.base)?;
+    let new = Stored::read("NEW", &args.new)?;
+    if base.is_of(&new.journal().header) {
+        return Err(CliError::Usage(format!(
+            "{} and {} are the same run: a run does not differ from itself",
+            args.base.display(),
+            args.new.display()
+        )));
+    }
+    let difference = verdict::compare(base.analysis(), new.analysis(), &args.gates);
+    if args.json {
+        print(&serde_json::to_string_pretty(&difference)?);
+    } else if args.markdown {
+        print(difference_markdown(&difference).trim_end());
+    } else {
+        show(&difference, args.color);
+    }
+    Ok(difference.verdict)
+}
+
+fn show(difference: &Difference, color: ColorChoice) {
+    for head in difference_heads(difference) {
+        print(&head);
+    }
+    for arm in &difference.arms {
+        print(&format!("\n{}", difference_title(arm)));
+        print(&table(&difference_table(arm)));
+    }
+    if !difference.arms.is_empty() {
+        print(&format!("{}\n", DIFFERENCE_LEGEND.join("\n")));
+    }
+    for note in &difference.notes {
+        print(&printable(note));
+    }
+    let outcome = color::outcome(difference.verdict, color.wants_color());
+    let meaning = match difference.verdict {
+        Outcome::Pass => " (nothing is worse than allowed)",
+        Outcome::Fail | Outcome::Inconclusive => "",
+    };
+    print(&format!("verdict: {outcome}{meaning}"));
+    for reason in difference_reasons(difference) {
+        print(&format!("  {reason}"));
+    }
+}
+
+/// Figures stand at the right of their columns; so many short rows need no lines between them.
+fn table(difference: &Table) -> String {
+    let mut table = new_table(difference);
+    table.load_style(
+        UTF8_HORIZONTAL_ONLY
+            .header_separator(LineStyle::none().fill('─').junction('─'))
+            .row_separator(LineStyle::none()),
+    );
+    let columns = difference.headers.len();
+    for column in 1..columns - 1 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.to_string()
+}
+
+fn parse_relative(text: &str) -> Result<Gate, String> {
+    let gate = parse_gate(text)?;
+    if gate.needs_baseline() {
+        return Ok(gate);
+    }
+    Err(format!(
+        "'{text}' does not compare: write such as 'time_to_ready.median <= baseline + 20% + 100ms'; \
+         a bound is judged by the run itself (comeback run --gate)"
+    ))
+}

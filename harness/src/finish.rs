@@ -1,0 +1,127 @@
+//! Where every run ends: what is stored in its folder is read back, judged, and drawn. Called by the cli and the
+//! library; prints nothing.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use comeback_core::analysis::{self, Analysis};
+use comeback_core::journal::Journal;
+use comeback_core::summary::Summary;
+use comeback_core::verdict::{self, Verdict};
+
+use crate::record::{self, ReadError};
+
+/// A run, judged.
+#[derive(Debug)]
+pub struct Judged {
+    /// Its figures.
+    pub analysis: Analysis,
+    /// What they mean.
+    pub verdict: Verdict,
+    /// The document for other programs.
+    pub summary: Summary,
+}
+
+/// Where a run keeps its baseline, within its own folder: its journal and operations, nothing else of it.
+pub const KEPT: &str = "baseline";
+
+/// The baseline that a run keeps, if it has one.
+pub fn kept(run: &Path) -> Option<PathBuf> {
+    let folder = run.join(KEPT);
+    folder.is_dir().then_some(folder)
+}
+
+/// Analyses and judges the run of a folder, by the baseline that the folder keeps.
+///
+/// # Errors
+/// When that baseline cannot be read.
+pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), ReadError> {
+    let stored = match kept(folder) {
+        None => None,
+        Some(folder) => Some(analysis::analyze(&record::read(&folder)?)),
+    };
+    let analysis = analysis::analyze(journal);
+    let verdict = verdict::judge(&analysis, &journal.header.plan.gates, stored.as_ref());
+    Ok((analysis, verdict))
+}
+
+/// Judges a run that is still going on by what its folder holds.
+///
+/// # Errors
+/// When it, or the baseline it keeps, cannot be read.
+pub fn judge_so_far(folder: &Path) -> Result<Verdict, Box<dyn std::error::Error + Send + Sync>> {
+    let (_, verdict) = judge(&record::read(folder)?, folder)?;
+    Ok(verdict)
+}
+
+/// Analyses, judges, and writes every document and chart into the run's folder.
+///
+/// # Errors
+/// When the baseline it keeps cannot be read, or something cannot be drawn or written.
+pub fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, FinishError> {
+    let (analysis, verdict) = judge(journal, folder).map_err(FinishError::Baseline)?;
+    let summary = analysis::summarize(&analysis, &verdict);
+    let artifacts = comeback_reports::render(&analysis, &verdict, &summary)
+        .map_err(|cause| FinishError::Draw(Box::new(cause)))?;
+    for artifact in artifacts {
+        write_artifact(&folder.join(&artifact.path), &artifact.bytes)?;
+    }
+    Ok(Judged {
+        analysis,
+        verdict,
+        summary,
+    })
+}
+
+/// Writes a document, and the folders above it where they are missing.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_artifact(path: &Path, bytes: &[u8]) -> Result<(), FinishError> {
+    let written = path
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(path, bytes));
+    written.map_err(|cause| FinishError::Write {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// A document that could not be drawn or written.
+#[derive(Debug)]
+pub enum FinishError {
+    /// What it is compared with could not be read.
+    Baseline(ReadError),
+    /// It could not be drawn.
+    Draw(Box<dyn std::error::Error + Send + Sync>),
+    /// It could not be written.
+    Write {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+impl fmt::Display for FinishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // It says by itself which file.
+            Self::Baseline(error) => write!(f, "{error}"),
+            Self::Draw(_) => f.write_str("failed to draw the report"),
+            Self::Write { path, .. } => write!(f, "failed to write {}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for FinishError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Baseline(error) => error.source(),
+            Self::Draw(cause) => Some(cause.as_ref()),
+            Self::Write { cause, .. } => Some(cause),
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! The library: an experiment as a value, for tests. It fills in the same [`Document`] as a file and the flags do, and
+//! goes the same way to its verdict as `comeback run`; it prints nothing and leaves the process as it is.
+//!
+//! Called by users' tests only; imports engine, experiment, finish, record, and of supervise where the program is.
+
+mod error;
+mod place;
+mod report;
+mod resolve;
+mod run;
+mod step;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use comeback_core::plan::{Protocol, Signal, Writes};
+use comeback_core::units::Span;
+use tokio::sync::oneshot;
+
+pub use error::Error;
+pub use report::Report;
+pub use step::Step;
+
+use crate::engine::interrupt::Interrupt;
+use crate::experiment::document::{
+    ExpectPart, FaultPart, IdentityPart, ReadyPart, RestartPart, SessionPart, StepPart, Text, Words,
+};
+use crate::experiment::{Document, File, Origin};
+
+/// A server, its users, what is done to it, and what is demanded. See the [crate's page](crate) for an example.
+///
+/// It is made of a command ([`Experiment::command`]) or of an experiment file ([`Experiment::from_file`],
+/// [`Experiment::from_toml`]); every other method changes one thing about it. What cannot be said with a method, a file
+/// can say. What is not said at all has the defaults of `comeback run`.
+///
+/// A value that cannot be carried out is no panic: [`Experiment::run`] names everything that is wrong, and starts
+/// nothing.
+#[derive(Clone, Debug)]
+#[must_use = "an experiment does nothing until it is run"]
+pub struct Experiment {
+    document: Document,
+    origin: Origin,
+    /// Where the document comes from, if from a file, as long as its command stands.
+    file: Option<File>,
+    gates: Vec<String>,
+    /// What is wrong with values that never came into the document.
+    problems: Vec<String>,
+    out: Option<PathBuf>,
+    takes_turns: bool,
+}
+
+/// Where it comes from.
+impl Experiment {
+    /// A server to start: program and arguments, without a shell. `{port}` (where it shall listen on 127.0.0.1),
+    /// `{data}` (a folder of its own that outlives the kill) and `{comeback}` (the program of this name, for its
+    /// reference servers) are filled in. In a test of a package, `env!("CARGO_BIN_EXE_name")` is its program.
+    pub fn command<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Self {
+        let words: Vec<String> = words.into_iter().map(Into::into).collect();
+        let program = Path::new(words.first().map_or("", String::as_str));
+        let name = program.file_stem().unwrap_or_default().to_string_lossy();
+        let origin = Origin {
+            name: name.trim_matches(['{', '}']).to_owned(),
+            here: None,
+        };
+        Self::new(Document::default(), origin).with_command(words)
+    }
+
+    /// An experiment file, as `comeback run` reads it. A relative path starts where the test does: Cargo starts tests
+    /// in their package's folder.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no experiment: with line and column.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
+        let file = File::parse(path, text).map_err(resolve::refuse)?;
+        Ok(Self::new(file.document.clone(), file.origin()).read_from(file))
+    }
+
+    /// The text of an experiment file. There is no folder that `{here}` could stand for.
+    ///
+    /// # Errors
+    /// When it is no experiment: with line and column.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        let file = File::parse(Path::new("experiment"), text.to_owned());
+        let file = file.map_err(resolve::refuse)?;
+        let origin = Origin {
+            here: None,
+            ..file.origin()
+        };
+        Ok(Self::new(file.document.clone(), origin).read_from(file))
+    }
+
+    fn new(document: Document, origin: Origin) -> Self {
+        Self {
+            document,
+            origin,
+            file: None,
+            gates: Vec::new(),
+            problems: Vec::new(),
+            out: None,
+            takes_turns: true,
+        }
+    }
+
+    fn read_from(self, file: File) -> Self {
+        Self {
+            file: Some(file),
+            ..self
+        }
+    }
+}
+
+/// The server.
+impl Experiment {
+    /// Starts this, in place of the file's command.
+    pub fn with_command<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        let words = words.into_iter().map(Into::into).collect();
+        self.document.target.command = Some(Words(words));
+        self.file = None;
+        self
+    }
+
+    /// Sets an environment variable for the server; placeholders are filled in as in its command.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let environment = &mut self.document.target.environment;
+        environment.insert(name.into(), Text(value.into()));
+        self
+    }
+
+    /// What the server speaks; HTTP/1.1 when nothing is said.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.document.target.protocol = Some(protocol);
+        self
+    }
+
+    /// The Unix socket it listens on, such as `{data}/app.sock`, instead of 127.0.0.1 and `{port}`.
+    pub fn socket(mut self, path: impl Into<String>) -> Self {
+        self.document.target.socket = Some(path.into());
+        self
+    }
+
+    /// It is up when a `GET` of this path is answered with a 2xx.
+    pub fn ready_http(self, path: impl Into<String>) -> Self {
+        self.ready(ReadyPart {
+            http: Some(path.into()),
+            ..ReadyPart::default()
+        })
+    }
+
+    /// It is up when a line of its output holds this text.
+    pub fn ready_log(self, text: impl Into<String>) -> Self {
+        self.ready(ReadyPart {
+            log: Some(text.into()),
+            ..ReadyPart::default()
+        })
+    }
+
+    /// It is up when it takes a connection.
+    pub fn ready_tcp(self) -> Self {
+        self.ready(ReadyPart {
+            tcp: Some(true),
+            ..ReadyPart::default()
+        })
+    }
+
+    fn ready(mut self, ready: ReadyPart) -> Self {
+        let within = self.document.target.ready.take().and_then(|it| it.within);
+        self.document.target.ready = Some(ReadyPart { within, ..ready });
+        self
+    }
+
+    /// How long its first start may take.
+    pub fn ready_within(mut self, time: Duration) -> Self {
+        let ready = self.document.target.ready.get_or_insert_default();
+        ready.within = Some(span(time));
+        self
+    }
+
+    /// The response header that changes with each start of the server. Without one the owner of the listening socket
+    /// tells the new process from the old.
+    pub fn boot_header(mut self, name: impl Into<String>) -> Self {
+        self.document.target.boot_header = Some(name.into());
+        self
+    }
+
+    /// The pause between its confirmed exit and its restart.
+    pub fn restart_after(mut self, pause: Duration) -> Self {
+        self.document.target.restart = Some(RestartPart {
+            after: Some(span(pause)),
+        });
+        self
+    }
+}
+
+/// The users.
+impl Experiment {
+    /// The one request of users without sessions; `GET /` when there is neither this nor a session.
+    pub fn operation(mut self, request: impl Into<Step>) -> Self {
+        self.document.operation = Some(self.take("operation", request.into()));
+        self
+    }
+
+    /// Begins a session. A session has [`login`](Self::login), [`act`](Self::act), [`check`](Self::check) and
+    /// [`value`](Self::value).
+    pub fn login(mut self, request: impl Into<Step>) -> Self {
+        self.session().login = self.take("login", request.into());
+        self
+    }
+
+    /// Changes a session's state: adds one to a counter, unless [`writes`](Self::writes) says otherwise.
+    pub fn act(mut self, request: impl Into<Step>) -> Self {
+        self.session().act = self.take("act", request.into());
+        self
+    }
+
+    /// Shows a session's state, and changes nothing.
+    pub fn check(mut self, request: impl Into<Step>) -> Self {
+        self.session().check = self.take("check", request.into());
+        self
+    }
+
+    /// Ends a session.
+    pub fn logout(mut self, request: impl Into<Step>) -> Self {
+        self.session().logout = Some(self.take("logout", request.into()));
+        self
+    }
+
+    /// A further request of a session, sent by the steps that name it in [`Step::before`].
+    pub fn step(mut self, name: impl Into<String>, request: impl Into<Step>) -> Self {
+        let name = name.into();
+        let part = self.take(&name, request.into());
+        self.session().step.insert(name, part);
+        self
+    }
+
+    /// Where `check` shows the state, and `act` where it does: a JSON pointer (`/visits`), a JSONPath (`$.items[*]`),
+    /// `header:NAME`, `cookie:NAME`, `regex:PATTERN` or `body`.
+    pub fn value(mut self, place: &str) -> Self {
+        match place.parse() {
+            Ok(place) => self.session().value = Some(place),
+            Err(error) => self.problems.push(format!("value: {error}")),
+        }
+        self
+    }
+
+    /// What `act` changes: with a set or a list, each act carries its own `{{ write }}`.
+    pub fn writes(mut self, writes: Writes) -> Self {
+        self.session().writes = writes;
+        self
+    }
+
+    /// Where replies name the user, and the name expected there: `("/user", "u{{ session }}")`.
+    pub fn identity(mut self, place: &str, name: impl Into<String>) -> Self {
+        match place.parse() {
+            Ok(at) => {
+                let name = name.into();
+                self.session().identity = Some(IdentityPart { at, name });
+            }
+            Err(error) => self.problems.push(format!("identity: {error}")),
+        }
+        self
+    }
+
+    /// Text of the page for somebody who is not logged in, where it is neither a 401 nor a 403.
+    pub fn stranger(mut self, text: impl Into<String>) -> Self {
+        self.session().stranger = Some(ExpectPart {
+            body: Some(text.into()),
+            ..ExpectPart::default()
+        });
+        self
+    }
+
+    /// Live users, each with a session and a connection.
+    pub fn sessions(mut self, users: u32) -> Self {
+        self.document.load.sessions = Some(users);
+        self
+    }
+
+    /// Operations per second, all users together.
+    pub fn rate(mut self, per_second: f64) -> Self {
+        self.document.load.rate = Some(per_second);
+        self
+    }
+
+    /// How long an operation may take, and how late it may start.
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.document.load.timeout = Some(span(time));
+        self
+    }
+
+    /// The session, with blank steps where none were said yet.
+    fn session(&mut self) -> &mut SessionPart {
+        self.document.session.get_or_insert_with(|| SessionPart {
+            login: StepPart::default(),
+            act: StepPart::default(),
+            check: StepPart::default(),
+            logout: None,
+            step: Default::default(),
+            value: None,
+            writes: Writes::default(),
+            identity: None,
+            stranger: None,
+            mix: None,
+        })
+    }
+
+    fn take(&mut self, name: &str, step: Step) -> StepPart {
+        let problems = step.problems.iter();
+        let named = problems.map(|problem| format!("{name}: {problem}"));
+        self.problems.extend(named);
+        step.part
+    }
+}
+
+/// What is done, and what is demanded.
+impl Experiment {
+    /// The run's name, and its folder's; the file's or the program's when nothing is said.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.document.name = Some(name.into());
+        self
+    }
+
+    /// Trials with a fault. A count such as `lost_sessions == 0` can be judged by one; the median of a time needs six.
+    pub fn trials(mut self, trials: u32) -> Self {
+        self.document.trials = Some(trials);
+        self
+    }
+
+    /// How many trials with a fault there may be where [`trials`](Self::trials) do not suffice to judge a gate; the run
+    /// then goes on by itself.
+    pub fn extend_to(mut self, trials: u32) -> Self {
+        self.document.extend_to = Some(trials);
+        self
+    }
+
+    /// Trials without a fault, which show what is not due to one.
+    pub fn controls(mut self, trials: u32) -> Self {
+        self.document.controls = Some(trials);
+        self
+    }
+
+    /// What all randomness follows from. When nothing is said one is drawn, which [`Report::seed`] tells.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.document.seed = Some(seed);
+        self
+    }
+
+    /// The signal that is sent to the server's process group; SIGKILL when nothing is said.
+    pub fn signal(mut self, signal: Signal) -> Self {
+        let fault = self.fault();
+        (fault.kind, fault.signal) = (None, Some(signal));
+        self
+    }
+
+    /// How long the load runs undisturbed before the fault.
+    pub fn fault_at(mut self, time: Duration) -> Self {
+        self.fault().at = Some(span(time));
+        self
+    }
+
+    /// How long the load goes on after the first correct reply of the new process.
+    pub fn settle(mut self, time: Duration) -> Self {
+        self.document.windows.settle = Some(span(time));
+        self
+    }
+
+    /// How long recovery may take before it counts as none.
+    pub fn horizon(mut self, time: Duration) -> Self {
+        self.document.windows.horizon = Some(span(time));
+        self
+    }
+
+    /// Demands something, such as `lost_sessions == 0`, `time_to_ready.median < 2s` or `error_rate.after <= 0.1%`;
+    /// called again, that too. That the server comes back is always demanded.
+    pub fn gate(mut self, gate: impl Into<String>) -> Self {
+        self.gates.push(gate.into());
+        self
+    }
+
+    fn fault(&mut self) -> &mut FaultPart {
+        let faults = &mut self.document.fault;
+        if faults.is_empty() {
+            faults.push(FaultPart::default());
+        }
+        &mut faults[0]
+    }
+}
+
+/// How it is run.
+impl Experiment {
+    /// Puts the results into this folder, which must be new or empty, and keeps them in any case.
+    ///
+    /// When nothing is said they go to `comeback/NAME-1`, `-2`… in Cargo's target directory (in the system's folder for
+    /// temporary files where there is none), and those of a run that passed are removed with its [`Report`].
+    pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.out = Some(folder.into());
+        self
+    }
+
+    /// Whether it waits until no other experiment runs; it does when nothing is said.
+    ///
+    /// Cargo runs the tests of a package beside each other, and figures that are measured while another load uses the
+    /// same cores say little. Experiments therefore take turns, within a process and among those of a target directory.
+    /// Without that they run at once, and know their processes apart; fit for counts, not for times.
+    pub fn take_turns(mut self, does: bool) -> Self {
+        self.takes_turns = does;
+        self
+    }
+
+    /// Runs it, on a thread of its own; needs no particular runtime. When the future is dropped, the run is ended
+    /// early and cleaned up.
+    ///
+    /// # Errors
+    /// When it cannot be carried out, or the harness fails. A server that does not come back is a verdict, not an
+    /// error.
+    ///
+    /// # Panics
+    /// When the harness does.
+    pub async fn run(self) -> Result<Report, Error> {
+        let (lifeline, interrupt) = Interrupt::by_hand();
+        let (done, is_done) = oneshot::channel();
+        let thread = run::start(self, interrupt, move || {
+            // Whoever waited may have gone.
+            let _ = done.send(());
+        })?;
+        // An error is a panic, which goes on in the join.
+        let _ = is_done.await;
+        let ended = run::join(thread);
+        drop(lifeline);
+        ended
+    }
+
+    /// The same where nothing is asynchronous.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`].
+    ///
+    /// # Panics
+    /// As [`Experiment::run`].
+    pub fn run_blocking(self) -> Result<Report, Error> {
+        let (lifeline, interrupt) = Interrupt::by_hand();
+        let ended = run::join(run::start(self, interrupt, || ())?);
+        drop(lifeline);
+        ended
+    }
+}
+
+fn span(time: Duration) -> Span {
+    Span::from_us(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}

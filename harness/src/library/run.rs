@@ -1,0 +1,150 @@
+//! From an experiment to its report.
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use comeback_core::event::Event;
+use comeback_core::ids::Seed;
+use comeback_core::plan::{Plan, Target};
+use comeback_core::verdict;
+
+use super::Experiment;
+use super::error::Error;
+use super::place::{self, Turn};
+use super::report::Report;
+use crate::engine::Ended;
+use crate::engine::campaign::{self, Company, Host, Layout, TooFewFiles};
+use crate::engine::folder;
+use crate::engine::interrupt::Interrupt;
+use crate::experiment::Resolved;
+use crate::finish;
+use crate::record;
+use crate::supervise::launch::check_program;
+use crate::supervise::program;
+use crate::supervise::tag::RunTag;
+
+/// Carries an experiment out on a thread of its own: there is a runtime in it, which cannot be within another. `done`
+/// is told when it has ended.
+pub(super) fn start(
+    experiment: Experiment,
+    interrupt: Interrupt,
+    done: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<Result<Report, Error>>, Error> {
+    std::thread::Builder::new()
+        .name("comeback".to_owned())
+        .spawn(move || {
+            let ended = carry_out(experiment, interrupt);
+            done();
+            ended
+        })
+        .map_err(Error::harness)
+}
+
+/// The end of such a thread; a panic in it goes on here.
+pub(super) fn join(thread: JoinHandle<Result<Report, Error>>) -> Result<Report, Error> {
+    match thread.join() {
+        Ok(ended) => ended,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn carry_out(experiment: Experiment, interrupt: Interrupt) -> Result<Report, Error> {
+    let Resolved { plan, seed } = experiment.resolve()?;
+    check(&plan)?;
+    let seed = seed.map_or_else(campaign::draw_seed, Ok);
+    let seed = seed.map_err(Error::harness)?;
+    let root = place::root();
+    let turn = match experiment.takes_turns {
+        true => match Turn::wait(&root, &interrupt)? {
+            None => return Err(given_up()),
+            turn => turn,
+        },
+        false => None,
+    };
+    let chosen = experiment.out.as_deref();
+    let folder = create_folder(&root, chosen, &plan.name)?;
+    let judged = run_and_judge(plan, seed, &folder, interrupt);
+    drop(turn);
+    let judged = judged.map_err(|error| error.recorded_in(folder.clone()))?;
+    Ok(Report::new(judged, folder, chosen.is_some()))
+}
+
+fn run_and_judge(
+    plan: Plan,
+    seed: Seed,
+    folder: &Path,
+    interrupt: Interrupt,
+) -> Result<finish::Judged, Error> {
+    let started = jiff::Timestamp::now();
+    let layout = Layout::create(folder).map_err(Error::harness)?;
+    let header = campaign::header(plan, seed, started.to_string(), folder);
+    let company = Company {
+        host: Host::Guest,
+        listen: |_: &RunTag| Ok(interrupt),
+        follow: |_: &Event| (),
+        judge: finish::judge_so_far,
+    };
+    match campaign::run(&header, layout, company).map_err(Error::harness)? {
+        Ended::Complete => {}
+        Ended::Interrupted => return Err(given_up()),
+    }
+    let journal = record::read(folder).map_err(Error::harness)?;
+    finish::judge_and_draw(&journal, folder).map_err(Error::harness)
+}
+
+/// Nobody waits for this: whoever did, went.
+fn given_up() -> Error {
+    Error::harness("it was given up before its end")
+}
+
+/// What would fail on this machine, or in this process.
+fn check(plan: &Plan) -> Result<(), Error> {
+    let mut problems = Vec::new();
+    for arm in plan.arms.iter().filter(|arm| arm.skip.is_none()) {
+        if wants_program(&arm.target) && program::find().is_none() {
+            problems.push(format!(
+                "{}: {{comeback}} is the comeback program, and there is none in PATH: install it, or set {} to where \
+                 it is",
+                arm.name,
+                program::PROGRAM_VARIABLE
+            ));
+        } else if let Err(error) = check_program(&arm.target) {
+            problems.push(format!("{}: {error}", arm.name));
+        }
+    }
+    if let Some(arm) = verdict::arm_without_baseline(plan) {
+        problems.push(format!(
+            "gate: one compares '{arm}' with a baseline, and there is none: make both arms of an experiment file"
+        ));
+    }
+    let files = campaign::check_files(plan).map_err(Error::harness)?;
+    if let Err(TooFewFiles { needed, limit }) = files {
+        problems.push(format!(
+            "sessions: {} need {needed} open files, and the limit of this process is {limit}: use fewer, or raise \
+             the limit with `ulimit -n`",
+            plan.load.clients
+        ));
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Usage(problems))
+    }
+}
+
+fn wants_program(target: &Target) -> bool {
+    let mut texts = target.command.iter().chain(target.environment.values());
+    texts.any(|text| text.contains("{comeback}"))
+}
+
+fn create_folder(root: &Path, chosen: Option<&Path>, name: &str) -> Result<PathBuf, Error> {
+    match chosen {
+        Some(folder) => match folder::claim(folder) {
+            Ok(()) => std::path::absolute(folder).map_err(Error::harness),
+            Err(error) => Err(Error::usage(format!("out: {error}"))),
+        },
+        None => {
+            folder::create_next(root, |number| format!("{name}-{number}")).map_err(Error::harness)
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! Gates over whole runs: trials added where they need them, and an earlier run, stored or measured again.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/stored.rs"]
+mod stored;
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use comeback_core::verdict::Outcome;
+use serde_json::Value;
+use stored::{base, compare, edit, header, word};
+use support::{PROGRAM, Run, assert_nothing_left, command, read_events};
+
+const READY: &str = "time_to_ready.median <= baseline";
+
+fn of_kind(events: &[Value], kind: &str) -> Vec<Value> {
+    let is_it = |event: &&Value| event["kind"]["type"] == kind;
+    events.iter().filter(is_it).cloned().collect()
+}
+
+/// Judges a run's folder again, and sees that nothing changes.
+#[track_caller]
+fn assert_report_agrees(run: &Run) {
+    let before = fs::read(run.out().join("summary.json")).unwrap();
+    let again = command(run.folder.path(), &["report", "out"])
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(run.code()), "{}", run.printed());
+    assert_eq!(fs::read(run.out().join("summary.json")).unwrap(), before);
+}
+
+// Trials added where gates need them.
+
+#[test]
+fn a_run_goes_on_until_its_gates_can_be_judged_and_no_further() {
+    let gate = "time_to_ready.median < 5s";
+    let run = compare(
+        "token",
+        &["--trials", "2", "--extend-to", "20", "--gate", gate],
+    );
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    let extended = of_kind(&run.events(), "run_extended");
+    assert_eq!(extended.len(), 1);
+    // A median has an interval from six trials on.
+    let declared = header(&run.out())["schedule"].clone();
+    assert_eq!(declared["trials"].as_array().unwrap().len(), 3);
+    let further = declared["further"].as_array().unwrap();
+    assert_eq!(further.len(), 18);
+    let ran: Vec<&Value> = further[..4].iter().map(|trial| &trial["id"]).collect();
+    let said = extended[0]["kind"]["trials"].as_array().unwrap();
+    assert_eq!(said.iter().collect::<Vec<_>>(), ran);
+    assert_eq!(of_kind(&run.events(), "trial_ended").len(), 7);
+    let reason = extended[0]["kind"]["reasons"][0].as_str().unwrap();
+    assert!(
+        reason.contains("a median's interval needs 6 trials, there are 2"),
+        "{reason}"
+    );
+    let summary = run.summary();
+    assert_eq!(summary.arms[0].trials, 6);
+    assert_eq!(summary.extensions[0].trials, 4);
+    assert!(
+        run.printed().contains("extended by 4 trials, since"),
+        "{}",
+        run.printed()
+    );
+    let progress = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    assert!(
+        progress.contains("extended by 4 trials, as declared"),
+        "{progress}"
+    );
+    assert!(progress.contains("trial 7/7"), "{progress}");
+    let page = fs::read_to_string(run.out().join("report.md")).unwrap();
+    assert!(page.contains("extended by 4 trials"));
+    assert_report_agrees(&run);
+}
+
+#[test]
+fn a_run_that_may_not_go_on_far_enough_says_how_many_trials_it_lacks() {
+    let run = compare(
+        "token",
+        &[
+            "--trials",
+            "1",
+            "--extend-to",
+            "2",
+            "--gate",
+            "time_to_ready.median < 5s",
+            "--gate",
+            "lost_sessions == 0",
+        ],
+    );
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    assert_eq!(of_kind(&run.events(), "trial_ended").len(), 3);
+    let reasons = run.summary().reasons.join("\n");
+    assert!(
+        reasons.contains("a median's interval needs 6 trials, there are 2"),
+        "{reasons}"
+    );
+    let more: Vec<_> = run
+        .summary()
+        .gates
+        .iter()
+        .map(|gate| gate.more_trials)
+        .collect();
+    assert_eq!(more, [Some(4), None]);
+    assert_report_agrees(&run);
+}
+
+#[test]
+fn a_gate_that_is_broken_is_not_extended() {
+    let gates = [
+        "--gate",
+        "lost_sessions == 0",
+        "--gate",
+        "time_to_ready.median < 5s",
+    ];
+    let run = compare(
+        "memory",
+        &[&["--trials", "1", "--extend-to", "9"], &gates[..]].concat(),
+    );
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    assert!(of_kind(&run.events(), "run_extended").is_empty());
+    assert!(run.summary().extensions.is_empty());
+}
+
+/// Waits for a line of the journal, while the run goes on.
+fn wait_for(journal: &Path, child: &mut Child, is_there: impl Fn(&str) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !fs::read_to_string(journal).is_ok_and(|text| is_there(&text)) {
+        assert!(Instant::now() < deadline, "it takes too long");
+        assert!(child.try_wait().unwrap().is_none(), "it ended before");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_interrupted_extension_keeps_what_was_measured_and_is_inconclusive() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = [
+        "compare",
+        "token",
+        "--quick",
+        "--sessions",
+        "10",
+        "--rate",
+        "300",
+        "--trials",
+        "1",
+        "--extend-to",
+        "30",
+        "--gate",
+        "time_to_ready.median < 5s",
+        "--out",
+        "out",
+    ];
+    let mut child = command(folder.path(), &words).spawn().unwrap();
+    let out = folder.path().join("out");
+    wait_for(&out.join("journal.jsonl"), &mut child, |text| {
+        let after = text.split_once("run_extended").map(|(_, after)| after);
+        after.is_some_and(|after| after.contains("trial_ended"))
+    });
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_nothing_left(folder.path());
+    assert_eq!(of_kind(&read_events(&out), "run_interrupted").len(), 1);
+    let again = command(folder.path(), &["report", "out", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(3));
+    let summary: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(summary["reasons"][0], "the run was interrupted");
+    assert_eq!(summary["extensions"].as_array().unwrap().len(), 1);
+    assert!(summary["arms"][0]["trials"].as_u64().unwrap() >= 2);
+}
+
+// An earlier run.
+
+#[test]
+fn a_slower_start_fails_against_a_stored_run_and_so_it_does_when_that_is_gone() {
+    let base = base();
+    let run = compare(
+        "late-listener",
+        &["--trials", "4", "--baseline", word(&base), "--gate", READY],
+    );
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    let summary = run.summary();
+    let reason = &summary.reasons[0];
+    assert!(
+        reason.starts_with("late-listener: time_to_ready.median <= baseline is broken: "),
+        "{reason}"
+    );
+    assert!(
+        reason.contains("in the baseline, a difference of +") && reason.contains("allowed"),
+        "{reason}"
+    );
+    assert_eq!(summary.baseline.as_ref().map(|base| base.seed), Some(5));
+    assert!(
+        run.printed().contains("compared with 'compare' of"),
+        "{}",
+        run.printed()
+    );
+    base.close().unwrap();
+    assert_report_agrees(&run);
+    fs::remove_dir_all(run.out().join("baseline")).unwrap();
+    let without = command(run.folder.path(), &["report", "out"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        without.status.code(),
+        Some(3),
+        "without it nothing is known"
+    );
+}
+
+#[test]
+fn an_unchanged_server_does_not_fail_against_a_stored_run() {
+    let base = base();
+    let run = compare(
+        "token",
+        &[
+            "--trials",
+            "4",
+            "--quiet",
+            "--baseline",
+            word(&base),
+            "--gate",
+            READY,
+            "--gate",
+            "lost_sessions <= baseline",
+        ],
+    );
+    assert_eq!(run.code(), 0, "{}", run.printed());
+}
+
+#[test]
+fn a_run_of_another_machine_is_told_beforehand_and_judges_nothing() {
+    let other = base();
+    edit(other.path(), |header| {
+        header["machine"]["processor"] = "Another".into();
+    });
+    let run = compare(
+        "token",
+        &["--trials", "1", "--baseline", word(&other), "--gate", READY],
+    );
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    let reasons = run.summary().reasons.join("\n");
+    assert!(
+        reasons.contains("another machine: processor 'Another' then")
+            && reasons.contains("--remeasure"),
+        "{reasons}"
+    );
+    let warned = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    let (before, _) = warned.split_once("trial 1/").unwrap();
+    assert!(before.contains("will be inconclusive"), "{warned}");
+    // The same journal, judged by a baseline of this machine.
+    let base = base();
+    let words = ["report", "out", "--baseline", word(&base)];
+    let again = command(run.folder.path(), &words).output().unwrap();
+    let said = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert_eq!(again.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("a shift's interval cannot be had from 1 trials against 4"),
+        "{said}"
+    );
+    assert_eq!(run.summary().verdict, Outcome::Inconclusive);
+}
+
+// Its servers measured again.
+
+#[test]
+fn servers_measured_again_beside_the_new_one_tell_a_slower_start_on_any_machine() {
+    let other = base();
+    edit(other.path(), |header| {
+        header["machine"]["cores"] = 1_000.into();
+    });
+    let run = compare(
+        "late-listener",
+        &[
+            "--trials",
+            "4",
+            "--quiet",
+            "--baseline",
+            word(&other),
+            "--remeasure",
+            "--gate",
+            READY,
+        ],
+    );
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    let summary = run.summary();
+    let names: Vec<&str> = summary.arms.iter().map(|arm| arm.name.as_str()).collect();
+    assert_eq!(names, ["late-listener", "token (baseline)"]);
+    assert_eq!(summary.gates.len(), 1, "the baseline is not asked itself");
+    // Interleaved: neither arm runs as a block.
+    let started = of_kind(&run.events(), "trial_started");
+    let arms: Vec<u64> = started
+        .iter()
+        .map(|event| event["kind"]["arm"].as_u64().unwrap())
+        .collect();
+    assert!(arms.chunks(2).all(|round| round[0] != round[1]), "{arms:?}");
+    assert_report_agrees(&run);
+}
+
+/// The program under another name, on the file system where a link to it can be.
+fn program_of_its_own() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir_in(Path::new(PROGRAM).parent().unwrap()).unwrap();
+    let program = folder.path().join("earlier");
+    fs::hard_link(PROGRAM, &program).unwrap();
+    (folder, program)
+}
+
+#[test]
+fn an_unchanged_server_does_not_fail_beside_itself_measured_again() {
+    let (_folder, program) = program_of_its_own();
+    let base = base();
+    edit(base.path(), |header| {
+        header["plan"]["arms"][0]["target"]["command"][0] = program.to_str().unwrap().into();
+    });
+    let run = compare(
+        "token",
+        &[
+            "--trials",
+            "4",
+            "--quiet",
+            "--baseline",
+            word(&base),
+            "--remeasure",
+            "--gate",
+            READY,
+            "--gate",
+            "lost_writes <= baseline",
+        ],
+    );
+    assert_eq!(run.code(), 0, "{}", run.printed());
+}
+
+// Wrong from the start.
+
+#[test]
+fn what_cannot_be_compared_ends_with_2_before_anything_starts() {
+    let base = base();
+    let gone = stored::copy(base.path());
+    edit(gone.path(), |header| {
+        header["plan"]["arms"][0]["target"]["command"][0] = "./no-such-server".into();
+    });
+    let torn = stored::copy(base.path());
+    fs::write(torn.path().join("operations.csv"), "not,rows\n").unwrap();
+    let (base, gone, torn) = (word(&base), word(&gone), word(&torn));
+    let cases: &[(&[&str], &[&str])] = &[
+        (
+            &["--gate", READY],
+            &["'token'", "--baseline", "--remeasure", "another arm"],
+        ),
+        (
+            &["--gate", READY, "--baseline", "/nowhere"],
+            &["--baseline: /nowhere is not a run folder", "journal.jsonl"],
+        ),
+        (
+            &["--gate", READY, "--baseline", torn],
+            &["--baseline", "operations line 1"],
+        ),
+        (
+            &["--baseline", base],
+            &[
+                "no gate compares with it",
+                "time_to_ready.median <= baseline",
+                "diff",
+            ],
+        ),
+        (&["--gate", READY, "--remeasure"], &["--baseline <RUN>"]),
+        (
+            &["--gate", READY, "--baseline", base, "--remeasure"],
+            &["compare a server with itself"],
+        ),
+        (
+            &["--gate", READY, "--baseline", gone, "--remeasure"],
+            &[
+                "'token (baseline)' cannot be started again",
+                "./no-such-server was not found",
+            ],
+        ),
+        (
+            &[
+                "--trials",
+                "5",
+                "--extend-to",
+                "4",
+                "--gate",
+                "lost_sessions == 0",
+            ],
+            &["extend-to", "at least the number of trials"],
+        ),
+        (&["--extend-to", "40"], &["--extend-to", "--gate"]),
+        (
+            &["--extend-to", "40000000", "--gate", "lost_sessions == 0"],
+            &["at most 100000"],
+        ),
+    ];
+    for (flags, told) in cases {
+        let run = compare("token", flags);
+        let said = run.printed();
+        assert_eq!(run.code(), 2, "{flags:?}: {said}");
+        for part in *told {
+            assert!(
+                said.contains(part),
+                "{flags:?} should tell '{part}': {said}"
+            );
+        }
+        assert!(!run.out().exists(), "{flags:?} left a folder");
+    }
+}

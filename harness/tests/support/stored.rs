@@ -1,0 +1,68 @@
+//! Runs to compare others with: measured once for a whole test file, copied and spoilt as a test wants.
+
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Run, run};
+
+/// A short comparison of one server, with little load: what it is compared with must have the same.
+pub(crate) fn compare(target: &str, more: &[&str]) -> Run {
+    let mut words = vec![
+        "compare",
+        target,
+        "--quick",
+        "--sessions",
+        "10",
+        "--rate",
+        "300",
+        "--out",
+        "out",
+    ];
+    words.extend(more);
+    run(&words)
+}
+
+/// A run of the `token` server with four crashes, in a folder of its own that a test may spoil or remove.
+pub(crate) fn base() -> TempDir {
+    static BASE: OnceLock<Run> = OnceLock::new();
+    let base = BASE.get_or_init(|| {
+        let run = compare("token", &["--trials", "4", "--seed", "5", "--quiet"]);
+        assert_eq!(run.code(), 0, "{}", run.printed());
+        run
+    });
+    copy(&base.out())
+}
+
+/// A copy of a run: its journal and operations.
+pub(crate) fn copy(run: &Path) -> TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for name in ["journal.jsonl", "operations.csv"] {
+        fs::copy(run.join(name), copy.path().join(name)).expect(name);
+    }
+    copy
+}
+
+/// The path of a folder as a word of a command.
+pub(crate) fn word(folder: &TempDir) -> &str {
+    folder.path().to_str().expect("UTF-8")
+}
+
+/// The header of a run's journal.
+pub(crate) fn header(run: &Path) -> Value {
+    let text = fs::read_to_string(run.join("journal.jsonl")).expect("a journal");
+    serde_json::from_str(text.lines().next().expect("a header")).expect("JSON")
+}
+
+/// Changes the header of a run's journal.
+pub(crate) fn edit(run: &Path, change: impl FnOnce(&mut Value)) {
+    let path = run.join("journal.jsonl");
+    let text = fs::read_to_string(&path).expect("a journal");
+    let (_, events) = text.split_once('\n').expect("a header");
+    let mut header = header(run);
+    change(&mut header);
+    fs::write(path, format!("{header}\n{events}")).expect("written");
+}
