@@ -43,9 +43,6 @@ fn looks(from: u32, to: u32) -> Vec<u32> {
             detail: None,
             more_trials: Some(1),
         }],
-        replicas: 1,
-        balancer: None,
-        store: None,
         baseline: None,
     };
     std::iter::successors(Some(from), |&trials| {
