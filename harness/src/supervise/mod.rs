@@ -1,7 +1,7 @@
 //! Processes: started, watched, signalled, reaped, and found again wherever they went.
 //!
 //! This room knows pids, pipes, ports and `/proc`. It speaks to a target only to see whether it is up
-//! ([`readiness`]); load, measuring and judging are other rooms. Called by the engine and the cli;
+//! ([`readiness`]); load, measuring and judging are other rooms. Called by the engine, the cli and the library;
 //! imports only the core and the run's clock.
 //!
 //! How nothing is left behind, from the cheapest means to the last:
