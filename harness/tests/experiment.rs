@@ -131,6 +131,26 @@ fn flags_and_a_command_override_the_file() {
 }
 
 #[test]
+fn more_trials_than_a_file_may_be_extended_to_are_just_more_trials() {
+    let folder = folder_with("shop.toml", &format!("extend_to = 3{SHOP}"));
+    for (flags, trials, extend_to) in [
+        (&["--trials", "5"][..], 5, 5),
+        (&["--trials", "2"], 2, 3),
+        (&["--trials", "5", "--extend-to", "8"], 5, 8),
+    ] {
+        let mut words = vec!["explain", "shop.toml", "--json"];
+        words.extend(flags);
+        let output = call(folder.path(), &words);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let plan = serde_json::from_slice::<Value>(&output.stdout).unwrap()["plan"].clone();
+        assert_eq!(
+            (&plan["trials"], &plan["extend_to"]),
+            (&trials.into(), &extend_to.into())
+        );
+    }
+}
+
+#[test]
 fn arms_of_a_file_are_run_side_by_side() {
     let text = format!(
         "{SHOP}[[arm]]\nname = \"kept\"\n[[arm]]\nname = \"forgotten\"\n\

@@ -189,6 +189,10 @@ impl Size {
             }
         }
         over(self.trials, &mut document.trials);
+        // More trials than the file may be extended to are more trials, not a contradiction.
+        if self.trials > document.extend_to {
+            document.extend_to = document.extend_to.and(self.trials);
+        }
         over(self.extend_to, &mut document.extend_to);
         over(self.sessions, &mut document.load.sessions);
         over(self.rate, &mut document.load.rate);
@@ -223,8 +227,15 @@ pub(super) fn refuse(unreadable: Unreadable) -> CliError {
 
 /// Told by the names of the flags.
 pub(super) fn usage(problems: Vec<Problem>) -> CliError {
-    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
-    CliError::Usage(lines.join("\n"))
+    const STEPS: [&str; 4] = ["login", "act", "check", "logout"];
+    let lines = problems.iter().map(|problem| {
+        // A step as a whole is a flag; a part of one is said by its path.
+        match STEPS.contains(&problem.name.as_str()) {
+            true => format!("--{problem}"),
+            false => problem.to_string(),
+        }
+    });
+    CliError::Usage(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// A path is taken as it is typed: spaces end it in a request, and do not here.
