@@ -81,7 +81,12 @@ impl Seats {
             let seats = seats.iter().filter(move |seat| wanted(seat.node));
             seats.map(|seat| seat.endpoint.port)
         };
+        let shared = match nodes.as_slice() {
+            [_] => None,
+            _ => Some(make_shared(folder)?),
+        };
         let addresses = Addresses {
+            shared,
             store: ports(|node| node == Node::Store).next(),
             replicas: ports(|node| matches!(node, Node::Replica(_))).collect(),
         };
@@ -111,6 +116,18 @@ impl Seats {
     pub(super) const fn is_alone(&self) -> bool {
         self.list.len() == 1
     }
+}
+
+fn make_shared(folder: &Path) -> Result<PathBuf, Unseated> {
+    let shared = std::path::absolute(folder.join("shared"));
+    let made = shared.and_then(|shared| std::fs::create_dir_all(&shared).map(|()| shared));
+    made.map_err(|cause| {
+        Unseated::Engine(EngineError::Folder {
+            operation: "create",
+            path: folder.join("shared"),
+            cause,
+        })
+    })
 }
 
 /// A port that is none of these: none of them is listened on yet.

@@ -58,7 +58,8 @@ pub struct Document {
 #[serde(deny_unknown_fields)]
 pub struct TargetPart {
     /// Program and arguments, without a shell. `{port}`, `{data}`, `{replica}`, `{comeback}` (this program) and
-    /// `{here}` (the experiment file's folder) are filled in.
+    /// `{here}` (the experiment file's folder) are filled in; where there are several replicas also `{shared}` (a
+    /// folder that they share) and `{store}` (the store's port).
     pub command: Option<Words>,
     /// What it speaks; HTTP/1.1 when nothing is said.
     pub protocol: Option<Protocol>,

@@ -54,6 +54,8 @@ pub struct Addresses {
     pub store: Option<u16>,
     /// The replicas' ports, in their order.
     pub replicas: Vec<u16>,
+    /// A folder that is the same for all replicas; `{shared}`. Without one it is a node's own.
+    pub shared: Option<PathBuf>,
 }
 
 /// A target that could not be started.
@@ -269,6 +271,7 @@ struct Values {
     replica: String,
     store: String,
     replicas: String,
+    shared: Option<PathBuf>,
     program: PathBuf,
 }
 
@@ -281,6 +284,7 @@ impl Values {
         Self {
             store: String::new(),
             replicas: String::new(),
+            shared: None,
             port: port.to_string(),
             data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()),
             replica: replica.to_string(),
@@ -297,6 +301,7 @@ impl Values {
                 .store
                 .map_or_else(String::new, |port| port.to_string()),
             replicas: replicas.join(","),
+            shared: addresses.shared.clone(),
             ..self
         }
     }
@@ -308,6 +313,10 @@ impl Values {
             ("replica", OsStr::new(&self.replica)),
             ("store", OsStr::new(&self.store)),
             ("replicas", OsStr::new(&self.replicas)),
+            (
+                "shared",
+                self.shared.as_ref().unwrap_or(&self.data).as_os_str(),
+            ),
             ("comeback", self.program.as_os_str()),
         ];
         fill_in(text, &values)

@@ -306,6 +306,23 @@ impl Facts {
             .or_else(|| self.baseline())
     }
 
+    /// Whether the fault took effect on this node.
+    pub(super) fn is_struck(&self, node: Node) -> bool {
+        self.struck.contains_key(&node)
+    }
+
+    /// The node that calls itself so: at its first start, or as the one that was struck and came back.
+    pub(super) fn node_called(&self, boot: BootId) -> Option<Node> {
+        let mut known = self.boots.iter();
+        let first = known.find(|(_, its)| **its == boot).map(|(node, _)| *node);
+        first.or_else(|| {
+            let back = self.correct?.evidence;
+            let mut struck = self.struck.keys();
+            let only = struck.next().filter(|_| struck.next().is_none())?;
+            (back == Evidence::BootId(boot)).then_some(*only)
+        })
+    }
+
     /// Whether the server is all there is.
     pub(super) fn is_alone(&self) -> bool {
         self.nodes.iter().all(|node| *node == Node::default())

@@ -1,5 +1,6 @@
 //! One trial, understood: its operations and facts brought together.
 
+use super::attribution::attribute;
 use super::facts::Facts;
 use super::load::Load;
 use super::steady::{Band, outage_area_s, time_to_steady};
@@ -37,6 +38,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         errors,
         latency,
         availability: load.availability(plan.load.objective),
+        attribution: attribute(arm, facts, &load),
         time_to_detect: load.time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain),
         longest_gap_ms: load.longest_gap_ms(),

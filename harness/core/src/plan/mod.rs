@@ -114,8 +114,8 @@ impl Arm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}`, `{comeback}` (this very program,
-    /// which holds the reference servers), `{store}` (the store's port) and `{replicas}` (the replicas'
-    /// addresses, separated by commas) are filled in at each start.
+    /// which holds the reference servers), `{store}` (the store's port), `{replicas}` (the replicas'
+    /// addresses, separated by commas) and `{shared}` (a folder that the replicas share) are filled in at each start.
     pub command: Vec<String>,
     /// What it speaks.
     pub protocol: Protocol,
