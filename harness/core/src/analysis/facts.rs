@@ -337,6 +337,7 @@ impl Facts {
         };
         match node {
             Node::Replica(_) if self.is_alone() => format!("the {again}target"),
+            Node::Replica(number) if again.is_empty() => format!("replica {number}"),
             Node::Replica(number) => format!("the {again}replica {number}"),
             Node::Balancer | Node::Store => format!("the {again}{node}"),
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod load;
+mod nodes;
 mod own;
 mod random;
 mod recovery;
