@@ -1,10 +1,6 @@
 //! Sessions described on the command line, against servers as they are.
 
-#![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
-
 mod support;
-
-use std::process::Command;
 
 use support::{PROGRAM, Run};
 
@@ -83,20 +79,6 @@ fn zombies_are_found_where_a_logout_is_described() {
     assert!(run.summary().arms[0].sessions.zombie > 0);
 }
 
-/// Whether there is a Redis; in CI its absence is a failure.
-fn has_redis() -> bool {
-    let found = Command::new("redis-server")
-        .arg("--version")
-        .output()
-        .is_ok();
-    let why = "skipped: redis-server is not installed (`cargo xtask install` installs it)";
-    assert!(found || std::env::var_os("CI").is_none(), "{why}");
-    if !found {
-        eprintln!("{why}");
-    }
-    found
-}
-
 /// A real Redis, with or without its append-only file.
 fn redis(append_only: &str) -> Run {
     run_comeback(&[
@@ -137,7 +119,7 @@ fn redis(append_only: &str) -> Run {
 
 #[test]
 fn redis_without_a_file_forgets_everything_and_with_one_nothing_that_was_acknowledged() {
-    if !has_redis() {
+    if !support::has("redis-server", &["redis-server", "--version"]) {
         return;
     }
     let forgets = redis("no");

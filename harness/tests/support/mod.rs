@@ -1,6 +1,7 @@
 //! What the tests of the whole program share: running it, and seeing that nothing is left.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -131,6 +132,19 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether what a test needs is installed, which is so when this command succeeds. Where it is not, the test is to be
+/// skipped, and that is told; in CI it is a failure.
+pub(crate) fn has(what: &str, command: &[&str]) -> bool {
+    let output = Command::new(command[0]).args(&command[1..]).output();
+    if output.is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    let why = format!("skipped: {what} is not installed (`cargo xtask install` installs it)");
+    assert!(std::env::var_os("CI").is_none(), "{why}");
+    eprintln!("{why}");
+    false
 }
 
 /// Fails when a process or a data folder of the run is left.

@@ -23,12 +23,44 @@ enum Chore {
     Gallery,
 }
 
-/// Programs the tests start, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 4] = [
-    ("python3", "python3"),
-    ("chromium", "chromium"),
-    ("xmllint", "libxml2-utils"),
-    ("redis-server", "redis-server"),
+/// How it is seen that a package is there.
+enum Sign {
+    /// A program in PATH.
+    Program(&'static str),
+    /// A command that succeeds.
+    Command(&'static [&'static str]),
+}
+
+/// Debian's own Python, whose modules are Debian's too; the one in PATH may be another.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// What the tests need, and the Debian packages that bring it.
+const NEEDED: [(Sign, &str); 12] = [
+    (Sign::Command(&[PYTHON, "--version"]), "python3"),
+    (Sign::Program("chromium"), "chromium"),
+    (Sign::Program("xmllint"), "libxml2-utils"),
+    (Sign::Program("redis-server"), "redis-server"),
+    // Only root's PATH leads there.
+    (Sign::Command(&["/usr/sbin/nginx", "-v"]), "nginx-light"),
+    (Sign::Program("php"), "php-cli"),
+    (Sign::Program("strace"), "strace"),
+    (
+        Sign::Command(&[PYTHON, "-c", "import flask"]),
+        "python3-flask",
+    ),
+    (
+        Sign::Command(&[PYTHON, "-c", "import django"]),
+        "python3-django",
+    ),
+    (
+        Sign::Command(&[PYTHON, "-c", "import cherrypy"]),
+        "python3-cherrypy3",
+    ),
+    (Sign::Program("ruby"), "ruby"),
+    (
+        Sign::Command(&["ruby", "-e", "require 'sinatra/base'"]),
+        "ruby-sinatra",
+    ),
 ];
 
 /// A chore that did not succeed: which command, and how it ended.
@@ -82,22 +114,34 @@ fn gallery() -> Result<(), Failed> {
 fn install() -> Result<(), Failed> {
     let missing: Vec<&str> = NEEDED
         .iter()
-        .filter(|(program, _)| !is_on_path(program))
+        .filter(|(sign, _)| !sign.is_there())
         .map(|(_, package)| *package)
         .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let as_root = if is_on_path("sudo") { "sudo " } else { "" };
-    let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
-    run(&format!("{as_root}apt-get update --quiet"), &quiet)?;
+    let sudo = if is_on_path("sudo") { "sudo " } else { "" };
+    // `env`, for sudo passes no variables on. With the second one systemctl starts nothing: the tests start servers of
+    // their own, and nobody asked for an nginx on port 80 and a Redis on 6379.
+    let apt = format!("{sudo}env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 apt-get --quiet");
+    run(&format!("{apt} update"), &[])?;
+    let missing = missing.join(" ");
     run(
-        &format!(
-            "{as_root}apt-get install --yes --quiet --no-install-recommends {}",
-            missing.join(" ")
-        ),
-        &quiet,
+        &format!("{apt} install --yes --no-install-recommends {missing}"),
+        &[],
     )
+}
+
+impl Sign {
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Program(program) => is_on_path(program),
+            Self::Command(words) => Command::new(words[0])
+                .args(&words[1..])
+                .output()
+                .is_ok_and(|output| output.status.success()),
+        }
+    }
 }
 
 fn is_on_path(program: &str) -> bool {

@@ -169,8 +169,12 @@ impl<'a> Session<'a> {
         if let Some(logout) = self.logout
             && logout.outcome == Outcome::Acknowledged
         {
-            // The server knew it then; what it said of its state stands in for the read-back.
-            return self.by_look(self.look_at_logout(logout));
+            // What the goodbye showed of its state stands in for the read-back. One that shows nothing tells
+            // nothing: many servers say it to strangers too.
+            return match self.look_at_logout(logout) {
+                Some(look) => self.by_look(Some(look)),
+                None => Fate::Undecided,
+            };
         }
         if let Some((_, refusal)) = self.refused {
             return Fate::Refused(refusal);

@@ -138,8 +138,8 @@ impl Flow {
             Some(_) | None => false,
         };
         if stranger || matches!(status, 401 | 403) || (looked.is_null() && !at_goodbye) {
-            let replaced = values.session.is_replaced_by(looked.reply.cookies);
-            let class = match stranger && replaced {
+            let anew = values.session.is_begun_anew_by(looked.reply.cookies);
+            let class = match stranger && anew {
                 true => ErrorClass::SessionRecreated,
                 false => ErrorClass::SessionRejected,
             };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use comeback_core::operation::{Found, Outcome, Step};
+use cookie::Cookie;
 
 use super::template::{User, write_token};
 
@@ -168,31 +169,42 @@ impl Session {
 
     pub(super) fn take_cookies(&mut self, headers: &[String]) {
         for header in headers {
-            let Ok(cookie) = cookie::Cookie::parse(header.as_str()) else {
+            let Ok(cookie) = Cookie::parse(header.as_str()) else {
                 continue;
             };
             self.cookies.retain(|(name, _)| name != cookie.name());
-            let ended = cookie.value().is_empty()
-                || cookie
-                    .max_age()
-                    .is_some_and(|age| age.is_zero() || age.is_negative());
-            if !ended {
+            if !is_ended(&cookie) {
                 self.cookies
                     .push((cookie.name().to_owned(), cookie.value().to_owned()));
             }
         }
     }
 
-    /// Whether the reply puts another session in the place of this one.
+    /// Whether the reply puts another session, or none, in the place of this one.
     pub(super) fn is_replaced_by(&self, headers: &[String]) -> bool {
+        self.is_replaced_where(headers, |_| true)
+    }
+
+    /// Whether the reply begins another session in the place of this one, rather than only taking its cookie away.
+    pub(super) fn is_begun_anew_by(&self, headers: &[String]) -> bool {
+        self.is_replaced_where(headers, |new| !is_ended(new))
+    }
+
+    fn is_replaced_where(&self, headers: &[String], counts: impl Fn(&Cookie<'_>) -> bool) -> bool {
         headers.iter().any(|header| {
-            cookie::Cookie::parse(header.as_str()).is_ok_and(|new| {
-                self.cookies
-                    .iter()
-                    .any(|(name, value)| name == new.name() && value != new.value())
+            Cookie::parse(header.as_str()).is_ok_and(|new| {
+                let known =
+                    |(name, value): &(String, String)| name == new.name() && value != new.value();
+                counts(&new) && self.cookies.iter().any(known)
             })
         })
     }
+}
+
+/// Whether a reply's cookie says that there shall be none.
+fn is_ended(cookie: &Cookie<'_>) -> bool {
+    let age = cookie.max_age();
+    cookie.value().is_empty() || age.is_some_and(|age| age.is_zero() || age.is_negative())
 }
 
 /// The write whose token stands somewhere in a value: user, login and number.

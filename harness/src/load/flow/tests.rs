@@ -431,14 +431,21 @@ fn a_page_for_strangers_is_a_rejected_session() {
         visit.result(Step::Check, said(200, "Please log in")),
         (Outcome::Rejected, Some(ErrorClass::SessionRejected))
     );
-    let anew = Said {
-        cookies: &["sid=2"],
-        ..said(200, "Please log in")
-    };
-    assert_eq!(
-        visit.result(Step::Check, anew),
-        (Outcome::Rejected, Some(ErrorClass::SessionRecreated))
-    );
+    for (cookie, class) in [
+        ("sid=2", ErrorClass::SessionRecreated),
+        // The cookie of the lost session is taken away; none is begun.
+        ("sid=\"\"; Max-Age=0", ErrorClass::SessionRejected),
+    ] {
+        let page = Said {
+            cookies: &[cookie],
+            ..said(200, "Please log in")
+        };
+        assert_eq!(
+            visit.result(Step::Check, page),
+            (Outcome::Rejected, Some(class)),
+            "{cookie}"
+        );
+    }
 }
 
 #[test]

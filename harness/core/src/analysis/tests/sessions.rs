@@ -307,6 +307,16 @@ fn a_session_logged_out_after_the_fault_was_known_then() {
 }
 
 #[test]
+fn a_goodbye_that_shows_nothing_tells_nothing_for_it_is_said_to_strangers_too() {
+    let undecided = || one(|n| n.undecided = 1);
+    let gone = || meets(0, SessionRejected);
+    let untouched = [login(0, 500), logout(0, 3_500), gone()];
+    check_faulted(untouched, undecided(), writes(0, 0));
+    let changed = [login(0, 500), act(0, 1_500), logout(0, 3_500), gone()];
+    check_faulted(changed, undecided(), writes(0, 0));
+}
+
+#[test]
 fn a_logout_in_flight_at_the_fault_makes_its_session_ambiguous() {
     check_faulted(
         [
