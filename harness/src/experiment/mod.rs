@@ -17,7 +17,7 @@ mod schema;
 mod spans;
 #[cfg(test)]
 mod tests;
-mod topology;
+pub mod topology;
 
 pub use document::Document;
 pub use file::{File, Unreadable, Wrong};

@@ -9,6 +9,32 @@ use super::document::{
 };
 use super::fill::Fault;
 
+/// A balancer that is known by its kind.
+///
+/// # Errors
+/// Never for a known kind.
+pub fn balancer(kind: BalancerKind, policy: Policy, check: &str) -> Result<Target, String> {
+    let part = BalancerPart {
+        kind: Some(kind),
+        policy: Some(policy),
+        check: Some(check.to_owned()),
+        ..BalancerPart::default()
+    };
+    part.to_target(None).map_err(|(_, what)| what)
+}
+
+/// A store that is known by its kind.
+///
+/// # Errors
+/// Never for a known kind.
+pub fn store(kind: StoreKind) -> Result<Target, String> {
+    let part = StorePart {
+        kind: Some(kind),
+        ..StorePart::default()
+    };
+    part.to_target(None).map_err(|(_, what)| what)
+}
+
 impl BalancerPart {
     /// The process that stands in front of the replicas.
     pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, Fault> {
