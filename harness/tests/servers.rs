@@ -54,6 +54,27 @@ fn keeps(summary: &Summary, arm: &str) {
     );
 }
 
+/// Sessions outlive the crash and keep all their writes, but for as many as the server writes at a time: it empties a
+/// session's file before it writes it anew, and may be killed in between.
+fn keeps_but_those_being_written(summary: &Summary, arm: &str, at_a_time: u64) {
+    let ArmSummary {
+        sessions, writes, ..
+    } = measured(summary, arm);
+    assert!(sessions.lost <= at_a_time, "{arm}: {sessions:?}");
+    assert!(sessions.survived >= 15, "{arm}: {sessions:?}");
+    assert_eq!(
+        sessions.survived + sessions.lost,
+        sessions.acknowledged,
+        "{arm}: {sessions:?}"
+    );
+    assert!(writes.kept > 0, "{arm}: {writes:?}");
+    assert_eq!(
+        writes.kept + writes.lost,
+        writes.acknowledged,
+        "{arm}: {writes:?}"
+    );
+}
+
 /// No session and no write outlives the crash. A few sessions may be undecided: those whose user logged out before anything
 /// else was asked of the new process.
 fn loses(summary: &Summary, arm: &str) {
@@ -115,25 +136,20 @@ fn cherrypy_loses_sessions_in_memory_and_at_most_those_being_written_in_files() 
     }
     let summary = summary(&experiment("cherrypy.toml"), 1);
     loses(&summary, "memory");
-    // It empties a session's file before it writes it anew, in each of its threads.
-    const THREADS: u64 = 10;
-    let sessions = measured(&summary, "files").sessions;
-    assert!(sessions.lost <= THREADS, "{sessions:?}");
-    assert!(sessions.survived >= 15, "{sessions:?}");
-    assert_eq!(
-        sessions.survived + sessions.lost,
-        sessions.acknowledged,
-        "{sessions:?}"
-    );
+    let threads = 10;
+    keeps_but_those_being_written(&summary, "files", threads);
 }
 
 #[test]
-fn php_keeps_sessions_in_its_files() {
+fn php_keeps_sessions_in_its_files_but_perhaps_the_one_being_written() {
     if !has("php-cli", &["php", "--version"]) {
         return;
     }
-    let summary = summary(&experiment("php.toml"), 0);
-    keeps(&summary, "php");
+    let run = experiment("php.toml");
+    let summary = run.summary();
+    keeps_but_those_being_written(&summary, "php", 1);
+    let lost = measured(&summary, "php").sessions.lost;
+    assert_eq!(run.code(), i32::from(lost > 0), "{}", run.printed());
 }
 
 #[test]
