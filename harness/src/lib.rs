@@ -7,6 +7,7 @@
 //!         └──→ reports → core                 targets → (nothing of ours)
 //! ```
 
+pub mod balance;
 pub mod cli;
 pub mod clock;
 pub mod console;

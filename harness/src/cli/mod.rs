@@ -1,5 +1,6 @@
 //! The command line: arguments → plan → engine → report, one file per command.
 
+mod balance;
 mod campaign;
 mod ci;
 mod cleanup;
@@ -51,6 +52,7 @@ enum Command {
     Validate(validate::Args),
     Explain(Box<explain::Args>),
     Serve(serve::Args),
+    Balance(Box<balance::Args>),
     Targets(targets::Args),
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
@@ -138,6 +140,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Balance(args) => balance::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),
