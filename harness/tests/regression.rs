@@ -39,5 +39,9 @@ fn planted_regressions_fail_for_their_own_reasons() {
         assert!(run.printed().contains(reason), "{}", run.printed());
     }
     let junit = std::fs::read_to_string(run.out().join("junit.xml")).expect("it is there");
-    assert_eq!(junit.matches("<failure").count(), 3, "two gates, and the run's verdict: {junit}");
+    assert_eq!(
+        junit.matches("<failure").count(),
+        3,
+        "two gates, and the run's verdict: {junit}"
+    );
 }

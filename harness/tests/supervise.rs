@@ -14,12 +14,12 @@ use comeback::endpoint::Endpoint;
 use comeback::supervise::leftovers::find_abandoned;
 use comeback::supervise::ownership::{listeners, listening_addresses};
 use comeback::supervise::ports::free_port;
-use comeback::supervise::process::{Launch, Process, StartError, adopt_orphans};
+use comeback::supervise::process::{Addresses, Launch, Process, StartError, adopt_orphans};
 use comeback::supervise::readiness::{NotReady, Ready, wait_until_ready};
 use comeback::supervise::tag::RunTag;
 use comeback::supervise::warden::Warden;
 use comeback_core::event::Exit;
-use comeback_core::ids::{BootId, Incarnation, TrialId};
+use comeback_core::ids::{BootId, Incarnation, Node, TrialId};
 use comeback_core::plan::{Protocol, Readiness, ReadyProbe, Signal, Stop, Target};
 use comeback_core::units::Span;
 use nix::unistd::Pid;
@@ -75,7 +75,8 @@ impl Bench {
             target,
             port: self.port,
             data: self.folder.path(),
-            replica: 2,
+            node: Node::default(),
+            addresses: &Addresses::default(),
             trial: TrialId(5),
             incarnation: Incarnation(incarnation),
             tag: &self.tag,
@@ -213,8 +214,8 @@ async fn a_detached_grandchild_is_found_by_its_tag_and_killed() {
     soon(process.clear_group()).await.unwrap();
     let members = bench.tag.members();
     assert_eq!(members.len(), 1, "{members:?}");
-    assert_eq!(members[0].trial, Some(TrialId(5)));
-    assert_eq!(members[0].incarnation, Some(Incarnation(0)));
+    let place = (TrialId(5), Node::default(), Incarnation(0));
+    assert_eq!(members[0].place, Some(place));
     assert_eq!(bench.tag.kill_all(), [members[0].pid]);
     assert!(bench.tag.members().is_empty());
     assert!(!is_there(members[0].pid), "it is reaped as well");
@@ -247,7 +248,7 @@ time.sleep(60)",
             .tag
             .members()
             .iter()
-            .any(|member| member.trial.is_none())
+            .any(|member| member.place.is_none())
     })
     .await;
     soon(process.clear_group()).await.unwrap();
@@ -285,7 +286,9 @@ async fn a_survivor_of_an_earlier_start_is_told_from_the_new_one() {
     let second = bench.try_spawn(&target(&["sleep", "60"]), 1).unwrap();
     drop(first);
     assert_eq!(
-        bench.tag.members_before(TrialId(5), Incarnation(1)),
+        bench
+            .tag
+            .members_before((TrialId(5), Node::default(), Incarnation(1))),
         survivors
     );
     assert!(second.is_running());
@@ -501,8 +504,8 @@ async fn the_port_is_kept_across_restarts_and_its_owner_known() {
         let owners = listeners(&bench.endpoint(), &bench.tag).unwrap();
         assert_eq!(owners.len(), 1, "{owners:?}");
         assert_eq!(owners[0].pid, process.pid());
-        assert_eq!(owners[0].trial, Some(TrialId(5)));
-        assert_eq!(owners[0].incarnation, Some(Incarnation(incarnation)));
+        let place = (TrialId(5), Node::default(), Incarnation(incarnation));
+        assert_eq!(owners[0].place, Some(place));
         assert!(owners[0].is_member);
         let address = format!("127.0.0.1:{}", bench.port).parse().unwrap();
         assert_eq!(listening_addresses(&[process.pid()]).unwrap(), [address]);
@@ -523,7 +526,10 @@ async fn an_owner_that_overwrote_its_environment_is_known_to_be_of_its_start() {
     ready.unwrap();
     let owners = listeners(&bench.endpoint(), &bench.tag).unwrap();
     assert_eq!(owners.len(), 1);
-    assert_eq!(owners[0].incarnation, Some(process.incarnation()));
+    assert_eq!(
+        owners[0].place.map(|(_, _, start)| start),
+        Some(process.incarnation())
+    );
 }
 
 #[tokio::test]

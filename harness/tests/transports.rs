@@ -14,14 +14,14 @@ use comeback::machine;
 use comeback::record::Journalist;
 use comeback::supervise::ownership::listeners;
 use comeback::supervise::ports::free_port;
-use comeback::supervise::process::{Launch, Process, adopt_orphans, resolve_endpoint};
+use comeback::supervise::process::{Addresses, Launch, Process, adopt_orphans, resolve_endpoint};
 use comeback::supervise::readiness::{NotReady, Ready, wait_until_ready};
 use comeback::supervise::tag::RunTag;
-use comeback_core::ids::{Incarnation, Seed, TrialId};
+use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_core::journal::{self, Header};
 use comeback_core::plan::{
-    Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal, Stop,
-    Target, Windows, Workload,
+    Aim, Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal,
+    Stop, Target, Windows, Workload,
 };
 use comeback_core::schedule;
 use comeback_core::units::Span;
@@ -78,6 +78,9 @@ fn plan(target: Target) -> Plan {
             name: "server".to_owned(),
             about: String::new(),
             target,
+            replicas: 1,
+            balancer: None,
+            store: None,
             baseline: None,
             skip: None,
         }],
@@ -85,6 +88,7 @@ fn plan(target: Target) -> Plan {
         extend_to: 1,
         controls: 0,
         fault: Fault {
+            aim: Aim::AnyReplica,
             signal: Signal::Kill,
             jitter: Span::from_ms(50),
             lands_within: Span::from_secs(5),
@@ -352,7 +356,7 @@ impl Redis {
     }
 
     fn endpoint(&self) -> Endpoint {
-        resolve_endpoint(&self.target, self.port, self.folder.path(), 0).unwrap()
+        resolve_endpoint(&self.target, self.port, self.folder.path(), Node::default()).unwrap()
     }
 
     async fn start(&self) -> (Process, Result<Ready, NotReady>) {
@@ -361,7 +365,8 @@ impl Redis {
             target: &self.target,
             port: self.port,
             data: self.folder.path(),
-            replica: 0,
+            node: Node::default(),
+            addresses: &Addresses::default(),
             trial: TrialId(0),
             incarnation: Incarnation(0),
             tag: &self.tag,

@@ -5,6 +5,7 @@
 mod facts;
 mod trials;
 
+use comeback_core::summary::{ArmSummary, AttributionSummary, Culprit};
 use comeback_core::verdict::{Outcome, Verdict};
 use serde::Serialize;
 
@@ -173,10 +174,42 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmRow {
         silence: arm.silence.clone(),
         remark: match arm.silence {
             Some(_) => None,
-            None => arm.summary.reason.as_deref().map(printable),
+            None => remark(arm.summary),
         },
         cells,
     }
+}
+
+/// What is to be known of an arm beside its figures: what does not count, and, where there are several nodes, who
+/// failed operations and who served them.
+fn remark(arm: &ArmSummary) -> Option<String> {
+    let reason = arm.reason.as_deref().map(printable);
+    let attributed = arm.attribution.as_ref().map(attributed);
+    let parts: Vec<String> = reason.into_iter().chain(attributed).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+fn attributed(attribution: &AttributionSummary) -> String {
+    let listed = |parts: Vec<String>| match parts.is_empty() {
+        true => "nobody".to_owned(),
+        false => parts.join(", "),
+    };
+    let failed = attribution.failed.iter().map(|(culprit, failed)| {
+        let name = match culprit {
+            Culprit::Client => "the load generator",
+            Culprit::Balancer => "the balancer",
+            Culprit::Replica => "a replica",
+            Culprit::Store => "the store",
+        };
+        format!("{name} {}", count(*failed))
+    });
+    let served = attribution.served.iter();
+    let served = served.map(|(node, served)| format!("{} {}", printable(node), count(*served)));
+    format!(
+        "operations failed by {}; served by {}",
+        listed(failed.collect()),
+        listed(served.collect())
+    )
 }
 
 fn cell_text(header: &'static str, cell: Cell) -> CellText {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ArmId, BootId, Incarnation, TrialId};
+use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::plan::Signal;
 use crate::units::Elapsed;
 
@@ -44,6 +44,9 @@ pub enum EventKind {
     },
     /// A process of the target was started; the event's time is when its program was executed.
     TargetExecuted {
+        /// Which part of the topology.
+        #[serde(default)]
+        node: Node,
         /// Which start.
         incarnation: Incarnation,
         /// Its process and process group.
@@ -53,6 +56,9 @@ pub enum EventKind {
     },
     /// A target could not be started, or ended before it was ready.
     TargetStartFailed {
+        /// Which part of the topology.
+        #[serde(default)]
+        node: Node,
         /// Which start.
         incarnation: Incarnation,
         /// What went wrong, in one line.
@@ -62,11 +68,17 @@ pub enum EventKind {
     },
     /// The first start of a target was answered by the readiness probe.
     TargetReady {
+        /// Which part of the topology.
+        #[serde(default)]
+        node: Node,
         /// Which process answers, if it says so.
         boot: Option<BootId>,
     },
     /// A process of the target ended; the event's time is when that was confirmed (reaped).
     TargetExited {
+        /// Which part of the topology.
+        #[serde(default)]
+        node: Node,
         /// Which start.
         incarnation: Incarnation,
         /// How.
@@ -86,6 +98,9 @@ pub enum EventKind {
     },
     /// The fault's signal was sent.
     FaultRequested {
+        /// To which part of the topology.
+        #[serde(default)]
+        node: Node,
         /// Which.
         signal: Signal,
     },

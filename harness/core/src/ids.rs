@@ -40,7 +40,66 @@ pub struct SessionId {
     pub generation: u32,
 }
 
-/// Which start of a target within its trial: 0 is the first, 1 the first restart.
+/// A process of a trial by its part: one of the server's replicas, what stands in front of them, what they share.
+/// Written `replica-0`, `balancer`, `store`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Node {
+    /// What all replicas share; started first, stopped last.
+    Store,
+    /// One of the server's replicas, from 0.
+    Replica(u32),
+    /// What clients connect to, where it is not the server itself.
+    Balancer,
+}
+
+impl Default for Node {
+    /// Where there is one server, it is this one.
+    fn default() -> Self {
+        Self::Replica(0)
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store => f.write_str("store"),
+            Self::Replica(number) => write!(f, "replica-{number}"),
+            Self::Balancer => f.write_str("balancer"),
+        }
+    }
+}
+
+impl FromStr for Node {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let replica = || text.strip_prefix("replica-")?.parse().ok();
+        match text {
+            "store" => Ok(Self::Store),
+            "balancer" => Ok(Self::Balancer),
+            _ => replica()
+                .map(Self::Replica)
+                .ok_or_else(|| format!("'{text}' is no part of a topology")),
+        }
+    }
+}
+
+impl From<Node> for String {
+    fn from(node: Node) -> Self {
+        node.to_string()
+    }
+}
+
+impl TryFrom<String> for Node {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Which start of a node within its trial: 0 is the first, 1 the first restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Incarnation(pub u32);

@@ -7,9 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ArmId, ClientId, Seed, TrialId};
+use crate::ids::{ArmId, ClientId, Node, Seed, TrialId};
 use crate::operation::Step;
-use crate::plan::{Arrivals, Load, Plan, Workload};
+use crate::plan::{Aim, Arrivals, Load, Plan, Workload};
 use crate::units::Span;
 
 /// Every trial of a run, in the order they run.
@@ -58,6 +58,24 @@ pub struct PlannedTrial {
 }
 
 impl PlannedTrial {
+    /// The nodes that the fault strikes; none in a control trial. Which replica a fault at any of them strikes
+    /// follows from the trial's seed.
+    pub fn struck(&self, aim: Aim, replicas: u32) -> Vec<Node> {
+        if self.is_control() {
+            return Vec::new();
+        }
+        match aim {
+            Aim::AnyReplica => {
+                let draw = Draws::new(self.load_seed.0 ^ VICTIM).below(u64::from(replicas.max(1)));
+                vec![Node::Replica(draw as u32)]
+            }
+            Aim::Replica(number) => vec![Node::Replica(number)],
+            Aim::AllReplicas => (0..replicas).map(Node::Replica).collect(),
+            Aim::Balancer => vec![Node::Balancer],
+            Aim::Store => vec![Node::Store],
+        }
+    }
+
     /// Whether nothing is done to the target.
     pub const fn is_control(&self) -> bool {
         self.fault_after.is_none()
@@ -105,6 +123,9 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
         further,
     }
 }
+
+/// Sets the draw of a victim apart from the draws of the trial's traffic.
+const VICTIM: u64 = 0x5649_4354_494d_0000;
 
 /// One operation the schedule wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,6 +308,37 @@ mod tests {
             .sum();
         // 2 arms, each with 3 trials and a control, of 200 + 1,000 + 1,000 ms.
         assert_eq!(schedule.least_length(&plan).as_us(), 8 * 2_200_000 + after);
+    }
+
+    #[test]
+    fn a_fault_strikes_whom_it_is_aimed_at_and_any_replica_alike() {
+        let trial = |seed| PlannedTrial {
+            id: TrialId(0),
+            arm: ArmId(0),
+            fault_after: Some(Span::ZERO),
+            load_seed: Seed(seed),
+        };
+        let mut struck = [0; 3];
+        for seed in 0..3_000 {
+            let nodes = trial(seed).struck(Aim::AnyReplica, 3);
+            assert_eq!(nodes, trial(seed).struck(Aim::AnyReplica, 3));
+            match nodes.as_slice() {
+                [Node::Replica(number)] => struck[*number as usize] += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        // Binomial, 1,000 expected, standard deviation 26.
+        assert!(
+            struck.iter().all(|count| (900..1_100).contains(count)),
+            "{struck:?}"
+        );
+        assert_eq!(trial(1).struck(Aim::Store, 3), [Node::Store]);
+        assert_eq!(trial(1).struck(Aim::AllReplicas, 2).len(), 2);
+        let control = PlannedTrial {
+            fault_after: None,
+            ..trial(1)
+        };
+        assert!(control.struck(Aim::Balancer, 3).is_empty());
     }
 
     #[test]

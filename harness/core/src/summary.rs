@@ -113,6 +113,9 @@ pub struct ArmSummary {
     pub latency_ms: Windowed<Latency>,
     /// The load that was served well enough, before, during and after the fault together.
     pub availability: AvailabilityRate,
+    /// Who failed the operations that failed and who served the others, before, during and after the fault
+    /// together; absent where the server is all there is.
+    pub attribution: Option<AttributionSummary>,
     /// First operation that failed through the fault − T0; negative when a client saw it first.
     pub time_to_detect_ms: Distribution,
     /// New process executed − T0.
@@ -133,6 +136,32 @@ pub struct ArmSummary {
     pub send_lag_ms: Latency,
     /// The same server without a fault.
     pub control: ControlSummary,
+}
+
+/// Who failed an operation.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Culprit {
+    /// The load generator: it could not start it in time.
+    Client,
+    /// The balancer: it answered by itself, or broke the connection.
+    Balancer,
+    /// The server.
+    Replica,
+    /// What the replicas share: they said that they could not, while it was down.
+    Store,
+}
+
+/// Who failed operations, and who served them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttributionSummary {
+    /// Failed operations by who failed them.
+    pub failed: BTreeMap<Culprit, u64>,
+    /// Correct operations by the node that answered (`replica-0`…); `unnamed` where the answering process did not
+    /// name itself, or is not known to be of a node, as after all replicas were started again.
+    pub served: BTreeMap<String, u64>,
 }
 
 /// The trials without a fault: what fails here is not due to a crash.

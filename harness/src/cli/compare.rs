@@ -1,5 +1,7 @@
 //! `comeback compare`: the main job. The reference servers, the same seeded plan, side by side.
 
+mod topology;
+
 use std::collections::BTreeMap;
 
 use comeback_core::ids::Seed;
@@ -14,6 +16,7 @@ use super::baseline::BaselineArgs;
 use super::campaign::Wishes;
 use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
+use topology::TopologyArgs;
 
 /// Compare the reference servers through crashes.
 ///
@@ -24,7 +27,8 @@ use super::{CliError, campaign, targets};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
-comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'"
+comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'\n  \
+comeback compare --topology\n  comeback compare --topology redis postgres --strike store"
 )]
 pub(super) struct Args {
     /// Which servers; all reference servers when none is named (`comeback targets` lists them)
@@ -33,6 +37,8 @@ pub(super) struct Args {
     /// A first look within 30 seconds: fewer and shorter trials
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    topology: TopologyArgs,
     /// What the verdict demands of each server, such as 'lost_sessions == 0'
     #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
     gates: Vec<Gate>,
@@ -64,23 +70,21 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
 }
 
 fn into_plan(args: &Args) -> Result<Plan, CliError> {
-    let mut chosen = Vec::new();
-    for name in &args.arms {
-        chosen.push(targets::find(name)?);
-    }
-    if chosen.is_empty() {
-        chosen.extend(comeback_targets::all().iter().filter(|target| !target.zoo));
-    }
+    let arms = match args.topology.is_wanted() {
+        true => args.topology.arms(&args.arms)?,
+        false => single(&args.arms)?,
+    };
     let asked = &args.options.size;
     let size = size(args.quick, asked.horizon.unwrap_or(HORIZON));
     let trials = asked.trials.unwrap_or(size.trials);
     Ok(Plan {
         name: "compare".to_owned(),
-        arms: chosen.into_iter().map(arm).collect(),
+        arms,
         trials,
         extend_to: args.options.size.extend_to.unwrap_or(trials),
         controls: 1,
         fault: Fault {
+            aim: args.topology.aim(),
             signal: Signal::Kill,
             // The flush period of the `buffered` server, so that the kill falls anywhere within it.
             jitter: Span::from_ms(500),
@@ -99,6 +103,23 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         windows: size.windows,
         gates: args.gates.clone(),
     })
+}
+
+/// The servers of these names, each alone; all of them when none is named.
+fn single(names: &[String]) -> Result<Vec<Arm>, CliError> {
+    let mut chosen = Vec::new();
+    for name in names {
+        chosen.push(targets::find(name)?);
+    }
+    if chosen.is_empty() {
+        // One that needs a store beside it is for `--topology`.
+        chosen.extend(
+            comeback_targets::all()
+                .iter()
+                .filter(|target| !target.zoo && !topology::needs_store(target.name)),
+        );
+    }
+    Ok(chosen.into_iter().map(arm).collect())
 }
 
 /// Six trials are the fewest that give a median an interval; the windows keep all servers within two
@@ -151,6 +172,9 @@ fn arm(target: &comeback_targets::Target) -> Arm {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        replicas: 1,
+        balancer: None,
+        store: None,
         baseline: None,
         skip: None,
     }

@@ -1,5 +1,6 @@
 //! The command line: arguments → plan → engine → report, one file per command.
 
+mod balance;
 mod baseline;
 mod campaign;
 mod ci;
@@ -59,6 +60,7 @@ enum Command {
     Replay(replay::Args),
     Export(export::Args),
     Serve(serve::Args),
+    Balance(Box<balance::Args>),
     Targets(targets::Args),
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
@@ -153,6 +155,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Balance(args) => balance::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),

@@ -64,7 +64,7 @@ impl Progress {
             quoted: vec![false; plan.arms.len()],
             notes: Vec::new(),
             begun: Instant::now(),
-            narrator: Narrator::default(),
+            narrator: Narrator::new(plan),
             volume,
         }
     }

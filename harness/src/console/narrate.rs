@@ -1,11 +1,17 @@
 //! A trial told event by event, for `--verbose`: when, what, and, once the server is down, how long after.
 
 use comeback_core::event::{Event, EventKind, Evidence, ExitCause};
+use comeback_core::ids::Node;
+use comeback_core::plan::Plan;
 use comeback_core::units::Elapsed;
 
 /// Tells the events of one trial after another.
 #[derive(Debug, Default)]
 pub(super) struct Narrator {
+    /// For each arm, whether there is more than one node, so that they must be named.
+    several: Vec<bool>,
+    /// Whether nodes are named in the present trial.
+    names_nodes: bool,
     /// When the trial began.
     begun: Option<Elapsed>,
     /// T0: when the old process was confirmed to be gone.
@@ -13,10 +19,31 @@ pub(super) struct Narrator {
 }
 
 impl Narrator {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            several: plan
+                .arms
+                .iter()
+                .map(|arm| arm.nodes().count() > 1)
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A node before what is told of it, where there are several.
+    fn of(&self, node: Node) -> String {
+        match self.names_nodes {
+            true => format!("{node}: "),
+            false => String::new(),
+        }
+    }
+
     /// A line for an event; none for those that are told at any volume.
     pub(super) fn tell(&mut self, event: &Event) -> Option<String> {
         match &event.kind {
-            EventKind::TrialStarted { .. } => {
+            EventKind::TrialStarted { arm, .. } => {
+                let several = self.several.get(arm.0 as usize);
+                self.names_nodes = several.copied().unwrap_or(false);
                 self.begun = Some(event.at);
                 self.fallen = None;
                 return None;
@@ -35,17 +62,22 @@ impl Narrator {
         let what = match &event.kind {
             EventKind::PhaseEntered { phase } => format!("phase {}", phase.name()),
             EventKind::TargetExecuted {
-                incarnation, pid, ..
+                node,
+                incarnation,
+                pid,
+                ..
             } => format!(
-                "start {} executed as process {pid}{}",
+                "{}start {} executed as process {pid}{}",
+                self.of(*node),
                 incarnation.0,
                 self.after(event.at)
             ),
-            EventKind::TargetReady { boot } => match boot {
-                Some(_) => "ready; it names its start".to_owned(),
-                None => "ready; known by its socket".to_owned(),
+            EventKind::TargetReady { node, boot } => match boot {
+                Some(_) => format!("{}ready; it names its start", self.of(*node)),
+                None => format!("{}ready; known by its socket", self.of(*node)),
             },
             EventKind::TargetExited {
+                node,
                 incarnation,
                 exit,
                 cause,
@@ -57,7 +89,8 @@ impl Narrator {
                     ExitCause::Unasked => "by itself",
                 };
                 format!(
-                    "start {} {exit}, {why}{}",
+                    "{}start {} {exit}, {why}{}",
+                    self.of(*node),
                     incarnation.0,
                     self.after(event.at)
                 )
@@ -65,7 +98,9 @@ impl Narrator {
             EventKind::SessionsOpened { opened, failed } => {
                 format!("{opened} sessions opened, {failed} failed")
             }
-            EventKind::FaultRequested { signal } => format!("{signal} sent to the process group"),
+            EventKind::FaultRequested { node, signal } => {
+                format!("{}{signal} sent to the process group", self.of(*node))
+            }
             EventKind::SurvivorsFound { pids } => {
                 format!("processes {pids:?} outlived the fault")
             }
@@ -121,7 +156,7 @@ impl Narrator {
 mod tests {
     use super::*;
     use comeback_core::event::{Exit, Phase};
-    use comeback_core::ids::{ArmId, Incarnation, TrialId};
+    use comeback_core::ids::{ArmId, Incarnation, Node, TrialId};
 
     fn told(events: Vec<(u64, EventKind)>) -> Vec<String> {
         let mut narrator = Narrator::default();
@@ -144,6 +179,7 @@ mod tests {
             control: false,
         };
         let executed = |number| EventKind::TargetExecuted {
+            node: Node::default(),
             incarnation: Incarnation(number),
             pid: 77,
             requested_us: Elapsed::from_us(0),
@@ -154,6 +190,7 @@ mod tests {
             (
                 21_500,
                 EventKind::TargetExited {
+                    node: Node::default(),
                     incarnation: Incarnation(0),
                     exit: Exit::Signal(9),
                     cause: ExitCause::Injected,

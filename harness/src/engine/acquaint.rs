@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comeback_core::event::Exit;
-use comeback_core::ids::{Incarnation, TrialId};
+use comeback_core::ids::{Incarnation, Node, TrialId};
 use comeback_core::plan::{Protocol, Readiness, ReadyProbe, Target};
 use comeback_core::units::Span;
 use reqwest::Client;
@@ -15,7 +15,7 @@ use super::EngineError;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::supervise::ports;
-use crate::supervise::process::{Launch, Process, StartError};
+use crate::supervise::process::{Addresses, Launch, Process, StartError};
 use crate::supervise::readiness::{NotReady, client_of, speaks_redis, wait_until_ready};
 use crate::supervise::tag::RunTag;
 
@@ -132,7 +132,8 @@ pub async fn get_acquainted(
         target,
         port,
         data: &data,
-        replica: 0,
+        node: Node::default(),
+        addresses: &Addresses::default(),
         trial: TrialId(0),
         incarnation: Incarnation(0),
         tag,

@@ -8,6 +8,7 @@ pub mod campaign;
 mod error;
 pub mod folder;
 pub mod interrupt;
+mod nodes;
 mod recovery;
 mod trial;
 

@@ -1,47 +1,55 @@
-//! Recovery: the target is started again, and probed until its new process answers correctly.
+//! Recovery: what was struck is started again, and probed until a correct answer comes from its new process.
 
 use comeback_core::event::EventKind;
-use comeback_core::ids::{BootId, Incarnation};
+use comeback_core::ids::{Incarnation, Node};
 use comeback_core::units::{Elapsed, Span};
 
 use super::EngineError;
+use super::nodes::{Nodes, launch};
 use super::trial::{Early, Trial, aborted};
 use crate::load::probe::{Probe, ProbeError, ProbeSetup, Recovered, Seen};
 use crate::supervise::ownership;
-use crate::supervise::process::Process;
 
 /// The fault landed.
 pub(super) struct Fallen {
-    /// T0: the exit was confirmed.
+    /// T0: the last exit was confirmed.
     pub(super) at: Elapsed,
+    /// What it struck.
+    pub(super) nodes: Vec<Node>,
 }
 
-/// Starts the target again and waits for its first correct reply; whether there was one in time.
+/// Starts again what was struck and waits for its first correct reply; whether there was one in time.
 pub(super) async fn run(
     trial: &Trial<'_>,
-    process: &mut Process,
-    fallen: Fallen,
-    boot: Option<BootId>,
+    nodes: &mut Nodes,
+    fallen: &Fallen,
 ) -> Result<bool, Early> {
-    let target = &trial.arm.target;
-    if target.restart_after > Span::ZERO {
-        let at = trial.site.clock.instant(fallen.at + target.restart_after);
-        tokio::time::sleep_until(at.into()).await;
+    let old_boots = fallen
+        .nodes
+        .iter()
+        .filter_map(|node| nodes.get(*node)?.boot);
+    let old_boots = old_boots.collect();
+    let mut starts = Vec::with_capacity(fallen.nodes.len());
+    for node in &fallen.nodes {
+        starts.push(start_again(trial, nodes, *node, fallen.at).await?);
     }
-    let incarnation = Incarnation(process.incarnation().0 + 1);
-    *process = trial.launch(incarnation).map_err(Early::Target)?;
+    let load = &trial.plan.load;
     let probe = Probe::new(ProbeSetup {
-        load: &trial.plan.load,
-        endpoint: &trial.endpoint,
-        boot_header: target.boot_header.as_deref(),
-        old_boot: boot,
+        load,
+        endpoint: trial.seats.endpoint(asked(trial, &fallen.nodes)),
+        boot_header: trial.arm.target.boot_header.as_deref(),
+        old_boots,
         since: fallen.at,
         clock: trial.site.clock,
     })
     .map_err(EngineError::Probe)?;
-    let watched = watch(trial, process, &probe, fallen.at).await?;
+    let watched = watch(trial, nodes, &probe, &starts, fallen.at).await?;
     let seen = probe.seen();
-    let survivors = trial.site.tag.members_before(trial.planned.id, incarnation);
+    let tag = &trial.site.tag;
+    let before = |(node, incarnation): &(Node, Incarnation)| {
+        tag.members_before((trial.planned.id, *node, *incarnation))
+    };
+    let survivors: Vec<i32> = starts.iter().flat_map(before).collect();
     if !survivors.is_empty() {
         trial.record(EventKind::SurvivorsFound { pids: survivors });
     }
@@ -61,7 +69,7 @@ pub(super) async fn run(
         }
         None => {
             // Nobody answered: who accepted is known only by who holds the port.
-            if owner_of(trial, incarnation).is_ok() {
+            if owners_of(trial, &starts).is_ok() {
                 record_accept(trial, &seen);
             }
             trial.record(EventKind::NotRecovered {
@@ -74,19 +82,47 @@ pub(super) async fn run(
     Ok(recovered)
 }
 
-/// Probes until the horizon, and records it when the new process ends meanwhile. The horizon is waited
-/// for even then: a process that detached itself may still come up.
+/// Whom to ask whether what was struck is back: one replica itself, since others may answer in its place; for
+/// everything else what the clients ask.
+fn asked(trial: &Trial<'_>, struck: &[Node]) -> Node {
+    match struck {
+        [replica @ Node::Replica(_)] => *replica,
+        _ => trial.arm.front(),
+    }
+}
+
+async fn start_again(
+    trial: &Trial<'_>,
+    nodes: &mut Nodes,
+    node: Node,
+    since: Elapsed,
+) -> Result<(Node, Incarnation), Early> {
+    let pause = trial.arm.target_of(node).restart_after;
+    if pause > Span::ZERO {
+        let at = trial.site.clock.instant(since + pause);
+        tokio::time::sleep_until(at.into()).await;
+    }
+    let mut first = Incarnation(0);
+    if let Some(running) = nodes.get_mut(node) {
+        first = Incarnation(running.process.incarnation().0 + 1);
+        running.process = launch(trial, node, first).map_err(Early::Target)?;
+    }
+    Ok((node, first))
+}
+
+/// Probes until the horizon, and records it when a process ends meanwhile. The horizon is waited for even then:
+/// a process that detached itself may still come up.
 async fn watch(
     trial: &Trial<'_>,
-    process: &mut Process,
+    nodes: &mut Nodes,
     probe: &Probe<'_>,
+    starts: &[(Node, Incarnation)],
     since: Elapsed,
 ) -> Result<Option<Recovered>, Early> {
     let horizon = trial.site.clock.instant(since + trial.plan.windows.horizon);
-    let incarnation = process.incarnation();
-    let probing = probe.run(|| owner_of(trial, incarnation));
+    let probing = probe.run(|| owners_of(trial, starts));
     let probing = tokio::time::timeout_at(horizon.into(), probing);
-    match trial.alongside(process, probing).await? {
+    match nodes.alongside(trial, probing).await? {
         Ok(Ok(recovered)) => Ok(Some(recovered)),
         Ok(Err(ProbeError::Harness(cause))) => Err(EngineError::Probe(cause).into()),
         Ok(Err(ProbeError::Unattributable(reason))) => Err(aborted(reason)),
@@ -94,14 +130,27 @@ async fn watch(
     }
 }
 
-/// The process of this incarnation that holds the listening socket, or why it is not (only) that.
-pub(super) fn owner_of(trial: &Trial<'_>, incarnation: Incarnation) -> Result<i32, String> {
-    let endpoint = &trial.endpoint;
+/// The process that holds the last of these nodes' listening sockets, when each is held by its start, or why one
+/// is not (only) that.
+fn owners_of(trial: &Trial<'_>, starts: &[(Node, Incarnation)]) -> Result<i32, String> {
+    let mut owner = Err("nothing was started again".to_owned());
+    for (node, incarnation) in starts {
+        owner = Ok(owner_of(trial, *node, *incarnation)?);
+    }
+    owner
+}
+
+/// The process of this start that holds its node's listening socket, or why it is not (only) that.
+pub(super) fn owner_of(
+    trial: &Trial<'_>,
+    node: Node,
+    incarnation: Incarnation,
+) -> Result<i32, String> {
+    let endpoint = trial.seats.endpoint(node);
     let owners = ownership::listeners(endpoint, &trial.site.tag)
         .map_err(|error| format!("the owner of {endpoint} is unknown: {error}"))?;
-    let own = |owner: &&ownership::Owner| {
-        owner.trial == Some(trial.planned.id) && owner.incarnation == Some(incarnation)
-    };
+    let place = Some((trial.planned.id, node, incarnation));
+    let own = |owner: &&ownership::Owner| owner.place == place;
     if let Some(other) = owners.iter().find(|owner| !own(owner)) {
         return Err(format!(
             "{endpoint} is held by process {}, not a new one",

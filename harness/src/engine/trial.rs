@@ -8,24 +8,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
-use comeback_core::ids::{BootId, Incarnation};
+use comeback_core::ids::{Incarnation, Node};
 use comeback_core::operation::ErrorClass;
 use comeback_core::plan::{Arm, Plan, Signal};
 use comeback_core::schedule::PlannedTrial;
 use comeback_core::units::{Elapsed, Span};
 
+use super::nodes::{Nodes, Seats, Unseated, start_failed};
 use super::recovery::{self, Fallen};
 use super::{EngineError, Site};
-use crate::endpoint::Endpoint;
 use crate::load::{Generator, Setup};
-use crate::supervise::ports;
-use crate::supervise::process::{Launch, Process, StartError, resolve_endpoint};
-use crate::supervise::readiness::wait_until_ready;
+use crate::supervise::process::Process;
 
 /// How long the final look at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
-/// There is one target in each trial.
-const REPLICA: u32 = 0;
 /// Between two tries to open the sessions that could not be opened.
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Between the command to begin the load and its first possible arrival.
@@ -37,8 +33,7 @@ pub(super) struct Trial<'a> {
     pub(super) arm: &'a Arm,
     pub(super) planned: PlannedTrial,
     pub(super) site: &'a Site,
-    pub(super) endpoint: Endpoint,
-    data: &'a Path,
+    pub(super) seats: Seats,
 }
 
 /// Why a trial ended before its time.
@@ -64,25 +59,26 @@ pub(super) async fn run(
 ) -> Result<(), EngineError> {
     let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
     std::fs::create_dir_all(&data).map_err(|cause| folder_error("create", &data, cause))?;
-    let port = ports::free_port().map_err(EngineError::Port)?;
     let record = |kind| site.recorder.event(Some(planned.id), kind);
     record(EventKind::TrialStarted {
         arm: planned.arm,
         control: planned.is_control(),
     });
-    let ended = match resolve_endpoint(&arm.target, port, &data, REPLICA) {
-        Ok(endpoint) => {
+    let ended = match Seats::prepare(arm, &data) {
+        Ok(seats) => {
             let trial = Trial {
                 plan,
                 arm,
                 planned,
                 site,
-                endpoint,
-                data: &data,
+                seats,
             };
             trial.run_phases().await
         }
-        Err(error) => Err(Early::Target(start_failed(Incarnation(0), &error))),
+        Err(Unseated::Target(node, error)) => {
+            Err(Early::Target(start_failed(node, Incarnation(0), &error)))
+        }
+        Err(Unseated::Engine(error)) => Err(Early::Engine(error)),
     };
     let complete = match ended {
         Ok(()) => true,
@@ -105,7 +101,7 @@ pub(super) async fn run(
 impl Trial<'_> {
     async fn run_phases(&self) -> Result<(), Early> {
         self.enter(Phase::Start);
-        let (mut process, boot) = self.start_first().await?;
+        let mut nodes = Nodes::start(self).await?;
         self.enter(Phase::Open);
         let mut load = self.start_load()?;
         self.open_sessions(&mut load).await?;
@@ -113,113 +109,51 @@ impl Trial<'_> {
         load.run(begin);
         let windows = &self.plan.windows;
         self.enter(Phase::WarmUp);
-        self.wait_until(begin + windows.warm_up, &mut process)
-            .await?;
+        self.wait_until(begin + windows.warm_up, &mut nodes).await?;
         self.enter(Phase::Baseline);
         let fault_at = begin
             + windows.warm_up
             + windows.baseline
             + self.planned.fault_after.unwrap_or(Span::ZERO);
-        self.wait_until(fault_at, &mut process).await?;
+        self.wait_until(fault_at, &mut nodes).await?;
         self.enter(Phase::Fault);
         let recovered = if self.planned.is_control() {
             true
         } else {
-            let fallen = self.strike(&mut process).await?;
+            let fallen = self.strike(&mut nodes).await?;
             self.enter(Phase::Recovery);
-            recovery::run(self, &mut process, fallen, boot).await?
+            recovery::run(self, &mut nodes, &fallen).await?
         };
         if recovered {
             self.enter(Phase::Settle);
             let pause = tokio::time::sleep(windows.settle.into());
-            self.alongside(&mut process, pause).await?;
+            nodes.alongside(self, pause).await?;
         }
-        let tally = self.alongside(&mut process, load.stop()).await??;
+        let tally = nodes.alongside(self, load.stop()).await??;
         self.record(EventKind::LoadStopped {
             scheduled: tally.scheduled,
             sent: tally.sent,
             dropped: tally.dropped,
         });
-        if recovered && process.is_running() {
+        if recovered && nodes.are_running() {
             self.enter(Phase::ReadBack);
             let until = self.site.clock.now() + READ_BACK_WITHIN;
-            self.alongside(&mut process, load.read_back(until))
-                .await??;
+            nodes.alongside(self, load.read_back(until)).await??;
         }
         load.finish()?;
         self.enter(Phase::Stop);
-        self.stop(&mut process).await
+        nodes.stop(self).await?;
+        Ok(())
     }
 
-    async fn start_first(&self) -> Result<(Process, Option<BootId>), Early> {
-        let incarnation = Incarnation(0);
-        let mut process = self.launch(incarnation).map_err(Early::Target)?;
-        let ready = &self.arm.target.ready;
-        let boot_header = self.arm.target.boot_header.as_deref();
-        let clock = self.site.clock;
-        match wait_until_ready(&mut process, ready, &self.endpoint, boot_header, clock).await {
-            Ok(ready) => {
-                if ready.boot.is_none() {
-                    self.check_attribution(incarnation)?;
-                }
-                let kind = EventKind::TargetReady { boot: ready.boot };
-                self.site
-                    .recorder
-                    .event_at(ready.at, Some(self.planned.id), kind);
-                Ok((process, ready.boot))
-            }
-            Err(not_ready) => Err(Early::Target(EventKind::TargetStartFailed {
-                incarnation,
-                problem: not_ready.to_string(),
-                tail: process.tail(),
-            })),
-        }
-    }
-
-    /// A server that does not name its start is known by its listening socket. When that does not work even
-    /// before the fault, nothing could be said about what answers after it.
-    fn check_attribution(&self, incarnation: Incarnation) -> Result<(), Early> {
-        match recovery::owner_of(self, incarnation) {
-            Ok(_) => Ok(()),
-            Err(problem) => Err(aborted(format!(
-                "its replies could not be told from those of another process ({problem}); a response header that                  changes with each start would do it (--boot-header)"
-            ))),
-        }
-    }
-
-    /// Starts an incarnation and records it; says what to record when that fails.
-    pub(super) fn launch(&self, incarnation: Incarnation) -> Result<Process, EventKind> {
-        let started = Process::spawn(Launch {
-            target: &self.arm.target,
-            port: self.endpoint.port,
-            data: self.data,
-            replica: REPLICA,
-            trial: self.planned.id,
-            incarnation,
-            tag: &self.site.tag,
-            log: self.log_of(incarnation),
-            clock: self.site.clock,
-        });
-        match started {
-            Ok(process) => {
-                let kind = EventKind::TargetExecuted {
-                    incarnation,
-                    pid: process.pid(),
-                    requested_us: process.requested(),
-                };
-                let at = process.executed();
-                self.site.recorder.event_at(at, Some(self.planned.id), kind);
-                Ok(process)
-            }
-            Err(error) => Err(start_failed(incarnation, &error)),
-        }
-    }
-
-    fn log_of(&self, incarnation: Incarnation) -> PathBuf {
-        let name = format!(
-            "trial-{:03}-{}-{}.log",
-            self.planned.id.0, self.arm.name, incarnation.0
-        );
+    /// `trial-003-NAME-1.log` is the first restart's; with several nodes the node stands before the number.
+    pub(super) fn log_of(&self, node: Node, incarnation: Incarnation) -> PathBuf {
+        let (trial, arm, start) = (self.planned.id.0, &self.arm.name, incarnation.0);
+        let node = match self.seats.is_alone() {
+            true => String::new(),
+            false => format!("-{node}"),
+        };
+        let name = format!("trial-{trial:03}-{arm}{node}-{start}.log");
         self.site.logs.join(name)
     }
 
@@ -228,7 +162,7 @@ impl Trial<'_> {
             trial: self.planned.id,
             load: self.plan.load.clone(),
             seed: self.planned.load_seed,
-            endpoint: self.endpoint.clone(),
+            endpoint: self.seats.endpoint(self.arm.front()).clone(),
             boot_header: self.arm.target.boot_header.clone(),
             clock: self.site.clock,
         };
@@ -263,17 +197,46 @@ impl Trial<'_> {
         }
     }
 
-    /// Sends the fault and confirms its effect.
-    async fn strike(&self, process: &mut Process) -> Result<Fallen, Early> {
+    /// Sends the fault to every node that it is aimed at, and confirms its effect on each.
+    async fn strike(&self, nodes: &mut Nodes) -> Result<Fallen, Early> {
         let fault = &self.plan.fault;
-        self.record(EventKind::FaultRequested {
-            signal: fault.signal,
-        });
-        process
-            .signal_group(fault.signal)
-            .map_err(EngineError::Process)?;
-        let exited = tokio::time::timeout(fault.lands_within.into(), process.exited()).await;
-        let Ok(exited) = exited else {
+        let struck = self.planned.struck(fault.aim, self.arm.replicas);
+        for node in &struck {
+            let Some(running) = nodes.get(*node) else {
+                return Err(Early::Target(EventKind::FaultMissed {
+                    reason: format!("this arm has no {node}"),
+                }));
+            };
+            self.record(EventKind::FaultRequested {
+                node: *node,
+                signal: fault.signal,
+            });
+            let sent = running.process.signal_group(fault.signal);
+            sent.map_err(EngineError::Process)?;
+        }
+        let deadline = tokio::time::Instant::now() + fault.lands_within.into();
+        let mut fallen = Fallen {
+            at: self.site.clock.now(),
+            nodes: struck.clone(),
+        };
+        for node in struck {
+            // Seen above.
+            let Some(running) = nodes.get_mut(node) else {
+                continue;
+            };
+            fallen.at = self.confirm(&mut running.process, deadline).await?;
+        }
+        Ok(fallen)
+    }
+
+    /// Waits until a struck process is gone.
+    async fn confirm(
+        &self,
+        process: &mut Process,
+        deadline: tokio::time::Instant,
+    ) -> Result<Elapsed, Early> {
+        let fault = &self.plan.fault;
+        let Ok(exited) = tokio::time::timeout_at(deadline, process.exited()).await else {
             return Err(Early::Target(EventKind::FaultMissed {
                 reason: format!(
                     "process {} was still running {} after {}",
@@ -291,56 +254,26 @@ impl Trial<'_> {
             }));
         }
         process.clear_group().await.map_err(EngineError::Process)?;
-        Ok(Fallen { at })
+        Ok(at)
     }
 
-    /// Waits for a moment; ends early when the target ends by itself.
-    async fn wait_until(&self, until: Elapsed, process: &mut Process) -> Result<(), Early> {
+    /// Waits for a moment; ends early when a node ends by itself.
+    async fn wait_until(&self, until: Elapsed, nodes: &mut Nodes) -> Result<(), Early> {
         let pause = tokio::time::sleep_until(self.site.clock.instant(until).into());
         tokio::select! {
             biased;
-            exited = process.exited() => {
+            (place, exited) = nodes.next_exit() => {
                 let (exit, at) = exited.map_err(EngineError::Process)?;
+                let process = &nodes.all()[place].process;
                 self.record_exit(process, (exit, at), ExitCause::Unasked);
-                Err(aborted(format!("the target {exit} by itself")))
+                let name = match self.seats.is_alone() {
+                    true => "target".to_owned(),
+                    false => process.node().to_string(),
+                };
+                Err(aborted(format!("the {name} {exit} by itself")))
             }
             () = pause => Ok(()),
         }
-    }
-
-    /// Waits for `work`, and records it when the target ends by itself meanwhile.
-    pub(super) async fn alongside<T>(
-        &self,
-        process: &mut Process,
-        work: impl Future<Output = T>,
-    ) -> Result<T, EngineError> {
-        let mut work = std::pin::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return Ok(done),
-                exited = process.exited(), if process.is_running() => {
-                    let exited = exited.map_err(EngineError::Process)?;
-                    self.record_exit(process, exited, ExitCause::Unasked);
-                }
-            }
-        }
-    }
-
-    /// Stops a target that still runs. What one that ended by itself left is found by its tag: its group's
-    /// number may be somebody else's by now.
-    async fn stop(&self, process: &mut Process) -> Result<(), Early> {
-        // It may have ended unasked in this very moment.
-        self.alongside(process, std::future::ready(())).await?;
-        if process.is_running() {
-            let stopped = process
-                .stop(&self.arm.target.stop)
-                .await
-                .map_err(EngineError::Process)?;
-            self.record_exit(process, (stopped.exit, stopped.at), ExitCause::Stopped);
-            process.clear_group().await.map_err(EngineError::Process)?;
-        }
-        Ok(())
     }
 
     pub(super) fn record_exit(
@@ -354,6 +287,7 @@ impl Trial<'_> {
             ExitCause::Unasked => process.tail(),
         };
         let kind = EventKind::TargetExited {
+            node: process.node(),
             incarnation: process.incarnation(),
             exit,
             cause,
@@ -402,22 +336,6 @@ fn why_not_opened(refusal: Option<(ErrorClass, Option<u16>)>) -> String {
 
 pub(super) fn aborted(reason: String) -> Early {
     Early::Target(EventKind::TrialAborted { reason })
-}
-
-/// What to record of a target that could not be started at all.
-fn start_failed(incarnation: Incarnation, error: &StartError) -> EventKind {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    EventKind::TargetStartFailed {
-        incarnation,
-        problem: text,
-        tail: Vec::new(),
-    }
 }
 
 /// Removes a data folder. It is the target's to spoil: gone already, or something else put in its place.

@@ -9,7 +9,7 @@ use comeback_core::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use super::scalar::{Demands, Statuses, Text, Words};
+pub use super::scalar::{AimPart, Demands, Statuses, Text, Words};
 
 /// An experiment: servers, the users' traffic, what is done to the servers, and what is demanded of them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -28,6 +28,10 @@ pub struct Document {
     /// The server; an arm overrides what it names.
     #[serde(default)]
     pub target: TargetPart,
+    /// What clients connect to in front of the server's replicas.
+    pub balancer: Option<BalancerPart>,
+    /// What the replicas share; started before them.
+    pub store: Option<StorePart>,
     /// How many users there are, and how much they do.
     #[serde(default)]
     pub load: LoadPart,
@@ -54,7 +58,8 @@ pub struct Document {
 #[serde(deny_unknown_fields)]
 pub struct TargetPart {
     /// Program and arguments, without a shell. `{port}`, `{data}`, `{replica}`, `{comeback}` (this program) and
-    /// `{here}` (the experiment file's folder) are filled in.
+    /// `{here}` (the experiment file's folder) are filled in; where there are several replicas also `{shared}` (a
+    /// folder that they share) and `{store}` (the store's port).
     pub command: Option<Words>,
     /// What it speaks; HTTP/1.1 when nothing is said.
     pub protocol: Option<Protocol>,
@@ -69,9 +74,94 @@ pub struct TargetPart {
     pub stop: Option<StopPart>,
     /// When it is started again.
     pub restart: Option<RestartPart>,
+    /// How many replicas of it there are; 1 when nothing is said. More than one need a balancer.
+    pub replicas: Option<u32>,
     /// The response header that changes with each start of the server. Without one the owner of the listening
     /// socket tells the new process from the old.
     pub boot_header: Option<String>,
+}
+
+/// What stands in front of the replicas: one that this program knows to set up, or any command.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BalancerPart {
+    /// Which one; `builtin` when nothing is said.
+    pub kind: Option<BalancerKind>,
+    /// Which replica a request goes to; `round-robin` when nothing is said.
+    pub policy: Option<Policy>,
+    /// The path that replicas are asked for to see whether they are up.
+    pub check: Option<String>,
+    /// A command of your own instead; `{replicas}` is filled in with the replicas' addresses, `127.0.0.1:4001,…`.
+    pub command: Option<Words>,
+    /// When it counts as up for the first time; when it accepts a connection, if nothing is said.
+    pub ready: Option<ReadyPart>,
+    /// How it is stopped at a trial's end.
+    pub stop: Option<StopPart>,
+    /// When it is started again.
+    pub restart: Option<RestartPart>,
+}
+
+/// A balancer that this program knows to set up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BalancerKind {
+    /// This program's own: `comeback balance`.
+    #[default]
+    Builtin,
+    /// HAProxy, with a generated configuration.
+    Haproxy,
+    /// nginx, with a generated configuration.
+    Nginx,
+}
+
+/// Which replica a request goes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// To each in turn.
+    #[default]
+    RoundRobin,
+    /// To the one with the fewest requests under way.
+    LeastConnections,
+    /// To any.
+    Random,
+    /// To the same for the same client address.
+    SourceHash,
+    /// To the one that answered the client's first request, by a cookie.
+    Sticky,
+}
+
+/// What the replicas share: a store that this program knows to set up, or any command.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StorePart {
+    /// Which one.
+    pub kind: Option<StoreKind>,
+    /// A command of your own instead. Replicas find it by `{store}`, its port.
+    pub command: Option<Words>,
+    /// Environment variables.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Text>,
+    /// When it counts as up for the first time; when it accepts a connection, if nothing is said.
+    pub ready: Option<ReadyPart>,
+    /// How it is stopped at a trial's end.
+    pub stop: Option<StopPart>,
+    /// When it is started again.
+    pub restart: Option<RestartPart>,
+}
+
+/// A store that this program knows to set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreKind {
+    /// redis-server without persistence.
+    Redis,
+    /// redis-server with `appendfsync everysec`.
+    RedisEverysec,
+    /// redis-server with `appendfsync always`.
+    RedisAlways,
+    /// A PostgreSQL cluster of its own.
+    Postgres,
 }
 
 /// When a server counts as up: one of `http`, `tcp` and `log`.
@@ -234,6 +324,11 @@ pub struct ExpectPart {
 pub struct FaultPart {
     /// What; a kill when nothing is said.
     pub kind: Option<FaultKind>,
+    /// Whom it strikes: `replica:any` (one of them, drawn for each trial; when nothing is said), `replica:0`,
+    /// `replicas:all`, `balancer` or `store`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub target: AimPart,
     /// Any other signal to the server's process group, in place of `kind`.
     pub signal: Option<Signal>,
     /// How long the load runs undisturbed before, which everything after is compared with; 1s when nothing is said.
@@ -298,6 +393,10 @@ pub struct ArmPart {
     pub about: Option<String>,
     /// The arm that gates with `baseline` compare this one with.
     pub baseline: Option<String>,
+    /// A balancer of its own; else the common one.
+    pub balancer: Option<BalancerPart>,
+    /// A store of its own; else the common one.
+    pub store: Option<StorePart>,
     /// What differs from the common target; environment variables are added to its own.
     #[serde(default)]
     pub target: TargetPart,

@@ -48,6 +48,7 @@ impl TargetPart {
             ready,
             stop: over.stop.clone().or_else(|| self.stop.clone()),
             restart: over.restart.clone().or_else(|| self.restart.clone()),
+            replicas: over.replicas.or(self.replicas),
             boot_header: over
                 .boot_header
                 .clone()

@@ -17,6 +17,7 @@ mod schema;
 mod spans;
 #[cfg(test)]
 mod tests;
+pub mod topology;
 
 pub use document::Document;
 pub use file::{File, Unreadable, Wrong};

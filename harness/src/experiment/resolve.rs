@@ -1,15 +1,16 @@
 //! A document becomes a plan: the one place where defaults are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows, Workload,
+    Aim, Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows, Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
-use super::document::{FaultPart, StepPart, TargetPart};
+use super::document::{AimPart, BalancerPart, FaultPart, StepPart, StorePart, TargetPart};
+use super::fill;
 use super::scalar::Demands;
 use super::{Document, Key, Problem};
 use crate::load::flow::{Flow, FlowError};
@@ -137,41 +138,120 @@ fn arms(
         Some(Workload::Stateless(request)) => path_of(request),
         Some(Workload::Sessions(_)) | None => None,
     };
-    let mut fill = |target: &TargetPart, index: Option<usize>| {
-        target
-            .to_target(origin.here.as_deref(), asked)
-            .map_err(|(at, what)| problems.push(misfit_of_target(&at, index, what)))
+    let mut fill = |arm: Parts<'_>| {
+        arm.fill(document, origin.here.as_deref(), asked)
+            .map_err(|problem| problems.push(problem))
             .ok()
     };
     if document.arm.is_empty() {
-        let target = fill(&document.target, None);
-        let arm = |target: comeback_core::plan::Target| Arm {
-            name: name(document, origin),
-            about: target.command.join(" "),
-            target,
-            baseline: None,
-            skip: None,
+        let common = Parts {
+            target: document.target.clone(),
+            balancer: document.balancer.as_ref(),
+            store: document.store.as_ref(),
+            index: None,
         };
-        return target.map(arm).into_iter().collect();
+        return fill(common)
+            .map(|arm| Arm {
+                name: name(document, origin),
+                ..arm
+            })
+            .into_iter()
+            .collect();
     }
     let mut arms = Vec::new();
     for (index, part) in document.arm.iter().enumerate() {
-        let Some(target) = fill(&document.target.under(&part.target), Some(index)) else {
+        let own = Parts {
+            target: document.target.under(&part.target),
+            balancer: part.balancer.as_ref().or(document.balancer.as_ref()),
+            store: part.store.as_ref().or(document.store.as_ref()),
+            index: Some(index),
+        };
+        let Some(arm) = fill(own) else {
             continue;
         };
         arms.push(Arm {
             name: part.name.clone(),
-            about: part
-                .about
-                .clone()
-                .unwrap_or_else(|| target.command.join(" ")),
-            target,
+            about: part.about.clone().unwrap_or(arm.about),
             baseline: part.baseline.clone(),
-            skip: None,
+            ..arm
         });
     }
     check_arms(document, problems);
     arms
+}
+
+/// What an arm is made of.
+struct Parts<'a> {
+    target: TargetPart,
+    balancer: Option<&'a BalancerPart>,
+    store: Option<&'a StorePart>,
+    /// Its place among the arms, where the file has some.
+    index: Option<usize>,
+}
+
+impl Parts<'_> {
+    /// The arm, still without a name.
+    fn fill(
+        &self,
+        document: &Document,
+        here: Option<&Path>,
+        asked: Option<&str>,
+    ) -> Result<Arm, Problem> {
+        let target = self
+            .target
+            .to_target(here, asked)
+            .map_err(|(at, what)| misfit_of_target(&at, self.index, what))?;
+        let misfit = |part: &'static str, (at, what): fill::Fault| {
+            let own = self.index.map(|index| vec![Key::from("arm"), index.into()]);
+            let places = own.into_iter().chain([Vec::new()]);
+            let rest = || at.iter().map(|name| Key::from(*name));
+            Problem {
+                places: places
+                    .map(|head| {
+                        head.into_iter()
+                            .chain([part.into()])
+                            .chain(rest())
+                            .collect()
+                    })
+                    .collect(),
+                name: part.to_owned(),
+                what,
+            }
+        };
+        let balancer = self.balancer.map(|part| part.to_target(here));
+        let balancer = balancer
+            .transpose()
+            .map_err(|fault| misfit("balancer", fault))?;
+        let store = self.store.map(|part| part.to_target(here));
+        let store = store.transpose().map_err(|fault| misfit("store", fault))?;
+        let replicas = self.target.replicas.unwrap_or(1);
+        self.fits(document, replicas)?;
+        Ok(Arm {
+            name: String::new(),
+            about: target.command.join(" "),
+            target,
+            replicas,
+            balancer,
+            store,
+            baseline: None,
+            skip: None,
+        })
+    }
+
+    /// Whether there is what the fault is aimed at.
+    fn fits(&self, document: &Document, replicas: u32) -> Result<(), Problem> {
+        let AimPart(aim) = first_fault(document).target;
+        let missing = match aim {
+            Aim::Balancer if self.balancer.is_none() => "there is no [balancer]".to_owned(),
+            Aim::Store if self.store.is_none() => "there is no [store]".to_owned(),
+            Aim::Replica(number) if number >= replicas => {
+                format!("there are {replicas} replicas, from 0")
+            }
+            _ => return Ok(()),
+        };
+        let place = vec![Key::from("fault"), 0.into(), "target".into()];
+        Err(Problem::at(place, "target", missing))
+    }
 }
 
 fn check_arms(document: &Document, problems: &mut Vec<Problem>) {
@@ -232,6 +312,7 @@ fn gates(document: &Document, problems: &mut Vec<Problem>) -> Vec<Gate> {
 fn fault(document: &Document) -> Fault {
     let said = first_fault(document);
     Fault {
+        aim: said.target.0,
         signal: said
             .signal
             .unwrap_or_else(|| said.kind.unwrap_or_default().signal()),
@@ -321,6 +402,7 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
         "socket" => target_places(&["socket"], arm),
         "ready" => target_places(&["ready", "http"], arm),
         "ready-within" => target_places(&["ready", "within"], arm),
+        "replicas" => target_places(&["replicas"], arm),
         "boot-header" => target_places(&["boot_header"], arm),
         "trials" => one(&["trials"]),
         "extend-to" => one(&["extend_to"]),

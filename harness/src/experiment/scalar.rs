@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use comeback_core::plan::StatusRange;
+use comeback_core::plan::{Aim, StatusRange};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -18,6 +18,10 @@ pub struct Text(pub String);
 /// Status codes: `200`, `"2xx"`, `[200, 302]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statuses(pub Vec<StatusRange>);
+
+/// Whom a fault strikes: `replica:any`, `replica:0`, `replicas:all`, `balancer`, `store`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AimPart(pub Aim);
 
 /// Bounds of a metric: `0`, `"< 2s"`, `[">= 1", "< 5"]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,6 +142,25 @@ impl<'de> Deserialize<'de> for Statuses {
             }
         }
         from.deserialize_any(OneOrMany)
+    }
+}
+
+impl<'de> Deserialize<'de> for AimPart {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let aim = match text.split_once(':') {
+            None if text == "balancer" => Some(Aim::Balancer),
+            None if text == "store" => Some(Aim::Store),
+            Some(("replica", "any")) => Some(Aim::AnyReplica),
+            Some(("replica", number)) => number.parse().ok().map(Aim::Replica),
+            Some(("replicas", "all")) => Some(Aim::AllReplicas),
+            Some(_) | None => None,
+        };
+        aim.map(Self).ok_or_else(|| {
+            D::Error::custom(format!(
+                "'{text}' is nothing to aim at: write replica:any, replica:0, replicas:all, balancer or store"
+            ))
+        })
     }
 }
 

@@ -45,8 +45,8 @@ pub struct ProbeSetup<'a> {
     pub endpoint: &'a Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<&'a str>,
-    /// What the process before the fault called itself, if it said so.
-    pub old_boot: Option<BootId>,
+    /// What the processes before the fault called themselves, where they said so.
+    pub old_boots: Vec<BootId>,
     /// T0.
     pub since: Elapsed,
     /// The run's clock.
@@ -329,9 +329,10 @@ impl<'a> Probe<'a> {
         boot: Option<BootId>,
         owner: &mut impl FnMut() -> Result<i32, String>,
     ) -> Result<Result<Evidence, String>, ProbeError> {
-        match (boot, self.setup.old_boot) {
-            (Some(boot), Some(old)) if boot != old => Ok(Ok(Evidence::BootId(boot))),
-            (Some(boot), Some(_)) => match owner() {
+        let old = &self.setup.old_boots;
+        match boot.filter(|_| !old.is_empty()) {
+            Some(boot) if !old.contains(&boot) => Ok(Ok(Evidence::BootId(boot))),
+            Some(boot) => match owner() {
                 Ok(_) => Err(ProbeError::Unattributable(format!(
                     "the new process calls itself {boot} like the old one: the boot header does not change with \
                      each start"
@@ -341,7 +342,7 @@ impl<'a> Probe<'a> {
                 ))),
             },
             // A name without one to compare it with proves nothing.
-            (Some(_) | None, _) => Ok(owner().map(Evidence::SocketOwner)),
+            None => Ok(owner().map(Evidence::SocketOwner)),
         }
     }
 }

@@ -10,11 +10,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use comeback_core::ids::{Incarnation, TrialId};
+use comeback_core::ids::{Incarnation, Node, TrialId};
 use comeback_core::plan::Target;
 
 use super::program;
-use super::tag::{INCARNATION_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::roster::Place;
+use super::tag::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 
@@ -30,8 +31,10 @@ pub struct Launch<'a> {
     pub port: u16,
     /// Fills in `{data}`, as an absolute path.
     pub data: &'a Path,
-    /// Fills in `{replica}`.
-    pub replica: u32,
+    /// The part of the topology it is; fills in `{replica}`.
+    pub node: Node,
+    /// Where the other parts are: fills in `{store}` and `{replicas}`.
+    pub addresses: &'a Addresses,
     /// The trial it belongs to.
     pub trial: TrialId,
     /// Which start within the trial it is.
@@ -42,6 +45,17 @@ pub struct Launch<'a> {
     pub log: PathBuf,
     /// The run's clock.
     pub clock: Clock,
+}
+
+/// Where the parts of a topology are that others must know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The store's port.
+    pub store: Option<u16>,
+    /// The replicas' ports, in their order.
+    pub replicas: Vec<u16>,
+    /// A folder that is the same for all replicas; `{shared}`. Without one it is a node's own.
+    pub shared: Option<PathBuf>,
 }
 
 /// A target that could not be started.
@@ -154,12 +168,16 @@ impl std::error::Error for StartError {
 }
 
 impl Launch<'_> {
+    pub(super) const fn place(&self) -> Place {
+        (self.trial, self.node, self.incarnation)
+    }
+
     /// The command, and the program it executes.
     ///
     /// The program is looked up here and not at its start, so that a `PATH` of the target's own does not
     /// keep the standard library from `posix_spawn`: `fork` takes 75 ms in a process with 1 GiB of heap.
     pub(super) fn command(&self) -> Result<(Command, PathBuf), StartError> {
-        let values = Values::new(self.port, self.data, self.replica);
+        let values = Values::new(self.port, self.data, self.node).knowing(self.addresses);
         let mut words = self.target.command.iter().map(|word| values.fill_in(word));
         let name = words
             .next()
@@ -184,6 +202,7 @@ impl Launch<'_> {
             .envs(environment)
             .env(RUN_VARIABLE, self.tag.as_str())
             .env(TRIAL_VARIABLE, self.trial.0.to_string())
+            .env(NODE_VARIABLE, self.node.to_string())
             .env(INCARNATION_VARIABLE, self.incarnation.0.to_string())
             .process_group(0)
             .stdin(Stdio::null())
@@ -214,7 +233,7 @@ pub fn check_program(target: &Target) -> Result<(), StartError> {
 /// # Errors
 /// When there is none, or it cannot be executed; with the mend.
 pub fn find_target(target: &Target) -> Result<PathBuf, StartError> {
-    let values = Values::new(0, Path::new("."), 0);
+    let values = Values::new(0, Path::new("."), Node::default());
     let name = target.command.first().map(|word| values.fill_in(word));
     let name = name.filter(|name| !name.is_empty());
     let path = match target.environment.get("PATH") {
@@ -232,13 +251,13 @@ pub fn resolve_endpoint(
     target: &Target,
     port: u16,
     data: &Path,
-    replica: u32,
+    node: Node,
 ) -> Result<Endpoint, StartError> {
     let endpoint = Endpoint::tcp(target.protocol, port);
     let Some(template) = &target.socket else {
         return Ok(endpoint);
     };
-    let path = PathBuf::from(Values::new(port, data, replica).fill_in(template));
+    let path = PathBuf::from(Values::new(port, data, node).fill_in(template));
     if path.as_os_str().len() > SOCKET_PATH_MAX {
         return Err(StartError::SocketPath { path });
     }
@@ -250,12 +269,22 @@ struct Values {
     port: String,
     data: PathBuf,
     replica: String,
+    store: String,
+    replicas: String,
+    shared: Option<PathBuf>,
     program: PathBuf,
 }
 
 impl Values {
-    fn new(port: u16, data: &Path, replica: u32) -> Self {
+    fn new(port: u16, data: &Path, node: Node) -> Self {
+        let replica = match node {
+            Node::Replica(number) => number,
+            Node::Store | Node::Balancer => 0,
+        };
         Self {
+            store: String::new(),
+            replicas: String::new(),
+            shared: None,
             port: port.to_string(),
             data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()),
             replica: replica.to_string(),
@@ -264,11 +293,30 @@ impl Values {
         }
     }
 
+    fn knowing(self, addresses: &Addresses) -> Self {
+        let replicas = addresses.replicas.iter();
+        let replicas: Vec<String> = replicas.map(|port| format!("127.0.0.1:{port}")).collect();
+        Self {
+            store: addresses
+                .store
+                .map_or_else(String::new, |port| port.to_string()),
+            replicas: replicas.join(","),
+            shared: addresses.shared.clone(),
+            ..self
+        }
+    }
+
     fn fill_in(&self, text: &str) -> OsString {
         let values = [
             ("port", OsStr::new(&self.port)),
             ("data", self.data.as_os_str()),
             ("replica", OsStr::new(&self.replica)),
+            ("store", OsStr::new(&self.store)),
+            ("replicas", OsStr::new(&self.replicas)),
+            (
+                "shared",
+                self.shared.as_ref().unwrap_or(&self.data).as_os_str(),
+            ),
             ("comeback", self.program.as_os_str()),
         ];
         fill_in(text, &values)
@@ -417,7 +465,8 @@ mod tests {
             restart_after: Span::ZERO,
             boot_header: None,
         };
-        let resolve = |socket: &str| resolve_endpoint(&target(socket), 80, Path::new("/d"), 3);
+        let resolve =
+            |socket: &str| resolve_endpoint(&target(socket), 80, Path::new("/d"), Node::Replica(3));
         let expected = Endpoint::tcp(Protocol::Redis, 80).on_socket(PathBuf::from("/d/80-3.sock"));
         assert_eq!(
             resolve("{data}/{port}-{replica}.sock").expect("it fits"),

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::io;
 
-use comeback_core::ids::{Incarnation, TrialId};
+use comeback_core::ids::{Incarnation, Node, TrialId};
 
 use super::orphans;
 use super::proc::{self, Stat};
 use super::roster::Place;
-use super::tag::{INCARNATION_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::tag::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
 
 /// A process of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +19,8 @@ pub struct Member {
     pub start_time: u64,
     /// Its process group.
     pub group: i32,
-    /// The trial it belongs to, where that is known.
-    pub trial: Option<TrialId>,
-    /// The start within the trial it belongs to, where that is known.
-    pub incarnation: Option<Incarnation>,
-}
-
-impl Member {
-    pub(super) fn place(&self) -> Option<Place> {
-        self.trial.zip(self.incarnation)
-    }
+    /// Which start of which node of which trial it belongs to, where that is known.
+    pub place: Option<(TrialId, Node, Incarnation)>,
 }
 
 impl RunTag {
@@ -37,13 +29,15 @@ impl RunTag {
         self.scan().unwrap_or_default()
     }
 
-    /// The living processes that are older than this start: of an earlier one, or of an unknown one but
-    /// started before.
-    pub fn members_before(&self, trial: TrialId, incarnation: Incarnation) -> Vec<i32> {
-        let place = (trial, incarnation);
+    /// The living processes that are older than this start of a node: of an earlier start of it, of an earlier
+    /// trial, or of an unknown start but begun before.
+    pub fn members_before(&self, place: (TrialId, Node, Incarnation)) -> Vec<i32> {
+        let (trial, node, incarnation) = place;
         let begun = self.roster().start_time_of(place);
-        let is_before = |member: &Member| match member.place() {
-            Some(of) => of < place,
+        let is_before = |member: &Member| match member.place {
+            Some((of, its, start)) => {
+                of < trial || (of == trial && its == node && start < incarnation)
+            }
             None => begun.is_some_and(|begun| member.start_time < begun),
         };
         let members = self.members().into_iter();
@@ -79,8 +73,7 @@ impl RunTag {
                 pid: stat.pid,
                 start_time: stat.start_time,
                 group: stat.group,
-                trial: place.map(|(trial, _)| trial),
-                incarnation: place.map(|(_, incarnation)| incarnation),
+                place,
             })
         };
         Ok(candidates.iter().filter_map(member).collect())
@@ -102,8 +95,9 @@ impl RunTag {
 fn place_in(environment: &[u8]) -> Option<Place> {
     let number = |name| proc::variable(environment, name)?.parse().ok();
     let trial = number(TRIAL_VARIABLE)?;
+    let node = proc::variable(environment, NODE_VARIABLE)?.parse().ok()?;
     let incarnation = number(INCARNATION_VARIABLE)?;
-    Some((TrialId(trial), Incarnation(incarnation)))
+    Some((TrialId(trial), node, Incarnation(incarnation)))
 }
 
 /// How a detached daemon is known that wrote its title over its environment: it was handed to this

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use comeback_core::ids::{Incarnation, TrialId};
+use comeback_core::ids::{Incarnation, Node, TrialId};
 use procfs::net::TcpNetEntries;
 use procfs::prelude::FromBufReadSI;
 
@@ -23,10 +23,8 @@ pub struct Owner {
     pub pid: i32,
     /// Whether it is a process of the run.
     pub is_member: bool,
-    /// The trial it belongs to, where it is the run's and that is known.
-    pub trial: Option<TrialId>,
-    /// The start within the trial it belongs to, where it is the run's and that is known.
-    pub incarnation: Option<Incarnation>,
+    /// Which start of which node of which trial it belongs to, where it is the run's and that is known.
+    pub place: Option<(TrialId, Node, Incarnation)>,
 }
 
 /// The processes that hold a listening socket which a connection to this endpoint reaches.
@@ -61,8 +59,7 @@ pub fn listeners(endpoint: &Endpoint, tag: &RunTag) -> io::Result<Vec<Owner>> {
         owners.extend(others.filter(holds).map(|pid| Owner {
             pid,
             is_member: false,
-            trial: None,
-            incarnation: None,
+            place: None,
         }));
     }
     Ok(owners)
@@ -121,8 +118,7 @@ fn owner_of(member: &Member) -> Owner {
     Owner {
         pid: member.pid,
         is_member: true,
-        trial: member.trial,
-        incarnation: member.incarnation,
+        place: member.place,
     }
 }
 

@@ -13,7 +13,7 @@ use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use comeback_core::event::Exit;
-use comeback_core::ids::Incarnation;
+use comeback_core::ids::{Incarnation, Node};
 use comeback_core::plan::{ReadyProbe, Signal, Stop};
 use comeback_core::units::Elapsed;
 use nix::errno::Errno;
@@ -23,7 +23,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
 use super::launch::explain_spawn;
-pub use super::launch::{Launch, StartError, resolve_endpoint};
+pub use super::launch::{Addresses, Launch, StartError, resolve_endpoint};
 use super::members::Member;
 pub use super::orphans::adopt_orphans;
 use super::output::Output;
@@ -108,7 +108,7 @@ impl Process {
                 state: State::Running,
                 output,
                 tag: launch.tag.clone(),
-                place: (launch.trial, launch.incarnation),
+                place: launch.place(),
                 requested,
                 executed,
                 clock,
@@ -126,7 +126,7 @@ impl Process {
         launch.tag.roster().start(Leader {
             pid: pid.as_raw_pid(),
             start_time: proc::stat(pid.as_raw_pid())?.start_time,
-            place: (launch.trial, launch.incarnation),
+            place: launch.place(),
             is_cleared: false,
         });
         let descriptor = watched::watch(pidfd_open(pid, PidfdFlags::empty())?)?;
@@ -143,9 +143,14 @@ impl Process {
         self.pid.as_raw_pid()
     }
 
-    /// Which start of its trial it is.
-    pub fn incarnation(&self) -> Incarnation {
+    /// Which node of its trial it is.
+    pub fn node(&self) -> Node {
         self.place.1
+    }
+
+    /// Which start of its node it is.
+    pub fn incarnation(&self) -> Incarnation {
+        self.place.2
     }
 
     /// When its start was begun.
@@ -171,7 +176,7 @@ impl Process {
     /// The living processes of this incarnation, as far as they are known to be of it.
     pub fn members(&self) -> Vec<Member> {
         let mut members = self.tag.members();
-        members.retain(|member| member.place() == Some(self.place));
+        members.retain(|member| member.place == Some(self.place));
         members
     }
 
@@ -310,12 +315,12 @@ impl Drop for Process {
             // What detached itself goes too.
             State::Running => {
                 self.end_at_once();
-                self.tag.sweep(|member| member.place() == Some(place));
+                self.tag.sweep(|member| member.place == Some(place));
             }
             // Its number may be another group's by now: only what is known to be of this one.
             State::Exited { .. } => {
                 self.tag
-                    .sweep(|member| member.place() == Some(place) && member.group == group);
+                    .sweep(|member| member.place == Some(place) && member.group == group);
             }
             State::Cleared { .. } => return,
         }

@@ -2,17 +2,17 @@
 //!
 //! A process on it is known without its environment, which a server may overwrite. Each entry is also
 //! written to the warden, one line each, so that it knows as much when the harness is gone:
-//! `started <pid> <start time> <trial> <incarnation>` and `cleared <pid>`.
+//! `started <pid> <start time> <trial> <node> <incarnation>` and `cleared <pid>`.
 
 use std::io::{self, Write};
 use std::process::ChildStdin;
 
-use comeback_core::ids::{Incarnation, TrialId};
+use comeback_core::ids::{Incarnation, Node, TrialId};
 
 use super::proc::Stat;
 
-/// Which start of which trial.
-pub(super) type Place = (TrialId, Incarnation);
+/// Which start of which node of which trial.
+pub(super) type Place = (TrialId, Node, Incarnation);
 
 /// A process that was started directly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,17 +64,18 @@ impl Roster {
     pub(super) fn take_line(&mut self, line: &str) {
         let words: Vec<_> = line.split(' ').collect();
         match words[..] {
-            ["started", pid, start_time, trial, incarnation] => {
-                if let (Ok(pid), Ok(start_time), Ok(trial), Ok(incarnation)) = (
+            ["started", pid, start_time, trial, node, incarnation] => {
+                if let (Ok(pid), Ok(start_time), Ok(trial), Ok(node), Ok(incarnation)) = (
                     pid.parse(),
                     start_time.parse(),
                     trial.parse(),
+                    node.parse(),
                     incarnation.parse(),
                 ) {
                     self.leaders.push(Leader {
                         pid,
                         start_time,
-                        place: (TrialId(trial), Incarnation(incarnation)),
+                        place: (TrialId(trial), node, Incarnation(incarnation)),
                         is_cleared: false,
                     });
                 }
@@ -123,10 +124,10 @@ impl Roster {
 }
 
 fn write_started(pipe: &mut impl Write, leader: &Leader) -> io::Result<()> {
-    let (trial, incarnation) = leader.place;
+    let (trial, node, incarnation) = leader.place;
     // One write, so that a line is whole or absent when the harness is killed meanwhile.
     let line = format!(
-        "started {} {} {} {}\n",
+        "started {} {} {} {node} {}\n",
         leader.pid, leader.start_time, trial.0, incarnation.0
     );
     pipe.write_all(line.as_bytes())
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_roster_written_and_read_knows_the_same() {
-        let place = (TrialId(3), Incarnation(1));
+        let place = (TrialId(3), Node::Balancer, Incarnation(1));
         let leader = Leader {
             pid: 70,
             start_time: 500,
@@ -164,15 +165,15 @@ mod tests {
         roster.take_line("cleared 70");
         assert!(roster.leaders[0].is_cleared);
         roster.take_line("started 7");
-        roster.take_line("started 7 x 1 2");
+        roster.take_line("started 7 x 1 store 2");
         assert_eq!(roster.leaders.len(), 1);
     }
 
     #[test]
     fn a_group_is_known_until_it_is_cleared_and_a_leader_by_its_start() {
-        let place = (TrialId(0), Incarnation(0));
+        let place = (TrialId(0), Node::Replica(2), Incarnation(0));
         let mut roster = Roster::default();
-        roster.take_line("started 70 500 0 0");
+        roster.take_line("started 70 500 0 replica-2 0");
         assert_eq!(roster.place_of(&process(70, 70, 500)), Some(place));
         assert_eq!(roster.place_of(&process(71, 70, 510)), Some(place));
         assert_eq!(roster.place_of(&process(72, 72, 510)), None);

@@ -1,10 +1,10 @@
 //! What the events say of each trial, gathered; where the journal says a thing twice, the first holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadTally;
 use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
-use crate::ids::{ArmId, BootId, Incarnation, TrialId};
+use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
 use crate::summary::Extension;
 use crate::units::Elapsed;
@@ -32,12 +32,14 @@ pub(super) struct Facts {
     pub(super) control: bool,
     /// When each phase was entered.
     pub(super) phases: BTreeMap<Phase, Elapsed>,
-    /// Which process answered before the fault, if it said so.
-    pub(super) old_boot: Option<BootId>,
+    /// The nodes that were started.
+    nodes: BTreeSet<Node>,
+    /// What each node called itself before the fault, where it said so.
+    pub(super) boots: BTreeMap<Node, BootId>,
     /// The fault was sent.
     pub(super) requested: Option<Elapsed>,
-    /// The fault's effect was confirmed.
-    pub(super) injected: Option<(Elapsed, Exit)>,
+    /// The fault's effect was confirmed, on each node that it struck.
+    struck: BTreeMap<Node, (Elapsed, Exit)>,
     /// Why the fault is taken not to have landed.
     pub(super) missed: Option<String>,
     /// Processes of the old server that outlived the fault.
@@ -55,11 +57,11 @@ pub(super) struct Facts {
     /// Processes that outlived the trial.
     pub(super) left_behind: Vec<i32>,
     /// A start that failed: which, why, and the last line of its output.
-    pub(super) start_failed: Option<(Incarnation, String, Option<String>)>,
-    /// How it ended when it was asked to, after the load.
-    pub(super) stopped_as: Option<Exit>,
+    pub(super) start_failed: Option<(Start, String, Option<String>)>,
+    /// How each node ended when it was asked to, after the load.
+    pub(super) stopped_as: BTreeMap<Node, Exit>,
     /// Ends nobody asked for, with the last line of output.
-    pub(super) unasked: Vec<(Incarnation, Exit, Option<String>)>,
+    pub(super) unasked: Vec<(Start, Exit, Option<String>)>,
     /// A process ended unasked after the recovery.
     pub(super) died_again: bool,
     /// Why it ended early.
@@ -67,6 +69,9 @@ pub(super) struct Facts {
     /// It came to its end.
     pub(super) ended: bool,
 }
+
+/// Which start of which node.
+pub(super) type Start = (Node, Incarnation);
 
 /// The first correct reply of the new process.
 #[derive(Clone, Copy, Debug)]
@@ -135,9 +140,10 @@ impl Facts {
             arm,
             control,
             phases: BTreeMap::new(),
-            old_boot: None,
+            nodes: BTreeSet::new(),
+            boots: BTreeMap::new(),
             requested: None,
-            injected: None,
+            struck: BTreeMap::new(),
             missed: None,
             survivors: Vec::new(),
             restarted: None,
@@ -147,7 +153,7 @@ impl Facts {
             stopped: None,
             left_behind: Vec::new(),
             start_failed: None,
-            stopped_as: None,
+            stopped_as: BTreeMap::new(),
             unasked: Vec::new(),
             died_again: false,
             aborted: None,
@@ -160,41 +166,52 @@ impl Facts {
             EventKind::PhaseEntered { phase } => {
                 self.phases.entry(*phase).or_insert(at);
             }
-            EventKind::TargetReady { boot } => self.old_boot = self.old_boot.or(*boot),
+            EventKind::TargetReady { node, boot } => {
+                if let Some(boot) = boot {
+                    self.boots.entry(*node).or_insert(*boot);
+                }
+            }
             EventKind::TargetExecuted {
+                node,
                 incarnation,
                 pid: _,
                 requested_us,
             } => {
+                self.nodes.insert(*node);
                 if *incarnation > Incarnation(0) {
                     self.restarted.get_or_insert((at, *requested_us));
                 }
             }
             EventKind::TargetStartFailed {
+                node,
                 incarnation,
                 problem,
                 tail,
             } => {
-                let failed = (*incarnation, problem.clone(), tail.last().cloned());
+                let start = (*node, *incarnation);
+                let failed = (start, problem.clone(), tail.last().cloned());
                 self.start_failed.get_or_insert(failed);
             }
             EventKind::TargetExited {
+                node,
                 incarnation,
                 exit,
                 cause,
                 tail,
             } => match cause {
                 ExitCause::Injected => {
-                    self.injected.get_or_insert((at, *exit));
+                    self.struck.entry(*node).or_insert((at, *exit));
                 }
-                ExitCause::Stopped => self.stopped_as = self.stopped_as.or(Some(*exit)),
+                ExitCause::Stopped => {
+                    self.stopped_as.entry(*node).or_insert(*exit);
+                }
                 ExitCause::Unasked => {
-                    self.died_again |= self.correct.is_some();
+                    self.died_again |= self.correct.is_some() && self.struck.contains_key(node);
                     self.unasked
-                        .push((*incarnation, *exit, tail.last().cloned()));
+                        .push(((*node, *incarnation), *exit, tail.last().cloned()));
                 }
             },
-            EventKind::FaultRequested { signal: _ } => {
+            EventKind::FaultRequested { node: _, signal: _ } => {
                 self.requested.get_or_insert(at);
             }
             EventKind::FaultMissed { reason } => {
@@ -259,15 +276,20 @@ impl Facts {
         self.phases.get(&Phase::Baseline).copied()
     }
 
+    /// When the fault's effect was complete, and the last of the exits that it consists of.
+    pub(super) fn injected(&self) -> Option<(Elapsed, Exit)> {
+        self.struck.values().copied().max_by_key(|(at, _)| *at)
+    }
+
     /// K: the fault was sent. Never in a control trial.
     pub(super) fn fault(&self) -> Option<Elapsed> {
-        let confirmed = self.injected.map(|(at, _)| at);
+        let confirmed = self.injected().map(|(at, _)| at);
         self.requested.or(confirmed).filter(|_| !self.control)
     }
 
     /// T0: the fault's effect was confirmed. Never in a control trial.
     pub(super) fn cut(&self) -> Option<Elapsed> {
-        self.injected.map(|(at, _)| at).filter(|_| !self.control)
+        self.injected().map(|(at, _)| at).filter(|_| !self.control)
     }
 
     /// R: the first correct reply of the new process. Never in a control trial.
@@ -284,6 +306,43 @@ impl Facts {
             .or_else(|| self.baseline())
     }
 
+    /// Whether the fault took effect on this node.
+    pub(super) fn is_struck(&self, node: Node) -> bool {
+        self.struck.contains_key(&node)
+    }
+
+    /// The node that calls itself so: at its first start, or as the one that was struck and came back.
+    pub(super) fn node_called(&self, boot: BootId) -> Option<Node> {
+        let mut known = self.boots.iter();
+        let first = known.find(|(_, its)| **its == boot).map(|(node, _)| *node);
+        first.or_else(|| {
+            let back = self.correct?.evidence;
+            let mut struck = self.struck.keys();
+            let only = struck.next().filter(|_| struck.next().is_none())?;
+            (back == Evidence::BootId(boot)).then_some(*only)
+        })
+    }
+
+    /// Whether the server is all there is.
+    pub(super) fn is_alone(&self) -> bool {
+        self.nodes.iter().all(|node| *node == Node::default())
+    }
+
+    /// A start in a sentence: `the target`, `the restarted replica 2`.
+    pub(super) fn name_of(&self, (node, incarnation): Start) -> String {
+        let again = if incarnation > Incarnation(0) {
+            "restarted "
+        } else {
+            ""
+        };
+        match node {
+            Node::Replica(_) if self.is_alone() => format!("the {again}target"),
+            Node::Replica(number) if again.is_empty() => format!("replica {number}"),
+            Node::Replica(number) => format!("the {again}replica {number}"),
+            Node::Balancer | Node::Store => format!("the {again}{node}"),
+        }
+    }
+
     /// Whether what the client learned from this operation was so before the fault took effect.
     ///
     /// A reply read after T0 may be the old process's: it says so by its boot id, or, from a server
@@ -295,7 +354,10 @@ impl Facts {
         };
         operation.finished <= cut
             || match operation.boot {
-                Some(boot) => self.old_boot == Some(boot),
+                Some(boot) => self
+                    .struck
+                    .keys()
+                    .any(|node| self.boots.get(node) == Some(&boot)),
                 None => operation.status.is_some() && was_sent_by(operation, cut),
             }
     }

@@ -1,28 +1,28 @@
 //! What a reader of a trial should know, as sentences.
 
 use super::LatencyTally;
-use super::facts::Facts;
+use super::facts::{Facts, Start};
 use super::ledger::Oddities;
 use super::void::last_words;
 use super::words::{counted, was};
 use crate::event::Exit;
-use crate::ids::Incarnation;
-use crate::plan::{Signal, Stop};
+use crate::ids::{Incarnation, Node};
+use crate::plan::{Arm, Signal};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
 const SEND_LAG_MS: f64 = 1.0;
 
 /// The findings of a trial.
 pub(super) fn findings(
-    stop: Option<&Stop>,
+    arm: Option<&Arm>,
     facts: &Facts,
     send_lag: &LatencyTally,
     oddities: &Oddities,
 ) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(survivors(facts));
-    for (incarnation, exit, last_line) in &facts.unasked {
-        found.push(unasked(*incarnation, *exit, last_line.as_deref()));
+    for (start, exit, last_line) in &facts.unasked {
+        found.push(unasked(facts, *start, *exit, last_line.as_deref()));
     }
     found.extend(not_recovered(facts));
     if !facts.left_behind.is_empty() {
@@ -31,7 +31,9 @@ pub(super) fn findings(
             "{processes} outlived the trial and had to be killed"
         ));
     }
-    found.extend(stop.and_then(|stop| unheeded(stop, facts)));
+    if let Some(arm) = arm {
+        found.extend(unheeded(arm, facts));
+    }
     found.extend(late_sending(send_lag));
     found.extend(about_sessions(oddities));
     found.extend(about_writes(oddities));
@@ -52,25 +54,28 @@ fn survivors(facts: &Facts) -> Option<String> {
     })
 }
 
-fn unasked(incarnation: Incarnation, exit: Exit, last_line: Option<&str>) -> String {
-    let which = if incarnation > Incarnation(0) {
-        "restarted target"
-    } else {
-        "target"
-    };
-    format!("the {which} {exit} by itself{}", last_words(last_line))
+fn unasked(facts: &Facts, start: Start, exit: Exit, last_line: Option<&str>) -> String {
+    let name = facts.name_of(start);
+    format!("{name} {exit} by itself{}", last_words(last_line))
 }
 
 /// A stop that took SIGKILL, where that is not what the plan stops with.
-fn unheeded(stop: &Stop, facts: &Facts) -> Option<String> {
+fn unheeded(arm: &Arm, facts: &Facts) -> Vec<String> {
     let kill = Exit::Signal(Signal::Kill.number());
-    let took_kill = facts.stopped_as == Some(kill) && stop.signal != Signal::Kill;
-    took_kill.then(|| {
-        format!(
-            "asked to stop, it did not end within {} of {} and had to be killed",
-            stop.grace, stop.signal
-        )
-    })
+    let took_kill = |(node, exit): (&Node, &Exit)| {
+        let stop = &arm.target_of(*node).stop;
+        (*exit == kill && stop.signal != Signal::Kill).then(|| {
+            let name = match facts.is_alone() {
+                true => "it".to_owned(),
+                false => facts.name_of((*node, Incarnation(0))),
+            };
+            format!(
+                "asked to stop, {name} did not end within {} of {} and had to be killed",
+                stop.grace, stop.signal
+            )
+        })
+    };
+    facts.stopped_as.iter().filter_map(took_kill).collect()
 }
 
 fn not_recovered(facts: &Facts) -> Option<String> {

@@ -6,6 +6,7 @@
 //! the return to a [`steady`] state, the [`sessions`], their [`writes`] and the [`ledger`] of both, the [`findings`] and the
 //! reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
+mod attribution;
 mod facts;
 mod findings;
 mod ledger;
@@ -26,8 +27,8 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
-    Analysis, ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Time,
-    TimelineWindow, TrialAnalysis,
+    Analysis, ArmAnalysis, Attribution, Availability, Chain, ErrorTally, LatencyTally, LoadTally,
+    Time, TimelineWindow, TrialAnalysis,
 };
 
 use crate::ids::{ArmId, TrialId};

@@ -33,7 +33,7 @@ pub(super) fn chain(facts: &Facts) -> Chain {
     });
     Chain {
         killed: facts.fault().map(|fault| fault.ms_after(cut)),
-        exit: facts.injected.map(|(_, exit)| exit),
+        exit: facts.injected().map(|(_, exit)| exit),
         executed,
         listening: accepted.or_else(beyond),
         ready: correct.or_else(beyond),

@@ -1,11 +1,13 @@
 //! The summary document: an analysis, reduced to the figures other programs read. Nothing is rounded.
 
 use super::words::counted;
-use super::{Analysis, ArmAnalysis, Availability, ErrorTally, LatencyTally, Time, TrialAnalysis};
+use super::{
+    Analysis, ArmAnalysis, Attribution, Availability, ErrorTally, LatencyTally, Time, TrialAnalysis,
+};
 use crate::statistics;
 use crate::summary::{
-    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, Latency, SCHEMA,
-    SessionCounts, Status, Summary, Windowed, WriteCounts,
+    ArmSummary, AttributionSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate,
+    Latency, SCHEMA, SessionCounts, Status, Summary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -23,11 +25,18 @@ pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
         machine: header.machine.clone(),
         extensions: analysis.extensions.clone(),
         baseline: verdict.baseline.clone(),
-        arms: analysis.arms.iter().map(arm_summary).collect(),
+        arms: analysis
+            .arms
+            .iter()
+            .map(|arm| {
+                let planned = header.plan.arms.get(arm.id.0 as usize);
+                arm_summary(arm, planned.is_some_and(|arm| arm.nodes().count() > 1))
+            })
+            .collect(),
     }
 }
 
-fn arm_summary(arm: &ArmAnalysis) -> ArmSummary {
+fn arm_summary(arm: &ArmAnalysis, has_several: bool) -> ArmSummary {
     let trials: Vec<&TrialAnalysis> = arm.faulted().collect();
     let (status, reason) = status(arm, trials.len());
     let time =
@@ -47,6 +56,7 @@ fn arm_summary(arm: &ArmAnalysis) -> ArmSummary {
         errors: windowed(&trials, |trial| &trial.errors, error_rate),
         latency_ms: windowed(&trials, |trial| &trial.latency, latency),
         availability: availability(&trials),
+        attribution: has_several.then(|| attribution(&trials)),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
@@ -57,6 +67,23 @@ fn arm_summary(arm: &ArmAnalysis) -> ArmSummary {
         loss_window_ms: time(|trial| trial.loss_window_ms),
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
         control: control_summary(arm),
+    }
+}
+
+fn attribution(trials: &[&TrialAnalysis]) -> AttributionSummary {
+    let mut all = Attribution::default();
+    for trial in trials {
+        all.merge(&trial.attribution);
+    }
+    let served = all.served.iter();
+    AttributionSummary {
+        served: served
+            .map(|(node, count)| {
+                let name = node.map_or_else(|| "unnamed".to_owned(), |node| node.to_string());
+                (name, *count)
+            })
+            .collect(),
+        failed: all.failed,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One trial, understood: its operations and facts brought together.
 
+use super::attribution::attribute;
 use super::facts::Facts;
 use super::load::Load;
 use super::steady::{Band, outage_area_s, time_to_steady};
@@ -25,8 +26,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let send_lag = load.send_lag();
     let chain = recovery::chain(facts);
     let arm = plan.arms.get(facts.arm.0 as usize);
-    let stop = arm.map(|arm| &arm.target.stop);
-    let mut findings = findings::findings(stop, facts, &send_lag, &ledger.oddities);
+    let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     let timeline = timeline_of(plan, facts, &load, &mut findings);
     TrialAnalysis {
         id: facts.id,
@@ -38,6 +38,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         errors,
         latency,
         availability: load.availability(plan.load.objective),
+        attribution: attribute(arm, facts, &load),
         time_to_detect: load.time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain),
         longest_gap_ms: load.longest_gap_ms(),

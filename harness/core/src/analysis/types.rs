@@ -1,12 +1,14 @@
 //! What an analysis consists of. Everything here is plain data: see the siblings for how it is computed.
 
+use std::collections::BTreeMap;
+
 use hdrhistogram::Histogram;
 
 use crate::event::{Evidence, Exit};
-use crate::ids::{ArmId, TrialId};
+use crate::ids::{ArmId, Node, TrialId};
 use crate::journal::Header;
 use crate::operation::ErrorClass;
-use crate::summary::{Extension, SessionCounts, Windowed, WriteCounts};
+use crate::summary::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 
 /// A run, understood.
 #[derive(Clone, Debug)]
@@ -77,6 +79,8 @@ pub struct TrialAnalysis {
     pub latency: Windowed<LatencyTally>,
     /// The load that was served well enough, from the end of the warm-up to the end of the load.
     pub availability: Availability,
+    /// Who failed the operations that failed, and who served the others.
+    pub attribution: Attribution,
     /// Goodput and errors over time, in windows of the plan's length, relative to the fault's sending.
     pub timeline: Vec<TimelineWindow>,
     /// First failed operation − T0, in ms; negative when a client saw it first.
@@ -172,7 +176,16 @@ pub struct ErrorTally {
     /// Operations scheduled.
     pub scheduled: u64,
     /// Failed ones, by class, in the order of [`ErrorClass::ALL`].
-    pub failed: std::collections::BTreeMap<ErrorClass, u64>,
+    pub failed: BTreeMap<ErrorClass, u64>,
+}
+
+/// Who failed operations, and who served them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attribution {
+    /// Failed operations by who failed them.
+    pub failed: BTreeMap<Culprit, u64>,
+    /// Correct operations by the node that answered; absent where the answering process is of no known node.
+    pub served: BTreeMap<Option<Node>, u64>,
 }
 
 /// How much of the load was served well enough.

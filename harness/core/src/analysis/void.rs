@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::load::{Load, Part};
 use super::words::{counted, percent};
-use crate::ids::Incarnation;
+use crate::ids::{BootId, Incarnation};
 use crate::operation::{ErrorClass, Operation};
 use crate::plan::Plan;
 
@@ -27,15 +27,16 @@ fn unfinished(facts: &Facts) -> Option<String> {
     if let Some(reason) = &facts.aborted {
         return Some(reason.clone());
     }
-    if let Some((incarnation, problem, last_line)) = &facts.start_failed {
+    if let Some(((node, incarnation), problem, last_line)) = &facts.start_failed {
         let again = if *incarnation > Incarnation(0) {
             " again"
         } else {
             ""
         };
+        let name = facts.name_of((*node, Incarnation(0)));
         let output = last_words(last_line.as_deref());
         return Some(format!(
-            "the target could not be started{again}: {problem}{output}"
+            "{name} could not be started{again}: {problem}{output}"
         ));
     }
     (!facts.ended).then(|| "it was interrupted before its end".to_owned())
@@ -45,7 +46,7 @@ fn missed(facts: &Facts) -> Option<String> {
     if facts.control {
         return None;
     }
-    match (&facts.missed, facts.injected) {
+    match (&facts.missed, facts.injected()) {
         (Some(reason), _) => Some(format!("the fault did not land: {reason}")),
         (None, None) => Some("the fault did not land: no exit of the target was seen".to_owned()),
         (None, Some(_)) => None,
@@ -65,11 +66,15 @@ fn failed_by_us(operations: &[&Operation]) -> Option<String> {
 
 /// A boot id that changes without a restart would make the old process's replies the new one's.
 fn renamed(facts: &Facts, operations: &[&Operation]) -> Option<String> {
-    let (old, origin) = (facts.old_boot?, facts.origin()?);
+    let origin = facts.origin()?;
+    let (_, old) = facts.boots.first_key_value()?;
     let other = operations
         .iter()
         .filter(|operation| operation.finished < origin)
-        .find_map(|operation| operation.boot.filter(|boot| *boot != old))?;
+        .find_map(|operation| {
+            let is_known = |boot: &BootId| facts.boots.values().any(|known| known == boot);
+            operation.boot.filter(|boot| !is_known(boot))
+        })?;
     Some(format!(
         "before the fault it called itself {old} and {other}: the boot header must stay the same until it is \
          started again"

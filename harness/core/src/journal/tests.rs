@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, Phase};
-use crate::ids::{ArmId, BootId, ClientId, Incarnation, TrialId};
+use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, TrialId};
 use crate::operation::{ErrorClass, Found, Outcome, Step};
 use crate::plan::{Signal, test_plan};
 use crate::schedule::expand;
@@ -320,19 +320,23 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             phase: Phase::ReadBack,
         },
         EventKind::TargetExecuted {
+            node: Node::default(),
             incarnation,
             pid: number,
             requested_us: Elapsed::from_us(count),
         },
         EventKind::TargetStartFailed {
+            node: Node::default(),
             incarnation,
             problem: text.clone(),
             tail: tail.clone(),
         },
         EventKind::TargetReady {
+            node: Node::default(),
             boot: time.map(|_| boot),
         },
         EventKind::TargetExited {
+            node: Node::default(),
             incarnation,
             exit: Exit::Signal(number),
             cause: ExitCause::Unasked,
@@ -343,6 +347,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             failed: 2,
         },
         EventKind::FaultRequested {
+            node: Node::default(),
             signal: Signal::Segv,
         },
         EventKind::FaultMissed {

@@ -25,6 +25,9 @@ pub(crate) fn test_plan() -> Plan {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        replicas: 1,
+        balancer: None,
+        store: None,
         baseline: None,
         skip: None,
     };
@@ -35,6 +38,7 @@ pub(crate) fn test_plan() -> Plan {
         extend_to: 3,
         controls: 1,
         fault: Fault {
+            aim: Aim::AnyReplica,
             signal: Signal::Kill,
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

@@ -16,6 +16,7 @@ mod validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::Node;
 use crate::units::Span;
 use crate::verdict::Gate;
 
@@ -61,17 +62,60 @@ pub struct Arm {
     pub about: String,
     /// The server.
     pub target: Target,
+    /// How many replicas of it there are.
+    #[serde(default = "one")]
+    pub replicas: u32,
+    /// What clients connect to instead of the server; it finds the replicas by `{replicas}`.
+    #[serde(default)]
+    pub balancer: Option<Target>,
+    /// What the replicas share; they find it by `{store}`.
+    #[serde(default)]
+    pub store: Option<Target>,
     /// The arm of this plan that gates with `baseline` compare this one with.
     pub baseline: Option<String>,
     /// Why this arm cannot run here, and the mend; it is then shown as skipped.
     pub skip: Option<String>,
 }
 
+const fn one() -> u32 {
+    1
+}
+
+impl Arm {
+    /// Every process of a trial, in the order they are started: what the replicas share, the replicas, what
+    /// stands in front of them.
+    pub fn nodes(&self) -> impl Iterator<Item = Node> {
+        let store = self.store.as_ref().map(|_| Node::Store);
+        let balancer = self.balancer.as_ref().map(|_| Node::Balancer);
+        let replicas = (0..self.replicas).map(Node::Replica);
+        store.into_iter().chain(replicas).chain(balancer)
+    }
+
+    /// What a node runs; a node this arm does not have runs the server.
+    pub fn target_of(&self, node: Node) -> &Target {
+        let other = match node {
+            Node::Replica(_) => None,
+            Node::Store => self.store.as_ref(),
+            Node::Balancer => self.balancer.as_ref(),
+        };
+        other.unwrap_or(&self.target)
+    }
+
+    /// The node that clients connect to.
+    pub const fn front(&self) -> Node {
+        match self.balancer {
+            Some(_) => Node::Balancer,
+            None => Node::Replica(0),
+        }
+    }
+}
+
 /// A server to start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}` and `{comeback}` (this very program,
-    /// which holds the reference servers) are filled in at each start.
+    /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}`, `{comeback}` (this very program,
+    /// which holds the reference servers), `{store}` (the store's port), `{replicas}` (the replicas'
+    /// addresses, separated by commas) and `{shared}` (a folder that the replicas share) are filled in at each start.
     pub command: Vec<String>,
     /// What it speaks.
     pub protocol: Protocol,
@@ -136,10 +180,30 @@ pub struct Stop {
     pub grace: Span,
 }
 
+/// Whom a fault strikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// One replica, drawn for each trial.
+    #[default]
+    AnyReplica,
+    /// This replica, from 0.
+    Replica(u32),
+    /// All replicas at once.
+    AllReplicas,
+    /// The balancer.
+    Balancer,
+    /// The store.
+    Store,
+}
+
 /// What is done to the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Sent to the target's whole process group.
+    /// Whom it strikes.
+    #[serde(default)]
+    pub aim: Aim,
+    /// Sent to the whole process group.
     pub signal: Signal,
     /// The signal is sent at a uniformly drawn moment of this length after the baseline's end.
     pub jitter: Span,

@@ -31,6 +31,8 @@ const MAX_RATE: f64 = 100_000.0;
 const SOCKET_PATH_MAX: usize = 107;
 /// Beyond this a schedule, which is drawn as a whole, would be no document any more.
 const MAX_TRIALS: u32 = 100_000;
+/// More would measure how they share the machine's cores.
+const MAX_REPLICAS: u32 = 32;
 /// Shares beyond this are a slip, and their sum must stay a number.
 const MAX_SHARE: u32 = 1_000_000;
 
@@ -69,7 +71,20 @@ impl Plan {
     }
 
     fn validate_arm(&self, index: usize) -> Result<(), PlanError> {
-        let name = &self.arms[index].name;
+        let arm = &self.arms[index];
+        if arm.replicas == 0 || arm.replicas > MAX_REPLICAS {
+            return wrong("replicas", format!("must be from 1 to {MAX_REPLICAS}"));
+        }
+        if arm.replicas > 1 && arm.balancer.is_none() {
+            return wrong(
+                "replicas",
+                "several need something in front that clients connect to: add a [balancer]",
+            );
+        }
+        for other in [&arm.balancer, &arm.store].into_iter().flatten() {
+            validate_target(other, &self.windows)?;
+        }
+        let name = &arm.name;
         validate_name("arms", name)?;
         if self.arms[..index].iter().any(|other| other.name == *name) {
             return wrong("arms", format!("'{name}' is named twice"));

@@ -1,6 +1,6 @@
 # A warden for a harness that lives in somebody else's program, such as a test: what mod.rs describes, with what
 # every POSIX system has. Arguments: the run's tag (PID-START-HEX of the harness), and the folder to remove.
-# Standard input: the roster's lines, `started PID START TRIAL INCARNATION` and `cleared PID`, until the harness is gone.
+# Standard input: the roster's lines, `started PID START TRIAL NODE INCARNATION` and `cleared PID`, until the harness is gone.
 
 trap '' INT TERM HUP QUIT
 export LC_ALL=C PATH="${PATH:+$PATH:}/usr/bin:/bin"

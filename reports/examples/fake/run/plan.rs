@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::plan::{
-    Arm, Arrivals, Fault, Load, Mix, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal,
-    Stop, Target, Windows, Workload,
+    Aim, Arm, Arrivals, Fault, Load, Mix, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
+    Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
 
@@ -34,6 +34,9 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        replicas: 1,
+        balancer: None,
+        store: None,
         baseline: None,
         skip: spec.skipped.map(str::to_owned),
     };
@@ -44,6 +47,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         extend_to: 8,
         controls: 1,
         fault: Fault {
+            aim: Aim::AnyReplica,
             signal: Signal::Kill,
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

@@ -103,6 +103,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             after: tally(1_400, 12),
         },
         latency: Windowed::default(),
+        attribution: Default::default(),
         availability: Availability::default(),
         timeline: timeline(plan, down, index),
         time_to_detect: Some(0.3),

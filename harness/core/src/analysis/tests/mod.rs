@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod load;
+mod nodes;
 mod own;
 mod random;
 mod recovery;
@@ -14,7 +15,7 @@ mod writes;
 
 use super::{Analysis, TrialAnalysis, analyze};
 use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
-use crate::ids::{ArmId, BootId, ClientId, Incarnation, Seed, TrialId};
+use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
 use crate::journal::{Header, Journal, Machine, VERSION};
 use crate::operation::{ErrorClass, Found, Operation, Outcome, Step};
 use crate::plan::{Plan, Signal, Workload, Writes, test_plan};
@@ -76,6 +77,7 @@ impl Story {
             .event(
                 400,
                 EventKind::TargetReady {
+                    node: Node::default(),
                     boot: Some(old_boot()),
                 },
             )
@@ -136,6 +138,7 @@ impl Story {
             .event(
                 FAULT,
                 EventKind::FaultRequested {
+                    node: Node::default(),
                     signal: Signal::Kill,
                 },
             )
@@ -218,6 +221,7 @@ impl Story {
 
 fn injected_exit() -> EventKind {
     EventKind::TargetExited {
+        node: Node::default(),
         incarnation: Incarnation(0),
         exit: Exit::Signal(9),
         cause: ExitCause::Injected,
@@ -232,6 +236,7 @@ fn restart() -> EventKind {
 /// A start that took 2 ms until its program was executed.
 fn executed(incarnation: u32, at: u64) -> EventKind {
     EventKind::TargetExecuted {
+        node: Node::default(),
         incarnation: Incarnation(incarnation),
         pid: 4242,
         requested_us: ms(at - 2),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::analysis::summarize;
+use crate::ids::Node;
 use crate::verdict::{self, Verdict};
 use proptest::collection::vec;
 use proptest::option;
@@ -86,6 +87,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         select(Phase::ALL.to_vec()).prop_map(|phase| EventKind::PhaseEntered { phase }),
         (incarnation.clone(), moment()).prop_map(|(incarnation, requested_us)| {
             EventKind::TargetExecuted {
+                node: Node::default(),
                 incarnation,
                 pid: 1,
                 requested_us,
@@ -93,6 +95,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         }),
         (incarnation.clone(), lines.clone()).prop_map(|(incarnation, tail)| {
             EventKind::TargetStartFailed {
+                node: Node::default(),
                 incarnation,
                 problem: String::new(),
                 tail,
@@ -100,6 +103,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         }),
         (incarnation, causes, lines).prop_map(|(incarnation, cause, tail)| {
             EventKind::TargetExited {
+                node: Node::default(),
                 incarnation,
                 exit: Exit::Status(1),
                 cause,
@@ -109,9 +113,11 @@ fn kind() -> impl Strategy<Value = EventKind> {
         option::of(moment()).prop_map(|last_failed_us| EventKind::FirstAccept { last_failed_us }),
         option::of(moment()).prop_map(first_correct),
         Just(EventKind::TargetReady {
+            node: Node::default(),
             boot: Some(old_boot())
         }),
         Just(EventKind::FaultRequested {
+            node: Node::default(),
             signal: Signal::Kill
         }),
         Just(EventKind::FaultMissed {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::analysis::Time;
+use crate::ids::Node;
 
 #[test]
 fn the_chain_counts_from_the_confirmed_exit_with_the_error_of_each_link() {
@@ -112,6 +113,7 @@ fn what_outlives_the_kill_or_ends_unasked_is_told() {
         format!("the kill, or the restart, failed: {outlived}")
     );
     let unasked = EventKind::TargetExited {
+        node: Node::default(),
         incarnation: Incarnation(1),
         exit: Exit::Status(1),
         cause: ExitCause::Unasked,
@@ -135,6 +137,7 @@ fn what_outlives_the_kill_or_ends_unasked_is_told() {
 #[test]
 fn a_server_that_does_not_heed_its_stop_is_a_finding() {
     let stopped = |exit| EventKind::TargetExited {
+        node: Node::default(),
         incarnation: Incarnation(1),
         exit,
         cause: ExitCause::Stopped,
@@ -193,6 +196,7 @@ fn a_run_that_did_not_end_by_itself_is_incomplete() {
 #[test]
 fn a_server_that_ends_after_its_recovery_died_again() {
     let unasked = |incarnation| EventKind::TargetExited {
+        node: Node::default(),
         incarnation: Incarnation(incarnation),
         exit: Exit::Status(1),
         cause: ExitCause::Unasked,
@@ -220,6 +224,7 @@ fn back_and_gone_again_is_not_back() {
         .event(
             SETTLED - 200,
             EventKind::TargetExited {
+                node: Node::default(),
                 incarnation: Incarnation(1),
                 exit: Exit::Status(1),
                 cause: ExitCause::Unasked,

@@ -1,6 +1,7 @@
 //! Why a trial does not count.
 
 use super::*;
+use crate::ids::Node;
 use ErrorClass::{HarnessError, Unsent};
 
 #[track_caller]
@@ -29,6 +30,7 @@ fn a_trial_that_ended_early_does_not_count() {
         "3 of 10 sessions could not be opened",
     );
     let failed = |incarnation, tail| EventKind::TargetStartFailed {
+        node: Node::default(),
         incarnation: Incarnation(incarnation),
         problem: "it ended before it was ready".to_owned(),
         tail,

@@ -1,7 +1,7 @@
 //! A run of several trials, each told by what came of it.
 
 use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
-use crate::ids::{ArmId, BootId, ClientId, Incarnation, Seed, TrialId};
+use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
 use crate::journal::{Header, Journal, Machine, VERSION};
 use crate::operation::{ErrorClass, Operation, Outcome, Step};
 use crate::plan::{Signal, test_plan};
@@ -111,6 +111,7 @@ impl Told {
             (
                 400,
                 EventKind::TargetReady {
+                    node: Node::default(),
                     boot: Some(boot(0)),
                 },
             ),
@@ -135,13 +136,20 @@ impl Told {
 
     fn fault(&self) -> Vec<(u64, EventKind)> {
         let signal = Signal::Kill;
-        let mut events = vec![(FAULT, EventKind::FaultRequested { signal })];
+        let mut events = vec![(
+            FAULT,
+            EventKind::FaultRequested {
+                node: Node::default(),
+                signal,
+            },
+        )];
         if !self.landed {
             let reason = "it ran on".to_owned();
             events.push((CUT, EventKind::FaultMissed { reason }));
             return events;
         }
         let exited = EventKind::TargetExited {
+            node: Node::default(),
             incarnation: Incarnation(0),
             exit: Exit::Signal(9),
             cause: ExitCause::Injected,
@@ -150,6 +158,7 @@ impl Told {
         events.push((CUT, exited));
         if self.restarted {
             let executed = EventKind::TargetExecuted {
+                node: Node::default(),
                 incarnation: Incarnation(1),
                 pid: 4242,
                 requested_us: ms(CUT + 6),

@@ -1,0 +1,212 @@
+//! The reference servers behind a balancer, where one server's state is not another's.
+
+use comeback_core::plan::{Aim, Arm};
+
+use super::arm;
+use crate::cli::{CliError, targets};
+use crate::experiment::document::{BalancerKind, Policy, StoreKind};
+use crate::experiment::topology::{balancer, store};
+
+/// Replicas behind a balancer.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Replicas")]
+pub(super) struct TopologyArgs {
+    /// Compare architectures of several replicas behind a balancer, by name: round-robin, sticky, token, sqlite,
+    /// redis, redis-everysec, redis-always, postgres
+    #[arg(long)]
+    topology: bool,
+    /// How many replicas
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "topology", value_parser = clap::value_parser!(u32).range(1..=32))]
+    replicas: u32,
+    /// What stands in front of them
+    #[arg(long, value_enum, default_value_t = BalancerArg::Builtin, requires = "topology")]
+    balancer: BalancerArg,
+    /// Whom the fault strikes
+    #[arg(long, value_enum, default_value_t = StrikeArg::Replica, requires = "topology")]
+    strike: StrikeArg,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum BalancerArg {
+    /// This program's own
+    Builtin,
+    /// HAProxy
+    Haproxy,
+    /// nginx
+    Nginx,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum StrikeArg {
+    /// One replica, drawn for each trial
+    Replica,
+    /// All replicas at once
+    Replicas,
+    /// The balancer
+    Balancer,
+    /// The store; only architectures with one take part
+    Store,
+}
+
+/// An architecture of several replicas.
+struct Topology {
+    name: &'static str,
+    about: &'static str,
+    /// The reference server that each replica is.
+    server: &'static str,
+    policy: Policy,
+    /// Whether the replicas share their data folder.
+    shares: bool,
+    store: Option<StoreKind>,
+}
+
+/// Every architecture, the broken one first.
+const ALL: [Topology; 8] = [
+    Topology {
+        name: "round-robin",
+        about: "each replica keeps its sessions in its own memory, and requests go to any: the broken one",
+        server: "memory",
+        policy: Policy::RoundRobin,
+        shares: false,
+        store: None,
+    },
+    Topology {
+        name: "sticky",
+        about: "each replica keeps its sessions in its own memory, and a cookie sends a user to the same one",
+        server: "memory",
+        policy: Policy::Sticky,
+        shares: false,
+        store: None,
+    },
+    Topology {
+        name: "token",
+        about: "a signed cookie, the key shared by all replicas",
+        server: "token",
+        policy: Policy::RoundRobin,
+        shares: true,
+        store: None,
+    },
+    Topology {
+        name: "sqlite",
+        about: "one SQLite file for all replicas",
+        server: "sqlite",
+        policy: Policy::RoundRobin,
+        shares: true,
+        store: None,
+    },
+    on_store(
+        "redis",
+        "one redis-server without persistence",
+        StoreKind::Redis,
+    ),
+    on_store(
+        "redis-everysec",
+        "one redis-server, its log synced every second",
+        StoreKind::RedisEverysec,
+    ),
+    on_store(
+        "redis-always",
+        "one redis-server, its log synced before each reply",
+        StoreKind::RedisAlways,
+    ),
+    on_store("postgres", "one PostgreSQL server", StoreKind::Postgres),
+];
+
+const fn on_store(name: &'static str, about: &'static str, store: StoreKind) -> Topology {
+    Topology {
+        name,
+        about,
+        server: match store {
+            StoreKind::Redis | StoreKind::RedisEverysec | StoreKind::RedisAlways => "redis",
+            StoreKind::Postgres => "postgres",
+        },
+        policy: Policy::RoundRobin,
+        shares: false,
+        store: Some(store),
+    }
+}
+
+/// Whether a reference server of this name cannot run alone.
+pub(super) fn needs_store(server: &str) -> bool {
+    ALL.iter()
+        .any(|topology| topology.store.is_some() && topology.server == server)
+}
+
+impl TopologyArgs {
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.topology
+    }
+
+    /// Whom the fault strikes.
+    pub(super) const fn aim(&self) -> Aim {
+        match self.strike {
+            StrikeArg::Replica => Aim::AnyReplica,
+            StrikeArg::Replicas => Aim::AllReplicas,
+            StrikeArg::Balancer => Aim::Balancer,
+            StrikeArg::Store => Aim::Store,
+        }
+    }
+
+    /// The architectures of these names; all that the fault can strike when none is named.
+    pub(super) fn arms(&self, names: &[String]) -> Result<Vec<Arm>, CliError> {
+        let is_struck =
+            |topology: &Topology| self.strike != StrikeArg::Store || topology.store.is_some();
+        let mut chosen: Vec<&Topology> = Vec::new();
+        for name in names {
+            let topology = ALL.iter().find(|topology| topology.name == name);
+            let topology = topology.ok_or_else(|| unknown(name))?;
+            if !is_struck(topology) {
+                return Err(CliError::Usage(format!(
+                    "--strike store: '{name}' has no store"
+                )));
+            }
+            chosen.push(topology);
+        }
+        if chosen.is_empty() {
+            chosen.extend(ALL.iter().filter(|topology| is_struck(topology)));
+        }
+        chosen
+            .into_iter()
+            .map(|topology| self.arm(topology))
+            .collect()
+    }
+
+    fn arm(&self, topology: &Topology) -> Result<Arm, CliError> {
+        let mut arm = arm(targets::find(topology.server)?);
+        if topology.shares {
+            for word in &mut arm.target.command {
+                *word = word.replace("{data}", "{shared}");
+            }
+        }
+        if topology.store.is_some() {
+            let words = ["--store", "127.0.0.1:{store}"].map(str::to_owned);
+            arm.target.command.extend(words);
+        }
+        let kind = match self.balancer {
+            BalancerArg::Builtin => BalancerKind::Builtin,
+            BalancerArg::Haproxy => BalancerKind::Haproxy,
+            BalancerArg::Nginx => BalancerKind::Nginx,
+        };
+        let front = balancer(kind, topology.policy, "/health").map_err(CliError::Usage)?;
+        Ok(Arm {
+            name: topology.name.to_owned(),
+            about: topology.about.to_owned(),
+            replicas: self.replicas,
+            balancer: Some(front),
+            store: topology
+                .store
+                .map(store)
+                .transpose()
+                .map_err(CliError::Usage)?,
+            ..arm
+        })
+    }
+}
+
+fn unknown(name: &str) -> CliError {
+    let names: Vec<&str> = ALL.iter().map(|topology| topology.name).collect();
+    CliError::Usage(format!(
+        "there is no architecture '{name}': there are {}",
+        names.join(", ")
+    ))
+}

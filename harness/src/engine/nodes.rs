@@ -1,0 +1,332 @@
+//! The processes of a trial: what the replicas share, the replicas, what stands in front of them. Started in
+//! that order and stopped in the other; whichever ends unasked is seen.
+
+use std::future::poll_fn;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::Poll;
+
+use comeback_core::event::{EventKind, Exit, ExitCause};
+use comeback_core::ids::{BootId, Incarnation, Node};
+use comeback_core::plan::Arm;
+use comeback_core::units::Elapsed;
+
+use super::trial::{Early, Trial, aborted};
+use super::{EngineError, recovery};
+use crate::endpoint::Endpoint;
+use crate::supervise::ports;
+use crate::supervise::process::{Addresses, Launch, Process, StartError, resolve_endpoint};
+use crate::supervise::readiness::wait_until_ready;
+
+/// Where each node is, known before any is started.
+#[derive(Debug)]
+pub(super) struct Seats {
+    list: Vec<Seat>,
+    addresses: Addresses,
+}
+
+/// Where a node is.
+#[derive(Debug)]
+struct Seat {
+    node: Node,
+    endpoint: Endpoint,
+    data: PathBuf,
+}
+
+/// A node under way.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) process: Process,
+    /// What its first start called itself, if it said so.
+    pub(super) boot: Option<BootId>,
+}
+
+/// Why there is no place for a node.
+pub(super) enum Unseated {
+    /// The target is the reason.
+    Target(Node, StartError),
+    /// The harness is.
+    Engine(EngineError),
+}
+
+impl Seats {
+    /// Finds a port and makes a data folder for every node. A server that is alone has the trial's own folder.
+    pub(super) fn prepare(arm: &Arm, folder: &Path) -> Result<Self, Unseated> {
+        let nodes: Vec<Node> = arm.nodes().collect();
+        let mut seats: Vec<Seat> = Vec::with_capacity(nodes.len());
+        for node in nodes.iter().copied() {
+            let data = match nodes.as_slice() {
+                [_] => folder.to_owned(),
+                _ => folder.join(node.to_string()),
+            };
+            std::fs::create_dir_all(&data).map_err(|cause| {
+                Unseated::Engine(EngineError::Folder {
+                    operation: "create",
+                    path: data.clone(),
+                    cause,
+                })
+            })?;
+            let port =
+                another_port(&seats).map_err(|cause| Unseated::Engine(EngineError::Port(cause)))?;
+            let endpoint = resolve_endpoint(arm.target_of(node), port, &data, node)
+                .map_err(|error| Unseated::Target(node, error))?;
+            seats.push(Seat {
+                node,
+                endpoint,
+                data,
+            });
+        }
+        let ports = |wanted: fn(Node) -> bool| {
+            let seats = seats.iter().filter(move |seat| wanted(seat.node));
+            seats.map(|seat| seat.endpoint.port)
+        };
+        let shared = match nodes.as_slice() {
+            [_] => None,
+            _ => Some(make_shared(folder)?),
+        };
+        let addresses = Addresses {
+            shared,
+            store: ports(|node| node == Node::Store).next(),
+            replicas: ports(|node| matches!(node, Node::Replica(_))).collect(),
+        };
+        Ok(Self {
+            list: seats,
+            addresses,
+        })
+    }
+
+    /// Every node, in the order they are started.
+    pub(super) fn nodes(&self) -> impl DoubleEndedIterator<Item = Node> {
+        self.list.iter().map(|seat| seat.node)
+    }
+
+    /// Where a node is reached.
+    pub(super) fn endpoint(&self, node: Node) -> &Endpoint {
+        &self.seat(node).endpoint
+    }
+
+    fn seat(&self, node: Node) -> &Seat {
+        let seat = self.list.iter().find(|seat| seat.node == node);
+        // Only nodes of the arm are asked for, and each has a seat.
+        seat.unwrap_or(&self.list[0])
+    }
+
+    /// Whether the server is all there is.
+    pub(super) const fn is_alone(&self) -> bool {
+        self.list.len() == 1
+    }
+}
+
+fn make_shared(folder: &Path) -> Result<PathBuf, Unseated> {
+    let shared = std::path::absolute(folder.join("shared"));
+    let made = shared.and_then(|shared| std::fs::create_dir_all(&shared).map(|()| shared));
+    made.map_err(|cause| {
+        Unseated::Engine(EngineError::Folder {
+            operation: "create",
+            path: folder.join("shared"),
+            cause,
+        })
+    })
+}
+
+/// A port that is none of these: none of them is listened on yet.
+fn another_port(seats: &[Seat]) -> io::Result<u16> {
+    loop {
+        let port = ports::free_port()?;
+        if seats.iter().all(|seat| seat.endpoint.port != port) {
+            return Ok(port);
+        }
+    }
+}
+
+/// The running processes, in the order they were started.
+#[derive(Debug, Default)]
+pub(super) struct Nodes(Vec<Running>);
+
+impl Nodes {
+    /// Starts every node, each when the one before is up.
+    pub(super) async fn start(trial: &Trial<'_>) -> Result<Self, Early> {
+        let mut nodes = Self::default();
+        for node in trial.seats.nodes() {
+            let running = start_first(trial, node).await?;
+            nodes.0.push(running);
+        }
+        Ok(nodes)
+    }
+
+    pub(super) fn get(&self, node: Node) -> Option<&Running> {
+        self.0.iter().find(|running| running.process.node() == node)
+    }
+
+    pub(super) fn get_mut(&mut self, node: Node) -> Option<&mut Running> {
+        let mut nodes = self.0.iter_mut();
+        nodes.find(|running| running.process.node() == node)
+    }
+
+    pub(super) fn all(&mut self) -> &mut [Running] {
+        &mut self.0
+    }
+
+    /// Whether all of them run.
+    pub(super) fn are_running(&self) -> bool {
+        self.0.iter().all(|running| running.process.is_running())
+    }
+
+    /// The next of them to end, how and when. Pending for good when none runs.
+    pub(super) async fn next_exit(&mut self) -> (usize, io::Result<(Exit, Elapsed)>) {
+        type Exiting<'a> = Pin<Box<dyn Future<Output = (usize, io::Result<(Exit, Elapsed)>)> + 'a>>;
+        let running = self.0.iter_mut().enumerate();
+        let mut exits: Vec<Exiting<'_>> = running
+            .filter(|(_, running)| running.process.is_running())
+            .map(|(place, running)| {
+                let exit = async move { (place, running.process.exited().await) };
+                Box::pin(exit) as Exiting<'_>
+            })
+            .collect();
+        poll_fn(|context| {
+            for exit in &mut exits {
+                if let Poll::Ready(ended) = exit.as_mut().poll(context) {
+                    return Poll::Ready(ended);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Records every end that nobody asked for until `work` is done.
+    pub(super) async fn alongside<T>(
+        &mut self,
+        trial: &Trial<'_>,
+        work: impl Future<Output = T>,
+    ) -> Result<T, EngineError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                (place, exited) = self.next_exit() => {
+                    let exited = exited.map_err(EngineError::Process)?;
+                    trial.record_exit(&self.0[place].process, exited, ExitCause::Unasked);
+                }
+            }
+        }
+    }
+
+    /// Stops them, the last started first. What one that ended by itself left is found by its tag: its group's
+    /// number may be somebody else's by now.
+    pub(super) async fn stop(&mut self, trial: &Trial<'_>) -> Result<(), EngineError> {
+        // One may have ended unasked in this very moment.
+        self.alongside(trial, std::future::ready(())).await?;
+        for running in self.0.iter_mut().rev() {
+            let process = &mut running.process;
+            if process.is_running() {
+                let stop = &trial.arm.target_of(process.node()).stop;
+                let stopped = process.stop(stop).await.map_err(EngineError::Process)?;
+                trial.record_exit(process, (stopped.exit, stopped.at), ExitCause::Stopped);
+                process.clear_group().await.map_err(EngineError::Process)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn start_first(trial: &Trial<'_>, node: Node) -> Result<Running, Early> {
+    let incarnation = Incarnation(0);
+    let mut process = launch(trial, node, incarnation).map_err(Early::Target)?;
+    let target = trial.arm.target_of(node);
+    let endpoint = trial.seats.endpoint(node);
+    let boot_header = target.boot_header.as_deref();
+    let clock = trial.site.clock;
+    match wait_until_ready(&mut process, &target.ready, endpoint, boot_header, clock).await {
+        Ok(ready) => {
+            if ready.boot.is_none() {
+                check_attribution(trial, node)?;
+            }
+            let kind = EventKind::TargetReady {
+                node,
+                boot: ready.boot,
+            };
+            let recorder = &trial.site.recorder;
+            recorder.event_at(ready.at, Some(trial.planned.id), kind);
+            Ok(Running {
+                process,
+                boot: ready.boot,
+            })
+        }
+        Err(not_ready) => Err(Early::Target(EventKind::TargetStartFailed {
+            node,
+            incarnation,
+            problem: not_ready.to_string(),
+            tail: process.tail(),
+        })),
+    }
+}
+
+/// A server that does not name its start is known by its listening socket. When that does not work even before
+/// the fault, nothing could be said about what answers after it.
+fn check_attribution(trial: &Trial<'_>, node: Node) -> Result<(), Early> {
+    match recovery::owner_of(trial, node, Incarnation(0)) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(aborted(format!(
+            "its replies could not be told from those of another process ({problem}); a response header that \
+             changes with each start would do it (--boot-header)"
+        ))),
+    }
+}
+
+/// Starts an incarnation and records it; says what to record when that fails.
+pub(super) fn launch(
+    trial: &Trial<'_>,
+    node: Node,
+    incarnation: Incarnation,
+) -> Result<Process, EventKind> {
+    let seat = trial.seats.seat(node);
+    let started = Process::spawn(Launch {
+        target: trial.arm.target_of(node),
+        port: seat.endpoint.port,
+        data: &seat.data,
+        node,
+        addresses: &trial.seats.addresses,
+        trial: trial.planned.id,
+        incarnation,
+        tag: &trial.site.tag,
+        log: trial.log_of(node, incarnation),
+        clock: trial.site.clock,
+    });
+    match started {
+        Ok(process) => {
+            let kind = EventKind::TargetExecuted {
+                node,
+                incarnation,
+                pid: process.pid(),
+                requested_us: process.requested(),
+            };
+            let at = process.executed();
+            trial
+                .site
+                .recorder
+                .event_at(at, Some(trial.planned.id), kind);
+            Ok(process)
+        }
+        Err(error) => Err(start_failed(node, incarnation, &error)),
+    }
+}
+
+/// What to record of a target that could not be started at all.
+pub(super) fn start_failed(node: Node, incarnation: Incarnation, error: &StartError) -> EventKind {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    EventKind::TargetStartFailed {
+        node,
+        incarnation,
+        problem: text,
+        tail: Vec::new(),
+    }
+}

@@ -1,0 +1,171 @@
+//! Balancers and stores as targets: the ones that are known by name become commands.
+
+use std::path::Path;
+
+use comeback_core::plan::Target;
+
+use super::document::{
+    BalancerKind, BalancerPart, Policy, ReadyPart, StoreKind, StorePart, TargetPart, Words,
+};
+use super::fill::Fault;
+
+/// A balancer that is known by its kind.
+///
+/// # Errors
+/// Never for a known kind.
+pub fn balancer(kind: BalancerKind, policy: Policy, check: &str) -> Result<Target, String> {
+    let part = BalancerPart {
+        kind: Some(kind),
+        policy: Some(policy),
+        check: Some(check.to_owned()),
+        ..BalancerPart::default()
+    };
+    part.to_target(None).map_err(|(_, what)| what)
+}
+
+/// A store that is known by its kind.
+///
+/// # Errors
+/// Never for a known kind.
+pub fn store(kind: StoreKind) -> Result<Target, String> {
+    let part = StorePart {
+        kind: Some(kind),
+        ..StorePart::default()
+    };
+    part.to_target(None).map_err(|(_, what)| what)
+}
+
+impl BalancerPart {
+    /// The process that stands in front of the replicas.
+    pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, Fault> {
+        let command = match (&self.command, self.kind) {
+            (Some(_), Some(_)) => {
+                let what = "say kind or command, not both";
+                return Err((vec!["command"], what.to_owned()));
+            }
+            (Some(_), None) if self.policy.is_some() || self.check.is_some() => {
+                let what = "policy and check are for the kinds that are known here: write them into the command";
+                return Err((vec!["command"], what.to_owned()));
+            }
+            (Some(command), None) => command.clone(),
+            (None, kind) => self.known(kind.unwrap_or_default()),
+        };
+        let part = TargetPart {
+            command: Some(command),
+            ready: self.ready.clone(),
+            stop: self.stop.clone(),
+            restart: self.restart.clone(),
+            ..TargetPart::default()
+        };
+        part.to_target(here, None)
+    }
+
+    fn known(&self, kind: BalancerKind) -> Words {
+        let policy = match self.policy.unwrap_or_default() {
+            Policy::RoundRobin => "round-robin",
+            Policy::LeastConnections => "least-connections",
+            Policy::Random => "random",
+            Policy::SourceHash => "source-hash",
+            Policy::Sticky => "sticky",
+        };
+        let kind = match kind {
+            BalancerKind::Builtin => "builtin",
+            BalancerKind::Haproxy => "haproxy",
+            BalancerKind::Nginx => "nginx",
+        };
+        let mut words = words(&[
+            "{comeback}",
+            "balance",
+            "--port",
+            "{port}",
+            "--to",
+            "{replicas}",
+            "--policy",
+            policy,
+            "--with",
+            kind,
+            "--data",
+            "{data}",
+        ]);
+        if let Some(path) = &self.check {
+            words.0.extend(["--check".to_owned(), path.clone()]);
+        }
+        words
+    }
+}
+
+impl StorePart {
+    /// The process that the replicas share.
+    pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, Fault> {
+        let command = match (&self.command, self.kind) {
+            (Some(command), None) => command.clone(),
+            (None, Some(kind)) => known(kind),
+            (Some(_), Some(_)) => {
+                let what = "say kind or command, not both";
+                return Err((vec!["command"], what.to_owned()));
+            }
+            (None, None) => {
+                let what = "say which kind, or a command of your own";
+                return Err((Vec::new(), what.to_owned()));
+            }
+        };
+        let part = TargetPart {
+            command: Some(command),
+            environment: self.environment.clone(),
+            ready: self.ready.clone().or_else(|| self.kind.map(ready)),
+            stop: self.stop.clone(),
+            restart: self.restart.clone(),
+            ..TargetPart::default()
+        };
+        part.to_target(here, None)
+    }
+}
+
+fn known(kind: StoreKind) -> Words {
+    let redis = |how: &[&str]| {
+        let mut all = words(&[
+            "redis-server",
+            "--port",
+            "{port}",
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            "{data}",
+            "--save",
+            "",
+        ]);
+        all.0.extend(how.iter().map(|word| (*word).to_owned()));
+        all
+    };
+    match kind {
+        StoreKind::Redis => redis(&["--appendonly", "no"]),
+        StoreKind::RedisEverysec => redis(&["--appendonly", "yes", "--appendfsync", "everysec"]),
+        StoreKind::RedisAlways => redis(&["--appendonly", "yes", "--appendfsync", "always"]),
+        StoreKind::Postgres => words(&[
+            "{comeback}",
+            "cluster",
+            "--port",
+            "{port}",
+            "--data",
+            "{data}",
+        ]),
+    }
+}
+
+/// Both say in their output when they take queries; a connection is accepted before.
+fn ready(kind: StoreKind) -> ReadyPart {
+    let line = match kind {
+        StoreKind::Redis | StoreKind::RedisEverysec | StoreKind::RedisAlways => {
+            "Ready to accept connections"
+        }
+        StoreKind::Postgres => "database system is ready to accept connections",
+    };
+    ReadyPart {
+        log: Some(line.to_owned()),
+        ..ReadyPart::default()
+    }
+}
+
+fn words(words: &[&str]) -> Words {
+    Words(words.iter().map(|word| (*word).to_owned()).collect())
+}

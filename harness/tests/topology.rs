@@ -1,0 +1,165 @@
+//! Replicas behind a balancer: whom a fault strikes, what it takes with it, and who is to blame.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use comeback_core::summary::{ArmSummary, Culprit, Summary};
+use serde_json::Value;
+use support::Run;
+
+/// A short comparison of architectures.
+fn compare(words: &[&str]) -> Run {
+    let mut all = vec![
+        "compare",
+        "--topology",
+        "--quick",
+        "--trials",
+        "1",
+        "--seed",
+        "4",
+        "--sessions",
+        "30",
+        "--rate",
+        "300",
+        "--quiet",
+        "--out",
+        "out",
+    ];
+    all.extend(words);
+    support::run(&all)
+}
+
+fn arm<'a>(summary: &'a Summary, name: &str) -> &'a ArmSummary {
+    let arm = summary.arms.iter().find(|arm| arm.name == name).unwrap();
+    assert_eq!(arm.faults_landed, 1, "{name}: {:?}", arm.reason);
+    arm
+}
+
+fn served(arm: &ArmSummary) -> Vec<&str> {
+    let served = &arm.attribution.as_ref().unwrap().served;
+    served.keys().map(String::as_str).collect()
+}
+
+/// Each node with every start of it, in the order of the first trial with a fault.
+fn starts(run: &Run) -> Vec<(String, u64)> {
+    let events = run.events();
+    let trial = events
+        .iter()
+        .find(|event| event["kind"]["type"] == "fault_requested")
+        .map(|event| event["trial"].clone());
+    let executed = events.iter().filter(|event| {
+        event["kind"]["type"] == "target_executed" && Some(&event["trial"]) == trial.as_ref()
+    });
+    executed
+        .map(|event| {
+            let kind: &Value = &event["kind"];
+            (
+                kind["node"].as_str().unwrap().to_owned(),
+                kind["incarnation"].as_u64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_killed_replica_takes_what_only_it_had() {
+    let run = compare(&["round-robin", "sticky", "token", "sqlite"]);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    let summary = run.summary();
+    for name in ["token", "sqlite"] {
+        let arm = arm(&summary, name);
+        assert_eq!(arm.sessions.lost, 0, "{name}: {:?}", arm.sessions);
+        assert_eq!(arm.writes.lost, 0, "{name}: {:?}", arm.writes);
+        assert!(arm.writes.kept > 0, "{name}");
+        assert_eq!(
+            served(arm),
+            ["replica-0", "replica-1", "replica-2"],
+            "{name}"
+        );
+    }
+    // One replica's users, about a third: each of 30 is on any with 1/3, so 1 or none of them is 1 in 10,000.
+    let sticky = arm(&summary, "sticky");
+    let sessions = sticky.sessions;
+    assert!((2..25).contains(&sessions.lost), "{sessions:?}");
+    assert_eq!(
+        sessions.lost + sessions.survived,
+        sessions.acknowledged,
+        "{sessions:?}"
+    );
+    assert_eq!(sticky.control.sessions.lost, 0, "{:?}", sticky.control);
+    // Login on one, unknown on another: broken without any fault.
+    let broken = arm(&summary, "round-robin");
+    assert!(broken.control.sessions.lost > 0, "{:?}", broken.control);
+    assert!(
+        broken.errors.before.rate.unwrap() > 0.1,
+        "{:?}",
+        broken.errors
+    );
+}
+
+#[test]
+fn only_what_is_struck_is_started_again() {
+    for (strike, struck) in [("replica", 1), ("replicas", 3), ("balancer", 1)] {
+        let run = compare(&["token", "--strike", strike]);
+        assert_eq!(run.code(), 0, "{}", run.printed());
+        let starts = starts(&run);
+        let first: Vec<&str> = starts
+            .iter()
+            .filter(|(_, start)| *start == 0)
+            .map(|(node, _)| node.as_str())
+            .collect();
+        assert_eq!(
+            first,
+            ["replica-0", "replica-1", "replica-2", "balancer"],
+            "{strike}"
+        );
+        let again: Vec<&str> = starts
+            .iter()
+            .filter(|(_, start)| *start == 1)
+            .map(|(node, _)| node.as_str())
+            .collect();
+        assert_eq!(again.len(), struck, "{strike}: {again:?}");
+        assert!(
+            again.iter().all(|node| node.starts_with(&strike[..7])),
+            "{strike}: {again:?}"
+        );
+        let arm = &run.summary().arms[0];
+        assert_eq!((arm.sessions.lost, arm.writes.lost), (0, 0), "{strike}");
+        assert!(arm.sessions.survived >= 30, "{strike}: {:?}", arm.sessions);
+    }
+}
+
+#[test]
+fn all_replicas_at_once_take_every_session_that_is_in_them_and_a_balancer_takes_none() {
+    let run = compare(&["sticky", "--strike", "replicas"]);
+    let summary = run.summary();
+    let sessions = arm(&summary, "sticky").sessions;
+    assert_eq!(sessions.lost, sessions.acknowledged, "{sessions:?}");
+    assert!(sessions.acknowledged >= 30);
+    let run = compare(&["sticky", "--strike", "balancer"]);
+    let summary = run.summary();
+    let sticky = arm(&summary, "sticky");
+    assert_eq!(sticky.sessions.lost, 0, "{:?}", sticky.sessions);
+    let failed = &sticky.attribution.as_ref().unwrap().failed;
+    assert!(
+        failed
+            .get(&Culprit::Balancer)
+            .is_some_and(|failed| *failed > 0),
+        "{failed:?}"
+    );
+    assert!(!failed.contains_key(&Culprit::Replica), "{failed:?}");
+}
+
+#[test]
+fn what_cannot_be_struck_is_refused() {
+    for (words, told) in [
+        (&["token", "--strike", "store"][..], "has no store"),
+        (&["tokn"], "there is no architecture 'tokn'"),
+        (&["token", "--replicas", "0"], "--replicas"),
+    ] {
+        let run = compare(words);
+        assert_eq!(run.code(), 2, "{words:?}: {}", run.printed());
+        assert!(run.printed().contains(told), "{words:?}: {}", run.printed());
+    }
+}
