@@ -13,7 +13,7 @@ use crate::experiment::{File, Unreadable};
 /// Trials that a schedule may be drawn for here: more would only take long.
 const DRAWN: u32 = 100;
 /// Trials of all arms together that any plan may ask for, with and without a fault.
-const MOST_TRIALS: u64 = 200_000;
+const MOST_TRIALS: u64 = 100_000;
 
 /// Reads the bytes as an experiment file.
 ///

@@ -38,14 +38,19 @@ pub fn check_http(bytes: &[u8]) -> Worth {
 /// When what they are depends on the pieces they come in, or is more than may be kept, or an array is not told
 /// as JSON.
 pub fn check_redis(bytes: &[u8]) -> Worth {
-    check_pieces(Protocol::Redis, &Wanted::default(), bytes, |whole, bytes| {
-        assert!([200, 400, 401, 503].contains(&whole.status));
-        assert_eq!(whole.boot, None::<BootId>);
-        if bytes[0] == b'*' && whole.body.len() < KEPT_BODY {
-            let told = serde_json::from_slice::<serde_json::Value>(&whole.body);
-            assert!(told.is_ok(), "told as {:?}", whole.body.escape_ascii());
-        }
-    });
+    check_pieces(
+        Protocol::Redis,
+        &Wanted::default(),
+        bytes,
+        |whole, bytes| {
+            assert!([200, 400, 401, 503].contains(&whole.status));
+            assert_eq!(whole.boot, None::<BootId>);
+            if bytes[0] == b'*' && whole.body.len() < KEPT_BODY {
+                let told = serde_json::from_slice::<serde_json::Value>(&whole.body);
+                assert!(told.is_ok(), "told as {:?}", whole.body.escape_ascii());
+            }
+        },
+    );
     Worth::Kept
 }
 
@@ -63,7 +68,7 @@ fn check_pieces(protocol: Protocol, wanted: &Wanted, bytes: &[u8], check: impl F
         assert!(reply.body.len() <= KEPT_BODY, "{} kept", reply.body.len());
         check(reply, bytes);
     }
-    let mut same = |pieces: Vec<&[u8]>| {
+    let same = |pieces: Vec<&[u8]>| {
         let sizes: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
         let (other, other_alone) = read(protocol, wanted, pieces);
         assert_eq!(whole, other, "by pieces of {sizes:?}");
@@ -81,13 +86,23 @@ fn check_pieces(protocol: Protocol, wanted: &Wanted, bytes: &[u8], check: impl F
 /// What the body must be, by a plain reading of the bytes behind the (last) head.
 fn check_http_body(whole: &Whole, bytes: &[u8]) {
     // Interim replies go before; where they end is what is being tested.
-    if bytes.len() > PIECE || bytes.windows(8).filter(|at| at.starts_with(b"HTTP/1.")).count() != 1 {
+    if bytes.len() > PIECE
+        || bytes
+            .windows(8)
+            .filter(|at| at.starts_with(b"HTTP/1."))
+            .count()
+            != 1
+    {
         return;
     }
-    let rest = bytes.get(whole.head..).expect("the head is among the bytes");
+    let rest = bytes
+        .get(whole.head..)
+        .expect("the head is among the bytes");
     let body = match whole.framing {
         Framing::UntilClose => rest.to_vec(),
-        Framing::Length(length) => rest[..usize::try_from(length).expect("it is all there")].to_vec(),
+        Framing::Length(length) => {
+            rest[..usize::try_from(length).expect("it is all there")].to_vec()
+        }
         Framing::Chunked => chunks(rest),
     };
     assert_eq!(whole.body, body);
@@ -132,7 +147,8 @@ struct Draws(u64);
 impl Draws {
     fn from(bytes: &[u8]) -> Self {
         // FNV-1a, 64 bit.
-        let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let mix =
+            |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         Self(bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix))
     }
 
