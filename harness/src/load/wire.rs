@@ -94,11 +94,14 @@ pub fn parse_head(bytes: &[u8], wanted: &Wanted) -> Result<Option<Head>, Malform
         &mut headers,
     );
     let length = match parsed {
-        Ok(httparse::Status::Complete(length)) => length,
+        // However it was cut into pieces: the last of them may bring much at once.
+        Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
         Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(Malformed),
+        Ok(_) | Err(_) => return Err(Malformed),
     };
-    let status = response.code.ok_or(Malformed)?;
+    // RFC 9110, section 15: there is no class below 1xx.
+    let status = response.code.filter(|code| *code >= 100);
+    let status = status.ok_or(Malformed)?;
     let mut head = Head {
         status,
         length,
@@ -325,6 +328,10 @@ pub(super) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn parse_chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+    // The library takes no digits for a zero, and so what is garbled for the end of the body.
+    if !line.first().is_some_and(u8::is_ascii_hexdigit) {
+        return Err(Malformed);
+    }
     match httparse::parse_chunk_size(line) {
         Ok(httparse::Status::Complete((_, size))) => Ok(size),
         Ok(httparse::Status::Partial) | Err(_) => Err(Malformed),
@@ -399,6 +406,8 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n;x=y\r\n\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc",
         ] {
             assert_eq!(check(text.as_bytes(), text.len()), Err(Malformed), "{text}");
@@ -426,6 +435,26 @@ mod tests {
         assert!(!head.keep_alive);
         assert_eq!(head.boot, Some(BootId::from_header(b"abc")));
         assert_eq!(head.cookies, ["a=1", "b=2"]);
+    }
+
+    #[test]
+    fn a_head_beyond_its_bound_is_malformed_even_in_one_piece() {
+        let head = |padding: usize| {
+            let text = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "a".repeat(padding));
+            parse_head(text.as_bytes(), &wanted()).map(|head| head.map(|head| head.length))
+        };
+        let around = "HTTP/1.1 200 OK\r\nx: \r\n\r\n".len();
+        assert_eq!(head(MAX_HEAD - around), Ok(Some(MAX_HEAD)));
+        assert_eq!(head(MAX_HEAD - around + 1), Err(Malformed));
+    }
+
+    #[test]
+    fn a_status_below_100_is_malformed() {
+        for (status, is_one) in [("000", false), ("099", false), ("100", true), ("999", true)] {
+            let text = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
+            let head = parse_head(text.as_bytes(), &wanted());
+            assert_eq!(head.is_ok(), is_one, "{status}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stderr, reason = "a chore tells what it does")]
 
+mod fuzz;
+
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
@@ -15,10 +17,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Install what is missing, then run every check: format, clippy, tests, documentation, README
+    /// Install what is missing, then run every check: format, clippy, tests, documentation, README, fuzzing
     Test,
     /// Install the Debian packages that tests need
     Install,
+    /// Run each fuzz target for a while
+    Fuzz(fuzz::Args),
     /// Draw the README's chart and the gallery anew, from a real run
     Gallery,
 }
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test => install().and_then(|()| test()),
         Chore::Install => install(),
+        Chore::Fuzz(args) => fuzz::fuzz(&args),
         Chore::Gallery => gallery(),
     };
     match done {
@@ -95,7 +100,8 @@ fn test() -> Result<(), Failed> {
         "cargo test --release --package comeback-core statistics -- --ignored",
         &[],
     )?;
-    run("cargo test --release --package comeback --test readme", &[])
+    run("cargo test --release --package comeback --test readme", &[])?;
+    fuzz::fuzz(&fuzz::Args::default())
 }
 
 fn gallery() -> Result<(), Failed> {

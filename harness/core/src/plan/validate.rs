@@ -29,8 +29,8 @@ const MAX_CLIENTS: u32 = 15_000;
 const MAX_RATE: f64 = 100_000.0;
 /// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
 const SOCKET_PATH_MAX: usize = 107;
-/// Beyond this a schedule, which is drawn as a whole, would be no document any more.
-const MAX_TRIALS: u32 = 100_000;
+/// Of all arms together. Beyond this a schedule, which is drawn as a whole, would be no document any more.
+const MAX_TRIALS: u64 = 100_000;
 /// More would measure how they share the machine's cores.
 const MAX_REPLICAS: u32 = 32;
 /// Shares beyond this are a slip, and their sum must stay a number.
@@ -61,8 +61,14 @@ impl Plan {
         if self.trials == 0 {
             return wrong("trials", "at least one trial is needed");
         }
-        if self.extend_to.max(self.controls) > MAX_TRIALS {
-            return wrong("trials", format!("at most {MAX_TRIALS} are supported"));
+        let each = u64::from(self.extend_to.max(self.trials)) + u64::from(self.controls);
+        if each.saturating_mul(self.arms.len() as u64) > MAX_TRIALS {
+            return wrong(
+                "trials",
+                format!(
+                    "at most {MAX_TRIALS} are supported, those of all arms and without a fault among them"
+                ),
+            );
         }
         if self.extend_to < self.trials {
             return wrong("extend-to", "must be at least the number of trials");
@@ -288,7 +294,7 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 27] = [
+        let cases: [(&str, Spoil); 31] = [
             ("name", |plan| plan.name = "a\u{1b}[31m".to_owned()),
             ("arms", |plan| plan.arms[1].name = "v1/v2".to_owned()),
             ("trials", |plan| plan.extend_to = u32::MAX),
@@ -302,6 +308,11 @@ mod tests {
                 plan.arms[0].baseline = Some("second".to_owned());
                 plan.arms[1].baseline = Some("first".to_owned());
             }),
+            ("trials", |plan| plan.controls = u32::MAX),
+            // Of one arm it could be, of both it cannot.
+            ("trials", |plan| plan.extend_to = 60_000),
+            ("replicas", |plan| plan.arms[0].replicas = 0),
+            ("replicas", |plan| plan.arms[0].replicas = 2),
             ("ready-within", |plan| {
                 plan.arms[0].target.ready.within = Span::ZERO;
             }),

@@ -9,6 +9,10 @@ use serde_json_path::JsonPath;
 
 use crate::load::wire::{KEPT_BODY, Reply};
 
+/// Brackets within brackets in a JSONPath. Each filter within another doubles the time its parser takes, and
+/// thousands of them would exhaust the stack.
+const MAX_DEPTH: usize = 8;
+
 /// A place in a reply.
 #[derive(Debug)]
 pub(super) enum Place {
@@ -62,6 +66,20 @@ impl<'a> Looked<'a> {
     }
 }
 
+/// How deep brackets stand within brackets; those in names count as well.
+fn depth(path: &str) -> usize {
+    let (mut now, mut most) = (0_usize, 0);
+    for byte in path.bytes() {
+        match byte {
+            b'[' | b'(' => now += 1,
+            b']' | b')' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
+}
+
 impl Place {
     /// Compiles a place.
     ///
@@ -70,6 +88,11 @@ impl Place {
     pub(super) fn new(extract: &Extract) -> Result<Self, String> {
         Ok(match extract {
             Extract::Pointer(pointer) => Self::Pointer(pointer.clone()),
+            Extract::JsonPath(path) if depth(path) > MAX_DEPTH => {
+                return Err(format!(
+                    "this JSONPath has more than {MAX_DEPTH} brackets within brackets"
+                ));
+            }
             Extract::JsonPath(path) => Self::JsonPath(
                 JsonPath::parse(path)
                     .map_err(|error| format!("'{path}' is not a JSONPath: {error}"))?,

@@ -12,6 +12,10 @@ pub const BUILT_IN: [&str; 4] = ["session", "login", "write", "random"];
 /// Templates named so hold JSON: strings put into them are escaped for it.
 const JSON: &str = "json";
 
+/// The longest expression between the marks of a template. Its parser and compiler descend once for each
+/// operator, and far beyond this would exhaust the stack.
+const MAX_EXPRESSION: usize = 4096;
+
 /// A user, as far as templates speak of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct User {
@@ -80,6 +84,11 @@ impl Templates {
         }
         if let Some(parts) = split_at_number(source) {
             return Ok(Text::Numbered(parts));
+        }
+        if longest_expression(source) > MAX_EXPRESSION {
+            return Err(format!(
+                "a template's expression is at most {MAX_EXPRESSION} bytes long"
+            ));
         }
         self.count += 1;
         let name = match into {
@@ -211,6 +220,38 @@ fn split_at_number(source: &str) -> Option<Vec<String>> {
         .iter()
         .all(|part| !part.contains("{%") && !part.contains("{#"));
     plain.then_some(parts)
+}
+
+/// The length of the longest text between `{{` or `{%` and its end; what stands in quotes ends nothing.
+fn longest_expression(source: &str) -> usize {
+    let (mut longest, mut rest) = (0, source);
+    while let Some(at) = [rest.find("{{"), rest.find("{%")]
+        .into_iter()
+        .flatten()
+        .min()
+    {
+        rest = &rest[at + 2..];
+        let length = expression_length(rest.as_bytes());
+        longest = longest.max(length);
+        // An end is of ASCII, so that a letter begins behind it.
+        rest = &rest[length..];
+    }
+    longest
+}
+
+fn expression_length(bytes: &[u8]) -> usize {
+    let (mut at, mut quote) = (0, None);
+    while let Some(byte) = bytes.get(at) {
+        match (quote, byte) {
+            (Some(_), b'\\') => at += 1,
+            (Some(open), byte) if open == *byte => quote = None,
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (None, b'}' | b'%') if bytes.get(at + 1) == Some(&b'}') => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
 }
 
 fn write_number(number: u32, out: &mut Vec<u8>) {

@@ -695,7 +695,13 @@ fn random_numbers_follow_from_the_seed_and_differ() {
 #[test]
 fn a_flow_that_cannot_be_is_refused_by_the_name_of_its_part() {
     type Spoil = fn(&mut SessionFlow);
-    let cases: [(&str, &str, Spoil); 8] = [
+    let cases: [(&str, &str, Spoil); 10] = [
+        ("session", "value", |flow| {
+            flow.value = Some(nested(9));
+        }),
+        ("act", "request", |flow| {
+            flow.act = Request::new("POST", &summed(4_096));
+        }),
         ("act", "request", |flow| {
             flow.act = Request::new("POST", "/a/{{ token }}")
         }),
@@ -731,4 +737,33 @@ fn a_flow_that_cannot_be_is_refused_by_the_name_of_its_part() {
         } = Flow::new(&Workload::Sessions(Box::new(flow)), PORT).expect_err(part);
         assert_eq!((s.as_str(), p.as_str()), (step, part), "{problem}");
     }
+}
+
+#[test]
+fn what_parsers_would_take_too_long_for_or_fall_over_is_bounded() {
+    let flow = |value, path: &str| SessionFlow {
+        value: Some(value),
+        act: Request::new("POST", path),
+        ..SessionFlow::reference()
+    };
+    let refused = |value, path: &str| {
+        let flow = Workload::Sessions(Box::new(flow(value, path)));
+        Flow::new(&flow, PORT).is_err()
+    };
+    assert!(!refused(nested(8), &summed(2_000)));
+    assert!(refused(nested(100_000), "/act"));
+    assert!(refused(nested(1), &summed(1_000_000)));
+    // An end within quotes is none.
+    let quoted = format!("/{{{{ \"}}}}\"{} }}}}", " ~ 1".repeat(1_024));
+    assert!(refused(nested(1), &quoted));
+}
+
+/// A JSONPath of filters within filters.
+fn nested(depth: usize) -> Extract {
+    Extract::JsonPath(format!("${}{}", "[?@".repeat(depth), "]".repeat(depth)))
+}
+
+/// A path whose template has so many operators.
+fn summed(operators: usize) -> String {
+    format!("/{{{{ 1{} }}}}", "+1".repeat(operators))
 }

@@ -1,0 +1,1 @@
+../../../../src/load/connection/reading.rs

@@ -1,0 +1,1 @@
+../../../src/load/wire.rs
