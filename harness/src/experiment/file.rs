@@ -181,7 +181,7 @@ impl Unreadable {
         } else {
             Renderer::plain()
         };
-        let path = self.path.display().to_string();
+        let path = tame(&self.path.display().to_string(), char::is_control);
         let shown = self.wrong.iter().map(|wrong| {
             let annotation = AnnotationKind::Primary.span(wrong.span.clone());
             let snippet = Snippet::source(self.text.as_str())
@@ -193,10 +193,24 @@ impl Unreadable {
             if let Some(help) = &wrong.help {
                 group = group.element(Level::HELP.message(help.as_str()));
             }
-            renderer.render(&[group])
+            // The renderer knows control characters of seven bits only; its own are the colors.
+            tame(&renderer.render(&[group]), |letter| {
+                letter.is_control() && !letter.is_ascii()
+            })
         });
         shown.collect::<Vec<_>>().join("\n\n")
     }
+}
+
+/// The text with what could steer a terminal replaced.
+fn tame(text: &str, steers: impl Fn(char) -> bool) -> String {
+    let letters = text.chars();
+    letters
+        .map(|letter| match steers(letter) {
+            true => char::REPLACEMENT_CHARACTER,
+            false => letter,
+        })
+        .collect()
 }
 
 /// A line for each problem: `path:line:column: what (mend)`.

@@ -323,3 +323,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_shown_of_a_wrong_file_cannot_steer_the_terminal() {
+    // As it stands, and as an escape that the message then holds.
+    let raw = "\"\u{1b}[31m\u{7f}\u{9b}\" = 1\n";
+    let escaped = "\"\\u001b[31m\\u007f\\u009b\" = 'x\u{9b}31m'\n";
+    for (path, text) in [
+        ("shop.toml", raw),
+        ("shop.toml", escaped),
+        ("sh\u{1b}[31m\u{9b}op.toml", escaped),
+    ] {
+        let refused = File::parse(Path::new(path), text.to_owned()).unwrap_err();
+        let shown = refused.render(false);
+        let steers = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!shown.contains(steers), "{shown:?}");
+        assert!(shown.contains("op.toml:1:"), "{shown}");
+        // What is left are the colors.
+        let colored = refused.render(true);
+        assert!(!colored.contains(['\u{9b}', '\u{7f}']), "{colored:?}");
+        assert!(!colored.contains("\u{1b}[31mop"), "{colored:?}");
+    }
+}
