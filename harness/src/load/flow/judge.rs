@@ -2,7 +2,7 @@
 
 use comeback_core::operation::{ErrorClass, Outcome, Step};
 use comeback_core::plan::Writes;
-use reqwest::Url;
+use url::Url;
 
 use super::place::{Found, Looked, Place};
 use super::step::{self, Redirect};
