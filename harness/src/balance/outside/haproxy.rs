@@ -23,7 +23,7 @@ pub(super) fn configuration(options: &Options) -> String {
     let mut text = format!(
         "global
     nbthread 1
-    log stdout format raw local0 notice
+    log stdout format iso local0 notice
 
 defaults
     mode http
@@ -95,6 +95,9 @@ backend replicas
             "http-after-response set-header x-balancer-error {name} if {condition} !{{ res.hdr(x-replica) -m found }}"
         ));
     }
+    say(
+        "http-after-response set-header x-failed-replica %s if { res.hdr(x-balancer-error) -m found } !{ res.hdr(x-balancer-error) none-up }",
+    );
     say(&format!(
         "default-server check inter {} fall {} rise {} observe layer4 error-limit 1 on-error mark-down",
         ms(options.every),

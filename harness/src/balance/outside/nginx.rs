@@ -128,11 +128,13 @@ http {{
         location @failed {{
             default_type text/plain;
             add_header x-balancer-error $why always;
+            add_header x-failed-replica $replica always;
             return 502 "balancer: $why\n";
         }}
         location @late {{
             default_type text/plain;
             add_header x-balancer-error timeout always;
+            add_header x-failed-replica $replica always;
             return 504 "balancer: timeout\n";
         }}
     }}
