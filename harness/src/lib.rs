@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! main → cli → engine → {supervise, load, record} → core
-//!         └──→ reports → core                 targets → (nothing of ours)
+//!         ├──→ balance → (nothing of ours)    targets → (nothing of ours)
+//!         └──→ reports → core
 //! ```
 
 pub mod balance;

@@ -226,7 +226,6 @@ fn a_drain_finishes_what_is_in_flight_and_refuses_what_is_new() {
     held.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         .unwrap();
     wait_for("the request", || (!slow.heads().is_empty()).then_some(()));
-    drop(idle);
     balancer.signal(Signal::SIGTERM);
     balancer.wait_for_event("draining");
     assert!(!listens(balancer.port));
@@ -235,6 +234,7 @@ fn a_drain_finishes_what_is_in_flight_and_refuses_what_is_new() {
     let status = wait_for("its end", || balancer.child.try_wait().unwrap());
     assert_eq!(status.code(), Some(0));
     assert_eq!(balancer.wait_for_event("drained")["cut"], 0);
+    assert_eq!(Reply::read(idle).broken, None);
 }
 
 #[test]

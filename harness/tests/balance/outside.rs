@@ -74,7 +74,10 @@ fn tells_whose_fault_it_is(flags: &str) {
         (504, Some("timeout")),
         "{reply:?}"
     );
-    let ill = Fake::says("HTTP/1.1 502 Mine\r\ncontent-length: 0\r\n\r\n", true);
+    let ill = Fake::says(
+        "HTTP/1.1 502 Mine\r\nx-balancer-error: reset\r\ncontent-length: 0\r\n\r\n",
+        true,
+    );
     let balancer = Process::balance(&[ill.port], flags);
     let reply = balancer.get("/");
     assert_eq!(

@@ -252,7 +252,7 @@ fn two_readers_of_a_request_cannot_disagree_about_its_length() {
 #[test]
 fn what_is_about_the_clients_connection_stays_there() {
     let replica = Fake::says(
-        "HTTP/1.1 200 OK\r\nkeep-alive: timeout=5\r\nconnection: x-mine\r\nx-mine: 1\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nkeep-alive: timeout=5\r\nconnection: x-mine\r\nx-mine: 1\r\nx-balancer-error: reset\r\nx-failed-replica: 7\r\nx-replica: 7\r\ncontent-length: 0\r\n\r\n",
         true,
     );
     let balancer = Process::balance(&[replica.port], "");
@@ -262,6 +262,8 @@ fn what_is_about_the_clients_connection_stays_there() {
         (reply.header("keep-alive"), reply.header("x-mine")),
         (None, None)
     );
+    assert_eq!((reply.error(), reply.replica()), (None, Some(0)));
+    assert_eq!(reply.header("x-failed-replica"), None);
     let head = &replica.heads()[0];
     assert!(head.starts_with("GET /path?x=1 HTTP/1.1\r\n"), "{head}");
     assert!(
@@ -271,10 +273,15 @@ fn what_is_about_the_clients_connection_stays_there() {
     for gone in ["connection", "x-hop", "upgrade"] {
         assert!(!head.contains(gone), "{head}");
     }
-    assert_eq!(balancer.send("GET / HTTP/1.1\r\n\r\n").status, 400);
     assert_eq!(
         balancer
-            .send("CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n")
+            .send("GET / HTTP/1.1\r\nconnection: close\r\n\r\n")
+            .status,
+        400
+    );
+    assert_eq!(
+        balancer
+            .send("CONNECT a:1 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
             .status,
         400
     );

@@ -24,11 +24,13 @@ enum Chore {
 }
 
 /// Programs the tests start, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 6] = [
     ("python3", "python3"),
     ("chromium", "chromium"),
     ("xmllint", "libxml2-utils"),
     ("redis-server", "redis-server"),
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx-light"),
 ];
 
 /// A chore that did not succeed: which command, and how it ended.

@@ -120,6 +120,9 @@ http {{
             proxy_request_buffering off;
             proxy_buffering off;
             proxy_next_upstream {retry}
+            proxy_hide_header x-replica;
+            proxy_hide_header x-balancer-error;
+            proxy_hide_header x-failed-replica;
             add_header x-replica $replica always;
             error_page 502 @failed;
             error_page 504 @late;
