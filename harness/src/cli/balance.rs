@@ -217,6 +217,7 @@ impl Args {
                 || self.rise.is_some(),
             drain: self.drain.is_some(),
             control: self.control.is_some(),
+            seed: self.seed.is_some(),
         };
         match outside::prepare(program, options, given, folder) {
             Ok(prepared) => {

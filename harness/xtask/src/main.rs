@@ -39,13 +39,14 @@ enum Sign {
 const PYTHON: &str = "/usr/bin/python3";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 12] = [
+const NEEDED: [(Sign, &str); 13] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
     (Sign::Program("redis-server"), "redis-server"),
     // Only root's PATH leads there.
     (Sign::Command(&["/usr/sbin/nginx", "-v"]), "nginx-light"),
+    (Sign::Command(&["/usr/sbin/haproxy", "-v"]), "haproxy"),
     (Sign::Program("php"), "php-cli"),
     (Sign::Program("strace"), "strace"),
     (

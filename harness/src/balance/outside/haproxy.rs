@@ -23,7 +23,7 @@ pub(super) fn configuration(options: &Options) -> String {
     let mut text = format!(
         "global
     nbthread 1
-    log stdout format raw local0 notice
+    log stdout format iso local0 notice
 
 defaults
     mode http
@@ -33,7 +33,6 @@ defaults
     timeout queue {timeout}
     timeout client {CLIENT_IDLE}
     timeout check {check}
-    option redispatch 1
     http-reuse safe
 
 frontend clients
@@ -72,6 +71,7 @@ backend replicas
     }
     say(&format!("retries {}", options.retry));
     if options.retry > 0 {
+        say("option redispatch 1");
         say("retry-on conn-failure empty-response");
         // METH_GET is GET or HEAD.
         say("http-request disable-l7-retry if !METH_GET");
@@ -84,6 +84,9 @@ backend replicas
         say("http-check expect rstatus ^2");
     }
     // HAProxy's own replies lack the header, for these rules are about those of servers.
+    for name in ["x-balancer-error", "x-failed-replica"] {
+        say(&format!("http-response del-header {name}"));
+    }
     say("http-response set-header x-replica %s");
     for (name, condition) in [
         ("none-up", "{ status 503 } { nbsrv(replicas) 0 }"),
@@ -95,6 +98,9 @@ backend replicas
             "http-after-response set-header x-balancer-error {name} if {condition} !{{ res.hdr(x-replica) -m found }}"
         ));
     }
+    say(
+        "http-after-response set-header x-failed-replica %s if { res.hdr(x-balancer-error) -m found } !{ res.hdr(x-balancer-error) none-up }",
+    );
     say(&format!(
         "default-server check inter {} fall {} rise {} observe layer4 error-limit 1 on-error mark-down",
         ms(options.every),
