@@ -4,6 +4,7 @@ mod baseline;
 mod campaign;
 mod ci;
 mod cleanup;
+mod cluster;
 mod color;
 mod compare;
 mod diff;
@@ -59,6 +60,7 @@ enum Command {
     Replay(replay::Args),
     Export(export::Args),
     Serve(serve::Args),
+    Cluster(cluster::Args),
     Targets(targets::Args),
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
@@ -153,6 +155,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),
