@@ -55,6 +55,8 @@
 // The rooms, and who may import whom: see `ARCHITECTURE.md`. Public for the program and the tests.
 
 #[doc(hidden)]
+pub mod balance;
+#[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod clock;

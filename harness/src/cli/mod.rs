@@ -1,6 +1,7 @@
 //! The command line: arguments → plan → engine → report, one file per command.
 
 mod baseline;
+mod balance;
 mod campaign;
 mod ci;
 mod cleanup;
@@ -61,6 +62,7 @@ enum Command {
     Export(export::Args),
     Serve(serve::Args),
     Cluster(cluster::Args),
+    Balance(Box<balance::Args>),
     Targets(targets::Args),
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
@@ -156,6 +158,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Export(args) => export::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Balance(args) => balance::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),

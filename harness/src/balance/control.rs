@@ -1,0 +1,120 @@
+//! A Unix socket for whoever restarts replicas: takes lines, answers each with a line of JSON.
+//!
+//! `drain N` withholds requests from a replica, those with its sticky cookie too; what is in flight goes on. `return N`
+//! takes that back. `status` shows all. A replica is drained when it is `draining` with 0 `in_flight`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::replicas::Replica;
+
+/// No request is longer.
+const LINE_BYTES: u64 = 256;
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Replicas { replicas: Vec<Status> },
+    Error { error: String },
+}
+
+#[derive(Serialize)]
+struct Status {
+    index: usize,
+    address: SocketAddr,
+    up: bool,
+    draining: bool,
+    in_flight: usize,
+}
+
+/// Listens at a path; a socket that nobody listens at any more is replaced.
+pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        std::fs::remove_file(path)?;
+    }
+    UnixListener::bind(path)
+}
+
+/// Answers for ever.
+pub(super) async fn serve(listener: UnixListener, replicas: Vec<Arc<Replica>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(converse(stream, replicas.clone()));
+            }
+            // Out of descriptors: let some connections end.
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, replicas: Vec<Arc<Replica>>) {
+    let (reading, mut writing) = stream.into_split();
+    let mut reading = BufReader::new(reading);
+    loop {
+        let mut line = String::new();
+        match (&mut reading).take(LINE_BYTES).read_line(&mut line).await {
+            Ok(read) if read > 0 && line.ends_with('\n') => {}
+            _ => return,
+        }
+        // Values of ours always are JSON.
+        let Ok(mut text) = serde_json::to_string(&answer(&line, &replicas)) else {
+            return;
+        };
+        text.push('\n');
+        if writing.write_all(text.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(line: &str, replicas: &[Arc<Replica>]) -> Answer {
+    let mut words = line.split_whitespace();
+    let (verb, number, rest) = (words.next(), words.next(), words.next());
+    let wanted = match (verb, number, rest) {
+        (Some("status"), None, None) => None,
+        (Some("drain"), Some(number), None) => Some((number, true)),
+        (Some("return"), Some(number), None) => Some((number, false)),
+        _ => {
+            return Answer::Error {
+                error: "write `drain N`, `return N` or `status`".to_owned(),
+            };
+        }
+    };
+    if let Some((number, draining)) = wanted {
+        let found = number
+            .parse()
+            .ok()
+            .and_then(|index: usize| replicas.get(index));
+        let Some(replica) = found else {
+            return Answer::Error {
+                error: format!(
+                    "there is no such replica: they are 0 to {}",
+                    replicas.len() - 1
+                ),
+            };
+        };
+        replica.set_draining(draining);
+    }
+    Answer::Replicas {
+        replicas: replicas.iter().map(|replica| status(replica)).collect(),
+    }
+}
+
+fn status(replica: &Replica) -> Status {
+    Status {
+        index: replica.index,
+        address: replica.address,
+        up: replica.is_up(),
+        draining: replica.is_draining(),
+        in_flight: replica.in_flight(),
+    }
+}

@@ -1,0 +1,193 @@
+//! The side of the clients: accepts their connections, and lets go of them when a signal has come.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::log::{Event, Log};
+use super::proxy::Proxy;
+
+/// What accepting waits for when there is no descriptor left: some connections end meanwhile.
+const BREATH: Duration = Duration::from_millis(10);
+
+/// Serves clients until `stop` is ready, then finishes what is in flight for `drain` at most.
+pub(super) async fn serve(
+    listener: TcpListener,
+    proxy: Arc<Proxy>,
+    log: Arc<Log>,
+    stop: impl Future<Output = ()>,
+    drain: Duration,
+) {
+    let (stopping, stopped) = watch::channel(false);
+    let open = Arc::new(AtomicUsize::new(0));
+    let mut stop = pin!(stop);
+    let begin = |stream| {
+        let client = Client {
+            stream,
+            proxy: Arc::clone(&proxy),
+            stopped: stopped.clone(),
+            open: Open::new(&open),
+        };
+        tokio::spawn(client.serve());
+    };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => begin(stream),
+            Err(error) => {
+                log.write(&Event::AcceptFailed {
+                    why: &error.to_string(),
+                });
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+    // Those whom the kernel has accepted in our name.
+    while let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+        begin(stream);
+    }
+    drop(listener);
+    log.write(&Event::Draining {
+        connections: open.load(Ordering::Relaxed),
+    });
+    drop(stopped);
+    let _ = stopping.send(true);
+    // Ends when the last connection has dropped its half.
+    let _ = tokio::time::timeout(drain, stopping.closed()).await;
+    log.write(&Event::Drained {
+        cut: open.load(Ordering::Relaxed),
+    });
+}
+
+/// Counts open connections.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A client's connection.
+struct Client {
+    stream: TcpStream,
+    proxy: Arc<Proxy>,
+    stopped: watch::Receiver<bool>,
+    /// Dropped with the task.
+    open: Open,
+}
+
+impl Client {
+    async fn serve(mut self) {
+        let _open = self.open;
+        let Ok(address) = self.stream.peer_addr() else {
+            return;
+        };
+        let _ = self.stream.set_nodelay(true);
+        let broken = Arc::new(AtomicBool::new(false));
+        let socket = ClientSocket {
+            stream: self.stream,
+            broken: Arc::clone(&broken),
+        };
+        let service = service_fn(|request| {
+            let (proxy, broken) = (Arc::clone(&self.proxy), Arc::clone(&broken));
+            async move { proxy.answer(address, broken, request).await }
+        });
+        let mut connection =
+            pin!(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        // How it ends is the client's to know.
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            _ = self.stopped.wait_for(|stopped| *stopped) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+}
+
+/// A client's socket, which is reset instead of closed when a reply broke off: where a reply ends with its connection,
+/// an orderly end would make half a reply look like a whole one.
+struct ClientSocket {
+    stream: TcpStream,
+    broken: Arc<AtomicBool>,
+}
+
+impl ClientSocket {
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ClientSocket {
+    fn drop(&mut self) {
+        if self.is_broken() {
+            let at_once = Some(Duration::ZERO);
+            let _ = rustix::net::sockopt::set_socket_linger(&self.stream, at_once);
+        }
+    }
+}
+
+impl AsyncRead for ClientSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for ClientSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_broken() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,161 @@
+//! A load balancer in front of replicas of a server: a small HTTP/1.1 reverse proxy, and launchers for real ones.
+//!
+//! It is a process of its own, started by `cli::balance`; it knows nothing of trials, plans or journals. What it
+//! promises to whoever reads its replies:
+//!
+//! - A reply with `x-replica: N` is a replica's, the N-th of the list, counted from 0.
+//! - A reply with `x-balancer-error` is the balancer's own, and `x-failed-replica` says which replica it is about:
+//!
+//! | status | `x-balancer-error` | because |
+//! |---|---|---|
+//! | 502 | `refused` | the replica refused the connection; nothing was sent |
+//! | 502 | `reset` | the connection broke before the reply began |
+//! | 502 | `malformed` | what came is not an HTTP/1 reply |
+//! | 502 | `local` | the balancer is out of descriptors or ports |
+//! | 503 | `none-up` | no replica is up |
+//! | 504 | `timeout` | no connection, or no beginning of a reply, in time |
+//! | 400, 408 | `client` | the request cannot be passed on, or its rest did not come |
+//!
+//! - A reply that breaks off, or whose replica falls silent for the time-out, resets the client's connection.
+//! - `Upgrade` is not passed on: no WebSockets. A client may keep its connection idle as long as it likes.
+
+mod body;
+mod checks;
+mod control;
+mod front;
+mod headers;
+mod log;
+pub mod outside;
+mod policy;
+mod pool;
+mod proxy;
+mod replicas;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use checks::Checks;
+use log::{Event, Log};
+use policy::Chooser;
+use proxy::Proxy;
+use replicas::{Replica, Thresholds};
+
+pub use log::Sink;
+pub use policy::Policy;
+
+/// What a balancer is to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// The replicas.
+    pub to: Vec<SocketAddr>,
+    /// How requests are spread.
+    pub policy: Policy,
+    /// The name of the sticky cookie.
+    pub cookie: String,
+    /// The path of health checks; without one an accepted connection is a good check.
+    pub check: Option<String>,
+    /// How often each replica is checked.
+    pub every: Duration,
+    /// How long a check may take.
+    pub check_timeout: Duration,
+    /// How many bad checks, or broken requests, in a row eject a replica.
+    pub fall: u32,
+    /// How many good checks in a row bring it back.
+    pub rise: u32,
+    /// How often a request may be sent again.
+    pub retry: u32,
+    /// How long a replica may take to accept, to begin its reply, and between two pieces of it.
+    pub timeout: Duration,
+    /// How long requests in flight may take after a signal.
+    pub drain: Duration,
+    /// The Unix socket that takes orders.
+    pub control: Option<PathBuf>,
+    /// What random choices follow from.
+    pub seed: u64,
+}
+
+/// Balances until SIGTERM or SIGINT has come and requests in flight are finished; blocks.
+///
+/// # Errors
+/// When there is no runtime, or the port is taken.
+pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(balance(options, sink))
+}
+
+async fn balance(options: &Options, sink: Sink) -> io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
+    })?;
+    let orders = options
+        .control
+        .as_deref()
+        .map(|path| {
+            control::bind(path).map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("cannot listen at {}: {error}", path.display()),
+                )
+            })
+        })
+        .transpose()?;
+    let log = Arc::new(Log::new(sink));
+    let thresholds = Thresholds {
+        fall: options.fall,
+        rise: options.rise,
+    };
+    let replicas: Vec<Arc<Replica>> = (0..)
+        .zip(&options.to)
+        .map(|(index, address)| {
+            Arc::new(Replica::new(index, *address, thresholds, Arc::clone(&log)))
+        })
+        .collect();
+    log.write(&Event::Started {
+        listen: listener.local_addr()?,
+        policy: &options.policy.to_string(),
+        replicas: options.to.clone(),
+        seed: options.seed,
+    });
+    if let Some(listener) = orders {
+        tokio::spawn(control::serve(listener, replicas.clone()));
+    }
+    let checks = Checks {
+        path: options.check.clone(),
+        every: options.every,
+        timeout: options.check_timeout,
+    };
+    for replica in &replicas {
+        tokio::spawn(checks.clone().watch(Arc::clone(replica)));
+    }
+    let proxy = Proxy {
+        replicas,
+        chooser: Chooser::new(options.policy, options.cookie.clone(), options.seed),
+        retry: options.retry,
+        timeout: options.timeout,
+    };
+    let stop = async {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    };
+    front::serve(listener, Arc::new(proxy), log, stop, options.drain).await;
+    if let Some(path) = &options.control {
+        // The next one replaces what stays.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Real balancers in the builtin one's place: HAProxy and nginx, with a configuration that says the same.
+//!
+//! The configuration is written into a folder, told together with the program's version, and the program takes this
+//! process's place, so that whoever supervises it has HAProxy's or nginx's pid. What a program cannot do is refused by
+//! name before anything is written.
+//!
+//! Replies carry the builtin balancer's headers, as near as the programs come: `x-replica` on each reply of a replica,
+//! `x-balancer-error` on each of the balancer. HAProxy answers 503 where the builtin balancer says 502 `refused`; nginx
+//! answers 502 where it says 503 `none-up`. The header tells them apart.
+
+mod haproxy;
+mod nginx;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Options;
+
+/// A balancer of somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// HAProxy, in the foreground, one thread. SIGTERM ends it at once, SIGUSR1 after what is in flight.
+    Haproxy,
+    /// nginx, in the foreground, as a single process: with a master and a worker, killing the one leaves the other
+    /// with the port, and the balancer would not be dead. SIGTERM ends it at once.
+    Nginx,
+}
+
+impl Program {
+    /// The program's name on the path.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Haproxy => "haproxy",
+            Self::Nginx => "nginx",
+        }
+    }
+
+    /// The Debian package that brings it.
+    pub const fn package(self) -> &'static str {
+        match self {
+            Self::Haproxy => "haproxy",
+            Self::Nginx => "nginx-light",
+        }
+    }
+}
+
+/// Flags that were given though they have a default: what is said in so many words must not be ignored.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given {
+    /// `--check`, `--check-timeout`, `--every` or `--rise`.
+    pub checks: bool,
+    /// `--drain`.
+    pub drain: bool,
+    /// `--control`.
+    pub control: bool,
+}
+
+/// Why a program cannot take the builtin balancer's place.
+#[derive(Debug)]
+pub enum OutsideError {
+    /// It cannot do what is asked.
+    Unsupported(String),
+    /// It is not installed.
+    Missing(Program),
+    /// A file or process failed.
+    Failed(String, io::Error),
+}
+
+impl fmt::Display for OutsideError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported(what) => f.write_str(what),
+            Self::Missing(program) => write!(
+                f,
+                "{} is not installed: apt-get install {}",
+                program.name(),
+                program.package()
+            ),
+            Self::Failed(what, _) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for OutsideError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(_, error) => Some(error),
+            Self::Unsupported(_) | Self::Missing(_) => None,
+        }
+    }
+}
+
+/// A program that is ready to take this process's place.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What it says of its version.
+    pub version: String,
+    /// Where its configuration stands.
+    pub path: PathBuf,
+    /// Its configuration.
+    pub configuration: String,
+    command: Command,
+}
+
+/// Writes the configuration of a program into `folder`, which is made where it is missing.
+///
+/// # Errors
+/// When it cannot do what is asked, is not installed, or the folder cannot be written.
+pub fn prepare(
+    program: Program,
+    options: &Options,
+    given: Given,
+    folder: &Path,
+) -> Result<Prepared, OutsideError> {
+    let failed = |what: String| move |error| OutsideError::Failed(what, error);
+    if let Some(what) = unsupported(program, options, given) {
+        return Err(OutsideError::Unsupported(what));
+    }
+    let version = version(program)?;
+    fs::create_dir_all(folder).map_err(failed(format!("cannot make {}", folder.display())))?;
+    // Both programs resolve relative paths against folders of their own.
+    let folder = folder
+        .canonicalize()
+        .map_err(failed(format!("cannot use {}", folder.display())))?;
+    let path = folder.join(format!("{}.conf", program.name()));
+    let configuration = match program {
+        Program::Haproxy => haproxy::configuration(options),
+        Program::Nginx => nginx::configuration(options),
+    };
+    fs::write(&path, &configuration).map_err(failed(format!("cannot write {}", path.display())))?;
+    let mut command = Command::new(program.name());
+    command.args(match program {
+        Program::Haproxy => haproxy::arguments(&path),
+        Program::Nginx => nginx::arguments(&folder, &path),
+    });
+    command.current_dir(&folder);
+    Ok(Prepared {
+        version,
+        path,
+        configuration,
+        command,
+    })
+}
+
+impl Prepared {
+    /// Lets the program take this process's place; returns only when that fails.
+    #[must_use]
+    pub fn exec(mut self) -> OutsideError {
+        let name = self.command.get_program().to_owned();
+        let error = self.command.exec();
+        OutsideError::Failed(format!("cannot start {}", name.display()), error)
+    }
+}
+
+fn unsupported(program: Program, options: &Options, given: Given) -> Option<String> {
+    let name = program.name();
+    if given.control {
+        return Some(format!(
+            "--control is the builtin balancer's: {name} has none"
+        ));
+    }
+    if given.drain {
+        return Some(format!(
+            "--drain is the builtin balancer's: SIGTERM ends {name} at once"
+        ));
+    }
+    match program {
+        Program::Haproxy => None,
+        Program::Nginx => nginx::unsupported(options, given),
+    }
+}
+
+/// What the program says of its version.
+fn version(program: Program) -> Result<String, OutsideError> {
+    // HAProxy prints it on stdout, nginx on stderr.
+    let output = Command::new(program.name())
+        .arg("-v")
+        .output()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OutsideError::Missing(program),
+            _ => OutsideError::Failed(format!("cannot run {} -v", program.name()), error),
+        })?;
+    let told = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8_lossy(&told);
+    Ok(told.lines().next().unwrap_or_default().to_owned())
+}

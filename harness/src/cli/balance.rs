@@ -1,0 +1,236 @@
+//! `comeback balance`: a load balancer in front of replicas, by hand.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use comeback_core::units::Span;
+use comeback_core::verdict::Outcome;
+
+use super::{CliError, print};
+use crate::balance::outside::{self, Given, OutsideError, Program};
+use crate::balance::{self, Options, Policy};
+
+/// Put a load balancer in front of replicas of a server.
+///
+/// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight. What happens is printed as
+/// lines of JSON, `at_ms` being the machine's monotonic clock. Replies of replicas carry `x-replica: N`, those of the
+/// balancer `x-balancer-error: refused|reset|timeout|none-up|malformed|local|client`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback serve memory --port 4001 --data /tmp/a &\n  \
+comeback serve memory --port 4002 --data /tmp/b &\n  \
+comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 --policy sticky --check /health\n  \
+comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 --with haproxy --data /tmp/lb"
+)]
+pub(super) struct Args {
+    /// Port on 127.0.0.1
+    #[arg(long)]
+    port: u16,
+    /// The replicas, with commas between them
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT,…",
+        value_delimiter = ',',
+        required = true
+    )]
+    to: Vec<SocketAddr>,
+    /// Which replica gets a request
+    #[arg(long, value_enum, default_value_t = PolicyArg::RoundRobin)]
+    policy: PolicyArg,
+    /// Path of health checks, good with any 2xx [default: a connection that is accepted is good]
+    #[arg(long, value_name = "PATH")]
+    check: Option<String>,
+    /// How often each replica is checked [default: 100ms]
+    #[arg(long, value_name = "TIME")]
+    every: Option<Span>,
+    /// How long a check may take [default: 1s]
+    #[arg(long, value_name = "TIME")]
+    check_timeout: Option<Span>,
+    /// Bad checks in a row, or broken requests in a row, that eject a replica; a refused connection does at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    fall: u32,
+    /// Good checks in a row that bring it back [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rise: Option<u32>,
+    /// How often a request is sent again, elsewhere: when nothing had been sent, or it is a GET or HEAD and no reply had begun
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retry: u32,
+    /// How long a replica may take to accept, to begin its reply, and between two pieces of it
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    timeout: Span,
+    /// How long requests in flight may take after SIGTERM [default: 5s]
+    #[arg(long, value_name = "TIME")]
+    drain: Option<Span>,
+    /// Name of the cookie of --policy sticky
+    #[arg(long, value_name = "NAME", default_value = "comeback_replica")]
+    cookie: String,
+    /// Unix socket that takes `drain N`, `return N` and `status`, a line each
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// What random choices follow from [default: drawn, and printed]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Which balancer: ours, or a real one with its configuration in --data
+    #[arg(long, value_enum, default_value_t = WithArg::Builtin)]
+    with: WithArg,
+    /// Folder for the configuration of haproxy or nginx; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum PolicyArg {
+    /// In turn
+    RoundRobin,
+    /// The one with the fewest requests in flight
+    LeastConnections,
+    /// Of two drawn at random, the one with fewer requests in flight
+    Random,
+    /// By the first address in X-Forwarded-For, else the client's address and port
+    SourceHash,
+    /// By a cookie that names the replica
+    Sticky,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum WithArg {
+    /// The one within this program
+    Builtin,
+    /// HAProxy
+    Haproxy,
+    /// nginx
+    Nginx,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let options = args.options()?;
+    let program = match args.with {
+        WithArg::Builtin => None,
+        WithArg::Haproxy => Some(Program::Haproxy),
+        WithArg::Nginx => Some(Program::Nginx),
+    };
+    match program {
+        None => {
+            balance::run(&options, Box::new(print))?;
+            Ok(Outcome::Pass)
+        }
+        Some(program) => Err(args.become_program(program, &options)),
+    }
+}
+
+impl Args {
+    /// The options, complete and possible.
+    fn options(&self) -> Result<Options, CliError> {
+        self.check_addresses()?;
+        self.check_texts()?;
+        let or = |span: Option<Span>, default| span.unwrap_or(default);
+        let every = or(self.every, Span::from_ms(100));
+        let check_timeout = or(self.check_timeout, Span::from_secs(1));
+        for (flag, span) in [
+            ("--every", every),
+            ("--check-timeout", check_timeout),
+            ("--timeout", self.timeout),
+        ] {
+            if span < Span::from_ms(1) {
+                return Err(usage(format!("{flag} {span} is too short: at least 1ms")));
+            }
+        }
+        Ok(Options {
+            port: self.port,
+            to: self.to.clone(),
+            policy: match self.policy {
+                PolicyArg::RoundRobin => Policy::RoundRobin,
+                PolicyArg::LeastConnections => Policy::LeastConnections,
+                PolicyArg::Random => Policy::Random,
+                PolicyArg::SourceHash => Policy::SourceHash,
+                PolicyArg::Sticky => Policy::Sticky,
+            },
+            cookie: self.cookie.clone(),
+            check: self.check.clone(),
+            every: every.into(),
+            check_timeout: check_timeout.into(),
+            fall: self.fall,
+            rise: self.rise.unwrap_or(1),
+            retry: self.retry,
+            timeout: self.timeout.into(),
+            drain: or(self.drain, Span::from_secs(5)).into(),
+            control: self.control.clone(),
+            seed: super::options::seed(self.seed.map(comeback_core::ids::Seed))?.0,
+        })
+    }
+
+    fn check_addresses(&self) -> Result<(), CliError> {
+        if self.port == 0 {
+            return Err(usage("--port 0 is no port: give the one clients shall use"));
+        }
+        for (index, address) in self.to.iter().enumerate() {
+            if address.port() == 0 {
+                return Err(usage(format!("--to {address}: 0 is no port")));
+            }
+            if address.port() == self.port && address.ip().is_loopback() {
+                return Err(usage(format!("--to {address} is the balancer itself")));
+            }
+            if self.to[..index].contains(address) {
+                return Err(usage(format!("--to names {address} twice")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What ends up in headers, or in the configuration of another program, has no room for anything else.
+    fn check_texts(&self) -> Result<(), CliError> {
+        if let Some(path) = &self.check
+            && !(path.starts_with('/')
+                && path
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"/-._~?=&%+:@,".contains(&byte)))
+        {
+            return Err(usage(format!(
+                "--check {path:?} is not a path: write one like /health, anything unusual as %XX"
+            )));
+        }
+        let cookie = &self.cookie;
+        if cookie.is_empty()
+            || !cookie
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        {
+            return Err(usage(format!(
+                "--cookie {cookie:?} is not a name: letters, digits, and - _ . are allowed"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Lets the program take this process's place; what is returned is why it did not.
+    fn become_program(&self, program: Program, options: &Options) -> CliError {
+        let Some(folder) = &self.data else {
+            let name = program.name();
+            return usage(format!(
+                "--with {name} needs --data DIR for its configuration"
+            ));
+        };
+        let given = Given {
+            checks: self.check.is_some()
+                || self.every.is_some()
+                || self.check_timeout.is_some()
+                || self.rise.is_some(),
+            drain: self.drain.is_some(),
+            control: self.control.is_some(),
+        };
+        match outside::prepare(program, options, given, folder) {
+            Ok(prepared) => {
+                print(&prepared.version);
+                print(&format!("# {}", prepared.path.display()));
+                print(&prepared.configuration);
+                prepared.exec().into()
+            }
+            Err(OutsideError::Failed(what, error)) => OutsideError::Failed(what, error).into(),
+            Err(refused) => usage(refused.to_string()),
+        }
+    }
+}
+
+fn usage(problem: impl Into<String>) -> CliError {
+    CliError::Usage(problem.into())
+}
