@@ -14,6 +14,8 @@ use super::baseline::BaselineArgs;
 use super::campaign::Wishes;
 use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
+use crate::experiment;
+use crate::experiment::document::StoreKind;
 
 /// Compare the reference servers through crashes.
 ///
@@ -27,7 +29,8 @@ use super::{CliError, campaign, targets};
 comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'"
 )]
 pub(super) struct Args {
-    /// Which servers; all reference servers when none is named (`comeback targets` lists them)
+    /// Which servers (`comeback targets` lists them); when none is named, all that keep their sessions by
+    /// themselves
     #[arg(value_name = "ARM")]
     arms: Vec<String>,
     /// A first look within 30 seconds: fewer and shorter trials
@@ -69,14 +72,16 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         chosen.push(targets::find(name)?);
     }
     if chosen.is_empty() {
-        chosen.extend(comeback_targets::all().iter().filter(|target| !target.zoo));
+        // What another server keeps is another question, and another server to install.
+        let own = |target: &&comeback_targets::Target| !target.zoo && target.store.is_none();
+        chosen.extend(comeback_targets::all().iter().filter(own));
     }
     let asked = &args.options.size;
     let size = size(args.quick, asked.horizon.unwrap_or(HORIZON));
     let trials = asked.trials.unwrap_or(size.trials);
     Ok(Plan {
         name: "compare".to_owned(),
-        arms: chosen.into_iter().map(arm).collect(),
+        arms: chosen.into_iter().map(arm).collect::<Result<_, _>>()?,
         trials,
         extend_to: args.options.size.extend_to.unwrap_or(trials),
         controls: 1,
@@ -123,8 +128,8 @@ const fn size(quick: bool, horizon: Span) -> Size {
     }
 }
 
-fn arm(target: &comeback_targets::Target) -> Arm {
-    let command = [
+fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
+    let mut command = vec![
         "{comeback}",
         "serve",
         target.name,
@@ -133,11 +138,18 @@ fn arm(target: &comeback_targets::Target) -> Arm {
         "--data",
         "{data}",
     ];
-    Arm {
+    let kind = target.store.map(|kind| match kind {
+        comeback_targets::StoreKind::Redis => StoreKind::Redis,
+        comeback_targets::StoreKind::Postgres => StoreKind::Postgres,
+    });
+    if kind.is_some() {
+        command.extend(["--store", "127.0.0.1:{store}"]);
+    }
+    Ok(Arm {
         name: target.name.to_owned(),
         about: target.summary.to_owned(),
         target: Target {
-            command: command.map(str::to_owned).to_vec(),
+            command: command.into_iter().map(str::to_owned).collect(),
             protocol: Protocol::Http,
             socket: None,
             environment: BTreeMap::new(),
@@ -154,8 +166,11 @@ fn arm(target: &comeback_targets::Target) -> Arm {
         },
         replicas: 1,
         balancer: None,
-        store: None,
+        store: kind
+            .map(experiment::known_store)
+            .transpose()
+            .map_err(CliError::Usage)?,
         baseline: None,
         skip: None,
-    }
+    })
 }

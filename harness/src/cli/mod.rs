@@ -1,7 +1,7 @@
 //! The command line: arguments → plan → engine → report, one file per command.
 
-mod baseline;
 mod balance;
+mod baseline;
 mod campaign;
 mod ci;
 mod cleanup;

@@ -24,3 +24,4 @@ pub use file::{File, Unreadable, Wrong};
 pub use problem::{Key, Problem};
 pub use resolve::{Origin, Resolved, resolve};
 pub use schema::json_schema;
+pub use topology::known_store;

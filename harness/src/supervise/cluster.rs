@@ -129,9 +129,11 @@ pub fn find_programs() -> Option<PathBuf> {
         .collect();
     versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     let versions = versions.into_iter().map(|(_, folder)| folder);
-    in_path
-        .chain(versions)
-        .find(|folder| ["initdb", "postgres"].iter().all(|name| is_executable(&folder.join(name))))
+    in_path.chain(versions).find(|folder| {
+        ["initdb", "postgres"]
+            .iter()
+            .all(|name| is_executable(&folder.join(name)))
+    })
 }
 
 /// Serves on 127.0.0.1 with a cluster in this folder, which is made where there is none; returns only when it cannot.
@@ -283,7 +285,11 @@ fn shared_memory(cluster: &Path) -> Option<String> {
 fn is_attached(memory: &str) -> bool {
     let list = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
     let mut lines = list.lines();
-    let names: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
+    let names: Vec<&str> = lines
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
     let column = |name| names.iter().position(|other| *other == name);
     let (Some(id), Some(users)) = (column("shmid"), column("nattch")) else {
         return false;

@@ -19,6 +19,7 @@ mod hints;
 pub mod launch;
 pub mod leftovers;
 pub mod members;
+pub mod needs;
 mod orphans;
 pub mod output;
 pub mod ownership;
