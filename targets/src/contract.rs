@@ -142,9 +142,17 @@ impl IntoResponse for Refusal {
         let (status, error) = match self {
             Self::BadBody(error) => (StatusCode::BAD_REQUEST, format!("not a login: {error}")),
             Self::NoSession => (StatusCode::UNAUTHORIZED, "no such session".to_owned()),
-            Self::NotStored(error) => (StatusCode::INTERNAL_SERVER_ERROR, describe(&error)),
+            Self::NotStored(error) => (status_of(&error), describe(&error)),
         };
         (status, Json(Problem { error })).into_response()
+    }
+}
+
+/// A store that is away is never told as a session that is gone: the client has to come back, not to log in.
+fn status_of(error: &StoreError) -> StatusCode {
+    match error.is_away() {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -239,6 +247,8 @@ struct Health {
     status: &'static str,
 }
 
+/// Says that this process serves, and asks no store: a balancer that ejects every replica because the store that they
+/// share is away answers in their place, and nobody learns what failed.
 fn health() -> Router {
     Router::new().route("/health", get(|| async { Json(Health { status: "ok" }) }))
 }

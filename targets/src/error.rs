@@ -57,6 +57,8 @@ pub enum ServeError {
     },
     /// The last changes could not be stored while the server ended.
     Store(StoreError),
+    /// The target keeps its state in another server, and was not told where that is.
+    NoStore,
     /// The target fails on purpose.
     Planted(&'static str),
 }
@@ -107,6 +109,9 @@ impl fmt::Display for ServeError {
             Self::Bind { address, .. } => write!(f, "failed to bind {address}"),
             Self::System { action, .. } => write!(f, "failed to {action}"),
             Self::Store(_) => f.write_str("failed to store the last changes"),
+            Self::NoStore => {
+                f.write_str("this server keeps its sessions in another one: say where that is")
+            }
             Self::Planted(reason) => f.write_str(reason),
         }
     }
@@ -120,7 +125,7 @@ impl Error for ServeError {
             }
             Self::Database { source, .. } => Some(source),
             Self::Store(source) => Some(source),
-            Self::Corrupt { .. } | Self::InUse { .. } | Self::Planted(_) => None,
+            Self::Corrupt { .. } | Self::InUse { .. } | Self::NoStore | Self::Planted(_) => None,
         }
     }
 }
@@ -132,11 +137,16 @@ impl Error for ServeError {
 pub struct StoreError {
     what: &'static str,
     cause: Option<Arc<dyn Error + Send + Sync>>,
+    is_away: bool,
 }
 
 impl StoreError {
     pub(crate) fn new(what: &'static str) -> Self {
-        Self { what, cause: None }
+        Self {
+            what,
+            cause: None,
+            is_away: false,
+        }
     }
 
     /// Makes a `map_err` closure that keeps the cause.
@@ -146,7 +156,21 @@ impl StoreError {
         move |cause| Self {
             what,
             cause: Some(Arc::new(cause)),
+            is_away: false,
         }
+    }
+
+    /// The same error, said of a store that is another server and cannot be used now: nobody knows what it holds.
+    pub(crate) fn away(self) -> Self {
+        Self {
+            is_away: true,
+            ..self
+        }
+    }
+
+    /// Whether the store is another server that cannot be used now.
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away
     }
 }
 

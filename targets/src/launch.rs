@@ -38,6 +38,7 @@ pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What a target is started with.
 pub(crate) struct Launch {
     data: PathBuf,
+    store: Option<SocketAddr>,
     address: SocketAddr,
     listener: Option<TcpListener>,
     stop: StopWhen,
@@ -53,24 +54,29 @@ impl Launch {
     pub(crate) fn for_process(options: &ServeOptions) -> Self {
         Self {
             data: options.data.clone(),
+            store: options.store,
             address: (Ipv4Addr::LOCALHOST, options.port).into(),
             listener: None,
             stop: StopWhen::Signalled,
         }
     }
 
-    pub(crate) fn for_test(data: &Path, listener: TcpListener, stop: Stop) -> Self {
+    pub(crate) fn for_test(options: &ServeOptions, listener: TcpListener, stop: Stop) -> Self {
         Self {
-            data: data.to_owned(),
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
             listener: Some(listener),
             stop: StopWhen::Told(stop),
+            ..Self::for_process(options)
         }
     }
 
     /// The folder for the target's files; it exists.
     pub(crate) fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Where the server is that keeps the sessions.
+    pub(crate) fn store(&self) -> Result<SocketAddr, ServeError> {
+        self.store.ok_or(ServeError::NoStore)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -11,19 +11,22 @@ mod error;
 mod folder;
 mod launch;
 mod session;
+mod shared;
 mod writer;
 
 mod buffered;
 mod journal;
 mod memory;
+mod postgres;
+mod redis;
 mod sqlite;
 mod token;
 mod token_newkey;
 mod zoo;
 
 use std::future::Future;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 
 pub use error::{ServeError, StoreError};
 use launch::Launch;
@@ -37,17 +40,30 @@ pub struct Target {
     pub summary: &'static str,
     /// Whether something is broken here on purpose.
     pub zoo: bool,
+    /// The other server in which it keeps its state, if it does: it must be told where that is.
+    pub store: Option<StoreKind>,
     /// Loads the state, binds, serves, drains.
     start: fn(Launch) -> Result<(), ServeError>,
 }
 
-/// Where a server listens and where it keeps its files.
+/// A server that others keep their state in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// redis-server.
+    Redis,
+    /// PostgreSQL: user and database `postgres`, without a password.
+    Postgres,
+}
+
+/// Where a server listens and where it keeps its state.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// The port on 127.0.0.1.
     pub port: u16,
     /// The data folder; it is created where it is missing.
     pub data: PathBuf,
+    /// The server that keeps the state, for those targets that need one.
+    pub store: Option<SocketAddr>,
 }
 
 const TARGETS: &[Target] = &[
@@ -76,6 +92,18 @@ const TARGETS: &[Target] = &[
         "sqlite",
         "SQLite, write-ahead log, synchronous=FULL",
         sqlite::start,
+    ),
+    sharing(
+        "redis",
+        "in a Redis server that replicas share",
+        StoreKind::Redis,
+        redis::start,
+    ),
+    sharing(
+        "postgres",
+        "in a PostgreSQL server that replicas share",
+        StoreKind::Postgres,
+        postgres::start,
     ),
     planted(
         "late-listener",
@@ -193,7 +221,20 @@ const fn reference(
         name,
         summary,
         zoo: false,
+        store: None,
         start,
+    }
+}
+
+const fn sharing(
+    name: &'static str,
+    summary: &'static str,
+    store: StoreKind,
+    start: fn(Launch) -> Result<(), ServeError>,
+) -> Target {
+    Target {
+        store: Some(store),
+        ..reference(name, summary, start)
     }
 }
 
@@ -203,10 +244,8 @@ const fn planted(
     start: fn(Launch) -> Result<(), ServeError>,
 ) -> Target {
     Target {
-        name,
-        summary,
         zoo: true,
-        start,
+        ..reference(name, summary, start)
     }
 }
 
@@ -234,16 +273,16 @@ pub fn serve(target: &Target, options: &ServeOptions) -> Result<(), ServeError> 
 
 /// Serves on a listener that is already bound, until `stop` is ready: for servers that run inside a test.
 ///
-/// No signal handler is installed. `ignores-term` ignores `stop`, too.
+/// No signal handler is installed, and the options' port is not used. `ignores-term` ignores `stop`, too.
 ///
 /// # Errors
 /// As [`serve`].
 pub fn serve_with(
     target: &Target,
-    data: &Path,
+    options: &ServeOptions,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    folder::create(data)?;
-    (target.start)(Launch::for_test(data, listener, Box::pin(stop)))
+    folder::create(&options.data)?;
+    (target.start)(Launch::for_test(options, listener, Box::pin(stop)))
 }

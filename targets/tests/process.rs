@@ -30,6 +30,7 @@ fn serves_as_a_process() {
     let options = ServeOptions {
         port: port.parse().unwrap(),
         data: data.into(),
+        store: None,
     };
     serve(find(&name).unwrap(), &options).unwrap();
 }

@@ -21,7 +21,7 @@ use crate::engine::folder::{self, FolderError};
 use crate::engine::interrupt::Interrupt;
 use crate::finish;
 use crate::load::flow::Flow;
-use crate::supervise::launch::check_program;
+use crate::supervise::needs;
 use crate::supervise::tag::RunTag;
 
 /// Where runs go when no folder is named.
@@ -41,11 +41,11 @@ pub(super) struct Wishes<'a> {
 /// Runs a plan, judges it, writes and shows its report.
 pub(super) fn run(plan: Plan, seed: Seed, wishes: &Wishes<'_>) -> Result<Outcome, CliError> {
     let output = wishes.output;
-    let (plan, stored) = baseline::prepare(plan, wishes.baseline)?;
+    let (mut plan, stored) = baseline::prepare(plan, wishes.baseline)?;
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
     Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
-    check_programs(&plan)?;
+    settle(&mut plan)?;
     check_limits(&plan)?;
     check_extension(&plan)?;
     ci::check_junit(&output.told)?;
@@ -87,13 +87,9 @@ fn end_at_once() {
     std::process::exit(130);
 }
 
-/// What cannot be started is told before anything is.
-pub(super) fn check_programs(plan: &Plan) -> Result<(), CliError> {
-    for arm in plan.arms.iter().filter(|arm| arm.skip.is_none()) {
-        check_program(&arm.target)
-            .map_err(|error| CliError::Usage(format!("{}: {error}", arm.name)))?;
-    }
-    Ok(())
+/// What cannot be started is told before anything is; an arm that only lacks a server is skipped where others run.
+pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
+    needs::settle(plan).map_err(|wrong| CliError::Usage(wrong.join("\n")))
 }
 
 fn check_extension(plan: &Plan) -> Result<(), CliError> {

@@ -1,6 +1,6 @@
 //! `comeback compare`: the main job. The reference servers, the same seeded plan, side by side.
 
-mod topology;
+mod replicas;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,9 @@ use super::baseline::BaselineArgs;
 use super::campaign::Wishes;
 use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
-use topology::TopologyArgs;
+use crate::experiment::document::StoreKind;
+use crate::experiment::topology;
+use replicas::TopologyArgs;
 
 /// Compare the reference servers through crashes.
 ///
@@ -31,7 +33,8 @@ comeback compare memory journal --trials 30 --seed 7\n  comeback compare token -
 comeback compare --topology\n  comeback compare --topology redis postgres --strike store"
 )]
 pub(super) struct Args {
-    /// Which servers; all reference servers when none is named (`comeback targets` lists them)
+    /// Which servers (`comeback targets` lists them); when none is named, all that keep their sessions by
+    /// themselves
     #[arg(value_name = "ARM")]
     arms: Vec<String>,
     /// A first look within 30 seconds: fewer and shorter trials
@@ -112,14 +115,11 @@ fn single(names: &[String]) -> Result<Vec<Arm>, CliError> {
         chosen.push(targets::find(name)?);
     }
     if chosen.is_empty() {
-        // One that needs a store beside it is for `--topology`.
-        chosen.extend(
-            comeback_targets::all()
-                .iter()
-                .filter(|target| !target.zoo && !topology::needs_store(target.name)),
-        );
+        // What another server keeps is another question, and another server to install.
+        let own = |target: &&comeback_targets::Target| !target.zoo && target.store.is_none();
+        chosen.extend(comeback_targets::all().iter().filter(own));
     }
-    Ok(chosen.into_iter().map(arm).collect())
+    chosen.into_iter().map(arm).collect()
 }
 
 /// Six trials are the fewest that give a median an interval; the windows keep all servers within two
@@ -143,8 +143,8 @@ const fn size(quick: bool, horizon: Span) -> Size {
     }
 }
 
-fn arm(target: &comeback_targets::Target) -> Arm {
-    let command = [
+fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
+    let mut command = vec![
         "{comeback}",
         "serve",
         target.name,
@@ -153,11 +153,18 @@ fn arm(target: &comeback_targets::Target) -> Arm {
         "--data",
         "{data}",
     ];
-    Arm {
+    let kind = target.store.map(|kind| match kind {
+        comeback_targets::StoreKind::Redis => StoreKind::Redis,
+        comeback_targets::StoreKind::Postgres => StoreKind::Postgres,
+    });
+    if kind.is_some() {
+        command.extend(["--store", "127.0.0.1:{store}"]);
+    }
+    Ok(Arm {
         name: target.name.to_owned(),
         about: target.summary.to_owned(),
         target: Target {
-            command: command.map(str::to_owned).to_vec(),
+            command: command.into_iter().map(str::to_owned).collect(),
             protocol: Protocol::Http,
             socket: None,
             environment: BTreeMap::new(),
@@ -174,8 +181,11 @@ fn arm(target: &comeback_targets::Target) -> Arm {
         },
         replicas: 1,
         balancer: None,
-        store: None,
+        store: kind
+            .map(topology::store)
+            .transpose()
+            .map_err(CliError::Usage)?,
         baseline: None,
         skip: None,
-    }
+    })
 }

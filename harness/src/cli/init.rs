@@ -90,10 +90,10 @@ fn meet(command: &[String]) -> Result<Acquaintance, CliError> {
         name: "init".to_owned(),
         here: None,
     };
-    let plan = resolve(&document, &origin)
+    let mut plan = resolve(&document, &origin)
         .map_err(super::experiment::usage)?
         .plan;
-    super::campaign::check_programs(&plan)?;
+    super::campaign::settle(&mut plan)?;
     let tag = RunTag::new()?;
     let folder = std::env::temp_dir().join(format!("comeback-init-{}", tag.as_str()));
     std::fs::create_dir(&folder)?;

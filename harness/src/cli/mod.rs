@@ -5,6 +5,7 @@ mod baseline;
 mod campaign;
 mod ci;
 mod cleanup;
+mod cluster;
 mod color;
 mod compare;
 mod diff;
@@ -60,6 +61,7 @@ enum Command {
     Replay(replay::Args),
     Export(export::Args),
     Serve(serve::Args),
+    Cluster(cluster::Args),
     Balance(Box<balance::Args>),
     Targets(targets::Args),
     Doctor(doctor::Args),
@@ -155,6 +157,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
         Command::Balance(args) => balance::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),

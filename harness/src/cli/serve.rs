@@ -1,8 +1,10 @@
 //! `comeback serve`: a reference server, by hand.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use comeback_core::verdict::Outcome;
+use comeback_targets::Target;
 
 use super::CliError;
 
@@ -13,7 +15,8 @@ use super::CliError;
 #[command(
     after_help = "Examples:\n  comeback serve memory --port 8080 --data /tmp/memory\n  \
 curl -i -c jar -d '{\"user\":\"ann\"}' -H 'content-type: application/json' 127.0.0.1:8080/login\n  \
-curl -i -b jar -X POST 127.0.0.1:8080/visit"
+curl -i -b jar -X POST 127.0.0.1:8080/visit\n  \
+comeback serve redis --port 8080 --data /tmp/redis --store 127.0.0.1:6379"
 )]
 pub(super) struct Args {
     /// Which server; `comeback targets` lists them
@@ -24,6 +27,9 @@ pub(super) struct Args {
     /// Folder for what it keeps; made if it is not there
     #[arg(long)]
     data: PathBuf,
+    /// Where the server is that keeps the sessions: for redis and postgres
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<SocketAddr>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
@@ -31,7 +37,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let options = comeback_targets::ServeOptions {
         port: args.port,
         data: args.data.clone(),
+        store: args.store,
     };
+    check_store(target, args.store)?;
     match comeback_targets::serve(target, &options) {
         Ok(()) => Ok(Outcome::Pass),
         // A server that cannot serve ends with status 1, like any other.
@@ -39,5 +47,19 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             super::complain(&error.into());
             Ok(Outcome::Fail)
         }
+    }
+}
+
+/// A store that is not asked for would be ignored, and nobody would notice.
+fn check_store(target: &Target, store: Option<SocketAddr>) -> Result<(), CliError> {
+    let name = target.name;
+    match (target.store, store) {
+        (Some(_), None) => Err(CliError::Usage(format!(
+            "{name} keeps its sessions in another server: say where that is, such as --store 127.0.0.1:6379"
+        ))),
+        (None, Some(_)) => Err(CliError::Usage(format!(
+            "--store: {name} keeps its sessions by itself"
+        ))),
+        _ => Ok(()),
     }
 }

@@ -85,18 +85,23 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 /// What a sound file comes to, in a few words.
 fn check(path: &Path) -> Result<String, CliError> {
     let file = experiment::read(path)?;
-    let resolved = file.resolve().map_err(experiment::refuse)?;
-    campaign::check_programs(&resolved.plan).map_err(|error| match error {
+    let mut plan = file.resolve().map_err(experiment::refuse)?.plan;
+    campaign::settle(&mut plan).map_err(|error| match error {
         CliError::Usage(problem) => CliError::Usage(format!("{}: {problem}", path.display())),
         other => other,
     })?;
-    let plan = &resolved.plan;
-    let trials = (plan.trials + plan.controls) as usize * plan.arms.len();
-    let plural = if plan.arms.len() == 1 { "" } else { "s" };
+    let skipped = plan.arms.iter().filter_map(|arm| {
+        let reason = arm.skip.as_ref()?;
+        Some(format!("; {} is skipped here: {reason}", arm.name))
+    });
+    let skipped: Vec<String> = skipped.collect();
+    let arms = plan.arms.len() - skipped.len();
+    let trials = (plan.trials + plan.controls) as usize * arms;
+    let plural = if arms == 1 { "" } else { "s" };
     Ok(format!(
-        "can be run: {} arm{plural}, {trials} trials, {} gates",
-        plan.arms.len(),
+        "can be run: {arms} arm{plural}, {trials} trials, {} gates{}",
         plan.gates.len(),
+        printable(&skipped.concat()),
     ))
 }
 

@@ -19,7 +19,7 @@ use crate::engine::interrupt::Interrupt;
 use crate::experiment::Resolved;
 use crate::finish;
 use crate::record;
-use crate::supervise::launch::check_program;
+use crate::supervise::needs;
 use crate::supervise::program;
 use crate::supervise::tag::RunTag;
 
@@ -49,8 +49,8 @@ pub(super) fn join(thread: JoinHandle<Result<Report, Error>>) -> Result<Report, 
 }
 
 fn carry_out(experiment: Experiment, interrupt: Interrupt) -> Result<Report, Error> {
-    let Resolved { plan, seed } = experiment.resolve()?;
-    check(&plan)?;
+    let Resolved { mut plan, seed } = experiment.resolve()?;
+    check(&mut plan)?;
     let seed = seed.map_or_else(campaign::draw_seed, Ok);
     let seed = seed.map_err(Error::harness)?;
     let root = place::root();
@@ -98,19 +98,21 @@ fn given_up() -> Error {
 }
 
 /// What would fail on this machine, or in this process.
-fn check(plan: &Plan) -> Result<(), Error> {
+fn check(plan: &mut Plan) -> Result<(), Error> {
     let mut problems = Vec::new();
     for arm in plan.arms.iter().filter(|arm| arm.skip.is_none()) {
-        if wants_program(&arm.target) && program::find().is_none() {
+        let mut parts = arm.nodes().map(|node| arm.target_of(node));
+        if parts.any(wants_program) && program::find().is_none() {
             problems.push(format!(
                 "{}: {{comeback}} is the comeback program, and there is none in PATH: install it, or set {} to where \
                  it is",
                 arm.name,
                 program::PROGRAM_VARIABLE
             ));
-        } else if let Err(error) = check_program(&arm.target) {
-            problems.push(format!("{}: {error}", arm.name));
         }
+    }
+    if problems.is_empty() {
+        problems.extend(needs::settle(plan).err().unwrap_or_default());
     }
     if let Some(arm) = verdict::arm_without_baseline(plan) {
         problems.push(format!(

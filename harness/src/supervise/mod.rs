@@ -13,11 +13,13 @@
 //! 4. when the harness itself dies, however, the [`warden`] does the same in its place;
 //! 5. when even the warden was killed, [`leftovers`] finds what carries the tag of a harness that is gone.
 
+pub mod cluster;
 mod group;
 mod hints;
 pub mod launch;
 pub mod leftovers;
 pub mod members;
+pub mod needs;
 mod orphans;
 pub mod output;
 pub mod ownership;

@@ -35,7 +35,7 @@ pub fn find() -> Option<PathBuf> {
     programs.find(|program| is_executable(program))
 }
 
-fn is_executable(path: &Path) -> bool {
+pub(super) fn is_executable(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use comeback_targets::{ServeError, find, serve_with};
+use comeback_targets::{ServeError, ServeOptions, find, serve_with};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -24,13 +24,22 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(name: &str, data: &Path) -> Self {
+        Self::start_over(name, data, None)
+    }
+
+    /// A target whose sessions another server keeps.
+    pub(crate) fn start_over(name: &str, data: &Path, store: Option<SocketAddr>) -> Self {
         let target = find(name).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let data = data.to_owned();
+        let options = ServeOptions {
+            port: 0,
+            data: data.to_owned(),
+            store,
+        };
         let thread = std::thread::spawn(move || {
-            serve_with(target, &data, listener, async move {
+            serve_with(target, &options, listener, async move {
                 let _ = stopped.await;
             })
         });

@@ -126,12 +126,6 @@ const fn on_store(name: &'static str, about: &'static str, store: StoreKind) -> 
     }
 }
 
-/// Whether a reference server of this name cannot run alone.
-pub(super) fn needs_store(server: &str) -> bool {
-    ALL.iter()
-        .any(|topology| topology.store.is_some() && topology.server == server)
-}
-
 impl TopologyArgs {
     pub(super) const fn is_wanted(&self) -> bool {
         self.topology
@@ -172,15 +166,11 @@ impl TopologyArgs {
     }
 
     fn arm(&self, topology: &Topology) -> Result<Arm, CliError> {
-        let mut arm = arm(targets::find(topology.server)?);
+        let mut arm = arm(targets::find(topology.server)?)?;
         if topology.shares {
             for word in &mut arm.target.command {
                 *word = word.replace("{data}", "{shared}");
             }
-        }
-        if topology.store.is_some() {
-            let words = ["--store", "127.0.0.1:{store}"].map(str::to_owned);
-            arm.target.command.extend(words);
         }
         let kind = match self.balancer {
             BalancerArg::Builtin => BalancerKind::Builtin,

@@ -1,0 +1,35 @@
+//! `comeback cluster`: PostgreSQL with a cluster of its own.
+
+use std::path::PathBuf;
+
+use comeback_core::verdict::Outcome;
+
+use super::CliError;
+use crate::supervise::cluster;
+
+/// Start a PostgreSQL server with a cluster of its own.
+///
+/// The cluster is made at the first start; user and database are `postgres`, without a password. The server, an
+/// installed one, listens on 127.0.0.1 and takes the place of this process. Experiments with a store of the kind
+/// `postgres` start it so.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback cluster --port 5433 --data /tmp/cluster\n  \
+comeback serve postgres --port 8080 --data /tmp/postgres --store 127.0.0.1:5433"
+)]
+pub(super) struct Args {
+    /// Port on 127.0.0.1
+    #[arg(long)]
+    port: u16,
+    /// Folder for the cluster; made if it is not there. As root it goes to the user 'postgres'
+    #[arg(long)]
+    data: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    match cluster::run(&args.data, args.port) {
+        Ok(served) => match served {},
+        Err(error) if error.is_usage() => Err(CliError::Usage(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}

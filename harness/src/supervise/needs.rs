@@ -1,0 +1,103 @@
+//! What a plan needs of this machine: every program it starts, and the servers that packages bring.
+
+use comeback_core::plan::{Arm, Plan, Target};
+
+use super::cluster;
+use super::launch::check_program;
+
+/// Servers that an arm may need, and Debian's packages.
+const KNOWN: [Known; 3] = [
+    Known("redis-server", "redis-server"),
+    Known("haproxy", "haproxy"),
+    Known("nginx", "nginx-light"),
+];
+const POSTGRES: Known = Known("PostgreSQL", "postgresql");
+
+/// A server and its package.
+#[derive(Clone, Copy, Debug)]
+struct Known(&'static str, &'static str);
+
+/// Sees that every arm can be started, before anything is. An arm that lacks nothing but a server that can be
+/// installed is skipped, with the reason, where another arm can run.
+///
+/// # Errors
+/// With what is wrong with each arm, when one cannot run for any other reason, or none can run.
+pub fn settle(plan: &mut Plan) -> Result<(), Vec<String>> {
+    let mut wrong = Vec::new();
+    let mut lacking = Vec::new();
+    let mut can_run = false;
+    for (place, arm) in plan.arms.iter().enumerate() {
+        match check(arm) {
+            _ if arm.skip.is_some() => {}
+            Ok(()) => can_run = true,
+            Err(Unfit::Lacks(reason)) => lacking.push((place, reason)),
+            Err(Unfit::Wrong(reason)) => wrong.push(format!("{}: {reason}", arm.name)),
+        }
+    }
+    if !can_run {
+        let told =
+            |(place, reason): &(usize, String)| format!("{}: {reason}", plan.arms[*place].name);
+        wrong.extend(lacking.iter().map(told));
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    for (place, reason) in lacking {
+        plan.arms[place].skip = Some(reason);
+    }
+    Ok(())
+}
+
+/// Why an arm cannot run here.
+enum Unfit {
+    /// A server is not installed.
+    Lacks(String),
+    /// Anything else.
+    Wrong(String),
+}
+
+fn check(arm: &Arm) -> Result<(), Unfit> {
+    let parts = [
+        ("", Some(&arm.target)),
+        ("store: ", arm.store.as_ref()),
+        ("balancer: ", arm.balancer.as_ref()),
+    ];
+    let parts = parts
+        .into_iter()
+        .filter_map(|(part, target)| Some((part, target?)));
+    let mut lacks = Ok(());
+    for (part, target) in parts {
+        if let Some(Known(server, package)) = missing(target) {
+            lacks = Err(Unfit::Lacks(format!(
+                "{part}{server} is not installed: apt-get install {package}"
+            )));
+        } else {
+            check_program(target).map_err(|error| Unfit::Wrong(format!("{part}{error}")))?;
+        }
+    }
+    lacks
+}
+
+/// The known server that a target needs and that is not there.
+fn missing(target: &Target) -> Option<Known> {
+    let words: Vec<&str> = target.command.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["{comeback}", "cluster", ..] => cluster::find_programs().is_none().then_some(POSTGRES),
+        ["{comeback}", "balance", options @ ..] => {
+            let with = options.iter().position(|word| *word == "--with")?;
+            unless_in_path(options.get(with + 1)?, target)
+        }
+        [program, ..] => unless_in_path(program, target),
+        [] => None,
+    }
+}
+
+/// A known server, unless it is where the target's own start looks for it.
+fn unless_in_path(program: &str, target: &Target) -> Option<Known> {
+    let known = KNOWN.into_iter().find(|known| known.0 == program)?;
+    let alone = Target {
+        command: vec![program.to_owned()],
+        ..target.clone()
+    };
+    check_program(&alone).is_err().then_some(known)
+}
