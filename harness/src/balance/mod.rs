@@ -37,6 +37,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -81,6 +82,22 @@ pub struct Options {
     pub control: Option<PathBuf>,
     /// What random choices follow from.
     pub seed: u64,
+}
+
+/// Two descriptors a request, for more clients than any load of this project has.
+const FILES: u64 = 16_384;
+
+/// Allows this process, and a program that takes its place, as many open files as it needs, or as it may have.
+///
+/// # Errors
+/// When the limit cannot be read or set.
+pub fn raise_file_limit() -> io::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(
+        Resource::RLIMIT_NOFILE,
+        soft.max(FILES.min(hard)),
+        hard,
+    )?)
 }
 
 /// Balances until SIGTERM or SIGINT has come and requests in flight are finished; blocks.
