@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
 
+#[path = "balance/drain.rs"]
+mod drain;
 #[path = "balance/outside.rs"]
 mod outside;
 #[path = "balance/parts.rs"]
@@ -11,13 +13,11 @@ mod support;
 #[path = "balance/wire.rs"]
 mod wire;
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::io::Write;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use parts::{Fake, Process, Reply, free_port, listens, wait_for};
-use serde_json::Value;
+use parts::{Fake, Process, Reply, free_port, wait_for};
 
 const CHECKED: &str = "--check /health --every 20ms";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -212,89 +212,6 @@ fn a_replica_whose_health_check_is_bad_is_ejected_though_it_listens() {
     assert_eq!(ejected["why"], "check: status 500");
     assert!(sick.heads().len() >= 3);
     assert!(sick.heads()[0].starts_with("GET /h?deep=1 HTTP/1.1\r\n"));
-}
-
-#[test]
-fn a_drain_finishes_what_is_in_flight_and_refuses_what_is_new() {
-    let slow = Fake::start(|stream| {
-        std::thread::sleep(Duration::from_millis(300));
-        stream.write_all(OK.as_bytes()).is_ok()
-    });
-    let mut balancer = Process::balance(&[slow.port], "");
-    let idle = balancer.connect();
-    let mut held = balancer.connect();
-    held.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .unwrap();
-    wait_for("the request", || (!slow.heads().is_empty()).then_some(()));
-    balancer.signal(Signal::SIGTERM);
-    balancer.wait_for_event("draining");
-    assert!(!listens(balancer.port));
-    let reply = Reply::read(held);
-    assert_eq!((reply.status, &reply.body[..]), (200, &b"ok"[..]));
-    let status = wait_for("its end", || balancer.child.try_wait().unwrap());
-    assert_eq!(status.code(), Some(0));
-    assert_eq!(balancer.wait_for_event("drained")["cut"], 0);
-    assert_eq!(Reply::read(idle).broken, None);
-}
-
-#[test]
-fn a_drain_ends_in_time_and_counts_what_it_cut() {
-    let silent = Fake::start(|_| {
-        std::thread::sleep(Duration::from_secs(5));
-        false
-    });
-    let mut balancer = Process::balance(&[silent.port], "--drain 100ms --timeout 10s");
-    let mut held = balancer.connect();
-    held.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .unwrap();
-    wait_for("the request", || (!silent.heads().is_empty()).then_some(()));
-    assert_eq!(balancer.end(Signal::SIGINT).code(), Some(0));
-    assert_eq!(balancer.wait_for_event("drained")["cut"], 1);
-    assert_eq!(Reply::read(held).status, 0);
-}
-
-/// Sends an order to a control socket and reads its answer.
-fn order(path: &std::path::Path, line: &str) -> Value {
-    let mut stream = UnixStream::connect(path).unwrap();
-    writeln!(stream, "{line}").unwrap();
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).unwrap();
-    serde_json::from_str(&answer).unwrap()
-}
-
-#[test]
-fn a_replica_is_drained_by_order_even_of_its_sticky_clients() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("control");
-    let slow = Fake::start(|stream| {
-        std::thread::sleep(Duration::from_millis(200));
-        stream.write_all(OK.as_bytes()).is_ok()
-    });
-    let other = Fake::says(OK, true);
-    let flags = format!("--policy sticky --control {}", socket.display());
-    let mut balancer = Process::balance(&[slow.port, other.port], &flags);
-    let cookie = ["cookie: comeback_replica=r0"];
-    std::thread::scope(|scope| {
-        let held = scope.spawn(|| balancer.ask("GET", "/", &cookie, ""));
-        wait_for("the request", || (!slow.heads().is_empty()).then_some(()));
-        let status = order(&socket, "drain 0");
-        let drained = &status["replicas"][0];
-        assert_eq!(drained["draining"], true, "{status}");
-        assert_eq!(
-            (&drained["up"], &drained["in_flight"]),
-            (&true.into(), &1.into())
-        );
-        assert_eq!(balancer.ask("GET", "/", &cookie, "").replica(), Some(1));
-        assert_eq!(held.join().unwrap().replica(), Some(0));
-    });
-    assert_eq!(order(&socket, "status")["replicas"][0]["in_flight"], 0);
-    order(&socket, "return 0");
-    assert_eq!(balancer.ask("GET", "/", &cookie, "").replica(), Some(0));
-    for wrong in ["drain 2", "drain", "drain x", "stop", "status 1", ""] {
-        assert!(order(&socket, wrong)["error"].is_string(), "{wrong}");
-    }
-    assert_eq!(balancer.end(Signal::SIGTERM).code(), Some(0));
-    assert!(!socket.exists());
 }
 
 #[test]

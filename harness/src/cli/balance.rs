@@ -109,6 +109,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         WithArg::Haproxy => Some(Program::Haproxy),
         WithArg::Nginx => Some(Program::Nginx),
     };
+    balance::raise_file_limit()?;
     match program {
         None => {
             balance::run(&options, Box::new(print))?;

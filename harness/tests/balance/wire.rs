@@ -1,11 +1,15 @@
 //! Bytes: what passes, what does not, what is sent twice, and what a broken reply looks like.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::OK;
-use crate::parts::{Fake, Process, Reply, free_port};
+use crate::parts::{Fake, Process, Reply, free_port, wait_for};
 
 const MIB: usize = 1 << 20;
 
@@ -164,18 +168,59 @@ fn what_is_not_http_is_malformed() {
 
 #[test]
 fn a_closed_idle_connection_fails_nobody() {
-    let replica = Fake::says(OK, false);
+    let closed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&closed);
+    let replica = Fake::start(move |stream| {
+        stream.write_all(OK.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Both).unwrap();
+        count.fetch_add(1, Ordering::SeqCst);
+        false
+    });
     let balancer = Process::balance(&[replica.port], "--every 1h");
-    for _ in 0..20 {
-        assert_eq!(balancer.ask("POST", "/", &[], "x").status, 200);
-        std::thread::sleep(Duration::from_millis(2));
+    for number in 1..=20 {
+        assert_eq!(balancer.ask("POST", "/", &[], "").status, 200);
+        wait_for("its end", || {
+            (closed.load(Ordering::SeqCst) == number).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_connection_that_closes_while_a_request_is_on_its_way_to_the_balancer_fails_nobody() {
+    let closing = Arc::new(AtomicBool::new(false));
+    let wanted = Arc::clone(&closing);
+    let replica = Fake::start(move |stream| {
+        stream.write_all(OK.as_bytes()).unwrap();
+        wait_for("the order to close", || {
+            wanted.load(Ordering::SeqCst).then_some(())
+        });
+        stream.shutdown(Shutdown::Both).unwrap();
+        wanted.store(false, Ordering::SeqCst);
+        false
+    });
+    let balancer = Process::balance(&[replica.port], "--every 1h");
+    assert_eq!(balancer.get("/").status, 200);
+    for _ in 0..5 {
+        // Both are there when the balancer looks: the end of its idle connection, and a request.
+        balancer.signal(Signal::SIGSTOP);
+        closing.store(true, Ordering::SeqCst);
+        wait_for("the end", || {
+            (!closing.load(Ordering::SeqCst)).then_some(())
+        });
+        let mut stream = balancer.connect();
+        stream
+            .write_all(b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        balancer.signal(Signal::SIGCONT);
+        let reply = Reply::read(stream);
+        assert_eq!(reply.status, 200, "{reply:?}");
     }
 }
 
 #[test]
 fn connections_to_replicas_are_kept() {
-    let opened = std::sync::Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
-    let peers = std::sync::Arc::clone(&opened);
+    let opened = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
+    let peers = Arc::clone(&opened);
     let replica = Fake::start(move |stream| {
         peers.lock().unwrap().insert(stream.peer_addr().unwrap());
         stream.write_all(OK.as_bytes()).is_ok()

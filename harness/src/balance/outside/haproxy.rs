@@ -12,6 +12,10 @@ use super::super::{Options, Policy};
 /// Clients may be idle as long as they like; HAProxy wants a number.
 const CLIENT_IDLE: &str = "1h";
 
+/// More clients than any load of this project has; without a number HAProxy reserves memory for as many as the system
+/// allows.
+const CONNECTIONS: u32 = 4096;
+
 /// In the foreground; quiet about everything but alerts and the log.
 pub(super) fn arguments(path: &Path) -> Vec<OsString> {
     vec!["-db".into(), "-f".into(), path.into()]
@@ -23,6 +27,7 @@ pub(super) fn configuration(options: &Options) -> String {
     let mut text = format!(
         "global
     nbthread 1
+    maxconn {CONNECTIONS}
     log stdout format iso local0 notice
 
 defaults
