@@ -123,7 +123,11 @@ pub fn parse_head(bytes: &[u8], wanted: &Wanted) -> Result<Option<Head>, Malform
             }
             body_length = Some(parsed);
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            chunked = value.to_ascii_lowercase().ends_with(b"chunked");
+            let last = value
+                .rsplit(|byte| *byte == b',')
+                .next()
+                .unwrap_or_default();
+            chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
         } else if name.eq_ignore_ascii_case("connection") {
             head.keep_alive = keeps_alive(value, head.keep_alive);
         } else if name.eq_ignore_ascii_case("set-cookie") {
@@ -373,7 +377,7 @@ mod tests {
 
     #[test]
     fn bodies_of_every_framing_are_read_in_pieces_of_every_size() {
-        let replies: [(&str, &str); 6] = [
+        let replies: [(&str, &str); 7] = [
             ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", "hello"),
             (
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
@@ -384,6 +388,10 @@ mod tests {
                 "hello",
             ),
             ("HTTP/1.0 200 OK\r\n\r\nhello", "hello"),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: xchunked\r\n\r\nhello",
+                "hello",
+            ),
             ("HTTP/1.1 204 No Content\r\n\r\n", ""),
             ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", ""),
         ];

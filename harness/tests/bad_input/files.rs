@@ -219,6 +219,11 @@ const WITH_SERVER: &[Case] = &[
         &["one body", "form"],
     ),
     (
+        "[operation]\nrequest = \"GET /\"\nheaders = { \"a\\r\\nb\" = \"c\" }\n",
+        "5:1",
+        &["is not the name of a header"],
+    ),
+    (
         "[operation]\nrequest = \"GET /{{ nobody }}\"\n",
         "4:11",
         &["uses 'nobody'", "session, login"],

@@ -27,7 +27,7 @@ pub use session::{
     Body, Call, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
 };
 pub use signal::Signal;
-pub use validate::PlanError;
+pub use validate::{PlanError, is_token};
 
 /// What shall happen, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

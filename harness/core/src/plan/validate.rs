@@ -269,8 +269,8 @@ fn validate_path(field: &'static str, path: &str) -> Result<(), PlanError> {
     )
 }
 
-/// RFC 9110, section 5.6.2.
-fn is_token(text: &str) -> bool {
+/// Whether a text can be the name of a header or a method (RFC 9110, section 5.6.2).
+pub fn is_token(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_part)
 }

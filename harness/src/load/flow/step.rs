@@ -1,6 +1,6 @@
 //! One request of a flow, compiled: how it is written, and what its reply must be.
 
-use comeback_core::plan::{Body, Call, Expect, Request, StatusRange};
+use comeback_core::plan::{Body, Call, Expect, Request, StatusRange, is_token};
 
 use super::FlowError;
 use super::place::{Looked, Place};
@@ -138,6 +138,12 @@ impl Compiler<'_> {
                         "request",
                         format!("'{path}' is not a path: it must begin with / and hold no space"),
                     ));
+                }
+                // One that holds an end of line would begin another header, or another request.
+                if let Some(name) = headers.keys().find(|name| !is_token(name)) {
+                    return Err(
+                        self.wrong("headers", format!("{name:?} is not the name of a header"))
+                    );
                 }
                 Ok(Compiled::Http {
                     method: method.clone(),
