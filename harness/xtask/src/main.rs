@@ -24,12 +24,20 @@ enum Chore {
 }
 
 /// Programs the tests start, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 5] = [
     ("python3", "python3"),
     ("chromium", "chromium"),
     ("xmllint", "libxml2-utils"),
     ("redis-server", "redis-server"),
+    ("pg_createcluster", "postgresql"),
 ];
+
+/// Keeps Debian from making and starting a cluster of the machine's own: tests make theirs, and port 5432 is not ours
+/// to take. Written before the package is there, which leaves a file alone that it finds.
+const NO_CLUSTER: (&str, &str) = (
+    "/etc/postgresql-common/createcluster.conf",
+    "create_main_cluster = false",
+);
 
 /// A chore that did not succeed: which command, and how it ended.
 struct Failed(String);
@@ -90,6 +98,12 @@ fn install() -> Result<(), Failed> {
     }
     let as_root = if is_on_path("sudo") { "sudo " } else { "" };
     let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
+    if missing.contains(&"postgresql") {
+        let (path, line) = NO_CLUSTER;
+        run_script(&format!(
+            "test -e {path} || {{ {as_root}mkdir -p $(dirname {path}) && echo {line} | {as_root}tee {path}; }}"
+        ))?;
+    }
     run(&format!("{as_root}apt-get update --quiet"), &quiet)?;
     run(
         &format!(
@@ -105,16 +119,29 @@ fn is_on_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
+/// Runs a line of shell, and says so first.
+fn run_script(line: &str) -> Result<(), Failed> {
+    eprintln!("xtask: {line}");
+    finish(line, Command::new("sh").args(["-c", line]))
+}
+
 /// Runs a command whose words hold no spaces, and says so first.
 fn run(line: &str, environment: &[(&str, &str)]) -> Result<(), Failed> {
     eprintln!("xtask: {line}");
     let mut words = line.split(' ');
     let program = words.next().unwrap_or_default();
-    let status = Command::new(program)
-        .args(words)
-        .envs(environment.iter().copied())
+    finish(
+        line,
+        Command::new(program)
+            .args(words)
+            .envs(environment.iter().copied()),
+    )
+}
+
+fn finish(line: &str, command: &mut Command) -> Result<(), Failed> {
+    let status = command
         .status()
-        .map_err(|error| Failed(format!("{program}: {error}")))?;
+        .map_err(|error| Failed(format!("{line}: {error}")))?;
     if status.success() {
         Ok(())
     } else {
