@@ -212,9 +212,7 @@ impl Site {
             .arg("--pgdata")
             .arg(&half)
             .args(["--username", "postgres", "--auth", "trust"])
-            .args(["--no-locale", "--encoding", "UTF8"])
-            // Of the empty cluster only: the server syncs what it commits.
-            .arg("--no-sync");
+            .args(["--no-locale", "--encoding", "UTF8"]);
         let made = initdb
             .output()
             .map_err(|cause| self.not_started("initdb", cause))?;

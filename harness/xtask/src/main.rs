@@ -38,8 +38,11 @@ enum Sign {
 /// Debian's own Python, whose modules are Debian's too; the one in PATH may be another.
 const PYTHON: &str = "/usr/bin/python3";
 
+/// The package with PostgreSQL, which makes and starts a cluster of its own when it is installed, unless it is told.
+const POSTGRESQL: &str = "postgresql";
+
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 13] = [
+const NEEDED: [(Sign, &str); 14] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -47,6 +50,7 @@ const NEEDED: [(Sign, &str); 13] = [
     // Only root's PATH leads there.
     (Sign::Command(&["/usr/sbin/nginx", "-v"]), "nginx-light"),
     (Sign::Command(&["/usr/sbin/haproxy", "-v"]), "haproxy"),
+    (Sign::Program("pg_createcluster"), POSTGRESQL),
     (Sign::Program("php"), "php-cli"),
     (Sign::Program("strace"), "strace"),
     (
@@ -67,6 +71,13 @@ const NEEDED: [(Sign, &str); 13] = [
         "ruby-sinatra",
     ),
 ];
+
+/// Keeps Debian from making and starting a cluster of the machine's own: tests make theirs, and port 5432 is not ours
+/// to take. Written before the package is there, which leaves a file alone that it finds.
+const NO_CLUSTER: (&str, &str) = (
+    "/etc/postgresql-common/createcluster.conf",
+    "create_main_cluster = false",
+);
 
 /// A chore that did not succeed: which command, and how it ended.
 struct Failed(String);
@@ -128,6 +139,12 @@ fn install() -> Result<(), Failed> {
         return Ok(());
     }
     let sudo = if is_on_path("sudo") { "sudo " } else { "" };
+    if missing.contains(&POSTGRESQL) {
+        let (path, line) = NO_CLUSTER;
+        run_script(&format!(
+            "test -e {path} || {{ {sudo}mkdir -p $(dirname {path}) && echo {line} | {sudo}tee {path}; }}"
+        ))?;
+    }
     // `env`, for sudo passes no variables on. With the second one systemctl starts nothing: the tests start servers of
     // their own, and nobody asked for an nginx on port 80 and a Redis on 6379.
     let apt = format!("{sudo}env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 apt-get --quiet");
@@ -156,16 +173,29 @@ fn is_on_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
+/// Runs a line of shell, and says so first.
+fn run_script(line: &str) -> Result<(), Failed> {
+    eprintln!("xtask: {line}");
+    finish(line, Command::new("sh").args(["-c", line]))
+}
+
 /// Runs a command whose words hold no spaces, and says so first.
 fn run(line: &str, environment: &[(&str, &str)]) -> Result<(), Failed> {
     eprintln!("xtask: {line}");
     let mut words = line.split(' ');
     let program = words.next().unwrap_or_default();
-    let status = Command::new(program)
-        .args(words)
-        .envs(environment.iter().copied())
+    finish(
+        line,
+        Command::new(program)
+            .args(words)
+            .envs(environment.iter().copied()),
+    )
+}
+
+fn finish(line: &str, command: &mut Command) -> Result<(), Failed> {
+    let status = command
         .status()
-        .map_err(|error| Failed(format!("{program}: {error}")))?;
+        .map_err(|error| Failed(format!("{line}: {error}")))?;
     if status.success() {
         Ok(())
     } else {
