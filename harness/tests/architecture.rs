@@ -130,6 +130,15 @@ fn rooms_of_the_harness_import_only_downwards() {
             ],
         ),
         (
+            "balance",
+            &[
+                "crate::",
+                "comeback_core",
+                "comeback_reports",
+                "comeback_targets",
+            ],
+        ),
+        (
             "engine",
             &[
                 "crate::library",

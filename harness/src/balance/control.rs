@@ -3,11 +3,13 @@
 //! `drain N` withholds requests from a replica, those with its sticky cookie too; what is in flight goes on. `return N`
 //! takes that back. `status` shows all. A replica is drained when it is `draining` with 0 `in_flight`.
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -34,25 +36,51 @@ struct Status {
     in_flight: usize,
 }
 
-/// Listens at a path; a socket that nobody listens at any more is replaced.
-pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
-        std::fs::remove_file(path)?;
-    }
-    UnixListener::bind(path)
+/// Takes orders at a path; the socket goes when this is dropped.
+pub(super) struct Orders {
+    listener: UnixListener,
+    path: PathBuf,
 }
 
-/// Answers for ever.
-pub(super) async fn serve(listener: UnixListener, replicas: Vec<Arc<Replica>>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(converse(stream, replicas.clone()));
+impl Orders {
+    /// Listens at a path; a socket that nobody listens at any more is replaced.
+    pub(super) fn bind(path: &Path) -> io::Result<Self> {
+        let bind = || {
+            let found = fs::symlink_metadata(path);
+            let is_socket = found.is_ok_and(|file| file.file_type().is_socket());
+            if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+                fs::remove_file(path)?;
             }
-            // Out of descriptors: let some connections end.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+            UnixListener::bind(path)
+        };
+        let told = |error: io::Error| {
+            let what = format!("cannot listen at {}: {error}", path.display());
+            io::Error::new(error.kind(), what)
+        };
+        Ok(Self {
+            listener: bind().map_err(told)?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Answers for ever.
+    pub(super) async fn obey(self, replicas: &[Arc<Replica>]) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(converse(stream, replicas.to_vec()));
+                }
+                // Out of descriptors: let some connections end.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
         }
+    }
+}
+
+impl Drop for Orders {
+    fn drop(&mut self) {
+        // What stays is replaced by the next one.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

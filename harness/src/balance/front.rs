@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use super::log::{Event, Log};
 use super::proxy::Proxy;
 
-/// What accepting waits for when there is no descriptor left: some connections end meanwhile.
+/// What accepting waits for when there is no descriptor left: some connections end meanwhile. Also how long a drain
+/// waits for the first byte on a connection that was opened and not used.
 const BREATH: Duration = Duration::from_millis(10);
 
 /// Serves clients until `stop` is ready, then finishes what is in flight for `drain` at most.
@@ -40,6 +41,7 @@ pub(super) async fn serve(
         };
         tokio::spawn(client.serve());
     };
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -47,11 +49,17 @@ pub(super) async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => begin(stream),
+            Ok((stream, _)) => {
+                failing = false;
+                begin(stream);
+            }
             Err(error) => {
-                log.write(&Event::AcceptFailed {
-                    why: &error.to_string(),
-                });
+                // Once for a row of them: it is tried again many times a second.
+                if !failing {
+                    let why = &error.to_string();
+                    log.write(&Event::AcceptFailed { why });
+                }
+                failing = true;
                 tokio::time::sleep(BREATH).await;
             }
         }
@@ -105,13 +113,13 @@ impl Client {
             return;
         };
         let _ = self.stream.set_nodelay(true);
-        let broken = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(SocketState::default());
         let socket = ClientSocket {
             stream: self.stream,
-            broken: Arc::clone(&broken),
+            state: Arc::clone(&state),
         };
         let service = service_fn(|request| {
-            let (proxy, broken) = (Arc::clone(&self.proxy), Arc::clone(&broken));
+            let (proxy, broken) = (Arc::clone(&self.proxy), Arc::clone(&state.broken));
             async move { proxy.answer(address, broken, request).await }
         });
         let mut connection =
@@ -122,6 +130,13 @@ impl Client {
             _ = connection.as_mut() => return,
             _ = self.stopped.wait_for(|stopped| *stopped) => {}
         }
+        // hyper waits for the first request of a connection however long it takes; one may be on its way.
+        if !state.used.load(Ordering::Relaxed) {
+            let _ = tokio::time::timeout(BREATH, connection.as_mut()).await;
+            if !state.used.load(Ordering::Relaxed) {
+                return;
+            }
+        }
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
     }
@@ -131,12 +146,21 @@ impl Client {
 /// an orderly end would make half a reply look like a whole one.
 struct ClientSocket {
     stream: TcpStream,
+    state: Arc<SocketState>,
+}
+
+/// What is known of a client's socket while hyper owns it.
+#[derive(Default)]
+struct SocketState {
+    /// A reply broke off.
     broken: Arc<AtomicBool>,
+    /// Something has been read.
+    used: AtomicBool,
 }
 
 impl ClientSocket {
     fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+        self.state.broken.load(Ordering::Relaxed)
     }
 }
 
@@ -155,7 +179,12 @@ impl AsyncRead for ClientSocket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.state.used.store(true, Ordering::Relaxed);
+        }
+        polled
     }
 }
 

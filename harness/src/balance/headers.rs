@@ -102,6 +102,7 @@ pub(super) fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<String>
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use http::Request;
@@ -140,7 +141,7 @@ mod tests {
         assert!(found.is_empty());
     }
 
-    fn prepared(request: http::request::Builder) -> Result<request::Parts, Unfit> {
+    fn prepared(request: request::Builder) -> Result<request::Parts, Unfit> {
         let mut parts = request.body(()).unwrap().into_parts().0;
         prepare_request(&mut parts).map(|()| parts)
     }

@@ -37,10 +37,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use checks::Checks;
+use control::Orders;
 use log::{Event, Log};
 use policy::Chooser;
 use proxy::Proxy;
@@ -82,10 +84,26 @@ pub struct Options {
     pub seed: u64,
 }
 
+/// Two descriptors a request, for more clients than any load of this project has.
+const FILES: u64 = 16_384;
+
+/// Allows this process, and a program that takes its place, as many open files as it needs, or as it may have.
+///
+/// # Errors
+/// When the limit cannot be read or set.
+pub fn raise_file_limit() -> io::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(
+        Resource::RLIMIT_NOFILE,
+        soft.max(FILES.min(hard)),
+        hard,
+    )?)
+}
+
 /// Balances until SIGTERM or SIGINT has come and requests in flight are finished; blocks.
 ///
 /// # Errors
-/// When there is no runtime, or the port is taken.
+/// When there is no runtime, or the port or the control socket cannot be had.
 pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -96,42 +114,48 @@ pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
 async fn balance(options: &Options, sink: Sink) -> io::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
+    // Before the port: who can connect there can give orders, too.
+    let orders = options.control.as_deref().map(Orders::bind).transpose()?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
     })?;
-    let orders = options
-        .control
-        .as_deref()
-        .map(|path| {
-            control::bind(path).map_err(|error| {
-                io::Error::new(
-                    error.kind(),
-                    format!("cannot listen at {}: {error}", path.display()),
-                )
-            })
-        })
-        .transpose()?;
     let log = Arc::new(Log::new(sink));
+    log.write(&Event::Started {
+        listen,
+        policy: &options.policy.to_string(),
+        replicas: options.to.clone(),
+        seed: options.seed,
+    });
+    let proxy = Arc::new(proxy(options, &log));
+    let stop = async {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    };
+    let serving = front::serve(listener, Arc::clone(&proxy), log, stop, options.drain);
+    match orders {
+        None => serving.await,
+        Some(orders) => tokio::select! {
+            () = serving => {}
+            () = orders.obey(&proxy.replicas) => {}
+        },
+    }
+    Ok(())
+}
+
+/// The proxy, its replicas being watched.
+fn proxy(options: &Options, log: &Arc<Log>) -> Proxy {
     let thresholds = Thresholds {
         fall: options.fall,
         rise: options.rise,
     };
     let replicas: Vec<Arc<Replica>> = (0..)
         .zip(&options.to)
-        .map(|(index, address)| {
-            Arc::new(Replica::new(index, *address, thresholds, Arc::clone(&log)))
-        })
+        .map(|(index, address)| Replica::new(index, *address, thresholds, Arc::clone(log)))
+        .map(Arc::new)
         .collect();
-    log.write(&Event::Started {
-        listen: listener.local_addr()?,
-        policy: &options.policy.to_string(),
-        replicas: options.to.clone(),
-        seed: options.seed,
-    });
-    if let Some(listener) = orders {
-        tokio::spawn(control::serve(listener, replicas.clone()));
-    }
     let checks = Checks {
         path: options.check.clone(),
         every: options.every,
@@ -140,22 +164,10 @@ async fn balance(options: &Options, sink: Sink) -> io::Result<()> {
     for replica in &replicas {
         tokio::spawn(checks.clone().watch(Arc::clone(replica)));
     }
-    let proxy = Proxy {
+    Proxy {
         replicas,
         chooser: Chooser::new(options.policy, options.cookie.clone(), options.seed),
         retry: options.retry,
         timeout: options.timeout,
-    };
-    let stop = async {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-    };
-    front::serve(listener, Arc::new(proxy), log, stop, options.drain).await;
-    if let Some(path) = &options.control {
-        // The next one replaces what stays.
-        let _ = std::fs::remove_file(path);
     }
-    Ok(())
 }

@@ -178,6 +178,7 @@ impl Random {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::super::log::Log;
     use super::super::replicas::{Busy, Thresholds};

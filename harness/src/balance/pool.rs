@@ -120,3 +120,67 @@ impl Pool {
         self.links().clear();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::net::{Shutdown, TcpListener};
+
+    use super::*;
+
+    /// Runs on one thread, so that nothing of hyper's happens between two lines without an await.
+    fn alone(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(test);
+    }
+
+    /// A pool with one connection, and its other end.
+    async fn pooled() -> (Pool, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut link = Link::open(listener.local_addr().unwrap()).await.unwrap();
+        let (other_end, _) = listener.accept().unwrap();
+        link.sender.ready().await.unwrap();
+        let pool = Pool::default();
+        pool.put(link);
+        (pool, other_end)
+    }
+
+    #[test]
+    fn an_idle_connection_is_given_out_once_and_known_as_reused() {
+        alone(async {
+            let (pool, _other_end) = pooled().await;
+            assert!(pool.take().unwrap().reused);
+            assert!(pool.take().is_none());
+        });
+    }
+
+    #[test]
+    fn a_connection_the_replica_closed_this_moment_is_not_given_out() {
+        alone(async {
+            let (pool, other_end) = pooled().await;
+            other_end.shutdown(Shutdown::Write).unwrap();
+            assert!(pool.take().is_none());
+        });
+    }
+
+    #[test]
+    fn a_connection_with_something_unasked_for_is_not_given_out() {
+        alone(async {
+            let (pool, other_end) = pooled().await;
+            io::Write::write_all(&mut &other_end, b"HTTP/1.1 408 Late\r\n").unwrap();
+            assert!(pool.take().is_none());
+        });
+    }
+
+    #[test]
+    fn a_connection_that_was_idle_for_too_long_is_not_given_out() {
+        alone(async {
+            let (pool, _other_end) = pooled().await;
+            pool.links()[0].idle_since = Instant::now().checked_sub(IDLE_AT_MOST * 2).unwrap();
+            assert!(pool.take().is_none());
+        });
+    }
+}

@@ -187,6 +187,9 @@ impl Proxy {
         let (response, link) = tried?;
         let (mut parts, incoming) = response.into_parts();
         adapt_reply(&mut parts, &incoming);
+        // Only the balancer says what the balancer did.
+        parts.headers.remove(ERROR);
+        parts.headers.remove(FAILED);
         parts
             .headers
             .insert(REPLICA, HeaderValue::from(replica.index));
@@ -223,7 +226,7 @@ impl Proxy {
                 None => match self.connect(replica.address).await {
                     Ok(link) => link,
                     Err(why) => {
-                        let again = Some(request);
+                        let again = (why == Why::Refused).then_some(request);
                         return Err(Failure { why, again });
                     }
                 },

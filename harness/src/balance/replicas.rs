@@ -133,7 +133,7 @@ impl Replica {
     }
 
     /// What an active check found; `Err` says what was wrong.
-    pub(super) fn tell_check(&self, begun: Instant, found: Result<(), &str>) {
+    pub(super) fn tell_check(&self, begun: Instant, found: Result<(), String>) {
         let mut standing = self.standing();
         if begun < standing.since {
             return;
@@ -196,6 +196,7 @@ impl Standing {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
@@ -217,7 +218,7 @@ mod tests {
         assert!(!replica.is_open());
         replica.tell_check(Instant::now(), Ok(()));
         assert!(!replica.is_open());
-        replica.tell_check(Instant::now(), Err("status 500"));
+        replica.tell_check(Instant::now(), Err("status 500".to_owned()));
         replica.tell_check(Instant::now(), Ok(()));
         assert!(!replica.is_open(), "the good checks were not in a row");
         replica.tell_check(Instant::now(), Ok(()));
@@ -253,7 +254,7 @@ mod tests {
         replica.tell_check(Instant::now(), Ok(()));
         replica.tell_reset(early);
         replica.tell_refused(early);
-        replica.tell_check(early, Err("refused"));
+        replica.tell_check(early, Err("refused".to_owned()));
         assert!(replica.is_open(), "the old process ejected the new one");
         assert_eq!(lines.lock().unwrap().len(), 2);
     }

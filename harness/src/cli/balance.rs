@@ -109,6 +109,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         WithArg::Haproxy => Some(Program::Haproxy),
         WithArg::Nginx => Some(Program::Nginx),
     };
+    balance::raise_file_limit()?;
     match program {
         None => {
             balance::run(&options, Box::new(print))?;
@@ -217,6 +218,7 @@ impl Args {
                 || self.rise.is_some(),
             drain: self.drain.is_some(),
             control: self.control.is_some(),
+            seed: self.seed.is_some(),
         };
         match outside::prepare(program, options, given, folder) {
             Ok(prepared) => {

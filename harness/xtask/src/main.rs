@@ -24,12 +24,14 @@ enum Chore {
 }
 
 /// Programs the tests start, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 7] = [
     ("python3", "python3"),
     ("chromium", "chromium"),
     ("xmllint", "libxml2-utils"),
     ("redis-server", "redis-server"),
     ("pg_createcluster", "postgresql"),
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx-light"),
 ];
 
 /// Keeps Debian from making and starting a cluster of the machine's own: tests make theirs, and port 5432 is not ours

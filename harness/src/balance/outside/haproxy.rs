@@ -12,6 +12,10 @@ use super::super::{Options, Policy};
 /// Clients may be idle as long as they like; HAProxy wants a number.
 const CLIENT_IDLE: &str = "1h";
 
+/// More clients than any load of this project has; without a number HAProxy reserves memory for as many as the system
+/// allows.
+const CONNECTIONS: u32 = 4096;
+
 /// In the foreground; quiet about everything but alerts and the log.
 pub(super) fn arguments(path: &Path) -> Vec<OsString> {
     vec!["-db".into(), "-f".into(), path.into()]
@@ -23,7 +27,8 @@ pub(super) fn configuration(options: &Options) -> String {
     let mut text = format!(
         "global
     nbthread 1
-    log stdout format raw local0 notice
+    maxconn {CONNECTIONS}
+    log stdout format iso local0 notice
 
 defaults
     mode http
@@ -33,7 +38,6 @@ defaults
     timeout queue {timeout}
     timeout client {CLIENT_IDLE}
     timeout check {check}
-    option redispatch 1
     http-reuse safe
 
 frontend clients
@@ -72,6 +76,7 @@ backend replicas
     }
     say(&format!("retries {}", options.retry));
     if options.retry > 0 {
+        say("option redispatch 1");
         say("retry-on conn-failure empty-response");
         // METH_GET is GET or HEAD.
         say("http-request disable-l7-retry if !METH_GET");
@@ -84,6 +89,9 @@ backend replicas
         say("http-check expect rstatus ^2");
     }
     // HAProxy's own replies lack the header, for these rules are about those of servers.
+    for name in ["x-balancer-error", "x-failed-replica"] {
+        say(&format!("http-response del-header {name}"));
+    }
     say("http-response set-header x-replica %s");
     for (name, condition) in [
         ("none-up", "{ status 503 } { nbsrv(replicas) 0 }"),
@@ -95,6 +103,9 @@ backend replicas
             "http-after-response set-header x-balancer-error {name} if {condition} !{{ res.hdr(x-replica) -m found }}"
         ));
     }
+    say(
+        "http-after-response set-header x-failed-replica %s if { res.hdr(x-balancer-error) -m found } !{ res.hdr(x-balancer-error) none-up }",
+    );
     say(&format!(
         "default-server check inter {} fall {} rise {} observe layer4 error-limit 1 on-error mark-down",
         ms(options.every),

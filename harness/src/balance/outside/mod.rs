@@ -57,6 +57,8 @@ pub struct Given {
     pub drain: bool,
     /// `--control`.
     pub control: bool,
+    /// `--seed`.
+    pub seed: bool,
 }
 
 /// Why a program cannot take the builtin balancer's place.
@@ -166,6 +168,11 @@ fn unsupported(program: Program, options: &Options, given: Given) -> Option<Stri
     if given.drain {
         return Some(format!(
             "--drain is the builtin balancer's: SIGTERM ends {name} at once"
+        ));
+    }
+    if given.seed {
+        return Some(format!(
+            "--seed is the builtin balancer's: what {name} draws follows from nothing"
         ));
     }
     match program {

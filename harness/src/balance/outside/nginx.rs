@@ -120,6 +120,9 @@ http {{
             proxy_request_buffering off;
             proxy_buffering off;
             proxy_next_upstream {retry}
+            proxy_hide_header x-replica;
+            proxy_hide_header x-balancer-error;
+            proxy_hide_header x-failed-replica;
             add_header x-replica $replica always;
             error_page 502 @failed;
             error_page 504 @late;
@@ -128,11 +131,13 @@ http {{
         location @failed {{
             default_type text/plain;
             add_header x-balancer-error $why always;
+            add_header x-failed-replica $replica always;
             return 502 "balancer: $why\n";
         }}
         location @late {{
             default_type text/plain;
             add_header x-balancer-error timeout always;
+            add_header x-failed-replica $replica always;
             return 504 "balancer: timeout\n";
         }}
     }}

@@ -1,0 +1,190 @@
+//! HAProxy and nginx in the builtin balancer's place, and the replies they give.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::parts::{Fake, Process, free_port, wait_for};
+use crate::{CHECKED, ports, serve, spread, visits};
+
+/// Whether the program is there; in CI its absence is a failure.
+fn has(program: &str) -> bool {
+    let found = Command::new(program).arg("-v").output().is_ok();
+    let why = format!("skipped: {program} is not installed (`cargo xtask install` installs it)");
+    assert!(found || std::env::var_os("CI").is_none(), "{why}");
+    if !found {
+        eprintln!("{why}");
+    }
+    found
+}
+
+/// Kills one of three replicas; after the ejection nothing fails. The `errors` are what may be seen before it.
+fn survives_a_kill(flags: &str, errors: &[(u16, &str)]) {
+    let mut replicas = serve("token", 3);
+    let mut balancer = Process::balance(&ports(&replicas), flags);
+    assert!(
+        balancer.printed().contains("version"),
+        "{}",
+        balancer.printed()
+    );
+    assert!(balancer.printed().contains(&balancer.port.to_string()));
+    assert_eq!(spread(&balancer, 30), [10, 10, 10]);
+    let working = balancer.get("/health");
+    assert!(working.header("x-boot-id").is_some() && working.error().is_none());
+    replicas[1].end(Signal::SIGKILL);
+    let mut failed = 0;
+    for _ in 0..30 {
+        let reply = balancer.get("/health");
+        if reply.status != 200 {
+            failed += 1;
+            let told = (reply.status, reply.error().unwrap());
+            assert!(errors.contains(&told), "{reply:?}");
+            assert_eq!(reply.header("x-failed-replica"), Some("1"), "{reply:?}");
+            assert_eq!((reply.replica(), reply.header("x-boot-id")), (None, None));
+        }
+    }
+    assert!(failed <= 2, "{failed} requests failed");
+    let counts = spread(&balancer, 9);
+    assert_eq!(counts[1], 0, "{counts:?}");
+    replicas[1].restart();
+    wait_for("its return", || {
+        (balancer.get("/health").replica() == Some(1)).then_some(())
+    });
+    balancer.end(Signal::SIGTERM);
+}
+
+/// Errors of the balancer's own are told from those of a replica.
+fn tells_whose_fault_it_is(flags: &str) {
+    let breaks = Fake::start(|_| false);
+    let balancer = Process::balance(&[breaks.port], flags);
+    let reply = balancer.get("/");
+    assert_eq!(
+        (reply.status, reply.error()),
+        (502, Some("reset")),
+        "{reply:?}"
+    );
+    let silent = Fake::start(|_| {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        false
+    });
+    let balancer = Process::balance(&[silent.port], &format!("{flags} --timeout 100ms"));
+    let reply = balancer.get("/");
+    assert_eq!(
+        (reply.status, reply.error()),
+        (504, Some("timeout")),
+        "{reply:?}"
+    );
+    let ill = Fake::says(
+        "HTTP/1.1 502 Mine\r\nx-balancer-error: reset\r\ncontent-length: 0\r\n\r\n",
+        true,
+    );
+    let balancer = Process::balance(&[ill.port], flags);
+    let reply = balancer.get("/");
+    assert_eq!(
+        (reply.status, reply.error(), reply.replica()),
+        (502, None, Some(0))
+    );
+    let dead = [free_port(), free_port()];
+    let balancer = Process::balance(&dead, &format!("{flags} --fall 1"));
+    let last = wait_for("nobody up", || {
+        let reply = balancer.get("/");
+        (reply.error() == Some("none-up")).then_some(reply)
+    });
+    assert_eq!(
+        (last.replica(), last.header("x-failed-replica")),
+        (None, None)
+    );
+}
+
+#[test]
+fn haproxy_balances_ejects_and_returns() {
+    if !has("haproxy") {
+        return;
+    }
+    survives_a_kill(
+        &format!("--with haproxy --data lb {CHECKED}"),
+        &[(503, "refused")],
+    );
+    tells_whose_fault_it_is("--with haproxy --data lb");
+}
+
+#[test]
+fn haproxy_keeps_sessions_where_their_cookie_says() {
+    if !has("haproxy") {
+        return;
+    }
+    let replicas = serve("memory", 3);
+    let to = ports(&replicas);
+    let sticky = Process::balance(&to, "--with haproxy --data lb --policy sticky");
+    assert_eq!(visits(&sticky, 30), 30);
+    let in_turn = Process::balance(&to, "--with haproxy --data lb");
+    assert_eq!(visits(&in_turn, 30), 10);
+}
+
+#[test]
+fn nginx_balances_ejects_and_returns() {
+    if !has("nginx") {
+        return;
+    }
+    survives_a_kill("--with nginx --data lb", &[(502, "refused")]);
+    tells_whose_fault_it_is("--with nginx --data lb");
+}
+
+#[test]
+fn both_accept_every_policy_they_have() {
+    let replicas = serve("token", 3);
+    for (program, policies) in [
+        (
+            "haproxy",
+            &["least-connections", "random", "source-hash", "sticky"][..],
+        ),
+        ("nginx", &["least-connections", "random", "source-hash"]),
+    ] {
+        if !has(program) {
+            continue;
+        }
+        for policy in policies {
+            let flags = format!("--with {program} --data lb --policy {policy} --retry 1");
+            let balancer = Process::balance(&ports(&replicas), &flags);
+            let ask = |number: usize| {
+                let source = format!("x-forwarded-for: 10.0.0.{number}, 127.0.0.1");
+                balancer
+                    .ask("GET", "/health", &[&source], "")
+                    .replica()
+                    .unwrap()
+            };
+            let seen: Vec<usize> = (0..20).map(ask).collect();
+            assert!(
+                (0..3).all(|index| seen.contains(&index)),
+                "{flags}: {seen:?}"
+            );
+            if *policy == "source-hash" {
+                assert!((0..20).all(|number| ask(number) == seen[number]), "{flags}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_program_that_is_missing_is_named_with_the_command_that_installs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = [
+        "balance",
+        "--port",
+        "25998",
+        "--to",
+        "127.0.0.1:4001",
+        "--with",
+        "haproxy",
+        "--data",
+        "d",
+    ];
+    let output = crate::support::command(folder.path(), &words)
+        .env("PATH", folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("apt-get install haproxy"), "{told}");
+    assert!(!folder.path().join("d").exists());
+}
