@@ -219,7 +219,7 @@ fn a_command_that_cannot_be_started_is_refused_and_says_why() {
 fn every_command_has_help_with_examples() {
     for name in [
         "compare", "run", "report", "init", "validate", "explain", "diff", "replay", "export",
-        "serve", "targets", "doctor", "schema", "cleanup",
+        "serve", "targets", "doctor", "schema", "cleanup", "cluster",
     ] {
         let output = plain(&[name, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{name}");
@@ -248,7 +248,9 @@ fn the_list_of_targets_is_complete_and_readable_by_programs() {
             "memory",
             "buffered",
             "journal",
-            "sqlite"
+            "sqlite",
+            "redis",
+            "postgres"
         ]
     );
 }

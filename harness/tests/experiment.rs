@@ -369,7 +369,11 @@ fn the_examples_of_the_guide_can_be_run() {
             .iter()
             .fold(text.to_owned(), |text, program| {
                 text.replace(program, "\"{comeback}\"")
-            });
+            })
+            .replace(
+                "kind = \"postgres\"",
+                "command = [\"{comeback}\", \"{port}\"]",
+            );
         let folder = folder_with("guide.toml", &text);
         let output = call(folder.path(), &["validate", "guide.toml"]);
         assert_eq!(output.status.code(), Some(0), "{text}\n{}", stderr(&output));

@@ -21,7 +21,7 @@ const USER: &str = "postgres";
 /// Where Debian keeps one version beside the other, out of `PATH`.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// How long the processes of a killed server may take to notice it: they finish their statement first.
-const GONE_WITHIN: Duration = Duration::from_secs(5);
+const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 

@@ -161,7 +161,11 @@ impl Drop for RealStore {
     fn drop(&mut self) {
         if self.child.is_some() {
             self.signal(Signal::CONT);
-            self.kill();
+        }
+        if let Some(mut child) = self.child.take() {
+            // In order, or the memory that PostgreSQL's processes share would stay behind.
+            let _ = kill_process(Pid::from_child(&child), Signal::INT);
+            let _ = child.wait();
         }
     }
 }
