@@ -51,8 +51,14 @@ for port in "${ports[@]}"; do
   listens "$port" || { echo "nobody listens at $port" >&2; exit 1; }
 done
 
-# Clock ticks of a process so far; its name has no space.
-ticks() { [ -z "$1" ] && echo 0 || awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+# Clock ticks of a process and its children (nginx has a worker) so far; their names have no spaces.
+ticks() {
+  local pid sum=0
+  for pid in $1 $(cat "/proc/${1:-none}/task/${1:-none}/children" 2>/dev/null); do
+    sum=$((sum + $(awk '{ print $14 + $15 }' "/proc/$pid/stat")))
+  done
+  echo "$sum"
+}
 per_second=$(getconf CLK_TCK)
 
 measure() {

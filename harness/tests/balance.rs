@@ -238,13 +238,14 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         (&format!("{base} --fall 0"), "--fall"),
         (&format!("{base} --policy fair"), "--policy"),
         (&format!("{base} --with haproxy"), "--data"),
+        (&format!("{base} --control a;\"b"), "--control"),
         (
             &format!("{base} --with haproxy --data d --drain 1s"),
             "--drain",
         ),
         (
             &format!("{base} --with nginx --data d --control c"),
-            "--control",
+            "no control socket",
         ),
         (
             &format!("{base} --with nginx --data d --policy sticky"),

@@ -1,7 +1,7 @@
 //! `comeback balance`: a load balancer in front of replicas, by hand.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comeback_core::units::Span;
 use comeback_core::verdict::Outcome;
@@ -64,7 +64,7 @@ pub(super) struct Args {
     /// Name of the cookie of --policy sticky
     #[arg(long, value_name = "NAME", default_value = "comeback_replica")]
     cookie: String,
-    /// Unix socket that takes `drain N`, `return N` and `status`, a line each
+    /// Unix socket that takes `drain N`, `return N` and `status`, a line each; with haproxy, HAProxy's own commands
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
     /// What random choices follow from [default: drawn, and printed]
@@ -155,7 +155,7 @@ impl Args {
             retry: self.retry,
             timeout: self.timeout.into(),
             drain: or(self.drain, Span::from_secs(5)).into(),
-            control: self.control.clone(),
+            control: self.control.as_deref().map(control).transpose()?,
             seed: super::options::seed(self.seed.map(comeback_core::ids::Seed))?.0,
         })
     }
@@ -231,6 +231,18 @@ impl Args {
             Err(refused) => usage(refused.to_string()),
         }
     }
+}
+
+/// Where the control socket is, whatever folder the balancer works in, as text that needs no quotes.
+fn control(path: &Path) -> Result<PathBuf, CliError> {
+    let path = std::path::absolute(path)?;
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\#$".contains(&byte);
+    if path.to_str().is_some_and(|text| text.bytes().all(is_plain)) {
+        return Ok(path);
+    }
+    Err(usage(format!(
+        "--control {path:?} has spaces, quotes or signs that a configuration cannot hold: name another path"
+    )))
 }
 
 fn usage(problem: impl Into<String>) -> CliError {

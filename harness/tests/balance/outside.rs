@@ -1,11 +1,14 @@
 //! HAProxy and nginx in the builtin balancer's place, and the replies they give.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::parts::{Fake, Process, free_port, wait_for};
-use crate::{CHECKED, ports, serve, spread, visits};
+use crate::{CHECKED, OK, ports, serve, spread, visits};
 
 /// Whether the program is there; in CI its absence is a failure.
 fn has(program: &str) -> bool {
@@ -64,7 +67,7 @@ fn tells_whose_fault_it_is(flags: &str) {
         "{reply:?}"
     );
     let silent = Fake::start(|_| {
-        std::thread::sleep(std::time::Duration::from_secs(1));
+        std::thread::sleep(Duration::from_secs(1));
         false
     });
     let balancer = Process::balance(&[silent.port], &format!("{flags} --timeout 100ms"));
@@ -128,6 +131,85 @@ fn nginx_balances_ejects_and_returns() {
     }
     survives_a_kill("--with nginx --data lb", &[(502, "refused")]);
     tells_whose_fault_it_is("--with nginx --data lb");
+}
+
+/// A request that is held by its replica while the balancer gets this signal is answered.
+fn finishes_what_is_in_flight(program: &str, signal: Signal) {
+    let slow = Fake::start(|stream| {
+        std::thread::sleep(Duration::from_millis(300));
+        stream.write_all(OK.as_bytes()).is_ok()
+    });
+    let mut balancer = Process::balance(&[slow.port], &format!("--with {program} --data lb"));
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| balancer.get("/").status);
+        wait_for("the request", || (!slow.heads().is_empty()).then_some(()));
+        balancer.signal(signal);
+        assert_eq!(held.join().unwrap(), 200);
+    });
+    let status = wait_for("its end", || balancer.child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn both_finish_what_is_in_flight_at_their_own_signals() {
+    for (program, signal) in [("haproxy", Signal::SIGUSR1), ("nginx", Signal::SIGQUIT)] {
+        if has(program) {
+            finishes_what_is_in_flight(program, signal);
+        }
+    }
+}
+
+#[test]
+fn haproxy_takes_orders_at_its_control_socket() {
+    if !has("haproxy") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("control");
+    let replicas = serve("token", 3);
+    let flags = format!("--with haproxy --data lb --control {}", socket.display());
+    let balancer = Process::balance(&ports(&replicas), &flags);
+    let order = |line: &str| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        writeln!(stream, "{line}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer.trim(), "");
+    };
+    order("set server replicas/1 state maint");
+    assert_eq!(spread(&balancer, 10), [5, 0, 5]);
+    order("set server replicas/1 state ready");
+    wait_for("its return", || {
+        (balancer.get("/health").replica() == Some(1)).then_some(())
+    });
+}
+
+#[test]
+fn nginx_drains_a_replica_by_its_configuration() {
+    if !has("nginx") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let replicas = serve("token", 3);
+    let flags = format!("--with nginx --data {}", folder.path().display());
+    let balancer = Process::balance(&ports(&replicas), &flags);
+    assert_eq!(spread(&balancer, 30), [10, 10, 10]);
+    let path = folder.path().join("nginx.conf");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let server = format!("server 127.0.0.1:{}", replicas[1].port);
+    std::fs::write(&path, text.replace(&server, &format!("{server} down"))).unwrap();
+    let pid = balancer.child.id();
+    let workers = || std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let old = workers().trim().to_owned();
+    balancer.signal(Signal::SIGHUP);
+    // Until the old worker is gone both accept; nothing fails meanwhile.
+    wait_for("the new worker alone", || {
+        spread(&balancer, 3);
+        let now = workers();
+        let ids: Vec<&str> = now.split_whitespace().collect();
+        (ids.len() == 1 && ids[0] != old).then_some(())
+    });
+    assert_eq!(spread(&balancer, 10), [5, 0, 5]);
 }
 
 #[test]

@@ -182,6 +182,18 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // nginx is more than one process: the first takes the others with it, if it is asked.
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill(pid, Signal::SIGTERM);
+            let _ = kill(pid, Signal::SIGCONT);
+        }
+        let asked = Instant::now();
+        while let Ok(None) = self.child.try_wait()
+            && asked.elapsed() < Duration::from_millis(500)
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

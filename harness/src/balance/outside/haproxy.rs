@@ -1,5 +1,8 @@
 //! The configuration of HAProxy (2.6 or newer).
 //!
+//! The control socket speaks HAProxy's own language: `set server replicas/1 state maint` drains a replica of its sticky
+//! clients too, `… state ready` brings it back.
+//!
 //! Beyond the checks, a refused connection ejects at once (`observe layer4`). Connections that break after a request was
 //! sent are not counted, as HAProxy counts those with `layer7` only, and there every 5xx as well.
 
@@ -29,7 +32,7 @@ pub(super) fn configuration(options: &Options) -> String {
     nbthread 1
     maxconn {CONNECTIONS}
     log stdout format iso local0 notice
-
+{control}
 defaults
     mode http
     log global
@@ -47,6 +50,13 @@ frontend clients
 backend replicas
 ",
         check = ms(options.check_timeout),
+        control = options
+            .control
+            .as_ref()
+            .map_or_else(String::new, |path| format!(
+                "    stats socket {} mode 600 level admin\n",
+                path.display()
+            )),
         port = options.port,
     );
     let mut say = |line: &str| {

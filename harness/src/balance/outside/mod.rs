@@ -25,8 +25,8 @@ use super::Options;
 pub enum Program {
     /// HAProxy, in the foreground, one thread. SIGTERM ends it at once, SIGUSR1 after what is in flight.
     Haproxy,
-    /// nginx, in the foreground, as a single process: with a master and a worker, killing the one leaves the other
-    /// with the port, and the balancer would not be dead. SIGTERM ends it at once.
+    /// nginx, in the foreground, a master and one worker. SIGTERM ends it at once, SIGQUIT after what is in flight;
+    /// SIGKILL must go to the whole process group.
     Nginx,
 }
 
@@ -131,7 +131,7 @@ pub fn prepare(
     let path = folder.join(format!("{}.conf", program.name()));
     let configuration = match program {
         Program::Haproxy => haproxy::configuration(options),
-        Program::Nginx => nginx::configuration(options),
+        Program::Nginx => nginx::configuration(options, rustix::process::geteuid().is_root()),
     };
     fs::write(&path, &configuration).map_err(failed(format!("cannot write {}", path.display())))?;
     let mut command = Command::new(program.name());
@@ -160,11 +160,6 @@ impl Prepared {
 
 fn unsupported(program: Program, options: &Options, given: Given) -> Option<String> {
     let name = program.name();
-    if given.control {
-        return Some(format!(
-            "--control is the builtin balancer's: {name} has none"
-        ));
-    }
     if given.drain {
         return Some(format!(
             "--drain is the builtin balancer's: SIGTERM ends {name} at once"

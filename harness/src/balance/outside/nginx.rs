@@ -3,6 +3,11 @@
 //! It has neither active checks nor sticky cookies. A replica with `fall` failures in a row, be it refused, broken or
 //! too slow, gets no requests for a second; then a client's request is the check. When all replicas are out, all are
 //! tried again at once.
+//!
+//! A master and one worker, as in production: a single process (`master_process off`) can neither end gracefully nor read
+//! its configuration anew. SIGKILL must go to the process group, as comeback's do: killing the master alone leaves the
+//! worker with the port, and the balancer would not be dead. A replica is drained by writing `down` behind it in the
+//! configuration and SIGHUP.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -32,6 +37,9 @@ pub(super) fn unsupported(options: &Options, given: Given) -> Option<String> {
             "nginx has no sticky cookies (its commercial edition does){instead}, or --policy source-hash"
         ));
     }
+    if given.control {
+        return Some(format!("nginx has no control socket{instead}"));
+    }
     given.checks.then(|| {
         format!(
             "nginx has no active checks (its commercial edition does), so that --check, --check-timeout, --every \
@@ -40,7 +48,7 @@ pub(super) fn unsupported(options: &Options, given: Given) -> Option<String> {
     })
 }
 
-pub(super) fn configuration(options: &Options) -> String {
+pub(super) fn configuration(options: &Options, as_root: bool) -> String {
     let ms = format!("{}ms", options.timeout.as_millis().max(1));
     let mut servers = String::new();
     let mut indexes = String::new();
@@ -70,8 +78,8 @@ pub(super) fn configuration(options: &Options) -> String {
     };
     format!(
         r#"daemon off;
-master_process off;
-pid nginx.pid;
+worker_processes 1;
+{user}pid nginx.pid;
 error_log stderr warn;
 events {{
     worker_connections 4096;
@@ -143,6 +151,7 @@ http {{
     }}
 }}
 "#,
+        user = if as_root { "user root;\n" } else { "" },
         port = options.port,
     )
 }
