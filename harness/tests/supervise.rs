@@ -25,6 +25,8 @@ use comeback_core::units::Span;
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+/// Which node the processes of these tests are.
+const NODE: Node = Node::Replica(2);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_comeback");
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -75,7 +77,7 @@ impl Bench {
             target,
             port: self.port,
             data: self.folder.path(),
-            node: Node::default(),
+            node: NODE,
             addresses: &Addresses::default(),
             trial: TrialId(5),
             incarnation: Incarnation(incarnation),
@@ -214,7 +216,7 @@ async fn a_detached_grandchild_is_found_by_its_tag_and_killed() {
     soon(process.clear_group()).await.unwrap();
     let members = bench.tag.members();
     assert_eq!(members.len(), 1, "{members:?}");
-    let place = (TrialId(5), Node::default(), Incarnation(0));
+    let place = (TrialId(5), NODE, Incarnation(0));
     assert_eq!(members[0].place, Some(place));
     assert_eq!(bench.tag.kill_all(), [members[0].pid]);
     assert!(bench.tag.members().is_empty());
@@ -286,9 +288,7 @@ async fn a_survivor_of_an_earlier_start_is_told_from_the_new_one() {
     let second = bench.try_spawn(&target(&["sleep", "60"]), 1).unwrap();
     drop(first);
     assert_eq!(
-        bench
-            .tag
-            .members_before((TrialId(5), Node::default(), Incarnation(1))),
+        bench.tag.members_before((TrialId(5), NODE, Incarnation(1))),
         survivors
     );
     assert!(second.is_running());
@@ -504,7 +504,7 @@ async fn the_port_is_kept_across_restarts_and_its_owner_known() {
         let owners = listeners(&bench.endpoint(), &bench.tag).unwrap();
         assert_eq!(owners.len(), 1, "{owners:?}");
         assert_eq!(owners[0].pid, process.pid());
-        let place = (TrialId(5), Node::default(), Incarnation(incarnation));
+        let place = (TrialId(5), NODE, Incarnation(incarnation));
         assert_eq!(owners[0].place, Some(place));
         assert!(owners[0].is_member);
         let address = format!("127.0.0.1:{}", bench.port).parse().unwrap();

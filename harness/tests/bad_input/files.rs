@@ -37,7 +37,7 @@ const TEXTS: &[Case] = &[
     (
         "quux = 1\n",
         "1:1",
-        &["unknown key 'quux'", "there are arm, controls,"],
+        &["unknown key 'quux'", "there are arm, balancer, controls,"],
     ),
     (
         "[target]\ncommand = \"./server --port {port}\"\n",
