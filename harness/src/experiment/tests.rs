@@ -17,7 +17,7 @@ use super::*;
 const LEAST: &str = "[target]\ncommand = [\"./shop\", \"{port}\"]\n";
 
 fn resolved(text: &str) -> Resolved {
-    let file = File::parse(Path::new("/work/shop.toml"), text.to_owned());
+    let file = File::parse(Path::new("/srv/shop.toml"), text.to_owned());
     let file = file.unwrap_or_else(|error| panic!("{error}"));
     file.resolve().unwrap_or_else(|error| panic!("{error}"))
 }
@@ -111,7 +111,7 @@ lost_sessions = 0
     assert_eq!(plan.name, "other");
     assert_eq!((plan.trials, plan.controls, plan.extend_to), (3, 2, 9));
     let target = &plan.arms[0].target;
-    assert_eq!(target.command, ["/work/shop", "{data}/shop.sock"]);
+    assert_eq!(target.command, ["/srv/shop", "{data}/shop.sock"]);
     assert_eq!(target.protocol, Protocol::H2c);
     assert_eq!(target.socket.as_deref(), Some("{data}/shop.sock"));
     assert_eq!(target.environment["HOME"], "/work");
