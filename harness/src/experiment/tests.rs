@@ -114,7 +114,7 @@ lost_sessions = 0
     assert_eq!(target.command, ["/srv/shop", "{data}/shop.sock"]);
     assert_eq!(target.protocol, Protocol::H2c);
     assert_eq!(target.socket.as_deref(), Some("{data}/shop.sock"));
-    assert_eq!(target.environment["HOME"], "/work");
+    assert_eq!(target.environment["HOME"], "/srv");
     assert_eq!(target.environment["WORKERS"], "4");
     assert_eq!(target.ready.probe, ReadyProbe::Log("listening".to_owned()));
     assert_eq!(target.ready.within, Span::from_secs(3));
