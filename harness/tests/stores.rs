@@ -2,7 +2,6 @@
 //! what a killed store does. By the experiment files that people are given.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod support;
 
@@ -17,7 +16,7 @@ use comeback::supervise::{cluster, ports};
 use comeback_core::summary::{ArmSummary, Culprit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::{PROGRAM, Run};
+use support::{PROGRAM, Run, is_there_or_skipped};
 use tempfile::TempDir;
 
 /// Whether a server is installed; a test ends with a reason where it is not. CI has everything.
@@ -29,14 +28,7 @@ fn is_here(name: &str) -> bool {
             std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
         }
     };
-    assert!(
-        is_here || std::env::var_os("CI").is_none(),
-        "{name} is not installed: run `cargo xtask install`"
-    );
-    if !is_here {
-        eprintln!("skipped: {name} is not installed (`cargo xtask install`)");
-    }
-    is_here
+    is_there_or_skipped(name, is_here)
 }
 
 /// A folder that PostgreSQL's user can reach.

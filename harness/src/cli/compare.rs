@@ -17,7 +17,7 @@ use super::campaign::Wishes;
 use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
 use crate::experiment::document::StoreKind;
-use crate::experiment::topology;
+use crate::experiment::{HORIZON, TIMEOUT, topology};
 use replicas::TopologyArgs;
 
 /// Compare the reference servers through crashes.
@@ -50,10 +50,6 @@ pub(super) struct Args {
     #[command(flatten)]
     options: Options,
 }
-
-/// What `run` has, too.
-const TIMEOUT: Span = Span::from_secs(2);
-const HORIZON: Span = Span::from_secs(30);
 
 /// What `--quick` changes.
 struct Size {

@@ -12,7 +12,7 @@ use self::session::SessionArgs;
 use super::CliError;
 use super::options::{Size, parse_gate};
 use crate::experiment::document::{
-    ArmPart, FaultPart, ReadyPart, RestartPart, StepPart, TargetPart, Text, Words,
+    ArmPart, ReadyPart, RestartPart, StepPart, TargetPart, Text, Words,
 };
 use crate::experiment::{Document, File, Origin, Problem, Resolved, Unreadable, resolve};
 
@@ -139,12 +139,8 @@ impl What {
         }
         self.put_over_target(&mut document.target);
         if let Some(signal) = self.kill {
-            if document.fault.is_empty() {
-                document.fault.push(FaultPart::default());
-            }
-            for fault in &mut document.fault {
-                (fault.kind, fault.signal) = (None, Some(signal));
-            }
+            let fault = document.fault_mut();
+            (fault.kind, fault.signal) = (None, Some(signal));
         }
         if let Some(path) = &self.get {
             document.operation = Some(get(path)?);

@@ -53,6 +53,16 @@ pub struct Document {
     pub arm: Vec<ArmPart>,
 }
 
+impl Document {
+    /// The fault, to be changed; begun where nothing was said of one.
+    pub fn fault_mut(&mut self) -> &mut FaultPart {
+        if self.fault.is_empty() {
+            self.fault.push(FaultPart::default());
+        }
+        &mut self.fault[0]
+    }
+}
+
 /// A server to start.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -22,5 +22,5 @@ pub mod topology;
 pub use document::Document;
 pub use file::{File, Unreadable, Wrong};
 pub use problem::{Key, Problem};
-pub use resolve::{Origin, Resolved, resolve};
+pub use resolve::{HORIZON, Origin, Resolved, TIMEOUT, resolve};
 pub use schema::json_schema;

@@ -15,6 +15,10 @@ use super::scalar::Demands;
 use super::{Document, Key, Problem};
 use crate::load::flow::{Flow, FlowError};
 
+/// How long an operation may take, where nothing is said.
+pub const TIMEOUT: Span = Span::from_secs(2);
+/// How long recovery may take, where nothing is said.
+pub const HORIZON: Span = Span::from_secs(30);
 /// A service that does not come back passes nothing.
 const ALWAYS: (&str, &str) = ("unrecovered", "0");
 
@@ -346,7 +350,7 @@ fn load(document: &Document, workload: Workload) -> Load {
         clients: said.sessions.unwrap_or(50),
         rate: said.rate.unwrap_or(200.0),
         arrivals: said.arrivals.unwrap_or(Arrivals::Poisson),
-        timeout: said.timeout.unwrap_or(Span::from_secs(2)),
+        timeout: said.timeout.unwrap_or(TIMEOUT),
         objective: said.objective,
         workers: said.workers.unwrap_or(1),
         floor: said.floor.unwrap_or(0.9),
@@ -359,7 +363,7 @@ fn windows(document: &Document) -> Windows {
         warm_up: said.warm_up.unwrap_or(Span::from_ms(300)),
         baseline: first_fault(document).at.unwrap_or(Span::from_secs(1)),
         settle: said.settle.unwrap_or(Span::from_secs(2)),
-        horizon: said.horizon.unwrap_or(Span::from_secs(30)),
+        horizon: said.horizon.unwrap_or(HORIZON),
         window: said.window.unwrap_or(Span::from_ms(100)),
         steady_for: said.steady_for.unwrap_or(Span::from_secs(1)),
     }

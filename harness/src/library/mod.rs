@@ -23,7 +23,7 @@ pub use report::Report;
 pub use step::Step;
 
 use crate::engine::interrupt::Interrupt;
-use crate::experiment::document::{FaultPart, ReadyPart, RestartPart, Text, Words};
+use crate::experiment::document::{ReadyPart, RestartPart, Text, Words};
 use crate::experiment::{Document, File, Origin};
 
 /// A server, its users, what is done to it, and what is demanded. See the [crate's page](crate) for an example.
@@ -228,14 +228,14 @@ impl Experiment {
 
     /// The signal that is sent to the server's process group; SIGKILL when nothing is said.
     pub fn signal(mut self, signal: Signal) -> Self {
-        let fault = self.fault();
+        let fault = self.document.fault_mut();
         (fault.kind, fault.signal) = (None, Some(signal));
         self
     }
 
     /// How long the load runs undisturbed before the fault.
     pub fn fault_at(mut self, time: Duration) -> Self {
-        self.fault().at = Some(span(time));
+        self.document.fault_mut().at = Some(span(time));
         self
     }
 
@@ -256,14 +256,6 @@ impl Experiment {
     pub fn gate(mut self, gate: impl Into<String>) -> Self {
         self.gates.push(gate.into());
         self
-    }
-
-    fn fault(&mut self) -> &mut FaultPart {
-        let faults = &mut self.document.fault;
-        if faults.is_empty() {
-            faults.push(FaultPart::default());
-        }
-        &mut faults[0]
     }
 }
 

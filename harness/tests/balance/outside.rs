@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -12,13 +11,7 @@ use crate::{CHECKED, OK, ports, serve, spread, visits};
 
 /// Whether the program is there; in CI its absence is a failure.
 fn has(program: &str) -> bool {
-    let found = Command::new(program).arg("-v").output().is_ok();
-    let why = format!("skipped: {program} is not installed (`cargo xtask install` installs it)");
-    assert!(found || std::env::var_os("CI").is_none(), "{why}");
-    if !found {
-        eprintln!("{why}");
-    }
-    found
+    crate::support::has(program, &[program, "-v"])
 }
 
 /// Kills one of three replicas; after the ejection nothing fails. The `errors` are what may be seen before it.

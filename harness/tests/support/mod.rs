@@ -138,7 +138,12 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
 /// skipped, and that is told; in CI it is a failure.
 pub(crate) fn has(what: &str, command: &[&str]) -> bool {
     let output = Command::new(command[0]).args(&command[1..]).output();
-    if output.is_ok_and(|output| output.status.success()) {
+    is_there_or_skipped(what, output.is_ok_and(|output| output.status.success()))
+}
+
+/// The same where something else than a command tells whether it is installed.
+pub(crate) fn is_there_or_skipped(what: &str, is_there: bool) -> bool {
+    if is_there {
         return true;
     }
     let why = format!("skipped: {what} is not installed (`cargo xtask install` installs it)");
