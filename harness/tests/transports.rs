@@ -81,6 +81,8 @@ fn plan(target: Target) -> Plan {
             replicas: 1,
             balancer: None,
             store: None,
+            drain: None,
+            next: None,
             baseline: None,
             skip: None,
         }],
@@ -89,7 +91,7 @@ fn plan(target: Target) -> Plan {
         controls: 0,
         fault: Fault {
             aim: Aim::AnyReplica,
-            signal: Signal::Kill,
+            action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(50),
             lands_within: Span::from_secs(5),
         },

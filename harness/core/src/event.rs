@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
-use crate::plan::Signal;
+use crate::plan::{Action, Signal};
 use crate::units::Elapsed;
 
 /// Something that happened at a point of the run.
@@ -96,13 +96,61 @@ pub enum EventKind {
         /// Clients whose login failed.
         failed: u32,
     },
-    /// The fault's signal was sent.
+    /// The fault was begun with one of those that it strikes: the signal was sent.
     FaultRequested {
         /// To which part of the topology.
         #[serde(default)]
         node: Node,
+        /// What.
+        action: Action,
+    },
+    /// All processes of a node stand still; the event's time is when that was confirmed.
+    TargetPaused {
+        /// Which part of the topology.
+        node: Node,
+    },
+    /// They may go on: SIGCONT was sent.
+    TargetResumed {
+        /// Which part of the topology.
+        node: Node,
+    },
+    /// The balancer was told to send a replica no more requests.
+    DrainBegun {
         /// Which.
-        signal: Signal,
+        node: Node,
+    },
+    /// The balancer said that a replica has no request left, or it could not be had to.
+    Drained {
+        /// Which.
+        node: Node,
+        /// Why the replica is stopped although it is not known to be without requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    /// The balancer was told to send a replica requests again, and said that it does.
+    DrainEnded {
+        /// Which.
+        node: Node,
+        /// Why that is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    /// What was struck answers correctly again, itself, for the first time.
+    TargetReturned {
+        /// Which part of the topology.
+        node: Node,
+        /// When the last failed probe of it ended; absent when none failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_failed_us: Option<Elapsed>,
+        /// How the reply is known to come from its new process, or from the one that stood still.
+        evidence: Evidence,
+    },
+    /// After everything, a node that was not struck was asked who it is.
+    TargetSeen {
+        /// Which part of the topology.
+        node: Node,
+        /// Which process answers.
+        boot: BootId,
     },
     /// The fault's effect was not seen.
     FaultMissed {

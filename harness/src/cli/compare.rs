@@ -84,7 +84,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         controls: 1,
         fault: Fault {
             aim: args.topology.aim(),
-            signal: Signal::Kill,
+            action: Action::Signal(Signal::Kill),
             // The flush period of the `buffered` server, so that the kill falls anywhere within it.
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),
@@ -181,6 +181,8 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
             .map(topology::store)
             .transpose()
             .map_err(CliError::Usage)?,
+        drain: None,
+        next: None,
         baseline: None,
         skip: None,
     })

@@ -237,6 +237,8 @@ impl Parts<'_> {
             replicas,
             balancer,
             store,
+            drain,
+            next,
             baseline: None,
             skip: None,
         })

@@ -36,16 +36,24 @@ pub(super) struct Facts {
     nodes: BTreeSet<Node>,
     /// What each node called itself before the fault, where it said so.
     pub(super) boots: BTreeMap<Node, BootId>,
-    /// The fault was sent.
-    pub(super) requested: Option<Elapsed>,
-    /// The fault's effect was confirmed, on each node that it struck.
-    struck: BTreeMap<Node, (Elapsed, Exit)>,
+    /// When the fault was begun with each node that it struck: its drain, else the signal.
+    requests: BTreeMap<Node, Elapsed>,
+    /// The fault's effect was confirmed, on each node that it struck: it ended so, or stood still.
+    struck: BTreeMap<Node, (Elapsed, Option<Exit>)>,
+    /// Those that stood still may go on.
+    resumed: Option<Elapsed>,
+    /// When each node that was struck answered correctly again itself, and how that is known.
+    returned: BTreeMap<Node, (Elapsed, Evidence)>,
+    /// What became of telling the balancer to spare a replica, in order.
+    pub(super) drains: Vec<Drained>,
+    /// What each node that was not struck called itself after everything.
+    pub(super) seen: BTreeMap<Node, BootId>,
     /// Why the fault is taken not to have landed.
     pub(super) missed: Option<String>,
     /// Processes of the old server that outlived the fault.
     pub(super) survivors: Vec<i32>,
-    /// The first restart: when it was executed, and when that was begun.
-    pub(super) restarted: Option<(Elapsed, Elapsed)>,
+    /// The first restart of each node: when it was executed, and when that was begun.
+    restarts: BTreeMap<Node, (Elapsed, Elapsed)>,
     /// The first accepted connection, and the last refused one.
     pub(super) accepted: Option<(Elapsed, Option<Elapsed>)>,
     /// The first correct reply of the new process.
@@ -72,6 +80,15 @@ pub(super) struct Facts {
 
 /// Which start of which node.
 pub(super) type Start = (Node, Incarnation);
+
+/// A step of telling the balancer to spare a replica, which did or did not succeed.
+#[derive(Clone, Debug)]
+pub(super) struct Drained {
+    pub(super) node: Node,
+    /// To send it requests again, not to send it none.
+    pub(super) is_end: bool,
+    pub(super) problem: Option<String>,
+}
 
 /// The first correct reply of the new process.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +131,13 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             | EventKind::TargetExited { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::FaultRequested { .. }
+            | EventKind::TargetPaused { .. }
+            | EventKind::TargetResumed { .. }
+            | EventKind::DrainBegun { .. }
+            | EventKind::Drained { .. }
+            | EventKind::DrainEnded { .. }
+            | EventKind::TargetReturned { .. }
+            | EventKind::TargetSeen { .. }
             | EventKind::FaultMissed { .. }
             | EventKind::SurvivorsFound { .. }
             | EventKind::FirstAccept { .. }
@@ -142,11 +166,15 @@ impl Facts {
             phases: BTreeMap::new(),
             nodes: BTreeSet::new(),
             boots: BTreeMap::new(),
-            requested: None,
+            requests: BTreeMap::new(),
             struck: BTreeMap::new(),
+            resumed: None,
+            returned: BTreeMap::new(),
+            drains: Vec::new(),
+            seen: BTreeMap::new(),
             missed: None,
             survivors: Vec::new(),
-            restarted: None,
+            restarts: BTreeMap::new(),
             accepted: None,
             correct: None,
             given_up: None,
@@ -179,7 +207,7 @@ impl Facts {
             } => {
                 self.nodes.insert(*node);
                 if *incarnation > Incarnation(0) {
-                    self.restarted.get_or_insert((at, *requested_us));
+                    self.restarts.entry(*node).or_insert((at, *requested_us));
                 }
             }
             EventKind::TargetStartFailed {
@@ -200,19 +228,44 @@ impl Facts {
                 tail,
             } => match cause {
                 ExitCause::Injected => {
-                    self.struck.entry(*node).or_insert((at, *exit));
+                    self.struck.entry(*node).or_insert((at, Some(*exit)));
                 }
                 ExitCause::Stopped => {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
                 ExitCause::Unasked => {
-                    self.died_again |= self.correct.is_some() && self.struck.contains_key(node);
+                    let was_back =
+                        self.returned.contains_key(node) || self.correct.is_some();
+                    self.died_again |= was_back && self.struck.contains_key(node);
                     self.unasked
                         .push(((*node, *incarnation), *exit, tail.last().cloned()));
                 }
             },
-            EventKind::FaultRequested { node: _, signal: _ } => {
-                self.requested.get_or_insert(at);
+            EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
+                self.requests.entry(*node).or_insert(at);
+            }
+            EventKind::TargetPaused { node } => {
+                self.struck.entry(*node).or_insert((at, None));
+            }
+            EventKind::TargetResumed { node: _ } => {
+                self.resumed.get_or_insert(at);
+            }
+            EventKind::Drained { node, problem } | EventKind::DrainEnded { node, problem } => {
+                self.drains.push(Drained {
+                    node: *node,
+                    is_end: matches!(kind, EventKind::DrainEnded { .. }),
+                    problem: problem.clone(),
+                });
+            }
+            EventKind::TargetReturned {
+                node,
+                last_failed_us: _,
+                evidence,
+            } => {
+                self.returned.entry(*node).or_insert((at, *evidence));
+            }
+            EventKind::TargetSeen { node, boot } => {
+                self.seen.entry(*node).or_insert(*boot);
             }
             EventKind::FaultMissed { reason } => {
                 self.missed.get_or_insert_with(|| reason.clone());
@@ -276,18 +329,36 @@ impl Facts {
         self.phases.get(&Phase::Baseline).copied()
     }
 
-    /// When the fault's effect was complete, and the last of the exits that it consists of.
-    pub(super) fn injected(&self) -> Option<(Elapsed, Exit)> {
+    /// When the fault's effect was complete, and the last of the exits that it consists of; none of a pause.
+    pub(super) fn injected(&self) -> Option<(Elapsed, Option<Exit>)> {
         self.struck.values().copied().max_by_key(|(at, _)| *at)
     }
 
-    /// K: the fault was sent. Never in a control trial.
+    /// K: the fault was sent, to the first that it strikes. Never in a control trial.
     pub(super) fn fault(&self) -> Option<Elapsed> {
         let confirmed = self.injected().map(|(at, _)| at);
-        self.requested.or(confirmed).filter(|_| !self.control)
+        let requested = self.requests.values().min().copied();
+        requested.or(confirmed).filter(|_| !self.control)
     }
 
-    /// T0: the fault's effect was confirmed. Never in a control trial.
+    /// When the fault was sent to each of those that it strikes, in order.
+    pub(super) fn blows(&self) -> Vec<Elapsed> {
+        let mut blows: Vec<Elapsed> = self.requests.values().copied().collect();
+        blows.sort_unstable();
+        blows
+    }
+
+    /// The restart that the recovery from T0 begins with, when it was executed and when that was begun: the first
+    /// of those after T0. After a pause the moment they may go on.
+    pub(super) fn restarted(&self) -> Option<(Elapsed, Elapsed)> {
+        let cut = self.injected().map(|(at, _)| at);
+        let restarts = self.restarts.values().copied();
+        let after = restarts.filter(|(at, _)| cut.is_none_or(|cut| *at >= cut));
+        let resumed = self.resumed.map(|at| (at, at));
+        after.min_by_key(|(at, _)| *at).or(resumed)
+    }
+
+    /// T0: the fault's effect was complete. Never in a control trial.
     pub(super) fn cut(&self) -> Option<Elapsed> {
         self.injected().map(|(at, _)| at).filter(|_| !self.control)
     }
@@ -311,15 +382,14 @@ impl Facts {
         self.struck.contains_key(&node)
     }
 
-    /// The node that calls itself so: at its first start, or as the one that was struck and came back.
+    /// The node that calls itself so: at its first start, or as one that was struck and came back.
     pub(super) fn node_called(&self, boot: BootId) -> Option<Node> {
-        let mut known = self.boots.iter();
-        let first = known.find(|(_, its)| **its == boot).map(|(node, _)| *node);
+        let mut first = self.boots.iter();
+        let first = first.find(|(_, its)| **its == boot).map(|(node, _)| *node);
         first.or_else(|| {
-            let back = self.correct?.evidence;
-            let mut struck = self.struck.keys();
-            let only = struck.next().filter(|_| struck.next().is_none())?;
-            (back == Evidence::BootId(boot)).then_some(*only)
+            let mut returned = self.returned.iter();
+            let back = returned.find(|(_, (_, evidence))| *evidence == Evidence::BootId(boot))?;
+            Some(*back.0)
         })
     }
 
@@ -354,12 +424,19 @@ impl Facts {
         };
         operation.finished <= cut
             || match operation.boot {
-                Some(boot) => self
-                    .struck
-                    .keys()
-                    .any(|node| self.boots.get(node) == Some(&boot)),
+                Some(boot) => self.is_of_the_dead(boot),
                 None => operation.status.is_some() && was_sent_by(operation, cut),
             }
+    }
+}
+
+impl Facts {
+    /// Whether a process that the fault ended called itself so. One that only stood still may answer again.
+    fn is_of_the_dead(&self, boot: BootId) -> bool {
+        let ended = self.struck.iter().filter(|(_, (_, exit))| exit.is_some());
+        ended
+            .map(|(node, _)| self.boots.get(node))
+            .any(|its| its == Some(&boot))
     }
 }
 

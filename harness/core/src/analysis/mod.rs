@@ -3,8 +3,8 @@
 //!
 //! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
 //! chain of [`recovery`], what the clients saw of the [`load`], the [`windows`] over time and with them
-//! the return to a [`steady`] state, the [`sessions`], their [`writes`] and the [`ledger`] of both, the [`findings`] and the
-//! reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
+//! the return to a [`steady`] state, the [`sessions`], their [`writes`] and the [`ledger`] of both, how the fault did [`strike`], the
+//! [`findings`] and the reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
 mod attribution;
 mod facts;
@@ -14,6 +14,7 @@ mod load;
 mod recovery;
 mod sessions;
 mod steady;
+mod strike;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! What happened to the processes around a fault, as times after T0.
 
 use super::facts::Facts;
+use super::strike;
 use super::{Chain, Time};
 use crate::units::Elapsed;
 
@@ -16,7 +17,7 @@ pub(super) fn chain(facts: &Facts) -> Chain {
         })
     };
     let executed = facts
-        .restarted
+        .restarted()
         .map(|(at, requested)| seen(cut, at, Some(requested)));
     let accepted = facts
         .accepted
@@ -33,7 +34,8 @@ pub(super) fn chain(facts: &Facts) -> Chain {
     });
     Chain {
         killed: facts.fault().map(|fault| fault.ms_after(cut)),
-        exit: facts.injected().map(|(_, exit)| exit),
+        spread: strike::spread_ms(facts),
+        exit: facts.injected().and_then(|(_, exit)| exit),
         executed,
         listening: accepted.or_else(beyond),
         ready: correct.or_else(beyond),

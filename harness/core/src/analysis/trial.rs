@@ -7,7 +7,7 @@ use super::steady::{Band, outage_area_s, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{TimelineWindow, TrialAnalysis};
-use super::{findings, ledger, recovery, void};
+use super::{findings, ledger, recovery, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::Plan;
 
@@ -27,6 +27,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let chain = recovery::chain(facts);
     let arm = plan.arms.get(facts.arm.0 as usize);
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
+    findings.extend(strike::findings(plan.fault.action, facts));
     let timeline = timeline_of(plan, facts, &load, &mut findings);
     TrialAnalysis {
         id: facts.id,
@@ -38,6 +39,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         errors,
         latency,
         availability: load.availability(plan.load.objective),
+        in_flight: strike::in_flight(facts, &load),
         attribution: attribute(arm, facts, &load),
         time_to_detect: load.time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain),

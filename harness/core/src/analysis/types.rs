@@ -79,6 +79,8 @@ pub struct TrialAnalysis {
     pub latency: Windowed<LatencyTally>,
     /// The load that was served well enough, from the end of the warm-up to the end of the load.
     pub availability: Availability,
+    /// What became of the operations that were in flight when the fault was sent, or a drain begun.
+    pub in_flight: ErrorTally,
     /// Who failed the operations that failed, and who served the others.
     pub attribution: Attribution,
     /// Goodput and errors over time, in windows of the plan's length, relative to the fault's sending.
@@ -129,11 +131,13 @@ impl TrialAnalysis {
 /// What happened to the processes around a fault; every time in ms relative to T0, the confirmed exit.
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
-    /// The signal was sent (negative or zero).
+    /// The signal was sent, or the first replica's drain begun (negative or zero).
     pub killed: Option<f64>,
-    /// How the old process ended.
+    /// From the first to the last of those that were struck; absent where one was.
+    pub spread: Option<f64>,
+    /// How the old process ended; absent after a pause.
     pub exit: Option<Exit>,
-    /// The new process was executed; the error is how long the start call took.
+    /// The new process was executed, the error is how long the start call took; or the paused one may go on.
     pub executed: Option<Time>,
     /// The first connection was accepted.
     pub listening: Option<Time>,

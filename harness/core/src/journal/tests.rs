@@ -348,7 +348,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
         },
         EventKind::FaultRequested {
             node: Node::default(),
-            signal: Signal::Segv,
+            action: Action::Signal(Signal::Segv),
         },
         EventKind::FaultMissed {
             reason: text.clone(),

@@ -28,6 +28,8 @@ pub(crate) fn test_plan() -> Plan {
         replicas: 1,
         balancer: None,
         store: None,
+        drain: None,
+        next: None,
         baseline: None,
         skip: None,
     };
@@ -39,7 +41,7 @@ pub(crate) fn test_plan() -> Plan {
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,
-            signal: Signal::Kill,
+            action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),
         },

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+mod action;
 mod extract;
 #[cfg(test)]
 mod fixture;
@@ -16,10 +17,11 @@ mod validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Node;
+use crate::ids::{Incarnation, Node};
 use crate::units::Span;
 use crate::verdict::Gate;
 
+pub use action::Action;
 pub use extract::{Extract, ExtractError};
 #[cfg(test)]
 pub(crate) use fixture::test_plan;
@@ -71,6 +73,12 @@ pub struct Arm {
     /// What the replicas share; they find it by `{store}`.
     #[serde(default)]
     pub store: Option<Target>,
+    /// How the balancer is told that a replica is about to be stopped, where it can be.
+    #[serde(default)]
+    pub drain: Option<Drain>,
+    /// What replaces the server in a deploy.
+    #[serde(default)]
+    pub next: Option<Target>,
     /// The arm of this plan that gates with `baseline` compare this one with.
     pub baseline: Option<String>,
     /// Why this arm cannot run here, and the mend; it is then shown as skipped.
@@ -101,6 +109,14 @@ impl Arm {
         other.unwrap_or(&self.target)
     }
 
+    /// What a start of a node runs: a deploy replaces the server from its second start on.
+    pub fn target_at(&self, node: Node, incarnation: Incarnation) -> &Target {
+        match (&self.next, node) {
+            (Some(next), Node::Replica(_)) if incarnation > Incarnation(0) => next,
+            _ => self.target_of(node),
+        }
+    }
+
     /// The node that clients connect to.
     pub const fn front(&self) -> Node {
         match self.balancer {
@@ -108,6 +124,17 @@ impl Arm {
             None => Node::Replica(0),
         }
     }
+}
+
+/// How a balancer is told to send a replica no more requests, and to do so again. Both are commands that end when
+/// that is so, with the exit code 0; `{replica}`, `{data}` (the balancer's folder), `{port}` (its port), `{replicas}`
+/// and `{comeback}` are filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Ends when the replica has no request in flight and gets no more.
+    pub begin: Vec<String>,
+    /// Ends when the replica gets requests again.
+    pub end: Vec<String>,
 }
 
 /// A server to start.
@@ -203,11 +230,11 @@ pub struct Fault {
     /// Whom it strikes.
     #[serde(default)]
     pub aim: Aim,
-    /// Sent to the whole process group.
-    pub signal: Signal,
-    /// The signal is sent at a uniformly drawn moment of this length after the baseline's end.
+    /// What is done.
+    pub action: Action,
+    /// It is done at a uniformly drawn moment of this length after the baseline's end.
     pub jitter: Span,
-    /// How long the exit may take to be confirmed; beyond it the fault did not land.
+    /// How long its effect may take to be confirmed; beyond it the fault did not land.
     pub lands_within: Span,
 }
 

@@ -178,7 +178,7 @@ pub(crate) fn stateless() -> Fake {
     let mut fake = fake("no sessions", &[PLAIN]);
     fake.analysis.header.plan.load.workload =
         Workload::Stateless(Box::new(Request::new("GET", "/")));
-    fake.analysis.header.plan.fault.signal = Signal::Term;
+    fake.analysis.header.plan.fault.action = Action::Signal(Signal::Term);
     for arm in &mut fake.summary.arms {
         arm.sessions = SessionCounts::default();
         arm.writes = WriteCounts::default();

@@ -48,7 +48,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,
-            signal: Signal::Kill,
+            action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),
         },

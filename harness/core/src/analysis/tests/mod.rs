@@ -139,7 +139,7 @@ impl Story {
                 FAULT,
                 EventKind::FaultRequested {
                     node: Node::default(),
-                    signal: Signal::Kill,
+                    action: Action::Signal(Signal::Kill),
                 },
             )
             .event(CUT, injected_exit())

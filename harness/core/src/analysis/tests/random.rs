@@ -118,7 +118,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         }),
         Just(EventKind::FaultRequested {
             node: Node::default(),
-            signal: Signal::Kill
+            action: Action::Signal(Signal::Kill)
         }),
         Just(EventKind::FaultMissed {
             reason: "it ran on".to_owned()
