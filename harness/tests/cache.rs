@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
 
+#[path = "cache/experiment.rs"]
+mod experiment;
 #[path = "cache/outside.rs"]
 mod outside;
 #[path = "balance/parts.rs"]
@@ -20,7 +22,7 @@ use nix::sys::signal::Signal;
 use parts::{Fake, Process, Reply, free_port};
 
 /// A cache that listens.
-fn cache(to: u16, flags: &str) -> Process {
+fn start(to: u16, flags: &str) -> Process {
     let port = free_port();
     let words = format!("cache --port {port} --to 127.0.0.1:{to} {flags}");
     Process::listening(port, &words)
@@ -57,7 +59,7 @@ const PASSED: &str = "fwd=uri-miss; fwd-status=200";
 /// What the second of two requests is told, whose replies have these headers.
 fn second(headers: &'static str, requests: [&str; 2]) -> String {
     let origin = counting(headers);
-    let cache = crate::cache(origin.port, "");
+    let cache = start(origin.port, "");
     let [first, second] = requests.map(|line| match line {
         "" => cache.get("/"),
         line => cache.ask("GET", "/", &[line], ""),
@@ -160,7 +162,7 @@ fn what_a_request_says_decides_whether_it_gets_what_is_stored() {
 #[test]
 fn each_variant_is_kept() {
     let origin = counting("cache-control: max-age=60\r\nvary: accept-language\r\n");
-    let cache = crate::cache(origin.port, "");
+    let cache = start(origin.port, "");
     let ask = |language: &str| {
         let reply = cache.ask("GET", "/", &[&format!("accept-language: {language}")], "");
         text(&reply)
@@ -173,7 +175,7 @@ fn a_stored_reply_tells_its_age_and_keeps_its_headers() {
     let origin = counting(
         "cache-control: max-age=60\r\nage: 7\r\nlink: </a>\r\nlink: </b>\r\nx-boot-id: one\r\n",
     );
-    let cache = crate::cache(origin.port, "");
+    let cache = start(origin.port, "");
     cache.get("/");
     let hit = cache.get("/");
     assert_eq!(told(&hit), "hit");
@@ -187,7 +189,7 @@ fn a_stored_reply_tells_its_age_and_keeps_its_headers() {
 #[test]
 fn only_get_is_looked_up_and_a_change_makes_what_is_stored_worthless() {
     let origin = counting("cache-control: max-age=60\r\n");
-    let cache = crate::cache(origin.port, "");
+    let cache = start(origin.port, "");
     assert_eq!(told(&cache.get("/a")), STORED);
     assert_eq!(told(&cache.get("/b")), STORED);
     assert_eq!(
@@ -209,7 +211,7 @@ fn only_get_is_looked_up_and_a_change_makes_what_is_stored_worthless() {
 #[test]
 fn what_is_stale_is_asked_for_with_its_validators_and_served_again() {
     let server = Process::serve("token");
-    let cache = crate::cache(server.port, "");
+    let cache = start(server.port, "");
     let page = "/page/1?max-age=0";
     let first = cache.get(page);
     assert_eq!(told(&first), STORED);
@@ -236,7 +238,7 @@ fn a_304_about_something_else_is_not_taken_for_a_yes() {
         };
         stream.write_all(reply.as_bytes()).is_ok()
     });
-    let cache = crate::cache(origin.port, "");
+    let cache = start(origin.port, "");
     assert_eq!(text(&cache.get("/")), "old");
     let odd = cache.get("/");
     assert_eq!((odd.status, odd.body.len()), (304, 0), "{odd:?}");
@@ -280,7 +282,7 @@ fn a_dead_servers_stale_page_is_served_only_where_that_is_allowed() {
         ),
     ] {
         let mut server = Process::serve("token");
-        let cache = crate::cache(server.port, flags);
+        let cache = start(server.port, flags);
         let before = cache.get(page);
         server.end(Signal::SIGKILL);
         let after = cache.get(page);
@@ -311,7 +313,7 @@ fn a_server_that_says_that_it_failed_is_covered_for_too_and_a_clear_no_is_passed
             };
             stream.write_all(reply.as_bytes()).is_ok()
         });
-        let cache = crate::cache(origin.port, "");
+        let cache = start(origin.port, "");
         cache.get("/");
         failing.store(true, Ordering::Relaxed);
         let reply = cache.get("/");
@@ -339,7 +341,7 @@ fn what_forbids_it_is_never_served_stale() {
             );
             first.swap(false, Ordering::Relaxed) && stream.write_all(reply.as_bytes()).is_ok()
         });
-        let cache = crate::cache(origin.port, "--stale-if-error always");
+        let cache = start(origin.port, "--stale-if-error always");
         assert_eq!(told(&cache.get("/")), STORED, "{forbids}");
         let reply = cache.get("/");
         assert_eq!(
@@ -356,7 +358,7 @@ fn half_a_reply_is_neither_stored_nor_ended_in_order() {
         "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncache-control: max-age=60\r\n\r\nhalf",
         false,
     );
-    let cache = crate::cache(origin.port, "");
+    let cache = start(origin.port, "");
     for _ in 0..2 {
         let reply = cache.get("/");
         assert!(reply.broken.is_some(), "{reply:?}");
@@ -367,7 +369,7 @@ fn half_a_reply_is_neither_stored_nor_ended_in_order() {
         "HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\n\r\nmaybe",
         false,
     );
-    let cache = crate::cache(origin.port, "");
+    let cache = start(origin.port, "");
     assert_eq!([(); 2].map(|()| told(&cache.get("/"))), [PASSED, PASSED]);
 }
 
@@ -380,7 +382,7 @@ fn memory_is_bounded_and_what_was_not_asked_for_the_longest_goes_first() {
     );
     let reply: &'static str = reply.leak();
     let origin = Fake::says(reply, true);
-    let cache = crate::cache(origin.port, "--memory 1");
+    let cache = start(origin.port, "--memory 1");
     let ask = |number: usize| told(&cache.get(&format!("/{number}")));
     // Of 1 MiB; sixteen fit.
     for number in 0..10 {
@@ -401,7 +403,7 @@ fn memory_is_bounded_and_what_was_not_asked_for_the_longest_goes_first() {
     )
     .leak();
     let origin = Fake::says(large, true);
-    let cache = crate::cache(origin.port, "--memory 1");
+    let cache = start(origin.port, "--memory 1");
     assert_eq!(told(&cache.get("/")), PASSED);
     let again = cache.get("/");
     assert_eq!(
@@ -436,7 +438,7 @@ fn users_see_each_others_page_only_where_server_or_cache_is_wrong() {
         ("memory", "--ignore-private 60s", ANNS, "hit"),
     ] {
         let server = Process::serve(server);
-        let cache = crate::cache(server.port, flags);
+        let cache = start(server.port, flags);
         assert_eq!(
             page_after_anothers(&cache),
             (page.to_owned(), told.to_owned())
@@ -450,7 +452,7 @@ fn a_slow_server_is_given_up_after_the_time_out() {
         std::thread::sleep(Duration::from_secs(1));
         false
     });
-    let cache = crate::cache(origin.port, "--timeout 50ms");
+    let cache = start(origin.port, "--timeout 50ms");
     let reply = cache.get("/");
     assert_eq!(
         (reply.status, told(&reply).as_str()),

@@ -111,7 +111,10 @@ impl Document {
             incomplete: run.analysis.incomplete.as_deref().map(printable),
             level: level(run),
             results: run.arms.iter().map(|arm| result(run, arm)).collect(),
-            headers: Column::ALL.iter().map(|column| column.header()).collect(),
+            headers: Column::of(run.summary)
+                .iter()
+                .map(|column| column.header())
+                .collect(),
             rows: run.arms.iter().map(|arm| row(run, arm)).collect(),
             findings: trials::findings(run),
             trials: trials::table(run),
@@ -158,7 +161,7 @@ const fn tone_name(tone: Tone) -> &'static str {
 fn row(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmRow {
     let cells = match arm.silence {
         Some(_) => Vec::new(),
-        None => Column::ALL
+        None => Column::of(run.summary)
             .into_iter()
             .map(|column| {
                 cell_text(
@@ -198,6 +201,7 @@ fn attributed(attribution: &AttributionSummary) -> String {
         let name = match culprit {
             Culprit::Client => "the load generator",
             Culprit::Balancer => "the balancer",
+            Culprit::Cache => "the cache",
             Culprit::Replica => "a replica",
             Culprit::Store => "the store",
         };

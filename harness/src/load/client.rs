@@ -14,6 +14,7 @@ use comeback_core::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
 use super::flow::{Flow, Judgement, Next, Session, Turn, User};
+use super::seen::Seen;
 use crate::clock::Clock;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) flow: Flow,
     pub(super) dialer: Dialer,
     pub(super) timeout: Span,
+    /// Whether a cache stands in front.
+    pub(super) cached: bool,
     pub(super) scratch: Scratch,
     pub(super) done: RefCell<Vec<Operation>>,
     pub(super) tally: Cell<Tally>,
@@ -223,6 +226,7 @@ impl Client {
             (Step::Act | Step::Check | Step::Logout, None) => Step::Login,
             (step, _) => step,
         };
+        let had_session = self.session.is_some();
         let (generation, mut session) = match (step, self.session.take()) {
             (Step::Login, former) => {
                 self.former.extend(former);
@@ -255,7 +259,11 @@ impl Client {
             self.shared.refusal.set(error.map(|class| (class, status)));
         }
         self.record(wanted, tried, finished);
-        self.keep_or_end_session(wanted, session, outcome, error);
+        match step {
+            // What is beside the session neither begins nor ends it.
+            Step::Get => self.session = had_session.then_some((generation, session)),
+            _ => self.keep_or_end_session(wanted, session, outcome, error),
+        }
     }
 
     fn record(&self, wanted: Wanted, tried: Attempt, finished: Elapsed) {
@@ -282,6 +290,8 @@ impl Client {
             found: judgement.found,
             boot: reply.and_then(|reply| reply.boot),
             unframed: reply.is_some_and(|reply| reply.unframed),
+            cache: reply.and_then(|reply| reply.cache),
+            age_s: reply.and_then(|reply| reply.age_s),
         });
     }
 
@@ -362,11 +372,7 @@ impl Client {
             self.waits.start(first_sent + shared.timeout);
             let exchanged = connection
                 .exchange(&self.request, &shared.scratch, &self.waits, |reply| {
-                    let seen = Seen {
-                        status: reply.status,
-                        boot: reply.boot,
-                        unframed: reply.unframed,
-                    };
+                    let seen = Seen::of(reply, shared.cached);
                     (seen, shared.flow.judge(&mut turn, user, session, reply))
                 })
                 .await;
@@ -494,14 +500,6 @@ struct Attempt {
     reply: Option<Seen>,
     write: Option<u32>,
     judgement: Judgement,
-}
-
-/// What is recorded of a reply.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    status: u16,
-    boot: Option<comeback_core::ids::BootId>,
-    unframed: bool,
 }
 
 impl Attempt {

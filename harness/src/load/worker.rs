@@ -17,6 +17,7 @@ use super::client::{Client, Job, Refusal, Shared, Tally, Waits};
 use super::connection::{Dialer, Scratch};
 use super::flow::Flow;
 use super::pacer::Pacer;
+use super::seen::{AGE, CACHE_STATUS};
 use super::wire::Wanted;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
@@ -41,15 +42,23 @@ pub struct Setup {
     pub endpoint: Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<String>,
+    /// Whether a cache stands in front, which says how it came to each reply.
+    pub cached: bool,
     /// The run's clock.
     pub clock: Clock,
 }
 
 impl Setup {
     fn dialer(&self, flow: &Flow) -> io::Result<Dialer> {
+        let mut headers = flow.headers();
+        if self.cached {
+            headers.extend([CACHE_STATUS, AGE].map(str::to_owned));
+            headers.sort();
+            headers.dedup();
+        }
         let wanted = Wanted {
             boot: self.boot_header.clone(),
-            headers: flow.headers(),
+            headers,
         };
         Dialer::new(self.endpoint.clone(), wanted)
     }
@@ -119,6 +128,7 @@ impl Worker {
             dialer: setup.dialer(&flow)?,
             flow,
             timeout: setup.load.timeout,
+            cached: setup.cached,
             scratch: Scratch::new(),
             done: RefCell::default(),
             tally: Cell::default(),

@@ -6,7 +6,7 @@ use crate::parts::{Process, wait_for};
 use crate::{ANNS, BOBS, page_after_anothers, told};
 
 /// Whether the program is there; in CI its absence is a failure.
-fn has_nginx() -> bool {
+pub(crate) fn has_nginx() -> bool {
     crate::support::has("nginx", &["nginx", "-v"])
 }
 
@@ -18,7 +18,7 @@ fn nginx_says_the_same_of_what_it_serves() {
         return;
     }
     let mut server = Process::serve("memory");
-    let mut cache = crate::cache(server.port, NGINX);
+    let mut cache = crate::start(server.port, NGINX);
     assert!(
         cache.printed().contains("proxy_cache_path"),
         "{}",
@@ -70,7 +70,7 @@ fn nginx_serves_stale_pages_of_a_dead_server_when_it_is_told_to() {
     }
     for (flags, status) in [("", 502), ("--stale-if-error always", 200)] {
         let mut server = Process::serve("token");
-        let cache = crate::cache(server.port, &format!("{NGINX} {flags}"));
+        let cache = crate::start(server.port, &format!("{NGINX} {flags}"));
         let page = "/page/1?max-age=1";
         cache.get(page);
         server.end(Signal::SIGKILL);
@@ -93,7 +93,7 @@ fn nginx_shows_users_each_others_page_only_where_server_or_configuration_is_wron
         ("memory", "--ignore-private 60s", ANNS, "hit"),
     ] {
         let server = Process::serve(server);
-        let cache = crate::cache(server.port, &format!("{NGINX} {flags}"));
+        let cache = crate::start(server.port, &format!("{NGINX} {flags}"));
         assert_eq!(
             page_after_anothers(&cache),
             (page.to_owned(), told.to_owned()),

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Attribution;
+use super::caching::is_from_cache;
 use super::facts::Facts;
 use super::load::{Load, Part};
 use crate::ids::Node;
-use crate::operation::{ErrorClass, Operation};
+use crate::operation::{Cached, ErrorClass, Operation};
 use crate::plan::Arm;
 use crate::summary::Culprit;
 
@@ -14,12 +15,16 @@ use crate::summary::Culprit;
 ///
 /// A reply that names its process is that replica's; one that does not, although replicas do, was made by the
 /// balancer. An operation without a reply is laid to whom the client spoke to. What a replica answered with a 5xx
-/// while the store was down is the store's.
+/// while the store was down is the store's. What a cache had stored, and what it says by itself, is the cache's, and
+/// it is whom the client spoke to.
 pub(super) fn attribute(arm: Option<&Arm>, facts: &Facts, load: &Load<'_>) -> Attribution {
     let mut attribution = Attribution::default();
     let rules = Rules { arm, facts, load };
     for operation in &load.operations {
-        let node = operation.boot.and_then(|boot| facts.node_called(boot));
+        let node = match is_from_cache(operation) {
+            true => Some(Node::Cache),
+            false => operation.boot.and_then(|boot| facts.node_called(boot)),
+        };
         match operation.error {
             None => *attribution.served.entry(node).or_default() += 1,
             Some(class) => {
@@ -39,11 +44,19 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn culprit(&self, operation: &Operation, class: ErrorClass) -> Culprit {
+        let has_cache = self.arm.is_some_and(|arm| arm.cache.is_some());
         let has_balancer = self.arm.is_some_and(|arm| arm.balancer.is_some());
         let names_itself = self.arm.is_some_and(|arm| arm.target.boot_header.is_some());
         match class {
             ErrorClass::Unsent | ErrorClass::HarnessError => return Culprit::Client,
             _ => {}
+        }
+        if has_cache
+            && (operation.status.is_none()
+                || is_from_cache(operation)
+                || operation.cache == Some(Cached::Failed))
+        {
+            return Culprit::Cache;
         }
         match (operation.status, operation.boot) {
             (None, _) if has_balancer => Culprit::Balancer,

@@ -122,7 +122,8 @@ impl<'a> Session<'a> {
                 .written
                 .learn(operation, facts.is_before_cut(operation)),
             Step::Check => self.learn_check(facts, operation),
-            Step::Get => {}
+            // It is beside the session.
+            Step::Get => return,
         }
         if let Some(refusal) = operation.error.and_then(refusal) {
             self.refused.get_or_insert((operation, refusal));
