@@ -158,7 +158,7 @@ fn public_me_lets_anybody_keep_a_users_own_page_and_nothing_else() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start("public-me", data.path());
     let mut client = server.client();
-    let mut control = |answer: support::Answer| answer.header("cache-control").map(str::to_owned);
+    let control = |answer: support::Answer| answer.header("cache-control").map(str::to_owned);
     assert_eq!(control(client.me()).as_deref(), Some("private, no-store"));
     assert_eq!(
         control(client.login("u17")).as_deref(),

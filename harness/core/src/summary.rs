@@ -152,7 +152,7 @@ pub enum Culprit {
     Client,
     /// The balancer: it answered by itself, or broke the connection.
     Balancer,
-    /// The cache: it served what it should not have, answered by itself, or broke the connection.
+    /// The cache: it served what it should not have, or broke the connection.
     Cache,
     /// The server.
     Replica,

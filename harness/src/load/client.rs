@@ -33,8 +33,8 @@ pub(super) struct Shared {
     pub(super) flow: Flow,
     pub(super) dialer: Dialer,
     pub(super) timeout: Span,
-    /// Whether a cache stands in front.
-    pub(super) cached: bool,
+    /// Where what stands behind the cache is reached, when the target is reached through one.
+    pub(super) around_cache: Option<Dialer>,
     pub(super) scratch: Scratch,
     pub(super) done: RefCell<Vec<Operation>>,
     pub(super) tally: Cell<Tally>,
@@ -152,6 +152,8 @@ pub(super) struct Client {
     shared: Rc<Shared>,
     waits: Rc<Waits>,
     connection: Option<Connection>,
+    /// Its requests go around the cache.
+    around: bool,
     backoff: Span,
     not_before: Elapsed,
     /// The next login begins this session.
@@ -181,6 +183,7 @@ impl Client {
             shared,
             waits,
             connection: None,
+            around: false,
             backoff: Span::ZERO,
             not_before: Elapsed::default(),
             next_generation: 0,
@@ -341,6 +344,7 @@ impl Client {
             login: wanted.generation,
             seed: shared.seed,
         };
+        let through_cache = shared.around_cache.is_some() && !self.around;
         let mut turn = shared.flow.begin(wanted.step, session);
         let mut tried = Attempt {
             sent: None,
@@ -372,7 +376,7 @@ impl Client {
             self.waits.start(first_sent + shared.timeout);
             let exchanged = connection
                 .exchange(&self.request, &shared.scratch, &self.waits, |reply| {
-                    let seen = Seen::of(reply, shared.cached);
+                    let seen = Seen::of(reply, through_cache);
                     (seen, shared.flow.judge(&mut turn, user, session, reply))
                 })
                 .await;
@@ -422,7 +426,9 @@ impl Client {
             tokio::time::sleep(pause.into()).await;
         }
         self.waits.start(clock.now() + self.shared.timeout);
-        let opened = self.shared.dialer.open(&self.waits, || {}).await;
+        let around = self.shared.around_cache.as_ref().filter(|_| self.around);
+        let dialer = around.unwrap_or(&self.shared.dialer);
+        let opened = dialer.open(&self.waits, || {}).await;
         self.waits.finish();
         opened.map_err(|broken| {
             self.back_off();
@@ -453,12 +459,30 @@ impl Client {
                     None => true,
                     Some(class) => is_definite(class),
                 };
-                if definite || finished >= until {
-                    self.record(wanted, tried, finished);
+                let is_late = finished >= until;
+                if !(definite || is_late) {
+                    tokio::time::sleep(READ_BACK_PAUSE).await;
+                    continue;
+                }
+                let is_stored = tried.reply.is_some_and(|reply| reply.is_stored());
+                self.record(wanted, tried, finished);
+                if is_late || !is_stored {
                     break;
                 }
-                tokio::time::sleep(READ_BACK_PAUSE).await;
+                // What a cache had stored is what its user is shown, and no word of the server's.
+                self.go_around_cache(true);
             }
+            self.go_around_cache(false);
+        }
+    }
+}
+
+impl Client {
+    /// From now on requests go around the cache, or no longer.
+    fn go_around_cache(&mut self, around: bool) {
+        if self.around != around {
+            self.around = around;
+            self.connection = None;
         }
     }
 }

@@ -21,14 +21,19 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Reads a reply. Its caches' headers are there only where the plan has a cache.
-    pub(super) fn of(reply: &Reply<'_>, behind_cache: bool) -> Self {
+    /// Whether it is what a cache had stored.
+    pub(super) fn is_stored(&self) -> bool {
+        self.cache.is_some_and(Cached::is_stored)
+    }
+
+    /// Reads a reply; where it came through the plan's cache, with what that says of it.
+    pub(super) fn of(reply: &Reply<'_>, through_cache: bool) -> Self {
         // Of several lines the last is the one next to the client.
         let last = |wanted: &str| {
             let found = reply.headers.iter().rfind(|(name, _)| name == wanted);
             found
                 .map(|(_, value)| value.as_str())
-                .filter(|_| behind_cache)
+                .filter(|_| through_cache)
         };
         let cache = last(CACHE_STATUS).and_then(|value| Cached::from_field(value, reply.status));
         Self {

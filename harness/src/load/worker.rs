@@ -42,16 +42,17 @@ pub struct Setup {
     pub endpoint: Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<String>,
-    /// Whether a cache stands in front, which says how it came to each reply.
-    pub cached: bool,
+    /// What stands behind the cache, where the target is reached through one, which says how it came to each reply.
+    pub behind_cache: Option<Endpoint>,
     /// The run's clock.
     pub clock: Clock,
 }
 
 impl Setup {
-    fn dialer(&self, flow: &Flow) -> io::Result<Dialer> {
+    /// To the target, and around the cache that it is reached through.
+    fn dialers(&self, flow: &Flow) -> io::Result<(Dialer, Option<Dialer>)> {
         let mut headers = flow.headers();
-        if self.cached {
+        if self.behind_cache.is_some() {
             headers.extend([CACHE_STATUS, AGE].map(str::to_owned));
             headers.sort();
             headers.dedup();
@@ -60,7 +61,10 @@ impl Setup {
             boot: self.boot_header.clone(),
             headers,
         };
-        Dialer::new(self.endpoint.clone(), wanted)
+        let behind = self.behind_cache.clone();
+        let around = behind.map(|endpoint| Dialer::new(endpoint, wanted.clone()));
+        let dialer = Dialer::new(self.endpoint.clone(), wanted)?;
+        Ok((dialer, around.transpose()?))
     }
 }
 
@@ -122,13 +126,14 @@ impl Worker {
     fn new(setup: Setup, index: u32, sink: Sink) -> io::Result<Self> {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let (dialer, around_cache) = setup.dialers(&flow)?;
         let shared = Rc::new(Shared {
             trial: setup.trial,
             clock: setup.clock,
-            dialer: setup.dialer(&flow)?,
+            dialer,
+            around_cache,
             flow,
             timeout: setup.load.timeout,
-            cached: setup.cached,
             scratch: Scratch::new(),
             done: RefCell::default(),
             tally: Cell::default(),

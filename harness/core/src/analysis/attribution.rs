@@ -7,7 +7,7 @@ use super::caching::is_from_cache;
 use super::facts::Facts;
 use super::load::{Load, Part};
 use crate::ids::Node;
-use crate::operation::{Cached, ErrorClass, Operation};
+use crate::operation::{ErrorClass, Operation};
 use crate::plan::Arm;
 use crate::summary::Culprit;
 
@@ -15,8 +15,8 @@ use crate::summary::Culprit;
 ///
 /// A reply that names its process is that replica's; one that does not, although replicas do, was made by the
 /// balancer. An operation without a reply is laid to whom the client spoke to. What a replica answered with a 5xx
-/// while the store was down is the store's. What a cache had stored, and what it says by itself, is the cache's, and
-/// it is whom the client spoke to.
+/// while the store was down is the store's. Where there is a cache, it is whom the client spoke to: what it had stored
+/// is its own; where it says that nobody replied to it, that is laid to whom it spoke to.
 pub(super) fn attribute(arm: Option<&Arm>, facts: &Facts, load: &Load<'_>) -> Attribution {
     let mut attribution = Attribution::default();
     let rules = Rules { arm, facts, load };
@@ -51,11 +51,7 @@ impl Rules<'_> {
             ErrorClass::Unsent | ErrorClass::HarnessError => return Culprit::Client,
             _ => {}
         }
-        if has_cache
-            && (operation.status.is_none()
-                || is_from_cache(operation)
-                || operation.cache == Some(Cached::Failed))
-        {
+        if has_cache && (operation.status.is_none() || is_from_cache(operation)) {
             return Culprit::Cache;
         }
         match (operation.status, operation.boot) {

@@ -19,7 +19,7 @@ pub(super) fn tally(
     let mut tally = CacheTally {
         another_users: all
             .iter()
-            .filter(|operation| is_anothers(operation))
+            .filter(|operation| is_anothers_from_cache(operation))
             .count() as u64,
         while_down: while_down(facts, load),
         ..CacheTally::default()
@@ -37,7 +37,7 @@ pub(super) fn tally(
 }
 
 /// Whether the cache showed somebody another user's content.
-fn is_anothers(operation: &Operation) -> bool {
+pub(super) fn is_anothers_from_cache(operation: &Operation) -> bool {
     operation.error == Some(ErrorClass::WrongIdentity) && is_from_cache(operation)
 }
 
