@@ -281,6 +281,14 @@ impl SessionPart {
                 (name.clone(), read(path, part))
             })
             .collect();
+        let share = self.mix.as_ref().and_then(|mix| mix.browse);
+        if self.browse.is_none() && share.is_some_and(|share| share > 0) {
+            faults.push(StepFault {
+                step: named("mix"),
+                at: vec!["browse"],
+                what: "there is nothing to browse: say what by [session.browse]".to_owned(),
+            });
+        }
         let (Some(login), Some(act), Some(check)) = (login, act, check) else {
             return Err(faults);
         };

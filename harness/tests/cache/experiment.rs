@@ -270,6 +270,11 @@ fn what_a_cache_cannot_be_is_refused_by_its_line() {
             "protocol = \"h2c\"\nboot_header = ",
             "asks the server in HTTP/1.1",
         ),
+        (
+            "[session.browse]\nrequest",
+            "[session.step.page]\nrequest",
+            "there is nothing to browse",
+        ),
         ("browse = 50", "browse = 5000000", "more than 1000000"),
         ("random % 4 }}?", "visits }}?", "visits"),
     ] {
