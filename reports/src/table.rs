@@ -64,12 +64,12 @@ pub(crate) enum Column {
     Gap,
     Outage,
     Control,
-    /// Only where an arm has a cache.
+    /// Only where there is a cache, and only in the terminal: a page has room to say it in a sentence.
     Cache,
 }
 
 impl Column {
-    const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Sessions,
         Self::Writes,
         Self::Errors,
@@ -285,8 +285,6 @@ fn cache(cache: Option<&CacheSummary>) -> Cell {
     };
     let anothers = (cache.another_users > 0)
         .then(|| format!("another user's content {} ×", count(cache.another_users)));
-    let down = cache.while_down.as_ref();
-    let down = down.and_then(|down| Some((down, down.availability?)));
     Cell {
         note,
         tone: match anothers {
@@ -294,13 +292,6 @@ fn cache(cache: Option<&CacheSummary>) -> Cell {
             None => Tone::Plain,
         },
         beside: anothers,
-        parts: down.map(|(down, availability)| {
-            format!(
-                "all replicas down: {} available ({})",
-                percent(availability),
-                count_of(down.correct, down.scheduled)
-            )
-        }),
         ..Cell::new(main)
     }
 }

@@ -342,3 +342,33 @@ fn a_cache_has_a_column_only_where_there_is_one() {
     summary.arms[0].cache = Some(CacheSummary::default());
     assert_eq!(told(&summary), ["nothing to keep", bad]);
 }
+
+#[test]
+fn what_a_cache_did_stands_in_the_report_and_its_worst_at_the_top() -> Made {
+    let mut fake = fake::rich();
+    fake.summary.arms[0].cache = Some(CacheSummary {
+        look_ups: 1_200,
+        hits: 900,
+        hit_rate: Some(0.75),
+        another_users: 1,
+        oldest_stale_s: Some(3),
+        while_down: Some(WhileDownSummary {
+            scheduled: 8,
+            correct: 2,
+            from_cache: 1,
+            availability: Some(0.25),
+        }),
+        ..CacheSummary::default()
+    });
+    let made = artifacts(&fake)?;
+    let text = text_of(&made, "report.md");
+    for sentence in [
+        "cache hits 75 % (900 / 1,200)",
+        "the cache served another user's content, 1 time; ready",
+        "the oldest stale reply that it served was 3 s old",
+        "available while every replica was down 25 % (2 / 8), 1 from the cache",
+    ] {
+        assert!(text.contains(sentence), "{sentence}: {text}");
+    }
+    Ok(())
+}

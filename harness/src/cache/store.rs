@@ -144,3 +144,108 @@ impl Store {
 fn sizes(entries: &[Arc<Entry>]) -> u64 {
     entries.iter().map(|entry| entry.size()).sum()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+
+    use super::super::rules::{Rules, asked};
+    use super::*;
+
+    fn request(uri: &str, language: &str) -> request::Parts {
+        let request = Request::get(uri)
+            .header("host", "a")
+            .header("accept-language", language);
+        asked(&request.body(()).unwrap().into_parts().0)
+    }
+
+    fn put(store: &mut Store, asked: &request::Parts, body: usize, vary: Option<&str>) {
+        let mut head = Response::builder().header("cache-control", "max-age=60");
+        if let Some(vary) = vary {
+            head = head.header("vary", vary);
+        }
+        let head = head.body(()).unwrap().into_parts().0;
+        let now = SystemTime::now();
+        let terms = Rules::default().terms(asked, &head, now).unwrap();
+        let body = Bytes::from(vec![0; body]);
+        store.put(Key::of(asked), asked, Entry { head, body, terms }, now);
+    }
+
+    fn finds(store: &mut Store, asked: &request::Parts) -> Option<usize> {
+        match store.find(&Key::of(asked), asked, SystemTime::now()) {
+            Found::Fresh(entry) => Some(entry.body.len()),
+            Found::Stale(..) | Found::Others | Found::Nothing => None,
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_there() {
+        let mut store = Store::new(20_000);
+        for number in 0..50 {
+            put(
+                &mut store,
+                &request(&format!("/{}", number % 12), "de"),
+                1_000,
+                None,
+            );
+            let there: u64 = store.entries.iter().map(|(_, all)| sizes(all)).sum();
+            assert_eq!(store.bytes, there);
+            assert!(store.bytes <= store.most);
+        }
+        assert_eq!(finds(&mut store, &request("/1", "de")), Some(1_000));
+        store.forget(&Key::of(&request("/1", "de")));
+        assert_eq!(finds(&mut store, &request("/1", "de")), None);
+        // One that fits nowhere pushes nobody out, and takes the place of its former self.
+        let before = store.entries.len();
+        put(&mut store, &request("/0", "de"), 30_000, None);
+        assert_eq!(finds(&mut store, &request("/0", "de")), None);
+        assert_eq!(store.entries.len(), before - 1);
+    }
+
+    #[test]
+    fn a_variant_takes_the_place_of_its_own_kind_only_and_there_are_not_too_many() {
+        let mut store = Store::new(1 << 20);
+        let language = |number: usize| request("/", &format!("l{number}"));
+        for number in 0..VARIANTS {
+            put(
+                &mut store,
+                &language(number),
+                number,
+                Some("Accept-Language"),
+            );
+        }
+        put(&mut store, &language(3), 333, Some("Accept-Language"));
+        assert_eq!(finds(&mut store, &language(3)), Some(333));
+        assert_eq!(finds(&mut store, &language(0)), Some(0));
+        put(&mut store, &language(VARIANTS), 7, Some("Accept-Language"));
+        assert_eq!(
+            finds(&mut store, &language(0)),
+            None,
+            "the oldest made room"
+        );
+        assert_eq!(finds(&mut store, &language(VARIANTS)), Some(7));
+        let Some((_, variants)) = store.entries.iter().next() else {
+            panic!("it is empty");
+        };
+        assert_eq!(variants.len(), VARIANTS);
+    }
+
+    #[test]
+    fn freshness_ends_with_its_time() {
+        let asked = request("/", "de");
+        let head = Response::builder()
+            .header("cache-control", "max-age=60")
+            .header("age", "10")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
+        let now = SystemTime::now();
+        let terms = Rules::default().terms(&asked, &head, now).unwrap();
+        let after = |seconds| terms.ttl(now + Duration::from_secs(seconds));
+        assert_eq!([0, 49, 50, 51, 60].map(after), [50, 1, -1, -2, -11]);
+    }
+}

@@ -285,3 +285,23 @@ fn what_a_cache_cannot_be_is_refused_by_its_line() {
         assert!(run.printed().contains(told), "{to}: {}", run.printed());
     }
 }
+
+#[test]
+fn an_arm_whose_cache_is_not_installed_is_skipped_and_says_how_to_install_it() {
+    let text = std::fs::read_to_string(experiment("cache.toml")).unwrap();
+    let (common, arms) = text.split_once("[[arm]]").unwrap();
+    let nginx = arms.rsplit_once("[[arm]]").unwrap().1;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("alone.toml"),
+        format!("{common}[[arm]]{nginx}"),
+    )
+    .unwrap();
+    let words = ["run", "alone.toml", "--out", "out"];
+    let mut command = support::command(folder.path(), &words);
+    let output = command.env("PATH", "/nowhere").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let reason = "nginx-stale: cache: nginx is not installed: apt-get install nginx-light";
+    assert!(said.contains(reason), "{said}");
+}
