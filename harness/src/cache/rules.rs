@@ -108,8 +108,9 @@ impl Rules {
         let seen = self.seen(head);
         let policy = CachePolicy::new_options(asked, &seen, now, CacheOptions::default());
         let said = Directives::of(&seen.headers);
-        // The library would keep it, to ask again with its validator; its cookie would go to others.
-        let hands_out_cookie = seen.headers.contains_key(SET_COOKIE) && !said.has("public");
+        // A cookie is somebody's, whatever else is everybody's: a balancer may have put it there. The RFC would allow
+        // to store it with `public`, as no cache in use does by default.
+        let hands_out_cookie = seen.headers.contains_key(SET_COOKIE);
         let can_be_asked_for = [ETAG, LAST_MODIFIED]
             .iter()
             .any(|name| seen.headers.contains_key(name));
