@@ -57,6 +57,8 @@
 #[doc(hidden)]
 pub mod balance;
 #[doc(hidden)]
+pub mod cache;
+#[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod clock;

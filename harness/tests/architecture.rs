@@ -139,6 +139,22 @@ fn rooms_of_the_harness_import_only_downwards() {
             ],
         ),
         (
+            "cache",
+            &[
+                "crate::supervise",
+                "crate::load",
+                "crate::record",
+                "crate::engine",
+                "crate::experiment",
+                "crate::library",
+                "crate::console",
+                "crate::cli",
+                "comeback_core",
+                "comeback_reports",
+                "comeback_targets",
+            ],
+        ),
+        (
             "engine",
             &[
                 "crate::library",

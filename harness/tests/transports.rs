@@ -80,6 +80,7 @@ fn plan(target: Target) -> Plan {
             target,
             replicas: 1,
             balancer: None,
+            cache: None,
             store: None,
             drain: None,
             next: None,

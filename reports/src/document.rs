@@ -5,13 +5,13 @@
 mod facts;
 mod trials;
 
-use comeback_core::summary::{ArmSummary, AttributionSummary, Culprit};
+use comeback_core::summary::{ArmSummary, AttributionSummary, CacheSummary, Culprit};
 use comeback_core::verdict::{Outcome, Verdict};
 use serde::Serialize;
 
 use crate::RenderError;
 use crate::arms::{ArmView, RunView};
-use crate::format::{TimeStyle, count, counted, percent, printable, span};
+use crate::format::{TimeStyle, count, count_of, counted, percent, printable, span};
 use crate::table::{Cell, Column, Tone, sessions_beside, writes_beside};
 
 pub(crate) use facts::{Definition, Fact};
@@ -185,8 +185,49 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmRow {
 fn remark(arm: &ArmSummary) -> Option<String> {
     let reason = arm.reason.as_deref().map(printable);
     let attributed = arm.attribution.as_ref().map(attributed);
-    let parts: Vec<String> = reason.into_iter().chain(attributed).collect();
+    let cached = arm.cache.as_ref().map(cached);
+    let parts: Vec<String> = reason.into_iter().chain(cached).chain(attributed).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// What a cache did, where there is room for all of it.
+fn cached(cache: &CacheSummary) -> String {
+    let mut parts = vec![match cache.hit_rate {
+        Some(rate) => format!(
+            "cache hits {} ({})",
+            percent(rate),
+            count_of(cache.hits, cache.look_ups)
+        ),
+        None => "the cache had nothing to keep".to_owned(),
+    }];
+    parts.extend(anothers_content(cache));
+    parts.extend(
+        cache
+            .oldest_stale_s
+            .map(|age| format!("the oldest stale reply that it served was {age} s old")),
+    );
+    if let Some((down, availability)) = cache
+        .while_down
+        .and_then(|down| Some((down, down.availability?)))
+    {
+        parts.push(format!(
+            "available while every replica was down {} ({}), {} from the cache",
+            percent(availability),
+            count_of(down.correct, down.scheduled),
+            count(down.from_cache)
+        ));
+    }
+    parts.join("; ")
+}
+
+/// The worst that a cache can do.
+fn anothers_content(cache: &CacheSummary) -> Option<String> {
+    (cache.another_users > 0).then(|| {
+        format!(
+            "the cache served another user's content, {}",
+            counted(cache.another_users, "time")
+        )
+    })
 }
 
 fn attributed(attribution: &AttributionSummary) -> String {
@@ -198,6 +239,7 @@ fn attributed(attribution: &AttributionSummary) -> String {
         let name = match culprit {
             Culprit::Client => "the load generator",
             Culprit::Balancer => "the balancer",
+            Culprit::Cache => "the cache",
             Culprit::Replica => "a replica",
             Culprit::Store => "the store",
         };
@@ -273,6 +315,10 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
         };
     } else {
         clauses.push(format!("has no sessions to lose; {crashes}"));
+    }
+    if let Some(anothers) = summary.cache.as_ref().and_then(anothers_content) {
+        clauses.push(anothers);
+        tone = Tone::Bad;
     }
     let ready = &summary.time_to_ready_ms;
     clauses.push(match (ready.n, ready.median) {

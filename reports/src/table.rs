@@ -2,7 +2,8 @@
 //! apart for documents that have room.
 
 use comeback_core::summary::{
-    ArmSummary, ControlSummary, ErrorRate, SessionCounts, Status, Summary, WriteCounts,
+    ArmSummary, CacheSummary, ControlSummary, ErrorRate, SessionCounts, Status, Summary,
+    WriteCounts,
 };
 use comeback_core::units::Span;
 
@@ -21,7 +22,7 @@ pub struct Table {
 ///
 /// Foreign text in it is printable, but not escaped for any markup.
 pub fn comparison(summary: &Summary) -> Table {
-    let columns: Vec<Column> = Column::ALL
+    let columns: Vec<Column> = Column::of(summary)
         .into_iter()
         .filter(|column| *column != Column::Gap)
         .collect();
@@ -63,6 +64,8 @@ pub(crate) enum Column {
     Gap,
     Outage,
     Control,
+    /// Only where there is a cache, and only in the terminal: a page has room to say it in a sentence.
+    Cache,
 }
 
 impl Column {
@@ -77,6 +80,15 @@ impl Column {
         Self::Control,
     ];
 
+    /// What there is to compare of a run.
+    pub(crate) fn of(summary: &Summary) -> Vec<Self> {
+        let mut columns = Self::ALL.to_vec();
+        if summary.arms.iter().any(|arm| arm.cache.is_some()) {
+            columns.push(Self::Cache);
+        }
+        columns
+    }
+
     /// What stands above it.
     pub(crate) const fn header(self) -> &'static str {
         match self {
@@ -88,6 +100,7 @@ impl Column {
             Self::Gap => "longest gap, median",
             Self::Outage => "outage area, median",
             Self::Control => "control",
+            Self::Cache => "cache hits",
         }
     }
 
@@ -107,6 +120,7 @@ impl Column {
             Self::Gap => Cell::new(after_fault.median(&arm.longest_gap_ms)),
             Self::Outage => Cell::new(TimeStyle::area().median(&arm.outage_area_s)),
             Self::Control => control(&arm.control),
+            Self::Cache => cache(arm.cache.as_ref()),
         }
     }
 }
@@ -255,6 +269,30 @@ fn errors(errors: &ErrorRate) -> Cell {
     Cell {
         parts: (!parts.is_empty()).then(|| parts.join(", ")),
         ..Cell::new(percent(rate))
+    }
+}
+
+fn cache(cache: Option<&CacheSummary>) -> Cell {
+    let Some(cache) = cache else {
+        return Cell::new(NOTHING.to_owned());
+    };
+    let (main, note) = match cache.hit_rate {
+        Some(rate) => (
+            percent(rate),
+            Some(format!("({})", count_of(cache.hits, cache.look_ups))),
+        ),
+        None => ("nothing to keep".to_owned(), None),
+    };
+    let anothers = (cache.another_users > 0)
+        .then(|| format!("another user's content {} ×", count(cache.another_users)));
+    Cell {
+        note,
+        tone: match anothers {
+            Some(_) => Tone::Bad,
+            None => Tone::Plain,
+        },
+        beside: anothers,
+        ..Cell::new(main)
     }
 }
 

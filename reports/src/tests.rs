@@ -1,8 +1,11 @@
 //! Reports of invented runs, as a whole.
 
+use comeback_core::summary::{CacheSummary, Summary, WhileDownSummary};
+
 use crate::arms::RunView;
 use crate::draw::{Align, Drawing, Point, Shape, Style, text};
 use crate::fake::{self, Fake};
+use crate::table::Table;
 use crate::{Artifact, RenderError, charts, comparison, render};
 
 type Made = Result<(), RenderError>;
@@ -275,8 +278,7 @@ fn halves_of_different_runs_are_refused() {
 fn the_summary_is_read_back_as_it_was() -> Made {
     let fake = fake::rich();
     let artifacts = artifacts(&fake)?;
-    let read: comeback_core::summary::Summary =
-        serde_json::from_str(text_of(&artifacts, "summary.json"))?;
+    let read: Summary = serde_json::from_str(text_of(&artifacts, "summary.json"))?;
     assert_eq!(read.arms.len(), fake.summary.arms.len());
     assert_eq!(read.arms[5].time_to_ready_ms.censored, 3);
     Ok(())
@@ -305,4 +307,68 @@ fn the_comparison_is_a_table_of_plain_strings() {
         .map(|row| row.join(" │ "))
         .collect();
     insta::assert_snapshot!("comparison", lines.join("\n"));
+}
+
+#[test]
+fn a_cache_has_a_column_only_where_there_is_one() {
+    let mut summary = fake::rich().summary;
+    let last = |row: &[String]| row.last().cloned().unwrap_or_default();
+    let has_column = |table: &Table| last(&table.headers) == "cache hits";
+    assert!(!has_column(&comparison(&summary)));
+    let mut cache = CacheSummary {
+        look_ups: 1_200,
+        hits: 900,
+        hit_rate: Some(0.75),
+        while_down: Some(WhileDownSummary {
+            scheduled: 8,
+            correct: 2,
+            from_cache: 2,
+            availability: Some(0.25),
+        }),
+        ..CacheSummary::default()
+    };
+    let told = |summary: &Summary| {
+        let table = comparison(summary);
+        assert!(has_column(&table));
+        let cells = table.rows.iter().map(|row| last(row));
+        cells.take(2).collect::<Vec<_>>()
+    };
+    summary.arms[0].cache = Some(cache.clone());
+    assert_eq!(told(&summary), ["75 % (900 / 1,200)", "–"]);
+    cache.another_users = 1_003;
+    summary.arms[1].cache = Some(cache);
+    let bad = "75 % (900 / 1,200); another user's content 1,003 ×";
+    assert_eq!(told(&summary), ["75 % (900 / 1,200)", bad]);
+    summary.arms[0].cache = Some(CacheSummary::default());
+    assert_eq!(told(&summary), ["nothing to keep", bad]);
+}
+
+#[test]
+fn what_a_cache_did_stands_in_the_report_and_its_worst_at_the_top() -> Made {
+    let mut fake = fake::rich();
+    fake.summary.arms[0].cache = Some(CacheSummary {
+        look_ups: 1_200,
+        hits: 900,
+        hit_rate: Some(0.75),
+        another_users: 1,
+        oldest_stale_s: Some(3),
+        while_down: Some(WhileDownSummary {
+            scheduled: 8,
+            correct: 2,
+            from_cache: 1,
+            availability: Some(0.25),
+        }),
+        ..CacheSummary::default()
+    });
+    let made = artifacts(&fake)?;
+    let text = text_of(&made, "report.md");
+    for sentence in [
+        "cache hits 75 % (900 / 1,200)",
+        "the cache served another user's content, 1 time; ready",
+        "the oldest stale reply that it served was 3 s old",
+        "available while every replica was down 25 % (2 / 8), 1 from the cache",
+    ] {
+        assert!(text.contains(sentence), "{sentence}: {text}");
+    }
+    Ok(())
 }

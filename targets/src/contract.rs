@@ -17,6 +17,7 @@ use cookie::{Cookie, SameSite};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ServeError, StoreError};
+use crate::page::pages;
 use crate::session::{Session, SessionId, User};
 
 /// The cookie that carries a session id, or a token.
@@ -65,7 +66,7 @@ impl App {
     /// An app whose end needs no work.
     pub(crate) fn stateless(router: Router) -> Self {
         Self {
-            router: router.merge(health()),
+            router: router.merge(health()).merge(pages()),
             close: Box::new(|| Ok(())),
         }
     }
@@ -83,7 +84,8 @@ impl App {
     /// Routes of a target's own over a store.
     pub(crate) fn with_routes<S: Store>(store: S, routes: Router<Arc<S>>) -> Self {
         let store = Arc::new(store);
-        let router = routes.with_state(Arc::clone(&store)).merge(health());
+        let router = routes.with_state(Arc::clone(&store));
+        let router = router.merge(health()).merge(pages());
         Self {
             router,
             close: Box::new(move || store.close()),

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use crate::ServeOptions;
 use crate::contract::App;
 use crate::error::{ServeError, StoreError};
+use crate::page::private_unless_said;
 use crate::session::random_bytes;
 
 /// The header that tells one process from the next.
@@ -113,7 +114,7 @@ impl Launch {
         listen: impl FnOnce(&mut Self) -> Result<L, ServeError>,
     ) -> Result<(), ServeError> {
         let App { router, close } = app;
-        let router = with_boot_id(router)?;
+        let router = with_boot_id(private_unless_said(router))?;
         self.run_on(listen, |listener, stop| drain(listener, router, stop))?;
         close()
     }

@@ -10,6 +10,7 @@ mod contract;
 mod error;
 mod folder;
 mod launch;
+mod page;
 mod session;
 mod shared;
 mod writer;
@@ -169,6 +170,11 @@ const TARGETS: &[Target] = &[
         "zombie",
         "journal that remembers a logout in memory only",
         zoo::zombie::start,
+    ),
+    planted(
+        "public-me",
+        "memory that lets a shared cache keep each user's own page",
+        zoo::public_me::start,
     ),
     planted(
         "ignores-term",

@@ -295,3 +295,66 @@ fn names_are_unique_and_summaries_fit_on_a_line() {
     }
     assert_eq!(all().iter().filter(|target| !target.zoo).count(), 8);
 }
+
+#[test]
+fn what_is_a_users_own_is_nobody_elses() {
+    for name in HONEST {
+        with_server(name, |server| {
+            let mut client = server.client();
+            for answer in [
+                client.me(),
+                client.login("u17"),
+                client.visit(),
+                client.me(),
+                client.logout(),
+                client.health(),
+            ] {
+                let control = answer.header("cache-control");
+                assert_eq!(control, Some("private, no-store"), "{name}");
+            }
+        });
+    }
+}
+
+/// What a server says to a request without a body.
+fn raw(server: &Server, path: &str, header: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{header}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_page_is_everybodys_for_as_long_as_it_says() {
+    with_server("token", |server| {
+        let page = raw(server, "/page/3", "");
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        assert!(
+            page.contains("cache-control: public, max-age=5\r\n"),
+            "{page}"
+        );
+        assert!(page.contains("etag: \"page-3\"\r\n"), "{page}");
+        assert!(page.contains("<title>Page 3</title>"), "{page}");
+        let short = raw(server, "/page/3?max-age=1&stale-if-error=60", "");
+        assert!(
+            short.contains("cache-control: public, max-age=1, stale-if-error=60\r\n"),
+            "{short}"
+        );
+        for condition in [
+            "if-none-match: W/\"page-3\"\r\n",
+            "if-modified-since: Thu, 01 Jan 2026 00:00:00 GMT\r\n",
+        ] {
+            let known = raw(server, "/page/3", condition);
+            assert!(known.starts_with("HTTP/1.1 304"), "{known}");
+            assert!(known.ends_with("\r\n\r\n"), "{known}");
+        }
+        let other = raw(server, "/page/3", "if-none-match: \"page-4\"\r\n");
+        assert!(other.starts_with("HTTP/1.1 200"), "{other}");
+        for wrong in ["/page/3?max-age=soon", "/page/3?age=1", "/page/three"] {
+            let refused = raw(server, wrong, "");
+            assert!(refused.starts_with("HTTP/1.1 400"), "{wrong}: {refused}");
+        }
+    });
+}

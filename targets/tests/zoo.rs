@@ -152,3 +152,22 @@ fn trivial_answers_pipelined_requests_however_they_are_cut() {
     }
     server.drain();
 }
+
+#[test]
+fn public_me_lets_anybody_keep_a_users_own_page_and_nothing_else() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("public-me", data.path());
+    let mut client = server.client();
+    let control = |answer: support::Answer| answer.header("cache-control").map(str::to_owned);
+    assert_eq!(control(client.me()).as_deref(), Some("private, no-store"));
+    assert_eq!(
+        control(client.login("u17")).as_deref(),
+        Some("private, no-store")
+    );
+    assert_eq!(control(client.me()).as_deref(), Some("public, max-age=60"));
+    assert_eq!(
+        control(client.visit()).as_deref(),
+        Some("private, no-store")
+    );
+    server.drain();
+}

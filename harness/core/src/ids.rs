@@ -49,8 +49,10 @@ pub enum Node {
     Store,
     /// One of the server's replicas, from 0.
     Replica(u32),
-    /// What clients connect to, where it is not the server itself.
+    /// What stands in front of the replicas.
     Balancer,
+    /// What stands in front of that, or of the server, and keeps replies.
+    Cache,
 }
 
 impl Default for Node {
@@ -66,6 +68,7 @@ impl fmt::Display for Node {
             Self::Store => f.write_str("store"),
             Self::Replica(number) => write!(f, "replica-{number}"),
             Self::Balancer => f.write_str("balancer"),
+            Self::Cache => f.write_str("cache"),
         }
     }
 }
@@ -78,6 +81,7 @@ impl FromStr for Node {
         match text {
             "store" => Ok(Self::Store),
             "balancer" => Ok(Self::Balancer),
+            "cache" => Ok(Self::Cache),
             _ => replica()
                 .map(Self::Replica)
                 .ok_or_else(|| format!("'{text}' is no part of a topology")),

@@ -1,9 +1,11 @@
 //! What one client did once: the rows from which sessions, writes, errors and latency are counted.
 
+mod cached;
 mod found;
 
 use serde::{Deserialize, Serialize};
 
+pub use cached::Cached;
 pub use found::FoundError;
 
 use crate::ids::{BootId, ClientId, SessionId, TrialId};
@@ -44,10 +46,14 @@ pub struct Operation {
     pub write: Option<u32>,
     /// The writes the reply shows; likewise.
     pub found: Option<Box<Found>>,
-    /// Which process answered, if it says so.
+    /// Which process answered, if it says so; absent where a cache served what it had stored.
     pub boot: Option<BootId>,
     /// The reply's body had no length and ended with the connection, as it does when the server is killed.
     pub unframed: bool,
+    /// How a shared cache in front came to the reply; where there is one, and it says so.
+    pub cache: Option<Cached>,
+    /// How old the reply was when the cache served it, in seconds, if it says so.
+    pub age_s: Option<u32>,
 }
 
 impl Operation {
@@ -87,7 +93,7 @@ pub enum Step {
     Check,
     /// Ends it.
     Logout,
-    /// A request of a workload without sessions.
+    /// A request of a workload without sessions, or one beside a session that is nobody's in particular.
     Get,
     /// The final look at a session after recovery; not part of the load.
     ReadBack,

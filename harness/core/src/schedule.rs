@@ -73,6 +73,7 @@ impl PlannedTrial {
             Aim::AllReplicas => (0..replicas).map(Node::Replica).collect(),
             Aim::Balancer => vec![Node::Balancer],
             Aim::Store => vec![Node::Store],
+            Aim::Cache => vec![Node::Cache],
         }
     }
 
@@ -157,7 +158,12 @@ pub struct ArrivalStream {
 #[derive(Debug)]
 enum Choices {
     Stateless,
-    Mix { act: u64, check: u64, total: u64 },
+    Mix {
+        act: u64,
+        check: u64,
+        logout: u64,
+        total: u64,
+    },
 }
 
 impl ArrivalStream {
@@ -173,10 +179,15 @@ impl ArrivalStream {
                     Some(_) => u64::from(flow.mix.logout),
                     None => 0,
                 };
+                let browse = match flow.browse {
+                    Some(_) => u64::from(flow.mix.browse),
+                    None => 0,
+                };
                 Choices::Mix {
                     act,
                     check,
-                    total: act + check + logout,
+                    logout,
+                    total: act + check + logout + browse,
                 }
             }
         };
@@ -211,14 +222,21 @@ impl Iterator for ArrivalStream {
         let client = self.draws.below(self.clients) as u32 * self.workers + self.worker;
         let step = match self.choices {
             Choices::Stateless => Step::Get,
-            Choices::Mix { act, check, total } => {
+            Choices::Mix {
+                act,
+                check,
+                logout,
+                total,
+            } => {
                 let draw = self.draws.below(total);
                 if draw < act {
                     Step::Act
                 } else if draw < act + check {
                     Step::Check
-                } else {
+                } else if draw < act + check + logout {
                     Step::Logout
+                } else {
+                    Step::Get
                 }
             }
         };

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{Header, Machine};
+use crate::operation::Cached;
 use crate::verdict::{Check, Outcome};
 
 /// The version of the document's shape.
@@ -116,6 +117,9 @@ pub struct ArmSummary {
     /// Who failed the operations that failed and who served the others, before, during and after the fault
     /// together; absent where the server is all there is.
     pub attribution: Option<AttributionSummary>,
+    /// What the shared cache in front did; absent where there is none.
+    #[serde(default)]
+    pub cache: Option<CacheSummary>,
     /// First operation that failed through the fault − T0; negative when a client saw it first.
     pub time_to_detect_ms: Distribution,
     /// New process executed − T0.
@@ -148,6 +152,8 @@ pub enum Culprit {
     Client,
     /// The balancer: it answered by itself, or broke the connection.
     Balancer,
+    /// The cache: it served what it should not have, or broke the connection.
+    Cache,
     /// The server.
     Replica,
     /// What the replicas share: they said that they could not, while it was down.
@@ -162,6 +168,39 @@ pub struct AttributionSummary {
     /// Correct operations by the node that answered (`replica-0`…); `unnamed` where the answering process did not
     /// name itself, or is not known to be of a node, as after all replicas were started again.
     pub served: BTreeMap<String, u64>,
+}
+
+/// What a shared cache did, over the trials with a fault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CacheSummary {
+    /// Replies of the load by how the cache came to them; ways that did not occur are absent.
+    pub replies: BTreeMap<Cached, u64>,
+    /// Replies that could have been served from the cache: they were stored, or are from then on.
+    pub look_ups: u64,
+    /// Those of them that were served without asking the server.
+    pub hits: u64,
+    /// Hits / look-ups; null without any.
+    pub hit_rate: Option<f64>,
+    /// Replies with another user's content that the cache had stored: in all trials, those without a fault and those
+    /// that do not count among them, and in all of each. Any of them fails the run.
+    pub another_users: u64,
+    /// The age in seconds of the oldest reply that was served though it was stale, where the cache says so.
+    pub oldest_stale_s: Option<u32>,
+    /// What clients got while every replica was down; null where they never were.
+    pub while_down: Option<WhileDownSummary>,
+}
+
+/// What clients got while every replica was down, from the confirmed end of the last one to the first correct reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WhileDownSummary {
+    /// Operations scheduled.
+    pub scheduled: u64,
+    /// Correct ones.
+    pub correct: u64,
+    /// Those of them that were answered with what the cache had stored.
+    pub from_cache: u64,
+    /// Correct / scheduled; null when nothing was scheduled.
+    pub availability: Option<f64>,
 }
 
 /// The trials without a fault: what fails here is not due to a crash.

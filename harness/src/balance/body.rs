@@ -15,7 +15,7 @@ use super::pool::Link;
 use super::replicas::Busy;
 
 /// How a request's body is getting on.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     begun: Instant,
     /// When the last piece passed, in microseconds after `begun`.
     moved_us: AtomicU64,
@@ -24,7 +24,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
             moved_us: AtomicU64::new(0),
@@ -34,29 +34,49 @@ impl Progress {
     }
 
     /// When the last piece passed.
-    pub(super) fn moved(&self) -> Instant {
+    fn moved(&self) -> Instant {
         self.begun + Duration::from_micros(self.moved_us.load(Ordering::Relaxed))
     }
 
     /// Whether it is the client that everybody waits for.
-    pub(super) fn awaits_client(&self) -> bool {
+    pub(crate) fn awaits_client(&self) -> bool {
         self.awaits_client.load(Ordering::Relaxed)
     }
 
+    /// Waits for a reply as long as the request's body moves, and for `timeout` from then on.
+    pub(crate) async fn patiently<F: Future>(
+        &self,
+        timeout: Duration,
+        reply: F,
+    ) -> Option<F::Output> {
+        let mut reply = std::pin::pin!(reply);
+        let mut deadline = tokio::time::Instant::now() + timeout;
+        loop {
+            if let Ok(reply) = tokio::time::timeout_at(deadline, &mut reply).await {
+                return Some(reply);
+            }
+            let moved = tokio::time::Instant::from_std(self.moved() + timeout);
+            if moved <= deadline {
+                return None;
+            }
+            deadline = moved;
+        }
+    }
+
     /// Whether the client broke off.
-    pub(super) fn client_failed(&self) -> bool {
+    pub(crate) fn client_failed(&self) -> bool {
         self.client_failed.load(Ordering::Relaxed)
     }
 }
 
 /// The body of a request, on its way to a replica.
-pub(super) struct Upload {
+pub(crate) struct Upload {
     incoming: Option<Incoming>,
     progress: Arc<Progress>,
 }
 
 impl Upload {
-    pub(super) fn new(incoming: Incoming, progress: Arc<Progress>) -> Self {
+    pub(crate) fn new(incoming: Incoming, progress: Arc<Progress>) -> Self {
         Self {
             incoming: Some(incoming),
             progress,
@@ -64,7 +84,7 @@ impl Upload {
     }
 
     /// Nothing, for a request without a body that is made once more.
-    pub(super) fn empty(progress: Arc<Progress>) -> Self {
+    pub(crate) fn empty(progress: Arc<Progress>) -> Self {
         Self {
             incoming: None,
             progress,

@@ -1,12 +1,18 @@
 //! The side of the clients: accepts their connections, and lets go of them when a signal has come.
 
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -15,16 +21,41 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::log::{Event, Log};
-use super::proxy::Proxy;
 
 /// What accepting waits for when there is no descriptor left: some connections end meanwhile. Also how long a drain
 /// waits for the first byte on a connection that was opened and not used.
 const BREATH: Duration = Duration::from_millis(10);
 
+/// Who answers requests.
+pub(crate) trait Answer: Send + Sync + 'static {
+    /// The body of an answer.
+    type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static;
+
+    /// Answers a request; `broken` is set when the client's connection must not end as if the reply were complete.
+    fn answer(
+        &self,
+        client: SocketAddr,
+        broken: Arc<AtomicBool>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Self::Body>, ClientGone>> + Send;
+}
+
+/// The client broke off: there is nobody to answer.
+#[derive(Debug)]
+pub(crate) struct ClientGone;
+
+impl fmt::Display for ClientGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the client broke off its request")
+    }
+}
+
+impl std::error::Error for ClientGone {}
+
 /// Serves clients until `stop` is ready, then finishes what is in flight for `drain` at most.
-pub(super) async fn serve(
+pub(crate) async fn serve<A: Answer>(
     listener: TcpListener,
-    proxy: Arc<Proxy>,
+    proxy: Arc<A>,
     log: Arc<Log>,
     stop: impl Future<Output = ()>,
     drain: Duration,
@@ -98,15 +129,15 @@ impl Drop for Open {
 }
 
 /// A client's connection.
-struct Client {
+struct Client<A> {
     stream: TcpStream,
-    proxy: Arc<Proxy>,
+    proxy: Arc<A>,
     stopped: watch::Receiver<bool>,
     /// Dropped with the task.
     open: Open,
 }
 
-impl Client {
+impl<A: Answer> Client<A> {
     async fn serve(mut self) {
         let _open = self.open;
         let Ok(address) = self.stream.peer_addr() else {

@@ -17,7 +17,7 @@ const HOP_BY_HOP: [HeaderName; 5] = [
 ];
 
 /// Takes out what is about the connection: the known names, and those that `Connection` lists.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -37,11 +37,11 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Why a request cannot be passed on.
-pub(super) type Unfit = &'static str;
+pub(crate) type Unfit = &'static str;
 
 /// Makes a request one from the balancer to a replica: HTTP/1.1, target in origin form, a host, nothing about the
 /// client's connection.
-pub(super) fn prepare_request(parts: &mut request::Parts) -> Result<(), Unfit> {
+pub(crate) fn prepare_request(parts: &mut request::Parts) -> Result<(), Unfit> {
     if parts.method == http::Method::CONNECT {
         return Err("this is no tunnel: CONNECT is not served");
     }
@@ -71,7 +71,7 @@ pub(super) fn prepare_request(parts: &mut request::Parts) -> Result<(), Unfit> {
 }
 
 /// The value of a cookie, which is taken out of the headers.
-pub(super) fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<String> {
     let is_ours = |pair: &str| pair.split_once('=').is_some_and(|(key, _)| key == name);
     let mut found = None;
     let mut kept = Vec::new();

@@ -41,22 +41,22 @@ pub(super) enum Event<'a> {
 }
 
 /// Writes events down.
-pub(super) struct Log(Mutex<Sink>);
+pub(crate) struct Log(Mutex<Sink>);
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, E> {
     at_ms: f64,
     #[serde(flatten)]
-    event: &'a Event<'a>,
+    event: &'a E,
 }
 
 impl Log {
-    pub(super) fn new(sink: Sink) -> Self {
+    pub(crate) fn new(sink: Sink) -> Self {
         Self(Mutex::new(sink))
     }
 
     /// Writes one event, with the time of the machine's monotonic clock.
-    pub(super) fn write(&self, event: &Event<'_>) {
+    pub(crate) fn write(&self, event: &impl Serialize) {
         let line = Line {
             at_ms: monotonic_ms(),
             event,

@@ -19,16 +19,16 @@
 //! - A reply that breaks off, or whose replica falls silent for the time-out, resets the client's connection.
 //! - `Upgrade` is not passed on: no WebSockets. A client may keep its connection idle as long as it likes.
 
-mod body;
+pub(crate) mod body;
 mod checks;
 mod control;
-mod front;
-mod headers;
-mod log;
+pub(crate) mod front;
+pub(crate) mod headers;
+pub(crate) mod log;
 pub mod outside;
 mod policy;
-mod pool;
-mod proxy;
+pub(crate) mod pool;
+pub(crate) mod proxy;
 mod replicas;
 
 use std::io;

@@ -25,18 +25,18 @@ const IDLE_AT_MOST: Duration = Duration::from_secs(4);
 const KEPT_AT_MOST: usize = 1024;
 
 /// A connection to a replica.
-pub(super) struct Link {
-    pub(super) sender: SendRequest<Upload>,
+pub(crate) struct Link {
+    pub(crate) sender: SendRequest<Upload>,
     /// The same socket, to look at it while hyper owns it.
     socket: OwnedFd,
     /// Whether it has carried a request before.
-    pub(super) reused: bool,
+    pub(crate) reused: bool,
     idle_since: Instant,
 }
 
 impl Link {
     /// Connects; hyper's part of the work goes on in a task of its own.
-    pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let socket = stream.as_fd().try_clone_to_owned()?;
@@ -69,7 +69,7 @@ impl Link {
 
 /// Idle connections to one replica, the one used last at the back.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<VecDeque<Link>>);
+pub(crate) struct Pool(Mutex<VecDeque<Link>>);
 
 impl Pool {
     fn links(&self) -> MutexGuard<'_, VecDeque<Link>> {
@@ -77,7 +77,7 @@ impl Pool {
     }
 
     /// A connection that is good as far as anybody can see.
-    pub(super) fn take(&self) -> Option<Link> {
+    pub(crate) fn take(&self) -> Option<Link> {
         let mut links = self.links();
         let mut not_yet = Vec::new();
         let mut found = None;
@@ -98,7 +98,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose reply has been read to its end.
-    pub(super) fn put(&self, mut link: Link) {
+    pub(crate) fn put(&self, mut link: Link) {
         if link.sender.is_closed() {
             return;
         }
@@ -116,7 +116,7 @@ impl Pool {
     }
 
     /// Closes all of them.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.links().clear();
     }
 }

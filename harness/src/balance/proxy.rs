@@ -5,7 +5,6 @@
 //! without a body whose connection broke before a reply began. After a time-out it is never sent again. A pooled
 //! connection that turns out to be closed before anything was written is replaced; that is no second sending.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,9 +15,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use http::{Method, Request, Response, StatusCode, Version, request};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::TrySendError;
-use tokio::time::{Instant, timeout_at};
 
 use super::body::{Progress, Relay, Reply, Upload};
+use super::front::{Answer, ClientGone};
 use super::headers;
 use super::policy::{Chooser, Visitor};
 use super::pool::Link;
@@ -38,18 +37,6 @@ pub(super) struct Proxy {
     pub(super) retry: u32,
     pub(super) timeout: Duration,
 }
-
-/// The client broke off: there is nobody to answer.
-#[derive(Debug)]
-pub(super) struct ClientGone;
-
-impl fmt::Display for ClientGone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the client broke off its request")
-    }
-}
-
-impl std::error::Error for ClientGone {}
 
 /// Why there is no reply of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,9 +97,22 @@ struct Errand {
     broken: Arc<AtomicBool>,
 }
 
+impl Answer for Proxy {
+    type Body = Reply;
+
+    async fn answer(
+        &self,
+        client: SocketAddr,
+        broken: Arc<AtomicBool>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Reply>, ClientGone> {
+        self.answer(client, broken, request).await
+    }
+}
+
 impl Proxy {
     /// Answers a request, by a replica's reply or the balancer's own.
-    pub(super) async fn answer(
+    async fn answer(
         &self,
         client: SocketAddr,
         broken: Arc<AtomicBool>,
@@ -232,7 +232,7 @@ impl Proxy {
                 },
             };
             let sending = link.sender.try_send_request(request);
-            match self.patiently(&errand.progress, sending).await {
+            match errand.progress.patiently(self.timeout, sending).await {
                 Some(Ok(response)) => return Ok((response, link)),
                 Some(Err(mut error)) => match error.take_message() {
                     // It ended while it was idle, and nothing was written.
@@ -250,22 +250,6 @@ impl Proxy {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(error)) => Err(why_of(&error)),
             Err(_) => Err(Why::Timeout),
-        }
-    }
-
-    /// Waits for a reply as long as the request's body moves, and for the time-out from then on.
-    async fn patiently<F: Future>(&self, progress: &Progress, reply: F) -> Option<F::Output> {
-        let mut reply = std::pin::pin!(reply);
-        let mut deadline = Instant::now() + self.timeout;
-        loop {
-            if let Ok(reply) = timeout_at(deadline, &mut reply).await {
-                return Some(reply);
-            }
-            let moved = Instant::from_std(progress.moved() + self.timeout);
-            if moved <= deadline {
-                return None;
-            }
-            deadline = moved;
         }
     }
 }
@@ -312,8 +296,8 @@ fn why_of(error: &io::Error) -> Why {
     }
 }
 
-/// Makes a replica's reply one of the balancer to its client.
-fn adapt_reply(parts: &mut http::response::Parts, incoming: &Incoming) {
+/// Makes a server's reply one of this program to its client.
+pub(crate) fn adapt_reply(parts: &mut http::response::Parts, incoming: &Incoming) {
     let is_delimited = incoming.is_end_stream()
         || parts.headers.contains_key(CONTENT_LENGTH)
         || parts.headers.contains_key(http::header::TRANSFER_ENCODING);

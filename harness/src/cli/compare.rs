@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal, Stop,
-    Target, Windows, Workload,
+    Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, Signal, Stop, Target,
+    Windows, Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::{Gate, Outcome};
@@ -90,7 +90,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
             lands_within: Span::from_secs(5),
         },
         load: Load {
-            workload: Workload::Sessions(Box::new(SessionFlow::reference())),
+            workload: Workload::Sessions(Box::new(args.topology.flow())),
             clients: asked.sessions.unwrap_or(100),
             rate: asked.rate.unwrap_or(1_000.0),
             arrivals: asked.arrivals().unwrap_or(Arrivals::Poisson),
@@ -177,6 +177,7 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
         },
         replicas: 1,
         balancer: None,
+        cache: None,
         store: kind
             .map(topology::store)
             .transpose()

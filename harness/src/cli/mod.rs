@@ -2,6 +2,7 @@
 
 mod balance;
 mod baseline;
+mod cache;
 mod campaign;
 mod ci;
 mod cleanup;
@@ -63,6 +64,7 @@ enum Command {
     Serve(serve::Args),
     Cluster(cluster::Args),
     Balance(Box<balance::Args>),
+    Cache(cache::Args),
     Targets(targets::Args),
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
@@ -159,6 +161,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Serve(args) => serve::run(&args),
         Command::Cluster(args) => cluster::run(&args),
         Command::Balance(args) => balance::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),

@@ -1,4 +1,4 @@
-//! The processes of a trial: what the replicas share, the replicas, what stands in front of them. Started in
+//! The processes of a trial: what the replicas share, the replicas, what stands in front of them and in front of that. Started in
 //! that order and stopped in the other; whichever ends unasked is seen.
 
 use std::future::poll_fn;
@@ -85,8 +85,10 @@ impl Seats {
             [_] => None,
             _ => Some(make_shared(folder)?),
         };
+        let origin = seats.iter().find(|seat| seat.node == arm.origin());
         let addresses = Addresses {
             shared,
+            origin: origin.map(|seat| seat.endpoint.port),
             store: ports(|node| node == Node::Store).next(),
             replicas: ports(|node| matches!(node, Node::Replica(_))).collect(),
         };

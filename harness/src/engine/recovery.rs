@@ -83,11 +83,11 @@ pub(super) async fn run(
 }
 
 /// Whom to ask whether what was struck is back: one replica itself, since others may answer in its place; for
-/// everything else what the clients ask.
+/// everything else what the clients ask, but for a cache, which may answer for what is gone.
 fn asked(trial: &Trial<'_>, struck: &[Node]) -> Node {
     match struck {
-        [replica @ Node::Replica(_)] => *replica,
-        _ => trial.arm.front(),
+        [alone @ (Node::Replica(_) | Node::Cache)] => *alone,
+        _ => trial.arm.origin(),
     }
 }
 

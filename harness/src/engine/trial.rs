@@ -17,6 +17,7 @@ use comeback_core::units::{Elapsed, Span};
 use super::nodes::{Nodes, Seats, Unseated, start_failed};
 use super::recovery::{self, Fallen};
 use super::{EngineError, Site};
+use crate::endpoint::Endpoint;
 use crate::load::{Generator, Setup};
 use crate::supervise::process::Process;
 
@@ -157,6 +158,12 @@ impl Trial<'_> {
         self.site.logs.join(name)
     }
 
+    /// Where what stands behind the cache is reached, if there is one.
+    fn behind_cache(&self) -> Option<&Endpoint> {
+        let origin = self.arm.origin();
+        (self.arm.front() != origin).then(|| self.seats.endpoint(origin))
+    }
+
     fn start_load(&self) -> Result<Generator, EngineError> {
         let setup = Setup {
             trial: self.planned.id,
@@ -164,6 +171,7 @@ impl Trial<'_> {
             seed: self.planned.load_seed,
             endpoint: self.seats.endpoint(self.arm.front()).clone(),
             boot_header: self.arm.target.boot_header.clone(),
+            behind_cache: self.behind_cache().cloned(),
             clock: self.site.clock,
         };
         let recorder = self.site.recorder.clone();

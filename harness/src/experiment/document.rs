@@ -30,6 +30,8 @@ pub struct Document {
     pub target: TargetPart,
     /// What clients connect to in front of the server's replicas.
     pub balancer: Option<BalancerPart>,
+    /// What keeps replies for all clients, in front of the balancer or of the server.
+    pub cache: Option<CachePart>,
     /// What the replicas share; started before them.
     pub store: Option<StorePart>,
     /// How many users there are, and how much they do.
@@ -141,6 +143,40 @@ pub enum Policy {
     Sticky,
 }
 
+/// A shared HTTP cache in front of the balancer, or of the server: one that this program knows to set up, or any
+/// command.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CachePart {
+    /// Which one; `builtin` when nothing is said.
+    pub kind: Option<CacheKind>,
+    /// How long a stale reply is served while the server fails, where the reply does not say so itself: a time, or
+    /// `always`; not at all when nothing is said. nginx knows `always` only.
+    pub stale_if_error: Option<String>,
+    /// Wrong on purpose: how long every reply to GET that is 200 is kept, whatever it says of that.
+    pub ignore_private: Option<Span>,
+    /// A command of your own instead; `{origin}` is filled in with the address of what stands behind it,
+    /// `127.0.0.1:4001`.
+    pub command: Option<Words>,
+    /// When it counts as up for the first time; when it accepts a connection, if nothing is said.
+    pub ready: Option<ReadyPart>,
+    /// How it is stopped at a trial's end.
+    pub stop: Option<StopPart>,
+    /// When it is started again.
+    pub restart: Option<RestartPart>,
+}
+
+/// A cache that this program knows to set up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheKind {
+    /// This program's own: `comeback cache`.
+    #[default]
+    Builtin,
+    /// nginx, with a generated configuration.
+    Nginx,
+}
+
 /// What the replicas share: a store that this program knows to set up, or any command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -239,6 +275,9 @@ pub struct SessionPart {
     pub check: StepPart,
     /// Ends it, where the server can do that.
     pub logout: Option<StepPart>,
+    /// Looks at something that is nobody's in particular, such as a page that a cache may keep; its reply is no part
+    /// of the session.
+    pub browse: Option<StepPart>,
     /// Further requests by name, sent by the steps that name them in `before`.
     #[serde(default)]
     pub step: BTreeMap<String, StepPart>,
@@ -278,6 +317,8 @@ pub struct MixPart {
     pub check: Option<u32>,
     /// 2 when nothing is said and there is a logout.
     pub logout: Option<u32>,
+    /// 20 when nothing is said and there is something to browse.
+    pub browse: Option<u32>,
 }
 
 /// A request, and what its reply must be. Texts are templates: `{{ session }}` is the user's number, `{{ login }}`
@@ -335,7 +376,7 @@ pub struct FaultPart {
     /// What; a kill when nothing is said.
     pub kind: Option<FaultKind>,
     /// Whom it strikes: `replica:any` (one of them, drawn for each trial; when nothing is said), `replica:0`,
-    /// `replicas:all`, `balancer` or `store`.
+    /// `replicas:all`, `balancer`, `cache` or `store`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub target: AimPart,
@@ -405,6 +446,8 @@ pub struct ArmPart {
     pub baseline: Option<String>,
     /// A balancer of its own; else the common one.
     pub balancer: Option<BalancerPart>,
+    /// A cache of its own; else the common one.
+    pub cache: Option<CachePart>,
     /// A store of its own; else the common one.
     pub store: Option<StorePart>,
     /// What differs from the common target; environment variables are added to its own.

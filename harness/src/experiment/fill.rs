@@ -17,6 +17,7 @@ use super::scalar::Text;
 /// Out of a hundred operations of a user, so many are changes and logouts; the others are looks.
 const ACTS: u32 = 70;
 const LOGOUTS: u32 = 2;
+const BROWSES: u32 = 20;
 
 /// What is wrong with a part: the rest of its path, and what.
 pub(super) type Fault = (Vec<&'static str>, String);
@@ -270,6 +271,8 @@ impl SessionPart {
         let check = read(named("check"), &self.check);
         let logout = self.logout.as_ref();
         let logout = logout.map(|part| read(named("logout"), part));
+        let browse = self.browse.as_ref();
+        let browse = browse.map(|part| read(named("browse"), part));
         let more: Vec<_> = self
             .step
             .iter()
@@ -278,6 +281,14 @@ impl SessionPart {
                 (name.clone(), read(path, part))
             })
             .collect();
+        let share = self.mix.as_ref().and_then(|mix| mix.browse);
+        if self.browse.is_none() && share.is_some_and(|share| share > 0) {
+            faults.push(StepFault {
+                step: named("mix"),
+                at: vec!["browse"],
+                what: "there is nothing to browse: say what by [session.browse]".to_owned(),
+            });
+        }
         let (Some(login), Some(act), Some(check)) = (login, act, check) else {
             return Err(faults);
         };
@@ -285,12 +296,14 @@ impl SessionPart {
             return Err(faults);
         }
         let logout = logout.flatten();
+        let browse = browse.flatten();
         Ok(SessionFlow {
-            mix: to_mix(self.mix.as_ref(), logout.is_some()),
+            mix: to_mix(self.mix.as_ref(), logout.is_some(), browse.is_some()),
             login,
             act,
             check,
             logout,
+            browse,
             more: more
                 .into_iter()
                 .filter_map(|(name, request)| Some((name, request?)))
@@ -314,17 +327,25 @@ pub(super) struct StepFault {
     pub(super) what: String,
 }
 
-fn to_mix(said: Option<&MixPart>, has_logout: bool) -> Mix {
+fn to_mix(said: Option<&MixPart>, has_logout: bool, has_browse: bool) -> Mix {
     let said = said.cloned().unwrap_or_default();
     let act = said.act.unwrap_or(ACTS);
     let logout = match has_logout {
         true => said.logout.unwrap_or(LOGOUTS),
         false => 0,
     };
-    let rest = 100_u32.saturating_sub(act).saturating_sub(logout);
+    let browse = match has_browse {
+        true => said.browse.unwrap_or(BROWSES),
+        false => 0,
+    };
+    let rest = 100_u32
+        .saturating_sub(act)
+        .saturating_sub(logout)
+        .saturating_sub(browse);
     Mix {
         act,
         check: said.check.unwrap_or(rest),
         logout,
+        browse,
     }
 }

@@ -9,7 +9,9 @@ use comeback_core::plan::{
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
-use super::document::{AimPart, BalancerPart, FaultPart, StepPart, StorePart, TargetPart};
+use super::document::{
+    AimPart, BalancerPart, CachePart, FaultPart, StepPart, StorePart, TargetPart,
+};
 use super::fill;
 use super::scalar::Demands;
 use super::{Document, Key, Problem};
@@ -151,6 +153,7 @@ fn arms(
         let common = Parts {
             target: document.target.clone(),
             balancer: document.balancer.as_ref(),
+            cache: document.cache.as_ref(),
             store: document.store.as_ref(),
             index: None,
         };
@@ -167,6 +170,7 @@ fn arms(
         let own = Parts {
             target: document.target.under(&part.target),
             balancer: part.balancer.as_ref().or(document.balancer.as_ref()),
+            cache: part.cache.as_ref().or(document.cache.as_ref()),
             store: part.store.as_ref().or(document.store.as_ref()),
             index: Some(index),
         };
@@ -188,6 +192,7 @@ fn arms(
 struct Parts<'a> {
     target: TargetPart,
     balancer: Option<&'a BalancerPart>,
+    cache: Option<&'a CachePart>,
     store: Option<&'a StorePart>,
     /// Its place among the arms, where the file has some.
     index: Option<usize>,
@@ -226,6 +231,8 @@ impl Parts<'_> {
         let balancer = balancer
             .transpose()
             .map_err(|fault| misfit("balancer", fault))?;
+        let cache = self.cache.map(|part| part.to_target(here));
+        let cache = cache.transpose().map_err(|fault| misfit("cache", fault))?;
         let store = self.store.map(|part| part.to_target(here));
         let store = store.transpose().map_err(|fault| misfit("store", fault))?;
         let replicas = self.target.replicas.unwrap_or(1);
@@ -236,6 +243,7 @@ impl Parts<'_> {
             target,
             replicas,
             balancer,
+            cache,
             store,
             drain,
             next,
@@ -249,6 +257,7 @@ impl Parts<'_> {
         let AimPart(aim) = first_fault(document).target;
         let missing = match aim {
             Aim::Balancer if self.balancer.is_none() => "there is no [balancer]".to_owned(),
+            Aim::Cache if self.cache.is_none() => "there is no [cache]".to_owned(),
             Aim::Store if self.store.is_none() => "there is no [store]".to_owned(),
             Aim::Replica(number) if number >= replicas => {
                 format!("there are {replicas} replicas, from 0")
@@ -409,6 +418,13 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
         "ready" => target_places(&["ready", "http"], arm),
         "ready-within" => target_places(&["ready", "within"], arm),
         "replicas" => target_places(&["replicas"], arm),
+        "cache" => match arm {
+            Some(arm) => vec![
+                vec!["arm".into(), arm.into(), "cache".into()],
+                vec!["cache".into()],
+            ],
+            None => one(&["cache"]),
+        },
         "boot-header" => target_places(&["boot_header"], arm),
         "trials" => one(&["trials"]),
         "extend-to" => one(&["extend_to"]),
@@ -443,7 +459,9 @@ fn misfit_of_flow(error: &FlowError) -> Problem {
     let mut place: Vec<Key> = match error.step.as_str() {
         "request" => vec!["operation".into()],
         "session" => vec!["session".into()],
-        step @ ("login" | "act" | "check" | "logout") => vec!["session".into(), step.into()],
+        step @ ("login" | "act" | "check" | "logout" | "browse") => {
+            vec!["session".into(), step.into()]
+        }
         further => vec!["session".into(), "step".into(), further.into()],
     };
     place.extend(error.part.split('.').map(Key::from));

@@ -19,7 +19,7 @@ pub struct Text(pub String);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statuses(pub Vec<StatusRange>);
 
-/// Whom a fault strikes: `replica:any`, `replica:0`, `replicas:all`, `balancer`, `store`.
+/// Whom a fault strikes: `replica:any`, `replica:0`, `replicas:all`, `balancer`, `cache`, `store`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AimPart(pub Aim);
 
@@ -150,6 +150,7 @@ impl<'de> Deserialize<'de> for AimPart {
         let text = String::deserialize(from)?;
         let aim = match text.split_once(':') {
             None if text == "balancer" => Some(Aim::Balancer),
+            None if text == "cache" => Some(Aim::Cache),
             None if text == "store" => Some(Aim::Store),
             Some(("replica", "any")) => Some(Aim::AnyReplica),
             Some(("replica", number)) => number.parse().ok().map(Aim::Replica),
@@ -158,7 +159,7 @@ impl<'de> Deserialize<'de> for AimPart {
         };
         aim.map(Self).ok_or_else(|| {
             D::Error::custom(format!(
-                "'{text}' is nothing to aim at: write replica:any, replica:0, replicas:all, balancer or store"
+                "'{text}' is nothing to aim at: write replica:any, replica:0, replicas:all, balancer, cache or store"
             ))
         })
     }

@@ -1,4 +1,4 @@
-//! Balancers and stores as targets: the ones that are known by name become commands.
+//! Balancers, caches and stores as targets: the ones that are known by name become commands.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use comeback_core::plan::{Signal, Target};
 use comeback_core::units::Span;
 
 use super::document::{
-    BalancerKind, BalancerPart, Policy, ReadyPart, StopPart, StoreKind, StorePart, TargetPart,
-    Words,
+    BalancerKind, BalancerPart, CacheKind, CachePart, Policy, ReadyPart, StopPart, StoreKind,
+    StorePart, TargetPart, Words,
 };
 use super::fill::Fault;
 
@@ -21,6 +21,18 @@ pub fn balancer(kind: BalancerKind, policy: Policy, check: &str) -> Result<Targe
         policy: Some(policy),
         check: Some(check.to_owned()),
         ..BalancerPart::default()
+    };
+    part.to_target(None).map_err(|(_, what)| what)
+}
+
+/// A cache that is known by its kind.
+///
+/// # Errors
+/// Never for a known kind.
+pub fn cache(kind: CacheKind) -> Result<Target, String> {
+    let part = CachePart {
+        kind: Some(kind),
+        ..CachePart::default()
     };
     part.to_target(None).map_err(|(_, what)| what)
 }
@@ -93,6 +105,80 @@ impl BalancerPart {
             words.0.extend(["--check".to_owned(), path.clone()]);
         }
         words
+    }
+}
+
+impl CachePart {
+    /// The process that keeps replies for all clients.
+    pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, Fault> {
+        let command = match (&self.command, self.kind) {
+            (Some(_), Some(_)) => {
+                let what = "say kind or command, not both";
+                return Err((vec!["command"], what.to_owned()));
+            }
+            (Some(_), None) if self.stale_if_error.is_some() || self.ignore_private.is_some() => {
+                let what = "stale_if_error and ignore_private are for the kinds that are known here: write them \
+                            into the command";
+                return Err((vec!["command"], what.to_owned()));
+            }
+            (Some(command), None) => command.clone(),
+            (None, kind) => self.known(kind.unwrap_or_default())?,
+        };
+        let part = TargetPart {
+            command: Some(command),
+            ready: self.ready.clone(),
+            stop: self.stop.clone(),
+            restart: self.restart.clone(),
+            ..TargetPart::default()
+        };
+        part.to_target(here, None)
+    }
+
+    fn known(&self, kind: CacheKind) -> Result<Words, Fault> {
+        let with = match kind {
+            CacheKind::Builtin => "builtin",
+            CacheKind::Nginx => "nginx",
+        };
+        let mut words = words(&[
+            "{comeback}",
+            "cache",
+            "--port",
+            "{port}",
+            "--to",
+            "{origin}",
+            "--with",
+            with,
+            "--data",
+            "{data}",
+        ]);
+        if let Some(time) = &self.stale_if_error {
+            let wrong = |what: String| (vec!["stale_if_error"], what);
+            match (kind, time.as_str()) {
+                (_, "always") => {}
+                (CacheKind::Builtin, time) => {
+                    let read: Result<Span, _> = time.parse();
+                    read.map_err(|error| wrong(format!("{error}; or say \"always\"")))?;
+                }
+                (CacheKind::Nginx, _) => {
+                    let what = "nginx knows no bound of its own: say \"always\", or let the replies say \
+                                stale-if-error=SECONDS, which it heeds";
+                    return Err(wrong(what.to_owned()));
+                }
+            }
+            words
+                .0
+                .extend(["--stale-if-error".to_owned(), time.clone()]);
+        }
+        if let Some(time) = self.ignore_private {
+            if time < Span::from_secs(1) {
+                let what = format!("{time} is too short: caches count in seconds, at least 1s");
+                return Err((vec!["ignore_private"], what));
+            }
+            words
+                .0
+                .extend(["--ignore-private".to_owned(), time.to_string()]);
+        }
+        Ok(words)
     }
 }
 

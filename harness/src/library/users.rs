@@ -110,6 +110,7 @@ impl Experiment {
             act: StepPart::default(),
             check: StepPart::default(),
             logout: None,
+            browse: None,
             step: Default::default(),
             value: None,
             writes: Writes::default(),

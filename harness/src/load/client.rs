@@ -14,6 +14,7 @@ use comeback_core::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
 use super::flow::{Flow, Judgement, Next, Session, Turn, User};
+use super::seen::Seen;
 use crate::clock::Clock;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) flow: Flow,
     pub(super) dialer: Dialer,
     pub(super) timeout: Span,
+    /// Where what stands behind the cache is reached, when the target is reached through one.
+    pub(super) around_cache: Option<Dialer>,
     pub(super) scratch: Scratch,
     pub(super) done: RefCell<Vec<Operation>>,
     pub(super) tally: Cell<Tally>,
@@ -149,6 +152,8 @@ pub(super) struct Client {
     shared: Rc<Shared>,
     waits: Rc<Waits>,
     connection: Option<Connection>,
+    /// Its requests go around the cache.
+    around: bool,
     backoff: Span,
     not_before: Elapsed,
     /// The next login begins this session.
@@ -178,6 +183,7 @@ impl Client {
             shared,
             waits,
             connection: None,
+            around: false,
             backoff: Span::ZERO,
             not_before: Elapsed::default(),
             next_generation: 0,
@@ -223,6 +229,7 @@ impl Client {
             (Step::Act | Step::Check | Step::Logout, None) => Step::Login,
             (step, _) => step,
         };
+        let had_session = self.session.is_some();
         let (generation, mut session) = match (step, self.session.take()) {
             (Step::Login, former) => {
                 self.former.extend(former);
@@ -255,7 +262,11 @@ impl Client {
             self.shared.refusal.set(error.map(|class| (class, status)));
         }
         self.record(wanted, tried, finished);
-        self.keep_or_end_session(wanted, session, outcome, error);
+        match step {
+            // What is beside the session neither begins nor ends it.
+            Step::Get => self.session = had_session.then_some((generation, session)),
+            _ => self.keep_or_end_session(wanted, session, outcome, error),
+        }
     }
 
     fn record(&self, wanted: Wanted, tried: Attempt, finished: Elapsed) {
@@ -282,6 +293,8 @@ impl Client {
             found: judgement.found,
             boot: reply.and_then(|reply| reply.boot),
             unframed: reply.is_some_and(|reply| reply.unframed),
+            cache: reply.and_then(|reply| reply.cache),
+            age_s: reply.and_then(|reply| reply.age_s),
         });
     }
 
@@ -331,6 +344,7 @@ impl Client {
             login: wanted.generation,
             seed: shared.seed,
         };
+        let through_cache = shared.around_cache.is_some() && !self.around;
         let mut turn = shared.flow.begin(wanted.step, session);
         let mut tried = Attempt {
             sent: None,
@@ -362,11 +376,7 @@ impl Client {
             self.waits.start(first_sent + shared.timeout);
             let exchanged = connection
                 .exchange(&self.request, &shared.scratch, &self.waits, |reply| {
-                    let seen = Seen {
-                        status: reply.status,
-                        boot: reply.boot,
-                        unframed: reply.unframed,
-                    };
+                    let seen = Seen::of(reply, through_cache);
                     (seen, shared.flow.judge(&mut turn, user, session, reply))
                 })
                 .await;
@@ -416,7 +426,9 @@ impl Client {
             tokio::time::sleep(pause.into()).await;
         }
         self.waits.start(clock.now() + self.shared.timeout);
-        let opened = self.shared.dialer.open(&self.waits, || {}).await;
+        let around = self.shared.around_cache.as_ref().filter(|_| self.around);
+        let dialer = around.unwrap_or(&self.shared.dialer);
+        let opened = dialer.open(&self.waits, || {}).await;
         self.waits.finish();
         opened.map_err(|broken| {
             self.back_off();
@@ -447,12 +459,30 @@ impl Client {
                     None => true,
                     Some(class) => is_definite(class),
                 };
-                if definite || finished >= until {
-                    self.record(wanted, tried, finished);
+                let is_late = finished >= until;
+                if !(definite || is_late) {
+                    tokio::time::sleep(READ_BACK_PAUSE).await;
+                    continue;
+                }
+                let is_stored = tried.reply.is_some_and(|reply| reply.is_stored());
+                self.record(wanted, tried, finished);
+                if is_late || !is_stored {
                     break;
                 }
-                tokio::time::sleep(READ_BACK_PAUSE).await;
+                // What a cache had stored is what its user is shown, and no word of the server's.
+                self.go_around_cache(true);
             }
+            self.go_around_cache(false);
+        }
+    }
+}
+
+impl Client {
+    /// From now on requests go around the cache, or no longer.
+    fn go_around_cache(&mut self, around: bool) {
+        if self.around != around {
+            self.around = around;
+            self.connection = None;
         }
     }
 }
@@ -494,14 +524,6 @@ struct Attempt {
     reply: Option<Seen>,
     write: Option<u32>,
     judgement: Judgement,
-}
-
-/// What is recorded of a reply.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    status: u16,
-    boot: Option<comeback_core::ids::BootId>,
-    unframed: bool,
 }
 
 impl Attempt {

@@ -45,6 +45,7 @@ struct Steps {
     act: Option<usize>,
     check: usize,
     logout: Option<usize>,
+    browse: Option<usize>,
 }
 
 /// How replies within a session are read.
@@ -165,6 +166,7 @@ impl Flow {
                 act: None,
                 check: 0,
                 logout: None,
+                browse: None,
             },
             session: None,
         };
@@ -212,6 +214,10 @@ impl Flow {
         self.steps.check = self.add("check", &flow.check, &places, &known(&flow.check))?;
         if let Some(logout) = &flow.logout {
             self.steps.logout = Some(self.add("logout", logout, &places, &known(logout))?);
+        }
+        if let Some(browse) = &flow.browse {
+            // Who has no session browses, too: nothing was captured for him.
+            self.steps.browse = Some(self.add("browse", browse, &places, &[])?);
         }
         self.session = Some(self.session_rules(flow, &within)?);
         Ok(())
@@ -344,12 +350,14 @@ impl Flow {
             act,
             check,
             logout,
+            browse,
         } = self.steps;
         match step {
             Step::Login => login,
             Step::Act => act,
             Step::Logout => logout,
-            Step::Check | Step::Get | Step::ReadBack => Some(check),
+            Step::Get => browse,
+            Step::Check | Step::ReadBack => Some(check),
         }
         // A step the workload does not have is never scheduled; were it, looking is harmless.
         .unwrap_or(check)

@@ -14,6 +14,7 @@ mod connection;
 pub mod flow;
 mod pacer;
 pub mod probe;
+mod seen;
 mod socket;
 pub mod wire;
 mod worker;

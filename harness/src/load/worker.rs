@@ -17,6 +17,7 @@ use super::client::{Client, Job, Refusal, Shared, Tally, Waits};
 use super::connection::{Dialer, Scratch};
 use super::flow::Flow;
 use super::pacer::Pacer;
+use super::seen::{AGE, CACHE_STATUS};
 use super::wire::Wanted;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
@@ -41,17 +42,29 @@ pub struct Setup {
     pub endpoint: Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<String>,
+    /// What stands behind the cache, where the target is reached through one, which says how it came to each reply.
+    pub behind_cache: Option<Endpoint>,
     /// The run's clock.
     pub clock: Clock,
 }
 
 impl Setup {
-    fn dialer(&self, flow: &Flow) -> io::Result<Dialer> {
+    /// To the target, and around the cache that it is reached through.
+    fn dialers(&self, flow: &Flow) -> io::Result<(Dialer, Option<Dialer>)> {
+        let mut headers = flow.headers();
+        if self.behind_cache.is_some() {
+            headers.extend([CACHE_STATUS, AGE].map(str::to_owned));
+            headers.sort();
+            headers.dedup();
+        }
         let wanted = Wanted {
             boot: self.boot_header.clone(),
-            headers: flow.headers(),
+            headers,
         };
-        Dialer::new(self.endpoint.clone(), wanted)
+        let behind = self.behind_cache.clone();
+        let around = behind.map(|endpoint| Dialer::new(endpoint, wanted.clone()));
+        let dialer = Dialer::new(self.endpoint.clone(), wanted)?;
+        Ok((dialer, around.transpose()?))
     }
 }
 
@@ -113,10 +126,12 @@ impl Worker {
     fn new(setup: Setup, index: u32, sink: Sink) -> io::Result<Self> {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let (dialer, around_cache) = setup.dialers(&flow)?;
         let shared = Rc::new(Shared {
             trial: setup.trial,
             clock: setup.clock,
-            dialer: setup.dialer(&flow)?,
+            dialer,
+            around_cache,
             flow,
             timeout: setup.load.timeout,
             scratch: Scratch::new(),

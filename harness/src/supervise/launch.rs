@@ -33,7 +33,7 @@ pub struct Launch<'a> {
     pub data: &'a Path,
     /// The part of the topology it is; fills in `{replica}`.
     pub node: Node,
-    /// Where the other parts are: fills in `{store}` and `{replicas}`.
+    /// Where the other parts are: fills in `{store}`, `{replicas}` and `{origin}`.
     pub addresses: &'a Addresses,
     /// The trial it belongs to.
     pub trial: TrialId,
@@ -54,6 +54,8 @@ pub struct Addresses {
     pub store: Option<u16>,
     /// The replicas' ports, in their order.
     pub replicas: Vec<u16>,
+    /// The port of what a cache stands in front of.
+    pub origin: Option<u16>,
     /// A folder that is the same for all replicas; `{shared}`. Without one it is a node's own.
     pub shared: Option<PathBuf>,
 }
@@ -271,6 +273,7 @@ struct Values {
     replica: String,
     store: String,
     replicas: String,
+    origin: String,
     shared: Option<PathBuf>,
     program: PathBuf,
 }
@@ -279,11 +282,12 @@ impl Values {
     fn new(port: u16, data: &Path, node: Node) -> Self {
         let replica = match node {
             Node::Replica(number) => number,
-            Node::Store | Node::Balancer => 0,
+            Node::Store | Node::Balancer | Node::Cache => 0,
         };
         Self {
             store: String::new(),
             replicas: String::new(),
+            origin: String::new(),
             shared: None,
             port: port.to_string(),
             data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()),
@@ -301,6 +305,9 @@ impl Values {
                 .store
                 .map_or_else(String::new, |port| port.to_string()),
             replicas: replicas.join(","),
+            origin: addresses
+                .origin
+                .map_or_else(String::new, |port| format!("127.0.0.1:{port}")),
             shared: addresses.shared.clone(),
             ..self
         }
@@ -313,6 +320,7 @@ impl Values {
             ("replica", OsStr::new(&self.replica)),
             ("store", OsStr::new(&self.store)),
             ("replicas", OsStr::new(&self.replicas)),
+            ("origin", OsStr::new(&self.origin)),
             (
                 "shared",
                 self.shared.as_ref().unwrap_or(&self.data).as_os_str(),

@@ -61,6 +61,7 @@ fn check(arm: &Arm) -> Result<(), Unfit> {
         ("", Some(&arm.target)),
         ("store: ", arm.store.as_ref()),
         ("balancer: ", arm.balancer.as_ref()),
+        ("cache: ", arm.cache.as_ref()),
     ];
     let parts = parts
         .into_iter()
@@ -83,7 +84,7 @@ fn missing(target: &Target) -> Option<Known> {
     let words: Vec<&str> = target.command.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["{comeback}", "cluster", ..] => cluster::find_programs().is_none().then_some(POSTGRES),
-        ["{comeback}", "balance", options @ ..] => {
+        ["{comeback}", "balance" | "cache", options @ ..] => {
             let with = options.iter().position(|word| *word == "--with")?;
             unless_in_path(options.get(with + 1)?, target)
         }

@@ -83,8 +83,12 @@ impl Process {
     /// A reference server that answers.
     pub(crate) fn serve(name: &str) -> Self {
         let port = free_port();
-        let words = format!("serve {name} --port {port} --data data");
-        let process = Self::start(port, split(&words));
+        Self::listening(port, &format!("serve {name} --port {port} --data data"))
+    }
+
+    /// What these words start, once it listens at the port.
+    pub(crate) fn listening(port: u16, words: &str) -> Self {
+        let process = Self::start(port, split(words));
         process.wait_until_it_listens();
         process
     }
@@ -94,9 +98,7 @@ impl Process {
         let port = free_port();
         let to: Vec<String> = to.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let words = format!("balance --port {port} --to {} {flags}", to.join(","));
-        let process = Self::start(port, split(&words));
-        process.wait_until_it_listens();
-        process
+        Self::listening(port, &words)
     }
 
     /// Starts it once more after its end, with the same port and folder.

@@ -160,7 +160,7 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
         term,
         meaning: meaning.to_owned(),
     };
-    vec![
+    let mut all = vec![
         define(
             "trial",
             "One start of a server and at most one crash. It is the unit everything is counted over: what happens to sessions in one crash happens to them together.",
@@ -223,5 +223,12 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
                 span(windows.horizon)
             ),
         },
-    ]
+    ];
+    if run.summary.arms.iter().any(|arm| arm.cache.is_some()) {
+        all.push(define(
+            "cache hits",
+            "Replies that the shared cache served from what it had stored without asking the server, out of those that were stored or could be from then on. Another user's content served so, even once, fails the run.",
+        ));
+    }
+    all
 }

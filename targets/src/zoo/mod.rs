@@ -13,6 +13,7 @@ pub(crate) mod ignores_term;
 pub(crate) mod late_listener;
 pub(crate) mod never_back;
 pub(crate) mod orphan;
+pub(crate) mod public_me;
 pub(crate) mod re_creates;
 pub(crate) mod sequential_ids;
 pub(crate) mod stalls;

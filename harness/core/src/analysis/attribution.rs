@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Attribution;
+use super::caching::is_from_cache;
 use super::facts::Facts;
 use super::load::{Load, Part};
 use crate::ids::Node;
@@ -14,12 +15,16 @@ use crate::summary::Culprit;
 ///
 /// A reply that names its process is that replica's; one that does not, although replicas do, was made by the
 /// balancer. An operation without a reply is laid to whom the client spoke to. What a replica answered with a 5xx
-/// while the store was down is the store's.
+/// while the store was down is the store's. Where there is a cache, it is whom the client spoke to: what it had stored
+/// is its own; where it says that nobody replied to it, that is laid to whom it spoke to.
 pub(super) fn attribute(arm: Option<&Arm>, facts: &Facts, load: &Load<'_>) -> Attribution {
     let mut attribution = Attribution::default();
     let rules = Rules { arm, facts, load };
     for operation in &load.operations {
-        let node = operation.boot.and_then(|boot| facts.node_called(boot));
+        let node = match is_from_cache(operation) {
+            true => Some(Node::Cache),
+            false => operation.boot.and_then(|boot| facts.node_called(boot)),
+        };
         match operation.error {
             None => *attribution.served.entry(node).or_default() += 1,
             Some(class) => {
@@ -39,11 +44,15 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn culprit(&self, operation: &Operation, class: ErrorClass) -> Culprit {
+        let has_cache = self.arm.is_some_and(|arm| arm.cache.is_some());
         let has_balancer = self.arm.is_some_and(|arm| arm.balancer.is_some());
         let names_itself = self.arm.is_some_and(|arm| arm.target.boot_header.is_some());
         match class {
             ErrorClass::Unsent | ErrorClass::HarnessError => return Culprit::Client,
             _ => {}
+        }
+        if has_cache && (operation.status.is_none() || is_from_cache(operation)) {
+            return Culprit::Cache;
         }
         match (operation.status, operation.boot) {
             (None, _) if has_balancer => Culprit::Balancer,

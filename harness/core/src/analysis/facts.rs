@@ -382,6 +382,16 @@ impl Facts {
         self.struck.contains_key(&node)
     }
 
+    /// Whether the fault took effect on every replica.
+    pub(super) fn are_all_replicas_struck(&self) -> bool {
+        let mut replicas = self.nodes.iter();
+        replicas.all(|node| !matches!(node, Node::Replica(_)) || self.is_struck(*node))
+            && self
+                .struck
+                .keys()
+                .any(|node| matches!(node, Node::Replica(_)))
+    }
+
     /// The node that calls itself so: at its first start, or as one that was struck and came back.
     pub(super) fn node_called(&self, boot: BootId) -> Option<Node> {
         let mut first = self.boots.iter();
@@ -409,7 +419,7 @@ impl Facts {
             Node::Replica(_) if self.is_alone() => format!("the {again}target"),
             Node::Replica(number) if again.is_empty() => format!("replica {number}"),
             Node::Replica(number) => format!("the {again}replica {number}"),
-            Node::Balancer | Node::Store => format!("the {again}{node}"),
+            Node::Balancer | Node::Cache | Node::Store => format!("the {again}{node}"),
         }
     }
 

@@ -1,10 +1,10 @@
 //! What a reader of a trial should know, as sentences.
 
-use super::LatencyTally;
 use super::facts::{Facts, Start};
 use super::ledger::Oddities;
 use super::void::last_words;
-use super::words::{counted, was};
+use super::words::{counted, grouped, was};
+use super::{CacheTally, LatencyTally};
 use crate::event::Exit;
 use crate::ids::{Incarnation, Node};
 use crate::plan::{Arm, Signal};
@@ -167,6 +167,21 @@ fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// Whose content a cache showed to others.
+pub(super) fn about_cache(tally: Option<&CacheTally>) -> Option<String> {
+    let anothers = tally?.another_users;
+    let replies = |count| match count {
+        1 => "1 reply".to_owned(),
+        count => format!("{} replies", grouped(count)),
+    };
+    (anothers > 0).then(|| {
+        format!(
+            "the cache served {} with another user's content",
+            replies(anothers)
+        )
+    })
 }
 
 /// Processes by their ids: `process 12`, `processes 12, 13`.

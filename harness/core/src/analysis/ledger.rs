@@ -110,6 +110,8 @@ impl Ledger {
     fn enter_writes(&mut self, facts: &Facts, session: &Session<'_>, fate: Fate) {
         let (balance, stale) = match fate {
             Fate::Undecided => return,
+            // Never to be excused, but it says nothing of the writes.
+            Fate::Refused(_) if session.is_anothers_by_cache() => return,
             Fate::Refused(_) => (session.written.all_lost(), 0),
             Fate::Known(balance) => (balance, session.stale_checks()),
         };

@@ -7,6 +7,7 @@
 //! [`findings`] and the reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
 mod attribution;
+mod caching;
 mod facts;
 mod findings;
 mod ledger;
@@ -28,8 +29,8 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
-    Analysis, ArmAnalysis, Attribution, Availability, Chain, ErrorTally, LatencyTally, LoadTally,
-    Time, TimelineWindow, TrialAnalysis,
+    Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Chain, ErrorTally, LatencyTally,
+    LoadTally, Time, TimelineWindow, TrialAnalysis, WhileDown,
 };
 
 use crate::ids::{ArmId, TrialId};

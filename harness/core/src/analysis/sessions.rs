@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::caching::{is_anothers_from_cache, is_from_cache};
 use super::facts::{Facts, was_sent_by};
 use super::writes::{Balance, Look, Shown, Written};
 use crate::ids::SessionId;
@@ -105,7 +106,11 @@ impl<'a> Session<'a> {
                 return;
             }
             Step::ReadBack => {
-                self.read_back = Some(operation);
+                // Where a cache answered first, the server was asked after it; but what the cache showed of somebody
+                // else is not undone by that.
+                if !self.read_back.is_some_and(is_anothers_from_cache) {
+                    self.read_back = Some(operation);
+                }
                 return;
             }
             Step::Logout => {
@@ -122,7 +127,8 @@ impl<'a> Session<'a> {
                 .written
                 .learn(operation, facts.is_before_cut(operation)),
             Step::Check => self.learn_check(facts, operation),
-            Step::Get => {}
+            // It is beside the session.
+            Step::Get => return,
         }
         if let Some(refusal) = operation.error.and_then(refusal) {
             self.refused.get_or_insert((operation, refusal));
@@ -134,7 +140,8 @@ impl<'a> Session<'a> {
             return;
         }
         self.checks.push(check);
-        if self.logout.is_none() && !facts.is_before_cut(check) {
+        // What a cache had stored says nothing of what the new process knows.
+        if self.logout.is_none() && !facts.is_before_cut(check) && !is_from_cache(check) {
             self.last_check = Some(check);
         }
     }
@@ -162,6 +169,14 @@ impl<'a> Session<'a> {
             return Standing::Counted(Fate::Undecided);
         }
         Standing::Counted(self.fate())
+    }
+
+    /// Whether it is another user's because a cache showed that user's content: nothing is known of its own state.
+    pub(super) fn is_anothers_by_cache(&self) -> bool {
+        let refused = self.refused.map(|(operation, _)| operation);
+        refused
+            .or(self.read_back)
+            .is_some_and(is_anothers_from_cache)
     }
 
     /// What became of it, as far as its own operations tell.

@@ -2,12 +2,14 @@
 
 use super::words::counted;
 use super::{
-    Analysis, ArmAnalysis, Attribution, Availability, ErrorTally, LatencyTally, Time, TrialAnalysis,
+    Analysis, ArmAnalysis, Attribution, Availability, CacheTally, ErrorTally, LatencyTally, Time,
+    TrialAnalysis,
 };
 use crate::statistics;
 use crate::summary::{
-    ArmSummary, AttributionSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate,
-    Latency, SCHEMA, SessionCounts, Status, Summary, Windowed, WriteCounts,
+    ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ControlSummary, Distribution,
+    ErrorRate, Latency, SCHEMA, SessionCounts, Status, Summary, WhileDownSummary, Windowed,
+    WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -57,6 +59,7 @@ fn arm_summary(arm: &ArmAnalysis, has_several: bool) -> ArmSummary {
         latency_ms: windowed(&trials, |trial| &trial.latency, latency),
         availability: availability(&trials),
         attribution: has_several.then(|| attribution(&trials)),
+        cache: cache(arm, &trials),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
@@ -85,6 +88,31 @@ fn attribution(trials: &[&TrialAnalysis]) -> AttributionSummary {
             .collect(),
         failed: all.failed,
     }
+}
+
+fn cache(arm: &ArmAnalysis, trials: &[&TrialAnalysis]) -> Option<CacheSummary> {
+    let every = arm.trials.iter().filter_map(|trial| trial.cache.as_ref());
+    every.clone().next()?;
+    let mut all = CacheTally::default();
+    for tally in trials.iter().filter_map(|trial| trial.cache.as_ref()) {
+        all.merge(tally);
+    }
+    let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+    let (hits, look_ups) = (all.hits(), all.look_ups());
+    Some(CacheSummary {
+        replies: all.replies,
+        look_ups,
+        hits,
+        hit_rate: share(hits, look_ups),
+        another_users: every.map(|tally| tally.another_users).sum(),
+        oldest_stale_s: all.oldest_stale_s,
+        while_down: all.while_down.map(|down| WhileDownSummary {
+            scheduled: down.scheduled,
+            correct: down.correct,
+            from_cache: down.from_cache,
+            availability: share(down.correct, down.scheduled),
+        }),
+    })
 }
 
 /// Whether an arm has figures, and why not, or what to know about them.

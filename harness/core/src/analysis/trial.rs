@@ -7,7 +7,7 @@ use super::steady::{Band, outage_area_s, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{TimelineWindow, TrialAnalysis};
-use super::{findings, ledger, recovery, strike, void};
+use super::{caching, findings, ledger, recovery, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::Plan;
 
@@ -26,8 +26,10 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let send_lag = load.send_lag();
     let chain = recovery::chain(facts);
     let arm = plan.arms.get(facts.arm.0 as usize);
+    let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     findings.extend(strike::findings(plan.fault.action, facts));
+    findings.extend(findings::about_cache(cache.as_ref()));
     let timeline = timeline_of(plan, facts, &load, &mut findings);
     TrialAnalysis {
         id: facts.id,
@@ -41,6 +43,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         availability: load.availability(plan.load.objective),
         in_flight: strike::in_flight(facts, &load),
         attribution: attribute(arm, facts, &load),
+        cache,
         time_to_detect: load.time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain),
         longest_gap_ms: load.longest_gap_ms(),

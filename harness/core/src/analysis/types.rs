@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use crate::event::{Evidence, Exit};
 use crate::ids::{ArmId, Node, TrialId};
 use crate::journal::Header;
-use crate::operation::ErrorClass;
+use crate::operation::{Cached, ErrorClass};
 use crate::summary::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 
 /// A run, understood.
@@ -83,6 +83,8 @@ pub struct TrialAnalysis {
     pub in_flight: ErrorTally,
     /// Who failed the operations that failed, and who served the others.
     pub attribution: Attribution,
+    /// What the shared cache in front did, where there is one.
+    pub cache: Option<CacheTally>,
     /// Goodput and errors over time, in windows of the plan's length, relative to the fault's sending.
     pub timeline: Vec<TimelineWindow>,
     /// First failed operation − T0, in ms; negative when a client saw it first.
@@ -190,6 +192,30 @@ pub struct Attribution {
     pub failed: BTreeMap<Culprit, u64>,
     /// Correct operations by the node that answered; absent where the answering process is of no known node.
     pub served: BTreeMap<Option<Node>, u64>,
+}
+
+/// What a shared cache did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheTally {
+    /// Replies of the measured load by how the cache came to them.
+    pub replies: BTreeMap<Cached, u64>,
+    /// Replies with another user's content that it had stored, in the whole trial.
+    pub another_users: u64,
+    /// The age of the oldest reply that it served though it was stale, where it says so.
+    pub oldest_stale_s: Option<u32>,
+    /// What clients got while every replica was down; absent where they never were.
+    pub while_down: Option<WhileDown>,
+}
+
+/// What clients got while every replica was down: from the confirmed end of the last one to the first correct reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WhileDown {
+    /// Operations scheduled.
+    pub scheduled: u64,
+    /// Correct ones.
+    pub correct: u64,
+    /// Those of them that were answered with what the cache had stored.
+    pub from_cache: u64,
 }
 
 /// How much of the load was served well enough.

@@ -13,7 +13,7 @@ pub(super) const PART: &str = "operations";
 const MOST_SHOWN: usize = 100_000_000;
 
 /// The columns of the operations file.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 18] = [
     "trial",
     "client",
     "generation",
@@ -30,6 +30,8 @@ const COLUMNS: [&str; 16] = [
     "found",
     "boot",
     "unframed",
+    "cache",
+    "age_s",
 ];
 
 /// Writes rows of the operations file; its header row goes first when `first` is set.

@@ -8,7 +8,7 @@ use proptest::sample::select;
 use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, Phase};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, TrialId};
-use crate::operation::{ErrorClass, Found, Outcome, Step};
+use crate::operation::{Cached, ErrorClass, Found, Outcome, Step};
 use crate::plan::{Signal, test_plan};
 use crate::schedule::expand;
 use crate::units::Elapsed;
@@ -52,6 +52,8 @@ fn operation(finished: u64) -> Operation {
         found: None,
         boot: Some(BootId::from_header(b"first")),
         unframed: false,
+        cache: None,
+        age_s: None,
     }
 }
 
@@ -133,18 +135,25 @@ fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
     }
     for (line, problem) in [
         ("0,3,1", "fields"),
-        ("0,3,1,dance,1,2,3,2,acknowledged,,200,,,,,false", "dance"),
+        ("0,3,1,dance,1,2,3,2,acknowledged,,200,,,,,false,,", "dance"),
         (
-            "0,3,1,act,x,2,3,2,acknowledged,,200,,,,,false",
+            "0,3,1,act,x,2,3,2,acknowledged,,200,,,,,false,,",
             "invalid digit",
         ),
         (
-            "0,3,1,act,1,2,3,2,acknowledged,,200,,x,,,false",
+            "0,3,1,act,1,2,3,2,acknowledged,,200,,x,,,false,,",
             "invalid digit",
         ),
-        ("0,3,1,check,1,2,3,2,acknowledged,,200,,,3-,,false", "'3-'"),
         (
-            "0,3,1,check,1,2,3,2,acknowledged,,200,,,0-4294967295,,false",
+            "0,3,1,get,1,2,3,2,acknowledged,,200,,,,,false,often,",
+            "often",
+        ),
+        (
+            "0,3,1,check,1,2,3,2,acknowledged,,200,,,3-,,false,,",
+            "'3-'",
+        ),
+        (
+            "0,3,1,check,1,2,3,2,acknowledged,,200,,,0-4294967295,,false,,",
             "found",
         ),
     ] {
@@ -237,10 +246,10 @@ fn a_row_says_which_write_it_carries_and_which_it_found() {
     assert_eq!(
         cells,
         [
-            format!("200,,17,,{boot},false"),
-            format!("200,,,\"1-3,3,?2\",{boot},false"),
-            format!("200,,,-,{boot},false"),
-            format!("200,,,,{boot},false"),
+            format!("200,,17,,{boot},false,,"),
+            format!("200,,,\"1-3,3,?2\",{boot},false,,"),
+            format!("200,,,-,{boot},false,,"),
+            format!("200,,,,{boot},false,,"),
         ]
     );
     let journal = read(&events[..], &rows[..]).expect("it is whole");
@@ -249,7 +258,7 @@ fn a_row_says_which_write_it_carries_and_which_it_found() {
 
 #[test]
 fn rows_that_together_find_more_than_fits_into_memory_are_refused() {
-    let row = |shown| format!("0,3,1,check,1,2,3,2,acknowledged,,200,,,{shown},,false\n");
+    let row = |shown| format!("0,3,1,check,1,2,3,2,acknowledged,,200,,,{shown},,false,,\n");
     let (_, rows) = written(&[], &[operation(1)]);
     let rows = String::from_utf8(rows).expect("it is text") + &row("1-6") + &row("6-1") + &row("-");
     assert!(operations::read_within(&rows, 12).is_ok());
@@ -278,6 +287,8 @@ prop_compose! {
         found in option::of((vec(prop_oneof![0..9_u32, any::<u32>()], 0..9), 0..3_u32)),
         boot in option::of(any::<[u8; 4]>()),
         unframed: bool,
+        cache in option::of(any_cached()),
+        age_s in option::of(any::<u32>()),
     ) -> Operation {
         Operation {
             trial: TrialId(numbers.0),
@@ -296,6 +307,8 @@ prop_compose! {
             found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
             boot: boot.map(|bytes| BootId::from_header(&bytes)),
             unframed,
+            cache,
+            age_s,
         }
     }
 }
@@ -386,6 +399,11 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             reasons: vec![text],
         },
     ]
+}
+
+fn any_cached() -> impl Strategy<Value = Cached> {
+    use Cached::{Failed, Hit, Miss, Pass, Revalidated, Stale};
+    select(vec![Hit, Stale, Revalidated, Miss, Pass, Failed])
 }
 
 proptest! {

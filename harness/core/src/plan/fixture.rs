@@ -27,6 +27,7 @@ pub(crate) fn test_plan() -> Plan {
         },
         replicas: 1,
         balancer: None,
+        cache: None,
         store: None,
         drain: None,
         next: None,
@@ -51,6 +52,7 @@ pub(crate) fn test_plan() -> Plan {
                     act: 70,
                     check: 25,
                     logout: 5,
+                    browse: 0,
                 },
                 ..SessionFlow::reference()
             })),

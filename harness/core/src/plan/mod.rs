@@ -70,6 +70,10 @@ pub struct Arm {
     /// What clients connect to instead of the server; it finds the replicas by `{replicas}`.
     #[serde(default)]
     pub balancer: Option<Target>,
+    /// What stands in front of the balancer, or of the server, and keeps replies for all clients; it finds what is
+    /// behind it by `{origin}`.
+    #[serde(default)]
+    pub cache: Option<Target>,
     /// What the replicas share; they find it by `{store}`.
     #[serde(default)]
     pub store: Option<Target>,
@@ -95,8 +99,13 @@ impl Arm {
     pub fn nodes(&self) -> impl Iterator<Item = Node> {
         let store = self.store.as_ref().map(|_| Node::Store);
         let balancer = self.balancer.as_ref().map(|_| Node::Balancer);
+        let cache = self.cache.as_ref().map(|_| Node::Cache);
         let replicas = (0..self.replicas).map(Node::Replica);
-        store.into_iter().chain(replicas).chain(balancer)
+        store
+            .into_iter()
+            .chain(replicas)
+            .chain(balancer)
+            .chain(cache)
     }
 
     /// What a node runs; a node this arm does not have runs the server.
@@ -105,6 +114,7 @@ impl Arm {
             Node::Replica(_) => None,
             Node::Store => self.store.as_ref(),
             Node::Balancer => self.balancer.as_ref(),
+            Node::Cache => self.cache.as_ref(),
         };
         other.unwrap_or(&self.target)
     }
@@ -119,6 +129,14 @@ impl Arm {
 
     /// The node that clients connect to.
     pub const fn front(&self) -> Node {
+        match self.cache {
+            Some(_) => Node::Cache,
+            None => self.origin(),
+        }
+    }
+
+    /// The node whose replies nobody has kept: the balancer, else the server itself.
+    pub const fn origin(&self) -> Node {
         match self.balancer {
             Some(_) => Node::Balancer,
             None => Node::Replica(0),
@@ -142,7 +160,7 @@ pub struct Drain {
 pub struct Target {
     /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}`, `{comeback}` (this very program,
     /// which holds the reference servers), `{store}` (the store's port), `{replicas}` (the replicas'
-    /// addresses, separated by commas) and `{shared}` (a folder that the replicas share) are filled in at each start.
+    /// addresses, separated by commas), `{origin}` (the address of what a cache stands in front of) and `{shared}` (a folder that the replicas share) are filled in at each start.
     pub command: Vec<String>,
     /// What it speaks.
     pub protocol: Protocol,
@@ -222,6 +240,8 @@ pub enum Aim {
     Balancer,
     /// The store.
     Store,
+    /// The cache.
+    Cache,
 }
 
 /// What is done to the target.

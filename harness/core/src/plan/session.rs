@@ -30,6 +30,9 @@ pub struct SessionFlow {
     pub check: Request,
     /// Ends the session, where the server can do that.
     pub logout: Option<Request>,
+    /// Looks at something that is nobody's in particular; its reply is no part of the session.
+    #[serde(default)]
+    pub browse: Option<Request>,
     /// Further requests by name, sent by the steps that name them in `before`.
     pub more: BTreeMap<String, Request>,
     /// Where `act` and `check` show the state, unless a step says otherwise.
@@ -75,6 +78,9 @@ pub struct Mix {
     pub check: u32,
     /// Share of logouts, each followed by a login.
     pub logout: u32,
+    /// Share of looks at what is nobody's in particular.
+    #[serde(default)]
+    pub browse: u32,
 }
 
 /// A request, and what its reply must be.
@@ -204,6 +210,7 @@ impl SessionFlow {
             act: Request::new("POST", "/visit"),
             check: Request::new("GET", "/me"),
             logout: Some(Request::new("POST", "/logout")),
+            browse: None,
             more: BTreeMap::new(),
             value: Some(Extract::Pointer("/visits".to_owned())),
             writes: Writes::Counter,
@@ -216,6 +223,7 @@ impl SessionFlow {
                 act: 70,
                 check: 28,
                 logout: 2,
+                browse: 0,
             },
         }
     }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Call, Load, Mix, Plan, ReadyProbe, Target, Windows, Workload};
+use super::{Call, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows, Workload};
+use crate::ids::Node;
 use crate::units::Span;
 
 /// A plan that cannot be carried out as it stands.
@@ -87,8 +88,20 @@ impl Plan {
                 "several need something in front that clients connect to: add a [balancer]",
             );
         }
-        for other in [&arm.balancer, &arm.store].into_iter().flatten() {
+        for other in [&arm.balancer, &arm.cache, &arm.store]
+            .into_iter()
+            .flatten()
+        {
             validate_target(other, &self.windows)?;
+        }
+        if arm.cache.is_some() && arm.origin() == Node::Replica(0) {
+            let is_plain = arm.target.protocol == Protocol::Http && arm.target.socket.is_none();
+            if !is_plain {
+                return wrong(
+                    "cache",
+                    "it asks the server in HTTP/1.1 at its port: leave out the target's protocol and socket",
+                );
+            }
         }
         let name = &arm.name;
         validate_name("arms", name)?;
@@ -175,8 +188,16 @@ impl Load {
         }
         match &self.workload {
             Workload::Sessions(flow) => {
-                let Mix { act, check, logout } = flow.mix;
-                if [act, check, logout].iter().any(|share| *share > MAX_SHARE) {
+                let Mix {
+                    act,
+                    check,
+                    logout,
+                    browse,
+                } = flow.mix;
+                if [act, check, logout, browse]
+                    .iter()
+                    .any(|share| *share > MAX_SHARE)
+                {
                     return wrong(
                         "mix",
                         format!("shares of more than {MAX_SHARE} say nothing more"),

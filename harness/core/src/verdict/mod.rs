@@ -2,7 +2,7 @@
 //!
 //! A gate that is broken fails the run. What keeps a gate from being judged (a fault that did not land, a
 //! load below its floor, no samples, too few trials) makes it inconclusive. A counterexample fails a
-//! count at once; times and rates are judged by their intervals (METHOD.md §4).
+//! count at once; a cache that served another user's content fails the run, gate or not; times and rates are judged by their intervals (METHOD.md §4).
 
 mod baseline;
 mod difference;
@@ -123,6 +123,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
                     .map(|problem| about(problem)),
             );
         }
+        broken.extend(what_is_never_excused(arm).map(|problem| about(&problem)));
         if arm.skipped.is_some() || arm.faulted().next().is_none() {
             continue;
         }
@@ -195,6 +196,18 @@ fn check<'a>(
         detail,
         more_trials,
     }
+}
+
+/// What fails a run whatever it demands, and whether or not the trial counts in which it happened.
+fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
+    let tallies = arm.trials.iter().filter_map(|trial| trial.cache.as_ref());
+    let anothers: u64 = tallies.map(|tally| tally.another_users).sum();
+    (anothers > 0).then(|| {
+        format!(
+            "the cache served another user's content, {anothers} {}",
+            if anothers == 1 { "time" } else { "times" }
+        )
+    })
 }
 
 /// What keeps an arm from counting as measured.

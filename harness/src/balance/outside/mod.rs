@@ -118,10 +118,26 @@ pub fn prepare(
     given: Given,
     folder: &Path,
 ) -> Result<Prepared, OutsideError> {
-    let failed = |what: String| move |error| OutsideError::Failed(what, error);
     if let Some(what) = unsupported(program, options, given) {
         return Err(OutsideError::Unsupported(what));
     }
+    let configuration = match program {
+        Program::Haproxy => haproxy::configuration(options),
+        Program::Nginx => nginx::configuration(options, rustix::process::geteuid().is_root()),
+    };
+    install(program, configuration, folder)
+}
+
+/// Writes a configuration into `folder`, which is made where it is missing, and gets its program ready.
+///
+/// # Errors
+/// When the program is not installed, or the folder cannot be written.
+pub(crate) fn install(
+    program: Program,
+    configuration: String,
+    folder: &Path,
+) -> Result<Prepared, OutsideError> {
+    let failed = |what: String| move |error| OutsideError::Failed(what, error);
     let version = version(program)?;
     fs::create_dir_all(folder).map_err(failed(format!("cannot make {}", folder.display())))?;
     // Both programs resolve relative paths against folders of their own.
@@ -129,10 +145,6 @@ pub fn prepare(
         .canonicalize()
         .map_err(failed(format!("cannot use {}", folder.display())))?;
     let path = folder.join(format!("{}.conf", program.name()));
-    let configuration = match program {
-        Program::Haproxy => haproxy::configuration(options),
-        Program::Nginx => nginx::configuration(options, rustix::process::geteuid().is_root()),
-    };
     fs::write(&path, &configuration).map_err(failed(format!("cannot write {}", path.display())))?;
     let mut command = Command::new(program.name());
     command.args(match program {

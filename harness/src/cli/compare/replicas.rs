@@ -1,11 +1,11 @@
 //! The reference servers behind a balancer, where one server's state is not another's.
 
-use comeback_core::plan::{Aim, Arm};
+use comeback_core::plan::{Aim, Arm, Mix, Request, SessionFlow};
 
 use super::arm;
 use crate::cli::{CliError, targets};
-use crate::experiment::document::{BalancerKind, Policy, StoreKind};
-use crate::experiment::topology::{balancer, store};
+use crate::experiment::document::{BalancerKind, CacheKind, Policy, StoreKind};
+use crate::experiment::topology::{balancer, cache, store};
 
 /// Replicas behind a balancer.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,9 @@ pub(super) struct TopologyArgs {
     /// What stands in front of them
     #[arg(long, value_enum, default_value_t = BalancerArg::Builtin, requires = "topology")]
     balancer: BalancerArg,
+    /// A shared HTTP cache in front of that; users then look at pages that it may keep, too
+    #[arg(long, value_enum, requires = "topology")]
+    cache: Option<CacheArg>,
     /// Whom the fault strikes
     #[arg(long, value_enum, default_value_t = StrikeArg::Replica, requires = "topology")]
     strike: StrikeArg,
@@ -36,6 +39,14 @@ enum BalancerArg {
     Nginx,
 }
 
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum CacheArg {
+    /// This program's own
+    Builtin,
+    /// nginx
+    Nginx,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum StrikeArg {
     /// One replica, drawn for each trial
@@ -44,6 +55,8 @@ enum StrikeArg {
     Replicas,
     /// The balancer
     Balancer,
+    /// The cache
+    Cache,
     /// The store; only architectures with one take part
     Store,
 }
@@ -137,12 +150,36 @@ impl TopologyArgs {
             StrikeArg::Replica => Aim::AnyReplica,
             StrikeArg::Replicas => Aim::AllReplicas,
             StrikeArg::Balancer => Aim::Balancer,
+            StrikeArg::Cache => Aim::Cache,
             StrikeArg::Store => Aim::Store,
+        }
+    }
+
+    /// What users do: with a cache, a fifth of it is to look at one of a few pages that it may keep.
+    pub(super) fn flow(&self) -> SessionFlow {
+        let flow = SessionFlow::reference();
+        if self.cache.is_none() {
+            return flow;
+        }
+        let mut page = Request::new("GET", "/page/{{ random % 20 }}");
+        page.expect.body = Some("<title>Page {{ random % 20 }}</title>".to_owned());
+        SessionFlow {
+            browse: Some(page),
+            mix: Mix {
+                act: 50,
+                browse: 20,
+                ..flow.mix
+            },
+            ..flow
         }
     }
 
     /// The architectures of these names; all that the fault can strike when none is named.
     pub(super) fn arms(&self, names: &[String]) -> Result<Vec<Arm>, CliError> {
+        if self.strike == StrikeArg::Cache && self.cache.is_none() {
+            let what = "--strike cache: there is none; say --cache builtin or --cache nginx";
+            return Err(CliError::Usage(what.to_owned()));
+        }
         let is_struck =
             |topology: &Topology| self.strike != StrikeArg::Store || topology.store.is_some();
         let mut chosen: Vec<&Topology> = Vec::new();
@@ -183,6 +220,14 @@ impl TopologyArgs {
             about: topology.about.to_owned(),
             replicas: self.replicas,
             balancer: Some(front),
+            cache: self
+                .cache
+                .map(|kind| match kind {
+                    CacheArg::Builtin => cache(CacheKind::Builtin),
+                    CacheArg::Nginx => cache(CacheKind::Nginx),
+                })
+                .transpose()
+                .map_err(CliError::Usage)?,
             store: topology
                 .store
                 .map(store)

@@ -67,6 +67,7 @@ impl SessionArgs {
             act: step(act, self.follow),
             check: step(check, 0),
             logout: self.logout.as_deref().map(|text| step(text, 0)),
+            browse: None,
             step: BTreeMap::new(),
             value: self.value.clone(),
             writes: match self.writes {

@@ -113,6 +113,9 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
         let names: Vec<&str> = target.environment.keys().map(String::as_str).collect();
         page.line("", &format!("environment: {}", names.join(", ")));
     }
+    if let Some(cache) = &arm.cache {
+        page.line("", &format!("behind a cache: {}", cache.command.join(" ")));
+    }
     if let Some(baseline) = &arm.baseline {
         page.line("", &format!("compared with {baseline}"));
     }
@@ -155,6 +158,9 @@ fn tell_flow(page: &mut Page, flow: &SessionFlow) {
     if let Some(logout) = &flow.logout {
         page.line("logout", &written(logout));
     }
+    if let Some(browse) = &flow.browse {
+        page.line("browse", &written(browse));
+    }
     for (name, request) in &flow.more {
         page.line(name, &written(request));
     }
@@ -169,10 +175,14 @@ fn tell_flow(page: &mut Page, flow: &SessionFlow) {
         ),
     }
     let mix = flow.mix;
+    let browse = match flow.browse {
+        Some(_) => format!(" : browse {}", mix.browse),
+        None => String::new(),
+    };
     page.line(
         "mix",
         &format!(
-            "act {} : check {} : logout {}",
+            "act {} : check {} : logout {}{browse}",
             mix.act, mix.check, mix.logout
         ),
     );

@@ -102,6 +102,11 @@ impl Flow {
         }
         match &self.session {
             None => Ok(Some(Judgement::acknowledged(None))),
+            // What is nobody's in particular names nobody; a cookie that comes with it is taken as by a browser.
+            Some(_) if turn.step == Step::Get => {
+                session.take_cookies(looked.reply.cookies);
+                Ok(Some(Judgement::acknowledged(None)))
+            }
             Some(rules) => self
                 .conclude(turn, rules, request, user, session, looked)
                 .map(Some),
@@ -123,7 +128,8 @@ impl Flow {
         if status >= 500 {
             return Err((Outcome::Indeterminate, ErrorClass::ServerError));
         }
-        let Some(rules) = self.session.as_ref().filter(|_| step != Step::Login) else {
+        let within = !matches!(step, Step::Login | Step::Get);
+        let Some(rules) = self.session.as_ref().filter(|_| within) else {
             return Ok(());
         };
         let at_goodbye = step == Step::Logout;

@@ -767,3 +767,43 @@ fn nested(depth: usize) -> Extract {
 fn summed(operators: usize) -> String {
     format!("/{{{{ 1{} }}}}", "+1".repeat(operators))
 }
+
+#[test]
+fn a_look_beside_the_session_says_nothing_of_it_and_is_sent_with_its_cookies() {
+    let mut page = Request::new("GET", "/page/{{ random % 5 }}");
+    page.expect.body = Some("page {{ random % 5 }}.".to_owned());
+    let mut visit = Visit::new(SessionFlow {
+        browse: Some(page),
+        ..SessionFlow::reference()
+    });
+    let login = Said {
+        cookies: &["session=mine"],
+        ..said(200, r#"{"user":"u7","visits":0}"#)
+    };
+    visit.does(Step::Login, login);
+    let mut turn = visit.begin(Step::Get);
+    let request = visit.sends(&mut turn);
+    assert!(request.contains("cookie: session=mine"), "{request}");
+    let number = &request["GET /page/".len()..][..1];
+    let right = format!("page {number}.");
+    let judged = visit.hears(&mut turn, said(200, &right));
+    assert_eq!(judged, Next::Done(Judgement::acknowledged(None)));
+    // Another page, one that nobody may see, one that names somebody: none is about the session.
+    for (status, body, expected) in [
+        (200, "page 9.", ErrorClass::WrongAnswer),
+        (401, "", ErrorClass::ClientError),
+        (200, r#"{"user":"u8","visits":1}"#, ErrorClass::WrongAnswer),
+        (503, "", ErrorClass::ServerError),
+    ] {
+        let mut turn = visit.begin(Step::Get);
+        let Next::Done(judged) = visit.hears(&mut turn, said(status, body)) else {
+            panic!("{body} goes on");
+        };
+        assert_eq!(judged.error, Some(expected), "{status} {body}");
+    }
+    let own = r#"{"user":"u7","visits":1}"#;
+    assert_eq!(
+        visit.result(Step::Act, said(200, own)),
+        (Outcome::Acknowledged, None)
+    );
+}

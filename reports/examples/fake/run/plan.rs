@@ -36,6 +36,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         },
         replicas: 1,
         balancer: None,
+        cache: None,
         store: None,
         baseline: None,
         skip: spec.skipped.map(str::to_owned),
@@ -59,6 +60,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
                     act: 70,
                     check: 30,
                     logout: 0,
+                    browse: 0,
                 },
                 ..SessionFlow::reference()
             })),

@@ -104,6 +104,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         },
         latency: Windowed::default(),
         attribution: Default::default(),
+        cache: None,
         availability: Availability::default(),
         timeline: timeline(plan, down, index),
         time_to_detect: Some(0.3),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod caching;
 mod load;
 mod nodes;
 mod own;
@@ -274,6 +275,8 @@ fn op(step: Step, client: u32, at: u64) -> Op {
         found: None,
         boot: Some(if at < CUT { old_boot() } else { new_boot() }),
         unframed: false,
+        cache: None,
+        age_s: None,
     })
 }
 

@@ -67,6 +67,8 @@ prop_compose! {
             found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
             boot,
             unframed: false,
+            cache: None,
+            age_s: None,
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::event::EventKind;
+use crate::ids::TrialId;
+use crate::operation::{Cached, ErrorClass, Step};
 use Outcome::{Fail, Inconclusive, Pass};
 
 #[test]
@@ -239,5 +241,47 @@ fn outcomes_have_the_names_of_the_document() {
     for outcome in [Pass, Fail, Inconclusive] {
         let written = serde_json::to_string(&outcome).unwrap();
         assert_eq!(written, format!("\"{}\"", outcome.name()));
+    }
+}
+
+#[test]
+fn another_users_content_from_a_cache_fails_the_run_whatever_is_demanded_and_wherever_it_was() {
+    let missed = Told {
+        landed: false,
+        ..faulted()
+    };
+    // In a trial with a fault, in a control, and in one that does not count.
+    for trials in [
+        [faulted(), control()],
+        [control(), faulted()],
+        [missed, faulted()],
+    ] {
+        for (cached, has_cache, fails) in [
+            (Cached::Hit, true, true),
+            (Cached::Revalidated, true, true),
+            (Cached::Pass, true, false),
+            (Cached::Hit, false, false),
+        ] {
+            let mut journal = journal(&trials);
+            if has_cache {
+                let server = journal.header.plan.arms[0].target.clone();
+                journal.header.plan.arms[0].cache = Some(server);
+            }
+            let first = journal.operations.iter_mut();
+            let shown = first
+                .filter(|operation| operation.trial == TrialId(0))
+                .find(|operation| operation.step == Step::Check)
+                .unwrap();
+            shown.error = Some(ErrorClass::WrongIdentity);
+            shown.cache = Some(cached);
+            let verdict = verdict_on(&journal, &[]);
+            let told = "first: the cache served another user's content, 1 time";
+            let is_told = verdict.reasons.iter().any(|reason| reason == told);
+            assert_eq!(
+                (verdict.outcome == Fail, is_told),
+                (fails, fails),
+                "{verdict:?}"
+            );
+        }
     }
 }

@@ -320,6 +320,8 @@ fn op(trial: TrialId, step: Step, at: u64) -> Operation {
         found: None,
         boot: Some(boot(usize::from(at > CUT))),
         unframed: false,
+        cache: None,
+        age_s: None,
     }
 }
 

@@ -1,0 +1,115 @@
+//! The server behind the cache: a request is sent to it once, on a connection that is kept for the next.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::balance::body::{Progress, Upload};
+use crate::balance::pool::{Link, Pool};
+
+/// The server, or its balancer.
+pub(super) struct Origin {
+    address: SocketAddr,
+    pub(super) pool: Arc<Pool>,
+    pub(super) timeout: Duration,
+}
+
+/// Why there is no reply of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Refused,
+    Reset,
+    Timeout,
+    Malformed,
+    /// The cache has no descriptor or port of its own left.
+    Local,
+    /// The client did not send the rest of its request.
+    SlowClient,
+    ClientGone,
+}
+
+impl Failure {
+    pub(super) const fn status(self) -> StatusCode {
+        match self {
+            Self::Refused | Self::Reset | Self::Malformed | Self::Local => StatusCode::BAD_GATEWAY,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::SlowClient | Self::ClientGone => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The word in `Cache-Status`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::Malformed => "malformed",
+            Self::Local => "local",
+            Self::SlowClient | Self::ClientGone => "client",
+        }
+    }
+
+    /// Whether the server is what failed.
+    pub(super) const fn is_the_servers(self) -> bool {
+        match self {
+            Self::Refused | Self::Reset | Self::Timeout | Self::Malformed => true,
+            Self::Local | Self::SlowClient | Self::ClientGone => false,
+        }
+    }
+}
+
+impl Origin {
+    pub(super) fn new(address: SocketAddr, timeout: Duration) -> Self {
+        Self {
+            address,
+            pool: Arc::default(),
+            timeout,
+        }
+    }
+
+    /// Sends a request until its reply begins. One that may have arrived is never sent again.
+    pub(super) async fn ask(
+        &self,
+        mut request: Request<Upload>,
+        progress: &Progress,
+    ) -> Result<(Response<Incoming>, Link), Failure> {
+        loop {
+            let mut link = match self.pool.take() {
+                Some(link) => link,
+                None => self.connect().await?,
+            };
+            let sending = link.sender.try_send_request(request);
+            match progress.patiently(self.timeout, sending).await {
+                Some(Ok(response)) => return Ok((response, link)),
+                Some(Err(mut error)) => match error.take_message() {
+                    // It ended while it was idle, and nothing was written.
+                    Some(unsent) if link.reused => request = unsent,
+                    _ if progress.client_failed() => return Err(Failure::ClientGone),
+                    _ if error.error().is_parse() => return Err(Failure::Malformed),
+                    _ => return Err(Failure::Reset),
+                },
+                None if progress.awaits_client() => return Err(Failure::SlowClient),
+                None => return Err(Failure::Timeout),
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Link, Failure> {
+        match tokio::time::timeout(self.timeout, Link::open(self.address)).await {
+            Ok(Ok(link)) => Ok(link),
+            Ok(Err(error)) => Err(match error.kind() {
+                io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable => Failure::Refused,
+                io::ErrorKind::TimedOut => Failure::Timeout,
+                _ => Failure::Local,
+            }),
+            Err(_) => Err(Failure::Timeout),
+        }
+    }
+}

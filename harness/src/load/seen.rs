@@ -1,0 +1,48 @@
+//! What is recorded of a reply, beside what it means.
+
+use comeback_core::ids::BootId;
+use comeback_core::operation::Cached;
+
+use super::wire::Reply;
+
+/// Where a cache says how it came to a reply (RFC 9211).
+pub(super) const CACHE_STATUS: &str = "cache-status";
+/// Where it says how old that is.
+pub(super) const AGE: &str = "age";
+
+/// What is recorded of a reply.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) status: u16,
+    pub(super) boot: Option<BootId>,
+    pub(super) unframed: bool,
+    pub(super) cache: Option<Cached>,
+    pub(super) age_s: Option<u32>,
+}
+
+impl Seen {
+    /// Whether it is what a cache had stored.
+    pub(super) fn is_stored(&self) -> bool {
+        self.cache.is_some_and(Cached::is_stored)
+    }
+
+    /// Reads a reply; where it came through the plan's cache, with what that says of it.
+    pub(super) fn of(reply: &Reply<'_>, through_cache: bool) -> Self {
+        // Of several lines the last is the one next to the client.
+        let last = |wanted: &str| {
+            let found = reply.headers.iter().rfind(|(name, _)| name == wanted);
+            found
+                .map(|(_, value)| value.as_str())
+                .filter(|_| through_cache)
+        };
+        let cache = last(CACHE_STATUS).and_then(|value| Cached::from_field(value, reply.status));
+        Self {
+            status: reply.status,
+            // What it says of a process was true when the reply was stored.
+            boot: reply.boot.filter(|_| !cache.is_some_and(Cached::is_stored)),
+            unframed: reply.unframed,
+            cache,
+            age_s: cache.and(last(AGE)).and_then(|age| age.trim().parse().ok()),
+        }
+    }
+}
