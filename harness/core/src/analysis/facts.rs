@@ -234,8 +234,7 @@ impl Facts {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
                 ExitCause::Unasked => {
-                    let was_back =
-                        self.returned.contains_key(node) || self.correct.is_some();
+                    let was_back = self.returned.contains_key(node) || self.correct.is_some();
                     self.died_again |= was_back && self.struck.contains_key(node);
                     self.unasked
                         .push(((*node, *incarnation), *exit, tail.last().cloned()));
@@ -380,6 +379,14 @@ impl Facts {
     /// Whether the fault took effect on this node.
     pub(super) fn is_struck(&self, node: Node) -> bool {
         self.struck.contains_key(&node)
+    }
+
+    /// Those that the fault ended so.
+    pub(super) fn struck_as(&self, how: Exit) -> impl Iterator<Item = Node> {
+        let ended = self.struck.iter();
+        ended
+            .filter(move |(_, (_, exit))| *exit == Some(how))
+            .map(|(node, _)| *node)
     }
 
     /// Whether the fault took effect on every replica.

@@ -3,9 +3,9 @@
 use super::ErrorTally;
 use super::facts::{Drained, Facts};
 use super::load::Load;
-use super::words::counted;
+use crate::event::Exit;
 use crate::ids::{Incarnation, Node};
-use crate::plan::Action;
+use crate::plan::{Action, Signal};
 
 /// The most that may lie between the blows of a fault that strikes all of them at once.
 const AT_ONCE_MS: f64 = 10.0;
@@ -50,7 +50,19 @@ pub(super) fn findings(action: Action, facts: &Facts) -> Vec<String> {
              (more than {AT_ONCE_MS} ms)"
         ));
     }
-    found.extend(facts.drains.iter().filter_map(|drain| problem_of(facts, drain)));
+    if action.is_rolling() {
+        let killed = facts.struck_as(Exit::Signal(Signal::Kill.number()));
+        found.extend(killed.map(|node| {
+            let name = name_of(facts, node);
+            format!("{name} did not end in its time of grace, and was killed")
+        }));
+    }
+    found.extend(
+        facts
+            .drains
+            .iter()
+            .filter_map(|drain| problem_of(facts, drain)),
+    );
     found.extend(collateral(facts));
     found
 }

@@ -27,7 +27,7 @@ use crate::schedule::Schedule;
 
 /// The version of the journal this build writes and reads. Since 2 an operation says which write it carries
 /// and which it found, and the plan has room for any server.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The first line: what was to happen, where, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,9 +9,9 @@ use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, Phase};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, TrialId};
 use crate::operation::{Cached, ErrorClass, Found, Outcome, Step};
-use crate::plan::{Signal, test_plan};
+use crate::plan::{Action, Signal, test_plan};
 use crate::schedule::expand;
-use crate::units::Elapsed;
+use crate::units::{Elapsed, Span};
 
 fn header() -> Header {
     let (plan, seed) = (test_plan(), Seed(7));
@@ -169,8 +169,8 @@ fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
 #[test]
 fn a_journal_of_another_version_is_refused_by_its_number() {
     let (events, operations) = sample();
-    let other = with_line(&events, 1, br#"{"comeback_journal":3,"of":"the future"}"#);
-    check_refused(&other, &operations, "journal line 1", "version 3");
+    let other = with_line(&events, 1, br#"{"comeback_journal":4,"of":"the future"}"#);
+    check_refused(&other, &operations, "journal line 1", "version 4");
     let other = with_line(&events, 1, br#"{"comeback_journal":1,"of":"the past"}"#);
     check_refused(&other, &operations, "journal line 1", "version 1");
 }
@@ -362,6 +362,35 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
         EventKind::FaultRequested {
             node: Node::default(),
             action: Action::Signal(Signal::Segv),
+        },
+        EventKind::FaultRequested {
+            node: Node::Replica(2),
+            action: Action::Roll {
+                drain: time.map(|_| Span::from_ms(1_500)),
+                deploy: true,
+            },
+        },
+        EventKind::TargetPaused { node: Node::Store },
+        EventKind::TargetResumed { node: Node::Store },
+        EventKind::DrainBegun {
+            node: Node::Replica(1),
+        },
+        EventKind::Drained {
+            node: Node::Replica(1),
+            problem: time.map(|_| text.clone()),
+        },
+        EventKind::DrainEnded {
+            node: Node::Replica(1),
+            problem: None,
+        },
+        EventKind::TargetReturned {
+            node: Node::Replica(1),
+            last_failed_us: time_or_none,
+            evidence: Evidence::SocketOwner(number),
+        },
+        EventKind::TargetSeen {
+            node: Node::Balancer,
+            boot,
         },
         EventKind::FaultMissed {
             reason: text.clone(),

@@ -10,6 +10,7 @@ mod random;
 mod recovery;
 mod sessions;
 mod steady;
+mod strike;
 mod summary;
 mod void;
 mod writes;
@@ -19,7 +20,7 @@ use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
 use crate::journal::{Header, Journal, Machine, VERSION};
 use crate::operation::{ErrorClass, Found, Operation, Outcome, Step};
-use crate::plan::{Plan, Signal, Workload, Writes, test_plan};
+use crate::plan::{Action, Plan, Signal, Workload, Writes, test_plan};
 use crate::schedule::expand;
 use crate::units::Elapsed;
 
@@ -109,6 +110,7 @@ impl Story {
                     last_failed_us: Some(ms(ACCEPTED - 3)),
                 },
             )
+            .event(RECOVERED, returned(Node::default(), new_boot()))
             .event(RECOVERED, first_correct(Some(ms(RECOVERED - 5))))
             .enters(RECOVERED, Phase::Settle)
             .ends()
@@ -241,6 +243,14 @@ fn executed(incarnation: u32, at: u64) -> EventKind {
         incarnation: Incarnation(incarnation),
         pid: 4242,
         requested_us: ms(at - 2),
+    }
+}
+
+fn returned(node: Node, boot: BootId) -> EventKind {
+    EventKind::TargetReturned {
+        node,
+        last_failed_us: None,
+        evidence: Evidence::BootId(boot),
     }
 }
 

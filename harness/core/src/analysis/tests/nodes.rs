@@ -4,7 +4,7 @@ use super::*;
 use crate::plan::{Arm, Target};
 use crate::summary::Culprit;
 
-fn boot_of(replica: u32) -> BootId {
+pub(super) fn boot_of(replica: u32) -> BootId {
     match replica {
         // The one that is struck.
         0 => old_boot(),
@@ -13,7 +13,7 @@ fn boot_of(replica: u32) -> BootId {
 }
 
 /// Three replicas behind a balancer, beside a store; the first replica is killed and comes back.
-fn behind_a_balancer() -> Story {
+pub(super) fn behind_a_balancer() -> Story {
     let mut story = Story::faulted().planned(|plan| {
         let arm: &mut Arm = &mut plan.arms[0];
         let other: Target = arm.target.clone();
@@ -48,12 +48,12 @@ fn behind_a_balancer() -> Story {
 }
 
 impl Op {
-    fn by(mut self, replica: u32) -> Self {
+    pub(super) fn by(mut self, replica: u32) -> Self {
         self.0.boot = Some(boot_of(replica));
         self
     }
 
-    fn failed(mut self, class: ErrorClass, status: Option<u16>) -> Self {
+    pub(super) fn failed(mut self, class: ErrorClass, status: Option<u16>) -> Self {
         self.0.error = Some(class);
         self.0.status = status;
         self.0.boot = None;

@@ -4,7 +4,7 @@ use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
 use crate::journal::{Header, Journal, Machine, VERSION};
 use crate::operation::{ErrorClass, Operation, Outcome, Step};
-use crate::plan::{Signal, test_plan};
+use crate::plan::{Action, Signal, test_plan};
 use crate::schedule::expand;
 use crate::units::Elapsed;
 
@@ -135,12 +135,11 @@ impl Told {
     }
 
     fn fault(&self) -> Vec<(u64, EventKind)> {
-        let signal = Signal::Kill;
         let mut events = vec![(
             FAULT,
             EventKind::FaultRequested {
                 node: Node::default(),
-                signal,
+                action: Action::Signal(Signal::Kill),
             },
         )];
         if !self.landed {

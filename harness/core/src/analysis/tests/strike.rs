@@ -1,0 +1,164 @@
+//! How a fault was done: at once or one after the other, by stopping or by standing still, and to whom.
+
+use super::nodes::{behind_a_balancer, boot_of};
+use super::*;
+use crate::analysis::Time;
+use crate::plan::Action;
+use crate::units::Span;
+
+const ROLL: Action = Action::Roll {
+    drain: Some(Span::from_secs(10)),
+    deploy: false,
+};
+
+fn requested(replica: u32) -> EventKind {
+    EventKind::FaultRequested {
+        node: Node::Replica(replica),
+        action: Action::Signal(Signal::Kill),
+    }
+}
+
+impl Story {
+    /// As [`Story::event`], at its place in time.
+    fn meanwhile(self, at: u64, kind: EventKind) -> Self {
+        let mut story = self.event(at, kind);
+        story.events.sort_by_key(|event| event.at);
+        story
+    }
+
+    fn acts(self, action: Action) -> Self {
+        self.planned(|plan| plan.fault.action = action)
+    }
+}
+
+#[test]
+fn how_far_apart_the_blows_were_is_told_and_too_far_is_a_finding() {
+    let apart = |distance| {
+        let story = behind_a_balancer().meanwhile(FAULT + distance, requested(1));
+        let trial = story.trial();
+        (trial.chain.spread, trial.findings)
+    };
+    assert_eq!(behind_a_balancer().trial().chain.spread, None);
+    assert_eq!(apart(10), (Some(10.0), Vec::new()));
+    let (spread, findings) = apart(11);
+    assert_eq!(spread, Some(11.0));
+    assert!(
+        findings[0].starts_with("11.0 ms lay between"),
+        "{findings:?}"
+    );
+    let rolled = behind_a_balancer()
+        .acts(ROLL)
+        .meanwhile(FAULT + 900, requested(1));
+    let findings = rolled.trial().findings;
+    let is_spread = |finding: &String| finding.contains("lay between");
+    assert!(
+        !findings.iter().any(is_spread),
+        "one after the other is the point"
+    );
+}
+
+#[test]
+fn what_was_in_flight_at_a_blow_is_told_by_its_end() {
+    let over = |client, from: u64, to: u64| {
+        let mut look = look(client, from).finished(to);
+        look.0.sent = Some(ms(from));
+        look
+    };
+    let story = behind_a_balancer()
+        .acts(ROLL)
+        .meanwhile(
+            FAULT - 100,
+            EventKind::DrainBegun {
+                node: Node::Replica(0),
+            },
+        )
+        .does([
+            over(1, FAULT - 101, FAULT - 99),
+            over(2, FAULT - 101, FAULT - 99).failed(ErrorClass::Reset, None),
+            // Over before, begun after, and between the drain and the signal to the same replica.
+            over(3, FAULT - 105, FAULT - 100),
+            over(4, FAULT - 99, FAULT + 1),
+        ]);
+    let trial = story.trial();
+    assert_eq!(
+        trial.chain.killed,
+        Some(-((CUT - FAULT + 100) as f64)),
+        "K is when the drain began"
+    );
+    let failed: u64 = trial.in_flight.failed.values().sum();
+    assert_eq!((trial.in_flight.scheduled, failed), (2, 1));
+}
+
+#[test]
+fn one_that_was_not_struck_and_is_another_process_is_collateral_damage() {
+    let seen = |node, boot| {
+        let kind = EventKind::TargetSeen { node, boot };
+        behind_a_balancer()
+            .meanwhile(STOPPED, kind)
+            .trial()
+            .findings
+    };
+    assert_eq!(seen(Node::Replica(1), boot_of(1)), [""; 0]);
+    let findings = seen(Node::Replica(1), BootId::from_header(b"somebody"));
+    assert!(
+        findings[0].starts_with("collateral damage: replica 1 was not struck"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_replica_stopped_with_requests_left_or_by_force_is_a_finding() {
+    let problem = Some("3 requests were in flight after 10s".to_owned());
+    let node = Node::Replica(0);
+    let story = behind_a_balancer()
+        .acts(ROLL)
+        .meanwhile(FAULT, EventKind::Drained { node, problem });
+    let findings = story.trial().findings;
+    assert_eq!(
+        findings,
+        [
+            "replica 0 did not end in its time of grace, and was killed",
+            "replica 0 was stopped although it was not drained: 3 requests were in flight after 10s"
+        ]
+    );
+}
+
+#[test]
+fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_going_on() {
+    let paused = Story::killed()
+        .acts(Action::Pause(Span::from_ms(500)))
+        .without(|kind| matches!(kind, EventKind::TargetExited { .. }))
+        .event(
+            CUT,
+            EventKind::TargetPaused {
+                node: Node::default(),
+            },
+        )
+        .event(
+            CUT + 500,
+            EventKind::TargetResumed {
+                node: Node::default(),
+            },
+        )
+        .event(CUT + 503, returned(Node::default(), old_boot()))
+        .event(
+            CUT + 503,
+            EventKind::FirstCorrect {
+                last_failed_us: Some(ms(CUT + 490)),
+                evidence: Evidence::BootId(old_boot()),
+                probes: 3,
+            },
+        )
+        .enters(CUT + 503, Phase::Settle)
+        .ends();
+    let late = act(1, CUT + 510).value(1).finished(CUT + 512);
+    let trial = paused
+        .does([login(1, 1_000).value(0), late.by(0), finds(1, 1).by(0)])
+        .trial();
+    assert_eq!(trial.chain.exit, None);
+    let at = |ms, error_ms| Some(Time::At { ms, error_ms });
+    assert_eq!(trial.chain.executed, at(500.0, 0.0));
+    assert_eq!(trial.chain.ready, at(503.0, 13.0));
+    assert_eq!(trial.sessions.lost, 0);
+    assert_eq!(trial.void, None);
+}
