@@ -2,7 +2,7 @@
 //! printable, and what is to be said where there are no figures.
 
 use comeback_core::analysis::{Analysis, ArmAnalysis, TrialAnalysis};
-use comeback_core::plan::{Signal, Workload};
+use comeback_core::plan::Workload;
 use comeback_core::statistics::zero_event_upper_bound;
 use comeback_core::summary::{ArmSummary, Status, Summary};
 use comeback_core::units::Span;
@@ -70,12 +70,12 @@ impl<'a> RunView<'a> {
 
     /// The fault, as `SIGKILL`.
     pub(crate) fn fault(&self) -> String {
-        self.analysis.header.plan.fault.signal.to_string()
+        self.analysis.header.plan.fault.action.to_string()
     }
 
     /// Whether the process had no chance to do anything about it.
     pub(crate) fn is_kill(&self) -> bool {
-        self.analysis.header.plan.fault.signal == Signal::Kill
+        self.analysis.header.plan.fault.action.is_kill()
     }
 
     /// Whether the traffic has sessions at all.

@@ -25,6 +25,7 @@ mod control;
 pub(crate) mod front;
 pub(crate) mod headers;
 pub(crate) mod log;
+pub mod order;
 pub mod outside;
 mod policy;
 pub(crate) mod pool;

@@ -1,5 +1,6 @@
 //! `comeback balance`: a load balancer in front of replicas, by hand.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use comeback_core::units::Span;
 use comeback_core::verdict::Outcome;
 
 use super::{CliError, print};
+use crate::balance::order::{self, Order, OrderError, Standing};
 use crate::balance::outside::{self, Given, OutsideError, Program};
 use crate::balance::{self, Options, Policy};
 
@@ -17,15 +19,21 @@ use crate::balance::{self, Options, Policy};
 /// balancer `x-balancer-error: refused|reset|timeout|none-up|malformed|local|client`.
 #[derive(Debug, clap::Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Examples:\n  comeback serve memory --port 4001 --data /tmp/a &\n  \
 comeback serve memory --port 4002 --data /tmp/b &\n  \
-comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 --policy sticky --check /health\n  \
+comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 --policy sticky --check /health --data /tmp/lb \
+--control /tmp/lb/control.sock &\n  \
+comeback balance drain 1 --data /tmp/lb\n  \
 comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 --with haproxy --data /tmp/lb"
 )]
 pub(super) struct Args {
+    #[command(subcommand)]
+    order: Option<OrderCommand>,
     /// Port on 127.0.0.1
-    #[arg(long)]
-    port: u16,
+    #[arg(long, required = true)]
+    port: Option<u16>,
     /// The replicas, with commas between them
     #[arg(
         long,
@@ -102,15 +110,102 @@ enum WithArg {
     Nginx,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    let options = args.options()?;
-    let program = match args.with {
-        WithArg::Builtin => None,
-        WithArg::Haproxy => Some(Program::Haproxy),
-        WithArg::Nginx => Some(Program::Nginx),
+/// Tells a running balancer something, and waits until it is so.
+#[derive(Debug, clap::Subcommand)]
+enum OrderCommand {
+    /// Send a replica no more requests, and wait until it has none in flight
+    Drain {
+        /// Which, from 0
+        replica: usize,
+        #[command(flatten)]
+        to: Addressee,
+    },
+    /// Send a replica requests again, and wait until it is up
+    Return {
+        /// Which, from 0
+        replica: usize,
+        #[command(flatten)]
+        to: Addressee,
+    },
+    /// Tell how the replicas stand
+    Status {
+        #[command(flatten)]
+        to: Addressee,
+    },
+}
+
+/// Which balancer, and how long it has.
+#[derive(Debug, clap::Args)]
+struct Addressee {
+    /// The folder it works in: the builtin one and haproxy take orders at `control.sock` there (--control), nginx has its
+    /// configuration and pid there
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Which balancer it is
+    #[arg(long, value_enum, default_value_t = WithArg::Builtin)]
+    with: WithArg,
+    /// How long it may take
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    within: Span,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl OrderCommand {
+    fn give(&self) -> Result<Outcome, CliError> {
+        let (order, to) = match self {
+            Self::Drain { replica, to } => (Order::Drain(*replica), to),
+            Self::Return { replica, to } => (Order::Return(*replica), to),
+            Self::Status { to } => (Order::Status, to),
+        };
+        let standings = order::give(to.with.program(), &to.data, order, to.within.into());
+        let standings = standings.map_err(|error| match &error {
+            OrderError::Unknown { .. } => usage(error.to_string()),
+            _ => io::Error::other(error).into(),
+        })?;
+        if to.json {
+            print(&serde_json::to_string(&standings).map_err(io::Error::other)?);
+            return Ok(Outcome::Pass);
+        }
+        for standing in &standings {
+            print(&line_of(standing));
+        }
+        Ok(Outcome::Pass)
+    }
+}
+
+/// `replica 1  127.0.0.1:4002  draining, 0 in flight`
+fn line_of(standing: &Standing) -> String {
+    let state = match (standing.draining, standing.up) {
+        (true, _) => "draining",
+        (false, true) => "up",
+        (false, false) => "down",
     };
+    let in_flight = standing
+        .in_flight
+        .map_or_else(String::new, |count| format!(", {count} in flight"));
+    let (index, address) = (standing.index, &standing.address);
+    format!("replica {index}  {address}  {state}{in_flight}")
+}
+
+impl WithArg {
+    const fn program(self) -> Option<Program> {
+        match self {
+            Self::Builtin => None,
+            Self::Haproxy => Some(Program::Haproxy),
+            Self::Nginx => Some(Program::Nginx),
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    if let Some(order) = &args.order {
+        return order.give();
+    }
+    let options = args.options()?;
     balance::raise_file_limit()?;
-    match program {
+    match args.with.program() {
         None => {
             balance::run(&options, Box::new(print))?;
             Ok(Outcome::Pass)
@@ -122,7 +217,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 impl Args {
     /// The options, complete and possible.
     fn options(&self) -> Result<Options, CliError> {
-        self.check_addresses()?;
+        // Without it only an order is parsed.
+        let port = self.port.ok_or_else(|| usage("--port is missing"))?;
+        self.check_addresses(port)?;
         self.check_texts()?;
         let or = |span: Option<Span>, default| span.unwrap_or(default);
         let every = or(self.every, Span::from_ms(100));
@@ -137,7 +234,7 @@ impl Args {
             }
         }
         Ok(Options {
-            port: self.port,
+            port,
             to: self.to.clone(),
             policy: match self.policy {
                 PolicyArg::RoundRobin => Policy::RoundRobin,
@@ -160,15 +257,15 @@ impl Args {
         })
     }
 
-    fn check_addresses(&self) -> Result<(), CliError> {
-        if self.port == 0 {
+    fn check_addresses(&self, port: u16) -> Result<(), CliError> {
+        if port == 0 {
             return Err(usage("--port 0 is no port: give the one clients shall use"));
         }
         for (index, address) in self.to.iter().enumerate() {
             if address.port() == 0 {
                 return Err(usage(format!("--to {address}: 0 is no port")));
             }
-            if address.port() == self.port && address.ip().is_loopback() {
+            if address.port() == port && address.ip().is_loopback() {
                 return Err(usage(format!("--to {address} is the balancer itself")));
             }
             if self.to[..index].contains(address) {

@@ -1,5 +1,6 @@
 //! `comeback compare`: the main job. The reference servers, the same seeded plan, side by side.
 
+mod fault;
 mod replicas;
 
 use std::collections::BTreeMap;
@@ -18,19 +19,21 @@ use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
 use crate::experiment::document::StoreKind;
 use crate::experiment::{HORIZON, TIMEOUT, topology};
+use fault::FaultArgs;
 use replicas::TopologyArgs;
 
 /// Compare the reference servers through crashes.
 ///
-/// Each trial starts a server, opens real sessions, drives open-loop load, kills the server with SIGKILL,
-/// starts it again, and reads every session back. Each server also gets a trial without a fault.
+/// Each trial starts a server, opens real sessions, drives open-loop load, kills the server with SIGKILL
+/// (or does what --fault says), starts it again, and reads every session back. Each server also gets a trial without a fault.
 /// The results, with charts and a report, go to a folder. Exits 0 when every server was measured, 3 when
 /// one was not.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
 comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'\n  \
-comeback compare --topology\n  comeback compare --topology redis postgres --strike store"
+comeback compare --topology\n  comeback compare --topology redis postgres --strike store\n  \
+comeback compare --topology sticky token --fault rolling-restart --balancer haproxy"
 )]
 pub(super) struct Args {
     /// Which servers (`comeback targets` lists them); when none is named, all that keep their sessions by
@@ -40,6 +43,8 @@ pub(super) struct Args {
     /// A first look within 30 seconds: fewer and shorter trials
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    fault: FaultArgs,
     #[command(flatten)]
     topology: TopologyArgs,
     /// What the verdict demands of each server, such as 'lost_sessions == 0'
@@ -69,8 +74,9 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
 }
 
 fn into_plan(args: &Args) -> Result<Plan, CliError> {
+    let action = args.fault.action()?;
     let arms = match args.topology.is_wanted() {
-        true => args.topology.arms(&args.arms)?,
+        true => args.topology.arms(&args.arms, action)?,
         false => single(&args.arms)?,
     };
     let asked = &args.options.size;
@@ -83,8 +89,8 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         extend_to: args.options.size.extend_to.unwrap_or(trials),
         controls: 1,
         fault: Fault {
-            aim: args.topology.aim(),
-            action: Action::Signal(Signal::Kill),
+            aim: args.topology.aim(action),
+            action,
             // The flush period of the `buffered` server, so that the kill falls anywhere within it.
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

@@ -114,6 +114,13 @@ impl Progress {
                 self.notes.push(problem.clone());
                 self.quote(tail);
             }
+            EventKind::Drained {
+                node,
+                problem: Some(problem),
+            } => {
+                self.notes
+                    .push(format!("{node} was not drained: {problem}"));
+            }
             EventKind::NotRecovered { last_failure, .. } => {
                 self.notes.push(format!("never came back: {last_failure}"));
             }
@@ -140,6 +147,13 @@ impl Progress {
             | EventKind::TargetExited { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::FaultRequested { .. }
+            | EventKind::TargetPaused { .. }
+            | EventKind::TargetResumed { .. }
+            | EventKind::DrainBegun { .. }
+            | EventKind::Drained { .. }
+            | EventKind::DrainEnded { .. }
+            | EventKind::TargetReturned { .. }
+            | EventKind::TargetSeen { .. }
             | EventKind::SurvivorsFound { .. }
             | EventKind::FirstAccept { .. }
             | EventKind::FirstCorrect { .. }

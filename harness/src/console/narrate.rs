@@ -2,7 +2,7 @@
 
 use comeback_core::event::{Event, EventKind, Evidence, ExitCause};
 use comeback_core::ids::Node;
-use comeback_core::plan::Plan;
+use comeback_core::plan::{Action, Plan};
 use comeback_core::units::Elapsed;
 
 /// Tells the events of one trial after another.
@@ -98,8 +98,36 @@ impl Narrator {
             EventKind::SessionsOpened { opened, failed } => {
                 format!("{opened} sessions opened, {failed} failed")
             }
-            EventKind::FaultRequested { node, signal } => {
-                format!("{}{signal} sent to the process group", self.of(*node))
+            EventKind::FaultRequested { node, action } => {
+                let what = match action {
+                    Action::Signal(signal) => format!("{signal} sent to the process group"),
+                    Action::Pause(_) => "SIGSTOP sent to the process group".to_owned(),
+                    Action::Roll { .. } => "told to stop".to_owned(),
+                };
+                format!("{}{what}", self.of(*node))
+            }
+            EventKind::TargetPaused { node } => {
+                format!("{}all its processes stand still", self.of(*node))
+            }
+            EventKind::TargetResumed { node } => {
+                format!("{}SIGCONT sent: they may go on", self.of(*node))
+            }
+            EventKind::DrainBegun { node } => {
+                format!("{}the balancer told to drain it", self.of(*node))
+            }
+            EventKind::Drained { node, problem } => match problem {
+                None => format!("{}drained: no request in flight", self.of(*node)),
+                Some(problem) => format!("{}not drained: {problem}", self.of(*node)),
+            },
+            EventKind::DrainEnded { node, problem } => match problem {
+                None => format!("{}gets requests again", self.of(*node)),
+                Some(problem) => format!("{}may get no requests: {problem}", self.of(*node)),
+            },
+            EventKind::TargetReturned { node, .. } => {
+                format!("{}answers correctly again, itself", self.of(*node))
+            }
+            EventKind::TargetSeen { node, boot } => {
+                format!("{}not struck, calls itself {boot} now", self.of(*node))
             }
             EventKind::SurvivorsFound { pids } => {
                 format!("processes {pids:?} outlived the fault")

@@ -10,6 +10,8 @@ pub mod folder;
 pub mod interrupt;
 mod nodes;
 mod recovery;
+mod roll;
+mod strike;
 mod trial;
 
 use std::path::PathBuf;

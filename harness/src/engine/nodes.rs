@@ -17,7 +17,7 @@ use super::{EngineError, recovery};
 use crate::endpoint::Endpoint;
 use crate::supervise::ports;
 use crate::supervise::process::{Addresses, Launch, Process, StartError, resolve_endpoint};
-use crate::supervise::readiness::wait_until_ready;
+use crate::supervise::readiness::{boot_of, wait_until_ready};
 
 /// Where each node is, known before any is started.
 #[derive(Debug)]
@@ -108,6 +108,17 @@ impl Seats {
         &self.seat(node).endpoint
     }
 
+    /// The port and the data folder of a node.
+    pub(super) fn place(&self, node: Node) -> (u16, &Path) {
+        let seat = self.seat(node);
+        (seat.endpoint.port, &seat.data)
+    }
+
+    /// What the nodes know of each other.
+    pub(super) const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
     fn seat(&self, node: Node) -> &Seat {
         let seat = self.list.iter().find(|seat| seat.node == node);
         // Only nodes of the arm are asked for, and each has a seat.
@@ -164,6 +175,39 @@ impl Nodes {
     pub(super) fn get_mut(&mut self, node: Node) -> Option<&mut Running> {
         let mut nodes = self.0.iter_mut();
         nodes.find(|running| running.process.node() == node)
+    }
+
+    /// Those of them, in the order they were started.
+    pub(super) fn these(&mut self, wanted: &[Node]) -> impl Iterator<Item = &mut Running> {
+        let nodes = self.0.iter_mut();
+        nodes.filter(move |running| wanted.contains(&running.process.node()))
+    }
+
+    /// What those of them that said so called themselves.
+    pub(super) fn boots_of(&self, wanted: &[Node]) -> Vec<BootId> {
+        let boots = wanted.iter().filter_map(|node| self.get(*node)?.boot);
+        boots.collect()
+    }
+
+    /// Asks each that was not struck, and said who it is before, who it is now.
+    pub(super) async fn see_bystanders(&self, trial: &Trial<'_>) -> Result<(), EngineError> {
+        let struck = trial
+            .planned
+            .struck(trial.plan.fault.aim, trial.arm.replicas);
+        for running in &self.0 {
+            let node = running.process.node();
+            if running.boot.is_none() || struck.contains(&node) {
+                continue;
+            }
+            let target = trial.arm.target_of(node);
+            let seat = trial.seats.endpoint(node);
+            let boot_header = target.boot_header.as_deref();
+            let boot = boot_of(&target.ready, seat, boot_header).await;
+            if let Some(boot) = boot.map_err(EngineError::Probe)? {
+                trial.record(EventKind::TargetSeen { node, boot });
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn all(&mut self) -> &mut [Running] {
@@ -224,7 +268,8 @@ impl Nodes {
         for running in self.0.iter_mut().rev() {
             let process = &mut running.process;
             if process.is_running() {
-                let stop = &trial.arm.target_of(process.node()).stop;
+                let place = (process.node(), process.incarnation());
+                let stop = &trial.arm.target_at(place.0, place.1).stop;
                 let stopped = process.stop(stop).await.map_err(EngineError::Process)?;
                 trial.record_exit(process, (stopped.exit, stopped.at), ExitCause::Stopped);
                 process.clear_group().await.map_err(EngineError::Process)?;
@@ -250,8 +295,7 @@ async fn start_first(trial: &Trial<'_>, node: Node) -> Result<Running, Early> {
                 node,
                 boot: ready.boot,
             };
-            let recorder = &trial.site.recorder;
-            recorder.event_at(ready.at, Some(trial.planned.id), kind);
+            trial.record_at(ready.at, kind);
             Ok(Running {
                 process,
                 boot: ready.boot,
@@ -286,7 +330,7 @@ pub(super) fn launch(
 ) -> Result<Process, EventKind> {
     let seat = trial.seats.seat(node);
     let started = Process::spawn(Launch {
-        target: trial.arm.target_of(node),
+        target: trial.arm.target_at(node, incarnation),
         port: seat.endpoint.port,
         data: &seat.data,
         node,
@@ -305,11 +349,7 @@ pub(super) fn launch(
                 pid: process.pid(),
                 requested_us: process.requested(),
             };
-            let at = process.executed();
-            trial
-                .site
-                .recorder
-                .event_at(at, Some(trial.planned.id), kind);
+            trial.record_at(process.executed(), kind);
             Ok(process)
         }
         Err(error) => Err(start_failed(node, incarnation, &error)),

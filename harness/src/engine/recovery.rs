@@ -1,8 +1,9 @@
 //! Recovery: what was struck is started again, and probed until a correct answer comes from its new process.
 
 use comeback_core::event::EventKind;
-use comeback_core::ids::{Incarnation, Node};
+use comeback_core::ids::{BootId, Incarnation, Node};
 use comeback_core::units::{Elapsed, Span};
+use futures_util::future::join_all;
 
 use super::EngineError;
 use super::nodes::{Nodes, launch};
@@ -12,74 +13,164 @@ use crate::supervise::ownership;
 
 /// The fault landed.
 pub(super) struct Fallen {
-    /// T0: the last exit was confirmed.
+    /// T0: the last of its effects was confirmed.
     pub(super) at: Elapsed,
     /// What it struck.
     pub(super) nodes: Vec<Node>,
+    /// What those called themselves that must not answer again.
+    pub(super) old_boots: Vec<BootId>,
 }
 
-/// Starts again what was struck and waits for its first correct reply; whether there was one in time.
+/// A start of a node.
+type Start = (Node, Incarnation);
+
+/// Starts again what was struck.
+pub(super) async fn start_again(
+    trial: &Trial<'_>,
+    nodes: &mut Nodes,
+    fallen: &Fallen,
+) -> Result<Vec<Start>, Early> {
+    let mut starts = Vec::with_capacity(fallen.nodes.len());
+    for node in fallen.nodes.iter().copied() {
+        let pause = trial.arm.target_of(node).restart_after;
+        if pause > Span::ZERO {
+            let at = trial.site.clock.instant(fallen.at + pause);
+            tokio::time::sleep_until(at.into()).await;
+        }
+        if let Some(running) = nodes.get_mut(node) {
+            let next = Incarnation(running.process.incarnation().0 + 1);
+            running.process = launch(trial, node, next).map_err(Early::Target)?;
+            starts.push((node, next));
+        }
+    }
+    Ok(starts)
+}
+
+/// Waits until all that was struck answers correctly, and the service with it; whether that was in time.
 pub(super) async fn run(
     trial: &Trial<'_>,
     nodes: &mut Nodes,
     fallen: &Fallen,
+    starts: &[Start],
 ) -> Result<bool, Early> {
-    let old_boots = fallen
-        .nodes
-        .iter()
-        .filter_map(|node| nodes.get(*node)?.boot);
-    let old_boots = old_boots.collect();
-    let mut starts = Vec::with_capacity(fallen.nodes.len());
-    for node in &fallen.nodes {
-        starts.push(start_again(trial, nodes, *node, fallen.at).await?);
+    let watched = watch(trial, nodes, fallen, starts).await?;
+    if let Some(missing) = missing(&watched) {
+        // Nobody answered: who accepted is known only by who holds the port.
+        if owners_of(trial, starts).is_ok() {
+            record_accept(trial, &watched[0].seen);
+        }
+        record_missing(trial, &watched, missing);
+        return Ok(false);
     }
-    let load = &trial.plan.load;
-    let probe = Probe::new(ProbeSetup {
-        load,
-        endpoint: trial.seats.endpoint(asked(trial, &fallen.nodes)),
+    let whole = &watched[0];
+    if let Some(Recovered { at, evidence }) = whole.back {
+        record_accept(trial, &whole.seen);
+        let kind = EventKind::FirstCorrect {
+            last_failed_us: whole.seen.last_failed,
+            evidence,
+            probes: whole.seen.probes,
+        };
+        trial.record_at(at, kind);
+    }
+    Ok(true)
+}
+
+/// The same of one of several that are struck in turn: the others are still to be.
+pub(super) async fn run_part(
+    trial: &Trial<'_>,
+    nodes: &mut Nodes,
+    fallen: &Fallen,
+    starts: &[Start],
+) -> Result<bool, Early> {
+    let watched = watch(trial, nodes, fallen, starts).await?;
+    let missing = missing(&watched);
+    if let Some(missing) = missing {
+        record_missing(trial, &watched, missing);
+    }
+    Ok(missing.is_none())
+}
+
+fn missing(watched: &[Watched]) -> Option<&Watched> {
+    watched.iter().find(|watched| watched.back.is_none())
+}
+
+fn record_missing(trial: &Trial<'_>, all: &[Watched], missing: &Watched) {
+    let saw = missing.seen.last_failure.clone().unwrap_or_default();
+    let last_failure = match all {
+        [_] => saw,
+        _ => format!("{}: {saw}", missing.node),
+    };
+    trial.record(EventKind::NotRecovered {
+        last_failure,
+        probes: missing.seen.probes,
+    });
+}
+
+/// What the probe of a node saw.
+struct Watched {
+    node: Node,
+    seen: Seen,
+    /// Its first correct reply, if there was one in time.
+    back: Option<Recovered>,
+}
+
+/// Probes what the clients ask and, where several were struck, each of those itself, until all answer correctly or the
+/// horizon is reached; the first of the result stands for the service. The horizon is waited for even when a process
+/// ends meanwhile, which is recorded: one that detached itself may still come up.
+async fn watch(
+    trial: &Trial<'_>,
+    nodes: &mut Nodes,
+    fallen: &Fallen,
+    starts: &[Start],
+) -> Result<Vec<Watched>, Early> {
+    let whole = asked(trial, &fallen.nodes);
+    let mut asked = vec![(whole, starts)];
+    if starts.len() > 1 {
+        asked.extend(starts.chunks(1).map(|start| (start[0].0, start)));
+    }
+    let probes = asked.iter().map(|(node, _)| probe_of(trial, fallen, *node));
+    let probes: Vec<Probe<'_>> = probes.collect::<Result<_, _>>()?;
+    let horizon = trial
+        .site
+        .clock
+        .instant(fallen.at + trial.plan.windows.horizon);
+    let probing = probes.iter().zip(&asked).map(|(probe, (_, starts))| {
+        tokio::time::timeout_at(horizon.into(), probe.run(|| owners_of(trial, starts)))
+    });
+    let ended = nodes.alongside(trial, join_all(probing)).await?;
+    record_survivors(trial, starts);
+    let mut watched = Vec::with_capacity(asked.len());
+    for ((probe, (node, _)), ended) in probes.iter().zip(asked).zip(ended) {
+        let back = match ended {
+            Ok(Ok(recovered)) => Some(recovered),
+            Ok(Err(ProbeError::Harness(cause))) => return Err(EngineError::Probe(cause).into()),
+            Ok(Err(ProbeError::Unattributable(reason))) => return Err(aborted(reason)),
+            Err(_) => None,
+        };
+        let seen = probe.seen();
+        // The store and the balancer are not asked themselves.
+        if let (Some(back), true) = (back, fallen.nodes.contains(&node)) {
+            record_return(trial, node, &seen, back);
+        }
+        watched.push(Watched { node, seen, back });
+    }
+    Ok(watched)
+}
+
+fn probe_of<'a>(
+    trial: &'a Trial<'_>,
+    fallen: &Fallen,
+    node: Node,
+) -> Result<Probe<'a>, EngineError> {
+    Probe::new(ProbeSetup {
+        load: &trial.plan.load,
+        endpoint: trial.seats.endpoint(node),
         boot_header: trial.arm.target.boot_header.as_deref(),
-        old_boots,
+        old_boots: fallen.old_boots.clone(),
         since: fallen.at,
         clock: trial.site.clock,
     })
-    .map_err(EngineError::Probe)?;
-    let watched = watch(trial, nodes, &probe, &starts, fallen.at).await?;
-    let seen = probe.seen();
-    let tag = &trial.site.tag;
-    let before = |(node, incarnation): &(Node, Incarnation)| {
-        tag.members_before((trial.planned.id, *node, *incarnation))
-    };
-    let survivors: Vec<i32> = starts.iter().flat_map(before).collect();
-    if !survivors.is_empty() {
-        trial.record(EventKind::SurvivorsFound { pids: survivors });
-    }
-    let recovered = match watched {
-        Some(Recovered { at, evidence }) => {
-            record_accept(trial, &seen);
-            let kind = EventKind::FirstCorrect {
-                last_failed_us: seen.last_failed,
-                evidence,
-                probes: seen.probes,
-            };
-            trial
-                .site
-                .recorder
-                .event_at(at, Some(trial.planned.id), kind);
-            true
-        }
-        None => {
-            // Nobody answered: who accepted is known only by who holds the port.
-            if owners_of(trial, &starts).is_ok() {
-                record_accept(trial, &seen);
-            }
-            trial.record(EventKind::NotRecovered {
-                last_failure: seen.last_failure.clone().unwrap_or_default(),
-                probes: seen.probes,
-            });
-            false
-        }
-    };
-    Ok(recovered)
+    .map_err(EngineError::Probe)
 }
 
 /// Whom to ask whether what was struck is back: one replica itself, since others may answer in its place; for
@@ -91,42 +182,31 @@ fn asked(trial: &Trial<'_>, struck: &[Node]) -> Node {
     }
 }
 
-async fn start_again(
-    trial: &Trial<'_>,
-    nodes: &mut Nodes,
-    node: Node,
-    since: Elapsed,
-) -> Result<(Node, Incarnation), Early> {
-    let pause = trial.arm.target_of(node).restart_after;
-    if pause > Span::ZERO {
-        let at = trial.site.clock.instant(since + pause);
-        tokio::time::sleep_until(at.into()).await;
+fn record_survivors(trial: &Trial<'_>, starts: &[Start]) {
+    let tag = &trial.site.tag;
+    let before =
+        |(node, incarnation): &Start| tag.members_before((trial.planned.id, *node, *incarnation));
+    let pids: Vec<i32> = starts.iter().flat_map(before).collect();
+    if !pids.is_empty() {
+        trial.record(EventKind::SurvivorsFound { pids });
     }
-    let mut first = Incarnation(0);
-    if let Some(running) = nodes.get_mut(node) {
-        first = Incarnation(running.process.incarnation().0 + 1);
-        running.process = launch(trial, node, first).map_err(Early::Target)?;
-    }
-    Ok((node, first))
 }
 
-/// Probes until the horizon, and records it when a process ends meanwhile. The horizon is waited for even then:
-/// a process that detached itself may still come up.
-async fn watch(
-    trial: &Trial<'_>,
-    nodes: &mut Nodes,
-    probe: &Probe<'_>,
-    starts: &[(Node, Incarnation)],
-    since: Elapsed,
-) -> Result<Option<Recovered>, Early> {
-    let horizon = trial.site.clock.instant(since + trial.plan.windows.horizon);
-    let probing = probe.run(|| owners_of(trial, starts));
-    let probing = tokio::time::timeout_at(horizon.into(), probing);
-    match nodes.alongside(trial, probing).await? {
-        Ok(Ok(recovered)) => Ok(Some(recovered)),
-        Ok(Err(ProbeError::Harness(cause))) => Err(EngineError::Probe(cause).into()),
-        Ok(Err(ProbeError::Unattributable(reason))) => Err(aborted(reason)),
-        Err(_) => Ok(None),
+fn record_return(trial: &Trial<'_>, node: Node, seen: &Seen, back: Recovered) {
+    let kind = EventKind::TargetReturned {
+        node,
+        last_failed_us: seen.last_failed,
+        evidence: back.evidence,
+    };
+    trial.record_at(back.at, kind);
+}
+
+fn record_accept(trial: &Trial<'_>, seen: &Seen) {
+    if let Some(accepted) = seen.accepted {
+        let kind = EventKind::FirstAccept {
+            last_failed_us: accepted.last_failed,
+        };
+        trial.record_at(accepted.at, kind);
     }
 }
 
@@ -160,17 +240,5 @@ pub(super) fn owner_of(
     match owners.first() {
         Some(owner) => Ok(owner.pid),
         None => Err(format!("nobody holds {endpoint}")),
-    }
-}
-
-fn record_accept(trial: &Trial<'_>, seen: &Seen) {
-    if let Some(accepted) = seen.accepted {
-        let kind = EventKind::FirstAccept {
-            last_failed_us: accepted.last_failed,
-        };
-        trial
-            .site
-            .recorder
-            .event_at(accepted.at, Some(trial.planned.id), kind);
     }
 }

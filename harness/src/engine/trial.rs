@@ -10,13 +10,12 @@ use std::time::Duration;
 use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
 use comeback_core::ids::{Incarnation, Node};
 use comeback_core::operation::ErrorClass;
-use comeback_core::plan::{Arm, Plan, Signal};
+use comeback_core::plan::{Arm, Plan};
 use comeback_core::schedule::PlannedTrial;
 use comeback_core::units::{Elapsed, Span};
 
 use super::nodes::{Nodes, Seats, Unseated, start_failed};
-use super::recovery::{self, Fallen};
-use super::{EngineError, Site};
+use super::{EngineError, Site, strike};
 use crate::endpoint::Endpoint;
 use crate::load::{Generator, Setup};
 use crate::supervise::process::Process;
@@ -121,9 +120,7 @@ impl Trial<'_> {
         let recovered = if self.planned.is_control() {
             true
         } else {
-            let fallen = self.strike(&mut nodes).await?;
-            self.enter(Phase::Recovery);
-            recovery::run(self, &mut nodes, &fallen).await?
+            strike::run(self, &mut nodes).await?
         };
         if recovered {
             self.enter(Phase::Settle);
@@ -140,6 +137,7 @@ impl Trial<'_> {
             self.enter(Phase::ReadBack);
             let until = self.site.clock.now() + READ_BACK_WITHIN;
             nodes.alongside(self, load.read_back(until)).await??;
+            nodes.see_bystanders(self).await?;
         }
         load.finish()?;
         self.enter(Phase::Stop);
@@ -205,66 +203,6 @@ impl Trial<'_> {
         }
     }
 
-    /// Sends the fault to every node that it is aimed at, and confirms its effect on each.
-    async fn strike(&self, nodes: &mut Nodes) -> Result<Fallen, Early> {
-        let fault = &self.plan.fault;
-        let struck = self.planned.struck(fault.aim, self.arm.replicas);
-        for node in &struck {
-            let Some(running) = nodes.get(*node) else {
-                return Err(Early::Target(EventKind::FaultMissed {
-                    reason: format!("this arm has no {node}"),
-                }));
-            };
-            self.record(EventKind::FaultRequested {
-                node: *node,
-                signal: fault.signal,
-            });
-            let sent = running.process.signal_group(fault.signal);
-            sent.map_err(EngineError::Process)?;
-        }
-        let deadline = tokio::time::Instant::now() + fault.lands_within.into();
-        let mut fallen = Fallen {
-            at: self.site.clock.now(),
-            nodes: struck.clone(),
-        };
-        for node in struck {
-            // Seen above.
-            let Some(running) = nodes.get_mut(node) else {
-                continue;
-            };
-            fallen.at = self.confirm(&mut running.process, deadline).await?;
-        }
-        Ok(fallen)
-    }
-
-    /// Waits until a struck process is gone.
-    async fn confirm(
-        &self,
-        process: &mut Process,
-        deadline: tokio::time::Instant,
-    ) -> Result<Elapsed, Early> {
-        let fault = &self.plan.fault;
-        let Ok(exited) = tokio::time::timeout_at(deadline, process.exited()).await else {
-            return Err(Early::Target(EventKind::FaultMissed {
-                reason: format!(
-                    "process {} was still running {} after {}",
-                    process.pid(),
-                    fault.lands_within,
-                    fault.signal
-                ),
-            }));
-        };
-        let (exit, at) = exited.map_err(EngineError::Process)?;
-        self.record_exit(process, (exit, at), ExitCause::Injected);
-        if fault.signal == Signal::Kill && exit != Exit::Signal(Signal::Kill.number()) {
-            return Err(Early::Target(EventKind::FaultMissed {
-                reason: format!("the process {exit} before SIGKILL reached it"),
-            }));
-        }
-        process.clear_group().await.map_err(EngineError::Process)?;
-        Ok(at)
-    }
-
     /// Waits for a moment; ends early when a node ends by itself.
     async fn wait_until(&self, until: Elapsed, nodes: &mut Nodes) -> Result<(), Early> {
         let pause = tokio::time::sleep_until(self.site.clock.instant(until).into());
@@ -301,6 +239,10 @@ impl Trial<'_> {
             cause,
             tail,
         };
+        self.record_at(at, kind);
+    }
+
+    pub(super) fn record_at(&self, at: Elapsed, kind: EventKind) {
         self.site.recorder.event_at(at, Some(self.planned.id), kind);
     }
 
@@ -308,7 +250,7 @@ impl Trial<'_> {
         self.site.recorder.event(Some(self.planned.id), kind);
     }
 
-    fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: Phase) {
         self.record(EventKind::PhaseEntered { phase });
         force_panic(phase);
     }

@@ -9,7 +9,8 @@ use comeback_core::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use super::scalar::{AimPart, Demands, Statuses, Text, Words};
+pub use super::faults::{DeployPart, DrainPart, FaultKind, FaultPart};
+pub use super::scalar::{AimPart, Demands, DrainTime, Statuses, Text, Words};
 
 /// An experiment: servers, the users' traffic, what is done to the servers, and what is demanded of them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -44,6 +45,8 @@ pub struct Document {
     /// What is done to the server; a kill when nothing is said.
     #[serde(default)]
     pub fault: Vec<FaultPart>,
+    /// What the server is replaced with by a fault of the kind `deploy`; an arm may have its own.
+    pub deploy: Option<DeployPart>,
     /// How long each part of a trial lasts.
     #[serde(default)]
     pub windows: WindowsPart,
@@ -105,6 +108,8 @@ pub struct BalancerPart {
     pub check: Option<String>,
     /// A command of your own instead; `{replicas}` is filled in with the replicas' addresses, `127.0.0.1:4001,…`.
     pub command: Option<Words>,
+    /// How it is told of a rolling restart; only for a command of your own.
+    pub drain: Option<DrainPart>,
     /// When it counts as up for the first time; when it accepts a connection, if nothing is said.
     pub ready: Option<ReadyPart>,
     /// How it is stopped at a trial's end.
@@ -369,54 +374,6 @@ pub struct ExpectPart {
     pub headers: BTreeMap<String, Text>,
 }
 
-/// What is done to the server.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FaultPart {
-    /// What; a kill when nothing is said.
-    pub kind: Option<FaultKind>,
-    /// Whom it strikes: `replica:any` (one of them, drawn for each trial; when nothing is said), `replica:0`,
-    /// `replicas:all`, `balancer`, `cache` or `store`.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub target: AimPart,
-    /// Any other signal to the server's process group, in place of `kind`.
-    pub signal: Option<Signal>,
-    /// How long the load runs undisturbed before, which everything after is compared with; 1s when nothing is said.
-    pub at: Option<Span>,
-    /// The moment is drawn uniformly from so long after `at`; 250ms when nothing is said.
-    pub spread: Option<Span>,
-    /// How long the exit may take to be confirmed; beyond it the fault did not land. 5s when nothing is said.
-    pub lands_within: Option<Span>,
-}
-
-/// A fault, by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// SIGKILL to the server's process group.
-    #[default]
-    Kill,
-    /// SIGTERM.
-    Terminate,
-    /// SIGABRT, as from `abort()`.
-    Abort,
-    /// SIGSEGV, as from a wild pointer.
-    Segfault,
-}
-
-impl FaultKind {
-    /// The signal that does it.
-    pub const fn signal(self) -> Signal {
-        match self {
-            Self::Kill => Signal::Kill,
-            Self::Terminate => Signal::Term,
-            Self::Abort => Signal::Abrt,
-            Self::Segfault => Signal::Segv,
-        }
-    }
-}
-
 /// How long each part of a trial lasts.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -450,6 +407,8 @@ pub struct ArmPart {
     pub cache: Option<CachePart>,
     /// A store of its own; else the common one.
     pub store: Option<StorePart>,
+    /// What a deploy replaces this one with; else the common one.
+    pub deploy: Option<DeployPart>,
     /// What differs from the common target; environment variables are added to its own.
     #[serde(default)]
     pub target: TargetPart,

@@ -133,7 +133,7 @@ impl TargetPart {
     }
 }
 
-fn fill_here(text: &str, here: Option<&Path>) -> Result<String, String> {
+pub(super) fn fill_here(text: &str, here: Option<&Path>) -> Result<String, String> {
     match (text.contains("{here}"), here) {
         (false, _) => Ok(text.to_owned()),
         (true, Some(folder)) => Ok(text.replace("{here}", &folder.to_string_lossy())),

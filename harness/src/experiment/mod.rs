@@ -5,6 +5,7 @@
 //! library; imports core, and `load::flow` to see that templates are some.
 
 pub mod document;
+pub mod faults;
 mod file;
 mod fill;
 mod json;

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Aim, Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows, Workload,
+    Action, Aim, Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows,
+    Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
 use super::document::{
-    AimPart, BalancerPart, CachePart, FaultPart, StepPart, StorePart, TargetPart,
+    BalancerPart, CachePart, DeployPart, FaultPart, StepPart, StorePart, TargetPart,
 };
 use super::fill;
 use super::scalar::Demands;
@@ -49,10 +50,15 @@ pub struct Resolved {
 pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Problem>> {
     let mut problems = Vec::new();
     let workload = workload(document, &mut problems);
-    let arms = arms(document, origin, workload.as_ref(), &mut problems);
+    let fault = fault(document)
+        .map_err(|problem| problems.push(problem))
+        .ok();
+    let arms = match &fault {
+        Some(fault) => arms(document, origin, workload.as_ref(), fault, &mut problems),
+        None => Vec::new(),
+    };
     let gates = gates(document, &mut problems);
-    problems.extend(misfit_of_fault(document));
-    let Some(workload) = workload.filter(|_| problems.is_empty()) else {
+    let (Some(workload), Some(fault), true) = (workload, fault, problems.is_empty()) else {
         return Err(problems);
     };
     let plan = Plan {
@@ -63,7 +69,7 @@ pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Pro
             .extend_to
             .unwrap_or_else(|| document.trials.unwrap_or(6)),
         controls: document.controls.unwrap_or(1),
-        fault: fault(document),
+        fault,
         load: load(document, workload),
         windows: windows(document),
         gates,
@@ -138,6 +144,7 @@ fn arms(
     document: &Document,
     origin: &Origin,
     workload: Option<&Workload>,
+    fault: &Fault,
     problems: &mut Vec<Problem>,
 ) -> Vec<Arm> {
     let asked = match workload {
@@ -145,7 +152,7 @@ fn arms(
         Some(Workload::Sessions(_)) | None => None,
     };
     let mut fill = |arm: Parts<'_>| {
-        arm.fill(document, origin.here.as_deref(), asked)
+        arm.fill(fault, origin.here.as_deref(), asked)
             .map_err(|problem| problems.push(problem))
             .ok()
     };
@@ -155,6 +162,7 @@ fn arms(
             balancer: document.balancer.as_ref(),
             cache: document.cache.as_ref(),
             store: document.store.as_ref(),
+            deploy: document.deploy.as_ref(),
             index: None,
         };
         return fill(common)
@@ -172,6 +180,7 @@ fn arms(
             balancer: part.balancer.as_ref().or(document.balancer.as_ref()),
             cache: part.cache.as_ref().or(document.cache.as_ref()),
             store: part.store.as_ref().or(document.store.as_ref()),
+            deploy: part.deploy.as_ref().or(document.deploy.as_ref()),
             index: Some(index),
         };
         let Some(arm) = fill(own) else {
@@ -194,6 +203,7 @@ struct Parts<'a> {
     balancer: Option<&'a BalancerPart>,
     cache: Option<&'a CachePart>,
     store: Option<&'a StorePart>,
+    deploy: Option<&'a DeployPart>,
     /// Its place among the arms, where the file has some.
     index: Option<usize>,
 }
@@ -202,7 +212,7 @@ impl Parts<'_> {
     /// The arm, still without a name.
     fn fill(
         &self,
-        document: &Document,
+        fault: &Fault,
         here: Option<&Path>,
         asked: Option<&str>,
     ) -> Result<Arm, Problem> {
@@ -227,7 +237,21 @@ impl Parts<'_> {
                 what,
             }
         };
-        let balancer = self.balancer.map(|part| part.to_target(here));
+        let within = match fault.action {
+            Action::Roll { drain, .. } => drain,
+            Action::Signal(_) | Action::Pause(_) => None,
+        };
+        let drain = self.balancer.map(|part| part.to_drain(here, within));
+        let drain = drain
+            .transpose()
+            .map_err(|fault| misfit("balancer", fault))?;
+        let next = self
+            .deploy
+            .map(|part| part.to_target(&self.target, here, asked));
+        let next = next.transpose().map_err(|fault| misfit("deploy", fault))?;
+        let balancer = self
+            .balancer
+            .map(|part| part.to_target(here, within.is_some()));
         let balancer = balancer
             .transpose()
             .map_err(|fault| misfit("balancer", fault))?;
@@ -236,7 +260,7 @@ impl Parts<'_> {
         let store = self.store.map(|part| part.to_target(here));
         let store = store.transpose().map_err(|fault| misfit("store", fault))?;
         let replicas = self.target.replicas.unwrap_or(1);
-        self.fits(document, replicas)?;
+        self.fits(fault, replicas)?;
         Ok(Arm {
             name: String::new(),
             about: target.command.join(" "),
@@ -245,7 +269,7 @@ impl Parts<'_> {
             balancer,
             cache,
             store,
-            drain,
+            drain: drain.flatten(),
             next,
             baseline: None,
             skip: None,
@@ -253,9 +277,8 @@ impl Parts<'_> {
     }
 
     /// Whether there is what the fault is aimed at.
-    fn fits(&self, document: &Document, replicas: u32) -> Result<(), Problem> {
-        let AimPart(aim) = first_fault(document).target;
-        let missing = match aim {
+    fn fits(&self, fault: &Fault, replicas: u32) -> Result<(), Problem> {
+        let missing = match fault.aim {
             Aim::Balancer if self.balancer.is_none() => "there is no [balancer]".to_owned(),
             Aim::Cache if self.cache.is_none() => "there is no [cache]".to_owned(),
             Aim::Store if self.store.is_none() => "there is no [store]".to_owned(),
@@ -324,29 +347,18 @@ fn gates(document: &Document, problems: &mut Vec<Problem>) -> Vec<Gate> {
     gates
 }
 
-fn fault(document: &Document) -> Fault {
-    let said = first_fault(document);
-    Fault {
-        aim: said.target.0,
-        signal: said
-            .signal
-            .unwrap_or_else(|| said.kind.unwrap_or_default().signal()),
-        jitter: said.spread.unwrap_or(Span::from_ms(250)),
-        lands_within: said.lands_within.unwrap_or(Span::from_secs(5)),
-    }
-}
-
-fn misfit_of_fault(document: &Document) -> Option<Problem> {
+fn fault(document: &Document) -> Result<Fault, Problem> {
     let place = |index: usize| vec![Key::from("fault"), index.into()];
     if document.fault.len() > 1 {
         let what = "one fault in each trial is all there can be: write an experiment for each";
-        return Some(Problem::at(place(1), "fault", what));
+        return Err(Problem::at(place(1), "fault", what));
     }
-    let said = first_fault(document);
-    (said.kind.is_some() && said.signal.is_some()).then(|| {
-        let mut place = place(0);
-        place.push("signal".into());
-        Problem::at(place, "signal", "say kind or signal, not both")
+    first_fault(document).to_fault().map_err(|(at, what)| {
+        let name = at.last().copied().unwrap_or("fault");
+        let place = place(0)
+            .into_iter()
+            .chain(at.iter().map(|part| Key::from(*part)));
+        Problem::at(place.collect::<Vec<_>>(), name, what)
     })
 }
 
@@ -425,6 +437,11 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
             ],
             None => one(&["cache"]),
         },
+        "fault" => one(&["fault"]),
+        "fault-target" => vec![vec!["fault".into(), 0.into(), "target".into()]],
+        "fault-lasts" => vec![vec!["fault".into(), 0.into(), "lasts".into()]],
+        "balancer" => one(&["balancer"]),
+        "deploy" => one(&["deploy"]),
         "boot-header" => target_places(&["boot_header"], arm),
         "trials" => one(&["trials"]),
         "extend-to" => one(&["extend_to"]),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comeback_core::plan::{Signal, Target};
+use comeback_core::plan::{Drain, Signal, Target};
 use comeback_core::units::Span;
 
 use super::document::{
@@ -10,19 +10,56 @@ use super::document::{
     StorePart, TargetPart, Words,
 };
 use super::fill::Fault;
+use crate::balance::order::CONTROL;
 
-/// A balancer that is known by its kind.
+/// A balancer that is known by its kind. With `drains` it takes the orders of [`drain`].
 ///
 /// # Errors
 /// Never for a known kind.
-pub fn balancer(kind: BalancerKind, policy: Policy, check: &str) -> Result<Target, String> {
+pub fn balancer(
+    kind: BalancerKind,
+    policy: Policy,
+    check: &str,
+    drains: bool,
+) -> Result<Target, String> {
     let part = BalancerPart {
         kind: Some(kind),
         policy: Some(policy),
         check: Some(check.to_owned()),
         ..BalancerPart::default()
     };
-    part.to_target(None).map_err(|(_, what)| what)
+    part.to_target(None, drains).map_err(|(_, what)| what)
+}
+
+/// How a balancer that is known by its kind is told that a replica is about to be stopped.
+pub fn drain(kind: BalancerKind, within: Span) -> Drain {
+    let order = |verb: &str| {
+        let order = [
+            "{comeback}",
+            "balance",
+            verb,
+            "{replica}",
+            "--data",
+            "{data}",
+            "--with",
+            name(kind),
+        ];
+        words(&order).0
+    };
+    let mut begin = order("drain");
+    begin.extend(["--within".to_owned(), within.to_string()]);
+    Drain {
+        begin,
+        end: order("return"),
+    }
+}
+
+const fn name(kind: BalancerKind) -> &'static str {
+    match kind {
+        BalancerKind::Builtin => "builtin",
+        BalancerKind::Haproxy => "haproxy",
+        BalancerKind::Nginx => "nginx",
+    }
 }
 
 /// A cache that is known by its kind.
@@ -51,7 +88,7 @@ pub fn store(kind: StoreKind) -> Result<Target, String> {
 
 impl BalancerPart {
     /// The process that stands in front of the replicas.
-    pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, Fault> {
+    pub(super) fn to_target(&self, here: Option<&Path>, drains: bool) -> Result<Target, Fault> {
         let command = match (&self.command, self.kind) {
             (Some(_), Some(_)) => {
                 let what = "say kind or command, not both";
@@ -62,7 +99,7 @@ impl BalancerPart {
                 return Err((vec!["command"], what.to_owned()));
             }
             (Some(command), None) => command.clone(),
-            (None, kind) => self.known(kind.unwrap_or_default()),
+            (None, kind) => self.known(kind.unwrap_or_default(), drains),
         };
         let part = TargetPart {
             command: Some(command),
@@ -74,18 +111,30 @@ impl BalancerPart {
         part.to_target(here, None)
     }
 
-    fn known(&self, kind: BalancerKind) -> Words {
+    /// How it is told of a rolling restart that gives it so long, if it can be.
+    pub(super) fn to_drain(
+        &self,
+        here: Option<&Path>,
+        within: Option<Span>,
+    ) -> Result<Option<Drain>, Fault> {
+        match (&self.command, &self.drain, within) {
+            (None, Some(_), _) => {
+                let what = "the kinds that are known here are told in their own way: leave it out";
+                Err((vec!["drain"], what.to_owned()))
+            }
+            (_, _, None) => Ok(None),
+            (Some(_), part, Some(_)) => part.as_ref().map(|part| part.to_drain(here)).transpose(),
+            (None, None, Some(within)) => Ok(Some(drain(self.kind.unwrap_or_default(), within))),
+        }
+    }
+
+    fn known(&self, kind: BalancerKind, drains: bool) -> Words {
         let policy = match self.policy.unwrap_or_default() {
             Policy::RoundRobin => "round-robin",
             Policy::LeastConnections => "least-connections",
             Policy::Random => "random",
             Policy::SourceHash => "source-hash",
             Policy::Sticky => "sticky",
-        };
-        let kind = match kind {
-            BalancerKind::Builtin => "builtin",
-            BalancerKind::Haproxy => "haproxy",
-            BalancerKind::Nginx => "nginx",
         };
         let mut words = words(&[
             "{comeback}",
@@ -97,10 +146,15 @@ impl BalancerPart {
             "--policy",
             policy,
             "--with",
-            kind,
+            name(kind),
             "--data",
             "{data}",
         ]);
+        // nginx is told by its configuration and a signal.
+        if drains && kind != BalancerKind::Nginx {
+            let socket = format!("{{data}}/{CONTROL}");
+            words.0.extend(["--control".to_owned(), socket]);
+        }
         if let Some(path) = &self.check {
             words.0.extend(["--check".to_owned(), path.clone()]);
         }

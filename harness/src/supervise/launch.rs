@@ -267,7 +267,7 @@ pub fn resolve_endpoint(
 }
 
 /// What the placeholders of a plan stand for.
-struct Values {
+pub(super) struct Values {
     port: String,
     data: PathBuf,
     replica: String,
@@ -279,7 +279,7 @@ struct Values {
 }
 
 impl Values {
-    fn new(port: u16, data: &Path, node: Node) -> Self {
+    pub(super) fn new(port: u16, data: &Path, node: Node) -> Self {
         let replica = match node {
             Node::Replica(number) => number,
             Node::Store | Node::Balancer | Node::Cache => 0,
@@ -297,7 +297,7 @@ impl Values {
         }
     }
 
-    fn knowing(self, addresses: &Addresses) -> Self {
+    pub(super) fn knowing(self, addresses: &Addresses) -> Self {
         let replicas = addresses.replicas.iter();
         let replicas: Vec<String> = replicas.map(|port| format!("127.0.0.1:{port}")).collect();
         Self {
@@ -313,7 +313,7 @@ impl Values {
         }
     }
 
-    fn fill_in(&self, text: &str) -> OsString {
+    pub(super) fn fill_in(&self, text: &str) -> OsString {
         let values = [
             ("port", OsStr::new(&self.port)),
             ("data", self.data.as_os_str()),
@@ -357,7 +357,7 @@ fn fill_in(text: &str, values: &[(&str, &OsStr)]) -> OsString {
 }
 
 /// Finds a program as a shell does: a name with a slash is a path, any other is looked for in `PATH`.
-fn find_program(name: &OsStr, path: &OsStr) -> Result<PathBuf, StartError> {
+pub(super) fn find_program(name: &OsStr, path: &OsStr) -> Result<PathBuf, StartError> {
     if name.as_bytes().contains(&b'/') {
         let program = PathBuf::from(name);
         return match problem_of(&program) {

@@ -14,6 +14,7 @@
 //! 5. when even the warden was killed, [`leftovers`] finds what carries the tag of a harness that is gone.
 
 pub mod cluster;
+pub mod errand;
 mod group;
 mod hints;
 pub mod launch;
@@ -23,6 +24,7 @@ pub mod needs;
 mod orphans;
 pub mod output;
 pub mod ownership;
+mod pause;
 pub mod ports;
 mod proc;
 pub mod process;

@@ -37,6 +37,23 @@ pub(super) fn stat(pid: i32) -> io::Result<Stat> {
     })
 }
 
+/// Whether every thread of a process is stopped, by a signal or a tracer, or has ended.
+///
+/// # Errors
+/// `NotFound` when there is none with this pid.
+pub(super) fn is_stopped(pid: i32) -> io::Result<bool> {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let path = thread?.path().join("stat");
+        match procfs::process::Stat::from_file(path).map_err(into_io) {
+            Ok(stat) if matches!(stat.state, 'T' | 't' | 'Z' | 'X' | 'x') => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
 /// Every process there is.
 ///
 /// # Errors

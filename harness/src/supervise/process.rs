@@ -227,6 +227,10 @@ impl Process {
     /// # Errors
     /// When it has been reaped, because its number may then be another's, or the system refuses.
     pub fn signal_group(&self, signal: Signal) -> io::Result<()> {
+        self.send_to_group(signal::Signal::try_from(signal.number())?)
+    }
+
+    pub(super) fn send_to_group(&self, signal: signal::Signal) -> io::Result<()> {
         if !self.is_running() {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
@@ -236,7 +240,6 @@ impl Process {
                 ),
             ));
         }
-        let signal = signal::Signal::try_from(signal.number())?;
         let pid = nix::unistd::Pid::from_raw(self.pid());
         match killpg(pid, signal) {
             // It has moved to another group: it can be reached by itself.

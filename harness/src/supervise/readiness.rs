@@ -169,6 +169,27 @@ pub async fn wait_until_ready(
     }
 }
 
+/// What a target that is up calls itself, asked once by its readiness probe; none when it does not say so, or does not
+/// answer as one that is up.
+///
+/// # Errors
+/// When nothing can be asked.
+pub async fn boot_of(
+    readiness: &Readiness,
+    endpoint: &Endpoint,
+    boot_header: Option<&str>,
+) -> io::Result<Option<BootId>> {
+    let (ReadyProbe::Http(path), false) = (&readiness.probe, endpoint.protocol == Protocol::Redis)
+    else {
+        return Ok(None);
+    };
+    let asker = HttpAsker::new(endpoint, path, boot_header)?;
+    Ok(match asker.ask(TRY_TAKES).await {
+        Seen::Up(boot) => boot,
+        Seen::Not(_) | Seen::NothingInTime => None,
+    })
+}
+
 fn describe(probe: &ReadyProbe, endpoint: &Endpoint) -> String {
     match probe {
         ReadyProbe::Http(_) if endpoint.protocol == Protocol::Redis => {

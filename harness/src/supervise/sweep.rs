@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::members::Member;
@@ -49,7 +50,7 @@ impl RunTag {
             remaining = scanned.unwrap_or_default();
             remaining.retain(&wanted);
             for member in &remaining {
-                if kill(member).is_ok() && !signalled.contains(&member.pid) {
+                if signal(member, Signal::KILL).is_ok() && !signalled.contains(&member.pid) {
                     signalled.push(member.pid);
                 }
             }
@@ -69,14 +70,20 @@ impl RunTag {
     }
 }
 
-/// Kills this very process: the descriptor is opened first and the start time compared through it, so
+/// Signals this very process: the descriptor is opened first and the start time compared through it, so
 /// that a recycled pid is never hit.
-fn kill(member: &Member) -> io::Result<()> {
+///
+/// # Errors
+/// `NotFound` when it is gone, else what the system says.
+pub(super) fn signal(member: &Member, signal: Signal) -> io::Result<()> {
+    let gone = |errno: Errno| match errno {
+        Errno::SRCH => io::ErrorKind::NotFound.into(),
+        other => io::Error::from(other),
+    };
     let pid = Pid::from_raw(member.pid).ok_or(io::ErrorKind::NotFound)?;
-    let descriptor = pidfd_open(pid, PidfdFlags::empty())?;
+    let descriptor = pidfd_open(pid, PidfdFlags::empty()).map_err(gone)?;
     if proc::stat(member.pid)?.start_time != member.start_time {
         return Err(io::ErrorKind::NotFound.into());
     }
-    pidfd_send_signal(&descriptor, Signal::KILL)?;
-    Ok(())
+    pidfd_send_signal(&descriptor, signal).map_err(gone)
 }

@@ -38,7 +38,7 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
     );
     let fault = format!(
         "{} to the process group, at a random moment within {} after the baseline",
-        plan.fault.signal,
+        plan.fault.action,
         span(plan.fault.jitter)
     );
     let gates: Vec<String> = plan

@@ -41,7 +41,7 @@ pub(super) struct Facts {
     /// The fault's effect was confirmed, on each node that it struck: it ended so, or stood still.
     struck: BTreeMap<Node, (Elapsed, Option<Exit>)>,
     /// Those that stood still may go on.
-    resumed: Option<Elapsed>,
+    pub(super) resumed: Option<Elapsed>,
     /// When each node that was struck answered correctly again itself, and how that is known.
     returned: BTreeMap<Node, (Elapsed, Evidence)>,
     /// What became of telling the balancer to spare a replica, in order.

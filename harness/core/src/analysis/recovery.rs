@@ -21,9 +21,9 @@ pub(super) fn chain(facts: &Facts) -> Chain {
         .map(|(at, requested)| seen(cut, at, Some(requested)));
     let accepted = facts
         .accepted
-        .map(|(at, last_failed)| seen(cut, at, last_failed));
+        .map(|(at, last_failed)| seen(cut, at, last_failed.max(facts.resumed)));
     let correct = facts.correct.map(|correct| match facts.died_again {
-        false => seen(cut, correct.at, correct.last_failed),
+        false => seen(cut, correct.at, correct.last_failed.max(facts.resumed)),
         // Back and gone again is not back, not until the load's end.
         true => {
             let stopped = facts.stopped.map_or(correct.at, |(at, _)| at);

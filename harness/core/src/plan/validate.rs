@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Call, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows, Workload};
+use super::{
+    Action, Aim, Arm, Call, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows, Workload,
+};
 use crate::ids::Node;
 use crate::units::Span;
 
@@ -58,6 +60,7 @@ impl Plan {
                 ..error
             })?;
         }
+        self.validate_fault()?;
         self.validate_baselines()?;
         if self.trials == 0 {
             return wrong("trials", "at least one trial is needed");
@@ -75,6 +78,61 @@ impl Plan {
             return wrong("extend-to", "must be at least the number of trials");
         }
         self.load.validate()
+    }
+
+    fn validate_fault(&self) -> Result<(), PlanError> {
+        match self.fault.action {
+            Action::Signal(_) => {}
+            Action::Pause(lasts) if lasts >= self.windows.horizon => {
+                let horizon = self.windows.horizon;
+                return wrong(
+                    "fault-lasts",
+                    format!(
+                        "a pause of {lasts} outlasts the horizon of {horizon}: nothing could be back"
+                    ),
+                );
+            }
+            Action::Pause(_) => {}
+            Action::Roll { .. } => {
+                if matches!(self.fault.aim, Aim::Balancer | Aim::Store | Aim::Cache) {
+                    let what = "only replicas are restarted one after the other: replicas:all, or one of them";
+                    return wrong("fault-target", what);
+                }
+            }
+        }
+        for (index, arm) in self.arms.iter().enumerate() {
+            self.validate_roll_of(arm).map_err(|error| PlanError {
+                arm: Some(index),
+                ..error
+            })?;
+        }
+        Ok(())
+    }
+
+    fn validate_roll_of(&self, arm: &Arm) -> Result<(), PlanError> {
+        let (drains, deploy) = match self.fault.action {
+            Action::Roll { drain, deploy } => (drain.is_some(), deploy),
+            Action::Signal(_) | Action::Pause(_) => (false, false),
+        };
+        if drains && arm.balancer.is_some() && arm.drain.is_none() {
+            return wrong(
+                "balancer",
+                "how is it told that a replica is about to be stopped? Say drain = { begin = [...], end = [...] }, or \
+                 have the fault say drain = false",
+            );
+        }
+        match (&arm.next, deploy) {
+            (None, true) => wrong(
+                "deploy",
+                "what replaces the server? Say its command or environment",
+            ),
+            (Some(_), false) => wrong(
+                "deploy",
+                "only a fault of the kind deploy replaces the server",
+            ),
+            (Some(next), true) => validate_target(next, &self.windows),
+            (None, false) => Ok(()),
+        }
     }
 
     fn validate_arm(&self, index: usize) -> Result<(), PlanError> {

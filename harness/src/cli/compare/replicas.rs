@@ -1,11 +1,11 @@
 //! The reference servers behind a balancer, where one server's state is not another's.
 
-use comeback_core::plan::{Aim, Arm, Mix, Request, SessionFlow};
+use comeback_core::plan::{Action, Aim, Arm, Mix, Request, SessionFlow};
 
 use super::arm;
 use crate::cli::{CliError, targets};
 use crate::experiment::document::{BalancerKind, CacheKind, Policy, StoreKind};
-use crate::experiment::topology::{balancer, cache, store};
+use crate::experiment::topology::{balancer, cache, drain, store};
 
 /// Replicas behind a balancer.
 #[derive(Debug, clap::Args)]
@@ -24,9 +24,9 @@ pub(super) struct TopologyArgs {
     /// A shared HTTP cache in front of that; users then look at pages that it may keep, too
     #[arg(long, value_enum, requires = "topology")]
     cache: Option<CacheArg>,
-    /// Whom the fault strikes
-    #[arg(long, value_enum, default_value_t = StrikeArg::Replica, requires = "topology")]
-    strike: StrikeArg,
+    /// Whom the fault strikes [default: replica; replicas of a rolling restart]
+    #[arg(long, value_enum, requires = "topology")]
+    strike: Option<StrikeArg>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -145,13 +145,14 @@ impl TopologyArgs {
     }
 
     /// Whom the fault strikes.
-    pub(super) const fn aim(&self) -> Aim {
+    pub(super) const fn aim(&self, action: Action) -> Aim {
         match self.strike {
-            StrikeArg::Replica => Aim::AnyReplica,
-            StrikeArg::Replicas => Aim::AllReplicas,
-            StrikeArg::Balancer => Aim::Balancer,
-            StrikeArg::Cache => Aim::Cache,
-            StrikeArg::Store => Aim::Store,
+            None if action.is_rolling() => Aim::AllReplicas,
+            None | Some(StrikeArg::Replica) => Aim::AnyReplica,
+            Some(StrikeArg::Replicas) => Aim::AllReplicas,
+            Some(StrikeArg::Balancer) => Aim::Balancer,
+            Some(StrikeArg::Cache) => Aim::Cache,
+            Some(StrikeArg::Store) => Aim::Store,
         }
     }
 
@@ -175,13 +176,13 @@ impl TopologyArgs {
     }
 
     /// The architectures of these names; all that the fault can strike when none is named.
-    pub(super) fn arms(&self, names: &[String]) -> Result<Vec<Arm>, CliError> {
-        if self.strike == StrikeArg::Cache && self.cache.is_none() {
+    pub(super) fn arms(&self, names: &[String], action: Action) -> Result<Vec<Arm>, CliError> {
+        if self.strike == Some(StrikeArg::Cache) && self.cache.is_none() {
             let what = "--strike cache: there is none; say --cache builtin or --cache nginx";
             return Err(CliError::Usage(what.to_owned()));
         }
         let is_struck =
-            |topology: &Topology| self.strike != StrikeArg::Store || topology.store.is_some();
+            |topology: &Topology| self.strike != Some(StrikeArg::Store) || topology.store.is_some();
         let mut chosen: Vec<&Topology> = Vec::new();
         for name in names {
             let topology = ALL.iter().find(|topology| topology.name == name);
@@ -198,11 +199,11 @@ impl TopologyArgs {
         }
         chosen
             .into_iter()
-            .map(|topology| self.arm(topology))
+            .map(|topology| self.arm(topology, action))
             .collect()
     }
 
-    fn arm(&self, topology: &Topology) -> Result<Arm, CliError> {
+    fn arm(&self, topology: &Topology, action: Action) -> Result<Arm, CliError> {
         let mut arm = arm(targets::find(topology.server)?)?;
         if topology.shares {
             for word in &mut arm.target.command {
@@ -214,12 +215,18 @@ impl TopologyArgs {
             BalancerArg::Haproxy => BalancerKind::Haproxy,
             BalancerArg::Nginx => BalancerKind::Nginx,
         };
-        let front = balancer(kind, topology.policy, "/health").map_err(CliError::Usage)?;
+        let drained = match action {
+            Action::Roll { drain, .. } => drain,
+            Action::Signal(_) | Action::Pause(_) => None,
+        };
+        let front = balancer(kind, topology.policy, "/health", drained.is_some());
+        let front = front.map_err(CliError::Usage)?;
         Ok(Arm {
             name: topology.name.to_owned(),
             about: topology.about.to_owned(),
             replicas: self.replicas,
             balancer: Some(front),
+            drain: drained.map(|within| drain(kind, within)),
             cache: self
                 .cache
                 .map(|kind| match kind {

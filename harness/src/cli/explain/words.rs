@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use comeback_core::plan::{
-    Arm, Arrivals, Body, Call, Plan, ReadyProbe, Request, SessionFlow, Workload,
+    Action, Arm, Arrivals, Body, Call, Plan, ReadyProbe, Request, SessionFlow, Workload,
 };
 use comeback_core::schedule::{PlannedTrial, Schedule};
 use comeback_core::units::Span;
@@ -230,13 +230,17 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     page.line(
         &format!("≤ {}", fault.jitter),
         &format!(
-            "then {} to the server's process group, at a moment drawn uniformly; its exit must be seen within {}",
-            fault.signal, fault.lands_within
+            "then {}, at a moment drawn uniformly; its effect must be seen within {}",
+            what_is_done(fault.action),
+            fault.lands_within
         ),
     );
     page.line(
         &format!("≤ {}", windows.horizon),
-        "recovery, until the first correct reply of the new process",
+        match fault.action.is_pause() {
+            true => "recovery, until the first correct reply once they go on",
+            false => "recovery, until the first correct reply of the new process",
+        },
     );
     page.line(
         &windows.settle.to_string(),
@@ -251,6 +255,25 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     );
 }
 
+fn what_is_done(action: Action) -> String {
+    match action {
+        Action::Signal(signal) => format!("{signal} to the process group of what it strikes"),
+        Action::Pause(lasts) => {
+            format!("SIGSTOP to every process of what it strikes, and SIGCONT {lasts} later")
+        }
+        Action::Roll { drain, deploy } => {
+            let first = drain.map_or_else(String::new, |within| {
+                format!("is drained (within {within}), ")
+            });
+            let next = match deploy {
+                true => "its replacement is started",
+                false => "is started again",
+            };
+            format!("each replica in turn {first}is stopped, {next} and waited for")
+        }
+    }
+}
+
 fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
     let name = plan
         .arms
@@ -260,7 +283,7 @@ fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
         None => "no fault (control)".to_owned(),
         Some(after) => {
             let at = plan.windows.warm_up + plan.windows.baseline + after;
-            format!("{} at {:.3} s", plan.fault.signal, at.as_secs())
+            format!("{} at {:.3} s", plan.fault.action, at.as_secs())
         }
     };
     page.line(

@@ -158,7 +158,7 @@ fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_go
     assert_eq!(trial.chain.exit, None);
     let at = |ms, error_ms| Some(Time::At { ms, error_ms });
     assert_eq!(trial.chain.executed, at(500.0, 0.0));
-    assert_eq!(trial.chain.ready, at(503.0, 13.0));
+    assert_eq!(trial.chain.ready, at(503.0, 3.0));
     assert_eq!(trial.sessions.lost, 0);
     assert_eq!(trial.void, None);
 }
