@@ -20,8 +20,8 @@ use comeback::supervise::tag::RunTag;
 use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_core::journal::{self, Header};
 use comeback_core::plan::{
-    Aim, Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Signal,
-    Stop, Target, Windows, Workload,
+    Action, Aim, Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
+    Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::schedule;
 use comeback_core::units::Span;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow, Signal,
-    StatusRange, Workload, Writes,
+    Action, Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow,
+    Signal, StatusRange, Workload, Writes,
 };
 use comeback_core::units::Span;
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ fn the_least_that_can_be_said_is_a_command() {
     );
     let gates: Vec<String> = plan.gates.iter().map(ToString::to_string).collect();
     assert_eq!(gates, ["unrecovered == 0"]);
-    assert_eq!(plan.fault.signal, Signal::Kill);
+    assert_eq!(plan.fault.action, Action::Signal(Signal::Kill));
 }
 
 #[test]
@@ -128,7 +128,7 @@ lost_sessions = 0
     assert_eq!(load.timeout, Span::from_secs(1));
     assert_eq!(load.objective, Some(Span::from_ms(200)));
     assert_eq!(load.floor, 0.5);
-    assert_eq!(plan.fault.signal, Signal::Term);
+    assert_eq!(plan.fault.action, Action::Signal(Signal::Term));
     assert_eq!(plan.fault.jitter, Span::from_ms(100));
     assert_eq!(plan.fault.lands_within, Span::from_secs(9));
     let windows = plan.windows;

@@ -8,7 +8,7 @@ mod trial;
 use comeback_core::analysis::{Analysis, ArmAnalysis};
 use comeback_core::ids::Seed;
 use comeback_core::journal::{Header, Machine};
-use comeback_core::plan::{Request, Signal, Workload};
+use comeback_core::plan::{Action, Request, Signal, Workload};
 use comeback_core::schedule;
 use comeback_core::summary::{SCHEMA, SessionCounts, Summary, WriteCounts};
 use comeback_core::verdict::{Outcome, Verdict};

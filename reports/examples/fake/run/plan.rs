@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::plan::{
-    Aim, Arm, Arrivals, Fault, Load, Mix, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
-    Signal, Stop, Target, Windows, Workload,
+    Action, Aim, Arm, Arrivals, Fault, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
+    SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
 
@@ -38,6 +38,8 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         balancer: None,
         cache: None,
         store: None,
+        drain: None,
+        next: None,
         baseline: None,
         skip: spec.skipped.map(str::to_owned),
     };

@@ -66,11 +66,13 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
     };
     let down = if never { 30_000.0 } else { ready };
     TrialAnalysis {
+        in_flight: ErrorTally::default(),
         id: TrialId(id),
         control: false,
         void: None,
         landed: true,
         chain: Chain {
+            spread: None,
             killed: Some(-0.8 - noise(index, 4)),
             exit: None,
             executed: Some(Time::At {
