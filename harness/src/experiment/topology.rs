@@ -15,7 +15,7 @@ use crate::balance::order::CONTROL;
 /// A balancer that is known by its kind. With `drains` it takes the orders of [`drain`].
 ///
 /// # Errors
-/// Never for a known kind.
+/// When it cannot do that.
 pub fn balancer(
     kind: BalancerKind,
     policy: Policy,
@@ -25,7 +25,8 @@ pub fn balancer(
     let part = BalancerPart {
         kind: Some(kind),
         policy: Some(policy),
-        check: Some(check.to_owned()),
+        // It has no checks of its own to ask with.
+        check: (kind != BalancerKind::Nginx).then(|| check.to_owned()),
         ..BalancerPart::default()
     };
     part.to_target(None, drains).map_err(|(_, what)| what)
@@ -99,7 +100,7 @@ impl BalancerPart {
                 return Err((vec!["command"], what.to_owned()));
             }
             (Some(command), None) => command.clone(),
-            (None, kind) => self.known(kind.unwrap_or_default(), drains),
+            (None, kind) => self.known(kind.unwrap_or_default(), drains)?,
         };
         let part = TargetPart {
             command: Some(command),
@@ -128,7 +129,19 @@ impl BalancerPart {
         }
     }
 
-    fn known(&self, kind: BalancerKind, drains: bool) -> Words {
+    fn known(&self, kind: BalancerKind, drains: bool) -> Result<Words, Fault> {
+        if kind == BalancerKind::Nginx {
+            let lacks = |part, what: &str| {
+                let what = format!("nginx has no {what} (its commercial edition does): builtin and haproxy do");
+                Err((vec![part], what))
+            };
+            if self.policy == Some(Policy::Sticky) {
+                return lacks("policy", "sticky cookies");
+            }
+            if self.check.is_some() {
+                return lacks("check", "active health checks");
+            }
+        }
         let policy = match self.policy.unwrap_or_default() {
             Policy::RoundRobin => "round-robin",
             Policy::LeastConnections => "least-connections",
@@ -158,7 +171,7 @@ impl BalancerPart {
         if let Some(path) = &self.check {
             words.0.extend(["--check".to_owned(), path.clone()]);
         }
-        words
+        Ok(words)
     }
 }
 

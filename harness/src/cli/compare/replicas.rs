@@ -219,13 +219,20 @@ impl TopologyArgs {
             Action::Roll { drain, .. } => drain,
             Action::Signal(_) | Action::Pause(_) => None,
         };
-        let front = balancer(kind, topology.policy, "/health", drained.is_some());
-        let front = front.map_err(CliError::Usage)?;
+        let front = |policy| balancer(kind, policy, "/health", drained.is_some());
+        let (front, skip) = match front(topology.policy) {
+            Ok(front) => (front, None),
+            Err(why) => {
+                let usual = front(Policy::default()).map_err(CliError::Usage)?;
+                (usual, Some(why))
+            }
+        };
         Ok(Arm {
             name: topology.name.to_owned(),
             about: topology.about.to_owned(),
             replicas: self.replicas,
             balancer: Some(front),
+            skip,
             drain: drained.map(|within| drain(kind, within)),
             cache: self
                 .cache
