@@ -5,7 +5,11 @@
 mod facts;
 mod trials;
 
-use comeback_core::summary::{ArmSummary, AttributionSummary, CacheSummary, Culprit};
+use std::collections::BTreeMap;
+
+use comeback_core::summary::{
+    ArmSummary, AttributionSummary, CacheSummary, Culprit, StrikeSummary,
+};
 use comeback_core::verdict::{Outcome, Verdict};
 use serde::Serialize;
 
@@ -186,7 +190,9 @@ fn remark(arm: &ArmSummary) -> Option<String> {
     let reason = arm.reason.as_deref().map(printable);
     let attributed = arm.attribution.as_ref().map(attributed);
     let cached = arm.cache.as_ref().map(cached);
-    let parts: Vec<String> = reason.into_iter().chain(cached).chain(attributed).collect();
+    let struck = struck(&arm.strike);
+    let parts = reason.into_iter().chain(struck).chain(cached);
+    let parts: Vec<String> = parts.chain(attributed).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
@@ -228,6 +234,32 @@ fn anothers_content(cache: &CacheSummary) -> Option<String> {
             counted(cache.another_users, "time")
         )
     })
+}
+
+/// What became of the operations that the fault met.
+fn struck(strike: &StrikeSummary) -> Option<String> {
+    if strike.since == 0 {
+        return None;
+    }
+    let fate = |all: u64, failed: &BTreeMap<String, u64>| {
+        let classes = failed.iter();
+        let classes: Vec<String> = classes
+            .map(|(class, number)| format!("{} {}", count(*number), class.replace('_', " ")))
+            .collect();
+        match (all, classes.is_empty()) {
+            (0, _) => "none".to_owned(),
+            (all, true) => format!("{}, all of them answered correctly", count(all)),
+            (all, false) => format!("{}, of them failed: {}", count(all), classes.join(", ")),
+        }
+    };
+    let spread = strike.spread_ms.map_or_else(String::new, |ms| {
+        format!("; from the first to the last that was struck at most {ms:.1} ms")
+    });
+    Some(format!(
+        "operations in flight when the fault struck: {}; operations from then on: {}{spread}",
+        fate(strike.in_flight, &strike.in_flight_failed),
+        fate(strike.since, &strike.since_failed),
+    ))
 }
 
 fn attributed(attribution: &AttributionSummary) -> String {

@@ -120,6 +120,9 @@ pub struct ArmSummary {
     /// What the shared cache in front did; absent where there is none.
     #[serde(default)]
     pub cache: Option<CacheSummary>,
+    /// What the fault met, and what failed from then on.
+    #[serde(default)]
+    pub strike: StrikeSummary,
     /// First operation that failed through the fault − T0; negative when a client saw it first.
     pub time_to_detect_ms: Distribution,
     /// New process executed − T0.
@@ -140,6 +143,33 @@ pub struct ArmSummary {
     pub send_lag_ms: Latency,
     /// The same server without a fault.
     pub control: ControlSummary,
+}
+
+/// What a fault met and what failed from then on, over the trials with one. Classes that did not occur are absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StrikeSummary {
+    /// Operations in flight at a signal of the fault, or when the drain of a replica was begun.
+    pub in_flight: u64,
+    /// Those of them that failed, by class.
+    pub in_flight_failed: BTreeMap<String, u64>,
+    /// Operations scheduled from the first signal or drain to the end of the load.
+    pub since: u64,
+    /// Those of them that failed, by class.
+    pub since_failed: BTreeMap<String, u64>,
+    /// The longest time in ms from the first to the last of several that were struck in one trial; null where one was.
+    pub spread_ms: Option<f64>,
+}
+
+impl StrikeSummary {
+    /// Operations in flight that failed.
+    pub fn in_flight_lost(&self) -> u64 {
+        self.in_flight_failed.values().sum()
+    }
+
+    /// Operations since then that failed.
+    pub fn since_lost(&self) -> u64 {
+        self.since_failed.values().sum()
+    }
 }
 
 /// Who failed an operation.

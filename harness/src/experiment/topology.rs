@@ -132,7 +132,9 @@ impl BalancerPart {
     fn known(&self, kind: BalancerKind, drains: bool) -> Result<Words, Fault> {
         if kind == BalancerKind::Nginx {
             let lacks = |part, what: &str| {
-                let what = format!("nginx has no {what} (its commercial edition does): builtin and haproxy do");
+                let what = format!(
+                    "nginx has no {what} (its commercial edition does): builtin and haproxy do"
+                );
                 Err((vec![part], what))
             };
             if self.policy == Some(Policy::Sticky) {

@@ -1,6 +1,6 @@
 //! Where and with what a run took place, what its words mean, and its plan: all it takes to do it again.
 
-use comeback_core::plan::{Arrivals, Plan, Workload};
+use comeback_core::plan::{Action, Arrivals, Plan, Workload};
 use serde::Serialize;
 
 use crate::RenderError;
@@ -37,8 +37,13 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         may_be_extended(plan)
     );
     let fault = format!(
-        "{} to the process group, at a random moment within {} after the baseline",
+        "{}{} at a random moment within {} after the baseline",
         plan.fault.action,
+        match plan.fault.action {
+            Action::Signal(_) => " to the process group,",
+            Action::Pause(_) => " (SIGSTOP, then SIGCONT),",
+            Action::Roll { .. } => ", begun",
+        },
         span(plan.fault.jitter)
     );
     let gates: Vec<String> = plan

@@ -1,5 +1,7 @@
 //! The summary document: an analysis, reduced to the figures other programs read. Nothing is rounded.
 
+use std::collections::BTreeMap;
+
 use super::words::counted;
 use super::{
     Analysis, ArmAnalysis, Attribution, Availability, CacheTally, ErrorTally, LatencyTally, Time,
@@ -8,8 +10,8 @@ use super::{
 use crate::statistics;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ControlSummary, Distribution,
-    ErrorRate, Latency, SCHEMA, SessionCounts, Status, Summary, WhileDownSummary, Windowed,
-    WriteCounts,
+    ErrorRate, Latency, SCHEMA, SessionCounts, Status, StrikeSummary, Summary, WhileDownSummary,
+    Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -60,6 +62,7 @@ fn arm_summary(arm: &ArmAnalysis, has_several: bool) -> ArmSummary {
         availability: availability(&trials),
         attribution: has_several.then(|| attribution(&trials)),
         cache: cache(arm, &trials),
+        strike: strike(&trials),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
@@ -71,6 +74,27 @@ fn arm_summary(arm: &ArmAnalysis, has_several: bool) -> ArmSummary {
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
         control: control_summary(arm),
     }
+}
+
+fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {
+    let in_flight = sum(trials, |trial| &trial.in_flight);
+    let mut since = sum(trials, |trial| &trial.errors.during);
+    since.merge(&sum(trials, |trial| &trial.errors.after));
+    let spreads = trials.iter().filter_map(|trial| trial.chain.spread);
+    StrikeSummary {
+        in_flight: in_flight.scheduled,
+        in_flight_failed: by_class(&in_flight),
+        since: since.scheduled,
+        since_failed: by_class(&since),
+        spread_ms: spreads.max_by(f64::total_cmp),
+    }
+}
+
+fn by_class(tally: &ErrorTally) -> BTreeMap<String, u64> {
+    let failed = tally.failed.iter().filter(|(_, count)| **count > 0);
+    failed
+        .map(|(class, count)| (class.name().to_owned(), *count))
+        .collect()
 }
 
 fn attribution(trials: &[&TrialAnalysis]) -> AttributionSummary {

@@ -4,7 +4,7 @@ use comeback_core::analysis::{ArmAnalysis, ErrorTally, Time, TrialAnalysis};
 use comeback_core::statistics::{median, median_interval};
 use comeback_core::summary::{
     ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, Latency, SessionCounts,
-    Status, Windowed, WriteCounts,
+    Status, StrikeSummary, Windowed, WriteCounts,
 };
 
 use super::Spec;
@@ -56,6 +56,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         availability: AvailabilityRate::default(),
         attribution: None,
         cache: None,
+        strike: StrikeSummary::default(),
         time_to_detect_ms: none,
         time_to_restart_ms: times(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: times(|trial| trial.chain.listening.map(Time::or_infinite)),
