@@ -53,6 +53,7 @@ fn main() {
             arrivals: Arrivals::Constant,
             timeout: Span::from_secs(2),
             objective: None,
+            keep_alive: true,
             workers: 1,
             floor: 0.9,
         },

@@ -103,6 +103,7 @@ fn plan(target: Target) -> Plan {
             arrivals: Arrivals::Constant,
             timeout: Span::from_secs(2),
             objective: None,
+            keep_alive: true,
             workers: 1,
             floor: 0.9,
         },

@@ -102,6 +102,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
             arrivals: asked.arrivals().unwrap_or(Arrivals::Poisson),
             timeout: asked.timeout.unwrap_or(TIMEOUT),
             objective: None,
+            keep_alive: !asked.no_keep_alive,
             workers: 1,
             floor: 0.9,
         },

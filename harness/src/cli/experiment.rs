@@ -194,6 +194,10 @@ impl Size {
         over(self.rate, &mut document.load.rate);
         over(self.arrivals(), &mut document.load.arrivals);
         over(self.timeout, &mut document.load.timeout);
+        over(
+            self.no_keep_alive.then_some(false),
+            &mut document.load.keep_alive,
+        );
         over(self.horizon, &mut document.windows.horizon);
     }
 }

@@ -43,6 +43,9 @@ pub(super) struct Size {
     /// How long an operation may take, and how late it may start [default: 2s]
     #[arg(long, value_name = "TIME")]
     pub(super) timeout: Option<Span>,
+    /// Open a connection for each operation, in place of one for each session
+    #[arg(long)]
+    pub(super) no_keep_alive: bool,
     /// How long recovery may take before it is recorded as beyond that [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub(super) horizon: Option<Span>,

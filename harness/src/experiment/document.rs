@@ -261,6 +261,8 @@ pub struct LoadPart {
     pub timeout: Option<Span>,
     /// How soon a correct reply must come to count as available; within the time-out when nothing is said.
     pub objective: Option<Span>,
+    /// Whether a user's connection is kept from one operation to the next; true when nothing is said.
+    pub keep_alive: Option<bool>,
     /// Threads that drive the load; 1 when nothing is said.
     pub workers: Option<u32>,
     /// The least share of the planned operations that must be sent before the fault, or the trial is void; 0.9

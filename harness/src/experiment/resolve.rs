@@ -375,6 +375,7 @@ fn load(document: &Document, workload: Workload) -> Load {
         arrivals: said.arrivals.unwrap_or(Arrivals::Poisson),
         timeout: said.timeout.unwrap_or(TIMEOUT),
         objective: said.objective,
+        keep_alive: said.keep_alive.unwrap_or(true),
         workers: said.workers.unwrap_or(1),
         floor: said.floor.unwrap_or(0.9),
     }

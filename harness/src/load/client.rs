@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) flow: Flow,
     pub(super) dialer: Dialer,
     pub(super) timeout: Span,
+    /// Whether a connection is kept for the next operation.
+    pub(super) keep_alive: bool,
     /// Where what stands behind the cache is reached, when the target is reached through one.
     pub(super) around_cache: Option<Dialer>,
     pub(super) scratch: Scratch,
@@ -249,6 +251,9 @@ impl Client {
         let latest_start = intended + self.shared.timeout;
         let tried = self.attempt(wanted, &mut session, latest_start).await;
         let finished = self.shared.clock.now();
+        if !self.shared.keep_alive {
+            self.connection = None;
+        }
         let mut tally = self.shared.tally.get();
         tally.sent += u64::from(tried.sent.is_some());
         tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));

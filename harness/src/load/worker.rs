@@ -134,6 +134,7 @@ impl Worker {
             around_cache,
             flow,
             timeout: setup.load.timeout,
+            keep_alive: setup.load.keep_alive,
             scratch: Scratch::new(),
             done: RefCell::default(),
             tally: Cell::default(),

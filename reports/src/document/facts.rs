@@ -116,12 +116,16 @@ fn load(plan: &Plan) -> String {
         Workload::Sessions(_) => "session",
         Workload::Stateless(_) => "client",
     };
+    let connections = match load.keep_alive {
+        true => "",
+        false => "a connection for each operation, ",
+    };
     let arrivals = match load.arrivals {
         Arrivals::Poisson => "Poisson arrivals",
         Arrivals::Constant => "evenly spaced arrivals",
     };
     format!(
-        "{}, {} operations/s, {arrivals}, time-out {}, a trial counts from {} of the scheduled baseline sent",
+        "{}, {} operations/s, {arrivals}, {connections}time-out {}, a trial counts from {} of the scheduled baseline sent",
         counted(u64::from(load.clients), who),
         rate(load.rate),
         span(load.timeout),

@@ -61,6 +61,7 @@ pub(crate) fn test_plan() -> Plan {
             arrivals: Arrivals::Poisson,
             timeout: Span::from_secs(2),
             objective: None,
+            keep_alive: true,
             workers: 1,
             floor: 0.9,
         },

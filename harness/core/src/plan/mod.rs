@@ -89,6 +89,10 @@ pub struct Arm {
     pub skip: Option<String>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 const fn one() -> u32 {
     1
 }
@@ -274,6 +278,9 @@ pub struct Load {
     /// How soon a correct reply must come, from its intended time, to count as available; any time within
     /// `timeout` when nothing is said.
     pub objective: Option<Span>,
+    /// Whether a user's connection is kept from one operation to the next.
+    #[serde(default = "yes")]
+    pub keep_alive: bool,
     /// Threads that drive the load.
     pub workers: u32,
     /// The least share of the scheduled baseline operations that must be sent, else the trial is void.

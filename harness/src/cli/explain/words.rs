@@ -132,7 +132,10 @@ fn tell_load(page: &mut Page, plan: &Plan) {
     };
     page.line(
         "users",
-        &format!("{}, each with a connection", load.clients),
+        &match load.keep_alive {
+            true => format!("{}, each with a connection", load.clients),
+            false => format!("{}, with a connection for each operation", load.clients),
+        },
     );
     page.line(
         "rate",

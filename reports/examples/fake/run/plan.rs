@@ -71,6 +71,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             arrivals: Arrivals::Poisson,
             timeout: Span::from_secs(2),
             objective: None,
+            keep_alive: true,
             workers: 2,
             floor: 0.9,
         },
