@@ -37,7 +37,7 @@ const TEXTS: &[Case] = &[
     (
         "quux = 1\n",
         "1:1",
-        &["unknown key 'quux'", "there are arm, balancer, controls,"],
+        &["unknown key 'quux'", "there are arm, balancer, cache, controls,"],
     ),
     (
         "[target]\ncommand = \"./server --port {port}\"\n",
