@@ -59,6 +59,7 @@ fn main() {
         seed: Seed(1),
         endpoint: Endpoint::tcp(Protocol::Http, args.port),
         boot_header: None,
+        balanced: false,
         clock,
     };
     let counts = Arc::new(Mutex::new(Counts::default()));

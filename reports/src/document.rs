@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::RenderError;
 use crate::arms::{ArmView, RunView};
 use crate::format::{TimeStyle, count, counted, percent, printable, span};
+use crate::replicas::{replicas, unknown};
 use crate::table::{Cell, Column, Tone, sessions_beside, writes_beside};
 
 pub(crate) use facts::{Definition, Fact};
@@ -38,6 +39,8 @@ pub(crate) struct Document {
     pub(crate) headers: Vec<&'static str>,
     /// Its rows.
     pub(crate) rows: Vec<ArmRow>,
+    /// Arms of several nodes side by side; headers and rows.
+    pub(crate) replicas: Option<Replicas>,
     /// What a reader should know about single trials.
     pub(crate) findings: Vec<Finding>,
     /// Every trial.
@@ -48,6 +51,15 @@ pub(crate) struct Document {
     pub(crate) facts: Vec<Fact>,
     /// The plan as JSON, without the values of environment variables.
     pub(crate) plan: String,
+}
+
+/// What several nodes make worth saying.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Replicas {
+    /// What each column holds.
+    pub(crate) headers: Vec<String>,
+    /// The arms.
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// What an arm did, in one sentence.
@@ -113,6 +125,10 @@ impl Document {
             results: run.arms.iter().map(|arm| result(run, arm)).collect(),
             headers: Column::ALL.iter().map(|column| column.header()).collect(),
             rows: run.arms.iter().map(|arm| row(run, arm)).collect(),
+            replicas: replicas(run.summary).map(|table| Replicas {
+                headers: table.headers,
+                rows: table.rows,
+            }),
             findings: trials::findings(run),
             trials: trials::table(run),
             definitions: facts::definitions(run),
@@ -185,7 +201,12 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmRow {
 fn remark(arm: &ArmSummary) -> Option<String> {
     let reason = arm.reason.as_deref().map(printable);
     let attributed = arm.attribution.as_ref().map(attributed);
-    let parts: Vec<String> = reason.into_iter().chain(attributed).collect();
+    let unknown = arm.nodes.iter().flat_map(unknown);
+    let parts: Vec<String> = reason
+        .into_iter()
+        .chain(attributed)
+        .chain(unknown)
+        .collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

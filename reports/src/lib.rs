@@ -1,7 +1,8 @@
 //! Reports: an analysed run as documents and pictures. Everything here is a pure function to bytes; who
 //! calls it decides where they go.
 //!
-//! [`render`] gives every file of a report. [`comparison`] is its table as plain strings, for terminals,
+//! [`render`] gives every file of a report. [`comparison`] is its table as plain strings, for terminals, [`replicas()`]
+//! another of several nodes,
 //! and [`mod@format`] writes figures the way the reports do. CI systems read [`junit()`] and what
 //! [`github`] gives, which say what [`Notes`] add to the figures.
 
@@ -17,6 +18,7 @@ mod html;
 mod junit;
 mod markdown;
 mod notes;
+mod replicas;
 mod table;
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub use difference::{
 };
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
+pub use replicas::replicas;
 pub use table::{Table, comparison};
 
 use arms::RunView;

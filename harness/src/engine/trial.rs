@@ -164,6 +164,7 @@ impl Trial<'_> {
             seed: self.planned.load_seed,
             endpoint: self.seats.endpoint(self.arm.front()).clone(),
             boot_header: self.arm.target.boot_header.clone(),
+            balanced: self.arm.balancer.is_some(),
             clock: self.site.clock,
         };
         let recorder = self.site.recorder.clone();

@@ -14,6 +14,7 @@ use comeback_core::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
 use super::flow::{Flow, Judgement, Next, Session, Turn, User};
+use super::wire::relayed::Relayed;
 use crate::clock::Clock;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
@@ -281,6 +282,8 @@ impl Client {
             write,
             found: judgement.found,
             boot: reply.and_then(|reply| reply.boot),
+            replica: reply.and_then(|reply| reply.relayed.by),
+            failed_replica: reply.and_then(|reply| reply.relayed.failed),
             unframed: reply.is_some_and(|reply| reply.unframed),
         });
     }
@@ -365,6 +368,7 @@ impl Client {
                     let seen = Seen {
                         status: reply.status,
                         boot: reply.boot,
+                        relayed: reply.relayed,
                         unframed: reply.unframed,
                     };
                     (seen, shared.flow.judge(&mut turn, user, session, reply))
@@ -501,6 +505,7 @@ struct Attempt {
 struct Seen {
     status: u16,
     boot: Option<comeback_core::ids::BootId>,
+    relayed: Relayed,
     unframed: bool,
 }
 

@@ -41,6 +41,8 @@ pub struct Setup {
     pub endpoint: Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<String>,
+    /// Whether replies come through a balancer, which may say what replica they are about.
+    pub balanced: bool,
     /// The run's clock.
     pub clock: Clock,
 }
@@ -50,6 +52,7 @@ impl Setup {
         let wanted = Wanted {
             boot: self.boot_header.clone(),
             headers: flow.headers(),
+            relayed: self.balanced,
         };
         Dialer::new(self.endpoint.clone(), wanted)
     }

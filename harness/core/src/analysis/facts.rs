@@ -62,6 +62,8 @@ pub(super) struct Facts {
     pub(super) stopped_as: BTreeMap<Node, Exit>,
     /// Ends nobody asked for, with the last line of output.
     pub(super) unasked: Vec<(Start, Exit, Option<String>)>,
+    /// Every end that was not a stop of ours, of any node, and when.
+    pub(super) exits: Vec<(Node, Elapsed)>,
     /// A process ended unasked after the recovery.
     pub(super) died_again: bool,
     /// Why it ended early.
@@ -155,6 +157,7 @@ impl Facts {
             start_failed: None,
             stopped_as: BTreeMap::new(),
             unasked: Vec::new(),
+            exits: Vec::new(),
             died_again: false,
             aborted: None,
             ended: false,
@@ -201,11 +204,13 @@ impl Facts {
             } => match cause {
                 ExitCause::Injected => {
                     self.struck.entry(*node).or_insert((at, *exit));
+                    self.exits.push((*node, at));
                 }
                 ExitCause::Stopped => {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
                 ExitCause::Unasked => {
+                    self.exits.push((*node, at));
                     self.died_again |= self.correct.is_some() && self.struck.contains_key(node);
                     self.unasked
                         .push(((*node, *incarnation), *exit, tail.last().cloned()));
@@ -321,6 +326,25 @@ impl Facts {
             let only = struck.next().filter(|_| struck.next().is_none())?;
             (back == Evidence::BootId(boot)).then_some(*only)
         })
+    }
+
+    /// The replica that gave an operation's reply: by its own name, else by what the balancer says.
+    pub(super) fn answered_by(&self, operation: &Operation) -> Option<Node> {
+        let named = operation.boot.and_then(|boot| self.node_called(boot));
+        let relayed = || operation.replica.map(Node::Replica);
+        named.or_else(|| relayed().filter(|node| self.nodes.contains(node)))
+    }
+
+    /// The replica that the balancer says it asked in vain.
+    pub(super) fn failed_by(&self, operation: &Operation) -> Option<Node> {
+        let failed = operation.failed_replica.map(Node::Replica);
+        failed.filter(|node| self.nodes.contains(node))
+    }
+
+    /// The nodes that the fault took effect on, and when each one's exit was confirmed. None in a control trial.
+    pub(super) fn struck(&self) -> impl Iterator<Item = (Node, Elapsed)> {
+        let struck = self.struck.iter().filter(|_| !self.control);
+        struck.map(|(node, (at, _))| (*node, *at))
     }
 
     /// Whether the server is all there is.

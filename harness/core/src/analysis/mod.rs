@@ -7,6 +7,8 @@
 //! reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
 mod attribution;
+mod balancing;
+mod downtime;
 mod facts;
 mod findings;
 mod ledger;
@@ -27,8 +29,9 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
-    Analysis, ArmAnalysis, Attribution, Availability, Chain, ErrorTally, LatencyTally, LoadTally,
-    Time, TimelineWindow, TrialAnalysis,
+    Analysis, ArmAnalysis, Attribution, Availability, Balancing, Chain, Continuity, Downtime,
+    ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, Time, TimelineWindow,
+    TrialAnalysis,
 };
 
 use crate::ids::{ArmId, TrialId};

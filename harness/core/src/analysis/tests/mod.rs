@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod balancing;
+mod downtime;
 mod load;
 mod nodes;
 mod own;
@@ -273,6 +275,8 @@ fn op(step: Step, client: u32, at: u64) -> Op {
         write: None,
         found: None,
         boot: Some(if at < CUT { old_boot() } else { new_boot() }),
+        replica: None,
+        failed_replica: None,
         unframed: false,
     })
 }
