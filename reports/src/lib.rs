@@ -137,8 +137,8 @@ pub fn render(
     json.push(b'\n');
     let mut artifacts = vec![artifact("summary.json", json)];
     let document = document::Document::of(&run, verdict)?;
-    let mut figures = Vec::with_capacity(charts::ALL.len());
-    for chart in charts::ALL {
+    let mut figures = Vec::new();
+    for chart in charts::of(&run) {
         let wide = (chart.draw)(&run, charts::WIDE);
         let narrow = (chart.draw)(&run, charts::NARROW);
         let svg = draw::paint::svg(&wide)?;
