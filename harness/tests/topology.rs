@@ -4,7 +4,7 @@
 
 mod support;
 
-use comeback_core::summary::{ArmSummary, Culprit, Summary};
+use comeback_core::summary::{ArmSummary, Culprit, NodesSummary, Summary};
 use serde_json::Value;
 use support::Run;
 
@@ -127,7 +127,78 @@ fn only_what_is_struck_is_started_again() {
         let arm = &run.summary().arms[0];
         assert_eq!((arm.sessions.lost, arm.writes.lost), (0, 0), "{strike}");
         assert!(arm.sessions.survived >= 30, "{strike}: {:?}", arm.sessions);
+        check_downtime(strike, arm.nodes.as_ref().unwrap());
     }
+}
+
+/// What was down, and what the balancer noticed of it.
+fn check_downtime(strike: &str, nodes: &NodesSummary) {
+    let partial = nodes.partial_downtime_ms.median.unwrap();
+    let (total, back) = (nodes.total_downtime_ms.median, nodes.balancer_return_ms);
+    let detect = (nodes.balancer_detect_ms.n, &nodes.balancer_detect_unknown);
+    match strike {
+        "replica" => {
+            assert!(partial > 0.0, "{nodes:?}");
+            assert_eq!(total, Some(0.0), "{nodes:?}");
+            // A figure, or the reason why there is none.
+            assert_eq!(detect.0 as usize + detect.1.len(), 1, "{nodes:?}");
+            assert_eq!((back.n, back.censored), (1, 0), "{nodes:?}");
+        }
+        "replicas" => {
+            assert!(total.unwrap() > 0.0, "{nodes:?}");
+            // Of all at once it is not known when each was back by itself.
+            assert_eq!(
+                (back.n, nodes.balancer_return_unknown.len()),
+                (0, 1),
+                "{nodes:?}"
+            );
+        }
+        _ => {
+            assert!(total.unwrap() > 0.0 && partial == 0.0, "{nodes:?}");
+            assert_eq!((detect.0, back.n), (0, 0), "there was no replica to notice");
+            assert!(detect.1.is_empty(), "{nodes:?}");
+        }
+    }
+    for (name, replica) in &nodes.availability {
+        assert!(replica.correct > 0, "{strike}: {name}: {nodes:?}");
+    }
+}
+
+#[test]
+fn with_more_replicas_round_robin_keeps_less_and_a_token_everything() {
+    let run = compare(&["round-robin", "token", "--replicas", "4,1,2"]);
+    let summary = run.summary();
+    let arms: Vec<(&str, u32)> = summary
+        .arms
+        .iter()
+        .map(|arm| (arm.name.as_str(), arm.nodes.as_ref().unwrap().replicas))
+        .collect();
+    assert_eq!(
+        arms,
+        [
+            ("round-robin-1", 1),
+            ("round-robin-2", 2),
+            ("round-robin-4", 4),
+            ("token-1", 1),
+            ("token-2", 2),
+            ("token-4", 4),
+        ]
+    );
+    for (name, replicas) in arms {
+        let control = &arm(&summary, name).control;
+        let continuity = control.continuity;
+        assert!(continuity.sent > 50, "{name}: {continuity:?}");
+        let kept = continuity.rate.unwrap();
+        let expected = match name.starts_with("token") {
+            true => 1.0,
+            false => 1.0 / f64::from(replicas),
+        };
+        // About 150 requests: four standard deviations.
+        assert!((kept - expected).abs() < 0.16, "{name}: {continuity:?}");
+        assert!(control.goodput_per_s.unwrap() > 0.0, "{name}");
+    }
+    let chart = std::fs::read_to_string(run.out().join("charts/continuity.svg")).unwrap();
+    assert!(chart.contains("round-robin") && chart.contains("token"));
 }
 
 #[test]
@@ -157,6 +228,8 @@ fn what_cannot_be_struck_is_refused() {
         (&["token", "--strike", "store"][..], "has no store"),
         (&["tokn"], "there is no architecture 'tokn'"),
         (&["token", "--replicas", "0"], "--replicas"),
+        (&["token", "--replicas", "1,x"], "--replicas"),
+        (&["token", "--replicas", "2,1,2"], "2 stands there twice"),
     ] {
         let run = compare(words);
         assert_eq!(run.code(), 2, "{words:?}: {}", run.printed());

@@ -78,6 +78,7 @@ fn plan(target: Target) -> Plan {
             name: "server".to_owned(),
             about: String::new(),
             target,
+            family: None,
             replicas: 1,
             balancer: None,
             cache: None,

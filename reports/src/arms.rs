@@ -2,7 +2,7 @@
 //! printable, and what is to be said where there are no figures.
 
 use comeback_core::analysis::{Analysis, ArmAnalysis, TrialAnalysis};
-use comeback_core::plan::Workload;
+use comeback_core::plan::{Arm, Workload};
 use comeback_core::statistics::zero_event_upper_bound;
 use comeback_core::summary::{ArmSummary, Status, Summary};
 use comeback_core::units::Span;
@@ -56,6 +56,15 @@ impl<'a> RunView<'a> {
             summary,
             arms,
         })
+    }
+
+    /// An arm as it was planned.
+    pub(crate) fn planned(&self, arm: &ArmView<'_>) -> Option<&'a Arm> {
+        self.analysis
+            .header
+            .plan
+            .arms
+            .get(arm.analysis.id.0 as usize)
     }
 
     /// Whether the run demands anything.

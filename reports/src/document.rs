@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::RenderError;
 use crate::arms::{ArmView, RunView};
 use crate::format::{TimeStyle, count, count_of, counted, percent, printable, span};
+use crate::replicas::{replicas, unknown};
 use crate::table::{Cell, Column, Tone, sessions_beside, writes_beside};
 
 pub(crate) use facts::{Definition, Fact};
@@ -42,6 +43,8 @@ pub(crate) struct Document {
     pub(crate) headers: Vec<&'static str>,
     /// Its rows.
     pub(crate) rows: Vec<ArmRow>,
+    /// Arms of several nodes side by side; headers and rows.
+    pub(crate) replicas: Option<Replicas>,
     /// What a reader should know about single trials.
     pub(crate) findings: Vec<Finding>,
     /// Every trial.
@@ -52,6 +55,15 @@ pub(crate) struct Document {
     pub(crate) facts: Vec<Fact>,
     /// The plan as JSON, without the values of environment variables.
     pub(crate) plan: String,
+}
+
+/// What several nodes make worth saying.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Replicas {
+    /// What each column holds.
+    pub(crate) headers: Vec<String>,
+    /// The arms.
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// What an arm did, in one sentence.
@@ -117,6 +129,10 @@ impl Document {
             results: run.arms.iter().map(|arm| result(run, arm)).collect(),
             headers: Column::ALL.iter().map(|column| column.header()).collect(),
             rows: run.arms.iter().map(|arm| row(run, arm)).collect(),
+            replicas: replicas(run.summary).map(|table| Replicas {
+                headers: table.headers,
+                rows: table.rows,
+            }),
             findings: trials::findings(run),
             trials: trials::table(run),
             definitions: facts::definitions(run),
@@ -191,8 +207,9 @@ fn remark(arm: &ArmSummary) -> Option<String> {
     let attributed = arm.attribution.as_ref().map(attributed);
     let cached = arm.cache.as_ref().map(cached);
     let struck = struck(&arm.strike);
+    let unknown = arm.nodes.iter().flat_map(unknown);
     let parts = reason.into_iter().chain(struck).chain(cached);
-    let parts: Vec<String> = parts.chain(attributed).collect();
+    let parts: Vec<String> = parts.chain(attributed).chain(unknown).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

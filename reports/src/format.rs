@@ -166,6 +166,14 @@ impl TimeStyle {
         }
     }
 
+    /// A time that counts until the end of the trial's load.
+    pub fn until_the_end() -> Self {
+        Self {
+            value: ms,
+            beyond: "not before the end".to_owned(),
+        }
+    }
+
     /// An outage area, in equivalent seconds.
     pub fn area() -> Self {
         Self {

@@ -8,11 +8,11 @@ use std::fmt::Write;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::{Check, Outcome, Verdict};
 
-use crate::comparison;
 use crate::course::course;
 use crate::format::printable;
 use crate::markdown::text;
 use crate::notes::Notes;
+use crate::{comparison, replicas};
 
 /// GitHub shows ten annotations of a kind for each step and drops the others unseen.
 const SHOWN_OF_A_KIND: usize = 10;
@@ -38,6 +38,10 @@ pub fn step_summary(verdict: &Verdict, summary: &Summary, notes: &Notes) -> Stri
     }
     let figures = comparison(summary);
     table(&mut out, &figures.headers, &figures.rows);
+    if let Some(nodes) = replicas(summary) {
+        line(&mut out, "\n### Replicas\n");
+        table(&mut out, &nodes.headers, &nodes.rows);
+    }
     if !verdict.checks.is_empty() {
         line(&mut out, "\n### Gates\n");
         let headers = ["arm", "gate", "outcome", "found"].map(str::to_owned);

@@ -1,7 +1,8 @@
 //! Reports: an analysed run as documents and pictures. Everything here is a pure function to bytes; who
 //! calls it decides where they go.
 //!
-//! [`render`] gives every file of a report. [`comparison`] is its table as plain strings, for terminals,
+//! [`render`] gives every file of a report. [`comparison`] is its table as plain strings, for terminals, [`replicas()`]
+//! another of several nodes,
 //! and [`mod@format`] writes figures the way the reports do. CI systems read [`junit()`] and what
 //! [`github`] gives, which say what [`Notes`] add to the figures.
 
@@ -17,6 +18,7 @@ mod html;
 mod junit;
 mod markdown;
 mod notes;
+mod replicas;
 mod table;
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub use difference::{
 };
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
+pub use replicas::replicas;
 pub use table::{Table, comparison};
 
 use arms::RunView;
@@ -134,8 +137,8 @@ pub fn render(
     json.push(b'\n');
     let mut artifacts = vec![artifact("summary.json", json)];
     let document = document::Document::of(&run, verdict)?;
-    let mut figures = Vec::with_capacity(charts::ALL.len());
-    for chart in charts::ALL {
+    let mut figures = Vec::new();
+    for chart in charts::of(&run) {
         let wide = (chart.draw)(&run, charts::WIDE);
         let narrow = (chart.draw)(&run, charts::NARROW);
         let svg = draw::paint::svg(&wide)?;

@@ -81,6 +81,14 @@ fn comparison(out: &mut String, document: &Document) {
             line(out, format!("\n{}: {}", text(&row.name), text(remark)));
         }
     }
+    if let Some(replicas) = &document.replicas {
+        line(out, "\n## Replicas\n");
+        table_row(out, replicas.headers.iter().map(String::as_str));
+        table_rule(out, replicas.headers.len());
+        for row in &replicas.rows {
+            table_row(out, row.iter().map(|cell| text(cell)));
+        }
+    }
     line(out, "");
 }
 

@@ -48,6 +48,10 @@ pub struct Operation {
     pub found: Option<Box<Found>>,
     /// Which process answered, if it says so; absent where a cache served what it had stored.
     pub boot: Option<BootId>,
+    /// Which replica the balancer says gave the reply, from 0; where it says so.
+    pub replica: Option<u32>,
+    /// Which replica the balancer says it sent the request to in vain, so that it answered itself.
+    pub failed_replica: Option<u32>,
     /// The reply's body had no length and ended with the connection, as it does when the server is killed.
     pub unframed: bool,
     /// How a shared cache in front came to the reply; where there is one, and it says so.

@@ -123,6 +123,9 @@ pub struct ArmSummary {
     /// What the fault met, and what failed from then on.
     #[serde(default)]
     pub strike: StrikeSummary,
+    /// What was seen of several nodes as such; absent where the server is all there is.
+    #[serde(default)]
+    pub nodes: Option<NodesSummary>,
     /// First operation that failed through the fault − T0; negative when a client saw it first.
     pub time_to_detect_ms: Distribution,
     /// New process executed − T0.
@@ -233,6 +236,52 @@ pub struct WhileDownSummary {
     pub availability: Option<f64>,
 }
 
+/// What was seen of several nodes as such, over the trials with a fault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodesSummary {
+    /// How many replicas there are.
+    pub replicas: u32,
+    /// Of each replica (`replica-0`…) by itself, over all trials.
+    pub availability: BTreeMap<String, ReplicaAvailability>,
+    /// Of those replicas that were down at some time, in the trials in which they were.
+    pub struck: ReplicaAvailability,
+    /// Time in which at least one replica was down and not all, until the load's end; `censored` where it lasted
+    /// beyond it.
+    pub partial_downtime_ms: Distribution,
+    /// Time in which all replicas were down, or what stands in front of them was; likewise.
+    pub total_downtime_ms: Distribution,
+    /// The last request that the balancer sent to a struck replica − that replica's confirmed exit; may be negative.
+    pub balancer_detect_ms: Distribution,
+    /// Why trials have no such figure, each reason once.
+    pub balancer_detect_unknown: Vec<String>,
+    /// The first reply of the restarted replica through the balancer − its own first correct reply; may be negative.
+    pub balancer_return_ms: Distribution,
+    /// Why trials have no such figure, each reason once.
+    pub balancer_return_unknown: Vec<String>,
+}
+
+/// How a replica served what it was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaAvailability {
+    /// Operations that it answered correctly.
+    pub correct: u64,
+    /// Operations that failed through it.
+    pub failed: u64,
+    /// Correct / (correct + failed); null when it was not asked.
+    pub rate: Option<f64>,
+}
+
+/// How many of the requests within sessions found their session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContinuityRate {
+    /// Acts and checks that were sent.
+    pub sent: u64,
+    /// Those of them that were answered correctly, as the session they belong to.
+    pub kept: u64,
+    /// Kept / sent; null when nothing was sent.
+    pub rate: Option<f64>,
+}
+
 /// The trials without a fault: what fails here is not due to a crash.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ControlSummary {
@@ -246,6 +295,12 @@ pub struct ControlSummary {
     pub errors: ErrorRate,
     /// The load that was served well enough.
     pub availability: AvailabilityRate,
+    /// Requests within sessions that found their session.
+    #[serde(default)]
+    pub continuity: ContinuityRate,
+    /// Correct operations per second after warm-up, the mean over the trials; null where none was measured.
+    #[serde(default)]
+    pub goodput_per_s: Option<f64>,
 }
 
 /// A figure for the time before, during and after the fault.

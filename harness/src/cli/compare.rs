@@ -33,6 +33,7 @@ use replicas::TopologyArgs;
     after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
 comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'\n  \
 comeback compare --topology\n  comeback compare --topology redis postgres --strike store\n  \
+comeback compare --topology round-robin sticky token --replicas 1,2,4\n  \
 comeback compare --topology sticky token --fault rolling-restart --balancer haproxy"
 )]
 pub(super) struct Args {
@@ -182,6 +183,7 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        family: None,
         replicas: 1,
         balancer: None,
         cache: None,

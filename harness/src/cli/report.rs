@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_core::verdict::Outcome;
 use comeback_reports::format::printable;
-use comeback_reports::{Table, comparison, course};
+use comeback_reports::{Table, comparison, course, replicas};
 
 use super::baseline::{self, Stored};
 use super::options::Told;
@@ -83,6 +83,9 @@ fn show(judged: &Judged, is_gated: bool, folder: &Path, told: &Told) -> Result<(
         return Ok(());
     }
     print(&table(&comparison(&judged.summary)));
+    if let Some(nodes) = replicas(&judged.summary) {
+        print(&table(&nodes));
+    }
     let meaning = match (judged.verdict.outcome, is_gated) {
         (Outcome::Pass, false) => " (everything was measured; nothing more was demanded)",
         (Outcome::Pass | Outcome::Fail | Outcome::Inconclusive, _) => "",

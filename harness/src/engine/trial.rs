@@ -170,6 +170,7 @@ impl Trial<'_> {
             endpoint: self.seats.endpoint(self.arm.front()).clone(),
             boot_header: self.arm.target.boot_header.clone(),
             behind_cache: self.behind_cache().cloned(),
+            balanced: self.arm.balancer.is_some(),
             clock: self.site.clock,
         };
         let recorder = self.site.recorder.clone();

@@ -403,6 +403,8 @@ pub struct ArmPart {
     pub about: Option<String>,
     /// The arm that gates with `baseline` compare this one with.
     pub baseline: Option<String>,
+    /// A name that arms share which differ in the number of replicas alone: charts draw them as one line.
+    pub family: Option<String>,
     /// A balancer of its own; else the common one.
     pub balancer: Option<BalancerPart>,
     /// A cache of its own; else the common one.

@@ -190,6 +190,7 @@ fn arms(
             name: part.name.clone(),
             about: part.about.clone().unwrap_or(arm.about),
             baseline: part.baseline.clone(),
+            family: part.family.clone(),
             ..arm
         });
     }
@@ -265,6 +266,7 @@ impl Parts<'_> {
             name: String::new(),
             about: target.command.join(" "),
             target,
+            family: None,
             replicas,
             balancer,
             cache,

@@ -297,6 +297,8 @@ impl Client {
             write,
             found: judgement.found,
             boot: reply.and_then(|reply| reply.boot),
+            replica: reply.and_then(|reply| reply.relayed.by),
+            failed_replica: reply.and_then(|reply| reply.relayed.failed),
             unframed: reply.is_some_and(|reply| reply.unframed),
             cache: reply.and_then(|reply| reply.cache),
             age_s: reply.and_then(|reply| reply.age_s),

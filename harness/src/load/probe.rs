@@ -133,6 +133,7 @@ impl<'a> Probe<'a> {
         let wanted = Wanted {
             boot: setup.boot_header.map(str::to_owned),
             headers: flow.headers(),
+            relayed: false,
         };
         Ok(Self {
             dialer: Dialer::new(setup.endpoint.clone(), wanted)?,

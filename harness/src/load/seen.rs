@@ -4,6 +4,7 @@ use comeback_core::ids::BootId;
 use comeback_core::operation::Cached;
 
 use super::wire::Reply;
+use super::wire::relayed::Relayed;
 
 /// Where a cache says how it came to a reply (RFC 9211).
 pub(super) const CACHE_STATUS: &str = "cache-status";
@@ -15,6 +16,7 @@ pub(super) const AGE: &str = "age";
 pub(super) struct Seen {
     pub(super) status: u16,
     pub(super) boot: Option<BootId>,
+    pub(super) relayed: Relayed,
     pub(super) unframed: bool,
     pub(super) cache: Option<Cached>,
     pub(super) age_s: Option<u32>,
@@ -36,10 +38,16 @@ impl Seen {
                 .filter(|_| through_cache)
         };
         let cache = last(CACHE_STATUS).and_then(|value| Cached::from_field(value, reply.status));
+        // What a reply says of processes was true when it was stored.
+        let is_fresh = !cache.is_some_and(Cached::is_stored);
         Self {
             status: reply.status,
-            // What it says of a process was true when the reply was stored.
-            boot: reply.boot.filter(|_| !cache.is_some_and(Cached::is_stored)),
+            boot: reply.boot.filter(|_| is_fresh),
+            relayed: if is_fresh {
+                reply.relayed
+            } else {
+                Relayed::default()
+            },
             unframed: reply.unframed,
             cache,
             age_s: cache.and(last(AGE)).and_then(|age| age.trim().parse().ok()),

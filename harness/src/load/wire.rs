@@ -4,11 +4,14 @@
 //! Called by `connection` for each piece that arrives. Memory is bounded whatever a server
 //! sends: a head of at most [`MAX_HEAD`], of the body the first [`KEPT_BODY`].
 
+pub mod relayed;
 pub mod resp;
 
 use std::mem::MaybeUninit;
 
 use comeback_core::ids::BootId;
+
+use relayed::{RelayReader, Relayed};
 
 /// The largest head accepted; more is not a reply but an attack or a mistake.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -30,6 +33,8 @@ pub struct Wanted {
     pub boot: Option<String>,
     /// Further headers, by their names in lower case.
     pub headers: Vec<String>,
+    /// What a balancer says of the replica that a reply is about.
+    pub relayed: bool,
 }
 
 /// Everything about a reply that the session flow looks at.
@@ -39,6 +44,8 @@ pub struct Reply<'a> {
     pub status: u16,
     /// Which process answered, if it says so.
     pub boot: Option<BootId>,
+    /// Which replica it is about, if that was asked for and a balancer says so.
+    pub relayed: Relayed,
     /// The `Set-Cookie` values, in order.
     pub cookies: &'a [String],
     /// The headers that were asked for ([`Wanted`]): names in lower case, in the reply's order.
@@ -62,6 +69,8 @@ pub struct Head {
     pub keep_alive: bool,
     /// Which process answered, if it says so.
     pub boot: Option<BootId>,
+    /// Which replica it is about, if that was asked for and a balancer says so.
+    pub relayed: Relayed,
     /// The `Set-Cookie` values, in order.
     pub cookies: Vec<String>,
     /// The headers that were asked for: names in lower case, in order.
@@ -108,9 +117,11 @@ pub fn parse_head(bytes: &[u8], wanted: &Wanted) -> Result<Option<Head>, Malform
         framing: Framing::UntilClose,
         keep_alive: response.version == Some(1),
         boot: None,
+        relayed: Relayed::NOBODY,
         cookies: Vec::new(),
         headers: Vec::new(),
     };
+    let mut relay = RelayReader::default();
     let mut body_length = None;
     let mut chunked = false;
     for header in response.headers.iter() {
@@ -135,8 +146,11 @@ pub fn parse_head(bytes: &[u8], wanted: &Wanted) -> Result<Option<Head>, Malform
                 .push(String::from_utf8_lossy(value).into_owned());
         } else if wanted.is_boot(name) {
             head.boot = Some(BootId::from_header(value));
+        } else if wanted.relayed {
+            relay.take(name, value);
         }
     }
+    head.relayed = relay.read();
     head.framing = match (status, chunked, body_length) {
         (100..200 | 204 | 304, _, _) => Framing::Length(0),
         (_, true, _) => Framing::Chunked,
@@ -167,6 +181,7 @@ impl Head {
             framing: Framing::Length(0),
             keep_alive: true,
             boot: None,
+            relayed: Relayed::NOBODY,
             cookies: Vec::new(),
             headers: Vec::new(),
         }
@@ -350,6 +365,7 @@ mod tests {
         Wanted {
             boot: Some("x-boot-id".to_owned()),
             headers: vec!["x-count".to_owned(), "content-length".to_owned()],
+            relayed: true,
         }
     }
 

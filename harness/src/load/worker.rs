@@ -44,6 +44,8 @@ pub struct Setup {
     pub boot_header: Option<String>,
     /// What stands behind the cache, where the target is reached through one, which says how it came to each reply.
     pub behind_cache: Option<Endpoint>,
+    /// Whether replies come through a balancer, which may say what replica they are about.
+    pub balanced: bool,
     /// The run's clock.
     pub clock: Clock,
 }
@@ -60,6 +62,7 @@ impl Setup {
         let wanted = Wanted {
             boot: self.boot_header.clone(),
             headers,
+            relayed: self.balanced,
         };
         let behind = self.behind_cache.clone();
         let around = behind.map(|endpoint| Dialer::new(endpoint, wanted.clone()));

@@ -37,7 +37,10 @@ const TEXTS: &[Case] = &[
     (
         "quux = 1\n",
         "1:1",
-        &["unknown key 'quux'", "there are arm, balancer, cache, controls,"],
+        &[
+            "unknown key 'quux'",
+            "there are arm, balancer, cache, controls,",
+        ],
     ),
     (
         "[target]\ncommand = \"./server --port {port}\"\n",

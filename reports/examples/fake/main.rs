@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write(&folder.join("single"), &run::single())?;
     write(&folder.join("never"), &run::never())?;
     write(&folder.join("stateless"), &run::stateless())?;
+    write(&folder.join("replicas"), &run::replicas())?;
     write(&folder.join("empty"), &run::empty())?;
     Ok(())
 }

@@ -25,6 +25,10 @@ pub(crate) enum Key {
     Band(Ink),
     /// A filled area.
     Area(Ink),
+    /// A filled area without a line.
+    Fill(Ink),
+    /// A dashed level line.
+    Dashes(Ink),
     /// A dashed upright line.
     Moment(Ink),
     /// An arrow to the right.
@@ -131,6 +135,8 @@ impl Page {
                 drawing.fill((x, y - 2.0), (end, y + 6.0), ink.faint(0.7));
                 drawing.line((x, y - 6.0), (end, y - 6.0), 1.0, ink);
             }
+            Key::Fill(ink) => drawing.fill((x, y - 5.0), (end, y + 5.0), ink),
+            Key::Dashes(ink) => drawing.dashes((x, y), (end, y), 1.5, ink),
             Key::Moment(ink) => drawing.dashes((middle, y - 8.0), (middle, y + 8.0), 1.5, ink),
             Key::Beyond => arrow(drawing, (middle, y)),
         }

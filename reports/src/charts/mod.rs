@@ -3,12 +3,16 @@
 //! Each is a pure function from a run and a width to a drawing. On a page each stands twice, once for wide
 //! and once for narrow screens, so that its words keep their size.
 
+mod blame;
+mod by_replicas;
 mod frame;
 mod lost;
+mod panels;
 mod recovery_chain;
 mod recovery_time;
 mod rows;
 mod timeline;
+mod who_served;
 mod windows;
 
 use crate::arms::RunView;
@@ -25,36 +29,71 @@ pub(crate) const NARROW: f64 = 400.0;
 pub(crate) struct Chart {
     /// Its file's name, without what follows the dot.
     pub(crate) name: &'static str,
+    /// Whether it says something about this run.
+    pub(crate) applies: fn(&RunView<'_>) -> bool,
     /// Draws it at a width.
     pub(crate) draw: fn(&RunView<'_>, f64) -> Drawing,
     /// How to read it, and what it cannot show.
     pub(crate) caption: fn(&RunView<'_>) -> String,
 }
 
-/// Every chart, in the order they are shown.
-pub(crate) const ALL: [Chart; 5] = [
+/// The charts that say something about a run, in the order they are shown.
+pub(crate) fn of(run: &RunView<'_>) -> impl Iterator<Item = Chart> {
+    ALL.into_iter().filter(|chart| (chart.applies)(run))
+}
+
+const ALL: [Chart; 9] = [
     Chart {
         name: "lost-sessions",
+        applies: |_| true,
         draw: lost::sessions,
         caption: lost::sessions_caption,
     },
     Chart {
         name: "lost-writes",
+        applies: |_| true,
         draw: lost::writes,
         caption: lost::writes_caption,
     },
     Chart {
         name: "timeline",
+        applies: |_| true,
         draw: timeline::draw,
         caption: timeline::caption,
     },
     Chart {
+        name: "who-served",
+        applies: who_served::applies,
+        draw: who_served::draw,
+        caption: who_served::caption,
+    },
+    Chart {
+        name: "who-failed",
+        applies: blame::applies,
+        draw: blame::draw,
+        caption: blame::caption,
+    },
+    Chart {
+        name: "continuity",
+        applies: by_replicas::continuity_applies,
+        draw: by_replicas::continuity,
+        caption: by_replicas::continuity_caption,
+    },
+    Chart {
+        name: "goodput",
+        applies: by_replicas::goodput_applies,
+        draw: by_replicas::goodput,
+        caption: by_replicas::goodput_caption,
+    },
+    Chart {
         name: "recovery-time",
+        applies: |_| true,
         draw: recovery_time::draw,
         caption: recovery_time::caption,
     },
     Chart {
         name: "recovery-chain",
+        applies: |_| true,
         draw: recovery_chain::draw,
         caption: recovery_chain::caption,
     },

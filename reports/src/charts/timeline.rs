@@ -61,19 +61,17 @@ impl<'a> Panel<'a> {
             .last()
             .map_or(f64::NEG_INFINITY, |window| window.to)
     }
+}
 
-    /// The median moment of the first correct reply, in seconds after the fault was sent.
-    fn ready(&self) -> Option<f64> {
-        let killed = median(
-            &self
-                .arm
-                .crashes()
-                .filter_map(|t| t.chain.killed)
-                .collect::<Vec<_>>(),
-        );
-        let ready = self.arm.summary.time_to_ready_ms.median?;
-        Some((ready - killed.unwrap_or(0.0).min(0.0)) / 1_000.0)
-    }
+/// The median moment of the first correct reply, in seconds after the fault was sent.
+pub(super) fn ready_after_fault(arm: &ArmView<'_>) -> Option<f64> {
+    let killed = median(
+        &arm.crashes()
+            .filter_map(|t| t.chain.killed)
+            .collect::<Vec<_>>(),
+    );
+    let ready = arm.summary.time_to_ready_ms.median?;
+    Some((ready - killed.unwrap_or(0.0).min(0.0)) / 1_000.0)
 }
 
 /// What all panels share.
@@ -220,7 +218,7 @@ fn plot(
             Ink::Text,
         );
     }
-    if let Some(ready) = panel.ready().filter(|ready| *ready <= frame.to) {
+    if let Some(ready) = ready_after_fault(panel.arm).filter(|ready| *ready <= frame.to) {
         drawing.dashes(
             (across.at(ready), top),
             (across.at(ready), bottom),

@@ -93,6 +93,7 @@ mod tests {
                     start_ms: f64::from(place) * 250.0,
                     length_ms: 250.0,
                     errors,
+                    attribution: Default::default(),
                     p50_ms: None,
                     p99_ms: None,
                 }

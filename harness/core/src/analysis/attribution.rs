@@ -11,52 +11,79 @@ use crate::operation::{ErrorClass, Operation};
 use crate::plan::Arm;
 use crate::summary::Culprit;
 
-/// Attributes every measured operation of a trial.
+/// Attributes operations of a trial.
 ///
-/// A reply that names its process is that replica's; one that does not, although replicas do, was made by the
-/// balancer. An operation without a reply is laid to whom the client spoke to. What a replica answered with a 5xx
+/// A reply that names its process is that replica's, and so is one of which the balancer says so; where the balancer
+/// says which replica it asked in vain, that one failed. Any other reply was made by the balancer, if replicas are
+/// named at all. An operation without a reply is laid to whom the client spoke to. What a replica answered with a 5xx
 /// while the store was down is the store's. Where there is a cache, it is whom the client spoke to: what it had stored
 /// is its own; where it says that nobody replied to it, that is laid to whom it spoke to.
-pub(super) fn attribute(arm: Option<&Arm>, facts: &Facts, load: &Load<'_>) -> Attribution {
-    let mut attribution = Attribution::default();
-    let rules = Rules { arm, facts, load };
-    for operation in &load.operations {
-        let node = match is_from_cache(operation) {
-            true => Some(Node::Cache),
-            false => operation.boot.and_then(|boot| facts.node_called(boot)),
+#[derive(Debug)]
+pub(super) struct Rules<'a> {
+    facts: &'a Facts,
+    load: &'a Load<'a>,
+    has_cache: bool,
+    has_balancer: bool,
+    /// Whether ordinary replies name the replica.
+    are_named: bool,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules for a trial.
+    pub(super) fn new(arm: Option<&Arm>, facts: &'a Facts, load: &'a Load<'a>) -> Self {
+        let relays = || load.operations.iter().any(|it| it.replica.is_some());
+        Self {
+            facts,
+            load,
+            has_cache: arm.is_some_and(|arm| arm.cache.is_some()),
+            has_balancer: arm.is_some_and(|arm| arm.balancer.is_some()),
+            are_named: arm.is_some_and(|arm| arm.target.boot_header.is_some()) || relays(),
+        }
+    }
+
+    /// Every measured operation of the trial.
+    pub(super) fn attribute(&self) -> Attribution {
+        let mut attribution = Attribution::default();
+        for operation in &self.load.operations {
+            self.count(operation, &mut attribution);
+        }
+        attribution
+    }
+
+    /// Counts one operation.
+    pub(super) fn count(&self, operation: &Operation, to: &mut Attribution) {
+        let Some(class) = operation.error else {
+            let node = match is_from_cache(operation) {
+                true => Some(Node::Cache),
+                false => self.facts.answered_by(operation),
+            };
+            *to.served.entry(node).or_default() += 1;
+            return;
         };
-        match operation.error {
-            None => *attribution.served.entry(node).or_default() += 1,
-            Some(class) => {
-                let culprit = rules.culprit(operation, class);
-                *attribution.failed.entry(culprit).or_default() += 1;
+        let culprit = self.culprit(operation, class);
+        *to.failed.entry(culprit).or_default() += 1;
+        if culprit == Culprit::Replica {
+            let vain = self.facts.failed_by(operation);
+            let node = vain.or_else(|| self.facts.answered_by(operation));
+            if let Some(node) = node {
+                *to.failed_by.entry(node).or_default() += 1;
             }
         }
     }
-    attribution
-}
 
-struct Rules<'a> {
-    arm: Option<&'a Arm>,
-    facts: &'a Facts,
-    load: &'a Load<'a>,
-}
-
-impl Rules<'_> {
     fn culprit(&self, operation: &Operation, class: ErrorClass) -> Culprit {
-        let has_cache = self.arm.is_some_and(|arm| arm.cache.is_some());
-        let has_balancer = self.arm.is_some_and(|arm| arm.balancer.is_some());
-        let names_itself = self.arm.is_some_and(|arm| arm.target.boot_header.is_some());
         match class {
             ErrorClass::Unsent | ErrorClass::HarnessError => return Culprit::Client,
             _ => {}
         }
-        if has_cache && (operation.status.is_none() || is_from_cache(operation)) {
+        if self.has_cache && (operation.status.is_none() || is_from_cache(operation)) {
             return Culprit::Cache;
         }
-        match (operation.status, operation.boot) {
-            (None, _) if has_balancer => Culprit::Balancer,
-            (Some(_), None) if has_balancer && names_itself => Culprit::Balancer,
+        let is_named = operation.boot.is_some() || operation.replica.is_some();
+        match operation.status {
+            _ if operation.failed_replica.is_some() => Culprit::Replica,
+            None if self.has_balancer => Culprit::Balancer,
+            Some(_) if self.has_balancer && self.are_named && !is_named => Culprit::Balancer,
             _ if class == ErrorClass::ServerError && self.store_is_down(operation) => {
                 Culprit::Store
             }
@@ -74,6 +101,7 @@ impl Attribution {
     pub fn merge(&mut self, other: &Self) {
         add(&mut self.failed, &other.failed);
         add(&mut self.served, &other.served);
+        add(&mut self.failed_by, &other.failed_by);
     }
 }
 

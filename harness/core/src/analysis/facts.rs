@@ -42,8 +42,8 @@ pub(super) struct Facts {
     struck: BTreeMap<Node, (Elapsed, Option<Exit>)>,
     /// Those that stood still may go on.
     pub(super) resumed: Option<Elapsed>,
-    /// When each node that was struck answered correctly again itself, and how that is known.
-    returned: BTreeMap<Node, (Elapsed, Evidence)>,
+    /// The first correct reply of each node that was struck, after that.
+    returned: BTreeMap<Node, Correct>,
     /// What became of telling the balancer to spare a replica, in order.
     pub(super) drains: Vec<Drained>,
     /// What each node that was not struck called itself after everything.
@@ -70,6 +70,8 @@ pub(super) struct Facts {
     pub(super) stopped_as: BTreeMap<Node, Exit>,
     /// Ends nobody asked for, with the last line of output.
     pub(super) unasked: Vec<(Start, Exit, Option<String>)>,
+    /// When nodes went down: each end of one that was not a stop of ours, and each pause.
+    pub(super) falls: Vec<(Node, Elapsed)>,
     /// A process ended unasked after the recovery.
     pub(super) died_again: bool,
     /// Why it ended early.
@@ -183,6 +185,7 @@ impl Facts {
             start_failed: None,
             stopped_as: BTreeMap::new(),
             unasked: Vec::new(),
+            falls: Vec::new(),
             died_again: false,
             aborted: None,
             ended: false,
@@ -229,11 +232,13 @@ impl Facts {
             } => match cause {
                 ExitCause::Injected => {
                     self.struck.entry(*node).or_insert((at, Some(*exit)));
+                    self.falls.push((*node, at));
                 }
                 ExitCause::Stopped => {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
                 ExitCause::Unasked => {
+                    self.falls.push((*node, at));
                     let was_back = self.returned.contains_key(node) || self.correct.is_some();
                     self.died_again |= was_back && self.struck.contains_key(node);
                     self.unasked
@@ -245,6 +250,7 @@ impl Facts {
             }
             EventKind::TargetPaused { node } => {
                 self.struck.entry(*node).or_insert((at, None));
+                self.falls.push((*node, at));
             }
             EventKind::TargetResumed { node: _ } => {
                 self.resumed.get_or_insert(at);
@@ -258,10 +264,14 @@ impl Facts {
             }
             EventKind::TargetReturned {
                 node,
-                last_failed_us: _,
+                last_failed_us,
                 evidence,
             } => {
-                self.returned.entry(*node).or_insert((at, *evidence));
+                self.returned.entry(*node).or_insert(Correct {
+                    at,
+                    last_failed: *last_failed_us,
+                    evidence: *evidence,
+                });
             }
             EventKind::TargetSeen { node, boot } => {
                 self.seen.entry(*node).or_insert(*boot);
@@ -405,9 +415,36 @@ impl Facts {
         let first = first.find(|(_, its)| **its == boot).map(|(node, _)| *node);
         first.or_else(|| {
             let mut returned = self.returned.iter();
-            let back = returned.find(|(_, (_, evidence))| *evidence == Evidence::BootId(boot))?;
+            let back = returned.find(|(_, back)| back.evidence == Evidence::BootId(boot))?;
             Some(*back.0)
         })
+    }
+
+    /// The replica that gave an operation's reply: by its own name, else by what the balancer says.
+    pub(super) fn answered_by(&self, operation: &Operation) -> Option<Node> {
+        let named = operation.boot.and_then(|boot| self.node_called(boot));
+        let relayed = || operation.replica.map(Node::Replica);
+        named.or_else(|| relayed().filter(|node| self.nodes.contains(node)))
+    }
+
+    /// The replica that the balancer says it asked in vain.
+    pub(super) fn failed_by(&self, operation: &Operation) -> Option<Node> {
+        let failed = operation.failed_replica.map(Node::Replica);
+        failed.filter(|node| self.nodes.contains(node))
+    }
+
+    /// The nodes that the fault took effect on, and when that was confirmed of each. None in a control trial.
+    pub(super) fn struck(&self) -> impl Iterator<Item = (Node, Elapsed)> {
+        let struck = self.struck.iter().filter(|_| !self.control);
+        struck.map(|(node, (at, _))| (*node, *at))
+    }
+
+    /// The first correct reply of a node that was struck. The store and the balancer answer nobody themselves: theirs is
+    /// the first of the service, if nothing else was struck.
+    pub(super) fn return_of(&self, node: Node) -> Option<Correct> {
+        let is_alone = || self.struck.len() == 1 && self.is_struck(node);
+        let returned = self.returned.get(&node).copied();
+        returned.or_else(|| self.correct.filter(|_| is_alone()))
     }
 
     /// Whether the server is all there is.

@@ -1,7 +1,7 @@
 //! What the clients saw of the load: errors, latency, the first failure, the longest silence.
 
 use super::facts::Facts;
-use super::{Availability, ErrorTally, LatencyTally};
+use super::{Availability, Continuity, ErrorTally, LatencyTally};
 use crate::event::Phase;
 use crate::operation::{Operation, Step};
 use crate::plan::Plan;
@@ -101,6 +101,20 @@ impl<'a> Load<'a> {
             met: self.operations.iter().filter(is_met).count() as u64,
             scheduled: self.operations.len() as u64,
         }
+    }
+
+    /// How many of the requests within sessions found their session, before the fault. What follows a login in the
+    /// same session, that is: a server that does not know it any more is asked for a new one first.
+    pub(super) fn continuity(&self) -> Continuity {
+        let follows = |operation: &&Operation| {
+            matches!(operation.step, Step::Act | Step::Check) && operation.sent.is_some()
+        };
+        let mut continuity = Continuity::default();
+        for operation in self.of(Part::Before).filter(follows) {
+            continuity.sent += 1;
+            continuity.kept += u64::from(operation.is_correct());
+        }
+        continuity
     }
 
     /// The generator's own lateness in the baseline.

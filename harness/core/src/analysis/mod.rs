@@ -7,7 +7,9 @@
 //! [`findings`] and the reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
 mod attribution;
+mod balancing;
 mod caching;
+mod downtime;
 mod facts;
 mod findings;
 mod ledger;
@@ -29,8 +31,9 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
-    Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Chain, ErrorTally, LatencyTally,
-    LoadTally, Time, TimelineWindow, TrialAnalysis, WhileDown,
+    Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
+    Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, Time,
+    TimelineWindow, TrialAnalysis, WhileDown,
 };
 
 use crate::ids::{ArmId, TrialId};

@@ -1,17 +1,20 @@
 //! The summary document: an analysis, reduced to the figures other programs read. Nothing is rounded.
 
+mod nodes;
+
 use std::collections::BTreeMap;
 
 use super::words::counted;
 use super::{
-    Analysis, ArmAnalysis, Attribution, Availability, CacheTally, ErrorTally, LatencyTally, Time,
-    TrialAnalysis,
+    Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Continuity, ErrorTally,
+    LatencyTally, Time, TrialAnalysis,
 };
+use crate::plan::Arm;
 use crate::statistics;
 use crate::summary::{
-    ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ControlSummary, Distribution,
-    ErrorRate, Latency, SCHEMA, SessionCounts, Status, StrikeSummary, Summary, WhileDownSummary,
-    Windowed, WriteCounts,
+    ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
+    Distribution, ErrorRate, Latency, SCHEMA, SessionCounts, Status, StrikeSummary, Summary,
+    WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -34,13 +37,14 @@ pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
             .iter()
             .map(|arm| {
                 let planned = header.plan.arms.get(arm.id.0 as usize);
-                arm_summary(arm, planned.is_some_and(|arm| arm.nodes().count() > 1))
+                arm_summary(arm, planned.filter(|arm| arm.nodes().count() > 1))
             })
             .collect(),
     }
 }
 
-fn arm_summary(arm: &ArmAnalysis, has_several: bool) -> ArmSummary {
+/// `several` is the arm's plan where it has several nodes.
+fn arm_summary(arm: &ArmAnalysis, several: Option<&Arm>) -> ArmSummary {
     let trials: Vec<&TrialAnalysis> = arm.faulted().collect();
     let (status, reason) = status(arm, trials.len());
     let time =
@@ -60,7 +64,8 @@ fn arm_summary(arm: &ArmAnalysis, has_several: bool) -> ArmSummary {
         errors: windowed(&trials, |trial| &trial.errors, error_rate),
         latency_ms: windowed(&trials, |trial| &trial.latency, latency),
         availability: availability(&trials),
-        attribution: has_several.then(|| attribution(&trials)),
+        attribution: several.map(|_| attribution(&trials)),
+        nodes: several.map(|planned| nodes::summarize(planned, &trials)),
         cache: cache(arm, &trials),
         strike: strike(&trials),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
@@ -188,7 +193,25 @@ fn control_summary(arm: &ArmAnalysis) -> ControlSummary {
         writes: writes(&trials),
         errors: error_rate(&sum(&trials, |trial| &trial.errors.before)),
         availability: availability(&trials),
+        continuity: continuity(&trials),
+        goodput_per_s: goodput(&trials),
     }
+}
+
+fn continuity(trials: &[&TrialAnalysis]) -> ContinuityRate {
+    let pooled = sum(trials, |trial| &trial.continuity);
+    ContinuityRate {
+        sent: pooled.sent,
+        kept: pooled.kept,
+        rate: pooled.rate(),
+    }
+}
+
+/// The mean over the trials that have one.
+fn goodput(trials: &[&TrialAnalysis]) -> Option<f64> {
+    let figures: Vec<f64> = trials.iter().filter_map(|trial| trial.goodput()).collect();
+    let sum: f64 = figures.iter().sum();
+    (!figures.is_empty()).then(|| sum / figures.len() as f64)
 }
 
 /// A time over trials; infinite where it was not seen.
@@ -229,6 +252,12 @@ impl Tally for LatencyTally {
 }
 
 impl Tally for Availability {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Tally for Continuity {
     fn add(&mut self, other: &Self) {
         self.merge(other);
     }

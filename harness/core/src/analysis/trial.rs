@@ -1,15 +1,17 @@
 //! One trial, understood: its operations and facts brought together.
 
-use super::attribution::attribute;
+use super::attribution::Rules;
+use super::balancing::balancing;
+use super::downtime::{downtime, outages};
 use super::facts::Facts;
 use super::load::Load;
 use super::steady::{Band, outage_area_s, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
-use super::{TimelineWindow, TrialAnalysis};
+use super::{NodesAnalysis, TimelineWindow, TrialAnalysis};
 use super::{caching, findings, ledger, recovery, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
-use crate::plan::Plan;
+use crate::plan::{Arm, Plan};
 
 /// Understands a trial.
 pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> TrialAnalysis {
@@ -30,7 +32,8 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     findings.extend(strike::findings(plan.fault.action, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
-    let timeline = timeline_of(plan, facts, &load, &mut findings);
+    let rules = Rules::new(arm, facts, &load);
+    let timeline = timeline_of(plan, facts, &load, &rules, &mut findings);
     TrialAnalysis {
         id: facts.id,
         control: facts.control,
@@ -42,8 +45,10 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         latency,
         availability: load.availability(plan.load.objective),
         in_flight: strike::in_flight(facts, &load),
-        attribution: attribute(arm, facts, &load),
+        attribution: rules.attribute(),
         cache,
+        continuity: load.continuity(),
+        nodes: nodes(arm, facts, &load),
         time_to_detect: load.time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain),
         longest_gap_ms: load.longest_gap_ms(),
@@ -81,6 +86,7 @@ fn timeline_of(
     plan: &Plan,
     facts: &Facts,
     load: &Load<'_>,
+    rules: &Rules<'_>,
     findings: &mut Vec<String>,
 ) -> Vec<TimelineWindow> {
     let (Some(origin), Some(from), Some(to)) = (facts.origin(), facts.baseline(), load.end) else {
@@ -96,7 +102,24 @@ fn timeline_of(
         ));
     }
     let windows = grid.fill(load.operations.iter().copied());
-    timeline(&grid, windows, width)
+    let attributions = grid.attribute(load.operations.iter().copied(), rules);
+    timeline(&grid, windows, attributions, width)
+}
+
+/// What is to be said of several nodes as such.
+fn nodes(arm: Option<&Arm>, facts: &Facts, load: &Load<'_>) -> NodesAnalysis {
+    let Some(arm) = arm.filter(|arm| arm.nodes().count() > 1) else {
+        return NodesAnalysis::default();
+    };
+    let outages = outages(facts);
+    NodesAnalysis {
+        balancing: balancing(arm, facts, load),
+        downtime: load.end.map(|end| downtime(arm, &outages, end)),
+        outages: facts.origin().map_or_else(Vec::new, |origin| {
+            let outages = outages.iter();
+            outages.map(|outage| outage.after(origin)).collect()
+        }),
+    }
 }
 
 fn outage(plan: &Plan, facts: &Facts, load: &Load<'_>, timeline: &[TimelineWindow]) -> Option<f64> {

@@ -85,6 +85,10 @@ pub struct TrialAnalysis {
     pub attribution: Attribution,
     /// What the shared cache in front did, where there is one.
     pub cache: Option<CacheTally>,
+    /// How much of the sessions' requests before the fault, if there was one, found their session.
+    pub continuity: Continuity,
+    /// What was seen of several nodes as such; empty where the server is all there is.
+    pub nodes: NodesAnalysis,
     /// Goodput and errors over time, in windows of the plan's length, relative to the fault's sending.
     pub timeline: Vec<TimelineWindow>,
     /// First failed operation − T0, in ms; negative when a client saw it first.
@@ -109,6 +113,16 @@ pub struct TrialAnalysis {
 }
 
 impl TrialAnalysis {
+    /// Correct operations per second over all windows of its timeline; in a control trial what the service does
+    /// undisturbed.
+    pub fn goodput(&self) -> Option<f64> {
+        let windows = self.timeline.iter();
+        let (correct, ms) = windows.fold((0, 0.0), |(correct, ms), window| {
+            (correct + window.errors.correct(), ms + window.length_ms)
+        });
+        (ms > 0.0).then(|| correct as f64 * 1_000.0 / ms)
+    }
+
     /// The longest gap in ms: infinite when it lasted beyond the load's end.
     pub fn longest_gap(&self) -> Option<f64> {
         self.unless_censored(self.longest_gap_ms)
@@ -192,6 +206,58 @@ pub struct Attribution {
     pub failed: BTreeMap<Culprit, u64>,
     /// Correct operations by the node that answered; absent where the answering process is of no known node.
     pub served: BTreeMap<Option<Node>, u64>,
+    /// Those of the failed ones that a replica failed, by that replica where it is known which.
+    pub failed_by: BTreeMap<Node, u64>,
+}
+
+/// What was seen of several nodes as such.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodesAnalysis {
+    /// How the balancer took the end and the return of what was struck; absent where it had nothing to notice.
+    pub balancing: Option<Balancing>,
+    /// How long some and all of the replicas were down; absent where nothing was measured.
+    pub downtime: Option<Downtime>,
+    /// When each node was down, in the order in which they went.
+    pub outages: Vec<NodeOutage>,
+}
+
+/// How a balancer took the end and the return of replicas. What is not known says why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Balancing {
+    /// The last request that it sent to a struck replica, − that replica's confirmed exit.
+    pub detect: Result<LastSent, &'static str>,
+    /// The first reply of the restarted replica to a load operation, − its own first correct reply to the probe;
+    /// beyond the load's end where there was none.
+    pub back: Result<Time, &'static str>,
+}
+
+/// A request that left the client at `ms`; the balancer sent it on at most `error_ms` later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LastSent {
+    /// When the client sent it.
+    pub ms: f64,
+    /// How much later the balancer may have sent it on.
+    pub error_ms: f64,
+}
+
+/// How long replicas were down, together, until the load's end. What was still down then is beyond it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Downtime {
+    /// At least one of them was, and not all, and what stands in front of them was not.
+    pub partial: Time,
+    /// All of them were, or what stands in front of them was.
+    pub total: Time,
+}
+
+/// A node that was down; times in ms on the timeline, that is, relative to the fault's sending.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NodeOutage {
+    /// Which.
+    pub node: Node,
+    /// Its exit was confirmed.
+    pub from_ms: f64,
+    /// Its first correct reply after that; absent where there was none that is known of.
+    pub to_ms: Option<f64>,
 }
 
 /// What a shared cache did.
@@ -227,6 +293,15 @@ pub struct Availability {
     pub scheduled: u64,
 }
 
+/// How many of the requests within sessions found their session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Continuity {
+    /// Acts and checks that were answered correctly, as the session they belong to.
+    pub kept: u64,
+    /// Acts and checks whose first byte was written.
+    pub sent: u64,
+}
+
 /// Latencies of a window: a histogram in µs, and the failures, which count as infinite.
 #[derive(Clone, Debug)]
 pub struct LatencyTally {
@@ -257,6 +332,8 @@ pub struct TimelineWindow {
     pub length_ms: f64,
     /// What was scheduled and what failed.
     pub errors: ErrorTally,
+    /// Who failed it, and who served the rest.
+    pub attribution: Attribution,
     /// Median latency of the correct ones, in ms.
     pub p50_ms: Option<f64>,
     /// 99th percentile, in ms; infinite when more than 1 % failed.
@@ -313,6 +390,19 @@ impl Availability {
     pub const fn merge(&mut self, other: &Self) {
         self.met += other.met;
         self.scheduled += other.scheduled;
+    }
+}
+
+impl Continuity {
+    /// Kept / sent, when anything was sent.
+    pub fn rate(&self) -> Option<f64> {
+        (self.sent > 0).then(|| self.kept as f64 / self.sent as f64)
+    }
+
+    /// Adds another tally.
+    pub const fn merge(&mut self, other: &Self) {
+        self.kept += other.kept;
+        self.sent += other.sent;
     }
 }
 

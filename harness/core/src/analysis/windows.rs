@@ -1,7 +1,8 @@
 //! The load cut into windows of equal length, by the time an operation was wanted.
 
+use super::attribution::Rules;
 use super::load::latency_us;
-use super::{ErrorTally, TimelineWindow};
+use super::{Attribution, ErrorTally, TimelineWindow};
 use crate::operation::Operation;
 use crate::units::{Elapsed, Span};
 
@@ -72,6 +73,23 @@ impl Grid {
         windows
     }
 
+    /// Who failed and who served the operations of each window.
+    pub(super) fn attribute<'a>(
+        &self,
+        operations: impl Iterator<Item = &'a Operation>,
+        rules: &Rules<'_>,
+    ) -> Vec<Attribution> {
+        let count = if self.is_too_fine() { 0 } else { self.count };
+        let mut windows = vec![Attribution::default(); count as usize];
+        for operation in operations {
+            let place = self.place(operation.intended);
+            if let Some(window) = place.and_then(|place| windows.get_mut(place)) {
+                rules.count(operation, window);
+            }
+        }
+        windows
+    }
+
     /// Where the `place`-th window starts, in ms after the origin.
     pub(super) fn start_ms(&self, place: usize) -> f64 {
         (self.first + place as i128) as f64 * self.width.as_ms()
@@ -103,16 +121,23 @@ impl Window {
 }
 
 /// The windows as the charts want them.
-pub(super) fn timeline(grid: &Grid, windows: Vec<Window>, width: Span) -> Vec<TimelineWindow> {
+pub(super) fn timeline(
+    grid: &Grid,
+    windows: Vec<Window>,
+    attributions: Vec<Attribution>,
+    width: Span,
+) -> Vec<TimelineWindow> {
     windows
         .into_iter()
+        .zip(attributions)
         .enumerate()
-        .map(|(place, window)| TimelineWindow {
+        .map(|(place, (window, attribution))| TimelineWindow {
             start_ms: grid.start_ms(place),
             length_ms: width.as_ms(),
             p50_ms: window.p50_ms(),
             p99_ms: window.p99_ms(),
             errors: window.errors,
+            attribution,
         })
         .collect()
 }

@@ -13,7 +13,7 @@ pub(super) const PART: &str = "operations";
 const MOST_SHOWN: usize = 100_000_000;
 
 /// The columns of the operations file.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "trial",
     "client",
     "generation",
@@ -29,6 +29,8 @@ const COLUMNS: [&str; 18] = [
     "write",
     "found",
     "boot",
+    "replica",
+    "failed_replica",
     "unframed",
     "cache",
     "age_s",

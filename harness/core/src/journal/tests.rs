@@ -51,6 +51,8 @@ fn operation(finished: u64) -> Operation {
         write: None,
         found: None,
         boot: Some(BootId::from_header(b"first")),
+        replica: None,
+        failed_replica: None,
         unframed: false,
         cache: None,
         age_s: None,
@@ -135,25 +137,28 @@ fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
     }
     for (line, problem) in [
         ("0,3,1", "fields"),
-        ("0,3,1,dance,1,2,3,2,acknowledged,,200,,,,,false,,", "dance"),
         (
-            "0,3,1,act,x,2,3,2,acknowledged,,200,,,,,false,,",
+            "0,3,1,dance,1,2,3,2,acknowledged,,200,,,,,,,false,,",
+            "dance",
+        ),
+        (
+            "0,3,1,act,x,2,3,2,acknowledged,,200,,,,,,,false,,",
             "invalid digit",
         ),
         (
-            "0,3,1,act,1,2,3,2,acknowledged,,200,,x,,,false,,",
+            "0,3,1,act,1,2,3,2,acknowledged,,200,,x,,,,,false,,",
             "invalid digit",
         ),
         (
-            "0,3,1,get,1,2,3,2,acknowledged,,200,,,,,false,often,",
+            "0,3,1,get,1,2,3,2,acknowledged,,200,,,,,,,false,often,",
             "often",
         ),
         (
-            "0,3,1,check,1,2,3,2,acknowledged,,200,,,3-,,false,,",
+            "0,3,1,check,1,2,3,2,acknowledged,,200,,,3-,,,,false,,",
             "'3-'",
         ),
         (
-            "0,3,1,check,1,2,3,2,acknowledged,,200,,,0-4294967295,,false,,",
+            "0,3,1,check,1,2,3,2,acknowledged,,200,,,0-4294967295,,,,false,,",
             "found",
         ),
     ] {
@@ -246,10 +251,10 @@ fn a_row_says_which_write_it_carries_and_which_it_found() {
     assert_eq!(
         cells,
         [
-            format!("200,,17,,{boot},false,,"),
-            format!("200,,,\"1-3,3,?2\",{boot},false,,"),
-            format!("200,,,-,{boot},false,,"),
-            format!("200,,,,{boot},false,,"),
+            format!("200,,17,,{boot},,,false,,"),
+            format!("200,,,\"1-3,3,?2\",{boot},,,false,,"),
+            format!("200,,,-,{boot},,,false,,"),
+            format!("200,,,,{boot},,,false,,"),
         ]
     );
     let journal = read(&events[..], &rows[..]).expect("it is whole");
@@ -258,7 +263,7 @@ fn a_row_says_which_write_it_carries_and_which_it_found() {
 
 #[test]
 fn rows_that_together_find_more_than_fits_into_memory_are_refused() {
-    let row = |shown| format!("0,3,1,check,1,2,3,2,acknowledged,,200,,,{shown},,false,,\n");
+    let row = |shown| format!("0,3,1,check,1,2,3,2,acknowledged,,200,,,{shown},,,,false,,\n");
     let (_, rows) = written(&[], &[operation(1)]);
     let rows = String::from_utf8(rows).expect("it is text") + &row("1-6") + &row("6-1") + &row("-");
     assert!(operations::read_within(&rows, 12).is_ok());
@@ -286,6 +291,8 @@ prop_compose! {
         write: Option<u32>,
         found in option::of((vec(prop_oneof![0..9_u32, any::<u32>()], 0..9), 0..3_u32)),
         boot in option::of(any::<[u8; 4]>()),
+        replica: Option<u32>,
+        failed_replica: Option<u32>,
         unframed: bool,
         cache in option::of(any_cached()),
         age_s in option::of(any::<u32>()),
@@ -306,6 +313,8 @@ prop_compose! {
             write,
             found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
             boot: boot.map(|bytes| BootId::from_header(&bytes)),
+            replica,
+            failed_replica,
             unframed,
             cache,
             age_s,

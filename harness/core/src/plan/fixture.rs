@@ -25,6 +25,7 @@ pub(crate) fn test_plan() -> Plan {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        family: None,
         replicas: 1,
         balancer: None,
         cache: None,

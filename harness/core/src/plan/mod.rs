@@ -64,6 +64,9 @@ pub struct Arm {
     pub about: String,
     /// The server.
     pub target: Target,
+    /// What arms have in common that differ in the number of replicas alone: charts draw them as one line.
+    #[serde(default)]
+    pub family: Option<String>,
     /// How many replicas of it there are.
     #[serde(default = "one")]
     pub replicas: u32,

@@ -47,6 +47,7 @@ impl Plan {
                         name: name.clone(),
                         about: format!("the baseline, measured again: {}", counterpart.about),
                         baseline: None,
+                        family: None,
                         ..counterpart.clone()
                     };
                     added.push((&counterpart.name, arm));

@@ -163,6 +163,9 @@ impl Plan {
         }
         let name = &arm.name;
         validate_name("arms", name)?;
+        if let Some(family) = &arm.family {
+            validate_name("family", family)?;
+        }
         if self.arms[..index].iter().any(|other| other.name == *name) {
             return wrong("arms", format!("'{name}' is named twice"));
         }

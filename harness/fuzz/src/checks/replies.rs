@@ -21,6 +21,7 @@ pub fn check_http(bytes: &[u8]) -> Worth {
     let wanted = Wanted {
         boot: Some("x-boot-id".to_owned()),
         headers: vec!["location".to_owned(), "x-count".to_owned()],
+        relayed: true,
     };
     check_pieces(Protocol::Http, &wanted, bytes, |whole, bytes| {
         assert!(whole.head <= MAX_HEAD, "a head of {} bytes", whole.head);

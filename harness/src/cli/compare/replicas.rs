@@ -15,9 +15,9 @@ pub(super) struct TopologyArgs {
     /// redis, redis-everysec, redis-always, postgres
     #[arg(long)]
     topology: bool,
-    /// How many replicas
-    #[arg(long, value_name = "N", default_value_t = 3, requires = "topology", value_parser = clap::value_parser!(u32).range(1..=32))]
-    replicas: u32,
+    /// How many replicas; with several numbers, such as 1,2,4, each architecture runs with each of them
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3", requires = "topology", value_parser = clap::value_parser!(u32).range(1..=32))]
+    replicas: Vec<u32>,
     /// What stands in front of them
     #[arg(long, value_enum, default_value_t = BalancerArg::Builtin, requires = "topology")]
     balancer: BalancerArg,
@@ -197,13 +197,29 @@ impl TopologyArgs {
         if chosen.is_empty() {
             chosen.extend(ALL.iter().filter(|topology| is_struck(topology)));
         }
+        let replicas = self.replicas()?;
+        let chosen = chosen.into_iter();
         chosen
-            .into_iter()
-            .map(|topology| self.arm(topology, action))
+            .flat_map(|topology| replicas.iter().map(move |replicas| (topology, *replicas)))
+            .map(|(topology, replicas)| self.arm(topology, replicas, action))
             .collect()
     }
 
-    fn arm(&self, topology: &Topology, action: Action) -> Result<Arm, CliError> {
+    /// How many there are to be, each number once, in order.
+    fn replicas(&self) -> Result<Vec<u32>, CliError> {
+        let mut replicas = self.replicas.clone();
+        replicas.sort_unstable();
+        match replicas.windows(2).find(|pair| pair[0] == pair[1]) {
+            None => Ok(replicas),
+            Some(pair) => Err(CliError::Usage(format!(
+                "--replicas: {} stands there twice",
+                pair[0]
+            ))),
+        }
+    }
+
+    /// An architecture with so many replicas; where several numbers are asked for, its name says which.
+    fn arm(&self, topology: &Topology, replicas: u32, action: Action) -> Result<Arm, CliError> {
         let mut arm = arm(targets::find(topology.server)?)?;
         if topology.shares {
             for word in &mut arm.target.command {
@@ -227,10 +243,18 @@ impl TopologyArgs {
                 (usual, Some(why))
             }
         };
+        let (name, family) = match self.replicas.as_slice() {
+            [_] => (topology.name.to_owned(), None),
+            _ => {
+                let name = format!("{}-{replicas}", topology.name);
+                (name, Some(topology.name.to_owned()))
+            }
+        };
         Ok(Arm {
-            name: topology.name.to_owned(),
+            name,
             about: topology.about.to_owned(),
-            replicas: self.replicas,
+            family,
+            replicas,
             balancer: Some(front),
             skip,
             drain: drained.map(|within| drain(kind, within)),

@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use super::super::client::Waits;
 use super::super::socket::Socket;
+use super::super::wire::relayed::RelayReader;
 use super::super::wire::{Head, KEPT_BODY, MAX_HEAD, MAX_HEADERS, Reply, Wanted, keep};
 use super::{Broken, Expired, broken};
 
@@ -106,6 +107,7 @@ impl Http2 {
         let reply = Reply {
             status: head.status,
             boot: head.boot,
+            relayed: head.relayed,
             cookies: &head.cookies,
             headers: &head.headers,
             body: &body,
@@ -157,6 +159,7 @@ fn classify(error: &h2::Error) -> Broken {
 
 fn to_head(response: &Response<()>, wanted: &Wanted) -> Head {
     let mut head = Head::without_headers(response.status().as_u16());
+    let mut relay = RelayReader::default();
     for (name, value) in response.headers() {
         head.keep_wanted(name.as_str(), value.as_bytes(), wanted);
         if name == SET_COOKIE {
@@ -164,8 +167,11 @@ fn to_head(response: &Response<()>, wanted: &Wanted) -> Head {
             head.cookies.push(cookie);
         } else if wanted.is_boot(name.as_str()) {
             head.boot = Some(BootId::from_header(value.as_bytes()));
+        } else if wanted.relayed {
+            relay.take(name.as_str(), value.as_bytes());
         }
     }
+    head.relayed = relay.read();
     head
 }
 

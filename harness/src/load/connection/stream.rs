@@ -66,6 +66,7 @@ impl Stream {
                     let reply = Reply {
                         status: head.status,
                         boot: head.boot,
+                        relayed: head.relayed,
                         cookies: &head.cookies,
                         headers: &head.headers,
                         body,

@@ -55,6 +55,7 @@ fn dialer(endpoint: Endpoint) -> Dialer {
     let wanted = Wanted {
         boot: Some("x-boot-id".to_owned()),
         headers: vec!["x-count".to_owned()],
+        relayed: false,
     };
     Dialer::new(endpoint, wanted).expect("TLS can be had")
 }

@@ -76,6 +76,7 @@ impl Visit {
             headers: &headers,
             body: said.body.as_bytes(),
             unframed: false,
+            relayed: Default::default(),
         };
         self.flow.judge(turn, USER, &mut self.session, &reply)
     }

@@ -2,6 +2,7 @@
 //! trials that never recovered, nothing lost and everything lost, a single trial.
 
 mod plan;
+mod replicas;
 mod summary;
 mod trial;
 
@@ -14,6 +15,7 @@ use comeback_core::summary::{SCHEMA, SessionCounts, Summary, WriteCounts};
 use comeback_core::verdict::{Outcome, Verdict};
 
 use plan::plan;
+pub(crate) use replicas::replicas;
 use summary::summary;
 use trial::arm;
 

@@ -34,6 +34,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             restart_after: Span::ZERO,
             boot_header: Some("x-boot-id".to_owned()),
         },
+        family: None,
         replicas: 1,
         balancer: None,
         cache: None,

@@ -107,6 +107,8 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         latency: Windowed::default(),
         attribution: Default::default(),
         cache: None,
+        continuity: Default::default(),
+        nodes: Default::default(),
         availability: Availability::default(),
         timeline: timeline(plan, down, index),
         time_to_detect: Some(0.3),
@@ -155,6 +157,7 @@ fn timeline(plan: &Plan, down: f64, index: u32) -> Vec<TimelineWindow> {
                 start_ms,
                 length_ms: length,
                 errors: tally(scheduled as u64, failed as u64),
+                attribution: Default::default(),
                 p50_ms: Some(1.0),
                 p99_ms: Some(4.0),
             }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod balancing;
 mod caching;
+mod downtime;
 mod load;
 mod nodes;
 mod own;
@@ -249,7 +251,7 @@ fn executed(incarnation: u32, at: u64) -> EventKind {
 fn returned(node: Node, boot: BootId) -> EventKind {
     EventKind::TargetReturned {
         node,
-        last_failed_us: None,
+        last_failed_us: Some(ms(RECOVERED - 5)),
         evidence: Evidence::BootId(boot),
     }
 }
@@ -284,6 +286,8 @@ fn op(step: Step, client: u32, at: u64) -> Op {
         write: None,
         found: None,
         boot: Some(if at < CUT { old_boot() } else { new_boot() }),
+        replica: None,
+        failed_replica: None,
         unframed: false,
         cache: None,
         age_s: None,

@@ -1,5 +1,7 @@
 //! Trials of several nodes.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::plan::{Arm, Target};
 use crate::summary::Culprit;
@@ -58,6 +60,20 @@ impl Op {
         self.0.status = status;
         self.0.boot = None;
         self.0.outcome = Outcome::Indeterminate;
+        self
+    }
+
+    /// The balancer answered itself: it had asked this replica in vain.
+    pub(super) fn in_vain(self, replica: u32) -> Self {
+        let mut op = self.failed(ErrorClass::ServerError, Some(502));
+        op.0.failed_replica = Some(replica);
+        op
+    }
+
+    /// The balancer says that this replica gave the reply, which names nobody.
+    pub(super) fn relayed(mut self, replica: u32) -> Self {
+        self.0.boot = None;
+        self.0.replica = Some(replica);
         self
     }
 }
@@ -208,4 +224,95 @@ fn a_bystander_that_ends_is_named_and_is_no_failed_recovery() {
         balancer.findings,
         ["the balancer exited with status 1 by itself"]
     );
+}
+
+#[test]
+fn whom_the_balancer_asked_in_vain_failed() {
+    let story = behind_a_balancer().does([
+        look(1, 1_500).by(1),
+        look(2, 3_050).in_vain(0),
+        look(3, 3_060).in_vain(0),
+        // The balancer's own words: no replica is up.
+        look(4, 3_070).failed(ErrorClass::ServerError, Some(503)),
+        look(5, 1_700)
+            .failed(ErrorClass::SessionRejected, Some(401))
+            .by(2),
+        // There is no such replica: the balancer's word alone makes none.
+        look(6, 3_050).in_vain(7),
+    ]);
+    let attribution = story.trial().attribution;
+    let failed: Vec<(Culprit, u64)> = attribution.failed.into_iter().collect();
+    assert_eq!(failed, [(Culprit::Balancer, 1), (Culprit::Replica, 4)]);
+    let by: Vec<(Node, u64)> = attribution.failed_by.into_iter().collect();
+    assert_eq!(by, [(Node::Replica(0), 2), (Node::Replica(2), 1)]);
+}
+
+#[test]
+fn where_replicas_name_nobody_the_balancer_does() {
+    let nameless = |story: Story| story.planned(|plan| plan.arms[0].target.boot_header = None);
+    let story = nameless(behind_a_balancer()).does([
+        look(1, 1_500).relayed(2),
+        look(2, 1_500).relayed(2),
+        look(3, 1_500).relayed(9),
+        look(4, 3_050).failed(ErrorClass::ServerError, Some(503)),
+    ]);
+    let attribution = story.trial().attribution;
+    let served: Vec<(Option<Node>, u64)> = attribution.served.into_iter().collect();
+    assert_eq!(served, [(None, 1), (Some(Node::Replica(2)), 2)]);
+    let failed: Vec<(Culprit, u64)> = attribution.failed.into_iter().collect();
+    assert_eq!(failed, [(Culprit::Balancer, 1)]);
+    // Where nobody is named at all, a reply is the replicas'.
+    let silent = nameless(behind_a_balancer()).does([
+        look(1, 1_500).boot(None),
+        look(4, 3_050).failed(ErrorClass::ServerError, Some(503)),
+    ]);
+    let attribution = silent.trial().attribution;
+    let failed: Vec<(Culprit, u64)> = attribution.failed.into_iter().collect();
+    assert_eq!(failed, [(Culprit::Replica, 1)]);
+}
+
+#[test]
+fn each_window_of_the_timeline_knows_its_own_culprits() {
+    let story = behind_a_balancer().does([
+        look(1, 1_550).by(1),
+        look(2, 3_010).in_vain(0),
+        look(3, 3_020).by(2),
+        look(4, 3_120).by(1),
+        look(5, 5_050).by(1),
+    ]);
+    let trial = story.trial();
+    let mut sum = crate::analysis::Attribution::default();
+    for window in &trial.timeline {
+        sum.merge(&window.attribution);
+        let counted: u64 = window.attribution.failed.values().sum();
+        assert_eq!(counted, window.errors.failures(), "{}", window.start_ms);
+        let served: u64 = window.attribution.served.values().sum();
+        assert_eq!(served, window.errors.correct(), "{}", window.start_ms);
+    }
+    assert_eq!(sum.failed_by, BTreeMap::from([(Node::Replica(0), 1)]));
+    let at_fault = trial.timeline.iter().find(|window| window.start_ms == 0.0);
+    let at_fault = &at_fault.unwrap().attribution;
+    assert_eq!(at_fault.failed, BTreeMap::from([(Culprit::Replica, 1)]));
+    let served = BTreeMap::from([(Some(Node::Replica(2)), 1)]);
+    assert_eq!(at_fault.served, served);
+}
+
+#[test]
+fn continuity_is_what_follows_a_login_and_finds_its_session() {
+    let story = behind_a_balancer().does([
+        login(1, 1_100).by(1),
+        act(1, 1_200).by(1),
+        look(1, 1_300)
+            .failed(ErrorClass::SessionRejected, Some(401))
+            .by(2),
+        login(1, 1_400).by(2),
+        act(1, 1_500).by(2),
+        // Never sent, or after the fault: no evidence of continuity without one.
+        act(2, 1_600).unsent(ErrorClass::Unsent),
+        look(3, 3_050).in_vain(0),
+        look(3, 4_050).by(1),
+    ]);
+    let continuity = story.trial().continuity;
+    assert_eq!((continuity.kept, continuity.sent), (2, 3));
+    assert_eq!(Story::control().trial().continuity.rate(), None);
 }

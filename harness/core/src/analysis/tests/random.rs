@@ -49,6 +49,8 @@ prop_compose! {
         write in option::weighted(0.7, 0..9_u32),
         found in option::weighted(0.5, (vec(0..9_u32, 0..9), prop_oneof![3 => Just(0), 1 => any::<u32>()])),
         boot in option::weighted(0.8, select(vec![old_boot(), new_boot()])),
+        replica in option::of(0..4_u32),
+        failed_replica in option::weighted(0.2, 0..4_u32),
     ) -> Op {
         Op(Operation {
             trial: TrialId(trial),
@@ -66,6 +68,8 @@ prop_compose! {
             write,
             found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
             boot,
+            replica,
+            failed_replica,
             unframed: false,
             cache: None,
             age_s: None,

@@ -318,6 +318,8 @@ fn op(trial: TrialId, step: Step, at: u64) -> Operation {
         write: None,
         found: None,
         boot: Some(boot(usize::from(at > CUT))),
+        replica: None,
+        failed_replica: None,
         unframed: false,
         cache: None,
         age_s: None,

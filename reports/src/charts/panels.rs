@@ -1,0 +1,129 @@
+//! Small plots in columns, all with the same scales: where each goes, and its axes.
+
+use super::frame::Page;
+use crate::draw::axis::Scale;
+use crate::draw::{Align, Drawing, Ink, Point, Style};
+use crate::format::plain;
+
+/// Between two columns.
+const GAP: f64 = 22.0;
+
+/// Panels of one size, row by row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    pub(super) count: usize,
+    /// Of one panel.
+    pub(super) width: f64,
+    from: Point,
+}
+
+impl Columns {
+    /// So many columns from where the page is.
+    pub(super) fn new(page: &Page, count: usize) -> Self {
+        let count = count.max(1);
+        let room = page.right() - page.left() - GAP * (count as f64 - 1.0);
+        Self {
+            count,
+            width: room / count as f64,
+            from: (page.left(), page.y),
+        }
+    }
+
+    /// Left end of the panel at this place.
+    pub(super) fn left(&self, place: usize) -> f64 {
+        self.from.0 + (place % self.count) as f64 * (self.width + GAP)
+    }
+
+    /// Top of each panel, and the end of the last, where each row is as high as its highest panel.
+    pub(super) fn tops(&self, heights: &[f64]) -> (Vec<f64>, f64) {
+        let mut tops = Vec::with_capacity(heights.len());
+        let mut y = self.from.1;
+        for row in heights.chunks(self.count) {
+            tops.resize(tops.len() + row.len(), y);
+            y += row.iter().copied().fold(0.0, f64::max);
+        }
+        (tops, y)
+    }
+}
+
+/// Where a panel's marks go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plot {
+    pub(super) left: f64,
+    pub(super) right: f64,
+    pub(super) top: f64,
+    pub(super) bottom: f64,
+}
+
+impl Plot {
+    /// Level grid lines, with their numbers at the left.
+    pub(super) fn levels(
+        &self,
+        drawing: &mut Drawing,
+        up: Scale,
+        most: usize,
+        tick: impl Fn(f64) -> String,
+    ) {
+        for figure in up.ticks(most) {
+            let level = up.at(figure);
+            drawing.line((self.left, level), (self.right, level), 1.0, Ink::Grid);
+            let style = Style::TICK.align(Align::Right);
+            drawing.text((self.left - 6.0, level), &tick(figure), style);
+        }
+    }
+
+    /// The line below, with numbers of seconds.
+    pub(super) fn seconds(&self, drawing: &mut Drawing, across: Scale) {
+        self.ground(drawing);
+        let most = ((self.right - self.left) / 70.0) as usize;
+        for tick in across.ticks(most) {
+            self.tick(drawing, across.at(tick), &plain(tick));
+        }
+    }
+
+    /// The line below.
+    pub(super) fn ground(&self, drawing: &mut Drawing) {
+        let (left, right) = ((self.left, self.bottom), (self.right, self.bottom));
+        drawing.line(left, right, 1.0, Ink::Axis);
+    }
+
+    /// A number below it.
+    pub(super) fn tick(&self, drawing: &mut Drawing, x: f64, text: &str) {
+        let bottom = self.bottom;
+        drawing.line((x, bottom), (x, bottom + 4.0), 1.0, Ink::Axis);
+        let style = Style::TICK.align(Align::Centre);
+        drawing.text((x, bottom + 13.0), text, style);
+    }
+
+    /// A dashed upright line.
+    pub(super) fn moment(&self, drawing: &mut Drawing, x: f64, ink: Ink) {
+        drawing.dashes((x, self.top), (x, self.bottom), 1.5, ink);
+    }
+}
+
+/// A stretch of time with a figure, in seconds after the fault.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Step {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+/// The area between the low and the high figures of consecutive stretches; none where all are level.
+pub(super) fn band(steps: &[Step], across: Scale, up: Scale) -> Option<Vec<Point>> {
+    if steps.iter().all(|step| step.high <= step.low) {
+        return None;
+    }
+    let edge = |of: fn(&Step) -> f64| {
+        let points = steps.iter().flat_map(move |step| {
+            let level = up.at(of(step));
+            [(across.at(step.from), level), (across.at(step.to), level)]
+        });
+        points.collect::<Vec<Point>>()
+    };
+    let lower = edge(|step| step.low);
+    let mut outline = edge(|step| step.high);
+    outline.extend(lower.into_iter().rev());
+    Some(outline)
+}
