@@ -2,6 +2,7 @@
 
 use comeback_core::event::EventKind;
 use comeback_core::ids::{Incarnation, Node};
+use comeback_core::plan::Listener;
 use comeback_core::units::{Elapsed, Span};
 
 use super::EngineError;
@@ -9,6 +10,9 @@ use super::nodes::{Nodes, launch};
 use super::trial::{Early, Trial, aborted};
 use crate::load::probe::{Probe, ProbeError, ProbeSetup, Recovered, Seen};
 use crate::supervise::ownership;
+
+/// Why a held listening socket tells nothing.
+const HELD: &str = "the harness itself holds the listening socket";
 
 /// The fault landed.
 pub(super) struct Fallen {
@@ -55,7 +59,9 @@ pub(super) async fn run(
     }
     let recovered = match watched {
         Some(Recovered { at, evidence }) => {
-            record_accept(trial, &seen);
+            if !is_held(trial, &fallen.nodes) {
+                record_accept(trial, &seen);
+            }
             let kind = EventKind::FirstCorrect {
                 last_failed_us: seen.last_failed,
                 evidence,
@@ -89,6 +95,12 @@ fn asked(trial: &Trial<'_>, struck: &[Node]) -> Node {
         [replica @ Node::Replica(_)] => *replica,
         _ => trial.arm.front(),
     }
+}
+
+/// Whether the kernel takes connections for what is asked, be it dead or alive.
+fn is_held(trial: &Trial<'_>, struck: &[Node]) -> bool {
+    let asked = trial.arm.target_of(asked(trial, struck));
+    asked.listener == Listener::Held
 }
 
 async fn start_again(
@@ -146,6 +158,9 @@ pub(super) fn owner_of(
     node: Node,
     incarnation: Incarnation,
 ) -> Result<i32, String> {
+    if trial.arm.target_of(node).listener == Listener::Held {
+        return Err(HELD.to_owned());
+    }
     let endpoint = trial.seats.endpoint(node);
     let owners = ownership::listeners(endpoint, &trial.site.tag)
         .map_err(|error| format!("the owner of {endpoint} is unknown: {error}"))?;

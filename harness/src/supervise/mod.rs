@@ -15,6 +15,7 @@
 
 pub mod cluster;
 mod group;
+pub mod handover;
 mod hints;
 pub mod launch;
 pub mod leftovers;

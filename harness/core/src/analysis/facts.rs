@@ -46,6 +46,8 @@ pub(super) struct Facts {
     pub(super) survivors: Vec<i32>,
     /// The first restart: when it was executed, and when that was begun.
     pub(super) restarted: Option<(Elapsed, Elapsed)>,
+    /// When that restart's launcher was executed, if there was one.
+    pub(super) launched: Option<Elapsed>,
     /// The first accepted connection, and the last refused one.
     pub(super) accepted: Option<(Elapsed, Option<Elapsed>)>,
     /// The first correct reply of the new process.
@@ -147,6 +149,7 @@ impl Facts {
             missed: None,
             survivors: Vec::new(),
             restarted: None,
+            launched: None,
             accepted: None,
             correct: None,
             given_up: None,
@@ -176,10 +179,12 @@ impl Facts {
                 incarnation,
                 pid: _,
                 requested_us,
+                launched_us,
             } => {
                 self.nodes.insert(*node);
-                if *incarnation > Incarnation(0) {
-                    self.restarted.get_or_insert((at, *requested_us));
+                if *incarnation > Incarnation(0) && self.restarted.is_none() {
+                    self.restarted = Some((at, *requested_us));
+                    self.launched = *launched_us;
                 }
             }
             EventKind::TargetStartFailed {

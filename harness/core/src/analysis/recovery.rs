@@ -2,10 +2,13 @@
 
 use super::facts::Facts;
 use super::{Chain, Time};
+use crate::plan::Listener;
 use crate::units::Elapsed;
 
 /// The chain of a trial; empty in a control trial.
-pub(super) fn chain(facts: &Facts) -> Chain {
+///
+/// With a held listener the kernel accepts whoever is dead: there is no first accepted connection.
+pub(super) fn chain(facts: &Facts, listener: Listener) -> Chain {
     let (Some(cut), false) = (facts.cut(), facts.control) else {
         return Chain::default();
     };
@@ -15,14 +18,20 @@ pub(super) fn chain(facts: &Facts) -> Chain {
             ms: given_up.since(cut).as_ms(),
         })
     };
+    let requested = facts.restarted.map(|(_, requested)| requested);
+    let launched = facts.launched.map(|at| seen(cut, at, requested));
     let executed = facts
         .restarted
-        .map(|(at, requested)| seen(cut, at, Some(requested)));
+        .map(|(at, requested)| seen(cut, at, Some(facts.launched.unwrap_or(requested))));
     let accepted = facts
         .accepted
         .map(|(at, last_failed)| seen(cut, at, last_failed));
     let correct = facts.correct.map(|correct| match facts.died_again {
-        false => seen(cut, correct.at, correct.last_failed),
+        // A program that was not executed yet cannot have answered, whether a probe failed before or not.
+        false => {
+            let executed = facts.restarted.map(|(at, _)| at.min(correct.at));
+            seen(cut, correct.at, correct.last_failed.max(executed))
+        }
         // Back and gone again is not back, not until the load's end.
         true => {
             let stopped = facts.stopped.map_or(correct.at, |(at, _)| at);
@@ -34,8 +43,12 @@ pub(super) fn chain(facts: &Facts) -> Chain {
     Chain {
         killed: facts.fault().map(|fault| fault.ms_after(cut)),
         exit: facts.injected().map(|(_, exit)| exit),
+        launched,
         executed,
-        listening: accepted.or_else(beyond),
+        listening: match listener {
+            Listener::Own => accepted.or_else(beyond),
+            Listener::Held => None,
+        },
         ready: correct.or_else(beyond),
         evidence: facts.correct.map(|correct| correct.evidence),
     }

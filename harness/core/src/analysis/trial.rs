@@ -9,7 +9,7 @@ use super::words::grouped;
 use super::{TimelineWindow, TrialAnalysis};
 use super::{findings, ledger, recovery, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
-use crate::plan::Plan;
+use crate::plan::{Listener, Plan};
 
 /// Understands a trial.
 pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> TrialAnalysis {
@@ -24,8 +24,9 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let ledger = ledger::keep(plan, facts, &operations);
     let (errors, latency) = load.tallies();
     let send_lag = load.send_lag();
-    let chain = recovery::chain(facts);
     let arm = plan.arms.get(facts.arm.0 as usize);
+    let listener = arm.map_or(Listener::Own, |arm| arm.target.listener);
+    let chain = recovery::chain(facts, listener);
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     let timeline = timeline_of(plan, facts, &load, &mut findings);
     TrialAnalysis {
