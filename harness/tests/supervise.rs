@@ -20,7 +20,7 @@ use comeback::supervise::tag::RunTag;
 use comeback::supervise::warden::Warden;
 use comeback_core::event::Exit;
 use comeback_core::ids::{BootId, Incarnation, Node, TrialId};
-use comeback_core::plan::{Protocol, Readiness, ReadyProbe, Signal, Stop, Target};
+use comeback_core::plan::{Listener, Protocol, Readiness, ReadyProbe, Signal, Stop, Target};
 use comeback_core::units::Span;
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -84,6 +84,7 @@ impl Bench {
             tag: &self.tag,
             log: self.log(),
             clock: self.clock,
+            listener: None,
         })
     }
 
@@ -138,6 +139,7 @@ fn target(words: &[&str]) -> Target {
         restart_after: Span::ZERO,
         protocol: Protocol::Http,
         socket: None,
+        listener: Listener::Own,
         boot_header: None,
     }
 }

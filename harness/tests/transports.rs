@@ -20,8 +20,8 @@ use comeback::supervise::tag::RunTag;
 use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_core::journal::{self, Header};
 use comeback_core::plan::{
-    Action, Aim, Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
-    Signal, Stop, Target, Windows, Workload,
+    Action, Aim, Arm, Arrivals, Fault, Listener, Load, Plan, Protocol, Readiness, ReadyProbe,
+    SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::schedule;
 use comeback_core::units::Span;
@@ -42,6 +42,7 @@ fn zoo(name: &str, protocol: Protocol) -> Target {
         command: command.map(str::to_owned).to_vec(),
         protocol,
         socket: None,
+        listener: Listener::Own,
         environment: BTreeMap::new(),
         ready: Readiness {
             probe: ReadyProbe::Http("/health".to_owned()),
@@ -377,6 +378,7 @@ impl Redis {
             tag: &self.tag,
             log,
             clock: self.clock,
+            listener: None,
         })
         .expect("redis-server is there (`cargo xtask install` installs it)");
         let ready = &self.target.ready;

@@ -15,6 +15,7 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::Router;
 use axum::serve::{Listener, ListenerExt};
+use listenfd::ListenFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -52,21 +53,33 @@ enum StopWhen {
 }
 
 impl Launch {
-    pub(crate) fn for_process(options: &ServeOptions) -> Self {
-        Self {
-            data: options.data.clone(),
-            store: options.store,
-            address: (Ipv4Addr::LOCALHOST, options.port).into(),
-            listener: None,
-            stop: StopWhen::Signalled,
-        }
+    /// Of a process of its own, which takes a listening socket that was passed to it (`LISTEN_FDS`).
+    pub(crate) fn for_process(options: &ServeOptions) -> Result<Self, ServeError> {
+        let passed = ListenFd::from_env()
+            .take_tcp_listener(0)
+            .map_err(ServeError::system(
+                "take the listening socket of LISTEN_FDS",
+            ))?;
+        Ok(Self {
+            listener: passed,
+            ..Self::bare(options, StopWhen::Signalled)
+        })
     }
 
     pub(crate) fn for_test(options: &ServeOptions, listener: TcpListener, stop: Stop) -> Self {
         Self {
             listener: Some(listener),
-            stop: StopWhen::Told(stop),
-            ..Self::for_process(options)
+            ..Self::bare(options, StopWhen::Told(stop))
+        }
+    }
+
+    fn bare(options: &ServeOptions, stop: StopWhen) -> Self {
+        Self {
+            data: options.data.clone(),
+            store: options.store,
+            address: (Ipv4Addr::LOCALHOST, options.port).into(),
+            listener: None,
+            stop,
         }
     }
 

@@ -53,6 +53,9 @@ pub enum EventKind {
         pid: i32,
         /// When the start was begun, before the program was executed.
         requested_us: Elapsed,
+        /// When the launcher was executed that then executed the program, where the listening socket is held.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        launched_us: Option<Elapsed>,
     },
     /// A target could not be started, or ended before it was ready.
     TargetStartFailed {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Arm, Arrivals, Fault, Load, Plan, Protocol, Readiness, ReadyProbe, Signal, Stop, Target,
-    Windows, Workload,
+    Arm, Arrivals, Fault, Listener, Load, Plan, Protocol, Readiness, ReadyProbe, Signal, Stop,
+    Target, Windows, Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::{Gate, Outcome};
@@ -32,6 +32,7 @@ use replicas::TopologyArgs;
 #[command(
     after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
 comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'\n  \
+comeback compare journal --listener own,held --restart-after 300ms\n  \
 comeback compare --topology\n  comeback compare --topology redis postgres --strike store\n  \
 comeback compare --topology round-robin sticky token --replicas 1,2,4\n  \
 comeback compare --topology sticky token --fault rolling-restart --balancer haproxy"
@@ -48,6 +49,14 @@ pub(super) struct Args {
     fault: FaultArgs,
     #[command(flatten)]
     topology: TopologyArgs,
+    /// Who holds the listening socket of the servers: themselves (own), or the harness while they are dead (held), so
+    /// that connections wait instead of being refused; with `own,held` each server takes part twice, as NAME and
+    /// NAME-held
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "own")]
+    listener: Vec<ListenerArg>,
+    /// Pause between the confirmed exit and the restart [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    restart_after: Option<Span>,
     /// What the verdict demands of each server, such as 'lost_sessions == 0'
     #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
     gates: Vec<Gate>,
@@ -55,6 +64,15 @@ pub(super) struct Args {
     baseline: BaselineArgs,
     #[command(flatten)]
     options: Options,
+}
+
+/// Who holds the listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ListenerArg {
+    /// The server
+    Own,
+    /// The harness
+    Held,
 }
 
 /// What `--quick` changes.
@@ -80,6 +98,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         true => args.topology.arms(&args.arms, action)?,
         false => single(&args.arms)?,
     };
+    let arms = with_listeners(arms, args);
     let asked = &args.options.size;
     let size = size(args.quick, asked.horizon.unwrap_or(HORIZON));
     let trials = asked.trials.unwrap_or(size.trials);
@@ -110,6 +129,29 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         windows: size.windows,
         gates: args.gates.clone(),
     })
+}
+
+/// Each server once for each kind of listener, those of one name beside each other.
+fn with_listeners(arms: Vec<Arm>, args: &Args) -> Vec<Arm> {
+    let pause = args.restart_after.unwrap_or(Span::ZERO);
+    let mut all = Vec::new();
+    for mut arm in arms {
+        arm.target.restart_after = pause;
+        for listener in &args.listener {
+            all.push(match listener {
+                ListenerArg::Own => arm.clone(),
+                ListenerArg::Held => held(arm.clone()),
+            });
+        }
+    }
+    all
+}
+
+fn held(mut arm: Arm) -> Arm {
+    arm.name.push_str("-held");
+    arm.about.push_str("; the listening socket is held");
+    arm.target.listener = Listener::Held;
+    arm
 }
 
 /// The servers of these names, each alone; all of them when none is named.
@@ -171,6 +213,7 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
             command: command.into_iter().map(str::to_owned).collect(),
             protocol: Protocol::Http,
             socket: None,
+            listener: Listener::Own,
             environment: BTreeMap::new(),
             ready: Readiness {
                 probe: ReadyProbe::Http("/health".to_owned()),

@@ -16,6 +16,7 @@ mod explain;
 mod export;
 mod figures;
 mod init;
+mod launch;
 mod options;
 mod replay;
 mod report;
@@ -72,6 +73,8 @@ enum Command {
     /// Undoes what a run leaves when it dies; started by the run itself.
     #[command(hide = true)]
     Warden(WardenArgs),
+    #[command(hide = true)]
+    Launch(launch::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -166,6 +169,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Launch(args) => launch::run(args),
         Command::Warden(args) => {
             let tag = args
                 .tag

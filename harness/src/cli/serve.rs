@@ -10,7 +10,8 @@ use super::CliError;
 
 /// Start a reference server by hand.
 ///
-/// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight.
+/// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight. A listening TCP socket that is
+/// passed to it as socket activation does (LISTEN_FDS, LISTEN_PID, descriptor 3) is used in place of the port.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback serve memory --port 8080 --data /tmp/memory\n  \

@@ -211,6 +211,7 @@ mod tests {
             incarnation: Incarnation(number),
             pid: 77,
             requested_us: Elapsed::from_us(0),
+            launched_us: None,
         };
         let lines = told(vec![
             (500, started()),

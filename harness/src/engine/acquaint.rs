@@ -139,6 +139,7 @@ pub async fn get_acquainted(
         tag,
         log: PathBuf::from(folder).join("output.log"),
         clock,
+        listener: None,
     };
     let mut process = Process::spawn(launch).map_err(Unacquainted::Start)?;
     let readiness = Readiness {

@@ -3,18 +3,20 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::Poll;
 
 use comeback_core::event::{EventKind, Exit, ExitCause};
 use comeback_core::ids::{BootId, Incarnation, Node};
-use comeback_core::plan::Arm;
+use comeback_core::plan::{Arm, Listener, Target};
 use comeback_core::units::Elapsed;
 
 use super::trial::{Early, Trial, aborted};
 use super::{EngineError, recovery};
 use crate::endpoint::Endpoint;
+use crate::supervise::handover;
 use crate::supervise::ports;
 use crate::supervise::process::{Addresses, Launch, Process, StartError, resolve_endpoint};
 use crate::supervise::readiness::{boot_of, wait_until_ready};
@@ -32,6 +34,8 @@ struct Seat {
     node: Node,
     endpoint: Endpoint,
     data: PathBuf,
+    /// Its listening socket, where the harness holds that through all of its starts.
+    listener: Option<OwnedFd>,
 }
 
 /// A node under way.
@@ -71,10 +75,13 @@ impl Seats {
                 another_port(&seats).map_err(|cause| Unseated::Engine(EngineError::Port(cause)))?;
             let endpoint = resolve_endpoint(arm.target_of(node), port, &data, node)
                 .map_err(|error| Unseated::Target(node, error))?;
+            let listener = listener_of(arm.target_of(node), &endpoint)
+                .map_err(|error| Unseated::Target(node, error))?;
             seats.push(Seat {
                 node,
                 endpoint,
                 data,
+                listener,
             });
         }
         let ports = |wanted: fn(Node) -> bool| {
@@ -128,6 +135,19 @@ impl Seats {
     /// Whether the server is all there is.
     pub(super) const fn is_alone(&self) -> bool {
         self.list.len() == 1
+    }
+}
+
+fn listener_of(target: &Target, endpoint: &Endpoint) -> Result<Option<OwnedFd>, StartError> {
+    match target.listener {
+        Listener::Own => Ok(None),
+        Listener::Held => {
+            let held = handover::hold(endpoint).map_err(|cause| StartError::Listener {
+                endpoint: endpoint.clone(),
+                cause,
+            });
+            held.map(Some)
+        }
     }
 }
 
@@ -313,6 +333,13 @@ async fn start_first(trial: &Trial<'_>, node: Node) -> Result<Running, Early> {
 /// A server that does not name its start is known by its listening socket. When that does not work even before
 /// the fault, nothing could be said about what answers after it.
 fn check_attribution(trial: &Trial<'_>, node: Node) -> Result<(), Early> {
+    if trial.arm.target_of(node).listener == Listener::Held {
+        return Err(aborted(
+            "the reply that showed it to be up does not carry the boot header, which alone tells processes with a \
+             held listener apart: have it there, or leave listener = \"held\" out"
+                .to_owned(),
+        ));
+    }
     match recovery::owner_of(trial, node, Incarnation(0)) {
         Ok(_) => Ok(()),
         Err(problem) => Err(aborted(format!(
@@ -340,6 +367,7 @@ pub(super) fn launch(
         tag: &trial.site.tag,
         log: trial.log_of(node, incarnation),
         clock: trial.site.clock,
+        listener: seat.listener.as_ref(),
     });
     match started {
         Ok(process) => {
@@ -348,6 +376,7 @@ pub(super) fn launch(
                 incarnation,
                 pid: process.pid(),
                 requested_us: process.requested(),
+                launched_us: process.launched(),
             };
             trial.record_at(process.executed(), kind);
             Ok(process)

@@ -2,6 +2,7 @@
 
 use comeback_core::event::EventKind;
 use comeback_core::ids::{BootId, Incarnation, Node};
+use comeback_core::plan::Listener;
 use comeback_core::units::{Elapsed, Span};
 use futures_util::future::join_all;
 
@@ -10,6 +11,9 @@ use super::nodes::{Nodes, launch};
 use super::trial::{Early, Trial, aborted};
 use crate::load::probe::{Probe, ProbeError, ProbeSetup, Recovered, Seen};
 use crate::supervise::ownership;
+
+/// Why a held listening socket tells nothing.
+const HELD: &str = "the harness itself holds the listening socket";
 
 /// The fault landed.
 pub(super) struct Fallen {
@@ -64,7 +68,9 @@ pub(super) async fn run(
     }
     let whole = &watched[0];
     if let Some(Recovered { at, evidence }) = whole.back {
-        record_accept(trial, &whole.seen);
+        if !is_held(trial, whole.node) {
+            record_accept(trial, &whole.seen);
+        }
         let kind = EventKind::FirstCorrect {
             last_failed_us: whole.seen.last_failed,
             evidence,
@@ -182,6 +188,11 @@ fn asked(trial: &Trial<'_>, struck: &[Node]) -> Node {
     }
 }
 
+/// Whether the kernel takes connections for this node, be it dead or alive.
+fn is_held(trial: &Trial<'_>, node: Node) -> bool {
+    trial.arm.target_of(node).listener == Listener::Held
+}
+
 fn record_survivors(trial: &Trial<'_>, starts: &[Start]) {
     let tag = &trial.site.tag;
     let before =
@@ -226,6 +237,9 @@ pub(super) fn owner_of(
     node: Node,
     incarnation: Incarnation,
 ) -> Result<i32, String> {
+    if is_held(trial, node) {
+        return Err(HELD.to_owned());
+    }
     let endpoint = trial.seats.endpoint(node);
     let owners = ownership::listeners(endpoint, &trial.site.tag)
         .map_err(|error| format!("the owner of {endpoint} is unknown: {error}"))?;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::plan::{Arrivals, Extract, Protocol, Signal, Writes};
+use comeback_core::plan::{Arrivals, Extract, Listener, Protocol, Signal, Writes};
 use comeback_core::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -80,6 +80,10 @@ pub struct TargetPart {
     pub protocol: Option<Protocol>,
     /// The Unix socket it listens on, such as `{data}/app.sock`, instead of 127.0.0.1 and `{port}`.
     pub socket: Option<String>,
+    /// Who binds its listening socket: the server (`own`, when nothing is said), or the harness (`held`), which keeps it
+    /// while the server is dead and passes it to each start as socket activation does (`LISTEN_FDS`), so that connections
+    /// wait and are not refused. Needs `boot_header` and `ready.http`.
+    pub listener: Option<Listener>,
     /// Environment variables; the same placeholders are filled in.
     #[serde(default)]
     pub environment: BTreeMap<String, Text>,

@@ -50,6 +50,7 @@ impl TargetPart {
             stop: over.stop.clone().or_else(|| self.stop.clone()),
             restart: over.restart.clone().or_else(|| self.restart.clone()),
             replicas: over.replicas.or(self.replicas),
+            listener: over.listener.or(self.listener),
             boot_header: over
                 .boot_header
                 .clone()
@@ -89,6 +90,7 @@ impl TargetPart {
                 .and_then(|restart| restart.after)
                 .unwrap_or(Span::ZERO),
             boot_header: self.boot_header.clone(),
+            listener: self.listener.unwrap_or_default(),
         };
         knows_its_address(&target)?;
         Ok(target)

@@ -430,6 +430,8 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
         },
         "command" => target_places(&["command"], arm),
         "socket" => target_places(&["socket"], arm),
+        "listener" => target_places(&["listener"], arm),
+        "gate" => one(&["gate"]),
         "ready" => target_places(&["ready", "http"], arm),
         "ready-within" => target_places(&["ready", "within"], arm),
         "replicas" => target_places(&["replicas"], arm),

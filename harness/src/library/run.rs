@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use comeback_core::event::Event;
 use comeback_core::ids::Seed;
-use comeback_core::plan::{Plan, Target};
+use comeback_core::plan::{Listener, Plan, Target};
 use comeback_core::verdict;
 
 use super::Experiment;
@@ -104,8 +104,8 @@ fn check(plan: &mut Plan) -> Result<(), Error> {
         let mut parts = arm.nodes().map(|node| arm.target_of(node));
         if parts.any(wants_program) && program::find().is_none() {
             problems.push(format!(
-                "{}: {{comeback}} is the comeback program, and there is none in PATH: install it, or set {} to where \
-                 it is",
+                "{}: {{comeback}}, which also passes a held listener on, is the comeback program, and there is none in \
+                 PATH: install it, or set {} to where it is",
                 arm.name,
                 program::PROGRAM_VARIABLE
             ));
@@ -135,6 +135,9 @@ fn check(plan: &mut Plan) -> Result<(), Error> {
 }
 
 fn wants_program(target: &Target) -> bool {
+    if target.listener == Listener::Held {
+        return true;
+    }
     let mut texts = target.command.iter().chain(target.environment.values());
     texts.any(|text| text.contains("{comeback}"))
 }

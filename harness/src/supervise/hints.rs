@@ -10,8 +10,16 @@ use super::process::Process;
 use super::unix_sockets;
 use crate::endpoint::Endpoint;
 
+/// What a server may not do that is given a listening socket.
+const HELD: &str = "its listening socket is held by the harness and passed to it as descriptor 3 (LISTEN_FDS, \
+    LISTEN_PID): a server that binds the port itself finds it in use, so have it take the one that is passed, or leave \
+    listener = \"held\" out";
+
 /// After an early exit: a server that puts itself into the background ends at once and lives on elsewhere.
 pub(super) fn after_exit(process: &Process, exit: Exit) -> Option<String> {
+    if process.is_held() && exit != Exit::Status(0) {
+        return Some(HELD.to_owned());
+    }
     let pids: Vec<_> = process.members().iter().map(|member| member.pid).collect();
     (exit == Exit::Status(0) && !pids.is_empty()).then(|| {
         format!(
@@ -23,6 +31,9 @@ pub(super) fn after_exit(process: &Process, exit: Exit) -> Option<String> {
 
 /// When it is not reached: what its sockets tell.
 pub(super) fn from_sockets(process: &Process, endpoint: &Endpoint) -> Option<String> {
+    if process.is_held() {
+        return Some(HELD.to_owned());
+    }
     if let Some(path) = &endpoint.socket {
         return from_path(path);
     }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -45,6 +46,8 @@ pub struct Launch<'a> {
     pub log: PathBuf,
     /// The run's clock.
     pub clock: Clock,
+    /// The listening socket that is passed to it, where the harness holds that.
+    pub listener: Option<&'a OwnedFd>,
 }
 
 /// Where the parts of a topology are that others must know.
@@ -101,6 +104,22 @@ pub enum StartError {
         /// Why.
         cause: io::Error,
     },
+    /// The listening socket that is to be held could not be had.
+    Listener {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why.
+        cause: io::Error,
+    },
+    /// There is no program that could pass a held listening socket on.
+    NoLauncher,
+    /// The program that passes a held listening socket on failed.
+    Launcher {
+        /// Where it was found.
+        program: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
     /// It was started but could not be watched, and was killed again.
     Watch {
         /// Where it was found.
@@ -145,6 +164,21 @@ impl fmt::Display for StartError {
                 write!(f, "the target's log {} cannot be written", path.display())
             }
             Self::Spawn { program, .. } => write!(f, "failed to start {}", program.display()),
+            Self::Listener { endpoint, .. } => write!(
+                f,
+                "the listening socket to be held, {endpoint}, cannot be had"
+            ),
+            Self::NoLauncher => write!(
+                f,
+                "a held listener is passed on by the comeback program, and there is none in PATH: install it, or \
+                 set {} to where it is",
+                program::PROGRAM_VARIABLE
+            ),
+            Self::Launcher { program, .. } => write!(
+                f,
+                "{} failed to pass the held listener on",
+                program.display()
+            ),
             Self::Watch { program, .. } => write!(
                 f,
                 "{} was started but cannot be watched, and was ended again",
@@ -157,10 +191,13 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Log { cause, .. } | Self::Spawn { cause, .. } | Self::Watch { cause, .. } => {
-                Some(cause)
-            }
+            Self::Log { cause, .. }
+            | Self::Spawn { cause, .. }
+            | Self::Listener { cause, .. }
+            | Self::Launcher { cause, .. }
+            | Self::Watch { cause, .. } => Some(cause),
             Self::Empty
+            | Self::NoLauncher
             | Self::SocketPath { .. }
             | Self::NotFound { .. }
             | Self::NoInterpreter { .. }
@@ -174,11 +211,11 @@ impl Launch<'_> {
         (self.trial, self.node, self.incarnation)
     }
 
-    /// The command, and the program it executes.
+    /// The command, which is the launcher's where a held listener is to be passed, and the programs in it.
     ///
     /// The program is looked up here and not at its start, so that a `PATH` of the target's own does not
     /// keep the standard library from `posix_spawn`: `fork` takes 75 ms in a process with 1 GiB of heap.
-    pub(super) fn command(&self) -> Result<(Command, PathBuf), StartError> {
+    pub(super) fn command(&self) -> Result<Prepared, StartError> {
         let values = Values::new(self.port, self.data, self.node).knowing(self.addresses);
         let mut words = self.target.command.iter().map(|word| values.fill_in(word));
         let name = words
@@ -197,9 +234,21 @@ impl Launch<'_> {
             |(_, value)| value.clone(),
         );
         let program = find_program(&name, &path)?;
-        let mut command = Command::new(&program);
+        let (mut command, launcher) = match self.listener {
+            None => {
+                let mut command = Command::new(&program);
+                command.arg0(&name);
+                (command, None)
+            }
+            Some(_) => {
+                let launcher = program::find().ok_or(StartError::NoLauncher)?;
+                let mut command = Command::new(&launcher);
+                command.args(["launch", "--name"]).arg(&name).arg("--");
+                command.arg(&program);
+                (command, Some(launcher))
+            }
+        };
         command
-            .arg0(&name)
             .args(words)
             .envs(environment)
             .env(RUN_VARIABLE, self.tag.as_str())
@@ -210,8 +259,21 @@ impl Launch<'_> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Ok((command, program))
+        Ok(Prepared {
+            command,
+            program,
+            launcher,
+        })
     }
+}
+
+/// A command ready to be started.
+pub(super) struct Prepared {
+    pub(super) command: Command,
+    /// The target's program.
+    pub(super) program: PathBuf,
+    /// The program that executes it, where another does.
+    pub(super) launcher: Option<PathBuf>,
 }
 
 /// Sees that the program of a target can be started, as far as that can be known before: one in its data
@@ -429,7 +491,7 @@ pub(super) fn explain_spawn(program: PathBuf, cause: io::Error) -> StartError {
 mod tests {
     use std::collections::BTreeMap;
 
-    use comeback_core::plan::{Protocol, Readiness, ReadyProbe, Signal, Stop};
+    use comeback_core::plan::{Listener, Protocol, Readiness, ReadyProbe, Signal, Stop};
     use comeback_core::units::Span;
 
     use super::*;
@@ -471,6 +533,7 @@ mod tests {
                 grace: Span::from_secs(1),
             },
             restart_after: Span::ZERO,
+            listener: Listener::Own,
             boot_header: None,
         };
         let resolve =

@@ -16,6 +16,7 @@
 pub mod cluster;
 pub mod errand;
 mod group;
+pub mod handover;
 mod hints;
 pub mod launch;
 pub mod leftovers;

@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -22,8 +22,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
-use super::launch::explain_spawn;
+use super::handover::{Failed, Handover};
 pub use super::launch::{Addresses, Launch, StartError, resolve_endpoint};
+use super::launch::{Prepared, explain_spawn};
 use super::members::Member;
 pub use super::orphans::adopt_orphans;
 use super::output::Output;
@@ -54,8 +55,10 @@ pub struct Process {
     tag: RunTag,
     place: Place,
     requested: Elapsed,
+    launched: Option<Elapsed>,
     executed: Elapsed,
     clock: Clock,
+    is_held: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,21 +90,40 @@ impl Process {
     /// # Errors
     /// When it cannot be started or watched; nothing is left running then.
     pub fn spawn(launch: Launch<'_>) -> Result<Self, StartError> {
-        let (mut command, program) = launch.command()?;
+        let Prepared {
+            mut command,
+            program,
+            launcher,
+        } = launch.command()?;
         let log = Output::open_log(&launch.log).map_err(|cause| StartError::Log {
             path: launch.log.clone(),
             cause,
         })?;
         let clock = launch.clock;
+        let handover = match launch.listener {
+            None => None,
+            Some(listener) => {
+                let (handover, stdin) =
+                    Handover::begin(listener).map_err(|cause| StartError::Launcher {
+                        program: launcher.clone().unwrap_or_default(),
+                        cause,
+                    })?;
+                command.stdin(stdin);
+                Some(handover)
+            }
+        };
+        let first = launcher.unwrap_or_else(|| program.clone());
         let requested = clock.now();
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(cause) => return Err(explain_spawn(program, cause)),
+            Err(cause) => return Err(explain_spawn(first.clone(), cause)),
         };
         // The standard library returns when the exec has succeeded.
         let executed = clock.now();
-        match Self::watch(&mut child, &launch, log) {
-            Ok((pid, descriptor, output)) => Ok(Self {
+        // It holds the child's end of the handover, whose end of file is waited for.
+        drop(command);
+        let started = match Self::watch(&mut child, &launch, log) {
+            Ok((pid, descriptor, output)) => Self {
                 child,
                 pid,
                 descriptor,
@@ -110,10 +132,39 @@ impl Process {
                 tag: launch.tag.clone(),
                 place: launch.place(),
                 requested,
+                launched: None,
                 executed,
                 clock,
+                is_held: launch.listener.is_some(),
+            },
+            Err(cause) => return Err(give_up(child, first.clone(), cause)),
+        };
+        match handover {
+            None => Ok(started),
+            Some(handover) => started.await_execution(handover, program, &first),
+        }
+    }
+
+    /// Waits until the launcher has executed the target; where it has not, nothing is left of it.
+    fn await_execution(
+        mut self,
+        handover: Handover,
+        program: PathBuf,
+        launcher: &Path,
+    ) -> Result<Self, StartError> {
+        let handed = handover.wait();
+        let executed = self.clock.now();
+        match handed {
+            Ok(()) => {
+                self.launched = Some(self.executed);
+                self.executed = executed;
+                Ok(self)
+            }
+            Err(Failed::Program(cause)) => Err(explain_spawn(program, cause)),
+            Err(Failed::Launcher(cause)) => Err(StartError::Launcher {
+                program: launcher.to_owned(),
+                cause,
             }),
-            Err(cause) => Err(give_up(child, program, cause)),
         }
     }
 
@@ -156,6 +207,16 @@ impl Process {
     /// When its start was begun.
     pub fn requested(&self) -> Elapsed {
         self.requested
+    }
+
+    /// When the launcher had been executed that executed its program, where its listening socket is held.
+    pub fn launched(&self) -> Option<Elapsed> {
+        self.launched
+    }
+
+    /// Whether its listening socket is held by the harness, and was passed to it.
+    pub fn is_held(&self) -> bool {
+        self.is_held
     }
 
     /// When its program had been executed.

@@ -52,8 +52,8 @@ pub(super) struct Facts {
     pub(super) missed: Option<String>,
     /// Processes of the old server that outlived the fault.
     pub(super) survivors: Vec<i32>,
-    /// The first restart of each node: when it was executed, and when that was begun.
-    restarts: BTreeMap<Node, (Elapsed, Elapsed)>,
+    /// The first restart of each node.
+    restarts: BTreeMap<Node, Restart>,
     /// The first accepted connection, and the last refused one.
     pub(super) accepted: Option<(Elapsed, Option<Elapsed>)>,
     /// The first correct reply of the new process.
@@ -90,6 +90,17 @@ pub(super) struct Drained {
     /// To send it requests again, not to send it none.
     pub(super) is_end: bool,
     pub(super) problem: Option<String>,
+}
+
+/// A start again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Restart {
+    /// It was begun.
+    pub(super) requested: Elapsed,
+    /// Its launcher was executed, if there was one.
+    pub(super) launched: Option<Elapsed>,
+    /// The program was executed.
+    pub(super) executed: Elapsed,
 }
 
 /// The first correct reply of the new process.
@@ -207,10 +218,15 @@ impl Facts {
                 incarnation,
                 pid: _,
                 requested_us,
+                launched_us,
             } => {
                 self.nodes.insert(*node);
                 if *incarnation > Incarnation(0) {
-                    self.restarts.entry(*node).or_insert((at, *requested_us));
+                    self.restarts.entry(*node).or_insert(Restart {
+                        requested: *requested_us,
+                        launched: *launched_us,
+                        executed: at,
+                    });
                 }
             }
             EventKind::TargetStartFailed {
@@ -357,14 +373,18 @@ impl Facts {
         blows
     }
 
-    /// The restart that the recovery from T0 begins with, when it was executed and when that was begun: the first
-    /// of those after T0. After a pause the moment they may go on.
-    pub(super) fn restarted(&self) -> Option<(Elapsed, Elapsed)> {
+    /// The restart that the recovery from T0 begins with: the first of those after T0. After a pause the moment they
+    /// may go on.
+    pub(super) fn restarted(&self) -> Option<Restart> {
         let cut = self.injected().map(|(at, _)| at);
         let restarts = self.restarts.values().copied();
-        let after = restarts.filter(|(at, _)| cut.is_none_or(|cut| *at >= cut));
-        let resumed = self.resumed.map(|at| (at, at));
-        after.min_by_key(|(at, _)| *at).or(resumed)
+        let after = restarts.filter(|restart| cut.is_none_or(|cut| restart.executed >= cut));
+        let resumed = self.resumed.map(|at| Restart {
+            requested: at,
+            launched: None,
+            executed: at,
+        });
+        after.min_by_key(|restart| restart.executed).or(resumed)
     }
 
     /// T0: the fault's effect was complete. Never in a control trial.

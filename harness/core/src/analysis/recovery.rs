@@ -3,10 +3,13 @@
 use super::facts::Facts;
 use super::strike;
 use super::{Chain, Time};
+use crate::plan::Listener;
 use crate::units::Elapsed;
 
 /// The chain of a trial; empty in a control trial.
-pub(super) fn chain(facts: &Facts) -> Chain {
+///
+/// With a held listener the kernel accepts whoever is dead: that no connection was accepted is never known.
+pub(super) fn chain(facts: &Facts, listener: Listener) -> Chain {
     let (Some(cut), false) = (facts.cut(), facts.control) else {
         return Chain::default();
     };
@@ -16,14 +19,23 @@ pub(super) fn chain(facts: &Facts) -> Chain {
             ms: given_up.since(cut).as_ms(),
         })
     };
-    let executed = facts
-        .restarted()
-        .map(|(at, requested)| seen(cut, at, Some(requested)));
+    let restart = facts.restarted();
+    let launched =
+        restart.and_then(|restart| Some(seen(cut, restart.launched?, Some(restart.requested))));
+    let executed = restart.map(|restart| {
+        let begun = restart.launched.unwrap_or(restart.requested);
+        seen(cut, restart.executed, Some(begun))
+    });
     let accepted = facts
         .accepted
         .map(|(at, last_failed)| seen(cut, at, last_failed.max(facts.resumed)));
     let correct = facts.correct.map(|correct| match facts.died_again {
-        false => seen(cut, correct.at, correct.last_failed.max(facts.resumed)),
+        // A program that was not executed yet, or stood still, cannot have answered, whether a probe failed before or
+        // not.
+        false => {
+            let executed = restart.map(|restart| restart.executed.min(correct.at));
+            seen(cut, correct.at, correct.last_failed.max(executed))
+        }
         // Back and gone again is not back, not until the load's end.
         true => {
             let stopped = facts.stopped.map_or(correct.at, |(at, _)| at);
@@ -36,8 +48,12 @@ pub(super) fn chain(facts: &Facts) -> Chain {
         killed: facts.fault().map(|fault| fault.ms_after(cut)),
         spread: strike::spread_ms(facts),
         exit: facts.injected().and_then(|(_, exit)| exit),
+        launched,
         executed,
-        listening: accepted.or_else(beyond),
+        listening: match listener {
+            Listener::Own => accepted.or_else(beyond),
+            Listener::Held => accepted,
+        },
         ready: correct.or_else(beyond),
         evidence: facts.correct.map(|correct| correct.evidence),
     }

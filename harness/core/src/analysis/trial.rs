@@ -11,7 +11,7 @@ use super::words::grouped;
 use super::{NodesAnalysis, TimelineWindow, TrialAnalysis};
 use super::{caching, findings, ledger, recovery, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
-use crate::plan::{Arm, Plan};
+use crate::plan::{Arm, Listener, Plan};
 
 /// Understands a trial.
 pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> TrialAnalysis {
@@ -26,8 +26,9 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let ledger = ledger::keep(plan, facts, &operations);
     let (errors, latency) = load.tallies();
     let send_lag = load.send_lag();
-    let chain = recovery::chain(facts);
     let arm = plan.arms.get(facts.arm.0 as usize);
+    let listener = arm.map_or(Listener::Own, |arm| arm.target.listener);
+    let chain = recovery::chain(facts, listener);
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     findings.extend(strike::findings(plan.fault.action, facts));

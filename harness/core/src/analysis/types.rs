@@ -153,9 +153,12 @@ pub struct Chain {
     pub spread: Option<f64>,
     /// How the old process ended; absent after a pause.
     pub exit: Option<Exit>,
-    /// The new process was executed, the error is how long the start call took; or the paused one may go on.
+    /// The launcher was executed that passes the held listening socket on; absent where there is none.
+    pub launched: Option<Time>,
+    /// The new process was executed, the error is how long the start call took, or the launcher; or the paused one may
+    /// go on.
     pub executed: Option<Time>,
-    /// The first connection was accepted.
+    /// The first connection was accepted; absent where the listening socket is held, which accepts at all times.
     pub listening: Option<Time>,
     /// The first correct reply of the new process; beyond the load's end when that process died again.
     pub ready: Option<Time>,

@@ -346,6 +346,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             incarnation,
             pid: number,
             requested_us: Elapsed::from_us(count),
+            launched_us: None,
         },
         EventKind::TargetStartFailed {
             node: Node::default(),

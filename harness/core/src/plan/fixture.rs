@@ -13,6 +13,7 @@ pub(crate) fn test_plan() -> Plan {
             command: vec!["./server".to_owned()],
             protocol: Protocol::Http,
             socket: None,
+            listener: Listener::Own,
             environment: BTreeMap::new(),
             ready: Readiness {
                 probe: ReadyProbe::Http("/health".to_owned()),

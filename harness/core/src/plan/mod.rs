@@ -173,6 +173,9 @@ pub struct Target {
     pub protocol: Protocol,
     /// The Unix socket it listens on, with the same placeholders; without one, 127.0.0.1 and `{port}`.
     pub socket: Option<String>,
+    /// Who binds its listening socket.
+    #[serde(default)]
+    pub listener: Listener,
     /// Additional environment variables; the same placeholders are filled in.
     pub environment: BTreeMap<String, String>,
     /// When it counts as up for the first time.
@@ -200,6 +203,18 @@ pub enum Protocol {
     H2c,
     /// The Redis protocol (RESP2).
     Redis,
+}
+
+/// Who binds a target's listening socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Listener {
+    /// The target: while it is dead, connections are refused.
+    #[default]
+    Own,
+    /// The harness, which keeps it while the target is dead and passes it to each start as socket activation does
+    /// (`LISTEN_FDS`, descriptor 3): connections wait meanwhile.
+    Held,
 }
 
 /// When a started target counts as up.

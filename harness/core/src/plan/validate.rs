@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    Action, Aim, Arm, Call, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows, Workload,
+    Action, Aim, Arm, Call, Listener, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows,
+    Workload,
 };
 use crate::ids::Node;
 use crate::units::Span;
@@ -146,6 +147,7 @@ impl Plan {
                 "several need something in front that clients connect to: add a [balancer]",
             );
         }
+        self.validate_gates(arm)?;
         for other in [&arm.balancer, &arm.cache, &arm.store]
             .into_iter()
             .flatten()
@@ -170,6 +172,26 @@ impl Plan {
             return wrong("arms", format!("'{name}' is named twice"));
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// A gate on what an arm never shows could never be judged.
+    fn validate_gates(&self, arm: &Arm) -> Result<(), PlanError> {
+        let is_held = arm.target.listener == Listener::Held;
+        match self
+            .gates
+            .iter()
+            .find(|gate| is_held && gate.asks_when_it_listens())
+        {
+            None => Ok(()),
+            Some(gate) => wrong(
+                "gate",
+                format!(
+                    "'{gate}' cannot be judged with a held listener, which accepts at all times: demand time_to_ready"
+                ),
+            ),
+        }
     }
 }
 
@@ -211,6 +233,7 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
     if target.ready.within == Span::ZERO {
         return wrong("ready-within", "must be longer than 0s");
     }
+    validate_listener(target)?;
     if target.restart_after >= windows.horizon {
         return wrong(
             "horizon",
@@ -218,6 +241,40 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
         );
     }
     Ok(())
+}
+
+/// With a held listener the kernel accepts for a process that is not there, and the socket is the harness's: only a
+/// reply that names its process tells that one is up, and which.
+fn validate_listener(target: &Target) -> Result<(), PlanError> {
+    if target.listener == Listener::Own {
+        return Ok(());
+    }
+    if target.protocol == Protocol::Redis {
+        return wrong(
+            "listener",
+            "held needs replies that name their process in a header, and Redis's have none: leave it out",
+        );
+    }
+    if target.boot_header.is_none() {
+        return wrong(
+            "listener",
+            "held needs boot_header, a response header that changes with each start of the server: the harness \
+             holds the listening socket, whose owner else tells the new process from the old",
+        );
+    }
+    match target.ready.probe {
+        ReadyProbe::Http(_) => Ok(()),
+        ReadyProbe::Tcp => wrong(
+            "listener",
+            "held takes connections whether the server is up or not, so that one proves nothing: say how it is \
+             seen to be up, such as ready = { http = \"/health\" }",
+        ),
+        ReadyProbe::Log(_) => wrong(
+            "listener",
+            "held needs a first reply that names its process, and a line of output is none: say ready = { http = \
+             \"/health\" }",
+        ),
+    }
 }
 
 impl Load {
@@ -361,9 +418,24 @@ pub fn is_token(text: &str) -> bool {
 mod tests {
     use super::super::{Request, test_plan};
     use super::*;
+    use crate::verdict::Gate;
 
     fn asks(plan: &mut Plan, path: &str) {
         plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", path)));
+    }
+
+    fn hold(plan: &mut Plan) {
+        let target = &mut plan.arms[0].target;
+        target.listener = Listener::Held;
+        target.boot_header = Some("x-boot-id".to_owned());
+        target.ready.probe = ReadyProbe::Http("/health".to_owned());
+    }
+
+    #[test]
+    fn a_held_listener_needs_nothing_but_replies_that_name_their_process() {
+        let mut plan = test_plan();
+        hold(&mut plan);
+        assert_eq!(plan.validate(), Ok(()));
     }
 
     #[test]
@@ -376,7 +448,7 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 31] = [
+        let cases: [(&str, Spoil); 35] = [
             ("name", |plan| plan.name = "a\u{1b}[31m".to_owned()),
             ("arms", |plan| plan.arms[1].name = "v1/v2".to_owned()),
             ("trials", |plan| plan.extend_to = u32::MAX),
@@ -409,6 +481,23 @@ mod tests {
             ("arms", |plan| plan.arms.clear()),
             ("arms", |plan| plan.arms[1].name = "first".to_owned()),
             ("command", |plan| plan.arms[0].target.command.clear()),
+            ("listener", |plan| {
+                hold(plan);
+                plan.arms[0].target.boot_header = None;
+            }),
+            ("listener", |plan| {
+                hold(plan);
+                plan.arms[0].target.ready.probe = ReadyProbe::Tcp;
+            }),
+            ("listener", |plan| {
+                hold(plan);
+                plan.arms[0].target.protocol = Protocol::Redis;
+            }),
+            ("gate", |plan| {
+                hold(plan);
+                plan.gates =
+                    vec![Gate::try_from("time_to_listen.max < 1s".to_owned()).expect("a gate")];
+            }),
             ("socket", |plan| {
                 plan.arms[0].target.socket = Some(String::new());
             }),

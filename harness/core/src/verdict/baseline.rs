@@ -178,7 +178,7 @@ fn is_unknown(text: &str) -> bool {
 }
 
 /// Which parts of what was done to two arms differ so that their figures would too: the load, the windows,
-/// the fault, and the pause before the restart. How often it was done, what was demanded and which server it
+/// the fault, the pause before the restart, and who holds the listening socket meanwhile. How often it was done, what was demanded and which server it
 /// was done to may differ.
 pub(super) fn plan_differences(
     base: &Header,
@@ -188,6 +188,7 @@ pub(super) fn plan_differences(
 ) -> Vec<&'static str> {
     let (base, new) = (&base.plan, &new.plan);
     let pause = |arm: Option<&Arm>| arm.map(|arm| arm.target.restart_after);
+    let listener = |arm: Option<&Arm>| arm.map(|arm| arm.target.listener);
     [
         (base.load != new.load, "its load"),
         (base.windows != new.windows, "the length of its windows"),
@@ -195,6 +196,10 @@ pub(super) fn plan_differences(
         (
             pause(base_arm) != pause(new_arm),
             "the pause before its restart",
+        ),
+        (
+            listener(base_arm) != listener(new_arm),
+            "who holds its listening socket",
         ),
     ]
     .into_iter()

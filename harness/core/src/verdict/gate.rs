@@ -70,6 +70,11 @@ impl Gate {
         self.metric
     }
 
+    /// Whether it is about the first accepted connection.
+    pub(crate) const fn asks_when_it_listens(&self) -> bool {
+        matches!(self.metric, Metric::Time(metric::Time::Listen, _))
+    }
+
     /// How much worse than these trials of a baseline a figure may be, in the metric's unit; a bound allows
     /// nothing of the kind.
     pub(super) fn allowed(&self, base: &[Option<f64>]) -> f64 {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use comeback_core::plan::{
-    Action, Arm, Arrivals, Body, Call, Plan, ReadyProbe, Request, SessionFlow, Workload,
+    Action, Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, SessionFlow, Workload,
 };
 use comeback_core::schedule::{PlannedTrial, Schedule};
 use comeback_core::units::Span;
@@ -109,6 +109,12 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
             target.stop.signal, target.stop.grace
         ),
     );
+    if target.listener == Listener::Held {
+        page.line(
+            "",
+            "its listening socket is held by the harness and passed to each start: connections wait meanwhile",
+        );
+    }
     if !target.environment.is_empty() {
         let names: Vec<&str> = target.environment.keys().map(String::as_str).collect();
         page.line("", &format!("environment: {}", names.join(", ")));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comeback_core::plan::{
-    Action, Aim, Arm, Arrivals, Fault, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
+    Action, Aim, Arm, Arrivals, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
     SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
@@ -22,6 +22,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             ],
             protocol: Protocol::Http,
             socket: None,
+            listener: Listener::Own,
             environment: BTreeMap::from([("SHOP_KEY".to_owned(), "hunter2".to_owned())]),
             ready: Readiness {
                 probe: ReadyProbe::Http("/health".to_owned()),

@@ -75,6 +75,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             spread: None,
             killed: Some(-0.8 - noise(index, 4)),
             exit: None,
+            launched: None,
             executed: Some(Time::At {
                 ms: 2.0 + noise(index, 5),
                 error_ms: 1.1,

@@ -185,6 +185,7 @@ fn while_every_replica_is_down_what_counts_is_who_was_answered() {
             incarnation: Incarnation(0),
             pid: 1,
             requested_us: ms(499),
+            launched_us: None,
         },
     };
     two.events.insert(1, second);

@@ -245,6 +245,7 @@ fn executed(incarnation: u32, at: u64) -> EventKind {
         incarnation: Incarnation(incarnation),
         pid: 4242,
         requested_us: ms(at - 2),
+        launched_us: None,
     }
 }
 

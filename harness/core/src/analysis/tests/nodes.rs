@@ -37,6 +37,7 @@ pub(super) fn behind_a_balancer() -> Story {
                 incarnation: Incarnation(0),
                 pid: 1,
                 requested_us: ms(499),
+                launched_us: None,
             },
         };
         let ready = Event {

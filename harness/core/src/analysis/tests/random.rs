@@ -97,6 +97,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
                 incarnation,
                 pid: 1,
                 requested_us,
+                launched_us: None,
             }
         }),
         (incarnation.clone(), lines.clone()).prop_map(|(incarnation, tail)| {

@@ -161,6 +161,7 @@ impl Told {
                 incarnation: Incarnation(1),
                 pid: 4242,
                 requested_us: ms(CUT + 6),
+                launched_us: None,
             };
             events.push((CUT + 8, executed));
         }
