@@ -15,7 +15,7 @@ use comeback_core::verdict::{Gate, Outcome};
 
 use super::baseline::BaselineArgs;
 use super::campaign::Wishes;
-use super::options::{self, Options, parse_gate};
+use super::options::{self, ListenerArg, Options, parse_gate};
 use super::{CliError, campaign, targets};
 use crate::experiment::document::StoreKind;
 use crate::experiment::{HORIZON, TIMEOUT, topology};
@@ -66,15 +66,6 @@ pub(super) struct Args {
     options: Options,
 }
 
-/// Who holds the listening socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum ListenerArg {
-    /// The server
-    Own,
-    /// The harness
-    Held,
-}
-
 /// What `--quick` changes.
 struct Size {
     trials: u32,
@@ -98,7 +89,10 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         true => args.topology.arms(&args.arms, action)?,
         false => single(&args.arms)?,
     };
-    let arms = with_listeners(arms, args);
+    let mut arms = with_listeners(arms, args);
+    if let Some(pause) = args.restart_after {
+        pause_all(&mut arms, pause);
+    }
     let asked = &args.options.size;
     let size = size(args.quick, asked.horizon.unwrap_or(HORIZON));
     let trials = asked.trials.unwrap_or(size.trials);
@@ -131,12 +125,22 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
     })
 }
 
+/// Whatever is struck is started again only after this.
+fn pause_all(arms: &mut [Arm], pause: Span) {
+    for arm in arms {
+        arm.target.restart_after = pause;
+        for other in [&mut arm.balancer, &mut arm.cache, &mut arm.store] {
+            if let Some(other) = other {
+                other.restart_after = pause;
+            }
+        }
+    }
+}
+
 /// Each server once for each kind of listener, those of one name beside each other.
 fn with_listeners(arms: Vec<Arm>, args: &Args) -> Vec<Arm> {
-    let pause = args.restart_after.unwrap_or(Span::ZERO);
     let mut all = Vec::new();
-    for mut arm in arms {
-        arm.target.restart_after = pause;
+    for arm in arms {
         for listener in &args.listener {
             all.push(match listener {
                 ListenerArg::Own => arm.clone(),
@@ -149,6 +153,9 @@ fn with_listeners(arms: Vec<Arm>, args: &Args) -> Vec<Arm> {
 
 fn held(mut arm: Arm) -> Arm {
     arm.name.push_str("-held");
+    if let Some(family) = &mut arm.family {
+        family.push_str("-held");
+    }
     arm.about.push_str("; the listening socket is held");
     arm.target.listener = Listener::Held;
     arm

@@ -10,7 +10,7 @@ use comeback_core::verdict::Gate;
 
 use self::session::SessionArgs;
 use super::CliError;
-use super::options::{Size, parse_gate};
+use super::options::{ListenerArg, Size, parse_gate};
 use crate::experiment::document::{
     ArmPart, ReadyPart, RestartPart, StepPart, TargetPart, Text, Words,
 };
@@ -52,6 +52,9 @@ pub(super) struct What {
     /// Unix socket the server listens on, such as {data}/app.sock, instead of 127.0.0.1:{port}
     #[arg(long, value_name = "PATH", conflicts_with = "experiment")]
     socket: Option<String>,
+    /// Who holds the listening socket [default: own]
+    #[arg(long, value_enum, conflicts_with = "experiment")]
+    listener: Option<ListenerArg>,
     /// Response header that changes with each start of the server; without it the owner of the
     /// listening socket tells the new process from the old
     #[arg(long, value_name = "HEADER", conflicts_with = "experiment")]
@@ -170,6 +173,9 @@ impl What {
         }
         if let Some(socket) = &self.socket {
             target.socket = Some(socket.clone());
+        }
+        if let Some(listener) = self.listener {
+            target.listener = Some(listener.into());
         }
         if let Some(header) = &self.boot_header {
             target.boot_header = Some(header.clone());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use comeback_core::ids::Seed;
-use comeback_core::plan::Arrivals;
+use comeback_core::plan::{Arrivals, Listener};
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
@@ -110,6 +110,24 @@ impl Size {
             ArrivalsArg::Poisson => Arrivals::Poisson,
             ArrivalsArg::Constant => Arrivals::Constant,
         })
+    }
+}
+
+/// Who holds the listening socket of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ListenerArg {
+    /// The server: while it is dead, connections are refused
+    Own,
+    /// The harness, which passes it to each start of the server (LISTEN_FDS): while it is dead, connections wait
+    Held,
+}
+
+impl From<ListenerArg> for Listener {
+    fn from(arg: ListenerArg) -> Self {
+        match arg {
+            ListenerArg::Own => Self::Own,
+            ListenerArg::Held => Self::Held,
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use comeback_core::plan::{
-    Body, Call, Expect, Identity, Mix, Protocol, Readiness, ReadyProbe, Request, SessionFlow,
-    Signal, Stop, Target,
+    Body, Call, Expect, Identity, Listener, Mix, Protocol, Readiness, ReadyProbe, Request,
+    SessionFlow, Signal, Stop, Target,
 };
 use comeback_core::units::Span;
 
@@ -153,6 +153,8 @@ fn knows_its_address(target: &Target) -> Result<(), Fault> {
         texts.any(|part| part.contains(text))
     };
     match &target.socket {
+        // It is told by what is passed to it.
+        _ if target.listener == Listener::Held => Ok(()),
         Some(socket) if !mentions(socket) => Err((
             vec!["socket"],
             format!(

@@ -3,6 +3,7 @@
 use super::*;
 use crate::analysis::Time;
 use crate::ids::Node;
+use crate::plan::Listener;
 
 #[test]
 fn the_chain_counts_from_the_confirmed_exit_with_the_error_of_each_link() {
@@ -34,7 +35,7 @@ fn the_chain_counts_from_the_confirmed_exit_with_the_error_of_each_link() {
 }
 
 #[test]
-fn a_first_reply_without_a_failed_probe_may_have_been_possible_since_t0() {
+fn a_first_reply_without_a_failed_probe_may_have_been_possible_since_the_program_was_executed() {
     let chain = Story::faulted()
         .without(|kind| matches!(kind, EventKind::FirstCorrect { .. }))
         .event(RECOVERED, first_correct(None))
@@ -44,9 +45,39 @@ fn a_first_reply_without_a_failed_probe_may_have_been_possible_since_t0() {
         chain.ready,
         Some(Time::At {
             ms: 98.0,
-            error_ms: 98.0
+            error_ms: 90.0
         })
     );
+}
+
+#[test]
+fn with_a_held_listener_the_launcher_bounds_the_execution_and_nothing_shows_when_it_listens() {
+    let story = Story::faulted()
+        .planned(|plan| plan.arms[0].target.listener = Listener::Held)
+        .without(|kind| matches!(kind, EventKind::FirstAccept { .. }));
+    let launched = |mut story: Story| {
+        for event in &mut story.events {
+            if let EventKind::TargetExecuted {
+                launched_us,
+                incarnation: Incarnation(1),
+                ..
+            } = &mut event.kind
+            {
+                *launched_us = Some(ms(EXECUTED - 1));
+            }
+        }
+        story
+    };
+    let chain = launched(story).trial().chain;
+    let at = |ms: f64| Some(Time::At { ms, error_ms: 1.0 });
+    assert_eq!((chain.launched, chain.executed), (at(7.0), at(8.0)));
+    assert_eq!(chain.listening, None);
+    let never = Story::never_recovered()
+        .planned(|plan| plan.arms[0].target.listener = Listener::Held)
+        .trial()
+        .chain;
+    assert_eq!(never.listening, None);
+    assert_eq!(never.ready, Some(Time::Beyond { ms: 2_198.0 }));
 }
 
 #[test]

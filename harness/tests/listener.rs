@@ -1,0 +1,151 @@
+//! A listening socket that the harness holds: while the server is dead connections wait, where else they are refused.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use comeback_core::summary::{ArmSummary, ErrorRate, Summary};
+use support::Run;
+
+/// How the crash looks to clients with the one and the other, half a second long.
+fn compare(words: &[&str]) -> Run {
+    let mut all = vec!["compare"];
+    all.extend(words);
+    all.extend([
+        "--listener",
+        "own,held",
+        "--restart-after",
+        "500ms",
+        "--quick",
+        "--trials",
+        "1",
+        "--seed",
+        "6",
+        "--sessions",
+        "30",
+        "--rate",
+        "300",
+        "--quiet",
+        "--out",
+        "out",
+    ]);
+    let run = support::run(&all);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    run
+}
+
+fn arm<'a>(summary: &'a Summary, name: &str) -> &'a ArmSummary {
+    let arm = summary.arms.iter().find(|arm| arm.name == name).unwrap();
+    assert_eq!(arm.faults_landed, 1, "{name}: {:?}", arm.reason);
+    arm
+}
+
+fn class(errors: &ErrorRate, class: &str) -> f64 {
+    errors.by_class.get(class).copied().unwrap_or(0.0)
+}
+
+#[test]
+fn where_a_server_refuses_connections_with_its_own_socket_they_wait_with_a_held_one() {
+    let run = compare(&["journal"]);
+    let summary = run.summary();
+    let (own, held) = (arm(&summary, "journal"), arm(&summary, "journal-held"));
+    let refused = |arm: &ArmSummary| class(&arm.errors.during, "refused");
+    assert!(refused(own) > 0.5, "{:?}", own.errors.during);
+    assert_eq!(refused(held), 0.0, "{:?}", held.errors.during);
+    // What was in flight is still torn: that is all that fails.
+    assert!(
+        held.errors.during.rate.unwrap() < 0.2,
+        "{:?}",
+        held.errors.during
+    );
+    // They did wait: as long as the server was gone.
+    let longest = held.latency_ms.during.p99.unwrap();
+    assert!(longest > 300.0, "{:?}", held.latency_ms.during);
+    for arm in [own, held] {
+        assert_eq!(arm.sessions.lost, 0, "{}: {:?}", arm.name, arm.sessions);
+        assert!(
+            arm.time_to_ready_ms.median.unwrap() >= 500.0,
+            "{}",
+            arm.name
+        );
+    }
+    // It accepted all the while: nothing shows when it listens again.
+    assert_eq!((own.time_to_listen_ms.n, held.time_to_listen_ms.n), (1, 0));
+    // The time of the start is known better than the launcher took.
+    let executed = run.events();
+    let executed = executed.iter().filter_map(|event| {
+        let kind = &event["kind"];
+        (kind["type"] == "target_executed" && kind["launched_us"].is_u64()).then(|| {
+            let at = |field: &str| kind[field].as_u64().unwrap();
+            (
+                at("requested_us"),
+                at("launched_us"),
+                event["at_us"].as_u64().unwrap(),
+            )
+        })
+    });
+    let executed: Vec<_> = executed.collect();
+    // Two starts of the trial with a fault, one of that without.
+    assert_eq!(executed.len(), 3);
+    for (requested, launched, executed) in executed {
+        assert!(requested < launched && launched < executed);
+    }
+}
+
+#[test]
+fn a_balancer_waits_for_replicas_whose_sockets_are_held() {
+    let run = compare(&["token", "--topology", "--strike", "replicas"]);
+    let summary = run.summary();
+    let (own, held) = (arm(&summary, "token"), arm(&summary, "token-held"));
+    let turned_away = |arm: &ArmSummary| class(&arm.errors.during, "server_error");
+    assert!(turned_away(own) > 0.5, "{:?}", own.errors.during);
+    assert!(turned_away(held) < 0.05, "{:?}", held.errors.during);
+    for arm in [own, held] {
+        let nodes = arm.nodes.as_ref().unwrap();
+        assert!(
+            nodes.total_downtime_ms.median.unwrap() >= 500.0,
+            "{}: {nodes:?}",
+            arm.name
+        );
+    }
+}
+
+#[test]
+fn a_server_that_binds_the_port_itself_is_told_what_to_do() {
+    // This one does not know LISTEN_FDS.
+    let run = support::run(&[
+        "run",
+        "--listener",
+        "held",
+        "--boot-header",
+        "x-boot-id",
+        "--trials",
+        "1",
+        "--quiet",
+        "--out",
+        "out",
+        "--",
+        "{comeback}",
+        "balance",
+        "--port",
+        "{port}",
+        "--to",
+        "127.0.0.1:1",
+    ]);
+    assert_ne!(run.code(), 0, "{}", run.printed());
+    let printed = run.printed();
+    assert!(printed.contains("descriptor 3 (LISTEN_FDS"), "{printed}");
+    assert!(printed.contains("listener = \"held\""), "{printed}");
+}
+
+#[test]
+fn without_a_boot_header_nothing_is_started() {
+    let run = support::run(&["run", "--listener", "held", "--out", "out", "--", "true"]);
+    assert_eq!(run.code(), 2, "{}", run.printed());
+    assert!(
+        run.printed().contains("boot_header") && run.printed().contains("listener"),
+        "{}",
+        run.printed()
+    );
+    assert!(!run.out().exists());
+}
