@@ -61,6 +61,7 @@ fn main() {
         endpoint: Endpoint::tcp(Protocol::Http, args.port),
         boot_header: None,
         behind_cache: None,
+        retry: None,
         balanced: false,
         clock,
     };

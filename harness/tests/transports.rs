@@ -86,6 +86,7 @@ fn plan(target: Target) -> Plan {
             store: None,
             drain: None,
             next: None,
+            retry: None,
             baseline: None,
             skip: None,
         }],

@@ -8,7 +8,7 @@ mod trials;
 use std::collections::BTreeMap;
 
 use comeback_core::summary::{
-    ArmSummary, AttributionSummary, CacheSummary, Culprit, StrikeSummary,
+    ArmSummary, AttributionSummary, CacheSummary, Culprit, RetrySummary, StrikeSummary,
 };
 use comeback_core::verdict::{Outcome, Verdict};
 use serde::Serialize;
@@ -207,8 +207,13 @@ fn remark(arm: &ArmSummary) -> Option<String> {
     let attributed = arm.attribution.as_ref().map(attributed);
     let cached = arm.cache.as_ref().map(cached);
     let struck = struck(&arm.strike);
+    let retried = arm.retries.as_ref().map(retried);
     let unknown = arm.nodes.iter().flat_map(unknown);
-    let parts = reason.into_iter().chain(struck).chain(cached);
+    let parts = reason
+        .into_iter()
+        .chain(struck)
+        .chain(retried)
+        .chain(cached);
     let parts: Vec<String> = parts.chain(attributed).chain(unknown).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
@@ -277,6 +282,19 @@ fn struck(strike: &StrikeSummary) -> Option<String> {
         fate(strike.in_flight, &strike.in_flight_failed),
         fate(strike.since, &strike.since_failed),
     ))
+}
+
+/// What trying again came to.
+fn retried(retries: &RetrySummary) -> String {
+    let amplification = retries
+        .amplification
+        .map_or_else(String::new, |tries| format!(": {tries:.3} tries for each"));
+    format!(
+        "{} tried again of {}, {} of them answered correctly then{amplification}",
+        count(retries.repeated),
+        counted(retries.operations, "operation"),
+        count(retries.saved),
+    )
 }
 
 fn attributed(attribution: &AttributionSummary) -> String {

@@ -58,6 +58,11 @@ pub struct Operation {
     pub cache: Option<Cached>,
     /// How old the reply was when the cache served it, in seconds, if it says so.
     pub age_s: Option<u32>,
+    /// How often it was tried; more than once only where clients try again what failed.
+    pub tries: u32,
+    /// When the first byte of its last try was about to be written, where that was not its first.
+    #[serde(rename = "resent_us")]
+    pub resent: Option<Elapsed>,
 }
 
 impl Operation {
@@ -67,6 +72,11 @@ impl Operation {
             client: self.client,
             generation: self.generation,
         }
+    }
+
+    /// When the request left that was the last to be answered, or was not.
+    pub fn asked(&self) -> Option<Elapsed> {
+        self.resent.or(self.sent)
     }
 
     /// Whether the client got what it should.

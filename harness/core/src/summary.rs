@@ -123,6 +123,9 @@ pub struct ArmSummary {
     /// What the fault met, and what failed from then on.
     #[serde(default)]
     pub strike: StrikeSummary,
+    /// What trying again came to; absent where clients do not.
+    #[serde(default)]
+    pub retries: Option<RetrySummary>,
     /// What was seen of several nodes as such; absent where the server is all there is.
     #[serde(default)]
     pub nodes: Option<NodesSummary>,
@@ -234,6 +237,21 @@ pub struct WhileDownSummary {
     pub from_cache: u64,
     /// Correct / scheduled; null when nothing was scheduled.
     pub availability: Option<f64>,
+}
+
+/// What trying again came to, over the trials with a fault: before, during and after it together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RetrySummary {
+    /// Operations that were tried.
+    pub operations: u64,
+    /// How often, all together.
+    pub tries: u64,
+    /// Tries / operations: what trying again adds to the load; null without any operation.
+    pub amplification: Option<f64>,
+    /// Operations that were tried more than once.
+    pub repeated: u64,
+    /// Those of them that ended correctly.
+    pub saved: u64,
 }
 
 /// What was seen of several nodes as such, over the trials with a fault.

@@ -2,6 +2,7 @@
 
 mod fault;
 mod replicas;
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -15,12 +16,13 @@ use comeback_core::verdict::{Gate, Outcome};
 
 use super::baseline::BaselineArgs;
 use super::campaign::Wishes;
-use super::options::{self, ListenerArg, Options, parse_gate};
+use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
 use crate::experiment::document::StoreKind;
 use crate::experiment::{HORIZON, TIMEOUT, topology};
 use fault::FaultArgs;
 use replicas::TopologyArgs;
+use variants::VariantArgs;
 
 /// Compare the reference servers through crashes.
 ///
@@ -35,7 +37,8 @@ comeback compare memory journal --trials 30 --seed 7\n  comeback compare token -
 comeback compare journal --listener own,held --restart-after 300ms\n  \
 comeback compare --topology\n  comeback compare --topology redis postgres --strike store\n  \
 comeback compare --topology round-robin sticky token --replicas 1,2,4\n  \
-comeback compare --topology sticky token --fault rolling-restart --balancer haproxy"
+comeback compare --topology sticky token --fault rolling-restart --balancer haproxy\n  \
+comeback compare --topology postgres --fault pause --retry-by none,client,client-key --try-timeout 200ms"
 )]
 pub(super) struct Args {
     /// Which servers (`comeback targets` lists them); when none is named, all that keep their sessions by
@@ -49,14 +52,8 @@ pub(super) struct Args {
     fault: FaultArgs,
     #[command(flatten)]
     topology: TopologyArgs,
-    /// Who holds the listening socket of the servers: themselves (own), or the harness while they are dead (held), so
-    /// that connections wait instead of being refused; with `own,held` each server takes part twice, as NAME and
-    /// NAME-held
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "own")]
-    listener: Vec<ListenerArg>,
-    /// Pause between the confirmed exit and the restart [default: 0s]
-    #[arg(long, value_name = "TIME")]
-    restart_after: Option<Span>,
+    #[command(flatten)]
+    variants: VariantArgs,
     /// What the verdict demands of each server, such as 'lost_sessions == 0'
     #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
     gates: Vec<Gate>,
@@ -89,10 +86,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         true => args.topology.arms(&args.arms, action)?,
         false => single(&args.arms)?,
     };
-    let mut arms = with_listeners(arms, args);
-    if let Some(pause) = args.restart_after {
-        pause_all(&mut arms, pause);
-    }
+    let arms = args.variants.of(arms)?;
     let asked = &args.options.size;
     let size = size(args.quick, asked.horizon.unwrap_or(HORIZON));
     let trials = asked.trials.unwrap_or(size.trials);
@@ -123,42 +117,6 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         windows: size.windows,
         gates: args.gates.clone(),
     })
-}
-
-/// Whatever is struck is started again only after this.
-fn pause_all(arms: &mut [Arm], pause: Span) {
-    for arm in arms {
-        arm.target.restart_after = pause;
-        for other in [&mut arm.balancer, &mut arm.cache, &mut arm.store] {
-            if let Some(other) = other {
-                other.restart_after = pause;
-            }
-        }
-    }
-}
-
-/// Each server once for each kind of listener, those of one name beside each other.
-fn with_listeners(arms: Vec<Arm>, args: &Args) -> Vec<Arm> {
-    let mut all = Vec::new();
-    for arm in arms {
-        for listener in &args.listener {
-            all.push(match listener {
-                ListenerArg::Own => arm.clone(),
-                ListenerArg::Held => held(arm.clone()),
-            });
-        }
-    }
-    all
-}
-
-fn held(mut arm: Arm) -> Arm {
-    arm.name.push_str("-held");
-    if let Some(family) = &mut arm.family {
-        family.push_str("-held");
-    }
-    arm.about.push_str("; the listening socket is held");
-    arm.target.listener = Listener::Held;
-    arm
 }
 
 /// The servers of these names, each alone; all of them when none is named.
@@ -243,6 +201,7 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
             .map_err(CliError::Usage)?,
         drain: None,
         next: None,
+        retry: None,
         baseline: None,
         skip: None,
     })

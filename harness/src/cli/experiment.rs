@@ -1,5 +1,6 @@
 //! What is to be run, as it is typed: a file, flags, or both. Flags and file fill in the same document.
 
+mod retry;
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use comeback_core::plan::{Protocol, Signal};
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
+use self::retry::RetryArgs;
 use self::session::SessionArgs;
 use super::CliError;
 use super::options::{ListenerArg, Size, parse_gate};
@@ -65,6 +67,8 @@ pub(super) struct What {
     /// Name of the run [default: the file's, or run]
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    retry: RetryArgs,
     #[command(flatten)]
     session: SessionArgs,
 }
@@ -141,6 +145,7 @@ impl What {
             document.target.command = Some(Words(command.to_vec()));
         }
         self.put_over_target(&mut document.target);
+        self.retry.put_over(document);
         if let Some(signal) = self.kill {
             let fault = document.fault_mut();
             (fault.kind, fault.signal) = (None, Some(signal));

@@ -166,6 +166,7 @@ impl Trial<'_> {
         let setup = Setup {
             trial: self.planned.id,
             load: self.plan.load.clone(),
+            retry: self.arm.retry,
             seed: self.planned.load_seed,
             endpoint: self.seats.endpoint(self.arm.front()).clone(),
             boot_header: self.arm.target.boot_header.clone(),

@@ -110,6 +110,9 @@ pub struct BalancerPart {
     pub policy: Option<Policy>,
     /// The path that replicas are asked for to see whether they are up.
     pub check: Option<String>,
+    /// How often it sends a request again to another replica, when nothing had been sent or it is a GET or HEAD; never
+    /// when nothing is said.
+    pub retry: Option<u32>,
     /// A command of your own instead; `{replicas}` is filled in with the replicas' addresses, `127.0.0.1:4001,…`.
     pub command: Option<Words>,
     /// How it is told of a rolling restart; only for a command of your own.
@@ -267,11 +270,29 @@ pub struct LoadPart {
     pub objective: Option<Span>,
     /// Whether a user's connection is kept from one operation to the next; true when nothing is said.
     pub keep_alive: Option<bool>,
+    /// How clients try an operation again that failed; not at all when nothing is said.
+    pub retry: Option<RetryPart>,
     /// Threads that drive the load; 1 when nothing is said.
     pub workers: Option<u32>,
     /// The least share of the planned operations that must be sent before the fault, or the trial is void; 0.9
     /// when nothing is said.
     pub floor: Option<f64>,
+}
+
+/// How clients try an operation again that failed: one that was refused, reset, not answered in time, or answered with
+/// a 5xx. All its tries share the operation's time-out, and count as one operation. A logout is not tried again.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPart {
+    /// How often at most, after the first try: from 0, not at all, to 10.
+    pub times: u32,
+    /// The wait before the first repetition, which doubles with each; 10ms when nothing is said.
+    pub backoff: Option<Span>,
+    /// How long a try may take; as long as the whole operation when nothing is said.
+    pub try_timeout: Option<Span>,
+    /// Whether an act carries an `Idempotency-Key` header, the same in each of its tries; false when nothing is said.
+    #[serde(default)]
+    pub idempotency_key: bool,
 }
 
 /// How a session looks from outside.
@@ -409,6 +430,8 @@ pub struct ArmPart {
     pub baseline: Option<String>,
     /// A name that arms share which differ in the number of replicas alone: charts draw them as one line.
     pub family: Option<String>,
+    /// How its clients try again what failed; else the common way. `retry.times = 0` is not at all.
+    pub retry: Option<RetryPart>,
     /// A balancer of its own; else the common one.
     pub balancer: Option<BalancerPart>,
     /// A cache of its own; else the common one.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use comeback_core::plan::{
-    Body, Call, Expect, Identity, Listener, Mix, Protocol, Readiness, ReadyProbe, Request,
+    Body, Call, Expect, Identity, Listener, Mix, Protocol, Readiness, ReadyProbe, Request, Retry,
     SessionFlow, Signal, Stop, Target,
 };
 use comeback_core::units::Span;
 
-use super::document::{ExpectPart, MixPart, SessionPart, StepPart, TargetPart};
+use super::document::{ExpectPart, MixPart, RetryPart, SessionPart, StepPart, TargetPart};
 use super::json::to_template;
 use super::request::{parse_command, parse_request};
 use super::scalar::Text;
@@ -21,6 +21,18 @@ const BROWSES: u32 = 20;
 
 /// What is wrong with a part: the rest of its path, and what.
 pub(super) type Fault = (Vec<&'static str>, String);
+
+impl RetryPart {
+    /// What clients do; nothing where they do not try again.
+    pub(super) fn to_retry(&self) -> Option<Retry> {
+        (self.times > 0).then(|| Retry {
+            times: self.times,
+            backoff: self.backoff.unwrap_or(Span::from_ms(10)),
+            try_timeout: self.try_timeout,
+            idempotency_key: self.idempotency_key,
+        })
+    }
+}
 
 impl TargetPart {
     /// This part with everything that `over` says put over it.

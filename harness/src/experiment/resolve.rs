@@ -11,7 +11,7 @@ use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
 use super::document::{
-    BalancerPart, CachePart, DeployPart, FaultPart, StepPart, StorePart, TargetPart,
+    BalancerPart, CachePart, DeployPart, FaultPart, RetryPart, StepPart, StorePart, TargetPart,
 };
 use super::fill;
 use super::scalar::Demands;
@@ -163,6 +163,7 @@ fn arms(
             cache: document.cache.as_ref(),
             store: document.store.as_ref(),
             deploy: document.deploy.as_ref(),
+            retry: document.load.retry.as_ref(),
             index: None,
         };
         return fill(common)
@@ -181,6 +182,7 @@ fn arms(
             cache: part.cache.as_ref().or(document.cache.as_ref()),
             store: part.store.as_ref().or(document.store.as_ref()),
             deploy: part.deploy.as_ref().or(document.deploy.as_ref()),
+            retry: part.retry.as_ref().or(document.load.retry.as_ref()),
             index: Some(index),
         };
         let Some(arm) = fill(own) else {
@@ -205,6 +207,7 @@ struct Parts<'a> {
     cache: Option<&'a CachePart>,
     store: Option<&'a StorePart>,
     deploy: Option<&'a DeployPart>,
+    retry: Option<&'a RetryPart>,
     /// Its place among the arms, where the file has some.
     index: Option<usize>,
 }
@@ -273,6 +276,7 @@ impl Parts<'_> {
             store,
             drain: drain.flatten(),
             next,
+            retry: self.retry.and_then(RetryPart::to_retry),
             baseline: None,
             skip: None,
         })
@@ -435,6 +439,11 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
         "ready" => target_places(&["ready", "http"], arm),
         "ready-within" => target_places(&["ready", "within"], arm),
         "replicas" => target_places(&["replicas"], arm),
+        "retry" => {
+            let own = arm.map(|arm| vec!["arm".into(), arm.into(), "retry".into()]);
+            let common = vec!["load".into(), "retry".into()];
+            own.into_iter().chain([common]).collect()
+        }
         "cache" => match arm {
             Some(arm) => vec![
                 vec!["arm".into(), arm.into(), "cache".into()],

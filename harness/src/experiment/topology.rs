@@ -95,8 +95,11 @@ impl BalancerPart {
                 let what = "say kind or command, not both";
                 return Err((vec!["command"], what.to_owned()));
             }
-            (Some(_), None) if self.policy.is_some() || self.check.is_some() => {
-                let what = "policy and check are for the kinds that are known here: write them into the command";
+            (Some(_), None)
+                if self.policy.is_some() || self.check.is_some() || self.retry.is_some() =>
+            {
+                let what = "policy, check and retry are for the kinds that are known here: write them into the \
+                            command";
                 return Err((vec!["command"], what.to_owned()));
             }
             (Some(command), None) => command.clone(),
@@ -172,6 +175,9 @@ impl BalancerPart {
         }
         if let Some(path) = &self.check {
             words.0.extend(["--check".to_owned(), path.clone()]);
+        }
+        if let Some(times) = self.retry {
+            words.0.extend(["--retry".to_owned(), times.to_string()]);
         }
         Ok(words)
     }

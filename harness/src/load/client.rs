@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use comeback_core::ids::{ClientId, TrialId};
 use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_core::plan::Retry;
 use comeback_core::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) flow: Flow,
     pub(super) dialer: Dialer,
     pub(super) timeout: Span,
+    /// Whether and how what failed is tried again.
+    pub(super) retry: Option<Retry>,
     /// Whether a connection is kept for the next operation.
     pub(super) keep_alive: bool,
     /// Where what stands behind the cache is reached, when the target is reached through one.
@@ -56,6 +59,14 @@ pub(super) struct Shared {
 
 /// What a client saw of a login that failed, and the reply's status.
 pub(super) type Refusal = (ErrorClass, Option<u16>);
+
+impl Shared {
+    /// How long one try of an operation may take.
+    fn time_of_try(&self) -> Span {
+        let limit = self.retry.and_then(|retry| retry.try_timeout);
+        limit.unwrap_or(self.timeout)
+    }
+}
 
 /// What became of the schedule's operations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -248,8 +259,7 @@ impl Client {
             intended,
             dispatched,
         };
-        let latest_start = intended + self.shared.timeout;
-        let tried = self.attempt(wanted, &mut session, latest_start).await;
+        let tried = self.try_repeatedly(wanted, &mut session).await;
         let finished = self.shared.clock.now();
         if !self.shared.keep_alive {
             self.connection = None;
@@ -280,7 +290,10 @@ impl Client {
             reply,
             write,
             judgement,
+            tries,
+            resent,
         } = tried;
+        let is_unsent = judgement.error == Some(ErrorClass::Unsent);
         self.shared.done.borrow_mut().push(Operation {
             trial: self.shared.trial,
             client: self.id,
@@ -302,6 +315,8 @@ impl Client {
             unframed: reply.is_some_and(|reply| reply.unframed),
             cache: reply.and_then(|reply| reply.cache),
             age_s: reply.and_then(|reply| reply.age_s),
+            tries: if is_unsent { 0 } else { tries },
+            resent,
         });
     }
 
@@ -338,12 +353,50 @@ impl Client {
         }
     }
 
+    /// As many tries as it takes and the plan allows, all within the operation's time-out.
+    async fn try_repeatedly(&mut self, wanted: Wanted, session: &mut Session) -> Attempt {
+        let timeout = self.shared.timeout;
+        let turn = self.shared.flow.begin(wanted.step, session);
+        let mut bounds = Bounds {
+            latest_start: wanted.intended + timeout,
+            end: None,
+        };
+        let mut tried = self.attempt(wanted, &turn, session, bounds).await;
+        loop {
+            if let Some(sent) = tried.sent {
+                bounds.end = Some(sent + timeout);
+                bounds.latest_start = sent + timeout;
+            }
+            let Some(at) = self.next_try(wanted, &tried, bounds) else {
+                return tried;
+            };
+            tokio::time::sleep(self.shared.clock.until(at).into()).await;
+            if wanted.step == Step::Login {
+                // What the broken one began is not its session.
+                *session = Session::default();
+            }
+            let again = self.attempt(wanted, &turn, session, bounds).await;
+            tried = tried.followed_by(again);
+        }
+    }
+
+    /// When the operation is to be tried again, if it is.
+    fn next_try(&self, wanted: Wanted, tried: &Attempt, bounds: Bounds) -> Option<Elapsed> {
+        let retry = self.shared.retry?;
+        let class = tried.judgement.error?;
+        let pause = retry.pause_after(tried.tries)?;
+        let at = self.shared.clock.now() + pause;
+        let is_in_time = at < bounds.latest_start;
+        (is_in_time && Retry::is_wanted(wanted.step, class)).then_some(at)
+    }
+
     /// One try: each request of the operation on a connection, until a reply ends it.
     async fn attempt(
         &mut self,
         wanted: Wanted,
+        turn: &Turn,
         session: &mut Session,
-        latest_start: Elapsed,
+        bounds: Bounds,
     ) -> Attempt {
         let shared = Rc::clone(&self.shared);
         let user = User {
@@ -352,18 +405,20 @@ impl Client {
             seed: shared.seed,
         };
         let through_cache = shared.around_cache.is_some() && !self.around;
-        let mut turn = shared.flow.begin(wanted.step, session);
+        let mut turn = turn.clone();
         let mut tried = Attempt {
             sent: None,
+            resent: None,
+            tries: 1,
             reply: None,
             write: shared.flow.write_of(&turn),
             judgement: Judgement::failed(Outcome::Rejected, ErrorClass::Unsent),
         };
         loop {
-            let latest = tried
-                .sent
-                .map_or(latest_start, |sent| sent + shared.timeout);
-            let mut connection = match self.connect(latest).await {
+            let latest = tried.sent.map_or(bounds.latest_start, |sent| {
+                bounds.cut(sent + shared.time_of_try())
+            });
+            let mut connection = match self.connect(latest, bounds).await {
                 Ok(connection) => connection,
                 Err(class) => {
                     tried.break_off(&turn, class, false);
@@ -380,7 +435,8 @@ impl Client {
             }
             let now = shared.clock.now();
             let first_sent = tried.sent.unwrap_or(now);
-            self.waits.start(first_sent + shared.timeout);
+            self.waits
+                .start(bounds.cut(first_sent + shared.time_of_try()));
             let exchanged = connection
                 .exchange(&self.request, &shared.scratch, &self.waits, |reply| {
                     let seen = Seen::of(reply, through_cache);
@@ -415,7 +471,11 @@ impl Client {
     }
 
     /// The idle connection if the server has not closed it, or a new one.
-    async fn connect(&mut self, latest_start: Elapsed) -> Result<Connection, ErrorClass> {
+    async fn connect(
+        &mut self,
+        latest_start: Elapsed,
+        bounds: Bounds,
+    ) -> Result<Connection, ErrorClass> {
         let clock = self.shared.clock;
         if clock.now() > latest_start {
             return Err(ErrorClass::Unsent);
@@ -432,7 +492,8 @@ impl Client {
         if pause > Span::ZERO {
             tokio::time::sleep(pause.into()).await;
         }
-        self.waits.start(clock.now() + self.shared.timeout);
+        self.waits
+            .start(bounds.cut(clock.now() + self.shared.time_of_try()));
         let around = self.shared.around_cache.as_ref().filter(|_| self.around);
         let dialer = around.unwrap_or(&self.shared.dialer);
         let opened = dialer.open(&self.waits, || {}).await;
@@ -460,7 +521,12 @@ impl Client {
                     intended,
                     dispatched: intended,
                 };
-                let tried = self.attempt(wanted, &mut session, until).await;
+                let turn = self.shared.flow.begin(Step::ReadBack, &mut session);
+                let bounds = Bounds {
+                    latest_start: until,
+                    end: None,
+                };
+                let tried = self.attempt(wanted, &turn, &mut session, bounds).await;
                 let finished = self.shared.clock.now();
                 let definite = match tried.judgement.error {
                     None => true,
@@ -522,11 +588,29 @@ struct Wanted {
     dispatched: Elapsed,
 }
 
-/// What became of one try.
+/// Within which times a try has to stay.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    latest_start: Elapsed,
+    /// When the operation's time is over, once a byte of it has left.
+    end: Option<Elapsed>,
+}
+
+impl Bounds {
+    /// The moment, or the operation's end where that comes first.
+    fn cut(self, at: Elapsed) -> Elapsed {
+        self.end.map_or(at, |end| end.min(at))
+    }
+}
+
+/// What became of one try, or of several.
 #[derive(Debug)]
 struct Attempt {
     /// When the first byte of its first request left.
     sent: Option<Elapsed>,
+    /// When that of the last of several tries did, where it was another.
+    resent: Option<Elapsed>,
+    tries: u32,
     /// The last reply.
     reply: Option<Seen>,
     write: Option<u32>,
@@ -542,5 +626,26 @@ impl Attempt {
             class => class,
         };
         self.judgement = Judgement::failed(turn.outcome_if_broken(left), class);
+    }
+
+    /// The two as one operation: what an earlier try may have done, a later one that failed does not undo.
+    fn followed_by(self, again: Self) -> Self {
+        if again.judgement.error == Some(ErrorClass::Unsent) {
+            return self;
+        }
+        let mut judgement = again.judgement;
+        if self.judgement.outcome == Outcome::Indeterminate
+            && judgement.outcome == Outcome::Rejected
+        {
+            judgement.outcome = Outcome::Indeterminate;
+        }
+        Self {
+            sent: self.sent.or(again.sent),
+            resent: self.sent.and(again.sent).or(self.resent),
+            tries: self.tries + 1,
+            reply: again.reply,
+            write: self.write,
+            judgement,
+        }
     }
 }

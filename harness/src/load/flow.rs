@@ -20,7 +20,7 @@ use comeback_core::operation::{ErrorClass, Found, Outcome, Step};
 use comeback_core::plan::{Request, SessionFlow, Workload, Writes};
 
 use self::place::Place;
-use self::step::{Compiler, Expected, Redirect};
+use self::step::{Compiler, Expected, Extra, Redirect};
 use self::template::{Templates, Values};
 
 pub use self::session::Session;
@@ -36,6 +36,8 @@ pub struct Flow {
     requests: Vec<step::Step>,
     steps: Steps,
     session: Option<SessionRules>,
+    /// Acts carry an idempotency key.
+    keyed: bool,
 }
 
 /// Where the steps' requests are.
@@ -169,6 +171,7 @@ impl Flow {
                 browse: None,
             },
             session: None,
+            keyed: false,
         };
         match workload {
             Workload::Stateless(request) => {
@@ -177,6 +180,12 @@ impl Flow {
             Workload::Sessions(session) => flow.add_session(session)?,
         }
         Ok(flow)
+    }
+
+    /// Gives each act an `Idempotency-Key` of its own, which it keeps when it is tried again.
+    #[must_use]
+    pub fn with_idempotency_keys(self, keyed: bool) -> Self {
+        Self { keyed, ..self }
     }
 
     fn add_session(&mut self, flow: &SessionFlow) -> Result<(), FlowError> {
@@ -386,9 +395,14 @@ impl Flow {
             session,
             write: turn.write,
         };
-        let redirect = turn.redirect.as_ref();
+        let is_own = turn.left.len() == 1;
+        let key = turn.write.filter(|_| self.keyed && is_own);
+        let extra = Extra {
+            idempotency_key: key.map(|write| template::write_token(user, write)),
+            redirect: turn.redirect.as_ref(),
+        };
         self.request_of(turn)
-            .write(&self.host, &self.templates, &values, redirect, out)
+            .write((&self.host, &self.templates), &values, &extra, out)
             .map_err(Unwritable)?;
         if turn.redirects > 0 {
             turn.asked = path_of(&out[start..]);

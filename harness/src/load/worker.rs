@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use comeback_core::ids::{ClientId, Seed, TrialId};
 use comeback_core::operation::{Operation, Step};
-use comeback_core::plan::Load;
+use comeback_core::plan::{Load, Retry};
 use comeback_core::schedule::{ArrivalStream, clients_of};
 use comeback_core::units::Elapsed;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -36,6 +36,8 @@ pub struct Setup {
     pub trial: TrialId,
     /// The traffic.
     pub load: Load,
+    /// Whether and how clients try again what failed.
+    pub retry: Option<Retry>,
     /// What it is drawn from.
     pub seed: Seed,
     /// Where the target is reached.
@@ -129,6 +131,8 @@ impl Worker {
     fn new(setup: Setup, index: u32, sink: Sink) -> io::Result<Self> {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let keyed = setup.retry.is_some_and(|retry| retry.idempotency_key);
+        let flow = flow.with_idempotency_keys(keyed);
         let (dialer, around_cache) = setup.dialers(&flow)?;
         let shared = Rc::new(Shared {
             trial: setup.trial,
@@ -137,6 +141,7 @@ impl Worker {
             around_cache,
             flow,
             timeout: setup.load.timeout,
+            retry: setup.retry,
             keep_alive: setup.load.keep_alive,
             scratch: Scratch::new(),
             done: RefCell::default(),

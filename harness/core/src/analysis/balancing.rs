@@ -11,8 +11,8 @@ use crate::plan::Arm;
 use crate::units::Elapsed;
 
 /// Why there is no detect time.
-const NOTHING_IN_VAIN: &str = "no reply says that the balancer asked a struck replica in vain: it asked none, sent the \
-                               request again elsewhere, or does not say";
+const NOTHING_IN_VAIN: &str = "no reply says that the balancer asked a struck replica in vain: it asked none, the \
+                               request was sent again elsewhere, or it does not say";
 /// Why there is no return time.
 const NEVER_BACK: &str = "what was struck did not come back";
 const NOBODY_SAYS: &str =
@@ -50,7 +50,7 @@ fn last_sent(facts: &Facts, load: &Load<'_>, struck: &[(Node, Elapsed)]) -> Opti
     let in_vain = load.operations.iter().filter_map(|operation| {
         let node = facts.failed_by(operation)?;
         let (_, exit) = struck.iter().find(|(other, _)| *other == node)?;
-        let sent = operation.sent?;
+        let sent = operation.asked()?;
         let is_back = facts.return_of(node).is_some_and(|back| sent >= back.at);
         let counts = operation.finished >= fault && !is_back;
         counts.then(|| LastSent {
@@ -71,7 +71,7 @@ fn came_back(
     let (Some(correct), Some(end)) = (facts.return_of(node), load.end) else {
         return Err(NEVER_BACK);
     };
-    let was_sent_to_it = |operation: &Operation| operation.sent.is_some_and(|sent| sent >= exit);
+    let was_sent_to_it = |operation: &Operation| operation.asked().is_some_and(|at| at >= exit);
     let is_same_process =
         matches!(correct.evidence, Evidence::BootId(boot) if facts.boots.get(&node) == Some(&boot));
     let is_new = |operation: &Operation| match correct.evidence {
@@ -85,7 +85,7 @@ fn came_back(
     let replies = load.operations.iter().filter(|operation| is_new(operation));
     let first = replies.min_by_key(|operation| operation.finished);
     if let Some(first) = first {
-        let sent = first.sent.unwrap_or(first.finished);
+        let sent = first.asked().unwrap_or(first.finished);
         return Ok(Time::At {
             ms: first.finished.ms_after(correct.at),
             error_ms: first.finished.since(sent).as_ms(),

@@ -499,7 +499,7 @@ impl Facts {
         operation.finished <= cut
             || match operation.boot {
                 Some(boot) => self.is_of_the_dead(boot),
-                None => operation.status.is_some() && was_sent_by(operation, cut),
+                None => operation.status.is_some() && operation.asked().is_some_and(|at| at <= cut),
             }
     }
 }

@@ -15,6 +15,7 @@ mod findings;
 mod ledger;
 mod load;
 mod recovery;
+mod retries;
 mod sessions;
 mod steady;
 mod strike;
@@ -32,8 +33,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
-    Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, Time,
-    TimelineWindow, TrialAnalysis, WhileDown,
+    Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, Retries,
+    Time, TimelineWindow, TrialAnalysis, WhileDown,
 };
 
 use crate::ids::{ArmId, TrialId};

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use super::words::counted;
 use super::{
     Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Continuity, ErrorTally,
-    LatencyTally, Time, TrialAnalysis,
+    LatencyTally, Retries, Time, TrialAnalysis,
 };
 use crate::plan::Arm;
 use crate::statistics;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
-    Distribution, ErrorRate, Latency, SCHEMA, SessionCounts, Status, StrikeSummary, Summary,
-    WhileDownSummary, Windowed, WriteCounts,
+    Distribution, ErrorRate, Latency, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary,
+    Summary, WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -37,14 +37,14 @@ pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
             .iter()
             .map(|arm| {
                 let planned = header.plan.arms.get(arm.id.0 as usize);
-                arm_summary(arm, planned.filter(|arm| arm.nodes().count() > 1))
+                arm_summary(arm, planned)
             })
             .collect(),
     }
 }
 
-/// `several` is the arm's plan where it has several nodes.
-fn arm_summary(arm: &ArmAnalysis, several: Option<&Arm>) -> ArmSummary {
+fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
+    let several = planned.filter(|arm| arm.nodes().count() > 1);
     let trials: Vec<&TrialAnalysis> = arm.faulted().collect();
     let (status, reason) = status(arm, trials.len());
     let time =
@@ -68,6 +68,7 @@ fn arm_summary(arm: &ArmAnalysis, several: Option<&Arm>) -> ArmSummary {
         nodes: several.map(|planned| nodes::summarize(planned, &trials)),
         cache: cache(arm, &trials),
         strike: strike(&trials),
+        retries: planned.and_then(|arm| arm.retry).map(|_| retries(&trials)),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
@@ -92,6 +93,17 @@ fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {
         since: since.scheduled,
         since_failed: by_class(&since),
         spread_ms: spreads.max_by(f64::total_cmp),
+    }
+}
+
+fn retries(trials: &[&TrialAnalysis]) -> RetrySummary {
+    let pooled = sum(trials, |trial| &trial.retries);
+    RetrySummary {
+        operations: pooled.operations,
+        tries: pooled.tries,
+        amplification: pooled.amplification(),
+        repeated: pooled.repeated,
+        saved: pooled.saved,
     }
 }
 
@@ -252,6 +264,12 @@ impl Tally for LatencyTally {
 }
 
 impl Tally for Availability {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Tally for Retries {
     fn add(&mut self, other: &Self) {
         self.merge(other);
     }

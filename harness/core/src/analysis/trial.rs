@@ -9,7 +9,7 @@ use super::steady::{Band, outage_area_s, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{NodesAnalysis, TimelineWindow, TrialAnalysis};
-use super::{caching, findings, ledger, recovery, strike, void};
+use super::{caching, findings, ledger, recovery, retries, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::{Arm, Listener, Plan};
 
@@ -48,6 +48,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         in_flight: strike::in_flight(facts, &load),
         attribution: rules.attribute(),
         cache,
+        retries: retries::tally(&load),
         continuity: load.continuity(),
         nodes: nodes(arm, facts, &load),
         time_to_detect: load.time_to_detect(),
@@ -70,7 +71,8 @@ fn unless_cut_off(operation: &Operation, facts: &Facts) -> Operation {
     let (Some(fault), Some(cut)) = (facts.fault(), facts.cut()) else {
         return operation.clone();
     };
-    let under_way = operation.sent.is_some_and(|sent| sent <= cut) && operation.finished >= fault;
+    let was_asked = operation.asked().is_some_and(|at| at <= cut);
+    let under_way = was_asked && operation.finished >= fault;
     if !(operation.unframed && operation.error.is_none() && under_way) {
         return operation.clone();
     }

@@ -85,6 +85,8 @@ pub struct TrialAnalysis {
     pub attribution: Attribution,
     /// What the shared cache in front did, where there is one.
     pub cache: Option<CacheTally>,
+    /// What trying again came to.
+    pub retries: Retries,
     /// How much of the sessions' requests before the fault, if there was one, found their session.
     pub continuity: Continuity,
     /// What was seen of several nodes as such; empty where the server is all there is.
@@ -211,6 +213,19 @@ pub struct Attribution {
     pub served: BTreeMap<Option<Node>, u64>,
     /// Those of the failed ones that a replica failed, by that replica where it is known which.
     pub failed_by: BTreeMap<Node, u64>,
+}
+
+/// What trying again came to, in the measured load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retries {
+    /// Operations that were tried.
+    pub operations: u64,
+    /// How often, all together.
+    pub tries: u64,
+    /// Operations that were tried more than once.
+    pub repeated: u64,
+    /// Those of them that ended correctly.
+    pub saved: u64,
 }
 
 /// What was seen of several nodes as such.
@@ -393,6 +408,21 @@ impl Availability {
     pub const fn merge(&mut self, other: &Self) {
         self.met += other.met;
         self.scheduled += other.scheduled;
+    }
+}
+
+impl Retries {
+    /// Tries for each operation: 1 where nothing was tried again.
+    pub fn amplification(&self) -> Option<f64> {
+        (self.operations > 0).then(|| self.tries as f64 / self.operations as f64)
+    }
+
+    /// Adds another tally.
+    pub const fn merge(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.tries += other.tries;
+        self.repeated += other.repeated;
+        self.saved += other.saved;
     }
 }
 

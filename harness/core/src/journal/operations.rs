@@ -13,7 +13,7 @@ pub(super) const PART: &str = "operations";
 const MOST_SHOWN: usize = 100_000_000;
 
 /// The columns of the operations file.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 22] = [
     "trial",
     "client",
     "generation",
@@ -34,6 +34,8 @@ const COLUMNS: [&str; 20] = [
     "unframed",
     "cache",
     "age_s",
+    "tries",
+    "resent_us",
 ];
 
 /// Writes rows of the operations file; its header row goes first when `first` is set.

@@ -56,6 +56,8 @@ fn operation(finished: u64) -> Operation {
         unframed: false,
         cache: None,
         age_s: None,
+        tries: 1,
+        resent: None,
     }
 }
 
@@ -138,27 +140,27 @@ fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
     for (line, problem) in [
         ("0,3,1", "fields"),
         (
-            "0,3,1,dance,1,2,3,2,acknowledged,,200,,,,,,,false,,",
+            "0,3,1,dance,1,2,3,2,acknowledged,,200,,,,,,,false,,,1,",
             "dance",
         ),
         (
-            "0,3,1,act,x,2,3,2,acknowledged,,200,,,,,,,false,,",
+            "0,3,1,act,x,2,3,2,acknowledged,,200,,,,,,,false,,,1,",
             "invalid digit",
         ),
         (
-            "0,3,1,act,1,2,3,2,acknowledged,,200,,x,,,,,false,,",
+            "0,3,1,act,1,2,3,2,acknowledged,,200,,x,,,,,false,,,1,",
             "invalid digit",
         ),
         (
-            "0,3,1,get,1,2,3,2,acknowledged,,200,,,,,,,false,often,",
+            "0,3,1,get,1,2,3,2,acknowledged,,200,,,,,,,false,often,,1,",
             "often",
         ),
         (
-            "0,3,1,check,1,2,3,2,acknowledged,,200,,,3-,,,,false,,",
+            "0,3,1,check,1,2,3,2,acknowledged,,200,,,3-,,,,false,,,1,",
             "'3-'",
         ),
         (
-            "0,3,1,check,1,2,3,2,acknowledged,,200,,,0-4294967295,,,,false,,",
+            "0,3,1,check,1,2,3,2,acknowledged,,200,,,0-4294967295,,,,false,,,1,",
             "found",
         ),
     ] {
@@ -251,10 +253,10 @@ fn a_row_says_which_write_it_carries_and_which_it_found() {
     assert_eq!(
         cells,
         [
-            format!("200,,17,,{boot},,,false,,"),
-            format!("200,,,\"1-3,3,?2\",{boot},,,false,,"),
-            format!("200,,,-,{boot},,,false,,"),
-            format!("200,,,,{boot},,,false,,"),
+            format!("200,,17,,{boot},,,false,,,1,"),
+            format!("200,,,\"1-3,3,?2\",{boot},,,false,,,1,"),
+            format!("200,,,-,{boot},,,false,,,1,"),
+            format!("200,,,,{boot},,,false,,,1,"),
         ]
     );
     let journal = read(&events[..], &rows[..]).expect("it is whole");
@@ -263,7 +265,7 @@ fn a_row_says_which_write_it_carries_and_which_it_found() {
 
 #[test]
 fn rows_that_together_find_more_than_fits_into_memory_are_refused() {
-    let row = |shown| format!("0,3,1,check,1,2,3,2,acknowledged,,200,,,{shown},,,,false,,\n");
+    let row = |shown| format!("0,3,1,check,1,2,3,2,acknowledged,,200,,,{shown},,,,false,,,1,\n");
     let (_, rows) = written(&[], &[operation(1)]);
     let rows = String::from_utf8(rows).expect("it is text") + &row("1-6") + &row("6-1") + &row("-");
     assert!(operations::read_within(&rows, 12).is_ok());
@@ -296,6 +298,8 @@ prop_compose! {
         unframed: bool,
         cache in option::of(any_cached()),
         age_s in option::of(any::<u32>()),
+        tries: u32,
+        resent: Option<u64>,
     ) -> Operation {
         Operation {
             trial: TrialId(numbers.0),
@@ -318,6 +322,8 @@ prop_compose! {
             unframed,
             cache,
             age_s,
+            tries,
+            resent: resent.map(Elapsed::from_us),
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn test_plan() -> Plan {
         store: None,
         drain: None,
         next: None,
+        retry: None,
         baseline: None,
         skip: None,
     };

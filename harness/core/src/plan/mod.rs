@@ -10,6 +10,7 @@ mod extract;
 #[cfg(test)]
 mod fixture;
 mod remeasure;
+mod retry;
 mod session;
 mod signal;
 mod validate;
@@ -25,6 +26,7 @@ pub use action::Action;
 pub use extract::{Extract, ExtractError};
 #[cfg(test)]
 pub(crate) use fixture::test_plan;
+pub use retry::Retry;
 pub use session::{
     Body, Call, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
 };
@@ -86,6 +88,9 @@ pub struct Arm {
     /// What replaces the server in a deploy.
     #[serde(default)]
     pub next: Option<Target>,
+    /// How its clients try an operation again that failed; not at all when nothing is said.
+    #[serde(default)]
+    pub retry: Option<Retry>,
     /// The arm of this plan that gates with `baseline` compare this one with.
     pub baseline: Option<String>,
     /// Why this arm cannot run here, and the mend; it is then shown as skipped.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::retry;
 use super::{
     Action, Aim, Arm, Call, Listener, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows,
     Workload,
@@ -148,6 +149,7 @@ impl Plan {
             );
         }
         self.validate_gates(arm)?;
+        retry::validate(arm, &self.load)?;
         for other in [&arm.balancer, &arm.cache, &arm.store]
             .into_iter()
             .flatten()
@@ -384,7 +386,7 @@ impl Windows {
     }
 }
 
-fn wrong(field: &'static str, problem: impl Into<String>) -> Result<(), PlanError> {
+pub(super) fn wrong(field: &'static str, problem: impl Into<String>) -> Result<(), PlanError> {
     Err(PlanError {
         field,
         arm: None,

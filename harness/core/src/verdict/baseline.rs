@@ -178,8 +178,8 @@ fn is_unknown(text: &str) -> bool {
 }
 
 /// Which parts of what was done to two arms differ so that their figures would too: the load, the windows,
-/// the fault, the pause before the restart, and who holds the listening socket meanwhile. How often it was done, what was demanded and which server it
-/// was done to may differ.
+/// the fault, the pause before the restart, who holds the listening socket meanwhile, and how clients try again. How
+/// often it was done, what was demanded and which server it was done to may differ.
 pub(super) fn plan_differences(
     base: &Header,
     base_arm: Option<&Arm>,
@@ -188,6 +188,7 @@ pub(super) fn plan_differences(
 ) -> Vec<&'static str> {
     let (base, new) = (&base.plan, &new.plan);
     let pause = |arm: Option<&Arm>| arm.map(|arm| arm.target.restart_after);
+    let retry = |arm: Option<&Arm>| arm.map(|arm| arm.retry);
     let listener = |arm: Option<&Arm>| arm.map(|arm| arm.target.listener);
     [
         (base.load != new.load, "its load"),
@@ -196,6 +197,10 @@ pub(super) fn plan_differences(
         (
             pause(base_arm) != pause(new_arm),
             "the pause before its restart",
+        ),
+        (
+            retry(base_arm) != retry(new_arm),
+            "how its clients try again",
         ),
         (
             listener(base_arm) != listener(new_arm),

@@ -52,6 +52,15 @@ pub(super) struct Redirect {
     pub(super) path: String,
 }
 
+/// What a request carries beside what its step says.
+#[derive(Debug)]
+pub(super) struct Extra<'a> {
+    /// Names the change, however often it is asked for.
+    pub(super) idempotency_key: Option<String>,
+    /// Where it goes instead.
+    pub(super) redirect: Option<&'a Redirect>,
+}
+
 /// What compiling needs to know.
 pub(super) struct Compiler<'a> {
     pub(super) templates: &'a mut Templates,
@@ -256,12 +265,12 @@ impl Step {
     /// Writes the request in its wire form.
     pub(super) fn write(
         &self,
-        host: &str,
-        templates: &Templates,
+        (host, templates): (&str, &Templates),
         values: &Values<'_>,
-        redirect: Option<&Redirect>,
+        extra: &Extra<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), minijinja::Error> {
+        let redirect = extra.redirect;
         match &self.call {
             Compiled::Redis(words) => write_command(words, templates, values, out),
             Compiled::Http {
@@ -286,6 +295,9 @@ impl Step {
                     out.extend_from_slice(b": ");
                     write_clean(value, templates, values, b'\n', out)?;
                     out.extend_from_slice(b"\r\n");
+                }
+                if let Some(key) = &extra.idempotency_key {
+                    out.extend_from_slice(format!("idempotency-key: \"{key}\"\r\n").as_bytes());
                 }
                 write_cookies(values.session.cookies(), out);
                 let typed = headers

@@ -42,6 +42,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         store: None,
         drain: None,
         next: None,
+        retry: None,
         baseline: None,
         skip: spec.skipped.map(str::to_owned),
     };

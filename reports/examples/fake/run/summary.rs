@@ -57,6 +57,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         attribution: None,
         cache: None,
         strike: StrikeSummary::default(),
+        retries: None,
         nodes: None,
         time_to_detect_ms: none,
         time_to_restart_ms: times(|trial| trial.chain.executed.map(Time::or_infinite)),

@@ -108,6 +108,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         latency: Windowed::default(),
         attribution: Default::default(),
         cache: None,
+        retries: Default::default(),
         continuity: Default::default(),
         nodes: Default::default(),
         availability: Availability::default(),

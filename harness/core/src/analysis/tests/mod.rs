@@ -292,6 +292,8 @@ fn op(step: Step, client: u32, at: u64) -> Op {
         unframed: false,
         cache: None,
         age_s: None,
+        tries: 1,
+        resent: None,
     })
 }
 

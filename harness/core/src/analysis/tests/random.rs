@@ -73,6 +73,8 @@ prop_compose! {
             unframed: false,
             cache: None,
             age_s: None,
+            tries: 1,
+            resent: None,
         })
     }
 }

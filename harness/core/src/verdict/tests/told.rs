@@ -324,6 +324,8 @@ fn op(trial: TrialId, step: Step, at: u64) -> Operation {
         unframed: false,
         cache: None,
         age_s: None,
+        tries: 1,
+        resent: None,
     }
 }
 
