@@ -2,7 +2,7 @@
 //! printable, and what is to be said where there are no figures.
 
 use comeback_core::analysis::{Analysis, ArmAnalysis, TrialAnalysis};
-use comeback_core::plan::{Arm, Workload};
+use comeback_core::plan::{Action, Arm, Workload};
 use comeback_core::statistics::zero_event_upper_bound;
 use comeback_core::summary::{ArmSummary, Status, Summary};
 use comeback_core::units::Span;
@@ -85,6 +85,15 @@ impl<'a> RunView<'a> {
     /// Whether the process had no chance to do anything about it.
     pub(crate) fn is_kill(&self) -> bool {
         self.analysis.header.plan.fault.action.is_kill()
+    }
+
+    /// What the fault is called at the moment it strikes.
+    pub(crate) const fn blow(&self) -> &'static str {
+        match self.analysis.header.plan.fault.action {
+            Action::Signal(_) => "crash",
+            Action::Pause(_) => "pause",
+            Action::Roll { .. } => "restart",
+        }
     }
 
     /// Whether the traffic has sessions at all.

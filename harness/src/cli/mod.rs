@@ -53,7 +53,7 @@ const EXIT_CODES: &str = "Exit codes: 0 pass · 1 a gate failed · 2 usage or co
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Compare(compare::Args),
+    Compare(Box<compare::Args>),
     Run(Box<run::Args>),
     Report(report::Args),
     Init(init::Args),
@@ -152,7 +152,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<Outcome, CliError> {
     match command {
-        Command::Compare(args) => compare::run(args),
+        Command::Compare(args) => compare::run(*args),
         Command::Run(args) => run::run(*args),
         Command::Report(args) => report::run(&args),
         Command::Init(args) => init::run(&args),

@@ -649,3 +649,55 @@ impl Attempt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(outcome: Outcome, error: Option<ErrorClass>, sent: Option<u64>) -> Attempt {
+        let failed = Judgement::failed(outcome, ErrorClass::Reset);
+        Attempt {
+            sent: sent.map(Elapsed::from_us),
+            resent: None,
+            tries: 1,
+            reply: None,
+            write: Some(7),
+            judgement: Judgement { error, ..failed },
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_try_may_have_done_a_later_one_does_not_undo() {
+        let torn = || tried(Outcome::Indeterminate, Some(ErrorClass::Reset), Some(1));
+        let refused = || tried(Outcome::Rejected, Some(ErrorClass::Refused), None);
+        let both = torn().followed_by(refused());
+        assert_eq!(both.judgement.outcome, Outcome::Indeterminate);
+        assert_eq!(both.judgement.error, Some(ErrorClass::Refused));
+        let neither = refused().followed_by(refused());
+        assert_eq!(neither.judgement.outcome, Outcome::Rejected);
+        let done = torn().followed_by(tried(Outcome::Acknowledged, None, Some(5)));
+        assert_eq!(done.judgement.outcome, Outcome::Acknowledged);
+        assert_eq!((done.judgement.error, done.write), (None, Some(7)));
+    }
+
+    #[test]
+    fn the_first_and_the_last_request_that_left_are_known() {
+        let at = |us| tried(Outcome::Indeterminate, Some(ErrorClass::Reset), us);
+        let all = at(Some(1)).followed_by(at(Some(5))).followed_by(at(None));
+        let us = |us| Some(Elapsed::from_us(us));
+        assert_eq!((all.sent, all.resent, all.tries), (us(1), us(5), 3));
+        let late = at(None).followed_by(at(Some(4)));
+        assert_eq!((late.sent, late.resent, late.tries), (us(4), None, 2));
+    }
+
+    #[test]
+    fn a_try_that_could_not_begin_any_more_was_none() {
+        let first = tried(Outcome::Indeterminate, Some(ErrorClass::Reset), Some(1));
+        let unsent = tried(Outcome::Rejected, Some(ErrorClass::Unsent), None);
+        let both = first.followed_by(unsent);
+        assert_eq!(
+            (both.tries, both.judgement.error),
+            (1, Some(ErrorClass::Reset))
+        );
+    }
+}

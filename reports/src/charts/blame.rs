@@ -142,7 +142,11 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
         "Failed operations per second by who failed them; time 0 is {}.",
         run.fault()
     );
-    let mut page = Page::new(width, "Who failed what around the crash", &subtitle);
+    let mut page = Page::new(
+        width,
+        &format!("Who failed what around the {}", run.blow()),
+        &subtitle,
+    );
     let panels: Vec<Panel<'_>> = run
         .arms
         .iter()
@@ -161,7 +165,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let mut legend: Vec<(Key, String)> = stack
         .map(|(_, ink, name)| (Key::Fill(*ink), (*name).to_owned()))
         .collect();
-    legend.push((Key::Moment(Ink::Text), "crash".to_owned()));
+    legend.push((Key::Moment(Ink::Text), run.blow().to_owned()));
     legend.push((Key::Moment(Ink::Good), "ready, median".to_owned()));
     page.legend(&legend);
     let is_double = page.is_wide() && panels.len() >= TWO_COLUMNS_FROM;
@@ -173,8 +177,11 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     }
     page.y = end;
     let place = (page.left() + NUMBERS, page.y + 4.0);
-    page.drawing
-        .text(place, "seconds after the crash", Style::TICK);
+    page.drawing.text(
+        place,
+        &format!("seconds after the {}", run.blow()),
+        Style::TICK,
+    );
     page.y += 18.0;
     page.finish()
 }

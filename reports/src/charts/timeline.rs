@@ -86,7 +86,7 @@ struct Frame {
 pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let mut page = Page::new(
         width,
-        "Goodput and failures around the crash",
+        &format!("Goodput and failures around the {}", run.blow()),
         &format!("Operations per second; time 0 is {}.", run.fault()),
     );
     let panels: Vec<Panel<'_>> = run.arms.iter().map(Panel::of).collect();
@@ -106,7 +106,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
             Key::Area(Ink::Loss),
             "failed, median below the most".to_owned(),
         ),
-        (Key::Moment(Ink::Text), "crash".to_owned()),
+        (Key::Moment(Ink::Text), run.blow().to_owned()),
         (Key::Moment(Ink::Good), "ready, median".to_owned()),
     ]);
     let (drawn, empty): (Vec<_>, Vec<_>) =
@@ -127,7 +127,8 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     page.y = top + drawn.len().div_ceil(columns) as f64 * (HEAD + PLOT + FOOT);
     let style = Style::TICK;
     let place = (page.left() + NUMBERS, page.y + 4.0);
-    page.drawing.text(place, "seconds after the crash", style);
+    page.drawing
+        .text(place, &format!("seconds after the {}", run.blow()), style);
     page.y += 18.0;
     for panel in empty {
         silent(&mut page, panel);

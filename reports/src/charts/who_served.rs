@@ -135,7 +135,11 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
         "Operations per second of each replica; time 0 is {}.",
         run.fault()
     );
-    let mut page = Page::new(width, "Who served what around a crash", &subtitle);
+    let mut page = Page::new(
+        width,
+        &format!("Who served what around a {}", run.blow()),
+        &subtitle,
+    );
     let panels: Vec<Panel<'_>> = run
         .arms
         .iter()
@@ -152,15 +156,18 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let heights: Vec<f64> = panels.iter().map(Panel::height).collect();
     let (tops, end) = columns.tops(&heights);
     let most = panels.iter().map(Panel::most).fold(1.0, f64::max);
-    let most = end_for(most, 2);
+    let most = end_for(most, 4);
     for (place, (panel, top)) in panels.iter().zip(tops).enumerate() {
         let at = (columns.left(place), top);
         plot(&mut page.drawing, panel, at, (columns.width, most));
     }
     page.y = end;
     let place = (page.left() + NAMES, page.y + 4.0);
-    page.drawing
-        .text(place, "seconds after the crash", Style::TICK);
+    page.drawing.text(
+        place,
+        &format!("seconds after the {}", run.blow()),
+        Style::TICK,
+    );
     page.y += 18.0;
     page.finish()
 }

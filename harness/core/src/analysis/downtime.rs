@@ -63,11 +63,11 @@ pub(super) fn downtime(arm: &Arm, outages: &[Outage], end: Elapsed) -> Downtime 
             |outage: &&Outage| outage.from <= from && outage.back.is_none_or(|back| back.at >= to);
         let down: Vec<&Outage> = outages.iter().filter(covers).collect();
         if let Some(tally) = tallies.of(arm, &down) {
-            tally.length = tally.length + to.since(from);
+            tally.length += to.since(from);
             tally.is_open = to == end && down.iter().any(|outage| outage.is_open(end));
             for outage in down {
                 let error = outage.back.filter(|back| back.at == to);
-                tally.error = tally.error + error.map_or(Span::ZERO, |back| back.error);
+                tally.error += error.map_or(Span::ZERO, |back| back.error);
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use comeback_core::plan::{
-    Action, Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, SessionFlow, Workload,
+    Action, Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, Retry, SessionFlow,
+    Workload,
 };
 use comeback_core::schedule::{PlannedTrial, Schedule};
 use comeback_core::units::Span;
@@ -122,12 +123,29 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
     if let Some(cache) = &arm.cache {
         page.line("", &format!("behind a cache: {}", cache.command.join(" ")));
     }
+    if let Some(retry) = &arm.retry {
+        page.line("", &retried(retry));
+    }
     if let Some(baseline) = &arm.baseline {
         page.line("", &format!("compared with {baseline}"));
     }
     if let Some(reason) = &arm.skip {
         page.line("", &format!("skipped: {reason}"));
     }
+}
+
+fn retried(retry: &Retry) -> String {
+    let key = match retry.idempotency_key {
+        true => ", acts with an idempotency key",
+        false => "",
+    };
+    let limit = retry
+        .try_timeout
+        .map_or_else(String::new, |limit| format!(", each try at most {limit}"));
+    format!(
+        "what failed is tried again up to {} times, first after {}{limit}{key}",
+        retry.times, retry.backoff
+    )
 }
 
 fn tell_load(page: &mut Page, plan: &Plan) {

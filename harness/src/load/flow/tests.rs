@@ -808,3 +808,26 @@ fn a_look_beside_the_session_says_nothing_of_it_and_is_sent_with_its_cookies() {
         (Outcome::Acknowledged, None)
     );
 }
+
+#[test]
+fn an_act_keeps_its_idempotency_key_and_nothing_else_has_one() {
+    let mut visit = Visit::new(SessionFlow::reference());
+    visit.flow = visit.flow.with_idempotency_keys(true);
+    let key_in = |request: &str| {
+        let line = request
+            .lines()
+            .find(|line| line.starts_with("idempotency-key: "));
+        line.map(str::to_owned)
+    };
+    let mut login = visit.begin(Step::Login);
+    assert_eq!(key_in(&visit.sends(&mut login)), None);
+    let act = visit.begin(Step::Act);
+    let first = key_in(&visit.sends(&mut act.clone()));
+    assert!(first.is_some());
+    assert_eq!(key_in(&visit.sends(&mut act.clone())), first);
+    let mut next = visit.begin(Step::Act);
+    let second = key_in(&visit.sends(&mut next));
+    assert!(second.is_some() && second != first);
+    let mut check = visit.begin(Step::Check);
+    assert_eq!(key_in(&visit.sends(&mut check)), None);
+}

@@ -50,7 +50,7 @@ fn a_balancer_that_names_nobody_has_no_detect_time_and_the_reason_is_said() {
     ]);
     let seen = balancing(&silent);
     let reason = seen.detect.unwrap_err();
-    assert!(reason.contains("or does not say"), "{reason}");
+    assert!(reason.contains("it does not say"), "{reason}");
     let verdict = Verdict {
         outcome: verdict::Outcome::Pass,
         reasons: Vec::new(),
