@@ -17,7 +17,7 @@ use crate::error::{ServeError, StoreError};
 use crate::folder::Folder;
 use crate::launch::Launch;
 use crate::memory::Memory;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Kept, Key, Session, SessionId, User};
 use crate::writer::lock;
 
 const FILE: &str = "sessions.json";
@@ -77,8 +77,8 @@ impl Store for Buffered {
         begun
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        let visited = self.state.memory.visit(id).await;
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        let visited = self.state.memory.visit(id, key).await;
         self.changed();
         visited
     }
@@ -127,9 +127,9 @@ impl State {
             return Ok(());
         }
         let sessions = self.memory.copy();
-        let named: BTreeMap<String, Session> = sessions
+        let named: BTreeMap<String, Kept> = sessions
             .into_iter()
-            .map(|(id, session)| (id.to_string(), session))
+            .map(|(id, kept)| (id.to_string(), kept))
             .collect();
         let written = serde_json::to_vec(&named)
             .map_err(io::Error::from)
@@ -141,7 +141,7 @@ impl State {
     }
 }
 
-fn load(folder: &Folder) -> Result<HashMap<SessionId, Session>, ServeError> {
+fn load(folder: &Folder) -> Result<HashMap<SessionId, Kept>, ServeError> {
     let path = folder.file(FILE);
     let content = match fs::read(&path) {
         Ok(content) => content,
@@ -153,12 +153,12 @@ fn load(folder: &Folder) -> Result<HashMap<SessionId, Session>, ServeError> {
         offset: 0,
         reason,
     };
-    let named: BTreeMap<String, Session> =
+    let named: BTreeMap<String, Kept> =
         serde_json::from_slice(&content).map_err(|error| corrupt(error.to_string()))?;
     named
         .into_iter()
-        .map(|(name, session)| match SessionId::parse(&name) {
-            Some(id) => Ok((id, session)),
+        .map(|(name, kept)| match SessionId::parse(&name) {
+            Some(id) => Ok((id, kept)),
             None => Err(corrupt(format!("{name:?} is not a session id"))),
         })
         .collect()

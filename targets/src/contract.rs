@@ -2,6 +2,9 @@
 //!
 //! Nothing here knows where the state lives. The token servers, whose state is the cookie itself, have routes of their
 //! own in `token`, made of the same answers.
+//!
+//! A visit may carry an `Idempotency-Key`. A session counts one visit for each key, and answers the others with what it
+//! is now; it knows all its keys as long as it lives. A visit without a key is always counted.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,7 +12,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::{Router, get, post};
 use axum_extra::extract::cookie::CookieJar;
@@ -18,10 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ServeError, StoreError};
 use crate::page::pages;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 
 /// The cookie that carries a session id, or a token.
 pub(crate) const COOKIE: &str = "session";
+
+/// The header that names a visit.
+const KEY: &str = "idempotency-key";
 
 /// A place where sessions live.
 ///
@@ -34,10 +40,12 @@ pub(crate) trait Store: Send + Sync + 'static {
         user: User,
     ) -> impl Future<Output = Result<(SessionId, Session), StoreError>> + Send;
 
-    /// Adds one to the session's counter.
+    /// Adds one to the session's counter, unless it did so before for a visit with this key. The key is kept as the
+    /// counter is, and in the same step.
     fn visit(
         &self,
         id: SessionId,
+        key: Option<Key>,
     ) -> impl Future<Output = Result<Option<Session>, StoreError>> + Send;
 
     /// Reads the session.
@@ -129,6 +137,7 @@ impl IntoResponse for Answer {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     BadBody(serde_json::Error),
+    BadKey,
     NoSession,
     NotStored(StoreError),
 }
@@ -143,12 +152,16 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, error) = match self {
             Self::BadBody(error) => (StatusCode::BAD_REQUEST, format!("not a login: {error}")),
+            Self::BadKey => (StatusCode::BAD_REQUEST, NO_KEY.to_owned()),
             Self::NoSession => (StatusCode::UNAUTHORIZED, "no such session".to_owned()),
             Self::NotStored(error) => (status_of(&error), describe(&error)),
         };
         (status, Json(Problem { error })).into_response()
     }
 }
+
+const NO_KEY: &str = "not an Idempotency-Key: one key is wanted, of 1 to 64 visible ASCII characters without quotes and \
+    backslashes, in double quotes or not";
 
 /// A store that is away is never told as a session that is gone: the client has to come back, not to log in.
 fn status_of(error: &StoreError) -> StatusCode {
@@ -193,10 +206,15 @@ pub(crate) async fn login<S: Store>(
     })
 }
 
-async fn visit<S: Store>(State(store): State<Arc<S>>, jar: CookieJar) -> Result<Answer, Refusal> {
+async fn visit<S: Store>(
+    State(store): State<Arc<S>>,
+    headers: HeaderMap,
+    jar: CookieJar,
+) -> Result<Answer, Refusal> {
+    let key = parse_key(&headers)?;
     let id = session_id(&jar).ok_or(Refusal::NoSession)?;
     store
-        .visit(id)
+        .visit(id, key)
         .await?
         .map(Answer::plain)
         .ok_or(Refusal::NoSession)
@@ -221,6 +239,18 @@ pub(crate) async fn logout<S: Store>(
         session,
         cookie: Some(removal_cookie()),
     })
+}
+
+/// The key of a visit, if it has one. What is no key is refused: a client that sent it counts on it.
+pub(crate) fn parse_key(headers: &HeaderMap) -> Result<Option<Key>, Refusal> {
+    let mut values = headers.get_all(KEY).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => Key::parse_header(value.as_bytes())
+            .map(Some)
+            .ok_or(Refusal::BadKey),
+        (Some(_), Some(_)) => Err(Refusal::BadKey),
+    }
 }
 
 /// The session id in the request's cookies.

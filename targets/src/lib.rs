@@ -167,6 +167,11 @@ const TARGETS: &[Target] = &[
         zoo::double_apply::start,
     ),
     planted(
+        "lost-replies",
+        "memory that applies every 10th visit and answers it 503",
+        zoo::lost_replies::start,
+    ),
+    planted(
         "zombie",
         "journal that remembers a logout in memory only",
         zoo::zombie::start,

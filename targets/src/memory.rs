@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Kept, Key, Session, SessionId, User};
 use crate::writer::lock;
 
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
@@ -16,24 +16,24 @@ pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
 /// The sessions of this process.
 #[derive(Default)]
 pub(crate) struct Memory {
-    sessions: Mutex<HashMap<SessionId, Session>>,
+    sessions: Mutex<HashMap<SessionId, Kept>>,
 }
 
 impl Memory {
-    pub(crate) fn holding(sessions: HashMap<SessionId, Session>) -> Self {
+    pub(crate) fn holding(sessions: HashMap<SessionId, Kept>) -> Self {
         Self {
             sessions: Mutex::new(sessions),
         }
     }
 
-    /// A copy of all sessions.
-    pub(crate) fn copy(&self) -> HashMap<SessionId, Session> {
+    /// A copy of all sessions, with their keys.
+    pub(crate) fn copy(&self) -> HashMap<SessionId, Kept> {
         lock(&self.sessions).clone()
     }
 
     /// Begins a session under an id that the caller chose.
     pub(crate) fn begin(&self, id: SessionId, session: Session) {
-        lock(&self.sessions).insert(id, session);
+        lock(&self.sessions).insert(id, Kept::new(session));
     }
 }
 
@@ -45,18 +45,19 @@ impl Store for Memory {
         Ok((id, session))
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(lock(&self.sessions).get_mut(&id).map(|session| {
-            session.visits += 1;
-            session.clone()
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        Ok(lock(&self.sessions).get_mut(&id).map(|kept| {
+            kept.visit(key);
+            kept.session.clone()
         }))
     }
 
     async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(lock(&self.sessions).get(&id).cloned())
+        let sessions = lock(&self.sessions);
+        Ok(sessions.get(&id).map(|kept| kept.session.clone()))
     }
 
     async fn logout(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(lock(&self.sessions).remove(&id))
+        Ok(lock(&self.sessions).remove(&id).map(|kept| kept.session))
     }
 }

@@ -1,4 +1,4 @@
-//! `postgres`: sessions in a table of a PostgreSQL server; nothing in the process.
+//! `postgres`: sessions in a table of a PostgreSQL server, the keys of their visits in another; nothing in the process.
 //!
 //! Each statement is a transaction of its own, acknowledged after its commit. A few connections are kept; one that is
 //! known to be closed, or on which anything failed, is replaced and never handed out again. Nothing is sent twice,
@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 use crate::shared::{Driver, deadline, in_time};
 use crate::writer::lock;
 
@@ -22,12 +22,20 @@ use crate::writer::lock;
 /// below the 100 that PostgreSQL takes.
 const CONNECTIONS: usize = 8;
 
-/// Two that make the table at the same time would meet in the catalogue, so they take turns.
+/// Two that make the tables at the same time would meet in the catalogue, so they take turns.
 const CREATE: &str = "SELECT pg_advisory_xact_lock(24067); \
-    CREATE TABLE IF NOT EXISTS sessions (id bytea PRIMARY KEY, name text NOT NULL, visits bigint NOT NULL)";
+    CREATE TABLE IF NOT EXISTS sessions (id bytea PRIMARY KEY, name text NOT NULL, visits bigint NOT NULL); \
+    CREATE TABLE IF NOT EXISTS keys (session bytea REFERENCES sessions ON DELETE CASCADE, key text, \
+    PRIMARY KEY (session, key))";
 const LOGIN: &str =
     "INSERT INTO sessions (id, name, visits) VALUES ($1, $2, 0) RETURNING name, visits";
 const VISIT: &str = "UPDATE sessions SET visits = visits + 1 WHERE id = $1 RETURNING name, visits";
+/// The session is locked before its key is looked for: of two visits with one key the second waits for the first, and a
+/// logout comes before both or after.
+const VISIT_ONCE: &str = "\
+    WITH locked AS MATERIALIZED (SELECT id FROM sessions WHERE id = $1 FOR UPDATE), \
+    new AS (INSERT INTO keys (session, key) SELECT id, $2 FROM locked ON CONFLICT DO NOTHING RETURNING key) \
+    UPDATE sessions SET visits = visits + (SELECT count(*) FROM new) WHERE id = $1 RETURNING name, visits";
 const ME: &str = "SELECT name, visits FROM sessions WHERE id = $1";
 const LOGOUT: &str = "DELETE FROM sessions WHERE id = $1 RETURNING name, visits";
 
@@ -105,6 +113,7 @@ struct Connection {
 struct Statements {
     login: Statement,
     visit: Statement,
+    visit_once: Statement,
     me: Statement,
     logout: Statement,
 }
@@ -119,9 +128,9 @@ impl Connection {
             // Whoever waits for an answer on it is told as well.
             let _ = connection.await;
         });
-        let statements = prepare(&client)
-            .await
-            .map_err(StoreError::because("PostgreSQL does not prepare the table"))?;
+        let statements = prepare(&client).await.map_err(StoreError::because(
+            "PostgreSQL does not prepare the tables",
+        ))?;
         Ok(Self {
             client,
             statements,
@@ -136,21 +145,23 @@ impl Connection {
 
 async fn prepare(client: &Client) -> Result<Statements, Error> {
     client.batch_execute(CREATE).await?;
-    let (login, visit, me, logout) = tokio::try_join!(
+    let (login, visit, visit_once, me, logout) = tokio::try_join!(
         client.prepare(LOGIN),
         client.prepare(VISIT),
+        client.prepare(VISIT_ONCE),
         client.prepare(ME),
         client.prepare(LOGOUT),
     )?;
     Ok(Statements {
         login,
         visit,
+        visit_once,
         me,
         logout,
     })
 }
 
-fn key(id: SessionId) -> Vec<u8> {
+fn id_bytes(id: SessionId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
 
@@ -168,22 +179,30 @@ impl Store for Postgres {
     async fn login(&self, user: User) -> Result<(SessionId, Session), StoreError> {
         let id = SessionId::random()?;
         let session = self
-            .run(|prepared| &prepared.login, &[&key(id), &user.as_str()])
+            .run(|prepared| &prepared.login, &[&id_bytes(id), &user.as_str()])
             .await?;
         session
             .map(|session| (id, session))
             .ok_or_else(|| StoreError::new("the new session is not there"))
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.run(|prepared| &prepared.visit, &[&key(id)]).await
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        let id = id_bytes(id);
+        match key {
+            Some(key) => {
+                let parameters: [&(dyn ToSql + Sync); 2] = [&id, &key.as_str()];
+                self.run(|prepared| &prepared.visit_once, &parameters).await
+            }
+            None => self.run(|prepared| &prepared.visit, &[&id]).await,
+        }
     }
 
     async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.run(|prepared| &prepared.me, &[&key(id)]).await
+        self.run(|prepared| &prepared.me, &[&id_bytes(id)]).await
     }
 
     async fn logout(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.run(|prepared| &prepared.logout, &[&key(id)]).await
+        self.run(|prepared| &prepared.logout, &[&id_bytes(id)])
+            .await
     }
 }

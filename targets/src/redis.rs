@@ -1,6 +1,7 @@
 //! `redis`: sessions in a Redis server, each a hash of user and counter; nothing in the process.
 //!
-//! A change is one script, which Redis runs as a whole: a visit never makes a session anew that is gone. Nothing is
+//! A change is one script, which Redis runs as a whole: a visit never makes a session anew that is gone, and is counted
+//! in the same step in which its key is kept, in a set beside the hash. Nothing is
 //! sent twice, since a request whose answer is missing may have been carried out.
 
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 use crate::shared::{Driver, deadline, in_time};
 
 const LOGIN: &str = "\
@@ -25,6 +26,9 @@ return {ARGV[1], 0}";
 const VISIT: &str = "\
 local user = redis.call('HGET', KEYS[1], 'user')
 if not user then return false end
+if ARGV[1] and redis.call('SADD', KEYS[2], ARGV[1]) == 0 then
+    return {user, tonumber(redis.call('HGET', KEYS[1], 'visits'))}
+end
 return {user, redis.call('HINCRBY', KEYS[1], 'visits', 1)}";
 const ME: &str = "\
 local found = redis.call('HMGET', KEYS[1], 'user', 'visits')
@@ -33,7 +37,7 @@ return {found[1], tonumber(found[2])}";
 const LOGOUT: &str = "\
 local found = redis.call('HMGET', KEYS[1], 'user', 'visits')
 if not found[1] then return false end
-redis.call('DEL', KEYS[1])
+redis.call('DEL', KEYS[1], KEYS[2])
 return {found[1], tonumber(found[2])}";
 
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
@@ -61,7 +65,9 @@ impl Redis {
         argument: Option<&str>,
     ) -> Result<Option<Session>, StoreError> {
         let mut command = redis::cmd("EVAL");
-        command.arg(script).arg(1).arg(format!("session:{id}"));
+        // By the braces both are in the same slot of a cluster.
+        let (session, keys) = (format!("session:{id}"), format!("keys:{{session:{id}}}"));
+        command.arg(script).arg(2).arg(session).arg(keys);
         command.arg(argument);
         let deadline = deadline();
         let connection = in_time(deadline, self.connection()).await?;
@@ -148,8 +154,8 @@ impl Store for Redis {
             .ok_or_else(|| StoreError::new("the new session is not there"))
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.run(VISIT, id, None).await
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        self.run(VISIT, id, key.as_ref().map(Key::as_str)).await
     }
 
     async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {

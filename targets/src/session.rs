@@ -1,5 +1,6 @@
-//! What every server keeps: sessions, each with an id, a user and a counter.
+//! What every server keeps: sessions, each with an id, a user and a counter, and the keys of the visits it counted.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,73 @@ impl Session {
     }
 }
 
+/// What a client says of a visit to have it counted once, however often it arrives: the `Idempotency-Key` of
+/// draft-ietf-httpapi-idempotency-key-header.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Key(String);
+
+impl Key {
+    /// Enough for a UUID and more; a longer one would not be kept in one length byte of a log record.
+    pub(crate) const LENGTH_MAX: usize = 64;
+
+    /// Reads a header: a key, or a key in double quotes, as the draft has it. Both are the same key.
+    pub(crate) fn parse_header(value: &[u8]) -> Option<Self> {
+        let quoted = value
+            .strip_prefix(b"\"")
+            .and_then(|rest| rest.strip_suffix(b"\""));
+        Self::parse(quoted.unwrap_or(value))
+    }
+
+    /// Reads a key as it is kept. What quotes need, an escape or a quote, is in none: it has one spelling.
+    pub(crate) fn parse(key: &[u8]) -> Option<Self> {
+        let is_allowed = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\".contains(byte);
+        let is_valid = (1..=Self::LENGTH_MAX).contains(&key.len()) && key.iter().all(is_allowed);
+        let text = std::str::from_utf8(key).ok()?;
+        is_valid.then(|| Self(text.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = &'static str;
+
+    fn try_from(key: String) -> Result<Self, Self::Error> {
+        Self::parse(key.as_bytes())
+            .ok_or("a key is 1 to 64 visible ASCII characters without quotes and backslashes")
+    }
+}
+
+/// A session with the keys of all visits it counted: a visit that was delayed may arrive again after later ones.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Kept {
+    #[serde(flatten)]
+    pub(crate) session: Session,
+    /// None in what was kept before there were keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) keys: BTreeSet<Key>,
+}
+
+impl Kept {
+    /// A session that counted no visit with a key.
+    pub(crate) fn new(session: Session) -> Self {
+        Self {
+            session,
+            keys: BTreeSet::new(),
+        }
+    }
+
+    /// Counts a visit, unless it has a key that was counted before.
+    pub(crate) fn visit(&mut self, key: Option<Key>) {
+        if key.is_none_or(|key| self.keys.insert(key)) {
+            self.session.visits += 1;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +186,50 @@ mod tests {
         for name in ["", "a;b", "a b", "a=b", "ü", "a\r\n", &long] {
             assert!(User::parse(name).is_none(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_key_is_the_same_with_and_without_its_quotes() {
+        let key = Key::parse_header(b"0b5c-17").unwrap();
+        assert_eq!(key.as_str(), "0b5c-17");
+        assert_eq!(Key::parse_header(b"\"0b5c-17\""), Some(key));
+        let longest = format!("\"{}\"", "k".repeat(64));
+        assert!(Key::parse_header(longest.as_bytes()).is_some());
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_taken_for_one() {
+        let long = "k".repeat(65);
+        let odd = [
+            "",
+            "\"\"",
+            "\"",
+            "\"a",
+            "a\"",
+            "a\"b",
+            "\"\"\"",
+            "\"a\\b\"",
+            "\"a\";b=1",
+            "a b",
+            "a\t",
+            "a\u{7f}",
+            "ü",
+            &long,
+        ];
+        for value in odd {
+            assert_eq!(Key::parse_header(value.as_bytes()), None, "{value:?}");
+        }
+        assert_eq!(Key::parse_header(b"\xff"), None);
+    }
+
+    #[test]
+    fn a_visit_is_counted_once_for_each_key() {
+        let key = |name: &str| Key::parse(name.as_bytes());
+        let mut kept = Kept::new(Session::new(User::parse("u17").unwrap()));
+        let counts = [key("a"), key("b"), key("a"), None, None].map(|key| {
+            kept.visit(key);
+            kept.session.visits
+        });
+        assert_eq!(counts, [1, 2, 2, 3, 4]);
     }
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 use crate::writer::{Change, Ledger, Outcome, Writer, lock};
 
 const FILE: &str = "sessions.sqlite";
@@ -21,12 +21,19 @@ const FILE: &str = "sessions.sqlite";
 const BUSY_MAX: Duration = Duration::from_secs(1);
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS sessions \
-    (id BLOB PRIMARY KEY, user TEXT NOT NULL, visits INTEGER NOT NULL) WITHOUT ROWID, STRICT";
+    (id BLOB PRIMARY KEY, user TEXT NOT NULL, visits INTEGER NOT NULL) WITHOUT ROWID, STRICT; \
+    CREATE TABLE IF NOT EXISTS keys \
+    (session BLOB, key TEXT, PRIMARY KEY (session, key)) WITHOUT ROWID, STRICT";
 const LOGIN: &str =
     "INSERT INTO sessions (id, user, visits) VALUES (?1, ?2, 0) RETURNING user, visits";
 const VISIT: &str = "UPDATE sessions SET visits = visits + 1 WHERE id = ?1 RETURNING user, visits";
+/// Keeps the key of a visit, where there is a session and it does not have it.
+const TAKE_KEY: &str = "INSERT INTO keys (session, key) SELECT id, ?2 FROM sessions WHERE id = ?1 \
+    ON CONFLICT DO NOTHING";
 const ME: &str = "SELECT user, visits FROM sessions WHERE id = ?1";
 const LOGOUT: &str = "DELETE FROM sessions WHERE id = ?1 RETURNING user, visits";
+
+const FORGET_KEYS: &str = "DELETE FROM keys WHERE session = ?1";
 
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
     let store = Sqlite::open(launch.data())?;
@@ -43,8 +50,8 @@ impl Sqlite {
         let path = data.join(FILE);
         let writer = connect(&path).map_err(ServeError::database("open the database"))?;
         writer
-            .execute(CREATE, ())
-            .map_err(ServeError::database("create the table of sessions"))?;
+            .execute_batch(CREATE)
+            .map_err(ServeError::database("create the tables"))?;
         let reader =
             connect(&path).map_err(ServeError::database("open the database for reading"))?;
         Ok(Self {
@@ -71,8 +78,8 @@ impl Store for Sqlite {
             .ok_or_else(|| StoreError::new("the new session is not there"))
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.writer.apply(Change::Visit(id)).await
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        self.writer.apply(Change::Visit(id, key)).await
     }
 
     async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
@@ -80,7 +87,7 @@ impl Store for Sqlite {
         let reader = lock(&self.reader);
         reader
             .prepare(ME)
-            .and_then(|mut query| query.query_row([key(id)], to_session).optional())
+            .and_then(|mut query| query.query_row([id_bytes(id)], to_session).optional())
             .map_err(StoreError::because("the session could not be read"))
     }
 
@@ -116,20 +123,32 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<Out
     match change {
         Change::Login(id, user) => transaction
             .prepare(LOGIN)?
-            .query_row(params![key(*id), user.as_str()], to_session)
+            .query_row(params![id_bytes(*id), user.as_str()], to_session)
             .optional(),
-        Change::Visit(id) => transaction
-            .prepare(VISIT)?
-            .query_row([key(*id)], to_session)
-            .optional(),
-        Change::Logout(id) => transaction
-            .prepare(LOGOUT)?
-            .query_row([key(*id)], to_session)
-            .optional(),
+        Change::Visit(id, key) => {
+            let is_new = match key {
+                Some(key) => {
+                    let parameters = params![id_bytes(*id), key.as_str()];
+                    transaction.prepare(TAKE_KEY)?.execute(parameters)? == 1
+                }
+                None => true,
+            };
+            transaction
+                .prepare(if is_new { VISIT } else { ME })?
+                .query_row([id_bytes(*id)], to_session)
+                .optional()
+        }
+        Change::Logout(id) => {
+            transaction.prepare(FORGET_KEYS)?.execute([id_bytes(*id)])?;
+            transaction
+                .prepare(LOGOUT)?
+                .query_row([id_bytes(*id)], to_session)
+                .optional()
+        }
     }
 }
 
-fn key(id: SessionId) -> [u8; 16] {
+fn id_bytes(id: SessionId) -> [u8; 16] {
     id.0.to_be_bytes()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The server keeps one thing, the signing key, in a file. Nothing can be revoked: a logout asks the client to forget
 //! its cookie, and a client that keeps it stays logged in. A client that sends an old cookie goes back in time.
+//! So an `Idempotency-Key` has no work to do here: a visit that is sent again with the cookie it had is the same visit.
 
 use std::fs;
 use std::io;

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::error::{ServeError, StoreError};
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 
 /// Changes that share one commit at most: bounds a record's size and what a single failure takes with it.
 pub(crate) const BATCH_MAX: usize = 1024;
@@ -18,7 +18,7 @@ pub(crate) const BATCH_MAX: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Login(SessionId, User),
-    Visit(SessionId),
+    Visit(SessionId, Option<Key>),
     Logout(SessionId),
 }
 

@@ -22,6 +22,7 @@ const HONEST: &[&str] = &[
     "late-listener",
     "wrong-answer",
     "double-apply",
+    "lost-replies",
     "zombie",
     "stalls",
     "chunked",

@@ -88,6 +88,48 @@ fn double_apply_runs_ahead_of_its_answers() {
     server.drain();
 }
 
+/// Sends a visit until it is answered well, as a client that tries again does.
+fn visit_until_answered(mut visit: impl FnMut() -> u16) {
+    let tries = (0..3).map(|_| visit());
+    assert!(tries.into_iter().any(|status| status == 200));
+}
+
+#[test]
+fn lost_replies_duplicates_what_is_tried_again_without_a_key() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("lost-replies", data.path());
+    let mut client = server.client();
+    client.login("u17");
+    for visit in 1..10 {
+        assert_eq!(client.visit().session(), (200, "u17", visit));
+    }
+    let lost = client.visit();
+    assert_eq!(lost.status, 503);
+    assert_eq!(lost.body["error"], "the reply was lost on its way");
+    assert_eq!(client.me().session(), (200, "u17", 10), "it was applied");
+
+    let mut bare = server.client();
+    bare.login("u18");
+    (0..28).for_each(|_| visit_until_answered(|| bare.visit().status));
+    assert_eq!(
+        bare.me().session(),
+        (200, "u18", 31),
+        "three are duplicates"
+    );
+
+    let mut keyed = server.client();
+    keyed.login("u19");
+    for visit in 0..28 {
+        visit_until_answered(|| keyed.visit_once(&format!("visit-{visit}")).status);
+    }
+    assert_eq!(
+        keyed.me().session(),
+        (200, "u19", 28),
+        "none is a duplicate"
+    );
+    server.drain();
+}
+
 #[test]
 fn a_zombie_rises_after_a_restart() {
     let data = tempfile::tempdir().unwrap();

@@ -8,36 +8,72 @@
 //! put     1 | id, 16 bytes | visits, u64 | length of the name, u8 | name
 //! count   2 | id, 16 bytes | visits, u64
 //! end     3 | id, 16 bytes
+//! once    4 | id, 16 bytes | visits, u64 | length of the key, u8 | key
 //! ```
-//! Numbers are little-endian. Counters are stored as they are, not as steps.
+//! Numbers are little-endian. Counters are stored as they are, not as steps. `once` is a count whose visit had a key;
+//! behind a put in a snapshot it says no more than that the session knows the key. Logs from before it have none.
 
-use crate::session::{Session, SessionId, User};
+use crate::session::{Kept, Key, Session, SessionId, User};
 use crate::writer::BATCH_MAX;
 
 /// One change of state.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Entry {
-    Put { id: SessionId, session: Session },
-    Count { id: SessionId, visits: u64 },
-    End { id: SessionId },
+    Put {
+        id: SessionId,
+        session: Session,
+    },
+    Count {
+        id: SessionId,
+        visits: u64,
+    },
+    Once {
+        id: SessionId,
+        visits: u64,
+        key: Key,
+    },
+    End {
+        id: SessionId,
+    },
 }
 
 const PUT: u8 = 1;
 const COUNT: u8 = 2;
 const END: u8 = 3;
+const ONCE: u8 = 4;
 
 /// Length and checksum.
 const HEAD: usize = 8;
 
-/// The fixed part of a put entry.
-const PUT_FIXED: usize = 1 + 16 + 8 + 1;
+/// The fixed part of the entries that end in a text: put and once.
+const TEXT_FIXED: usize = 1 + 16 + 8 + 1;
+
+const TEXT_MAX: usize = if User::LENGTH_MAX > Key::LENGTH_MAX {
+    User::LENGTH_MAX
+} else {
+    Key::LENGTH_MAX
+};
 
 /// No frame is longer; a length beyond it is damage.
-const PAYLOAD_MAX: usize = BATCH_MAX * (PUT_FIXED + User::LENGTH_MAX);
+const PAYLOAD_MAX: usize = BATCH_MAX * (TEXT_FIXED + TEXT_MAX);
 
-/// What a session costs in a snapshot, without its share of the frame.
+/// What a session without keys costs in a snapshot, without its share of the frame.
 pub(super) fn put_length(session: &Session) -> u64 {
-    (PUT_FIXED + session.user.as_str().len()) as u64
+    text_length(session.user.as_str())
+}
+
+/// What each of its keys adds.
+pub(super) fn once_length(key: &Key) -> u64 {
+    text_length(key.as_str())
+}
+
+/// What a session and its keys cost.
+pub(super) fn kept_length(kept: &Kept) -> u64 {
+    put_length(&kept.session) + kept.keys.iter().map(once_length).sum::<u64>()
+}
+
+fn text_length(text: &str) -> u64 {
+    (TEXT_FIXED + text.len()) as u64
 }
 
 /// Appends a frame with these entries, at most [`BATCH_MAX`].
@@ -56,24 +92,31 @@ pub(super) fn write_frame<'a>(out: &mut Vec<u8>, entries: impl IntoIterator<Item
 fn write_entry(out: &mut Vec<u8>, entry: &Entry) {
     match entry {
         Entry::Put { id, session } => {
-            let name = session.user.as_str().as_bytes();
-            out.push(PUT);
-            out.extend_from_slice(&id.0.to_le_bytes());
-            out.extend_from_slice(&session.visits.to_le_bytes());
-            // A user's name is at most 64 bytes long.
-            out.push(name.len() as u8);
-            out.extend_from_slice(name);
+            write_count(out, PUT, *id, session.visits);
+            write_text(out, session.user.as_str());
         }
-        Entry::Count { id, visits } => {
-            out.push(COUNT);
-            out.extend_from_slice(&id.0.to_le_bytes());
-            out.extend_from_slice(&visits.to_le_bytes());
+        Entry::Count { id, visits } => write_count(out, COUNT, *id, *visits),
+        Entry::Once { id, visits, key } => {
+            write_count(out, ONCE, *id, *visits);
+            write_text(out, key.as_str());
         }
         Entry::End { id } => {
             out.push(END);
             out.extend_from_slice(&id.0.to_le_bytes());
         }
     }
+}
+
+fn write_count(out: &mut Vec<u8>, kind: u8, id: SessionId, visits: u64) {
+    out.push(kind);
+    out.extend_from_slice(&id.0.to_le_bytes());
+    out.extend_from_slice(&visits.to_le_bytes());
+}
+
+/// Neither a user's name nor a key is longer than 64 bytes.
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.push(text.len() as u8);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// The payload of the frame at the start of the bytes, and what follows it; none where there is no whole, sound frame.
@@ -108,8 +151,7 @@ pub(super) fn parse_entries(mut payload: &[u8]) -> Option<Vec<Entry>> {
                 rest
             }
             PUT => {
-                let (&length, rest) = rest.split_first()?;
-                let (name, rest) = rest.split_at_checked(usize::from(length))?;
+                let (name, rest) = split_text(rest)?;
                 let user = User::parse(std::str::from_utf8(name).ok()?)?;
                 entries.push(Entry::Put {
                     id,
@@ -117,10 +159,22 @@ pub(super) fn parse_entries(mut payload: &[u8]) -> Option<Vec<Entry>> {
                 });
                 rest
             }
+            ONCE => {
+                let (key, rest) = split_text(rest)?;
+                let key = Key::parse(key)?;
+                entries.push(Entry::Once { id, visits, key });
+                rest
+            }
             _ => return None,
         };
     }
     Some(entries)
+}
+
+/// The text at the start of the bytes, and what follows it.
+fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&length, rest) = bytes.split_first()?;
+    rest.split_at_checked(usize::from(length))
 }
 
 /// CRC-32 as in ISO 3309 (reflected, polynomial 0x04C11DB7) of the parts in a row.
@@ -173,6 +227,11 @@ mod tests {
             Entry::Count {
                 id: SessionId(1),
                 visits: u64::MAX,
+            },
+            Entry::Once {
+                id: SessionId(1),
+                visits: 4,
+                key: Key::parse(b"0b5c-17").unwrap(),
             },
             Entry::End {
                 id: SessionId(u128::MAX),

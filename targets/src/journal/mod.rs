@@ -7,7 +7,7 @@ mod frame;
 mod log;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::folder::Folder;
 use crate::launch::Launch;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 use crate::writer::{Change, Ledger, Outcome, Writer, lock};
 
 use frame::Entry;
@@ -60,8 +60,8 @@ impl Store for Journal {
             .ok_or_else(|| StoreError::new("the new session is not there"))
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.writer.apply(Change::Visit(id)).await
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        self.writer.apply(Change::Visit(id, key)).await
     }
 
     async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
@@ -121,6 +121,8 @@ fn plan(state: &State, changes: &[Change]) -> (Vec<Entry>, Vec<Outcome>) {
     let mut entries = Vec::with_capacity(changes.len());
     // What earlier changes of the same batch made of a session.
     let mut changed: HashMap<SessionId, Outcome> = HashMap::new();
+    // The keys that they brought.
+    let mut keys: HashSet<(SessionId, &Key)> = HashSet::new();
     let outcomes = changes
         .iter()
         .map(|change| match change {
@@ -133,16 +135,17 @@ fn plan(state: &State, changes: &[Change]) -> (Vec<Entry>, Vec<Outcome>) {
                 changed.insert(*id, Some(session.clone()));
                 Some(session)
             }
-            Change::Visit(id) => {
+            Change::Visit(id, key) => {
                 let mut session = changed
                     .get(id)
                     .cloned()
                     .unwrap_or_else(|| state.get(*id).cloned())?;
+                let is_counted = |key| state.knows(*id, key) || !keys.insert((*id, key));
+                if key.as_ref().is_some_and(is_counted) {
+                    return Some(session);
+                }
                 session.visits += 1;
-                entries.push(Entry::Count {
-                    id: *id,
-                    visits: session.visits,
-                });
+                entries.push(count(*id, session.visits, key.clone()));
                 changed.insert(*id, Some(session.clone()));
                 Some(session)
             }
@@ -158,6 +161,13 @@ fn plan(state: &State, changes: &[Change]) -> (Vec<Entry>, Vec<Outcome>) {
         })
         .collect();
     (entries, outcomes)
+}
+
+fn count(id: SessionId, visits: u64, key: Option<Key>) -> Entry {
+    match key {
+        Some(key) => Entry::Once { id, visits, key },
+        None => Entry::Count { id, visits },
+    }
 }
 
 #[cfg(test)]

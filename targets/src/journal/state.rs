@@ -2,23 +2,30 @@
 
 use std::collections::HashMap;
 
-use crate::session::{Session, SessionId};
+use crate::session::{Kept, Key, Session, SessionId};
 
-use super::frame::{Entry, parse_entries, put_length, split_frame};
+use super::frame::{Entry, kept_length, once_length, parse_entries, put_length, split_frame};
 
 /// Opens every log, and says how to read it.
 pub(super) const MAGIC: &[u8; 8] = b"cmbklog1";
 
-/// All live sessions, and what a snapshot of them would cost.
+/// All live sessions with their keys, and what a snapshot of them would cost.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct State {
-    sessions: HashMap<SessionId, Session>,
+    sessions: HashMap<SessionId, Kept>,
     snapshot_bytes: u64,
 }
 
 impl State {
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.sessions.get(&id)
+        self.sessions.get(&id).map(|kept| &kept.session)
+    }
+
+    /// Whether the session counted a visit with this key.
+    pub(super) fn knows(&self, id: SessionId, key: &Key) -> bool {
+        self.sessions
+            .get(&id)
+            .is_some_and(|kept| kept.keys.contains(key))
     }
 
     /// About the length of a log that holds this state and no history.
@@ -31,16 +38,23 @@ impl State {
         match entry {
             Entry::Put { id, session } => {
                 self.snapshot_bytes += put_length(&session);
-                self.sessions.insert(id, session);
+                self.sessions.insert(id, Kept::new(session));
             }
             Entry::Count { id, visits } => {
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.visits = visits;
+                if let Some(kept) = self.sessions.get_mut(&id) {
+                    kept.session.visits = visits;
+                }
+            }
+            Entry::Once { id, visits, key } => {
+                if let Some(kept) = self.sessions.get_mut(&id) {
+                    self.snapshot_bytes += once_length(&key);
+                    kept.session.visits = visits;
+                    kept.keys.insert(key);
                 }
             }
             Entry::End { id } => {
-                if let Some(session) = self.sessions.remove(&id) {
-                    self.snapshot_bytes -= put_length(&session);
+                if let Some(kept) = self.sessions.remove(&id) {
+                    self.snapshot_bytes -= kept_length(&kept);
                 }
             }
         }
@@ -48,9 +62,17 @@ impl State {
 
     /// The entries that make this state out of nothing.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        self.sessions.iter().map(|(&id, session)| Entry::Put {
-            id,
-            session: session.clone(),
+        self.sessions.iter().flat_map(|(&id, kept)| {
+            let begin = Entry::Put {
+                id,
+                session: kept.session.clone(),
+            };
+            let keys = kept.keys.iter().map(move |key| Entry::Once {
+                id,
+                visits: kept.session.visits,
+                key: key.clone(),
+            });
+            std::iter::once(begin).chain(keys)
         })
     }
 
@@ -58,6 +80,7 @@ impl State {
     fn admits(&self, entry: &Entry) -> bool {
         match entry {
             Entry::Put { id, .. } => !self.sessions.contains_key(id),
+            Entry::Once { id, key, .. } => self.sessions.contains_key(id) && !self.knows(*id, key),
             Entry::Count { id, .. } | Entry::End { id } => self.sessions.contains_key(id),
         }
     }

@@ -16,9 +16,14 @@ const FILE: &str = "sessions.log";
 
 /// A history: commits of a few changes each, over few enough sessions that they meet.
 fn histories() -> impl Strategy<Value = Vec<Vec<Change>>> {
-    let change = (0..6_u128, 0..10_u32, "[a-z]{1,8}").prop_map(|(id, kind, name)| match kind {
+    let change = (0..6_u128, 0..13_u32, "[a-z]{1,8}").prop_map(|(id, kind, name)| match kind {
         0..3 => Change::Login(SessionId(id), User::parse(&name).unwrap()),
-        3..9 => Change::Visit(SessionId(id)),
+        3..7 => Change::Visit(SessionId(id), None),
+        // So few keys that they meet, too.
+        7..12 => Change::Visit(
+            SessionId(id),
+            Key::parse(&name.as_bytes()[..1].repeat(kind as usize % 2 + 1)),
+        ),
         _ => Change::Logout(SessionId(id)),
     });
     vec(vec(change, 1..8), 1..12).prop_map(without_second_logins)
@@ -62,14 +67,17 @@ fn write(history: &[Vec<Change>]) -> Written {
 /// What the contract makes of the changes, one by one and without a log.
 fn expected_outcomes(history: &[Vec<Change>]) -> Vec<Outcome> {
     let mut sessions: HashMap<SessionId, Session> = HashMap::new();
+    let mut keys = HashSet::new();
     let apply = |change: &Change| match change {
         Change::Login(id, user) => {
             sessions.insert(*id, Session::new(user.clone()));
             sessions.get(id).cloned()
         }
-        Change::Visit(id) => {
+        Change::Visit(id, key) => {
             let session = sessions.get_mut(id)?;
-            session.visits += 1;
+            if key.is_none() || keys.insert((*id, key.clone())) {
+                session.visits += 1;
+            }
             Some(session.clone())
         }
         Change::Logout(id) => sessions.remove(id),
@@ -144,6 +152,9 @@ proptest! {
         let snapshot = snapshot(&state);
         let replayed = replay(&snapshot).unwrap();
         prop_assert_eq!(replayed.sound_bytes, snapshot.len());
+        // All that is not an entry: the head of the log, and that of a frame.
+        let heads = MAGIC.len() as u64 + if snapshot.len() > MAGIC.len() { 8 } else { 0 };
+        prop_assert_eq!(state.snapshot_bytes() + heads, snapshot.len() as u64);
         prop_assert_eq!(replayed.state, state);
     }
 }
@@ -214,7 +225,11 @@ fn login(number: u128) -> Vec<Change> {
 }
 
 fn visits(number: u128, count: usize) -> Vec<Change> {
-    vec![Change::Visit(SessionId(number)); count]
+    vec![Change::Visit(SessionId(number), None); count]
+}
+
+fn visit_once(number: u128, key: &str) -> Change {
+    Change::Visit(SessionId(number), Some(Key::parse(key.as_bytes()).unwrap()))
 }
 
 #[test]
@@ -266,6 +281,98 @@ fn a_sound_record_about_a_session_that_never_began_is_damage() {
         }],
     );
     assert_eq!(replay(&bytes).unwrap_err().offset, MAGIC.len());
+}
+
+#[test]
+fn a_record_that_counts_a_key_twice_is_damage() {
+    let mut written = write(&[login(1), vec![visit_once(1, "a")]]);
+    let frame = written.bytes[written.ends[1]..].to_vec();
+    written.bytes.extend(frame);
+    let damage = replay(&written.bytes).unwrap_err();
+    assert_eq!(damage.offset, written.ends[2]);
+}
+
+#[test]
+fn one_key_twice_in_a_batch_is_counted_once_and_a_third_time_writes_nothing() {
+    let state = write(&[login(1)]).states.pop().unwrap();
+    let batch = [visit_once(1, "a"), visit_once(1, "b"), visit_once(1, "a")];
+    let (entries, outcomes) = plan(&state, &batch);
+    assert_eq!(entries.len(), 2);
+    let counts = |outcomes: Vec<Outcome>| -> Vec<u64> {
+        outcomes
+            .into_iter()
+            .map(|found| found.unwrap().visits)
+            .collect()
+    };
+    assert_eq!(counts(outcomes), [1, 2, 2]);
+    let mut state = state;
+    entries.into_iter().for_each(|entry| state.apply(entry));
+    let (entries, outcomes) = plan(&state, &batch);
+    assert_eq!(entries, []);
+    assert_eq!(counts(outcomes), [2, 2, 2]);
+}
+
+/// As the server before this one wrote it: `u17` and `u18` begin, one counts to 7, the other ends.
+#[test]
+fn a_log_from_before_there_were_keys_is_read() {
+    let old = b"cmbklog1\
+        :\0\0\0\x83\x1d\xc0A\
+        \x01\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x03u17\
+        \x01\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x03u18\
+        \x19\0\0\0\xc6\x1e\xc1[\
+        \x02\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\
+        \x11\0\0\0\x1e*\0A\
+        \x03\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let folder = folder_with(old);
+    let (mut log, mut state) = open(&folder).unwrap();
+    assert_eq!(state.get(SessionId(1)).unwrap().visits, 7);
+    assert_eq!(state.get(SessionId(2)), None);
+    let (entries, _) = plan(&state, &[visit_once(1, "a")]);
+    log.append(&entries).unwrap();
+    entries.into_iter().for_each(|entry| state.apply(entry));
+    drop(log);
+    assert!(fs::read(folder.path().join(FILE)).unwrap().starts_with(old));
+    assert_eq!(open(&folder).unwrap().1, state);
+    assert!(state.knows(SessionId(1), &Key::parse(b"a").unwrap()));
+}
+
+#[test]
+fn a_compaction_keeps_the_keys_of_more_visits_than_a_frame_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, state) = open(&folder).unwrap();
+    let mut books = Books {
+        log,
+        state: Arc::new(Mutex::new(state)),
+        failure: None,
+    };
+    books.commit(&login(1)).unwrap();
+    let longest = |number: usize| format!("{number:064}");
+    let keyed = |range: std::ops::Range<usize>| -> Vec<Change> {
+        range
+            .map(|number| visit_once(1, &longest(number)))
+            .collect()
+    };
+    // The frame is as long as one can be.
+    books.commit(&keyed(0..1024)).unwrap();
+    books.commit(&keyed(1000..1500)).unwrap();
+    let length = || fs::metadata(folder.path().join(FILE)).unwrap().len();
+    let before = length();
+    // History enough for a compaction while running.
+    while length() >= before {
+        books.commit(&visits(1, 1000)).unwrap();
+        assert!(length() < 3 << 20, "it is never compacted");
+    }
+    let counted = lock(&books.state).get(SessionId(1)).unwrap().visits;
+    let again = books.commit(&keyed(0..1024)).unwrap();
+    assert!(
+        again
+            .iter()
+            .all(|found| found.as_ref().unwrap().visits == counted)
+    );
+    drop(books);
+    let (_, state) = open(&folder).unwrap();
+    assert_eq!(state.get(SessionId(1)).unwrap().visits, counted);
+    assert_eq!(plan(&state, &keyed(476..1500)).0, []);
 }
 
 #[test]

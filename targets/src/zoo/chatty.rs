@@ -9,7 +9,7 @@ use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::memory::Memory;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 
 const LINES: usize = 200;
 const LINE_BYTES: usize = 1024;
@@ -36,8 +36,8 @@ impl Store for Chatty {
         self.memory.login(user).await
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.memory.visit(id).await
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        self.memory.visit(id, key).await
     }
 
     async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {

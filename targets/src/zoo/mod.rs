@@ -11,6 +11,7 @@ pub(crate) mod early_health;
 pub(crate) mod h2c;
 pub(crate) mod ignores_term;
 pub(crate) mod late_listener;
+pub(crate) mod lost_replies;
 pub(crate) mod never_back;
 pub(crate) mod orphan;
 pub(crate) mod public_me;

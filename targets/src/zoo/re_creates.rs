@@ -6,10 +6,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::{Router, get, post};
 use axum_extra::extract::cookie::CookieJar;
 
-use crate::contract::{Answer, App, Refusal, Store, login, logout, session_cookie, session_id};
+use crate::contract::{
+    Answer, App, Refusal, Store, login, logout, parse_key, session_cookie, session_id,
+};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::memory::Memory;
@@ -24,14 +27,19 @@ pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
     launch.serve(App::with_routes(Memory::default(), routes))
 }
 
-async fn visit(State(memory): State<Arc<Memory>>, jar: CookieJar) -> Result<Answer, Refusal> {
+async fn visit(
+    State(memory): State<Arc<Memory>>,
+    headers: HeaderMap,
+    jar: CookieJar,
+) -> Result<Answer, Refusal> {
+    let key = parse_key(&headers)?;
     if let Some(id) = session_id(&jar)
-        && let Some(session) = memory.visit(id).await?
+        && let Some(session) = memory.visit(id, key.clone()).await?
     {
         return Ok(Answer::plain(session));
     }
     let id = welcome_guest(&memory).await?;
-    answer_guest(id, memory.visit(id).await?)
+    answer_guest(id, memory.visit(id, key).await?)
 }
 
 async fn me(State(memory): State<Arc<Memory>>, jar: CookieJar) -> Result<Answer, Refusal> {

@@ -6,7 +6,7 @@ use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::memory::Memory;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 
 use super::EveryNth;
 
@@ -29,8 +29,8 @@ impl Store for WrongAnswer {
         self.memory.login(user).await
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        let mut answer = self.memory.visit(id).await?;
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        let mut answer = self.memory.visit(id, key).await?;
         if let Some(session) = &mut answer
             && self.lies.is_due()
         {

@@ -10,7 +10,7 @@ use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::journal::Journal;
 use crate::launch::Launch;
-use crate::session::{Session, SessionId, User};
+use crate::session::{Key, Session, SessionId, User};
 use crate::writer::lock;
 
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
@@ -37,11 +37,11 @@ impl Store for Zombie {
         self.journal.login(user).await
     }
 
-    async fn visit(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
         if self.is_revoked(id) {
             Ok(None)
         } else {
-            self.journal.visit(id).await
+            self.journal.visit(id, key).await
         }
     }
 

@@ -129,6 +129,17 @@ impl Client {
         self.send("POST", "/visit", "")
     }
 
+    /// A visit with an idempotency key, as the header has it.
+    pub(crate) fn visit_once(&mut self, key: &str) -> Answer {
+        self.send_with("/visit", &format!("idempotency-key: {key}\r\n"))
+    }
+
+    /// A request without a body, with more header lines.
+    pub(crate) fn send_with(&mut self, path: &str, headers: &str) -> Answer {
+        self.write_with("POST", path, headers, "");
+        self.take_answer()
+    }
+
     pub(crate) fn me(&mut self) -> Answer {
         self.send("GET", "/me", "")
     }
@@ -143,6 +154,10 @@ impl Client {
 
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &str) -> Answer {
         self.write(method, path, body);
+        self.take_answer()
+    }
+
+    fn take_answer(&mut self) -> Answer {
         let answer = self.read();
         if let Some(cookie) = answer.header("set-cookie") {
             let pair = cookie.split(';').next().unwrap();
@@ -152,6 +167,10 @@ impl Client {
     }
 
     pub(crate) fn write(&mut self, method: &str, path: &str, body: &str) {
+        self.write_with(method, path, "", body);
+    }
+
+    fn write_with(&mut self, method: &str, path: &str, headers: &str, body: &str) {
         let cookie = self
             .cookie
             .as_ref()
@@ -159,7 +178,7 @@ impl Client {
             .unwrap_or_default();
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\n{cookie}content-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: test\r\n{cookie}{headers}content-length: {length}\r\n\r\n{body}"
         );
         self.connection
             .get_mut()
