@@ -168,7 +168,7 @@ const TARGETS: &[Target] = &[
     ),
     planted(
         "lost-replies",
-        "memory that applies every 10th visit and answers it 503",
+        "journal that applies every 10th visit and answers it 503",
         zoo::lost_replies::start,
     ),
     planted(

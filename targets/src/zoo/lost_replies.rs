@@ -1,4 +1,4 @@
-//! `lost-replies`: a memory server that applies every 10th visit and answers it 503, as if the reply had been lost on
+//! `lost-replies`: a journal server that applies every 10th visit and answers it 503, as if the reply had been lost on
 //! its way.
 //!
 //! Must be exposed as duplicates of a client that tries again without an idempotency key; one that tries again with the
@@ -6,31 +6,32 @@
 
 use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
+use crate::journal::Journal;
 use crate::launch::Launch;
-use crate::memory::Memory;
 use crate::session::{Key, Session, SessionId, User};
 
 use super::EveryNth;
 
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
+    let journal = Journal::open(launch.data())?;
     launch.serve(App::over(LostReplies {
-        memory: Memory::default(),
+        journal,
         losses: EveryNth::new(10),
     }))
 }
 
 struct LostReplies {
-    memory: Memory,
+    journal: Journal,
     losses: EveryNth,
 }
 
 impl Store for LostReplies {
     async fn login(&self, user: User) -> Result<(SessionId, Session), StoreError> {
-        self.memory.login(user).await
+        self.journal.login(user).await
     }
 
     async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
-        let answer = self.memory.visit(id, key).await?;
+        let answer = self.journal.visit(id, key).await?;
         if answer.is_some() && self.losses.is_due() {
             return Err(StoreError::new("the reply was lost on its way").away());
         }
@@ -38,10 +39,14 @@ impl Store for LostReplies {
     }
 
     async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.memory.me(id).await
+        self.journal.me(id).await
     }
 
     async fn logout(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.memory.logout(id).await
+        self.journal.logout(id).await
+    }
+
+    fn close(&self) -> Result<(), ServeError> {
+        self.journal.close()
     }
 }

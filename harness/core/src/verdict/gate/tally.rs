@@ -63,14 +63,19 @@ impl Count {
             out_of,
             undecided,
         };
+        // What a session shows too much is seen only where it is still there.
+        let beside = match sessions.survived + sessions.reset {
+            0 => 0,
+            _ => writes.acknowledged,
+        };
         match self {
             Self::LostSessions => of_sessions(sessions.lost),
             Self::ResetSessions => of_sessions(sessions.reset),
             Self::WrongIdentity => of_sessions(sessions.wrong_identity),
             Self::ZombieSessions => uncounted(sessions.zombie, sessions.logged_out),
             Self::LostWrites => uncounted(writes.lost, writes.acknowledged),
-            Self::DuplicatedWrites => uncounted(writes.duplicated, writes.acknowledged),
-            Self::PhantomWrites => uncounted(writes.phantom, writes.acknowledged),
+            Self::DuplicatedWrites => uncounted(writes.duplicated, beside),
+            Self::PhantomWrites => uncounted(writes.phantom, beside),
             Self::Unrecovered => {
                 let (found, most) = match trial.chain.ready {
                     // Back and gone again is not back.

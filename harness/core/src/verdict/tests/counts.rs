@@ -157,6 +157,17 @@ fn nothing_to_count_is_never_a_pass() {
 }
 
 #[test]
+fn what_lost_sessions_might_have_shown_too_much_nobody_saw() {
+    let said = "there was nothing to count: zero samples";
+    let gone = [faulted().with(&[Lost, Lost])];
+    for metric in ["duplicated_writes", "phantom_writes"] {
+        check_gate(&gone, &format!("{metric} == 0"), Inconclusive, said);
+        let some = [faulted().with(&[Lost, SURVIVED])];
+        check_gate(&some, &format!("{metric} == 0"), Pass, "");
+    }
+}
+
+#[test]
 fn a_zombie_is_a_counterexample_even_where_no_session_was_alive() {
     let trials = [faulted().with(&[Zombie])];
     check_gate(&trials, "zombie_sessions == 0", Fail, "1 of 1");
