@@ -165,6 +165,44 @@ fn a_killed_postgres_keeps_every_acknowledged_write() {
     assert_eq!(failed(&arms[0], Culprit::Replica), 0, "{}", run.printed());
 }
 
+/// One of the experiments, its last arm alone, in which all visits of a session have the same idempotency key.
+fn with_one_key(folder: &TempDir, name: &str) -> PathBuf {
+    const VISIT: &str = "request = \"POST /visit\"\n";
+    let text = std::fs::read_to_string(experiment(name)).unwrap();
+    assert_eq!(text.matches(VISIT).count(), 1, "{name}");
+    let mut parts = text.split("[[arm]]");
+    let head = parts.next().unwrap();
+    let arm = parts.last().map(|arm| format!("[[arm]]{arm}"));
+    let keyed = format!("{VISIT}headers = {{ idempotency-key = \"visit\" }}\n");
+    let text = head.replace(VISIT, &keyed) + &arm.unwrap_or_default();
+    let file = folder.path().join(name);
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// What is acknowledged and not counted is lost to whoever does not know that it is all the same visit.
+#[test]
+fn the_stores_count_a_visit_once_that_comes_again_with_its_key() {
+    let folder = open_folder();
+    for (server, name) in [
+        ("redis-server", "redis-store.toml"),
+        ("PostgreSQL", "postgres-store.toml"),
+    ] {
+        if !is_here(server) {
+            continue;
+        }
+        let run = run(&with_one_key(&folder, name));
+        assert_eq!(run.code(), 3, "{}", run.printed());
+        let arms = run.summary().arms;
+        let control = &arms[0].control;
+        assert_eq!((arms.len(), control.trials), (1, 1), "{name}");
+        assert_eq!(control.sessions.lost, 0, "{}", run.printed());
+        let writes = &control.writes;
+        assert!(writes.lost > 0, "{}", run.printed());
+        assert_eq!((writes.duplicated, writes.phantom), (0, 0), "{name}");
+    }
+}
+
 const MIXED: &str = r#"
 [target]
 ready       = { http = "/health" }

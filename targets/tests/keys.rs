@@ -7,7 +7,9 @@
 mod stores;
 mod support;
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 
 use stores::{Kind, RealStore};
 use support::{Answer, Client, Server};
@@ -256,6 +258,50 @@ fn what_was_kept_before_there_were_keys_is_read() {
         .query_row("SELECT count(*) FROM keys", (), |row| row.get(0))
         .unwrap();
     assert_eq!(left, 0, "a logout takes the keys along");
+}
+
+/// How many keys a real store holds, of whichever session.
+fn keys_in(kind: Kind, address: SocketAddr) -> usize {
+    match kind {
+        Kind::Redis => {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream
+                .write_all(b"PING\r\nKEYS keys:*\r\nQUIT\r\n")
+                .unwrap();
+            let mut answers = String::new();
+            stream.read_to_string(&mut answers).unwrap();
+            assert!(answers.starts_with("+PONG\r\n*"), "{answers}");
+            answers.matches("keys:").count()
+        }
+        Kind::Postgres => {
+            let port = address.port().to_string();
+            let count = Command::new("psql")
+                .args(["-h", "127.0.0.1", "-U", "postgres", "-At", "-p", &port])
+                .args(["-c", "SELECT count(*) FROM keys"])
+                .output()
+                .unwrap();
+            let said = String::from_utf8(count.stdout).unwrap();
+            said.trim().parse().unwrap()
+        }
+    }
+}
+
+#[test]
+fn a_logout_takes_the_keys_out_of_a_real_store() {
+    for kind in [Kind::Redis, Kind::Postgres] {
+        if kind.is_here() {
+            let store = RealStore::start(kind);
+            let data = tempfile::tempdir().unwrap();
+            let server = Server::start_over(kind.server(), data.path(), Some(store.address));
+            let mut client = server.client();
+            client.login("u17");
+            client.visit_once("a");
+            assert_eq!(keys_in(kind, store.address), 1, "{kind:?}");
+            client.logout();
+            assert_eq!(keys_in(kind, store.address), 0, "{kind:?}");
+            server.drain();
+        }
+    }
 }
 
 /// Whoever has the old cookie goes back in time, so the header changes nothing.
