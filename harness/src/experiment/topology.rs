@@ -10,7 +10,9 @@ use super::document::{
     StorePart, TargetPart, Words,
 };
 use super::fill::Fault;
-use crate::balance::order::CONTROL;
+
+/// Where a balancer takes orders: where `comeback balance drain` looks for it.
+const CONTROL: &str = "{data}/control.sock";
 
 /// A balancer that is known by its kind. With `drains` it takes the orders of [`drain`].
 ///
@@ -170,8 +172,7 @@ impl BalancerPart {
         ]);
         // nginx is told by its configuration and a signal.
         if drains && kind != BalancerKind::Nginx {
-            let socket = format!("{{data}}/{CONTROL}");
-            words.0.extend(["--control".to_owned(), socket]);
+            words.0.extend(["--control".to_owned(), CONTROL.to_owned()]);
         }
         if let Some(path) = &self.check {
             words.0.extend(["--check".to_owned(), path.clone()]);
