@@ -208,7 +208,8 @@ fn all_replicas_at_once_take_every_session_that_is_in_them_and_a_balancer_takes_
     let sessions = arm(&summary, "sticky").sessions;
     assert_eq!(sessions.lost, sessions.acknowledged, "{sessions:?}");
     assert!(sessions.acknowledged >= 30);
-    let run = compare(&["sticky", "--strike", "balancer"]);
+    // Long enough that something is asked of it meanwhile.
+    let run = compare(&["sticky", "--strike", "balancer", "--restart-after", "200ms"]);
     let summary = run.summary();
     let sticky = arm(&summary, "sticky");
     assert_eq!(sticky.sessions.lost, 0, "{:?}", sticky.sessions);
