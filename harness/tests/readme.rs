@@ -73,6 +73,29 @@ fn what_the_readme_links_to_is_there() {
         .collect();
     assert!(!links.is_empty());
     for link in links {
-        assert!(root.join(link).exists(), "{link} is not there");
+        let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let path = root.join(if path.is_empty() { "README.md" } else { path });
+        assert!(path.exists(), "{link} is not there");
+        if !anchor.is_empty() {
+            let page = std::fs::read_to_string(path).unwrap();
+            let headings = page.lines().filter(|line| line.starts_with('#'));
+            let mut anchors = headings.map(anchor_of);
+            assert!(anchors.any(|known| known == anchor), "{link} leads nowhere");
+        }
     }
+}
+
+/// Where a heading is linked to: in lower case, with dashes for spaces and without punctuation.
+fn anchor_of(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim();
+    text.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-'))
+        .map(|c| {
+            if c == ' ' {
+                '-'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect()
 }
