@@ -8,6 +8,7 @@
 
 mod arms;
 mod charts;
+mod claims;
 mod course;
 mod difference;
 mod document;
@@ -33,6 +34,7 @@ use comeback_core::analysis::Analysis;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::Verdict;
 
+pub use claims::{claims_markdown, claims_table};
 pub use course::course;
 pub use difference::{
     DIFFERENCE_LEGEND, difference_heads, difference_markdown, difference_reasons, difference_table,

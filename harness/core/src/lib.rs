@@ -9,6 +9,7 @@
 //! Every other crate of the project may import this one; this one imports none of them.
 
 pub mod analysis;
+pub mod claims;
 pub mod difference;
 pub mod event;
 pub mod ids;

@@ -40,6 +40,20 @@ pub(super) struct Wishes<'a> {
 
 /// Runs a plan, judges it, writes and shows its report.
 pub(super) fn run(plan: Plan, seed: Seed, wishes: &Wishes<'_>) -> Result<Outcome, CliError> {
+    let (folder, ended) = measure(plan, seed, wishes)?;
+    let outcome = report::finish(&folder, &wishes.output.told, wishes.file)?;
+    match ended {
+        Ended::Complete => Ok(outcome),
+        Ended::Interrupted => Err(CliError::Interrupted),
+    }
+}
+
+/// Runs a plan: where its results are.
+pub(super) fn measure(
+    plan: Plan,
+    seed: Seed,
+    wishes: &Wishes<'_>,
+) -> Result<(PathBuf, Ended), CliError> {
     let output = wishes.output;
     let (mut plan, stored) = baseline::prepare(plan, wishes.baseline)?;
     plan.validate()
@@ -59,11 +73,7 @@ pub(super) fn run(plan: Plan, seed: Seed, wishes: &Wishes<'_>) -> Result<Outcome
         stored.keep(&folder)?;
     }
     let ended = run_trials(&header, &folder, output.volume())?;
-    let outcome = report::finish(&folder, &output.told, wishes.file)?;
-    match ended {
-        Ended::Complete => Ok(outcome),
-        Ended::Interrupted => Err(CliError::Interrupted),
-    }
+    Ok((folder, ended))
 }
 
 /// Runs the trials, told on stderr.
@@ -118,6 +128,19 @@ fn create_folder(
     started: &jiff::ZonedDateTime,
     wanted: Option<&Path>,
 ) -> Result<PathBuf, CliError> {
+    let folder = new_folder(name, started, wanted)?;
+    if wanted.is_none() {
+        point_latest_at(folder.file_name().unwrap_or_default())?;
+    }
+    Ok(folder)
+}
+
+/// A folder of this name and time, or the one that is wanted.
+pub(super) fn new_folder(
+    name: &str,
+    started: &jiff::ZonedDateTime,
+    wanted: Option<&Path>,
+) -> Result<PathBuf, CliError> {
     if let Some(folder) = wanted {
         return match folder::claim(folder) {
             Ok(()) => Ok(folder.to_owned()),
@@ -133,9 +156,7 @@ fn create_folder(
         1 => base.clone(),
         _ => format!("{base}-{number}"),
     };
-    let folder = folder::create_next(Path::new(RUNS), name).map_err(|error| unusable(&error))?;
-    point_latest_at(folder.file_name().unwrap_or_default())?;
-    Ok(folder)
+    folder::create_next(Path::new(RUNS), name).map_err(|error| unusable(&error))
 }
 
 fn unusable(error: &FolderError) -> CliError {

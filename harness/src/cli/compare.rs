@@ -5,6 +5,7 @@ mod replicas;
 mod variants;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
@@ -18,6 +19,7 @@ use super::baseline::BaselineArgs;
 use super::campaign::Wishes;
 use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
+use crate::engine::Ended;
 use crate::experiment::document::StoreKind;
 use crate::experiment::{HORIZON, TIMEOUT, topology};
 use fault::FaultArgs;
@@ -70,14 +72,27 @@ struct Size {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
+    let (plan, seed) = prepare(&args)?;
+    campaign::run(plan, seed, &wishes(&args))
+}
+
+/// Runs the comparison, and neither judges nor shows it: where its results are.
+pub(super) fn measure(args: &Args) -> Result<(PathBuf, Ended), CliError> {
+    let (plan, seed) = prepare(args)?;
+    campaign::measure(plan, seed, &wishes(args))
+}
+
+fn prepare(args: &Args) -> Result<(Plan, Seed), CliError> {
     let seed = options::seed(args.options.size.seed.map(Seed))?;
-    let plan = into_plan(&args)?;
-    let wishes = Wishes {
+    Ok((into_plan(args)?, seed))
+}
+
+const fn wishes(args: &Args) -> Wishes<'_> {
+    Wishes {
         output: &args.options.output,
         baseline: &args.baseline,
         file: None,
-    };
-    campaign::run(plan, seed, &wishes)
+    }
 }
 
 fn into_plan(args: &Args) -> Result<Plan, CliError> {

@@ -5,6 +5,7 @@ mod baseline;
 mod cache;
 mod campaign;
 mod ci;
+mod claims;
 mod cleanup;
 mod cluster;
 mod color;
@@ -55,6 +56,7 @@ const EXIT_CODES: &str = "Exit codes: 0 pass · 1 a gate failed · 2 usage or co
 enum Command {
     Compare(Box<compare::Args>),
     Run(Box<run::Args>),
+    Claims(claims::Args),
     Report(report::Args),
     Init(init::Args),
     Validate(validate::Args),
@@ -154,6 +156,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
     match command {
         Command::Compare(args) => compare::run(*args),
         Command::Run(args) => run::run(*args),
+        Command::Claims(args) => claims::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Validate(args) => validate::run(&args),

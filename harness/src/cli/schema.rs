@@ -1,6 +1,7 @@
 //! `comeback schema`: the shape of the documents, as JSON Schema.
 
 use clap::ValueEnum;
+use comeback_core::claims::Claims;
 use comeback_core::difference::Difference;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::Outcome;
@@ -27,6 +28,8 @@ enum Document {
     Summary,
     /// What `comeback diff --json` prints
     Difference,
+    /// `claims.json` of a folder of claims
+    Claims,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
@@ -34,6 +37,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         Document::Experiment => experiment::json_schema(),
         Document::Summary => Summary::json_schema(),
         Document::Difference => Difference::json_schema(),
+        Document::Claims => Claims::json_schema(),
     };
     print(&serde_json::to_string_pretty(&schema)?);
     Ok(Outcome::Pass)

@@ -1,0 +1,66 @@
+//! 12: a stateless server that failed is easily restarted.
+
+use super::{AS_FAST, Evidence, Judgement, Ruling, arms, lost, struck};
+
+pub(super) fn judge(evidence: &[Evidence]) -> Judgement {
+    weigh(evidence).unwrap_or_else(|inconclusive| inconclusive)
+}
+
+fn weigh(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+    let only = |name: &str| {
+        let found = arms(evidence, name)?;
+        match found.as_slice() {
+            [arm] => struck(arm).map(|()| *arm),
+            _ => Err(Judgement::inconclusive(format!(
+                "there are several '{name}'"
+            ))),
+        }
+    };
+    let (token, new_key) = (only("token")?, only("token-newkey")?);
+    let (memory, journal) = (only("memory")?, only("journal")?);
+    let (Some(fast), Some(durable)) = (token.ready_ms, journal.ready_ms) else {
+        let what = "a server was not ready again in most of its trials";
+        return Err(Judgement::inconclusive(what.to_owned()));
+    };
+    let keeps_as_well = journal.loses_no_session() && durable <= AS_FAST * fast;
+    let mut nuances = Vec::new();
+    if new_key.loses_all_sessions() {
+        nuances.push("a stateless server that makes a new key at each start loses every session");
+    }
+    if keeps_as_well {
+        nuances.push("a stateful one that syncs each change loses none, and is ready as fast");
+    }
+    let (ruling, because) = match (
+        token.loses_no_session(),
+        memory.loses_all_sessions(),
+        nuances.as_slice(),
+    ) {
+        (false, _, _) => (
+            Ruling::Refuted,
+            "the stateless server lost sessions".to_owned(),
+        ),
+        (true, false, _) => (
+            Ruling::Refuted,
+            "sessions in memory outlived the crash".to_owned(),
+        ),
+        (true, true, []) => (
+            Ruling::Holds,
+            "without state nothing is lost, with state it is lost or slow to come back".to_owned(),
+        ),
+        (true, true, nuances) => (Ruling::HoldsInPart, nuances.join("; ")),
+    };
+    Ok(Judgement {
+        ruling,
+        figure: format!(
+            "sessions lost: token {}, token with a new key {}, memory {}, journal {}; ready again after {fast:.1} ms \
+             (token), {durable:.1} ms (journal)",
+            lost(token),
+            lost(new_key),
+            lost(memory),
+            lost(journal)
+        ),
+        because,
+        otherwise: "a journal so long that reading it takes longer than the start itself"
+            .to_owned(),
+    })
+}

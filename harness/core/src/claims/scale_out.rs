@@ -1,0 +1,76 @@
+//! 6: a stateful service cannot scale out.
+
+use super::{Evidence, Judgement, KEEPS_UP, Ruling, arms, lost, percent_of, struck};
+
+pub(super) fn judge(evidence: &[Evidence]) -> Judgement {
+    weigh(evidence).unwrap_or_else(|inconclusive| inconclusive)
+}
+
+fn weigh(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+    let memory = arms(evidence, "round-robin")?;
+    let sticky = arms(evidence, "sticky")?;
+    let shared = arms(evidence, "redis")?;
+    for arm in memory.iter().chain(&sticky).chain(&shared) {
+        struck(arm)?;
+    }
+    let most = |all: &[&Evidence]| all.last().map_or(0, |arm| arm.replicas);
+    if most(&memory) < 2 || most(&sticky) < 2 || most(&shared) < 2 {
+        let what = "with one replica there is no server 2";
+        return Err(Judgement::inconclusive(what.to_owned()));
+    }
+    let breaks = memory
+        .iter()
+        .filter(|arm| arm.replicas > 1)
+        .all(|arm| arm.has_one_in_n());
+    let remedies: Vec<&str> = [("sticky", &sticky), ("a shared store", &shared)]
+        .into_iter()
+        .filter(|(_, arms)| scales(arms))
+        .map(|(name, _)| name)
+        .collect();
+    let (ruling, because) = match (breaks, remedies.as_slice()) {
+        (false, _) => (
+            Ruling::Refuted,
+            "logins on one server were known on the others".to_owned(),
+        ),
+        (true, []) => (
+            Ruling::Holds,
+            "neither a sticky balancer nor a shared store kept sessions and goodput".to_owned(),
+        ),
+        (true, remedies) => (
+            Ruling::HoldsInPart,
+            format!(
+                "true of sessions in memory behind a balancer that goes round; {} keeps sessions and goodput with any \
+                 number of replicas",
+                remedies.join(" or ")
+            ),
+        ),
+    };
+    let (Some(memory), Some(sticky), Some(shared)) = (memory.last(), sticky.last(), shared.last())
+    else {
+        return Err(Judgement::inconclusive(
+            "there is nothing to compare".to_owned(),
+        ));
+    };
+    Ok(Judgement {
+        ruling,
+        figure: format!(
+            "requests that found their session with {} replicas: memory {}, sticky {}, shared store {}; one replica \
+             killed: sticky lost {} sessions, the shared store {}",
+            memory.replicas,
+            percent_of(memory.requests.1, memory.requests.0),
+            percent_of(sticky.requests.1, sticky.requests.0),
+            percent_of(shared.requests.1, shared.requests.0),
+            lost(sticky),
+            lost(shared),
+        ),
+        because,
+        otherwise: "a killed store: then all replicas stop together".to_owned(),
+    })
+}
+
+/// Whether sessions are found and goodput is kept with any number of replicas.
+fn scales(arms: &[&Evidence]) -> bool {
+    let goodput = |arm: Option<&&Evidence>| arm.and_then(|arm| arm.goodput).unwrap_or(0.0);
+    arms.iter().all(|arm| arm.has_all_requests())
+        && goodput(arms.last()) >= KEEPS_UP * goodput(arms.first())
+}

@@ -1,0 +1,207 @@
+//! Each claim, with evidence for every way it can come out.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+
+fn arm(name: &str, replicas: u32) -> Evidence {
+    Evidence {
+        name: name.to_owned(),
+        replicas,
+        missing: None,
+        faults: 6,
+        requests: (1_000, 1_000),
+        goodput: Some(1_000.0),
+        sessions: (600, 0),
+        since: (9_000, 0),
+        ready_ms: Some(5.0),
+    }
+}
+
+/// Sessions are found by chance.
+fn scattered(name: &str, replicas: u32) -> Evidence {
+    Evidence {
+        requests: (1_200, 1_200 / u64::from(replicas)),
+        sessions: (600, 590),
+        ..arm(name, replicas)
+    }
+}
+
+fn losing(name: &str, lost: u64) -> Evidence {
+    Evidence {
+        sessions: (600, lost),
+        ..arm(name, 3)
+    }
+}
+
+#[track_caller]
+fn check(number: u32, evidence: &[Evidence], ruling: Ruling, because: &str) {
+    let claim = Claim::find(number).unwrap();
+    let found = (claim.judge)(evidence);
+    assert_eq!(found.ruling, ruling, "{found:?}");
+    assert!(found.because.contains(because), "{found:?}");
+}
+
+/// Three numbers of replicas of each.
+fn sweep(of: [fn(&str, u32) -> Evidence; 3], names: [&str; 3]) -> Vec<Evidence> {
+    let arms = of.into_iter().zip(names);
+    arms.flat_map(|(make, name)| [1, 2, 4].map(|replicas| make(name, replicas)))
+        .collect()
+}
+
+#[test]
+fn any_server_serves_any_request_or_not() {
+    let names = ["token", "round-robin", "redis"];
+    let typical = sweep([arm, scattered, arm], names);
+    check(5, &typical, Ruling::HoldsInPart, "shared store");
+    check(
+        5,
+        &sweep([arm, scattered, scattered], names),
+        Ruling::Holds,
+        "only the one",
+    );
+    check(
+        5,
+        &sweep([scattered, scattered, arm], names),
+        Ruling::Refuted,
+        "even with",
+    );
+    check(
+        5,
+        &sweep([arm, arm, arm], names),
+        Ruling::Refuted,
+        "memory were served",
+    );
+    let mut uneven = typical.clone();
+    uneven[4].requests = (1_000, 700);
+    check(5, &uneven, Ruling::HoldsInPart, "not spread evenly");
+}
+
+#[test]
+fn a_stateful_service_scales_out_or_not() {
+    let names = ["round-robin", "sticky", "redis"];
+    let typical = sweep([scattered, arm, arm], names);
+    check(6, &typical, Ruling::HoldsInPart, "sticky or a shared store");
+    check(
+        6,
+        &sweep([scattered, scattered, scattered], names),
+        Ruling::Holds,
+        "neither",
+    );
+    check(
+        6,
+        &sweep([arm, arm, arm], names),
+        Ruling::Refuted,
+        "were known",
+    );
+    // Sessions are found, but the goodput is not kept.
+    let mut slow = typical.clone();
+    slow[5].goodput = Some(100.0);
+    slow[8].goodput = Some(100.0);
+    check(6, &slow, Ruling::Holds, "neither");
+}
+
+#[test]
+fn servers_are_exchanged_unnoticed_or_not() {
+    let all = |token, memory, shared| {
+        [
+            losing("token", token),
+            losing("sticky", memory),
+            losing("redis", shared),
+        ]
+    };
+    check(10, &all(0, 600, 0), Ruling::HoldsInPart, "shared store");
+    check(10, &all(0, 600, 30), Ruling::Holds, "notice");
+    check(10, &all(3, 600, 0), Ruling::Refuted, "token noticed");
+    // Who logged in again at one that was exchanged already keeps his session.
+    check(10, &all(0, 595, 0), Ruling::HoldsInPart, "shared store");
+    check(10, &all(0, 300, 0), Ruling::HoldsInPart, "a part of");
+    check(10, &all(0, 10, 0), Ruling::Refuted, "outlived");
+    let mut broken = all(0, 600, 0);
+    broken[0].since = (9_000, 90);
+    check(10, &broken, Ruling::Refuted, "token noticed");
+}
+
+#[test]
+fn a_restart_is_easy_or_not() {
+    let all = |token, new_key, memory, journal, durable| {
+        let mut journal = losing("journal", journal);
+        journal.ready_ms = Some(durable);
+        [
+            losing("token", token),
+            losing("token-newkey", new_key),
+            losing("memory", memory),
+            journal,
+        ]
+    };
+    check(
+        12,
+        &all(0, 600, 600, 0, 6.0),
+        Ruling::HoldsInPart,
+        "new key at each start",
+    );
+    check(
+        12,
+        &all(0, 0, 600, 0, 6.0),
+        Ruling::HoldsInPart,
+        "ready as fast",
+    );
+    check(
+        12,
+        &all(0, 0, 600, 0, 60.0),
+        Ruling::Holds,
+        "slow to come back",
+    );
+    check(
+        12,
+        &all(1, 600, 600, 0, 6.0),
+        Ruling::Refuted,
+        "lost sessions",
+    );
+    check(12, &all(0, 600, 0, 0, 6.0), Ruling::Refuted, "outlived");
+}
+
+#[test]
+fn what_was_not_measured_decides_nothing() {
+    let names = ["token", "round-robin", "redis"];
+    let typical = sweep([arm, scattered, arm], names);
+    let spoilt = |spoil: fn(&mut Evidence)| {
+        let mut evidence = typical.clone();
+        spoil(&mut evidence[7]);
+        evidence
+    };
+    let skipped = spoilt(|arm| arm.missing = Some("redis-server is not installed".to_owned()));
+    check(5, &skipped, Ruling::Inconclusive, "not installed");
+    let uncontrolled = spoilt(|arm| arm.requests = (0, 0));
+    check(5, &uncontrolled, Ruling::Inconclusive, "are needed");
+    check(5, &typical[..6], Ruling::Inconclusive, "no arm 'redis'");
+    let mut few = sweep([scattered, arm, arm], ["round-robin", "sticky", "redis"]);
+    few[4].faults = 2;
+    check(6, &few, Ruling::Inconclusive, "6 are needed");
+    let mut dead = [
+        losing("token", 0),
+        losing("token-newkey", 600),
+        losing("memory", 600),
+        losing("journal", 0),
+    ];
+    dead[3].ready_ms = None;
+    check(12, &dead, Ruling::Inconclusive, "not ready again");
+}
+
+#[test]
+fn each_number_is_one_claim() {
+    let numbers: Vec<u32> = CLAIMS.iter().map(|claim| claim.number).collect();
+    assert!(
+        numbers.windows(2).all(|pair| pair[0] < pair[1]),
+        "{numbers:?}"
+    );
+    assert!(Claim::find(1).is_none());
+}
+
+#[test]
+fn a_share_comes_with_its_interval_and_none_lost_with_its_bound() {
+    assert_eq!(percent_of(300, 1_200), "25 % (23 % to 28 %)");
+    assert_eq!(percent_of(100_000, 100_000), "100 %");
+    assert_eq!(lost(&losing("x", 0)), "0 of 600 (≤ 39 % of faults)");
+    assert_eq!(lost(&losing("x", 30)), "30 of 600");
+}
