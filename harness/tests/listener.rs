@@ -4,8 +4,8 @@
 
 mod support;
 
-use comeback_core::summary::{ArmSummary, ErrorRate, Summary};
-use support::Run;
+use comeback_core::summary::{ArmSummary, ErrorRate};
+use support::{Run, arm};
 
 /// How the crash looks to clients with the one and the other, half a second long.
 fn compare(words: &[&str]) -> Run {
@@ -32,12 +32,6 @@ fn compare(words: &[&str]) -> Run {
     let run = support::run(&all);
     assert_eq!(run.code(), 0, "{}", run.printed());
     run
-}
-
-fn arm<'a>(summary: &'a Summary, name: &str) -> &'a ArmSummary {
-    let arm = summary.arms.iter().find(|arm| arm.name == name).unwrap();
-    assert_eq!(arm.faults_landed, 1, "{name}: {:?}", arm.reason);
-    arm
 }
 
 fn class(errors: &ErrorRate, class: &str) -> f64 {

@@ -4,8 +4,7 @@
 
 mod support;
 
-use comeback_core::summary::{ArmSummary, Summary};
-use support::Run;
+use support::{Run, arm};
 
 const SMALL: [&str; 11] = [
     "--quick",
@@ -26,12 +25,6 @@ fn compare(words: &[&str]) -> Run {
     all.extend(words);
     all.extend(SMALL);
     support::run(&all)
-}
-
-fn arm<'a>(summary: &'a Summary, name: &str) -> &'a ArmSummary {
-    let arm = summary.arms.iter().find(|arm| arm.name == name).unwrap();
-    assert_eq!(arm.faults_landed, 1, "{name}: {:?}", arm.reason);
-    arm
 }
 
 #[test]

@@ -7,9 +7,9 @@ mod support;
 
 use std::path::Path;
 
-use comeback_core::summary::{ArmSummary, Summary};
+use comeback_core::summary::ArmSummary;
 use serde_json::Value;
-use support::Run;
+use support::{Run, arm};
 
 const SMALL: [&str; 11] = [
     "--trials",
@@ -44,12 +44,6 @@ fn run(file: &Path) -> Run {
     let mut all = vec!["run", file.to_str().unwrap()];
     all.extend(SMALL);
     support::run(&all)
-}
-
-fn arm<'a>(summary: &'a Summary, name: &str) -> &'a ArmSummary {
-    let arm = summary.arms.iter().find(|arm| arm.name == name).unwrap();
-    assert_eq!(arm.faults_landed, 1, "{name}: {:?}", arm.reason);
-    arm
 }
 
 /// The events of a kind.

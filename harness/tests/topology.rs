@@ -4,9 +4,9 @@
 
 mod support;
 
-use comeback_core::summary::{ArmSummary, Culprit, NodesSummary, Summary};
+use comeback_core::summary::{ArmSummary, Culprit, NodesSummary};
 use serde_json::Value;
-use support::Run;
+use support::{Run, arm};
 
 /// A short comparison of architectures.
 fn compare(words: &[&str]) -> Run {
@@ -28,12 +28,6 @@ fn compare(words: &[&str]) -> Run {
     ];
     all.extend(words);
     support::run(&all)
-}
-
-fn arm<'a>(summary: &'a Summary, name: &str) -> &'a ArmSummary {
-    let arm = summary.arms.iter().find(|arm| arm.name == name).unwrap();
-    assert_eq!(arm.faults_landed, 1, "{name}: {:?}", arm.reason);
-    arm
 }
 
 fn served(arm: &ArmSummary) -> Vec<&str> {

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use comeback_core::summary::Summary;
+use comeback_core::summary::{ArmSummary, Summary};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -53,6 +53,14 @@ impl Run {
     pub(crate) fn events(&self) -> Vec<Value> {
         read_events(&self.out())
     }
+}
+
+/// An arm of a run with one fault in each, which landed.
+pub(crate) fn arm<'a>(summary: &'a Summary, name: &str) -> &'a ArmSummary {
+    let arm = summary.arms.iter().find(|arm| arm.name == name);
+    let arm = arm.unwrap_or_else(|| panic!("there is no arm '{name}'"));
+    assert_eq!(arm.faults_landed, 1, "{name}: {:?}", arm.reason);
+    arm
 }
 
 /// The events of a run folder, one JSON value each, the header aside.

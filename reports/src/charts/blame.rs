@@ -6,7 +6,7 @@ use comeback_core::analysis::{TimelineWindow, TrialAnalysis};
 use comeback_core::summary::Culprit;
 
 use super::frame::{Key, Page};
-use super::panels::{Columns, Plot, Step, band};
+use super::panels::{Columns, Plot, Step, band, name_seconds};
 use super::timeline::ready_after_fault;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
@@ -176,13 +176,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
         plot(&mut page.drawing, panel, (columns.left(place), top), &frame);
     }
     page.y = end;
-    let place = (page.left() + NUMBERS, page.y + 4.0);
-    page.drawing.text(
-        place,
-        &format!("seconds after the {}", run.blow()),
-        Style::TICK,
-    );
-    page.y += 18.0;
+    name_seconds(&mut page, run, NUMBERS);
     page.finish()
 }
 

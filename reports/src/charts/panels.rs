@@ -1,12 +1,21 @@
 //! Small plots in columns, all with the same scales: where each goes, and its axes.
 
 use super::frame::Page;
+use crate::arms::RunView;
 use crate::draw::axis::Scale;
 use crate::draw::{Align, Drawing, Ink, Point, Style};
 use crate::format::plain;
 
 /// Between two columns.
 const GAP: f64 = 22.0;
+
+/// Says below all panels, at this indent, what their axes count.
+pub(super) fn name_seconds(page: &mut Page, run: &RunView<'_>, indent: f64) {
+    let place = (page.left() + indent, page.y + 4.0);
+    let text = format!("seconds after the {}", run.blow());
+    page.drawing.text(place, &text, Style::TICK);
+    page.y += 18.0;
+}
 
 /// Panels of one size, row by row.
 #[derive(Clone, Copy, Debug)]

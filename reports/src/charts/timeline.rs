@@ -4,6 +4,7 @@ use comeback_core::statistics::median;
 
 use super::frame::{Key, Page};
 use super::no_figures;
+use super::panels::name_seconds;
 use super::windows::{Window, windows};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
@@ -125,11 +126,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
         plot(&mut page.drawing, run, panel, (x, y), &frame);
     }
     page.y = top + drawn.len().div_ceil(columns) as f64 * (HEAD + PLOT + FOOT);
-    let style = Style::TICK;
-    let place = (page.left() + NUMBERS, page.y + 4.0);
-    page.drawing
-        .text(place, &format!("seconds after the {}", run.blow()), style);
-    page.y += 18.0;
+    name_seconds(&mut page, run, NUMBERS);
     for panel in empty {
         silent(&mut page, panel);
     }

@@ -4,7 +4,7 @@ use comeback_core::analysis::{Attribution, NodeOutage, TimelineWindow, TrialAnal
 use comeback_core::ids::Node;
 
 use super::frame::{Key, Page};
-use super::panels::{Columns, Plot, Step, band};
+use super::panels::{Columns, Plot, Step, band, name_seconds};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Align, Drawing, Ink, Style};
@@ -162,13 +162,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
         plot(&mut page.drawing, panel, at, (columns.width, most));
     }
     page.y = end;
-    let place = (page.left() + NAMES, page.y + 4.0);
-    page.drawing.text(
-        place,
-        &format!("seconds after the {}", run.blow()),
-        Style::TICK,
-    );
-    page.y += 18.0;
+    name_seconds(&mut page, run, NAMES);
     page.finish()
 }
 

@@ -2,11 +2,7 @@
 
 use super::{Evidence, Judgement, Ruling, arms, controlled, percent_of};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judgement {
-    weigh(evidence).unwrap_or_else(|inconclusive| inconclusive)
-}
-
-fn weigh(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
     let token = arms(evidence, "token")?;
     let memory = arms(evidence, "round-robin")?;
     let shared = arms(evidence, "redis")?;

@@ -51,7 +51,7 @@ pub struct Claim {
     pub words: &'static str,
     /// What `comeback compare` is told to do for it.
     pub experiment: &'static [&'static str],
-    judge: fn(&[Evidence]) -> Judgement,
+    judge: fn(&[Evidence]) -> Result<Judgement, Judgement>,
 }
 
 /// The claims that are measured.
@@ -113,7 +113,11 @@ impl Claim {
     /// What a run of its experiment says of it.
     pub fn judge(&self, summary: &Summary) -> Judgement {
         let evidence: Vec<Evidence> = summary.arms.iter().map(Evidence::of).collect();
-        (self.judge)(&evidence)
+        self.weigh(&evidence)
+    }
+
+    fn weigh(&self, evidence: &[Evidence]) -> Judgement {
+        (self.judge)(evidence).unwrap_or_else(|inconclusive| inconclusive)
     }
 }
 
@@ -277,6 +281,16 @@ fn struck(arm: &Evidence) -> Result<(), Judgement> {
         )));
     }
     controlled(arm)
+}
+
+/// The one arm of this name, which met enough faults.
+fn the_only<'a>(evidence: &'a [Evidence], name: &str) -> Result<&'a Evidence, Judgement> {
+    match arms(evidence, name)?.as_slice() {
+        [arm] => struck(arm).map(|()| *arm),
+        _ => Err(Judgement::inconclusive(format!(
+            "there are several '{name}'"
+        ))),
+    }
 }
 
 /// `25 % (23 % to 26 %)`: a share with its 95 % interval (Wilson), which takes requests for independent.

@@ -1,21 +1,9 @@
 //! 12: a stateless server that failed is easily restarted.
 
-use super::{AS_FAST, Evidence, Judgement, Ruling, arms, lost, struck};
+use super::{AS_FAST, Evidence, Judgement, Ruling, lost, the_only};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judgement {
-    weigh(evidence).unwrap_or_else(|inconclusive| inconclusive)
-}
-
-fn weigh(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
-    let only = |name: &str| {
-        let found = arms(evidence, name)?;
-        match found.as_slice() {
-            [arm] => struck(arm).map(|()| *arm),
-            _ => Err(Judgement::inconclusive(format!(
-                "there are several '{name}'"
-            ))),
-        }
-    };
+pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+    let only = |name: &str| the_only(evidence, name);
     let (token, new_key) = (only("token")?, only("token-newkey")?);
     let (memory, journal) = (only("memory")?, only("journal")?);
     let (Some(fast), Some(durable)) = (token.ready_ms, journal.ready_ms) else {

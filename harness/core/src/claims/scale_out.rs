@@ -2,11 +2,7 @@
 
 use super::{Evidence, Judgement, KEEPS_UP, Ruling, arms, lost, percent_of, struck};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judgement {
-    weigh(evidence).unwrap_or_else(|inconclusive| inconclusive)
-}
-
-fn weigh(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
     let memory = arms(evidence, "round-robin")?;
     let sticky = arms(evidence, "sticky")?;
     let shared = arms(evidence, "redis")?;

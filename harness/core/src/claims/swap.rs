@@ -1,21 +1,9 @@
 //! 10: a stateless server can be exchanged while clients talk to it.
 
-use super::{ALL, Evidence, Judgement, MOST, Ruling, arms, lost, share, struck};
+use super::{ALL, Evidence, Judgement, MOST, Ruling, lost, share, the_only};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judgement {
-    weigh(evidence).unwrap_or_else(|inconclusive| inconclusive)
-}
-
-fn weigh(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
-    let only = |name: &str| {
-        let found = arms(evidence, name)?;
-        match found.as_slice() {
-            [arm] => struck(arm).map(|()| *arm),
-            _ => Err(Judgement::inconclusive(format!(
-                "there are several '{name}'"
-            ))),
-        }
-    };
+pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+    let only = |name: &str| the_only(evidence, name);
     let (token, memory, shared) = (only("token")?, only("sticky")?, only("redis")?);
     let goes_on = |arm: &Evidence| {
         arm.loses_no_session() && share(arm.since.0 - arm.since.1, arm.since.0) >= ALL

@@ -37,7 +37,7 @@ fn losing(name: &str, lost: u64) -> Evidence {
 #[track_caller]
 fn check(number: u32, evidence: &[Evidence], ruling: Ruling, because: &str) {
     let claim = Claim::find(number).unwrap();
-    let found = (claim.judge)(evidence);
+    let found = claim.weigh(evidence);
     assert_eq!(found.ruling, ruling, "{found:?}");
     assert!(found.because.contains(because), "{found:?}");
 }
