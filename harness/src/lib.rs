@@ -59,6 +59,8 @@ pub mod balance;
 #[doc(hidden)]
 pub mod cache;
 #[doc(hidden)]
+pub mod claims;
+#[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod clock;

@@ -59,7 +59,7 @@ fn said(row: &ClaimRow) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use comeback_core::claims::{Ruling, SCHEMA};
+    use comeback_core::claims::{Bar, Chart, Ruling, SCHEMA};
 
     use super::*;
 
@@ -69,6 +69,16 @@ mod tests {
             claim: "It | is <so>".to_owned(),
             ruling,
             figure: "25 % (23 % to 28 %)".to_owned(),
+            chart: Chart {
+                axis: "requests, <%>".to_owned(),
+                end: Some(100.0),
+                bars: vec![Bar {
+                    label: "token & co".to_owned(),
+                    value: 25.0,
+                    low: Some(23.0),
+                    high: Some(28.0),
+                }],
+            },
             because: "of this".to_owned(),
             otherwise: "another server".to_owned(),
             command: "comeback compare token --seed 1".to_owned(),

@@ -22,7 +22,9 @@ mod postgres;
 mod redis;
 mod sqlite;
 mod token;
+mod token_counter;
 mod token_newkey;
+mod token_revocable;
 mod zoo;
 
 use std::future::Future;
@@ -41,8 +43,14 @@ pub struct Target {
     pub summary: &'static str,
     /// Whether something is broken here on purpose.
     pub zoo: bool,
+    /// Whether it is compared where no server is named: a variant answers a question of its own.
+    pub usual: bool,
+    /// Whether replicas share its data folder: it holds what all of them must know, and each may write.
+    pub shares: bool,
     /// The other server in which it keeps its state, if it does: it must be told where that is.
     pub store: Option<StoreKind>,
+    /// What it is written in, beside what all servers have in common.
+    sources: &'static [&'static str],
     /// Loads the state, binds, serves, drains.
     start: fn(Launch) -> Result<(), ServeError>,
 }
@@ -68,17 +76,40 @@ pub struct ServeOptions {
 }
 
 const TARGETS: &[Target] = &[
-    reference(
-        "token",
-        "with the client: a signed cookie, the key in a file",
-        token::start,
-    ),
+    Target {
+        shares: true,
+        sources: &[include_str!("token.rs")],
+        ..reference(
+            "token",
+            "with the client: a signed cookie, the key in a file",
+            token::start,
+        )
+    },
     reference(
         "token-newkey",
         "with the client: a signed cookie, a new key at each start",
         token_newkey::start,
     ),
-    reference("memory", "in the process: a hash map", memory::start),
+    Target {
+        shares: true,
+        ..variant(
+            "token-revocable",
+            "with the client: a signed cookie, and a list of those that were taken back",
+            token_revocable::start,
+        )
+    },
+    Target {
+        shares: true,
+        ..variant(
+            "token-counter",
+            "the login with the client: a signed cookie; the counter in the process",
+            token_counter::start,
+        )
+    },
+    Target {
+        sources: &[include_str!("memory.rs")],
+        ..reference("memory", "in the process: a hash map", memory::start)
+    },
     reference(
         "buffered",
         "in the process, written to a file every 500 ms",
@@ -89,17 +120,23 @@ const TARGETS: &[Target] = &[
         "append-only log, synced before each acknowledgement",
         journal::start,
     ),
-    reference(
-        "sqlite",
-        "SQLite, write-ahead log, synchronous=FULL",
-        sqlite::start,
-    ),
-    sharing(
-        "redis",
-        "in a Redis server that replicas share",
-        StoreKind::Redis,
-        redis::start,
-    ),
+    Target {
+        shares: true,
+        ..reference(
+            "sqlite",
+            "SQLite, write-ahead log, synchronous=FULL",
+            sqlite::start,
+        )
+    },
+    Target {
+        sources: &[include_str!("redis.rs"), include_str!("shared.rs")],
+        ..sharing(
+            "redis",
+            "in a Redis server that replicas share",
+            StoreKind::Redis,
+            redis::start,
+        )
+    },
     sharing(
         "postgres",
         "in a PostgreSQL server that replicas share",
@@ -232,8 +269,22 @@ const fn reference(
         name,
         summary,
         zoo: false,
+        usual: true,
+        shares: false,
         store: None,
+        sources: &[],
         start,
+    }
+}
+
+const fn variant(
+    name: &'static str,
+    summary: &'static str,
+    start: fn(Launch) -> Result<(), ServeError>,
+) -> Target {
+    Target {
+        usual: false,
+        ..reference(name, summary, start)
     }
 }
 
@@ -245,6 +296,8 @@ const fn sharing(
 ) -> Target {
     Target {
         store: Some(store),
+        // What another server keeps is another question, and another server to install.
+        usual: false,
         ..reference(name, summary, start)
     }
 }
@@ -256,7 +309,21 @@ const fn planted(
 ) -> Target {
     Target {
         zoo: true,
+        usual: false,
         ..reference(name, summary, start)
+    }
+}
+
+impl Target {
+    /// How many lines of code it has of its own, comments and tests aside; `None` where that was not looked at.
+    pub fn lines(&self) -> Option<u32> {
+        let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//");
+        let count = |source: &str| {
+            let lines = source.lines().take_while(|line| *line != "#[cfg(test)]");
+            lines.map(str::trim).filter(is_code).count() as u32
+        };
+        let sources = self.sources.iter().copied();
+        (!self.sources.is_empty()).then(|| sources.map(count).sum())
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
 }
 
 /// A user's name that can stand in a cookie, a log record and a JSON string as it is.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct User(String);
 

@@ -15,6 +15,8 @@ use support::Server;
 const HONEST: &[&str] = &[
     "token",
     "token-newkey",
+    "token-revocable",
+    "token-counter",
     "memory",
     "buffered",
     "journal",

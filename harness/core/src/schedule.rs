@@ -248,6 +248,24 @@ impl Iterator for ArrivalStream {
     }
 }
 
+/// Puts things into a random order; the same seed and stream give the same.
+#[derive(Debug)]
+pub struct Shuffler(Draws);
+
+impl Shuffler {
+    /// One of many for a seed, each with draws of its own.
+    pub fn new(seed: Seed, stream: u64) -> Self {
+        // The golden ratio's bits keep the seeds of neighbouring streams apart.
+        const APART: u64 = 0x9E37_79B9_7F4A_7C15;
+        Self(Draws::new(seed.0.wrapping_add(stream.wrapping_mul(APART))))
+    }
+
+    /// Fisher–Yates.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        self.0.shuffle(items);
+    }
+}
+
 /// Draws whose formulas are fixed here, so that no library's update changes what a seed means.
 #[derive(Debug)]
 struct Draws(ChaCha8Rng);

@@ -93,13 +93,13 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
 
 /// The second signal: the warden undoes what is left.
 #[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
-fn end_at_once() {
+pub(super) fn end_at_once() {
     std::process::exit(130);
 }
 
 /// What cannot be started is told before anything is; an arm that only lacks a server is skipped where others run.
 pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
-    needs::settle(plan).map_err(|wrong| CliError::Usage(wrong.join("\n")))
+    needs::settle(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))
 }
 
 fn check_extension(plan: &Plan) -> Result<(), CliError> {

@@ -4,16 +4,22 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use comeback_core::claims::{CLAIMS, Claim, ClaimRow, Claims, Ruling, SCHEMA};
+use comeback_core::claims::{
+    self, CLAIMS, Claim, ClaimRow, Claims, Comparison, Experiment, Heading, Inquiry, Ruling, SCHEMA,
+};
 use comeback_core::ids::Seed;
 use comeback_core::verdict::Outcome;
 use comeback_reports::{claims_markdown, claims_table};
 
 use super::report::new_table;
-use super::{CliError, campaign, compare, options, print, print_aside};
+use super::{CliError, campaign, compare, options, print, print_aside, targets};
+use crate::claims::Task;
 use crate::engine::Ended;
+use crate::engine::interrupt::Interrupt;
 use crate::finish::{judge_and_draw, write_artifact};
-use crate::record;
+use crate::supervise::needs;
+use crate::supervise::tag::RunTag;
+use crate::{machine, record};
 
 /// Measure claims about stateless and stateful servers, and rule on each.
 ///
@@ -25,7 +31,7 @@ use crate::record;
 comeback claims --json | jq '.rows[] | {number, ruling}'"
 )]
 pub(super) struct Args {
-    /// Which ones, by their numbers [default: all that are measured: 5 6 10 12]
+    /// Which ones, by their numbers [default: all]
     #[arg(value_name = "N", value_parser = parse_number)]
     numbers: Vec<u32>,
     /// A first look: the same number of crashes, in shorter trials
@@ -82,36 +88,107 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     })
 }
 
-/// Runs a claim's experiment, and judges it.
+/// Does a claim's experiment, and judges it.
 fn measure(claim: &Claim, args: &Args, seed: Seed, folder: &Path) -> Result<ClaimRow, CliError> {
     let own = folder.join(format!("claim-{}", claim.number));
-    let mut words: Vec<String> = claim
-        .experiment
-        .iter()
-        .map(|word| (*word).to_owned())
-        .collect();
-    if args.quick {
-        words.extend(["--quick", "--trials", "6"].map(str::to_owned));
+    match claim.experiment {
+        Experiment::Compare(comparison) => compare(claim, &comparison, args, seed, &own),
+        Experiment::Own(inquiry) => inquire(claim, &inquiry, args, seed, &own),
     }
-    words.extend(["--seed".to_owned(), seed.0.to_string()]);
-    let command = format!("comeback compare {}", words.join(" "));
-    words.extend(["--out".to_owned(), own.display().to_string()]);
-    if args.quiet {
-        words.push("--quiet".to_owned());
+}
+
+fn compare(
+    claim: &Claim,
+    comparison: &Comparison,
+    args: &Args,
+    seed: Seed,
+    own: &Path,
+) -> Result<ClaimRow, CliError> {
+    let (mut summaries, mut commands) = (Vec::new(), Vec::new());
+    for (run, number) in comparison.runs.iter().zip(1..) {
+        let folder = match comparison.runs {
+            [_] => own.to_owned(),
+            _ => own.join(format!("run-{number}")),
+        };
+        let mut words: Vec<String> = run.iter().map(|word| (*word).to_owned()).collect();
+        if args.quick {
+            words.push("--quick".to_owned());
+        }
+        words.extend(["--trials".to_owned(), comparison.trials.to_string()]);
+        words.extend(["--seed".to_owned(), seed.0.to_string()]);
+        commands.push(format!("comeback compare {}", words.join(" ")));
+        words.extend(["--out".to_owned(), folder.display().to_string()]);
+        if args.quiet {
+            words.push("--quiet".to_owned());
+        }
+        let line =
+            Line::try_parse_from(words).map_err(|error| CliError::Usage(error.to_string()))?;
+        let (run, ended) = compare::measure(&line.compare)?;
+        if ended == Ended::Interrupted {
+            return Err(CliError::Interrupted);
+        }
+        summaries.push(judge_and_draw(&record::read(&run)?, &run)?.summary);
     }
-    let line = Line::try_parse_from(words).map_err(|error| CliError::Usage(error.to_string()))?;
-    let (run, ended) = compare::measure(&line.compare)?;
-    if ended == Ended::Interrupted {
+    let found = comparison.judge(&summaries, compare::lines_of);
+    let command = match commands.as_slice() {
+        [command] => command.clone(),
+        _ => again(claim, args, seed),
+    };
+    let own = own.display().to_string();
+    Ok(ClaimRow::new(claim, found, command, own))
+}
+
+fn inquire(
+    claim: &Claim,
+    inquiry: &Inquiry,
+    args: &Args,
+    seed: Seed,
+    own: &Path,
+) -> Result<ClaimRow, CliError> {
+    let mut arms = Vec::new();
+    for name in inquiry.arms {
+        arms.push(compare::sharing(targets::find(name)?)?);
+    }
+    needs::settle(&mut arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))?;
+    let own = campaign::new_folder("claim", &jiff::ZonedDateTime::now(), Some(own))?;
+    let heading = Heading {
+        comeback_facts: claims::VERSION,
+        claim: claim.number,
+        seed: seed.0,
+        amount: match args.quick {
+            true => inquiry.quick,
+            false => inquiry.full,
+        },
+        started: jiff::Timestamp::now().to_string(),
+        machine: Some(machine::describe(&own)),
+    };
+    let task = Task {
+        heading: &heading,
+        procedure: inquiry.procedure,
+        arms: &arms,
+        folder: &own,
+    };
+    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), campaign::end_at_once);
+    if crate::claims::run(&task, listen)? == Ended::Interrupted {
         return Err(CliError::Interrupted);
     }
-    let judged = judge_and_draw(&record::read(&run)?, &run)?;
-    let found = claim.judge(&judged.summary);
+    let found = inquiry.judge(&crate::claims::read(&own)?);
+    let command = again(claim, args, seed);
     Ok(ClaimRow::new(
         claim,
         found,
         command,
-        run.display().to_string(),
+        own.display().to_string(),
     ))
+}
+
+/// The command that repeats a row.
+fn again(claim: &Claim, args: &Args, seed: Seed) -> String {
+    let quick = match args.quick {
+        true => " --quick",
+        false => "",
+    };
+    format!("comeback claims {}{quick} --seed {}", claim.number, seed.0)
 }
 
 fn write(document: &Claims, folder: &Path) -> Result<(), CliError> {

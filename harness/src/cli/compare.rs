@@ -141,9 +141,8 @@ fn single(names: &[String]) -> Result<Vec<Arm>, CliError> {
         chosen.push(targets::find(name)?);
     }
     if chosen.is_empty() {
-        // What another server keeps is another question, and another server to install.
-        let own = |target: &&comeback_targets::Target| !target.zoo && target.store.is_none();
-        chosen.extend(comeback_targets::all().iter().filter(own));
+        let all = comeback_targets::all().iter();
+        chosen.extend(all.filter(|target| target.usual));
     }
     chosen.into_iter().map(arm).collect()
 }
@@ -167,6 +166,28 @@ const fn size(quick: bool, horizon: Span) -> Size {
             steady_for: Span::from_ms(steady_for),
         },
     }
+}
+
+/// A server among others of its kind: those with a key share it, as replicas do.
+pub(super) fn sharing(target: &comeback_targets::Target) -> Result<Arm, CliError> {
+    let mut arm = arm(target)?;
+    if target.shares {
+        share(&mut arm);
+    }
+    Ok(arm)
+}
+
+/// Has replicas keep their data in one folder.
+fn share(arm: &mut Arm) {
+    for word in &mut arm.target.command {
+        *word = word.replace("{data}", "{shared}");
+    }
+}
+
+/// How many lines of code the server of an architecture has of its own.
+pub(super) fn lines_of(architecture: &str) -> Option<u32> {
+    let server = replicas::server_of(architecture).unwrap_or(architecture);
+    comeback_targets::find(server)?.lines()
 }
 
 fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {

@@ -112,7 +112,7 @@ fn check(plan: &mut Plan) -> Result<(), Error> {
         }
     }
     if problems.is_empty() {
-        problems.extend(needs::settle(plan).err().unwrap_or_default());
+        problems.extend(needs::settle(&mut plan.arms).err().unwrap_or_default());
     }
     if let Some(arm) = verdict::arm_without_baseline(plan) {
         problems.push(format!(

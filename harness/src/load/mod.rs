@@ -12,7 +12,7 @@
 mod client;
 mod connection;
 pub mod flow;
-mod pacer;
+pub mod pacer;
 pub mod probe;
 mod seen;
 mod socket;

@@ -14,13 +14,16 @@ use crate::watched::watch;
 
 /// A one-shot timer of the kernel's, driven by the runtime's own poll.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub struct Pacer {
     timer: AsyncFd<OwnedFd>,
 }
 
 impl Pacer {
     /// A timer that is not armed.
-    pub(super) fn new() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When the kernel has none.
+    pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         Ok(Self {
@@ -29,7 +32,10 @@ impl Pacer {
     }
 
     /// Waits until `at`, or until a previous wait that was given up would have ended.
-    pub(super) async fn wait_until(&self, at: Instant) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the timer cannot be set.
+    pub async fn wait_until(&self, at: Instant) -> io::Result<()> {
         let left = at.saturating_duration_since(Instant::now());
         let zero = Timespec {
             tv_sec: 0,

@@ -31,6 +31,13 @@ pub struct RecordError {
     cause: io::Error,
 }
 
+impl RecordError {
+    /// This file could not be written.
+    pub const fn new(path: PathBuf, cause: io::Error) -> Self {
+        Self { path, cause }
+    }
+}
+
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "failed to write {}", self.path.display())

@@ -1,6 +1,6 @@
 //! What a plan needs of this machine: every program it starts, and the servers that packages bring.
 
-use comeback_core::plan::{Arm, Plan, Target};
+use comeback_core::plan::{Arm, Target};
 
 use super::cluster;
 use super::launch::check_program;
@@ -22,11 +22,11 @@ struct Known(&'static str, &'static str);
 ///
 /// # Errors
 /// With what is wrong with each arm, when one cannot run for any other reason, or none can run.
-pub fn settle(plan: &mut Plan) -> Result<(), Vec<String>> {
+pub fn settle(arms: &mut [Arm]) -> Result<(), Vec<String>> {
     let mut wrong = Vec::new();
     let mut lacking = Vec::new();
     let mut can_run = false;
-    for (place, arm) in plan.arms.iter().enumerate() {
+    for (place, arm) in arms.iter().enumerate() {
         match check(arm) {
             _ if arm.skip.is_some() => {}
             Ok(()) => can_run = true,
@@ -35,15 +35,14 @@ pub fn settle(plan: &mut Plan) -> Result<(), Vec<String>> {
         }
     }
     if !can_run {
-        let told =
-            |(place, reason): &(usize, String)| format!("{}: {reason}", plan.arms[*place].name);
+        let told = |(place, reason): &(usize, String)| format!("{}: {reason}", arms[*place].name);
         wrong.extend(lacking.iter().map(told));
     }
     if !wrong.is_empty() {
         return Err(wrong);
     }
     for (place, reason) in lacking {
-        plan.arms[place].skip = Some(reason);
+        arms[place].skip = Some(reason);
     }
     Ok(())
 }

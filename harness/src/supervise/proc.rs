@@ -37,6 +37,15 @@ pub(super) fn stat(pid: i32) -> io::Result<Stat> {
     })
 }
 
+/// The memory that a process has resident, in bytes.
+///
+/// # Errors
+/// When there is none with this pid.
+pub(super) fn resident_bytes(pid: i32) -> io::Result<u64> {
+    let pages = procfs::process::StatM::from_file(format!("/proc/{pid}/statm")).map_err(into_io)?;
+    Ok(pages.resident * rustix::param::page_size() as u64)
+}
+
 /// Whether every thread of a process is stopped, by a signal or a tracer, or has ended.
 ///
 /// # Errors

@@ -241,6 +241,14 @@ impl Process {
         members
     }
 
+    /// The memory that it has resident, in bytes; what it started is not counted.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn resident_bytes(&self) -> io::Result<u64> {
+        proc::resident_bytes(self.pid())
+    }
+
     /// Whether it has not been reaped yet.
     pub fn is_running(&self) -> bool {
         self.ended().is_none()

@@ -1,8 +1,10 @@
 //! 5: any server can process any request.
 
-use super::{Evidence, Judgement, Ruling, arms, controlled, percent_of};
+use super::chart::Chart;
+use super::evidence::{Evidence, arms, bar_of_found, controlled};
+use super::{Judged, Judgement, Ruling, percent_of};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let token = arms(evidence, "token")?;
     let memory = arms(evidence, "round-robin")?;
     let shared = arms(evidence, "redis")?;
@@ -48,6 +50,16 @@ pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
             shares(&shared),
             shares(&memory)
         ),
+        chart: Chart::percent(
+            "requests that found their session, %",
+            token
+                .iter()
+                .chain(&shared)
+                .chain(&memory)
+                .filter(|arm| arm.replicas > 1)
+                .map(|arm| bar_of_found(label(arm), arm))
+                .collect(),
+        ),
         because: because.to_owned(),
         otherwise: "token servers that do not share their key would serve 1 in n as well"
             .to_owned(),
@@ -66,4 +78,14 @@ fn shares(arms: &[&Evidence]) -> String {
         shares.join(" / "),
         replicas.join(" / ")
     )
+}
+
+/// What its bar is called.
+fn label(arm: &Evidence) -> String {
+    let name = match arm.name.as_str() {
+        "round-robin" => "memory",
+        "redis" => "shared store",
+        name => name,
+    };
+    format!("{name}, {} replicas", arm.replicas)
 }

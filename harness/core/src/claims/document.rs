@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Judgement, Ruling};
+use super::{Chart, Claim, Judgement, Ruling};
 
 /// The shape of this document; changed with it.
 pub const SCHEMA: &str = "comeback-claims/1";
@@ -30,6 +30,8 @@ pub struct ClaimRow {
     pub ruling: Ruling,
     /// The figures that decide, with 95 % intervals.
     pub figure: String,
+    /// The same, as a chart; without bars where the run cannot tell.
+    pub chart: Chart,
     /// Why they decide it so.
     pub because: String,
     /// What would change it.
@@ -55,6 +57,7 @@ impl ClaimRow {
             claim: claim.words.to_owned(),
             ruling: found.ruling,
             figure: found.figure,
+            chart: found.chart,
             because: found.because,
             otherwise: found.otherwise,
             command,

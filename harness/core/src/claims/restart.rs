@@ -1,8 +1,11 @@
 //! 12: a stateless server that failed is easily restarted.
 
-use super::{AS_FAST, Evidence, Judgement, Ruling, lost, the_only};
+use super::chart::Chart;
+use super::evidence::{Evidence, bar_of_lost, lost, the_only};
+use super::thresholds::AS_FAST;
+use super::{Judged, Judgement, Ruling};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let only = |name: &str| the_only(evidence, name);
     let (token, new_key) = (only("token")?, only("token-newkey")?);
     let (memory, journal) = (only("memory")?, only("journal")?);
@@ -46,6 +49,15 @@ pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
             lost(new_key),
             lost(memory),
             lost(journal)
+        ),
+        chart: Chart::percent(
+            "sessions lost in a crash, %",
+            vec![
+                bar_of_lost("token", token),
+                bar_of_lost("token, new key", new_key),
+                bar_of_lost("memory", memory),
+                bar_of_lost("journal", journal),
+            ],
         ),
         because,
         otherwise: "a journal so long that reading it takes longer than the start itself"

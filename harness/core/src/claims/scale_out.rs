@@ -1,8 +1,11 @@
 //! 6: a stateful service cannot scale out.
 
-use super::{Evidence, Judgement, KEEPS_UP, Ruling, arms, lost, percent_of, struck};
+use super::chart::Chart;
+use super::evidence::{Evidence, arms, bar_of_found, lost, struck};
+use super::thresholds::KEEPS_UP;
+use super::{Judged, Judgement, Ruling, percent_of};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let memory = arms(evidence, "round-robin")?;
     let sticky = arms(evidence, "sticky")?;
     let shared = arms(evidence, "redis")?;
@@ -58,6 +61,17 @@ pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
             percent_of(shared.requests.1, shared.requests.0),
             lost(sticky),
             lost(shared),
+        ),
+        chart: Chart::percent(
+            &format!(
+                "requests that found their session with {} replicas, %",
+                memory.replicas
+            ),
+            vec![
+                bar_of_found("memory", memory),
+                bar_of_found("sticky", sticky),
+                bar_of_found("shared store", shared),
+            ],
         ),
         because,
         otherwise: "a killed store: then all replicas stop together".to_owned(),

@@ -1,8 +1,11 @@
 //! 10: a stateless server can be exchanged while clients talk to it.
 
-use super::{ALL, Evidence, Judgement, MOST, Ruling, lost, share, the_only};
+use super::chart::Chart;
+use super::evidence::{Evidence, bar_of_lost, lost, the_only};
+use super::thresholds::{ALL, MOST};
+use super::{Judged, Judgement, Ruling, share};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
+pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let only = |name: &str| the_only(evidence, name);
     let (token, memory, shared) = (only("token")?, only("sticky")?, only("redis")?);
     let goes_on = |arm: &Evidence| {
@@ -47,6 +50,14 @@ pub(super) fn judge(evidence: &[Evidence]) -> Result<Judgement, Judgement> {
             told(token),
             told(shared),
             told(memory)
+        ),
+        chart: Chart::percent(
+            "sessions lost when all servers were exchanged, %",
+            vec![
+                bar_of_lost("token", token),
+                bar_of_lost("memory", memory),
+                bar_of_lost("shared store", shared),
+            ],
         ),
         because: because.to_owned(),
         otherwise: "a version with another key or format of the token: it refuses the old one's"

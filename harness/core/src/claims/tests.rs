@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use super::evidence::lost;
 use super::*;
 
 fn arm(name: &str, replicas: u32) -> Evidence {
@@ -15,6 +16,9 @@ fn arm(name: &str, replicas: u32) -> Evidence {
         sessions: (600, 0),
         since: (9_000, 0),
         ready_ms: Some(5.0),
+        cache: None,
+        violations: Vec::new(),
+        lines: None,
     }
 }
 
@@ -36,8 +40,10 @@ fn losing(name: &str, lost: u64) -> Evidence {
 
 #[track_caller]
 fn check(number: u32, evidence: &[Evidence], ruling: Ruling, because: &str) {
-    let claim = Claim::find(number).unwrap();
-    let found = claim.weigh(evidence);
+    let Experiment::Compare(comparison) = Claim::find(number).unwrap().experiment else {
+        panic!("claim {number} is not judged by a comparison");
+    };
+    let found = comparison.weigh(evidence);
     assert_eq!(found.ruling, ruling, "{found:?}");
     assert!(found.because.contains(because), "{found:?}");
 }

@@ -2,7 +2,7 @@
 
 use comeback_core::plan::{Action, Aim, Arm, Mix, Request, SessionFlow};
 
-use super::arm;
+use super::sharing;
 use crate::cli::{CliError, targets};
 use crate::experiment::document::{BalancerKind, CacheKind, Policy, StoreKind};
 use crate::experiment::topology::{balancer, cache, drain, store};
@@ -68,8 +68,6 @@ struct Topology {
     /// The reference server that each replica is.
     server: &'static str,
     policy: Policy,
-    /// Whether the replicas share their data folder.
-    shares: bool,
     store: Option<StoreKind>,
 }
 
@@ -80,7 +78,6 @@ const ALL: [Topology; 8] = [
         about: "each replica keeps its sessions in its own memory, and requests go to any: the broken one",
         server: "memory",
         policy: Policy::RoundRobin,
-        shares: false,
         store: None,
     },
     Topology {
@@ -88,7 +85,6 @@ const ALL: [Topology; 8] = [
         about: "each replica keeps its sessions in its own memory, and a cookie sends a user to the same one",
         server: "memory",
         policy: Policy::Sticky,
-        shares: false,
         store: None,
     },
     Topology {
@@ -96,7 +92,6 @@ const ALL: [Topology; 8] = [
         about: "a signed cookie, the key shared by all replicas",
         server: "token",
         policy: Policy::RoundRobin,
-        shares: true,
         store: None,
     },
     Topology {
@@ -104,7 +99,6 @@ const ALL: [Topology; 8] = [
         about: "one SQLite file for all replicas",
         server: "sqlite",
         policy: Policy::RoundRobin,
-        shares: true,
         store: None,
     },
     on_store(
@@ -134,7 +128,6 @@ const fn on_store(name: &'static str, about: &'static str, store: StoreKind) -> 
             StoreKind::Postgres => "postgres",
         },
         policy: Policy::RoundRobin,
-        shares: false,
         store: Some(store),
     }
 }
@@ -220,12 +213,7 @@ impl TopologyArgs {
 
     /// An architecture with so many replicas; where several numbers are asked for, its name says which.
     fn arm(&self, topology: &Topology, replicas: u32, action: Action) -> Result<Arm, CliError> {
-        let mut arm = arm(targets::find(topology.server)?)?;
-        if topology.shares {
-            for word in &mut arm.target.command {
-                *word = word.replace("{data}", "{shared}");
-            }
-        }
+        let arm = sharing(targets::find(topology.server)?)?;
         let kind = match self.balancer {
             BalancerArg::Builtin => BalancerKind::Builtin,
             BalancerArg::Haproxy => BalancerKind::Haproxy,
@@ -274,6 +262,12 @@ impl TopologyArgs {
             ..arm
         })
     }
+}
+
+/// The reference server that the replicas of an architecture are.
+pub(super) fn server_of(architecture: &str) -> Option<&'static str> {
+    let found = ALL.iter().find(|topology| topology.name == architecture);
+    found.map(|topology| topology.server)
 }
 
 fn unknown(name: &str) -> CliError {

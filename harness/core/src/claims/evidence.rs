@@ -1,0 +1,182 @@
+//! What a comparison shows, reduced to what claims are about.
+
+use super::chart::Bar;
+use super::thresholds::{ALL, CRASHES, NEAR, REQUESTS};
+use super::{Judgement, share};
+use crate::statistics::zero_event_upper_bound;
+use crate::summary::{ArmSummary, CacheSummary, Status};
+
+/// What claims are about, of one arm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The architecture, without the number of replicas.
+    pub name: String,
+    /// How many replicas there are.
+    pub replicas: u32,
+    /// Why there are no figures.
+    pub missing: Option<String>,
+    /// Crashes, or other faults, that counted.
+    pub faults: u32,
+    /// Of the requests within sessions without any fault: sent, and answered as that session.
+    pub requests: (u64, u64),
+    /// Correct operations per second without any fault.
+    pub goodput: Option<f64>,
+    /// Sessions: acknowledged before the fault, and lost.
+    pub sessions: (u64, u64),
+    /// Operations from the fault on: scheduled, and failed.
+    pub since: (u64, u64),
+    /// Until the service was back, the median in ms.
+    pub ready_ms: Option<f64>,
+    /// What a cache in front did; absent where there is none.
+    pub cache: Option<CacheSummary>,
+    /// Invariants that did not hold in the trials with a fault, by their names.
+    pub violations: Vec<&'static str>,
+    /// Lines of code that its server has of its own, where that is known.
+    pub lines: Option<u32>,
+}
+
+impl Evidence {
+    pub(super) fn of(arm: &ArmSummary) -> Self {
+        let replicas = arm.nodes.as_ref().map_or(1, |nodes| nodes.replicas);
+        // Where several numbers of replicas are compared the name ends with the number.
+        let name = arm.name.strip_suffix(&format!("-{replicas}"));
+        let continuity = arm.control.continuity;
+        Self {
+            name: name.unwrap_or(&arm.name).to_owned(),
+            replicas,
+            missing: (arm.status == Status::Skipped).then(|| {
+                let why = arm.reason.as_deref().unwrap_or("no trial counts");
+                format!("{}: {why}", arm.name)
+            }),
+            faults: arm.faults_landed.min(arm.trials),
+            requests: (continuity.sent, continuity.kept),
+            goodput: arm.control.goodput_per_s,
+            sessions: (arm.sessions.acknowledged, arm.sessions.lost),
+            since: (arm.strike.since, arm.strike.since_failed.values().sum()),
+            ready_ms: arm.time_to_ready_ms.median,
+            cache: arm.cache.clone(),
+            violations: violations(arm),
+            lines: None,
+        }
+    }
+
+    /// Which share of the requests within sessions found its session.
+    pub(super) fn continuity(&self) -> f64 {
+        share(self.requests.1, self.requests.0)
+    }
+
+    pub(super) fn has_all_requests(&self) -> bool {
+        self.continuity() >= ALL
+    }
+
+    /// Whether requests found their session by chance alone.
+    pub(super) fn has_one_in_n(&self) -> bool {
+        (self.continuity() - 1.0 / f64::from(self.replicas)).abs() <= NEAR
+    }
+
+    pub(super) fn loses_no_session(&self) -> bool {
+        self.sessions.1 == 0
+    }
+
+    pub(super) fn loses_all_sessions(&self) -> bool {
+        share(self.sessions.1, self.sessions.0) >= ALL
+    }
+}
+
+/// How many invariants are looked at.
+pub(super) const INVARIANTS: usize = 8;
+
+/// The invariants that did not hold.
+fn violations(arm: &ArmSummary) -> Vec<&'static str> {
+    let (sessions, writes) = (&arm.sessions, &arm.writes);
+    let all: [(&'static str, bool); INVARIANTS] = [
+        ("sessions lost", sessions.lost > 0),
+        ("sessions set back", sessions.reset > 0),
+        ("sessions of another user", sessions.wrong_identity > 0),
+        ("logged-out sessions honoured", sessions.zombie > 0),
+        ("writes lost", writes.lost > 0),
+        ("writes applied twice", writes.duplicated > 0),
+        ("writes out of nothing", writes.phantom > 0),
+        ("not back in time", arm.time_to_ready_ms.censored > 0),
+    ];
+    let violated = all.into_iter().filter(|(_, violated)| *violated);
+    violated.map(|(name, _)| name).collect()
+}
+
+/// The arms of this name, by their number of replicas; or why a claim cannot be judged by them.
+pub(super) fn arms<'a>(
+    evidence: &'a [Evidence],
+    name: &str,
+) -> Result<Vec<&'a Evidence>, Judgement> {
+    let mut found: Vec<&Evidence> = evidence.iter().filter(|arm| arm.name == name).collect();
+    found.sort_by_key(|arm| arm.replicas);
+    if found.is_empty() {
+        return Err(Judgement::inconclusive(format!("there is no arm '{name}'")));
+    }
+    for arm in &found {
+        if let Some(why) = &arm.missing {
+            return Err(Judgement::inconclusive(why.clone()));
+        }
+    }
+    Ok(found)
+}
+
+/// Sees that an arm's control trials show enough: no verdict without them.
+pub(super) fn controlled(arm: &Evidence) -> Result<(), Judgement> {
+    if arm.requests.0 < REQUESTS {
+        return Err(Judgement::inconclusive(format!(
+            "{} has {} requests within sessions in its trials without a fault, and {REQUESTS} are needed",
+            arm.name, arm.requests.0
+        )));
+    }
+    Ok(())
+}
+
+/// Sees that an arm met enough faults.
+pub(super) fn struck(arm: &Evidence) -> Result<(), Judgement> {
+    struck_by(arm, CRASHES)
+}
+
+/// Sees that an arm met so many faults.
+pub(super) fn struck_by(arm: &Evidence, needed: u32) -> Result<(), Judgement> {
+    if arm.faults < needed || arm.sessions.0 == 0 {
+        return Err(Judgement::inconclusive(format!(
+            "{} met {} faults that count with {} sessions, and {needed} are needed",
+            arm.name, arm.faults, arm.sessions.0
+        )));
+    }
+    controlled(arm)
+}
+
+/// The one arm of this name, which met enough faults.
+pub(super) fn the_only<'a>(
+    evidence: &'a [Evidence],
+    name: &str,
+) -> Result<&'a Evidence, Judgement> {
+    match arms(evidence, name)?.as_slice() {
+        [arm] => struck(arm).map(|()| *arm),
+        _ => Err(Judgement::inconclusive(format!(
+            "there are several '{name}'"
+        ))),
+    }
+}
+
+/// `0 of 589 (≤ 39 % of crashes)`.
+pub(super) fn lost(arm: &Evidence) -> String {
+    let (sessions, lost) = arm.sessions;
+    let bound = zero_event_upper_bound(u64::from(arm.faults)).filter(|_| lost == 0);
+    let bound = bound.map_or_else(String::new, |bound| {
+        format!(" (≤ {:.0} % of faults)", bound * 100.0)
+    });
+    format!("{lost} of {sessions}{bound}")
+}
+
+/// A bar of those sessions that were lost, in percent.
+pub(super) fn bar_of_lost(label: &str, arm: &Evidence) -> Bar {
+    Bar::share(label, (arm.sessions.1, arm.sessions.0))
+}
+
+/// A bar of those requests that found their session, in percent.
+pub(super) fn bar_of_found(label: impl Into<String>, arm: &Evidence) -> Bar {
+    Bar::share(label, (arm.requests.1, arm.requests.0))
+}

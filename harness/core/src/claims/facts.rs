@@ -1,0 +1,306 @@
+//! What a claim's own experiment found: a journal of its own, one fact on each line.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::chart::Figure;
+use super::thresholds::{ALL, REQUESTS};
+use super::{Judgement, share};
+use crate::journal::Machine;
+use crate::statistics::{median, median_interval};
+
+/// The shape of the journal; changed with it.
+pub const VERSION: u32 = 1;
+
+/// The first line: what was to be done, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heading {
+    /// The shape of this journal.
+    pub comeback_facts: u32,
+    /// Of which claim.
+    pub claim: u32,
+    /// What all randomness followed from.
+    pub seed: u64,
+    /// How much was asked for.
+    pub amount: Amount,
+    /// Wall time at its start, RFC 3339.
+    pub started: String,
+    /// Where it ran; absent in a journal that no machine made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    /// How often, each time with new processes; or at how many numbers of clients.
+    pub rounds: u32,
+    /// How much each time: users, logins, or milliseconds.
+    pub each: u32,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Of which architecture or protocol.
+    pub arm: String,
+    /// What it is.
+    pub what: What,
+    /// Where: the place of a request in its session, a number of clients, a round.
+    #[serde(default)]
+    pub at: u64,
+    /// How it came out.
+    #[serde(flatten)]
+    pub found: Found,
+}
+
+/// How a thing came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// Of so many things, so many came out as they should.
+    Share {
+        /// How many there were.
+        tried: u64,
+        /// How many of them were right.
+        right: u64,
+    },
+    /// A figure, in the unit that [`What`] says.
+    Value(f64),
+    /// Nothing, for this reason.
+    Missing(String),
+}
+
+/// What a fact is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Nothing at all, since the arm could not be measured.
+    Nothing,
+    /// Requests that are answered as they should be where nothing is done to anything: the control.
+    Control,
+    /// Requests that were sent alone to a fresh instance; at their place in the session.
+    Replayed,
+    /// Requests that were sent out of order and more than once, and answered as in order.
+    Reordered,
+    /// Requests of sessions that another replica began, at one that was added.
+    Accepted,
+    /// Sessions that are known after the replica that began them was removed.
+    Kept,
+    /// From the request to end to the end of a replica, in ms.
+    DrainMs,
+    /// Resident memory of all processes, in bytes; at a number of logins.
+    Memory,
+    /// The same; at a number of requests within one session: the control.
+    MemoryOfRequests,
+    /// Bytes in data folders; at a number of logins.
+    Disk,
+    /// Bytes of a request within a session, its head included.
+    RequestBytes,
+    /// Bytes of a request that needs no session: the control.
+    PlainRequestBytes,
+    /// Bytes of the reply to a request within a session, its head included.
+    ReplyBytes,
+    /// Resident memory of all processes, in bytes; at a number of idle clients that are logged in and connected.
+    IdleMemory,
+    /// Requests that were right on a new connection, after a proxy had closed the idle one.
+    AfterIdle,
+    /// Correct requests per second as fast as they go; at a round.
+    Goodput,
+    /// Latency at a load that is equal for all, median, in ms; at a round.
+    P50Ms,
+    /// The same, 99th percentile.
+    P99Ms,
+}
+
+impl Fact {
+    /// Of so many things, so many were right.
+    pub fn share(arm: &str, what: What, at: u64, (right, tried): (u64, u64)) -> Self {
+        Self::new(arm, what, at, Found::Share { tried, right })
+    }
+
+    /// A figure.
+    pub fn value(arm: &str, what: What, at: u64, value: f64) -> Self {
+        Self::new(arm, what, at, Found::Value(value))
+    }
+
+    /// Nothing, for a reason.
+    pub fn missing(arm: &str, why: String) -> Self {
+        Self::new(arm, What::Nothing, 0, Found::Missing(why))
+    }
+
+    fn new(arm: &str, what: What, at: u64, found: Found) -> Self {
+        Self {
+            arm: arm.to_owned(),
+            what,
+            at,
+            found,
+        }
+    }
+}
+
+/// All that a claim's own experiment found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Findings {
+    /// What was to be done.
+    pub heading: Heading,
+    /// What was found, in its order.
+    pub facts: Vec<Fact>,
+}
+
+/// A journal that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactsError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+impl fmt::Display for FactsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+impl std::error::Error for FactsError {}
+
+impl Findings {
+    /// Reads a journal.
+    ///
+    /// # Errors
+    /// With the first line that is none of it.
+    pub fn parse(text: &str) -> Result<Self, FactsError> {
+        let wrong = |line: usize, problem: String| FactsError { line, problem };
+        let mut lines = text.lines().zip(1..);
+        let (first, line) = lines
+            .next()
+            .ok_or_else(|| wrong(1, "there is nothing".to_owned()))?;
+        let heading: Heading =
+            serde_json::from_str(first).map_err(|error| wrong(line, error.to_string()))?;
+        if heading.comeback_facts != VERSION {
+            let found = heading.comeback_facts;
+            return Err(wrong(
+                line,
+                format!("its shape is {found}, and {VERSION} is known"),
+            ));
+        }
+        let read = |(text, line)| {
+            serde_json::from_str(text)
+                .map_err(|error: serde_json::Error| wrong(line, error.to_string()))
+        };
+        Ok(Self {
+            heading,
+            facts: lines.map(read).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The journal as it is kept.
+    ///
+    /// # Errors
+    /// When a figure is no number.
+    pub fn to_text(&self) -> serde_json::Result<String> {
+        let mut text = serde_json::to_string(&self.heading)? + "\n";
+        for fact in &self.facts {
+            text.push_str(&serde_json::to_string(fact)?);
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    fn of<'a>(&'a self, arm: &'a str, what: What) -> impl Iterator<Item = &'a Fact> {
+        let facts = self.facts.iter();
+        facts.filter(move |fact| fact.arm == arm && fact.what == what)
+    }
+
+    /// How many were right, of how many; at these places.
+    pub(super) fn count(&self, arm: &str, what: What, at: impl Fn(u64) -> bool) -> (u64, u64) {
+        let facts = self.of(arm, what).filter(|fact| at(fact.at));
+        facts.fold((0, 0), |sum, fact| match fact.found {
+            Found::Share { tried, right } => (sum.0 + right, sum.1 + tried),
+            Found::Value(_) | Found::Missing(_) => sum,
+        })
+    }
+
+    /// How many were right, of how many, at all places together; or why that says nothing.
+    pub(super) fn share(&self, arm: &str, what: What) -> Result<(u64, u64), Judgement> {
+        self.share_where(arm, what, |_| true)
+    }
+
+    /// The same, at these places only.
+    pub(super) fn share_where(
+        &self,
+        arm: &str,
+        what: What,
+        at: impl Fn(u64) -> bool,
+    ) -> Result<(u64, u64), Judgement> {
+        self.is_there(arm)?;
+        let (right, tried) = self.count(arm, what, at);
+        if tried < REQUESTS {
+            return Err(Judgement::inconclusive(format!(
+                "{arm} has {tried} that count, and {REQUESTS} are needed"
+            )));
+        }
+        Ok((right, tried))
+    }
+
+    /// Sees that all is well with an arm where nothing is done to it: no verdict without that.
+    pub(super) fn controlled(&self, arm: &str) -> Result<(), Judgement> {
+        let (right, tried) = self.share(arm, What::Control)?;
+        if share(right, tried) < ALL {
+            return Err(Judgement::inconclusive(format!(
+                "{arm} answered {right} of {tried} requests as it should where nothing was done to it: what failed \
+                 otherwise need not be due to the experiment"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The figures, in the order of their places.
+    pub(super) fn values(&self, arm: &str, what: What) -> Result<Vec<(u64, f64)>, Judgement> {
+        self.is_there(arm)?;
+        let mut values: Vec<(u64, f64)> = self
+            .of(arm, what)
+            .filter_map(|fact| match fact.found {
+                Found::Value(value) if value.is_finite() => Some((fact.at, value)),
+                Found::Value(_) | Found::Share { .. } | Found::Missing(_) => None,
+            })
+            .collect();
+        if values.is_empty() {
+            return Err(Judgement::inconclusive(format!(
+                "{arm} lacks a figure that decides"
+            )));
+        }
+        values.sort_by_key(|(at, _)| *at);
+        Ok(values)
+    }
+
+    /// The median over all places, with its interval where there are enough.
+    pub(super) fn median(&self, arm: &str, what: What) -> Result<Figure, Judgement> {
+        let values = self.values(arm, what)?;
+        let values: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
+        Ok(middle(&values))
+    }
+
+    fn is_there(&self, arm: &str) -> Result<(), Judgement> {
+        let missing = self.facts.iter().find_map(|fact| match &fact.found {
+            Found::Missing(why) if fact.arm == arm => Some(why),
+            Found::Missing(_) | Found::Share { .. } | Found::Value(_) => None,
+        });
+        match missing {
+            Some(why) => Err(Judgement::inconclusive(format!("{arm}: {why}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The median with its distribution-free interval, where six or more are there.
+pub(super) fn middle(values: &[f64]) -> Figure {
+    let interval = median_interval(values);
+    Figure {
+        value: median(values).unwrap_or_default(),
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+    }
+}

@@ -1,0 +1,59 @@
+//! 4: a stateless server answers from the request alone.
+
+use super::chart::{Bar, Chart};
+use super::thresholds::ALL;
+use super::{Findings, Judged, Judgement, Ruling, What, percent_of, share};
+
+pub(super) fn judge(found: &Findings) -> Judged {
+    let reordered = |arm: &str| {
+        found.controlled(arm)?;
+        found.share(arm, What::Reordered)
+    };
+    let (token, counter) = (reordered("token")?, reordered("token-counter")?);
+    let (memory, shared) = (reordered("memory")?, reordered("redis")?);
+    let all = |(right, tried)| share(right, tried) >= ALL;
+    let (ruling, because) = match (all(token), all(memory) || all(shared), all(counter)) {
+        (false, _, _) => (
+            Ruling::Refuted,
+            "requests that carry their session were answered otherwise when their order changed",
+        ),
+        (true, true, _) => (
+            Ruling::Refuted,
+            "a stateful server gave the same answers in any order, too",
+        ),
+        (true, false, true) => (
+            Ruling::Holds,
+            "order and repetition change no answer where the request carries all of it, and do where the server keeps it",
+        ),
+        (true, false, false) => (
+            Ruling::HoldsInPart,
+            "true of a server whose clients carry all data; one that takes the login from a token and counts by itself \
+             depends on the order as any other",
+        ),
+    };
+    let told = |(right, tried)| percent_of(right, tried);
+    Ok(Judgement {
+        ruling,
+        figure: format!(
+            "requests that were answered as before when shuffled and repeated: token {}, token with the data at the \
+             server {}, memory {}, shared store {}",
+            told(token),
+            told(counter),
+            told(memory),
+            told(shared)
+        ),
+        chart: Chart::percent(
+            "same answer when shuffled and repeated, %",
+            vec![
+                Bar::share("token", token),
+                Bar::share("token, data at the server", counter),
+                Bar::share("memory", memory),
+                Bar::share("shared store", shared),
+            ],
+        ),
+        because: because.to_owned(),
+        otherwise:
+            "requests that only read, or that name what they write: they can be repeated anywhere"
+                .to_owned(),
+    })
+}

@@ -1,0 +1,102 @@
+//! 13: stateless is quicker.
+
+use super::chart::{Bar, Chart, Figure};
+use super::facts::middle;
+use super::thresholds::{CLIENT_LIMIT, QUICKER};
+use super::{Findings, Judged, Judgement, Ruling, What};
+
+pub(super) fn judge(found: &Findings) -> Judged {
+    const STATEFUL: [(&str, &str); 4] = [
+        ("memory", "memory"),
+        ("buffered", "journal without a sync"),
+        ("journal", "journal"),
+        ("redis", "shared store"),
+    ];
+    for arm in ["token", "trivial"]
+        .into_iter()
+        .chain(STATEFUL.map(|(arm, _)| arm))
+    {
+        found.controlled(arm)?;
+    }
+    let limit = ratio(found, "token", "trivial")?;
+    if limit.value >= CLIENT_LIMIT {
+        return Err(Judgement::inconclusive(format!(
+            "token came to {:.0} % of a server that does nothing: the client was the limit",
+            limit.value * 100.0
+        )));
+    }
+    let mut behind = Vec::new();
+    let mut level = Vec::new();
+    let mut told = Vec::new();
+    for (arm, name) in STATEFUL {
+        let over = ratio(found, "token", arm)?;
+        if over.low.is_some_and(|low| low > 1.0) && over.value >= QUICKER {
+            behind.push(name);
+        } else {
+            level.push(name);
+        }
+        told.push(format!("{name} {}", over.told(2)));
+    }
+    let (ruling, because) = match (behind.as_slice(), level.as_slice()) {
+        ([], _) => (
+            Ruling::Refuted,
+            "no server that keeps sessions was slower than the one that keeps none".to_owned(),
+        ),
+        (_, []) => (
+            Ruling::Holds,
+            "every server that keeps sessions was slower, wherever it keeps them".to_owned(),
+        ),
+        (behind, level) => (
+            Ruling::HoldsInPart,
+            format!(
+                "quicker than {}, but not than {}: to look a session up costs less than to check and sign a token",
+                behind.join(" and "),
+                level.join(" and ")
+            ),
+        ),
+    };
+    let bars = std::iter::once(("token", "token")).chain(STATEFUL);
+    let bars: Result<Vec<Bar>, Judgement> = bars
+        .map(|(arm, name)| Ok(Bar::figure(name, found.median(arm, What::Goodput)?)))
+        .collect();
+    let latency = |arm: &str| -> Result<String, Judgement> {
+        let of = |what| found.median(arm, what).map(|figure| figure.value);
+        Ok(format!("{:.2} / {:.2}", of(What::P50Ms)?, of(What::P99Ms)?))
+    };
+    Ok(Judgement {
+        ruling,
+        figure: format!(
+            "goodput of token, times that of {}; latency at an equal load, p50 / p99 in ms: token {}, memory {}, \
+             journal {}, shared store {}",
+            told.join(", "),
+            latency("token")?,
+            latency("memory")?,
+            latency("journal")?,
+            latency("redis")?
+        ),
+        chart: Chart::new("goodput as fast as it goes, requests/s", bars?),
+        because,
+        otherwise: "a disk that syncs slower or faster, a store across a network, a signature of another kind".to_owned(),
+    })
+}
+
+/// How many times the goodput of another an arm's is, round by round: what disturbs a round disturbs both.
+fn ratio(found: &Findings, arm: &str, other: &str) -> Result<Figure, Judgement> {
+    let (its, others) = (
+        found.values(arm, What::Goodput)?,
+        found.values(other, What::Goodput)?,
+    );
+    let pairs = its.iter().filter_map(|(round, goodput)| {
+        let (_, other) = others.iter().find(|(other, _)| other == round)?;
+        Some(goodput / other)
+    });
+    let ratios: Vec<f64> = pairs.filter(|ratio| ratio.is_finite()).collect();
+    let found = middle(&ratios);
+    if found.low.is_none() {
+        return Err(Judgement::inconclusive(format!(
+            "{arm} and {other} ran {} rounds together: too few for an interval",
+            ratios.len()
+        )));
+    }
+    Ok(found)
+}

@@ -1,0 +1,102 @@
+//! 11: a stateless design is simple, a stateful one complex.
+
+use std::collections::BTreeSet;
+
+use super::chart::{Bar, Chart};
+use super::evidence::{Evidence, INVARIANTS, arms, struck_by};
+use super::{Judged, Judgement, Ruling};
+
+/// So many different faults are a matrix.
+const FAULTS: usize = 3;
+/// With so few trials of each fault, all faults together are what counts.
+const TRIALS: u32 = 2;
+
+/// What did not hold for an architecture, over all faults.
+struct Record<'a> {
+    failed: u64,
+    of: u64,
+    which: BTreeSet<&'a str>,
+    lines: Option<u32>,
+}
+
+impl<'a> Record<'a> {
+    fn of(evidence: &'a [Evidence], name: &str) -> Result<Self, Judgement> {
+        let runs = arms(evidence, name)?;
+        for run in &runs {
+            struck_by(run, TRIALS)?;
+        }
+        if runs.len() < FAULTS {
+            return Err(Judgement::inconclusive(format!(
+                "{name} met {} kinds of fault, and {FAULTS} are needed",
+                runs.len()
+            )));
+        }
+        let failed = runs.iter().flat_map(|run| &run.violations).copied();
+        Ok(Self {
+            failed: failed.clone().count() as u64,
+            of: (runs.len() * INVARIANTS) as u64,
+            which: failed.collect(),
+            lines: runs[0].lines,
+        })
+    }
+
+    fn told(&self) -> String {
+        let which: Vec<&str> = self.which.iter().copied().collect();
+        let which = match which.as_slice() {
+            [] => String::new(),
+            which => format!(" ({})", which.join(", ")),
+        };
+        let lines = match self.lines {
+            None => String::new(),
+            Some(lines) => format!(", {lines} lines"),
+        };
+        format!("{} of {}{which}{lines}", self.failed, self.of)
+    }
+}
+
+pub(super) fn judge(evidence: &[Evidence]) -> Judged {
+    let of = |name: &str| Record::of(evidence, name);
+    let (token, memory, shared) = (of("token")?, of("sticky")?, of("redis")?);
+    let (ruling, because) = match (token.failed < memory.failed, token.failed < shared.failed) {
+        (true, true) => (
+            Ruling::Holds,
+            "over all faults fewer invariants failed without state than with it".to_owned(),
+        ),
+        (true, false) => (
+            Ruling::HoldsInPart,
+            "over all faults fewer invariants failed than with sessions in memory; with a store that others wrote and \
+             tested no more failed"
+                .to_owned(),
+        ),
+        (false, true) => (
+            Ruling::HoldsInPart,
+            "over all faults fewer invariants failed than with a shared store, but not than with sessions in memory"
+                .to_owned(),
+        ),
+        (false, false) => (
+            Ruling::Refuted,
+            "over all faults no fewer invariants failed without state than with it".to_owned(),
+        ),
+    };
+    Ok(Judgement {
+        ruling,
+        figure: format!(
+            "invariants that failed, and lines of code the server has of its own (a proxy of complexity, no more): token \
+             {}; memory {}; shared store {}",
+            token.told(),
+            memory.told(),
+            shared.told()
+        ),
+        chart: Chart::new(
+            &format!("failed invariants over all faults, of {}", token.of),
+            vec![
+                Bar::count("token", token.failed),
+                Bar::count("memory", memory.failed),
+                Bar::count("shared store", shared.failed),
+            ],
+        ),
+        because,
+        otherwise: "a fault of the store itself, which only one of them has, or a list of tokens that were revoked"
+            .to_owned(),
+    })
+}

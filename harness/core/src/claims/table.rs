@@ -1,0 +1,234 @@
+//! The claims and their experiments.
+
+use super::{
+    Amount, Claim, Comparison, Experiment, Inquiry, Procedure, any_server, bound, cacheable,
+    carries, complete, internet, order, quicker, restart, scale_out, simple, storage, swap,
+};
+
+/// The claims that are measured.
+pub const CLAIMS: [Claim; 13] = [
+    Claim {
+        number: 1,
+        words: "A stateless request is complete in itself: a fresh server can answer it, and a stateful one it cannot",
+        experiment: Experiment::Own(Inquiry {
+            procedure: Procedure::Replay,
+            arms: &["token", "token-newkey", "memory", "redis"],
+            full: Amount {
+                rounds: 6,
+                each: 100,
+            },
+            quick: Amount {
+                rounds: 2,
+                each: 50,
+            },
+            judge: complete::judge,
+        }),
+    },
+    Claim {
+        number: 2,
+        words: "A stateful server needs storage that grows with its clients; a stateless one needs none",
+        experiment: Experiment::Own(Inquiry {
+            procedure: Procedure::Grow,
+            arms: &["token", "token-revocable", "memory", "journal", "redis"],
+            full: Amount {
+                rounds: 4,
+                each: 25_000,
+            },
+            quick: Amount {
+                rounds: 4,
+                each: 5_000,
+            },
+            judge: storage::judge,
+        }),
+    },
+    Claim {
+        number: 4,
+        words: "A stateless server answers from the request alone: neither the order of requests nor their repetition \
+                matters",
+        experiment: Experiment::Own(Inquiry {
+            procedure: Procedure::Reorder,
+            arms: &["token", "token-counter", "memory", "redis"],
+            full: Amount {
+                rounds: 6,
+                each: 100,
+            },
+            quick: Amount {
+                rounds: 2,
+                each: 50,
+            },
+            judge: order::judge,
+        }),
+    },
+    Claim {
+        number: 5,
+        words: "Any server can process any request of a stateless service; of a stateful one only the server that knows \
+                the session can",
+        experiment: Experiment::Compare(Comparison {
+            runs: &[&[
+                "--topology",
+                "round-robin",
+                "token",
+                "redis",
+                "--replicas",
+                "1,2,4",
+            ]],
+            trials: 6,
+            judge: any_server::judge,
+        }),
+    },
+    Claim {
+        number: 6,
+        words: "Behind a balancer a login on server 1 is unknown on server 2, so a stateful service cannot scale out",
+        experiment: Experiment::Compare(Comparison {
+            runs: &[&[
+                "--topology",
+                "round-robin",
+                "sticky",
+                "redis",
+                "--replicas",
+                "1,2,4",
+            ]],
+            trials: 6,
+            judge: scale_out::judge,
+        }),
+    },
+    Claim {
+        number: 7,
+        words: "What a stateless service answers is easy to cache",
+        experiment: Experiment::Compare(Comparison {
+            runs: &[&[
+                "--topology",
+                "token",
+                "sticky",
+                "redis",
+                "--cache",
+                "builtin",
+                "--strike",
+                "replicas",
+            ]],
+            trials: 6,
+            judge: cacheable::judge,
+        }),
+    },
+    Claim {
+        number: 8,
+        words: "The client of a stateless service carries everything; a stateful server keeps track of each client",
+        experiment: Experiment::Own(Inquiry {
+            procedure: Procedure::Grow,
+            arms: &["token", "memory"],
+            full: Amount {
+                rounds: 4,
+                each: 12_500,
+            },
+            quick: Amount {
+                rounds: 4,
+                each: 5_000,
+            },
+            judge: carries::judge,
+        }),
+    },
+    Claim {
+        number: 9,
+        words: "A stateful server is bound to its sessions; a stateless one can be added or removed at any time",
+        experiment: Experiment::Own(Inquiry {
+            procedure: Procedure::HandOver,
+            arms: &["token", "token-newkey", "memory", "redis"],
+            full: Amount {
+                rounds: 10,
+                each: 50,
+            },
+            quick: Amount {
+                rounds: 6,
+                each: 50,
+            },
+            judge: bound::judge,
+        }),
+    },
+    Claim {
+        number: 10,
+        words: "Client and server are loosely coupled when the server is stateless: it can be exchanged while they talk",
+        experiment: Experiment::Compare(Comparison {
+            runs: &[&[
+                "--topology",
+                "token",
+                "sticky",
+                "redis",
+                "--fault",
+                "rolling-restart",
+            ]],
+            trials: 6,
+            judge: swap::judge,
+        }),
+    },
+    Claim {
+        number: 11,
+        words: "A stateless design is simple, a stateful one complex",
+        experiment: Experiment::Compare(Comparison {
+            runs: &[
+                &["--topology", "token", "sticky", "redis"],
+                &[
+                    "--topology",
+                    "token",
+                    "sticky",
+                    "redis",
+                    "--strike",
+                    "replicas",
+                ],
+                &["--topology", "token", "sticky", "redis", "--fault", "pause"],
+                &[
+                    "--topology",
+                    "token",
+                    "sticky",
+                    "redis",
+                    "--fault",
+                    "rolling-restart",
+                ],
+            ],
+            trials: 3,
+            judge: simple::judge,
+        }),
+    },
+    Claim {
+        number: 12,
+        words: "A stateless server that failed is easily restarted; a stateful one has lost its sessions",
+        experiment: Experiment::Compare(Comparison {
+            runs: &[&["token", "token-newkey", "memory", "journal"]],
+            trials: 6,
+            judge: restart::judge,
+        }),
+    },
+    Claim {
+        number: 13,
+        words: "Stateless is quicker",
+        experiment: Experiment::Own(Inquiry {
+            procedure: Procedure::Race,
+            arms: &["token", "memory", "buffered", "journal", "redis", "trivial"],
+            full: Amount {
+                rounds: 10,
+                each: 400,
+            },
+            quick: Amount {
+                rounds: 6,
+                each: 350,
+            },
+            judge: quicker::judge,
+        }),
+    },
+    Claim {
+        number: 14,
+        words: "Stateless is easy on the internet: light to idle clients, light on the wire, and not bound to a connection",
+        experiment: Experiment::Own(Inquiry {
+            procedure: Procedure::Idle,
+            arms: &["token", "memory", "redis"],
+            full: Amount {
+                rounds: 4,
+                each: 200,
+            },
+            quick: Amount {
+                rounds: 4,
+                each: 200,
+            },
+            judge: internet::judge,
+        }),
+    },
+];

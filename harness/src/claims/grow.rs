@@ -1,0 +1,111 @@
+//! Sessions are begun, many, and every so often the memory and the disk are looked at that servers take; and what a
+//! request and its reply weigh.
+
+use comeback_core::claims::{Fact, What};
+use comeback_core::plan::Arm;
+use futures_util::future::try_join_all;
+
+use super::line::Line;
+use super::replay::close;
+use super::stage::{House, Server, Stage, Trouble};
+use super::user::{Step, User};
+
+/// Connections that are used at once: a server that syncs does it for several.
+const LINES: u64 = 64;
+/// The server whose tokens can be taken back: each of them is, since those are what it has to know.
+const REVOCABLE: &str = "token-revocable";
+/// Requests before the first look: code is paged in, buffers are as large as they get.
+const WARM_UP: u64 = 5_000;
+
+pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
+    let mut house = stage.house(arm).await?;
+    let server = house.open().await?;
+    weigh(stage, arm, &server).await?;
+    grow(stage, arm, &house, &server).await?;
+    close(house, server).await
+}
+
+/// Looks at a first, steady state and then after each portion; first of requests within one session, then of logins.
+async fn grow(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> Result<(), Trouble> {
+    let each = u64::from(stage.amount.each);
+    let rounds = u64::from(stage.amount.rounds);
+    let mut lines = Vec::new();
+    for number in 0..LINES {
+        let (mut user, mut line) = (User::new(number), Line::open(server.port).await?);
+        user.take(Step::Login, &mut line).await?;
+        lines.push((user, line));
+    }
+    ask(&mut lines, WARM_UP, &[Step::Me]).await?;
+    for round in 0..=rounds {
+        if round > 0 {
+            let right = ask(&mut lines, each, &[Step::Me]).await?;
+            stage.tell(&Fact::share(&arm.name, What::Control, round, (right, each)))?;
+        }
+        let memory = house.memory(server)? as f64;
+        stage.tell(&Fact::value(
+            &arm.name,
+            What::MemoryOfRequests,
+            round * each,
+            memory,
+        ))?;
+    }
+    let begin: &[Step] = match arm.name == REVOCABLE {
+        true => &[Step::Login, Step::Logout],
+        false => &[Step::Login],
+    };
+    for round in 0..=rounds {
+        if round > 0 {
+            let right = ask(&mut lines, each, begin).await?;
+            stage.tell(&Fact::share(
+                &arm.name,
+                What::Control,
+                rounds + round,
+                (right, each),
+            ))?;
+        }
+        let (memory, disk) = (house.memory(server)? as f64, house.disk()? as f64);
+        stage.tell(&Fact::value(&arm.name, What::Memory, round * each, memory))?;
+        stage.tell(&Fact::value(&arm.name, What::Disk, round * each, disk))?;
+    }
+    Ok(())
+}
+
+/// Takes the steps so many times, over all lines together; how often all of them came out right.
+async fn ask(lines: &mut [(User, Line)], count: u64, steps: &[Step]) -> Result<u64, Trouble> {
+    let (per_line, left) = (count / LINES, count % LINES);
+    let work = lines.iter_mut().zip(0..);
+    let work = work.map(|((user, line), number)| async move {
+        let mut right = 0;
+        for _ in 0..per_line + u64::from(number < left) {
+            let all = steps.len() as u64;
+            right += u64::from(user.take_all(steps, line).await? == all);
+        }
+        Ok::<u64, Trouble>(right)
+    });
+    Ok(try_join_all(work).await?.into_iter().sum())
+}
+
+/// What a request within a session weighs, and its reply: the mean of a visit and a look.
+pub(super) async fn weigh(stage: &Stage, arm: &Arm, server: &Server) -> Result<(), Trouble> {
+    let mut line = Line::open(server.port).await?;
+    // Of a middle length, and not the first visit: a token holds both.
+    let stranger = User::new(1_000);
+    let mut user = stranger.clone();
+    user.take_all(&[Step::Login, Step::Visit], &mut line)
+        .await?;
+    for (step, at) in [(Step::Visit, 0), (Step::Me, 1)] {
+        let request = user.request(step);
+        let answer = line.ask(&request).await?;
+        user.learn(step, &answer);
+        let plain = stranger.request(step).len();
+        let bytes = [
+            (What::RequestBytes, request.len()),
+            (What::PlainRequestBytes, plain),
+            (What::ReplyBytes, answer.bytes),
+        ];
+        for (what, bytes) in bytes {
+            stage.tell(&Fact::value(&arm.name, what, at, bytes as f64))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! A replica is added and takes over users that another knows; then that one is asked to end.
+
+use comeback_core::claims::{Fact, What};
+use comeback_core::plan::Arm;
+
+use super::line::Line;
+use super::replay::close;
+use super::stage::{Server, Stage, Trouble};
+use super::user::{Step, User};
+
+pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
+    for round in 0..u64::from(stage.amount.rounds) {
+        let mut house = stage.house(arm).await?;
+        let first = house.open().await?;
+        let mut users: Vec<(User, Line)> = Vec::new();
+        let mut right = 0;
+        for number in 0..stage.amount.each {
+            let (mut user, mut line) = (User::new(number), Line::open(first.port).await?);
+            right += user
+                .take_all(&[Step::Login, Step::Visit, Step::Me], &mut line)
+                .await?;
+            users.push((user, line));
+        }
+        let asked = 3 * users.len() as u64;
+        stage.tell(&Fact::share(
+            &arm.name,
+            What::Control,
+            round,
+            (right, asked),
+        ))?;
+        let added = house.open().await?;
+        let accepted = look(&added, &mut users).await?;
+        stage.tell(&Fact::share(&arm.name, What::Accepted, round, accepted))?;
+        // The users' connections are open, and idle.
+        let took_ms = first.stop().await?.as_secs_f64() * 1_000.0;
+        stage.tell(&Fact::value(&arm.name, What::DrainMs, round, took_ms))?;
+        let kept = look(&added, &mut users).await?;
+        stage.tell(&Fact::share(&arm.name, What::Kept, round, kept))?;
+        close(house, added).await?;
+    }
+    Ok(())
+}
+
+/// How many of the users a server knows.
+async fn look(server: &Server, users: &mut [(User, Line)]) -> Result<(u64, u64), Trouble> {
+    let mut line = Line::open(server.port).await?;
+    let mut right = 0;
+    for (user, _) in users.iter_mut() {
+        right += u64::from(user.take(Step::Me, &mut line).await?);
+    }
+    Ok((right, users.len() as u64))
+}

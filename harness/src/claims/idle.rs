@@ -1,0 +1,138 @@
+//! Clients stay connected and do nothing; then a proxy closes their connections.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use comeback_core::claims::{Fact, What};
+use comeback_core::plan::{Arm, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop, Target};
+use comeback_core::units::Span;
+
+use super::grow::weigh;
+use super::line::Line;
+use super::replay::close;
+use super::stage::{House, Server, Stage, Trouble};
+use super::user::{Step, User};
+use crate::supervise::ports;
+
+/// Clients that come and go before the first look: buffers are as large as they get.
+const WARM_UP: u32 = 50;
+
+pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
+    let mut house = stage.house(arm).await?;
+    let server = house.open().await?;
+    weigh(stage, arm, &server).await?;
+    stay(stage, arm, &house, &server).await?;
+    return_after_idle(stage, arm, &mut house, &server).await?;
+    close(house, server).await
+}
+
+/// More and more clients log in and stay connected.
+async fn stay(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> Result<(), Trouble> {
+    let each = stage.amount.each;
+    drop(log_in(server.port, 0..WARM_UP).await?);
+    let mut clients = Vec::new();
+    for round in 0..=stage.amount.rounds {
+        if round > 0 {
+            clients.push(log_in(server.port, each * round..each * (round + 1)).await?);
+        }
+        let memory = house.memory(server)? as f64;
+        let at = u64::from(each * round);
+        stage.tell(&Fact::value(&arm.name, What::IdleMemory, at, memory))?;
+    }
+    Ok(())
+}
+
+/// Clients of nginx log in, wait until it closes their connections, and go on over others.
+async fn return_after_idle(
+    stage: &Stage,
+    arm: &Arm,
+    house: &mut House<'_>,
+    server: &Server,
+) -> Result<(), Trouble> {
+    let port = ports::free_port().map_err(crate::engine::EngineError::Port)?;
+    let configuration = configuration(port, server.port);
+    let path = house.folder().join("nginx.conf");
+    fs::write(&path, configuration)?;
+    let proxy = house
+        .put_before(&nginx(&path.display().to_string()), port)
+        .await?;
+    let mut clients = log_in(port, 0..stage.amount.each).await?;
+    let (mut before, mut after) = (0, 0);
+    for (user, line) in &mut clients {
+        before += u64::from(user.take(Step::Visit, line).await?);
+    }
+    for (user, line) in &mut clients {
+        line.closed().await?;
+        *line = Line::open(port).await?;
+        after += u64::from(user.take(Step::Visit, line).await?);
+    }
+    let asked = clients.len() as u64;
+    stage.tell(&Fact::share(&arm.name, What::Control, 0, (before, asked)))?;
+    stage.tell(&Fact::share(&arm.name, What::AfterIdle, 0, (after, asked)))?;
+    proxy.stop().await?;
+    Ok(())
+}
+
+async fn log_in(port: u16, numbers: std::ops::Range<u32>) -> Result<Vec<(User, Line)>, Trouble> {
+    let mut clients = Vec::new();
+    for number in numbers {
+        let (mut user, mut line) = (User::new(number), Line::open(port).await?);
+        if !user.take(Step::Login, &mut line).await? {
+            return Err(Trouble::Server(
+                "a login was not answered as one".to_owned(),
+            ));
+        }
+        clients.push((user, line));
+    }
+    Ok(clients)
+}
+
+/// nginx with the shortest patience it has. Its folder stands in for every compiled-in path.
+fn nginx(configuration: &str) -> Target {
+    let command = ["nginx", "-p", "{data}", "-e", "stderr", "-c", configuration];
+    Target {
+        command: command.map(str::to_owned).to_vec(),
+        protocol: Protocol::Http,
+        socket: None,
+        listener: Listener::Own,
+        environment: BTreeMap::new(),
+        ready: Readiness {
+            probe: ReadyProbe::Http("/health".to_owned()),
+            within: Span::from_secs(10),
+        },
+        stop: Stop {
+            signal: Signal::Term,
+            grace: Span::from_secs(5),
+        },
+        restart_after: Span::ZERO,
+        boot_header: None,
+    }
+}
+
+fn configuration(port: u16, server: u16) -> String {
+    format!(
+        "daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path client_body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    keepalive_timeout 1s;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://127.0.0.1:{server};
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+        }}
+    }}
+}}
+"
+    )
+}

@@ -1,0 +1,166 @@
+//! The procedures of claims that no comparison is: servers are started, asked, and stopped, and what is found goes to a
+//! journal of its own, `facts.jsonl`, as it is found. It decides nothing: the rulings are in `core::claims`.
+//!
+//! Called by the cli.
+
+mod grow;
+mod hand_over;
+mod idle;
+mod line;
+mod race;
+mod reorder;
+mod replay;
+mod stage;
+mod user;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use comeback_core::claims::{Fact, FactsError, Findings, Heading, Procedure};
+use comeback_core::plan::Arm;
+
+use self::stage::{Stage, Trouble};
+use crate::clock::Clock;
+use crate::engine::interrupt::Interrupt;
+use crate::engine::{Ended, EngineError};
+use crate::record::RecordError;
+use crate::supervise::process::adopt_orphans;
+use crate::supervise::tag::RunTag;
+use crate::supervise::warden::Warden;
+
+/// What was found, in the claim's folder.
+pub const FACTS: &str = "facts.jsonl";
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Task<'a> {
+    /// The first line of its journal.
+    pub heading: &'a Heading,
+    /// What it is.
+    pub procedure: Procedure,
+    /// With which servers.
+    pub arms: &'a [Arm],
+    /// Where its journal and the servers' output go; it exists.
+    pub folder: &'a Path,
+}
+
+/// Does it, and leaves its journal and nothing else.
+///
+/// # Errors
+/// When the harness or its surroundings fail; what a server does is a fact.
+pub fn run(
+    task: &Task<'_>,
+    listen: impl FnOnce(&RunTag) -> io::Result<Interrupt>,
+) -> Result<Ended, EngineError> {
+    let tag = RunTag::new().map_err(EngineError::Setup)?;
+    let scratch = task.folder.join("data");
+    let logs = task.folder.join("logs");
+    for folder in [&scratch, &logs] {
+        fs::create_dir(folder).map_err(|cause| EngineError::Folder {
+            operation: "create",
+            path: folder.clone(),
+            cause,
+        })?;
+    }
+    let warden = adopt_orphans().and_then(|()| Warden::start(&tag, &scratch));
+    let warden = warden.map_err(EngineError::Warden)?;
+    let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
+    let journal = task.folder.join(FACTS);
+    let stage = Stage::new(
+        task.heading,
+        &journal,
+        (&scratch, &logs),
+        tag,
+        Clock::start(),
+    )?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(EngineError::Setup)?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = interrupt.raised() => Ok(Ended::Interrupted),
+            done = carry_out(task, &stage) => done.map(|()| Ended::Complete),
+        }
+    });
+    drop(runtime);
+    stage.end();
+    warden.dismiss().map_err(EngineError::Warden)?;
+    ended
+}
+
+async fn carry_out(task: &Task<'_>, stage: &Stage) -> Result<(), EngineError> {
+    if task.procedure == Procedure::Race {
+        let done = race::run(stage, task.arms).await;
+        return settle(stage, "token", done);
+    }
+    for arm in task.arms {
+        if let Some(why) = &arm.skip {
+            stage.tell(&Fact::missing(&arm.name, why.clone()))?;
+            continue;
+        }
+        let done = match task.procedure {
+            Procedure::Replay => replay::run(stage, arm).await,
+            Procedure::Grow => grow::run(stage, arm).await,
+            Procedure::Reorder => reorder::run(stage, arm).await,
+            Procedure::HandOver => hand_over::run(stage, arm).await,
+            Procedure::Idle => idle::run(stage, arm).await,
+            Procedure::Race => Ok(()),
+        };
+        settle(stage, &arm.name, done)?;
+    }
+    Ok(())
+}
+
+/// A server that does not do what every server does has no figures.
+fn settle(stage: &Stage, arm: &str, done: Result<(), Trouble>) -> Result<(), EngineError> {
+    match done {
+        Ok(()) => Ok(()),
+        Err(Trouble::Server(why)) => stage.tell(&Fact::missing(arm, why)),
+        Err(Trouble::Engine(error)) => Err(error),
+    }
+}
+
+/// A journal that is not there, or is none.
+#[derive(Debug)]
+pub enum ReadError {
+    /// It cannot be read.
+    File(PathBuf, io::Error),
+    /// It is none.
+    Facts(PathBuf, FactsError),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, _) => write!(f, "failed to read {}", path.display()),
+            Self::Facts(path, _) => write!(f, "{} is no journal of facts", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(_, cause) => Some(cause),
+            Self::Facts(_, cause) => Some(cause),
+        }
+    }
+}
+
+/// Reads the journal in a claim's folder.
+///
+/// # Errors
+/// When there is none, or a line of it is damaged.
+pub fn read(folder: &Path) -> Result<Findings, ReadError> {
+    let path = folder.join(FACTS);
+    let text = fs::read_to_string(&path).map_err(|cause| ReadError::File(path.clone(), cause))?;
+    Findings::parse(&text).map_err(|cause| ReadError::Facts(path, cause))
+}
+
+fn unwritable(path: &Path, cause: io::Error) -> EngineError {
+    EngineError::Record(RecordError::new(path.to_owned(), cause))
+}

@@ -1,0 +1,46 @@
+//! The requests of sessions are sent again as they were, shuffled and repeated.
+
+use comeback_core::claims::{Fact, What};
+use comeback_core::plan::Arm;
+
+use super::line::{Answer, Line};
+use super::replay::close;
+use super::stage::{Stage, Trouble};
+use super::user::{Step, User};
+
+/// How often each is sent again.
+const TIMES: usize = 2;
+
+pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
+    for round in 0..stage.amount.rounds {
+        let mut house = stage.house(arm).await?;
+        let home = house.open().await?;
+        let mut line = Line::open(home.port).await?;
+        let (mut sent, mut right) = (Vec::new(), 0);
+        for number in 0..stage.amount.each {
+            let mut user = User::new(number);
+            right += u64::from(user.take(Step::Login, &mut line).await?);
+            for step in [Step::Visit, Step::Me, Step::Visit, Step::Me] {
+                let request = user.request(step);
+                let answer = line.ask(&request).await?;
+                right += u64::from(user.is_right(step, &answer));
+                user.learn(step, &answer);
+                sent.push((request, answer));
+            }
+        }
+        let asked = sent.len() as u64 + u64::from(stage.amount.each);
+        let at = u64::from(round);
+        stage.tell(&Fact::share(&arm.name, What::Control, at, (right, asked)))?;
+        let mut again: Vec<&(Vec<u8>, Answer)> = sent.iter().collect();
+        again = again.repeat(TIMES);
+        stage.shuffler(at).shuffle(&mut again);
+        let mut same = 0;
+        for (request, before) in &again {
+            same += u64::from(line.ask(request).await? == *before);
+        }
+        let of = (same, again.len() as u64);
+        stage.tell(&Fact::share(&arm.name, What::Reordered, at, of))?;
+        close(house, home).await?;
+    }
+    Ok(())
+}

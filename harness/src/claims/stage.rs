@@ -1,0 +1,275 @@
+//! Where a procedure's servers stand: started, reached, weighed and stopped.
+
+use std::cell::{Cell, RefCell};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use comeback_core::claims::{Amount, Fact, Heading};
+use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
+use comeback_core::plan::{Arm, Protocol, Stop, Target};
+use comeback_core::schedule::Shuffler;
+
+use super::unwritable;
+use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::engine::EngineError;
+use crate::supervise::ports;
+use crate::supervise::process::{Addresses, Launch, Process};
+use crate::supervise::readiness::wait_until_ready;
+use crate::supervise::tag::RunTag;
+
+/// Why a procedure did not come to its end.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// A server is the reason.
+    Server(String),
+    /// The harness is.
+    Engine(EngineError),
+}
+
+impl From<EngineError> for Trouble {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// A server that does not answer at all.
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Server(format!("a server did not answer: {error}"))
+    }
+}
+
+/// A procedure under way.
+pub(super) struct Stage {
+    pub(super) seed: Seed,
+    pub(super) amount: Amount,
+    journal: (PathBuf, RefCell<File>),
+    scratch: PathBuf,
+    logs: PathBuf,
+    tag: RunTag,
+    clock: Clock,
+    houses: Cell<u32>,
+}
+
+impl Stage {
+    pub(super) fn new(
+        heading: &Heading,
+        journal: &Path,
+        (scratch, logs): (&Path, &Path),
+        tag: RunTag,
+        clock: Clock,
+    ) -> Result<Self, EngineError> {
+        let file = File::create_new(journal).map_err(|cause| unwritable(journal, cause))?;
+        let stage = Self {
+            seed: Seed(heading.seed),
+            amount: heading.amount,
+            journal: (journal.to_owned(), RefCell::new(file)),
+            scratch: scratch.to_owned(),
+            logs: logs.to_owned(),
+            tag,
+            clock,
+            houses: Cell::new(0),
+        };
+        stage.append(heading)?;
+        Ok(stage)
+    }
+
+    /// Puts a fact on record.
+    pub(super) fn tell(&self, fact: &Fact) -> Result<(), EngineError> {
+        self.append(fact)
+    }
+
+    fn append(&self, line: &impl serde::Serialize) -> Result<(), EngineError> {
+        let (path, file) = &self.journal;
+        let written = serde_json::to_string(line)
+            .map_err(io::Error::other)
+            .and_then(|text| writeln!(file.borrow_mut(), "{text}"));
+        written.map_err(|cause| unwritable(path, cause))
+    }
+
+    /// Randomness of its own for each use.
+    pub(super) fn shuffler(&self, stream: u64) -> Shuffler {
+        Shuffler::new(self.seed, stream)
+    }
+
+    /// Ends what is left.
+    pub(super) fn end(self) {
+        self.tag.kill_all();
+    }
+
+    /// A place for the servers of an arm, with their store if they share one.
+    pub(super) async fn house<'a>(&'a self, arm: &'a Arm) -> Result<House<'a>, Trouble> {
+        let number = self.houses.replace(self.houses.get() + 1);
+        let mut house = House {
+            stage: self,
+            arm,
+            number,
+            folder: self.scratch.join(number.to_string()),
+            store: None,
+            servers: 0,
+        };
+        make(&house.folder.join("shared"))?;
+        if let Some(store) = &arm.store {
+            let store = house.start(store, Node::Store, None).await?;
+            house.store = Some(store);
+        }
+        Ok(house)
+    }
+}
+
+/// Where the servers of an arm stand.
+pub(super) struct House<'a> {
+    stage: &'a Stage,
+    arm: &'a Arm,
+    number: u32,
+    folder: PathBuf,
+    store: Option<Server>,
+    servers: u32,
+}
+
+/// A server that is up.
+pub(super) struct Server {
+    pub(super) port: u16,
+    process: Process,
+    stop: Stop,
+}
+
+impl House<'_> {
+    /// Starts one more server, a fresh one.
+    pub(super) async fn open(&mut self) -> Result<Server, Trouble> {
+        let arm = self.arm;
+        let node = Node::Replica(self.servers);
+        self.servers += 1;
+        self.start(&arm.target, node, None).await
+    }
+
+    /// Starts what stands in front of a server.
+    pub(super) async fn put_before(
+        &mut self,
+        target: &Target,
+        port: u16,
+    ) -> Result<Server, Trouble> {
+        self.start(target, Node::Balancer, Some(port)).await
+    }
+
+    /// A folder for what is not a server's own.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    async fn start(
+        &self,
+        target: &Target,
+        node: Node,
+        port: Option<u16>,
+    ) -> Result<Server, Trouble> {
+        let stage = self.stage;
+        let data = self.folder.join(node.to_string());
+        make(&data)?;
+        let port = match port {
+            Some(port) => port,
+            None => ports::free_port().map_err(EngineError::Port)?,
+        };
+        let shared = std::path::absolute(self.folder.join("shared"))
+            .map_err(|cause| folder_error("find", &self.folder, cause))?;
+        let addresses = Addresses {
+            store: self.store.as_ref().map(|store| store.port),
+            shared: Some(shared),
+            ..Addresses::default()
+        };
+        let name = format!("{:03}-{}-{node}.log", self.number, self.arm.name);
+        let mut process = Process::spawn(Launch {
+            target,
+            port,
+            data: &data,
+            node,
+            addresses: &addresses,
+            trial: TrialId(self.number),
+            incarnation: Incarnation(0),
+            tag: &stage.tag,
+            log: stage.logs.join(name),
+            clock: stage.clock,
+            listener: None,
+        })
+        .map_err(|error| Trouble::Server(format!("{node} could not be started: {error}")))?;
+        let endpoint = Endpoint::tcp(Protocol::Http, port);
+        wait_until_ready(&mut process, &target.ready, &endpoint, None, stage.clock)
+            .await
+            .map_err(|error| Trouble::Server(format!("{node} did not come up: {error}")))?;
+        Ok(Server {
+            port,
+            process,
+            stop: target.stop.clone(),
+        })
+    }
+
+    /// The memory that a server and its store take, in bytes.
+    pub(super) fn memory(&self, server: &Server) -> Result<u64, Trouble> {
+        let own = server.process.resident_bytes()?;
+        match &self.store {
+            None => Ok(own),
+            Some(store) => Ok(own + store.process.resident_bytes()?),
+        }
+    }
+
+    /// What lies in its folders, in bytes.
+    pub(super) fn disk(&self) -> Result<u64, Trouble> {
+        Ok(weigh(&self.folder)?)
+    }
+
+    /// Stops the store and removes the folders; all servers are stopped by then.
+    pub(super) async fn close(mut self) -> Result<(), Trouble> {
+        if let Some(store) = self.store.take() {
+            store.stop().await?;
+        }
+        fs::remove_dir_all(&self.folder)
+            .map_err(|cause| folder_error("remove", &self.folder, cause).into())
+    }
+}
+
+impl Server {
+    /// Asks it to end; how long that took.
+    pub(super) async fn stop(mut self) -> Result<Duration, Trouble> {
+        let begun = Instant::now();
+        self.process
+            .stop(&self.stop)
+            .await
+            .map_err(EngineError::Process)?;
+        let took = begun.elapsed();
+        self.process
+            .clear_group()
+            .await
+            .map_err(EngineError::Process)?;
+        Ok(took)
+    }
+}
+
+fn make(folder: &Path) -> Result<(), EngineError> {
+    fs::create_dir_all(folder).map_err(|cause| folder_error("create", folder, cause))
+}
+
+fn folder_error(operation: &'static str, path: &Path, cause: io::Error) -> EngineError {
+    EngineError::Folder {
+        operation,
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+/// The bytes of all files below; one that went away while it was looked for weighs nothing.
+fn weigh(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.metadata() {
+            Ok(about) if about.is_dir() => weigh(&entry.path())?,
+            Ok(about) => about.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(bytes)
+}
