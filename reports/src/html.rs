@@ -10,7 +10,8 @@ use crate::document::Document;
 use crate::draw::palette;
 
 static TEMPLATE: &str = include_str!("../templates/report.html");
-static STYLE: &str = include_str!("../templates/report.css");
+/// What every page looks like.
+pub(crate) static STYLE: &str = include_str!("../templates/report.css");
 
 /// A chart on the page.
 #[derive(Clone, Debug, Serialize)]
@@ -30,14 +31,7 @@ pub(crate) struct Figure {
 /// # Errors
 /// When the template cannot be filled in.
 pub(crate) fn render(document: &Document, figures: &[Figure]) -> Result<String, RenderError> {
-    let mut environment = Environment::new();
-    environment.set_syntax(
-        SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()?,
-    );
-    environment.add_filter("together", together);
+    let mut environment = environment()?;
     // The name's ending turns on escaping.
     environment.add_template("report.html", TEMPLATE)?;
     let page = environment.get_template("report.html")?.render(context! {
@@ -47,6 +41,22 @@ pub(crate) fn render(document: &Document, figures: &[Figure]) -> Result<String, 
         dark => palette::dark_rules(),
     })?;
     Ok(page)
+}
+
+/// What fills in a page.
+///
+/// # Errors
+/// When the library fails.
+pub(crate) fn environment() -> Result<Environment<'static>, RenderError> {
+    let mut environment = Environment::new();
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
+    environment.add_filter("together", together);
+    Ok(environment)
 }
 
 /// The text with its numbers and their units, and signs and their numbers, on one line.

@@ -34,7 +34,7 @@ use comeback_core::analysis::Analysis;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::Verdict;
 
-pub use claims::{claims_markdown, claims_table};
+pub use claims::{claims, claims_table};
 pub use course::course;
 pub use difference::{
     DIFFERENCE_LEGEND, difference_heads, difference_markdown, difference_reasons, difference_table,

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use comeback_core::claims::{
-    self, CLAIMS, Claim, ClaimRow, Claims, Comparison, Experiment, Heading, Inquiry, Ruling, SCHEMA,
+    self, CLAIMS, Claim, ClaimRow, Claims, Comparison, Experiment, Heading, Inquiry, Ruling,
+    SCHEMA, Source,
 };
 use comeback_core::ids::Seed;
 use comeback_core::verdict::Outcome;
-use comeback_reports::{claims_markdown, claims_table};
+use comeback_reports::claims_table;
 
 use super::report::new_table;
 use super::{CliError, campaign, compare, options, print, print_aside, targets};
-use crate::claims::Task;
+use crate::claims::{FACTS, Task};
 use crate::engine::Ended;
 use crate::engine::interrupt::Interrupt;
 use crate::finish::{judge_and_draw, write_artifact};
@@ -70,6 +71,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let mut document = Claims {
         schema: SCHEMA.to_owned(),
         seed: seed.0,
+        quick: args.quick,
+        started: started.timestamp().to_string(),
+        machine: machine::describe(&folder),
         rows: Vec::new(),
     };
     for claim in wanted {
@@ -104,7 +108,7 @@ fn compare(
     seed: Seed,
     own: &Path,
 ) -> Result<ClaimRow, CliError> {
-    let (mut summaries, mut commands) = (Vec::new(), Vec::new());
+    let (mut summaries, mut commands, mut folders) = (Vec::new(), Vec::new(), Vec::new());
     for (run, number) in comparison.runs.iter().zip(1..) {
         let folder = match comparison.runs {
             [_] => own.to_owned(),
@@ -128,14 +132,21 @@ fn compare(
             return Err(CliError::Interrupted);
         }
         summaries.push(judge_and_draw(&record::read(&run)?, &run)?.summary);
+        folders.push(run);
     }
     let found = comparison.judge(&summaries, compare::lines_of);
-    let command = match commands.as_slice() {
-        [command] => command.clone(),
-        _ => again(claim, args, seed),
+    let source = Source {
+        command: match commands.as_slice() {
+            [command] => command.clone(),
+            _ => again(claim, args, seed),
+        },
+        run: own.display().to_string(),
+        details: folders
+            .iter()
+            .map(|folder| within(folder, own, "report.html"))
+            .collect(),
     };
-    let own = own.display().to_string();
-    Ok(ClaimRow::new(claim, found, command, own))
+    Ok(ClaimRow::new(claim, found, source))
 }
 
 fn inquire(
@@ -173,13 +184,22 @@ fn inquire(
         return Err(CliError::Interrupted);
     }
     let found = inquiry.judge(&crate::claims::read(&own)?);
-    let command = again(claim, args, seed);
-    Ok(ClaimRow::new(
-        claim,
-        found,
-        command,
-        own.display().to_string(),
-    ))
+    let source = Source {
+        command: again(claim, args, seed),
+        run: own.display().to_string(),
+        details: vec![within(&own, &own, FACTS)],
+    };
+    Ok(ClaimRow::new(claim, found, source))
+}
+
+/// A file of a claim, seen from the folder of all claims.
+fn within(folder: &Path, own: &Path, file: &str) -> String {
+    let all = own.parent().unwrap_or(own);
+    let path = folder.join(file);
+    path.strip_prefix(all)
+        .unwrap_or(&path)
+        .display()
+        .to_string()
 }
 
 /// The command that repeats a row.
@@ -192,11 +212,9 @@ fn again(claim: &Claim, args: &Args, seed: Seed) -> String {
 }
 
 fn write(document: &Claims, folder: &Path) -> Result<(), CliError> {
-    let mut json = serde_json::to_vec_pretty(document)?;
-    json.push(b'\n');
-    write_artifact(&folder.join("claims.json"), &json)?;
-    let markdown = claims_markdown(document);
-    write_artifact(&folder.join("claims.md"), markdown.as_bytes())?;
+    for file in comeback_reports::claims(document)? {
+        write_artifact(&folder.join(&file.path), &file.bytes)?;
+    }
     Ok(())
 }
 
@@ -206,7 +224,7 @@ fn show(document: &Claims, json: bool, folder: &Path) -> Result<(), CliError> {
         return Ok(());
     }
     print(&new_table(&claims_table(document)).to_string());
-    let page = folder.join("claims.md");
+    let page = folder.join("claims.html");
     print(&format!(
         "seed {}; report: {}",
         document.seed,

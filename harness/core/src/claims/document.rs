@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Chart, Claim, Judgement, Ruling};
+use crate::journal::Machine;
 
 /// The shape of this document; changed with it.
 pub const SCHEMA: &str = "comeback-claims/1";
@@ -15,6 +16,12 @@ pub struct Claims {
     pub schema: String,
     /// What all randomness follows from.
     pub seed: u64,
+    /// Whether it was but a first look.
+    pub quick: bool,
+    /// Wall time at its start, RFC 3339.
+    pub started: String,
+    /// Where it ran.
+    pub machine: Machine,
     /// The claims that were measured.
     pub rows: Vec<ClaimRow>,
 }
@@ -40,6 +47,19 @@ pub struct ClaimRow {
     pub command: String,
     /// The folder of its run.
     pub run: String,
+    /// Files with the details, seen from the document's folder.
+    pub details: Vec<String>,
+}
+
+/// Where a row comes from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The command that repeats it.
+    pub command: String,
+    /// The folder of its run.
+    pub run: String,
+    /// Files with the details, seen from the document's folder.
+    pub details: Vec<String>,
 }
 
 impl Claims {
@@ -51,7 +71,7 @@ impl Claims {
 
 impl ClaimRow {
     /// A claim with what was found of it.
-    pub fn new(claim: &Claim, found: Judgement, command: String, run: String) -> Self {
+    pub fn new(claim: &Claim, found: Judgement, source: Source) -> Self {
         Self {
             number: claim.number,
             claim: claim.words.to_owned(),
@@ -60,8 +80,9 @@ impl ClaimRow {
             chart: found.chart,
             because: found.because,
             otherwise: found.otherwise,
-            command,
-            run,
+            command: source.command,
+            run: source.run,
+            details: source.details,
         }
     }
 }

@@ -31,7 +31,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use chart::{Bar, Chart};
-pub use document::{ClaimRow, Claims, SCHEMA};
+pub use document::{ClaimRow, Claims, SCHEMA, Source};
 pub use evidence::Evidence;
 pub use facts::{Amount, Fact, FactsError, Findings, Found, Heading, VERSION, What};
 pub use table::CLAIMS;

@@ -30,10 +30,16 @@ pub(super) fn judge(found: &Findings) -> Judged {
     let mut told = Vec::new();
     for (arm, name) in STATEFUL {
         let over = ratio(found, "token", arm)?;
-        if over.low.is_some_and(|low| low > 1.0) && over.value >= QUICKER {
+        let (low, high) = (over.low.unwrap_or(0.0), over.high.unwrap_or(f64::INFINITY));
+        if low > 1.0 && over.value >= QUICKER {
             behind.push(name);
-        } else {
+        } else if high < QUICKER {
             level.push(name);
+        } else {
+            return Err(Judgement::inconclusive(format!(
+                "token's goodput is {} times that of {name}: quicker or not, the rounds do not agree",
+                over.told(2)
+            )));
         }
         told.push(format!("{name} {}", over.told(2)));
     }

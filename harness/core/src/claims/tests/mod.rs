@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod own;
+
 use super::evidence::lost;
 use super::*;
+use crate::summary::CacheSummary;
 
 fn arm(name: &str, replicas: u32) -> Evidence {
     Evidence {
@@ -53,6 +56,90 @@ fn sweep(of: [fn(&str, u32) -> Evidence; 3], names: [&str; 3]) -> Vec<Evidence> 
     let arms = of.into_iter().zip(names);
     arms.flat_map(|(make, name)| [1, 2, 4].map(|replicas| make(name, replicas)))
         .collect()
+}
+
+/// With a cache in front that answers this share of what it may.
+fn cached(name: &str, hits: u64, another_users: u64) -> Evidence {
+    Evidence {
+        cache: Some(CacheSummary {
+            look_ups: 1_000,
+            hits,
+            another_users,
+            ..CacheSummary::default()
+        }),
+        ..arm(name, 2)
+    }
+}
+
+#[test]
+fn what_is_answered_is_easy_to_cache_or_not() {
+    let all = |token: Evidence| [token, cached("sticky", 950, 0), cached("redis", 940, 0)];
+    let typical = all(cached("token", 960, 0));
+    check(7, &typical, Ruling::HoldsInPart, "the same for all");
+    let [_, _, shared] = typical.clone();
+    let few = [cached("token", 960, 0), cached("sticky", 500, 0), shared];
+    check(7, &few, Ruling::HoldsInPart, "the same for all");
+    let rest = [cached("sticky", 500, 0), cached("redis", 480, 0)];
+    let [memory, shared] = rest;
+    check(
+        7,
+        &[cached("token", 960, 0), memory, shared],
+        Ruling::Holds,
+        "more of what",
+    );
+    check(
+        7,
+        &all(cached("token", 960, 3)),
+        Ruling::Refuted,
+        "3 replies",
+    );
+    check(7, &all(cached("token", 0, 0)), Ruling::Refuted, "not one");
+    check(7, &all(arm("token", 2)), Ruling::Inconclusive, "fewer than");
+}
+
+/// Four faults, with what failed in each.
+fn matrix(name: &str, failed: &[&'static str]) -> Vec<Evidence> {
+    let run = Evidence {
+        violations: failed.to_vec(),
+        lines: Some(100),
+        ..arm(name, 2)
+    };
+    vec![run; 4]
+}
+
+#[test]
+fn a_stateless_design_is_simple_or_not() {
+    let all = |token: &[&'static str], memory: &[&'static str], shared: &[&'static str]| {
+        let arms = [
+            matrix("token", token),
+            matrix("sticky", memory),
+            matrix("redis", shared),
+        ];
+        arms.concat()
+    };
+    let zombie = ["logged-out sessions honoured"];
+    let lost = ["sessions lost", "writes lost"];
+    check(
+        11,
+        &all(&zombie, &lost, &[]),
+        Ruling::HoldsInPart,
+        "others wrote",
+    );
+    check(
+        11,
+        &all(&[], &lost, &zombie),
+        Ruling::Holds,
+        "without state",
+    );
+    check(
+        11,
+        &all(&zombie, &[], &lost),
+        Ruling::HoldsInPart,
+        "not than with sessions",
+    );
+    check(11, &all(&lost, &zombie, &[]), Ruling::Refuted, "no fewer");
+    let one = [arm("token", 2), arm("sticky", 2), arm("redis", 2)];
+    check(11, &one, Ruling::Inconclusive, "1 kinds of fault");
 }
 
 #[test]
@@ -201,7 +288,7 @@ fn each_number_is_one_claim() {
         numbers.windows(2).all(|pair| pair[0] < pair[1]),
         "{numbers:?}"
     );
-    assert!(Claim::find(1).is_none());
+    assert!(Claim::find(0).is_none());
 }
 
 #[test]
