@@ -4,7 +4,13 @@
 
 mod support;
 
-use comeback_core::claims::{Claims, Ruling};
+use std::path::Path;
+
+use comeback::engine::Ended;
+use comeback::engine::campaign::Host;
+use comeback::engine::interrupt::Interrupt;
+use comeback_core::claims::{Claim, Claims, Experiment, Heading, Judgement, Ruling, VERSION};
+use comeback_core::plan::Arm;
 use serde_json::Value;
 
 #[test]
@@ -43,12 +49,149 @@ fn a_claim_is_ruled_on_by_what_was_measured_and_says_how_to_repeat_it() {
 
 #[test]
 fn what_is_not_measured_is_refused() {
-    let run = support::run(&["claims", "1"]);
+    let run = support::run(&["claims", "15"]);
     assert_eq!(run.code(), 2, "{}", run.printed());
     assert!(
-        run.printed().contains("claim 1 is not measured"),
+        run.printed().contains("claim 15 is not measured"),
         "{}",
         run.printed()
     );
     assert!(!run.out().exists());
+}
+
+/// Rows as they came out, by their numbers.
+fn rulings(words: &[&str]) -> Vec<(u32, Ruling, String)> {
+    let run =
+        support::run(&[words, &["--quick", "--seed", "3", "--json", "--out", "out"]].concat());
+    let claims: Claims = serde_json::from_slice(&run.output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", run.printed()));
+    let page = std::fs::read_to_string(run.out().join("claims.html")).unwrap();
+    let rows = claims.rows.into_iter().map(|row| {
+        for file in &row.details {
+            assert!(run.out().join(file).is_file(), "{file}");
+        }
+        let chart = format!("charts/claim-{}.svg", row.number);
+        assert!(run.out().join(chart).is_file(), "{row:?}");
+        assert!(page.contains(&format!("id=\"claim-{}\"", row.number)));
+        (
+            row.number,
+            row.ruling,
+            format!("{}; {}", row.because, row.figure),
+        )
+    });
+    rows.collect()
+}
+
+#[test]
+fn requests_alone_in_disorder_and_at_other_servers_are_ruled_on() {
+    if !support::has("redis-server", &["redis-server", "--version"]) {
+        return;
+    }
+    for (number, ruling, told) in rulings(&["claims", "1", "4", "9"]) {
+        assert_eq!(ruling, Ruling::HoldsInPart, "{number}: {told}");
+    }
+}
+
+#[test]
+fn what_servers_keep_is_ruled_on() {
+    if !support::has("redis-server", &["redis-server", "--version"]) {
+        return;
+    }
+    let rows = rulings(&["claims", "2", "8"]);
+    let rulings: Vec<Ruling> = rows.iter().map(|(_, ruling, _)| *ruling).collect();
+    // Tokens that can be taken back are what the first is true of only in part.
+    assert_eq!(rulings, [Ruling::HoldsInPart, Ruling::Holds], "{rows:?}");
+}
+
+#[test]
+fn idle_clients_are_ruled_on() {
+    if !support::has("redis-server", &["redis-server", "--version"])
+        || !support::has("nginx-light", &["/usr/sbin/nginx", "-v"])
+    {
+        return;
+    }
+    let rows = rulings(&["claims", "14"]);
+    // Whether a session is seen beside the buffers of its connection is up to the build; that sessions outlive a closed
+    // connection is not.
+    assert_ne!(rows[0].1, Ruling::Inconclusive, "{rows:?}");
+    assert_eq!(rows[0].2.matches("/ 100 %").count(), 3, "{rows:?}");
+}
+
+/// A server under another's name.
+fn posing(name: &str, server: &str) -> Arm {
+    let text = format!(
+        "[target]\ncommand = ['{{comeback}}', 'serve', '{server}', '--port', '{{port}}', '--data', '{{shared}}']\n\
+         ready = {{ http = '/health' }}\n"
+    );
+    let file = comeback::experiment::File::parse(Path::new("posing.toml"), text).unwrap();
+    let plan = file.resolve().unwrap().plan;
+    Arm {
+        name: name.to_owned(),
+        ..plan.arms[0].clone()
+    }
+}
+
+/// What a claim's procedure finds with these servers.
+fn find(number: u32, arms: &[Arm]) -> Judgement {
+    let Experiment::Own(inquiry) = Claim::find(number).unwrap().experiment else {
+        panic!("claim {number} has no procedure of its own");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let heading = Heading {
+        comeback_facts: VERSION,
+        claim: number,
+        seed: 3,
+        amount: inquiry.quick,
+        started: "2026-11-25T00:00:00Z".to_owned(),
+        machine: None,
+    };
+    let task = comeback::claims::Task {
+        heading: &heading,
+        procedure: inquiry.procedure,
+        arms,
+        folder: folder.path(),
+        host: Host::Guest,
+    };
+    let (_lifeline, interrupt) = Interrupt::by_hand();
+    let ended = comeback::claims::run(&task, |_| Ok(interrupt)).unwrap();
+    assert_eq!(ended, Ended::Complete);
+    let findings = comeback::claims::read(folder.path()).unwrap();
+    assert!(!folder.path().join("data").exists());
+    inquiry.judge(&findings)
+}
+
+#[test]
+fn a_server_that_poses_as_stateless_is_found_out() {
+    // The controls are passed: nothing is wrong with these servers but their names.
+    for number in [1, 4, 9] {
+        let arms =
+            ["token", "token-newkey", "token-counter", "redis"].map(|name| posing(name, "memory"));
+        let memory = posing("memory", "memory");
+        let found = find(number, &[&arms[..], &[memory]].concat());
+        assert_eq!(found.ruling, Ruling::Refuted, "{number}: {found:?}");
+    }
+}
+
+#[test]
+fn a_server_that_poses_as_stateful_is_found_out() {
+    for number in [1, 4, 9] {
+        let names = ["token", "token-newkey", "token-counter", "redis", "memory"];
+        let found = find(number, &names.map(|name| posing(name, "token")));
+        assert_eq!(found.ruling, Ruling::Refuted, "{number}: {found:?}");
+    }
+}
+
+#[test]
+fn a_server_with_a_wrong_answer_says_nothing_about_a_claim() {
+    let names = ["token", "token-newkey", "token-counter", "redis", "memory"];
+    // Every 50th visit is answered too high, so that the control fails.
+    let found = find(4, &names.map(|name| posing(name, "wrong-answer")));
+    assert_eq!(found.ruling, Ruling::Inconclusive, "{found:?}");
+    assert!(
+        found.because.contains("where nothing was done to it"),
+        "{found:?}"
+    );
+    let found = find(1, &names.map(|name| posing(name, "dies-at-start")));
+    assert_eq!(found.ruling, Ruling::Inconclusive, "{found:?}");
+    assert!(found.because.contains("did not come up"), "{found:?}");
 }

@@ -56,6 +56,7 @@ pub(crate) fn environment() -> Result<Environment<'static>, RenderError> {
             .build()?,
     );
     environment.add_filter("together", together);
+    environment.add_filter("first_up", first_up);
     Ok(environment)
 }
 
@@ -77,6 +78,13 @@ fn together(text: &str) -> String {
         joined.push(if belongs { NO_BREAK } else { c });
     }
     joined
+}
+
+/// The text as a sentence begins.
+pub(crate) fn first_up(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 #[cfg(test)]

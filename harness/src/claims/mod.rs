@@ -21,8 +21,9 @@ use std::path::{Path, PathBuf};
 use comeback_core::claims::{Fact, FactsError, Findings, Heading, Procedure};
 use comeback_core::plan::Arm;
 
-use self::stage::{Stage, Trouble};
+use self::stage::Stage;
 use crate::clock::Clock;
+use crate::engine::campaign::Host;
 use crate::engine::interrupt::Interrupt;
 use crate::engine::{Ended, EngineError};
 use crate::record::RecordError;
@@ -44,6 +45,8 @@ pub struct Task<'a> {
     pub arms: &'a [Arm],
     /// Where its journal and the servers' output go; it exists.
     pub folder: &'a Path,
+    /// Whose program it is done in.
+    pub host: Host,
 }
 
 /// Does it, and leaves its journal and nothing else.
@@ -64,7 +67,10 @@ pub fn run(
             cause,
         })?;
     }
-    let warden = adopt_orphans().and_then(|()| Warden::start(&tag, &scratch));
+    let warden = match task.host {
+        Host::Program => adopt_orphans().and_then(|()| Warden::start(&tag, &scratch)),
+        Host::Guest => Warden::start_in_shell(&tag, &scratch),
+    };
     let warden = warden.map_err(EngineError::Warden)?;
     let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
     let journal = task.folder.join(FACTS);
@@ -93,15 +99,17 @@ pub fn run(
 }
 
 async fn carry_out(task: &Task<'_>, stage: &Stage) -> Result<(), EngineError> {
-    if task.procedure == Procedure::Race {
-        let done = race::run(stage, task.arms).await;
-        return settle(stage, "token", done);
-    }
+    let mut able = Vec::new();
     for arm in task.arms {
-        if let Some(why) = &arm.skip {
-            stage.tell(&Fact::missing(&arm.name, why.clone()))?;
-            continue;
+        match &arm.skip {
+            Some(why) => stage.tell(&Fact::missing(&arm.name, why.clone()))?,
+            None => able.push(arm),
         }
+    }
+    if task.procedure == Procedure::Race {
+        return race::run(stage, &able).await;
+    }
+    for arm in able {
         let done = match task.procedure {
             Procedure::Replay => replay::run(stage, arm).await,
             Procedure::Grow => grow::run(stage, arm).await,
@@ -110,18 +118,9 @@ async fn carry_out(task: &Task<'_>, stage: &Stage) -> Result<(), EngineError> {
             Procedure::Idle => idle::run(stage, arm).await,
             Procedure::Race => Ok(()),
         };
-        settle(stage, &arm.name, done)?;
+        stage.settle(arm, done)?;
     }
     Ok(())
-}
-
-/// A server that does not do what every server does has no figures.
-fn settle(stage: &Stage, arm: &str, done: Result<(), Trouble>) -> Result<(), EngineError> {
-    match done {
-        Ok(()) => Ok(()),
-        Err(Trouble::Server(why)) => stage.tell(&Fact::missing(arm, why)),
-        Err(Trouble::Engine(error)) => Err(error),
-    }
 }
 
 /// A journal that is not there, or is none.

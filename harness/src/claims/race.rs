@@ -9,8 +9,10 @@ use comeback_core::statistics::{median, quantile};
 use futures_util::future::try_join_all;
 
 use super::line::Line;
+use super::replay::close;
 use super::stage::{House, Server, Stage, Trouble};
 use super::user::{Step, User};
+use crate::engine::EngineError;
 use crate::load::pacer::Pacer;
 
 /// Connections, each with a session of its own.
@@ -26,28 +28,25 @@ struct Runner<'a> {
     house: House<'a>,
     server: Server,
     lines: Vec<(User, Line)>,
+    /// It fell in an earlier round, and runs no more.
+    fell: bool,
 }
 
-pub(super) async fn run(stage: &Stage, arms: &[Arm]) -> Result<(), Trouble> {
+pub(super) async fn run(stage: &Stage, arms: &[&Arm]) -> Result<(), EngineError> {
     let mut runners = Vec::new();
     for arm in arms {
-        if let Some(why) = &arm.skip {
-            stage.tell(&Fact::missing(&arm.name, why.clone()))?;
-            continue;
-        }
-        runners.push(Runner::start(stage, arm).await?);
+        let runner = Runner::start(stage, arm).await;
+        runners.extend(stage.settle(arm, runner)?);
     }
     for round in 0..u64::from(stage.amount.rounds) {
         stage.shuffler(round).shuffle(&mut runners);
         for runner in &mut runners {
-            runner.sprint(stage, round).await?;
-        }
-        for runner in &mut runners {
-            runner.walk(stage, round).await?;
+            runner.lap(stage, round).await?;
         }
     }
     for runner in runners {
-        super::replay::close(runner.house, runner.server).await?;
+        let closed = close(runner.house, runner.server).await;
+        stage.settle(runner.arm, closed)?;
     }
     Ok(())
 }
@@ -67,7 +66,21 @@ impl<'a> Runner<'a> {
             house,
             server,
             lines,
+            fell: false,
         })
+    }
+
+    /// A round, if it still runs.
+    async fn lap(&mut self, stage: &Stage, round: u64) -> Result<(), EngineError> {
+        if self.fell {
+            return Ok(());
+        }
+        let run = match self.sprint(stage, round).await {
+            Ok(()) => self.walk(stage, round).await,
+            fell => fell,
+        };
+        self.fell = stage.settle(self.arm, run)?.is_none();
+        Ok(())
     }
 
     /// One request after the other on each line.

@@ -82,6 +82,22 @@ impl Stage {
         self.append(fact)
     }
 
+    /// What a server's arm came to; one that does not do what every server does has no figures, and that is on record.
+    pub(super) fn settle<T>(
+        &self,
+        arm: &Arm,
+        done: Result<T, Trouble>,
+    ) -> Result<Option<T>, EngineError> {
+        match done {
+            Ok(done) => Ok(Some(done)),
+            Err(Trouble::Server(why)) => {
+                self.tell(&Fact::missing(&arm.name, why))?;
+                Ok(None)
+            }
+            Err(Trouble::Engine(error)) => Err(error),
+        }
+    }
+
     fn append(&self, line: &impl serde::Serialize) -> Result<(), EngineError> {
         let (path, file) = &self.journal;
         let written = serde_json::to_string(line)
@@ -107,7 +123,8 @@ impl Stage {
             stage: self,
             arm,
             number,
-            folder: self.scratch.join(number.to_string()),
+            folder: std::path::absolute(self.scratch.join(number.to_string()))
+                .map_err(|cause| folder_error("find", &self.scratch, cause))?,
             store: None,
             servers: 0,
         };
@@ -173,11 +190,9 @@ impl House<'_> {
             Some(port) => port,
             None => ports::free_port().map_err(EngineError::Port)?,
         };
-        let shared = std::path::absolute(self.folder.join("shared"))
-            .map_err(|cause| folder_error("find", &self.folder, cause))?;
         let addresses = Addresses {
             store: self.store.as_ref().map(|store| store.port),
-            shared: Some(shared),
+            shared: Some(self.folder.join("shared")),
             ..Addresses::default()
         };
         let name = format!("{:03}-{}-{node}.log", self.number, self.arm.name);
@@ -198,7 +213,11 @@ impl House<'_> {
         let endpoint = Endpoint::tcp(Protocol::Http, port);
         wait_until_ready(&mut process, &target.ready, &endpoint, None, stage.clock)
             .await
-            .map_err(|error| Trouble::Server(format!("{node} did not come up: {error}")))?;
+            .map_err(|error| {
+                let last = process.tail().pop();
+                let last = last.map_or_else(String::new, |line| format!(" ({line})"));
+                Trouble::Server(format!("{node} did not come up: {error}{last}"))
+            })?;
         Ok(Server {
             port,
             process,

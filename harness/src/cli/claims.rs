@@ -16,6 +16,7 @@ use super::report::new_table;
 use super::{CliError, campaign, compare, options, print, print_aside, targets};
 use crate::claims::{FACTS, Task};
 use crate::engine::Ended;
+use crate::engine::campaign::Host;
 use crate::engine::interrupt::Interrupt;
 use crate::finish::{judge_and_draw, write_artifact};
 use crate::supervise::needs;
@@ -178,6 +179,7 @@ fn inquire(
         procedure: inquiry.procedure,
         arms: &arms,
         folder: &own,
+        host: Host::Program,
     };
     let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), campaign::end_at_once);
     if crate::claims::run(&task, listen)? == Ended::Interrupted {

@@ -30,7 +30,7 @@ pub(super) fn draw(chart: &Chart) -> Option<Drawing> {
         .unwrap_or_else(|| reach(&chart.bars))
         .max(f64::MIN_POSITIVE);
     let x = |value: f64| MARGIN + room * (value / end).clamp(0.0, 1.0);
-    y += 14.0;
+    y += 18.0;
     for bar in &chart.bars {
         let value = told(bar);
         let beside = room - Style::NAME.width(&value) - 10.0;

@@ -7,6 +7,7 @@ use comeback_core::claims::{ClaimRow, Claims};
 
 use crate::draw::{paint, text as fonts};
 use crate::format::printable;
+use crate::html::first_up;
 use crate::markdown::text;
 use crate::table::Table;
 use crate::{Artifact, RenderError, artifact};
@@ -85,7 +86,7 @@ fn markdown(claims: &Claims) -> String {
         }
         out.push_str(&format!(
             "{}.\n\nOtherwise with {}.\n\n```console\n$ {}\n```\n",
-            text(&row.figure),
+            text(&first_up(&row.figure)),
             text(&row.otherwise),
             row.command,
         ));

@@ -68,12 +68,12 @@ pub(super) fn judge(found: &Findings) -> Judged {
             memory.1.added,
         ),
         chart: Chart::new(
-            "bytes",
+            "bytes of each client on the server, and of each request with its reply",
             vec![
-                Bar::figure("token, on the server", token.0.memory),
-                Bar::figure("memory, on the server", memory.0.memory),
-                Bar::count("token, each exchange", (token.1.request + token.1.reply) as u64),
-                Bar::count("memory, each exchange", (memory.1.request + memory.1.reply) as u64),
+                Bar::figure("token, client on the server", token.0.memory),
+                Bar::figure("memory, client on the server", memory.0.memory),
+                Bar::count("token, request and reply", (token.1.request + token.1.reply) as u64),
+                Bar::count("memory, request and reply", (memory.1.request + memory.1.reply) as u64),
             ],
         ),
         because,
