@@ -9,7 +9,9 @@ use std::path::Path;
 use comeback::engine::Ended;
 use comeback::engine::campaign::Host;
 use comeback::engine::interrupt::Interrupt;
-use comeback_core::claims::{Claim, Claims, Experiment, Heading, Judgement, Ruling, VERSION};
+use comeback_core::claims::{
+    CLAIMS, Claim, Claims, Experiment, Heading, Judgement, Ruling, VERSION,
+};
 use comeback_core::plan::Arm;
 use serde_json::Value;
 
@@ -45,6 +47,36 @@ fn a_claim_is_ruled_on_by_what_was_measured_and_says_how_to_repeat_it() {
     let document: Value = serde_json::from_str(&text).unwrap();
     assert!(validator.is_valid(&document));
     assert!(!validator.is_valid(&serde_json::json!({ "rows": [{}] })));
+}
+
+#[test]
+fn the_readme_has_each_claim_in_its_words_with_a_ruling_and_a_reason() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = text
+        .split_once("written by `cargo xtask claims` -->")
+        .unwrap();
+    let (table, _) = rest.split_once("<!-- end of claims -->").unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(2)
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), CLAIMS.len(), "{table}");
+    for (row, claim) in rows.iter().zip(&CLAIMS) {
+        let [number, words, ruling, since] = row.as_slice() else {
+            panic!("{row:?}");
+        };
+        assert_eq!(
+            (*number, *words),
+            (claim.number.to_string().as_str(), claim.words)
+        );
+        let known = [Ruling::Holds, Ruling::HoldsInPart, Ruling::Refuted];
+        let known = known.map(|ruling| format!("**{}**", ruling.name()));
+        assert!(known.iter().any(|known| known == ruling), "{row:?}");
+        assert!(!since.is_empty(), "{row:?}");
+    }
 }
 
 #[test]
@@ -151,6 +183,7 @@ fn find(number: u32, arms: &[Arm]) -> Judgement {
         arms,
         folder: folder.path(),
         host: Host::Guest,
+        follow: |_| {},
     };
     let (_lifeline, interrupt) = Interrupt::by_hand();
     let ended = comeback::claims::run(&task, |_| Ok(interrupt)).unwrap();

@@ -14,10 +14,11 @@ use support::{PROGRAM, assert_nothing_left};
 
 /// Not run here: the first takes two minutes and is what `compare --quick` shows in short, the others call
 /// this test.
-const LEFT_OUT: [&str; 4] = [
+const LEFT_OUT: [&str; 5] = [
     "cargo run --release -- compare",
     "cargo xtask test",
     "cargo xtask gallery",
+    "cargo xtask claims",
     "harness/benches/load.sh",
 ];
 

@@ -23,7 +23,7 @@ use comeback_core::plan::Arm;
 
 use self::stage::Stage;
 use crate::clock::Clock;
-use crate::engine::campaign::Host;
+use crate::engine::campaign::{self, Host};
 use crate::engine::interrupt::Interrupt;
 use crate::engine::{Ended, EngineError};
 use crate::record::RecordError;
@@ -35,7 +35,7 @@ use crate::supervise::warden::Warden;
 pub const FACTS: &str = "facts.jsonl";
 
 /// What is to be done.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Task<'a> {
     /// The first line of its journal.
     pub heading: &'a Heading,
@@ -47,6 +47,8 @@ pub struct Task<'a> {
     pub folder: &'a Path,
     /// Whose program it is done in.
     pub host: Host,
+    /// Hears which server's turn it is.
+    pub follow: fn(&str),
 }
 
 /// Does it, and leaves its journal and nothing else.
@@ -95,6 +97,7 @@ pub fn run(
     drop(runtime);
     stage.end();
     warden.dismiss().map_err(EngineError::Warden)?;
+    campaign::remove_empty(&logs)?;
     ended
 }
 
@@ -110,6 +113,7 @@ async fn carry_out(task: &Task<'_>, stage: &Stage) -> Result<(), EngineError> {
         return race::run(stage, &able).await;
     }
     for arm in able {
+        (task.follow)(&arm.name);
         let done = match task.procedure {
             Procedure::Replay => replay::run(stage, arm).await,
             Procedure::Grow => grow::run(stage, arm).await,

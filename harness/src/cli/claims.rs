@@ -29,14 +29,17 @@ use crate::{machine, record};
 /// this run cannot tell, and the figures that decide stand beside it, with what would change them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback claims --quick\n  comeback claims 5 6 --seed 7\n  \
+    after_help = "Examples:\n  comeback claims --list\n  comeback claims --quick\n  comeback claims 5 6 --seed 7\n  \
 comeback claims --json | jq '.rows[] | {number, ruling}'"
 )]
 pub(super) struct Args {
     /// Which ones, by their numbers [default: all]
     #[arg(value_name = "N", value_parser = parse_number)]
     numbers: Vec<u32>,
-    /// A first look: the same number of crashes, in shorter trials
+    /// List the claims, and measure nothing
+    #[arg(long)]
+    list: bool,
+    /// A first look: the same number of crashes, in shorter trials, and less of everything else
     #[arg(long)]
     quick: bool,
     /// What all randomness follows from; drawn and printed when not given
@@ -62,6 +65,10 @@ struct Line {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    if args.list {
+        list();
+        return Ok(Outcome::Pass);
+    }
     let seed = options::seed(args.seed.map(Seed))?;
     let wanted: Vec<&Claim> = CLAIMS
         .iter()
@@ -180,6 +187,10 @@ fn inquire(
         arms: &arms,
         folder: &own,
         host: Host::Program,
+        follow: match args.quiet {
+            true => |_| {},
+            false => |arm| print_aside(&format!("  {arm}")),
+        },
     };
     let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), campaign::end_at_once);
     if crate::claims::run(&task, listen)? == Ended::Interrupted {
@@ -233,6 +244,12 @@ fn show(document: &Claims, json: bool, folder: &Path) -> Result<(), CliError> {
         page.display()
     ));
     Ok(())
+}
+
+fn list() {
+    for claim in &CLAIMS {
+        print(&format!("{:>2}  {}", claim.number, claim.words));
+    }
 }
 
 fn parse_number(text: &str) -> Result<u32, String> {

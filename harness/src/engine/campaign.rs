@@ -206,7 +206,11 @@ fn run_and_extend(
     Ok(ended)
 }
 
-fn remove_empty(logs: &Path) -> Result<(), EngineError> {
+/// Removes the logs of those that said nothing.
+///
+/// # Errors
+/// When the folder cannot be read or changed.
+pub fn remove_empty(logs: &Path) -> Result<(), EngineError> {
     let remove = || -> io::Result<()> {
         for entry in fs::read_dir(logs)? {
             let entry = entry?;

@@ -25,6 +25,8 @@ enum Chore {
     Fuzz(fuzz::Args),
     /// Draw the README's chart and the gallery anew, from a real run
     Gallery,
+    /// Measure the claims anew, all of them, and write the README's table of them
+    Claims,
 }
 
 /// How it is seen that a package is there.
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Chore::Install => install(),
         Chore::Fuzz(args) => fuzz::fuzz(&args),
         Chore::Gallery => gallery(),
+        Chore::Claims => claims(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -127,6 +130,45 @@ fn gallery() -> Result<(), Failed> {
         "rm -rf reports/gallery/operations.csv reports/gallery/journal.jsonl reports/gallery/logs",
         &[],
     )
+}
+
+/// Where the README's table of claims begins and ends.
+const CLAIMS: [&str; 2] = [
+    "<!-- claims: written by `cargo xtask claims` -->\n",
+    "<!-- end of claims -->",
+];
+
+fn claims() -> Result<(), Failed> {
+    run("rm -rf reports/claims", &[])?;
+    run(
+        "cargo run --release -- claims --seed 1 --out reports/claims",
+        &[],
+    )?;
+    // What everything was drawn from is too much to keep; the reports stay, which need no other file.
+    run_script(
+        "cd reports/claims && find claim-* -type f ! -name report.html ! -name facts.jsonl -delete && find . -type d -empty -delete",
+    )?;
+    let read = |path: &str| {
+        std::fs::read_to_string(path).map_err(|error| Failed(format!("{path}: {error}")))
+    };
+    let (page, readme) = (read("reports/claims/claims.md")?, read("README.md")?);
+    let table: String = page
+        .lines()
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let [begin, end] = CLAIMS;
+    let parts = readme
+        .split_once(begin)
+        .and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+    let (before, after) = parts.ok_or_else(|| {
+        Failed(format!(
+            "README.md has no place between {begin:?} and {end:?}"
+        ))
+    })?;
+    let text = format!("{before}{begin}{table}{end}{after}");
+    std::fs::write("README.md", text).map_err(|error| Failed(format!("README.md: {error}")))
 }
 
 fn install() -> Result<(), Failed> {

@@ -67,10 +67,13 @@ fn markdown(claims: &Claims) -> String {
         page::summary(claims),
         claims.seed
     );
-    out.push_str("| | claim | it |\n|---|---|---|\n");
+    out.push_str("| | claim | here it | since |\n|---|---|---|---|\n");
     for row in &claims.rows {
-        let (claim, ruling) = (text(&row.claim), row.ruling.name());
-        out.push_str(&format!("| {} | {claim} | **{ruling}** |\n", row.number));
+        let (claim, because) = (text(&row.claim), text(&row.because));
+        let (number, ruling) = (row.number, row.ruling.name());
+        out.push_str(&format!(
+            "| {number} | {claim} | **{ruling}** | {because} |\n"
+        ));
     }
     for row in &claims.rows {
         out.push_str(&format!(
