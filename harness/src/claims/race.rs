@@ -18,7 +18,7 @@ use crate::load::pacer::Pacer;
 /// Connections, each with a session of its own.
 const LINES: u32 = 16;
 /// Requests per second of all of them together, where the load is equal: a fraction of what any of the servers bears.
-const RATE: u32 = 1_000;
+const RATE: u32 = 2_000;
 /// The server that does nothing, which tells how much the client bears.
 const IDLE: &str = "trivial";
 

@@ -97,6 +97,8 @@ fn label(chart: &Chart) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::*;
     use crate::draw::{Paint, Shape};
 

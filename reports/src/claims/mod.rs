@@ -109,6 +109,8 @@ fn said(row: &ClaimRow) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
     use comeback_core::claims::{Bar, Chart, Ruling, SCHEMA};
     use comeback_core::journal::Machine;
 

@@ -2,7 +2,7 @@
 
 use super::chart::Chart;
 use super::evidence::{Evidence, arms, bar_of_found, controlled};
-use super::{Judged, Judgement, Ruling, percent_of};
+use super::{Judged, Judgement, Open, Ruling, percent_of};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let token = arms(evidence, "token")?;
@@ -14,7 +14,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let several = |all: &[&Evidence]| all.iter().any(|arm| arm.replicas > 1);
     if !(several(&token) && several(&memory) && several(&shared)) {
         let what = "with one replica every request is served by the one that knows the session";
-        return Err(Judgement::inconclusive(what.to_owned()));
+        return Err(Open(what.to_owned()));
     }
     let token_serves = token.iter().all(|arm| arm.has_all_requests());
     let memory_serves = memory.iter().all(|arm| arm.has_all_requests());

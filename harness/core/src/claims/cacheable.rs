@@ -3,7 +3,7 @@
 use super::chart::{Bar, Chart};
 use super::evidence::{Evidence, the_only};
 use super::thresholds::{NEAR, REQUESTS};
-use super::{Judged, Judgement, Ruling, percent_of, share};
+use super::{Judged, Judgement, Open, Ruling, percent_of, share};
 use crate::summary::{CacheSummary, WhileDownSummary};
 
 /// What a cache made of an arm.
@@ -13,11 +13,11 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    fn of(arm: &'a Evidence) -> Result<Self, Judgement> {
+    fn of(arm: &'a Evidence) -> Result<Self, Open> {
         let cache = arm.cache.as_ref();
         let cache = cache.filter(|cache| cache.look_ups >= REQUESTS);
         let cache = cache.ok_or_else(|| {
-            Judgement::inconclusive(format!(
+            Open(format!(
                 "{} asked for fewer than {REQUESTS} pages that a cache may keep",
                 arm.name
             ))
@@ -50,7 +50,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     ];
     let [token, memory, shared] = [Kept::of(arms[0])?, Kept::of(arms[1])?, Kept::of(arms[2])?];
     if !arms[0].has_all_requests() {
-        return Err(Judgement::inconclusive(format!(
+        return Err(Open(format!(
             "without a fault only {} of the token's requests were right",
             percent_of(arms[0].requests.1, arms[0].requests.0)
         )));

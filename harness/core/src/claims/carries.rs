@@ -3,7 +3,7 @@
 use super::chart::{Bar, Chart};
 use super::storage::Growth;
 use super::thresholds::FLAT;
-use super::{Findings, Judged, Judgement, Ruling, What};
+use super::{Findings, Judged, Judgement, Open, Ruling, What};
 
 /// What a request of a session and its reply weigh, in bytes, their heads included.
 struct Wire {
@@ -14,7 +14,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn of(found: &Findings, arm: &str) -> Result<Self, Judgement> {
+    fn of(found: &Findings, arm: &str) -> Result<Self, Open> {
         let of = |what| found.median(arm, what).map(|figure| figure.value);
         let request = of(What::RequestBytes)?;
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use super::chart::Bar;
 use super::thresholds::{ALL, CRASHES, NEAR, REQUESTS};
-use super::{Judgement, share};
+use super::{Open, share};
 use crate::statistics::zero_event_upper_bound;
 use crate::summary::{ArmSummary, CacheSummary, Status};
 
@@ -11,6 +11,8 @@ use crate::summary::{ArmSummary, CacheSummary, Status};
 pub struct Evidence {
     /// The architecture, without the number of replicas.
     pub name: String,
+    /// In which of the claim's comparisons, from 0.
+    pub run: usize,
     /// How many replicas there are.
     pub replicas: u32,
     /// Why there are no figures.
@@ -36,13 +38,14 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn of(arm: &ArmSummary) -> Self {
+    pub(super) fn of(run: usize, arm: &ArmSummary) -> Self {
         let replicas = arm.nodes.as_ref().map_or(1, |nodes| nodes.replicas);
         // Where several numbers of replicas are compared the name ends with the number.
         let name = arm.name.strip_suffix(&format!("-{replicas}"));
         let continuity = arm.control.continuity;
         Self {
             name: name.unwrap_or(&arm.name).to_owned(),
+            run,
             replicas,
             missing: (arm.status == Status::Skipped).then(|| {
                 let why = arm.reason.as_deref().unwrap_or("no trial counts");
@@ -104,27 +107,24 @@ fn violations(arm: &ArmSummary) -> Vec<&'static str> {
 }
 
 /// The arms of this name, by their number of replicas; or why a claim cannot be judged by them.
-pub(super) fn arms<'a>(
-    evidence: &'a [Evidence],
-    name: &str,
-) -> Result<Vec<&'a Evidence>, Judgement> {
+pub(super) fn arms<'a>(evidence: &'a [Evidence], name: &str) -> Result<Vec<&'a Evidence>, Open> {
     let mut found: Vec<&Evidence> = evidence.iter().filter(|arm| arm.name == name).collect();
     found.sort_by_key(|arm| arm.replicas);
     if found.is_empty() {
-        return Err(Judgement::inconclusive(format!("there is no arm '{name}'")));
+        return Err(Open(format!("there is no arm '{name}'")));
     }
     for arm in &found {
         if let Some(why) = &arm.missing {
-            return Err(Judgement::inconclusive(why.clone()));
+            return Err(Open(why.clone()));
         }
     }
     Ok(found)
 }
 
 /// Sees that an arm's control trials show enough: no verdict without them.
-pub(super) fn controlled(arm: &Evidence) -> Result<(), Judgement> {
+pub(super) fn controlled(arm: &Evidence) -> Result<(), Open> {
     if arm.requests.0 < REQUESTS {
-        return Err(Judgement::inconclusive(format!(
+        return Err(Open(format!(
             "{} has {} requests within sessions in its trials without a fault, and {REQUESTS} are needed",
             arm.name, arm.requests.0
         )));
@@ -133,14 +133,14 @@ pub(super) fn controlled(arm: &Evidence) -> Result<(), Judgement> {
 }
 
 /// Sees that an arm met enough faults.
-pub(super) fn struck(arm: &Evidence) -> Result<(), Judgement> {
+pub(super) fn struck(arm: &Evidence) -> Result<(), Open> {
     struck_by(arm, CRASHES)
 }
 
 /// Sees that an arm met so many faults.
-pub(super) fn struck_by(arm: &Evidence, needed: u32) -> Result<(), Judgement> {
+pub(super) fn struck_by(arm: &Evidence, needed: u32) -> Result<(), Open> {
     if arm.faults < needed || arm.sessions.0 == 0 {
-        return Err(Judgement::inconclusive(format!(
+        return Err(Open(format!(
             "{} met {} faults that count with {} sessions, and {needed} are needed",
             arm.name, arm.faults, arm.sessions.0
         )));
@@ -149,15 +149,10 @@ pub(super) fn struck_by(arm: &Evidence, needed: u32) -> Result<(), Judgement> {
 }
 
 /// The one arm of this name, which met enough faults.
-pub(super) fn the_only<'a>(
-    evidence: &'a [Evidence],
-    name: &str,
-) -> Result<&'a Evidence, Judgement> {
+pub(super) fn the_only<'a>(evidence: &'a [Evidence], name: &str) -> Result<&'a Evidence, Open> {
     match arms(evidence, name)?.as_slice() {
         [arm] => struck(arm).map(|()| *arm),
-        _ => Err(Judgement::inconclusive(format!(
-            "there are several '{name}'"
-        ))),
+        _ => Err(Open(format!("there are several '{name}'"))),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chart::Figure;
 use super::thresholds::{ALL, REQUESTS};
-use super::{Judgement, share};
+use super::{Open, share};
 use crate::journal::Machine;
 use crate::statistics::{median, median_interval};
 
@@ -224,7 +224,7 @@ impl Findings {
     }
 
     /// How many were right, of how many, at all places together; or why that says nothing.
-    pub(super) fn share(&self, arm: &str, what: What) -> Result<(u64, u64), Judgement> {
+    pub(super) fn share(&self, arm: &str, what: What) -> Result<(u64, u64), Open> {
         self.share_where(arm, what, |_| true)
     }
 
@@ -234,11 +234,11 @@ impl Findings {
         arm: &str,
         what: What,
         at: impl Fn(u64) -> bool,
-    ) -> Result<(u64, u64), Judgement> {
+    ) -> Result<(u64, u64), Open> {
         self.is_there(arm)?;
         let (right, tried) = self.count(arm, what, at);
         if tried < REQUESTS {
-            return Err(Judgement::inconclusive(format!(
+            return Err(Open(format!(
                 "{arm} has {tried} that count, and {REQUESTS} are needed"
             )));
         }
@@ -246,10 +246,10 @@ impl Findings {
     }
 
     /// Sees that all is well with an arm where nothing is done to it: no verdict without that.
-    pub(super) fn controlled(&self, arm: &str) -> Result<(), Judgement> {
+    pub(super) fn controlled(&self, arm: &str) -> Result<(), Open> {
         let (right, tried) = self.share(arm, What::Control)?;
         if share(right, tried) < ALL {
-            return Err(Judgement::inconclusive(format!(
+            return Err(Open(format!(
                 "{arm} answered {right} of {tried} requests as it should where nothing was done to it: what failed \
                  otherwise need not be due to the experiment"
             )));
@@ -258,7 +258,7 @@ impl Findings {
     }
 
     /// The figures, in the order of their places.
-    pub(super) fn values(&self, arm: &str, what: What) -> Result<Vec<(u64, f64)>, Judgement> {
+    pub(super) fn values(&self, arm: &str, what: What) -> Result<Vec<(u64, f64)>, Open> {
         self.is_there(arm)?;
         let mut values: Vec<(u64, f64)> = self
             .of(arm, what)
@@ -268,28 +268,26 @@ impl Findings {
             })
             .collect();
         if values.is_empty() {
-            return Err(Judgement::inconclusive(format!(
-                "{arm} lacks a figure that decides"
-            )));
+            return Err(Open(format!("{arm} lacks a figure that decides")));
         }
         values.sort_by_key(|(at, _)| *at);
         Ok(values)
     }
 
     /// The median over all places, with its interval where there are enough.
-    pub(super) fn median(&self, arm: &str, what: What) -> Result<Figure, Judgement> {
+    pub(super) fn median(&self, arm: &str, what: What) -> Result<Figure, Open> {
         let values = self.values(arm, what)?;
         let values: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
         Ok(middle(&values))
     }
 
-    fn is_there(&self, arm: &str) -> Result<(), Judgement> {
+    fn is_there(&self, arm: &str) -> Result<(), Open> {
         let missing = self.facts.iter().find_map(|fact| match &fact.found {
             Found::Missing(why) if fact.arm == arm => Some(why),
             Found::Missing(_) | Found::Share { .. } | Found::Value(_) => None,
         });
         match missing {
-            Some(why) => Err(Judgement::inconclusive(format!("{arm}: {why}"))),
+            Some(why) => Err(Open(format!("{arm}: {why}"))),
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use super::chart::{Bar, Chart, Figure};
 use super::storage::slope;
 use super::thresholds::{ALL, LIGHTER};
-use super::{Findings, Judged, Judgement, Ruling, What, percent_of, share};
+use super::{Findings, Judged, Judgement, Open, Ruling, What, percent_of, share};
 
 /// How a server bears the internet.
 struct Bearing {
@@ -16,7 +16,7 @@ struct Bearing {
 }
 
 impl Bearing {
-    fn of(found: &Findings, arm: &str) -> Result<Self, Judgement> {
+    fn of(found: &Findings, arm: &str) -> Result<Self, Open> {
         found.controlled(arm)?;
         let of = |what| found.median(arm, what).map(|figure| figure.value);
         Ok(Self {

@@ -100,8 +100,8 @@ pub enum Procedure {
     Idle,
 }
 
-/// What is found of a claim, or why nothing is.
-type Judged = Result<Judgement, Judgement>;
+/// What is found of a claim, or why a run cannot tell.
+type Judged = Result<Judgement, Open>;
 
 impl Claim {
     /// The claim of this number, where it is measured.
@@ -113,26 +113,26 @@ impl Claim {
 impl Comparison {
     /// What its runs say of the claim. `lines` knows how many lines of code a server has of its own.
     pub fn judge(&self, runs: &[Summary], lines: impl Fn(&str) -> Option<u32>) -> Judgement {
-        let arms = runs.iter().flat_map(|run| &run.arms);
-        let evidence: Vec<Evidence> = arms
-            .map(|arm| {
-                let evidence = Evidence::of(arm);
-                let lines = lines(&evidence.name);
-                Evidence { lines, ..evidence }
-            })
-            .collect();
+        let mut evidence = Vec::new();
+        for (number, run) in runs.iter().enumerate() {
+            for arm in &run.arms {
+                let arm = Evidence::of(number, arm);
+                let lines = lines(&arm.name);
+                evidence.push(Evidence { lines, ..arm });
+            }
+        }
         self.weigh(&evidence)
     }
 
     fn weigh(&self, evidence: &[Evidence]) -> Judgement {
-        (self.judge)(evidence).unwrap_or_else(|inconclusive| inconclusive)
+        (self.judge)(evidence).unwrap_or_else(Judgement::from)
     }
 }
 
 impl Inquiry {
     /// What its findings say of the claim.
     pub fn judge(&self, findings: &Findings) -> Judgement {
-        (self.judge)(findings).unwrap_or_else(|inconclusive| inconclusive)
+        (self.judge)(findings).unwrap_or_else(Judgement::from)
     }
 }
 
@@ -177,8 +177,12 @@ pub struct Judgement {
     pub otherwise: String,
 }
 
-impl Judgement {
-    fn inconclusive(because: String) -> Self {
+/// Why a run cannot tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Open(String);
+
+impl From<Open> for Judgement {
+    fn from(Open(because): Open) -> Self {
         Self {
             ruling: Ruling::Inconclusive,
             figure: "–".to_owned(),

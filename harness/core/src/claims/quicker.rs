@@ -3,7 +3,7 @@
 use super::chart::{Bar, Chart, Figure};
 use super::facts::middle;
 use super::thresholds::{CLIENT_LIMIT, QUICKER};
-use super::{Findings, Judged, Judgement, Ruling, What};
+use super::{Findings, Judged, Judgement, Open, Ruling, What};
 
 pub(super) fn judge(found: &Findings) -> Judged {
     const STATEFUL: [(&str, &str); 4] = [
@@ -20,7 +20,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
     }
     let limit = ratio(found, "token", "trivial")?;
     if limit.value >= CLIENT_LIMIT {
-        return Err(Judgement::inconclusive(format!(
+        return Err(Open(format!(
             "token came to {:.0} % of a server that does nothing: the client was the limit",
             limit.value * 100.0
         )));
@@ -36,7 +36,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         } else if high < QUICKER {
             level.push(name);
         } else {
-            return Err(Judgement::inconclusive(format!(
+            return Err(Open(format!(
                 "token's goodput is {} times that of {name}: quicker or not, the rounds do not agree",
                 over.told(2)
             )));
@@ -62,10 +62,10 @@ pub(super) fn judge(found: &Findings) -> Judged {
         ),
     };
     let bars = std::iter::once(("token", "token")).chain(STATEFUL);
-    let bars: Result<Vec<Bar>, Judgement> = bars
+    let bars: Result<Vec<Bar>, Open> = bars
         .map(|(arm, name)| Ok(Bar::figure(name, found.median(arm, What::Goodput)?)))
         .collect();
-    let latency = |arm: &str| -> Result<String, Judgement> {
+    let latency = |arm: &str| -> Result<String, Open> {
         let of = |what| found.median(arm, what).map(|figure| figure.value);
         Ok(format!("{:.2} / {:.2}", of(What::P50Ms)?, of(What::P99Ms)?))
     };
@@ -87,7 +87,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
 }
 
 /// How many times the goodput of another an arm's is, round by round: what disturbs a round disturbs both.
-fn ratio(found: &Findings, arm: &str, other: &str) -> Result<Figure, Judgement> {
+fn ratio(found: &Findings, arm: &str, other: &str) -> Result<Figure, Open> {
     let (its, others) = (
         found.values(arm, What::Goodput)?,
         found.values(other, What::Goodput)?,
@@ -99,7 +99,7 @@ fn ratio(found: &Findings, arm: &str, other: &str) -> Result<Figure, Judgement> 
     let ratios: Vec<f64> = pairs.filter(|ratio| ratio.is_finite()).collect();
     let found = middle(&ratios);
     if found.low.is_none() {
-        return Err(Judgement::inconclusive(format!(
+        return Err(Open(format!(
             "{arm} and {other} ran {} rounds together: too few for an interval",
             ratios.len()
         )));

@@ -3,7 +3,7 @@
 use super::chart::Chart;
 use super::evidence::{Evidence, bar_of_lost, lost, the_only};
 use super::thresholds::AS_FAST;
-use super::{Judged, Judgement, Ruling};
+use super::{Judged, Judgement, Open, Ruling};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let only = |name: &str| the_only(evidence, name);
@@ -11,7 +11,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let (memory, journal) = (only("memory")?, only("journal")?);
     let (Some(fast), Some(durable)) = (token.ready_ms, journal.ready_ms) else {
         let what = "a server was not ready again in most of its trials";
-        return Err(Judgement::inconclusive(what.to_owned()));
+        return Err(Open(what.to_owned()));
     };
     let keeps_as_well = journal.loses_no_session() && durable <= AS_FAST * fast;
     let mut nuances = Vec::new();

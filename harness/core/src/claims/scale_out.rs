@@ -1,21 +1,24 @@
 //! 6: a stateful service cannot scale out.
 
 use super::chart::Chart;
-use super::evidence::{Evidence, arms, bar_of_found, lost, struck};
+use super::evidence::{Evidence, arms, bar_of_found, lost, struck, the_only};
 use super::thresholds::KEEPS_UP;
-use super::{Judged, Judgement, Ruling, percent_of};
+use super::{Judged, Judgement, Open, Ruling, percent_of};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
-    let memory = arms(evidence, "round-robin")?;
-    let sticky = arms(evidence, "sticky")?;
-    let shared = arms(evidence, "redis")?;
+    let (replica_killed, store_killed): (Vec<Evidence>, Vec<Evidence>) =
+        evidence.iter().cloned().partition(|arm| arm.run == 0);
+    let memory = arms(&replica_killed, "round-robin")?;
+    let sticky = arms(&replica_killed, "sticky")?;
+    let shared = arms(&replica_killed, "redis")?;
     for arm in memory.iter().chain(&sticky).chain(&shared) {
         struck(arm)?;
     }
+    let storeless = the_only(&store_killed, "redis")?;
     let most = |all: &[&Evidence]| all.last().map_or(0, |arm| arm.replicas);
     if most(&memory) < 2 || most(&sticky) < 2 || most(&shared) < 2 {
         let what = "with one replica there is no server 2";
-        return Err(Judgement::inconclusive(what.to_owned()));
+        return Err(Open(what.to_owned()));
     }
     let breaks = memory
         .iter()
@@ -26,6 +29,17 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
         .filter(|(_, arms)| scales(arms))
         .map(|(name, _)| name)
         .collect();
+    let prices = match (
+        sticky.last().is_some_and(|arm| !arm.loses_no_session()),
+        storeless.loses_no_session(),
+    ) {
+        (true, false) => {
+            "a sticky replica that is killed takes its sessions with it, a killed store all of them"
+        }
+        (true, true) => "a sticky replica that is killed takes its sessions with it",
+        (false, false) => "a killed store takes all sessions with it",
+        (false, true) => "neither loses any in a crash",
+    };
     let (ruling, because) = match (breaks, remedies.as_slice()) {
         (false, _) => (
             Ruling::Refuted,
@@ -39,28 +53,30 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             Ruling::HoldsInPart,
             format!(
                 "true of sessions in memory behind a balancer that goes round; {} keeps sessions and goodput with any \
-                 number of replicas",
+                 number of replicas, and {prices}",
                 remedies.join(" or ")
             ),
         ),
     };
     let (Some(memory), Some(sticky), Some(shared)) = (memory.last(), sticky.last(), shared.last())
     else {
-        return Err(Judgement::inconclusive(
-            "there is nothing to compare".to_owned(),
-        ));
+        return Err(Open("there is nothing to compare".to_owned()));
     };
     Ok(Judgement {
         ruling,
         figure: format!(
             "requests that found their session with {} replicas: memory {}, sticky {}, shared store {}; one replica \
-             killed: sticky lost {} sessions, the shared store {}",
+             killed: sticky lost {} sessions, the shared store {}; the store killed: {} sessions lost, and {} of {} \
+             operations failed",
             memory.replicas,
             percent_of(memory.requests.1, memory.requests.0),
             percent_of(sticky.requests.1, sticky.requests.0),
             percent_of(shared.requests.1, shared.requests.0),
             lost(sticky),
             lost(shared),
+            lost(storeless),
+            storeless.since.1,
+            storeless.since.0,
         ),
         chart: Chart::percent(
             &format!(
@@ -74,7 +90,8 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             ],
         ),
         because,
-        otherwise: "a killed store: then all replicas stop together".to_owned(),
+        otherwise: "a store that keeps its sessions through its own crash, or that has a standby"
+            .to_owned(),
     })
 }
 

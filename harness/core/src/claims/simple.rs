@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::chart::{Bar, Chart};
 use super::evidence::{Evidence, INVARIANTS, arms, struck_by};
-use super::{Judged, Judgement, Ruling};
+use super::{Judged, Judgement, Open, Ruling};
 
 /// So many different faults are a matrix.
 const FAULTS: usize = 3;
@@ -20,13 +20,13 @@ struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    fn of(evidence: &'a [Evidence], name: &str) -> Result<Self, Judgement> {
+    fn of(evidence: &'a [Evidence], name: &str) -> Result<Self, Open> {
         let runs = arms(evidence, name)?;
         for run in &runs {
             struck_by(run, TRIALS)?;
         }
         if runs.len() < FAULTS {
-            return Err(Judgement::inconclusive(format!(
+            return Err(Open(format!(
                 "{name} met {} kinds of fault, and {FAULTS} are needed",
                 runs.len()
             )));

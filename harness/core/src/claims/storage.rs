@@ -3,7 +3,7 @@
 use super::chart::{Bar, Chart, Figure};
 use super::facts::middle;
 use super::thresholds::FLAT;
-use super::{Findings, Judged, Judgement, Ruling, What};
+use super::{Findings, Judged, Judgement, Open, Ruling, What};
 
 /// What a server keeps of each login, in bytes.
 pub(super) struct Growth {
@@ -14,7 +14,7 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    pub(super) fn of(found: &Findings, arm: &str) -> Result<Self, Judgement> {
+    pub(super) fn of(found: &Findings, arm: &str) -> Result<Self, Open> {
         found.controlled(arm)?;
         let control = slope(found, arm, What::MemoryOfRequests)?;
         let memory = slope(found, arm, What::Memory)?;
@@ -51,7 +51,7 @@ impl Growth {
 /// By how much a figure grows with each further login: the median over the pieces between two looks, from the smallest to
 /// the largest of them. A store that grows by doubling does it in few of them, so the whole rise is taken where the
 /// median is less.
-pub(super) fn slope(found: &Findings, arm: &str, what: What) -> Result<Figure, Judgement> {
+pub(super) fn slope(found: &Findings, arm: &str, what: What) -> Result<Figure, Open> {
     let values = found.values(arm, what)?;
     let rise = |a: (u64, f64), b: (u64, f64)| (b.1 - a.1) / (b.0 - a.0).max(1) as f64;
     let pieces: Vec<f64> = values
@@ -60,7 +60,7 @@ pub(super) fn slope(found: &Findings, arm: &str, what: What) -> Result<Figure, J
         .collect();
     let (Some(first), Some(last), true) = (values.first(), values.last(), pieces.len() >= PIECES)
     else {
-        return Err(Judgement::inconclusive(format!(
+        return Err(Open(format!(
             "{arm} was looked at {} times, and {} are needed to see whether it grows",
             values.len(),
             PIECES + 1

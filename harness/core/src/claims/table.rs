@@ -80,14 +80,17 @@ pub const CLAIMS: [Claim; 13] = [
         number: 6,
         words: "Behind a balancer a login on server 1 is unknown on server 2, so a stateful service cannot scale out",
         experiment: Experiment::Compare(Comparison {
-            runs: &[&[
-                "--topology",
-                "round-robin",
-                "sticky",
-                "redis",
-                "--replicas",
-                "1,2,4",
-            ]],
+            runs: &[
+                &[
+                    "--topology",
+                    "round-robin",
+                    "sticky",
+                    "redis",
+                    "--replicas",
+                    "1,2,4",
+                ],
+                &["--topology", "redis", "--strike", "store"],
+            ],
             trials: 6,
             judge: scale_out::judge,
         }),
@@ -204,12 +207,12 @@ pub const CLAIMS: [Claim; 13] = [
             procedure: Procedure::Race,
             arms: &["token", "memory", "buffered", "journal", "redis", "trivial"],
             full: Amount {
-                rounds: 10,
-                each: 400,
+                rounds: 20,
+                each: 200,
             },
             quick: Amount {
-                rounds: 6,
-                each: 350,
+                rounds: 12,
+                each: 200,
             },
             judge: quicker::judge,
         }),

@@ -11,6 +11,7 @@ use crate::summary::CacheSummary;
 fn arm(name: &str, replicas: u32) -> Evidence {
     Evidence {
         name: name.to_owned(),
+        run: 0,
         replicas,
         missing: None,
         faults: 6,
@@ -49,6 +50,14 @@ fn check(number: u32, evidence: &[Evidence], ruling: Ruling, because: &str) {
     let found = comparison.weigh(evidence);
     assert_eq!(found.ruling, ruling, "{found:?}");
     assert!(found.because.contains(because), "{found:?}");
+}
+
+/// A store that was killed, with all sessions.
+fn store_killed() -> Evidence {
+    Evidence {
+        run: 1,
+        ..losing("redis", 600)
+    }
 }
 
 /// Three numbers of replicas of each.
@@ -173,17 +182,18 @@ fn any_server_serves_any_request_or_not() {
 #[test]
 fn a_stateful_service_scales_out_or_not() {
     let names = ["round-robin", "sticky", "redis"];
-    let typical = sweep([scattered, arm, arm], names);
+    let beside = |of, names| [sweep(of, names), vec![store_killed()]].concat();
+    let typical = beside([scattered, arm, arm], names);
     check(6, &typical, Ruling::HoldsInPart, "sticky or a shared store");
     check(
         6,
-        &sweep([scattered, scattered, scattered], names),
+        &beside([scattered, scattered, scattered], names),
         Ruling::Holds,
         "neither",
     );
     check(
         6,
-        &sweep([arm, arm, arm], names),
+        &beside([arm, arm, arm], names),
         Ruling::Refuted,
         "were known",
     );
@@ -271,6 +281,8 @@ fn what_was_not_measured_decides_nothing() {
     let mut few = sweep([scattered, arm, arm], ["round-robin", "sticky", "redis"]);
     few[4].faults = 2;
     check(6, &few, Ruling::Inconclusive, "6 are needed");
+    let no_store = sweep([scattered, arm, arm], ["round-robin", "sticky", "redis"]);
+    check(6, &no_store, Ruling::Inconclusive, "no arm 'redis'");
     let mut dead = [
         losing("token", 0),
         losing("token-newkey", 600),
