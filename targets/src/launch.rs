@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) const BOOT_ID: &str = "x-boot-id";
 const BACKLOG: i32 = 1024;
 
 /// How long requests in flight may take once the server was asked to stop.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -97,6 +97,21 @@ impl Launch {
         self.address
     }
 
+    /// Where the listener is that was passed, if one was.
+    pub(crate) fn passed_address(&self) -> Result<Option<SocketAddr>, ServeError> {
+        let address = self.listener.as_ref().map(TcpListener::local_addr);
+        address
+            .transpose()
+            .map_err(ServeError::system("use the listening socket"))
+    }
+
+    /// Binds a UDP port and no TCP port. A listener that was passed says which number, and is closed.
+    pub(crate) fn listen_udp(&mut self) -> Result<tokio::net::UdpSocket, ServeError> {
+        let address = self.passed_address()?.unwrap_or(self.address);
+        self.listener = None;
+        bind_udp(address)
+    }
+
     /// Uses a listener that was bound elsewhere.
     pub(crate) fn on(mut self, listener: TcpListener) -> Self {
         self.listener = Some(listener);
@@ -143,7 +158,8 @@ impl Launch {
         self.run_on(Self::listen, server)
     }
 
-    fn run_on<L, F>(
+    /// The same on what the target binds by itself, inside the runtime.
+    pub(crate) fn run_on<L, F>(
         mut self,
         listen: impl FnOnce(&mut Self) -> Result<L, ServeError>,
         server: impl FnOnce(L, Stop) -> F,
@@ -172,6 +188,16 @@ impl Launch {
         tokio::net::TcpListener::from_std(listener)
             .map_err(ServeError::system("register the listening socket"))
     }
+}
+
+/// Binds a UDP port, non-blocking.
+pub(crate) fn bind_udp(address: SocketAddr) -> Result<tokio::net::UdpSocket, ServeError> {
+    let refused = |source| ServeError::Bind { address, source };
+    let socket = UdpSocket::bind(address).map_err(refused)?;
+    socket
+        .set_nonblocking(true)
+        .and_then(|()| tokio::net::UdpSocket::from_std(socket))
+        .map_err(ServeError::system("register the UDP socket"))
 }
 
 impl StopWhen {

@@ -1,5 +1,7 @@
 //! Reference servers that speak one small HTTP contract and differ in one thing only: where they keep their state.
 //!
+//! A few speak another protocol, which has state of its own or has none ([`Protocol`], [`protocols`]).
+//!
 //! Beside them stands the zoo: servers with one behaviour broken on purpose, each of which a test harness must notice.
 //! This crate knows nothing of the harness; it binds to the loopback address only. A new target is one file and one
 //! line in [`all`].
@@ -19,6 +21,7 @@ mod buffered;
 mod journal;
 mod memory;
 mod postgres;
+pub mod protocols;
 mod redis;
 mod sqlite;
 mod token;
@@ -49,10 +52,40 @@ pub struct Target {
     pub shares: bool,
     /// The other server in which it keeps its state, if it does: it must be told where that is.
     pub store: Option<StoreKind>,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// What it is written in, beside what all servers have in common.
     sources: &'static [&'static str],
     /// Loads the state, binds, serves, drains.
     start: fn(Launch) -> Result<(), ServeError>,
+}
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The contract over HTTP, which sessions are run on.
+    Http,
+    /// Datagrams that come back, and no TCP.
+    Udp,
+    /// DNS over UDP and TCP.
+    Dns,
+    /// FTP; its data connections have ports of their own.
+    Ftp,
+    /// Telnet.
+    Telnet,
+}
+
+impl Protocol {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Udp => "UDP",
+            Self::Dns => "DNS",
+            Self::Ftp => "FTP",
+            Self::Telnet => "Telnet",
+        }
+    }
 }
 
 /// A server that others keep their state in.
@@ -142,6 +175,30 @@ const TARGETS: &[Target] = &[
         "in a PostgreSQL server that replicas share",
         StoreKind::Postgres,
         postgres::start,
+    ),
+    speaking(
+        "udp-echo",
+        "none: each datagram is sent back",
+        Protocol::Udp,
+        protocols::udp_echo::start,
+    ),
+    speaking(
+        "dns",
+        "none: a name server for example.test",
+        Protocol::Dns,
+        protocols::dns::start,
+    ),
+    speaking(
+        "ftp",
+        "login and folder with the connection, files on disk",
+        Protocol::Ftp,
+        protocols::ftp::start,
+    ),
+    speaking(
+        "telnet",
+        "login, folder and counter with the connection",
+        Protocol::Telnet,
+        protocols::telnet::start,
     ),
     planted(
         "late-listener",
@@ -272,6 +329,7 @@ const fn reference(
         usual: true,
         shares: false,
         store: None,
+        protocol: Protocol::Http,
         sources: &[],
         start,
     }
@@ -284,6 +342,19 @@ const fn variant(
 ) -> Target {
     Target {
         usual: false,
+        ..reference(name, summary, start)
+    }
+}
+
+const fn speaking(
+    name: &'static str,
+    summary: &'static str,
+    protocol: Protocol,
+    start: fn(Launch) -> Result<(), ServeError>,
+) -> Target {
+    Target {
+        usual: false,
+        protocol,
         ..reference(name, summary, start)
     }
 }
