@@ -250,9 +250,43 @@ fn the_list_of_targets_is_complete_and_readable_by_programs() {
             "journal",
             "sqlite",
             "redis",
-            "postgres"
+            "postgres",
+            "udp-echo",
+            "dns",
+            "ftp",
+            "telnet"
         ]
     );
+    assert_eq!(listed[0]["protocol"], "HTTP");
+    assert_eq!(listed[11]["protocol"], "Telnet");
+}
+
+#[test]
+fn servers_of_other_protocols_are_refused_before_anything_starts() {
+    let server = [
+        "{comeback}",
+        "serve",
+        "dns",
+        "--port",
+        "{port}",
+        "--data",
+        "{data}",
+    ];
+    let behind = [&["run", "--out", "out", "--"][..], &server[..]].concat();
+    for words in [
+        &["run", "dns", "--out", "out"][..],
+        &["compare", "token", "dns", "--out", "out"],
+        &behind,
+    ] {
+        let run = run(words);
+        assert_eq!(run.code(), 2, "{words:?}: {}", run.printed());
+        assert!(
+            run.printed().contains("dns speaks DNS"),
+            "{}",
+            run.printed()
+        );
+        assert!(!run.out().exists(), "{words:?}");
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn free_address() -> SocketAddr {
 fn both_polite_signals_end_a_server_well() {
     let data = tempfile::tempdir().unwrap();
     for name in [
-        "token", "memory", "buffered", "journal", "sqlite", "trivial",
+        "token", "memory", "buffered", "journal", "sqlite", "trivial", "dns", "ftp", "telnet",
     ] {
         for signal in [Signal::TERM, Signal::INT] {
             let process = Process::start_ready(name, free_address(), &data.path().join(name));

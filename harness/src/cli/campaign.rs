@@ -13,7 +13,7 @@ use comeback_core::verdict::Outcome;
 
 use super::baseline::{self, BaselineArgs};
 use super::options::Output;
-use super::{CliError, ci, report};
+use super::{CliError, ci, report, targets};
 use crate::console::{Progress, Volume};
 use crate::engine::Ended;
 use crate::engine::campaign::{self, Company, Host, Layout, TooFewFiles};
@@ -99,6 +99,7 @@ pub(super) fn end_at_once() {
 
 /// What cannot be started is told before anything is; an arm that only lacks a server is skipped where others run.
 pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
+    targets::check_plan(plan)?;
     needs::settle(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))
 }
 

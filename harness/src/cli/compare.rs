@@ -138,7 +138,9 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
 fn single(names: &[String]) -> Result<Vec<Arm>, CliError> {
     let mut chosen = Vec::new();
     for name in names {
-        chosen.push(targets::find(name)?);
+        let target = targets::find(name)?;
+        targets::check_http(target)?;
+        chosen.push(target);
     }
     if chosen.is_empty() {
         let all = comeback_targets::all().iter();

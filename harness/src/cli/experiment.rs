@@ -11,8 +11,8 @@ use comeback_core::verdict::Gate;
 
 use self::retry::RetryArgs;
 use self::session::SessionArgs;
-use super::CliError;
 use super::options::{ListenerArg, Size, parse_gate};
+use super::{CliError, targets};
 use crate::experiment::document::{
     ArmPart, ReadyPart, RestartPart, StepPart, TargetPart, Text, Words,
 };
@@ -225,6 +225,9 @@ pub(super) fn read(path: &Path) -> Result<File, CliError> {
             }
         },
         Err(error) => {
+            if let Some(target) = path.to_str().and_then(comeback_targets::find) {
+                targets::check_http(target)?;
+            }
             format!("{error} (`comeback init` writes one; a server's command stands behind --)")
         }
     };

@@ -1,11 +1,17 @@
 //! `comeback targets`: what there is to compare.
 
+use std::path::Path;
+
+use comeback_core::plan::Plan;
 use comeback_core::verdict::Outcome;
-use comeback_targets::Target;
+use comeback_targets::{Protocol, Target};
 
 use super::{CliError, print};
 
-/// List the reference servers.
+/// As wide as the longest name of a protocol.
+const PROTOCOL: usize = 6;
+
+/// List the reference servers, and what each speaks.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  comeback targets\n  comeback targets --all --json")]
 pub(super) struct Args {
@@ -29,6 +35,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
                 serde_json::json!({
                     "name": target.name,
                     "summary": target.summary,
+                    "protocol": target.protocol.name(),
                     "planted_bug": target.zoo,
                 })
             })
@@ -41,7 +48,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             .max()
             .unwrap_or(0);
         for target in listed {
-            print(&format!("{:width$}  {}", target.name, target.summary));
+            let (name, protocol) = (target.name, target.protocol.name());
+            print(&format!(
+                "{name:width$}  {protocol:PROTOCOL$}  {}",
+                target.summary
+            ));
         }
     }
     Ok(Outcome::Pass)
@@ -57,6 +68,36 @@ pub(super) fn find(name: &str) -> Result<&'static Target, CliError> {
         message.push_str(" (`comeback targets --all` lists them)");
         CliError::Usage(message)
     })
+}
+
+/// Refuses what does not speak HTTP, for a command whose load does.
+pub(super) fn check_http(target: &Target) -> Result<(), CliError> {
+    if target.protocol == Protocol::Http {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "{} speaks {}, and the load of `run` and `compare` speaks HTTP: `comeback serve {}` starts it for other clients",
+        target.name,
+        target.protocol.name(),
+        target.name
+    )))
+}
+
+/// The same for every reference server that a plan starts.
+pub(super) fn check_plan(plan: &Plan) -> Result<(), CliError> {
+    for arm in &plan.arms {
+        let [program, verb, name, ..] = arm.target.command.as_slice() else {
+            continue;
+        };
+        let is_ours = program == "{comeback}" || Path::new(program).ends_with("comeback");
+        if is_ours
+            && verb == "serve"
+            && let Some(target) = comeback_targets::find(name)
+        {
+            check_http(target)?;
+        }
+    }
+    Ok(())
 }
 
 fn nearest(name: &str) -> Option<&'static str> {

@@ -33,6 +33,8 @@ enum Chore {
 enum Sign {
     /// A program in PATH.
     Program(&'static str),
+    /// A file, where the program is in root's PATH alone and has no option that just ends.
+    File(&'static str),
     /// A command that succeeds.
     Command(&'static [&'static str]),
 }
@@ -44,7 +46,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 14] = [
+const NEEDED: [(Sign, &str); 21] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -72,6 +74,13 @@ const NEEDED: [(Sign, &str); 14] = [
         Sign::Command(&["ruby", "-e", "require 'sinatra/base'"]),
         "ruby-sinatra",
     ),
+    (Sign::Program("curl"), "curl"),
+    (Sign::Program("dig"), "bind9-dnsutils"),
+    (Sign::Program("lftp"), "lftp"),
+    (Sign::Program("telnet"), "inetutils-telnet"),
+    (Sign::File("/usr/sbin/telnetd"), "inetutils-telnetd"),
+    (Sign::File("/usr/sbin/unbound"), "unbound"),
+    (Sign::File("/usr/sbin/vsftpd"), "vsftpd"),
 ];
 
 /// Keeps Debian from making and starting a cluster of the machine's own: tests make theirs, and port 5432 is not ours
@@ -202,6 +211,7 @@ impl Sign {
     fn is_there(&self) -> bool {
         match self {
             Self::Program(program) => is_on_path(program),
+            Self::File(path) => std::path::Path::new(path).is_file(),
             Self::Command(words) => Command::new(words[0])
                 .args(&words[1..])
                 .output()

@@ -11,9 +11,7 @@ use async_trait::async_trait;
 use libunftp::{Server, ServerBuilder};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use unftp_core::auth::{
-    AuthenticationError, Authenticator, Credentials, DefaultUser, Principal,
-};
+use unftp_core::auth::{AuthenticationError, Authenticator, Credentials, DefaultUser, Principal};
 use unftp_sbe_fs::Filesystem;
 
 use super::PASSWORD;

@@ -132,14 +132,26 @@ impl Connection {
         let Reply { lines, prompt } = self.shell.answer(&String::from_utf8_lossy(&line));
         if was_secret {
             // The client showed nothing of the password, nor the end of its line.
-            out.extend(self.parser._wont(ECHO).map(TelnetEvents::to_bytes).into_iter().flatten());
+            out.extend(
+                self.parser
+                    ._wont(ECHO)
+                    .map(TelnetEvents::to_bytes)
+                    .into_iter()
+                    .flatten(),
+            );
             out.extend_from_slice(b"\r\n");
         }
         for line in lines {
             out.extend_from_slice(&Parser::escape_iac(format!("{line}\r\n")));
         }
         if self.shell.wants_secret() {
-            out.extend(self.parser._will(ECHO).map(TelnetEvents::to_bytes).into_iter().flatten());
+            out.extend(
+                self.parser
+                    ._will(ECHO)
+                    .map(TelnetEvents::to_bytes)
+                    .into_iter()
+                    .flatten(),
+            );
         }
         if let Some(prompt) = prompt {
             out.extend_from_slice(prompt.as_bytes());
@@ -187,6 +199,9 @@ mod tests {
         let mut connection = connection().await;
         // IAC DO SUPPRESS-GO-AHEAD, IAC WILL WINDOW-SIZE: IAC WONT, IAC DONT.
         let (said, goes_on) = connection.take(&[255, 253, 3, 255, 251, 31]);
-        assert_eq!((said.as_slice(), goes_on), (&[255, 252, 3, 255, 254, 31][..], true));
+        assert_eq!(
+            (said.as_slice(), goes_on),
+            (&[255, 252, 3, 255, 254, 31][..], true)
+        );
     }
 }

@@ -93,9 +93,9 @@ impl Place {
                 self.go(folder.unwrap_or("/"));
                 Reply::prompt(PROMPT)
             }
-            (Some(word), ..) => {
-                Reply::line(format!("{word}: there are cd [FOLDER], pwd, count and exit"))
-            }
+            (Some(word), ..) => Reply::line(format!(
+                "{word}: there are cd [FOLDER], pwd, count and exit"
+            )),
         }
     }
 
@@ -164,9 +164,20 @@ mod tests {
 
     #[test]
     fn each_connection_counts_for_itself_and_has_its_own_folder() {
-        let typed = ["ann", PASSWORD, "cd /a/./b", "count", "count", "cd ../c", "pwd"];
+        let typed = [
+            "ann",
+            PASSWORD,
+            "cd /a/./b",
+            "count",
+            "count",
+            "cd ../c",
+            "pwd",
+        ];
         assert_eq!(said(&typed), ["1", "2", "/a/c"]);
-        assert_eq!(said(&["ann", PASSWORD, "count", "pwd", "cd", "pwd"]), ["1", "/", "/"]);
+        assert_eq!(
+            said(&["ann", PASSWORD, "count", "pwd", "cd", "pwd"]),
+            ["1", "/", "/"]
+        );
     }
 
     #[test]
