@@ -42,11 +42,18 @@ impl Line {
 
     /// Sends a request and reads its reply.
     pub(super) async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
-        in_time(async {
-            self.stream.write_all(request).await?;
-            self.read().await
-        })
-        .await
+        self.send(request).await?;
+        self.answer().await
+    }
+
+    /// Sends a request, and does not wait for its reply.
+    pub(super) async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        in_time(self.stream.write_all(request)).await
+    }
+
+    /// Reads the reply to what was sent.
+    pub(super) async fn answer(&mut self) -> io::Result<Answer> {
+        in_time(self.read()).await
     }
 
     async fn read(&mut self) -> io::Result<Answer> {

@@ -6,6 +6,7 @@
 mod grow;
 mod hand_over;
 mod idle;
+mod interrupt;
 mod line;
 mod race;
 mod reorder;
@@ -30,6 +31,7 @@ use crate::record::RecordError;
 use crate::supervise::process::adopt_orphans;
 use crate::supervise::tag::RunTag;
 use crate::supervise::warden::Warden;
+pub use interrupt::debian::{Packaged, find as packaged};
 
 /// What was found, in the claim's folder.
 pub const FACTS: &str = "facts.jsonl";
@@ -120,6 +122,7 @@ async fn carry_out(task: &Task<'_>, stage: &Stage) -> Result<(), EngineError> {
             Procedure::Reorder => reorder::run(stage, arm).await,
             Procedure::HandOver => hand_over::run(stage, arm).await,
             Procedure::Idle => idle::run(stage, arm).await,
+            Procedure::Interrupt => interrupt::run(stage, arm).await,
             Procedure::Race => Ok(()),
         };
         stage.settle(arm, done)?;

@@ -8,17 +8,24 @@ use std::time::{Duration, Instant};
 
 use comeback_core::claims::{Amount, Fact, Heading};
 use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
-use comeback_core::plan::{Arm, Protocol, Stop, Target};
+use comeback_core::plan::{Arm, Protocol, Signal, Stop, Target};
 use comeback_core::schedule::Shuffler;
 
+use super::interrupt::debian;
 use super::unwritable;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::engine::EngineError;
-use crate::supervise::ports;
 use crate::supervise::process::{Addresses, Launch, Process};
 use crate::supervise::readiness::wait_until_ready;
 use crate::supervise::tag::RunTag;
+use crate::supervise::{ownership, ports};
+
+/// The one server without a TCP port.
+const UDP_ECHO: &str = "udp-echo";
+
+/// The pause between two looks at a table of the kernel's.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Why a procedure did not come to its end.
 #[derive(Debug)]
@@ -130,7 +137,7 @@ impl Stage {
         };
         make(&house.folder.join("shared"))?;
         if let Some(store) = &arm.store {
-            let store = house.start(store, Node::Store, None).await?;
+            let store = house.start(store, Node::Store, Seat::Free).await?;
             house.store = Some(store);
         }
         Ok(house)
@@ -150,8 +157,21 @@ pub(super) struct House<'a> {
 /// A server that is up.
 pub(super) struct Server {
     pub(super) port: u16,
+    /// Its data folder.
+    pub(super) data: PathBuf,
     process: Process,
     stop: Stop,
+}
+
+/// Which port a server gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seat {
+    /// One that is free.
+    Free,
+    /// This one.
+    At(u16),
+    /// The one it had before it was killed.
+    Again(u16),
 }
 
 impl House<'_> {
@@ -160,7 +180,7 @@ impl House<'_> {
         let arm = self.arm;
         let node = Node::Replica(self.servers);
         self.servers += 1;
-        self.start(&arm.target, node, None).await
+        self.start(&arm.target, node, Seat::Free).await
     }
 
     /// Starts what stands in front of a server.
@@ -169,7 +189,7 @@ impl House<'_> {
         target: &Target,
         port: u16,
     ) -> Result<Server, Trouble> {
-        self.start(target, Node::Balancer, Some(port)).await
+        self.start(target, Node::Balancer, Seat::At(port)).await
     }
 
     /// A folder for what is not a server's own.
@@ -177,25 +197,26 @@ impl House<'_> {
         &self.folder
     }
 
-    async fn start(
-        &self,
-        target: &Target,
-        node: Node,
-        port: Option<u16>,
-    ) -> Result<Server, Trouble> {
+    async fn start(&self, target: &Target, node: Node, seat: Seat) -> Result<Server, Trouble> {
         let stage = self.stage;
         let data = self.folder.join(node.to_string());
         make(&data)?;
-        let port = match port {
-            Some(port) => port,
-            None => ports::free_port().map_err(EngineError::Port)?,
+        let port = match seat {
+            Seat::At(port) | Seat::Again(port) => port,
+            Seat::Free => ports::free_port().map_err(EngineError::Port)?,
         };
+        debian::furnish(&self.arm.name, &data, port)
+            .map_err(|cause| folder_error("fill", &data, cause))?;
+        let incarnation = Incarnation(u32::from(matches!(seat, Seat::Again(_))));
         let addresses = Addresses {
             store: self.store.as_ref().map(|store| store.port),
             shared: Some(self.folder.join("shared")),
             ..Addresses::default()
         };
-        let name = format!("{:03}-{}-{node}.log", self.number, self.arm.name);
+        let name = format!(
+            "{:03}-{}-{node}-{}.log",
+            self.number, self.arm.name, incarnation.0
+        );
         let mut process = Process::spawn(Launch {
             target,
             port,
@@ -203,26 +224,54 @@ impl House<'_> {
             node,
             addresses: &addresses,
             trial: TrialId(self.number),
-            incarnation: Incarnation(0),
+            incarnation,
             tag: &stage.tag,
             log: stage.logs.join(name),
             clock: stage.clock,
             listener: None,
         })
         .map_err(|error| Trouble::Server(format!("{node} could not be started: {error}")))?;
-        let endpoint = Endpoint::tcp(Protocol::Http, port);
-        wait_until_ready(&mut process, &target.ready, &endpoint, None, stage.clock)
-            .await
-            .map_err(|error| {
-                let last = process.tail().pop();
-                let last = last.map_or_else(String::new, |line| format!(" ({line})"));
-                Trouble::Server(format!("{node} did not come up: {error}{last}"))
-            })?;
+        let not_up = |process: &Process, error: &dyn std::fmt::Display| {
+            let last = process.tail().pop();
+            let last = last.map_or_else(String::new, |line| format!(" ({line})"));
+            Trouble::Server(format!("{node} did not come up: {error}{last}"))
+        };
+        if self.arm.name == UDP_ECHO {
+            wait_until_bound(port, target.ready.within.into())
+                .await
+                .map_err(|error| not_up(&process, &error))?;
+        } else {
+            let endpoint = Endpoint::tcp(Protocol::Http, port);
+            wait_until_ready(&mut process, &target.ready, &endpoint, None, stage.clock)
+                .await
+                .map_err(|error| not_up(&process, &error))?;
+        }
         Ok(Server {
             port,
+            data,
             process,
             stop: target.stop.clone(),
         })
+    }
+
+    /// Kills a server with all that it started, and starts it again on its port and data folder.
+    pub(super) async fn kill_and_restart(&self, server: Server) -> Result<Server, Trouble> {
+        let Server {
+            port, mut process, ..
+        } = server;
+        process
+            .signal_group(Signal::Kill)
+            .map_err(EngineError::Process)?;
+        process.exited().await.map_err(EngineError::Process)?;
+        process.clear_group().await.map_err(EngineError::Process)?;
+        let (node, trial) = (process.node(), TrialId(self.number));
+        let place = (trial, node, process.incarnation());
+        // A server of one process for each connection may have put each into a group of its own.
+        let swept = self.stage.tag.sweep(|member| member.place == Some(place));
+        if !swept.remaining.is_empty() {
+            return Err(Trouble::Server(format!("{node} is there after SIGKILL")));
+        }
+        self.start(&self.arm.target, node, Seat::Again(port)).await
     }
 
     /// The memory that a server and its store take, in bytes.
@@ -264,6 +313,18 @@ impl Server {
             .map_err(EngineError::Process)?;
         Ok(took)
     }
+}
+
+/// Waits until a UDP port is bound, which no connection can tell.
+async fn wait_until_bound(port: u16, within: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + within;
+    while !ownership::is_bound_udp(port)? {
+        if Instant::now() >= deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
 }
 
 fn make(folder: &Path) -> Result<(), EngineError> {

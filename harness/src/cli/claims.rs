@@ -166,7 +166,10 @@ fn inquire(
 ) -> Result<ClaimRow, CliError> {
     let mut arms = Vec::new();
     for name in inquiry.arms {
-        arms.push(compare::sharing(targets::find(name)?)?);
+        arms.push(match crate::claims::packaged(name) {
+            Some(server) => compare::packaged(server),
+            None => compare::sharing(targets::find(name)?)?,
+        });
     }
     needs::settle(&mut arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))?;
     let own = campaign::new_folder("claim", &jiff::ZonedDateTime::now(), Some(own))?;

@@ -209,38 +209,67 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
     if kind.is_some() {
         command.extend(["--store", "127.0.0.1:{store}"]);
     }
+    let store = kind
+        .map(topology::store)
+        .transpose()
+        .map_err(CliError::Usage)?;
+    let (probe, boot_header) = match target.protocol {
+        comeback_targets::Protocol::Http => {
+            let boot_header = Some("x-boot-id".to_owned());
+            (ReadyProbe::Http("/health".to_owned()), boot_header)
+        }
+        _ => (ReadyProbe::Tcp, None),
+    };
     Ok(Arm {
-        name: target.name.to_owned(),
-        about: target.summary.to_owned(),
-        target: Target {
-            command: command.into_iter().map(str::to_owned).collect(),
-            protocol: Protocol::Http,
-            socket: None,
-            listener: Listener::Own,
-            environment: BTreeMap::new(),
-            ready: Readiness {
-                probe: ReadyProbe::Http("/health".to_owned()),
-                within: Span::from_secs(10),
-            },
-            stop: Stop {
-                signal: Signal::Term,
-                grace: Span::from_secs(5),
-            },
-            restart_after: Span::ZERO,
-            boot_header: Some("x-boot-id".to_owned()),
+        store,
+        ..alone(
+            (target.name, target.summary),
+            started(&command, probe, boot_header),
+        )
+    })
+}
+
+/// A server that a package brings.
+pub(super) fn packaged(server: &crate::claims::Packaged) -> Arm {
+    let target = started(server.command, ReadyProbe::Tcp, None);
+    alone((server.name, server.about), target)
+}
+
+fn started(command: &[&str], probe: ReadyProbe, boot_header: Option<String>) -> Target {
+    Target {
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        protocol: Protocol::Http,
+        socket: None,
+        listener: Listener::Own,
+        environment: BTreeMap::new(),
+        ready: Readiness {
+            probe,
+            within: Span::from_secs(10),
         },
+        stop: Stop {
+            signal: Signal::Term,
+            grace: Span::from_secs(5),
+        },
+        restart_after: Span::ZERO,
+        boot_header,
+    }
+}
+
+/// One server, and nothing beside it.
+fn alone((name, about): (&str, &str), target: Target) -> Arm {
+    Arm {
+        name: name.to_owned(),
+        about: about.to_owned(),
+        target,
         family: None,
         replicas: 1,
         balancer: None,
         cache: None,
-        store: kind
-            .map(topology::store)
-            .transpose()
-            .map_err(CliError::Usage)?,
+        store: None,
         drain: None,
         next: None,
         retry: None,
         baseline: None,
         skip: None,
-    })
+    }
 }

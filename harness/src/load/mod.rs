@@ -7,10 +7,11 @@
 //!                         ├── wire: where a reply ends, in HTTP/1.1 and in Redis's protocol
 //!                         └── http2: the same for HTTP/2, by a library
 //! ```
-//! Called by the engine only. Knows sockets and sessions; knows nothing of processes and faults.
+//! Called by the engine. Exchanges in other protocols, request by request, are in [`exchange`]. Knows sockets and sessions; knows nothing of processes and faults.
 
 mod client;
 mod connection;
+pub(crate) mod exchange;
 pub mod flow;
 pub mod pacer;
 pub mod probe;

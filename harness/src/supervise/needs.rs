@@ -1,16 +1,23 @@
 //! What a plan needs of this machine: every program it starts, and the servers that packages bring.
 
+use std::path::Path;
+
 use comeback_core::plan::{Arm, Target};
 
 use super::cluster;
 use super::launch::check_program;
 
 /// Servers that an arm may need, and Debian's packages.
-const KNOWN: [Known; 3] = [
+const KNOWN: [Known; 6] = [
     Known("redis-server", "redis-server"),
     Known("haproxy", "haproxy"),
     Known("nginx", "nginx-light"),
+    Known("unbound", "unbound"),
+    Known("vsftpd", "vsftpd"),
+    Known("inetutils-inetd", "inetutils-inetd"),
 ];
+/// What inetd starts for each connection, by its path.
+const TELNETD: Known = Known("/usr/sbin/telnetd", "inetutils-telnetd");
 const POSTGRES: Known = Known("PostgreSQL", "postgresql");
 
 /// A server and its package.
@@ -87,6 +94,7 @@ fn missing(target: &Target) -> Option<Known> {
             let with = options.iter().position(|word| *word == "--with")?;
             unless_in_path(options.get(with + 1)?, target)
         }
+        ["inetutils-inetd", ..] if !Path::new(TELNETD.0).is_file() => Some(TELNETD),
         [program, ..] => unless_in_path(program, target),
         [] => None,
     }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use comeback_core::ids::{Incarnation, Node, TrialId};
-use procfs::net::TcpNetEntries;
+use procfs::net::{TcpNetEntries, UdpNetEntries};
 use procfs::prelude::FromBufReadSI;
 
 use super::members::Member;
@@ -120,6 +120,19 @@ fn owner_of(member: &Member) -> Owner {
         is_member: true,
         place: member.place,
     }
+}
+
+/// Whether a UDP socket is bound to this port of 127.0.0.1: what it is sent waits for its process, which need not answer
+/// yet.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn is_bound_udp(port: u16) -> io::Result<bool> {
+    let table = BufReader::new(File::open("/proc/net/udp")?);
+    let entries = UdpNetEntries::from_buf_read(table, procfs::current_system_info())
+        .map_err(proc::into_io)?;
+    let mut bound = entries.0.into_iter().map(|entry| entry.local_address);
+    Ok(bound.any(|address| address.port() == port && is_reached_by_loopback(address.ip())))
 }
 
 /// Every listening TCP socket: its address and its inode.

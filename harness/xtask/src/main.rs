@@ -46,7 +46,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 21] = [
+const NEEDED: [(Sign, &str); 22] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -79,6 +79,7 @@ const NEEDED: [(Sign, &str); 21] = [
     (Sign::Program("lftp"), "lftp"),
     (Sign::Program("telnet"), "inetutils-telnet"),
     (Sign::File("/usr/sbin/telnetd"), "inetutils-telnetd"),
+    (Sign::File("/usr/sbin/inetutils-inetd"), "inetutils-inetd"),
     (Sign::File("/usr/sbin/unbound"), "unbound"),
     (Sign::File("/usr/sbin/vsftpd"), "vsftpd"),
 ];

@@ -106,6 +106,11 @@ pub enum What {
     IdleMemory,
     /// Requests that were right on a new connection, after a proxy had closed the idle one.
     AfterIdle,
+    /// Exchanges that came to their right end although their server was killed in the midst of a request, which alone was
+    /// sent again; at its place in the exchange.
+    Finished,
+    /// Bytes of an interrupted transfer that needed not be sent again after a new login, of all its bytes.
+    Resumed,
     /// Correct requests per second as fast as they go; at a round.
     Goodput,
     /// Latency at a load that is equal for all, median, in ms; at a round.
@@ -212,6 +217,12 @@ impl Findings {
     fn of<'a>(&'a self, arm: &'a str, what: What) -> impl Iterator<Item = &'a Fact> {
         let facts = self.facts.iter();
         facts.filter(move |fact| fact.arm == arm && fact.what == what)
+    }
+
+    /// Whether anything was found of an arm, and not only that it is missing.
+    pub(super) fn has_facts(&self, arm: &str) -> bool {
+        let mut facts = self.facts.iter().filter(|fact| fact.arm == arm);
+        facts.any(|fact| !matches!(fact.found, Found::Missing(_)))
     }
 
     /// How many were right, of how many; at these places.

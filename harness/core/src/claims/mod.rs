@@ -18,6 +18,7 @@ mod carries;
 mod complete;
 mod internet;
 mod order;
+mod protocols;
 mod quicker;
 mod restart;
 mod scale_out;
@@ -98,6 +99,8 @@ pub enum Procedure {
     Race,
     /// Clients stay connected and do nothing.
     Idle,
+    /// The server is killed in the midst of a request and started again; that request alone is sent again.
+    Interrupt,
 }
 
 /// What is found of a claim, or why a run cannot tell.

@@ -2,11 +2,12 @@
 
 use super::{
     Amount, Claim, Comparison, Experiment, Inquiry, Procedure, any_server, bound, cacheable,
-    carries, complete, internet, order, quicker, restart, scale_out, simple, storage, swap,
+    carries, complete, internet, order, protocols, quicker, restart, scale_out, simple, storage,
+    swap,
 };
 
 /// The claims that are measured.
-pub const CLAIMS: [Claim; 13] = [
+pub const CLAIMS: [Claim; 14] = [
     Claim {
         number: 1,
         words: "A stateless request is complete in itself: a fresh server can answer it, and a stateful one it cannot",
@@ -39,6 +40,26 @@ pub const CLAIMS: [Claim; 13] = [
                 each: 5_000,
             },
             judge: storage::judge,
+        }),
+    },
+    Claim {
+        number: 3,
+        words: "HTTP, UDP and DNS are stateless protocols; FTP and Telnet are stateful",
+        experiment: Experiment::Own(Inquiry {
+            procedure: Procedure::Interrupt,
+            arms: &[
+                "token", "memory", "udp-echo", "dns", "ftp", "telnet", "unbound", "vsftpd",
+                "telnetd",
+            ],
+            full: Amount {
+                rounds: 4,
+                each: 20,
+            },
+            quick: Amount {
+                rounds: 2,
+                each: 20,
+            },
+            judge: protocols::judge,
         }),
     },
     Claim {

@@ -1,0 +1,157 @@
+//! 3: HTTP, UDP and DNS are stateless protocols; FTP and Telnet are stateful.
+
+use super::chart::{Bar, Chart};
+use super::thresholds::{ALL, NONE};
+use super::{Findings, Judged, Judgement, Ruling, What, percent_of, share};
+
+/// Of how many exchanges, how many came to their end.
+type Share = (u64, u64);
+
+pub(super) fn judge(found: &Findings) -> Judged {
+    let finished = |arm: &str| finished(found, arm);
+    let (http, udp, dns) = (finished("token")?, finished("udp-echo")?, finished("dns")?);
+    let (ftp, telnet) = (finished("ftp")?, finished("telnet")?);
+    let sessions = finished("memory")?;
+    // Of each file as much as had arrived: known only where the transfer was right after it.
+    let resumed = found.share("ftp", What::Resumed)?;
+    let others = others(found)?;
+    let stateless = [("HTTP", http), ("UDP", udp), ("DNS", dns)];
+    let stateful = [("FTP", ftp), ("Telnet", telnet)];
+    let stateless = stateless.into_iter().chain(others.stateless());
+    let stateful = stateful.into_iter().chain(others.stateful());
+    let broken = names(stateless, |of| share(of.0, of.1) < ALL);
+    let unbroken = names(stateful, |of| share(of.0, of.1) > NONE);
+    let mut nuances = Vec::new();
+    if share(sessions.0, sessions.1) < ALL {
+        nuances.push(
+            "HTTP whose server keeps sessions in its memory does not finish either: the protocol has no state, and the \
+             application has",
+        );
+    }
+    if resumed.0 > 0 {
+        nuances.push(
+            "after a new login FTP goes on in the midst of a file: the connection's state is gone, and what is on disk \
+             is not",
+        );
+    }
+    let (ruling, because) = match (broken.as_str(), unbroken.as_str(), nuances.is_empty()) {
+        ("", "", true) => (
+            Ruling::Holds,
+            "an exchange goes on with the interrupted request alone where the protocol has no state, and cannot where \
+             it has"
+                .to_owned(),
+        ),
+        ("", "", false) => (Ruling::HoldsInPart, nuances.join("; ")),
+        ("", _, _) => (
+            Ruling::Refuted,
+            format!("exchanges went on with one request alone over {unbroken}"),
+        ),
+        (_, _, _) => (
+            Ruling::Refuted,
+            format!("exchanges over {broken} did not go on with the interrupted request alone"),
+        ),
+    };
+    let told = |(right, tried): Share| percent_of(right, tried);
+    let mut figure = format!(
+        "exchanges that finished after a kill with the interrupted request alone sent again: HTTP {}, UDP {}, DNS {}; \
+         FTP {}, Telnet {}; HTTP with sessions in memory {}; of an interrupted file FTP needed {:.0} % not again",
+        told(http),
+        told(udp),
+        told(dns),
+        told(ftp),
+        told(telnet),
+        told(sessions),
+        share(resumed.0, resumed.1) * 100.0
+    );
+    let mut bars = vec![
+        Bar::share("HTTP, token", http),
+        Bar::share("UDP", udp),
+        Bar::share("DNS", dns),
+        Bar::share("FTP", ftp),
+        Bar::share("Telnet", telnet),
+        Bar::share("HTTP, memory", sessions),
+    ];
+    for (name, of) in others.all() {
+        figure.push_str(&format!("; {name} {}", told(of)));
+        bars.push(Bar::share(name, of));
+    }
+    for name in others.missing() {
+        figure.push_str(&format!("; {name} was not there"));
+    }
+    Ok(Judgement {
+        ruling,
+        figure,
+        chart: Chart::percent("exchanges that finished after a kill, %", bars),
+        because,
+        otherwise: "a server that stores its sessions and takes them up by a name, as HTTP does with a cookie; a client that \
+                    logs in anew and repeats what the session needs"
+            .to_owned(),
+    })
+}
+
+/// The exchanges that were interrupted after their first request, which needs nothing before it. That one must finish
+/// everywhere: else the server did not come back, or the client cannot go on at all.
+fn finished(found: &Findings, arm: &str) -> Result<Share, Judgement> {
+    found.controlled(arm)?;
+    let (right, tried) = found.count(arm, What::Finished, |place| place == 0);
+    if tried == 0 || share(right, tried) < ALL {
+        return Err(Judgement::inconclusive(format!(
+            "{arm}: of {tried} exchanges that were interrupted at their first request {right} finished, and each could"
+        )));
+    }
+    found.share_where(arm, What::Finished, |place| place > 0)
+}
+
+/// Servers of other people, where they are installed.
+struct Others {
+    unbound: Option<Share>,
+    vsftpd: Option<Share>,
+    telnetd: Option<Share>,
+}
+
+fn others(found: &Findings) -> Result<Others, Judgement> {
+    let other = |arm: &str| match found.has_facts(arm) {
+        true => finished(found, arm).map(Some),
+        false => Ok(None),
+    };
+    Ok(Others {
+        unbound: other("unbound")?,
+        vsftpd: other("vsftpd")?,
+        telnetd: other("telnetd")?,
+    })
+}
+
+impl Others {
+    fn stateless(&self) -> impl Iterator<Item = (&'static str, Share)> {
+        self.unbound.map(|of| ("DNS (unbound)", of)).into_iter()
+    }
+
+    fn stateful(&self) -> impl Iterator<Item = (&'static str, Share)> {
+        let ftp = self.vsftpd.map(|of| ("FTP (vsftpd)", of));
+        let telnet = self.telnetd.map(|of| ("Telnet (telnetd)", of));
+        ftp.into_iter().chain(telnet)
+    }
+
+    fn missing(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("unbound", self.unbound),
+            ("vsftpd", self.vsftpd),
+            ("telnetd", self.telnetd),
+        ];
+        all.into_iter()
+            .filter_map(|(name, of)| of.is_none().then_some(name))
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&'static str, Share)> {
+        self.stateless().chain(self.stateful())
+    }
+}
+
+/// The protocols of which something is so, in a line.
+fn names(of: impl Iterator<Item = (&'static str, Share)>, is_so: impl Fn(Share) -> bool) -> String {
+    let names: Vec<&str> = of
+        .filter(|(_, share)| is_so(*share))
+        .map(|(name, _)| name)
+        .collect();
+    names.join(", ")
+}
