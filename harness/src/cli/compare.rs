@@ -231,7 +231,8 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
 
 /// A server that a package brings.
 pub(super) fn packaged(server: &crate::claims::Packaged) -> Arm {
-    let target = started(server.command, ReadyProbe::Tcp, None);
+    let line = server.ready.map(|line| ReadyProbe::Log(line.to_owned()));
+    let target = started(server.command, line.unwrap_or(ReadyProbe::Tcp), None);
     alone((server.name, server.about), target)
 }
 

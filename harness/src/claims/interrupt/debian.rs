@@ -42,6 +42,8 @@ pub struct Packaged {
     pub about: &'static str,
     /// Its program and arguments, with `{data}` for its data folder.
     pub command: &'static [&'static str],
+    /// The line of its output that says it listens, where a connection made only to see that would be in the way.
+    pub ready: Option<&'static str>,
 }
 
 const ALL: [Packaged; 3] = [
@@ -49,11 +51,13 @@ const ALL: [Packaged; 3] = [
         name: UNBOUND,
         about: "Debian's name server unbound",
         command: &["unbound", "-d", "-c", "{data}/unbound.conf"],
+        ready: None,
     },
     Packaged {
         name: VSFTPD,
         about: "Debian's FTP server vsftpd",
         command: &["vsftpd", "{data}/vsftpd.conf"],
+        ready: None,
     },
     Packaged {
         name: TELNETD,
@@ -65,6 +69,8 @@ const ALL: [Packaged; 3] = [
             "--pidfile={data}/inetd.pid",
             "{data}/inetd.conf",
         ],
+        // It takes nobody for a second after a connection has ended.
+        ready: Some("registered"),
     },
 ];
 

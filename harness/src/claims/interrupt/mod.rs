@@ -14,6 +14,8 @@ use comeback_core::claims::{Fact, What};
 use comeback_core::operation::ErrorClass;
 use comeback_core::plan::Arm;
 
+use futures_util::future::{join_all, try_join_all};
+
 use self::http::Http;
 use super::replay::close;
 use super::stage::{House, Server, Stage, Trouble};
@@ -145,32 +147,35 @@ async fn open<'a>(stage: &'a Stage, arm: &'a Arm) -> Result<(House<'a>, Server),
     Ok((house, server))
 }
 
-/// Every client has its whole exchange; how many requests came out right.
+/// Every client has its whole exchange, all at once; how many requests came out right.
 async fn run_all<E: Exchange>(clients: &mut [E]) -> u64 {
-    let mut right = 0;
-    for client in clients {
-        if client.connect().await.is_err() {
-            continue;
+    let run = async |client: &mut E| {
+        let mut right = 0;
+        if client.connect().await.is_ok() {
+            for place in 0..client.requests() {
+                right += u64::from(client.ask(place).await.is_ok());
+            }
         }
-        for place in 0..client.requests() {
-            right += u64::from(client.ask(place).await.is_ok());
-        }
-    }
-    right
+        right
+    };
+    join_all(clients.iter_mut().map(run))
+        .await
+        .into_iter()
+        .sum()
 }
 
-/// Every client comes to a place of its exchange, and sends the request there.
+/// Every client comes to a place of its exchange. When all are there, each sends the request that stands there.
 async fn begin<E: Exchange>(clients: &mut [E], place: usize) -> Result<(), ErrorClass> {
-    for client in clients.iter_mut() {
+    let come = async |client: &mut E| {
         client.connect().await?;
         for earlier in 0..place {
             client.ask(earlier).await?;
         }
-    }
-    for client in clients {
-        client.send(place).await?;
-    }
-    Ok(())
+        Ok(())
+    };
+    try_join_all(clients.iter_mut().map(come)).await?;
+    let send = async |client: &mut E| client.send(place).await;
+    try_join_all(clients.iter_mut().map(send)).await.map(drop)
 }
 
 /// Every client sends its interrupted request again, and goes on from there.
@@ -180,14 +185,11 @@ async fn finish<E: Exchange>(
     clients: &mut [E],
     place: usize,
 ) -> Result<(), Trouble> {
-    let (mut finished, mut kept, mut whole) = (0, 0, 0);
-    for client in clients.iter_mut() {
-        finished += u64::from(go_on(client, place).await.is_ok());
-        if let Some((had, all)) = client.resume(place).await {
-            kept += had;
-            whole += all;
-        }
-    }
+    let finished = join_all(clients.iter_mut().map(|client| go_on(client, place))).await;
+    let finished = finished.iter().filter(|done| done.is_ok()).count() as u64;
+    let resumed = join_all(clients.iter_mut().map(|client| client.resume(place))).await;
+    let resumed = resumed.into_iter().flatten();
+    let (kept, whole) = resumed.fold((0, 0), |sum, (had, all)| (sum.0 + had, sum.1 + all));
     let (at, tried) = (place as u64, clients.len() as u64);
     stage.tell(&Fact::share(
         &arm.name,
