@@ -232,7 +232,9 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
 /// A server that a package brings.
 pub(super) fn packaged(server: &crate::claims::Packaged) -> Arm {
     let line = server.ready.map(|line| ReadyProbe::Log(line.to_owned()));
-    let target = started(server.command, line.unwrap_or(ReadyProbe::Tcp), None);
+    let mut target = started(server.command, line.unwrap_or(ReadyProbe::Tcp), None);
+    // It has nothing to store when it ends, and some take a second to go.
+    target.stop.signal = Signal::Kill;
     alone((server.name, server.about), target)
 }
 

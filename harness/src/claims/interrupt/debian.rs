@@ -107,7 +107,7 @@ fn unbound(data: &Path, port: u16) -> String {
     let mut text = format!(
         "server:\n  interface: 127.0.0.1@{port}\n  do-ip6: no\n  do-daemonize: no\n  directory: \"{}\"\n  chroot: \"\"\n  \
          username: \"\"\n  pidfile: \"\"\n  use-syslog: no\n  num-threads: 1\n  module-config: \"iterator\"\n  \
-         local-zone: \"{}\" static\n",
+         incoming-num-tcp: 100\n  local-zone: \"{}\" static\n",
         data.display(),
         zone::ZONE
     );

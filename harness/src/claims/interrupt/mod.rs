@@ -19,11 +19,11 @@ use futures_util::future::{join_all, try_join_all};
 use self::http::Http;
 use super::replay::close;
 use super::stage::{House, Server, Stage, Trouble};
-use crate::load::exchange::Exchange;
 use crate::load::exchange::dns::{Dns, Question};
 use crate::load::exchange::ftp::{Account, Ftp};
 use crate::load::exchange::telnet::{self, Telnet, Typed};
 use crate::load::exchange::udp::Udp;
+use crate::load::exchange::{Exchange, Told};
 use comeback_targets::protocols::{PASSWORD, dns as zone};
 
 /// The folder that FTP clients go to.
@@ -147,27 +147,26 @@ async fn open<'a>(stage: &'a Stage, arm: &'a Arm) -> Result<(House<'a>, Server),
     Ok((house, server))
 }
 
-/// Every client has its whole exchange, all at once; how many requests came out right.
+/// Every client has its whole exchange; how many requests came out right.
 async fn run_all<E: Exchange>(clients: &mut [E]) -> u64 {
-    let run = async |client: &mut E| {
+    let connected = connect(clients).await;
+    let run = async |(client, connected): (&mut E, Told)| {
         let mut right = 0;
-        if client.connect().await.is_ok() {
+        if connected.is_ok() {
             for place in 0..client.requests() {
                 right += u64::from(client.ask(place).await.is_ok());
             }
         }
         right
     };
-    join_all(clients.iter_mut().map(run))
-        .await
-        .into_iter()
-        .sum()
+    let all = clients.iter_mut().zip(connected);
+    join_all(all.map(run)).await.into_iter().sum()
 }
 
 /// Every client comes to a place of its exchange. When all are there, each sends the request that stands there.
-async fn begin<E: Exchange>(clients: &mut [E], place: usize) -> Result<(), ErrorClass> {
+async fn begin<E: Exchange>(clients: &mut [E], place: usize) -> Told {
+    connect(clients).await.into_iter().collect::<Told>()?;
     let come = async |client: &mut E| {
-        client.connect().await?;
         for earlier in 0..place {
             client.ask(earlier).await?;
         }
@@ -178,6 +177,16 @@ async fn begin<E: Exchange>(clients: &mut [E], place: usize) -> Result<(), Error
     try_join_all(clients.iter_mut().map(send)).await.map(drop)
 }
 
+/// Every client begins a new connection, one after the other: a server may have room for few that it has not taken yet,
+/// and one that found none would try again a second later. The rest of an exchange is done side by side.
+async fn connect<E: Exchange>(clients: &mut [E]) -> Vec<Told> {
+    let mut connected = Vec::with_capacity(clients.len());
+    for client in clients {
+        connected.push(client.connect().await);
+    }
+    connected
+}
+
 /// Every client sends its interrupted request again, and goes on from there.
 async fn finish<E: Exchange>(
     stage: &Stage,
@@ -185,7 +194,9 @@ async fn finish<E: Exchange>(
     clients: &mut [E],
     place: usize,
 ) -> Result<(), Trouble> {
-    let finished = join_all(clients.iter_mut().map(|client| go_on(client, place))).await;
+    let connected = connect(clients).await;
+    let all = clients.iter_mut().zip(connected);
+    let finished = join_all(all.map(|(client, connected)| go_on(client, connected, place))).await;
     let finished = finished.iter().filter(|done| done.is_ok()).count() as u64;
     let resumed = join_all(clients.iter_mut().map(|client| client.resume(place))).await;
     let resumed = resumed.into_iter().flatten();
@@ -203,8 +214,8 @@ async fn finish<E: Exchange>(
     Ok(())
 }
 
-async fn go_on<E: Exchange>(client: &mut E, place: usize) -> Result<(), ErrorClass> {
-    client.connect().await?;
+async fn go_on<E: Exchange>(client: &mut E, connected: Told, place: usize) -> Told {
+    connected?;
     for place in place..client.requests() {
         client.ask(place).await?;
     }
