@@ -52,7 +52,7 @@ pub const CLAIMS: [Claim; 14] = [
                 "telnetd",
             ],
             full: Amount {
-                rounds: 4,
+                rounds: 8,
                 each: 20,
             },
             quick: Amount {
