@@ -289,6 +289,105 @@ fn stateless_is_easy_on_the_internet_or_not() {
     Journal::new().check(14, Ruling::Inconclusive, "token has 0 that count");
 }
 
+/// Servers of six protocols and kinds, and how many of 1000 exchanges finished that were interrupted after their first
+/// request.
+fn interrupted(finished: [(&str, u64); 6]) -> Journal {
+    finished
+        .into_iter()
+        .fold(Journal::new(), |journal, (arm, right)| {
+            journal
+                .well(&[arm])
+                .share_at(arm, What::Finished, 0, 1_000)
+                .share(arm, What::Finished, right)
+        })
+        .share_at("ftp", What::Resumed, 5, 0)
+}
+
+#[test]
+fn protocols_are_stateless_and_stateful_as_told_or_not() {
+    let all = |token, memory, udp, dns, ftp, telnet| {
+        interrupted([
+            ("token", token),
+            ("memory", memory),
+            ("udp-echo", udp),
+            ("dns", dns),
+            ("ftp", ftp),
+            ("telnet", telnet),
+        ])
+    };
+    let ideal = || all(1_000, 1_000, 1_000, 1_000, 0, 0);
+    ideal().check(3, Ruling::Holds, "the interrupted request alone");
+    let of_memory = || all(1_000, 0, 1_000, 1_000, 0, 0);
+    of_memory().check(3, Ruling::HoldsInPart, "the application has");
+    let resuming = ideal().share_at("ftp", What::Resumed, 5, 500);
+    resuming.check(3, Ruling::HoldsInPart, "goes on in the midst of a file");
+    for (udp, dns, told) in [(700, 1_000, "over UDP"), (1_000, 0, "over DNS")] {
+        all(1_000, 0, udp, dns, 0, 0).check(3, Ruling::Refuted, told);
+    }
+    all(900, 0, 1_000, 1_000, 0, 0).check(3, Ruling::Refuted, "over HTTP");
+    all(1_000, 0, 1_000, 1_000, 300, 1_000).check(3, Ruling::Refuted, "over FTP, Telnet");
+}
+
+#[test]
+fn other_peoples_servers_count_where_they_are_there() {
+    let typical = || {
+        interrupted([
+            ("token", 1_000),
+            ("memory", 0),
+            ("udp-echo", 1_000),
+            ("dns", 1_000),
+            ("ftp", 0),
+            ("telnet", 0),
+        ])
+    };
+    let with = |arm, right| {
+        typical()
+            .well(&[arm])
+            .share_at(arm, What::Finished, 0, 1_000)
+            .share(arm, What::Finished, right)
+    };
+    with("unbound", 1_000).check(3, Ruling::HoldsInPart, "the application has");
+    with("unbound", 0).check(3, Ruling::Refuted, "over DNS (unbound)");
+    with("vsftpd", 1_000).check(3, Ruling::Refuted, "over FTP (vsftpd)");
+    with("telnetd", 1_000).check(3, Ruling::Refuted, "over Telnet (telnetd)");
+    let absent = typical().missing("telnetd", "telnetd is not installed");
+    absent.check(3, Ruling::HoldsInPart, "the application has");
+    // Nobody takes silence for a figure.
+    let Experiment::Own(inquiry) = Claim::find(3).unwrap().experiment else {
+        panic!("it has a procedure of its own");
+    };
+    let figure = inquiry.judge(&typical().read()).figure;
+    assert!(figure.contains("telnetd was not there"), "{figure}");
+}
+
+#[test]
+fn protocols_are_not_judged_without_their_controls() {
+    let arms = ["token", "memory", "udp-echo", "dns", "ftp", "telnet"];
+    for arm in arms {
+        let typical = || {
+            interrupted(arms.map(|arm| {
+                let is_stateless = ["token", "udp-echo", "dns"].contains(&arm);
+                (arm, if is_stateless { 1_000 } else { 0 })
+            }))
+        };
+        let mut journal = typical();
+        let is_control = |fact: &Fact| fact.arm == arm && fact.what == What::Control;
+        journal.0.retain(|fact| !is_control(fact));
+        journal.check(3, Ruling::Inconclusive, &format!("{arm} has 0 that count"));
+        typical().share(arm, What::Control, 0).check(
+            3,
+            Ruling::Inconclusive,
+            "where nothing was done to it",
+        );
+        // The first request needs nothing before it: who cannot even send that again proves nothing.
+        typical().share_at(arm, What::Finished, 0, 0).check(
+            3,
+            Ruling::Inconclusive,
+            "interrupted at their first request",
+        );
+    }
+}
+
 #[test]
 fn a_damaged_journal_names_its_line() {
     let text = Journal::new().well(&["token"]).read().to_text().unwrap();
