@@ -10,7 +10,7 @@ use comeback::engine::Ended;
 use comeback::engine::campaign::Host;
 use comeback::engine::interrupt::Interrupt;
 use comeback_core::claims::{
-    CLAIMS, Claim, Claims, Experiment, Heading, Judgement, Ruling, VERSION,
+    CLAIMS, Claim, Claims, Experiment, Found, Heading, Judgement, Ruling, VERSION, What,
 };
 use comeback_core::plan::Arm;
 use serde_json::Value;
@@ -149,11 +149,94 @@ fn idle_clients_are_ruled_on() {
     assert_eq!(rows[0].2.matches("/ 100 %").count(), 3, "{rows:?}");
 }
 
+/// Whether a file is there, and else that the test goes on without it.
+fn has_file(path: &str) -> bool {
+    support::is_there_or_skipped(path, Path::new(path).is_file())
+}
+
+#[test]
+fn protocols_are_ruled_on_by_interrupted_exchanges() {
+    let run = support::run(&["claims", "3", "--quick", "--seed", "3", "--out", "out"]);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    let findings = comeback::claims::read(&run.out().join("claim-3")).unwrap();
+    let finished = |arm: &str, from: u64| {
+        let facts = findings.facts.iter();
+        let counted = facts.filter(|fact| {
+            fact.arm == arm && fact.what == What::Finished && (from..).contains(&fact.at)
+        });
+        counted.fold((0, 0), |sum, fact| match fact.found {
+            Found::Share { right, tried } => (sum.0 + right, sum.1 + tried),
+            Found::Value(_) | Found::Missing(_) => sum,
+        })
+    };
+    let mut arms = vec![
+        ("token", true),
+        ("udp-echo", true),
+        ("dns", true),
+        ("memory", false),
+        ("ftp", false),
+        ("telnet", false),
+    ];
+    if has_file("/usr/sbin/unbound") {
+        arms.push(("unbound", true));
+    }
+    if has_file("/usr/sbin/vsftpd") {
+        arms.push(("vsftpd", false));
+    }
+    if has_file("/usr/sbin/telnetd") && has_file("/usr/sbin/inetutils-inetd") {
+        arms.push(("telnetd", false));
+    }
+    for (arm, is_stateless) in arms {
+        let ((all, of_all), (right, tried)) = (finished(arm, 0), finished(arm, 1));
+        assert!(tried >= 200, "{arm}: {tried}");
+        // Two rounds of twenty at the first request, which needs nothing before it.
+        assert_eq!((all - right, of_all - tried), (40, 40), "{arm}");
+        assert_eq!(right, if is_stateless { tried } else { 0 }, "{arm}");
+    }
+    // The half of each file had arrived, and is not sent again.
+    let resumed = findings
+        .facts
+        .iter()
+        .filter(|fact| fact.what == What::Resumed);
+    for fact in resumed {
+        let Found::Share { right, tried } = fact.found else {
+            panic!("{fact:?}");
+        };
+        assert_eq!(right * 2, tried, "{fact:?}");
+    }
+}
+
+#[test]
+fn servers_that_pose_as_other_protocols_are_found_out() {
+    let names = ["token", "udp-echo", "dns", "ftp", "telnet", "memory"];
+    let arms = |changed: &str, server: &str| {
+        names.map(|name| posing(name, if name == changed { server } else { name }))
+    };
+    // All is well with it where nothing is done to it.
+    let found = find(3, &arms("token", "memory"));
+    assert_eq!(found.ruling, Ruling::Refuted, "{found:?}");
+    assert!(
+        found.because.contains("over HTTP did not go on"),
+        "{found:?}"
+    );
+    // Every 50th visit is answered too high.
+    let found = find(3, &arms("token", "wrong-answer"));
+    assert_eq!(found.ruling, Ruling::Inconclusive, "{found:?}");
+    // It speaks another protocol.
+    let found = find(3, &arms("memory", "ftp"));
+    assert_eq!(found.ruling, Ruling::Inconclusive, "{found:?}");
+    assert!(found.because.contains("memory"), "{found:?}");
+}
+
 /// A server under another's name.
 fn posing(name: &str, server: &str) -> Arm {
+    let (data, ready) = match comeback_targets::find(server).unwrap().protocol {
+        comeback_targets::Protocol::Http => ("shared", "{ http = '/health' }"),
+        _ => ("data", "{ tcp = true }"),
+    };
     let text = format!(
-        "[target]\ncommand = ['{{comeback}}', 'serve', '{server}', '--port', '{{port}}', '--data', '{{shared}}']\n\
-         ready = {{ http = '/health' }}\n"
+        "[target]\ncommand = ['{{comeback}}', 'serve', '{server}', '--port', '{{port}}', '--data', '{{{data}}}']\n\
+         ready = {ready}\n"
     );
     let file = comeback::experiment::File::parse(Path::new("posing.toml"), text).unwrap();
     let plan = file.resolve().unwrap().plan;

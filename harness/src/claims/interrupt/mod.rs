@@ -13,8 +13,10 @@ use std::os::unix::fs::PermissionsExt;
 use comeback_core::claims::{Fact, What};
 use comeback_core::operation::ErrorClass;
 use comeback_core::plan::Arm;
-
+use comeback_targets::protocols::{PASSWORD, dns as zone};
+use futures_util::StreamExt;
 use futures_util::future::{join_all, try_join_all};
+use futures_util::stream;
 
 use self::http::Http;
 use super::replay::close;
@@ -24,7 +26,6 @@ use crate::load::exchange::ftp::{Account, Ftp};
 use crate::load::exchange::telnet::{self, Telnet, Typed};
 use crate::load::exchange::udp::Udp;
 use crate::load::exchange::{Exchange, Told};
-use comeback_targets::protocols::{PASSWORD, dns as zone};
 
 /// The folder that FTP clients go to.
 const FOLDER: &str = "inbox";
@@ -34,6 +35,9 @@ const USER: &str = "anonymous";
 
 /// Datagrams, and questions to a name server, of an exchange.
 const MANY: usize = 6;
+
+/// Connections that are begun at once: inetd has room for ten.
+const AT_ONCE: usize = 8;
 
 pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
     match arm.name.as_str() {
@@ -177,14 +181,13 @@ async fn begin<E: Exchange>(clients: &mut [E], place: usize) -> Told {
     try_join_all(clients.iter_mut().map(send)).await.map(drop)
 }
 
-/// Every client begins a new connection, one after the other: a server may have room for few that it has not taken yet,
-/// and one that found none would try again a second later. The rest of an exchange is done side by side.
+/// Every client begins a new connection, a few at once: a server may have no room for more that it has not taken yet, and
+/// one that found none would try again a second later. The rest of an exchange is done side by side.
 async fn connect<E: Exchange>(clients: &mut [E]) -> Vec<Told> {
-    let mut connected = Vec::with_capacity(clients.len());
-    for client in clients {
-        connected.push(client.connect().await);
-    }
-    connected
+    let all = clients
+        .iter_mut()
+        .map(async |client| client.connect().await);
+    stream::iter(all).buffered(AT_ONCE).collect().await
 }
 
 /// Every client sends its interrupted request again, and goes on from there.

@@ -7,6 +7,8 @@
 pub(crate) mod dns;
 pub(crate) mod ftp;
 pub(crate) mod telnet;
+#[cfg(test)]
+mod tests;
 pub(crate) mod udp;
 
 use std::io;
