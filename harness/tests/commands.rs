@@ -245,6 +245,8 @@ fn the_list_of_targets_is_complete_and_readable_by_programs() {
         [
             "token",
             "token-newkey",
+            "token-revocable",
+            "token-counter",
             "memory",
             "buffered",
             "journal",
@@ -258,7 +260,7 @@ fn the_list_of_targets_is_complete_and_readable_by_programs() {
         ]
     );
     assert_eq!(listed[0]["protocol"], "HTTP");
-    assert_eq!(listed[11]["protocol"], "Telnet");
+    assert_eq!(listed[13]["protocol"], "Telnet");
 }
 
 #[test]

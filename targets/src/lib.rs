@@ -36,6 +36,7 @@ use std::path::PathBuf;
 
 pub use error::{ServeError, StoreError};
 use launch::Launch;
+pub use protocols::Protocol;
 
 /// One server of the table.
 #[derive(Debug)]
@@ -58,34 +59,6 @@ pub struct Target {
     sources: &'static [&'static str],
     /// Loads the state, binds, serves, drains.
     start: fn(Launch) -> Result<(), ServeError>,
-}
-
-/// What a server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// The contract over HTTP, which sessions are run on.
-    Http,
-    /// Datagrams that come back, and no TCP.
-    Udp,
-    /// DNS over UDP and TCP.
-    Dns,
-    /// FTP; its data connections have ports of their own.
-    Ftp,
-    /// Telnet.
-    Telnet,
-}
-
-impl Protocol {
-    /// For people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Http => "HTTP",
-            Self::Udp => "UDP",
-            Self::Dns => "DNS",
-            Self::Ftp => "FTP",
-            Self::Telnet => "Telnet",
-        }
-    }
 }
 
 /// A server that others keep their state in.

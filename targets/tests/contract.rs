@@ -296,7 +296,7 @@ fn names_are_unique_and_summaries_fit_on_a_line() {
             target.name
         );
     }
-    assert_eq!(all().iter().filter(|target| !target.zoo).count(), 12);
+    assert_eq!(all().iter().filter(|target| !target.zoo).count(), 14);
 }
 
 #[test]

@@ -9,3 +9,31 @@ pub(crate) mod udp_echo;
 
 /// What everybody logs in with, under any name: these servers guard nothing.
 pub const PASSWORD: &str = "comeback";
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The contract over HTTP, which sessions are run on.
+    Http,
+    /// Datagrams that come back, and no TCP.
+    Udp,
+    /// DNS over UDP and TCP.
+    Dns,
+    /// FTP; its data connections have ports of their own.
+    Ftp,
+    /// Telnet.
+    Telnet,
+}
+
+impl Protocol {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Udp => "UDP",
+            Self::Dns => "DNS",
+            Self::Ftp => "FTP",
+            Self::Telnet => "Telnet",
+        }
+    }
+}
