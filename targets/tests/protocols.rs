@@ -1,6 +1,7 @@
 //! Servers of other protocols, as their ordinary clients find them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 mod support;
 
