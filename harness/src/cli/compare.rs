@@ -235,7 +235,11 @@ pub(super) fn packaged(server: &crate::claims::Packaged) -> Arm {
     let mut target = started(server.command, line.unwrap_or(ReadyProbe::Tcp), None);
     // It has nothing to store when it ends, and some take a second to go.
     target.stop.signal = Signal::Kill;
-    alone((server.name, server.about), target)
+    let is_able = !server.needs_root || rustix::process::geteuid().is_root();
+    Arm {
+        skip: (!is_able).then(|| format!("only root can start {}", server.name)),
+        ..alone((server.name, server.about), target)
+    }
 }
 
 fn started(command: &[&str], probe: ReadyProbe, boot_header: Option<String>) -> Target {

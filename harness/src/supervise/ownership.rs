@@ -232,6 +232,19 @@ mod tests {
     }
 
     #[test]
+    fn a_udp_port_is_bound_until_its_socket_is_closed() {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = socket.local_addr().expect("an address").port();
+        assert!(is_bound_udp(port).expect("/proc"));
+        drop(socket);
+        assert!(!is_bound_udp(port).expect("/proc"));
+        // Bound where 127.0.0.1 does not lead.
+        let elsewhere = std::net::UdpSocket::bind("127.0.0.2:0").expect("a port");
+        let port = elsewhere.local_addr().expect("an address").port();
+        assert!(!is_bound_udp(port).expect("/proc"));
+    }
+
+    #[test]
     fn a_foreign_listener_is_found_but_is_no_member() {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");

@@ -91,6 +91,13 @@ const NO_CLUSTER: (&str, &str) = (
     "create_main_cluster = false",
 );
 
+/// Services that the packages of other protocols bring. Where systemd starts a machine it would start them, too: a name
+/// server and an FTP server that nobody asked for, and an inetd with the Telnet that it was told of.
+const NOT_STARTED: [&str; 4] = ["unbound", "vsftpd", "inetutils-inetd", "inetutils-syslogd"];
+
+/// Where a machine's own units are, before those of packages.
+const UNITS: &str = "/etc/systemd/system";
+
 /// A chore that did not succeed: which command, and how it ended.
 struct Failed(String);
 
@@ -196,6 +203,18 @@ fn install() -> Result<(), Failed> {
         run_script(&format!(
             "test -e {path} || {{ {sudo}mkdir -p $(dirname {path}) && echo {line} | {sudo}tee {path}; }}"
         ))?;
+    }
+    if missing
+        .iter()
+        .any(|package| NOT_STARTED.contains(package) || *package == "inetutils-telnetd")
+    {
+        // Masked before they are there; who runs one by purpose has its unit already, and keeps it.
+        for service in NOT_STARTED {
+            run_script(&format!(
+                "test -e /etc/init.d/{service} || test -e {UNITS}/{service}.service || \
+                 {{ {sudo}mkdir -p {UNITS} && {sudo}ln -s /dev/null {UNITS}/{service}.service; }}"
+            ))?;
+        }
     }
     // `env`, for sudo passes no variables on. With the second one systemctl starts nothing: the tests start servers of
     // their own, and nobody asked for an nginx on port 80 and a Redis on 6379.

@@ -219,10 +219,16 @@ impl Findings {
         facts.filter(move |fact| fact.arm == arm && fact.what == what)
     }
 
-    /// Whether anything was found of an arm, and not only that it is missing.
-    pub(super) fn has_facts(&self, arm: &str) -> bool {
-        let mut facts = self.facts.iter().filter(|fact| fact.arm == arm);
-        facts.any(|fact| !matches!(fact.found, Found::Missing(_)))
+    /// Why nothing at all was found of an arm; none where something was.
+    pub(super) fn why_nothing(&self, arm: &str) -> Option<&str> {
+        let mut why = "it was not tried";
+        for fact in self.facts.iter().filter(|fact| fact.arm == arm) {
+            match &fact.found {
+                Found::Missing(reason) => why = reason,
+                Found::Share { .. } | Found::Value(_) => return None,
+            }
+        }
+        Some(why)
     }
 
     /// How many were right, of how many; at these places.

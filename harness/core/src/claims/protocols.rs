@@ -17,8 +17,8 @@ pub(super) fn judge(found: &Findings) -> Judged {
     let others = others(found)?;
     let stateless = [("HTTP", http), ("UDP", udp), ("DNS", dns)];
     let stateful = [("FTP", ftp), ("Telnet", telnet)];
-    let stateless = stateless.into_iter().chain(others.stateless());
-    let stateful = stateful.into_iter().chain(others.stateful());
+    let stateless = stateless.into_iter().chain(of_kind(&others, true));
+    let stateful = stateful.into_iter().chain(of_kind(&others, false));
     let broken = names(stateless, |of| share(of.0, of.1) < ALL);
     let unbroken = names(stateful, |of| share(of.0, of.1) > NONE);
     let mut nuances = Vec::new();
@@ -71,12 +71,17 @@ pub(super) fn judge(found: &Findings) -> Judged {
         Bar::share("Telnet", telnet),
         Bar::share("HTTP, memory", sessions),
     ];
-    for (name, of) in others.all() {
-        figure.push_str(&format!("; {name} {}", told(of)));
-        bars.push(Bar::share(name, of));
-    }
-    for name in others.missing() {
-        figure.push_str(&format!("; {name} was not there"));
+    for Other {
+        label, finished, ..
+    } in &others
+    {
+        match finished {
+            Ok(of) => {
+                figure.push_str(&format!("; {label} {}", told(*of)));
+                bars.push(Bar::share(*label, *of));
+            }
+            Err(why) => figure.push_str(&format!("; {label} not measured: {why}")),
+        }
     }
     Ok(Judgement {
         ruling,
@@ -102,49 +107,42 @@ fn finished(found: &Findings, arm: &str) -> Result<Share, Judgement> {
     found.share_where(arm, What::Finished, |place| place > 0)
 }
 
-/// Servers of other people, where they are installed.
-struct Others {
-    unbound: Option<Share>,
-    vsftpd: Option<Share>,
-    telnetd: Option<Share>,
+/// A server of other people, which counts where it can run.
+struct Other<'a> {
+    label: &'static str,
+    finished: Result<Share, &'a str>,
+    is_stateless: bool,
 }
 
-fn others(found: &Findings) -> Result<Others, Judgement> {
-    let other = |arm: &str| match found.has_facts(arm) {
-        true => finished(found, arm).map(Some),
-        false => Ok(None),
-    };
-    Ok(Others {
-        unbound: other("unbound")?,
-        vsftpd: other("vsftpd")?,
-        telnetd: other("telnetd")?,
-    })
+fn others(found: &Findings) -> Result<Vec<Other<'_>>, Judgement> {
+    let all = [
+        ("unbound", "DNS (unbound)", true),
+        ("vsftpd", "FTP (vsftpd)", false),
+        ("telnetd", "Telnet (telnetd)", false),
+    ];
+    let others = all.into_iter().map(|(arm, label, is_stateless)| {
+        let finished = match found.why_nothing(arm) {
+            Some(why) => Err(why),
+            None => Ok(finished(found, arm)?),
+        };
+        Ok(Other {
+            label,
+            finished,
+            is_stateless,
+        })
+    });
+    others.collect()
 }
 
-impl Others {
-    fn stateless(&self) -> impl Iterator<Item = (&'static str, Share)> {
-        self.unbound.map(|of| ("DNS (unbound)", of)).into_iter()
-    }
-
-    fn stateful(&self) -> impl Iterator<Item = (&'static str, Share)> {
-        let ftp = self.vsftpd.map(|of| ("FTP (vsftpd)", of));
-        let telnet = self.telnetd.map(|of| ("Telnet (telnetd)", of));
-        ftp.into_iter().chain(telnet)
-    }
-
-    fn missing(&self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            ("unbound", self.unbound),
-            ("vsftpd", self.vsftpd),
-            ("telnetd", self.telnetd),
-        ];
-        all.into_iter()
-            .filter_map(|(name, of)| of.is_none().then_some(name))
-    }
-
-    fn all(&self) -> impl Iterator<Item = (&'static str, Share)> {
-        self.stateless().chain(self.stateful())
-    }
+/// The shares of those that are stateless, or of those that are not.
+fn of_kind(
+    others: &[Other<'_>],
+    is_stateless: bool,
+) -> impl Iterator<Item = (&'static str, Share)> {
+    let of_kind = others
+        .iter()
+        .filter(move |other| other.is_stateless == is_stateless);
+    of_kind.filter_map(|other| Some((other.label, other.finished.ok()?)))
 }
 
 /// The protocols of which something is so, in a line.

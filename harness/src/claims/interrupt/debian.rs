@@ -44,6 +44,8 @@ pub struct Packaged {
     pub command: &'static [&'static str],
     /// The line of its output that says it listens, where a connection made only to see that would be in the way.
     pub ready: Option<&'static str>,
+    /// Whether nobody but root can start it, since it changes into another user.
+    pub needs_root: bool,
 }
 
 const ALL: [Packaged; 3] = [
@@ -52,12 +54,14 @@ const ALL: [Packaged; 3] = [
         about: "Debian's name server unbound",
         command: &["unbound", "-d", "-c", "{data}/unbound.conf"],
         ready: None,
+        needs_root: false,
     },
     Packaged {
         name: VSFTPD,
         about: "Debian's FTP server vsftpd",
         command: &["vsftpd", "{data}/vsftpd.conf"],
         ready: None,
+        needs_root: true,
     },
     Packaged {
         name: TELNETD,
@@ -71,6 +75,7 @@ const ALL: [Packaged; 3] = [
         ],
         // It takes nobody for a second after a connection has ended.
         ready: Some("registered"),
+        needs_root: true,
     },
 ];
 

@@ -7,7 +7,7 @@ use comeback_core::operation::ErrorClass;
 use comeback_targets::protocols::{PASSWORD, dns as zone};
 use comeback_targets::{ServeOptions, find, serve_with};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::oneshot;
 
 use super::dns::{Dns, Question};
@@ -206,7 +206,7 @@ async fn obliging(file: Vec<u8>) -> SocketAddr {
     address
 }
 
-async fn oblige(stream: tokio::net::TcpStream, file: &[u8]) -> std::io::Result<()> {
+async fn oblige(stream: TcpStream, file: &[u8]) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let data = TcpListener::bind("127.0.0.1:0").await?;
     let [high, low] = data.local_addr()?.port().to_be_bytes();

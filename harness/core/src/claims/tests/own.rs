@@ -357,7 +357,10 @@ fn other_peoples_servers_count_where_they_are_there() {
         panic!("it has a procedure of its own");
     };
     let figure = inquiry.judge(&typical().read()).figure;
-    assert!(figure.contains("telnetd was not there"), "{figure}");
+    assert!(
+        figure.contains("Telnet (telnetd) not measured: it was not tried"),
+        "{figure}"
+    );
 }
 
 #[test]
