@@ -17,6 +17,8 @@ use super::CliError;
     after_help = "Examples:\n  comeback serve memory --port 8080 --data /tmp/memory\n  \
 curl -i -c jar -d '{\"user\":\"ann\"}' -H 'content-type: application/json' 127.0.0.1:8080/login\n  \
 curl -i -b jar -X POST 127.0.0.1:8080/visit\n  \
+comeback serve dns --port 5353 --data /tmp/dns\n  \
+dig @127.0.0.1 -p 5353 host-1.example.test\n  \
 comeback serve redis --port 8080 --data /tmp/redis --store 127.0.0.1:6379"
 )]
 pub(super) struct Args {
