@@ -2,7 +2,7 @@
 
 use super::chart::{Bar, Chart};
 use super::thresholds::{ALL, NONE};
-use super::{Findings, Judged, Judgement, Ruling, What, percent_of, share};
+use super::{Findings, Judged, Judgement, Open, Ruling, What, percent_of, share};
 
 /// Of how many exchanges, how many came to their end.
 type Share = (u64, u64);
@@ -96,11 +96,11 @@ pub(super) fn judge(found: &Findings) -> Judged {
 
 /// The exchanges that were interrupted after their first request, which needs nothing before it. That one must finish
 /// everywhere: else the server did not come back, or the client cannot go on at all.
-fn finished(found: &Findings, arm: &str) -> Result<Share, Judgement> {
+fn finished(found: &Findings, arm: &str) -> Result<Share, Open> {
     found.controlled(arm)?;
     let (right, tried) = found.count(arm, What::Finished, |place| place == 0);
     if tried == 0 || share(right, tried) < ALL {
-        return Err(Judgement::inconclusive(format!(
+        return Err(Open(format!(
             "{arm}: of {tried} exchanges that were interrupted at their first request {right} finished, and each could"
         )));
     }
@@ -114,7 +114,7 @@ struct Other<'a> {
     is_stateless: bool,
 }
 
-fn others(found: &Findings) -> Result<Vec<Other<'_>>, Judgement> {
+fn others(found: &Findings) -> Result<Vec<Other<'_>>, Open> {
     let all = [
         ("unbound", "DNS (unbound)", true),
         ("vsftpd", "FTP (vsftpd)", false),
