@@ -3,15 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
 
+#[path = "support/clients.rs"]
+mod clients;
 mod support;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use clients::{Control, Terminal};
 use comeback_targets::protocols::{PASSWORD, dns, telnet};
 use support::{Server, wait_until};
 
@@ -191,45 +194,6 @@ fn lftp_mirrors_a_folder() {
     server.drain();
 }
 
-/// The telnet program, with somebody who types.
-struct Terminal {
-    child: Child,
-    shown: String,
-}
-
-impl Terminal {
-    fn open(address: SocketAddr) -> Self {
-        // It has no time-out of its own.
-        let child = Command::new("timeout")
-            .args(["20", "telnet"])
-            .args([address.ip().to_string(), address.port().to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self {
-            child,
-            shown: String::new(),
-        }
-    }
-
-    fn wait_for(&mut self, prompt: &str) {
-        let output = self.child.stdout.as_mut().unwrap();
-        while !self.shown.ends_with(prompt) {
-            let mut byte = [0];
-            let length = output.read(&mut byte).unwrap();
-            assert_eq!(length, 1, "no {prompt:?} after {:?}", self.shown);
-            if byte[0] != b'\r' {
-                self.shown.push(char::from(byte[0]));
-            }
-        }
-    }
-
-    fn type_line(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-}
-
 #[test]
 fn telnet_logs_in_counts_and_leaves() {
     if !has("telnet") {
@@ -279,6 +243,31 @@ fn a_transfer_that_runs_is_completed_while_the_server_drains() {
 }
 
 #[test]
+fn files_outside_of_the_folder_and_ports_of_others_are_out_of_reach() {
+    let data = tempfile::tempdir().unwrap();
+    let (served, secret) = (data.path().join("served"), data.path().join("secret"));
+    fs::create_dir(&served).unwrap();
+    fs::write(&secret, "nobody's business").unwrap();
+    std::os::unix::fs::symlink(&secret, served.join("link")).unwrap();
+    let server = Server::start("ftp", &served);
+    for path in ["../secret", "/../secret", secret.to_str().unwrap(), "link"] {
+        let mut control = Control::log_in(server.address);
+        let mut transfer = control.passive();
+        control.say(&format!("RETR {path}"));
+        let mut fetched = Vec::new();
+        // Closed or reset: there is nothing to send.
+        let _ = transfer.read_to_end(&mut fetched);
+        assert_eq!(fetched, b"", "{path}");
+        assert!(!served.join("secret").exists());
+    }
+    // It connects to nobody: a client cannot have it reach another server.
+    let mut control = Control::log_in(server.address);
+    control.say("PORT 127,0,0,1,200,1");
+    control.expect("502");
+    server.drain();
+}
+
+#[test]
 fn idle_connections_do_not_hold_a_server_that_is_asked_to_end() {
     for name in ["ftp", "telnet", "dns"] {
         let data = tempfile::tempdir().unwrap();
@@ -302,48 +291,4 @@ fn idle_connections_do_not_hold_a_server_that_is_asked_to_end() {
 
 fn assert_content(file: &Path, content: &str) {
     assert_eq!(fs::read_to_string(file).unwrap(), content);
-}
-
-/// An FTP control connection.
-struct Control(TcpStream);
-
-impl Control {
-    fn log_in(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
-        let mut control = Self(stream);
-        control.expect("220");
-        control.say("USER ann");
-        control.expect("331");
-        control.say(&format!("PASS {PASSWORD}"));
-        control.expect("230");
-        control
-    }
-
-    fn say(&mut self, line: &str) {
-        self.0.write_all(format!("{line}\r\n").as_bytes()).unwrap();
-    }
-
-    fn expect(&mut self, code: &str) -> String {
-        let mut line = Vec::new();
-        while !line.ends_with(b"\n") {
-            let mut byte = [0];
-            self.0.read_exact(&mut byte).unwrap();
-            line.push(byte[0]);
-        }
-        let line = String::from_utf8(line).unwrap();
-        assert!(line.starts_with(code), "{line} is no {code}");
-        line
-    }
-
-    fn passive(&mut self) -> TcpStream {
-        self.say("PASV");
-        let line = self.expect("227");
-        let numbers: Vec<u16> = line[line.find('(').unwrap() + 1..line.find(')').unwrap()]
-            .split(',')
-            .map(|number| number.parse().unwrap())
-            .collect();
-        assert_eq!(numbers[..4], [127, 0, 0, 1], "{line}");
-        TcpStream::connect(("127.0.0.1", numbers[4] * 256 + numbers[5])).unwrap()
-    }
 }
