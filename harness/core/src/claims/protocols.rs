@@ -54,7 +54,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
     let told = |(right, tried): Share| percent_of(right, tried);
     let mut figure = format!(
         "exchanges that finished after a kill with the interrupted request alone sent again: HTTP {}, UDP {}, DNS {}; \
-         FTP {}, Telnet {}; HTTP with sessions in memory {}; of an interrupted file FTP needed {:.0} % not again",
+         FTP {}, Telnet {}; HTTP with sessions in memory {}; of a file whose transfer was interrupted, FTP need not send {:.0} % again",
         told(http),
         told(udp),
         told(dns),
