@@ -316,3 +316,58 @@ fn a_server_with_a_wrong_answer_says_nothing_about_a_claim() {
     assert_eq!(found.ruling, Ruling::Inconclusive, "{found:?}");
     assert!(found.because.contains("did not come up"), "{found:?}");
 }
+
+#[test]
+fn what_was_measured_is_ruled_on_again_without_measuring() {
+    let run = support::run(&[
+        "claims", "9", "--quick", "--seed", "3", "-q", "--out", "out",
+    ]);
+    let file = run.out().join("claims.json");
+    let first = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(
+        &file,
+        first.replace("\"because\": \"", "\"because\": \"not "),
+    )
+    .unwrap();
+    let again = || {
+        let words = ["claims", "--from", "out", "--json"];
+        support::command(run.folder.path(), &words)
+            .output()
+            .unwrap()
+    };
+    let output = again();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), first);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
+    std::fs::write(&file, "{}").unwrap();
+    let output = again();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("--from: out/claims.json: missing field"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_not_installed_leaves_its_claims_open_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["claims", "9", "14", "--quick", "--json", "--out", "out"];
+    let output = support::command(folder.path(), &words)
+        .env("PATH", "/nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let claims: Claims = serde_json::from_slice(&output.stdout).unwrap();
+    let told = claims
+        .rows
+        .iter()
+        .map(|row| (row.ruling, row.because.as_str()));
+    let told: Vec<(Ruling, &str)> = told.collect();
+    let redis = "redis: store: redis-server is not installed: apt-get install redis-server";
+    let nginx = "token: balancer: nginx is not installed: apt-get install nginx-light";
+    assert_eq!(
+        told,
+        [(Ruling::Inconclusive, redis), (Ruling::Inconclusive, nginx)]
+    );
+    support::assert_nothing_left(folder.path());
+}

@@ -1,19 +1,38 @@
 //! Clients stay connected and do nothing; then a proxy closes their connections.
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use comeback_core::claims::{Fact, What};
-use comeback_core::plan::{Arm, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop, Target};
-use comeback_core::units::Span;
+use comeback_core::ids::Node;
+use comeback_core::plan::Arm;
 
 use super::grow::weigh;
+use super::interrupt::debian::Packaged;
 use super::line::Line;
 use super::replay::close;
 use super::stage::{House, Server, Stage, Trouble};
 use super::user::{Step, User};
+use crate::engine::EngineError;
 use crate::supervise::ports;
 
+/// What nginx is started with, in its data folder.
+const CONFIGURATION: &str = "nginx.conf";
+/// The proxy in front, which has little patience. Its folder stands in for every compiled-in path.
+pub const PROXY: Packaged = Packaged {
+    name: "nginx",
+    about: "nginx, which closes connections that are idle for a second",
+    command: &[
+        "nginx",
+        "-p",
+        "{data}",
+        "-e",
+        "stderr",
+        "-c",
+        "{data}/nginx.conf",
+    ],
+    ready: None,
+    needs_root: false,
+};
 /// Clients that come and go before the first look: buffers are as large as they get.
 const WARM_UP: u32 = 50;
 
@@ -49,13 +68,13 @@ async fn return_after_idle(
     house: &mut House<'_>,
     server: &Server,
 ) -> Result<(), Trouble> {
-    let port = ports::free_port().map_err(crate::engine::EngineError::Port)?;
-    let configuration = configuration(port, server.port);
-    let path = house.folder().join("nginx.conf");
-    fs::write(&path, configuration)?;
-    let proxy = house
-        .put_before(&nginx(&path.display().to_string()), port)
-        .await?;
+    let Some(nginx) = &arm.balancer else {
+        return Err(Trouble::Server("there is no proxy in front".to_owned()));
+    };
+    let port = ports::free_port().map_err(EngineError::Port)?;
+    let data = house.data(Node::Balancer)?;
+    fs::write(data.join(CONFIGURATION), configuration(port, server.port))?;
+    let proxy = house.put_before(nginx, port).await?;
     let mut clients = log_in(port, 0..stage.amount.each).await?;
     let (mut before, mut after) = (0, 0);
     for (user, line) in &mut clients {
@@ -85,28 +104,6 @@ async fn log_in(port: u16, numbers: std::ops::Range<u32>) -> Result<Vec<(User, L
         clients.push((user, line));
     }
     Ok(clients)
-}
-
-/// nginx with the shortest patience it has. Its folder stands in for every compiled-in path.
-fn nginx(configuration: &str) -> Target {
-    let command = ["nginx", "-p", "{data}", "-e", "stderr", "-c", configuration];
-    Target {
-        command: command.map(str::to_owned).to_vec(),
-        protocol: Protocol::Http,
-        socket: None,
-        listener: Listener::Own,
-        environment: BTreeMap::new(),
-        ready: Readiness {
-            probe: ReadyProbe::Http("/health".to_owned()),
-            within: Span::from_secs(10),
-        },
-        stop: Stop {
-            signal: Signal::Term,
-            grace: Span::from_secs(5),
-        },
-        restart_after: Span::ZERO,
-        boot_header: None,
-    }
 }
 
 fn configuration(port: u16, server: u16) -> String {

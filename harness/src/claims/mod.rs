@@ -31,6 +31,7 @@ use crate::record::RecordError;
 use crate::supervise::process::adopt_orphans;
 use crate::supervise::tag::RunTag;
 use crate::supervise::warden::Warden;
+pub use idle::PROXY;
 pub use interrupt::debian::{Packaged, find as packaged};
 
 /// What was found, in the claim's folder.

@@ -192,15 +192,16 @@ impl House<'_> {
         self.start(target, Node::Balancer, Seat::At(port)).await
     }
 
-    /// A folder for what is not a server's own.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// The data folder of a node; it is there.
+    pub(super) fn data(&self, node: Node) -> Result<PathBuf, EngineError> {
+        let data = self.folder.join(node.to_string());
+        make(&data)?;
+        Ok(data)
     }
 
     async fn start(&self, target: &Target, node: Node, seat: Seat) -> Result<Server, Trouble> {
         let stage = self.stage;
-        let data = self.folder.join(node.to_string());
-        make(&data)?;
+        let data = self.data(node)?;
         let port = match seat {
             Seat::At(port) | Seat::Again(port) => port,
             Seat::Free => ports::free_port().map_err(EngineError::Port)?,

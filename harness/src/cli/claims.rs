@@ -1,27 +1,19 @@
-//! `comeback claims`: what measurements say of claims about stateless and stateful servers. Each row is a comparison that
-//! `comeback compare` makes, too, and is judged by `core::claims`.
+//! `comeback claims`: what measurements say of claims about stateless and stateful servers.
+
+mod measure;
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-use comeback_core::claims::{
-    self, CLAIMS, Claim, ClaimRow, Claims, Comparison, Experiment, Heading, Inquiry, Ruling,
-    SCHEMA, Source,
-};
+use comeback_core::claims::{CLAIMS, Claim, ClaimRow, Claims, Ruling, SCHEMA};
 use comeback_core::ids::Seed;
 use comeback_core::verdict::Outcome;
 use comeback_reports::claims_table;
 
+use self::measure::Job;
 use super::report::new_table;
-use super::{CliError, campaign, compare, options, print, print_aside, targets};
-use crate::claims::{FACTS, Task};
-use crate::engine::Ended;
-use crate::engine::campaign::Host;
-use crate::engine::interrupt::Interrupt;
-use crate::finish::{judge_and_draw, write_artifact};
-use crate::supervise::needs;
-use crate::supervise::tag::RunTag;
-use crate::{machine, record};
+use super::{CliError, campaign, options, print, print_aside};
+use crate::finish::write_artifact;
+use crate::machine;
 
 /// Measure claims about stateless and stateful servers, and rule on each.
 ///
@@ -29,7 +21,7 @@ use crate::{machine, record};
 /// this run cannot tell, and the figures that decide stand beside it, with what would change them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback claims --list\n  comeback claims --quick\n  comeback claims 5 6 --seed 7\n  \
+    after_help = "Examples:\n  comeback claims --list\n  comeback claims --quick\n  comeback claims 5 6 --seed 7\n  comeback claims --from comeback-runs/claims-20261125-120000\n  \
 comeback claims --json | jq '.rows[] | {number, ruling}'"
 )]
 pub(super) struct Args {
@@ -45,6 +37,9 @@ pub(super) struct Args {
     /// What all randomness follows from; drawn and printed when not given
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    /// Rule again on what an earlier run measured, in its folder, and measure nothing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "seed", "out"])]
+    from: Option<PathBuf>,
     /// Folder for the results; must be new or empty [default: comeback-runs/claims-TIME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -56,40 +51,35 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-/// The words of a comparison, as they are typed.
-#[derive(Debug, Parser)]
-#[command(no_binary_name = true)]
-struct Line {
-    #[command(flatten)]
-    compare: compare::Args,
-}
-
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     if args.list {
         list();
         return Ok(Outcome::Pass);
     }
-    let seed = options::seed(args.seed.map(Seed))?;
-    let wanted: Vec<&Claim> = CLAIMS
-        .iter()
-        .filter(|claim| args.numbers.is_empty() || args.numbers.contains(&claim.number))
-        .collect();
-    let started = jiff::ZonedDateTime::now();
-    let folder = campaign::new_folder("claims", &started, args.out.as_deref())?;
-    let mut document = Claims {
-        schema: SCHEMA.to_owned(),
-        seed: seed.0,
-        quick: args.quick,
-        started: started.timestamp().to_string(),
-        machine: machine::describe(&folder),
-        rows: Vec::new(),
+    let (folder, mut document, mut wanted) = match &args.from {
+        Some(folder) => {
+            let (document, measured) = stored(folder)?;
+            (folder.clone(), document, measured)
+        }
+        None => {
+            let (folder, document) = begin(args)?;
+            (folder, document, CLAIMS.iter().collect())
+        }
     };
+    wanted.retain(|claim| args.numbers.is_empty() || args.numbers.contains(&claim.number));
     for claim in wanted {
-        if !args.quiet {
+        if !args.quiet && args.from.is_none() {
             print_aside(&format!("claim {}: {}", claim.number, claim.words));
         }
-        let row = measure(claim, args, seed, &folder)?;
-        document.rows.push(row);
+        let job = Job {
+            claim,
+            seed: document.seed,
+            quick: document.quick,
+            quiet: args.quiet,
+            is_measured: args.from.is_some(),
+            folder: &folder,
+        };
+        document.rows.push(job.row()?);
         write(&document, &folder)?;
     }
     show(&document, args.json, &folder)?;
@@ -100,131 +90,40 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     })
 }
 
-/// Does a claim's experiment, and judges it.
-fn measure(claim: &Claim, args: &Args, seed: Seed, folder: &Path) -> Result<ClaimRow, CliError> {
-    let own = folder.join(format!("claim-{}", claim.number));
-    match claim.experiment {
-        Experiment::Compare(comparison) => compare(claim, &comparison, args, seed, &own),
-        Experiment::Own(inquiry) => inquire(claim, &inquiry, args, seed, &own),
-    }
-}
-
-fn compare(
-    claim: &Claim,
-    comparison: &Comparison,
-    args: &Args,
-    seed: Seed,
-    own: &Path,
-) -> Result<ClaimRow, CliError> {
-    let (mut summaries, mut commands, mut folders) = (Vec::new(), Vec::new(), Vec::new());
-    for (run, number) in comparison.runs.iter().zip(1..) {
-        let folder = match comparison.runs {
-            [_] => own.to_owned(),
-            _ => own.join(format!("run-{number}")),
-        };
-        let mut words: Vec<String> = run.iter().map(|word| (*word).to_owned()).collect();
-        if args.quick {
-            words.push("--quick".to_owned());
-        }
-        words.extend(["--trials".to_owned(), comparison.trials.to_string()]);
-        words.extend(["--seed".to_owned(), seed.0.to_string()]);
-        commands.push(format!("comeback compare {}", words.join(" ")));
-        words.extend(["--out".to_owned(), folder.display().to_string()]);
-        if args.quiet {
-            words.push("--quiet".to_owned());
-        }
-        let line =
-            Line::try_parse_from(words).map_err(|error| CliError::Usage(error.to_string()))?;
-        let (run, ended) = compare::measure(&line.compare)?;
-        if ended == Ended::Interrupted {
-            return Err(CliError::Interrupted);
-        }
-        summaries.push(judge_and_draw(&record::read(&run)?, &run)?.summary);
-        folders.push(run);
-    }
-    let found = comparison.judge(&summaries, compare::lines_of);
-    let source = Source {
-        command: match commands.as_slice() {
-            [command] => command.clone(),
-            _ => again(claim, args, seed),
-        },
-        run: own.display().to_string(),
-        details: folders
-            .iter()
-            .map(|folder| within(folder, own, "report.html"))
-            .collect(),
-    };
-    Ok(ClaimRow::new(claim, found, source))
-}
-
-fn inquire(
-    claim: &Claim,
-    inquiry: &Inquiry,
-    args: &Args,
-    seed: Seed,
-    own: &Path,
-) -> Result<ClaimRow, CliError> {
-    let mut arms = Vec::new();
-    for name in inquiry.arms {
-        arms.push(match crate::claims::packaged(name) {
-            Some(server) => compare::packaged(server),
-            None => compare::sharing(targets::find(name)?)?,
-        });
-    }
-    needs::settle(&mut arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))?;
-    let own = campaign::new_folder("claim", &jiff::ZonedDateTime::now(), Some(own))?;
-    let heading = Heading {
-        comeback_facts: claims::VERSION,
-        claim: claim.number,
+/// A new folder, and a document without rows.
+fn begin(args: &Args) -> Result<(PathBuf, Claims), CliError> {
+    let seed = options::seed(args.seed.map(Seed))?;
+    let started = jiff::ZonedDateTime::now();
+    let folder = campaign::new_folder("claims", &started, args.out.as_deref())?;
+    let document = Claims {
+        schema: SCHEMA.to_owned(),
         seed: seed.0,
-        amount: match args.quick {
-            true => inquiry.quick,
-            false => inquiry.full,
-        },
-        started: jiff::Timestamp::now().to_string(),
-        machine: Some(machine::describe(&own)),
+        quick: args.quick,
+        started: started.timestamp().to_string(),
+        machine: machine::describe(&folder),
+        rows: Vec::new(),
     };
-    let task = Task {
-        heading: &heading,
-        procedure: inquiry.procedure,
-        arms: &arms,
-        folder: &own,
-        host: Host::Program,
-        follow: match args.quiet {
-            true => |_| {},
-            false => |arm| print_aside(&format!("  {arm}")),
-        },
-    };
-    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), campaign::end_at_once);
-    if crate::claims::run(&task, listen)? == Ended::Interrupted {
-        return Err(CliError::Interrupted);
+    Ok((folder, document))
+}
+
+/// The document of an earlier run without its rows, and the claims that it measured.
+fn stored(folder: &Path) -> Result<(Claims, Vec<&'static Claim>), CliError> {
+    let path = folder.join("claims.json");
+    let unusable = |what: String| CliError::Usage(format!("--from: {}: {what}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+    let stored: Claims =
+        serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    if stored.schema != SCHEMA {
+        let what = format!("its shape is '{}', and '{SCHEMA}' is known", stored.schema);
+        return Err(unusable(what));
     }
-    let found = inquiry.judge(&crate::claims::read(&own)?);
-    let source = Source {
-        command: again(claim, args, seed),
-        run: own.display().to_string(),
-        details: vec![within(&own, &own, FACTS)],
+    let measured = stored.rows.iter();
+    let measured = measured.filter_map(|row| Claim::find(row.number)).collect();
+    let document = Claims {
+        rows: Vec::new(),
+        ..stored
     };
-    Ok(ClaimRow::new(claim, found, source))
-}
-
-/// A file of a claim, seen from the folder of all claims.
-fn within(folder: &Path, own: &Path, file: &str) -> String {
-    let all = own.parent().unwrap_or(own);
-    let path = folder.join(file);
-    path.strip_prefix(all)
-        .unwrap_or(&path)
-        .display()
-        .to_string()
-}
-
-/// The command that repeats a row.
-fn again(claim: &Claim, args: &Args, seed: Seed) -> String {
-    let quick = match args.quick {
-        true => " --quick",
-        false => "",
-    };
-    format!("comeback claims {}{quick} --seed {}", claim.number, seed.0)
+    Ok((document, measured))
 }
 
 fn write(document: &Claims, folder: &Path) -> Result<(), CliError> {

@@ -54,6 +54,15 @@ pub fn settle(arms: &mut [Arm]) -> Result<(), Vec<String>> {
     Ok(())
 }
 
+/// Skips every arm that cannot be started, with the reason.
+pub fn skip_unfit(arms: &mut [Arm]) {
+    for arm in arms.iter_mut().filter(|arm| arm.skip.is_none()) {
+        if let Err(Unfit::Lacks(reason) | Unfit::Wrong(reason)) = check(arm) {
+            arm.skip = Some(reason);
+        }
+    }
+}
+
 /// Why an arm cannot run here.
 enum Unfit {
     /// A server is not installed.
