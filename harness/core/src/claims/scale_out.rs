@@ -2,8 +2,8 @@
 
 use super::chart::Chart;
 use super::evidence::{Evidence, arms, bar_of_found, lost, struck, the_only};
-use super::thresholds::KEEPS_UP;
-use super::{Judged, Judgement, Open, Ruling, percent_of};
+use super::thresholds::{KEEPS_UP, MOST};
+use super::{Judged, Judgement, Open, Ruling, percent_of, share};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let (replica_killed, store_killed): (Vec<Evidence>, Vec<Evidence>) =
@@ -29,16 +29,14 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
         .filter(|(_, arms)| scales(arms))
         .map(|(name, _)| name)
         .collect();
-    let prices = match (
-        sticky.last().is_some_and(|arm| !arm.loses_no_session()),
-        storeless.loses_no_session(),
-    ) {
-        (true, false) => {
-            "a sticky replica that is killed takes its sessions with it, a killed store all of them"
-        }
-        (true, true) => "a sticky replica that is killed takes its sessions with it",
-        (false, false) => "a killed store takes all sessions with it",
-        (false, true) => "neither loses any in a crash",
+    let replica = match sticky.last().is_some_and(|arm| !arm.loses_no_session()) {
+        true => "takes its sessions with it",
+        false => "takes none with it",
+    };
+    let store = match share(storeless.sessions.1, storeless.sessions.0) {
+        0.0 => "takes none with it",
+        lost if lost < MOST => "takes some with it",
+        _ => "takes those of all replicas",
     };
     let (ruling, because) = match (breaks, remedies.as_slice()) {
         (false, _) => (
@@ -53,7 +51,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             Ruling::HoldsInPart,
             format!(
                 "true of sessions in memory behind a balancer that goes round; {} keeps sessions and goodput with any \
-                 number of replicas, and {prices}",
+                 number of replicas; a sticky replica that is killed {replica}, a killed store {store}",
                 remedies.join(" or ")
             ),
         ),

@@ -185,6 +185,11 @@ fn a_stateful_service_scales_out_or_not() {
     let beside = |of, names| [sweep(of, names), vec![store_killed()]].concat();
     let typical = beside([scattered, arm, arm], names);
     check(6, &typical, Ruling::HoldsInPart, "sticky or a shared store");
+    check(6, &typical, Ruling::HoldsInPart, "those of all replicas");
+    let mut persistent = typical.clone();
+    persistent[9].sessions = (600, 0);
+    let told = "a killed store takes none with it";
+    check(6, &persistent, Ruling::HoldsInPart, told);
     check(
         6,
         &beside([scattered, scattered, scattered], names),
