@@ -163,7 +163,7 @@ fn claims() -> Result<(), Failed> {
     )?;
     // What everything was drawn from is too much to keep; the reports stay, which need no other file.
     run_script(
-        "cd reports/claims && find claim-* -type f ! -name report.html ! -name facts.jsonl -delete && find . -type d -empty -delete",
+        "cd reports/claims && find claim-* -type f ! -name report.html ! -name facts.jsonl ! -name evidence.jsonl -delete && find . -type d -empty -delete",
     )?;
     let read = |path: &str| {
         std::fs::read_to_string(path).map_err(|error| Failed(format!("{path}: {error}")))

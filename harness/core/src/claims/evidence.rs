@@ -1,13 +1,15 @@
 //! What a comparison shows, reduced to what claims are about.
 
+use serde::{Deserialize, Serialize};
+
 use super::chart::Bar;
 use super::thresholds::{ALL, CRASHES, NEAR, REQUESTS};
 use super::{Open, share};
 use crate::statistics::zero_event_upper_bound;
 use crate::summary::{ArmSummary, CacheSummary, Status};
 
-/// What claims are about, of one arm.
-#[derive(Clone, Debug, PartialEq)]
+/// What claims are about, of one arm: a line of the journal that a claim is judged by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The architecture, without the number of replicas.
     pub name: String,
@@ -32,12 +34,29 @@ pub struct Evidence {
     /// What a cache in front did; absent where there is none.
     pub cache: Option<CacheSummary>,
     /// Invariants that did not hold in the trials with a fault, by their names.
-    pub violations: Vec<&'static str>,
+    pub violations: Vec<String>,
     /// Lines of code that its server has of its own, where that is known.
     pub lines: Option<u32>,
 }
 
 impl Evidence {
+    /// The journal of all that a claim is judged by, a line for each arm.
+    ///
+    /// # Errors
+    /// When a figure is no number.
+    pub fn to_text(evidence: &[Self]) -> serde_json::Result<String> {
+        let lines = evidence.iter().map(serde_json::to_string);
+        lines.map(|line| line.map(|line| line + "\n")).collect()
+    }
+
+    /// Reads such a journal.
+    ///
+    /// # Errors
+    /// With the first line that is none of it.
+    pub fn parse(text: &str) -> serde_json::Result<Vec<Self>> {
+        text.lines().map(serde_json::from_str).collect()
+    }
+
     pub(super) fn of(run: usize, arm: &ArmSummary) -> Self {
         let replicas = arm.nodes.as_ref().map_or(1, |nodes| nodes.replicas);
         // Where several numbers of replicas are compared the name ends with the number.
@@ -58,7 +77,7 @@ impl Evidence {
             since: (arm.strike.since, arm.strike.since_failed.values().sum()),
             ready_ms: arm.time_to_ready_ms.median,
             cache: arm.cache.clone(),
-            violations: violations(arm),
+            violations: violations(arm).map(str::to_owned).collect(),
             lines: None,
         }
     }
@@ -90,7 +109,7 @@ impl Evidence {
 pub(super) const INVARIANTS: usize = 8;
 
 /// The invariants that did not hold.
-fn violations(arm: &ArmSummary) -> Vec<&'static str> {
+fn violations(arm: &ArmSummary) -> impl Iterator<Item = &'static str> {
     let (sessions, writes) = (&arm.sessions, &arm.writes);
     let all: [(&'static str, bool); INVARIANTS] = [
         ("sessions lost", sessions.lost > 0),
@@ -103,7 +122,7 @@ fn violations(arm: &ArmSummary) -> Vec<&'static str> {
         ("not back in time", arm.time_to_ready_ms.censored > 0),
     ];
     let violated = all.into_iter().filter(|(_, violated)| *violated);
-    violated.map(|(name, _)| name).collect()
+    violated.map(|(name, _)| name)
 }
 
 /// The arms of this name, by their number of replicas; or why a claim cannot be judged by them.

@@ -114,8 +114,8 @@ impl Claim {
 }
 
 impl Comparison {
-    /// What its runs say of the claim. `lines` knows how many lines of code a server has of its own.
-    pub fn judge(&self, runs: &[Summary], lines: impl Fn(&str) -> Option<u32>) -> Judgement {
+    /// What its runs show of the claim. `lines` knows how many lines of code a server has of its own.
+    pub fn evidence(runs: &[Summary], lines: impl Fn(&str) -> Option<u32>) -> Vec<Evidence> {
         let mut evidence = Vec::new();
         for (number, run) in runs.iter().enumerate() {
             for arm in &run.arms {
@@ -124,10 +124,11 @@ impl Comparison {
                 evidence.push(Evidence { lines, ..arm });
             }
         }
-        self.weigh(&evidence)
+        evidence
     }
 
-    fn weigh(&self, evidence: &[Evidence]) -> Judgement {
+    /// What that says of the claim.
+    pub fn judge(&self, evidence: &[Evidence]) -> Judgement {
         (self.judge)(evidence).unwrap_or_else(Judgement::from)
     }
 }

@@ -31,7 +31,10 @@ impl<'a> Record<'a> {
                 runs.len()
             )));
         }
-        let failed = runs.iter().flat_map(|run| &run.violations).copied();
+        let failed = runs
+            .iter()
+            .flat_map(|run| &run.violations)
+            .map(String::as_str);
         Ok(Self {
             failed: failed.clone().count() as u64,
             of: (runs.len() * INVARIANTS) as u64,

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use comeback_core::claims::{
-    self, Claim, ClaimRow, Comparison, Experiment, Heading, Inquiry, Judgement, Procedure, Source,
+    self, Claim, ClaimRow, Comparison, Evidence, Experiment, Heading, Inquiry, Judgement,
+    Procedure, Source,
 };
 
 use crate::claims::{FACTS, Task};
@@ -13,10 +14,13 @@ use crate::cli::{CliError, campaign, compare, print_aside, targets};
 use crate::engine::Ended;
 use crate::engine::campaign::Host;
 use crate::engine::interrupt::Interrupt;
-use crate::finish::judge_and_draw;
+use crate::finish::{judge_and_draw, write_artifact};
 use crate::supervise::needs;
 use crate::supervise::tag::RunTag;
 use crate::{machine, record};
+
+/// What a comparison's claim was judged by, in the claim's folder.
+const EVIDENCE: &str = "evidence.jsonl";
 
 /// A claim to be measured, or to be judged by what was.
 pub(super) struct Job<'a> {
@@ -75,7 +79,12 @@ impl Job<'_> {
             summaries.push(judge_and_draw(&record::read(&folder)?, &folder)?.summary);
             details.push(self.within(&folder.join("report.html")));
         }
-        let found = comparison.judge(&summaries, compare::lines_of);
+        let evidence = Comparison::evidence(&summaries, compare::lines_of);
+        let journal = Evidence::to_text(&evidence)?;
+        let path = own.join(EVIDENCE);
+        write_artifact(&path, journal.as_bytes())?;
+        details.push(self.within(&path));
+        let found = comparison.judge(&Evidence::parse(&journal)?);
         let source = self.source(command, details);
         Ok(ClaimRow::new(self.claim, found, source))
     }

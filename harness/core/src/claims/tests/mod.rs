@@ -47,7 +47,9 @@ fn check(number: u32, evidence: &[Evidence], ruling: Ruling, because: &str) {
     let Experiment::Compare(comparison) = Claim::find(number).unwrap().experiment else {
         panic!("claim {number} is not judged by a comparison");
     };
-    let found = comparison.weigh(evidence);
+    // As a run leaves it, and as it is read back.
+    let journal = Evidence::to_text(evidence).unwrap();
+    let found = comparison.judge(&Evidence::parse(&journal).unwrap());
     assert_eq!(found.ruling, ruling, "{found:?}");
     assert!(found.because.contains(because), "{found:?}");
 }
@@ -109,7 +111,7 @@ fn what_is_answered_is_easy_to_cache_or_not() {
 /// Four faults, with what failed in each.
 fn matrix(name: &str, failed: &[&'static str]) -> Vec<Evidence> {
     let run = Evidence {
-        violations: failed.to_vec(),
+        violations: failed.iter().map(|name| (*name).to_owned()).collect(),
         lines: Some(100),
         ..arm(name, 2)
     };
