@@ -338,6 +338,13 @@ fn what_was_measured_is_ruled_on_again_without_measuring() {
     let output = again();
     assert_eq!(String::from_utf8_lossy(&output.stdout), first);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
+    // A part of it would take the place of the whole.
+    let words = ["claims", "--from", "out", "9"];
+    let part = support::command(run.folder.path(), &words)
+        .output()
+        .unwrap();
+    assert_eq!(part.status.code(), Some(2));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
     std::fs::write(&file, "{}").unwrap();
     let output = again();
     assert_eq!(output.status.code(), Some(2));

@@ -70,7 +70,8 @@ impl FromRef<Issuer> for Key {
     }
 }
 
-type Answer = Result<(SignedCookieJar, Json<Session>), Refusal>;
+/// A session, and the cookie that goes with it.
+pub(crate) type Answer = Result<(SignedCookieJar, Json<Session>), Refusal>;
 
 async fn login(jar: SignedCookieJar, body: Bytes) -> Answer {
     let session = Session::new(parse_login(&body)?);

@@ -19,7 +19,7 @@ use crate::contract::{
 use crate::error::ServeError;
 use crate::launch::Launch;
 use crate::session::{Kept, Session, User};
-use crate::token::load_key;
+use crate::token::{Answer, load_key};
 use crate::writer::lock;
 
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
@@ -55,8 +55,6 @@ impl FromRef<Counters> for Key {
         counters.key.clone()
     }
 }
-
-type Answer = Result<(SignedCookieJar, Json<Session>), Refusal>;
 
 async fn login(State(counters): State<Counters>, jar: SignedCookieJar, body: Bytes) -> Answer {
     let user = parse_login(&body)?;

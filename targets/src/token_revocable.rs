@@ -21,7 +21,7 @@ use crate::contract::{App, COOKIE, Refusal, parse_login, removal_cookie, session
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::session::{Session, SessionId, User};
-use crate::token::load_key;
+use crate::token::{Answer, load_key};
 use crate::writer::lock;
 
 const LIST_FILE: &str = "revoked.ids";
@@ -79,8 +79,6 @@ impl FromRef<Issuer> for Key {
         issuer.key.clone()
     }
 }
-
-type Answer = Result<(SignedCookieJar, Json<Session>), Refusal>;
 
 async fn login(jar: SignedCookieJar, body: Bytes) -> Answer {
     let session = Session::new(parse_login(&body)?);

@@ -6,12 +6,11 @@ use comeback_core::plan::Arm;
 use futures_util::future::try_join_all;
 
 use super::line::Line;
-use super::replay::close;
 use super::stage::{House, Server, Stage, Trouble};
-use super::user::{Step, User};
+use super::user::{Step, User, log_in};
 
 /// Connections that are used at once: a server that syncs does it for several.
-const LINES: u64 = 64;
+const LINES: u32 = 64;
 /// The server whose tokens can be taken back: each of them is, since those are what it has to know.
 const REVOCABLE: &str = "token-revocable";
 /// Requests before the first look: code is paged in, buffers are as large as they get.
@@ -22,19 +21,14 @@ pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
     let server = house.open().await?;
     weigh(stage, arm, &server).await?;
     grow(stage, arm, &house, &server).await?;
-    close(house, server).await
+    house.close(server).await
 }
 
 /// Looks at a first, steady state and then after each portion; first of requests within one session, then of logins.
 async fn grow(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> Result<(), Trouble> {
     let each = u64::from(stage.amount.each);
     let rounds = u64::from(stage.amount.rounds);
-    let mut lines = Vec::new();
-    for number in 0..LINES {
-        let (mut user, mut line) = (User::new(number), Line::open(server.port).await?);
-        user.take(Step::Login, &mut line).await?;
-        lines.push((user, line));
-    }
+    let (mut lines, _) = log_in(server.port, 0..LINES).await?;
     ask(&mut lines, WARM_UP, &[Step::Me]).await?;
     for round in 0..=rounds {
         if round > 0 {
@@ -72,7 +66,8 @@ async fn grow(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> R
 
 /// Takes the steps so many times, over all lines together; how often all of them came out right.
 async fn ask(lines: &mut [(User, Line)], count: u64, steps: &[Step]) -> Result<u64, Trouble> {
-    let (per_line, left) = (count / LINES, count % LINES);
+    let lines_in_all = u64::from(LINES);
+    let (per_line, left) = (count / lines_in_all, count % lines_in_all);
     let work = lines.iter_mut().zip(0..);
     let work = work.map(|((user, line), number)| async move {
         let mut right = 0;

@@ -4,22 +4,16 @@ use comeback_core::claims::{Fact, What};
 use comeback_core::plan::Arm;
 
 use super::line::Line;
-use super::replay::close;
 use super::stage::{Server, Stage, Trouble};
-use super::user::{Step, User};
+use super::user::{Step, User, log_in};
 
 pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
     for round in 0..u64::from(stage.amount.rounds) {
         let mut house = stage.house(arm).await?;
         let first = house.open().await?;
-        let mut users: Vec<(User, Line)> = Vec::new();
-        let mut right = 0;
-        for number in 0..stage.amount.each {
-            let (mut user, mut line) = (User::new(number), Line::open(first.port).await?);
-            right += user
-                .take_all(&[Step::Login, Step::Visit, Step::Me], &mut line)
-                .await?;
-            users.push((user, line));
+        let (mut users, mut right) = log_in(first.port, 0..stage.amount.each).await?;
+        for (user, line) in &mut users {
+            right += user.take_all(&[Step::Visit, Step::Me], line).await?;
         }
         let asked = 3 * users.len() as u64;
         stage.tell(&Fact::share(
@@ -36,7 +30,7 @@ pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
         stage.tell(&Fact::value(&arm.name, What::DrainMs, round, took_ms))?;
         let kept = look(&added, &mut users).await?;
         stage.tell(&Fact::share(&arm.name, What::Kept, round, kept))?;
-        close(house, added).await?;
+        house.close(added).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Clients stay connected and do nothing; then a proxy closes their connections.
 
 use std::fs;
+use std::ops::Range;
 
 use comeback_core::claims::{Fact, What};
 use comeback_core::ids::Node;
@@ -9,9 +10,8 @@ use comeback_core::plan::Arm;
 use super::grow::weigh;
 use super::interrupt::debian::Packaged;
 use super::line::Line;
-use super::replay::close;
 use super::stage::{House, Server, Stage, Trouble};
-use super::user::{Step, User};
+use super::user::{Step, User, log_in};
 use crate::engine::EngineError;
 use crate::supervise::ports;
 
@@ -42,17 +42,17 @@ pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
     weigh(stage, arm, &server).await?;
     stay(stage, arm, &house, &server).await?;
     return_after_idle(stage, arm, &mut house, &server).await?;
-    close(house, server).await
+    house.close(server).await
 }
 
 /// More and more clients log in and stay connected.
 async fn stay(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> Result<(), Trouble> {
     let each = stage.amount.each;
-    drop(log_in(server.port, 0..WARM_UP).await?);
+    drop(enter(server.port, 0..WARM_UP).await?);
     let mut clients = Vec::new();
     for round in 0..=stage.amount.rounds {
         if round > 0 {
-            clients.push(log_in(server.port, each * round..each * (round + 1)).await?);
+            clients.push(enter(server.port, each * round..each * (round + 1)).await?);
         }
         let memory = house.memory(server)? as f64;
         let at = u64::from(each * round);
@@ -75,7 +75,7 @@ async fn return_after_idle(
     let data = house.data(Node::Balancer)?;
     fs::write(data.join(CONFIGURATION), configuration(port, server.port))?;
     let proxy = house.put_before(nginx, port).await?;
-    let mut clients = log_in(port, 0..stage.amount.each).await?;
+    let mut clients = enter(port, 0..stage.amount.each).await?;
     let (mut before, mut after) = (0, 0);
     for (user, line) in &mut clients {
         before += u64::from(user.take(Step::Visit, line).await?);
@@ -92,18 +92,15 @@ async fn return_after_idle(
     Ok(())
 }
 
-async fn log_in(port: u16, numbers: std::ops::Range<u32>) -> Result<Vec<(User, Line)>, Trouble> {
-    let mut clients = Vec::new();
-    for number in numbers {
-        let (mut user, mut line) = (User::new(number), Line::open(port).await?);
-        if !user.take(Step::Login, &mut line).await? {
-            return Err(Trouble::Server(
-                "a login was not answered as one".to_owned(),
-            ));
-        }
-        clients.push((user, line));
+/// Clients that are all logged in: where one is not, nothing is to be learnt from its waiting.
+async fn enter(port: u16, numbers: Range<u32>) -> Result<Vec<(User, Line)>, Trouble> {
+    let (clients, right) = log_in(port, numbers).await?;
+    match right == clients.len() as u64 {
+        true => Ok(clients),
+        false => Err(Trouble::Server(
+            "a login was not answered as one".to_owned(),
+        )),
     }
-    Ok(clients)
 }
 
 fn configuration(port: u16, server: u16) -> String {

@@ -66,11 +66,7 @@ pub fn run(
     let scratch = task.folder.join("data");
     let logs = task.folder.join("logs");
     for folder in [&scratch, &logs] {
-        fs::create_dir(folder).map_err(|cause| EngineError::Folder {
-            operation: "create",
-            path: folder.clone(),
-            cause,
-        })?;
+        fs::create_dir(folder).map_err(|cause| EngineError::folder("create", folder, cause))?;
     }
     let warden = match task.host {
         Host::Program => adopt_orphans().and_then(|()| Warden::start(&tag, &scratch)),

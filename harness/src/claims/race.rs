@@ -9,9 +9,8 @@ use comeback_core::statistics::{median, quantile};
 use futures_util::future::try_join_all;
 
 use super::line::Line;
-use super::replay::close;
 use super::stage::{House, Server, Stage, Trouble};
-use super::user::{Step, User};
+use super::user::{Step, User, log_in};
 use crate::engine::EngineError;
 use crate::load::pacer::Pacer;
 
@@ -45,7 +44,7 @@ pub(super) async fn run(stage: &Stage, arms: &[&Arm]) -> Result<(), EngineError>
         }
     }
     for runner in runners {
-        let closed = close(runner.house, runner.server).await;
+        let closed = runner.house.close(runner.server).await;
         stage.settle(runner.arm, closed)?;
     }
     Ok(())
@@ -55,12 +54,7 @@ impl<'a> Runner<'a> {
     async fn start(stage: &'a Stage, arm: &'a Arm) -> Result<Self, Trouble> {
         let mut house = stage.house(arm).await?;
         let server = house.open().await?;
-        let mut lines = Vec::new();
-        for number in 0..LINES {
-            let (mut user, mut line) = (User::new(number), Line::open(server.port).await?);
-            user.take(Step::Login, &mut line).await?;
-            lines.push((user, line));
-        }
+        let (lines, _) = log_in(server.port, 0..LINES).await?;
         Ok(Self {
             arm,
             house,

@@ -4,7 +4,6 @@ use comeback_core::claims::{Fact, What};
 use comeback_core::plan::Arm;
 
 use super::line::{Answer, Line};
-use super::replay::close;
 use super::stage::{Stage, Trouble};
 use super::user::{Step, User};
 
@@ -40,7 +39,7 @@ pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
         }
         let of = (same, again.len() as u64);
         stage.tell(&Fact::share(&arm.name, What::Reordered, at, of))?;
-        close(house, home).await?;
+        house.close(home).await?;
     }
     Ok(())
 }

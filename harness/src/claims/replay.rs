@@ -4,7 +4,7 @@ use comeback_core::claims::{Fact, What};
 use comeback_core::plan::Arm;
 
 use super::line::Line;
-use super::stage::{House, Server, Stage, Trouble};
+use super::stage::{Server, Stage, Trouble};
 use super::user::{SESSION, User};
 
 pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
@@ -20,7 +20,7 @@ pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
             }
             fresh.stop().await?;
         }
-        close(house, home).await?;
+        house.close(home).await?;
     }
     Ok(())
 }
@@ -36,10 +36,4 @@ async fn replay(home: &Server, there: &Server, place: usize, users: u32) -> Resu
         right += u64::from(user.take(SESSION[place], &mut line).await?);
     }
     Ok(right)
-}
-
-/// Ends a server and what it stood in.
-pub(super) async fn close(house: House<'_>, server: Server) -> Result<(), Trouble> {
-    server.stop().await?;
-    house.close().await
 }

@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use comeback_core::claims::{Amount, Fact, Heading};
 use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
+use comeback_core::journal;
 use comeback_core::plan::{Arm, Protocol, Signal, Stop, Target};
 use comeback_core::schedule::Shuffler;
 
@@ -107,10 +108,7 @@ impl Stage {
 
     fn append(&self, line: &impl serde::Serialize) -> Result<(), EngineError> {
         let (path, file) = &self.journal;
-        let written = serde_json::to_string(line)
-            .map_err(io::Error::other)
-            .and_then(|text| writeln!(file.borrow_mut(), "{text}"));
-        written.map_err(|cause| unwritable(path, cause))
+        journal::write_line(&mut *file.borrow_mut(), line).map_err(|cause| unwritable(path, cause))
     }
 
     /// Randomness of its own for each use.
@@ -131,7 +129,7 @@ impl Stage {
             arm,
             number,
             folder: std::path::absolute(self.scratch.join(number.to_string()))
-                .map_err(|cause| folder_error("find", &self.scratch, cause))?,
+                .map_err(|cause| EngineError::folder("find", &self.scratch, cause))?,
             store: None,
             servers: 0,
         };
@@ -207,7 +205,7 @@ impl House<'_> {
             Seat::Free => ports::free_port().map_err(EngineError::Port)?,
         };
         debian::furnish(&self.arm.name, &data, port)
-            .map_err(|cause| folder_error("fill", &data, cause))?;
+            .map_err(|cause| EngineError::folder("fill", &data, cause))?;
         let incarnation = Incarnation(u32::from(matches!(seat, Seat::Again(_))));
         let addresses = Addresses {
             store: self.store.as_ref().map(|store| store.port),
@@ -289,13 +287,14 @@ impl House<'_> {
         Ok(weigh(&self.folder)?)
     }
 
-    /// Stops the store and removes the folders; all servers are stopped by then.
-    pub(super) async fn close(mut self) -> Result<(), Trouble> {
+    /// Stops its last server and the store, and removes the folders.
+    pub(super) async fn close(mut self, last: Server) -> Result<(), Trouble> {
+        last.stop().await?;
         if let Some(store) = self.store.take() {
             store.stop().await?;
         }
         fs::remove_dir_all(&self.folder)
-            .map_err(|cause| folder_error("remove", &self.folder, cause).into())
+            .map_err(|cause| EngineError::folder("remove", &self.folder, cause).into())
     }
 }
 
@@ -329,15 +328,7 @@ async fn wait_until_bound(port: u16, within: Duration) -> io::Result<()> {
 }
 
 fn make(folder: &Path) -> Result<(), EngineError> {
-    fs::create_dir_all(folder).map_err(|cause| folder_error("create", folder, cause))
-}
-
-fn folder_error(operation: &'static str, path: &Path, cause: io::Error) -> EngineError {
-    EngineError::Folder {
-        operation,
-        path: path.to_owned(),
-        cause,
-    }
+    fs::create_dir_all(folder).map_err(|cause| EngineError::folder("create", folder, cause))
 }
 
 /// The bytes of all files below; one that went away while it was looked for weighs nothing.

@@ -1,6 +1,7 @@
 //! A user of the servers' contract: what it sends, and what must come back.
 
 use std::io;
+use std::ops::Range;
 
 use serde::Deserialize;
 
@@ -37,6 +38,17 @@ pub(super) struct User {
 struct Session {
     user: String,
     visits: u64,
+}
+
+/// Users of these numbers, each on a connection of its own and logged in; and how many logins came out right.
+pub(super) async fn log_in(port: u16, numbers: Range<u32>) -> io::Result<(Vec<(User, Line)>, u64)> {
+    let (mut users, mut right) = (Vec::new(), 0);
+    for number in numbers {
+        let (mut user, mut line) = (User::new(number), Line::open(port).await?);
+        right += u64::from(user.take(Step::Login, &mut line).await?);
+        users.push((user, line));
+    }
+    Ok((users, right))
 }
 
 impl User {

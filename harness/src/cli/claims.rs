@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Rule again on what an earlier run measured, in its folder, and measure nothing
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "seed", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["numbers", "quick", "seed", "out"])]
     from: Option<PathBuf>,
     /// Folder for the results; must be new or empty [default: comeback-runs/claims-TIME]
     #[arg(long, value_name = "DIR")]
@@ -80,14 +80,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             folder: &folder,
         };
         document.rows.push(job.row()?);
-        write(&document, &folder)?;
+        // What was measured is not lost when the next one fails; what is ruled on again is there already.
+        if !job.is_measured {
+            write(&document, &folder)?;
+        }
     }
+    write(&document, &folder)?;
     show(&document, args.json, &folder)?;
     let is_open = |row: &ClaimRow| row.ruling == Ruling::Inconclusive;
-    Ok(match document.rows.iter().any(is_open) {
-        true => Outcome::Inconclusive,
-        false => Outcome::Pass,
-    })
+    Ok(
+        match document.rows.is_empty() || document.rows.iter().any(is_open) {
+            true => Outcome::Inconclusive,
+            false => Outcome::Pass,
+        },
+    )
 }
 
 /// A new folder, and a document without rows.

@@ -174,16 +174,11 @@ const fn size(quick: bool, horizon: Span) -> Size {
 pub(super) fn sharing(target: &comeback_targets::Target) -> Result<Arm, CliError> {
     let mut arm = arm(target)?;
     if target.shares {
-        share(&mut arm);
+        for word in &mut arm.target.command {
+            *word = word.replace("{data}", "{shared}");
+        }
     }
     Ok(arm)
-}
-
-/// Has replicas keep their data in one folder.
-fn share(arm: &mut Arm) {
-    for word in &mut arm.target.command {
-        *word = word.replace("{data}", "{shared}");
-    }
 }
 
 /// How many lines of code the server of an architecture has of its own.

@@ -123,11 +123,7 @@ pub async fn get_acquainted(
     let port = ports::free_port().map_err(EngineError::Port)?;
     let endpoint = Endpoint::tcp(Protocol::Http, port);
     let data = folder.join("data");
-    std::fs::create_dir_all(&data).map_err(|cause| EngineError::Folder {
-        operation: "create",
-        path: data.clone(),
-        cause,
-    })?;
+    std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
     let launch = Launch {
         target,
         port,

@@ -220,9 +220,5 @@ pub fn remove_empty(logs: &Path) -> Result<(), EngineError> {
         }
         Ok(())
     };
-    remove().map_err(|cause| EngineError::Folder {
-        operation: "clear",
-        path: logs.to_owned(),
-        cause,
-    })
+    remove().map_err(|cause| EngineError::folder("clear", logs, cause))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::load::LoadError;
 use crate::record::RecordError;
@@ -37,6 +37,17 @@ pub enum EngineError {
     Warden(io::Error),
     /// What every run needs was not to be had: `/proc`, random numbers, a runtime, the signals.
     Setup(io::Error),
+}
+
+impl EngineError {
+    /// What was to be done with this folder could not be.
+    pub fn folder(operation: &'static str, path: &Path, cause: io::Error) -> Self {
+        Self::Folder {
+            operation,
+            path: path.to_owned(),
+            cause,
+        }
+    }
 }
 
 impl fmt::Display for EngineError {

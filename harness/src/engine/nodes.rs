@@ -64,13 +64,8 @@ impl Seats {
                 [_] => folder.to_owned(),
                 _ => folder.join(node.to_string()),
             };
-            std::fs::create_dir_all(&data).map_err(|cause| {
-                Unseated::Engine(EngineError::Folder {
-                    operation: "create",
-                    path: data.clone(),
-                    cause,
-                })
-            })?;
+            std::fs::create_dir_all(&data)
+                .map_err(|cause| Unseated::Engine(EngineError::folder("create", &data, cause)))?;
             let port =
                 another_port(&seats).map_err(|cause| Unseated::Engine(EngineError::Port(cause)))?;
             let endpoint = resolve_endpoint(arm.target_of(node), port, &data, node)
@@ -155,11 +150,7 @@ fn make_shared(folder: &Path) -> Result<PathBuf, Unseated> {
     let shared = std::path::absolute(folder.join("shared"));
     let made = shared.and_then(|shared| std::fs::create_dir_all(&shared).map(|()| shared));
     made.map_err(|cause| {
-        Unseated::Engine(EngineError::Folder {
-            operation: "create",
-            path: folder.join("shared"),
-            cause,
-        })
+        Unseated::Engine(EngineError::folder("create", &folder.join("shared"), cause))
     })
 }
 

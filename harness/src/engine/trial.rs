@@ -58,7 +58,7 @@ pub(super) async fn run(
     site: &Site,
 ) -> Result<(), EngineError> {
     let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
-    std::fs::create_dir_all(&data).map_err(|cause| folder_error("create", &data, cause))?;
+    std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
     let record = |kind| site.recorder.event(Some(planned.id), kind);
     record(EventKind::TrialStarted {
         arm: planned.arm,
@@ -93,7 +93,7 @@ pub(super) async fn run(
     if complete && !left.is_empty() {
         record(EventKind::LeftBehind { pids: left });
     }
-    remove(&data).map_err(|cause| folder_error("remove", &data, cause))?;
+    remove(&data).map_err(|cause| EngineError::folder("remove", &data, cause))?;
     record(EventKind::TrialEnded);
     Ok(())
 }
@@ -296,13 +296,5 @@ fn remove(data: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotADirectory => std::fs::remove_file(data),
         removed => removed,
-    }
-}
-
-fn folder_error(operation: &'static str, path: &Path, cause: std::io::Error) -> EngineError {
-    EngineError::Folder {
-        operation,
-        path: path.to_owned(),
-        cause,
     }
 }

@@ -19,7 +19,6 @@ use futures_util::future::{join_all, try_join_all};
 use futures_util::stream;
 
 use self::http::Http;
-use super::replay::close;
 use super::stage::{House, Server, Stage, Trouble};
 use crate::load::exchange::dns::{Dns, Question};
 use crate::load::exchange::ftp::{Account, Ftp};
@@ -124,7 +123,7 @@ async fn interrupt<E: Exchange>(
         stage.tell(&Fact::share(&arm.name, What::Control, 0, (right, asked)))?;
         // Their connections go first, so that the server has nothing to wait for.
         drop(undisturbed);
-        close(house, server).await?;
+        house.close(server).await?;
         for place in 0..requests {
             let (house, server) = open(stage, arm).await?;
             let mut clients = clients(&server);
@@ -134,7 +133,7 @@ async fn interrupt<E: Exchange>(
             let server = house.kill_and_restart(server).await?;
             finish(stage, arm, &mut clients, place).await?;
             drop(clients);
-            close(house, server).await?;
+            house.close(server).await?;
         }
     }
     Ok(())
