@@ -76,7 +76,8 @@ impl Output {
         })
     }
 
-    /// The last 32 lines, stdout's and stderr's as they came, each cut at 2 KiB.
+    /// The last 32 lines as they were read, each cut at 2 KiB. Neither stream pushes out the last 16 of
+    /// the other.
     pub fn tail(&self) -> Vec<String> {
         self.shared.drain().tail()
     }

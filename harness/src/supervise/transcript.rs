@@ -8,6 +8,9 @@ use tokio::sync::watch;
 
 /// How many of the last lines are kept.
 const LINES_KEPT: usize = 32;
+/// How many of them are a stream's own, however much the other brings: a last word on stderr is not
+/// lost in a flood on stdout that happens to be read after it.
+const LINES_OWN: usize = LINES_KEPT / 2;
 /// How much of a line is kept.
 const LINE_MAX: usize = 2 * 1024;
 /// How much is written to the log file.
@@ -19,7 +22,7 @@ const LOG_END: &str = "\n[comeback: the output beyond 4 MiB is left out]\n";
 #[derive(Debug)]
 pub(super) struct Transcript {
     log: Log,
-    last: VecDeque<Line>,
+    last: LastLines,
     /// What each stream wrote since its last line's end.
     partial: [Line; 2],
     wanted: Option<(String, watch::Sender<bool>)>,
@@ -33,7 +36,7 @@ impl Transcript {
                 file: Some(log),
                 left: LOG_MAX,
             },
-            last: VecDeque::with_capacity(LINES_KEPT),
+            last: LastLines::default(),
             partial: [Line::default(), Line::default()],
             wanted,
         }
@@ -41,10 +44,13 @@ impl Transcript {
 
     /// The last lines, those not ended yet included.
     pub(super) fn tail(&self) -> Vec<String> {
-        let unfinished = self.partial.iter().filter(|line| !line.bytes.is_empty());
-        let lines = self.last.iter().chain(unfinished);
-        let surplus = lines.clone().count().saturating_sub(LINES_KEPT);
-        lines.skip(surplus).map(Line::text).collect()
+        let mut last = self.last.clone();
+        for (stream, line) in self.partial.iter().enumerate() {
+            if !line.bytes.is_empty() {
+                last.push(stream, line.clone());
+            }
+        }
+        last.texts()
     }
 
     /// Takes in what stream 0 or 1 brought.
@@ -56,10 +62,7 @@ impl Transcript {
             if part.ends_with(b"\n") {
                 let line = std::mem::take(line);
                 self.look_in(&line);
-                if self.last.len() == LINES_KEPT {
-                    self.last.pop_front();
-                }
-                self.last.push_back(line);
+                self.last.push(stream, line);
             }
         }
         // A prompt has no end of line.
@@ -76,6 +79,29 @@ impl Transcript {
         if let Some((_, found)) = self.wanted.take_if(is_in) {
             found.send_replace(true);
         }
+    }
+}
+
+/// The last lines of both streams in the order they were read, each with its stream.
+#[derive(Clone, Debug, Default)]
+struct LastLines(VecDeque<(usize, Line)>);
+
+impl LastLines {
+    /// Adds a line; where there are too many, the oldest of a stream that has more than its own goes.
+    fn push(&mut self, stream: usize, line: Line) {
+        self.0.push_back((stream, line));
+        if self.0.len() > LINES_KEPT {
+            let of_first = self.0.iter().filter(|(stream, _)| *stream == 0).count();
+            let counts = [of_first, self.0.len() - of_first];
+            let has_more = |(stream, _): &(usize, Line)| counts[*stream] > LINES_OWN;
+            if let Some(oldest) = self.0.iter().position(has_more) {
+                self.0.remove(oldest);
+            }
+        }
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.0.iter().map(|(_, line)| line.text()).collect()
     }
 }
 
@@ -136,14 +162,10 @@ mod tests {
                 file: None,
                 left: 0,
             },
-            last: VecDeque::new(),
+            last: LastLines::default(),
             partial: [Line::default(), Line::default()],
             wanted: None,
         }
-    }
-
-    fn texts(taken: &Transcript) -> Vec<String> {
-        taken.last.iter().map(Line::text).collect()
     }
 
     #[test]
@@ -152,7 +174,7 @@ mod tests {
         taken.take(0, b"one ");
         taken.take(1, b"other\r\n");
         taken.take(0, b"line\nnext");
-        assert_eq!(texts(&taken), ["other", "one line"]);
+        assert_eq!(taken.last.texts(), ["other", "one line"]);
         assert_eq!(taken.partial[0].text(), "next");
     }
 
@@ -164,10 +186,28 @@ mod tests {
         }
         taken.take(0, &[b'x'; 5000]);
         taken.take(0, b"y\n");
-        let texts = texts(&taken);
+        let texts = taken.last.texts();
         assert_eq!(texts.len(), LINES_KEPT);
         assert_eq!(texts[0], "69");
         assert_eq!(texts[31], format!("{}…", "x".repeat(LINE_MAX)));
+    }
+
+    #[test]
+    fn neither_stream_drowns_the_last_words_of_the_other() {
+        let mut taken = taken();
+        for number in 0..20 {
+            taken.take(1, format!("panicked at {number}\n").as_bytes());
+        }
+        taken.take(1, b"no end of line");
+        for number in 0..100 {
+            taken.take(0, format!("GET {number}\n").as_bytes());
+        }
+        let tail = taken.tail();
+        assert_eq!(tail.len(), LINES_KEPT);
+        assert_eq!(tail[0], "panicked at 5");
+        assert_eq!(tail[14], "panicked at 19");
+        assert_eq!(tail[15], "GET 84");
+        assert_eq!(tail[31], "no end of line");
     }
 
     #[test]
