@@ -247,6 +247,7 @@ fn the_list_of_targets_is_complete_and_readable_by_programs() {
             "token-newkey",
             "token-revocable",
             "token-counter",
+            "token-v2",
             "memory",
             "buffered",
             "journal",
@@ -260,7 +261,7 @@ fn the_list_of_targets_is_complete_and_readable_by_programs() {
         ]
     );
     assert_eq!(listed[0]["protocol"], "HTTP");
-    assert_eq!(listed[13]["protocol"], "Telnet");
+    assert_eq!(listed[14]["protocol"], "Telnet");
 }
 
 #[test]

@@ -397,7 +397,17 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
     for (words, told) in [
         (
             &["memory", "--no-drain"][..],
-            "only --fault rolling-restart drains",
+            "only --fault rolling-restart and deploy drain",
+        ),
+        (&["memory", "--fault", "deploy"], "say both"),
+        (&["memory", "--deploy", "token-v2"], "say both"),
+        (
+            &["memory", "--fault", "deploy", "--deploy", "dns"],
+            "dns speaks DNS",
+        ),
+        (
+            &["memory", "--fault", "deploy", "--deploy", "redis"],
+            "its store is not that of 'memory'",
         ),
         (&["memory", "--pause", "1s"], "how long --fault pause lasts"),
         (

@@ -28,6 +28,7 @@ mod token;
 mod token_counter;
 mod token_newkey;
 mod token_revocable;
+mod token_v2;
 mod zoo;
 
 use std::future::Future;
@@ -110,6 +111,14 @@ const TARGETS: &[Target] = &[
             "token-counter",
             "the login with the client: a signed cookie; the counter in the process",
             token_counter::start,
+        )
+    },
+    Target {
+        shares: true,
+        ..variant(
+            "token-v2",
+            "with the client: a signed cookie of a later format; the former are refused",
+            token_v2::start,
         )
     },
     Target {

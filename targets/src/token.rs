@@ -31,10 +31,7 @@ pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
 
 /// The contract over signed cookies.
 pub(crate) fn app(key: Key) -> App {
-    app_counting(key, |visits| Count {
-        stored: visits + 1,
-        answered: visits + 1,
-    })
+    Issuer::new(key).into_app()
 }
 
 /// What a visit makes of the counter.
@@ -45,23 +42,59 @@ pub(crate) struct Count {
     pub(crate) answered: u64,
 }
 
-/// The contract over signed cookies, with a way of counting.
-pub(crate) fn app_counting(key: Key, count: impl Fn(u64) -> Count + Send + Sync + 'static) -> App {
-    let routes = Router::new()
-        .route("/login", post(login))
-        .route("/visit", post(visit))
-        .route("/me", get(me))
-        .route("/logout", post(logout));
-    App::stateless(routes.with_state(Issuer {
-        key,
-        count: Arc::new(count),
-    }))
+/// Who makes cookies, and takes none but its own.
+#[derive(Clone)]
+pub(crate) struct Issuer {
+    /// What they are signed with.
+    pub(crate) key: Key,
+    /// What each begins with; no other begin is taken.
+    pub(crate) version: &'static str,
+    /// What a visit does.
+    pub(crate) count: Arc<dyn Fn(u64) -> Count + Send + Sync>,
 }
 
-#[derive(Clone)]
-struct Issuer {
-    key: Key,
-    count: Arc<dyn Fn(u64) -> Count + Send + Sync>,
+impl Issuer {
+    /// Cookies of the first version, whose counter goes up by one.
+    pub(crate) fn new(key: Key) -> Self {
+        Self {
+            key,
+            version: "",
+            count: Arc::new(|visits| Count {
+                stored: visits + 1,
+                answered: visits + 1,
+            }),
+        }
+    }
+
+    /// The contract over them.
+    pub(crate) fn into_app(self) -> App {
+        let routes = Router::new()
+            .route("/login", post(login))
+            .route("/visit", post(visit))
+            .route("/me", get(me))
+            .route("/logout", post(logout));
+        App::stateless(routes.with_state(self))
+    }
+
+    fn issue(&self, jar: SignedCookieJar, session: &Session) -> SignedCookieJar {
+        let Session { user, visits } = session;
+        let user = user.as_str();
+        jar.add(session_cookie(format!("{}{visits}.{user}", self.version)))
+    }
+
+    fn read(&self, jar: &SignedCookieJar) -> Result<Session, Refusal> {
+        self.parse(jar).ok_or(Refusal::NoSession)
+    }
+
+    fn parse(&self, jar: &SignedCookieJar) -> Option<Session> {
+        let cookie = jar.get(COOKIE)?;
+        let content = cookie.value().strip_prefix(self.version)?;
+        let (visits, user) = content.split_once('.')?;
+        Some(Session {
+            user: User::parse(user)?,
+            visits: visits.parse().ok()?,
+        })
+    }
 }
 
 impl FromRef<Issuer> for Key {
@@ -73,54 +106,28 @@ impl FromRef<Issuer> for Key {
 /// A session, and the cookie that goes with it.
 pub(crate) type Answer = Result<(SignedCookieJar, Json<Session>), Refusal>;
 
-async fn login(jar: SignedCookieJar, body: Bytes) -> Answer {
+async fn login(State(issuer): State<Issuer>, jar: SignedCookieJar, body: Bytes) -> Answer {
     let session = Session::new(parse_login(&body)?);
-    Ok((issue(jar, &session), Json(session)))
+    Ok((issuer.issue(jar, &session), Json(session)))
 }
 
 async fn visit(State(issuer): State<Issuer>, jar: SignedCookieJar) -> Answer {
-    let Session { user, visits } = read(&jar).ok_or(Refusal::NoSession)?;
-    let count = (issuer.count)(visits);
-    let jar = issue(
-        jar,
-        &Session {
-            user: user.clone(),
-            visits: count.stored,
-        },
-    );
-    Ok((
-        jar,
-        Json(Session {
-            user,
-            visits: count.answered,
-        }),
-    ))
+    let Session { user, visits } = issuer.read(&jar)?;
+    let Count { stored, answered } = (issuer.count)(visits);
+    let session = |visits| Session {
+        user: user.clone(),
+        visits,
+    };
+    Ok((issuer.issue(jar, &session(stored)), Json(session(answered))))
 }
 
-async fn me(jar: SignedCookieJar) -> Result<Json<Session>, Refusal> {
-    read(&jar).map(Json).ok_or(Refusal::NoSession)
+async fn me(State(issuer): State<Issuer>, jar: SignedCookieJar) -> Result<Json<Session>, Refusal> {
+    issuer.read(&jar).map(Json)
 }
 
-async fn logout(jar: SignedCookieJar) -> Answer {
-    let session = read(&jar).ok_or(Refusal::NoSession)?;
+async fn logout(State(issuer): State<Issuer>, jar: SignedCookieJar) -> Answer {
+    let session = issuer.read(&jar)?;
     Ok((jar.remove(removal_cookie()), Json(session)))
-}
-
-fn issue(jar: SignedCookieJar, session: &Session) -> SignedCookieJar {
-    jar.add(session_cookie(format!(
-        "{}.{}",
-        session.visits,
-        session.user.as_str()
-    )))
-}
-
-fn read(jar: &SignedCookieJar) -> Option<Session> {
-    let cookie = jar.get(COOKIE)?;
-    let (visits, user) = cookie.value().split_once('.')?;
-    Some(Session {
-        user: User::parse(user)?,
-        visits: visits.parse().ok()?,
-    })
 }
 
 /// A key that no other process has.

@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         }
     };
     wanted.retain(|claim| args.numbers.is_empty() || args.numbers.contains(&claim.number));
-    for claim in wanted {
+    for claim in &wanted {
         if !args.quiet && args.from.is_none() {
             print_aside(&format!("claim {}: {}", claim.number, claim.words));
         }
@@ -78,6 +78,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             quiet: args.quiet,
             is_measured: args.from.is_some(),
             folder: &folder,
+            all: &wanted,
         };
         document.rows.push(job.row()?);
         // What was measured is not lost when the next one fails; what is ruled on again is there already.

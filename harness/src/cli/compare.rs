@@ -40,6 +40,7 @@ comeback compare journal --listener own,held --restart-after 300ms\n  \
 comeback compare --topology\n  comeback compare --topology redis postgres --strike store\n  \
 comeback compare --topology round-robin sticky token --replicas 1,2,4\n  \
 comeback compare --topology sticky token --fault rolling-restart --balancer haproxy\n  \
+comeback compare --topology token --fault deploy --deploy token-v2\n  \
 comeback compare --topology postgres --fault pause --retry-by none,client,client-key --try-timeout 200ms"
 )]
 pub(super) struct Args {
@@ -101,7 +102,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         true => args.topology.arms(&args.arms, action)?,
         false => single(&args.arms)?,
     };
-    let arms = args.variants.of(arms)?;
+    let arms = args.variants.of(args.fault.replaced(arms)?)?;
     let asked = &args.options.size;
     let size = size(args.quick, asked.horizon.unwrap_or(HORIZON));
     let trials = asked.trials.unwrap_or(size.trials);

@@ -31,6 +31,10 @@ pub struct Evidence {
     pub since: (u64, u64),
     /// Until the service was back, the median in ms.
     pub ready_ms: Option<f64>,
+    /// Until goodput, errors and p99 were as before, the median in ms.
+    pub steady_ms: Option<f64>,
+    /// The outage area, the median in s.
+    pub area_s: Option<f64>,
     /// What a cache in front did; absent where there is none.
     pub cache: Option<CacheSummary>,
     /// Invariants that did not hold in the trials with a fault, by their names.
@@ -76,6 +80,8 @@ impl Evidence {
             sessions: (arm.sessions.acknowledged, arm.sessions.lost),
             since: (arm.strike.since, arm.strike.since_failed.values().sum()),
             ready_ms: arm.time_to_ready_ms.median,
+            steady_ms: arm.time_to_steady_ms.median,
+            area_s: arm.outage_area_s.median,
             cache: arm.cache.clone(),
             violations: violations(arm).map(str::to_owned).collect(),
             lines: None,
@@ -123,6 +129,12 @@ fn violations(arm: &ArmSummary) -> impl Iterator<Item = &'static str> {
     ];
     let violated = all.into_iter().filter(|(_, violated)| *violated);
     violated.map(|(name, _)| name)
+}
+
+/// What one of the claim's comparisons shows.
+pub(super) fn of_run(evidence: &[Evidence], run: usize) -> Vec<Evidence> {
+    let of_run = evidence.iter().filter(|arm| arm.run == run);
+    of_run.cloned().collect()
 }
 
 /// The arms of this name, by their number of replicas; or why a claim cannot be judged by them.

@@ -1,5 +1,6 @@
 //! What a claim's own experiment found: a journal of its own, one fact on each line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use super::chart::Figure;
 use super::thresholds::{ALL, REQUESTS};
 use super::{Open, share};
 use crate::journal::Machine;
+use crate::operation::ErrorClass;
 use crate::statistics::{median, median_interval};
 
 /// The shape of the journal; changed with it.
@@ -53,6 +55,9 @@ pub struct Fact {
     /// How it came out.
     #[serde(flatten)]
     pub found: Found,
+    /// What went wrong with those that did not come out right, where that was looked at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<ErrorClass, u64>,
 }
 
 /// How a thing came out.
@@ -141,6 +146,21 @@ impl Fact {
             what,
             at,
             found,
+            failed: BTreeMap::new(),
+        }
+    }
+
+    /// Of those things that are in `done`, with what went wrong with each that was not right.
+    pub fn outcomes(arm: &str, what: What, at: u64, done: &[Result<(), ErrorClass>]) -> Self {
+        let mut failed = BTreeMap::new();
+        for class in done.iter().filter_map(|done| done.err()) {
+            *failed.entry(class).or_default() += 1;
+        }
+        let right = done.iter().filter(|done| done.is_ok()).count();
+        let found = (right as u64, done.len() as u64);
+        Self {
+            failed,
+            ..Self::share(arm, what, at, found)
         }
     }
 }
@@ -238,6 +258,22 @@ impl Findings {
             Found::Share { tried, right } => (sum.0 + right, sum.1 + tried),
             Found::Value(_) | Found::Missing(_) => sum,
         })
+    }
+
+    /// What went wrong, and how often; at these places.
+    pub(super) fn failed(
+        &self,
+        arm: &str,
+        what: What,
+        at: impl Fn(u64) -> bool,
+    ) -> BTreeMap<ErrorClass, u64> {
+        let mut failed = BTreeMap::new();
+        for fact in self.of(arm, what).filter(|fact| at(fact.at)) {
+            for (class, count) in &fact.failed {
+                *failed.entry(*class).or_default() += count;
+            }
+        }
+        failed
     }
 
     /// How many were right, of how many, at all places together; or why that says nothing.

@@ -51,16 +51,22 @@ pub(super) fn judge(found: &Findings) -> Judged {
             format!("exchanges over {broken} did not go on with the interrupted request alone"),
         ),
     };
-    let told = |(right, tried): Share| percent_of(right, tried);
+    let told = |arm, (right, tried): Share| {
+        let share = percent_of(right, tried);
+        match went_wrong(found, arm) {
+            None => share,
+            Some(classes) => format!("{share} (failed: {classes})"),
+        }
+    };
     let mut figure = format!(
         "exchanges that finished after a kill with the interrupted request alone sent again: HTTP {}, UDP {}, DNS {}; \
          FTP {}, Telnet {}; HTTP with sessions in memory {}; of a file whose transfer was interrupted, FTP need not send {:.0} % again",
-        told(http),
-        told(udp),
-        told(dns),
-        told(ftp),
-        told(telnet),
-        told(sessions),
+        told("token", http),
+        told("udp-echo", udp),
+        told("dns", dns),
+        told("ftp", ftp),
+        told("telnet", telnet),
+        told("memory", sessions),
         share(resumed.0, resumed.1) * 100.0
     );
     let mut bars = vec![
@@ -72,12 +78,15 @@ pub(super) fn judge(found: &Findings) -> Judged {
         Bar::share("HTTP, memory", sessions),
     ];
     for Other {
-        label, finished, ..
+        arm,
+        label,
+        finished,
+        ..
     } in &others
     {
         match finished {
             Ok(of) => {
-                figure.push_str(&format!("; {label} {}", told(*of)));
+                figure.push_str(&format!("; {label} {}", told(arm, *of)));
                 bars.push(Bar::share(*label, *of));
             }
             Err(why) => figure.push_str(&format!("; {label} not measured: {why}")),
@@ -104,11 +113,27 @@ fn finished(found: &Findings, arm: &str) -> Result<Share, Open> {
             "{arm}: of {tried} exchanges that were interrupted at their first request {right} finished, and each could"
         )));
     }
-    found.share_where(arm, What::Finished, |place| place > 0)
+    found.share_where(arm, What::Finished, is_within)
+}
+
+/// Whether a request stands after the first of its exchange.
+const fn is_within(place: u64) -> bool {
+    place > 0
+}
+
+/// `client error 812, wrong answer 20`: what the exchanges met that did not finish.
+fn went_wrong(found: &Findings, arm: &str) -> Option<String> {
+    let failed = found.failed(arm, What::Finished, is_within);
+    let classes = failed
+        .iter()
+        .map(|(class, count)| format!("{} {count}", class.label()));
+    let classes: Vec<String> = classes.collect();
+    (!classes.is_empty()).then(|| classes.join(", "))
 }
 
 /// A server of other people, which counts where it can run.
 struct Other<'a> {
+    arm: &'static str,
     label: &'static str,
     finished: Result<Share, &'a str>,
     is_stateless: bool,
@@ -126,6 +151,7 @@ fn others(found: &Findings) -> Result<Vec<Other<'_>>, Open> {
             None => Ok(finished(found, arm)?),
         };
         Ok(Other {
+            arm,
             label,
             finished,
             is_stateless,

@@ -1,13 +1,12 @@
 //! 6: a stateful service cannot scale out.
 
 use super::chart::Chart;
-use super::evidence::{Evidence, arms, bar_of_found, lost, struck, the_only};
+use super::evidence::{Evidence, arms, bar_of_found, lost, of_run, struck, the_only};
 use super::thresholds::{KEEPS_UP, MOST};
 use super::{Judged, Judgement, Open, Ruling, percent_of, share};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
-    let (replica_killed, store_killed): (Vec<Evidence>, Vec<Evidence>) =
-        evidence.iter().cloned().partition(|arm| arm.run == 0);
+    let (replica_killed, store_killed) = (of_run(evidence, 0), of_run(evidence, 1));
     let memory = arms(&replica_killed, "round-robin")?;
     let sticky = arms(&replica_killed, "sticky")?;
     let shared = arms(&replica_killed, "redis")?;

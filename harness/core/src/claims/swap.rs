@@ -1,39 +1,49 @@
 //! 10: a stateless server can be exchanged while clients talk to it.
 
 use super::chart::Chart;
-use super::evidence::{Evidence, bar_of_lost, lost, the_only};
+use super::evidence::{Evidence, bar_of_lost, lost, of_run, the_only};
 use super::thresholds::{ALL, MOST};
 use super::{Judged, Judgement, Ruling, share};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
-    let only = |name: &str| the_only(evidence, name);
+    let (restarted, replaced) = (of_run(evidence, 0), of_run(evidence, 1));
+    let only = |name: &str| the_only(&restarted, name);
     let (token, memory, shared) = (only("token")?, only("sticky")?, only("redis")?);
+    // Each replica comes back as a later version, whose tokens have another format.
+    let reformatted = the_only(&replaced, "token")?;
     let goes_on = |arm: &Evidence| {
         arm.loses_no_session() && share(arm.since.0 - arm.since.1, arm.since.0) >= ALL
     };
     let memory_loss = share(memory.sessions.1, memory.sessions.0);
-    let (ruling, because) = match (goes_on(token), goes_on(shared)) {
+    let mut nuances = Vec::new();
+    if memory_loss < MOST {
+        nuances.push("a part of the sessions in the memory of exchanged servers outlived it");
+    }
+    if goes_on(shared) {
+        nuances
+            .push("servers with a shared store are exchanged as unnoticed as those without state");
+    }
+    if !goes_on(reformatted) {
+        nuances.push(
+            "a version that gives its tokens another format makes clients log in anew: that format is what they are \
+             coupled by",
+        );
+    }
+    let (ruling, because) = match (goes_on(token), nuances.as_slice()) {
         (false, _) => (
             Ruling::Refuted,
-            "clients with their session in a token noticed that the servers were exchanged",
+            "clients with their session in a token noticed that the servers were exchanged"
+                .to_owned(),
         ),
         (true, _) if memory_loss <= 1.0 - MOST => (
             Ruling::Refuted,
-            "sessions in the memory of exchanged servers outlived it",
+            "sessions in the memory of exchanged servers outlived it".to_owned(),
         ),
-        (true, _) if memory_loss < MOST => (
-            Ruling::HoldsInPart,
-            "a part of the sessions in the memory of exchanged servers outlived it",
-        ),
-        (true, false) => (
+        (true, []) => (
             Ruling::Holds,
-            "with state in the servers, or in their store, clients notice the exchange",
+            "with state in the servers, or in their store, clients notice the exchange".to_owned(),
         ),
-        (true, true) => (
-            Ruling::HoldsInPart,
-            "true of state in the servers' memory; servers with a shared store are exchanged as unnoticed as those \
-             without state",
-        ),
+        (true, nuances) => (Ruling::HoldsInPart, nuances.join("; ")),
     };
     let told = |arm: &Evidence| {
         format!(
@@ -46,10 +56,12 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     Ok(Judgement {
         ruling,
         figure: format!(
-            "all replicas exchanged in turn: token {}; shared store {}; memory {}",
+            "all replicas exchanged in turn: token {}; shared store {}; memory {}; for a version with another format of the \
+             token {}",
             told(token),
             told(shared),
-            told(memory)
+            told(memory),
+            told(reformatted)
         ),
         chart: Chart::percent(
             "sessions lost when all servers were exchanged, %",
@@ -57,10 +69,12 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
                 bar_of_lost("token", token),
                 bar_of_lost("memory", memory),
                 bar_of_lost("shared store", shared),
+                bar_of_lost("token, other format", reformatted),
             ],
         ),
-        because: because.to_owned(),
-        otherwise: "a version with another key or format of the token: it refuses the old one's"
+        because,
+        otherwise: "a version that takes the former's tokens, too, and gives out none of the new format before all \
+                    replicas know it"
             .to_owned(),
     })
 }

@@ -6,6 +6,28 @@ use super::{
     swap,
 };
 
+// Comparisons that several claims are about.
+
+const SCALED_OUT: &[&str] = &[
+    "--topology",
+    "round-robin",
+    "sticky",
+    "token",
+    "redis",
+    "--replicas",
+    "1,2,4",
+];
+const REPLICA_KILLED: &[&str] = &["--topology", "token", "sticky", "redis"];
+const STORE_KILLED: &[&str] = &["--topology", "redis", "--strike", "store"];
+const ROLLED: &[&str] = &[
+    "--topology",
+    "token",
+    "sticky",
+    "redis",
+    "--fault",
+    "rolling-restart",
+];
+
 /// The claims that are measured.
 pub const CLAIMS: [Claim; 14] = [
     Claim {
@@ -85,14 +107,7 @@ pub const CLAIMS: [Claim; 14] = [
         words: "Any server can process any request of a stateless service; of a stateful one only the server that knows \
                 the session can",
         experiment: Experiment::Compare(Comparison {
-            runs: &[&[
-                "--topology",
-                "round-robin",
-                "token",
-                "redis",
-                "--replicas",
-                "1,2,4",
-            ]],
+            runs: &[SCALED_OUT],
             trials: 6,
             judge: any_server::judge,
         }),
@@ -101,17 +116,7 @@ pub const CLAIMS: [Claim; 14] = [
         number: 6,
         words: "Behind a balancer a login on server 1 is unknown on server 2, so a stateful service cannot scale out",
         experiment: Experiment::Compare(Comparison {
-            runs: &[
-                &[
-                    "--topology",
-                    "round-robin",
-                    "sticky",
-                    "redis",
-                    "--replicas",
-                    "1,2,4",
-                ],
-                &["--topology", "redis", "--strike", "store"],
-            ],
+            runs: &[SCALED_OUT, STORE_KILLED],
             trials: 6,
             judge: scale_out::judge,
         }),
@@ -172,14 +177,17 @@ pub const CLAIMS: [Claim; 14] = [
         number: 10,
         words: "Client and server are loosely coupled when the server is stateless: it can be exchanged while they talk",
         experiment: Experiment::Compare(Comparison {
-            runs: &[&[
-                "--topology",
-                "token",
-                "sticky",
-                "redis",
-                "--fault",
-                "rolling-restart",
-            ]],
+            runs: &[
+                ROLLED,
+                &[
+                    "--topology",
+                    "token",
+                    "--fault",
+                    "deploy",
+                    "--deploy",
+                    "token-v2",
+                ],
+            ],
             trials: 6,
             judge: swap::judge,
         }),
@@ -189,7 +197,7 @@ pub const CLAIMS: [Claim; 14] = [
         words: "A stateless design is simple, a stateful one complex",
         experiment: Experiment::Compare(Comparison {
             runs: &[
-                &["--topology", "token", "sticky", "redis"],
+                REPLICA_KILLED,
                 &[
                     "--topology",
                     "token",
@@ -199,16 +207,9 @@ pub const CLAIMS: [Claim; 14] = [
                     "replicas",
                 ],
                 &["--topology", "token", "sticky", "redis", "--fault", "pause"],
-                &[
-                    "--topology",
-                    "token",
-                    "sticky",
-                    "redis",
-                    "--fault",
-                    "rolling-restart",
-                ],
+                ROLLED,
             ],
-            trials: 3,
+            trials: 6,
             judge: simple::judge,
         }),
     },
@@ -216,7 +217,11 @@ pub const CLAIMS: [Claim; 14] = [
         number: 12,
         words: "A stateless server that failed is easily restarted; a stateful one has lost its sessions",
         experiment: Experiment::Compare(Comparison {
-            runs: &[&["token", "token-newkey", "memory", "journal"]],
+            runs: &[
+                &["token", "token-newkey", "memory", "journal", "redis"],
+                REPLICA_KILLED,
+                STORE_KILLED,
+            ],
             trials: 6,
             judge: restart::judge,
         }),

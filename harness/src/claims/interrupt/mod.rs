@@ -199,17 +199,11 @@ async fn finish<E: Exchange>(
     let connected = connect(clients).await;
     let all = clients.iter_mut().zip(connected);
     let finished = join_all(all.map(|(client, connected)| go_on(client, connected, place))).await;
-    let finished = finished.iter().filter(|done| done.is_ok()).count() as u64;
     let resumed = join_all(clients.iter_mut().map(|client| client.resume(place))).await;
     let resumed = resumed.into_iter().flatten();
     let (kept, whole) = resumed.fold((0, 0), |sum, (had, all)| (sum.0 + had, sum.1 + all));
-    let (at, tried) = (place as u64, clients.len() as u64);
-    stage.tell(&Fact::share(
-        &arm.name,
-        What::Finished,
-        at,
-        (finished, tried),
-    ))?;
+    let at = place as u64;
+    stage.tell(&Fact::outcomes(&arm.name, What::Finished, at, &finished))?;
     if whole > 0 {
         stage.tell(&Fact::share(&arm.name, What::Resumed, at, (kept, whole)))?;
     }

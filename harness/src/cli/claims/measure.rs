@@ -32,6 +32,8 @@ pub(super) struct Job<'a> {
     pub(super) is_measured: bool,
     /// The folder of all claims.
     pub(super) folder: &'a Path,
+    /// All claims of this run, in their order.
+    pub(super) all: &'a [&'static Claim],
 }
 
 /// The words of a comparison, as they are typed.
@@ -61,20 +63,17 @@ impl Job<'_> {
             _ => self.again(),
         };
         let (mut summaries, mut details) = (Vec::new(), Vec::new());
-        for (run, number) in comparison.runs.iter().zip(1..) {
-            let folder = match comparison.runs {
-                [_] => own.clone(),
-                _ => own.join(format!("run-{number}")),
-            };
-            let words = self.words(run, comparison.trials);
-            if !self.is_measured {
-                match self.run(words, &folder) {
+        for run in comparison.runs {
+            let folder = self.home(run, comparison.trials);
+            if !folder.exists() {
+                if self.is_measured {
+                    return Ok(self.open("it was not measured".to_owned(), command));
+                }
+                match self.run(self.words(run, comparison.trials), &folder) {
                     // Nothing was started: a server is not installed. The other claims may do without.
                     Err(CliError::Usage(why)) => return Ok(self.open(why, command)),
                     ran => ran?,
                 }
-            } else if !folder.exists() {
-                return Ok(self.open("it was not measured".to_owned(), command));
             }
             summaries.push(judge_and_draw(&record::read(&folder)?, &folder)?.summary);
             details.push(self.within(&folder.join("report.html")));
@@ -178,7 +177,13 @@ impl Job<'_> {
 
     /// The claim's folder.
     fn own(&self) -> PathBuf {
-        self.folder.join(format!("claim-{}", self.claim.number))
+        self.folder.join(folder_of(self.claim))
+    }
+
+    /// Where a comparison lies: with the first claim that asks for it. It is measured once, whoever else is judged by it.
+    fn home(&self, run: &[&str], trials: u32) -> PathBuf {
+        let first = self.all.iter().find_map(|claim| place(claim, run, trials));
+        first.map_or_else(|| self.own(), |place| self.folder.join(place))
     }
 
     /// A file, seen from the folder of all claims.
@@ -205,5 +210,64 @@ impl Job<'_> {
             run: self.own().display().to_string(),
             details,
         }
+    }
+}
+
+fn folder_of(claim: &Claim) -> String {
+    format!("claim-{}", claim.number)
+}
+
+/// Where a comparison lies among those of a claim, seen from the folder of all claims; `None` where it is none of them.
+fn place(claim: &Claim, run: &[&str], trials: u32) -> Option<PathBuf> {
+    let Experiment::Compare(comparison) = claim.experiment else {
+        return None;
+    };
+    let number = comparison.runs.iter().position(|own| *own == run)?;
+    let folder = PathBuf::from(folder_of(claim));
+    (comparison.trials == trials).then(|| match comparison.runs {
+        [_] => folder,
+        _ => folder.join(format!("run-{}", number + 1)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use comeback_core::claims::CLAIMS;
+
+    use super::*;
+
+    /// Where the comparisons of a claim lie when these are measured.
+    fn homes(number: u32, all: &[u32]) -> Vec<String> {
+        let find = |number: &u32| Claim::find(*number).unwrap();
+        let job = Job {
+            claim: find(&number),
+            seed: 1,
+            quick: false,
+            quiet: true,
+            is_measured: false,
+            folder: Path::new(""),
+            all: &all.iter().map(find).collect::<Vec<_>>(),
+        };
+        let Experiment::Compare(comparison) = job.claim.experiment else {
+            panic!("claim {number} is no comparison");
+        };
+        let homes = comparison.runs.iter();
+        let homes = homes.map(|run| job.home(run, comparison.trials));
+        homes.map(|home| home.display().to_string()).collect()
+    }
+
+    #[test]
+    fn a_comparison_of_several_claims_lies_with_the_first() {
+        assert_eq!(homes(6, &[6]), ["claim-6/run-1", "claim-6/run-2"]);
+        assert_eq!(homes(6, &[5, 6]), ["claim-5", "claim-6/run-2"]);
+        let alone = ["claim-12/run-1", "claim-12/run-2", "claim-12/run-3"];
+        assert_eq!(homes(12, &[10, 12]), alone);
+        let all: Vec<u32> = CLAIMS.iter().map(|claim| claim.number).collect();
+        assert_eq!(
+            homes(12, &all),
+            ["claim-12/run-1", "claim-11/run-1", "claim-6/run-2"]
+        );
     }
 }

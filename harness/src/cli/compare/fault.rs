@@ -1,9 +1,10 @@
 //! What `compare` does to the servers.
 
-use comeback_core::plan::{Action, Signal};
+use comeback_core::plan::{Action, Arm, Signal};
 use comeback_core::units::Span;
 
-use crate::cli::CliError;
+use super::sharing;
+use crate::cli::{CliError, targets};
 use crate::experiment::faults::DRAIN_WITHIN;
 
 /// What is done to the servers.
@@ -16,9 +17,12 @@ pub(super) struct FaultArgs {
     /// How long --fault pause lasts [default: 1s]
     #[arg(long, value_name = "TIME")]
     pause: Option<Span>,
-    /// Have --fault rolling-restart stop each replica without telling the balancer first
+    /// Have --fault rolling-restart or deploy stop each replica without telling the balancer first
     #[arg(long)]
     no_drain: bool,
+    /// What --fault deploy starts in place of each replica, by name
+    #[arg(long, value_name = "SERVER")]
+    deploy: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -29,6 +33,8 @@ enum FaultArg {
     Pause,
     /// One after the other is drained, stopped in order and started again
     RollingRestart,
+    /// The same, and what is started again is the server that --deploy names
+    Deploy,
 }
 
 impl FaultArgs {
@@ -38,8 +44,13 @@ impl FaultArgs {
             let what = "--pause is how long --fault pause lasts: say both";
             return Err(CliError::Usage(what.to_owned()));
         }
-        if self.no_drain && self.fault != FaultArg::RollingRestart {
-            let what = "--no-drain: only --fault rolling-restart drains";
+        let is_roll = matches!(self.fault, FaultArg::RollingRestart | FaultArg::Deploy);
+        if self.no_drain && !is_roll {
+            let what = "--no-drain: only --fault rolling-restart and deploy drain";
+            return Err(CliError::Usage(what.to_owned()));
+        }
+        if self.deploy.is_some() != (self.fault == FaultArg::Deploy) {
+            let what = "--deploy names what --fault deploy starts: say both";
             return Err(CliError::Usage(what.to_owned()));
         }
         if self.pause == Some(Span::ZERO) {
@@ -48,10 +59,30 @@ impl FaultArgs {
         Ok(match self.fault {
             FaultArg::Kill => Action::Signal(Signal::Kill),
             FaultArg::Pause => Action::Pause(self.pause.unwrap_or(Span::from_secs(1))),
-            FaultArg::RollingRestart => Action::Roll {
+            FaultArg::RollingRestart | FaultArg::Deploy => Action::Roll {
                 drain: (!self.no_drain).then_some(DRAIN_WITHIN),
-                deploy: false,
+                deploy: self.fault == FaultArg::Deploy,
             },
         })
+    }
+
+    /// The same servers, with what replaces them.
+    pub(super) fn replaced(&self, mut arms: Vec<Arm>) -> Result<Vec<Arm>, CliError> {
+        let Some(name) = &self.deploy else {
+            return Ok(arms);
+        };
+        let next = targets::find(name)?;
+        targets::check_http(next)?;
+        let next = sharing(next)?;
+        for arm in &mut arms {
+            if next.store.is_some() && next.store != arm.store {
+                return Err(CliError::Usage(format!(
+                    "--deploy {name}: its store is not that of '{}'",
+                    arm.name
+                )));
+            }
+            arm.next = Some(next.target.clone());
+        }
+        Ok(arms)
     }
 }

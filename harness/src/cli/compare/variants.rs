@@ -107,7 +107,11 @@ fn held_by(arm: Arm, listener: ListenerArg) -> Arm {
         ListenerArg::Own => arm,
         ListenerArg::Held => {
             let mut arm = called(arm, "-held", "the listening socket is held");
-            arm.target.listener = Listener::Held;
+            for server in [Some(&mut arm.target), arm.next.as_mut()] {
+                server
+                    .into_iter()
+                    .for_each(|server| server.listener = Listener::Held);
+            }
             arm
         }
     }
@@ -126,7 +130,12 @@ fn called(mut arm: Arm, suffix: &str, about: &str) -> Arm {
 
 fn pause_all(arm: &mut Arm, pause: Span) {
     arm.target.restart_after = pause;
-    let others = [&mut arm.balancer, &mut arm.cache, &mut arm.store];
+    let others = [
+        &mut arm.next,
+        &mut arm.balancer,
+        &mut arm.cache,
+        &mut arm.store,
+    ];
     for other in others.into_iter().flatten() {
         other.restart_after = pause;
     }

@@ -20,6 +20,8 @@ fn arm(name: &str, replicas: u32) -> Evidence {
         sessions: (600, 0),
         since: (9_000, 0),
         ready_ms: Some(5.0),
+        steady_ms: Some(50.0),
+        area_s: Some(0.006),
         cache: None,
         violations: Vec::new(),
         lines: None,
@@ -36,7 +38,13 @@ fn scattered(name: &str, replicas: u32) -> Evidence {
 }
 
 fn losing(name: &str, lost: u64) -> Evidence {
+    losing_in(0, name, lost)
+}
+
+/// In another of the claim's comparisons.
+fn losing_in(run: usize, name: &str, lost: u64) -> Evidence {
     Evidence {
+        run,
         sessions: (600, lost),
         ..arm(name, 3)
     }
@@ -56,10 +64,7 @@ fn check(number: u32, evidence: &[Evidence], ruling: Ruling, because: &str) {
 
 /// A store that was killed, with all sessions.
 fn store_killed() -> Evidence {
-    Evidence {
-        run: 1,
-        ..losing("redis", 600)
-    }
+    losing_in(1, "redis", 600)
 }
 
 /// Three numbers of replicas of each.
@@ -213,62 +218,102 @@ fn a_stateful_service_scales_out_or_not() {
 
 #[test]
 fn servers_are_exchanged_unnoticed_or_not() {
-    let all = |token, memory, shared| {
+    let all = |token, memory, shared, reformatted| {
         [
             losing("token", token),
             losing("sticky", memory),
             losing("redis", shared),
+            losing_in(1, "token", reformatted),
         ]
     };
-    check(10, &all(0, 600, 0), Ruling::HoldsInPart, "shared store");
-    check(10, &all(0, 600, 30), Ruling::Holds, "notice");
-    check(10, &all(3, 600, 0), Ruling::Refuted, "token noticed");
+    check(10, &all(0, 600, 30, 0), Ruling::Holds, "notice");
+    check(10, &all(0, 600, 0, 0), Ruling::HoldsInPart, "shared store");
+    check(
+        10,
+        &all(0, 600, 30, 600),
+        Ruling::HoldsInPart,
+        "another format",
+    );
+    check(10, &all(3, 600, 0, 600), Ruling::Refuted, "token noticed");
     // Who logged in again at one that was exchanged already keeps his session.
-    check(10, &all(0, 595, 0), Ruling::HoldsInPart, "shared store");
-    check(10, &all(0, 300, 0), Ruling::HoldsInPart, "a part of");
-    check(10, &all(0, 10, 0), Ruling::Refuted, "outlived");
-    let mut broken = all(0, 600, 0);
+    check(10, &all(0, 595, 30, 0), Ruling::Holds, "notice");
+    check(10, &all(0, 300, 30, 0), Ruling::HoldsInPart, "a part of");
+    check(10, &all(0, 10, 0, 600), Ruling::Refuted, "outlived");
+    let mut broken = all(0, 600, 0, 600);
     broken[0].since = (9_000, 90);
     check(10, &broken, Ruling::Refuted, "token noticed");
+    check(10, &all(0, 600, 0, 0)[..3], Ruling::Inconclusive, "no arm");
+}
+
+/// What a crash does to each: as it is where all that is said of them is so.
+struct Crash {
+    token: u64,
+    new_key: u64,
+    memory: u64,
+    journal: (u64, f64),
+    shared: (u64, f64),
+    sticky: u64,
+    store: u64,
+}
+
+impl Crash {
+    const AS_TOLD: Self = Self {
+        token: 0,
+        new_key: 0,
+        memory: 600,
+        journal: (0, 60.0),
+        shared: (0, 60.0),
+        sticky: 600,
+        store: 600,
+    };
+
+    fn evidence(&self) -> [Evidence; 7] {
+        let ready = |(lost, ready_ms): (u64, f64), name| Evidence {
+            ready_ms: Some(ready_ms),
+            ..losing(name, lost)
+        };
+        [
+            losing("token", self.token),
+            losing("token-newkey", self.new_key),
+            losing("memory", self.memory),
+            ready(self.journal, "journal"),
+            ready(self.shared, "redis"),
+            losing_in(1, "sticky", self.sticky),
+            losing_in(2, "redis", self.store),
+        ]
+    }
+
+    #[track_caller]
+    fn check(&self, ruling: Ruling, because: &str) {
+        check(12, &self.evidence(), ruling, because);
+    }
 }
 
 #[test]
 fn a_restart_is_easy_or_not() {
-    let all = |token, new_key, memory, journal, durable| {
-        let mut journal = losing("journal", journal);
-        journal.ready_ms = Some(durable);
-        [
-            losing("token", token),
-            losing("token-newkey", new_key),
-            losing("memory", memory),
-            journal,
-        ]
+    let told = || Crash::AS_TOLD;
+    told().check(Ruling::Holds, "slow to come back");
+    let in_part = |crash: Crash, because| crash.check(Ruling::HoldsInPart, because);
+    let new_key = 600;
+    in_part(Crash { new_key, ..told() }, "new key at each start");
+    let journal = (0, 6.0);
+    in_part(Crash { journal, ..told() }, "syncs each change");
+    let shared = (0, 6.0);
+    in_part(Crash { shared, ..told() }, "until the store itself");
+    let persistent = Crash {
+        shared,
+        store: 0,
+        ..told()
     };
-    check(
-        12,
-        &all(0, 600, 600, 0, 6.0),
-        Ruling::HoldsInPart,
-        "new key at each start",
-    );
-    check(
-        12,
-        &all(0, 0, 600, 0, 6.0),
-        Ruling::HoldsInPart,
-        "ready as fast",
-    );
-    check(
-        12,
-        &all(0, 0, 600, 0, 60.0),
-        Ruling::Holds,
-        "slow to come back",
-    );
-    check(
-        12,
-        &all(1, 600, 600, 0, 6.0),
-        Ruling::Refuted,
-        "lost sessions",
-    );
-    check(12, &all(0, 600, 0, 0, 6.0), Ruling::Refuted, "outlived");
+    in_part(persistent, "not even when the store");
+    let sticky = 200;
+    in_part(Crash { sticky, ..told() }, "only the killed one's");
+    Crash { token: 1, ..told() }.check(Ruling::Refuted, "lost sessions");
+    Crash {
+        memory: 0,
+        ..told()
+    }
+    .check(Ruling::Refuted, "outlived");
 }
 
 #[test]
@@ -290,14 +335,12 @@ fn what_was_not_measured_decides_nothing() {
     check(6, &few, Ruling::Inconclusive, "6 are needed");
     let no_store = sweep([scattered, arm, arm], ["round-robin", "sticky", "redis"]);
     check(6, &no_store, Ruling::Inconclusive, "no arm 'redis'");
-    let mut dead = [
-        losing("token", 0),
-        losing("token-newkey", 600),
-        losing("memory", 600),
-        losing("journal", 0),
-    ];
+    let mut dead = Crash::AS_TOLD.evidence();
     dead[3].ready_ms = None;
     check(12, &dead, Ruling::Inconclusive, "not ready again");
+    let crash = Crash::AS_TOLD.evidence();
+    check(12, &crash[..5], Ruling::Inconclusive, "no arm 'sticky'");
+    check(12, &crash[..6], Ruling::Inconclusive, "no arm 'redis'");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The claims with procedures of their own, each with journals for every way it can come out.
 
 use super::super::*;
+use crate::operation::ErrorClass;
 
 /// What a test journal holds.
 struct Journal(Vec<Fact>);
@@ -326,6 +327,48 @@ fn protocols_are_stateless_and_stateful_as_told_or_not() {
     }
     all(900, 0, 1_000, 1_000, 0, 0).check(3, Ruling::Refuted, "over HTTP");
     all(1_000, 0, 1_000, 1_000, 300, 1_000).check(3, Ruling::Refuted, "over FTP, Telnet");
+}
+
+#[test]
+fn what_exchanges_met_that_did_not_finish_stands_beside_their_share() {
+    let mut journal = interrupted([
+        ("token", 1_000),
+        ("memory", 0),
+        ("udp-echo", 1_000),
+        ("dns", 1_000),
+        ("ftp", 0),
+        ("telnet", 0),
+    ]);
+    let done = [
+        vec![Err(ErrorClass::ClientError); 3],
+        vec![Err(ErrorClass::WrongAnswer); 2],
+        vec![Ok(()); 5],
+    ]
+    .concat();
+    for place in [1, 2] {
+        let fact = Fact::outcomes("ftp", What::Finished, place, &done);
+        assert_eq!(
+            fact.found,
+            Found::Share {
+                tried: 10,
+                right: 5
+            }
+        );
+        journal.0.push(fact);
+    }
+    let Experiment::Own(inquiry) = Claim::find(3).unwrap().experiment else {
+        panic!("it has a procedure of its own");
+    };
+    let text = journal.read().to_text().unwrap();
+    let found = Findings::parse(&text).unwrap();
+    let classes = found.failed("ftp", What::Finished, |place| place > 0);
+    let expected = [(ErrorClass::ClientError, 6), (ErrorClass::WrongAnswer, 4)];
+    assert_eq!(classes.into_iter().collect::<Vec<_>>(), expected);
+    let figure = inquiry.judge(&found).figure;
+    assert!(
+        figure.contains("(failed: client error 6, wrong answer 4), Telnet"),
+        "{figure}"
+    );
 }
 
 #[test]
