@@ -242,6 +242,26 @@ fn a_transfer_that_runs_is_completed_while_the_server_drains() {
     assert_content(&file, "one half, and the other");
 }
 
+/// One that an outgoing connection had may be in TIME_WAIT, and cannot be bound.
+#[test]
+fn the_port_of_a_data_connection_is_none_of_an_outgoing_connections() {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+    let lowest: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
+    if lowest < 20_000 {
+        eprintln!("skipped: outgoing connections have ports from {lowest} on here");
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start("ftp", data.path());
+    let mut control = Control::log_in(server.address);
+    for _ in 0..100 {
+        let transfer = control.passive();
+        assert!(transfer.peer_addr().unwrap().port() < lowest);
+    }
+    drop(control);
+    server.drain();
+}
+
 #[test]
 fn files_outside_of_the_folder_and_ports_of_others_are_out_of_reach() {
     let data = tempfile::tempdir().unwrap();

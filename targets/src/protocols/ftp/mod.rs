@@ -4,6 +4,7 @@
 mod counted;
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ use counted::{Counted, Transfers};
 
 /// What a connection is greeted with.
 const GREETING: &str = "files of a test";
+
+/// The ports of data connections. Those of outgoing connections begin above them (`ip_local_port_range`): thousands of these
+/// may wait out their end in TIME_WAIT, and nobody can bind their ports meanwhile.
+const DATA_PORTS: RangeInclusive<u16> = 10_000..=19_999;
 
 /// How long the word that a transfer is complete may take to its client.
 const LAST_WORD_MAX: Duration = Duration::from_millis(100);
@@ -61,6 +66,7 @@ async fn answer(stream: TcpStream, files: Counted) -> io::Result<()> {
     let server: Server<Counted, DefaultUser> =
         ServerBuilder::with_authenticator(Box::new(move || files.clone()), Arc::new(OnePassword))
             .greeting(GREETING)
+            .passive_ports(DATA_PORTS)
             .build()
             .map_err(io::Error::other)?;
     server.service(stream).await.map_err(io::Error::other)
