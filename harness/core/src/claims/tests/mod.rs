@@ -331,8 +331,8 @@ fn what_was_not_measured_decides_nothing() {
     check(5, &uncontrolled, Ruling::Inconclusive, "are needed");
     check(5, &typical[..6], Ruling::Inconclusive, "no arm 'redis'");
     let mut few = sweep([scattered, arm, arm], ["round-robin", "sticky", "redis"]);
-    few[4].faults = 2;
-    check(6, &few, Ruling::Inconclusive, "6 are needed");
+    few[4].faults = 4;
+    check(6, &few, Ruling::Inconclusive, "5 are needed");
     let no_store = sweep([scattered, arm, arm], ["round-robin", "sticky", "redis"]);
     check(6, &no_store, Ruling::Inconclusive, "no arm 'redis'");
     let mut dead = Crash::AS_TOLD.evidence();
