@@ -374,6 +374,13 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (whole("kind = \"deploy\""), "what replaces the server?"),
         (
+            whole("kind = \"deploy\"").replace(
+                "[windows]",
+                "[deploy]\ncommand = [\"no-such-program-here\"]\n[windows]",
+            ),
+            "deploy: ",
+        ),
+        (
             without(whole(roll), "drain"),
             "how is it told that a replica is about to be stopped?",
         ),

@@ -162,6 +162,13 @@ pub struct StrikeSummary {
     pub since: u64,
     /// Those of them that failed, by class.
     pub since_failed: BTreeMap<String, u64>,
+    /// Sessions that had begun by that signal or drain, and of which it is known what became. Fewer than those acknowledged
+    /// before the fault, where one replica after the other is struck: who logs in again meanwhile is not among them.
+    #[serde(default)]
+    pub sessions: u64,
+    /// Those of them that were lost.
+    #[serde(default)]
+    pub sessions_lost: u64,
     /// The longest time in ms from the first to the last of several that were struck in one trial; null where one was.
     pub spread_ms: Option<f64>,
 }

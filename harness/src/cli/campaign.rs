@@ -114,7 +114,8 @@ fn check_extension(plan: &Plan) -> Result<(), CliError> {
     Ok(())
 }
 
-fn check_limits(plan: &Plan) -> Result<(), CliError> {
+/// Whether its clients may have as many connections as they want.
+pub(super) fn check_limits(plan: &Plan) -> Result<(), CliError> {
     campaign::check_files(plan)?.map_err(|TooFewFiles { needed, limit }| {
         CliError::Usage(format!(
             "sessions: {} need {needed} open files, and the limit is {limit}: lower --sessions, or raise the \

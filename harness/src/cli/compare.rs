@@ -83,6 +83,13 @@ pub(super) fn measure(args: &Args) -> Result<(PathBuf, Ended), CliError> {
     campaign::measure(plan, seed, &wishes(args))
 }
 
+/// Whether it can be run here, without running anything.
+pub(super) fn check(args: &Args) -> Result<(), CliError> {
+    let mut plan = into_plan(args)?;
+    campaign::settle(&mut plan)?;
+    campaign::check_limits(&plan)
+}
+
 fn prepare(args: &Args) -> Result<(Plan, Seed), CliError> {
     let seed = options::seed(args.options.size.seed.map(Seed))?;
     Ok((into_plan(args)?, seed))

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comeback_core::plan::Plan;
+use comeback_core::plan::{self, Plan};
 use comeback_core::verdict::Outcome;
 use comeback_targets::{Protocol, Target};
 
@@ -86,18 +86,23 @@ pub(super) fn check_http(target: &Target) -> Result<(), CliError> {
 /// The same for every reference server that a plan starts.
 pub(super) fn check_plan(plan: &Plan) -> Result<(), CliError> {
     for arm in &plan.arms {
-        let [program, verb, name, ..] = arm.target.command.as_slice() else {
-            continue;
-        };
-        let is_ours = program == "{comeback}" || Path::new(program).ends_with("comeback");
-        if is_ours
-            && verb == "serve"
-            && let Some(target) = comeback_targets::find(name)
-        {
-            check_http(target)?;
+        let servers = [Some(&arm.target), arm.next.as_ref()];
+        for server in servers.into_iter().flatten().filter_map(reference) {
+            check_http(server)?;
         }
     }
     Ok(())
+}
+
+/// The reference server that is started, if it is one.
+pub(super) fn reference(started: &plan::Target) -> Option<&'static Target> {
+    let [program, verb, name, ..] = started.command.as_slice() else {
+        return None;
+    };
+    let is_ours = program == "{comeback}" || Path::new(program).ends_with("comeback");
+    (is_ours && verb == "serve")
+        .then(|| comeback_targets::find(name))
+        .flatten()
 }
 
 fn nearest(name: &str) -> Option<&'static str> {

@@ -74,6 +74,7 @@ enum Unfit {
 fn check(arm: &Arm) -> Result<(), Unfit> {
     let parts = [
         ("", Some(&arm.target)),
+        ("deploy: ", arm.next.as_ref()),
         ("store: ", arm.store.as_ref()),
         ("balancer: ", arm.balancer.as_ref()),
         ("cache: ", arm.cache.as_ref()),

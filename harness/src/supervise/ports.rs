@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 use rustix::rand::{GetRandomFlags, getrandom};
 
-/// Ports below this are left to well-known services.
+/// Ports below this are left to well-known services, and to the data connections of FTP.
 const LOWEST: u16 = 20_000;
 /// Fewer ports than this are not worth drawing from.
 const ENOUGH: usize = 500;
@@ -92,6 +92,11 @@ mod tests {
         assert_eq!(range_beside(&(1_024..=9_999)), Some(20_000..=65_535));
         assert_eq!(parse_range("32768\t60999\n"), Some(32_768..=60_999));
         assert_eq!(parse_range("32768"), None);
+    }
+
+    #[test]
+    fn data_connections_take_no_servers_port() {
+        assert!(*comeback_targets::protocols::ftp::DATA_PORTS.end() < LOWEST);
     }
 
     #[test]

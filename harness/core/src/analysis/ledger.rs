@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::sessions::{Fate, Refusal, Session, Standing, is_login_in_flight, sessions};
+use super::types::StruckSessions;
 use super::writes::Balance;
 use crate::operation::Operation;
 use crate::plan::{Plan, Workload};
@@ -13,6 +14,7 @@ use crate::units::Elapsed;
 pub(super) struct Ledger {
     pub(super) sessions: SessionCounts,
     pub(super) writes: WriteCounts,
+    pub(super) struck: StruckSessions,
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub(super) loss_window_ms: Option<f64>,
     pub(super) oddities: Oddities,
@@ -70,6 +72,9 @@ impl Ledger {
         match session.standing(facts) {
             Standing::Counted(fate) => {
                 self.enter_session(fate);
+                if session.stood_at_the_fault(facts) {
+                    self.enter_struck(fate);
+                }
                 self.enter_writes(facts, session, fate);
                 let refused = matches!(fate, Fate::Refused(_));
                 let known = refused && session.is_known_at_last();
@@ -105,6 +110,16 @@ impl Ledger {
             Fate::Undecided => counts.undecided += 1,
         }
         counts.lost = counts.rejected + counts.recreated;
+    }
+
+    fn enter_struck(&mut self, fate: Fate) {
+        let is_lost = match fate {
+            Fate::Undecided => return,
+            Fate::Refused(Refusal::Rejected | Refusal::Recreated) => true,
+            Fate::Refused(Refusal::WrongIdentity) | Fate::Known(_) => false,
+        };
+        self.struck.known += 1;
+        self.struck.lost += u64::from(is_lost);
     }
 
     fn enter_writes(&mut self, facts: &Facts, session: &Session<'_>, fate: Fate) {

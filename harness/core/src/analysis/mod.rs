@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
     Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, Retries,
-    Time, TimelineWindow, TrialAnalysis, WhileDown,
+    StruckSessions, Time, TimelineWindow, TrialAnalysis, WhileDown,
 };
 
 use crate::ids::{ArmId, TrialId};

@@ -171,6 +171,14 @@ impl<'a> Session<'a> {
         Standing::Counted(self.fate())
     }
 
+    /// Whether it had begun when the fault was sent: to the first that it strikes, where it strikes one after the other.
+    pub(super) fn stood_at_the_fault(&self, facts: &Facts) -> bool {
+        let login = self.login.map(|login| login.finished);
+        login
+            .zip(facts.fault())
+            .is_some_and(|(login, fault)| login <= fault)
+    }
+
     /// Whether it is another user's because a cache showed that user's content: nothing is known of its own state.
     pub(super) fn is_anothers_by_cache(&self) -> bool {
         let refused = self.refused.map(|(operation, _)| operation);

@@ -92,6 +92,8 @@ fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {
         in_flight_failed: by_class(&in_flight),
         since: since.scheduled,
         since_failed: by_class(&since),
+        sessions: trials.iter().map(|trial| trial.struck.known).sum(),
+        sessions_lost: trials.iter().map(|trial| trial.struck.lost).sum(),
         spread_ms: spreads.max_by(f64::total_cmp),
     }
 }

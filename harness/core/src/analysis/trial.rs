@@ -41,6 +41,7 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         void: void::reason(plan, facts, &load, &operations),
         landed: facts.cut().is_some() && facts.missed.is_none(),
         sessions: ledger.sessions,
+        struck: ledger.struck,
         writes: ledger.writes,
         errors,
         latency,

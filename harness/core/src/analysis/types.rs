@@ -71,6 +71,8 @@ pub struct TrialAnalysis {
     pub died_again: bool,
     /// What became of the sessions.
     pub sessions: SessionCounts,
+    /// What became of those of them that had begun when the fault was sent, or the first drain begun.
+    pub struck: StruckSessions,
     /// What became of the acknowledged writes.
     pub writes: WriteCounts,
     /// What the clients saw. In a control trial everything after warm-up is `before`.
@@ -144,6 +146,15 @@ impl TrialAnalysis {
         };
         figure.map(|figure| if came_back { figure } else { f64::INFINITY })
     }
+}
+
+/// Sessions that had begun when the fault was sent, or the first drain begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StruckSessions {
+    /// Of how many it is known what became of them.
+    pub known: u64,
+    /// Those of them that were rejected or re-created.
+    pub lost: u64,
 }
 
 /// What happened to the processes around a fault; every time in ms relative to T0, the confirmed exit.

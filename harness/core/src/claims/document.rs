@@ -7,7 +7,7 @@ use super::{Chart, Claim, Judgement, Ruling};
 use crate::journal::Machine;
 
 /// The shape of this document; changed with it.
-pub const SCHEMA: &str = "comeback-claims/1";
+pub const SCHEMA: &str = "comeback-claims/2";
 
 /// What was found of the claims.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::chart::Bar;
-use super::thresholds::{ALL, CRASHES, NEAR, REQUESTS};
+use super::thresholds::{ALL, CRASHES, NEAR, REQUESTS, UNKNOWN};
 use super::{Open, share};
+use crate::operation::ErrorClass;
 use crate::statistics::zero_event_upper_bound;
 use crate::summary::{ArmSummary, CacheSummary, Status};
 
@@ -25,10 +26,16 @@ pub struct Evidence {
     pub requests: (u64, u64),
     /// Correct operations per second without any fault.
     pub goodput: Option<f64>,
-    /// Sessions: acknowledged before the fault, and lost.
+    /// Sessions that were lost without any fault.
+    pub lost_undisturbed: u64,
+    /// Sessions that had begun when the fault was sent: of which it is known what became, and lost.
     pub sessions: (u64, u64),
-    /// Operations from the fault on: scheduled, and failed.
+    /// Sessions of which it is not known.
+    pub undecided: u64,
+    /// Operations from the fault on that the clients began: how many, and failed.
     pub since: (u64, u64),
+    /// Operations that were due from the fault on, and that the clients did not begin in time.
+    pub unsent: u64,
     /// Until the service was back, the median in ms.
     pub ready_ms: Option<f64>,
     /// Until goodput, errors and p99 were as before, the median in ms.
@@ -66,6 +73,9 @@ impl Evidence {
         // Where several numbers of replicas are compared the name ends with the number.
         let name = arm.name.strip_suffix(&format!("-{replicas}"));
         let continuity = arm.control.continuity;
+        let strike = &arm.strike;
+        let unsent = strike.since_failed.get(ErrorClass::Unsent.name());
+        let unsent = unsent.copied().unwrap_or_default();
         Self {
             name: name.unwrap_or(&arm.name).to_owned(),
             run,
@@ -77,8 +87,11 @@ impl Evidence {
             faults: arm.faults_landed.min(arm.trials),
             requests: (continuity.sent, continuity.kept),
             goodput: arm.control.goodput_per_s,
-            sessions: (arm.sessions.acknowledged, arm.sessions.lost),
-            since: (arm.strike.since, arm.strike.since_failed.values().sum()),
+            lost_undisturbed: arm.control.sessions.lost,
+            sessions: (strike.sessions, strike.sessions_lost),
+            undecided: arm.sessions.undecided,
+            since: (strike.since - unsent, strike.since_lost() - unsent),
+            unsent,
             ready_ms: arm.time_to_ready_ms.median,
             steady_ms: arm.time_to_steady_ms.median,
             area_s: arm.outage_area_s.median,
@@ -163,31 +176,52 @@ pub(super) fn controlled(arm: &Evidence) -> Result<(), Open> {
     Ok(())
 }
 
-/// Sees that an arm met enough faults.
+/// Sees that an arm met enough faults, and that it is known what became of it.
 pub(super) fn struck(arm: &Evidence) -> Result<(), Open> {
-    struck_by(arm, CRASHES)
-}
-
-/// Sees that an arm met so many faults.
-pub(super) fn struck_by(arm: &Evidence, needed: u32) -> Result<(), Open> {
-    if arm.faults < needed || arm.sessions.0 == 0 {
+    let (known, name) = (arm.sessions.0, &arm.name);
+    if arm.faults < CRASHES || known == 0 {
         return Err(Open(format!(
-            "{} met {} faults that count with {} sessions, and {needed} are needed",
-            arm.name, arm.faults, arm.sessions.0
+            "{name} met {} faults that count with {known} sessions, and {CRASHES} are needed",
+            arm.faults
+        )));
+    }
+    if share(arm.undecided, known + arm.undecided) > UNKNOWN {
+        return Err(Open(format!(
+            "{name}: what became of {} sessions is not known, beside {known} of which it is",
+            arm.undecided
+        )));
+    }
+    if share(arm.unsent, arm.since.0 + arm.unsent) > UNKNOWN {
+        return Err(Open(format!(
+            "{name}: from the fault on {} operations were not begun in time, beside {} that were",
+            arm.unsent, arm.since.0
         )));
     }
     controlled(arm)
 }
 
-/// The one arm of this name, which met enough faults.
+/// The same of one that keeps its sessions where nothing is done to it: what it loses otherwise need not be due to the fault.
+pub(super) fn struck_in_order(arm: &Evidence) -> Result<(), Open> {
+    struck(arm)?;
+    if !arm.has_all_requests() || arm.lost_undisturbed > 0 {
+        return Err(Open(format!(
+            "{} answered {} of {} requests within sessions as that session and lost {} sessions in its trials without a \
+             fault: what failed otherwise need not be due to it",
+            arm.name, arm.requests.1, arm.requests.0, arm.lost_undisturbed
+        )));
+    }
+    Ok(())
+}
+
+/// The one arm of this name, which met enough faults, and is in order without them.
 pub(super) fn the_only<'a>(evidence: &'a [Evidence], name: &str) -> Result<&'a Evidence, Open> {
     match arms(evidence, name)?.as_slice() {
-        [arm] => struck(arm).map(|()| *arm),
+        [arm] => struck_in_order(arm).map(|()| *arm),
         _ => Err(Open(format!("there are several '{name}'"))),
     }
 }
 
-/// `0 of 589 (≤ 39 % of crashes)`.
+/// `0 of 589 (≤ 39 % of faults)`.
 pub(super) fn lost(arm: &Evidence) -> String {
     let (sessions, lost) = arm.sessions;
     let bound = zero_event_upper_bound(u64::from(arm.faults)).filter(|_| lost == 0);

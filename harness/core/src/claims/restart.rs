@@ -2,8 +2,8 @@
 
 use super::chart::Chart;
 use super::evidence::{Evidence, bar_of_lost, lost, of_run, the_only};
-use super::thresholds::{AS_FAST, MOST};
-use super::{Judged, Judgement, Open, Ruling, share};
+use super::thresholds::AS_FAST;
+use super::{Judged, Judgement, Open, Ruling};
 
 /// A server whose crash was survived, and how soon it was ready again, in ms.
 struct Restarted<'a> {
@@ -66,9 +66,6 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             }
         });
     }
-    if share(sticky.sessions.1, sticky.sessions.0) < MOST {
-        nuances.push("of several with sessions in memory only the killed one's are lost");
-    }
     let (ruling, because) = match (
         token.arm.loses_no_session(),
         memory.arm.loses_all_sessions(),
@@ -120,7 +117,8 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             ],
         ),
         because,
-        otherwise: "a journal so long that reading it takes longer than the start itself"
+        otherwise: "signing keys that are always kept, and state that takes longer to load than the start itself: of these \
+                    it holds"
             .to_owned(),
     })
 }

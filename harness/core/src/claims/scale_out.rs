@@ -2,8 +2,8 @@
 
 use super::chart::Chart;
 use super::evidence::{Evidence, arms, bar_of_found, lost, of_run, struck, the_only};
-use super::thresholds::{KEEPS_UP, MOST};
-use super::{Judged, Judgement, Open, Ruling, percent_of, share};
+use super::thresholds::KEEPS_UP;
+use super::{Judged, Judgement, Open, Ruling, percent_of};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let (replica_killed, store_killed) = (of_run(evidence, 0), of_run(evidence, 1));
@@ -32,10 +32,10 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
         true => "takes its sessions with it",
         false => "takes none with it",
     };
-    let store = match share(storeless.sessions.1, storeless.sessions.0) {
-        0.0 => "takes none with it",
-        lost if lost < MOST => "takes some with it",
-        _ => "takes those of all replicas",
+    let store = match (storeless.loses_no_session(), storeless.loses_all_sessions()) {
+        (true, _) => "takes none with it",
+        (false, false) => "takes some with it",
+        (false, true) => "takes those of all replicas",
     };
     let (ruling, because) = match (breaks, remedies.as_slice()) {
         (false, _) => (

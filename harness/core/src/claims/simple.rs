@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::chart::{Bar, Chart};
-use super::evidence::{Evidence, INVARIANTS, arms, struck_by};
+use super::evidence::{Evidence, INVARIANTS, arms, struck_in_order};
 use super::{Judged, Judgement, Open, Ruling};
 
 /// So many different faults are a matrix.
 const FAULTS: usize = 3;
-/// With so few trials of each fault, all faults together are what counts.
-const TRIALS: u32 = 2;
 
 /// What did not hold for an architecture, over all faults.
 struct Record<'a> {
@@ -23,7 +21,7 @@ impl<'a> Record<'a> {
     fn of(evidence: &'a [Evidence], name: &str) -> Result<Self, Open> {
         let runs = arms(evidence, name)?;
         for run in &runs {
-            struck_by(run, TRIALS)?;
+            struck_in_order(run)?;
         }
         if runs.len() < FAULTS {
             return Err(Open(format!(

@@ -2,7 +2,7 @@
 
 use super::chart::Chart;
 use super::evidence::{Evidence, bar_of_lost, lost, of_run, the_only};
-use super::thresholds::{ALL, MOST};
+use super::thresholds::{ALL, NONE};
 use super::{Judged, Judgement, Ruling, share};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
@@ -14,16 +14,15 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let goes_on = |arm: &Evidence| {
         arm.loses_no_session() && share(arm.since.0 - arm.since.1, arm.since.0) >= ALL
     };
-    let memory_loss = share(memory.sessions.1, memory.sessions.0);
     let mut nuances = Vec::new();
-    if memory_loss < MOST {
+    if !memory.loses_all_sessions() {
         nuances.push("a part of the sessions in the memory of exchanged servers outlived it");
     }
     if goes_on(shared) {
         nuances
             .push("servers with a shared store are exchanged as unnoticed as those without state");
     }
-    if !goes_on(reformatted) {
+    if !reformatted.loses_no_session() {
         nuances.push(
             "a version that gives its tokens another format makes clients log in anew: that format is what they are \
              coupled by",
@@ -35,7 +34,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             "clients with their session in a token noticed that the servers were exchanged"
                 .to_owned(),
         ),
-        (true, _) if memory_loss <= 1.0 - MOST => (
+        (true, _) if share(memory.sessions.1, memory.sessions.0) <= NONE => (
             Ruling::Refuted,
             "sessions in the memory of exchanged servers outlived it".to_owned(),
         ),
@@ -73,8 +72,8 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             ],
         ),
         because,
-        otherwise: "a version that takes the former's tokens, too, and gives out none of the new format before all \
-                    replicas know it"
+        otherwise: "versions that take each other's tokens, and stateful servers that keep nothing outside of their memory: \
+                    of these it holds"
             .to_owned(),
     })
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use comeback_targets::protocols::{PASSWORD, dns as zone};
+use comeback_targets::protocols::{PASSWORD, dns as zone, ftp};
 
 /// A name server.
 pub(super) const UNBOUND: &str = "unbound";
@@ -129,13 +129,14 @@ fn unbound(data: &Path, port: u16) -> String {
     text
 }
 
-/// Anybody may log in, store and fetch below the data folder, on this machine. Data connections have ports that no outgoing
-/// connection is given: thousands of these may be in TIME_WAIT, and vsftpd tries but nine ports.
+/// Anybody may log in, store and fetch below the data folder, on this machine. It tries but nine ports for a data connection,
+/// which may all be in TIME_WAIT where outgoing connections have had them.
 fn vsftpd(data: &Path, port: u16) -> String {
-    let data = data.display();
+    let (data, ports) = (data.display(), ftp::DATA_PORTS);
+    let (lowest, highest) = (ports.start(), ports.end());
     format!(
         "listen=YES\nlisten_ipv6=NO\nbackground=NO\nlisten_address=127.0.0.1\nlisten_port={port}\n\
-         pasv_address=127.0.0.1\npasv_min_port=10000\npasv_max_port=19999\nanonymous_enable=YES\nanon_root={data}\nwrite_enable=YES\nanon_upload_enable=YES\n\
+         pasv_address=127.0.0.1\npasv_min_port={lowest}\npasv_max_port={highest}\nanonymous_enable=YES\nanon_root={data}\nwrite_enable=YES\nanon_upload_enable=YES\n\
          anon_other_write_enable=YES\nanon_world_readable_only=NO\nanon_umask=022\nsecure_chroot_dir={data}/empty\n\
          seccomp_sandbox=NO\nxferlog_enable=NO\n"
     )

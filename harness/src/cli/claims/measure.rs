@@ -62,20 +62,35 @@ impl Job<'_> {
             ),
             _ => self.again(),
         };
-        let (mut summaries, mut details) = (Vec::new(), Vec::new());
-        for run in comparison.runs {
-            let folder = self.home(run, comparison.trials);
-            if !folder.exists() {
-                if self.is_measured {
-                    return Ok(self.open("it was not measured".to_owned(), command));
-                }
-                match self.run(self.words(run, comparison.trials), &folder) {
-                    // Nothing was started: a server is not installed. The other claims may do without.
-                    Err(CliError::Usage(why)) => return Ok(self.open(why, command)),
-                    ran => ran?,
-                }
+        let runs = (0..comparison.runs.len()).map(|number| {
+            let folder = self
+                .folder
+                .join(home(self.all, self.claim, comparison, number));
+            (
+                self.words(comparison.runs[number], comparison.trials),
+                folder,
+            )
+        });
+        let runs: Vec<(Vec<String>, PathBuf)> = runs.collect();
+        for (words, folder) in &runs {
+            if folder.exists() {
+                continue;
             }
-            summaries.push(judge_and_draw(&record::read(&folder)?, &folder)?.summary);
+            if self.is_measured {
+                return Ok(self.open("it was not measured".to_owned(), command));
+            }
+            match compare::check(&parse(words, folder)?) {
+                // A server is not installed. The other claims may do without.
+                Err(CliError::Usage(why)) => return Ok(self.open(why, command)),
+                able => able?,
+            }
+        }
+        let (mut summaries, mut details) = (Vec::new(), Vec::new());
+        for (words, folder) in &runs {
+            if !folder.exists() {
+                self.run(words, folder)?;
+            }
+            summaries.push(judge_and_draw(&record::read(folder)?, folder)?.summary);
             details.push(self.within(&folder.join("report.html")));
         }
         let evidence = Comparison::evidence(&summaries, compare::lines_of);
@@ -105,14 +120,12 @@ impl Job<'_> {
         words
     }
 
-    fn run(&self, mut words: Vec<String>, folder: &Path) -> Result<(), CliError> {
-        words.extend(["--out".to_owned(), folder.display().to_string()]);
+    fn run(&self, words: &[String], folder: &Path) -> Result<(), CliError> {
+        let mut words = words.to_vec();
         if self.quiet {
             words.push("--quiet".to_owned());
         }
-        let line =
-            Line::try_parse_from(words).map_err(|error| CliError::Usage(error.to_string()))?;
-        match compare::measure(&line.compare)?.1 {
+        match compare::measure(&parse(&words, folder)?)?.1 {
             Ended::Complete => Ok(()),
             Ended::Interrupted => Err(CliError::Interrupted),
         }
@@ -180,12 +193,6 @@ impl Job<'_> {
         self.folder.join(folder_of(self.claim))
     }
 
-    /// Where a comparison lies: with the first claim that asks for it. It is measured once, whoever else is judged by it.
-    fn home(&self, run: &[&str], trials: u32) -> PathBuf {
-        let first = self.all.iter().find_map(|claim| place(claim, run, trials));
-        first.map_or_else(|| self.own(), |place| self.folder.join(place))
-    }
-
     /// A file, seen from the folder of all claims.
     fn within(&self, file: &Path) -> String {
         let file = file.strip_prefix(self.folder).unwrap_or(file);
@@ -217,17 +224,35 @@ fn folder_of(claim: &Claim) -> String {
     format!("claim-{}", claim.number)
 }
 
-/// Where a comparison lies among those of a claim, seen from the folder of all claims; `None` where it is none of them.
-fn place(claim: &Claim, run: &[&str], trials: u32) -> Option<PathBuf> {
-    let Experiment::Compare(comparison) = claim.experiment else {
-        return None;
-    };
-    let number = comparison.runs.iter().position(|own| *own == run)?;
+/// What `comeback compare` is told, with where its results go.
+fn parse(words: &[String], folder: &Path) -> Result<compare::Args, CliError> {
+    let out = ["--out".to_owned(), folder.display().to_string()];
+    let line = Line::try_parse_from(words.iter().chain(&out));
+    let line = line.map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(line.compare)
+}
+
+/// Where a comparison of a claim lies, seen from the folder of all claims: with the first of those that are measured which
+/// asks for the same. It is measured once, whoever else is judged by it.
+fn home(all: &[&Claim], claim: &Claim, comparison: &Comparison, number: usize) -> PathBuf {
+    let (run, trials) = (comparison.runs[number], comparison.trials);
+    let first = all.iter().find_map(|other| match other.experiment {
+        Experiment::Compare(others) if others.trials == trials => {
+            let number = others.runs.iter().position(|theirs| *theirs == run)?;
+            Some(place(other, &others, number))
+        }
+        Experiment::Compare(_) | Experiment::Own(_) => None,
+    });
+    first.unwrap_or_else(|| place(claim, comparison, number))
+}
+
+/// Where a comparison lies that is a claim's own.
+fn place(claim: &Claim, comparison: &Comparison, number: usize) -> PathBuf {
     let folder = PathBuf::from(folder_of(claim));
-    (comparison.trials == trials).then(|| match comparison.runs {
+    match comparison.runs {
         [_] => folder,
         _ => folder.join(format!("run-{}", number + 1)),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -241,20 +266,12 @@ mod tests {
     /// Where the comparisons of a claim lie when these are measured.
     fn homes(number: u32, all: &[u32]) -> Vec<String> {
         let find = |number: &u32| Claim::find(*number).unwrap();
-        let job = Job {
-            claim: find(&number),
-            seed: 1,
-            quick: false,
-            quiet: true,
-            is_measured: false,
-            folder: Path::new(""),
-            all: &all.iter().map(find).collect::<Vec<_>>(),
-        };
-        let Experiment::Compare(comparison) = job.claim.experiment else {
+        let all: Vec<&Claim> = all.iter().map(find).collect();
+        let claim = find(&number);
+        let Experiment::Compare(comparison) = claim.experiment else {
             panic!("claim {number} is no comparison");
         };
-        let homes = comparison.runs.iter();
-        let homes = homes.map(|run| job.home(run, comparison.trials));
+        let homes = (0..comparison.runs.len()).map(|run| home(&all, claim, &comparison, run));
         homes.map(|home| home.display().to_string()).collect()
     }
 

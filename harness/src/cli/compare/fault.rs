@@ -71,17 +71,17 @@ impl FaultArgs {
         let Some(name) = &self.deploy else {
             return Ok(arms);
         };
-        let next = targets::find(name)?;
-        targets::check_http(next)?;
-        let next = sharing(next)?;
+        let server = targets::find(name)?;
+        let next = sharing(server)?.target;
         for arm in &mut arms {
-            if next.store.is_some() && next.store != arm.store {
+            let store = targets::reference(&arm.target).and_then(|former| former.store);
+            if server.store.is_some() && server.store != store {
                 return Err(CliError::Usage(format!(
                     "--deploy {name}: its store is not that of '{}'",
                     arm.name
                 )));
             }
-            arm.next = Some(next.target.clone());
+            arm.next = Some(next.clone());
         }
         Ok(arms)
     }

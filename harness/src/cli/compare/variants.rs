@@ -130,12 +130,7 @@ fn called(mut arm: Arm, suffix: &str, about: &str) -> Arm {
 
 fn pause_all(arm: &mut Arm, pause: Span) {
     arm.target.restart_after = pause;
-    let others = [
-        &mut arm.next,
-        &mut arm.balancer,
-        &mut arm.cache,
-        &mut arm.store,
-    ];
+    let others = [&mut arm.balancer, &mut arm.cache, &mut arm.store];
     for other in others.into_iter().flatten() {
         other.restart_after = pause;
     }

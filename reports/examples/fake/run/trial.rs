@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Time, TimelineWindow,
-    TrialAnalysis,
+    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, StruckSessions, Time,
+    TimelineWindow, TrialAnalysis,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};
@@ -92,6 +92,10 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             rejected: lost_sessions,
             ambiguous: u64::from(index % 2),
             ..SessionCounts::default()
+        },
+        struck: StruckSessions {
+            known: acknowledged,
+            lost: lost_sessions,
         },
         writes: WriteCounts {
             acknowledged: acknowledged * 9,

@@ -20,12 +20,12 @@ use crate::error::ServeError;
 use crate::launch::{DRAIN_MAX, Launch, Stop};
 use counted::{Counted, Transfers};
 
+/// The ports of data connections. Those of outgoing connections begin above them, as Linux has it (`ip_local_port_range`):
+/// thousands of these may wait out their end in TIME_WAIT, and nobody can bind their ports meanwhile.
+pub const DATA_PORTS: RangeInclusive<u16> = 10_000..=19_999;
+
 /// What a connection is greeted with.
 const GREETING: &str = "files of a test";
-
-/// The ports of data connections. Those of outgoing connections begin above them (`ip_local_port_range`): thousands of these
-/// may wait out their end in TIME_WAIT, and nobody can bind their ports meanwhile.
-const DATA_PORTS: RangeInclusive<u16> = 10_000..=19_999;
 
 /// How long the word that a transfer is complete may take to its client.
 const LAST_WORD_MAX: Duration = Duration::from_millis(100);

@@ -90,6 +90,37 @@ fn what_was_in_flight_at_a_blow_is_told_by_its_end() {
 }
 
 #[test]
+fn sessions_begun_while_others_were_being_struck_did_not_stand_at_the_fault() {
+    let trial = behind_a_balancer()
+        .acts(ROLL)
+        .meanwhile(
+            FAULT - 100,
+            EventKind::DrainBegun {
+                node: Node::Replica(0),
+            },
+        )
+        .does([
+            login(0, 500),
+            meets(0, ErrorClass::SessionRejected),
+            login(1, 500),
+            finds(1, 0),
+            // What became of it is not known.
+            login(2, 500),
+            meets(2, ErrorClass::Reset),
+            login(3, FAULT - 50),
+            meets(3, ErrorClass::SessionRejected),
+        ])
+        .trial();
+    let sessions = trial.sessions;
+    assert_eq!(
+        (sessions.acknowledged, sessions.lost, sessions.undecided),
+        (4, 2, 1)
+    );
+    let struck = crate::analysis::StruckSessions { known: 2, lost: 1 };
+    assert_eq!(trial.struck, struck);
+}
+
+#[test]
 fn one_that_was_not_struck_and_is_another_process_is_collateral_damage() {
     let seen = |node, boot| {
         let kind = EventKind::TargetSeen { node, boot };
