@@ -376,7 +376,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         (
             whole("kind = \"deploy\"").replace(
                 "[windows]",
-                "[deploy]\ncommand = [\"no-such-program-here\"]\n[windows]",
+                "[deploy]\ncommand = [\"no-such-program-here\", \"{port}\"]\n[windows]",
             ),
             "deploy: ",
         ),
