@@ -139,7 +139,7 @@ impl<'a> ArmView<'a> {
         self.analysis
             .trials
             .iter()
-            .filter_map(|trial| Some((trial, trial.void.as_deref()?)))
+            .filter_map(|trial| Some((trial, trial.void.as_ref()?.reason.as_str())))
     }
 }
 

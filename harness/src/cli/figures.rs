@@ -24,8 +24,8 @@ pub(super) fn tell(analysis: &Analysis) {
 
 fn line(analysis: &Analysis, trial: &TrialAnalysis) -> String {
     let mut parts = Vec::new();
-    if let Some(reason) = &trial.void {
-        parts.push(format!("does not count: {}", printable(reason)));
+    if let Some(void) = &trial.void {
+        parts.push(format!("does not count: {}", printable(&void.reason)));
     }
     if trial.control {
         parts.push("no fault".to_owned());

@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
     Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, Retries,
-    StruckSessions, Time, TimelineWindow, TrialAnalysis, WhileDown,
+    Spoils, StruckSessions, Time, TimelineWindow, TrialAnalysis, Void, WhileDown,
 };
 
 use crate::ids::{ArmId, TrialId};

@@ -171,6 +171,7 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
         let voids: Vec<&String> = role
             .clone()
             .filter_map(|trial| trial.void.as_ref())
+            .map(|void| &void.reason)
             .collect();
         (voids, role.count() as u64)
     };

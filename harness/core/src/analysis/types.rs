@@ -46,11 +46,54 @@ impl ArmAnalysis {
             .filter(|trial| !trial.control && trial.void.is_none())
     }
 
+    /// Trials with a fault that count for nothing but a certain loss: the fault landed, and only times and rates
+    /// are spoiled.
+    pub fn faulted_aside(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        let faulted = self.trials.iter().filter(|trial| !trial.control);
+        faulted.filter(|trial| trial.landed && trial.is_spoiled_for_times())
+    }
+
+    /// Trials without a fault that tell what is lost without one: those that count, and those of which only times
+    /// and rates are spoiled.
+    pub fn controls_of_losses(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        let controls = self.trials.iter().filter(|trial| trial.control);
+        controls.filter(|trial| trial.void.is_none() || trial.is_spoiled_for_times())
+    }
+
     /// Trials without a fault that count.
     pub fn controls(&self) -> impl Iterator<Item = &TrialAnalysis> {
         self.trials
             .iter()
             .filter(|trial| trial.control && trial.void.is_none())
+    }
+}
+
+/// Why a trial does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Void {
+    /// As a sentence.
+    pub reason: String,
+    /// What it takes away.
+    pub spoils: Spoils,
+}
+
+/// What the reason that voids a trial takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoils {
+    /// Times and rates: the load was not what was planned. What was certainly acknowledged and is certainly gone
+    /// after a fault that landed is a counterexample all the same.
+    Times,
+    /// Everything: the fault did not land, the server did not work, the harness failed…
+    Everything,
+}
+
+impl Void {
+    /// A reason that spoils this.
+    pub fn new(spoils: Spoils, reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            spoils,
+        }
     }
 }
 
@@ -62,7 +105,7 @@ pub struct TrialAnalysis {
     /// Without a fault.
     pub control: bool,
     /// Why it does not count, if so: it ended early, the fault did not land, the load missed its floor…
-    pub void: Option<String>,
+    pub void: Option<Void>,
     /// Whether the fault's effect was confirmed.
     pub landed: bool,
     /// What happened to the processes, in order, relative to T0.
@@ -117,6 +160,12 @@ pub struct TrialAnalysis {
 }
 
 impl TrialAnalysis {
+    /// Whether it does not count, and only its times and rates are spoiled.
+    fn is_spoiled_for_times(&self) -> bool {
+        let void = self.void.as_ref();
+        void.is_some_and(|void| void.spoils == Spoils::Times)
+    }
+
     /// Correct operations per second over all windows of its timeline; in a control trial what the service does
     /// undisturbed.
     pub fn goodput(&self) -> Option<f64> {

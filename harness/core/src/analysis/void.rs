@@ -4,23 +4,31 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::load::{Load, Part};
+use super::types::{Spoils, Void};
 use super::words::{counted, percent};
 use crate::ids::{BootId, Incarnation};
 use crate::operation::{ErrorClass, Operation};
 use crate::plan::Plan;
 
-/// The first reason why a trial does not count, as a sentence.
+/// The first reason why a trial does not count: those that spoil everything come before those that spoil
+/// only times and rates.
 pub(super) fn reason(
     plan: &Plan,
     facts: &Facts,
     load: &Load<'_>,
     operations: &[&Operation],
-) -> Option<String> {
-    unfinished(facts)
-        .or_else(|| missed(facts))
-        .or_else(|| failed_by_us(operations))
-        .or_else(|| renamed(facts, operations))
-        .or_else(|| below_floor(plan, facts, load))
+) -> Option<Void> {
+    let everything = || {
+        unfinished(facts)
+            .or_else(|| missed(facts))
+            .or_else(|| failed_by_us(operations))
+            .or_else(|| renamed(facts, operations))
+            .or_else(|| never_worked(load))
+    };
+    let times = || no_samples(load).or_else(|| below_floor(plan, facts, load));
+    everything()
+        .map(|reason| Void::new(Spoils::Everything, reason))
+        .or_else(|| times().map(|reason| Void::new(Spoils::Times, reason)))
 }
 
 fn unfinished(facts: &Facts) -> Option<String> {
@@ -81,18 +89,26 @@ fn renamed(facts: &Facts, operations: &[&Operation]) -> Option<String> {
     ))
 }
 
+/// A server that did not work before the fault has nothing to lose by it.
+fn never_worked(load: &Load<'_>) -> Option<String> {
+    let mut baseline = load.of(Part::Before).peekable();
+    baseline.peek()?;
+    (!baseline.any(Operation::is_correct)).then(|| {
+        format!(
+            "no operation of the baseline was correct: it did not work before the fault{}",
+            most_frequent_failure(load)
+        )
+    })
+}
+
+fn no_samples(load: &Load<'_>) -> Option<String> {
+    let is_empty = load.of(Part::Before).next().is_none();
+    is_empty.then(|| "no operation in the baseline: zero samples".to_owned())
+}
+
 /// An operation the baseline wanted counts as sent only when it left within the baseline: one that was
 /// still waiting for its client at the fault was not part of the load the server bore.
 fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
-    if load.of(Part::Before).next().is_none() {
-        return Some("no operation in the baseline: zero samples".to_owned());
-    }
-    if !load.of(Part::Before).any(Operation::is_correct) {
-        return Some(format!(
-            "no operation of the baseline was correct: it did not work before the fault{}",
-            most_frequent_failure(load)
-        ));
-    }
     let (mut wanted, mut sent) = (0_u64, 0_u64);
     for operation in load.baseline() {
         wanted += 1;

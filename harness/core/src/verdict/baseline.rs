@@ -114,8 +114,8 @@ pub(super) fn is_whole(stored: &Analysis, arm: &ArmAnalysis) -> Result<(), Strin
     if let Some(reason) = &stored.incomplete {
         return Err(reason.clone());
     }
-    if let Some(reason) = arm.trials.iter().find_map(|trial| trial.void.as_ref()) {
-        return Err(format!("a trial of it does not count: {reason}"));
+    if let Some(void) = arm.trials.iter().find_map(|trial| trial.void.as_ref()) {
+        return Err(format!("a trial of it does not count: {}", void.reason));
     }
     if arm.faulted().next().is_none() {
         return Err("no trial of it with a fault counts".to_owned());

@@ -224,7 +224,7 @@ fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
             } else {
                 "trial"
             };
-            let reason = trial.void.as_ref()?;
+            let reason = &trial.void.as_ref()?.reason;
             Some(format!("{role} {} does not count: {reason}", trial.id.0))
         })
         .collect();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, StruckSessions, Time,
-    TimelineWindow, TrialAnalysis,
+    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Spoils, StruckSessions,
+    Time, TimelineWindow, TrialAnalysis, Void,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};
@@ -32,7 +32,10 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         control.timeline.clear();
         trials.push(control);
         let mut void = trial(spec, plan, 0, *next + 1);
-        void.void = Some("the load missed its floor: 71 % of 90 % sent".to_owned());
+        void.void = Some(Void::new(
+            Spoils::Times,
+            "the load missed its floor: 71 % of 90 % sent",
+        ));
         trials.push(void);
         *next += 2;
     }

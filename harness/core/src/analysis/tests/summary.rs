@@ -175,7 +175,7 @@ fn trials_that_do_not_count_are_named_and_left_out_of_every_figure() {
     let mut analysis = sound().analysis();
     let trials = &mut analysis.arms[0].trials;
     let mut void = trials[0].clone();
-    void.void = Some("the load missed its floor".to_owned());
+    void.void = Some(Void::new(Spoils::Times, "the load missed its floor"));
     let control = Story::control().serves(1_000, 5_000, 10).trial();
     trials.extend([void, control]);
     let arm = summary(&analysis).arms.remove(0);

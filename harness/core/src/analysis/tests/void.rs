@@ -6,7 +6,14 @@ use ErrorClass::{HarnessError, Unsent};
 
 #[track_caller]
 fn check(story: &Story, expected: &str) {
-    assert_eq!(story.trial().void.as_deref(), Some(expected));
+    let void = story.trial().void;
+    assert_eq!(void, Some(Void::new(Spoils::Everything, expected)));
+}
+
+#[track_caller]
+fn check_times(story: &Story, expected: &str) {
+    let void = story.trial().void;
+    assert_eq!(void, Some(Void::new(Spoils::Times, expected)));
 }
 
 fn sound() -> Story {
@@ -84,7 +91,7 @@ fn a_baseline_without_operations_does_not_count() {
         Story::faulted().serves(RECOVERED, SETTLED, 10),
         Story::control(),
     ] {
-        check(&story, "no operation in the baseline: zero samples");
+        check_times(&story, "no operation in the baseline: zero samples");
     }
 }
 
@@ -94,7 +101,7 @@ fn a_load_below_its_floor_does_not_count() {
     let story = Story::faulted()
         .does((1_000..1_744).map(|at| look(0, at)))
         .does((1_744..2_200).map(unsent));
-    check(
+    check_times(
         &story,
         "only 62.0 % of the 1,200 operations the baseline scheduled were sent; the floor is 90 %",
     );
@@ -117,7 +124,7 @@ fn operations_still_queued_at_the_fault_were_no_load() {
     let story = Story::faulted()
         .serves(1_000, 1_080, 10)
         .does([queued, sent_after]);
-    check(
+    check_times(
         &story,
         "only 80.0 % of the 10 operations the baseline scheduled were sent; the floor is 90 %",
     );
