@@ -4,7 +4,7 @@ mod nodes;
 
 use std::collections::BTreeMap;
 
-use super::words::counted;
+use super::words::{counted, grouped};
 use super::{
     Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Continuity, ErrorTally,
     LatencyTally, Retries, Time, TrialAnalysis,
@@ -176,7 +176,7 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
         (voids, role.count() as u64)
     };
     let (faulted, controls) = (of_role(false), of_role(true));
-    let missing: Vec<String> = [(faulted, "trial"), (controls, "control trial")]
+    let mut missing: Vec<String> = [(faulted, "trial"), (controls, "control trial")]
         .into_iter()
         .filter_map(|((voids, all), noun)| {
             let first = voids.first()?;
@@ -188,6 +188,7 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
             ))
         })
         .collect();
+    missing.extend(lost_aside(arm));
     let reason = (!missing.is_empty()).then(|| missing.join("; "));
     if counting > 0 {
         return (Status::Measured, reason);
@@ -198,6 +199,25 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
         Status::Skipped,
         reason.filter(|_| has_faulted).or(Some(none)),
     )
+}
+
+/// What was lost for certain in trials that count for nothing else.
+fn lost_aside(arm: &ArmAnalysis) -> Option<String> {
+    let trials: Vec<&TrialAnalysis> = arm.faulted_aside().collect();
+    let (sessions, writes) = (sessions(&trials), writes(&trials));
+    let lost = [
+        ("session", sessions.lost, sessions.acknowledged),
+        ("write", writes.lost, writes.acknowledged),
+    ];
+    let said: Vec<String> = lost
+        .into_iter()
+        .filter(|(_, lost, _)| *lost > 0)
+        .map(|(noun, lost, all)| format!("{} of {}", grouped(lost), counted(all, noun)))
+        .collect();
+    let said = (!said.is_empty()).then(|| said.join(" and "))?;
+    Some(format!(
+        "{said} were lost for certain in trials whose times do not count"
+    ))
 }
 
 fn control_summary(arm: &ArmAnalysis) -> ControlSummary {

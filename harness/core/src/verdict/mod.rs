@@ -124,10 +124,14 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             );
         }
         broken.extend(what_is_never_excused(arm).map(|problem| about(&problem)));
-        if arm.skipped.is_some() || arm.faulted().next().is_none() {
+        if arm.skipped.is_some() {
             continue;
         }
+        let counts = arm.faulted().next().is_some();
         for gate in gates {
+            if !counts && !gate.has_counterexample(arm) {
+                continue;
+            }
             // What others are compared with is no worse than itself.
             if gate.needs_baseline() && baselines.is_baseline(arm) {
                 continue;
@@ -261,7 +265,8 @@ fn what_a_control_refutes(arm: &ArmAnalysis) -> Vec<String> {
 
 /// Sessions and writes that the control trials lost.
 fn lost_without_a_fault(arm: &ArmAnalysis) -> (u64, u64) {
-    arm.controls().fold((0, 0), |(sessions, writes), trial| {
-        (sessions + trial.sessions.lost, writes + trial.writes.lost)
-    })
+    arm.controls_of_losses()
+        .fold((0, 0), |(sessions, writes), trial| {
+            (sessions + trial.sessions.lost, writes + trial.writes.lost)
+        })
 }

@@ -175,7 +175,7 @@ fn trials_that_do_not_count_are_named_and_left_out_of_every_figure() {
     let mut analysis = sound().analysis();
     let trials = &mut analysis.arms[0].trials;
     let mut void = trials[0].clone();
-    void.void = Some(Void::new(Spoils::Times, "the load missed its floor"));
+    void.void = Some(Void::new(Spoils::Everything, "the fault did not land"));
     let control = Story::control().serves(1_000, 5_000, 10).trial();
     trials.extend([void, control]);
     let arm = summary(&analysis).arms.remove(0);
@@ -185,11 +185,33 @@ fn trials_that_do_not_count_are_named_and_left_out_of_every_figure() {
     );
     assert_eq!(
         arm.reason.as_deref(),
-        Some("1 of 2 trials does not count: the load missed its floor")
+        Some("1 of 2 trials does not count: the fault did not land")
     );
     assert_eq!(
         (arm.sessions.acknowledged, arm.control.errors.scheduled),
         (1, 400)
+    );
+}
+
+#[test]
+fn a_certain_loss_in_a_trial_whose_times_do_not_count_is_told_beside_the_figures() {
+    let mut analysis = sound().analysis();
+    let trials = &mut analysis.arms[0].trials;
+    for spoils in [Spoils::Times, Spoils::Everything] {
+        let mut void = trials[0].clone();
+        void.void = Some(Void::new(spoils, "the load missed its floor"));
+        (void.sessions.acknowledged, void.sessions.lost) = (1_294, 294);
+        (void.writes.acknowledged, void.writes.lost) = (1, 1);
+        trials.push(void);
+    }
+    let arm = summary(&analysis).arms.remove(0);
+    assert_eq!((arm.trials, arm.sessions.lost), (1, 0));
+    assert_eq!(
+        arm.reason.as_deref(),
+        Some(
+            "2 of 3 trials do not count: the load missed its floor; lost for certain in trials whose times do not \
+             count: 294 of 1,294 sessions and 1 of 1 write"
+        )
     );
 }
 

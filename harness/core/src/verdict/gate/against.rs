@@ -104,22 +104,26 @@ impl Compared {
     /// statistics: it is broken by one counterexample.
     fn judge_count(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> Judged {
         let (new, old) = (Tally::of(count, arm), Tally::of(count, base));
-        if new.out_of == 0 && new.found == 0 {
+        if new.out_of == 0 && new.found_anywhere() == 0 {
             return no_samples(Unit::Count);
         }
         if old.out_of == 0 {
             return not_there();
         }
-        if new.most == 0 {
+        if new.most == 0 && new.aside.0 == 0 {
             return Judged::Holds;
         }
         let counted = new.show(count);
-        if new.found == 0 {
+        if new.found_anywhere() == 0 {
             return Judged::Unknown(undecided_sessions(&counted, new));
         }
-        if old.most == 0 && self.allowance.absolute == 0.0 {
+        if old.most == 0 && old.aside.0 == 0 && self.allowance.absolute == 0.0 {
             let said = format!("{counted}, and none of {} in the baseline", old.out_of);
             return Judged::Broken(said);
+        }
+        if new.aside.0 > 0 || old.aside.0 > 0 {
+            let why = format!("{counted}: no rate can be compared before all trials count");
+            return Judged::Unknown(Missing::for_good(why));
         }
         if new.most == u64::MAX || old.most == u64::MAX {
             let open = if new.most == u64::MAX { new } else { old };

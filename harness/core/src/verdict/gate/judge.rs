@@ -51,6 +51,18 @@ impl Relation {
 }
 
 impl Gate {
+    /// Whether it counts something of which the arm has a counterexample, be it in a trial that counts for nothing
+    /// else.
+    pub(in crate::verdict) fn has_counterexample(&self, arm: &ArmAnalysis) -> bool {
+        match self.metric {
+            Metric::Count(count) => Tally::of(count, arm).found_anywhere() > 0,
+            Metric::ErrorRate(_)
+            | Metric::Availability
+            | Metric::Latency(_, _)
+            | Metric::Time(_, _) => false,
+        }
+    }
+
     /// Whether the gate holds for an arm that has trials; `base` says what it is compared with, or why there
     /// is nothing, and is asked for only by a gate that needs it.
     pub(in crate::verdict) fn judge<'a>(
@@ -137,11 +149,19 @@ impl Bound {
     fn judge_count(self, count: Count, arm: &ArmAnalysis) -> Judged {
         let tally = Tally::of(count, arm);
         // What was found needs no sample to be drawn from: a counterexample is one.
+        if tally.out_of == 0 && tally.found_anywhere() == 0 {
+            return no_samples(Unit::Count);
+        }
+        let counted = tally.show(count);
+        // What is certain can break a demand, and never help one to hold.
+        let at_least = (tally.found_anywhere() as f64, f64::INFINITY);
+        if tally.aside.0 > 0 && self.relation.holds_within(at_least, self.bound) == Some(false) {
+            return Judged::Broken(counted);
+        }
         if tally.out_of == 0 && tally.found == 0 {
             return no_samples(Unit::Count);
         }
         let ends = (tally.found as f64, tally.most as f64);
-        let counted = tally.show(count);
         match self.relation.holds_within(ends, self.bound) {
             Some(true) => Judged::Holds,
             Some(false) => Judged::Broken(counted),

@@ -14,14 +14,33 @@ pub(in crate::verdict) struct Tally {
     pub(in crate::verdict) out_of: u64,
     /// How many of those gave no answer.
     pub(in crate::verdict) undecided: u64,
+    /// Found for certain in trials that count for nothing else, and out of how many.
+    pub(in crate::verdict) aside: (u64, u64),
 }
 
 impl Tally {
-    /// Over all trials with a fault that count.
+    /// Over all trials with a fault that count, and beside them what is certain of those whose times do not.
     pub(in crate::verdict) fn of(count: Count, arm: &ArmAnalysis) -> Self {
-        arm.faulted()
+        let counted = arm
+            .faulted()
             .map(|trial| count.of(trial))
-            .fold(Self::default(), Self::plus)
+            .fold(Self::default(), Self::plus);
+        if !count.is_certain_at_any_load() {
+            return counted;
+        }
+        let asides = arm.faulted_aside().map(|trial| count.of(trial));
+        let aside = asides
+            .filter(|aside| aside.found > 0)
+            .fold(Self::default(), Self::plus);
+        Self {
+            aside: (aside.found, aside.out_of),
+            ..counted
+        }
+    }
+
+    /// A counterexample of any trial, also where nothing was counted.
+    pub(in crate::verdict) const fn found_anywhere(self) -> u64 {
+        self.found.saturating_add(self.aside.0)
     }
 
     /// A server may answer with counters that add up to more than can be counted.
@@ -31,16 +50,28 @@ impl Tally {
             most: self.most.saturating_add(other.most),
             out_of: self.out_of.saturating_add(other.out_of),
             undecided: self.undecided.saturating_add(other.undecided),
+            aside: (
+                self.aside.0.saturating_add(other.aside.0),
+                self.aside.1.saturating_add(other.aside.1),
+            ),
         }
     }
 
     /// For people.
     pub(in crate::verdict) fn show(self, count: Count) -> String {
-        let Self { found, out_of, .. } = self;
-        if count.is_part_of_the_whole() {
-            format!("{found} of {out_of}")
-        } else {
-            format!("{found} beside {out_of} acknowledged")
+        let said = |found: u64, out_of: u64| match count.is_part_of_the_whole() {
+            true => format!("{found} of {out_of}"),
+            false => format!("{found} beside {out_of} acknowledged"),
+        };
+        let counted = said(self.found, self.out_of);
+        let aside = || {
+            let (found, out_of) = self.aside;
+            format!("{} in trials whose times do not count", said(found, out_of))
+        };
+        match (self.found.max(self.out_of), self.aside.0) {
+            (_, 0) => counted,
+            (0, _) => aside(),
+            (_, _) => format!("{counted}, and {}", aside()),
         }
     }
 }
@@ -54,6 +85,7 @@ impl Count {
             most: found.saturating_add(undecided),
             out_of: sessions.acknowledged,
             undecided,
+            aside: (0, 0),
         };
         // How many writes the undecided sessions hold, and how many logged-out ones went unanswered with
         // them, nobody counted.
@@ -62,6 +94,7 @@ impl Count {
             most: if undecided > 0 { u64::MAX } else { found },
             out_of,
             undecided,
+            aside: (0, 0),
         };
         // What a session shows too much is seen only where it is still there.
         let beside = match sessions.survived + sessions.reset {
@@ -89,8 +122,24 @@ impl Count {
                     most,
                     out_of: 1,
                     undecided: most - found,
+                    aside: (0, 0),
                 }
             }
+        }
+    }
+
+    /// Whether one that was found is a counterexample whatever the load was. A recovery that was not seen may be
+    /// late because of it.
+    const fn is_certain_at_any_load(self) -> bool {
+        match self {
+            Self::LostSessions
+            | Self::ResetSessions
+            | Self::WrongIdentity
+            | Self::ZombieSessions
+            | Self::LostWrites
+            | Self::DuplicatedWrites
+            | Self::PhantomWrites => true,
+            Self::Unrecovered => false,
         }
     }
 

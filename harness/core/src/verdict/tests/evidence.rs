@@ -95,21 +95,109 @@ fn a_load_just_at_its_floor_passes() {
     check(&verdict(&[slow], &["lost_sessions == 0"]), Pass, &[]);
 }
 
-#[test]
-fn what_a_trial_that_does_not_count_lost_breaks_nothing() {
-    let void = Told {
+/// A trial whose load missed its floor.
+fn below_its_floor() -> Told {
+    Told {
         unsent: (50, 100),
         ..faulted()
-    };
-    let gates = [
-        "lost_sessions == 0",
-        "unrecovered == 0",
-        "time_to_ready.max < 1s",
-    ];
-    for void in [void.clone().with(&[Fate::Lost]), void.ready(None)] {
-        let verdict = verdict(&[faulted(), void], &gates);
-        assert_eq!((verdict.outcome, verdict.reasons.len()), (Inconclusive, 1));
     }
+}
+
+const BELOW: &str = "does not count: only 50.0 % of the 100 operations the baseline scheduled were sent; the floor \
+                     is 90 %";
+
+#[test]
+fn a_certain_loss_counts_also_in_a_trial_whose_times_do_not() {
+    let void = below_its_floor().with(&[Fate::Lost, Fate::Finds(1)]);
+    let beside = "in trials whose times do not count";
+    check(
+        &verdict(
+            &[faulted(), void.clone()],
+            &["lost_sessions == 0", "lost_writes == 0"],
+        ),
+        Fail,
+        &[
+            &format!("first: lost_sessions == 0 is broken: 0 of 3, and 1 of 2 {beside}"),
+            &format!("first: lost_writes == 0 is broken: 0 of 3, and 1 of 2 {beside}"),
+            &format!("first: trial 1 {BELOW}"),
+        ],
+    );
+    // It is one also where no trial counts.
+    check(
+        &verdict(
+            std::slice::from_ref(&void),
+            &["lost_sessions == 0", "time_to_ready.max < 1s"],
+        ),
+        Fail,
+        &[
+            &format!("first: lost_sessions == 0 is broken: 1 of 2 {beside}"),
+            &format!("first: trial 0 {BELOW}"),
+            "first: no trial with a fault counts",
+        ],
+    );
+    // Beyond a bound it adds to what was counted, and it never helps one to be reached.
+    let two = [faulted().with(&[Fate::Lost]), void.clone()];
+    for (gate, outcome) in [
+        ("lost_sessions <= 1", Fail),
+        ("lost_sessions <= 2", Inconclusive),
+        ("lost_sessions >= 2", Fail),
+    ] {
+        assert_eq!(verdict(&two, &[gate]).outcome, outcome, "{gate}");
+    }
+}
+
+#[test]
+fn a_trial_whose_times_do_not_count_gives_no_evidence_for_a_pass() {
+    for void in [below_its_floor(), below_its_floor().ready(None)] {
+        let gates = [
+            "lost_sessions == 0",
+            "unrecovered == 0",
+            "time_to_ready.max < 1s",
+        ];
+        let verdict = verdict(&[faulted(), void], &gates);
+        check(
+            &verdict,
+            Inconclusive,
+            &[&format!("first: trial 1 {BELOW}")],
+        );
+    }
+}
+
+#[test]
+fn a_loss_is_no_counterexample_where_the_fault_did_not_land() {
+    let missed = Told {
+        landed: false,
+        ..faulted()
+    };
+    let verdict = verdict(
+        &[faulted(), missed.with(&[Fate::Lost])],
+        &["lost_sessions == 0"],
+    );
+    check(
+        &verdict,
+        Inconclusive,
+        &["first: trial 1 does not count: the fault did not land: it ran on"],
+    );
+}
+
+#[test]
+fn what_a_control_loses_refutes_also_where_its_times_do_not_count() {
+    let control = Told {
+        control: true,
+        failed: (0, 0),
+        ..below_its_floor().with(&[Fate::Lost])
+    };
+    let trials = [faulted().with(&[Fate::Lost]), control];
+    check(
+        &verdict_on(&journal(&trials), &["lost_sessions == 0"]),
+        Inconclusive,
+        &[
+            &format!("first: control trial 1 {BELOW}"),
+            "first: there is no control trial to compare with",
+            "first: 1 sessions and 1 writes were lost without any fault",
+            "first: lost_sessions == 0 cannot be judged: 1 of 1, but not by the fault alone",
+        ],
+    );
 }
 
 #[test]
