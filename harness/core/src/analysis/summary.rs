@@ -216,7 +216,7 @@ fn lost_aside(arm: &ArmAnalysis) -> Option<String> {
         .collect();
     let said = (!said.is_empty()).then(|| said.join(" and "))?;
     Some(format!(
-        "{said} were lost for certain in trials whose times do not count"
+        "lost for certain in trials whose times do not count: {said}"
     ))
 }
 
