@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "rolls/processes.rs"]
+mod processes;
 mod support;
 
 use std::path::Path;

@@ -20,7 +20,7 @@ use comeback::supervise::tag::RunTag;
 use comeback::supervise::warden::Warden;
 use comeback_core::event::Exit;
 use comeback_core::ids::{BootId, Incarnation, Node, TrialId};
-use comeback_core::plan::{Listener, Protocol, Readiness, ReadyProbe, Signal, Stop, Target};
+use comeback_core::plan::{Listener, Protocol, Reach, Readiness, ReadyProbe, Signal, Stop, Target};
 use comeback_core::units::Span;
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -678,5 +678,76 @@ fn processes_of_a_harness_that_is_gone_are_found_later() {
             .unwrap()
             .iter()
             .all(|found| found.tag != tag)
+    );
+}
+
+/// A master whose worker, at SIGTERM, goes on until it is let go.
+const WORKER: &str = "
+import signal
+def stop(*_):
+    while not os.path.exists('{data}/go'): time.sleep(0.001)
+    open('{data}/saved', 'w').close()
+    os._exit(0)
+if os.fork():
+    time.sleep(60)
+signal.signal(signal.SIGTERM, stop)
+print('up', flush=True)
+while True: time.sleep(1)";
+
+#[tokio::test]
+async fn a_stop_waits_for_the_whole_group_and_kills_nobody_meanwhile() {
+    let bench = Bench::new();
+    let mut process = bench.python(WORKER);
+    until("the worker", || process.tail() == ["up"]).await;
+    let mut addressed = process.address(Reach::Group).unwrap();
+    process.send(&addressed, Signal::Term).unwrap();
+    let (exit, leader_at) = soon(process.exited()).await.unwrap();
+    assert_eq!(exit, Exit::Signal(15));
+    let left = process.survivors().unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].command.contains("python3 -c"), "{left:?}");
+    std::fs::write(bench.folder.path().join("go"), "").unwrap();
+    soon(addressed.others_gone()).await.unwrap();
+    assert!(bench.folder.path().join("saved").exists());
+    assert!(addressed.last_end().unwrap() > leader_at);
+    assert!(!addressed.take_newcomers().unwrap());
+    assert_eq!(process.survivors().unwrap(), []);
+    assert!(process.is_cleared());
+}
+
+#[tokio::test]
+async fn whom_a_signal_reaches_is_as_asked() {
+    let script = format!("{DETACH}\nsleep 60 & echo up; wait");
+    for (reach, left) in [(Reach::Process, 2), (Reach::Group, 1), (Reach::Tree, 0)] {
+        let bench = Bench::new();
+        let mut process = bench.sh(&script);
+        until("its children", || process.members().len() == 3).await;
+        until("its last word", || process.tail() == ["up"]).await;
+        let mut addressed = process.address(reach).unwrap();
+        process.send(&addressed, Signal::Kill).unwrap();
+        assert_eq!(soon(process.exited()).await.unwrap().0, Exit::Signal(9));
+        soon(addressed.others_gone()).await.unwrap();
+        assert_eq!(process.survivors().unwrap().len(), left, "{reach}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_end_is_killed_by_name_and_nothing_else() {
+    let bench = Bench::new();
+    let script = format!("trap '' TERM\n{DETACH}\nsleep 60 & echo up; wait");
+    let mut process = bench.sh(&script);
+    until("its children", || process.members().len() == 3).await;
+    until("its last word", || process.tail() == ["up"]).await;
+    let mut addressed = process.address(Reach::Group).unwrap();
+    process.send(&addressed, Signal::Term).unwrap();
+    let killed = process.kill_rest(&addressed).unwrap();
+    assert!(killed.contains(&process.pid()), "{killed:?}");
+    soon(process.exited()).await.unwrap();
+    soon(addressed.others_gone()).await.unwrap();
+    let left = process.survivors().unwrap();
+    assert_eq!(
+        left.len(),
+        1,
+        "the detached one was not addressed: {left:?}"
     );
 }

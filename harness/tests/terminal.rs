@@ -103,7 +103,7 @@ fn more_is_told_on_stderr_and_json_stays_pure() {
     let said = String::from_utf8(run.output.stderr.clone()).unwrap();
     for expected in [
         "ms  phase baseline",
-        "ms  SIGKILL sent to the process group",
+        "ms  SIGKILL sent",
         "ms  start 0 was ended by signal 9 (SIGKILL), by the fault",
         "ms  first correct reply of the new process",
         ": ready ",

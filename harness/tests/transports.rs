@@ -20,8 +20,8 @@ use comeback::supervise::tag::RunTag;
 use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_core::journal::{self, Header};
 use comeback_core::plan::{
-    Action, Aim, Arm, Arrivals, Fault, Listener, Load, Plan, Protocol, Readiness, ReadyProbe,
-    SessionFlow, Signal, Stop, Target, Windows, Workload,
+    Action, Aim, Arm, Arrivals, Fault, Listener, Load, Plan, Protocol, Reach, Readiness,
+    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::schedule;
 use comeback_core::units::Span;
@@ -95,6 +95,7 @@ fn plan(target: Target) -> Plan {
         controls: 0,
         fault: Fault {
             aim: Aim::AnyReplica,
+            to: Reach::Group,
             action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(50),
             lands_within: Span::from_secs(5),

@@ -107,6 +107,18 @@ pub enum EventKind {
         /// What.
         action: Action,
     },
+    /// All that the fault addressed of a node has ended, or is known to stay; the event's time is the last of those
+    /// ends. The end of the process that was started is a [`Self::TargetExited`].
+    FaultConfirmed {
+        /// Which part of the topology.
+        node: Node,
+        /// Processes that did not heed the signal of a stop in their time of grace, and were killed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        took_kill: Vec<i32>,
+        /// Processes of that start that live on, and are left alone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<Survivor>,
+    },
     /// All processes of a node stand still; the event's time is when that was confirmed.
     TargetPaused {
         /// Which part of the topology.
@@ -218,6 +230,15 @@ pub enum EventKind {
         /// What could not be judged, and why.
         reasons: Vec<String>,
     },
+}
+
+/// A process that lives on although the fault ended the one that started it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivor {
+    /// Its process id.
+    pub pid: i32,
+    /// Program and arguments, as it shows them.
+    pub command: String,
 }
 
 /// The parts of a trial, in their order.

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Arm, Arrivals, Fault, Listener, Load, Plan, Protocol, Readiness, ReadyProbe, Signal, Stop,
-    Target, Windows, Workload,
+    Arm, Arrivals, Fault, Listener, Load, Plan, Protocol, Reach, Readiness, ReadyProbe, Signal,
+    Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
 use comeback_core::verdict::{Gate, Outcome};
@@ -121,6 +121,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         controls: 1,
         fault: Fault {
             aim: args.topology.aim(action),
+            to: Reach::usual(action),
             action,
             // The flush period of the `buffered` server, so that the kill falls anywhere within it.
             jitter: Span::from_ms(500),

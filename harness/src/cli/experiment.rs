@@ -11,7 +11,7 @@ use comeback_core::verdict::Gate;
 
 use self::retry::RetryArgs;
 use self::session::SessionArgs;
-use super::options::{ListenerArg, Size, parse_gate};
+use super::options::{ListenerArg, ReachArg, Size, parse_gate};
 use super::{CliError, targets};
 use crate::experiment::document::{
     ArmPart, ReadyPart, RestartPart, StepPart, TargetPart, Text, Words,
@@ -39,9 +39,12 @@ pub(super) struct What {
     /// How long the first start may take [default: 10s]
     #[arg(long, value_name = "TIME")]
     ready_within: Option<Span>,
-    /// Signal sent to the server's process group [default: KILL]
+    /// Signal sent to the server; TERM is followed by KILL after its grace [default: KILL]
     #[arg(long, value_name = "SIGNAL")]
     kill: Option<Signal>,
+    /// Which of its processes the fault is for [default: group]
+    #[arg(long, value_enum, value_name = "WHOM")]
+    fault_to: Option<ReachArg>,
     /// Pause between the confirmed exit and the restart [default: 0s]
     #[arg(long, value_name = "TIME")]
     restart_after: Option<Span>,
@@ -149,6 +152,9 @@ impl What {
         if let Some(signal) = self.kill {
             let fault = document.fault_mut();
             (fault.kind, fault.signal) = (None, Some(signal));
+        }
+        if let Some(reach) = self.fault_to {
+            document.fault_mut().to = Some(reach.into());
         }
         if let Some(path) = &self.get {
             document.operation = Some(get(path)?);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use comeback_core::ids::Seed;
-use comeback_core::plan::{Arrivals, Listener};
+use comeback_core::plan::{Arrivals, Listener, Reach};
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
@@ -127,6 +127,27 @@ impl From<ListenerArg> for Listener {
         match arg {
             ListenerArg::Own => Self::Own,
             ListenerArg::Held => Self::Held,
+        }
+    }
+}
+
+/// Which processes a fault is for, as it is typed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum ReachArg {
+    /// The one that was started, and nothing that it started
+    Process,
+    /// Its process group
+    Group,
+    /// All that descend from it, those that left its group too
+    Tree,
+}
+
+impl From<ReachArg> for Reach {
+    fn from(arg: ReachArg) -> Self {
+        match arg {
+            ReachArg::Process => Self::Process,
+            ReachArg::Group => Self::Group,
+            ReachArg::Tree => Self::Tree,
         }
     }
 }

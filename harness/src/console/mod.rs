@@ -147,6 +147,7 @@ impl Progress {
             | EventKind::TargetExited { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::FaultRequested { .. }
+            | EventKind::FaultConfirmed { .. }
             | EventKind::TargetPaused { .. }
             | EventKind::TargetResumed { .. }
             | EventKind::DrainBegun { .. }

@@ -100,11 +100,26 @@ impl Narrator {
             }
             EventKind::FaultRequested { node, action } => {
                 let what = match action {
-                    Action::Signal(signal) => format!("{signal} sent to the process group"),
-                    Action::Pause(_) => "SIGSTOP sent to the process group".to_owned(),
+                    Action::Signal(signal) => format!("{signal} sent"),
+                    Action::Pause(_) => "SIGSTOP sent".to_owned(),
                     Action::Roll { .. } => "told to stop".to_owned(),
                 };
                 format!("{}{what}", self.of(*node))
+            }
+            EventKind::FaultConfirmed {
+                node,
+                took_kill,
+                left,
+            } => {
+                let killed = match took_kill.as_slice() {
+                    [] => String::new(),
+                    pids => format!(", processes {pids:?} by SIGKILL after their time of grace"),
+                };
+                let left = match left.len() {
+                    0 => String::new(),
+                    count => format!(", {count} of its processes live on"),
+                };
+                format!("{}what was struck has ended{killed}{left}", self.of(*node))
             }
             EventKind::TargetPaused { node } => {
                 format!("{}all its processes stand still", self.of(*node))

@@ -5,6 +5,7 @@
 
 pub mod acquaint;
 pub mod campaign;
+mod ends;
 mod error;
 pub mod folder;
 pub mod interrupt;

@@ -42,6 +42,8 @@ struct Seat {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) process: Process,
+    /// Its earlier starts of which something lives on: dropping one would kill that.
+    former: Vec<Process>,
     /// What its first start called itself, if it said so.
     pub(super) boot: Option<BootId>,
 }
@@ -232,24 +234,14 @@ impl Nodes {
 
     /// The next of them to end, how and when. Pending for good when none runs.
     pub(super) async fn next_exit(&mut self) -> (usize, io::Result<(Exit, Elapsed)>) {
-        type Exiting<'a> = Pin<Box<dyn Future<Output = (usize, io::Result<(Exit, Elapsed)>)> + 'a>>;
-        let running = self.0.iter_mut().enumerate();
-        let mut exits: Vec<Exiting<'_>> = running
-            .filter(|(_, running)| running.process.is_running())
-            .map(|(place, running)| {
-                let exit = async move { (place, running.process.exited().await) };
-                Box::pin(exit) as Exiting<'_>
-            })
-            .collect();
-        poll_fn(|context| {
-            for exit in &mut exits {
-                if let Poll::Ready(ended) = exit.as_mut().poll(context) {
-                    return Poll::Ready(ended);
-                }
-            }
-            Poll::Pending
-        })
-        .await
+        next_exit(self.0.iter_mut()).await
+    }
+
+    /// Those of them, and all others.
+    pub(super) fn split(&mut self, wanted: &[Node]) -> (Vec<&mut Running>, Beside<'_>) {
+        let all = self.0.iter_mut();
+        let (those, others) = all.partition(|running| wanted.contains(&running.process.node()));
+        (those, Beside(others))
     }
 
     /// Records every end that nobody asked for until `work` is done.
@@ -258,17 +250,7 @@ impl Nodes {
         trial: &Trial<'_>,
         work: impl Future<Output = T>,
     ) -> Result<T, EngineError> {
-        let mut work = std::pin::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return Ok(done),
-                (place, exited) = self.next_exit() => {
-                    let exited = exited.map_err(EngineError::Process)?;
-                    trial.record_exit(&self.0[place].process, exited, ExitCause::Unasked);
-                }
-            }
-        }
+        self.split(&[]).1.alongside(trial, work).await
     }
 
     /// Stops them, the last started first. What one that ended by itself left is found by its tag: its group's
@@ -287,6 +269,64 @@ impl Nodes {
             }
         }
         Ok(())
+    }
+}
+
+/// Nodes that are watched while something is done to others.
+pub(super) struct Beside<'a>(Vec<&'a mut Running>);
+
+impl Beside<'_> {
+    /// Records every end that nobody asked for until `work` is done.
+    pub(super) async fn alongside<T>(
+        mut self,
+        trial: &Trial<'_>,
+        work: impl Future<Output = T>,
+    ) -> Result<T, EngineError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                (place, exited) = next_exit(self.0.iter_mut().map(|running| &mut **running)) => {
+                    let exited = exited.map_err(EngineError::Process)?;
+                    trial.record_exit(&self.0[place].process, exited, ExitCause::Unasked);
+                }
+            }
+        }
+    }
+}
+
+/// The next of them to end, by its place. Pending for good when none runs.
+async fn next_exit<'a>(
+    all: impl Iterator<Item = &'a mut Running>,
+) -> (usize, io::Result<(Exit, Elapsed)>) {
+    type Exiting<'a> = Pin<Box<dyn Future<Output = (usize, io::Result<(Exit, Elapsed)>)> + 'a>>;
+    let mut exits: Vec<Exiting<'_>> = all
+        .enumerate()
+        .filter(|(_, running)| running.process.is_running())
+        .map(|(place, running)| {
+            let exit = async move { (place, running.process.exited().await) };
+            Box::pin(exit) as Exiting<'_>
+        })
+        .collect();
+    poll_fn(|context| {
+        for exit in &mut exits {
+            if let Poll::Ready(ended) = exit.as_mut().poll(context) {
+                return Poll::Ready(ended);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+impl Running {
+    /// Takes a further start in place of the last. What that left is left alone until the trial's end.
+    pub(super) fn replace(&mut self, next: Process) {
+        let last = std::mem::replace(&mut self.process, next);
+        if !last.is_running() && !last.is_cleared() {
+            self.former.push(last);
+        }
     }
 }
 
@@ -309,6 +349,7 @@ async fn start_first(trial: &Trial<'_>, node: Node) -> Result<Running, Early> {
             trial.record_at(ready.at, kind);
             Ok(Running {
                 process,
+                former: Vec::new(),
                 boot: ready.boot,
             })
         }

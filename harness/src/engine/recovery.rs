@@ -39,11 +39,12 @@ pub(super) async fn start_again(
         let pause = trial.arm.target_of(node).restart_after;
         if pause > Span::ZERO {
             let at = trial.site.clock.instant(fallen.at + pause);
-            tokio::time::sleep_until(at.into()).await;
+            let pause = tokio::time::sleep_until(at.into());
+            nodes.alongside(trial, pause).await?;
         }
         if let Some(running) = nodes.get_mut(node) {
             let next = Incarnation(running.process.incarnation().0 + 1);
-            running.process = launch(trial, node, next).map_err(Early::Target)?;
+            running.replace(launch(trial, node, next).map_err(Early::Target)?);
             starts.push((node, next));
         }
     }

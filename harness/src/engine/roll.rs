@@ -1,15 +1,15 @@
 //! A rolling restart, or a deploy: one replica after the other is drained, stopped, started again, waited for, and given
 //! requests again.
 
-use comeback_core::event::{EventKind, ExitCause, Phase};
+use comeback_core::event::{EventKind, Phase};
 use comeback_core::ids::Node;
-use comeback_core::plan::Drain;
+use comeback_core::plan::{Drain, Signal};
 use comeback_core::units::Span;
 
-use super::EngineError;
+use super::ends::{self, Ending};
 use super::nodes::Nodes;
 use super::recovery::{self, Fallen};
-use super::strike::missed;
+use super::strike::{self, missed};
 use super::trial::{Early, Trial};
 use crate::supervise::errand::Errand;
 
@@ -82,21 +82,25 @@ async fn tell(
     Ok(run.err())
 }
 
-/// Stops a replica as the plan says how it is stopped.
+/// Stops a replica as the plan says how it is stopped, and as a service manager does it.
 async fn stop(trial: &Trial<'_>, nodes: &mut Nodes, node: Node) -> Result<Fallen, Early> {
     let old_boots = nodes.boots_of(&[node]);
-    let action = trial.plan.fault.action;
-    let Some(running) = nodes.get_mut(node).filter(|it| it.process.is_running()) else {
-        return Err(missed(format!("{node} had ended before it was stopped")));
+    let (mut hit, beside) = nodes.split(&[node]);
+    let Some(running) = hit.first_mut() else {
+        return Err(missed(format!("there is no {node} to be stopped")));
     };
     let process = &mut running.process;
     let stop = &trial.arm.target_at(node, process.incarnation()).stop;
-    trial.record(EventKind::FaultRequested { node, action });
-    let stopped = process.stop(stop).await.map_err(EngineError::Process)?;
-    trial.record_exit(process, (stopped.exit, stopped.at), ExitCause::Injected);
-    process.clear_group().await.map_err(EngineError::Process)?;
+    let ending = Ending {
+        signal: stop.signal,
+        reach: trial.plan.fault.to,
+        grace: (stop.signal != Signal::Kill).then_some(stop.grace),
+    };
+    let mut addressed = strike::address(process, ending.reach)?;
+    strike::strike(trial, process, &addressed, ending.signal)?;
+    let confirming = ends::confirm(trial, process, &mut addressed, ending);
     Ok(Fallen {
-        at: stopped.at,
+        at: beside.alongside(trial, confirming).await??,
         nodes: vec![node],
         old_boots,
     })

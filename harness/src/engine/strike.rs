@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
+use comeback_core::event::{EventKind, Phase};
 use comeback_core::ids::{Incarnation, Node};
-use comeback_core::plan::{Action, Signal};
+use comeback_core::plan::{Action, Reach, Signal};
 use comeback_core::units::{Elapsed, Span};
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use super::ends::{self, Ending};
 use super::nodes::{Nodes, Running};
 use super::recovery::{self, Fallen};
 use super::trial::{Early, Trial};
 use super::{EngineError, roll};
+use crate::supervise::addressed::Addressed;
 use crate::supervise::process::Process;
 
 /// Between two looks at whether all processes stand still; a look reads all of `/proc`.
@@ -56,21 +59,47 @@ async fn kill(
     signal: Signal,
 ) -> Result<Fallen, Early> {
     let old_boots = nodes.boots_of(&struck);
-    for running in nodes.these(&struck) {
-        request(trial, running.process.node());
-        let sent = running.process.signal_group(signal);
-        sent.map_err(EngineError::Process)?;
+    let (mut hit, beside) = nodes.split(&struck);
+    let mut addressed = Vec::with_capacity(hit.len());
+    for running in &hit {
+        addressed.push(address(&running.process, trial.plan.fault.to)?);
     }
-    let deadline = deadline(trial);
-    let mut at = trial.site.clock.now();
-    for running in nodes.these(&struck) {
-        at = confirm_end(trial, &mut running.process, signal, deadline).await?;
+    for (running, addressed) in hit.iter().zip(&addressed) {
+        strike(trial, &running.process, addressed, signal)?;
     }
+    let confirming = hit.iter_mut().zip(&mut addressed).map(|(running, its)| {
+        let ending = Ending::by_fault(trial, &running.process, signal);
+        ends::confirm(trial, &mut running.process, its, ending)
+    });
+    let ends = beside.alongside(trial, join_all(confirming)).await?;
+    let ends: Vec<Elapsed> = ends.into_iter().collect::<Result<_, _>>()?;
     Ok(Fallen {
-        at,
+        at: ends.into_iter().max().unwrap_or(trial.site.clock.now()),
         nodes: struck,
         old_boots,
     })
+}
+
+/// Finds whom a node's fault addresses. It takes milliseconds, and comes before the moment that counts.
+pub(super) fn address(process: &Process, reach: Reach) -> Result<Addressed, Early> {
+    if !process.is_running() {
+        let node = process.node();
+        return Err(missed(format!("the {node} had ended before the fault")));
+    }
+    Ok(process.address(reach).map_err(EngineError::Process)?)
+}
+
+/// The moment of the fault with one node: K is recorded, and the signal sent.
+pub(super) fn strike(
+    trial: &Trial<'_>,
+    process: &Process,
+    addressed: &Addressed,
+    signal: Signal,
+) -> Result<(), EngineError> {
+    request(trial, process.node());
+    process
+        .send(addressed, signal)
+        .map_err(EngineError::Process)
 }
 
 fn request(trial: &Trial<'_>, node: Node) {
@@ -82,44 +111,22 @@ fn deadline(trial: &Trial<'_>) -> Instant {
     Instant::now() + trial.plan.fault.lands_within.into()
 }
 
-/// Waits until a struck process is gone.
-async fn confirm_end(
-    trial: &Trial<'_>,
-    process: &mut Process,
-    signal: Signal,
-    deadline: Instant,
-) -> Result<Elapsed, Early> {
-    let Ok(exited) = tokio::time::timeout_at(deadline, process.exited()).await else {
-        return Err(missed(format!(
-            "process {} was still running {} after {signal}",
-            process.pid(),
-            trial.plan.fault.lands_within,
-        )));
-    };
-    let (exit, at) = exited.map_err(EngineError::Process)?;
-    trial.record_exit(process, (exit, at), ExitCause::Injected);
-    if signal == Signal::Kill && exit != Exit::Signal(Signal::Kill.number()) {
-        return Err(missed(format!(
-            "the process {exit} before SIGKILL reached it"
-        )));
-    }
-    process.clear_group().await.map_err(EngineError::Process)?;
-    Ok(at)
-}
-
 /// Stops all processes of all of them where they stand, and waits until each thread does.
 async fn pause(trial: &Trial<'_>, nodes: &mut Nodes, struck: Vec<Node>) -> Result<Fallen, Early> {
     let deadline = deadline(trial);
-    for running in nodes.these(&struck) {
+    let reach = trial.plan.fault.to;
+    let (mut hit, beside) = nodes.split(&struck);
+    for running in &hit {
         request(trial, running.process.node());
-        running.process.pause().map_err(EngineError::Process)?;
+        running.process.pause(reach).map_err(EngineError::Process)?;
     }
-    let mut at = trial.site.clock.now();
-    for running in nodes.these(&struck) {
-        at = confirm_still(trial, running, deadline).await?;
-    }
+    let stills = hit
+        .iter_mut()
+        .map(|running| confirm_still(trial, running, deadline));
+    let stills = beside.alongside(trial, join_all(stills)).await?;
+    let stills: Vec<Elapsed> = stills.into_iter().collect::<Result<_, _>>()?;
     Ok(Fallen {
-        at,
+        at: stills.into_iter().max().unwrap_or(trial.site.clock.now()),
         nodes: struck,
         // Whoever stood still may answer again.
         old_boots: Vec::new(),
@@ -132,16 +139,16 @@ async fn confirm_still(
     deadline: Instant,
 ) -> Result<Elapsed, Early> {
     let process = &mut running.process;
-    let node = process.node();
+    let (node, reach) = (process.node(), trial.plan.fault.to);
     loop {
-        if process.stands_still().map_err(EngineError::Process)? {
+        if process.stands_still(reach).map_err(EngineError::Process)? {
             let at = trial.site.clock.now();
             trial.record(EventKind::TargetPaused { node });
             return Ok(at);
         }
         if Instant::now() >= deadline {
             // The trial ends here; its stop needs them to go on.
-            let _ = process.resume();
+            let _ = process.resume(reach);
             return Err(missed(format!(
                 "process {} still ran {} after SIGSTOP",
                 process.pid(),
@@ -150,7 +157,7 @@ async fn confirm_still(
         }
         tokio::time::sleep(LOOK_PAUSE).await;
         // What was started by one that did not stand still yet.
-        process.pause().map_err(EngineError::Process)?;
+        process.pause(reach).map_err(EngineError::Process)?;
     }
 }
 
@@ -171,7 +178,9 @@ async fn resume(
             let node = process.node();
             return Err(missed(format!("the {node} ended while it stood still")));
         }
-        process.resume().map_err(EngineError::Process)?;
+        process
+            .resume(trial.plan.fault.to)
+            .map_err(EngineError::Process)?;
         let node = process.node();
         trial.record(EventKind::TargetResumed { node });
         starts.push((node, process.incarnation()));

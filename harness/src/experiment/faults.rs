@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use comeback_core::plan::{Action, Aim, Drain, Fault, Signal, Target};
+use comeback_core::plan::{Action, Aim, Drain, Fault, Reach, Signal, Target};
 use comeback_core::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,7 +24,10 @@ pub struct FaultPart {
     /// `replicas:all` (when nothing is said of a `rolling_restart` or `deploy`), `balancer`, `cache` or `store`.
     #[schemars(with = "Option<String>")]
     pub target: Option<AimPart>,
-    /// Any other signal to the server's process group, in place of `kind`.
+    /// Which of its processes: the one that was started alone (`process`), its process group (`group`, when nothing is
+    /// said), or all that descend from it, those that left the group too (`tree`, when nothing is said of a `pause`).
+    pub to: Option<Reach>,
+    /// Any other signal, in place of `kind`.
     pub signal: Option<Signal>,
     /// How long a `pause` lasts; 1s when nothing is said.
     pub lasts: Option<Span>,
@@ -43,10 +46,10 @@ pub struct FaultPart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// SIGKILL to the server's process group.
+    /// SIGKILL.
     #[default]
     Kill,
-    /// SIGTERM.
+    /// A service manager's stop: SIGTERM to all of them, and SIGKILL to those that are there after the grace of `stop`.
     Terminate,
     /// SIGABRT, as from `abort()`.
     Abort,
@@ -95,6 +98,7 @@ impl FaultPart {
         };
         Ok(Fault {
             aim: self.target.unwrap_or(usual).0,
+            to: self.to.unwrap_or(Reach::usual(action)),
             action,
             jitter: self.spread.unwrap_or(Span::from_ms(250)),
             lands_within: self.lands_within.unwrap_or(Span::from_secs(5)),

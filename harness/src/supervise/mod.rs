@@ -5,7 +5,7 @@
 //! imports only the core and the run's clock.
 //!
 //! How nothing is left behind, from the cheapest means to the last:
-//! 1. each target is a process group ([`process`]): the fault and the stop reach all of it;
+//! 1. each target is a process group ([`process`]): the fault and the stop reach all of it ([`addressed`]);
 //! 2. each target carries the run's [`tag`] in its environment, and so does whatever it starts, also
 //!    when that detaches itself: a scan of `/proc` finds it ([`members`], [`sweep`]);
 //! 3. servers that write their title over their environment (PostgreSQL, nginx, Redis do) are known by
@@ -13,6 +13,7 @@
 //! 4. when the harness itself dies, however, the [`warden`] does the same in its place;
 //! 5. when even the warden was killed, [`leftovers`] finds what carries the tag of a harness that is gone.
 
+pub mod addressed;
 pub mod cluster;
 pub mod errand;
 mod group;

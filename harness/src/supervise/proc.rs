@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 
 use procfs::prelude::FromRead;
+use rustix::io::Errno;
 
 /// A process as it stood at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +80,23 @@ pub(super) fn all() -> io::Result<Vec<Stat>> {
     Ok(found)
 }
 
+/// How much of a command line is shown.
+const COMMAND_MAX: usize = 200;
+
+/// Program and arguments as a process shows them, in one line and cut where they are long; its name in brackets where it
+/// shows none.
+pub(super) fn command(pid: i32) -> String {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&words).replace(['\0', '\n'], " ");
+    match text.trim() {
+        "" => {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            format!("[{}]", name.trim())
+        }
+        shown => shown.chars().take(COMMAND_MAX).collect(),
+    }
+}
+
 /// A process's environment as it lies in its memory: `NAME=value` entries, each ended by a zero byte.
 ///
 /// # Errors
@@ -102,6 +120,12 @@ pub(super) fn own_pid() -> i32 {
 
 pub(super) fn into_io(error: procfs::ProcError) -> io::Error {
     match error {
+        // It ended between the opening and the reading of its file.
+        procfs::ProcError::Io(error, _)
+            if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) =>
+        {
+            io::ErrorKind::NotFound.into()
+        }
         procfs::ProcError::Io(error, _) => error,
         procfs::ProcError::NotFound(_) => io::ErrorKind::NotFound.into(),
         procfs::ProcError::PermissionDenied(_) => io::ErrorKind::PermissionDenied.into(),

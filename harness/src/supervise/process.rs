@@ -48,16 +48,16 @@ const PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    pid: Pid,
-    descriptor: AsyncFd<OwnedFd>,
+    pub(super) pid: Pid,
+    pub(super) descriptor: AsyncFd<OwnedFd>,
     state: State,
     output: Output,
-    tag: RunTag,
-    place: Place,
+    pub(super) tag: RunTag,
+    pub(super) place: Place,
     requested: Elapsed,
     launched: Option<Elapsed>,
     executed: Elapsed,
-    clock: Clock,
+    pub(super) clock: Clock,
     is_held: bool,
 }
 
@@ -299,16 +299,31 @@ impl Process {
         self.send_to_group(signal::Signal::try_from(signal.number())?)
     }
 
-    pub(super) fn send_to_group(&self, signal: signal::Signal) -> io::Result<()> {
-        if !self.is_running() {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!(
-                    "process {} has ended: {signal} is no longer sent to its group",
-                    self.pid()
-                ),
-            ));
+    /// Sends a signal to the started process alone.
+    pub(super) fn send_to_leader(&self, signal: signal::Signal) -> io::Result<()> {
+        self.refuse_when_ended(signal)?;
+        // Not reaped, so the number is its own.
+        Ok(signal::kill(
+            nix::unistd::Pid::from_raw(self.pid()),
+            signal,
+        )?)
+    }
+
+    fn refuse_when_ended(&self, signal: signal::Signal) -> io::Result<()> {
+        if self.is_running() {
+            return Ok(());
         }
+        Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!(
+                "process {} has ended: {signal} is no longer sent",
+                self.pid()
+            ),
+        ))
+    }
+
+    pub(super) fn send_to_group(&self, signal: signal::Signal) -> io::Result<()> {
+        self.refuse_when_ended(signal)?;
         let pid = nix::unistd::Pid::from_raw(self.pid());
         match killpg(pid, signal) {
             // It has moved to another group: it can be reached by itself.
@@ -359,15 +374,27 @@ impl Process {
     /// # Panics
     /// When it still runs: its status would be lost.
     pub async fn clear_group(&mut self) -> io::Result<()> {
-        let (exit, at) = match self.state {
+        match self.state {
             State::Running => panic!("a group is cleared after its leader has been reaped"),
             State::Cleared { .. } => return Ok(()),
-            State::Exited { exit, at } => (exit, at),
-        };
+            State::Exited { .. } => {}
+        }
         group::clear(self.pid).await?;
-        self.tag.roster().clear(self.pid());
-        self.state = State::Cleared { exit, at };
+        self.note_cleared();
         Ok(())
+    }
+
+    /// Its group was seen to be empty after its end: from now on its number may name another.
+    pub(super) fn note_cleared(&mut self) {
+        if let State::Exited { exit, at } = self.state {
+            self.state = State::Cleared { exit, at };
+            self.tag.roster().clear(self.pid());
+        }
+    }
+
+    /// Whether it has ended, and nothing of its group is left.
+    pub fn is_cleared(&self) -> bool {
+        matches!(self.state, State::Cleared { .. })
     }
 
     /// Kills it and its group, and waits for its end without a runtime.

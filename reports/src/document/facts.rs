@@ -40,9 +40,9 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         "{}{} at a random moment within {} after the baseline",
         plan.fault.action,
         match plan.fault.action {
-            Action::Signal(_) => " to the process group,",
-            Action::Pause(_) => " (SIGSTOP, then SIGCONT),",
-            Action::Roll { .. } => ", begun",
+            Action::Signal(_) => format!(" to {},", plan.fault.to),
+            Action::Pause(_) => " (SIGSTOP, then SIGCONT),".to_owned(),
+            Action::Roll { .. } => ", begun".to_owned(),
         },
         span(plan.fault.jitter)
     );

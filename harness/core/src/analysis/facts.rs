@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadTally;
-use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
+use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase, Survivor};
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
 use crate::summary::Extension;
@@ -40,6 +40,10 @@ pub(super) struct Facts {
     requests: BTreeMap<Node, Elapsed>,
     /// The fault's effect was confirmed, on each node that it struck: it ended so, or stood still.
     struck: BTreeMap<Node, (Elapsed, Option<Exit>)>,
+    /// Processes of each node that a stop had to kill, for they did not end in their time of grace.
+    pub(super) took_kill: BTreeMap<Node, Vec<i32>>,
+    /// Processes of what was struck that lived on when the fault had taken effect.
+    pub(super) left: Vec<Survivor>,
     /// Those that stood still may go on.
     pub(super) resumed: Option<Elapsed>,
     /// The first correct reply of each node that was struck, after that.
@@ -144,6 +148,7 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             | EventKind::TargetExited { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::FaultRequested { .. }
+            | EventKind::FaultConfirmed { .. }
             | EventKind::TargetPaused { .. }
             | EventKind::TargetResumed { .. }
             | EventKind::DrainBegun { .. }
@@ -181,6 +186,8 @@ impl Facts {
             boots: BTreeMap::new(),
             requests: BTreeMap::new(),
             struck: BTreeMap::new(),
+            took_kill: BTreeMap::new(),
+            left: Vec::new(),
             resumed: None,
             returned: BTreeMap::new(),
             drains: Vec::new(),
@@ -263,6 +270,19 @@ impl Facts {
             },
             EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
                 self.requests.entry(*node).or_insert(at);
+            }
+            EventKind::FaultConfirmed {
+                node,
+                took_kill,
+                left,
+            } => {
+                if let Some((ended, _)) = self.struck.get_mut(node) {
+                    *ended = at.max(*ended);
+                }
+                if !took_kill.is_empty() {
+                    self.took_kill.insert(*node, took_kill.clone());
+                }
+                self.left.extend(left.iter().cloned());
             }
             EventKind::TargetPaused { node } => {
                 self.struck.entry(*node).or_insert((at, None));

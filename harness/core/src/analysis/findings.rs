@@ -44,13 +44,23 @@ fn survivors(facts: &Facts) -> Option<String> {
     if facts.survivors.is_empty() {
         return None;
     }
+    let command_of = |pid: &i32| facts.left.iter().find(|left| left.pid == *pid);
+    let commands: Vec<&str> = facts
+        .survivors
+        .iter()
+        .filter_map(|pid| Some(command_of(pid)?.command.as_str()))
+        .collect();
+    let commands = match commands.as_slice() {
+        [] => String::new(),
+        commands => format!(" ({})", commands.join("; ")),
+    };
     let outlived = format!(
-        "{} of the old server outlived the kill",
+        "{}{commands} of the old server outlived the fault",
         processes(&facts.survivors)
     );
     Some(match facts.recovered() {
         Some(_) => outlived,
-        None => format!("the kill, or the restart, failed: {outlived}"),
+        None => format!("the fault, or the restart, failed: {outlived}"),
     })
 }
 
@@ -185,7 +195,7 @@ pub(super) fn about_cache(tally: Option<&CacheTally>) -> Option<String> {
 }
 
 /// Processes by their ids: `process 12`, `processes 12, 13`.
-fn processes(pids: &[i32]) -> String {
+pub(super) fn processes(pids: &[i32]) -> String {
     let list: Vec<String> = pids.iter().map(i32::to_string).collect();
     let noun = if pids.len() == 1 {
         "process"

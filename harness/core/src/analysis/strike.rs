@@ -2,6 +2,7 @@
 
 use super::ErrorTally;
 use super::facts::{Drained, Facts};
+use super::findings::processes;
 use super::load::Load;
 use crate::event::Exit;
 use crate::ids::{Incarnation, Node};
@@ -50,13 +51,7 @@ pub(super) fn findings(action: Action, facts: &Facts) -> Vec<String> {
              (more than {AT_ONCE_MS} ms)"
         ));
     }
-    if action.is_rolling() {
-        let killed = facts.struck_as(Exit::Signal(Signal::Kill.number()));
-        found.extend(killed.map(|node| {
-            let name = name_of(facts, node);
-            format!("{name} did not end in its time of grace, and was killed")
-        }));
-    }
+    found.extend(took_kill(action, facts));
     found.extend(
         facts
             .drains
@@ -65,6 +60,23 @@ pub(super) fn findings(action: Action, facts: &Facts) -> Vec<String> {
     );
     found.extend(collateral(facts));
     found
+}
+
+/// Those that a stop had to kill. A journal that names no processes tells it of a roll by how the leader ended.
+fn took_kill(action: Action, facts: &Facts) -> Vec<String> {
+    let told = |node| {
+        let name = name_of(facts, node);
+        format!("{name} did not end in its time of grace, and was killed")
+    };
+    let named = facts.took_kill.iter().map(|(node, pids)| {
+        let took = processes(pids);
+        format!("{}: {took} took SIGKILL", told(*node))
+    });
+    let by_exit = facts
+        .struck_as(Exit::Signal(Signal::Kill.number()))
+        .filter(|node| action.is_rolling() && !facts.took_kill.contains_key(node))
+        .map(told);
+    named.chain(by_exit).collect()
 }
 
 fn problem_of(facts: &Facts, drain: &Drained) -> Option<String> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::event::{EventKind, Evidence, Exit, ExitCause, Phase};
+use crate::event::{EventKind, Evidence, Exit, ExitCause, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, TrialId};
 use crate::operation::{Cached, ErrorClass, Found, Outcome, Step};
 use crate::plan::{Action, Signal, test_plan};
@@ -385,6 +385,14 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
                 drain: time.map(|_| Span::from_ms(1_500)),
                 deploy: true,
             },
+        },
+        EventKind::FaultConfirmed {
+            node: Node::Store,
+            took_kill: vec![number],
+            left: vec![Survivor {
+                pid: number,
+                command: text.clone(),
+            }],
         },
         EventKind::TargetPaused { node: Node::Store },
         EventKind::TargetResumed { node: Node::Store },

@@ -45,6 +45,7 @@ pub(crate) fn test_plan() -> Plan {
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,
+            to: Reach::Group,
             action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

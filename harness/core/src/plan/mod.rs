@@ -271,12 +271,49 @@ pub enum Aim {
     Cache,
 }
 
+/// Which processes of a node a fault addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// The one that was started, and nothing that it started.
+    Process,
+    /// Its process group.
+    #[default]
+    Group,
+    /// All that descend from it, those that left its group too.
+    Tree,
+}
+
+impl Reach {
+    /// Whom an action addresses where nothing is said: a pause leaves nobody out, or work would go on.
+    pub const fn usual(action: Action) -> Self {
+        match action {
+            Action::Pause(_) => Self::Tree,
+            Action::Signal(_) | Action::Roll { .. } => Self::Group,
+        }
+    }
+}
+
+/// As an object: `the process group`.
+impl std::fmt::Display for Reach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Process => "the started process alone",
+            Self::Group => "the process group",
+            Self::Tree => "the process and all that it started",
+        })
+    }
+}
+
 /// What is done to the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// Whom it strikes.
     #[serde(default)]
     pub aim: Aim,
+    /// Which of that one's processes it addresses.
+    #[serde(default)]
+    pub to: Reach,
     /// What is done.
     pub action: Action,
     /// It is done at a uniformly drawn moment of this length after the baseline's end.

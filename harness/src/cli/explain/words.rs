@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use comeback_core::plan::{
-    Action, Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, Retry, SessionFlow,
-    Workload,
+    Action, Arm, Arrivals, Body, Call, Fault, Listener, Plan, ReadyProbe, Request, Retry,
+    SessionFlow, Signal, Workload,
 };
 use comeback_core::schedule::{PlannedTrial, Schedule};
 use comeback_core::units::Span;
@@ -258,7 +258,7 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
         &format!("≤ {}", fault.jitter),
         &format!(
             "then {}, at a moment drawn uniformly; its effect must be seen within {}",
-            what_is_done(fault.action),
+            what_is_done(fault),
             fault.lands_within
         ),
     );
@@ -282,11 +282,15 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     );
 }
 
-fn what_is_done(action: Action) -> String {
-    match action {
-        Action::Signal(signal) => format!("{signal} to the process group of what it strikes"),
+fn what_is_done(fault: &Fault) -> String {
+    let to = fault.to;
+    match fault.action {
+        Action::Signal(Signal::Term) => format!(
+            "SIGTERM to {to} of what it strikes, and SIGKILL to those that are there after the grace"
+        ),
+        Action::Signal(signal) => format!("{signal} to {to} of what it strikes"),
         Action::Pause(lasts) => {
-            format!("SIGSTOP to every process of what it strikes, and SIGCONT {lasts} later")
+            format!("SIGSTOP to {to} of what it strikes, and SIGCONT {lasts} later")
         }
         Action::Roll { drain, deploy } => {
             let first = drain.map_or_else(String::new, |within| {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::plan::{
-    Action, Aim, Arm, Arrivals, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
-    SessionFlow, Signal, Stop, Target, Windows, Workload,
+    Action, Aim, Arm, Arrivals, Fault, Listener, Load, Mix, Plan, Protocol, Reach, Readiness,
+    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
 
@@ -54,6 +54,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,
+            to: Reach::Group,
             action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

@@ -135,13 +135,13 @@ fn a_control_trial_has_no_chain() {
 #[test]
 fn what_outlives_the_kill_or_ends_unasked_is_told() {
     let survivors = EventKind::SurvivorsFound { pids: vec![123] };
-    let outlived = "process 123 of the old server outlived the kill";
+    let outlived = "process 123 of the old server outlived the fault";
     let recovered = Story::faulted().event(3_100, survivors.clone()).trial();
     assert_eq!(recovered.findings, [outlived]);
     let failed = Story::never_recovered().event(5_200, survivors).trial();
     assert_eq!(
         failed.findings[0],
-        format!("the kill, or the restart, failed: {outlived}")
+        format!("the fault, or the restart, failed: {outlived}")
     );
     let unasked = EventKind::TargetExited {
         node: Node::default(),

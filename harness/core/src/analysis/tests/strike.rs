@@ -57,6 +57,61 @@ fn how_far_apart_the_blows_were_is_told_and_too_far_is_a_finding() {
     );
 }
 
+fn confirmed(took_kill: Vec<i32>) -> EventKind {
+    EventKind::FaultConfirmed {
+        node: Node::default(),
+        took_kill,
+        left: Vec::new(),
+    }
+}
+
+#[test]
+fn the_effect_is_complete_when_the_last_of_those_addressed_has_ended() {
+    let killed = |story: Story| story.trial().chain.killed;
+    assert_eq!(killed(Story::faulted()), Some(-2.0));
+    let late = Story::faulted().meanwhile(CUT + 5, confirmed(Vec::new()));
+    assert_eq!(
+        killed(late),
+        Some(-7.0),
+        "T0 is the last exit, not the leader's"
+    );
+}
+
+#[test]
+fn a_stop_that_took_sigkill_is_told_with_those_it_took() {
+    let told = "did not end in its time of grace, and was killed: processes 12, 13 took SIGKILL";
+    for action in [Action::Signal(Signal::Term), ROLL] {
+        let story = Story::faulted().acts(action);
+        let findings = story
+            .meanwhile(CUT, confirmed(vec![12, 13]))
+            .trial()
+            .findings;
+        let matching = findings.iter().filter(|finding| finding.ends_with(told));
+        assert_eq!(matching.count(), 1, "{findings:?}");
+    }
+}
+
+#[test]
+fn a_survivor_is_named_with_its_command() {
+    let left = vec![crate::event::Survivor {
+        pid: 123,
+        command: "python3 worker.py".to_owned(),
+    }];
+    let confirmed = EventKind::FaultConfirmed {
+        node: Node::default(),
+        took_kill: Vec::new(),
+        left,
+    };
+    let trial = Story::faulted()
+        .meanwhile(CUT, confirmed)
+        .event(3_100, EventKind::SurvivorsFound { pids: vec![123] })
+        .trial();
+    assert_eq!(
+        trial.findings,
+        ["process 123 (python3 worker.py) of the old server outlived the fault"]
+    );
+}
+
 #[test]
 fn what_was_in_flight_at_a_blow_is_told_by_its_end() {
     let over = |client, from: u64, to: u64| {

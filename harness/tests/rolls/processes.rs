@@ -1,0 +1,107 @@
+//! Servers of several processes: each fault does what was asked and no more, and what lives on is named.
+
+use serde_json::Value;
+
+use super::{experiment, of_kind, report};
+use crate::support::Run;
+
+/// `prefork.py` with this worker, and what is done to it.
+fn prefork(mode: &str, rest: &str) -> Run {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/prefork.py");
+    experiment(&format!(
+        r#"
+[target]
+command = ["python3", "{script}", "{mode}", "{{port}}", "{{data}}"]
+stop.grace = "1s"
+[session]
+value = "/visits"
+identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
+login.request = "POST /login/u{{{{ session }}}}"
+act.request = "POST /visit/u{{{{ session }}}}"
+check.request = "GET /me/u{{{{ session }}}}"
+[windows]
+settle = "300ms"
+steady_for = "200ms"
+horizon = "3s"
+{rest}
+"#
+    ))
+}
+
+fn confirmed(run: &Run) -> Value {
+    let events = run.events();
+    let confirmed = of_kind(&events, "fault_confirmed").next();
+    confirmed
+        .unwrap_or_else(|| panic!("{}", run.printed()))
+        .clone()
+}
+
+/// The trial with the fault came back.
+fn is_back(run: &Run) -> bool {
+    of_kind(&run.events(), "first_correct").next().is_some()
+}
+
+fn at(run: &Run, kind: &str) -> u64 {
+    let events = run.events();
+    let found = events.iter().find(|event| event["kind"]["type"] == kind);
+    found.unwrap()["at_us"].as_u64().unwrap()
+}
+
+#[test]
+fn a_worker_that_saves_its_state_within_the_grace_loses_nothing() {
+    let run = prefork("flush", "[[fault]]\nkind = \"terminate\"\nat = \"500ms\"");
+    let arm = &run.summary().arms[0];
+    assert!(arm.writes.kept > 0, "{}", run.printed());
+    assert_eq!(
+        (arm.sessions.lost, arm.writes.lost),
+        (0, 0),
+        "{}",
+        run.printed()
+    );
+    let confirmed = confirmed(&run);
+    assert_eq!(confirmed["took_kill"], Value::Null, "it heeded the signal");
+    assert_eq!(confirmed["left"], Value::Null);
+    assert!(
+        at(&run, "fault_confirmed") > at(&run, "target_exited"),
+        "T0 is the worker's end, and the master's was before"
+    );
+    assert_eq!(run.code(), 0, "{}", run.printed());
+}
+
+#[test]
+fn a_worker_that_heeds_no_sigterm_is_killed_after_the_grace_and_named() {
+    let run = prefork("deaf", "[[fault]]\nkind = \"terminate\"\nat = \"500ms\"");
+    assert_eq!(confirmed(&run)["took_kill"].as_array().unwrap().len(), 1);
+    assert!(is_back(&run), "{}", run.printed());
+    let told = "did not end in its time of grace, and was killed: process";
+    assert!(report(&run).contains(told), "{}", report(&run));
+}
+
+/// The worker keeps the port, so that no new start can bind it; nothing of ours takes it out of the way.
+#[test]
+fn a_master_that_is_ended_alone_leaves_its_worker_which_is_named() {
+    let fault = "[[fault]]\nkind = \"kill\"\nto = \"process\"\nat = \"500ms\"";
+    let run = prefork("deaf", fault);
+    let left = confirmed(&run)["left"].clone();
+    let command = left[0]["command"].as_str().unwrap();
+    assert!(command.contains("prefork.py deaf"), "{command}");
+    assert!(!is_back(&run), "{}", run.printed());
+    let report = report(&run);
+    assert!(
+        report.contains("of the old server outlived the fault"),
+        "{report}"
+    );
+    assert!(report.contains("prefork.py deaf"), "{report}");
+    assert_eq!(run.code(), 1, "{}", run.printed());
+}
+
+#[test]
+fn a_worker_in_a_session_of_its_own_is_in_the_tree_and_not_in_the_group() {
+    let fault = "[[fault]]\nat = \"500ms\"\nto = ";
+    let tree = prefork("detached", &format!("{fault}\"tree\""));
+    assert!(is_back(&tree), "{}", tree.printed());
+    assert_eq!(confirmed(&tree)["left"], Value::Null);
+    let group = prefork("detached", &format!("{fault}\"group\""));
+    assert_eq!(confirmed(&group)["left"].as_array().unwrap().len(), 1);
+    assert!(!is_back(&group), "{}", group.printed());
+}
