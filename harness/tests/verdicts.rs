@@ -287,3 +287,50 @@ fn a_server_that_never_worked_is_inconclusive() {
     let reasons = run.summary().reasons.join("\n");
     assert!(reasons.contains("did not work before"), "{reasons}");
 }
+
+/// A run of a server that answers correctly once after its restart, and what it does then.
+fn not_back(then: &str) -> Run {
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/not_back.py");
+    let words =
+        "run --get / --trials 1 --sessions 20 --rate 100 --timeout 1s --seed 3 --quiet --out out";
+    let mut words: Vec<&str> = words.split(' ').collect();
+    words.extend([
+        "--gate",
+        "error_rate.before <= 1",
+        "--",
+        "python3",
+        server,
+        then,
+    ]);
+    words.extend(["{port}", "{data}"]);
+    run(&words)
+}
+
+#[test]
+fn a_server_that_answers_once_and_is_not_back_for_good_never_passes() {
+    for (then, said) in [
+        ("errors", "most of them: server error"),
+        ("hangs", "most of them: "),
+        ("flaps", "most of them: server error"),
+        ("slow", "yet"),
+        ("stops", "the new process ended by itself"),
+    ] {
+        let run = not_back(then);
+        let summary = run.summary();
+        assert_eq!(run.code(), 1, "{then}: {}", run.printed());
+        assert!(
+            summary.reasons.iter().any(|reason| {
+                reason.contains("unrecovered == 0 is broken: 1 of 1; in trial ")
+                    && reason.contains(said)
+            }),
+            "{then}: {:?}",
+            summary.reasons
+        );
+        let arm = &summary.arms[0];
+        assert_eq!(arm.recovery.not_for_good, 1, "{then}: {:?}", arm.recovery);
+        assert_eq!(arm.time_to_ready_ms.censored, 1, "{then}");
+    }
+    let honest = not_back("honest");
+    assert_eq!(honest.code(), 0, "{}", honest.printed());
+    assert_eq!(honest.summary().arms[0].recovery.for_good, 1);
+}

@@ -104,6 +104,9 @@ pub struct ArmSummary {
     pub trials: u32,
     /// Trials whose fault was confirmed.
     pub faults_landed: u32,
+    /// In how many of them the service came back, and for good.
+    #[serde(default)]
+    pub recovery: RecoverySummary,
     /// What became of the sessions acknowledged before the fault.
     pub sessions: SessionCounts,
     /// What became of the acknowledged writes of those sessions.
@@ -149,6 +152,22 @@ pub struct ArmSummary {
     pub send_lag_ms: Latency,
     /// The same server without a fault.
     pub control: ControlSummary,
+}
+
+/// How the service came back, in numbers of trials with a fault. They add up to all of them but those in which neither a
+/// correct reply nor the end of the wait for one is on record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoverySummary {
+    /// It answered correctly, and the load after that was served to its end.
+    pub for_good: u32,
+    /// It answered correctly, and too few operations were wanted after that to tell more.
+    pub by_probe_only: u32,
+    /// It answered correctly once, and then ended, failed, hung, flapped or was far too slow: not recovered.
+    pub not_for_good: u32,
+    /// Those of them in which every process was up until the end.
+    pub metastable: u32,
+    /// It did not answer correctly within the horizon: not recovered.
+    pub never: u32,
 }
 
 /// What a fault met and what failed from then on, over the trials with one. Classes that did not occur are absent.

@@ -2,8 +2,8 @@
 //! what is odd about it becomes a finding, or the reason why a trial does not count.
 //!
 //! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
-//! chain of [`recovery`], what the clients saw of the [`load`], the [`windows`] over time and with them
-//! the return to a [`steady`] state, the [`sessions`], their [`writes`] and the [`ledger`] of both, how the fault did [`strike`], the
+//! chain of [`recovery`], what the clients saw of the [`load`], whether it is [`served`] again to its end, the [`windows`] over
+//! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`] and the [`ledger`] of both, how the fault did [`strike`], the
 //! [`findings`] and the reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
 mod attribution;
@@ -16,6 +16,7 @@ mod ledger;
 mod load;
 mod recovery;
 mod retries;
+mod served;
 mod sessions;
 mod steady;
 mod strike;
@@ -33,16 +34,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
-    Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, Retries,
-    Spoils, StruckSessions, Time, TimelineWindow, TrialAnalysis, Void, WhileDown,
+    Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, NotBack,
+    Retries, Return, Shortfall, Spoils, StruckSessions, Time, TimelineWindow, TrialAnalysis, Void,
+    WhileDown,
 };
 
 use crate::ids::{ArmId, TrialId};
 use crate::journal::Journal;
 use crate::operation::Operation;
+use crate::plan::Plan;
 use crate::summary::Summary;
 use crate::verdict::Verdict;
-use facts::RunFacts;
+use facts::{Facts, RunFacts};
+use served::Usual;
 
 /// Understands a run.
 pub fn analyze(journal: &Journal) -> Analysis {
@@ -64,15 +68,11 @@ pub fn analyze(journal: &Journal) -> Analysis {
             name: arm.name.clone(),
             about: arm.about.clone(),
             skipped: arm.skip.clone().or_else(|| run.skipped.get(&id).cloned()),
-            trials: run
-                .trials
-                .iter()
-                .filter(|facts| facts.arm == id)
-                .map(|facts| {
-                    let own = operations.get(&facts.id).cloned().unwrap_or_default();
-                    trial::analyze(plan, facts, &own)
-                })
-                .collect(),
+            trials: trials(
+                plan,
+                run.trials.iter().filter(|facts| facts.arm == id),
+                &operations,
+            ),
         })
         .collect();
     Analysis {
@@ -81,6 +81,28 @@ pub fn analyze(journal: &Journal) -> Analysis {
         incomplete,
         extensions: run.extensions,
     }
+}
+
+/// The trials of an arm. Those without a fault come first: they say how the service usually does.
+fn trials<'a>(
+    plan: &Plan,
+    of_arm: impl Iterator<Item = &'a Facts>,
+    operations: &BTreeMap<TrialId, Vec<&Operation>>,
+) -> Vec<TrialAnalysis> {
+    let of_arm: Vec<&Facts> = of_arm.collect();
+    let understand = |facts: &Facts, usual| {
+        let own = operations.get(&facts.id).map_or(&[][..], Vec::as_slice);
+        trial::analyze(plan, facts, own, usual)
+    };
+    let mut trials: Vec<Option<TrialAnalysis>> = of_arm
+        .iter()
+        .map(|facts| facts.control.then(|| understand(facts, Usual::default())))
+        .collect();
+    let usual = Usual::of_controls(trials.iter().flatten());
+    for (trial, facts) in trials.iter_mut().zip(of_arm) {
+        trial.get_or_insert_with(|| understand(facts, usual));
+    }
+    trials.into_iter().flatten().collect()
 }
 
 /// The summary document of an analysis and its verdict.

@@ -2,14 +2,14 @@
 
 use super::facts::Facts;
 use super::strike;
-use super::{Chain, Time};
+use super::{Chain, Return, Time};
 use crate::plan::Listener;
 use crate::units::Elapsed;
 
 /// The chain of a trial; empty in a control trial.
 ///
 /// With a held listener the kernel accepts whoever is dead: that no connection was accepted is never known.
-pub(super) fn chain(facts: &Facts, listener: Listener) -> Chain {
+pub(super) fn chain(facts: &Facts, listener: Listener, returned: Option<&Return>) -> Chain {
     let (Some(cut), false) = (facts.cut(), facts.control) else {
         return Chain::default();
     };
@@ -29,15 +29,15 @@ pub(super) fn chain(facts: &Facts, listener: Listener) -> Chain {
     let accepted = facts
         .accepted
         .map(|(at, last_failed)| seen(cut, at, last_failed.max(facts.resumed)));
-    let correct = facts.correct.map(|correct| match facts.died_again {
+    let correct = facts.correct.map(|correct| match returned {
         // A program that was not executed yet, or stood still, cannot have answered, whether a probe failed before or
         // not.
-        false => {
+        Some(Return::ForGood | Return::ByProbeOnly { .. }) | None => {
             let executed = restart.map(|restart| restart.executed.min(correct.at));
             seen(cut, correct.at, correct.last_failed.max(executed))
         }
-        // Back and gone again is not back, not until the load's end.
-        true => {
+        // Not back for good is not back, not until the load's end.
+        Some(Return::Not(_)) => {
             let stopped = facts.stopped.map_or(correct.at, |(at, _)| at);
             Time::Beyond {
                 ms: stopped.max(correct.at).since(cut).as_ms(),

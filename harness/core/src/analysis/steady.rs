@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::load::{Load, Part};
 use super::windows::{Grid, Window};
-use super::{Chain, Time};
+use super::{Chain, Return, Time};
 use crate::plan::Plan;
 use crate::units::{Elapsed, Span};
 
@@ -84,6 +84,7 @@ pub(super) fn time_to_steady(
     facts: &Facts,
     load: &Load<'_>,
     chain: &Chain,
+    returned: Option<&Return>,
 ) -> Option<Time> {
     let cut = facts.cut()?;
     let Some(recovered) = facts.recovered() else {
@@ -95,7 +96,8 @@ pub(super) fn time_to_steady(
     let (band, end) = (Band::of(plan, facts, load)?, load.end?);
     let width = plan.windows.window;
     let windows = Grid::new(recovered, width, recovered, end).fill(load.of(Part::After));
-    let steady = first_steady(&band, &windows, plan).filter(|_| !facts.died_again);
+    let steady =
+        first_steady(&band, &windows, plan).filter(|_| !matches!(returned, Some(Return::Not(_))));
     let steady = steady.map(|place| {
         let start = recovered + Span::from_us(width.as_us().saturating_mul(place as u64));
         Time::At {

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use super::words::{counted, grouped};
 use super::{
     Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Continuity, ErrorTally,
-    LatencyTally, Retries, Time, TrialAnalysis,
+    LatencyTally, NotBack, Retries, Return, Time, TrialAnalysis,
 };
 use crate::plan::Arm;
 use crate::statistics;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
-    Distribution, ErrorRate, Latency, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary,
-    Summary, WhileDownSummary, Windowed, WriteCounts,
+    Distribution, ErrorRate, Latency, RecoverySummary, RetrySummary, SCHEMA, SessionCounts, Status,
+    StrikeSummary, Summary, WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -59,6 +59,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
             .iter()
             .filter(|trial| !trial.control && trial.landed)
             .count() as u32,
+        recovery: recovery(&trials),
         sessions: sessions(&trials),
         writes: writes(&trials),
         errors: windowed(&trials, |trial| &trial.errors, error_rate),
@@ -80,6 +81,23 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
         control: control_summary(arm),
     }
+}
+
+fn recovery(trials: &[&TrialAnalysis]) -> RecoverySummary {
+    let mut recovery = RecoverySummary::default();
+    for trial in trials {
+        match (&trial.returned, trial.chain.ready) {
+            (Some(Return::ForGood), _) => recovery.for_good += 1,
+            (Some(Return::ByProbeOnly { .. }), _) => recovery.by_probe_only += 1,
+            (Some(Return::Not(why)), _) => {
+                recovery.not_for_good += 1;
+                recovery.metastable += u32::from(matches!(why, NotBack::Metastable(_)));
+            }
+            (None, Some(Time::Beyond { .. })) => recovery.never += 1,
+            (None, Some(Time::At { .. }) | None) => {}
+        }
+    }
+    recovery
 }
 
 fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {

@@ -5,16 +5,23 @@ use super::balancing::balancing;
 use super::downtime::{downtime, outages};
 use super::facts::Facts;
 use super::load::Load;
+use super::served::Usual;
 use super::steady::{Band, outage_area_s, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{NodesAnalysis, TimelineWindow, TrialAnalysis};
-use super::{caching, findings, ledger, recovery, retries, strike, void};
+use super::{caching, findings, ledger, recovery, retries, served, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::{Arm, Listener, Plan};
 
 /// Understands a trial.
-pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> TrialAnalysis {
+/// `usual` is how the arm does without a fault, as far as its control trials say.
+pub(super) fn analyze(
+    plan: &Plan,
+    facts: &Facts,
+    operations: &[&Operation],
+    usual: Usual,
+) -> TrialAnalysis {
     let told: Vec<Operation> = operations
         .iter()
         .map(|operation| unless_cut_off(operation, facts))
@@ -28,9 +35,11 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     let send_lag = load.send_lag();
     let arm = plan.arms.get(facts.arm.0 as usize);
     let listener = arm.map_or(Listener::Own, |arm| arm.target.listener);
-    let chain = recovery::chain(facts, listener);
+    let returned = served::returned(facts, &load, usual);
+    let chain = recovery::chain(facts, listener, returned.as_ref());
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
+    findings.extend(served::finding(returned.as_ref()));
     findings.extend(strike::findings(plan.fault.action, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
     let rules = Rules::new(arm, facts, &load);
@@ -53,12 +62,12 @@ pub(super) fn analyze(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
         continuity: load.continuity(),
         nodes: nodes(arm, facts, &load),
         time_to_detect: load.time_to_detect(),
-        time_to_steady: time_to_steady(plan, facts, &load, &chain),
+        time_to_steady: time_to_steady(plan, facts, &load, &chain, returned.as_ref()),
         longest_gap_ms: load.longest_gap_ms(),
         outage_area_s: outage(plan, facts, &load, &timeline),
         timeline,
         chain,
-        died_again: facts.died_again,
+        returned,
         loss_window_ms: ledger.loss_window_ms,
         send_lag,
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),

@@ -110,8 +110,8 @@ pub struct TrialAnalysis {
     pub landed: bool,
     /// What happened to the processes, in order, relative to T0.
     pub chain: Chain,
-    /// The new process ended by itself after it had answered correctly: it did not recover.
-    pub died_again: bool,
+    /// Whether the service came back for good; absent where it did not answer correctly at all, or had no reason to.
+    pub returned: Option<Return>,
     /// What became of the sessions.
     pub sessions: SessionCounts,
     /// What became of those of them that had begun when the fault was sent, or the first drain begun.
@@ -141,7 +141,7 @@ pub struct TrialAnalysis {
     /// First failed operation − T0, in ms; negative when a client saw it first.
     pub time_to_detect: Option<f64>,
     /// Earliest moment from which the service stays within the baseline's band, − T0; beyond the load's end
-    /// when the new process died again.
+    /// when it did not come back for good.
     pub time_to_steady: Option<Time>,
     /// Longest time between two correct replies, or from the last one to the load's end, in ms; only a lower
     /// bound when the service did not come back for good: see [`Self::longest_gap`].
@@ -176,6 +176,14 @@ impl TrialAnalysis {
         (ms > 0.0).then(|| correct as f64 * 1_000.0 / ms)
     }
 
+    /// Why the service is not back for good, though it answered correctly once.
+    pub const fn not_back(&self) -> Option<&NotBack> {
+        match &self.returned {
+            Some(Return::Not(why)) => Some(why),
+            Some(Return::ForGood | Return::ByProbeOnly { .. }) | None => None,
+        }
+    }
+
     /// The longest gap in ms: infinite when it lasted beyond the load's end.
     pub fn longest_gap(&self) -> Option<f64> {
         self.unless_censored(self.longest_gap_ms)
@@ -191,10 +199,60 @@ impl TrialAnalysis {
     fn unless_censored(&self, figure: Option<f64>) -> Option<f64> {
         let came_back = match self.chain.ready {
             Some(Time::Beyond { .. }) => false,
-            Some(Time::At { .. }) | None => !self.died_again,
+            Some(Time::At { .. }) | None => self.not_back().is_none(),
         };
         figure.map(|figure| if came_back { figure } else { f64::INFINITY })
     }
+}
+
+/// What became of a service after its first correct reply.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Return {
+    /// The load after that reply is served to its end.
+    ForGood,
+    /// Too few operations were wanted after that reply to tell.
+    ByProbeOnly {
+        /// How many there were.
+        operations: u64,
+    },
+    /// It did not last.
+    Not(NotBack),
+}
+
+/// Why one correct reply was not a recovery.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NotBack {
+    /// The new process ended by itself.
+    Ended,
+    /// Another process ended by itself, and the load is not served.
+    Unserved(Shortfall),
+    /// Every process is up, and the load is not served.
+    Metastable(Shortfall),
+}
+
+/// What the end of a trial's load lacks to be as usual.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shortfall {
+    /// Too many operations failed.
+    Failing {
+        /// How many.
+        failed: u64,
+        /// Out of how many.
+        scheduled: u64,
+        /// What most of them met.
+        class: ErrorClass,
+        /// For how long until the load's end.
+        over_ms: f64,
+    },
+    /// Correct replies took too long.
+    Slow {
+        /// Their median latency.
+        median_ms: f64,
+        /// What it is without a fault.
+        usual_ms: f64,
+        /// For how long until the load's end.
+        over_ms: f64,
+    },
 }
 
 /// Sessions that had begun when the fault was sent, or the first drain begun.
@@ -222,7 +280,7 @@ pub struct Chain {
     pub executed: Option<Time>,
     /// The first connection was accepted; absent where the listening socket is held, which accepts at all times.
     pub listening: Option<Time>,
-    /// The first correct reply of the new process; beyond the load's end when that process died again.
+    /// The first correct reply of the new process; beyond the load's end when that was not for good.
     pub ready: Option<Time>,
     /// How that reply is known to come from it.
     pub evidence: Option<Evidence>,

@@ -15,6 +15,20 @@ pub(super) fn cumulative(n: usize, p: f64) -> impl Iterator<Item = f64> {
     })
 }
 
+/// P(B ≥ `least`) for B successes in `n` trials, each with probability `p`: how likely so many are by chance.
+pub fn upper_tail(least: usize, n: usize, p: f64) -> f64 {
+    match least.checked_sub(1) {
+        None => 1.0,
+        Some(_) if least > n || p <= 0.0 => 0.0,
+        Some(_) if p >= 1.0 => 1.0,
+        // By the failures, so that a small tail is a sum of small terms and not 1 less nearly 1.
+        Some(_) => cumulative(n, 1.0 - p)
+            .nth(n - least)
+            .unwrap_or(1.0)
+            .min(1.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::assert_close;
@@ -26,6 +40,20 @@ mod tests {
         for (actual, expected) in cumulative(4, 0.5).zip(expected) {
             assert_close(actual, expected, 1e-14);
         }
+    }
+
+    #[test]
+    fn an_upper_tail_keeps_its_digits_however_small_it_is() {
+        assert_close(upper_tail(3, 4, 0.5), 5.0 / 16.0, 1e-14);
+        assert_close(upper_tail(5, 5, 0.005), 0.005_f64.powi(5), 1e-10);
+        assert_eq!(
+            [
+                upper_tail(0, 4, 0.5),
+                upper_tail(5, 4, 0.5),
+                upper_tail(1, 4, 0.0)
+            ],
+            [1.0, 0.0, 0.0]
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod random;
 mod rank_sum;
 mod shift;
 
+pub use binomial::upper_tail;
 pub use bootstrap::{bca, bca_difference};
 pub use holm::holm;
 pub use order::{median, median_interval, quantile, quantile_needed, quantile_upper_bound};

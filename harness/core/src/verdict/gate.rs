@@ -84,6 +84,11 @@ impl Gate {
         }
     }
 
+    /// Whether it is about trials in which the service did not come back for good.
+    pub(super) const fn is_about_recovery(&self) -> bool {
+        matches!(self.metric, Metric::Count(metric::Count::Unrecovered))
+    }
+
     /// Whether it counts what a fault made a server lose.
     pub(super) const fn is_about_loss(&self) -> bool {
         self.metric.is_about_loss()

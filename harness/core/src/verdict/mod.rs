@@ -19,6 +19,7 @@ use crate::summary::RunLabel;
 use baseline::Baselines;
 pub use baseline::{arm_without_baseline, machine_differences, objections};
 pub use difference::compare;
+use gate::metric::Count;
 use gate::{Base, Judged};
 pub use gate::{Gate, GateError};
 
@@ -128,6 +129,9 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             continue;
         }
         let counts = arm.faulted().next().is_some();
+        if !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery) {
+            broken.extend(not_back_for_good(arm).map(|problem| about(&problem)));
+        }
         for gate in gates {
             if !counts && !gate.has_counterexample(arm) {
                 continue;
@@ -211,6 +215,17 @@ fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
             "the cache served another user's content, {anothers} {}",
             if anothers == 1 { "time" } else { "times" }
         )
+    })
+}
+
+/// Whatever is demanded, a service that answers once and is not back for good does not hold it: this is demanded of each
+/// run with gates that says nothing of it itself.
+fn not_back_for_good(arm: &ArmAnalysis) -> Option<String> {
+    let not_back = arm.faulted().filter(|trial| trial.not_back().is_some());
+    let (found, all) = (not_back.count(), arm.faulted().count());
+    let example = Count::Unrecovered.example(arm);
+    (found > 0).then(|| {
+        format!("unrecovered == 0, which every run with gates demands, is broken: {found} of {all}{example}")
     })
 }
 

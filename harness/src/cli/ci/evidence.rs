@@ -53,7 +53,7 @@ fn badness(trial: &TrialAnalysis) -> (bool, bool, bool, u64, u64) {
     (
         trial.void.is_some(),
         matches!(ready, Some(Time::Beyond { .. })),
-        trial.died_again,
+        trial.not_back().is_some(),
         lost,
         // Saturates: what never came back stands above by the second part.
         ready.map_or(0, |time| time.or_infinite() as u64),

@@ -3,8 +3,8 @@
 use comeback_core::analysis::{ArmAnalysis, ErrorTally, Time, TrialAnalysis};
 use comeback_core::statistics::{median, median_interval};
 use comeback_core::summary::{
-    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, Latency, SessionCounts,
-    Status, StrikeSummary, Windowed, WriteCounts,
+    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, Latency,
+    RecoverySummary, SessionCounts, Status, StrikeSummary, Windowed, WriteCounts,
 };
 
 use super::Spec;
@@ -56,6 +56,17 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         availability: AvailabilityRate::default(),
         attribution: None,
         cache: None,
+        recovery: RecoverySummary {
+            for_good: trials
+                .iter()
+                .filter(|trial| trial.returned.is_some())
+                .count() as u32,
+            never: trials
+                .iter()
+                .filter(|trial| trial.returned.is_none())
+                .count() as u32,
+            ..RecoverySummary::default()
+        },
         strike: StrikeSummary::default(),
         retries: None,
         nodes: None,

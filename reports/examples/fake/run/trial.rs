@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Spoils, StruckSessions,
-    Time, TimelineWindow, TrialAnalysis, Void,
+    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Return, Spoils,
+    StruckSessions, Time, TimelineWindow, TrialAnalysis, Void,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};
@@ -87,7 +87,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             ready: at(ready, 1.9),
             evidence: (!never).then(|| Evidence::BootId(BootId::from_header(b"boot"))),
         },
-        died_again: false,
+        returned: (!never).then_some(Return::ForGood),
         sessions: SessionCounts {
             acknowledged,
             survived: acknowledged - lost_sessions,

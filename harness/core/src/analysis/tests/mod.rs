@@ -10,6 +10,7 @@ mod nodes;
 mod own;
 mod random;
 mod recovery;
+mod served;
 mod sessions;
 mod steady;
 mod strike;

@@ -214,12 +214,12 @@ fn a_bystander_that_ends_is_named_and_is_no_failed_recovery() {
         story.trial()
     };
     let bystander = trial(Node::Replica(2));
-    assert!(!bystander.died_again);
+    assert!(bystander.not_back().is_none());
     assert_eq!(
         bystander.findings,
         ["replica 2 exited with status 1 by itself"]
     );
-    assert!(trial(Node::Replica(0)).died_again);
+    assert!(trial(Node::Replica(0)).not_back().is_some());
     let balancer = trial(Node::Balancer);
     assert_eq!(
         balancer.findings,

@@ -199,11 +199,9 @@ fn check(trial: &TrialAnalysis) -> Result<(), TestCaseError> {
         (trial.outage_area(), trial.outage_area_s),
     ] {
         prop_assert_eq!(censored.is_some(), measured.is_some());
-        prop_assert!(
-            censored.is_none_or(
-                |figure| figure.is_infinite() || !trial.died_again && censored == measured
-            )
-        );
+        prop_assert!(censored.is_none_or(
+            |figure| figure.is_infinite() || trial.not_back().is_none() && censored == measured
+        ));
     }
     prop_assert_eq!(
         trial.loss_window_ms.is_some(),

@@ -237,9 +237,10 @@ fn a_server_that_ends_after_its_recovery_died_again() {
         Story::faulted()
             .event(RECOVERED + 400, unasked(1))
             .trial()
-            .died_again
+            .not_back()
+            .is_some()
     );
-    assert!(!Story::faulted().trial().died_again);
+    assert!(Story::faulted().trial().not_back().is_none());
 }
 
 #[test]

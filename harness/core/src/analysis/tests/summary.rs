@@ -1,7 +1,7 @@
 //! The summary document.
 
 use super::*;
-use crate::analysis::{Availability, Time, summarize};
+use crate::analysis::{Availability, NotBack, Return, Time, summarize};
 use crate::summary::{ArmSummary, AvailabilityRate, Distribution, Status, Summary};
 use crate::verdict::{self, Verdict};
 
@@ -244,7 +244,7 @@ fn availability_is_pooled_over_whole_trials_and_apart_for_controls() {
 #[test]
 fn a_trial_that_died_again_is_censored() {
     let mut analysis = sound().analysis();
-    analysis.arms[0].trials[0].died_again = true;
+    analysis.arms[0].trials[0].returned = Some(Return::Not(NotBack::Ended));
     let arm = summary(&analysis).arms.remove(0);
     assert_eq!((arm.longest_gap_ms.n, arm.longest_gap_ms.censored), (1, 1));
     assert_eq!((arm.outage_area_s.n, arm.outage_area_s.censored), (1, 1));

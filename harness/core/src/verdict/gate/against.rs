@@ -5,7 +5,7 @@
 use super::Allowance;
 use super::contrast::{self, Sizes, found, unmet};
 use super::figure::{Figure, Missing, RATE_NEEDS, pooled, shrinkage, undecided, whole_trials};
-use super::judge::{Base, Judged, filled, no_samples, samples, shares, show, undecided_sessions};
+use super::judge::{Base, Judged, filled, no_samples, samples, shares, show, without_answers};
 use super::metric::{Count, Metric, Share, Unit};
 use super::tally::Tally;
 use crate::analysis::ArmAnalysis;
@@ -115,7 +115,7 @@ impl Compared {
         }
         let counted = new.show(count);
         if new.found_anywhere() == 0 {
-            return Judged::Unknown(undecided_sessions(&counted, new));
+            return Judged::Unknown(without_answers(count, &counted, new));
         }
         if old.most == 0 && old.aside.0 == 0 && self.allowance.absolute == 0.0 {
             let said = format!("{counted}, and none of {} in the baseline", old.out_of);
@@ -127,7 +127,7 @@ impl Compared {
         }
         if new.most == u64::MAX || old.most == u64::MAX {
             let open = if new.most == u64::MAX { new } else { old };
-            return Judged::Unknown(undecided_sessions(&counted, open));
+            return Judged::Unknown(without_answers(count, &counted, open));
         }
         self.judge_count_shares(count, arm, base)
     }

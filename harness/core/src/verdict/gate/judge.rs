@@ -164,8 +164,8 @@ impl Bound {
         let ends = (tally.found as f64, tally.most as f64);
         match self.relation.holds_within(ends, self.bound) {
             Some(true) => Judged::Holds,
-            Some(false) => Judged::Broken(counted),
-            None => Judged::Unknown(undecided_sessions(&counted, tally)),
+            Some(false) => Judged::Broken(counted + &count.example(arm)),
+            None => Judged::Unknown(without_answers(count, &counted, tally)),
         }
     }
 
@@ -244,11 +244,12 @@ impl Bound {
     }
 }
 
-/// That sessions without an answer could break the gate, or mend it.
-pub(super) fn undecided_sessions(counted: &str, tally: Tally) -> Missing {
+/// That what has no answer could break the gate, or mend it.
+pub(super) fn without_answers(count: Count, counted: &str, tally: Tally) -> Missing {
     Missing::for_good(format!(
-        "{counted} for certain, {} undecided",
-        tally.undecided
+        "{counted} for certain, {} {}",
+        tally.undecided,
+        count.without_an_answer()
     ))
 }
 

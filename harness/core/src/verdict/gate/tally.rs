@@ -1,7 +1,7 @@
 //! Counts: what was found, what may be, and out of how many.
 
 use super::metric::Count;
-use crate::analysis::{self, ArmAnalysis, TrialAnalysis};
+use crate::analysis::{ArmAnalysis, Return, Time, TrialAnalysis};
 
 /// What a count found, and what it may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,12 +110,12 @@ impl Count {
             Self::DuplicatedWrites => uncounted(writes.duplicated, beside),
             Self::PhantomWrites => uncounted(writes.phantom, beside),
             Self::Unrecovered => {
-                let (found, most) = match trial.chain.ready {
-                    // Back and gone again is not back.
-                    Some(analysis::Time::At { .. }) if trial.died_again => (1, 1),
-                    Some(analysis::Time::At { .. }) => (0, 0),
-                    Some(analysis::Time::Beyond { .. }) => (1, 1),
-                    None => (0, 1),
+                let (found, most) = match (trial.chain.ready, &trial.returned) {
+                    // One correct reply is not a recovery.
+                    (Some(Time::At { .. }), Some(Return::ByProbeOnly { .. })) => (0, 1),
+                    (_, Some(Return::Not(_))) | (Some(Time::Beyond { .. }), _) => (1, 1),
+                    (Some(Time::At { .. }), Some(Return::ForGood) | None) => (0, 0),
+                    (None, _) => (0, 1),
                 };
                 Tally {
                     found,
@@ -140,6 +140,39 @@ impl Count {
             | Self::DuplicatedWrites
             | Self::PhantomWrites => true,
             Self::Unrecovered => false,
+        }
+    }
+
+    /// Why it is so in the first trial of which that is known, as the end of a sentence.
+    pub(in crate::verdict) fn example(self, arm: &ArmAnalysis) -> String {
+        let first = match self {
+            Self::Unrecovered => arm
+                .faulted()
+                .find_map(|trial| Some((trial, trial.not_back()?))),
+            Self::LostSessions
+            | Self::ResetSessions
+            | Self::WrongIdentity
+            | Self::ZombieSessions
+            | Self::LostWrites
+            | Self::DuplicatedWrites
+            | Self::PhantomWrites => None,
+        };
+        first.map_or_else(String::new, |(trial, why)| {
+            format!("; in trial {}: {why}", trial.id.0)
+        })
+    }
+
+    /// What is to be said of those that gave no answer.
+    pub(super) const fn without_an_answer(self) -> &'static str {
+        match self {
+            Self::Unrecovered => "undecided: too little was seen after the restart to tell",
+            Self::LostSessions
+            | Self::ResetSessions
+            | Self::WrongIdentity
+            | Self::ZombieSessions
+            | Self::LostWrites
+            | Self::DuplicatedWrites
+            | Self::PhantomWrites => "undecided",
         }
     }
 

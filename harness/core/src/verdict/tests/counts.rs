@@ -203,7 +203,35 @@ fn a_recovery_neither_seen_nor_given_up_is_undecided() {
         Inconclusive,
         &[
             "first: all 3 sessions are undecided",
-            "first: unrecovered == 0 cannot be judged: 0 of 1 for certain, 1 undecided",
+            "first: unrecovered == 0 cannot be judged: 0 of 1 for certain, 1 undecided: too little was seen after the restart to tell",
         ],
+    );
+}
+
+#[test]
+fn a_server_that_fails_after_its_first_answer_breaks_whatever_is_demanded() {
+    let failing = [faulted().fails_after(100, 100)];
+    let why = "METASTABLE: the fault is undone and every process is up, yet 50 of 50 operations failed in the last 0.5 s \
+               of the load (100 %), most of them: server error";
+    let always = format!(
+        "first: unrecovered == 0, which every run with gates demands, is broken: 1 of 1; in trial 0: {why}"
+    );
+    check(
+        &verdict(&failing, &["lost_sessions == 0"]),
+        Fail,
+        &[&always],
+    );
+    // A demand of one's own stands in its place.
+    check_gate(
+        &failing,
+        "unrecovered == 0",
+        Fail,
+        &format!("1 of 1; in trial 0: {why}"),
+    );
+    check_gate(&failing, "unrecovered <= 1", Pass, "");
+    check(
+        &verdict(&failing, &["unrecovered <= 1", "time_to_ready.max < 1h"]),
+        Fail,
+        &["first: time_to_ready.max < 1h is broken: beyond the horizon"],
     );
 }

@@ -1,0 +1,331 @@
+//! Whether the load after the first correct reply is served until the load's end. One good answer is not a recovery: a
+//! server may answer once and then fail, hang, stop or flap (METHOD §3, *Back for good*).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::facts::Facts;
+use super::load::{Load, Part, latency_us};
+use super::words::{counted, grouped, percent};
+use super::{NotBack, Return, Shortfall, TrialAnalysis};
+use crate::ids::SessionId;
+use crate::operation::{ErrorClass, Operation, Outcome, Step};
+use crate::statistics::{median, upper_tail};
+use crate::units::{Elapsed, Span};
+
+/// Fewer operations than this tell nothing, however good the service usually is.
+const FEWEST: usize = 5;
+/// How unlikely as many failures must be for a service as good as usual. An honest server is judged once in each
+/// trial, so this is strict.
+const LEVEL: f64 = 1e-6;
+/// And by how much the share of failures must exceed the usual one: a certain difference may still be a small one.
+const SHARE_FLOOR: f64 = 0.05;
+/// Beyond this share of usual failures there is no difference to be seen.
+const MOST_USUAL: f64 = 0.99;
+/// How many times the usual median latency is slow; the median, since the tail is the machine's as much as the
+/// server's.
+const SLOW_FACTOR: f64 = 10.0;
+/// And by at least how much.
+const SLOW_FLOOR_MS: f64 = 100.0;
+
+/// What the pacer handed out later than this is late by the harness's own doing.
+const LATE: Span = Span::from_ms(100);
+
+/// How the service does without a fault: the worse of the arm's control trials and of the trial's own baseline.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usual {
+    failed: u64,
+    scheduled: u64,
+    p50_ms: Option<f64>,
+}
+
+impl Usual {
+    /// Of the control trials of an arm that count.
+    pub(super) fn of_controls<'a>(controls: impl Iterator<Item = &'a TrialAnalysis>) -> Self {
+        let mut usual = Self::default();
+        for control in controls.filter(|trial| trial.control && trial.void.is_none()) {
+            let p50_ms = control.latency.before.quantile_ms(0.5);
+            usual = Self {
+                failed: usual.failed + control.errors.before.failures(),
+                scheduled: usual.scheduled + control.errors.before.scheduled,
+                p50_ms: slower(usual.p50_ms, p50_ms.filter(|ms| ms.is_finite())),
+            };
+        }
+        usual
+    }
+
+    /// Of a trial's own baseline.
+    fn of_baseline(load: &Load<'_>) -> Self {
+        let baseline: Vec<&Operation> = load.of(Part::Before).collect();
+        Self {
+            failed: baseline.iter().filter(|op| !op.is_correct()).count() as u64,
+            scheduled: baseline.len() as u64,
+            p50_ms: median_ms(&baseline),
+        }
+    }
+
+    fn widened(self, other: Self) -> Self {
+        let worse = match (self.scheduled, other.scheduled) {
+            (_, 0) => self,
+            (0, _) => other,
+            _ if self.failing() >= other.failing() => self,
+            _ => other,
+        };
+        Self {
+            p50_ms: slower(self.p50_ms, other.p50_ms),
+            ..worse
+        }
+    }
+
+    /// The share of failures to be expected at most: two standard deviations above the one that was seen, and above 0,
+    /// since no failure in n operations does not exclude one.
+    fn failing(self) -> f64 {
+        let failed = self.failed as f64;
+        let most = failed + 2.0 * failed.sqrt() + 1.0;
+        (most / (self.scheduled + 2) as f64).min(MOST_USUAL)
+    }
+
+    /// How many operations it takes to tell a service that fails all of them from one that is as usual.
+    fn fewest(self) -> usize {
+        ((LEVEL.ln() / self.failing().ln()).ceil() as usize).max(FEWEST)
+    }
+
+    /// Whether so many failures are more than a service as good as usual has.
+    fn is_exceeded_by(self, failed: usize, scheduled: usize) -> bool {
+        let usual = match self.scheduled {
+            0 => return false,
+            _ => self.failing(),
+        };
+        // The more usual failures are, the more their share varies beyond what a binomial says: they come in bursts.
+        let allowed = usual + SHARE_FLOOR.max(usual * (1.0 - usual));
+        failed as f64 > allowed * scheduled as f64 && upper_tail(failed, scheduled, usual) < LEVEL
+    }
+
+    fn is_slower(self, median_ms: f64) -> Option<f64> {
+        self.p50_ms
+            .filter(|usual| median_ms > usual * SLOW_FACTOR && median_ms > usual + SLOW_FLOOR_MS)
+    }
+}
+
+fn slower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).max_by(f64::total_cmp)
+}
+
+/// Whether the service came back for good; absent where it did not come back at all, or no fault was to be seen.
+pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Option<Return> {
+    let (_, recovered) = (facts.cut()?, facts.recovered()?);
+    if facts.died_again {
+        return Some(Return::Not(NotBack::Ended));
+    }
+    let end = load.end.unwrap_or(recovered).max(recovered);
+    let usual = Usual::of_baseline(load).widened(controls);
+    let counting = counting(facts, load);
+    let stretches = [half_of(recovered, end), tenth_of(recovered, end)];
+    let shortfalls = stretches.into_iter().map(|from| {
+        let last: Vec<&Operation> = last_of(&counting, from, usual.fewest());
+        shortfall(usual, &last, end)
+    });
+    let is_up = facts.unasked.is_empty();
+    if let Some(shortfall) = shortfalls.flatten().next() {
+        return Some(Return::Not(match is_up {
+            true => NotBack::Metastable(shortfall),
+            false => NotBack::Unserved(shortfall),
+        }));
+    }
+    let seen = counting.len();
+    Some(match seen < usual.fewest() {
+        true => Return::ByProbeOnly {
+            operations: seen as u64,
+        },
+        false => Return::ForGood,
+    })
+}
+
+fn half_of(from: Elapsed, end: Elapsed) -> Elapsed {
+    from + Span::from_us(end.since(from).as_us() / 2)
+}
+
+/// What stops just before the end is not half of the load, but all of its end.
+fn tenth_of(from: Elapsed, end: Elapsed) -> Elapsed {
+    from + Span::from_us(end.since(from).as_us() / 10 * 9)
+}
+
+/// The operations wanted from then on, and at least the last few.
+fn last_of<'a>(counting: &[&'a Operation], from: Elapsed, fewest: usize) -> Vec<&'a Operation> {
+    let place = counting.partition_point(|operation| operation.intended < from);
+    let place = place.min(counting.len().saturating_sub(fewest));
+    counting.get(place..).unwrap_or_default().to_vec()
+}
+
+/// What these operations lack to be as usual.
+fn shortfall(usual: Usual, last: &[&Operation], end: Elapsed) -> Option<Shortfall> {
+    let from = last.first()?.intended;
+    let failed: Vec<ErrorClass> = last
+        .iter()
+        .filter_map(|operation| operation.error)
+        .collect();
+    let over_ms = end.max(from).since(from).as_ms();
+    if usual.is_exceeded_by(failed.len(), last.len()) {
+        let mut classes: BTreeMap<ErrorClass, usize> = BTreeMap::new();
+        for class in &failed {
+            *classes.entry(*class).or_default() += 1;
+        }
+        let (class, _) = classes.into_iter().max_by_key(|(_, count)| *count)?;
+        return Some(Shortfall::Failing {
+            failed: failed.len() as u64,
+            scheduled: last.len() as u64,
+            class,
+            over_ms,
+        });
+    }
+    let median_ms = median_ms(last)?;
+    let usual_ms = usual
+        .is_slower(median_ms)
+        .filter(|_| last.len() >= FEWEST)?;
+    Some(Shortfall::Slow {
+        median_ms,
+        usual_ms,
+        over_ms,
+    })
+}
+
+/// The operations after ready that tell whether the service serves, in the order they were wanted. How a session that
+/// stood at the fault is turned away is not among them: what was lost is counted once, with the sessions and writes.
+/// Nor is what the harness itself began late.
+fn counting<'a>(facts: &Facts, load: &Load<'a>) -> Vec<&'a Operation> {
+    let cut = facts.cut();
+    let logins = load.operations.iter();
+    let begun_after: BTreeSet<SessionId> = logins
+        .filter(|op| op.step == Step::Login && op.outcome == Outcome::Acknowledged)
+        .filter(|op| cut.is_some_and(|cut| op.intended >= cut))
+        .map(|op| op.session())
+        .collect();
+    let is_loss = |op: &Operation| {
+        op.step != Step::Login && !begun_after.contains(&op.session()) && may_be_a_loss(op)
+    };
+    let late = |op: &Operation| op.dispatched.since(op.intended) > LATE;
+    let after = load.of(Part::After).filter(|op| !is_loss(op) && !late(op));
+    let mut counting: Vec<&Operation> = after.collect();
+    counting.sort_by_key(|operation| operation.intended);
+    counting
+}
+
+/// Whether an operation fails as those of a lost session do, or of one that lost its writes.
+fn may_be_a_loss(operation: &Operation) -> bool {
+    match operation.error {
+        Some(
+            ErrorClass::SessionRejected
+            | ErrorClass::SessionRecreated
+            | ErrorClass::WrongIdentity
+            | ErrorClass::ClientError,
+        ) => true,
+        Some(ErrorClass::WrongAnswer) => operation.outcome == Outcome::Acknowledged,
+        Some(
+            ErrorClass::Refused
+            | ErrorClass::Reset
+            | ErrorClass::ConnectTimeout
+            | ErrorClass::ResponseTimeout
+            | ErrorClass::ServerError
+            | ErrorClass::Malformed
+            | ErrorClass::Unsent
+            | ErrorClass::HarnessError,
+        )
+        | None => false,
+    }
+}
+
+fn median_ms(operations: &[&Operation]) -> Option<f64> {
+    let us = operations
+        .iter()
+        .filter_map(|operation| latency_us(operation));
+    median(&us.map(|us| us as f64 / 1_000.0).collect::<Vec<f64>>())
+}
+
+/// That the service is not back for good; nothing where the end of its process says it already.
+pub(super) fn finding(returned: Option<&Return>) -> Option<String> {
+    match returned? {
+        Return::ForGood | Return::ByProbeOnly { .. } | Return::Not(NotBack::Ended) => None,
+        Return::Not(why) => Some(format!("the service is not back for good: {why}")),
+    }
+}
+
+impl fmt::Display for NotBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended => f.write_str("the new process ended by itself"),
+            Self::Unserved(shortfall) => shortfall.fmt(f),
+            Self::Metastable(shortfall) => write!(
+                f,
+                "METASTABLE: the fault is undone and every process is up, yet {shortfall}"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failing {
+                failed,
+                scheduled,
+                class,
+                over_ms,
+            } => write!(
+                f,
+                "{} of {} failed in the last {:.1} s of the load ({}), most of them: {}",
+                grouped(*failed),
+                counted(*scheduled, "operation"),
+                over_ms / 1_000.0,
+                percent(*failed as f64 / *scheduled as f64),
+                class.label()
+            ),
+            Self::Slow {
+                median_ms,
+                usual_ms,
+                over_ms,
+            } => write!(
+                f,
+                "the median latency in the last {:.1} s of the load was {median_ms:.1} ms; without a fault it is \
+                 {usual_ms:.1} ms",
+                over_ms / 1_000.0
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// How many of `trials` services that fail a share `p` of their operations, before and after, are called worse
+    /// than usual; each with a baseline of 200 operations and `last` at its end.
+    fn alarms(p: f64, last: usize, trials: usize) -> usize {
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut failures = |all: usize| {
+            let fails = |_: &usize| (random.next_u32() as f64) < p * 2_f64.powi(32);
+            (0..all).filter(fails).count()
+        };
+        (0..trials)
+            .filter(|_| {
+                let usual = Usual {
+                    failed: failures(200) as u64,
+                    scheduled: 200,
+                    p50_ms: None,
+                };
+                usual.is_exceeded_by(failures(last), last)
+            })
+            .count()
+    }
+
+    #[test]
+    fn a_service_that_is_as_usual_is_practically_never_called_worse() {
+        for p in [0.0, 0.005, 0.05, 0.4] {
+            for last in [5, 20, 200] {
+                assert_eq!(alarms(p, last, 20_000), 0, "{p} of {last}");
+            }
+        }
+    }
+}
