@@ -20,7 +20,9 @@ use comeback::supervise::tag::RunTag;
 use comeback::supervise::warden::Warden;
 use comeback_core::event::Exit;
 use comeback_core::ids::{BootId, Incarnation, Node, TrialId};
-use comeback_core::plan::{Listener, Protocol, Reach, Readiness, ReadyProbe, Signal, Stop, Target};
+use comeback_core::plan::{
+    Attempts, Listener, Protocol, Reach, Readiness, ReadyProbe, Signal, Stop, Target,
+};
 use comeback_core::units::Span;
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -137,6 +139,7 @@ fn target(words: &[&str]) -> Target {
             grace: Span::from_secs(5),
         },
         restart_after: Span::ZERO,
+        attempts: Attempts::default(),
         protocol: Protocol::Http,
         socket: None,
         listener: Listener::Own,
@@ -161,6 +164,11 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Whether it is there, as a zombie too.
 fn is_there(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
+}
+
+fn tail_of(process: &Process) -> Vec<String> {
+    let lines = process.tail().into_iter();
+    lines.map(|line| line.text().to_owned()).collect()
 }
 
 fn exit_stop(signal: Signal, grace_ms: u64) -> Stop {
@@ -207,7 +215,7 @@ async fn what_is_filled_in_reaches_arguments_and_environment() {
     soon(process.exited()).await.unwrap();
     let (port, data) = (bench.port, bench.folder.path().display());
     let expected = format!("{port} 2{{foo}} {data} on {port} 5 0 {}", bench.tag);
-    assert_eq!(process.tail(), [expected]);
+    assert_eq!(tail_of(&process), [expected]);
 }
 
 #[tokio::test]
@@ -230,7 +238,7 @@ async fn a_detached_grandchild_is_found_by_its_tag_and_killed() {
 async fn a_process_that_overwrote_its_environment_is_still_known() {
     let bench = Bench::new();
     let process = bench.python("overwrite(); print('done', flush=True); time.sleep(60)");
-    until("the overwriting", || process.tail() == ["done"]).await;
+    until("the overwriting", || tail_of(&process) == ["done"]).await;
     let members = process.members();
     assert_eq!(members.len(), 1);
     assert_eq!(members[0].pid, process.pid());
@@ -282,7 +290,7 @@ async fn the_rest_of_a_group_is_cleared_and_reaped() {
 async fn a_survivor_of_an_earlier_start_is_told_from_the_new_one() {
     let bench = Bench::new();
     let mut first = bench.sh(&format!("{DETACH}; echo up; exec sleep 60"));
-    until("the survivor's detaching", || first.tail() == ["up"]).await;
+    until("the survivor's detaching", || tail_of(&first) == ["up"]).await;
     first.signal_group(Signal::Kill).unwrap();
     soon(first.exited()).await.unwrap();
     soon(first.clear_group()).await.unwrap();
@@ -308,7 +316,7 @@ sys.stderr.write('y' * 10_000 + '\\nlast')",
     );
     let (exit, _) = soon(process.exited()).await.unwrap();
     assert_eq!(exit, Exit::Status(0));
-    let tail = process.tail();
+    let tail = tail_of(&process);
     assert_eq!(tail.len(), 32);
     assert!(tail.contains(&"last".to_owned()));
     assert!(tail.iter().any(|line| line.starts_with("199999 ")));
@@ -328,7 +336,7 @@ async fn an_orphan_that_holds_the_pipe_keeps_nobody_waiting() {
     let bench = Bench::new();
     let mut process = bench.sh(&format!("echo before; {DETACH}; echo after"));
     soon(process.exited()).await.unwrap();
-    assert_eq!(process.tail(), ["before", "after"]);
+    assert_eq!(tail_of(&process), ["before", "after"]);
     let begun = Instant::now();
     drop(process);
     assert!(begun.elapsed() < Duration::from_secs(2));
@@ -373,7 +381,7 @@ async fn a_path_of_the_targets_own_is_where_its_program_is_looked_for() {
         .insert("PATH".to_owned(), "{data}".to_owned());
     let mut process = bench.try_spawn(&target, 0).unwrap();
     soon(process.exited()).await.unwrap();
-    assert_eq!(process.tail(), [bench.folder.path().to_str().unwrap()]);
+    assert_eq!(tail_of(&process), [bench.folder.path().to_str().unwrap()]);
 }
 
 #[tokio::test]
@@ -386,7 +394,7 @@ async fn a_target_that_ends_before_it_is_ready_fails_at_once_with_its_last_words
         error.starts_with("it exited with status 3 after "),
         "{error}"
     );
-    assert_eq!(process.tail(), ["no such database"]);
+    assert_eq!(tail_of(&process), ["no such database"]);
 }
 
 #[tokio::test]
@@ -480,7 +488,7 @@ async fn a_target_is_stopped_politely_or_killed_after_its_grace() {
         .unwrap();
     assert_eq!((stopped.exit, stopped.took_kill), (Exit::Signal(15), false));
     let mut deaf = bench.sh("trap '' TERM; echo deaf; while :; do sleep 1; done");
-    until("its deafness", || deaf.tail() == ["deaf"]).await;
+    until("its deafness", || tail_of(&deaf) == ["deaf"]).await;
     let stopped = soon(deaf.stop(&exit_stop(Signal::Term, 50))).await.unwrap();
     assert_eq!((stopped.exit, stopped.took_kill), (Exit::Signal(9), true));
     // Asked again, it tells the same.
@@ -577,7 +585,7 @@ async fn check_warden(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
     let detached = bench.sh("setsid sleep 60 & exec sleep 60");
     let mut nameless = bench.python("overwrite(); print('done', flush=True); time.sleep(60)");
     until("the start", || {
-        bench.pids().len() == 3 && nameless.tail() == ["done"]
+        bench.pids().len() == 3 && tail_of(&nameless) == ["done"]
     })
     .await;
     assert!(!bench.pids().contains(&warden.pid()), "it carries no tag");
@@ -640,7 +648,7 @@ if os.fork() == 0:
     time.sleep(60)
 os._exit(0)",
     );
-    until("the start", || nameless.tail() == ["up"]).await;
+    until("the start", || tail_of(&nameless) == ["up"]).await;
     let pids = bench.pids();
     assert_eq!(pids.len(), 3, "{pids:?}");
     warden.dismiss().unwrap();
@@ -698,7 +706,7 @@ while True: time.sleep(1)";
 async fn a_stop_waits_for_the_whole_group_and_kills_nobody_meanwhile() {
     let bench = Bench::new();
     let mut process = bench.python(WORKER);
-    until("the worker", || process.tail() == ["up"]).await;
+    until("the worker", || tail_of(&process) == ["up"]).await;
     let mut addressed = process.address(Reach::Group).unwrap();
     process.send(&addressed, Signal::Term).unwrap();
     let (exit, leader_at) = soon(process.exited()).await.unwrap();
@@ -722,7 +730,7 @@ async fn whom_a_signal_reaches_is_as_asked() {
         let bench = Bench::new();
         let mut process = bench.sh(&script);
         until("its children", || process.members().len() == 3).await;
-        until("its last word", || process.tail() == ["up"]).await;
+        until("its last word", || tail_of(&process) == ["up"]).await;
         let mut addressed = process.address(reach).unwrap();
         process.send(&addressed, Signal::Kill).unwrap();
         assert_eq!(soon(process.exited()).await.unwrap().0, Exit::Signal(9));
@@ -737,7 +745,7 @@ async fn what_does_not_end_is_killed_by_name_and_nothing_else() {
     let script = format!("trap '' TERM\n{DETACH}\nsleep 60 & echo up; wait");
     let mut process = bench.sh(&script);
     until("its children", || process.members().len() == 3).await;
-    until("its last word", || process.tail() == ["up"]).await;
+    until("its last word", || tail_of(&process) == ["up"]).await;
     let mut addressed = process.address(Reach::Group).unwrap();
     process.send(&addressed, Signal::Term).unwrap();
     let killed = process.kill_rest(&addressed).unwrap();

@@ -20,7 +20,7 @@ use comeback::supervise::tag::RunTag;
 use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_core::journal::{self, Header};
 use comeback_core::plan::{
-    Action, Aim, Arm, Arrivals, Fault, Listener, Load, Plan, Protocol, Reach, Readiness,
+    Action, Aim, Arm, Arrivals, Attempts, Fault, Listener, Load, Plan, Protocol, Readiness,
     ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::schedule;
@@ -54,6 +54,7 @@ fn zoo(name: &str, protocol: Protocol) -> Target {
         },
         // Long enough that users are turned away meanwhile.
         restart_after: Span::from_ms(200),
+        attempts: Attempts::default(),
         boot_header: Some("x-boot-id".to_owned()),
     }
 }
@@ -95,7 +96,7 @@ fn plan(target: Target) -> Plan {
         controls: 0,
         fault: Fault {
             aim: Aim::AnyReplica,
-            to: Reach::Group,
+            to: None,
             action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(50),
             lands_within: Span::from_secs(5),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::plan::{Action, Signal};
+use crate::said::Line;
 use crate::units::Elapsed;
 
 /// Something that happened at a point of the run.
@@ -67,7 +68,7 @@ pub enum EventKind {
         /// What went wrong, in one line.
         problem: String,
         /// The last lines of its output.
-        tail: Vec<String>,
+        tail: Vec<Line>,
     },
     /// The first start of a target was answered by the readiness probe.
     TargetReady {
@@ -90,7 +91,7 @@ pub enum EventKind {
         cause: ExitCause,
         /// The last lines of its output, unless it was stopped by us.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tail: Vec<String>,
+        tail: Vec<Line>,
     },
     /// All clients tried to begin their sessions.
     SessionsOpened {

@@ -16,6 +16,7 @@ pub mod ids;
 pub mod journal;
 pub mod operation;
 pub mod plan;
+pub mod said;
 pub mod schedule;
 pub mod statistics;
 pub mod summary;

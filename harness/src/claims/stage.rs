@@ -10,6 +10,7 @@ use comeback_core::claims::{Amount, Fact, Heading};
 use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_core::journal;
 use comeback_core::plan::{Arm, Protocol, Signal, Stop, Target};
+use comeback_core::said;
 use comeback_core::schedule::Shuffler;
 
 use super::interrupt::debian;
@@ -231,9 +232,9 @@ impl House<'_> {
         })
         .map_err(|error| Trouble::Server(format!("{node} could not be started: {error}")))?;
         let not_up = |process: &Process, error: &dyn std::fmt::Display| {
-            let last = process.tail().pop();
-            let last = last.map_or_else(String::new, |line| format!(" ({line})"));
-            Trouble::Server(format!("{node} did not come up: {error}{last}"))
+            let said = said::quote(&process.tail());
+            let said = said.map_or_else(String::new, |said| format!(" ({said})"));
+            Trouble::Server(format!("{node} did not come up: {error}{said}"))
         };
         if self.arm.name == UDP_ECHO {
             wait_until_bound(port, target.ready.within.into())

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::{
-    Arm, Arrivals, Fault, Listener, Load, Plan, Protocol, Reach, Readiness, ReadyProbe, Signal,
+    Arm, Arrivals, Attempts, Fault, Listener, Load, Plan, Protocol, Readiness, ReadyProbe, Signal,
     Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
@@ -121,7 +121,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         controls: 1,
         fault: Fault {
             aim: args.topology.aim(action),
-            to: Reach::usual(action),
+            to: None,
             action,
             // The flush period of the `buffered` server, so that the kill falls anywhere within it.
             jitter: Span::from_ms(500),
@@ -262,6 +262,7 @@ fn started(command: &[&str], probe: ReadyProbe, boot_header: Option<String>) -> 
             grace: Span::from_secs(5),
         },
         restart_after: Span::ZERO,
+        attempts: Attempts::default(),
         boot_header,
     }
 }

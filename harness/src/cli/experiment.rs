@@ -13,9 +13,7 @@ use self::retry::RetryArgs;
 use self::session::SessionArgs;
 use super::options::{ListenerArg, ReachArg, Size, parse_gate};
 use super::{CliError, targets};
-use crate::experiment::document::{
-    ArmPart, ReadyPart, RestartPart, StepPart, TargetPart, Text, Words,
-};
+use crate::experiment::document::{ArmPart, ReadyPart, StepPart, TargetPart, Text, Words};
 use crate::experiment::{Document, File, Origin, Problem, Resolved, Unreadable, resolve};
 
 /// What is to be run.
@@ -48,6 +46,9 @@ pub(super) struct What {
     /// Pause between the confirmed exit and the restart [default: 0s]
     #[arg(long, value_name = "TIME")]
     restart_after: Option<Span>,
+    /// How many starts there are at most, where the server ends before it serves [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    restart_attempts: Option<u32>,
     /// Environment variable for the server
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     environment: Vec<(String, String)>,
@@ -173,7 +174,10 @@ impl What {
             target.ready.get_or_insert_default().within = Some(within);
         }
         if let Some(pause) = self.restart_after {
-            target.restart = Some(RestartPart { after: Some(pause) });
+            target.restart.get_or_insert_default().after = Some(pause);
+        }
+        if let Some(attempts) = self.restart_attempts {
+            target.restart.get_or_insert_default().attempts = Some(attempts);
         }
         let variables = self.environment.iter().cloned();
         target

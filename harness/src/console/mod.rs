@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use comeback_core::event::{Event, EventKind};
 use comeback_core::ids::Seed;
 use comeback_core::plan::Plan;
+use comeback_core::said::Line;
 use comeback_core::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use narrate::Narrator;
@@ -179,7 +180,7 @@ impl Progress {
     }
 
     /// Shows the last lines of a target that did not start, once for each arm.
-    fn quote(&mut self, tail: &[String]) {
+    fn quote(&mut self, tail: &[Line]) {
         let is_new = self
             .quoted
             .get_mut(self.arm)
@@ -187,7 +188,7 @@ impl Progress {
         if is_new && !tail.is_empty() {
             self.say(&format!("{}: its last lines of output:", self.trial));
             for line in tail {
-                self.say(&format!("  | {line}"));
+                self.say(&format!("  | {}", line.text()));
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use comeback_core::event::Exit;
 use comeback_core::ids::{Incarnation, Node, TrialId};
 use comeback_core::plan::{Protocol, Readiness, ReadyProbe, Target};
+use comeback_core::said::Line;
 use comeback_core::units::Span;
 use reqwest::Client;
 
@@ -80,7 +81,7 @@ pub enum Unacquainted {
     /// It could not be started.
     Start(StartError),
     /// It did not come up; with the last lines of its output.
-    NotReady(NotReady, Vec<String>),
+    NotReady(NotReady, Vec<Line>),
     /// The harness failed.
     Engine(EngineError),
 }
@@ -92,7 +93,7 @@ impl fmt::Display for Unacquainted {
             Self::NotReady(error, tail) => {
                 write!(f, "{error}")?;
                 for line in tail {
-                    write!(f, "\n  | {line}")?;
+                    write!(f, "\n  | {}", line.text())?;
                 }
                 Ok(())
             }

@@ -33,7 +33,7 @@ impl Ending {
             .stop;
         Self {
             signal,
-            reach: trial.plan.fault.to,
+            reach: trial.plan.fault.reach(),
             grace: (signal == Signal::Term).then_some(stop.grace),
         }
     }

@@ -1,11 +1,13 @@
 //! The processes of a trial: what the replicas share, the replicas, what stands in front of them and in front of that. Started in
 //! that order and stopped in the other; whichever ends unasked is seen.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
 use comeback_core::event::{EventKind, Exit, ExitCause};
@@ -34,6 +36,8 @@ struct Seat {
     node: Node,
     endpoint: Endpoint,
     data: PathBuf,
+    /// Its latest start.
+    start: AtomicU32,
     /// Its listening socket, where the harness holds that through all of its starts.
     listener: Option<OwnedFd>,
 }
@@ -78,6 +82,7 @@ impl Seats {
                 node,
                 endpoint,
                 data,
+                start: AtomicU32::new(0),
                 listener,
             });
         }
@@ -116,6 +121,11 @@ impl Seats {
     pub(super) fn place(&self, node: Node) -> (u16, &Path) {
         let seat = self.seat(node);
         (seat.endpoint.port, &seat.data)
+    }
+
+    /// The latest start of a node.
+    pub(super) fn start(&self, node: Node) -> Incarnation {
+        Incarnation(self.seat(node).start.load(Ordering::Relaxed))
     }
 
     /// What the nodes know of each other.
@@ -253,6 +263,62 @@ impl Nodes {
         self.split(&[]).1.alongside(trial, work).await
     }
 
+    /// Records every end that nobody asked for until `work` is done, and starts those of `struck` again that end: they
+    /// have not served yet. What such a start left is left alone.
+    pub(super) async fn alongside_starts<T>(
+        &mut self,
+        trial: &Trial<'_>,
+        struck: &[Node],
+        work: impl Future<Output = T>,
+    ) -> Result<T, Early> {
+        let mut work = std::pin::pin!(work);
+        let mut due: BTreeMap<Node, Elapsed> = BTreeMap::new();
+        loop {
+            let next = due.iter().min_by_key(|(_, at)| **at);
+            let next = next.map(|(node, at)| (*node, trial.site.clock.instant(*at)));
+            let starting = async {
+                match next {
+                    Some((node, at)) => {
+                        tokio::time::sleep_until(at.into()).await;
+                        node
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                (place, exited) = self.next_exit() => {
+                    let (exit, at) = exited.map_err(EngineError::Process)?;
+                    let process = &self.0[place].process;
+                    trial.record_exit(process, (exit, at), ExitCause::Unasked);
+                    let (node, start) = (process.node(), process.incarnation());
+                    let attempts = trial.arm.target_at(node, start).attempts;
+                    let pause = attempts.pause_after(start).filter(|_| struck.contains(&node));
+                    due.extend(pause.map(|pause| (node, at + pause)));
+                }
+                node = starting => {
+                    due.remove(&node);
+                    self.start_again(trial, node)?;
+                }
+            }
+        }
+    }
+
+    /// Starts a node again that has ended; which start that is.
+    pub(super) fn start_again(
+        &mut self,
+        trial: &Trial<'_>,
+        node: Node,
+    ) -> Result<Option<Incarnation>, Early> {
+        let Some(running) = self.get_mut(node) else {
+            return Ok(None);
+        };
+        let next = Incarnation(running.process.incarnation().0 + 1);
+        running.replace(launch(trial, node, next).map_err(Early::Target)?);
+        Ok(Some(next))
+    }
+
     /// Stops them, the last started first. What one that ended by itself left is found by its tag: its group's
     /// number may be somebody else's by now.
     pub(super) async fn stop(&mut self, trial: &Trial<'_>) -> Result<(), EngineError> {
@@ -322,7 +388,7 @@ async fn next_exit<'a>(
 
 impl Running {
     /// Takes a further start in place of the last. What that left is left alone until the trial's end.
-    pub(super) fn replace(&mut self, next: Process) {
+    fn replace(&mut self, next: Process) {
         let last = std::mem::replace(&mut self.process, next);
         if !last.is_running() && !last.is_cleared() {
             self.former.push(last);
@@ -388,6 +454,7 @@ pub(super) fn launch(
     incarnation: Incarnation,
 ) -> Result<Process, EventKind> {
     let seat = trial.seats.seat(node);
+    seat.start.store(incarnation.0, Ordering::Relaxed);
     let started = Process::spawn(Launch {
         target: trial.arm.target_at(node, incarnation),
         port: seat.endpoint.port,

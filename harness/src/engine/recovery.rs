@@ -7,7 +7,7 @@ use comeback_core::units::{Elapsed, Span};
 use futures_util::future::join_all;
 
 use super::EngineError;
-use super::nodes::{Nodes, launch};
+use super::nodes::Nodes;
 use super::trial::{Early, Trial, aborted};
 use crate::load::probe::{Probe, ProbeError, ProbeSetup, Recovered, Seen};
 use crate::supervise::ownership;
@@ -42,11 +42,8 @@ pub(super) async fn start_again(
             let pause = tokio::time::sleep_until(at.into());
             nodes.alongside(trial, pause).await?;
         }
-        if let Some(running) = nodes.get_mut(node) {
-            let next = Incarnation(running.process.incarnation().0 + 1);
-            running.replace(launch(trial, node, next).map_err(Early::Target)?);
-            starts.push((node, next));
-        }
+        let start = nodes.start_again(trial, node)?;
+        starts.extend(start.map(|start| (node, start)));
     }
     Ok(starts)
 }
@@ -144,7 +141,9 @@ async fn watch(
     let probing = probes.iter().zip(&asked).map(|(probe, (_, starts))| {
         tokio::time::timeout_at(horizon.into(), probe.run(|| owners_of(trial, starts)))
     });
-    let ended = nodes.alongside(trial, join_all(probing)).await?;
+    let ended = nodes
+        .alongside_starts(trial, &fallen.nodes, join_all(probing))
+        .await?;
     record_survivors(trial, starts);
     let mut watched = Vec::with_capacity(asked.len());
     for ((probe, (node, _)), ended) in probes.iter().zip(asked).zip(ended) {
@@ -244,7 +243,9 @@ pub(super) fn owner_of(
     let endpoint = trial.seats.endpoint(node);
     let owners = ownership::listeners(endpoint, &trial.site.tag)
         .map_err(|error| format!("the owner of {endpoint} is unknown: {error}"))?;
-    let place = Some((trial.planned.id, node, incarnation));
+    // One that ended before it served may have been started again meanwhile.
+    let latest = incarnation.max(trial.seats.start(node));
+    let place = Some((trial.planned.id, node, latest));
     let own = |owner: &&ownership::Owner| owner.place == place;
     if let Some(other) = owners.iter().find(|owner| !own(owner)) {
         return Err(format!(

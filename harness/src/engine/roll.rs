@@ -93,7 +93,7 @@ async fn stop(trial: &Trial<'_>, nodes: &mut Nodes, node: Node) -> Result<Fallen
     let stop = &trial.arm.target_at(node, process.incarnation()).stop;
     let ending = Ending {
         signal: stop.signal,
-        reach: trial.plan.fault.to,
+        reach: trial.plan.fault.reach(),
         grace: (stop.signal != Signal::Kill).then_some(stop.grace),
     };
     let mut addressed = strike::address(process, ending.reach)?;

@@ -62,7 +62,7 @@ async fn kill(
     let (mut hit, beside) = nodes.split(&struck);
     let mut addressed = Vec::with_capacity(hit.len());
     for running in &hit {
-        addressed.push(address(&running.process, trial.plan.fault.to)?);
+        addressed.push(address(&running.process, trial.plan.fault.reach())?);
     }
     for (running, addressed) in hit.iter().zip(&addressed) {
         strike(trial, &running.process, addressed, signal)?;
@@ -114,7 +114,7 @@ fn deadline(trial: &Trial<'_>) -> Instant {
 /// Stops all processes of all of them where they stand, and waits until each thread does.
 async fn pause(trial: &Trial<'_>, nodes: &mut Nodes, struck: Vec<Node>) -> Result<Fallen, Early> {
     let deadline = deadline(trial);
-    let reach = trial.plan.fault.to;
+    let reach = trial.plan.fault.reach();
     let (mut hit, beside) = nodes.split(&struck);
     for running in &hit {
         request(trial, running.process.node());
@@ -139,7 +139,7 @@ async fn confirm_still(
     deadline: Instant,
 ) -> Result<Elapsed, Early> {
     let process = &mut running.process;
-    let (node, reach) = (process.node(), trial.plan.fault.to);
+    let (node, reach) = (process.node(), trial.plan.fault.reach());
     loop {
         if process.stands_still(reach).map_err(EngineError::Process)? {
             let at = trial.site.clock.now();
@@ -179,7 +179,7 @@ async fn resume(
             return Err(missed(format!("the {node} ended while it stood still")));
         }
         process
-            .resume(trial.plan.fault.to)
+            .resume(trial.plan.fault.reach())
             .map_err(EngineError::Process)?;
         let node = process.node();
         trial.record(EventKind::TargetResumed { node });

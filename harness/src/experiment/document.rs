@@ -252,6 +252,10 @@ pub struct StopPart {
 pub struct RestartPart {
     /// The pause after its confirmed exit; none when nothing is said.
     pub after: Option<Span>,
+    /// How many starts there are at most, where it ends before it serves; 1 when nothing is said.
+    pub attempts: Option<u32>,
+    /// The pause before the second start, which doubles with each; 200ms when nothing is said.
+    pub backoff: Option<Span>,
 }
 
 /// The users' traffic.

@@ -98,7 +98,7 @@ impl FaultPart {
         };
         Ok(Fault {
             aim: self.target.unwrap_or(usual).0,
-            to: self.to.unwrap_or(Reach::usual(action)),
+            to: self.to,
             action,
             jitter: self.spread.unwrap_or(Span::from_ms(250)),
             lands_within: self.lands_within.unwrap_or(Span::from_secs(5)),

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use comeback_core::plan::{
-    Body, Call, Expect, Identity, Listener, Mix, Protocol, Readiness, ReadyProbe, Request, Retry,
-    SessionFlow, Signal, Stop, Target,
+    Attempts, Body, Call, Expect, Identity, Listener, Mix, Protocol, Readiness, ReadyProbe,
+    Request, Retry, SessionFlow, Signal, Stop, Target,
 };
 use comeback_core::units::Span;
 
-use super::document::{ExpectPart, MixPart, RetryPart, SessionPart, StepPart, TargetPart};
+use super::document::{
+    ExpectPart, MixPart, RestartPart, RetryPart, SessionPart, StepPart, TargetPart,
+};
 use super::json::to_template;
 use super::request::{parse_command, parse_request};
 use super::scalar::Text;
@@ -18,6 +20,8 @@ use super::scalar::Text;
 const ACTS: u32 = 70;
 const LOGOUTS: u32 = 2;
 const BROWSES: u32 = 20;
+/// More starts than that say nothing more within any horizon.
+const ATTEMPTS_MAX: u32 = 100;
 
 /// What is wrong with a part: the rest of its path, and what.
 pub(super) type Fault = (Vec<&'static str>, String);
@@ -60,7 +64,14 @@ impl TargetPart {
             environment,
             ready,
             stop: over.stop.clone().or_else(|| self.stop.clone()),
-            restart: over.restart.clone().or_else(|| self.restart.clone()),
+            restart: match (&self.restart, &over.restart) {
+                (Some(common), Some(over)) => Some(RestartPart {
+                    after: over.after.or(common.after),
+                    attempts: over.attempts.or(common.attempts),
+                    backoff: over.backoff.or(common.backoff),
+                }),
+                (common, over) => over.clone().or_else(|| common.clone()),
+            },
             replicas: over.replicas.or(self.replicas),
             listener: over.listener.or(self.listener),
             boot_header: over
@@ -89,6 +100,7 @@ impl TargetPart {
             place("environment", value).map(|value| (name.clone(), value))
         });
         let socket = self.socket.as_deref().map(|path| place("socket", path));
+        let restart = self.restart.clone().unwrap_or_default();
         let target = Target {
             command: command.collect::<Result<_, _>>()?,
             protocol: self.protocol.unwrap_or_default(),
@@ -96,11 +108,8 @@ impl TargetPart {
             environment: environment.collect::<Result<_, _>>()?,
             ready: self.readiness(asked)?,
             stop: self.stop(),
-            restart_after: self
-                .restart
-                .as_ref()
-                .and_then(|restart| restart.after)
-                .unwrap_or(Span::ZERO),
+            restart_after: restart.after.unwrap_or(Span::ZERO),
+            attempts: attempts(&restart)?,
             boot_header: self.boot_header.clone(),
             listener: self.listener.unwrap_or_default(),
         };
@@ -145,6 +154,28 @@ impl TargetPart {
             grace: said.grace.unwrap_or(Span::from_secs(5)),
         }
     }
+}
+
+fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
+    let usual = Attempts::default();
+    let most = restart.attempts.unwrap_or(usual.most);
+    let wrong = |part, what: &str| Err((vec!["restart", part], what.to_owned()));
+    if most == 0 {
+        return wrong("attempts", "it is started at least once: write 1 or more");
+    }
+    if most > ATTEMPTS_MAX {
+        return wrong("attempts", "at most 100 are supported");
+    }
+    if most == 1 && restart.backoff.is_some() {
+        return wrong(
+            "backoff",
+            "it is the pause before a second start, and there is none: say attempts too",
+        );
+    }
+    Ok(Attempts {
+        most,
+        backoff: restart.backoff.unwrap_or(usual.backoff),
+    })
 }
 
 pub(super) fn fill_here(text: &str, here: Option<&Path>) -> Result<String, String> {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use comeback_core::ids::Seed;
+use comeback_core::ids::{Incarnation, Seed};
 use comeback_core::plan::{
     Action, Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow,
     Signal, StatusRange, Workload, Writes,
@@ -81,7 +81,7 @@ socket = "{data}/shop.sock"
 environment = { HOME = "{here}", WORKERS = 4 }
 ready = { log = "listening", within = "3s" }
 stop = { signal = "INT", grace = "1s" }
-restart = { after = "250ms" }
+restart = { after = "250ms", attempts = 5, backoff = "50ms" }
 boot_header = "x-start"
 [load]
 sessions = 7
@@ -121,6 +121,9 @@ lost_sessions = 0
     assert_eq!(target.stop.signal, Signal::Int);
     assert_eq!(target.stop.grace, Span::from_secs(1));
     assert_eq!(target.restart_after, Span::from_ms(250));
+    let pauses = (0..7).map(|start| target.attempts.pause_after(Incarnation(start)));
+    let pauses: Vec<u64> = pauses.flatten().map(Span::as_us).collect();
+    assert_eq!(pauses, [50_000, 100_000, 200_000, 400_000], "five starts");
     assert_eq!(target.boot_header.as_deref(), Some("x-start"));
     let load = &plan.load;
     assert_eq!((load.clients, load.rate, load.workers), (7, 12.5, 2));

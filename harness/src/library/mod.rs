@@ -23,7 +23,7 @@ pub use report::Report;
 pub use step::Step;
 
 use crate::engine::interrupt::Interrupt;
-use crate::experiment::document::{ReadyPart, RestartPart, Text, Words};
+use crate::experiment::document::{ReadyPart, Text, Words};
 use crate::experiment::{Document, File, Origin};
 
 /// A server, its users, what is done to it, and what is demanded. See the [crate's page](crate) for an example.
@@ -186,9 +186,14 @@ impl Experiment {
 
     /// The pause between its confirmed exit and its restart.
     pub fn restart_after(mut self, pause: Duration) -> Self {
-        self.document.target.restart = Some(RestartPart {
-            after: Some(span(pause)),
-        });
+        self.document.target.restart.get_or_insert_default().after = Some(span(pause));
+        self
+    }
+
+    /// How many starts there are at most after a fault, where it ends before it serves; 1 when nothing is said.
+    pub fn restart_attempts(mut self, starts: u32) -> Self {
+        let restart = self.document.target.restart.get_or_insert_default();
+        restart.attempts = Some(starts);
         self
     }
 }

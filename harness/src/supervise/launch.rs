@@ -491,7 +491,7 @@ pub(super) fn explain_spawn(program: PathBuf, cause: io::Error) -> StartError {
 mod tests {
     use std::collections::BTreeMap;
 
-    use comeback_core::plan::{Listener, Protocol, Readiness, ReadyProbe, Signal, Stop};
+    use comeback_core::plan::{Attempts, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop};
     use comeback_core::units::Span;
 
     use super::*;
@@ -533,6 +533,7 @@ mod tests {
                 grace: Span::from_secs(1),
             },
             restart_after: Span::ZERO,
+            attempts: Attempts::default(),
             listener: Listener::Own,
             boot_header: None,
         };

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use comeback_core::said::Line;
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
@@ -77,8 +78,8 @@ impl Output {
     }
 
     /// The last 32 lines as they were read, each cut at 2 KiB. Neither stream pushes out the last 16 of
-    /// the other.
-    pub fn tail(&self) -> Vec<String> {
+    /// the other. Before them stands the first of all that looks like an error, where it is none of them.
+    pub fn tail(&self) -> Vec<Line> {
         self.shared.drain().tail()
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use comeback_core::event::Exit;
 use comeback_core::ids::{Incarnation, Node};
 use comeback_core::plan::{ReadyProbe, Signal, Stop};
+use comeback_core::said::Line;
 use comeback_core::units::Elapsed;
 use nix::errno::Errno;
 use nix::sys::signal::{self, killpg};
@@ -230,7 +231,7 @@ impl Process {
     }
 
     /// The last lines of its output. Waits for nothing, least of all for the end of a pipe.
-    pub fn tail(&self) -> Vec<String> {
+    pub fn tail(&self) -> Vec<Line> {
         self.output.tail()
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 
+use comeback_core::said;
 use tokio::sync::watch;
 
 /// How many of the last lines are kept.
@@ -23,6 +24,8 @@ const LOG_END: &str = "\n[comeback: the output beyond 4 MiB is left out]\n";
 pub(super) struct Transcript {
     log: Log,
     last: LastLines,
+    /// The first line of all that looks like an error: the cause often stands far from the end.
+    failure: Option<Numbered>,
     /// What each stream wrote since its last line's end.
     partial: [Line; 2],
     wanted: Option<(String, watch::Sender<bool>)>,
@@ -37,20 +40,23 @@ impl Transcript {
                 left: LOG_MAX,
             },
             last: LastLines::default(),
+            failure: None,
             partial: [Line::default(), Line::default()],
             wanted,
         }
     }
 
-    /// The last lines, those not ended yet included.
-    pub(super) fn tail(&self) -> Vec<String> {
+    /// The last lines, those not ended yet included, after the first of all that looks like an error.
+    pub(super) fn tail(&self) -> Vec<said::Line> {
         let mut last = self.last.clone();
         for (stream, line) in self.partial.iter().enumerate() {
             if !line.bytes.is_empty() {
                 last.push(stream, line.clone());
             }
         }
-        last.texts()
+        let failure = self.failure.iter();
+        let early = failure.filter(|failure| !last.holds(failure.number));
+        early.chain(&last.lines).map(Numbered::said).collect()
     }
 
     /// Takes in what stream 0 or 1 brought.
@@ -62,7 +68,10 @@ impl Transcript {
             if part.ends_with(b"\n") {
                 let line = std::mem::take(line);
                 self.look_in(&line);
-                self.last.push(stream, line);
+                let line = self.last.push(stream, line);
+                if self.failure.is_none() && said::tells_of_failure(&line.line.text()) {
+                    self.failure = Some(line.clone());
+                }
             }
         }
         // A prompt has no end of line.
@@ -82,26 +91,60 @@ impl Transcript {
     }
 }
 
-/// The last lines of both streams in the order they were read, each with its stream.
+/// A line with its stream, and the how many-th of all it is.
+#[derive(Clone, Debug)]
+struct Numbered {
+    number: u64,
+    stream: usize,
+    line: Line,
+}
+
+impl Numbered {
+    fn said(&self) -> said::Line {
+        let text = self.line.text();
+        match self.stream {
+            0 => said::Line::Out(text),
+            _ => said::Line::Err { stderr: text },
+        }
+    }
+}
+
+/// The last lines of both streams in the order they were read.
 #[derive(Clone, Debug, Default)]
-struct LastLines(VecDeque<(usize, Line)>);
+struct LastLines {
+    lines: VecDeque<Numbered>,
+    count: u64,
+}
 
 impl LastLines {
     /// Adds a line; where there are too many, the oldest of a stream that has more than its own goes.
-    fn push(&mut self, stream: usize, line: Line) {
-        self.0.push_back((stream, line));
-        if self.0.len() > LINES_KEPT {
-            let of_first = self.0.iter().filter(|(stream, _)| *stream == 0).count();
-            let counts = [of_first, self.0.len() - of_first];
-            let has_more = |(stream, _): &(usize, Line)| counts[*stream] > LINES_OWN;
-            if let Some(oldest) = self.0.iter().position(has_more) {
-                self.0.remove(oldest);
+    fn push(&mut self, stream: usize, line: Line) -> &Numbered {
+        let number = self.count;
+        self.count += 1;
+        self.lines.push_back(Numbered {
+            number,
+            stream,
+            line,
+        });
+        if self.lines.len() > LINES_KEPT {
+            let of_first = self.lines.iter().filter(|line| line.stream == 0).count();
+            let counts = [of_first, self.lines.len() - of_first];
+            let has_more = |line: &Numbered| counts[line.stream] > LINES_OWN;
+            if let Some(oldest) = self.lines.iter().position(has_more) {
+                self.lines.remove(oldest);
             }
         }
+        // The newest stays: it was pushed just now, and is never the oldest of its stream.
+        &self.lines[self.lines.len() - 1]
     }
 
+    fn holds(&self, number: u64) -> bool {
+        self.lines.iter().any(|line| line.number == number)
+    }
+
+    #[cfg(test)]
     fn texts(&self) -> Vec<String> {
-        self.0.iter().map(|(_, line)| line.text()).collect()
+        self.lines.iter().map(|line| line.line.text()).collect()
     }
 }
 
@@ -163,6 +206,7 @@ mod tests {
                 left: 0,
             },
             last: LastLines::default(),
+            failure: None,
             partial: [Line::default(), Line::default()],
             wanted: None,
         }
@@ -203,11 +247,24 @@ mod tests {
             taken.take(0, format!("GET {number}\n").as_bytes());
         }
         let tail = taken.tail();
-        assert_eq!(tail.len(), LINES_KEPT);
-        assert_eq!(tail[0], "panicked at 5");
-        assert_eq!(tail[14], "panicked at 19");
-        assert_eq!(tail[15], "GET 84");
-        assert_eq!(tail[31], "no end of line");
+        let texts: Vec<&str> = tail.iter().map(said::Line::text).collect();
+        assert_eq!(texts.len(), LINES_KEPT + 1);
+        assert_eq!(texts[0], "panicked at 0", "the first of all stays");
+        assert_eq!(texts[1], "panicked at 5");
+        assert_eq!(texts[15], "panicked at 19");
+        assert_eq!(texts[16], "GET 84");
+        assert_eq!(texts[32], "no end of line");
+        assert!(matches!(tail[32], said::Line::Err { .. }));
+    }
+
+    #[test]
+    fn a_line_without_end_takes_no_more_than_its_beginning() {
+        let mut taken = taken();
+        for _ in 0..16 * 1024 {
+            taken.take(0, &[b'x'; 64 * 1024]);
+        }
+        assert!(taken.partial[0].bytes.capacity() <= 4 * LINE_MAX);
+        assert_eq!(taken.tail().len(), 1, "one line of a gigabyte");
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn a_server_that_ends_or_is_not_reached_at_its_start_says_why() {
             &[
                 "exited with status 1",
                 "| line 39 of 40",
-                "last line of output: cannot open the database",
+                "cannot open the database",
             ],
         ),
         server(
@@ -154,7 +154,7 @@ fn a_server_that_ends_or_is_not_reached_at_its_start_says_why() {
                 "port-taken",
                 "",
                 3,
-                &["last line of output", "Address already in use"],
+                &["its output: ", "Address already in use"],
             )
         },
         Row {

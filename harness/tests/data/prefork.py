@@ -4,6 +4,7 @@ usage: prefork.py MODE PORT DATA, where MODE says what the worker does beside th
   flush     at SIGTERM, when the master is gone, it saves its state, and its next start reads that
   deaf      it heeds no SIGTERM
   detached  it is in a session of its own
+  crashes   its second and third start end before it listens
 """
 import http.server
 import json
@@ -55,6 +56,16 @@ def flush(*_):
         json.dump(state, file)
     os._exit(0)
 
+
+if mode == "crashes":
+    with open(os.path.join(data, "starts"), "a+", encoding="utf-8") as file:
+        file.write("x")
+        file.seek(0)
+        start = len(file.read())
+    if start in (2, 3):
+        sys.stderr.write("RuntimeError: the journal is locked\n\n")
+        print(f"start {start} gives up", flush=True)
+        os._exit(3)
 
 worker = os.fork()
 if worker:

@@ -13,6 +13,7 @@ fn prefork(mode: &str, rest: &str) -> Run {
 [target]
 command = ["python3", "{script}", "{mode}", "{{port}}", "{{data}}"]
 stop.grace = "1s"
+restart = {{ attempts = 4, backoff = "20ms" }}
 [session]
 value = "/visits"
 identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
@@ -104,4 +105,20 @@ fn a_worker_in_a_session_of_its_own_is_in_the_tree_and_not_in_the_group() {
     let group = prefork("detached", &format!("{fault}\"group\""));
     assert_eq!(confirmed(&group)["left"].as_array().unwrap().len(), 1);
     assert!(!is_back(&group), "{}", group.printed());
+}
+
+#[test]
+fn a_server_that_crashes_twice_before_it_serves_is_back_at_the_third_start() {
+    let fault = "[[fault]]\nat = \"500ms\"";
+    let run = prefork("crashes", fault);
+    assert!(is_back(&run), "{}", run.printed());
+    let events = run.events();
+    let starts = of_kind(&events, "target_executed").map(|event| event["incarnation"].as_u64());
+    let starts: Vec<u64> = starts.flatten().collect();
+    assert!(starts.ends_with(&[1, 2, 3]), "{starts:?}");
+    let report = report(&run);
+    let told = "was back at its third start: 2 starts ended before it served";
+    assert!(report.contains(told), "{report}");
+    let cause = "RuntimeError: the journal is locked";
+    assert!(report.contains(cause), "{report}");
 }

@@ -40,7 +40,7 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         "{}{} at a random moment within {} after the baseline",
         plan.fault.action,
         match plan.fault.action {
-            Action::Signal(_) => format!(" to {},", plan.fault.to),
+            Action::Signal(_) => format!(" to {},", plan.fault.reach()),
             Action::Pause(_) => " (SIGSTOP, then SIGCONT),".to_owned(),
             Action::Roll { .. } => ", begun".to_owned(),
         },

@@ -6,6 +6,7 @@ use super::LoadTally;
 use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase, Survivor};
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
+use crate::said;
 use crate::summary::Extension;
 use crate::units::Elapsed;
 
@@ -68,12 +69,12 @@ pub(super) struct Facts {
     pub(super) stopped: Option<(Elapsed, LoadTally)>,
     /// Processes that outlived the trial.
     pub(super) left_behind: Vec<i32>,
-    /// A start that failed: which, why, and the last line of its output.
+    /// A start that failed: which, why, and what its output says of that.
     pub(super) start_failed: Option<(Start, String, Option<String>)>,
     /// How each node ended when it was asked to, after the load.
     pub(super) stopped_as: BTreeMap<Node, Exit>,
-    /// Ends nobody asked for, with the last line of output.
-    pub(super) unasked: Vec<(Start, Exit, Option<String>)>,
+    /// Ends nobody asked for.
+    pub(super) unasked: Vec<Ended>,
     /// When nodes went down: each end of one that was not a stop of ours, and each pause.
     pub(super) falls: Vec<(Node, Elapsed)>,
     /// A process ended unasked after the recovery.
@@ -82,6 +83,16 @@ pub(super) struct Facts {
     pub(super) aborted: Option<String>,
     /// It came to its end.
     pub(super) ended: bool,
+}
+
+/// An end nobody asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) at: Elapsed,
+    pub(super) start: Start,
+    pub(super) exit: Exit,
+    /// What its output says of that.
+    pub(super) said: Option<String>,
 }
 
 /// Which start of which node.
@@ -243,7 +254,7 @@ impl Facts {
                 tail,
             } => {
                 let start = (*node, *incarnation);
-                let failed = (start, problem.clone(), tail.last().cloned());
+                let failed = (start, problem.clone(), said::quote(tail));
                 self.start_failed.get_or_insert(failed);
             }
             EventKind::TargetExited {
@@ -264,8 +275,12 @@ impl Facts {
                     self.falls.push((*node, at));
                     let was_back = self.returned.contains_key(node) || self.correct.is_some();
                     self.died_again |= was_back && self.struck.contains_key(node);
-                    self.unasked
-                        .push(((*node, *incarnation), *exit, tail.last().cloned()));
+                    self.unasked.push(Ended {
+                        at,
+                        start: (*node, *incarnation),
+                        exit: *exit,
+                        said: said::quote(tail),
+                    });
                 }
             },
             EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
@@ -485,6 +500,24 @@ impl Facts {
         let is_alone = || self.struck.len() == 1 && self.is_struck(node);
         let returned = self.returned.get(&node).copied();
         returned.or_else(|| self.correct.filter(|_| is_alone()))
+    }
+
+    /// How many starts of a node that was struck ended before it served again.
+    pub(super) fn failed_starts(&self, node: Node) -> u32 {
+        let back = self.return_of(node).map(|back| back.at);
+        let failed = self.unasked.iter().filter(|ended| {
+            let (of, incarnation) = ended.start;
+            of == node
+                && incarnation > Incarnation(0)
+                && self.is_struck(node)
+                && back.is_none_or(|back| ended.at < back)
+        });
+        failed.count() as u32
+    }
+
+    /// The nodes that were started.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Node> {
+        self.nodes.iter().copied()
     }
 
     /// Whether the server is all there is.

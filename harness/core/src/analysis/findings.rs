@@ -1,6 +1,6 @@
 //! What a reader of a trial should know, as sentences.
 
-use super::facts::{Facts, Start};
+use super::facts::{Ended, Facts};
 use super::ledger::Oddities;
 use super::void::last_words;
 use super::words::{counted, grouped, was};
@@ -21,9 +21,8 @@ pub(super) fn findings(
 ) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(survivors(facts));
-    for (start, exit, last_line) in &facts.unasked {
-        found.push(unasked(facts, *start, *exit, last_line.as_deref()));
-    }
+    found.extend(facts.unasked.iter().map(|ended| unasked(facts, ended)));
+    found.extend(facts.nodes().filter_map(|node| starts(facts, node)));
     found.extend(not_recovered(facts));
     if !facts.left_behind.is_empty() {
         let processes = processes(&facts.left_behind);
@@ -64,9 +63,36 @@ fn survivors(facts: &Facts) -> Option<String> {
     })
 }
 
-fn unasked(facts: &Facts, start: Start, exit: Exit, last_line: Option<&str>) -> String {
-    let name = facts.name_of(start);
-    format!("{name} {exit} by itself{}", last_words(last_line))
+fn unasked(facts: &Facts, ended: &Ended) -> String {
+    let name = facts.name_of(ended.start);
+    let said = last_words(ended.said.as_deref());
+    format!("{name} {} by itself{said}", ended.exit)
+}
+
+/// How often a struck node was started until it served, where once was not enough.
+fn starts(facts: &Facts, node: Node) -> Option<String> {
+    let failed = facts.failed_starts(node);
+    let name = facts.name_of((node, Incarnation(0)));
+    match (failed, facts.return_of(node)) {
+        // Once is told as its end.
+        (0, _) | (1, None) => None,
+        (failed, Some(_)) => Some(format!(
+            "{name} was back at its {} start: {} ended before it served",
+            nth(failed + 1),
+            counted(u64::from(failed), "start"),
+        )),
+        (failed, None) => Some(format!("{name} crashed {failed} times before it served")),
+    }
+}
+
+fn nth(number: u32) -> String {
+    match number {
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        4 => "fourth".to_owned(),
+        5 => "fifth".to_owned(),
+        number => format!("{number}th"),
+    }
 }
 
 /// A stop that took SIGKILL, where that is not what the plan stops with.

@@ -68,6 +68,7 @@ pub(super) fn analyze(
         timeline,
         chain,
         returned,
+        failed_starts: facts.nodes().map(|node| facts.failed_starts(node)).sum(),
         loss_window_ms: ledger.loss_window_ms,
         send_lag,
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),

@@ -112,6 +112,8 @@ pub struct TrialAnalysis {
     pub chain: Chain,
     /// Whether the service came back for good; absent where it did not answer correctly at all, or had no reason to.
     pub returned: Option<Return>,
+    /// Starts of what was struck that ended before it served again.
+    pub failed_starts: u32,
     /// What became of the sessions.
     pub sessions: SessionCounts,
     /// What became of those of them that had begun when the fault was sent, or the first drain begun.

@@ -35,14 +35,14 @@ fn unfinished(facts: &Facts) -> Option<String> {
     if let Some(reason) = &facts.aborted {
         return Some(reason.clone());
     }
-    if let Some(((node, incarnation), problem, last_line)) = &facts.start_failed {
+    if let Some(((node, incarnation), problem, said)) = &facts.start_failed {
         let again = if *incarnation > Incarnation(0) {
             " again"
         } else {
             ""
         };
         let name = facts.name_of((*node, Incarnation(0)));
-        let output = last_words(last_line.as_deref());
+        let output = last_words(said.as_deref());
         return Some(format!(
             "{name} could not be started{again}: {problem}{output}"
         ));
@@ -151,9 +151,7 @@ fn most_frequent_failure(load: &Load<'_>) -> String {
     )
 }
 
-/// The last line a process said, as the end of a sentence.
-pub(super) fn last_words(line: Option<&str>) -> String {
-    line.map_or_else(String::new, |line| {
-        format!("; its last line of output: {line}")
-    })
+/// What a process's output says of its end, as the end of a sentence.
+pub(super) fn last_words(said: Option<&str>) -> String {
+    said.map_or_else(String::new, |said| format!("; its output: {said}"))
 }

@@ -10,6 +10,7 @@ use crate::event::{EventKind, Evidence, Exit, ExitCause, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, TrialId};
 use crate::operation::{Cached, ErrorClass, Found, Outcome, Step};
 use crate::plan::{Action, Signal, test_plan};
+use crate::said::Line;
 use crate::schedule::expand;
 use crate::units::{Elapsed, Span};
 
@@ -330,7 +331,15 @@ prop_compose! {
 
 /// Events of every kind, with these figures and this text.
 fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<EventKind> {
-    let (text, tail) = (text.to_owned(), vec![text.to_owned(), String::new()]);
+    let (text, tail) = (
+        text.to_owned(),
+        vec![
+            Line::Out(text.to_owned()),
+            Line::Err {
+                stderr: String::new(),
+            },
+        ],
+    );
     let time_or_none = time.map(Elapsed::from_us);
     let incarnation = Incarnation(number.unsigned_abs());
     let boot = BootId::from_header(text.as_bytes());

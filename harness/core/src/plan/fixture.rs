@@ -24,6 +24,7 @@ pub(crate) fn test_plan() -> Plan {
                 grace: Span::from_secs(5),
             },
             restart_after: Span::ZERO,
+            attempts: Attempts::default(),
             boot_header: Some("x-boot-id".to_owned()),
         },
         family: None,
@@ -45,7 +46,7 @@ pub(crate) fn test_plan() -> Plan {
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,
-            to: Reach::Group,
+            to: None,
             action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

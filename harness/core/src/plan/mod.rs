@@ -189,6 +189,9 @@ pub struct Target {
     pub stop: Stop,
     /// How long after its confirmed exit it is started again.
     pub restart_after: Span,
+    /// How often it is started, where it ends before it serves.
+    #[serde(default)]
+    pub attempts: Attempts,
     /// The response header that names the answering process's start, if the server has one.
     pub boot_header: Option<String>,
 }
@@ -252,6 +255,34 @@ pub struct Stop {
     pub grace: Span,
 }
 
+/// How often a server is started after a fault, as a service manager does it: again when it ends before it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// How many starts there are at most; at least 1.
+    pub most: u32,
+    /// The pause before the second; it doubles with each.
+    pub backoff: Span,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            most: 1,
+            backoff: Span::from_ms(200),
+        }
+    }
+}
+
+impl Attempts {
+    /// The pause after a start that ended before it served, where there is another one. The first start of a trial is
+    /// none of these.
+    pub fn pause_after(&self, start: Incarnation) -> Option<Span> {
+        let ended = start.0.checked_sub(1)?;
+        let factor = 1_u64.checked_shl(ended).unwrap_or(u64::MAX);
+        (start.0 < self.most).then(|| Span::from_us(self.backoff.as_us().saturating_mul(factor)))
+    }
+}
+
 /// Whom a fault strikes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -284,16 +315,6 @@ pub enum Reach {
     Tree,
 }
 
-impl Reach {
-    /// Whom an action addresses where nothing is said: a pause leaves nobody out, or work would go on.
-    pub const fn usual(action: Action) -> Self {
-        match action {
-            Action::Pause(_) => Self::Tree,
-            Action::Signal(_) | Action::Roll { .. } => Self::Group,
-        }
-    }
-}
-
 /// As an object: `the process group`.
 impl std::fmt::Display for Reach {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -311,15 +332,25 @@ pub struct Fault {
     /// Whom it strikes.
     #[serde(default)]
     pub aim: Aim,
-    /// Which of that one's processes it addresses.
-    #[serde(default)]
-    pub to: Reach,
+    /// Which of that one's processes it addresses, where that is said; see [`Fault::reach`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Reach>,
     /// What is done.
     pub action: Action,
     /// It is done at a uniformly drawn moment of this length after the baseline's end.
     pub jitter: Span,
     /// How long its effect may take to be confirmed; beyond it the fault did not land.
     pub lands_within: Span,
+}
+
+impl Fault {
+    /// Which processes it addresses: as is said, else the group. A pause leaves nobody out, or work would go on.
+    pub fn reach(&self) -> Reach {
+        self.to.unwrap_or(match self.action {
+            Action::Pause(_) => Reach::Tree,
+            Action::Signal(_) | Action::Roll { .. } => Reach::Group,
+        })
+    }
 }
 
 /// The users' traffic.

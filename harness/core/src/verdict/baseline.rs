@@ -188,6 +188,7 @@ pub(super) fn plan_differences(
 ) -> Vec<&'static str> {
     let (base, new) = (&base.plan, &new.plan);
     let pause = |arm: Option<&Arm>| arm.map(|arm| arm.target.restart_after);
+    let attempts = |arm: Option<&Arm>| arm.map(|arm| arm.target.attempts);
     let retry = |arm: Option<&Arm>| arm.map(|arm| arm.retry);
     let listener = |arm: Option<&Arm>| arm.map(|arm| arm.target.listener);
     [
@@ -197,6 +198,10 @@ pub(super) fn plan_differences(
         (
             pause(base_arm) != pause(new_arm),
             "the pause before its restart",
+        ),
+        (
+            attempts(base_arm) != attempts(new_arm),
+            "how often it is started",
         ),
         (
             retry(base_arm) != retry(new_arm),

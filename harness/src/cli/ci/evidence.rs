@@ -77,7 +77,7 @@ fn quoted(journal: &Journal, trial: TrialId) -> Option<Tail> {
             };
             (!tail.is_empty()).then(|| Tail {
                 whose: whose(trial, incarnation.0),
-                lines: last_of(tail.clone()),
+                lines: last_of(tail.iter().map(|line| line.text().to_owned()).collect()),
             })
         })
 }

@@ -110,6 +110,15 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
             target.stop.signal, target.stop.grace
         ),
     );
+    if target.attempts.most > 1 {
+        page.line(
+            "",
+            &format!(
+                "where it ends before it serves: up to {} starts in all, the second after {}, then twice as long each time",
+                target.attempts.most, target.attempts.backoff
+            ),
+        );
+    }
     if target.listener == Listener::Held {
         page.line(
             "",
@@ -283,7 +292,7 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
 }
 
 fn what_is_done(fault: &Fault) -> String {
-    let to = fault.to;
+    let to = fault.reach();
     match fault.action {
         Action::Signal(Signal::Term) => format!(
             "SIGTERM to {to} of what it strikes, and SIGKILL to those that are there after the grace"

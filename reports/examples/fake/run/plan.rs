@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comeback_core::plan::{
-    Action, Aim, Arm, Arrivals, Fault, Listener, Load, Mix, Plan, Protocol, Reach, Readiness,
+    Action, Aim, Arm, Arrivals, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
     ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_core::units::Span;
@@ -33,6 +33,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
                 grace: Span::from_secs(5),
             },
             restart_after: Span::ZERO,
+            attempts: Attempts::default(),
             boot_header: Some("x-boot-id".to_owned()),
         },
         family: None,
@@ -54,7 +55,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,
-            to: Reach::Group,
+            to: None,
             action: Action::Signal(Signal::Kill),
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

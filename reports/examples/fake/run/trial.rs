@@ -88,6 +88,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             evidence: (!never).then(|| Evidence::BootId(BootId::from_header(b"boot"))),
         },
         returned: (!never).then_some(Return::ForGood),
+        failed_starts: 0,
         sessions: SessionCounts {
             acknowledged,
             survived: acknowledged - lost_sessions,

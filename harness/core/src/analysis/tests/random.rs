@@ -81,7 +81,12 @@ prop_compose! {
 
 fn kind() -> impl Strategy<Value = EventKind> {
     let incarnation = (0..3_u32).prop_map(Incarnation);
-    let lines = vec("[a-z ]{0,8}", 0..3);
+    let lines = vec("[a-z ]{0,8}", 0..3).prop_map(|lines: Vec<String>| {
+        lines
+            .into_iter()
+            .map(crate::said::Line::Out)
+            .collect::<Vec<_>>()
+    });
     let causes = select(vec![
         ExitCause::Injected,
         ExitCause::Stopped,

@@ -4,6 +4,7 @@ use super::*;
 use crate::analysis::Time;
 use crate::ids::Node;
 use crate::plan::Listener;
+use crate::said::Line;
 
 #[test]
 fn the_chain_counts_from_the_confirmed_exit_with_the_error_of_each_link() {
@@ -148,7 +149,10 @@ fn what_outlives_the_kill_or_ends_unasked_is_told() {
         incarnation: Incarnation(1),
         exit: Exit::Status(1),
         cause: ExitCause::Unasked,
-        tail: vec!["starting".to_owned(), "pid file exists".to_owned()],
+        tail: vec![
+            Line::Out("starting".to_owned()),
+            Line::Out("pid file exists".to_owned()),
+        ],
     };
     let left = EventKind::LeftBehind { pids: vec![5, 6] };
     assert_eq!(
@@ -158,11 +162,42 @@ fn what_outlives_the_kill_or_ends_unasked_is_told() {
             .trial()
             .findings,
         [
-            "the restarted target exited with status 1 by itself; its last line of output: pid file exists",
+            "the restarted target exited with status 1 by itself; its output: starting | pid file exists",
             "no correct reply of a new process within 2.2 s; the last probe saw: connection refused",
             "processes 5, 6 outlived the trial and had to be killed",
         ]
     );
+}
+
+#[test]
+fn starts_that_failed_are_counted_until_it_serves() {
+    let crashed = |incarnation| EventKind::TargetExited {
+        node: Node::default(),
+        incarnation: Incarnation(incarnation),
+        exit: Exit::Signal(6),
+        cause: ExitCause::Unasked,
+        tail: Vec::new(),
+    };
+    let twice = |mut story: Story| {
+        for at in [3_020, 3_040] {
+            story = story.event(at, crashed((at / 20 - 150) as u32));
+        }
+        story.events.sort_by_key(|event| event.at);
+        story.trial()
+    };
+    let back = twice(Story::faulted());
+    let told = "the target was back at its third start: 2 starts ended before it served";
+    assert_eq!(back.findings.last().map(String::as_str), Some(told));
+    assert_eq!(back.failed_starts, 2);
+    let never = twice(Story::never_recovered());
+    let told = "the target crashed 2 times before it served";
+    assert!(
+        never.findings.iter().any(|it| it == told),
+        "{:?}",
+        never.findings
+    );
+    let later = Story::faulted().event(5_000, crashed(1)).trial();
+    assert_eq!(later.failed_starts, 0);
 }
 
 #[test]

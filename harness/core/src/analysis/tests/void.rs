@@ -43,8 +43,11 @@ fn a_trial_that_ended_early_does_not_count() {
         tail,
     };
     check(
-        &sound().event(300, failed(0, vec!["port in use".to_owned()])),
-        "the target could not be started: it ended before it was ready; its last line of output: port in use",
+        &sound().event(
+            300,
+            failed(0, vec![crate::said::Line::Out("port in use".to_owned())]),
+        ),
+        "the target could not be started: it ended before it was ready; its output: port in use",
     );
     check(
         &sound().event(300, failed(1, Vec::new())),
