@@ -100,6 +100,13 @@ pub enum EventKind {
         /// Clients whose login failed.
         failed: u32,
     },
+    /// Before the fault only the login of the probe's own session worked: after it no more is asked for.
+    ProbeLimited {
+        /// Whom the probe asked.
+        node: Node,
+        /// What the rest of the session's work met.
+        problem: String,
+    },
     /// The fault was begun with one of those that it strikes: the signal was sent.
     FaultRequested {
         /// To which part of the topology.
@@ -155,11 +162,14 @@ pub enum EventKind {
     TargetReturned {
         /// Which part of the topology.
         node: Node,
-        /// When the last failed probe of it ended; absent when none failed.
+        /// When the last failed probe of it was begun; absent when none failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_failed_us: Option<Elapsed>,
         /// How the reply is known to come from its new process, or from the one that stood still.
         evidence: Evidence,
+        /// Why the owner of the listening socket could not be asked beside the boot id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unowned: Option<String>,
     },
     /// After everything, a node that was not struck was asked who it is.
     TargetSeen {
@@ -185,10 +195,13 @@ pub enum EventKind {
     },
     /// The first correct reply of the new process, on a fresh connection.
     FirstCorrect {
-        /// When the last failed probe ended; absent when none failed.
+        /// When the last failed probe was begun; absent when none failed.
         last_failed_us: Option<Elapsed>,
         /// How the reply is known to come from the new process.
         evidence: Evidence,
+        /// Why the owner of the listening socket could not be asked beside the boot id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unowned: Option<String>,
         /// How many probes were made.
         probes: u64,
     },

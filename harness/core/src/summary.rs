@@ -148,6 +148,10 @@ pub struct ArmSummary {
     pub outage_area_s: Distribution,
     /// T0 − acknowledgement of the oldest lost write; only trials that lost one.
     pub loss_window_ms: Distribution,
+    /// How much earlier than measured each time may have been true, by the time's name (`time_to_ready_ms`); times that were
+    /// not measured are absent.
+    #[serde(default)]
+    pub time_errors_ms: BTreeMap<String, TimeError>,
     /// The pacer's lateness in the baseline, over all operations of all trials.
     pub send_lag_ms: Latency,
     /// The same server without a fault.
@@ -438,6 +442,15 @@ pub struct Latency {
     pub p50: Option<f64>,
     /// 99th percentile.
     pub p99: Option<f64>,
+}
+
+/// How much earlier than measured a time may have been true, over the trials in which it was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TimeError {
+    /// Median.
+    pub median: f64,
+    /// The largest.
+    pub max: f64,
 }
 
 /// A time over trials. Null where n is too small, or where the figure lies beyond the horizon.

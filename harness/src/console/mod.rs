@@ -154,6 +154,7 @@ impl Progress {
             | EventKind::DrainBegun { .. }
             | EventKind::Drained { .. }
             | EventKind::DrainEnded { .. }
+            | EventKind::ProbeLimited { .. }
             | EventKind::TargetReturned { .. }
             | EventKind::TargetSeen { .. }
             | EventKind::SurvivorsFound { .. }

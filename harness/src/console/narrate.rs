@@ -150,6 +150,10 @@ impl Narrator {
             EventKind::FirstAccept { .. } => {
                 format!("first connection accepted{}", self.after(event.at))
             }
+            EventKind::ProbeLimited { node, problem } => format!(
+                "{}only the login of a session can be asked for after the fault: {problem}",
+                self.of(*node)
+            ),
             EventKind::FirstCorrect {
                 evidence, probes, ..
             } => {

@@ -18,6 +18,7 @@ use comeback_core::units::Elapsed;
 use super::trial::{Early, Trial, aborted};
 use super::{EngineError, recovery};
 use crate::endpoint::Endpoint;
+use crate::load::probe::{Owner, Work};
 use crate::supervise::handover;
 use crate::supervise::ports;
 use crate::supervise::process::{Addresses, Launch, Process, StartError, resolve_endpoint};
@@ -50,6 +51,8 @@ pub(super) struct Running {
     former: Vec<Process>,
     /// What its first start called itself, if it said so.
     pub(super) boot: Option<BootId>,
+    /// What a probe that asks it must be answered correctly.
+    pub(super) work: Option<Work>,
 }
 
 /// Why there is no place for a node.
@@ -417,6 +420,7 @@ async fn start_first(trial: &Trial<'_>, node: Node) -> Result<Running, Early> {
                 process,
                 former: Vec::new(),
                 boot: ready.boot,
+                work: None,
             })
         }
         Err(not_ready) => Err(Early::Target(EventKind::TargetStartFailed {
@@ -438,9 +442,9 @@ fn check_attribution(trial: &Trial<'_>, node: Node) -> Result<(), Early> {
                 .to_owned(),
         ));
     }
-    match recovery::owner_of(trial, node, Incarnation(0)) {
-        Ok(_) => Ok(()),
-        Err(problem) => Err(aborted(format!(
+    match recovery::owner_of(trial, (node, Incarnation(0))) {
+        Owner::New(_) => Ok(()),
+        Owner::Old(problem) | Owner::Unknown(problem) => Err(aborted(format!(
             "its replies could not be told from those of another process ({problem}); a response header that \
              changes with each start would do it (--boot-header)"
         ))),

@@ -1,19 +1,26 @@
 //! Recovery: what was struck is started again, and probed until a correct answer comes from its new process.
 
+use std::collections::BTreeSet;
+
 use comeback_core::event::EventKind;
 use comeback_core::ids::{BootId, Incarnation, Node};
-use comeback_core::plan::Listener;
+use comeback_core::plan::{Action, Listener, Workload};
 use comeback_core::units::{Elapsed, Span};
 use futures_util::future::join_all;
 
 use super::EngineError;
 use super::nodes::Nodes;
 use super::trial::{Early, Trial, aborted};
-use crate::load::probe::{Probe, ProbeError, ProbeSetup, Recovered, Seen};
+use crate::load::probe::{Owner, Probe, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::supervise::ownership;
 
 /// Why a held listening socket tells nothing.
 const HELD: &str = "the harness itself holds the listening socket";
+
+/// How often the probe rehearses; what differs from time to time is not required later.
+const REHEARSALS: u32 = 2;
+/// The same behind a balancer, which may send one session to the same server by chance.
+const BALANCED_REHEARSALS: u32 = 4;
 
 /// The fault landed.
 pub(super) struct Fallen {
@@ -26,7 +33,7 @@ pub(super) struct Fallen {
 }
 
 /// A start of a node.
-type Start = (Node, Incarnation);
+pub(super) type Start = (Node, Incarnation);
 
 /// Starts again what was struck.
 pub(super) async fn start_again(
@@ -58,20 +65,26 @@ pub(super) async fn run(
     let watched = watch(trial, nodes, fallen, starts).await?;
     if let Some(missing) = missing(&watched) {
         // Nobody answered: who accepted is known only by who holds the port.
-        if owners_of(trial, starts).is_ok() {
+        if matches!(owners_of(trial, starts), Owner::New(_)) {
             record_accept(trial, &watched[0].seen);
         }
         record_missing(trial, &watched, missing);
         return Ok(false);
     }
     let whole = &watched[0];
-    if let Some(Recovered { at, evidence }) = whole.back {
+    if let Some(Recovered {
+        at,
+        evidence,
+        unowned,
+    }) = whole.back.clone()
+    {
         if !is_held(trial, whole.node) {
             record_accept(trial, &whole.seen);
         }
         let kind = EventKind::FirstCorrect {
             last_failed_us: whole.seen.last_failed,
             evidence,
+            unowned,
             probes: whole.seen.probes,
         };
         trial.record_at(at, kind);
@@ -132,7 +145,9 @@ async fn watch(
     if starts.len() > 1 {
         asked.extend(starts.chunks(1).map(|start| (start[0].0, start)));
     }
-    let probes = asked.iter().map(|(node, _)| probe_of(trial, fallen, *node));
+    let probes = asked
+        .iter()
+        .map(|(node, _)| probe_of(trial, nodes, fallen, *node));
     let probes: Vec<Probe<'_>> = probes.collect::<Result<_, _>>()?;
     let horizon = trial
         .site
@@ -155,7 +170,7 @@ async fn watch(
         };
         let seen = probe.seen();
         // The store and the balancer are not asked themselves.
-        if let (Some(back), true) = (back, fallen.nodes.contains(&node)) {
+        if let (Some(back), true) = (&back, fallen.nodes.contains(&node)) {
             record_return(trial, node, &seen, back);
         }
         watched.push(Watched { node, seen, back });
@@ -163,18 +178,86 @@ async fn watch(
     Ok(watched)
 }
 
+/// Before the load: the probe does what it will do after the fault, with each that it will ask then. What the replies
+/// show is required of it again.
+pub(super) async fn rehearse(trial: &Trial<'_>, nodes: &mut Nodes) -> Result<(), Early> {
+    for node in to_rehearse(trial) {
+        let probe = Probe::new(ProbeSetup {
+            since: trial.site.clock.now(),
+            ..setup_of(trial, node)
+        })
+        .map_err(EngineError::Probe)?;
+        let shares = trial.arm.replicas > 1 && !matches!(node, Node::Replica(_));
+        let wanted = if shares {
+            BALANCED_REHEARSALS
+        } else {
+            REHEARSALS
+        };
+        let rehearsed = match nodes.alongside(trial, probe.rehearse(wanted)).await? {
+            Ok(rehearsed) => rehearsed,
+            Err(ProbeError::Harness(cause)) => return Err(EngineError::Probe(cause).into()),
+            Err(ProbeError::Unattributable(reason)) => return Err(aborted(reason)),
+        };
+        let Rehearsed { work, limit } = rehearsed.map_err(|problem| {
+            aborted(format!(
+                "the recovery probe's own user, whose number is beyond all clients', was not served before the fault: \
+                 {problem}"
+            ))
+        })?;
+        if let Some(problem) = limit {
+            trial.record(EventKind::ProbeLimited { node, problem });
+        }
+        if let Some(running) = nodes.get_mut(node) {
+            running.work = Some(work);
+        }
+    }
+    Ok(())
+}
+
+/// Whom the probe will ask after the fault.
+fn to_rehearse(trial: &Trial<'_>) -> BTreeSet<Node> {
+    if matches!(trial.plan.load.workload, Workload::Stateless(_)) {
+        return BTreeSet::new();
+    }
+    let struck = trial
+        .planned
+        .struck(trial.plan.fault.aim, trial.arm.replicas);
+    let whole = match trial.plan.fault.action {
+        // Each in turn, by itself.
+        Action::Roll { .. } if !struck.is_empty() => None,
+        Action::Roll { .. } | Action::Signal(_) | Action::Pause(_) => Some(asked(trial, &struck)),
+    };
+    let themselves = struck
+        .iter()
+        .filter(|_| struck.len() > 1 || whole.is_none());
+    themselves.copied().chain(whole).collect()
+}
+
+/// What a probe needs that asks this node, before anything was struck.
+fn setup_of<'a>(trial: &'a Trial<'_>, node: Node) -> ProbeSetup<'a> {
+    ProbeSetup {
+        load: &trial.plan.load,
+        endpoint: trial.seats.endpoint(node),
+        boot_header: trial.arm.target.boot_header.as_deref(),
+        old_boots: Vec::new(),
+        work: None,
+        users: &trial.probe_users,
+        since: Elapsed::default(),
+        clock: trial.site.clock,
+    }
+}
+
 fn probe_of<'a>(
     trial: &'a Trial<'_>,
+    nodes: &Nodes,
     fallen: &Fallen,
     node: Node,
 ) -> Result<Probe<'a>, EngineError> {
     Probe::new(ProbeSetup {
-        load: &trial.plan.load,
-        endpoint: trial.seats.endpoint(node),
-        boot_header: trial.arm.target.boot_header.as_deref(),
         old_boots: fallen.old_boots.clone(),
+        work: nodes.get(node).and_then(|running| running.work.clone()),
         since: fallen.at,
-        clock: trial.site.clock,
+        ..setup_of(trial, node)
     })
     .map_err(EngineError::Probe)
 }
@@ -203,11 +286,12 @@ fn record_survivors(trial: &Trial<'_>, starts: &[Start]) {
     }
 }
 
-fn record_return(trial: &Trial<'_>, node: Node, seen: &Seen, back: Recovered) {
+fn record_return(trial: &Trial<'_>, node: Node, seen: &Seen, back: &Recovered) {
     let kind = EventKind::TargetReturned {
         node,
         last_failed_us: seen.last_failed,
         evidence: back.evidence,
+        unowned: back.unowned.clone(),
     };
     trial.record_at(back.at, kind);
 }
@@ -221,40 +305,52 @@ fn record_accept(trial: &Trial<'_>, seen: &Seen) {
     }
 }
 
-/// The process that holds the last of these nodes' listening sockets, when each is held by its start, or why one
-/// is not (only) that.
-fn owners_of(trial: &Trial<'_>, starts: &[(Node, Incarnation)]) -> Result<i32, String> {
-    let mut owner = Err("nothing was started again".to_owned());
-    for (node, incarnation) in starts {
-        owner = Ok(owner_of(trial, *node, *incarnation)?);
+/// Who holds these nodes' listening sockets: the start of the last one, when each is held by its start.
+fn owners_of(trial: &Trial<'_>, starts: &[Start]) -> Owner {
+    let mut last = Owner::Unknown("nothing was started again".to_owned());
+    let mut unknown = None;
+    for start in starts {
+        match owner_of(trial, *start) {
+            Owner::New(pid) => last = Owner::New(pid),
+            Owner::Old(problem) => return Owner::Old(problem),
+            Owner::Unknown(why) => unknown = Some(why),
+        }
     }
-    owner
+    unknown.map_or(last, Owner::Unknown)
 }
 
-/// The process of this start that holds its node's listening socket, or why it is not (only) that.
-pub(super) fn owner_of(
-    trial: &Trial<'_>,
-    node: Node,
-    incarnation: Incarnation,
-) -> Result<i32, String> {
+/// Who holds a node's listening socket, at this start of it.
+pub(super) fn owner_of(trial: &Trial<'_>, (node, incarnation): Start) -> Owner {
     if is_held(trial, node) {
-        return Err(HELD.to_owned());
+        return Owner::Unknown(HELD.to_owned());
     }
     let endpoint = trial.seats.endpoint(node);
-    let owners = ownership::listeners(endpoint, &trial.site.tag)
-        .map_err(|error| format!("the owner of {endpoint} is unknown: {error}"))?;
+    let tag = &trial.site.tag;
+    let owners = match ownership::listeners(endpoint, tag) {
+        Ok(owners) => owners,
+        Err(error) => {
+            return Owner::Unknown(format!("the owner of {endpoint} is unknown: {error}"));
+        }
+    };
+    let place = |incarnation| (trial.planned.id, node, incarnation);
     // One that ended before it served may have been started again meanwhile.
     let latest = incarnation.max(trial.seats.start(node));
-    let place = Some((trial.planned.id, node, latest));
-    let own = |owner: &&ownership::Owner| owner.place == place;
-    if let Some(other) = owners.iter().find(|owner| !own(owner)) {
-        return Err(format!(
-            "{endpoint} is held by process {}, not a new one",
-            other.pid
-        ));
-    }
-    match owners.first() {
-        Some(owner) => Ok(owner.pid),
-        None => Err(format!("nobody holds {endpoint}")),
+    let is_own = |owner: &&ownership::Owner| owner.place == Some(place(latest));
+    let mut others = owners.iter().filter(|owner| !is_own(owner));
+    let Some(other) = others.next() else {
+        return match owners.first() {
+            Some(owner) => Owner::New(owner.pid),
+            None => Owner::Unknown(format!("nobody holds {endpoint}")),
+        };
+    };
+    let held = format!("{endpoint} is held by process {}, not a new one", other.pid);
+    // Where a process belongs that is not known by its environment, its age tells: one that is younger than this start
+    // is none of an earlier one, and one that was there before the first is no part of the server.
+    let begun = |incarnation| tag.start_time_of(place(incarnation));
+    let is_older = begun(latest).is_none_or(|begun| other.start_time < begun);
+    let is_since = begun(Incarnation(0)).is_none_or(|begun| other.start_time >= begun);
+    match other.place {
+        None if !(is_older && is_since) => Owner::Unknown(held),
+        Some(_) | None => Owner::Old(held),
     }
 }

@@ -178,11 +178,13 @@ async fn resume(
             let node = process.node();
             return Err(missed(format!("the {node} ended while it stood still")));
         }
+        // One may answer before the call has returned.
+        let at = trial.site.clock.now();
         process
             .resume(trial.plan.fault.reach())
             .map_err(EngineError::Process)?;
         let node = process.node();
-        trial.record(EventKind::TargetResumed { node });
+        trial.record_at(at, EventKind::TargetResumed { node });
         starts.push((node, process.incarnation()));
     }
     Ok(starts)

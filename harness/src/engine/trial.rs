@@ -3,6 +3,7 @@
 //! Whatever happens on the way, the locals' drops leave no process behind. A target that misbehaves is a
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
 
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use comeback_core::schedule::PlannedTrial;
 use comeback_core::units::{Elapsed, Span};
 
 use super::nodes::{Nodes, Seats, Unseated, start_failed};
-use super::{EngineError, Site, strike};
+use super::{EngineError, Site, recovery, strike};
 use crate::endpoint::Endpoint;
 use crate::load::{Generator, Setup};
 use crate::supervise::process::Process;
@@ -34,6 +35,8 @@ pub(super) struct Trial<'a> {
     pub(super) planned: PlannedTrial,
     pub(super) site: &'a Site,
     pub(super) seats: Seats,
+    /// How many users the recovery's probes have been.
+    pub(super) probe_users: Cell<u32>,
 }
 
 /// Why a trial ended before its time.
@@ -72,6 +75,7 @@ pub(super) async fn run(
                 planned,
                 site,
                 seats,
+                probe_users: Cell::new(0),
             };
             trial.run_phases().await
         }
@@ -105,6 +109,7 @@ impl Trial<'_> {
         self.enter(Phase::Open);
         let mut load = self.start_load()?;
         self.open_sessions(&mut load).await?;
+        recovery::rehearse(self, &mut nodes).await?;
         let begin = self.site.clock.now() + LOAD_LEAD;
         load.run(begin);
         let windows = &self.plan.windows;

@@ -7,6 +7,7 @@
 mod judge;
 mod place;
 mod session;
+mod shown;
 mod step;
 mod template;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use self::step::{Compiler, Expected, Extra, Redirect};
 use self::template::{Templates, Values};
 
 pub use self::session::Session;
+pub use self::shown::Shown;
 pub use self::template::{BUILT_IN, User};
 
 /// A workload, made ready for a target.
@@ -38,6 +40,8 @@ pub struct Flow {
     session: Option<SessionRules>,
     /// Acts carry an idempotency key.
     keyed: bool,
+    /// Users act.
+    acts: bool,
 }
 
 /// Where the steps' requests are.
@@ -172,6 +176,7 @@ impl Flow {
             },
             session: None,
             keyed: false,
+            acts: false,
         };
         match workload {
             Workload::Stateless(request) => {
@@ -189,6 +194,7 @@ impl Flow {
     }
 
     fn add_session(&mut self, flow: &SessionFlow) -> Result<(), FlowError> {
+        self.acts = flow.mix.act > 0;
         let mut places = BTreeMap::new();
         for (name, request) in &flow.more {
             if let Some(further) = request.before.first() {

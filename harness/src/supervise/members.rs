@@ -44,6 +44,11 @@ impl RunTag {
         members.filter(is_before).map(|found| found.pid).collect()
     }
 
+    /// When this start of a node was begun, in clock ticks since the machine's start.
+    pub fn start_time_of(&self, place: (TrialId, Node, Incarnation)) -> Option<u64> {
+        self.roster().start_time_of(place)
+    }
+
     /// Finds the members: first those that show it themselves, then whatever descends from them.
     pub(super) fn scan(&self) -> io::Result<Vec<Member>> {
         let own = proc::own_pid();

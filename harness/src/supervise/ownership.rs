@@ -11,7 +11,7 @@ use procfs::net::{TcpNetEntries, UdpNetEntries};
 use procfs::prelude::FromBufReadSI;
 
 use super::members::Member;
-use super::proc;
+use super::proc::{self, Stat};
 use super::tag::RunTag;
 use super::unix_sockets;
 use crate::endpoint::Endpoint;
@@ -21,6 +21,8 @@ use crate::endpoint::Endpoint;
 pub struct Owner {
     /// Its process id.
     pub pid: i32,
+    /// Its start, in clock ticks since the machine's.
+    pub start_time: u64,
     /// Whether it is a process of the run.
     pub is_member: bool,
     /// Which start of which node of which trial it belongs to, where it is the run's and that is known.
@@ -53,11 +55,12 @@ pub fn listeners(endpoint: &Endpoint, tag: &RunTag) -> io::Result<Vec<Owner>> {
         missing.retain(|inode| !held.contains(inode));
     }
     if !missing.is_empty() {
-        let others = proc::all()?.into_iter().map(|stat| stat.pid);
-        let others = others.filter(|pid| members.iter().all(|member| member.pid != *pid));
-        let holds = |pid: &i32| !held_by(*pid, &missing).is_empty();
-        owners.extend(others.filter(holds).map(|pid| Owner {
-            pid,
+        let others = proc::all()?.into_iter();
+        let others = others.filter(|stat| members.iter().all(|member| member.pid != stat.pid));
+        let holds = |stat: &Stat| !held_by(stat.pid, &missing).is_empty();
+        owners.extend(others.filter(holds).map(|stat| Owner {
+            pid: stat.pid,
+            start_time: stat.start_time,
             is_member: false,
             place: None,
         }));
@@ -117,6 +120,7 @@ pub(super) fn is_reached_by_loopback(address: IpAddr) -> bool {
 fn owner_of(member: &Member) -> Owner {
     Owner {
         pid: member.pid,
+        start_time: member.start_time,
         is_member: true,
         place: member.place,
     }

@@ -53,6 +53,10 @@ pub(super) struct Facts {
     pub(super) drains: Vec<Drained>,
     /// What each node that was not struck called itself after everything.
     pub(super) seen: BTreeMap<Node, BootId>,
+    /// Why the probe asks for a login alone.
+    pub(super) probe_limit: Option<String>,
+    /// Why the recovery is known by a boot id alone.
+    pub(super) unowned: Option<String>,
     /// Why the fault is taken not to have landed.
     pub(super) missed: Option<String>,
     /// Processes of the old server that outlived the fault.
@@ -158,6 +162,7 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             | EventKind::TargetReady { .. }
             | EventKind::TargetExited { .. }
             | EventKind::SessionsOpened { .. }
+            | EventKind::ProbeLimited { .. }
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
             | EventKind::TargetPaused { .. }
@@ -203,6 +208,8 @@ impl Facts {
             returned: BTreeMap::new(),
             drains: Vec::new(),
             seen: BTreeMap::new(),
+            probe_limit: None,
+            unowned: None,
             missed: None,
             survivors: Vec::new(),
             restarts: BTreeMap::new(),
@@ -303,6 +310,9 @@ impl Facts {
                 self.struck.entry(*node).or_insert((at, None));
                 self.falls.push((*node, at));
             }
+            EventKind::ProbeLimited { node: _, problem } => {
+                self.probe_limit.get_or_insert_with(|| problem.clone());
+            }
             EventKind::TargetResumed { node: _ } => {
                 self.resumed.get_or_insert(at);
             }
@@ -317,7 +327,9 @@ impl Facts {
                 node,
                 last_failed_us,
                 evidence,
+                unowned,
             } => {
+                self.note_unowned(unowned.as_deref());
                 self.returned.entry(*node).or_insert(Correct {
                     at,
                     last_failed: *last_failed_us,
@@ -337,8 +349,10 @@ impl Facts {
             EventKind::FirstCorrect {
                 last_failed_us,
                 evidence,
+                unowned,
                 probes: _,
             } => {
+                self.note_unowned(unowned.as_deref());
                 self.correct.get_or_insert(Correct {
                     at,
                     last_failed: *last_failed_us,
@@ -381,6 +395,12 @@ impl Facts {
             | EventKind::RunInterrupted
             | EventKind::RunEnded
             | EventKind::RunExtended { .. } => {}
+        }
+    }
+
+    fn note_unowned(&mut self, why: Option<&str>) {
+        if self.unowned.is_none() {
+            self.unowned = why.map(str::to_owned);
         }
     }
 

@@ -7,7 +7,7 @@ use super::words::{counted, grouped, was};
 use super::{CacheTally, LatencyTally};
 use crate::event::Exit;
 use crate::ids::{Incarnation, Node};
-use crate::plan::{Arm, Signal};
+use crate::plan::{Arm, Listener, Signal};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
 const SEND_LAG_MS: f64 = 1.0;
@@ -24,6 +24,7 @@ pub(super) fn findings(
     found.extend(facts.unasked.iter().map(|ended| unasked(facts, ended)));
     found.extend(facts.nodes().filter_map(|node| starts(facts, node)));
     found.extend(not_recovered(facts));
+    found.extend(probe_limits(arm, facts));
     if !facts.left_behind.is_empty() {
         let processes = processes(&facts.left_behind);
         found.push(format!(
@@ -127,6 +128,25 @@ fn not_recovered(facts: &Facts) -> Option<String> {
     Some(format!(
         "no correct reply of a new process within {looked:.1} s{seen}"
     ))
+}
+
+/// What the recovery is known by, where that is less than usual.
+fn probe_limits(arm: Option<&Arm>, facts: &Facts) -> impl Iterator<Item = String> {
+    let limit = facts.probe_limit.as_ref().filter(|_| !facts.control);
+    let login = limit.map(|problem| {
+        format!(
+            "ready means a correct login alone: before the fault the rest of the probe's own session failed, each \
+             step on a fresh connection ({problem})"
+        )
+    });
+    // Where the harness itself holds the socket, that is how it is meant.
+    let is_held = arm.is_some_and(|arm| arm.target.listener == Listener::Held);
+    let unowned = facts.unowned.as_ref().filter(|_| !is_held).map(|why| {
+        format!(
+            "the new process is known by its boot id alone; the socket's owner says nothing: {why}"
+        )
+    });
+    login.into_iter().chain(unowned)
 }
 
 fn late_sending(send_lag: &LatencyTally) -> Option<String> {

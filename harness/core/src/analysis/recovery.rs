@@ -22,19 +22,17 @@ pub(super) fn chain(facts: &Facts, listener: Listener, returned: Option<&Return>
     let restart = facts.restarted();
     let launched =
         restart.and_then(|restart| Some(seen(cut, restart.launched?, Some(restart.requested))));
-    let executed = restart.map(|restart| {
-        let begun = restart.launched.unwrap_or(restart.requested);
-        seen(cut, restart.executed, Some(begun))
-    });
+    // That it was executed, and that its launcher was, is noticed later than it was so.
+    let executed = restart.map(|restart| seen(cut, restart.executed, Some(restart.requested)));
     let accepted = facts
         .accepted
         .map(|(at, last_failed)| seen(cut, at, last_failed.max(facts.resumed)));
     let correct = facts.correct.map(|correct| match returned {
-        // A program that was not executed yet, or stood still, cannot have answered, whether a probe failed before or
-        // not.
+        // A program that nobody had asked for yet, or that stood still, cannot have answered, whether a probe failed
+        // before or not.
         Some(Return::ForGood | Return::ByProbeOnly { .. }) | None => {
-            let executed = restart.map(|restart| restart.executed.min(correct.at));
-            seen(cut, correct.at, correct.last_failed.max(executed))
+            let requested = restart.map(|restart| restart.requested.min(correct.at));
+            seen(cut, correct.at, correct.last_failed.max(requested))
         }
         // Not back for good is not back, not until the load's end.
         Some(Return::Not(_)) => {

@@ -14,7 +14,7 @@ use crate::statistics;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
     Distribution, ErrorRate, Latency, RecoverySummary, RetrySummary, SCHEMA, SessionCounts, Status,
-    StrikeSummary, Summary, WhileDownSummary, Windowed, WriteCounts,
+    StrikeSummary, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -78,6 +78,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         longest_gap_ms: time(TrialAnalysis::longest_gap),
         outage_area_s: time(TrialAnalysis::outage_area),
         loss_window_ms: time(|trial| trial.loss_window_ms),
+        time_errors_ms: time_errors(&trials),
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
         control: control_summary(arm),
     }
@@ -98,6 +99,26 @@ fn recovery(trials: &[&TrialAnalysis]) -> RecoverySummary {
         }
     }
     recovery
+}
+
+/// How exactly each time was measured.
+fn time_errors(trials: &[&TrialAnalysis]) -> BTreeMap<String, TimeError> {
+    type Of = fn(&TrialAnalysis) -> Option<Time>;
+    let times: [(&str, Of); 3] = [
+        ("time_to_restart_ms", |trial| trial.chain.executed),
+        ("time_to_listen_ms", |trial| trial.chain.listening),
+        ("time_to_ready_ms", |trial| trial.chain.ready),
+    ];
+    let known = times.into_iter().filter_map(|(name, of)| {
+        let errors: Vec<f64> = trials
+            .iter()
+            .filter_map(|trial| of(trial)?.error_ms())
+            .collect();
+        let median = statistics::median(&errors)?;
+        let max = errors.into_iter().fold(0.0, f64::max);
+        Some((name.to_owned(), TimeError { median, max }))
+    });
+    known.collect()
 }
 
 fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {

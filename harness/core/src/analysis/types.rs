@@ -313,6 +313,14 @@ impl Time {
             Self::Beyond { .. } => f64::INFINITY,
         }
     }
+
+    /// How much earlier it may have been true; unknown when it was not seen.
+    pub const fn error_ms(self) -> Option<f64> {
+        match self {
+            Self::At { error_ms, .. } => Some(error_ms),
+            Self::Beyond { .. } => None,
+        }
+    }
 }
 
 /// Failed operations of a window.

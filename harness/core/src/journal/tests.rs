@@ -420,10 +420,15 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             node: Node::Replica(1),
             last_failed_us: time_or_none,
             evidence: Evidence::SocketOwner(number),
+            unowned: None,
         },
         EventKind::TargetSeen {
             node: Node::Balancer,
             boot,
+        },
+        EventKind::ProbeLimited {
+            node: Node::Balancer,
+            problem: text.clone(),
         },
         EventKind::FaultMissed {
             reason: text.clone(),
@@ -438,6 +443,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
                 Some(_) => Evidence::BootId(boot),
                 None => Evidence::SocketOwner(number),
             },
+            unowned: time.map(|_| text.clone()),
             probes: count,
         },
         EventKind::NotRecovered {

@@ -78,6 +78,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         longest_gap_ms: times(|trial| trial.longest_gap_ms.or(Some(f64::INFINITY))),
         outage_area_s: times(|trial| trial.outage_area_s),
         loss_window_ms: none,
+        time_errors_ms: std::collections::BTreeMap::new(),
         send_lag_ms: Latency::default(),
         control: ControlSummary {
             trials: arm.controls().count() as u32,

@@ -196,6 +196,7 @@ fn of_several_struck_the_last_request_to_any_counts_from_its_own_exit() {
             node: Node::Replica(number),
             last_failed_us: None,
             evidence: Evidence::BootId(boot),
+            unowned: None,
         };
         let (at, trial) = (ms(at), Some(TrialId(0)));
         story.events.insert(place, Event { at, trial, kind });

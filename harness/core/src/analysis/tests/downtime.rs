@@ -134,6 +134,7 @@ fn and_returns(mut story: Story, at: u64, node: Node, boot: BootId) -> Story {
         node,
         last_failed_us: Some(ms(at - 2)),
         evidence: Evidence::BootId(boot),
+        unowned: None,
     };
     let (at, trial) = (ms(at), Some(TrialId(0)));
     story.events.insert(place, Event { at, trial, kind });

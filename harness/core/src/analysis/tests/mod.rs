@@ -255,6 +255,7 @@ fn returned(node: Node, boot: BootId) -> EventKind {
         node,
         last_failed_us: Some(ms(RECOVERED - 5)),
         evidence: Evidence::BootId(boot),
+        unowned: None,
     }
 }
 
@@ -263,6 +264,7 @@ fn first_correct(last_failed_us: Option<Elapsed>) -> EventKind {
     EventKind::FirstCorrect {
         last_failed_us,
         evidence,
+        unowned: None,
         probes: 7,
     }
 }

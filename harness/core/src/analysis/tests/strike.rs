@@ -232,6 +232,7 @@ fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_go
             EventKind::FirstCorrect {
                 last_failed_us: Some(ms(CUT + 490)),
                 evidence: Evidence::BootId(old_boot()),
+                unowned: None,
                 probes: 3,
             },
         )

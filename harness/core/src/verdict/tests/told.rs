@@ -171,6 +171,7 @@ impl Told {
                 let first_correct = EventKind::FirstCorrect {
                     last_failed_us,
                     evidence: Evidence::BootId(boot(1)),
+                    unowned: None,
                     probes: 7,
                 };
                 events.push((recovered - 10, EventKind::FirstAccept { last_failed_us }));

@@ -1,0 +1,78 @@
+//! What the replies of a session's work show, beside being correct: what one process showed, the next must show too.
+
+use std::collections::BTreeSet;
+
+use comeback_core::operation::Step;
+use comeback_core::plan::Writes;
+
+use super::place::{Found, Looked};
+use super::{Flow, Session, Turn};
+use crate::load::wire::Reply;
+
+/// What the last reply of a step showed, and what the session holds after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    names_user: bool,
+    counts: bool,
+    cookies: BTreeSet<String>,
+}
+
+impl Shown {
+    /// What both showed.
+    pub fn common(&self, other: &Self) -> Self {
+        Self {
+            names_user: self.names_user && other.names_user,
+            counts: self.counts && other.counts,
+            cookies: self.cookies.intersection(&other.cookies).cloned().collect(),
+        }
+    }
+
+    /// What is shown here and not there, in words.
+    pub fn missing_in(&self, other: &Self) -> Option<String> {
+        if self.names_user && !other.names_user {
+            return Some("the reply does not name the user, as it did before the fault".to_owned());
+        }
+        if self.counts && !other.counts {
+            return Some("the reply shows no counter, as it did before the fault".to_owned());
+        }
+        let gone = self.cookies.difference(&other.cookies).next()?;
+        Some(format!(
+            "there is no cookie '{gone}', which was set before the fault"
+        ))
+    }
+}
+
+impl Flow {
+    /// The steps of a session's whole work; the request, where there are no sessions.
+    pub fn work(&self) -> Vec<Step> {
+        if !self.has_sessions() {
+            return vec![Step::Get];
+        }
+        let act = (self.acts && self.steps.act.is_some()).then_some(Step::Act);
+        let steps = [Some(Step::Login), act, Some(Step::Check)];
+        steps.into_iter().flatten().collect()
+    }
+
+    /// What the last reply of a turn showed. Cookies count at the login only: a server may renew them later or not.
+    pub fn shown(&self, turn: &Turn, reply: &Reply<'_>, session: &Session) -> Shown {
+        let Some(rules) = &self.session else {
+            return Shown::default();
+        };
+        let looked = Looked::new(reply);
+        let request = self.request_of(turn);
+        let identity = rules.identity.as_ref();
+        let place = request.value.as_ref().or(rules.value.as_ref());
+        let names = identity.is_some_and(|(at, _)| matches!(at.find(&looked), Found::Text(_)));
+        let counts = rules.writes == Writes::Counter
+            && place.is_some_and(|place| place.count(&looked).is_some());
+        let at_login = session
+            .cookies()
+            .iter()
+            .filter(|_| turn.step == Step::Login);
+        Shown {
+            names_user: names,
+            counts,
+            cookies: at_login.map(|(name, _)| name.clone()).collect(),
+        }
+    }
+}
