@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use comeback_core::analysis::{Time, analyze};
 use comeback_core::journal::{self, Journal};
@@ -16,6 +17,13 @@ use comeback_core::summary::Status;
 use comeback_core::units::Elapsed;
 use serde_json::Value;
 use support::{Run, run};
+
+/// Loads that share cores disturb each other's figures: one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn at(event: &Value) -> f64 {
     event["at_us"].as_f64().unwrap() / 1_000.0
@@ -47,6 +55,7 @@ fn executed_to_listening(run: &Run) -> Vec<f64> {
 /// before it binds; its own start (measured by the same program without the sleep) is taken off.
 #[test]
 fn three_hundred_ms_of_sleep_are_measured_within_three_at_the_median() {
+    let _alone = alone();
     let measured = |target: &str| {
         let run = run(&[
             "compare",
@@ -248,6 +257,7 @@ fn outside(run: &Run, log: &Path) -> (usize, Vec<String>) {
 /// 34 servers whose recovery is known, each measured once. The measure and its error must hold the truth of each.
 #[test]
 fn the_claimed_error_holds_the_truth() {
+    let _alone = alone();
     let (run, log) = run_known(&[60, 180], 1);
     let (known, wrong) = outside(&run, &log);
     assert_eq!(known, 2 * KINDS.len(), "{}", run.printed());
@@ -267,6 +277,7 @@ fn the_claimed_error_holds_the_truth() {
 #[test]
 #[ignore = "takes ten minutes; the source of the figure in METHOD"]
 fn three_hundred_trials_hold_the_truth() {
+    let _alone = alone();
     let (run, log) = run_known(&[15, 120, 700], 6);
     let (known, wrong) = outside(&run, &log);
     assert!(known >= 300, "{known} trials\n{}", run.printed());
