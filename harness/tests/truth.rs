@@ -241,7 +241,9 @@ fn outside(run: &Run, log: &Path) -> (usize, Vec<String>) {
         let (from, to) = (after_cut(truth.from, most), after_cut(truth.to, least));
         let held = match trial.chain.ready {
             Some(Time::At { ms, error_ms }) => from <= ms && ms - error_ms <= to,
-            Some(Time::Beyond { .. }) | None => false,
+            // Ready, and then not served as before: one that stays slow is.
+            Some(Time::Beyond { .. }) => is_found_from(run, truth.trial, cut + from),
+            None => false,
         };
         if !held {
             let kind = &truth.kind;
@@ -252,6 +254,14 @@ fn outside(run: &Run, log: &Path) -> (usize, Vec<String>) {
         }
     }
     (truths.len(), wrong)
+}
+
+/// Whether the first correct reply of a trial came at `least` or later.
+fn is_found_from(run: &Run, trial: u32, least: f64) -> bool {
+    run.events().iter().any(|event| {
+        let is_first = event["kind"]["type"] == "first_correct" && event["trial"] == trial;
+        is_first && at(event) >= least
+    })
 }
 
 /// 34 servers whose recovery is known, each measured once. The measure and its error must hold the truth of each.
