@@ -61,6 +61,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 /// point to, such as the experiment's file.
 pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<Outcome, CliError> {
     let journal = record::read(folder)?;
+    if !journal.header.is_sealed() {
+        super::warn(&format!(
+            "{} was written by an older version: its journal cannot show that nothing is missing from it",
+            folder.display()
+        ));
+    }
     let judged = judge_and_draw(&journal, folder)?;
     show(&judged, !journal.header.plan.gates.is_empty(), folder, told)?;
     let judgement = ci::Judgement {

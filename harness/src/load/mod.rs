@@ -173,15 +173,27 @@ impl Generator {
     ///
     /// # Errors
     /// When a worker failed.
-    pub fn finish(self) -> Result<(), LoadError> {
-        for Worker { commands, thread } in self.workers {
-            drop(commands);
-            thread
-                .join()
-                .map_err(|_| LoadError::Panicked)?
-                .map_err(LoadError::Worker)?;
-        }
-        Ok(())
+    pub fn finish(mut self) -> Result<(), LoadError> {
+        let joined = self.join();
+        joined.into_iter().collect()
+    }
+
+    /// Waits until every worker has ended; what became of each.
+    fn join(&mut self) -> Vec<Result<(), LoadError>> {
+        let (commands, threads): (Vec<_>, Vec<_>) = self
+            .workers
+            .drain(..)
+            .map(|Worker { commands, thread }| (commands, thread))
+            .unzip();
+        drop(commands);
+        let joined = threads.into_iter().map(JoinHandle::join);
+        joined
+            .map(|ended| {
+                ended
+                    .map_err(|_| LoadError::Panicked)?
+                    .map_err(LoadError::Worker)
+            })
+            .collect()
     }
 
     fn tell(&self, command: impl Fn() -> Command) {
@@ -218,5 +230,13 @@ impl Generator {
             Ok(Err(error)) => LoadError::Worker(error),
             Ok(Ok(())) => LoadError::Worker(io::Error::other("it ended by itself")),
         }
+    }
+}
+
+impl Drop for Generator {
+    /// A trial that ends early waits for its workers, too: what they hand on belongs before its end in the journal.
+    /// A worker whose engine left ends at once. Why one failed is told by whoever asked it last.
+    fn drop(&mut self) {
+        drop(self.join());
     }
 }

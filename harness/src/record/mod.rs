@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use comeback_core::event::{Event, EventKind};
 use comeback_core::ids::TrialId;
-use comeback_core::journal::{self, Header};
+use comeback_core::journal::{self, Header, Sealer};
 use comeback_core::operation::Operation;
 use comeback_core::units::Elapsed;
 
@@ -122,7 +122,7 @@ impl Journalist {
         let mut files = Files {
             events: JournalFile::create(folder.join(EVENTS))?,
             operations: JournalFile::create(folder.join(OPERATIONS))?,
-            any_operations: false,
+            sealer: Sealer::default(),
         };
         files.events.write(|to| journal::write_line(to, header))?;
         let (entries, inbox) = channel();
@@ -164,7 +164,7 @@ impl Journalist {
 struct Files {
     events: JournalFile,
     operations: JournalFile,
-    any_operations: bool,
+    sealer: Sealer,
 }
 
 impl Files {
@@ -176,17 +176,16 @@ impl Files {
         for entry in inbox {
             match entry {
                 Entry::Event(event) => {
-                    self.events.write(|to| journal::write_line(to, &event))?;
+                    let sealer = &mut self.sealer;
+                    self.events.write(|to| sealer.write_event(to, &event))?;
                     follow(&event);
                 }
                 // Each entry is flushed as it is written. Whoever asked may have gone.
                 Entry::Settle(settled) => drop(settled.send(())),
                 Entry::Operations(operations) => {
-                    let first = !self.any_operations;
-                    self.any_operations = true;
-                    self.operations.write(|to| {
-                        journal::write_operations(to, &operations, first).map_err(io::Error::other)
-                    })?;
+                    let sealer = &mut self.sealer;
+                    self.operations
+                        .write(|to| sealer.write_operations(to, &operations))?;
                 }
             }
         }

@@ -1,12 +1,16 @@
 //! The events file: a header, then an event a line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Header, JournalError, VERSION, unreadable};
-use crate::event::Event;
+use super::seal::Seal;
+use super::{Header, JournalError, OLDEST, VERSION, unreadable};
+use crate::event::{Event, EventKind};
+use crate::ids::TrialId;
+use crate::units::Elapsed;
 
 /// What errors call this file.
 pub(super) const PART: &str = "journal";
@@ -21,19 +25,66 @@ pub fn write_line(mut to: impl Write, line: &impl Serialize) -> std::io::Result<
     to.write_all(&bytes)
 }
 
+/// When a trial began and, if it did, ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interval {
+    pub(super) began: Elapsed,
+    pub(super) ended: Option<Elapsed>,
+}
+
+/// Of each trial that began, when it lasted.
+pub(super) fn intervals(events: &[Event]) -> BTreeMap<TrialId, Interval> {
+    let mut intervals = BTreeMap::new();
+    for event in events {
+        let Some(trial) = event.trial else {
+            continue;
+        };
+        match event.kind {
+            EventKind::TrialStarted { .. } => {
+                intervals.entry(trial).or_insert(Interval {
+                    began: event.at,
+                    ended: None,
+                });
+            }
+            EventKind::TrialEnded => {
+                if let Some(interval) = intervals.get_mut(&trial) {
+                    interval.ended.get_or_insert(event.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    intervals
+}
+
+/// The header, the events, and for each of them the seal on its line.
+type Lines = (Header, Vec<Event>, Vec<Option<Seal>>);
+
 /// Reads the header and the events.
-pub(super) fn read(lines: &str) -> Result<(Header, Vec<Event>), JournalError> {
+pub(super) fn read(lines: &str) -> Result<Lines, JournalError> {
+    #[derive(Deserialize)]
+    struct OfSeal {
+        seal: Option<Seal>,
+    }
     let mut lines = lines.lines().zip(1u64..);
     let header = match lines.next() {
         Some((line, _)) => read_header(line)?,
         None => return Err(unreadable(PART, 1, "there is no header")),
     };
-    let events = lines
-        .map(|(line, number)| {
-            serde_json::from_str(line).map_err(|error| unreadable(PART, number, error))
-        })
-        .collect::<Result<_, _>>()?;
-    Ok((header, events))
+    let (mut events, mut seals) = (Vec::new(), Vec::new());
+    for (line, number) in lines {
+        let wrong = |error| unreadable(PART, number, error);
+        let event: Event = serde_json::from_str(line).map_err(wrong)?;
+        let seal = match event.kind {
+            EventKind::TrialEnded | EventKind::RunEnded => {
+                serde_json::from_str::<OfSeal>(line).map_err(wrong)?.seal
+            }
+            _ => None,
+        };
+        events.push(event);
+        seals.push(seal);
+    }
+    Ok((header, events, seals))
 }
 
 fn read_header(line: &str) -> Result<Header, JournalError> {
@@ -43,9 +94,9 @@ fn read_header(line: &str) -> Result<Header, JournalError> {
     }
     let wrong = |problem: &dyn fmt::Display| unreadable(PART, 1, problem);
     let version: Version = serde_json::from_str(line).map_err(|error| wrong(&error))?;
-    if version.comeback_journal != VERSION {
+    if !(OLDEST..=VERSION).contains(&version.comeback_journal) {
         return Err(wrong(&format!(
-            "version {} is not the one this program reads ({VERSION})",
+            "version {} is none of those this program reads ({OLDEST} to {VERSION})",
             version.comeback_journal
         )));
     }

@@ -2,11 +2,13 @@
 //!
 //! The first line of the [`events`] is a header with a version. A torn last line (the harness was killed
 //! while it wrote) is tolerated and reported; anything else that cannot be read is an error that names
-//! its line. [`operations`] are rows of CSV, with a fixed header. Reading is total: any bytes are a journal
-//! or an error.
+//! its line. [`operations`] are rows of CSV, with a fixed header. What a trial or the run held when it ended is
+//! [sealed](seal): where lines or rows of it are missing, that is an error. Reading is total: any bytes are a
+//! journal or an error.
 
 mod events;
 mod operations;
+mod seal;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use events::write_line;
 pub use operations::write_operations;
+pub use seal::Sealer;
 
 use crate::event::Event;
 use crate::ids::Seed;
@@ -25,9 +28,13 @@ use crate::operation::Operation;
 use crate::plan::Plan;
 use crate::schedule::Schedule;
 
-/// The version of the journal this build writes and reads. Since 2 an operation says which write it carries
-/// and which it found, and the plan has room for any server.
-pub const VERSION: u32 = 3;
+/// The version of the journal this build writes. Since 2 an operation says which write it carries and which it
+/// found, and the plan has room for any server; since 4 the ends of trials and runs are sealed.
+pub const VERSION: u32 = 4;
+/// The oldest version it reads.
+const OLDEST: u32 = 3;
+/// The first version whose ends are sealed.
+const SEALED: u32 = 4;
 
 /// The first line: what was to happen, where, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +53,13 @@ pub struct Header {
     pub plan: Plan,
     /// The trials, in their order.
     pub schedule: Schedule,
+}
+
+impl Header {
+    /// Whether the journal shows that nothing of its ended trials is missing. Those of older programs cannot.
+    pub const fn is_sealed(&self) -> bool {
+        self.comeback_journal >= SEALED
+    }
 }
 
 /// Where a run took place; figures of different machines are not compared.
@@ -100,15 +114,20 @@ impl std::error::Error for JournalError {}
 /// Reads a run back.
 ///
 /// # Errors
-/// When the header is missing or of another version, or a line other than a torn last one cannot be read.
+/// When the header is missing or of another version, a line other than a torn last one cannot be read, an
+/// operation has times that cannot be, or lines or rows of an ended trial are missing.
 pub fn read(events: impl BufRead, operations: impl BufRead) -> Result<Journal, JournalError> {
     let (lines, torn_events) = whole_lines(events::PART, events)?;
-    let (header, events) = events::read(&lines)?;
+    let (header, events, seals) = events::read(&lines)?;
     let (rows, torn_operations) = whole_lines(operations::PART, operations)?;
+    let operations = operations::read(&rows, &events::intervals(&events))?;
+    if header.is_sealed() {
+        seal::check(&events, &seals, &rows)?;
+    }
     Ok(Journal {
         header,
         events,
-        operations: operations::read(&rows)?,
+        operations,
         torn: torn_events || torn_operations,
     })
 }

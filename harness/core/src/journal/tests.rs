@@ -1,5 +1,7 @@
 //! Journals as they are written, torn, spoiled, and of another version.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -66,24 +68,58 @@ fn operation(finished: u64) -> Operation {
 fn written(events: &[Event], operations: &[Operation]) -> (Vec<u8>, Vec<u8>) {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
     write_line(&mut lines, &header()).expect("a vector takes everything");
-    for event in events {
-        write_line(&mut lines, event).expect("a vector takes everything");
-    }
+    let mut sealer = Sealer::default();
     // In two parts, as a run writes them.
     let (first, second) = operations.split_at(operations.len() / 2);
-    write_operations(&mut rows, first, true).expect("a vector takes everything");
-    write_operations(&mut rows, second, first.is_empty()).expect("a vector takes everything");
+    for part in [first, second] {
+        sealer
+            .write_operations(&mut rows, part)
+            .expect("a vector takes everything");
+    }
+    for event in events {
+        sealer
+            .write_event(&mut lines, event)
+            .expect("a vector takes everything");
+    }
     (lines, rows)
 }
 
-/// Three events and three operations.
+/// Three events and three operations of a trial that has not ended.
 fn sample() -> (Vec<u8>, Vec<u8>) {
     let events = [
-        event(1, EventKind::RunInterrupted),
-        event(2, EventKind::TrialEnded),
-        event(3, EventKind::RunEnded),
+        event(1, trial_started()),
+        event(2, EventKind::PhaseEntered { phase: Phase::Open }),
+        event(3, EventKind::RunInterrupted),
     ];
-    written(&events, &[operation(1), operation(2), operation(3)])
+    written(&events, &[operation(4), operation(5), operation(6)])
+}
+
+fn trial_started() -> EventKind {
+    EventKind::TrialStarted {
+        arm: ArmId(0),
+        control: false,
+    }
+}
+
+/// The events of a run with one whole trial, which has so many operations; and these.
+fn whole(operations: u64) -> (Vec<Event>, Vec<Operation>) {
+    let events = vec![
+        event(1, trial_started()),
+        event(2, EventKind::PhaseEntered { phase: Phase::Open }),
+        event(900, EventKind::TrialEnded),
+        Event {
+            trial: None,
+            ..event(901, EventKind::RunEnded)
+        },
+    ];
+    (events, (4..4 + operations).map(operation).collect())
+}
+
+/// The file without its line `number` (from 1).
+fn without_line(file: &[u8], number: usize) -> Vec<u8> {
+    let lines = file.split_inclusive(|byte| *byte == b'\n');
+    let kept = lines.enumerate().filter(|(at, _)| at + 1 != number);
+    kept.flat_map(|(_, line)| line.to_vec()).collect()
 }
 
 /// The file with its line `number` (from 1) replaced.
@@ -177,10 +213,143 @@ fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
 #[test]
 fn a_journal_of_another_version_is_refused_by_its_number() {
     let (events, operations) = sample();
-    let other = with_line(&events, 1, br#"{"comeback_journal":4,"of":"the future"}"#);
-    check_refused(&other, &operations, "journal line 1", "version 4");
+    let other = with_line(&events, 1, br#"{"comeback_journal":5,"of":"the future"}"#);
+    check_refused(&other, &operations, "journal line 1", "version 5");
     let other = with_line(&events, 1, br#"{"comeback_journal":1,"of":"the past"}"#);
     check_refused(&other, &operations, "journal line 1", "version 1");
+}
+
+#[test]
+fn a_journal_of_version_3_is_read_though_it_cannot_show_that_it_is_whole() {
+    let (events, operations) = whole(5);
+    let (lines, rows) = written(&events, &operations);
+    assert!(header().is_sealed());
+    let old = String::from_utf8(lines).expect("it is text");
+    let old = old.replacen("\"comeback_journal\":4", "\"comeback_journal\":3", 1);
+    let unsealed: String = old
+        .lines()
+        .map(|line| match line.split_once(",\"seal\"") {
+            Some((event, _)) => format!("{event}}}\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    for rows in [&rows[..], &without_line(&rows, 3)] {
+        let journal = read(unsealed.as_bytes(), rows).expect("it was never sealed");
+        assert!(!journal.header.is_sealed());
+        assert_eq!(journal.events, events);
+    }
+    let claims_to_be_new = unsealed.replacen("_journal\":3", "_journal\":4", 1);
+    check_refused(
+        claims_to_be_new.as_bytes(),
+        &rows,
+        "journal line 4",
+        "trial 0 ended without saying what it holds",
+    );
+}
+
+#[test]
+fn operations_that_lack_any_row_of_an_ended_trial_are_damage() {
+    let (events, operations) = whole(5);
+    let (lines, rows) = written(&events, &operations);
+    let journal = read(&lines[..], &rows[..]).expect("it is whole");
+    assert_eq!((journal.events, journal.operations), (events, operations));
+    for missing in 2..7 {
+        check_refused(
+            &lines,
+            &without_line(&rows, missing),
+            "journal line 4",
+            "trial 0 ended with 5 operations, of which the operations file holds 4",
+        );
+    }
+    // Cut at a line's end, within one, and to nothing.
+    let header = rows.split(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
+    for cut in [&rows[..rows.len() - 1], &rows[..header], b""] {
+        check_refused(&lines, cut, "journal line 4", "rows are missing");
+    }
+    let doubled = with_line(&without_line(&rows, 3), 2, rows_line(&rows, 2));
+    let doubled = [&doubled[..], rows_line(&rows, 2), b"\n"].concat();
+    check_refused(&lines, &doubled, "journal line 4", "rows were replaced");
+}
+
+fn rows_line(rows: &[u8], number: usize) -> &[u8] {
+    rows.split(|byte| *byte == b'\n')
+        .nth(number - 1)
+        .expect("a row")
+}
+
+#[test]
+fn the_order_of_the_rows_is_no_matter() {
+    let (events, operations) = whole(5);
+    let (lines, rows) = written(&events, &operations);
+    let mut turned: Vec<&[u8]> = rows.split_inclusive(|byte| *byte == b'\n').collect();
+    turned[1..].reverse();
+    assert!(read(&lines[..], &turned.concat()[..]).is_ok());
+}
+
+#[test]
+fn a_journal_that_lacks_a_line_of_an_ended_trial_or_run_is_damage() {
+    let (events, operations) = whole(2);
+    let (lines, rows) = written(&events, &operations);
+    for missing in [2, 3] {
+        check_refused(
+            &without_line(&lines, missing),
+            &rows,
+            "journal line 3",
+            "trial 0 ended after 2 lines of the journal, which holds 1 of them",
+        );
+    }
+    // Without its end the trial would not count; the run says that it had one.
+    check_refused(
+        &without_line(&lines, 4),
+        &rows,
+        "journal line 4",
+        "the run ended after 3 lines of the journal, which holds 2 of them",
+    );
+}
+
+#[test]
+fn a_trial_that_has_not_ended_may_lack_its_last_rows() {
+    let (mut events, operations) = whole(5);
+    events.truncate(2);
+    let (lines, rows) = written(&events, &operations);
+    let journal = read(&lines[..], &without_line(&rows, 6)[..]).expect("nothing was said of it");
+    assert_eq!(journal.operations.len(), 4);
+}
+
+#[test]
+fn times_that_cannot_be_are_damage() {
+    let (events, operations) = whole(1);
+    for (change, problem) in [
+        (
+            (|one| one.finished = Elapsed::from_us(2)) as fn(&mut Operation),
+            "it was finished at 2 µs, before it was sent at 3 µs",
+        ),
+        (
+            |one| one.finished = Elapsed::from_us(0),
+            "it was finished at 0 µs",
+        ),
+        (
+            |one| one.intended = Elapsed::from_us(8),
+            "it was dispatched at 2 µs, before it was intended at 8 µs",
+        ),
+        (
+            |one| one.resent = Some(Elapsed::from_us(2)),
+            "it was sent again at 2 µs, before it was sent at 3 µs",
+        ),
+        (
+            |one| one.intended = Elapsed::from_us(0),
+            "it was intended at 0 µs, before its trial began at 1 µs",
+        ),
+        (
+            |one| one.finished = Elapsed::from_us(901),
+            "its trial ended at 900 µs, before it was finished at 901 µs",
+        ),
+    ] {
+        let mut operations = operations.clone();
+        operations.iter_mut().for_each(change);
+        let (lines, rows) = written(&events, &operations);
+        check_refused(&lines, &rows, "operations line 2", problem);
+    }
 }
 
 #[test]
@@ -266,11 +435,11 @@ fn a_row_says_which_write_it_carries_and_which_it_found() {
 
 #[test]
 fn rows_that_together_find_more_than_fits_into_memory_are_refused() {
-    let row = |shown| format!("0,3,1,check,1,2,3,2,acknowledged,,200,,,{shown},,,,false,,,1,\n");
-    let (_, rows) = written(&[], &[operation(1)]);
+    let row = |shown| format!("0,3,1,check,1,2,3,9,acknowledged,,200,,,{shown},,,,false,,,1,\n");
+    let (_, rows) = written(&[], &[operation(4)]);
     let rows = String::from_utf8(rows).expect("it is text") + &row("1-6") + &row("6-1") + &row("-");
-    assert!(operations::read_within(&rows, 12).is_ok());
-    let error = operations::read_within(&rows, 11).expect_err("12 are found");
+    assert!(operations::read_within(&rows, &BTreeMap::new(), 12).is_ok());
+    let error = operations::read_within(&rows, &BTreeMap::new(), 11).expect_err("12 are found");
     assert!(
         error
             .to_string()
@@ -284,7 +453,7 @@ prop_compose! {
         step in select(vec![
             Step::Login, Step::Act, Step::Check, Step::Logout, Step::Get, Step::ReadBack,
         ]),
-        times: (u64, u64, Option<u64>, u64),
+        times: (u32, u32, Option<u32>, Option<u32>, u32),
         outcome in select(vec![
             Outcome::Acknowledged, Outcome::Rejected, Outcome::Indeterminate,
         ]),
@@ -300,17 +469,24 @@ prop_compose! {
         cache in option::of(any_cached()),
         age_s in option::of(any::<u32>()),
         tries: u32,
-        resent: Option<u64>,
     ) -> Operation {
+        let mut now = 0;
+        let mut after = |us: u32| {
+            now += u64::from(us);
+            Elapsed::from_us(now)
+        };
+        let (intended, dispatched) = (after(times.0), after(times.1));
+        let (sent, resent) = (times.2.map(&mut after), times.3.map(&mut after));
+        let finished = after(times.4);
         Operation {
             trial: TrialId(numbers.0),
             client: ClientId(numbers.1),
             generation: numbers.2,
             step,
-            intended: Elapsed::from_us(times.0),
-            dispatched: Elapsed::from_us(times.1),
-            sent: times.2.map(Elapsed::from_us),
-            finished: Elapsed::from_us(times.3),
+            intended,
+            dispatched,
+            sent,
+            finished,
             outcome,
             error,
             status,
@@ -324,7 +500,7 @@ prop_compose! {
             cache,
             age_s,
             tries,
-            resent: resent.map(Elapsed::from_us),
+            resent,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Any bytes are a journal that can be judged, or are refused by their line.
 
 use comeback_core::analysis::{analyze, summarize};
-use comeback_core::journal::{self, Journal, write_line, write_operations};
+use comeback_core::journal::{self, Journal, Sealer, write_line};
 use comeback_core::verdict::judge;
 
 use super::Worth;
@@ -71,10 +71,15 @@ fn check_refusal(told: &str, events: &[u8], operations: &[u8]) {
 fn check_again(journal: &Journal) {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
     write_line(&mut lines, &journal.header).expect("a vector takes everything");
+    let mut sealer = Sealer::default();
+    sealer
+        .write_operations(&mut rows, &journal.operations)
+        .expect("a vector takes everything");
     for event in &journal.events {
-        write_line(&mut lines, event).expect("a vector takes everything");
+        sealer
+            .write_event(&mut lines, event)
+            .expect("a vector takes everything");
     }
-    write_operations(&mut rows, &journal.operations, true).expect("a vector takes everything");
     match journal::read(&lines[..], &rows[..]) {
         Err(error) => panic!("written again it cannot be read: {error}"),
         Ok(again) => {
