@@ -262,7 +262,11 @@ fn operations_that_lack_any_row_of_an_ended_trial_are_damage() {
         );
     }
     // Cut at a line's end, within one, and to nothing.
-    let header = rows.split(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
+    let header = rows
+        .split(|byte| *byte == b'\n')
+        .next()
+        .map_or(0, <[u8]>::len)
+        + 1;
     for cut in [&rows[..rows.len() - 1], &rows[..header], b""] {
         check_refused(&lines, cut, "journal line 4", "rows are missing");
     }
