@@ -107,6 +107,12 @@ pub enum EventKind {
         /// What the rest of the session's work met.
         problem: String,
     },
+    /// Before the fault a check by somebody who never logged in was answered as one within a known session: no check
+    /// tells who is known.
+    StrangerKnown {
+        /// Who was asked.
+        node: Node,
+    },
     /// The fault was begun with one of those that it strikes: the signal was sent.
     FaultRequested {
         /// To which part of the topology.

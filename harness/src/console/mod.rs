@@ -155,6 +155,7 @@ impl Progress {
             | EventKind::Drained { .. }
             | EventKind::DrainEnded { .. }
             | EventKind::ProbeLimited { .. }
+            | EventKind::StrangerKnown { .. }
             | EventKind::TargetReturned { .. }
             | EventKind::TargetSeen { .. }
             | EventKind::SurvivorsFound { .. }

@@ -154,6 +154,10 @@ impl Narrator {
                 "{}only the login of a session can be asked for after the fault: {problem}",
                 self.of(*node)
             ),
+            EventKind::StrangerKnown { node } => format!(
+                "{}a check without a login is answered like one within a session",
+                self.of(*node)
+            ),
             EventKind::FirstCorrect {
                 evidence, probes, ..
             } => {

@@ -198,7 +198,11 @@ pub(super) async fn rehearse(trial: &Trial<'_>, nodes: &mut Nodes) -> Result<(),
             Err(ProbeError::Harness(cause)) => return Err(EngineError::Probe(cause).into()),
             Err(ProbeError::Unattributable(reason)) => return Err(aborted(reason)),
         };
-        let Rehearsed { work, limit } = rehearsed.map_err(|problem| {
+        let Rehearsed {
+            work,
+            limit,
+            stranger_known,
+        } = rehearsed.map_err(|problem| {
             aborted(format!(
                 "the recovery probe's own user, whose number is beyond all clients', was not served before the fault: \
                  {problem}"
@@ -206,6 +210,9 @@ pub(super) async fn rehearse(trial: &Trial<'_>, nodes: &mut Nodes) -> Result<(),
         })?;
         if let Some(problem) = limit {
             trial.record(EventKind::ProbeLimited { node, problem });
+        }
+        if stranger_known {
+            trial.record(EventKind::StrangerKnown { node });
         }
         if let Some(running) = nodes.get_mut(node) {
             running.work = Some(work);

@@ -23,7 +23,7 @@ use comeback_core::units::{Elapsed, Span};
 pub use self::work::Work;
 use self::work::{Done, Failure};
 use super::connection::{Dialer, Scratch};
-use super::flow::Flow;
+use super::flow::{Flow, Session};
 use super::pacer::Pacer;
 use super::wire::Wanted;
 use crate::clock::Clock;
@@ -88,6 +88,8 @@ pub struct Rehearsed {
     pub work: Work,
     /// Why that is the login alone.
     pub limit: Option<String>,
+    /// A check is answered as within a known session though its sender never logged in.
+    pub stranger_known: bool,
 }
 
 /// Who holds the listening socket of what was started again.
@@ -197,15 +199,27 @@ impl<'a> Probe<'a> {
     /// When the harness fails, or not even the login went well: what it met.
     pub async fn rehearse(&self, wanted: u32) -> Result<Result<Rehearsed, String>, ProbeError> {
         let limit = match self.rehearse_work(&Work::whole(&self.flow), wanted).await? {
-            Ok(work) => return Ok(Ok(Rehearsed { work, limit: None })),
+            Ok((work, session)) => {
+                let stranger_known = self.flow.has_sessions()
+                    && self
+                        .is_stranger_known(&session)
+                        .await
+                        .map_err(|_| of_the_harness())?;
+                return Ok(Ok(Rehearsed {
+                    work,
+                    limit: None,
+                    stranger_known,
+                }));
+            }
             Err((Step::Login | Step::Get, problem)) => return Ok(Err(problem)),
             Err((_, problem)) => problem,
         };
         let login = self.rehearse_work(&Work::login(), wanted).await?;
         Ok(login
-            .map(|work| Rehearsed {
+            .map(|(work, _)| Rehearsed {
                 work,
                 limit: Some(limit),
+                stranger_known: false,
             })
             .map_err(|(_, problem)| problem))
     }
@@ -214,16 +228,16 @@ impl<'a> Probe<'a> {
         &self,
         work: &Work,
         wanted: u32,
-    ) -> Result<Result<Work, (Step, String)>, ProbeError> {
+    ) -> Result<Result<(Work, Session), (Step, String)>, ProbeError> {
         let mut common: Option<Work> = None;
         let (mut done, mut met) = (0, None);
         for _ in 0..MOST_REHEARSALS {
             match self.perform(work, &Cell::new(false)).await {
-                Ok(Done { shown, .. }) => {
+                Ok(Done { shown, session, .. }) => {
                     done += 1;
                     let all = common.map_or_else(|| shown.clone(), |before| before.common(&shown));
                     if done == wanted {
-                        return Ok(Ok(all));
+                        return Ok(Ok((all, session)));
                     }
                     common = Some(all);
                 }

@@ -55,6 +55,8 @@ pub(super) struct Facts {
     pub(super) seen: BTreeMap<Node, BootId>,
     /// Why the probe asks for a login alone.
     pub(super) probe_limit: Option<String>,
+    /// A check is answered as within a known session though its sender never logged in.
+    pub(super) stranger_known: bool,
     /// Why the recovery is known by a boot id alone.
     pub(super) unowned: Option<String>,
     /// Why the fault is taken not to have landed.
@@ -163,6 +165,7 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             | EventKind::TargetExited { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::ProbeLimited { .. }
+            | EventKind::StrangerKnown { .. }
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
             | EventKind::TargetPaused { .. }
@@ -209,6 +212,7 @@ impl Facts {
             drains: Vec::new(),
             seen: BTreeMap::new(),
             probe_limit: None,
+            stranger_known: false,
             unowned: None,
             missed: None,
             survivors: Vec::new(),
@@ -313,6 +317,7 @@ impl Facts {
             EventKind::ProbeLimited { node: _, problem } => {
                 self.probe_limit.get_or_insert_with(|| problem.clone());
             }
+            EventKind::StrangerKnown { node: _ } => self.stranger_known = true,
             EventKind::TargetResumed { node: _ } => {
                 self.resumed.get_or_insert(at);
             }

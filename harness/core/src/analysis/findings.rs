@@ -25,6 +25,9 @@ pub(super) fn findings(
     found.extend(facts.nodes().filter_map(|node| starts(facts, node)));
     found.extend(not_recovered(facts));
     found.extend(probe_limits(arm, facts));
+    if facts.stranger_known {
+        found.push(STRANGER_KNOWN.to_owned());
+    }
     if !facts.left_behind.is_empty() {
         let processes = processes(&facts.left_behind);
         found.push(format!(
@@ -131,6 +134,11 @@ fn not_recovered(facts: &Facts) -> Option<String> {
 }
 
 /// What the recovery is known by, where that is less than usual.
+/// That looks at sessions prove nothing.
+const STRANGER_KNOWN: &str = "a check by somebody who never logged in is answered like one within a session: whether a \
+     session without a write is known cannot be told; say where replies name the user (identity), or what the page for \
+     strangers shows (stranger)";
+
 fn probe_limits(arm: Option<&Arm>, facts: &Facts) -> impl Iterator<Item = String> {
     let limit = facts.probe_limit.as_ref().filter(|_| !facts.control);
     let login = limit.map(|problem| {

@@ -64,7 +64,8 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
 
 impl Ledger {
     fn enter(&mut self, facts: &Facts, session: &Session<'_>) {
-        if session.is_logged_out() {
+        // Where a stranger is answered like a known user, such an answer tells nothing.
+        if session.is_logged_out() && !facts.stranger_known {
             self.sessions.zombie += u64::from(session.is_known_at_last());
             self.oddities.logged_out_yet_anothers += u64::from(session.is_anothers_at_last());
         }
@@ -82,7 +83,8 @@ impl Ledger {
             }
             Standing::LoggedOut => {
                 let was_looked_at = facts.control || facts.recovered().is_some();
-                let tells = was_looked_at && session.is_definite_at_last();
+                let tells =
+                    was_looked_at && session.is_definite_at_last() && !facts.stranger_known;
                 self.sessions.logged_out += u64::from(tells);
             }
             Standing::Ambiguous => self.sessions.ambiguous += 1,

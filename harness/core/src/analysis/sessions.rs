@@ -168,7 +168,11 @@ impl<'a> Session<'a> {
         if facts.recovered().is_none() && !facts.control {
             return Standing::Counted(Fate::Undecided);
         }
-        Standing::Counted(self.fate())
+        Standing::Counted(match self.fate() {
+            // It showed nothing that a stranger is not shown.
+            Fate::Known(_) if facts.stranger_known && self.written.is_empty() => Fate::Undecided,
+            fate => fate,
+        })
     }
 
     /// Whether it had begun when the fault was sent: to the first that it strikes, where it strikes one after the other.

@@ -610,6 +610,9 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             node: Node::Balancer,
             problem: text.clone(),
         },
+        EventKind::StrangerKnown {
+            node: Node::Balancer,
+        },
         EventKind::FaultMissed {
             reason: text.clone(),
         },

@@ -39,7 +39,25 @@ enum Write {
     Missed,
 }
 
+/// What a stranger has in the place of a cookie or a captured value.
+const NOBODYS: &str = "nobodys";
+
 impl Session {
+    /// What somebody would send who saw the requests of this session, and was given nothing of it.
+    pub fn of_a_stranger(&self) -> Self {
+        let nobodys = |name: &String| (name.clone(), NOBODYS.to_owned());
+        Self {
+            cookies: self.cookies.iter().map(|(name, _)| nobodys(name)).collect(),
+            captured: self.captured.keys().map(nobodys).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether such a session was given no cookie since: a new one would tell that the server does not know it.
+    pub fn is_of_a_stranger(&self) -> bool {
+        self.cookies.iter().all(|(_, value)| value == NOBODYS)
+    }
+
     pub(super) fn cookies(&self) -> &[(String, String)] {
         &self.cookies
     }

@@ -25,6 +25,8 @@ pub(super) struct Done {
     pub(super) boots: Vec<Option<BootId>>,
     /// The same work, with what the replies showed.
     pub(super) shown: Work,
+    /// What its user knows of the session at its end.
+    pub(super) session: Session,
 }
 
 /// Why a work was not answered correctly.
@@ -157,7 +159,25 @@ impl Probe<'_> {
             at: self.setup.clock.now(),
             boots,
             shown: Work(shown),
+            session,
         })
+    }
+
+    /// Whether a check is answered as within a known session though its sender never logged in: a user of a new number,
+    /// with cookies and captured values that nobody was given. Then no check tells who is known.
+    pub(super) async fn is_stranger_known(&self, known: &Session) -> Result<bool, Failure> {
+        let user = User {
+            number: self.next_user(),
+            login: 0,
+            seed: 0,
+        };
+        let mut session = known.of_a_stranger();
+        let asked = self.ask(Step::Check, user, &mut session, &Cell::new(false));
+        match asked.await {
+            Ok(_) => Ok(session.is_of_a_stranger()),
+            Err(Failure::Target { .. }) => Ok(false),
+            Err(Failure::Harness) => Err(Failure::Harness),
+        }
     }
 
     /// One step: a fresh connection, its requests, its last reply.

@@ -479,3 +479,31 @@ fn a_workload_without_sessions_has_no_ledger() {
         .does([login(0, 500), login(1, 2_999).unanswered(3_003)]);
     check(story, counts(|_| ()), writes(0, 0));
 }
+
+#[test]
+fn where_a_stranger_is_answered_like_a_known_user_an_answer_without_a_write_proves_nothing() {
+    let known = EventKind::StrangerKnown {
+        node: Node::default(),
+    };
+    let told = [
+        login(0, 500),
+        login(1, 500),
+        act(1, 1_500),
+        finds(0, 0),
+        finds(1, 1),
+    ];
+    let story = Story::faulted().does(told);
+    let both = |change: fn(&mut SessionCounts)| {
+        counts(|n| {
+            n.acknowledged = 2;
+            change(n);
+        })
+    };
+    check(story.clone(), both(|n| n.survived = 2), writes(1, 0));
+    let trial = check(
+        story.event(1_000, known),
+        both(|n| (n.survived, n.undecided) = (1, 1)),
+        writes(1, 0),
+    );
+    assert!(trial.findings[0].contains("identity"), "{:?}", trial.findings);
+}
