@@ -1,0 +1,243 @@
+//! Servers that lose something and hide it, and flows that cannot see it: none of them may pass. Their twin without a
+//! fault must pass under the same flows, or the others would prove nothing.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "the table is for people")]
+
+mod support;
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::sync::Mutex;
+
+use comeback_core::verdict::Outcome;
+use support::{Run, run};
+
+/// So many runs at once: they mostly wait.
+const AT_ONCE: usize = 4;
+
+/// What users do, and what is known of the replies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Flow {
+    /// Replies name the user and show a counter.
+    Named,
+    /// Replies show a counter and name nobody.
+    Nameless,
+    /// As `Named`, and the server is asked to end (SIGTERM).
+    Terminated,
+    /// As `Named`, from a server that is known by its boot header.
+    Booted,
+    /// As `Named`, with a demand that no write is counted twice.
+    Once,
+    /// Replies name nobody and show no counter; sessions are only looked at.
+    ReadOnly,
+    /// The user's name is taken from the address.
+    Echoed,
+    /// The page is the same for everybody.
+    Static,
+    /// Without sessions.
+    Stateless,
+}
+
+impl Flow {
+    /// The parts of the experiment file that differ.
+    fn toml(self) -> String {
+        let login = "[session.login]\nrequest = \"POST /login\"\njson = { user = \"u{{ session }}\" }\n";
+        let act = "[session.act]\nrequest = \"POST /visit\"\n";
+        let check = "[session.check]\nrequest = \"GET /me\"\n";
+        let name = "identity = { at = \"/user\", name = \"u{{ session }}\" }\n";
+        let look = "mix = { act = 0, check = 100 }\n";
+        let named = format!("[session]\nvalue = \"/visits\"\n{name}{login}{act}{check}");
+        match self {
+            Self::Named => named,
+            Self::Nameless => format!("[session]\nvalue = \"/visits\"\n{login}{act}{check}"),
+            Self::Terminated => format!("{named}[[fault]]\nkind = \"terminate\"\nat = \"300ms\"\nspread = \"50ms\"\n"),
+            Self::Booted => named,
+            Self::Once => format!(
+                "{named}[gate]\nlost_sessions = 0\nlost_writes = 0\nduplicated_writes = 0\nphantom_writes = 0\n"
+            ),
+            Self::ReadOnly => format!("[session]\n{look}{login}{act}{check}"),
+            Self::Echoed => format!(
+                "[session]\n{look}{name}{login}{act}[session.check]\nrequest = \"GET /me?user=u{{{{ session }}}}\"\n"
+            ),
+            Self::Static => format!(
+                "[session]\n{look}{login}{act}{check}expect = {{ status = 200, body = \"Welcome\" }}\n"
+            ),
+            Self::Stateless => "[operation]\nrequest = \"GET /\"\nexpect = { body = \"welcome\" }\n".to_owned(),
+        }
+    }
+
+    fn target(self) -> &'static str {
+        match self {
+            Self::Booted => "boot_header = \"x-boot-id\"\n",
+            _ => "",
+        }
+    }
+
+    fn fault(self) -> &'static str {
+        match self {
+            Self::Terminated => "",
+            _ => "[[fault]]\nkind = \"kill\"\nat = \"300ms\"\nspread = \"50ms\"\n",
+        }
+    }
+}
+
+use Flow::{Booted, Echoed, Named, Nameless, Once, ReadOnly, Stateless, Static, Terminated};
+
+/// What loses something, and how users see it.
+const DISHONEST: &[(&str, &[Flow])] = &[
+    ("forgets", &[Named, Nameless, ReadOnly, Terminated]),
+    ("says-403", &[Named]),
+    ("says-404", &[Named, Nameless, ReadOnly]),
+    ("says-500", &[Named, Nameless]),
+    ("says-nothing", &[Named]),
+    ("hangs-up", &[Named]),
+    ("says-half", &[Named, Nameless]),
+    ("says-ok", &[Named, Nameless, ReadOnly]),
+    ("says-an-object", &[Named, Nameless, ReadOnly]),
+    ("says-null", &[Named, Nameless, ReadOnly]),
+    ("says-a-list", &[Named, Nameless]),
+    ("says-no-content", &[Named, Nameless]),
+    ("says-not-modified", &[Named]),
+    ("shows-a-page", &[Named, Nameless, ReadOnly]),
+    ("redirects", &[Named, Nameless, ReadOnly]),
+    ("redirects-home", &[Named]),
+    ("calls-you-guest", &[Named, Nameless, ReadOnly]),
+    ("revives-at-0", &[Named, Nameless]),
+    ("revives-at-the-time", &[Named, Nameless]),
+    ("revives-at-a-billion", &[Named, Nameless]),
+    ("revives-at-random", &[Named, Nameless]),
+    ("restarts-its-numbers", &[Named]),
+    ("shows-the-time", &[Named]),
+    ("shows-7", &[Named]),
+    ("shows-at-most-3", &[Named]),
+    ("shows-0", &[Named]),
+    ("shows-a-random-number", &[Named]),
+    ("shows-all-requests", &[Named]),
+    ("shows-the-number-of-users", &[Named]),
+    ("forgets-visits", &[Named, Nameless, Terminated]),
+    ("buffers", &[Named, Nameless, Terminated]),
+    ("stores-two-of-three", &[Named]),
+    ("counts-twice-later", &[Once]),
+    ("counts-twice", &[Named, Once]),
+    ("then-errors", &[Named, Stateless]),
+    ("then-unavailable", &[Named, Stateless]),
+    ("then-silence", &[Named, Stateless]),
+    ("then-hangs-up", &[Named, Stateless]),
+    ("then-half-a-body", &[Named, Stateless]),
+    ("then-exits", &[Named, Stateless]),
+    ("then-stops", &[Named, Stateless]),
+    ("errors-at-once", &[Named, Stateless]),
+    ("silent-at-once", &[Named]),
+    ("flaps", &[Named, Stateless]),
+    ("is-slow", &[Named, Stateless]),
+    ("only-logs-in", &[Named]),
+    ("cannot-show", &[Named]),
+    ("fails-old-sessions", &[Named, ReadOnly]),
+    ("ignores-old-sessions", &[Named]),
+    ("hangs-up-on-old-sessions", &[Named]),
+    ("never-binds", &[Named, Stateless]),
+    ("keeps-a-pid-file", &[Named]),
+    ("orphan", &[Named]),
+    ("orphan-beside", &[Named]),
+    ("backend", &[Named]),
+    ("backend-renames", &[Booted]),
+    ("term-child", &[Terminated]),
+    ("constant-boot", &[Booted]),
+    ("random-boot", &[Booted]),
+    ("evicts", &[Named]),
+    ("expires", &[Named]),
+    ("is-unreliable", &[Named, Stateless]),
+    ("echoes", &[Echoed]),
+    ("static", &[Static]),
+];
+
+/// Flows that tell a known session from a stranger's: with them the twin passes.
+const HONEST: &[Flow] = &[Named, Nameless, Terminated, Once, ReadOnly, Stateless];
+
+fn try_out(behaviour: &str, flow: Flow) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/dishonest.py");
+    let file = folder.path().join("dishonest.toml");
+    let text = format!(
+        "trials = 1\n\
+         [target]\ncommand = [\"python3\", {script:?}, {behaviour:?}, \"{{port}}\", \"{{data}}\"]\n\
+         ready = {{ tcp = true }}\n{}\
+         [load]\nsessions = 12\nrate = 150\ntimeout = \"400ms\"\n\
+         [windows]\nwarm_up = \"100ms\"\nsettle = \"700ms\"\nhorizon = \"1500ms\"\nwindow = \"50ms\"\nsteady_for = \"200ms\"\n\
+         {}{}",
+        flow.target(),
+        flow.toml(),
+        flow.fault(),
+    );
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    run(&["run", file, "--seed", "5", "--out", "out", "--quiet"])
+}
+
+/// Runs all of them, some at once; what each printed and its exit code, in the order given.
+fn try_all(cases: Vec<(&'static str, Flow)>) -> Vec<(&'static str, Flow, Run)> {
+    let waiting = Mutex::new(VecDeque::from(cases));
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some((behaviour, flow)) = waiting.lock().unwrap().pop_front() else {
+                        break;
+                    };
+                    let run = try_out(behaviour, flow);
+                    done.lock().unwrap().push((behaviour, flow, run));
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap()
+}
+
+/// The table of what became of them, and how many ended with one of these codes.
+fn table(runs: &[(&'static str, Flow, Run)], wrong: &[i32]) -> (String, usize) {
+    let mut text = String::new();
+    let mut count = 0;
+    for (behaviour, flow, run) in runs {
+        let code = run.code();
+        let is_wrong = wrong.contains(&code);
+        count += usize::from(is_wrong);
+        let mark = if is_wrong { "WRONG" } else { "     " };
+        let reason = match code {
+            0 | 1 | 3 => run.summary().reasons.into_iter().next().unwrap_or_default(),
+            _ => run.printed(),
+        };
+        writeln!(text, "{mark} {code} {behaviour:26} {flow:11?} {reason}").unwrap();
+    }
+    (text, count)
+}
+
+#[test]
+fn no_dishonest_server_passes() {
+    let cases: Vec<_> = DISHONEST
+        .iter()
+        .flat_map(|(behaviour, flows)| flows.iter().map(|flow| (*behaviour, *flow)))
+        .collect();
+    let tried = cases.len();
+    assert!(tried >= 60, "only {tried}");
+    let runs = try_all(cases);
+    let (table, passes) = table(&runs, &[0, 2, 4, 130]);
+    eprintln!("{table}");
+    assert_eq!(passes, 0, "of {tried} dishonest servers and flows:\n{table}");
+    for (behaviour, flow, run) in &runs {
+        let summary = run.summary();
+        assert!(
+            matches!(summary.verdict, Outcome::Fail | Outcome::Inconclusive),
+            "{behaviour} {flow:?}"
+        );
+        assert!(!summary.reasons.is_empty(), "{behaviour} {flow:?} says why");
+    }
+}
+
+#[test]
+fn the_honest_twin_passes_under_the_same_flows() {
+    let runs = try_all(HONEST.iter().map(|flow| ("honest", *flow)).collect());
+    let (table, wrong) = table(&runs, &[1, 2, 3, 4, 130]);
+    assert_eq!(wrong, 0, "{table}");
+}
