@@ -410,6 +410,10 @@ pub struct WriteCounts {
     pub holes: u64,
     /// Checks of the load that lacked a write which had been acknowledged, and which was there at last.
     pub stale_reads: u64,
+    /// Acknowledged writes of sessions whose counter shows more than was ever sent: a loss among them cannot be seen.
+    /// 0 where writes carry values of their own.
+    #[serde(default)]
+    pub unverifiable: u64,
 }
 
 /// Failed operations by class.

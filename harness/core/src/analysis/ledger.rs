@@ -151,6 +151,9 @@ impl Ledger {
         writes.indeterminate += session.written.indeterminate();
         writes.holes += holes;
         writes.stale_reads += stale;
+        if session.written.is_counted() && duplicated.saturating_add(phantom) > 0 {
+            writes.unverifiable += acknowledged - lost;
+        }
         self.oddities.writes_lost_later += lost_later;
         if let Some(oldest) = oldest_lost {
             self.widen_loss_window(facts, oldest);

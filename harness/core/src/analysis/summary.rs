@@ -432,5 +432,6 @@ fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
         indeterminate: add(|counts| counts.indeterminate),
         holes: add(|counts| counts.holes),
         stale_reads: add(|counts| counts.stale_reads),
+        unverifiable: add(|counts| counts.unverifiable),
     }
 }

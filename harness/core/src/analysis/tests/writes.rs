@@ -1,6 +1,6 @@
 //! What becomes of acknowledged writes.
 
-use super::sessions::{check_faulted, counts, one, writes};
+use super::sessions::{check_faulted, counts, one, unverifiable_writes, writes};
 use super::*;
 use crate::summary::WriteCounts;
 use ErrorClass::Unsent;
@@ -60,7 +60,7 @@ fn a_counter_above_acknowledged_plus_indeterminate_is_a_duplicate() {
         WriteCounts {
             indeterminate: 1,
             duplicated: 2,
-            ..writes(1, 0)
+            ..unverifiable_writes(1)
         },
     );
 }
@@ -74,7 +74,7 @@ fn a_rejected_write_that_is_there_is_a_phantom_and_only_a_sent_one() {
         WriteCounts {
             phantom: 1,
             duplicated: 1,
-            ..writes(1, 0)
+            ..unverifiable_writes(1)
         },
     );
     check_faulted(
@@ -87,7 +87,7 @@ fn a_rejected_write_that_is_there_is_a_phantom_and_only_a_sent_one() {
         one(|n| n.survived = 1),
         WriteCounts {
             duplicated: 1,
-            ..writes(1, 0)
+            ..unverifiable_writes(1)
         },
     );
 }

@@ -116,6 +116,14 @@ impl Written {
         }
     }
 
+    /// Whether they add up in a counter, in which one that is there too often hides another that is lost.
+    pub(super) const fn is_counted(&self) -> bool {
+        match self {
+            Self::Counted(_) => true,
+            Self::Own(_) => false,
+        }
+    }
+
     /// Changes that were sent and do not say which write they carry, where they must.
     pub(super) const fn unnumbered(&self) -> u64 {
         match self {

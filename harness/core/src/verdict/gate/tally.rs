@@ -106,7 +106,13 @@ impl Count {
             Self::ResetSessions => of_sessions(sessions.reset),
             Self::WrongIdentity => of_sessions(sessions.wrong_identity),
             Self::ZombieSessions => uncounted(sessions.zombie, sessions.logged_out),
-            Self::LostWrites => uncounted(writes.lost, writes.acknowledged),
+            Self::LostWrites => {
+                let lost = uncounted(writes.lost, writes.acknowledged);
+                Tally {
+                    most: lost.most.saturating_add(writes.unverifiable),
+                    ..lost
+                }
+            }
             Self::DuplicatedWrites => uncounted(writes.duplicated, beside),
             Self::PhantomWrites => uncounted(writes.phantom, beside),
             Self::Unrecovered => {
