@@ -42,7 +42,8 @@ enum Flow {
 impl Flow {
     /// The parts of the experiment file that differ.
     fn toml(self) -> String {
-        let login = "[session.login]\nrequest = \"POST /login\"\njson = { user = \"u{{ session }}\" }\n";
+        let login =
+            "[session.login]\nrequest = \"POST /login\"\njson = { user = \"u{{ session }}\" }\n";
         let act = "[session.act]\nrequest = \"POST /visit\"\n";
         let check = "[session.check]\nrequest = \"GET /me\"\n";
         let name = "identity = { at = \"/user\", name = \"u{{ session }}\" }\n";
@@ -51,7 +52,9 @@ impl Flow {
         match self {
             Self::Named => named,
             Self::Nameless => format!("[session]\nvalue = \"/visits\"\n{login}{act}{check}"),
-            Self::Terminated => format!("{named}[[fault]]\nkind = \"terminate\"\nat = \"300ms\"\nspread = \"50ms\"\n"),
+            Self::Terminated => format!(
+                "{named}[[fault]]\nkind = \"terminate\"\nat = \"300ms\"\nspread = \"50ms\"\n"
+            ),
             Self::Booted => named,
             Self::Once => format!(
                 "{named}[gate]\nlost_sessions = 0\nlost_writes = 0\nduplicated_writes = 0\nphantom_writes = 0\n"
@@ -63,7 +66,9 @@ impl Flow {
             Self::Static => format!(
                 "[session]\n{look}{login}{act}{check}expect = {{ status = 200, body = \"Welcome\" }}\n"
             ),
-            Self::Stateless => "[operation]\nrequest = \"GET /\"\nexpect = { body = \"welcome\" }\n".to_owned(),
+            Self::Stateless => {
+                "[operation]\nrequest = \"GET /\"\nexpect = { body = \"welcome\" }\n".to_owned()
+            }
         }
     }
 
@@ -224,7 +229,10 @@ fn no_dishonest_server_passes() {
     let runs = try_all(cases);
     let (table, passes) = table(&runs, &[0, 2, 4, 130]);
     eprintln!("{table}");
-    assert_eq!(passes, 0, "of {tried} dishonest servers and flows:\n{table}");
+    assert_eq!(
+        passes, 0,
+        "of {tried} dishonest servers and flows:\n{table}"
+    );
     for (behaviour, flow, run) in &runs {
         let summary = run.summary();
         assert!(

@@ -83,8 +83,7 @@ impl Ledger {
             }
             Standing::LoggedOut => {
                 let was_looked_at = facts.control || facts.recovered().is_some();
-                let tells =
-                    was_looked_at && session.is_definite_at_last() && !facts.stranger_known;
+                let tells = was_looked_at && session.is_definite_at_last() && !facts.stranger_known;
                 self.sessions.logged_out += u64::from(tells);
             }
             Standing::Ambiguous => self.sessions.ambiguous += 1,

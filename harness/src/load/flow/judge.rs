@@ -195,7 +195,12 @@ impl Flow {
         if rules.identity.is_some() {
             session.take_cookies(cookies);
         } else {
-            self.notice_replacement(rules, turn.step, session, counter, cookies)?;
+            match (place, turn.step) {
+                (None, Step::Check | Step::ReadBack) => {
+                    notice_anew(rules, turn.step, session, cookies)?;
+                }
+                _ => self.notice_replacement(rules, turn.step, session, counter, cookies)?,
+            }
         }
         match rules.writes {
             Writes::Counter => {
@@ -275,6 +280,27 @@ impl Flow {
         }
         Ok(())
     }
+}
+
+/// Where replies name nobody and show no state, only cookies tell. What a server does with the cookie of a session that
+/// it knows is learnt from the first check; one that leaves it alone, and sends another at the final look, says nothing
+/// that would be known of this session.
+fn notice_anew(
+    rules: &SessionRules,
+    step: Step,
+    session: &mut Session,
+    cookies: &[String],
+) -> Result<(), (Outcome, ErrorClass)> {
+    let replaced = session.is_replaced_by(cookies);
+    match (step, rules.renews_at_check.get()) {
+        (Step::Check, None) => rules.renews_at_check.set(Some(replaced)),
+        (Step::ReadBack, Some(false)) if replaced => {
+            return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer));
+        }
+        _ => {}
+    }
+    session.take_cookies(cookies);
+    Ok(())
 }
 
 fn judge_counter(

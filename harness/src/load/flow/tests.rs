@@ -579,6 +579,39 @@ fn a_session_without_changes_that_gets_a_new_cookie_from_a_server_that_renews_no
 }
 
 #[test]
+fn a_look_that_shows_nothing_and_brings_a_new_cookie_proves_no_session() {
+    let plain = said(200, "hello");
+    let anew = Said {
+        cookies: &["sid=2"],
+        ..said(200, "hello")
+    };
+    let mut visit = Visit::new(SessionFlow {
+        value: None,
+        identity: None,
+        ..SessionFlow::reference()
+    });
+    visit.session.take_cookies(&["sid=1".to_owned()]);
+    let known = (Outcome::Acknowledged, None);
+    assert_eq!(visit.result(Step::Check, plain), known);
+    assert_eq!(visit.result(Step::ReadBack, plain), known);
+    let doubtful = (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer));
+    assert_eq!(visit.result(Step::ReadBack, anew), doubtful);
+    // A server that renews its cookies at each look says nothing by it.
+    let mut renewed = Visit::new(SessionFlow {
+        value: None,
+        identity: None,
+        ..SessionFlow::reference()
+    });
+    renewed.session.take_cookies(&["sid=1".to_owned()]);
+    assert_eq!(renewed.result(Step::Check, anew), known);
+    let again = Said {
+        cookies: &["sid=3"],
+        ..said(200, "hello")
+    };
+    assert_eq!(renewed.result(Step::ReadBack, again), known);
+}
+
+#[test]
 fn writes_of_their_own_are_sent_and_found_again() {
     let mut visit = Visit::new(SessionFlow {
         act: Request::new("POST", "/items").with_json(r#"{"item":"{{ write }}"}"#),

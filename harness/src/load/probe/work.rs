@@ -172,7 +172,8 @@ impl Probe<'_> {
             seed: 0,
         };
         let mut session = known.of_a_stranger();
-        let asked = self.ask(Step::Check, user, &mut session, &Cell::new(false));
+        let connected = Cell::new(false);
+        let asked = self.ask(Step::Check, user, &mut session, &connected);
         match asked.await {
             Ok(_) => Ok(session.is_of_a_stranger()),
             Err(Failure::Target { .. }) => Ok(false),

@@ -513,5 +513,9 @@ fn where_a_stranger_is_answered_like_a_known_user_an_answer_without_a_write_prov
         both(|n| (n.survived, n.undecided) = (1, 1)),
         writes(1, 0),
     );
-    assert!(trial.findings[0].contains("identity"), "{:?}", trial.findings);
+    assert!(
+        trial.findings[0].contains("identity"),
+        "{:?}",
+        trial.findings
+    );
 }
