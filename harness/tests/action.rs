@@ -253,22 +253,22 @@ fn every_step_is_complete_and_no_script_has_foreign_text_pasted_in() {
 }
 
 #[test]
-fn a_pass_gives_outputs_a_summary_a_notice_and_an_artifact() {
+fn a_measurement_gives_outputs_a_summary_a_notice_and_an_artifact_and_is_no_pass() {
     let mut job = Job::new(&[("binary", PROGRAM), ("args", PASSING)]);
     assert_eq!(job.run(), 0, "{}", job.printed);
-    assert_eq!(job.output("verdict"), "pass");
+    assert_eq!(job.output("verdict"), "measured");
     let run = PathBuf::from(job.output("run-folder"));
     assert!(run.join("report.html").is_file(), "{}", run.display());
     let junit = fs::read_to_string(job.output("junit")).unwrap();
     assert_eq!(junit, fs::read_to_string(run.join("junit.xml")).unwrap());
     assert!(
-        job.page().contains("comeback compare: pass"),
+        job.page().contains("comeback compare: measured"),
         "{}",
         job.page()
     );
     assert!(
         job.printed
-            .contains("::notice title=comeback compare::pass"),
+            .contains("::notice title=comeback compare::MEASURED: "),
         "{}",
         job.printed
     );
@@ -383,7 +383,7 @@ fn without_a_program_the_actions_own_version_is_built_once() {
     job.bin = Some(bin);
     for _ in 0..2 {
         assert_eq!(job.run(), 0, "{}", job.printed);
-        assert_eq!(job.output("verdict"), "pass");
+        assert_eq!(job.output("verdict"), "measured");
     }
     let built = fs::read_to_string(job.temp.path().join("built")).unwrap();
     assert_eq!(built.lines().count(), 1, "{built}");

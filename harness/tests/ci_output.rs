@@ -98,9 +98,10 @@ fn the_junit_document_keeps_to_its_schema_whatever_the_verdict() {
     if !has_xmllint() {
         return;
     }
-    let passed = run(&PASSING);
-    assert_eq!(passed.code(), 0, "{}", passed.printed());
-    check_junit(&passed.out().join("junit.xml"), [2, 0, 0, 0]);
+    let measured = run(&PASSING);
+    assert_eq!(measured.code(), 0, "{}", measured.printed());
+    let text = check_junit(&measured.out().join("junit.xml"), [2, 1, 0, 0]);
+    assert!(text.contains("MEASURED: lost none of "), "{text}");
 
     let failed = falls_once(&["--gate", "time_to_ready.p95 < 2s"]);
     assert_eq!(failed.code(), 1, "{}", failed.printed());
@@ -284,7 +285,7 @@ fn a_summary_page_that_cannot_be_written_is_a_warning() {
         stderr(&output)
     );
     assert!(
-        stdout(&output).contains("::notice title=comeback compare::pass, seed 5\n"),
+        stdout(&output).contains("::notice title=comeback compare::MEASURED: lost none of "),
         "{}",
         stdout(&output)
     );

@@ -74,7 +74,7 @@ fn runs_that_do_not_differ_end_with_0_and_say_what_they_would_have_shown() {
         "time to ready",
         "✓ same; shows from",
         "✓ none; ≤ 53 % of crashes",
-        "verdict: ✓ pass (nothing is worse than allowed)",
+        "verdict: ✓ PASS (nothing is worse than allowed)",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

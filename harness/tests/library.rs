@@ -80,6 +80,39 @@ async fn a_server_that_writes_before_it_answers_passes_and_its_folder_goes_with_
 }
 
 #[test]
+fn losses_fail_by_default_and_a_run_that_demands_nothing_does_not_pass() {
+    let visits = || {
+        Experiment::command([
+            PROGRAM, "serve", "memory", "--port", "{port}", "--data", "{data}",
+        ])
+        .trials(1)
+        .sessions(5)
+        .settle(Duration::from_millis(500))
+        .login(r#"POST /login {"user":"u{{ session }}"}"#)
+        .act("POST /visit")
+        .check("GET /me")
+        .value("/visits")
+        .name("demands")
+    };
+    let report = visits().run_blocking().unwrap();
+    assert_eq!(report.verdict().outcome, Outcome::Fail);
+    let headline = &report.verdict().headline;
+    assert_eq!(
+        headline,
+        "FAIL: lost 5 of 5 sessions; 1 more demand does not hold"
+    );
+    std::fs::remove_dir_all(report.folder()).unwrap();
+    let report = visits().no_default_gates().run_blocking().unwrap();
+    assert_eq!(report.verdict().outcome, Outcome::Measured);
+    let panic = std::panic::catch_unwind(|| report.assert_passed()).unwrap_err();
+    let said = panic.downcast_ref::<String>().unwrap();
+    for part in ["demands demanded nothing", "MEASURED: lost 5 of 5 sessions"] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+    std::fs::remove_dir_all(report.folder()).unwrap();
+}
+
+#[test]
 fn no_runtime_is_needed_and_a_chosen_folder_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");

@@ -53,6 +53,48 @@ fn a_server_that_keeps_sessions_in_memory_fails_and_each_session_is_lost() {
 }
 
 #[test]
+fn without_gates_of_ones_own_losses_fail_and_without_any_they_are_measured() {
+    let words = |more: &[&'static str]| {
+        let mut words = vec!["run", "--trials", "1", "--sessions", "5", "--rate", "100"];
+        words.extend([
+            "--login",
+            LOGIN,
+            "--act",
+            "POST /visit",
+            "--check",
+            "GET /me",
+        ]);
+        words.extend(["--value", "/visits"]);
+        words.extend(more);
+        words.extend([
+            "--", PROGRAM, "serve", "memory", "--port", "{port}", "--data", "{data}",
+        ]);
+        run_comeback(&words)
+    };
+    let gated = words(&[]);
+    assert_eq!(gated.code(), 1, "{}", gated.printed());
+    for said in [
+        "gates by default: unrecovered == 0, lost_sessions == 0, lost_writes == 0; --no-gates turns them off",
+        "verdict: ✗ FAIL: lost 5 of 5 sessions; 1 more demand does not hold",
+    ] {
+        assert!(
+            gated.printed().contains(said),
+            "{said}: {}",
+            gated.printed()
+        );
+    }
+    let free = words(&["--no-gates"]);
+    assert_eq!(free.code(), 0, "{}", free.printed());
+    let said = "verdict: · MEASURED: lost 5 of 5 sessions";
+    assert!(free.printed().contains(said), "{}", free.printed());
+    assert!(
+        !free.printed().contains("gates by default"),
+        "{}",
+        free.printed()
+    );
+}
+
+#[test]
 fn a_server_that_writes_before_it_answers_passes() {
     let run = visit("journal", &["--identity", "/user=u{{ session }}"]);
     assert_eq!(run.code(), 0, "{}", run.printed());

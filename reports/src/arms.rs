@@ -67,11 +67,6 @@ impl<'a> RunView<'a> {
             .get(arm.analysis.id.0 as usize)
     }
 
-    /// Whether the run demands anything.
-    pub(crate) const fn has_gates(&self) -> bool {
-        !self.analysis.header.plan.gates.is_empty()
-    }
-
     /// How long recovery was waited for.
     pub(crate) const fn horizon(&self) -> Span {
         self.analysis.header.plan.windows.horizon

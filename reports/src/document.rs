@@ -27,10 +27,12 @@ pub(crate) use trials::{Finding, TrialTable};
 pub(crate) struct Document {
     /// The experiment's name.
     pub(crate) name: String,
-    /// `pass`, `fail` or `inconclusive`.
+    /// `pass`, `fail`, `inconclusive` or `measured`.
     pub(crate) outcome: &'static str,
-    /// What that means, in one sentence.
-    pub(crate) headline: &'static str,
+    /// The decisive fact: `FAIL: lost 294 of 294 sessions`.
+    pub(crate) headline: String,
+    /// What the verdict means, in one sentence.
+    pub(crate) meaning: &'static str,
     /// Why, in sentences.
     pub(crate) reasons: Vec<String>,
     /// Why the run did not come to its own end.
@@ -118,7 +120,8 @@ impl Document {
         Ok(Self {
             name: printable(&run.summary.name),
             outcome: verdict.outcome.name(),
-            headline: headline(verdict.outcome, run.has_gates()),
+            headline: printable(&verdict.headline),
+            meaning: meaning(verdict.outcome),
             reasons: verdict
                 .reasons
                 .iter()
@@ -142,14 +145,14 @@ impl Document {
     }
 }
 
-const fn headline(outcome: Outcome, gated: bool) -> &'static str {
-    match (outcome, gated) {
-        (Outcome::Pass, true) => "Everything demanded of this run holds, on sufficient evidence.",
-        (Outcome::Pass, false) => {
-            "Everything was measured. This run demands nothing more: what was lost stands below."
+const fn meaning(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "Everything demanded of this run holds, on sufficient evidence.",
+        Outcome::Measured => {
+            "Everything was measured. Nothing was demanded, so this run neither passes nor fails."
         }
-        (Outcome::Fail, _) => "Something demanded of this run does not hold.",
-        (Outcome::Inconclusive, _) => "The evidence of this run does not suffice for a verdict.",
+        Outcome::Fail => "Something demanded of this run does not hold.",
+        Outcome::Inconclusive => "The evidence of this run does not suffice for a verdict.",
     }
 }
 

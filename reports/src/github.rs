@@ -24,12 +24,14 @@ pub fn step_summary(verdict: &Verdict, summary: &Summary, notes: &Notes) -> Stri
         Outcome::Pass => "✅",
         Outcome::Fail => "❌",
         Outcome::Inconclusive => "⚠️",
+        Outcome::Measured => "📏",
     };
     let name = shown(&summary.name);
     line(
         &mut out,
         &format!("## {mark} comeback {name}: {}\n", verdict.outcome.name()),
     );
+    line(&mut out, &format!("{}\n", shown(&verdict.headline)));
     for reason in &verdict.reasons {
         line(&mut out, &format!("- {}", shown(reason)));
     }
@@ -116,7 +118,7 @@ pub fn annotations(verdict: &Verdict, summary: &Summary, file: Option<&str>) -> 
     let mut warnings = Vec::new();
     for check in &verdict.checks {
         let (command, list) = match check.outcome {
-            Outcome::Pass => continue,
+            Outcome::Pass | Outcome::Measured => continue,
             Outcome::Fail => ("error", &mut errors),
             Outcome::Inconclusive => ("warning", &mut warnings),
         };
@@ -138,8 +140,8 @@ pub fn annotations(verdict: &Verdict, summary: &Summary, file: Option<&str>) -> 
     let mut all = bounded(errors, "error", &title, file);
     all.append(&mut bounded(warnings, "warning", &title, file));
     match verdict.outcome {
-        Outcome::Pass => {
-            let message = format!("pass, seed {}", summary.seed);
+        Outcome::Pass | Outcome::Measured => {
+            let message = format!("{}, seed {}", verdict.headline, summary.seed);
             all.push(annotation("notice", &title, file, &message));
         }
         Outcome::Fail | Outcome::Inconclusive => {}
@@ -223,6 +225,7 @@ mod tests {
 
     fn verdict(outcome: Outcome, reasons: &[&str], checks: Vec<Check>) -> Verdict {
         Verdict {
+            headline: format!("{}: so it is", outcome.name().to_uppercase()),
             outcome,
             reasons: reasons.iter().map(|&reason| reason.to_owned()).collect(),
             checks,
@@ -231,13 +234,17 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_is_one_notice() {
+    fn a_pass_and_a_measurement_are_one_notice_each() {
         let mut summary = fake::single().summary;
         summary.name = "nightly".to_owned();
         summary.seed = 7;
         assert_eq!(
             annotations(&verdict(Outcome::Pass, &[], Vec::new()), &summary, None),
-            ["::notice title=comeback nightly::pass, seed 7"]
+            ["::notice title=comeback nightly::PASS: so it is, seed 7"]
+        );
+        assert_eq!(
+            annotations(&verdict(Outcome::Measured, &[], Vec::new()), &summary, None),
+            ["::notice title=comeback nightly::MEASURED: so it is, seed 7"]
         );
     }
 

@@ -2,8 +2,9 @@
 //!
 //! One suite for each arm, in it the case `measured` and one for each gate; then a suite for the run with
 //! the case `verdict`. JUnit knows no *inconclusive*: it becomes an error of that type, so that a CI system
-//! turns red, while a broken gate is a failure. Whoever reads only the counts learns the verdict from them:
-//! failures if and only if it is *fail*, neither failures nor errors if and only if it is *pass*.
+//! turns red, while a broken gate is a failure. Nor does it know *measured*: where nothing was demanded, the
+//! case `verdict` is skipped. Whoever reads only the counts learns the verdict from them: failures if and only
+//! if it is *fail*, no failures but errors if and only if it is *inconclusive*.
 
 use comeback_core::analysis::{Analysis, ArmAnalysis};
 use comeback_core::summary::Summary;
@@ -129,24 +130,26 @@ fn what_is_missing<'a>(arm: &ArmAnalysis, verdict: &'a Verdict) -> Vec<&'a str> 
 fn run_suite(verdict: &Verdict, summary: &Summary, notes: &Notes) -> TestSuite {
     let mut suite = TestSuite::new(RUN);
     describe(&mut suite, verdict, summary);
-    let kind = match verdict.outcome {
-        Outcome::Pass => None,
-        Outcome::Fail => Some(NonSuccessKind::Failure),
-        Outcome::Inconclusive => Some(NonSuccessKind::Error),
-    };
     let body = Body {
         summary,
         notes,
         tail: None,
     };
-    let status = match kind {
-        None => TestCaseStatus::success(),
-        Some(kind) => {
-            let problem = Problem {
-                kind,
-                message: format!("the verdict is {}", verdict.outcome.name()),
-            };
-            problem.status(&body.text(&verdict.reasons.join("\n")))
+    let not_green = |kind| {
+        let message = verdict.headline.clone();
+        Problem { kind, message }.status(&body.text(&verdict.reasons.join("\n")))
+    };
+    let status = match verdict.outcome {
+        Outcome::Pass => TestCaseStatus::success(),
+        Outcome::Fail => not_green(NonSuccessKind::Failure),
+        Outcome::Inconclusive => not_green(NonSuccessKind::Error),
+        Outcome::Measured => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(printable(&format!(
+                "{}; nothing was demanded",
+                verdict.headline
+            )));
+            status
         }
     };
     suite.add_test_case(case(&summary.name, "verdict", status));
@@ -182,7 +185,7 @@ impl Problem {
     /// What is wrong with a gate, if anything.
     fn of(check: &Check) -> Option<Self> {
         let kind = match check.outcome {
-            Outcome::Pass => return None,
+            Outcome::Pass | Outcome::Measured => return None,
             Outcome::Fail => NonSuccessKind::Failure,
             Outcome::Inconclusive => NonSuccessKind::Error,
         };

@@ -46,7 +46,8 @@ fn head(out: &mut String, document: &Document) {
         out,
         format!("# {}: {}\n", text(&document.name), document.outcome),
     );
-    line(out, format!("{}\n", document.headline));
+    line(out, format!("**{}**\n", text(&document.headline)));
+    line(out, format!("{}\n", document.meaning));
     for reason in &document.reasons {
         line(out, format!("- {}", text(reason)));
     }

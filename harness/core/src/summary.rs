@@ -26,8 +26,11 @@ pub struct Summary {
     pub seed: u64,
     /// Wall time at the run's start, RFC 3339.
     pub started: String,
-    /// Pass, fail or inconclusive.
+    /// Pass, fail, inconclusive, or measured where nothing was demanded.
     pub verdict: Outcome,
+    /// The decisive fact in one line, such as `FAIL: lost 294 of 294 sessions`.
+    #[serde(default)]
+    pub headline: String,
     /// Why, in sentences.
     pub reasons: Vec<String>,
     /// Each gate asked of each arm that was measured.

@@ -58,14 +58,16 @@ fn decide(
     }
 }
 
-/// The word for a verdict with its sign: `✓ pass`.
+/// The word for a verdict with its sign: `✓ PASS`.
 pub(super) fn outcome(outcome: Outcome, color: bool) -> String {
     let (sign, code) = match outcome {
         Outcome::Pass => ("✓", 32),
         Outcome::Fail => ("✗", 31),
         Outcome::Inconclusive => ("?", 33),
+        // Neither good nor bad: as other text is.
+        Outcome::Measured => ("·", 39),
     };
-    let word = outcome.name();
+    let word = outcome.name().to_uppercase();
     if color {
         format!("\x1b[1;{code}m{sign} {word}\x1b[0m")
     } else {
@@ -115,9 +117,10 @@ mod tests {
     #[test]
     fn a_verdict_is_told_by_word_and_sign_without_color_too() {
         for (which, plain) in [
-            (Outcome::Pass, "✓ pass"),
-            (Outcome::Fail, "✗ fail"),
-            (Outcome::Inconclusive, "? inconclusive"),
+            (Outcome::Pass, "✓ PASS"),
+            (Outcome::Fail, "✗ FAIL"),
+            (Outcome::Inconclusive, "? INCONCLUSIVE"),
+            (Outcome::Measured, "· MEASURED"),
         ] {
             assert_eq!(outcome(which, false), plain);
             let colored = outcome(which, true);

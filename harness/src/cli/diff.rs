@@ -90,7 +90,7 @@ fn show(difference: &Difference, color: ColorChoice) {
     let outcome = color::outcome(difference.verdict, color.wants_color());
     let meaning = match difference.verdict {
         Outcome::Pass => " (nothing is worse than allowed)",
-        Outcome::Fail | Outcome::Inconclusive => "",
+        Outcome::Fail | Outcome::Inconclusive | Outcome::Measured => "",
     };
     print(&format!("verdict: {outcome}{meaning}"));
     for reason in difference_reasons(difference) {

@@ -68,6 +68,10 @@ pub(super) struct What {
     /// What the verdict demands, such as 'time_to_ready.median < 2s' or 'error_rate.after <= 0.1%'
     #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
     gates: Vec<Gate>,
+    /// Demand nothing but what --gate says: neither the default gates (the server comes back, no session and no write
+    /// is lost) nor those of the file
+    #[arg(long)]
+    no_gates: bool,
     /// Name of the run [default: the file's, or run]
     #[arg(long)]
     name: Option<String>,
@@ -129,15 +133,18 @@ impl What {
         };
         self.put_over(&mut document, command)?;
         size.put_over(&mut document);
-        let mut resolved = resolve(&document, &origin).map_err(usage)?;
-        resolved.plan.gates.extend(self.gates.iter().cloned());
-        Ok(resolved)
+        resolve(&document, &origin).map_err(usage)
     }
 
     fn put_over(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {
         if let Some(name) = &self.name {
             document.name = Some(name.clone());
         }
+        if self.no_gates {
+            document.gate.clear();
+            document.default_gates = Some(false);
+        }
+        document.demands.clone_from(&self.gates);
         if !command.is_empty() {
             let has_own = |arm: &ArmPart| arm.target.command.is_some();
             if !document.arm.is_empty() && document.arm.iter().all(has_own) {

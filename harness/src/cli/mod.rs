@@ -135,7 +135,7 @@ pub fn main() -> ExitCode {
     // A panic unwinds through every guard, then counts as what it is: the harness failed.
     let ended = std::panic::catch_unwind(|| dispatch(cli.command));
     let code = match ended {
-        Ok(Ok(Outcome::Pass)) => 0,
+        Ok(Ok(Outcome::Pass | Outcome::Measured)) => 0,
         Ok(Ok(Outcome::Fail)) => 1,
         Ok(Ok(Outcome::Inconclusive)) => 3,
         Ok(Err(error)) => {

@@ -85,6 +85,18 @@ pub(super) struct Told {
 }
 
 impl Output {
+    /// Says what is demanded though nobody wrote it.
+    pub(super) fn tell_default_gates(&self, gates: &[Gate]) {
+        if self.quiet || gates.is_empty() {
+            return;
+        }
+        let gates: Vec<String> = gates.iter().map(Gate::to_string).collect();
+        super::print_aside(&format!(
+            "gates by default: {}; --no-gates turns them off",
+            gates.join(", ")
+        ));
+    }
+
     /// How much is told while the trials run.
     pub(super) const fn volume(&self) -> Volume {
         match (self.quiet, self.told.verbose) {

@@ -68,7 +68,7 @@ pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<O
         ));
     }
     let judged = judge_and_draw(&journal, folder)?;
-    show(&judged, !journal.header.plan.gates.is_empty(), folder, told)?;
+    show(&judged, folder, told)?;
     let judgement = ci::Judgement {
         journal: &journal,
         analysis: &judged.analysis,
@@ -80,7 +80,7 @@ pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<O
 }
 
 /// Prints the table, or the summary document.
-fn show(judged: &Judged, is_gated: bool, folder: &Path, told: &Told) -> Result<(), CliError> {
+fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
     if told.verbose {
         figures::tell(&judged.analysis);
     }
@@ -92,12 +92,16 @@ fn show(judged: &Judged, is_gated: bool, folder: &Path, told: &Told) -> Result<(
     if let Some(nodes) = replicas(&judged.summary) {
         print(&table(&nodes));
     }
-    let meaning = match (judged.verdict.outcome, is_gated) {
-        (Outcome::Pass, false) => " (everything was measured; nothing more was demanded)",
-        (Outcome::Pass | Outcome::Fail | Outcome::Inconclusive, _) => "",
-    };
-    let outcome = color::outcome(judged.verdict.outcome, told.color.wants_color());
-    print(&format!("verdict: {outcome}{meaning}"));
+    let verdict = &judged.verdict;
+    let word = color::outcome(verdict.outcome, told.color.wants_color());
+    let fact = verdict
+        .headline
+        .split_once(": ")
+        .map_or("", |(_, fact)| fact);
+    print(&format!("verdict: {word}: {}", printable(fact)));
+    if verdict.outcome == Outcome::Measured {
+        print("  nothing was demanded: add gates to make it pass or fail");
+    }
     for reason in &judged.verdict.reasons {
         print(&format!("  {}", printable(reason)));
     }

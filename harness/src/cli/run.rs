@@ -16,7 +16,8 @@ use super::{CliError, campaign};
 /// What happens is told by an experiment file, or by flags and a command, which is started without a shell;
 /// {port}, {data} and {replica} are filled in, also in --env. Without --login the load is `GET PATH`, correct
 /// when it is answered with a complete 2xx; with it, users log in, change their session's state and look at it.
-/// Passes when the server came back in every trial and every --gate holds.
+/// Passes when every gate holds. By default the server must come back in every trial and lose no session and no write;
+/// a --gate about the same metric replaces such a default, --no-gates drops them all.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback run shop.toml\n  comeback run shop.toml --trials 30 -- ./other-build --port {port}\n  \
@@ -48,6 +49,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let Options { size, output } = &args.options;
     let resolved = args.what.resolve(size, &args.command)?;
+    output.tell_default_gates(&resolved.default_gates);
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;
     let file: Option<PathBuf> = args.what.experiment;
     let file = file.map(|path| path.display().to_string());

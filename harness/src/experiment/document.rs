@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use comeback_core::plan::{Arrivals, Extract, Listener, Protocol, Signal, Writes};
 use comeback_core::units::Span;
+use comeback_core::verdict::Gate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -50,9 +51,15 @@ pub struct Document {
     /// How long each part of a trial lasts.
     #[serde(default)]
     pub windows: WindowsPart,
-    /// What the verdict demands: a metric and its bound. That the server comes back is always demanded.
+    /// What the verdict demands: a metric and its bound. Where nothing is said of a metric, the default gates demand
+    /// `unrecovered = 0` and, of users with sessions, `lost_sessions = 0` and `lost_writes = 0`.
     #[serde(default)]
     pub gate: BTreeMap<String, Demands>,
+    /// Whether the default gates are asked. Default: true.
+    pub default_gates: Option<bool>,
+    /// What flags and methods demand beside it.
+    #[serde(skip)]
+    pub demands: Vec<Gate>,
     /// Several servers in one experiment.
     #[serde(default)]
     pub arm: Vec<ArmPart>,

@@ -22,8 +22,11 @@ use crate::load::flow::{Flow, FlowError};
 pub const TIMEOUT: Span = Span::from_secs(2);
 /// How long recovery may take, where nothing is said.
 pub const HORIZON: Span = Span::from_secs(30);
-/// A service that does not come back passes nothing.
-const ALWAYS: (&str, &str) = ("unrecovered", "0");
+/// What is demanded where nothing is said: of every service, of one with sessions, and of one whose sessions show their
+/// writes. A service that loses what it acknowledged should not pass because nobody asked.
+const OF_ALL: &str = "unrecovered";
+const OF_SESSIONS: &str = "lost_sessions";
+const OF_WRITES: &str = "lost_writes";
 
 /// Where a document comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Resolved {
     pub plan: Plan,
     /// What it is drawn from, where the document says.
     pub seed: Option<Seed>,
+    /// Those of the plan's gates that nobody wrote.
+    pub default_gates: Vec<Gate>,
 }
 
 /// Adds every default and makes the plan.
@@ -57,10 +62,11 @@ pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Pro
         Some(fault) => arms(document, origin, workload.as_ref(), fault, &mut problems),
         None => Vec::new(),
     };
-    let gates = gates(document, &mut problems);
+    let own = gates(document, &mut problems);
     let (Some(workload), Some(fault), true) = (workload, fault, problems.is_empty()) else {
         return Err(problems);
     };
+    let default_gates = default_gates(document, &workload, &own);
     let plan = Plan {
         name: name(document, origin),
         arms,
@@ -72,7 +78,7 @@ pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Pro
         fault,
         load: load(document, workload),
         windows: windows(document),
-        gates,
+        gates: default_gates.iter().chain(&own).cloned().collect(),
     };
     plan.validate()
         .map_err(|error| vec![misfit(&error, document)])?;
@@ -80,6 +86,7 @@ pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Pro
     Ok(Resolved {
         plan,
         seed: document.seed.map(Seed),
+        default_gates,
     })
 }
 
@@ -333,24 +340,44 @@ fn path_of(request: &Request) -> Option<&str> {
     }
 }
 
+/// What the document demands itself.
 fn gates(document: &Document, problems: &mut Vec<Problem>) -> Vec<Gate> {
-    let (metric, bound) = ALWAYS;
     let mut gates = Vec::new();
-    let said = document.gate.iter().flat_map(|(metric, Demands(demands))| {
-        let demands = demands.iter();
-        demands.map(|demand| (metric.as_str(), demand.as_str()))
-    });
-    for (metric, demand) in std::iter::once((metric, bound)).chain(said) {
-        match Gate::from_entry(metric, demand) {
-            Ok(gate) => gates.push(gate),
-            Err(error) => problems.push(Problem::at(
-                vec!["gate".into(), metric.into()],
-                "gate",
-                error.to_string(),
-            )),
+    for (metric, Demands(demands)) in &document.gate {
+        for demand in demands {
+            match Gate::from_entry(metric, demand) {
+                Ok(gate) => gates.push(gate),
+                Err(error) => problems.push(Problem::at(
+                    vec!["gate".into(), metric.as_str().into()],
+                    "gate",
+                    error.to_string(),
+                )),
+            }
         }
     }
+    gates.extend(document.demands.iter().cloned());
     gates
+}
+
+/// What is demanded of metrics that the document's `own` gates do not speak of.
+fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<Gate> {
+    if document.default_gates == Some(false) {
+        return Vec::new();
+    }
+    let mut metrics = vec![OF_ALL];
+    if let Workload::Sessions(flow) = workload {
+        metrics.push(OF_SESSIONS);
+        let shows_writes = flow.value.is_some() || flow.check.value.is_some();
+        if flow.mix.act > 0 && shows_writes {
+            metrics.push(OF_WRITES);
+        }
+    }
+    let gates = metrics
+        .into_iter()
+        .filter_map(|metric| Gate::from_entry(metric, "0").ok());
+    gates
+        .filter(|gate| !own.iter().any(|own| own.is_about_the_same(gate)))
+        .collect()
 }
 
 fn fault(document: &Document) -> Result<Fault, Problem> {

@@ -106,7 +106,7 @@ steady_for = "600ms"
 lost_sessions = 0
 "time_to_ready.median" = ["< 2s", ">= 1ms"]
 "#;
-    let Resolved { plan, seed } = resolved(text);
+    let Resolved { plan, seed, .. } = resolved(text);
     assert_eq!(seed, Some(Seed(11)));
     assert_eq!(plan.name, "other");
     assert_eq!((plan.trials, plan.controls, plan.extend_to), (3, 2, 9));
@@ -151,6 +151,51 @@ lost_sessions = 0
             "time_to_ready.median >= 1ms",
         ]
     );
+}
+
+#[test]
+fn what_nobody_may_lose_is_demanded_where_nothing_is_said_of_it() {
+    let demanded = |head: &str, more: &str| {
+        let text = format!(
+            "{head}\n[target]\ncommand = [\"shop\", \"{{port}}\"]\n[session]\nlogin = \"POST /login\"\nact = \"POST \
+             /visit\"\ncheck = \"GET /me\"\n{more}"
+        );
+        let Resolved {
+            plan,
+            default_gates,
+            ..
+        } = resolved(&text);
+        let gates: Vec<String> = plan.gates.iter().map(ToString::to_string).collect();
+        assert!(
+            gates.starts_with(
+                &default_gates
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+            )
+        );
+        (gates, default_gates.len())
+    };
+    let usual = ["unrecovered == 0", "lost_sessions == 0", "lost_writes == 0"];
+    let shown = "value = \"/visits\"\n";
+    assert_eq!(demanded("", shown), (usual.map(str::to_owned).to_vec(), 3));
+    // Nobody can see writes that no reply shows.
+    assert_eq!(demanded("", "").0, usual[..2]);
+    // A gate of one's own replaces the default of the same metric, and no other.
+    let own =
+        format!("{shown}[gate]\nlost_sessions = \"<= 3\"\n\"time_to_ready.max\" = \"< 2s\"\n");
+    let expected = [
+        usual[0],
+        usual[2],
+        "lost_sessions <= 3",
+        "time_to_ready.max < 2s",
+    ];
+    assert_eq!(
+        demanded("", &own),
+        (expected.map(str::to_owned).to_vec(), 2)
+    );
+    assert_eq!(demanded("default_gates = false", &own).0, expected[2..]);
+    assert_eq!(demanded("default_gates = false", shown).0, [""; 0]);
 }
 
 #[test]

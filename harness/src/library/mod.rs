@@ -257,9 +257,17 @@ impl Experiment {
     }
 
     /// Demands something, such as `lost_sessions == 0`, `time_to_ready.median < 2s` or `error_rate.after <= 0.1%`;
-    /// called again, that too. That the server comes back is always demanded.
+    /// called again, that too. Where nothing is said of them, it is also demanded that the server comes back and that no
+    /// session and no write is lost.
     pub fn gate(mut self, gate: impl Into<String>) -> Self {
         self.gates.push(gate.into());
+        self
+    }
+
+    /// Demands nothing but what [`gate`](Self::gate) says. Without any gate there is nothing to pass:
+    /// [`Report::assert_passed`] panics.
+    pub fn no_default_gates(mut self) -> Self {
+        self.document.default_gates = Some(false);
         self
     }
 }

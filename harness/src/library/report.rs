@@ -63,7 +63,7 @@ impl Report {
     /// Does nothing when the run passed.
     ///
     /// # Panics
-    /// When it failed, or was inconclusive: with the reasons, the seed, and where the report is.
+    /// When it failed, was inconclusive, or demanded nothing: with the reasons, the seed, and where the report is.
     #[track_caller]
     pub fn assert_passed(&self) {
         assert!(self.passed(), "{}", self.explain());
@@ -80,7 +80,14 @@ impl Report {
             Outcome::Inconclusive => {
                 format!("{name} is inconclusive, which is no pass: the evidence does not suffice")
             }
+            Outcome::Measured => format!(
+                "{name} demanded nothing, so nothing passed: add a gate, or look at the summary instead of asserting"
+            ),
         };
+        text.push_str(&format!(
+            "\n  {}",
+            comeback_reports::format::printable(&self.judged.verdict.headline)
+        ));
         for reason in reasons {
             text.push_str("\n  ");
             // Reasons quote what the server wrote.

@@ -3,7 +3,7 @@
 use comeback_core::verdict::Gate;
 
 use super::{Error, Experiment};
-use crate::experiment::{Problem, Resolved, Unreadable, resolve};
+use crate::experiment::{Document, Problem, Resolved, Unreadable, resolve};
 
 impl Experiment {
     /// The plan that follows, and the seed where one was said.
@@ -18,12 +18,14 @@ impl Experiment {
         if !problems.is_empty() {
             return Err(Error::Usage(problems));
         }
-        let mut resolved = resolve(&self.document, &self.origin).map_err(|problems| {
+        let document = Document {
+            demands: gates,
+            ..self.document.clone()
+        };
+        resolve(&document, &self.origin).map_err(|problems| {
             let problems = problems.iter().map(Problem::to_string);
             Error::Usage(problems.collect())
-        })?;
-        resolved.plan.gates.extend(gates);
-        Ok(resolved)
+        })
     }
 
     fn missing_steps(&self) -> Vec<String> {

@@ -49,7 +49,7 @@ pub(super) fn join(thread: JoinHandle<Result<Report, Error>>) -> Result<Report, 
 }
 
 fn carry_out(experiment: Experiment, interrupt: Interrupt) -> Result<Report, Error> {
-    let Resolved { mut plan, seed } = experiment.resolve()?;
+    let Resolved { mut plan, seed, .. } = experiment.resolve()?;
     check(&mut plan)?;
     let seed = seed.map_or_else(campaign::draw_seed, Ok);
     let seed = seed.map_err(Error::harness)?;

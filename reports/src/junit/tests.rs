@@ -17,6 +17,7 @@ fn check(arm: &str, gate: &str, outcome: Outcome, detail: Option<&str>) -> Check
 fn judged(outcome: Outcome, reasons: &[&str], checks: Vec<Check>) -> Fake {
     let mut fake = fake::single();
     fake.verdict = Verdict {
+        headline: format!("{}: so it is", outcome.name().to_uppercase()),
         outcome,
         reasons: reasons.iter().map(|&reason| reason.to_owned()).collect(),
         checks,
@@ -51,6 +52,24 @@ fn a_pass_has_cases_and_all_are_green() {
         "measured"
     );
     assert_eq!(report.test_suites[1].test_cases[0].name.as_str(), "verdict");
+}
+
+#[test]
+fn where_nothing_was_demanded_no_demand_is_shown_green() {
+    let fake = judged(Outcome::Measured, &[], Vec::new());
+    let (text, report) = read(&fake, &Notes::default());
+    assert_eq!(
+        (report.tests, report.failures, report.errors),
+        (2, 0, 0),
+        "{text}"
+    );
+    let verdict = &report.test_suites[1].test_cases[0];
+    let is_skipped = matches!(verdict.status, TestCaseStatus::Skipped { .. });
+    assert!(is_skipped, "{text}");
+    assert!(
+        text.contains("MEASURED: so it is; nothing was demanded"),
+        "{text}"
+    );
 }
 
 #[test]

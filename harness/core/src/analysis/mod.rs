@@ -27,7 +27,7 @@ mod trial;
 mod types;
 mod void;
 mod windows;
-mod words;
+pub(crate) mod words;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};

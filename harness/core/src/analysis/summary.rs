@@ -27,6 +27,7 @@ pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
         seed: header.seed.0,
         started: header.started.clone(),
         verdict: verdict.outcome,
+        headline: verdict.headline.clone(),
         reasons: verdict.reasons.clone(),
         gates: verdict.checks.clone(),
         machine: header.machine.clone(),

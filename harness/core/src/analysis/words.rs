@@ -1,18 +1,18 @@
 //! Figures in the sentences of an analysis.
 
 /// A count with its noun: `1 session`, `1,200 sessions`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count))
 }
 
 /// `was` or `were`, after a count.
-pub(super) const fn was(count: u64) -> &'static str {
+pub(crate) const fn was(count: u64) -> &'static str {
     if count == 1 { "was" } else { "were" }
 }
 
 /// A whole number with commas between its thousands.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -25,7 +25,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A share in percent, with a decimal only where there is one: `90 %`, `92.5 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let text = format!("{:.1}", share * 100.0);
     format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }

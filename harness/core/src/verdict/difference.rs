@@ -310,7 +310,8 @@ fn standing(is_comparable: bool, check: Option<&Check>) -> Standing {
         (true, None) => Standing::NotAsked,
         (true, Some(Outcome::Pass)) => Standing::WithinAllowed,
         (true, Some(Outcome::Fail)) => Standing::Worse,
-        (true, Some(Outcome::Inconclusive)) => Standing::Unknown,
+        // A gate is never measured only.
+        (true, Some(Outcome::Inconclusive | Outcome::Measured)) => Standing::Unknown,
     }
 }
 

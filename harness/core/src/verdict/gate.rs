@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use against::REMEASURE;
 pub(super) use judge::{Base, Judged};
-use metric::Metric;
+use metric::{Count, METRICS, Metric};
 pub use read::GateError;
 
 /// Something demanded of every arm, such as `lost_sessions == 0`, `time_to_ready.median < 2s` or
@@ -65,6 +65,11 @@ impl Gate {
         }
     }
 
+    /// Whether both are about the same metric.
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        self.metric == other.metric
+    }
+
     /// What it is about.
     pub(super) const fn metric(&self) -> Metric {
         self.metric
@@ -86,7 +91,23 @@ impl Gate {
 
     /// Whether it is about trials in which the service did not come back for good.
     pub(super) const fn is_about_recovery(&self) -> bool {
-        matches!(self.metric, Metric::Count(metric::Count::Unrecovered))
+        matches!(self.metric, Metric::Count(Count::Unrecovered))
+    }
+
+    /// What it counts, where that has a bound.
+    pub(super) const fn bounded_count(&self) -> Option<Count> {
+        match (self.metric, self.demand) {
+            (Metric::Count(count), Demand::Bound(_, _)) => Some(count),
+            _ => None,
+        }
+    }
+
+    /// How grave it is when it is broken, the gravest first: what is lost for good before what took long.
+    pub(super) fn weight(&self) -> usize {
+        let place = METRICS
+            .iter()
+            .position(|(_, metric)| *metric == self.metric);
+        place.unwrap_or(METRICS.len())
     }
 
     /// Whether it counts what a fault made a server lose.

@@ -1,4 +1,5 @@
-//! The verdict: pass, fail or inconclusive, with its reasons. Never a pass on missing evidence.
+//! The verdict: pass, fail, inconclusive or measured, with its reasons. Never a pass on missing evidence, and none where
+//! nothing was demanded.
 //!
 //! A gate that is broken fails the run. What keeps a gate from being judged (a fault that did not land, a
 //! load below its floor, no samples, too few trials) makes it inconclusive. A counterexample fails a
@@ -7,6 +8,7 @@
 mod baseline;
 mod difference;
 mod gate;
+mod headline;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +24,9 @@ pub use difference::compare;
 use gate::metric::Count;
 use gate::{Base, Judged};
 pub use gate::{Gate, GateError};
+use headline::{Broken, headline};
 
-/// The three verdicts.
+/// The verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -33,6 +36,8 @@ pub enum Outcome {
     Fail,
     /// The evidence does not suffice to say.
     Inconclusive,
+    /// Everything was measured, and nothing was demanded: neither good nor bad.
+    Measured,
 }
 
 impl Outcome {
@@ -42,6 +47,7 @@ impl Outcome {
             Self::Pass => "pass",
             Self::Fail => "fail",
             Self::Inconclusive => "inconclusive",
+            Self::Measured => "measured",
         }
     }
 }
@@ -51,6 +57,8 @@ impl Outcome {
 pub struct Verdict {
     /// Which.
     pub outcome: Outcome,
+    /// The decisive fact in one line, such as `FAIL: lost 294 of 294 sessions`.
+    pub headline: String,
     /// Why, in sentences: what failed first, then what is missing.
     pub reasons: Vec<String>,
     /// Each gate asked of each arm that was measured.
@@ -100,7 +108,7 @@ impl Verdict {
     }
 }
 
-/// Judges a run by its gates; without gates a run passes when every arm was measured. `stored` is the
+/// Judges a run by its gates; without gates it is measured when every arm was. `stored` is the
 /// earlier run that gates with a baseline compare those arms with which name no arm of their own run.
 pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> Verdict {
     let baselines = Baselines {
@@ -108,6 +116,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         stored,
     };
     let mut broken = Vec::new();
+    let mut facts = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     let mut checks = Vec::new();
     missing.extend(analysis.incomplete.clone());
@@ -124,7 +133,10 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
                     .map(|problem| about(problem)),
             );
         }
-        broken.extend(what_is_never_excused(arm).map(|problem| about(&problem)));
+        if let Some(problem) = what_is_never_excused(arm) {
+            broken.push(about(&problem));
+            facts.push(Broken::anyway(arm, problem));
+        }
         if arm.skipped.is_some() {
             continue;
         }
@@ -143,8 +155,11 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             let check = check(gate, arm, || baselines.of(arm));
             let detailed = check.detail.as_deref().unwrap_or_default();
             match check.outcome {
-                Outcome::Pass => {}
-                Outcome::Fail => broken.push(about(&format!("{gate} is broken: {detailed}"))),
+                Outcome::Pass | Outcome::Measured => {}
+                Outcome::Fail => {
+                    broken.push(about(&format!("{gate} is broken: {detailed}")));
+                    facts.push(Broken::new(gate, arm, detailed));
+                }
                 Outcome::Inconclusive => {
                     missing.push(about(&format!("{gate} cannot be judged: {detailed}")));
                 }
@@ -155,15 +170,19 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
     let outcome = match (broken.is_empty(), missing.is_empty()) {
         (false, _) => Outcome::Fail,
         (true, false) => Outcome::Inconclusive,
+        (true, true) if gates.is_empty() => Outcome::Measured,
         (true, true) => Outcome::Pass,
     };
     broken.append(&mut missing);
-    Verdict {
+    let mut verdict = Verdict {
         outcome,
+        headline: String::new(),
         reasons: broken,
         checks,
         baseline: stored.map(|stored| RunLabel::from(&stored.header)),
-    }
+    };
+    verdict.headline = headline(&verdict, analysis, &facts);
+    verdict
 }
 
 /// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing.

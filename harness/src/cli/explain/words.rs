@@ -69,7 +69,7 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
     tell_trial(&mut page, plan);
     page.heading("Gates");
     if plan.gates.is_empty() {
-        page.line("none", "the run passes when every server was measured");
+        page.line("none", "the run is measured; it can neither pass nor fail");
     }
     for gate in &plan.gates {
         page.line("", &gate.to_string());

@@ -220,9 +220,7 @@ kind = "kill"         # or terminate, abort, segfault
 at = "1s"             # the load runs undisturbed for so long first
 spread = "250ms"      # the moment is drawn from so long after it
 
-[gate]
-# lost_sessions = 0
-# lost_writes = 0
+[gate]                # the default gates: the server comes back, and with a [session] nothing is lost
 "time_to_ready.median" = "< 5s"
 # "error_rate.after" = "<= 0.1%"
 "#;

@@ -208,11 +208,13 @@ pub(crate) fn empty() -> Fake {
     let mut fake = fake("empty", &[none, skipped]);
     fake.verdict = Verdict {
         outcome: Outcome::Inconclusive,
+        headline: "INCONCLUSIVE: no trial counts".to_owned(),
         reasons: vec!["no trial counts".to_owned()],
         checks: Vec::new(),
         baseline: None,
     };
     fake.summary.verdict = Outcome::Inconclusive;
+    fake.summary.headline = fake.verdict.headline.clone();
     fake.summary.reasons = fake.verdict.reasons.clone();
     fake.analysis.incomplete = Some("interrupted in trial 1".to_owned());
     fake
@@ -237,6 +239,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         .collect();
     let verdict = Verdict {
         outcome: Outcome::Fail,
+        headline: "FAIL: memory lost 1,172 of 1,172 sessions".to_owned(),
         reasons: vec![
             "lost_sessions == 0 does not hold for memory: 100 % lost".to_owned(),
             "shared-store was skipped, so nothing is known of it".to_owned(),
@@ -250,6 +253,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         seed: seed.0,
         started: "2024-06-07T10:30:00Z".to_owned(),
         verdict: verdict.outcome,
+        headline: verdict.headline.clone(),
         reasons: verdict.reasons.clone(),
         gates: verdict.checks.clone(),
         machine: machine.clone(),

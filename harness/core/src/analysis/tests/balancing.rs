@@ -53,6 +53,7 @@ fn a_balancer_that_names_nobody_has_no_detect_time_and_the_reason_is_said() {
     assert!(reason.contains("it does not say"), "{reason}");
     let verdict = Verdict {
         outcome: verdict::Outcome::Pass,
+        headline: String::new(),
         reasons: Vec::new(),
         checks: Vec::new(),
         baseline: None,

@@ -229,6 +229,7 @@ fn check_all(analysis: &Analysis) -> Result<(), TestCaseError> {
     }
     let verdict = Verdict {
         outcome: verdict::Outcome::Fail,
+        headline: String::new(),
         reasons: Vec::new(),
         checks: Vec::new(),
         baseline: None,

@@ -8,6 +8,7 @@ use crate::verdict::{self, Verdict};
 fn verdict() -> Verdict {
     Verdict {
         outcome: verdict::Outcome::Pass,
+        headline: String::new(),
         reasons: vec!["because".to_owned()],
         checks: Vec::new(),
         baseline: None,

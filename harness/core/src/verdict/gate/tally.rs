@@ -1,6 +1,7 @@
 //! Counts: what was found, what may be, and out of how many.
 
 use super::metric::Count;
+use crate::analysis::words::{counted, grouped};
 use crate::analysis::{ArmAnalysis, Return, Time, TrialAnalysis};
 
 /// What a count found, and what it may be.
@@ -77,6 +78,47 @@ impl Tally {
 }
 
 impl Count {
+    /// Those that a headline tells.
+    pub(in crate::verdict) const GRAVEST_FIRST: [Self; 8] = [
+        Self::Unrecovered,
+        Self::LostSessions,
+        Self::ResetSessions,
+        Self::WrongIdentity,
+        Self::ZombieSessions,
+        Self::LostWrites,
+        Self::DuplicatedWrites,
+        Self::PhantomWrites,
+    ];
+
+    /// Whether nothing can be said to be kept where it was found.
+    pub(in crate::verdict) const fn is_a_loss(self) -> bool {
+        match self {
+            Self::LostSessions | Self::ResetSessions | Self::LostWrites | Self::Unrecovered => true,
+            Self::WrongIdentity
+            | Self::ZombieSessions
+            | Self::DuplicatedWrites
+            | Self::PhantomWrites => false,
+        }
+    }
+
+    /// What was found, as a clause about the server.
+    pub(in crate::verdict) fn clause(self, tally: Tally) -> String {
+        let found = grouped(tally.found_anywhere());
+        let all = tally.out_of.saturating_add(tally.aside.1);
+        let of = |noun| format!("{found} of {}", counted(all, noun));
+        let surplus = |what| format!("{found} {what} beside {}", counted(all, "write"));
+        match self {
+            Self::LostSessions => format!("lost {}", of("session")),
+            Self::ResetSessions => format!("set back {}", of("session")),
+            Self::WrongIdentity => format!("showed another user's content to {}", of("session")),
+            Self::ZombieSessions => format!("honoured {} after the logout", of("session")),
+            Self::LostWrites => format!("lost {}", of("write")),
+            Self::DuplicatedWrites => format!("has {}", surplus("duplicated")),
+            Self::PhantomWrites => format!("has {}", surplus("phantom")),
+            Self::Unrecovered => format!("did not come back after {}", of("fault")),
+        }
+    }
+
     pub(in crate::verdict) fn of(self, trial: &TrialAnalysis) -> Tally {
         let (sessions, writes) = (&trial.sessions, &trial.writes);
         let undecided = sessions.undecided;

@@ -2,7 +2,7 @@
 
 use super::*;
 use Fate::{Anothers, Finds, LoggedOut, Lost, Phantom, Undecided, Zombie};
-use Outcome::{Fail, Inconclusive, Pass};
+use Outcome::{Fail, Inconclusive, Measured, Pass};
 
 const SURVIVED: Fate = Finds(1);
 
@@ -84,7 +84,7 @@ fn undecided_sessions_leave_open_only_what_they_could_change() {
     ] {
         let said = match outcome {
             Inconclusive => "2 of 7 for certain, 2 undecided",
-            Pass | Fail => "2 of 7",
+            Pass | Fail | Measured => "2 of 7",
         };
         check_gate(&trials, &format!("lost_sessions {demand}"), outcome, said);
     }

@@ -4,15 +4,15 @@ use super::*;
 use crate::event::EventKind;
 use crate::ids::TrialId;
 use crate::operation::{Cached, ErrorClass, Step};
-use Outcome::{Fail, Inconclusive, Pass};
+use Outcome::{Fail, Inconclusive, Measured, Pass};
 
 #[test]
-fn a_run_without_gates_passes_when_every_arm_was_measured() {
+fn a_run_without_gates_is_measured_and_never_a_pass() {
     let second = |told: Told| Told { arm: 1, ..told };
     let trials = [faulted(), second(faulted().with(&[Fate::Lost])), control()];
-    check(&verdict_on(&journal(&trials), &[]), Pass, &[]);
+    check(&verdict_on(&journal(&trials), &[]), Measured, &[]);
     // What was lost is a measurement, and nothing to compare it with is needed.
-    check(&verdict_on(&journal(&trials[..2]), &[]), Pass, &[]);
+    check(&verdict_on(&journal(&trials[..2]), &[]), Measured, &[]);
     check(
         &verdict_on(&journal(&[faulted(), second(control())]), &[]),
         Inconclusive,
@@ -227,7 +227,7 @@ fn sessions_of_which_nobody_knows_what_became_are_inconclusive() {
     ];
     check(&verdict(&trials, &[]), Inconclusive, &[all]);
     let one_known = [faulted(), faulted().with(&[Fate::Undecided; 2])];
-    check(&verdict(&one_known, &[]), Pass, &[]);
+    check(&verdict(&one_known, &[]), Measured, &[]);
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn what_is_lost_without_a_fault_is_not_blamed_on_one() {
             refuted,
         ],
     );
-    check(&judged(faulted(), &[]), Pass, &[]);
+    check(&judged(faulted(), &[]), Measured, &[]);
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn fail_beats_inconclusive_and_what_failed_comes_first() {
 
 #[test]
 fn outcomes_have_the_names_of_the_document() {
-    for outcome in [Pass, Fail, Inconclusive] {
+    for outcome in [Pass, Fail, Inconclusive, Measured] {
         let written = serde_json::to_string(&outcome).unwrap();
         assert_eq!(written, format!("\"{}\"", outcome.name()));
     }

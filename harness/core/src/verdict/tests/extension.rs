@@ -35,6 +35,7 @@ fn only_a_lack_of_trials_extends_a_run() {
 fn looks(from: u32, to: u32) -> Vec<u32> {
     let straddling = Verdict {
         outcome: Outcome::Inconclusive,
+        headline: String::new(),
         reasons: vec!["open".to_owned()],
         checks: vec![crate::verdict::Check {
             arm: String::new(),

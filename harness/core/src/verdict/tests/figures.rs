@@ -1,7 +1,7 @@
 //! Gates on times and rates.
 
 use super::*;
-use Outcome::{Fail, Inconclusive, Pass};
+use Outcome::{Fail, Inconclusive, Measured, Pass};
 
 /// Trials that are ready after these times, in ms.
 fn ready_after(times: impl IntoIterator<Item = u64>) -> Vec<Told> {
@@ -104,7 +104,7 @@ fn a_median_holds_with_its_whole_interval_and_is_broken_without_any_of_it() {
         let said = match outcome {
             Inconclusive if demand.ends_with("125ms") => format!("{shown} {NOBODY_KNOWS}"),
             Inconclusive => format!("{shown} {}", about(7)),
-            Pass | Fail => shown.to_owned(),
+            Pass | Fail | Measured => shown.to_owned(),
         };
         check_gate(
             &trials,
@@ -144,7 +144,7 @@ fn a_95th_percentile_is_judged_by_its_bounds_from_both_sides() {
                 "{shown} {}",
                 about(if demand.ends_with("156ms") { 944 } else { 60 })
             ),
-            Pass | Fail => shown.to_owned(),
+            Pass | Fail | Measured => shown.to_owned(),
         };
         check_gate(
             &trials,
@@ -292,7 +292,7 @@ fn a_rate_is_judged_by_resampling_whole_trials() {
         let shown = "1.500 % [0.900 %, 2.100 %]";
         let said = match outcome {
             Inconclusive => format!("{shown} {NOBODY_KNOWS}"),
-            Pass | Fail => shown.to_owned(),
+            Pass | Fail | Measured => shown.to_owned(),
         };
         check_gate(&few, &format!("error_rate.after {demand}"), outcome, &said);
     }
