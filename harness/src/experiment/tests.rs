@@ -157,8 +157,8 @@ lost_sessions = 0
 fn what_nobody_may_lose_is_demanded_where_nothing_is_said_of_it() {
     let demanded = |head: &str, more: &str| {
         let text = format!(
-            "{head}\n[target]\ncommand = [\"shop\", \"{{port}}\"]\n[session]\nlogin = \"POST /login\"\nact = \"POST \
-             /visit\"\ncheck = \"GET /me\"\n{more}"
+            "{head}\n[target]\ncommand = [\"shop\", \"{{port}}\"]\n[session]\nlogin = {{ request \
+             = \"POST /login\" }}\nact = {{ request = \"POST /visit\" }}\ncheck = {{ request = \"GET /me\" }}\n{more}"
         );
         let Resolved {
             plan,

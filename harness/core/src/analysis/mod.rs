@@ -14,6 +14,7 @@ mod facts;
 mod findings;
 mod ledger;
 mod load;
+mod oracle;
 mod recovery;
 mod retries;
 mod served;
@@ -32,6 +33,7 @@ mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use oracle::BeforeTheFault;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
     Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, NotBack,

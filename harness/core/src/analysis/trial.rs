@@ -10,7 +10,7 @@ use super::steady::{Band, outage_area_s, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{NodesAnalysis, TimelineWindow, TrialAnalysis};
-use super::{caching, findings, ledger, recovery, retries, served, strike, void};
+use super::{caching, findings, ledger, oracle, recovery, retries, served, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::{Arm, Listener, Plan};
 
@@ -48,6 +48,7 @@ pub(super) fn analyze(
         id: facts.id,
         control: facts.control,
         void: void::reason(plan, facts, &load, &operations),
+        before: oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before),
         landed: facts.cut().is_some() && facts.missed.is_none(),
         sessions: ledger.sessions,
         struck: ledger.struck,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::oracle::BeforeTheFault;
 use crate::event::{Evidence, Exit};
 use crate::ids::{ArmId, Node, TrialId};
 use crate::journal::Header;
@@ -108,6 +109,8 @@ pub struct TrialAnalysis {
     pub void: Option<Void>,
     /// Whether the fault's effect was confirmed.
     pub landed: bool,
+    /// What went wrong before the fault; in a control trial, in all of it.
+    pub before: BeforeTheFault,
     /// What happened to the processes, in order, relative to T0.
     pub chain: Chain,
     /// Whether the service came back for good; absent where it did not answer correctly at all, or had no reason to.

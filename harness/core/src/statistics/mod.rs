@@ -26,7 +26,7 @@ pub use bootstrap::{bca, bca_difference};
 pub use holm::holm;
 pub use order::{median, median_interval, quantile, quantile_needed, quantile_upper_bound};
 pub use permutation::permutation_test;
-pub use proportion::{wilson, zero_event_upper_bound};
+pub use proportion::{surely_above, wilson, zero_event_upper_bound};
 pub use rank_sum::{MannWhitney, cliffs_delta, mann_whitney};
 pub use shift::{Shift, has_shift_interval, hodges_lehmann};
 

@@ -36,11 +36,48 @@ pub fn zero_event_upper_bound(n: u64) -> Option<f64> {
     (n > 0).then(|| -((1.0 - CONFIDENCE).ln() / n as f64).exp_m1())
 }
 
+/// Whether the probability of an event that was seen `part` times in `whole` is above `share` for sure: were it just
+/// that, so many or more would be seen with less than 5 % probability (the exact one-sided test).
+///
+/// Nothing is sure where nothing was seen.
+pub fn surely_above(part: u64, whole: u64, share: f64) -> bool {
+    if part == 0 {
+        return false;
+    }
+    let below = super::binomial::cumulative(whole as usize, share).nth(part as usize - 1);
+    below.is_some_and(|below| 1.0 - below < 1.0 - CONFIDENCE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::assert_close;
     use super::*;
     use proptest::prelude::*;
+
+    /// Reference: `scipy.stats.binomtest(k, n, 0.001, alternative="greater")`, SciPy 1.17.1.
+    #[test]
+    fn one_failure_in_hundreds_is_not_surely_more_than_a_thousandth() {
+        for (part, whole, surely) in [
+            (0, 0, false),
+            (0, 10_000, false),
+            (1, 10_000, false),
+            (1, 300, false),
+            (1, 52, false),
+            (1, 51, true),
+            (2, 300, true),
+            (2, 400, false),
+            (3, 1_000, false),
+            (4, 1_000, true),
+            (100, 100, true),
+            (20_000, 200_000, true),
+        ] {
+            assert_eq!(
+                surely_above(part, whole, 0.001),
+                surely,
+                "{part} of {whole}"
+            );
+        }
+    }
 
     /// Reference: `scipy.stats.binomtest(…).proportion_ci(method="wilson")`, SciPy 1.17.1.
     #[test]

@@ -8,7 +8,7 @@ use super::gate::figure::Figure as Interval;
 use super::gate::metric::{Count, METRICS, Metric, Share, Unit};
 use super::gate::tally::Tally;
 use super::gate::{contrast, figure, judge};
-use super::{Check, Gate, Outcome, check, what_a_control_refutes, what_is_missing};
+use super::{Check, Gate, Outcome, check, no_control, what_is_missing};
 use crate::analysis::{Analysis, ArmAnalysis};
 use crate::difference::{
     ArmDifference, Counted, Difference, Figure, MetricDifference, SCHEMA, Shift, Standing,
@@ -73,9 +73,7 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
     let is_new = |arm: &&ArmAnalysis| !new.header.plan.is_baseline(&arm.name);
     for arm in new.arms.iter().filter(is_new) {
         let about = |problem: &str| format!("{}: {problem}", arm.name);
-        let lacks = what_is_missing(arm)
-            .into_iter()
-            .chain(what_a_control_refutes(arm));
+        let lacks = what_is_missing(arm).into_iter().chain(no_control(arm));
         missing.extend(lacks.map(|problem| about(&problem)));
         let Some(other) = counterpart(base, &arm.name) else {
             missing.push(about(

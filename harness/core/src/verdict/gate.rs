@@ -15,8 +15,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub(super) use against::REMEASURE;
+pub(super) use figure::Missing;
 pub(super) use judge::{Base, Judged};
-use metric::{Count, METRICS, Metric};
+use metric::{Bearing, Count, METRICS, Metric};
 pub use read::GateError;
 
 /// Something demanded of every arm, such as `lost_sessions == 0`, `time_to_ready.median < 2s` or
@@ -108,6 +109,16 @@ impl Gate {
             .iter()
             .position(|(_, metric)| *metric == self.metric);
         place.unwrap_or(METRICS.len())
+    }
+
+    /// What must be clean without any fault for it to be judged.
+    pub(super) const fn borne_on_by(&self) -> &'static [Bearing] {
+        self.metric.borne_on_by()
+    }
+
+    /// Whether a counterexample is one whoever caused it.
+    pub(super) const fn is_never_excused(&self) -> bool {
+        self.metric.is_never_excused()
     }
 
     /// Whether it counts what a fault made a server lose.

@@ -6,6 +6,7 @@
 //! count at once; a cache that served another user's content fails the run, gate or not; times and rates are judged by their intervals (METHOD.md §4).
 
 mod baseline;
+mod clean;
 mod difference;
 mod gate;
 mod headline;
@@ -22,7 +23,8 @@ use baseline::Baselines;
 pub use baseline::{arm_without_baseline, machine_differences, objections};
 pub use difference::compare;
 use gate::metric::Count;
-use gate::{Base, Judged};
+use gate::tally::Tally;
+use gate::{Base, Judged, Missing};
 pub use gate::{Gate, GateError};
 use headline::{Broken, headline};
 
@@ -127,11 +129,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         let about = |problem: &str| format!("{}: {problem}", arm.name);
         missing.extend(what_is_missing(arm).iter().map(|problem| about(problem)));
         if !gates.is_empty() {
-            missing.extend(
-                what_a_control_refutes(arm)
-                    .iter()
-                    .map(|problem| about(problem)),
-            );
+            missing.extend(no_control(arm).map(|problem| about(&problem)));
         }
         if let Some(problem) = what_is_never_excused(arm) {
             broken.push(about(&problem));
@@ -142,7 +140,11 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         }
         let counts = arm.faulted().next().is_some();
         if !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery) {
-            broken.extend(not_back_for_good(arm).map(|problem| about(&problem)));
+            if let Some(problem) = not_back_for_good(arm) {
+                broken.push(about(&problem));
+                let tally = Tally::of(Count::Unrecovered, arm);
+                facts.push(Broken::anyway(arm, Count::Unrecovered.clause(tally)));
+            }
         }
         for gate in gates {
             if !counts && !gate.has_counterexample(arm) {
@@ -191,24 +193,31 @@ fn check<'a>(
     arm: &ArmAnalysis,
     baseline: impl FnOnce() -> Result<Base<'a>, String>,
 ) -> Check {
-    let is_lossy = |arm: &ArmAnalysis| gate.is_about_loss() && lost_without_a_fault(arm) != (0, 0);
     let base = || {
         let base = baseline()?;
-        // What a baseline loses without a crash would excuse what is lost by one here.
-        if is_lossy(base.arm) {
-            return Err("the baseline loses sessions or writes without any fault".to_owned());
+        // What goes wrong in a baseline without a crash would excuse what is wrong by one here.
+        if let Some(trouble) = clean::without_a_fault(gate, base.arm) {
+            return Err(format!("in the baseline {trouble}"));
         }
         if gate.is_about_loss() && base.arm.controls().next().is_none() {
             return Err("the baseline has no control trial to compare with".to_owned());
         }
         Ok(base)
     };
-    let (outcome, detail, more_trials) = match gate.judge(arm, base) {
-        Judged::Holds => (Outcome::Pass, None, None),
-        Judged::Broken(found) if is_lossy(arm) => {
-            let detail = format!("{found}, but not by the fault alone");
-            (Outcome::Inconclusive, Some(detail), None)
+    let judged = match (gate.judge(arm, base), clean::without_a_fault(gate, arm)) {
+        (judged, None) => judged,
+        (Judged::Broken(found), Some(_)) if gate.is_never_excused() => Judged::Broken(found),
+        (Judged::Broken(found), Some(trouble)) => {
+            let why = format!("{found}, but not by the fault alone: {trouble}");
+            Judged::Unknown(Missing::for_good(why))
         }
+        (Judged::Holds, Some(trouble)) => Judged::Unknown(Missing::for_good(trouble)),
+        (Judged::Unknown(missing), Some(trouble)) => {
+            Judged::Unknown(Missing::for_good(format!("{}; {trouble}", missing.why)))
+        }
+    };
+    let (outcome, detail, more_trials) = match judged {
+        Judged::Holds => (Outcome::Pass, None, None),
         Judged::Broken(found) => (Outcome::Fail, Some(found), None),
         Judged::Unknown(missing) => (
             Outcome::Inconclusive,
@@ -248,6 +257,12 @@ fn not_back_for_good(arm: &ArmAnalysis) -> Option<String> {
     })
 }
 
+/// Without a trial without a fault nothing can be laid to one.
+fn no_control(arm: &ArmAnalysis) -> Option<String> {
+    let lacks = arm.skipped.is_none() && arm.controls().next().is_none();
+    lacks.then(|| "there is no control trial to compare with".to_owned())
+}
+
 /// What keeps an arm from counting as measured.
 fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
     if let Some(reason) = &arm.skipped {
@@ -280,27 +295,4 @@ fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
         missing.push(format!("all {acknowledged} sessions are undecided"));
     }
     missing
-}
-
-/// What happens without any fault cannot be blamed on one.
-fn what_a_control_refutes(arm: &ArmAnalysis) -> Vec<String> {
-    let mut refuted = Vec::new();
-    if arm.skipped.is_none() && arm.controls().next().is_none() {
-        refuted.push("there is no control trial to compare with".to_owned());
-    }
-    let (sessions, writes) = lost_without_a_fault(arm);
-    if sessions + writes > 0 {
-        refuted.push(format!(
-            "{sessions} sessions and {writes} writes were lost without any fault"
-        ));
-    }
-    refuted
-}
-
-/// Sessions and writes that the control trials lost.
-fn lost_without_a_fault(arm: &ArmAnalysis) -> (u64, u64) {
-    arm.controls_of_losses()
-        .fold((0, 0), |(sessions, writes), trial| {
-            (sessions + trial.sessions.lost, writes + trial.writes.lost)
-        })
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Availability, Chain, ErrorTally, LatencyTally, LoadTally, Return, Spoils,
+    ArmAnalysis, Availability, BeforeTheFault, Chain, ErrorTally, LatencyTally, LoadTally, Return,
+    Spoils,
     StruckSessions, Time, TimelineWindow, TrialAnalysis, Void,
 };
 use comeback_core::event::Evidence;
@@ -74,6 +75,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         control: false,
         void: None,
         landed: true,
+        before: BeforeTheFault::default(),
         chain: Chain {
             spread: None,
             killed: Some(-0.8 - noise(index, 4)),

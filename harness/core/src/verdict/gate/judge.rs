@@ -1,10 +1,11 @@
 //! Whether a gate holds for an arm: every figure is an interval, and the gate is asked of all of it.
 
 use super::figure::{Figure, Missing, RATE_NEEDS, pooled, pooled_interval, straddles};
-use super::metric::{Count, Metric, Share, Stat, Time, Unit};
+use super::metric::{Count, Metric, Part, Share, Stat, Time, Unit};
 use super::tally::Tally;
 use super::{Demand, Gate, Relation, against};
 use crate::analysis::ArmAnalysis;
+use crate::statistics::surely_above;
 
 /// Whether a gate holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +87,7 @@ impl Gate {
         };
         match self.metric {
             Metric::Count(count) => bound.judge_count(count, arm),
+            Metric::ErrorRate(Part::Control) => bound.judge_control(&shares(self.metric, arm)),
             Metric::ErrorRate(_) => bound.judge_share(&shares(self.metric, arm), 1.0),
             // One miss is enough to refute that everything is available.
             Metric::Availability => {
@@ -99,14 +101,22 @@ impl Gate {
 
 /// Each trial's share; trials in which nothing was scheduled there have none.
 pub(in crate::verdict) fn shares(metric: Metric, arm: &ArmAnalysis) -> Vec<Share> {
-    arm.faulted()
-        .filter_map(|trial| match metric {
-            Metric::ErrorRate(part) => Some(Share::from(part.errors(trial))),
-            Metric::Availability => Some(Share::from(trial.availability)),
-            Metric::Count(_) | Metric::Latency(_, _) | Metric::Time(_, _) => None,
-        })
-        .filter(|share| share.whole > 0)
-        .collect()
+    let shares: Vec<Share> = match metric {
+        Metric::ErrorRate(part) => {
+            let trials = part.trials(arm).into_iter();
+            trials
+                .map(|trial| Share::from(part.errors(trial)))
+                .collect()
+        }
+        Metric::Availability => {
+            let trials = arm.faulted();
+            trials
+                .map(|trial| Share::from(trial.availability))
+                .collect()
+        }
+        Metric::Count(_) | Metric::Latency(_, _) | Metric::Time(_, _) => Vec::new(),
+    };
+    shares.into_iter().filter(|share| share.whole > 0).collect()
 }
 
 /// Each trial's figure, absent where it should have one: it may have been any.
@@ -194,6 +204,28 @@ impl Bound {
             )),
             judged @ (Judged::Holds | Judged::Broken(_) | Judged::Unknown(_)) => judged,
         }
+    }
+
+    /// The control's own errors are what they are, as in the one control trial that a run has by default. What may be
+    /// chance breaks nothing.
+    fn judge_control(self, shares: &[Share]) -> Judged {
+        if shares.is_empty() {
+            return Judged::Unknown(Missing::for_good("there is no control trial that counts"));
+        }
+        let (part, whole) = shares.iter().fold((0, 0), |(part, whole), share| {
+            (part + share.part, whole + share.whole)
+        });
+        let value = part as f64 / whole as f64;
+        let said = format!("{} ({part} of {whole} operations)", self.unit.show(value));
+        if self.relation.holds(value, self.bound) {
+            return Judged::Holds;
+        }
+        let is_upper = matches!(self.relation, Relation::Less | Relation::AtMost);
+        if is_upper && !surely_above(part, whole, self.bound) {
+            let why = format!("{said} may be chance: more control trials would tell");
+            return Judged::Unknown(Missing::for_good(why));
+        }
+        Judged::Broken(said)
     }
 
     fn judge_stat(self, stat: Stat, samples: &[Option<f64>]) -> Judged {

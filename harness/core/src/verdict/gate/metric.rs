@@ -1,6 +1,6 @@
 //! Every metric a gate can speak of: its name, and where its figure stands in a trial's analysis.
 
-use crate::analysis::{self, Availability, ErrorTally, LatencyTally, TrialAnalysis};
+use crate::analysis::{self, ArmAnalysis, Availability, ErrorTally, LatencyTally, TrialAnalysis};
 
 /// What a gate is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +25,27 @@ pub(in crate::verdict) enum Count {
     Unrecovered,
 }
 
+/// What must be clean without any fault for a figure to be laid to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Bearing {
+    /// Failed operations.
+    Errors,
+    LostSessions,
+    /// Another user's content.
+    Identity,
+    Zombies,
+    /// Writes that are lost or there too often, and values that count none.
+    Writes,
+}
+
 /// A part of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::verdict) enum Part {
     Before,
     During,
     After,
+    /// All of a trial without a fault, after its warm-up.
+    Control,
 }
 
 /// Which latency of a trial; over the trials it is always the median.
@@ -61,10 +76,10 @@ pub(in crate::verdict) enum Stat {
 }
 
 /// Every metric by its name: a new one is a line here and an arm in a match below.
-pub(in crate::verdict) const METRICS: [(&str, Metric); 39] = {
+pub(in crate::verdict) const METRICS: [(&str, Metric); 40] = {
     use super::metric::Count as C;
     use Metric::{Availability, Count, ErrorRate, Latency, Time as T};
-    use Part::{After, Before, During};
+    use Part::{After, Before, Control, During};
     use Quantile::{P50, P99};
     use Stat::{Max, Median, P95};
     [
@@ -80,6 +95,7 @@ pub(in crate::verdict) const METRICS: [(&str, Metric); 39] = {
         ("error_rate.before", ErrorRate(Before)),
         ("error_rate.during", ErrorRate(During)),
         ("error_rate.after", ErrorRate(After)),
+        ("control.error_rate", ErrorRate(Control)),
         ("latency.before.p50", Latency(Before, P50)),
         ("latency.before.p99", Latency(Before, P99)),
         ("latency.during.p50", Latency(During, P50)),
@@ -173,6 +189,35 @@ impl Metric {
         }
     }
 
+    /// What must be clean without any fault for it to be judged. Of what happens before the fault, or without one, and of
+    /// times after it, nothing.
+    pub(in crate::verdict) const fn borne_on_by(self) -> &'static [Bearing] {
+        use Bearing as B;
+        match self {
+            Self::Count(Count::LostSessions) => &[B::LostSessions],
+            Self::Count(Count::ResetSessions) => &[B::Writes],
+            Self::Count(Count::WrongIdentity) => &[B::Identity],
+            Self::Count(Count::ZombieSessions) => &[B::Zombies],
+            Self::Count(Count::LostWrites) => &[B::LostSessions, B::Writes],
+            Self::Count(Count::DuplicatedWrites | Count::PhantomWrites) => &[B::Writes],
+            Self::ErrorRate(Part::During | Part::After)
+            | Self::Availability
+            | Self::Latency(Part::During | Part::After, _) => &[B::Errors],
+            Self::Count(Count::Unrecovered)
+            | Self::ErrorRate(Part::Before | Part::Control)
+            | Self::Latency(Part::Before | Part::Control, _)
+            | Self::Time(_, _) => &[],
+        }
+    }
+
+    /// Whether a counterexample is one whoever caused it: it is never to be excused.
+    pub(in crate::verdict) const fn is_never_excused(self) -> bool {
+        matches!(
+            self,
+            Self::Count(Count::WrongIdentity | Count::ZombieSessions)
+        )
+    }
+
     /// Whether it counts what a fault made a server lose: nothing to blame on one when the server loses
     /// without.
     pub(in crate::verdict) const fn is_about_loss(self) -> bool {
@@ -219,9 +264,17 @@ impl From<Availability> for Share {
 }
 
 impl Part {
+    /// The trials that have it.
+    pub(in crate::verdict) fn trials(self, arm: &ArmAnalysis) -> Vec<&TrialAnalysis> {
+        match self {
+            Self::Before | Self::During | Self::After => arm.faulted().collect(),
+            Self::Control => arm.controls().collect(),
+        }
+    }
+
     pub(in crate::verdict) const fn errors(self, trial: &TrialAnalysis) -> &ErrorTally {
         match self {
-            Self::Before => &trial.errors.before,
+            Self::Before | Self::Control => &trial.errors.before,
             Self::During => &trial.errors.during,
             Self::After => &trial.errors.after,
         }
@@ -229,7 +282,7 @@ impl Part {
 
     const fn latency(self, trial: &TrialAnalysis) -> &LatencyTally {
         match self {
-            Self::Before => &trial.latency.before,
+            Self::Before | Self::Control => &trial.latency.before,
             Self::During => &trial.latency.during,
             Self::After => &trial.latency.after,
         }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod attacks;
 mod baseline;
+mod clean;
 mod counts;
 mod difference;
 mod evidence;
