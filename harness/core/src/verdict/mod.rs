@@ -139,12 +139,11 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             continue;
         }
         let counts = arm.faulted().next().is_some();
-        if !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery) {
-            if let Some(problem) = not_back_for_good(arm) {
-                broken.push(about(&problem));
-                let tally = Tally::of(Count::Unrecovered, arm);
-                facts.push(Broken::anyway(arm, Count::Unrecovered.clause(tally)));
-            }
+        let asks_anyway = !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery);
+        if let Some(problem) = not_back_for_good(arm).filter(|_| asks_anyway) {
+            broken.push(about(&problem));
+            let tally = Tally::of(Count::Unrecovered, arm);
+            facts.push(Broken::anyway(arm, Count::Unrecovered.clause(tally)));
         }
         for gate in gates {
             if !counts && !gate.has_counterexample(arm) {

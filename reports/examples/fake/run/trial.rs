@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
     ArmAnalysis, Availability, BeforeTheFault, Chain, ErrorTally, LatencyTally, LoadTally, Return,
-    Spoils,
-    StruckSessions, Time, TimelineWindow, TrialAnalysis, Void,
+    Spoils, StruckSessions, Time, TimelineWindow, TrialAnalysis, Void,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};

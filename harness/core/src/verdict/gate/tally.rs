@@ -115,7 +115,7 @@ impl Count {
             Self::LostWrites => format!("lost {}", of("write")),
             Self::DuplicatedWrites => format!("has {}", surplus("duplicated")),
             Self::PhantomWrites => format!("has {}", surplus("phantom")),
-            Self::Unrecovered => format!("did not come back after {}", of("fault")),
+            Self::Unrecovered => format!("did not come back for good after {}", of("fault")),
         }
     }
 

@@ -120,7 +120,7 @@ fn the_controls_own_errors_can_be_demanded() {
 fn sessions_that_are_lost_before_any_fault_are_no_evidence_against_one() {
     let mut evicts = journal(&[faulted().with(&[Finds(1), Lost]), control()]);
     check_one(&evicts, "lost_sessions == 0", Fail, "1 of 2");
-    let gone = operations(&mut evicts, 0, Step::Act).nth(0).unwrap();
+    let gone = operations(&mut evicts, 0, Step::Act).next().unwrap();
     gone.outcome = Effect::Rejected;
     gone.error = Some(ErrorClass::SessionRejected);
     check_one(

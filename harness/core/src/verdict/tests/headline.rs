@@ -40,7 +40,7 @@ fn a_fail_says_what_was_lost() {
     check_line(
         &[faulted(), faulted().ready(None)],
         &["unrecovered == 0"],
-        "FAIL: did not come back after 1 of 2 faults",
+        "FAIL: did not come back for good after 1 of 2 faults",
     );
 }
 
@@ -100,6 +100,6 @@ fn nothing_is_said_to_be_kept_by_a_server_that_fails_everything_afterwards() {
     check_line(
         &trials,
         &[],
-        "MEASURED: failed every operation after the recovery",
+        "MEASURED: did not come back for good after 1 of 1 fault, failed every operation after the recovery",
     );
 }
