@@ -87,7 +87,7 @@ fn losses_fail_by_default_and_a_run_that_demands_nothing_does_not_pass() {
         ])
         .trials(1)
         .sessions(5)
-        .settle(Duration::from_millis(500))
+        .settle(Duration::from_secs(1))
         .login(r#"POST /login {"user":"u{{ session }}"}"#)
         .act("POST /visit")
         .check("GET /me")

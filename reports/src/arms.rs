@@ -128,14 +128,6 @@ impl<'a> ArmView<'a> {
     pub(crate) fn zero_bound(&self) -> Option<f64> {
         zero_event_upper_bound(u64::from(self.landed()))
     }
-
-    /// Trials that do not count, with the reason.
-    pub(crate) fn void(&self) -> impl Iterator<Item = (&'a TrialAnalysis, &'a str)> {
-        self.analysis
-            .trials
-            .iter()
-            .filter_map(|trial| Some((trial, trial.void.as_ref()?.reason.as_str())))
-    }
 }
 
 /// Why an arm has no figures.

@@ -7,8 +7,10 @@ mod trials;
 
 use std::collections::BTreeMap;
 
+use comeback_core::analysis::Cause;
 use comeback_core::summary::{
-    ArmSummary, AttributionSummary, CacheSummary, Culprit, RetrySummary, StrikeSummary,
+    ArmSummary, AttributionSummary, CacheSummary, Culprit, RetrySummary, SessionCounts,
+    StrikeSummary, WriteCounts,
 };
 use comeback_core::verdict::{Outcome, Verdict};
 use serde::Serialize;
@@ -162,12 +164,23 @@ fn level(run: &RunView<'_>) -> String {
     } else {
         ", which may have used the occasion to save its state"
     };
-    format!(
-        "In every crash, {} ended the process{chance}. That takes the process's memory and leaves the \
-         kernel's page cache: what survived here survived a process kill. Whether it would survive a \
-         power loss is not tested.",
+    let ended = format!(
+        "In every trial that counts, the process that {} was sent to is confirmed to have ended{chance}. That takes its \
+         memory and leaves the kernel's page cache: what survived here survived a process kill. Whether it would survive \
+         a power loss is not tested.",
         run.fault()
-    )
+    );
+    let old = run.arms.iter().any(|arm| {
+        let mut causes = arm.analysis.trials.iter().flat_map(|trial| &trial.causes);
+        causes.any(|cause| *cause == Cause::OldProcess)
+    });
+    match old {
+        true => format!(
+            "{ended} But other processes of the old server lived on and kept the port: what they answer says nothing of a \
+             recovery."
+        ),
+        false => ended,
+    }
 }
 
 const fn tone_name(tone: Tone) -> &'static str {
@@ -356,22 +369,7 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
     let mut tone = Tone::Plain;
     if run.has_sessions() {
         let (sessions, writes) = (&summary.sessions, &summary.writes);
-        let (first, fate_of_sessions) = fate(
-            "session",
-            sessions.lost,
-            sessions.survived,
-            sessions.acknowledged,
-        );
-        let (second, fate_of_writes) = fate("write", writes.lost, writes.kept, writes.acknowledged);
-        // "kept all … and all …" rather than "kept all … and kept all …".
-        let second = if first == second {
-            String::new()
-        } else {
-            format!("{second} ")
-        };
-        clauses.push(format!(
-            "{first} {fate_of_sessions} and {second}{fate_of_writes} over {crashes}"
-        ));
+        clauses.push(format!("{} over {crashes}", fates(sessions, writes)));
         for beside in [sessions_beside(sessions), writes_beside(writes)] {
             clauses.extend(beside.map(|beside| format!("also {beside}")));
         }
@@ -405,6 +403,47 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
         sentence: format!("{}.", clauses.join("; ")),
         tone: tone_name(tone),
     }
+}
+
+/// What became of sessions and writes. What is unknown is told first, and then nothing is said to be kept.
+fn fates(sessions: &SessionCounts, writes: &WriteCounts) -> String {
+    let SessionCounts {
+        acknowledged: all,
+        undecided,
+        lost,
+        ..
+    } = *sessions;
+    if undecided == 0 {
+        let (first, of_sessions) = fate("session", lost, sessions.survived, all);
+        let (second, of_writes) = fate("write", writes.lost, writes.kept, writes.acknowledged);
+        // "kept all … and all …" rather than "kept all … and kept all …".
+        return match first == second {
+            true => format!("{first} {of_sessions} and {of_writes}"),
+            false => format!("{first} {of_sessions} and {second} {of_writes}"),
+        };
+    }
+    let open = format!(
+        "{} undecided of {}",
+        count(undecided),
+        counted(all, "acknowledged session")
+    );
+    let rest = match (all.saturating_sub(undecided), lost) {
+        (0, _) => "nothing is known of losses".to_owned(),
+        (rest, 0) => format!(
+            "of the other {} no session is known to be lost",
+            count(rest)
+        ),
+        (rest, lost) => format!("lost {} of the other {}", count(lost), count(rest)),
+    };
+    let of_writes = match writes.lost {
+        0 => String::new(),
+        lost => format!(
+            ", and {} of {} of those that are known",
+            count(lost),
+            counted(writes.acknowledged, "write")
+        ),
+    };
+    format!("{open}: {rest}{of_writes}")
 }
 
 /// What became of them: `kept`, `all 1,203 acknowledged sessions`.

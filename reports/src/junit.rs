@@ -6,9 +6,9 @@
 //! case `verdict` is skipped. Whoever reads only the counts learns the verdict from them: failures if and only
 //! if it is *fail*, no failures but errors if and only if it is *inconclusive*.
 
-use comeback_core::analysis::{Analysis, ArmAnalysis};
+use comeback_core::analysis::{Analysis, ArmAnalysis, causes_of};
 use comeback_core::summary::Summary;
-use comeback_core::verdict::{Check, Outcome, Verdict};
+use comeback_core::verdict::{CAUSE, Check, Outcome, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::RenderError;
@@ -75,6 +75,7 @@ fn arm_suite(arm: &ArmAnalysis, verdict: &Verdict, summary: &Summary, notes: &No
         summary,
         notes,
         tail: notes.tails.get(&arm.name),
+        causes: causes_of(arm),
     };
     suite.add_test_case(case(&class, "measured", measured(arm, verdict, &body)));
     let checks: Vec<&Check> = verdict
@@ -122,7 +123,7 @@ fn what_is_missing<'a>(arm: &ArmAnalysis, verdict: &'a Verdict) -> Vec<&'a str> 
         .reasons
         .iter()
         .filter_map(about_arm)
-        .filter(|reason| !about_gate(reason))
+        .filter(|reason| !about_gate(reason) && !reason.starts_with(CAUSE))
         .collect()
 }
 
@@ -134,6 +135,7 @@ fn run_suite(verdict: &Verdict, summary: &Summary, notes: &Notes) -> TestSuite {
         summary,
         notes,
         tail: None,
+        causes: Vec::new(),
     };
     let not_green = |kind| {
         let message = verdict.headline.clone();
@@ -211,11 +213,15 @@ struct Body<'a> {
     summary: &'a Summary,
     notes: &'a Notes,
     tail: Option<&'a Tail>,
+    /// Why the arm's trials went as they did.
+    causes: Vec<String>,
 }
 
 impl Body<'_> {
     fn text(&self, reason: &str) -> String {
         let mut lines: Vec<String> = reason.lines().map(printable).collect();
+        let causes = self.causes.iter();
+        lines.extend(causes.map(|cause| printable(&format!("{CAUSE}{cause}"))));
         lines.push(String::new());
         lines.push(format!("seed: {}", self.summary.seed));
         if let Some(command) = &self.notes.command {

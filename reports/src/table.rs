@@ -110,7 +110,7 @@ impl Column {
         let after_fault = TimeStyle::after_fault(horizon);
         match self {
             Self::Sessions => sessions(&arm.sessions, crashes),
-            Self::Writes => writes(&arm.writes, crashes),
+            Self::Writes => writes(&arm.writes, &arm.sessions, crashes),
             Self::Errors => errors(&arm.errors.during),
             Self::Ready => Cell {
                 note: after_fault.interval(&arm.time_to_ready_ms),
@@ -221,7 +221,11 @@ pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
 }
 
 fn sessions(sessions: &SessionCounts, crashes: u32) -> Cell {
-    let cell = loss(sessions.lost, sessions.acknowledged, crashes);
+    let cell = unless_open(
+        loss(sessions.lost, sessions.acknowledged, crashes),
+        sessions.lost,
+        sessions,
+    );
     let wrong = sessions.wrong_identity + sessions.zombie + sessions.reset;
     Cell {
         beside: sessions_beside(sessions),
@@ -240,8 +244,23 @@ fn sessions(sessions: &SessionCounts, crashes: u32) -> Cell {
     }
 }
 
-fn writes(writes: &WriteCounts, crashes: u32) -> Cell {
-    let cell = loss(writes.lost, writes.acknowledged, crashes);
+/// Nothing is said to be kept, and no bound stands beside it, while sessions are undecided.
+fn unless_open(cell: Cell, lost: u64, sessions: &SessionCounts) -> Cell {
+    if sessions.undecided == 0 || lost > 0 {
+        return cell;
+    }
+    match sessions.undecided == sessions.acknowledged {
+        true => Cell::new("unknown".to_owned()),
+        false => Cell::new("none for certain".to_owned()),
+    }
+}
+
+fn writes(writes: &WriteCounts, sessions: &SessionCounts, crashes: u32) -> Cell {
+    let cell = unless_open(
+        loss(writes.lost, writes.acknowledged, crashes),
+        writes.lost,
+        sessions,
+    );
     let wrong = writes.duplicated + writes.phantom;
     Cell {
         beside: writes_beside(writes),

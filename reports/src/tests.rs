@@ -372,3 +372,38 @@ fn what_a_cache_did_stands_in_the_report_and_its_worst_at_the_top() -> Made {
     }
     Ok(())
 }
+
+#[test]
+fn nothing_is_said_to_be_kept_beside_sessions_that_are_undecided() -> Made {
+    for (undecided, lost) in [(100, 0), (1, 0), (40, 3)] {
+        let mut fake = fake::single();
+        let arm = &mut fake.summary.arms[0];
+        arm.sessions = comeback_core::summary::SessionCounts {
+            acknowledged: 100,
+            survived: 100 - undecided - lost,
+            rejected: lost,
+            lost,
+            undecided,
+            ..Default::default()
+        };
+        arm.writes = comeback_core::summary::WriteCounts {
+            acknowledged: 100 - undecided,
+            kept: 100 - undecided,
+            ..Default::default()
+        };
+        let artifacts = artifacts(&fake)?;
+        let rows = comparison(&fake.summary).rows;
+        let page = [text_of(&artifacts, "report.md"), &rows[0].join(" ")].join("\n");
+        for phrase in ["lost none", "kept all", "none of 100"] {
+            assert!(
+                !page.contains(phrase),
+                "{undecided} undecided: {phrase}: {page}"
+            );
+        }
+        let first = format!("{undecided} undecided of 100 acknowledged sessions");
+        assert!(page.contains(&first), "{page}");
+        // A bound on what is not excluded stands beside what is known.
+        assert!(!rows[0][1].contains("of crashes"), "{rows:?}");
+    }
+    Ok(())
+}

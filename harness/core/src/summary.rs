@@ -159,6 +159,23 @@ pub struct ArmSummary {
     pub send_lag_ms: Latency,
     /// The same server without a fault.
     pub control: ControlSummary,
+    /// Why trials went as they did, where their facts say: sentences, each once, with the trials.
+    #[serde(default)]
+    pub causes: Vec<String>,
+    /// What a reader should know of single trials.
+    #[serde(default)]
+    pub findings: Vec<TrialFinding>,
+}
+
+/// A sentence about trials of an arm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrialFinding {
+    /// The sentence, without a full stop.
+    pub text: String,
+    /// The trials it holds for.
+    pub trials: Vec<u32>,
+    /// They do not count because of it.
+    pub void: bool,
 }
 
 /// How the service came back, in numbers of trials with a fault. They add up to all of them but those in which neither a

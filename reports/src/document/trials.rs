@@ -1,7 +1,5 @@
 //! Every trial as a row, and what there is to say about single ones.
 
-use std::collections::BTreeMap;
-
 use comeback_core::analysis::{Time, TrialAnalysis};
 use comeback_core::event::Evidence;
 use serde::Serialize;
@@ -133,34 +131,20 @@ fn moment(time: Time) -> String {
     }
 }
 
-/// What there is to say about trials; the same sentence about several is said once.
+/// What there is to say about trials.
 pub(crate) fn findings(run: &RunView<'_>) -> Vec<Finding> {
-    let mut all = Vec::new();
-    for arm in &run.arms {
-        let void = arm.void().map(|(trial, reason)| (reason, true, trial));
-        let found = arm.analysis.trials.iter().flat_map(|trial| {
-            let sentences = trial.findings.iter();
-            sentences.map(move |text| (text.as_str(), false, trial))
+    let of_arm = |arm: &ArmView<'_>| {
+        let findings = arm.summary.findings.iter();
+        let name = arm.name.clone();
+        let findings = findings.map(move |finding| Finding {
+            arm: name.clone(),
+            text: printable(&finding.text),
+            trials: named(&finding.trials),
+            void: finding.void,
         });
-        let mut places: BTreeMap<(&str, bool), usize> = BTreeMap::new();
-        let mut sentences: Vec<(&str, bool, Vec<u32>)> = Vec::new();
-        for (text, void, trial) in void.chain(found) {
-            let place = *places.entry((text, void)).or_insert_with(|| {
-                sentences.push((text, void, Vec::new()));
-                sentences.len() - 1
-            });
-            if let Some((_, _, trials)) = sentences.get_mut(place) {
-                trials.push(trial.id.0);
-            }
-        }
-        all.extend(sentences.into_iter().map(|(text, void, trials)| Finding {
-            arm: arm.name.clone(),
-            text: printable(text),
-            trials: named(&trials),
-            void,
-        }));
-    }
-    all
+        findings.collect::<Vec<_>>()
+    };
+    run.arms.iter().flat_map(of_arm).collect()
 }
 
 fn named(trials: &[u32]) -> String {

@@ -1,5 +1,8 @@
 //! Why a trial went as it did, where its facts say so. A cause stands beside the verdict that it explains.
 
+use std::collections::BTreeMap;
+
+use super::ArmAnalysis;
 use super::downtime::outages;
 use super::facts::Facts;
 use super::oracle::BeforeTheFault;
@@ -68,6 +71,24 @@ impl Cause {
     }
 }
 
+/// The causes of an arm's trials as sentences, each once with the trials that it holds for.
+pub fn causes_of(arm: &ArmAnalysis) -> Vec<String> {
+    let mut trials: BTreeMap<&Cause, Vec<String>> = BTreeMap::new();
+    for trial in &arm.trials {
+        for cause in &trial.causes {
+            trials
+                .entry(cause)
+                .or_default()
+                .push(trial.id.0.to_string());
+        }
+    }
+    let told = trials.into_iter().map(|(cause, trials)| {
+        let noun = if trials.len() == 1 { "trial" } else { "trials" };
+        format!("{} ({noun} {})", cause.sentence(), trials.join(", "))
+    });
+    told.collect()
+}
+
 /// What the facts of a trial say.
 pub(super) fn causes(
     facts: &Facts,
@@ -107,7 +128,9 @@ fn store_unanswered(facts: &Facts) -> Option<Cause> {
         return None;
     }
     let origin = facts.origin()?;
-    let store = outages(facts).into_iter().map(|outage| outage.after(origin));
+    let store = outages(facts)
+        .into_iter()
+        .map(|outage| outage.after(origin));
     let mut back = store.filter_map(|outage| Some((outage.node, outage.from_ms, outage.to_ms?)));
     let (_, from, to) = back.find(|(node, _, _)| *node == Node::Store)?;
     let down_ms = (to - from).max(0.0).round() as u64;
@@ -117,7 +140,9 @@ fn store_unanswered(facts: &Facts) -> Option<Cause> {
 /// Whether all last looks without a definite answer are redirects.
 fn redirected(operations: &[&Operation]) -> Option<Cause> {
     let open = |operation: &&&Operation| {
-        let is_open = operation.error.is_some_and(|error| refusal(error).is_none());
+        let is_open = operation
+            .error
+            .is_some_and(|error| refusal(error).is_none());
         operation.step == Step::ReadBack && is_open
     };
     let is_redirect = |status: u16| (300..400).contains(&status);

@@ -9,6 +9,7 @@
 mod attribution;
 mod balancing;
 mod caching;
+mod causes;
 mod downtime;
 mod facts;
 mod findings;
@@ -33,7 +34,9 @@ mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use causes::{Cause, causes_of};
 pub use oracle::BeforeTheFault;
+pub use summary::findings_of;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
     Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, NotBack,

@@ -333,7 +333,7 @@ fn may_have_ended_before(facts: &Facts, logout: &Operation) -> bool {
 }
 
 /// Which definite answer against a session an error is, if it is one.
-const fn refusal(class: ErrorClass) -> Option<Refusal> {
+pub(super) const fn refusal(class: ErrorClass) -> Option<Refusal> {
     match class {
         ErrorClass::SessionRejected => Some(Refusal::Rejected),
         ErrorClass::SessionRecreated => Some(Refusal::Recreated),

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::plan::Arm;
 use crate::statistics;
+use crate::summary::TrialFinding;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
     Distribution, ErrorRate, Latency, RecoverySummary, RetrySummary, SCHEMA, SessionCounts, Status,
@@ -82,7 +83,37 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         time_errors_ms: time_errors(&trials),
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
         control: control_summary(arm),
+        causes: super::causes_of(arm),
+        findings: findings_of(arm),
     }
+}
+
+/// What there is to say about trials, why they do not count first; the same sentence about several is said once.
+pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
+    let void = arm.trials.iter().filter_map(|trial| {
+        let void = trial.void.as_ref()?;
+        Some((void.reason.as_str(), true, trial))
+    });
+    let found = arm.trials.iter().flat_map(|trial| {
+        let sentences = trial.findings.iter();
+        sentences.map(move |text| (text.as_str(), false, trial))
+    });
+    let mut places: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+    let mut findings: Vec<TrialFinding> = Vec::new();
+    for (text, void, trial) in void.chain(found) {
+        let place = *places.entry((text, void)).or_insert_with(|| {
+            findings.push(TrialFinding {
+                text: text.to_owned(),
+                trials: Vec::new(),
+                void,
+            });
+            findings.len() - 1
+        });
+        if let Some(finding) = findings.get_mut(place) {
+            finding.trials.push(trial.id.0);
+        }
+    }
+    findings
 }
 
 fn recovery(trials: &[&TrialAnalysis]) -> RecoverySummary {

@@ -10,7 +10,7 @@ use super::steady::{Band, outage_area_s, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{NodesAnalysis, TimelineWindow, TrialAnalysis};
-use super::{caching, findings, ledger, oracle, recovery, retries, served, strike, void};
+use super::{caching, causes, findings, ledger, oracle, recovery, retries, served, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::{Arm, Listener, Plan};
 
@@ -44,11 +44,18 @@ pub(super) fn analyze(
     findings.extend(findings::about_cache(cache.as_ref()));
     let rules = Rules::new(arm, facts, &load);
     let timeline = timeline_of(plan, facts, &load, &rules, &mut findings);
+    let before = oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before);
+    let lost_in_control = if facts.control {
+        ledger.sessions.lost
+    } else {
+        0
+    };
     TrialAnalysis {
         id: facts.id,
         control: facts.control,
         void: void::reason(plan, facts, &load, &operations),
-        before: oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before),
+        causes: causes::causes(facts, &operations, &before, lost_in_control),
+        before,
         landed: facts.cut().is_some() && facts.missed.is_none(),
         sessions: ledger.sessions,
         struck: ledger.struck,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::causes::Cause;
 use super::oracle::BeforeTheFault;
 use crate::event::{Evidence, Exit};
 use crate::ids::{ArmId, Node, TrialId};
@@ -160,6 +161,8 @@ pub struct TrialAnalysis {
     pub send_lag: LatencyTally,
     /// Operations the schedule wanted, and those whose first byte was written, over the whole load.
     pub load: LoadTally,
+    /// Why it went so, where its facts say.
+    pub causes: Vec<Cause>,
     /// Things a reader should know, as sentences.
     pub findings: Vec<String>,
 }

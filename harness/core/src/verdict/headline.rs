@@ -4,7 +4,7 @@ use super::gate::tally::Tally;
 use super::gate::{Gate, metric::Count};
 use super::{Outcome, Verdict};
 use crate::analysis::words::{counted, grouped, percent};
-use crate::analysis::{Analysis, ArmAnalysis, ErrorTally};
+use crate::analysis::{Analysis, ArmAnalysis, ErrorTally, causes_of};
 use crate::plan::Workload;
 use crate::statistics::zero_event_upper_bound;
 
@@ -79,7 +79,15 @@ fn unknown(verdict: &Verdict, analysis: &Analysis) -> String {
     let undecided = analysis.arms.iter().find_map(|arm| {
         let sessions = Sessions::of(arm);
         let all = sessions.undecided > 0 && sessions.undecided == sessions.acknowledged;
-        all.then(|| about(analysis, &arm.name, &sessions.are_undecided()))
+        all.then(|| {
+            let cause = causes_of(arm).into_iter().next();
+            let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+            about(
+                analysis,
+                &arm.name,
+                &format!("{}{cause}", sessions.are_undecided()),
+            )
+        })
     });
     let first = || {
         let reason = verdict.reasons.first()?;

@@ -16,7 +16,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Analysis, ArmAnalysis};
+use crate::analysis::{Analysis, ArmAnalysis, causes_of};
 use crate::summary::RunLabel;
 
 use baseline::Baselines;
@@ -54,6 +54,9 @@ impl Outcome {
     }
 }
 
+/// What stands before a cause among the reasons, behind the arm's name.
+pub const CAUSE: &str = "cause: ";
+
 /// A verdict with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -61,7 +64,7 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// The decisive fact in one line, such as `FAIL: lost 294 of 294 sessions`.
     pub headline: String,
-    /// Why, in sentences: what failed first, then what is missing.
+    /// Why, in sentences: what failed first, then what is missing, then the causes that are known of either.
     pub reasons: Vec<String>,
     /// Each gate asked of each arm that was measured.
     pub checks: Vec<Check>,
@@ -175,6 +178,9 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         (true, true) => Outcome::Pass,
     };
     broken.append(&mut missing);
+    if matches!(outcome, Outcome::Fail | Outcome::Inconclusive) {
+        broken.extend(causes(analysis));
+    }
     let mut verdict = Verdict {
         outcome,
         headline: String::new(),
@@ -253,6 +259,14 @@ fn not_back_for_good(arm: &ArmAnalysis) -> Option<String> {
     let example = Count::Unrecovered.example(arm);
     (found > 0).then(|| {
         format!("unrecovered == 0, which every run with gates demands, is broken: {found} of {all}{example}")
+    })
+}
+
+/// Why it went so, arm by arm.
+fn causes(analysis: &Analysis) -> impl Iterator<Item = String> {
+    analysis.arms.iter().flat_map(|arm| {
+        let causes = causes_of(arm).into_iter();
+        causes.map(|cause| format!("{}: {CAUSE}{cause}", arm.name))
     })
 }
 

@@ -80,6 +80,8 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         loss_window_ms: none,
         time_errors_ms: std::collections::BTreeMap::new(),
         send_lag_ms: Latency::default(),
+        causes: Vec::new(),
+        findings: comeback_core::analysis::findings_of(arm),
         control: ControlSummary {
             trials: arm.controls().count() as u32,
             errors: rates(&tally(2_400, u64::from(spec.never))),

@@ -75,6 +75,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         void: None,
         landed: true,
         before: BeforeTheFault::default(),
+        causes: Vec::new(),
         chain: Chain {
             spread: None,
             killed: Some(-0.8 - noise(index, 4)),

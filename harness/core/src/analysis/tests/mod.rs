@@ -4,6 +4,7 @@
 
 mod balancing;
 mod caching;
+mod causes;
 mod downtime;
 mod load;
 mod nodes;

@@ -121,6 +121,10 @@ proptest! {
         let verdict = verdict(&trials, &gates);
         let passes = if gates.is_empty() { Outcome::Measured } else { Outcome::Pass };
         prop_assert_eq!(verdict.reasons.is_empty(), verdict.outcome == passes);
+        let kept = verdict.headline.contains("lost none");
+        let unknown = |trial: &Told| !trial.control && trial.landed && (trial.ready.is_none()
+            || trial.fates.contains(&Undecided));
+        prop_assert!(!kept || !trials.iter().any(unknown), "{:?}", verdict);
         let broken = |reason: &String| reason.contains(" is broken: ");
         let failed = verdict.reasons.iter().filter(|reason| broken(reason)).count();
         prop_assert_eq!(failed > 0, verdict.outcome == Outcome::Fail);
