@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::oracle::BeforeTheFault;
 use super::sessions::refusal;
 use super::words::{counted, grouped, was};
-use crate::ids::{Incarnation, Node};
+use crate::ids::Node;
 use crate::operation::{Operation, Step};
 
 /// Why a trial went as it did.
@@ -110,16 +110,13 @@ pub(super) fn causes(
     causes
 }
 
-/// Ends by itself of what was started again, until it served.
+/// Starts that ended by themselves before they served.
 fn crashed(facts: &Facts) -> Option<Cause> {
-    let again = |(_, incarnation): &(Node, Incarnation)| *incarnation > Incarnation(0);
-    let ends = facts.unasked.iter().filter(|(start, _, _)| again(start));
+    let failed = facts
+        .nodes()
+        .map(|node| u64::from(facts.failed_starts(node)));
+    let times: u64 = failed.sum();
     let served = facts.recovered().is_some();
-    // Who served and ended then is told as having died again.
-    let times = match (served, facts.died_again) {
-        (true, true) => 0,
-        (_, _) => ends.count() as u64,
-    };
     (times > 0).then_some(Cause::Crashed { times, served })
 }
 

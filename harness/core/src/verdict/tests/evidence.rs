@@ -95,6 +95,9 @@ fn a_load_just_at_its_floor_passes() {
     check(&verdict(&[slow], &["lost_sessions == 0"]), Pass, &[]);
 }
 
+/// What is told of a session that a control trial lost.
+const CAUSE: &str = "first: cause: 1 session was lost without any fault, as when they are evicted or expire (trial 1)";
+
 /// A trial whose load missed its floor.
 fn below_its_floor() -> Told {
     Told {
@@ -196,6 +199,7 @@ fn what_a_control_loses_refutes_also_where_its_times_do_not_count() {
             "first: there is no control trial to compare with",
             "first: lost_sessions == 0 cannot be judged: 1 of 1, but not by the fault alone: 1 of 1 session was lost \
              without any fault",
+            CAUSE,
         ],
     );
 }
@@ -262,7 +266,7 @@ fn what_is_lost_without_a_fault_is_not_blamed_on_one() {
     check(
         &judged(faulted(), &["lost_sessions == 0"]),
         Inconclusive,
-        &[&open],
+        &[&open, CAUSE],
     );
     check(
         &judged(
@@ -284,6 +288,7 @@ fn what_is_lost_without_a_fault_is_not_blamed_on_one() {
             &format!(
                 "first: lost_writes == 0 cannot be judged: 2 of 2, but not by the fault alone: {sessions} and {writes}"
             ),
+            CAUSE,
         ],
     );
     // What has nothing to do with the loss fails all the same; so does what no cause excuses.
@@ -296,6 +301,7 @@ fn what_is_lost_without_a_fault_is_not_blamed_on_one() {
         &[
             "first: time_to_ready.max < 1ms is broken: 98.0 ms",
             "first: wrong_identity == 0 is broken: 1 of 1",
+            CAUSE,
         ],
     );
     // What it bears on alone is open.
