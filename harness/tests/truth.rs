@@ -295,3 +295,72 @@ fn three_hundred_trials_hold_the_truth() {
     println!("{wrong:#?}");
     assert!(wrong.len() * 100 <= known, "{wrong:#?}");
 }
+
+/// The old process keeps what it had and answers in the new one's place: nothing that it says is the new one's.
+#[test]
+fn an_old_process_in_the_new_ones_place_is_named_and_no_recovery() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/old_process.py");
+    let experiment = EXPERIMENT
+        .replace("10s", "1s")
+        .replace("rate = 200", "rate = 40");
+    let mut text = format!("trials = 1\n{experiment}");
+    for kind in ["front", "reuseport", "renamed", "silent"] {
+        let header = match kind {
+            "front" => "",
+            _ => "boot_header = \"x-boot\", ",
+        };
+        text.push_str(&format!(
+            "[[arm]]\nname = \"{kind}\"\ntarget = {{ {header}command = [\"python3\", \
+             {script:?}, \"{{port}}\", \"{{data}}\", \"{kind}\"] }}\n"
+        ));
+    }
+    std::fs::write(folder.path().join("old.toml"), text).unwrap();
+    let output = support::command(
+        folder.path(),
+        &["run", "old.toml", "--out", "out", "--quiet"],
+    )
+    .output()
+    .unwrap();
+    let run = Run { folder, output };
+    support::assert_nothing_left(run.folder.path());
+    let summary = run.summary();
+    let arm = |name: &str| {
+        let arm = summary.arms.iter().find(|arm| arm.name == name).unwrap();
+        (arm, format!("{:?}", arm.reason))
+    };
+    // Behind its front the old one knows every session: that says nothing of the new one.
+    let (front, reason) = arm("front");
+    assert_eq!(front.status, Status::Skipped, "{}", run.printed());
+    assert!(
+        reason.contains("an old process still answers or may answer"),
+        "{reason}"
+    );
+    assert!(reason.contains("old_process.py"), "{reason}");
+    let events = run.events();
+    let has = |place: u32, kind: &str, text: &str| {
+        let is_of = |event: &&Value| {
+            event["kind"]["type"] == "trial_started" && event["kind"]["arm"] == place
+        };
+        let trial = &events.iter().find(is_of).unwrap()["trial"];
+        events.iter().any(|event| {
+            let saw = event["kind"]["last_failure"].as_str().unwrap_or_default();
+            &event["trial"] == trial && event["kind"]["type"] == kind && saw.contains(text)
+        })
+    };
+    // One that holds the port is no recovery, whatever it calls itself.
+    for (place, saw) in [(1, ""), (2, "is held by process")] {
+        assert!(
+            has(place, "not_recovered", saw),
+            "{place}\n{}",
+            run.printed()
+        );
+        assert!(!has(place, "first_correct", ""), "{place}");
+        assert!(has(place, "survivors_found", ""), "{place}");
+    }
+    // One that can answer nobody is no obstacle.
+    let (_, reason) = arm("silent");
+    assert!(has(3, "first_correct", "") && has(3, "old_processes_alive", ""));
+    assert!(!reason.contains("old process"), "{reason}");
+}

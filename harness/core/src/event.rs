@@ -194,6 +194,20 @@ pub enum EventKind {
         /// Their process ids.
         pids: Vec<i32>,
     },
+    /// Right before or after the final look at the sessions, processes of earlier starts of a restarted node were alive.
+    OldProcessesAlive {
+        /// Which part of the topology.
+        node: Node,
+        /// They.
+        processes: Vec<OldProcess>,
+    },
+    /// Right before or after the final look, a restarted node's listening socket was held by a process of no new start.
+    OldOwnerSeen {
+        /// Which part of the topology.
+        node: Node,
+        /// Who holds it.
+        problem: String,
+    },
     /// The new incarnation's port accepted a connection for the first time.
     FirstAccept {
         /// When the last refused attempt was begun; absent when none was.
@@ -259,6 +273,17 @@ pub struct Survivor {
     pub pid: i32,
     /// Program and arguments, as it shows them.
     pub command: String,
+}
+
+/// A process of an earlier start that was alive at the final look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldProcess {
+    /// Which.
+    #[serde(flatten)]
+    pub survivor: Survivor,
+    /// What it could answer by: `listens on 127.0.0.1:80`, `holds 2 sockets`. Absent where it holds no socket at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<String>,
 }
 
 /// The parts of a trial, in their order.

@@ -159,6 +159,8 @@ impl Progress {
             | EventKind::TargetReturned { .. }
             | EventKind::TargetSeen { .. }
             | EventKind::SurvivorsFound { .. }
+            | EventKind::OldProcessesAlive { .. }
+            | EventKind::OldOwnerSeen { .. }
             | EventKind::FirstAccept { .. }
             | EventKind::FirstCorrect { .. }
             | EventKind::LoadStopped { .. } => {}

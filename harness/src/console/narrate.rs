@@ -147,6 +147,21 @@ impl Narrator {
             EventKind::SurvivorsFound { pids } => {
                 format!("processes {pids:?} outlived the fault")
             }
+            EventKind::OldProcessesAlive { node, processes } => {
+                let shown = processes.iter().map(|old| {
+                    let reach = old.reach.as_deref().unwrap_or("holds no socket");
+                    format!("{} ({reach})", old.survivor.pid)
+                });
+                let shown: Vec<String> = shown.collect();
+                format!(
+                    "{}old processes are alive at the final look: {}",
+                    self.of(*node),
+                    shown.join(", ")
+                )
+            }
+            EventKind::OldOwnerSeen { node, problem } => {
+                format!("{}at the final look {problem}", self.of(*node))
+            }
             EventKind::FirstAccept { .. } => {
                 format!("first connection accepted{}", self.after(event.at))
             }

@@ -283,6 +283,28 @@ fn is_held(trial: &Trial<'_>, node: Node) -> bool {
     trial.arm.target_of(node).listener == Listener::Held
 }
 
+/// Right before and right after the final look: who but the new starts may answer it.
+pub(super) fn look_around(trial: &Trial<'_>, nodes: &Nodes) {
+    let struck = trial
+        .planned
+        .struck(trial.plan.fault.aim, trial.arm.replicas);
+    let running = struck.iter().filter_map(|node| nodes.get(*node));
+    let starts = running.map(|running| (running.process.node(), running.process.incarnation()));
+    // What only stood still is asked again, and is to answer.
+    for (node, incarnation) in starts.filter(|(_, incarnation)| *incarnation > Incarnation(0)) {
+        let place = (trial.planned.id, node, incarnation);
+        // A daemon of an unknown start may be another node's.
+        let strays = trial.seats.is_alone();
+        let processes = ownership::old_processes(&trial.site.tag, place, strays);
+        if !processes.is_empty() {
+            trial.record(EventKind::OldProcessesAlive { node, processes });
+        }
+        if let Owner::Old(problem) = owner_of(trial, (node, incarnation)) {
+            trial.record(EventKind::OldOwnerSeen { node, problem });
+        }
+    }
+}
+
 fn record_survivors(trial: &Trial<'_>, starts: &[Start]) {
     let tag = &trial.site.tag;
     let before =

@@ -140,8 +140,10 @@ impl Trial<'_> {
         });
         if recovered && nodes.are_running() {
             self.enter(Phase::ReadBack);
+            recovery::look_around(self, &nodes);
             let until = self.site.clock.now() + READ_BACK_WITHIN;
             nodes.alongside(self, load.read_back(until)).await??;
+            recovery::look_around(self, &nodes);
             nodes.see_bystanders(self).await?;
         }
         load.finish()?;

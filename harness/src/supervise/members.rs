@@ -32,6 +32,11 @@ impl RunTag {
     /// The living processes that are older than this start of a node: of an earlier start of it, of an earlier
     /// trial, or of an unknown start but begun before.
     pub fn members_before(&self, place: (TrialId, Node, Incarnation)) -> Vec<i32> {
+        let older = self.older_than(place).into_iter();
+        older.map(|member| member.pid).collect()
+    }
+
+    pub(super) fn older_than(&self, place: (TrialId, Node, Incarnation)) -> Vec<Member> {
         let (trial, node, incarnation) = place;
         let begun = self.roster().start_time_of(place);
         let is_before = |member: &Member| match member.place {
@@ -40,8 +45,7 @@ impl RunTag {
             }
             None => begun.is_some_and(|begun| member.start_time < begun),
         };
-        let members = self.members().into_iter();
-        members.filter(is_before).map(|found| found.pid).collect()
+        self.members().into_iter().filter(is_before).collect()
     }
 
     /// When this start of a node was begun, in clock ticks since the machine's start.

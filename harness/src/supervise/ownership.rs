@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use comeback_core::event::{OldProcess, Survivor};
 use comeback_core::ids::{Incarnation, Node, TrialId};
 use procfs::net::{TcpNetEntries, UdpNetEntries};
 use procfs::prelude::FromBufReadSI;
@@ -107,6 +108,56 @@ pub fn listening_addresses(pids: &[i32]) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
+/// The living processes that are older than this start of a node, with what each could answer by; those of an unknown start
+/// only where `strays` are wanted.
+pub fn old_processes(
+    tag: &RunTag,
+    place: (TrialId, Node, Incarnation),
+    strays: bool,
+) -> Vec<OldProcess> {
+    let old = tag.older_than(place).into_iter();
+    let old = old.filter(|member| strays || member.place.is_some());
+    old.map(|member| OldProcess {
+        survivor: Survivor {
+            pid: member.pid,
+            command: proc::command(member.pid),
+        },
+        reach: reach_of(member.pid),
+    })
+    .collect()
+}
+
+/// By what a process could answer: its listening sockets, else any socket. None where it surely holds none.
+fn reach_of(pid: i32) -> Option<String> {
+    if let Some(address) = listening_addresses(&[pid]).unwrap_or_default().first() {
+        return Some(format!("listens on {address}"));
+    }
+    match sockets_of(pid) {
+        Ok(sockets) if sockets.is_empty() => None,
+        // It has ended meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Ok(sockets) => Some(match sockets.len() {
+            1 => "holds a socket".to_owned(),
+            count => format!("holds {count} sockets"),
+        }),
+        Err(error) => Some(format!("may hold sockets: {error}")),
+    }
+}
+
+/// The sockets that a process holds, by their inodes.
+fn sockets_of(pid: i32) -> io::Result<HashSet<u64>> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))?;
+    let links = descriptors.flatten();
+    let links = links.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+    Ok(links.filter_map(|link| inode_of(&link)).collect())
+}
+
+/// Of a descriptor's link, where it is a socket.
+fn inode_of(link: &Path) -> Option<u64> {
+    let number = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+    number.parse().ok()
+}
+
 /// Whether a socket bound to this address takes connections to 127.0.0.1.
 pub(super) fn is_reached_by_loopback(address: IpAddr) -> bool {
     match address {
@@ -191,12 +242,7 @@ fn held_by(pid: i32, wanted: &HashSet<u64>) -> HashSet<u64> {
         let Ok(target) = fs::read_link(descriptor.path()) else {
             continue;
         };
-        let inode = target
-            .to_str()
-            .and_then(|target| target.strip_prefix("socket:["))
-            .and_then(|rest| rest.strip_suffix(']'))
-            .and_then(|inode| inode.parse().ok());
-        if let Some(inode) = inode.filter(|inode| wanted.contains(inode)) {
+        if let Some(inode) = inode_of(&target).filter(|inode| wanted.contains(inode)) {
             held.insert(inode);
             // Listening sockets are opened early and descriptors are listed in order: the thousands of
             // connections behind them need not be read.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadTally;
-use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase, Survivor};
+use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
 use crate::said;
@@ -61,6 +61,10 @@ pub(super) struct Facts {
     pub(super) unowned: Option<String>,
     /// Why the fault is taken not to have landed.
     pub(super) missed: Option<String>,
+    /// Processes of earlier starts that were alive at the final look.
+    pub(super) old_processes: Vec<OldProcess>,
+    /// Who held a restarted node's listening socket at the final look, where that was no new process.
+    pub(super) old_owner: Option<String>,
     /// Processes of the old server that outlived the fault.
     pub(super) survivors: Vec<i32>,
     /// The first restart of each node.
@@ -177,6 +181,8 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             | EventKind::TargetSeen { .. }
             | EventKind::FaultMissed { .. }
             | EventKind::SurvivorsFound { .. }
+            | EventKind::OldProcessesAlive { .. }
+            | EventKind::OldOwnerSeen { .. }
             | EventKind::FirstAccept { .. }
             | EventKind::FirstCorrect { .. }
             | EventKind::NotRecovered { .. }
@@ -215,6 +221,8 @@ impl Facts {
             stranger_known: false,
             unowned: None,
             missed: None,
+            old_processes: Vec::new(),
+            old_owner: None,
             survivors: Vec::new(),
             restarts: BTreeMap::new(),
             accepted: None,
@@ -348,6 +356,12 @@ impl Facts {
                 self.missed.get_or_insert_with(|| reason.clone());
             }
             EventKind::SurvivorsFound { pids } => self.survivors.extend(pids),
+            EventKind::OldProcessesAlive { node: _, processes } => {
+                self.old_processes.extend(processes.iter().cloned());
+            }
+            EventKind::OldOwnerSeen { node: _, problem } => {
+                self.old_owner.get_or_insert_with(|| problem.clone());
+            }
             EventKind::FirstAccept { last_failed_us } => {
                 self.accepted.get_or_insert((at, *last_failed_us));
             }
@@ -585,10 +599,28 @@ impl Facts {
 impl Facts {
     /// Whether a process that the fault ended called itself so. One that only stood still may answer again.
     fn is_of_the_dead(&self, boot: BootId) -> bool {
-        let ended = self.struck.iter().filter(|(_, (_, exit))| exit.is_some());
-        ended
-            .map(|(node, _)| self.boots.get(node))
-            .any(|its| its == Some(&boot))
+        self.end_of(boot).is_some()
+    }
+
+    /// When the fault had ended all that called itself so before, if it did.
+    pub(super) fn end_of(&self, boot: BootId) -> Option<Elapsed> {
+        let mut ended = self.struck.iter().filter(|(_, (_, exit))| exit.is_some());
+        let (_, (at, _)) = ended.find(|(node, _)| self.boots.get(node) == Some(&boot))?;
+        Some(*at)
+    }
+
+    /// What the processes may call themselves that answer after the recovery; nothing where one of them is known by
+    /// its socket only, or where one ended by itself and may have been followed by another.
+    pub(super) fn names_after(&self) -> Option<BTreeSet<BootId>> {
+        let back = self.returned.values().chain(&self.correct);
+        let mut names: BTreeSet<BootId> = self.boots.values().copied().collect();
+        for correct in back {
+            match correct.evidence {
+                Evidence::BootId(boot) => names.insert(boot),
+                Evidence::SocketOwner(_) => return None,
+            };
+        }
+        Some(names).filter(|_| self.unasked.is_empty())
     }
 }
 

@@ -6,8 +6,9 @@ use super::facts::Facts;
 use super::load::{Load, Part};
 use super::types::{Spoils, Void};
 use super::words::{counted, percent};
+use crate::event::Survivor;
 use crate::ids::{BootId, Incarnation};
-use crate::operation::{ErrorClass, Operation};
+use crate::operation::{ErrorClass, Operation, Step};
 use crate::plan::Plan;
 
 /// The first reason why a trial does not count: those that spoil everything come before those that spoil
@@ -23,6 +24,7 @@ pub(super) fn reason(
             .or_else(|| missed(facts))
             .or_else(|| failed_by_us(operations))
             .or_else(|| renamed(facts, operations))
+            .or_else(|| answered_by_the_old(facts, operations))
             .or_else(|| never_worked(load))
     };
     let times = || no_samples(load).or_else(|| below_floor(plan, facts, load));
@@ -86,6 +88,56 @@ fn renamed(facts: &Facts, operations: &[&Operation]) -> Option<String> {
     Some(format!(
         "before the fault it called itself {old} and {other}: the boot header must stay the same until it is \
          started again"
+    ))
+}
+
+/// A process that the fault should have ended, and that answers or may answer in the new one's place: what it knows says
+/// nothing of the new one. A service that did not come back is none, whoever answers.
+fn answered_by_the_old(facts: &Facts, operations: &[&Operation]) -> Option<String> {
+    facts.recovered()?;
+    by_an_old_name(facts, operations)
+        .or_else(|| {
+            let problem = facts.old_owner.as_ref()?;
+            Some(format!("an old process still answers: {problem}"))
+        })
+        .or_else(|| by_an_unknown_name(facts, operations))
+        .or_else(|| {
+            let mut old = facts.old_processes.iter();
+            let (old, reach) = old.find_map(|old| Some((old, old.reach.as_ref()?)))?;
+            let Survivor { pid, command } = &old.survivor;
+            Some(format!(
+                "an old process still answers or may answer: process {pid} ({command}), alive at the final look, {reach}"
+            ))
+        })
+}
+
+fn by_an_old_name(facts: &Facts, operations: &[&Operation]) -> Option<String> {
+    let names = operations.iter().filter_map(|operation| {
+        let (boot, asked) = (operation.boot?, operation.asked()?);
+        (asked > facts.end_of(boot)?).then_some(boot)
+    });
+    let names: Vec<BootId> = names.collect();
+    let replies = match names.len() {
+        1 => "1 reply".to_owned(),
+        count => format!("{count} replies"),
+    };
+    let boot = names.first()?;
+    Some(format!(
+        "an old process still answers: {replies} to what was sent after its end, the first as boot id {boot}"
+    ))
+}
+
+/// One that outlived the fault may have taken another name.
+fn by_an_unknown_name(facts: &Facts, operations: &[&Operation]) -> Option<String> {
+    let known = facts.names_after()?;
+    let looks = operations
+        .iter()
+        .filter(|operation| operation.step == Step::ReadBack);
+    let boot = looks
+        .filter_map(|look| look.boot)
+        .find(|boot| !known.contains(boot))?;
+    Some(format!(
+        "an old process may answer: the final look was answered as boot id {boot}, which is not the new process's"
     ))
 }
 

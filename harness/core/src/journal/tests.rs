@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::event::{EventKind, Evidence, Exit, ExitCause, Phase, Survivor};
+use crate::event::{EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, TrialId};
 use crate::operation::{Cached, ErrorClass, Found, Outcome, Step};
 use crate::plan::{Action, Signal, test_plan};
@@ -617,6 +617,20 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             reason: text.clone(),
         },
         EventKind::SurvivorsFound { pids: vec![number] },
+        EventKind::OldProcessesAlive {
+            node: Node::Store,
+            processes: vec![OldProcess {
+                survivor: Survivor {
+                    pid: number,
+                    command: text.clone(),
+                },
+                reach: time.map(|_| text.clone()),
+            }],
+        },
+        EventKind::OldOwnerSeen {
+            node: Node::Replica(1),
+            problem: text.clone(),
+        },
         EventKind::FirstAccept {
             last_failed_us: time_or_none,
         },

@@ -122,7 +122,7 @@ fn operations_still_queued_at_the_fault_were_no_load() {
     let queued = look(0, 2_000).unsent(Unsent).finished(4_000);
     let sent_after = Op(Operation {
         sent: Some(ms(3_500)),
-        ..look(0, 2_000).finished(3_501).0
+        ..look(0, 2_000).finished(3_501).boot(Some(new_boot())).0
     });
     let story = Story::faulted()
         .serves(1_000, 1_080, 10)
@@ -176,4 +176,69 @@ fn a_boot_id_that_changes_without_a_restart_tells_nothing() {
     check(&renamed(control, 1_500), &expected);
     // After the fault another name is what is hoped for.
     assert_eq!(renamed(sound(), 3_500).trial().void, None);
+}
+
+#[test]
+fn an_old_name_in_a_reply_to_what_was_sent_after_its_end_spoils_the_trial() {
+    let later = [look(0, RECOVERED + 10), look(1, RECOVERED + 11)];
+    let story = sound().does(later.map(|look| look.boot(Some(old_boot()))));
+    let boot = old_boot();
+    check(
+        &story,
+        &format!(
+            "an old process still answers: 2 replies to what was sent after its end, the first as boot id {boot}"
+        ),
+    );
+    // What was sent before its end it may have answered.
+    let before = look(0, FAULT - 1).finished(CUT + 1).boot(Some(old_boot()));
+    assert_eq!(sound().does([before]).trial().void, None);
+    // A service that did not come back has failed, whoever answers.
+    let never = Story::never_recovered()
+        .serves(1_000, 3_000, 10)
+        .does([look(0, RECOVERED).boot(Some(old_boot()))]);
+    assert_eq!(never.trial().void, None);
+}
+
+#[test]
+fn a_final_look_answered_under_a_name_nobody_knows_spoils_the_trial() {
+    let stranger = BootId::from_header(b"renamed");
+    let story = sound().does([finds(0, 1).boot(Some(stranger))]);
+    check(
+        &story,
+        &format!(
+            "an old process may answer: the final look was answered as boot id {stranger}, which is not the new \
+             process's"
+        ),
+    );
+    let known = sound().does([finds(0, 1).boot(Some(new_boot()))]);
+    assert_eq!(known.trial().void, None);
+}
+
+#[test]
+fn an_old_process_that_may_answer_at_the_final_look_spoils_the_trial() {
+    let old = |reach: Option<&str>| EventKind::OldProcessesAlive {
+        node: Node::default(),
+        processes: vec![crate::event::OldProcess {
+            survivor: crate::event::Survivor {
+                pid: 7,
+                command: "worker".to_owned(),
+            },
+            reach: reach.map(str::to_owned),
+        }],
+    };
+    check(
+        &sound().event(SETTLED, old(Some("listens on 127.0.0.1:80"))),
+        "an old process still answers or may answer: process 7 (worker), alive at the final look, listens on \
+         127.0.0.1:80",
+    );
+    // One without any socket answers nobody.
+    assert_eq!(sound().event(SETTLED, old(None)).trial().void, None);
+    let owner = EventKind::OldOwnerSeen {
+        node: Node::default(),
+        problem: "127.0.0.1:80 is held by process 7, not a new one".to_owned(),
+    };
+    check(
+        &sound().event(SETTLED, owner),
+        "an old process still answers: 127.0.0.1:80 is held by process 7, not a new one",
+    );
 }
