@@ -242,14 +242,22 @@ fn github_gets_a_summary_and_annotations_and_json_stays_pure() {
         "\n| arm | sessions lost |",
         "\n| run | unrecovered == 0 | fail | 1 of 1 |",
         "\n- run: unrecovered == 0 is broken: 1 of 1",
+        "\n- run: cause: the server crashed 1 time and never served",
         "`out/report.html`",
     ] {
         assert!(page.contains(expected), "{expected}: {page}");
     }
-    let annotations = ["::error title=run%3A unrecovered == 0::fail: 1 of 1"];
+    let annotations = [
+        "::error title=run%3A unrecovered == 0::fail: 1 of 1",
+        "::warning title=comeback run::run: cause: the server crashed 1 time and never served (trial N)",
+    ];
     let commands = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.starts_with("::"));
-        lines.map(str::to_owned).collect()
+        // The control trial may come first.
+        let lines = lines.map(|line| line.replace("(trial 0)", "(trial N)"));
+        lines
+            .map(|line| line.replace("(trial 1)", "(trial N)"))
+            .collect()
     };
     assert_eq!(commands(&stdout(&output)), annotations);
 
