@@ -14,3 +14,5 @@ mod servers;
 #[path = "bad_input/stranger.rs"]
 mod stranger;
 mod support;
+#[path = "bad_input/surroundings.rs"]
+mod surroundings;

@@ -3,6 +3,7 @@
 mod retry;
 mod session;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use comeback_core::plan::{Protocol, Signal};
@@ -14,7 +15,9 @@ use self::session::SessionArgs;
 use super::options::{ListenerArg, ReachArg, Size, parse_gate};
 use super::{CliError, targets};
 use crate::experiment::document::{ArmPart, ReadyPart, StepPart, TargetPart, Text, Words};
-use crate::experiment::{Document, File, Origin, Problem, Resolved, Unreadable, resolve};
+use crate::experiment::{
+    Document, File, Origin, Problem, Resolved, Unreadable, read_text, resolve,
+};
 
 /// What is to be run.
 #[derive(Debug, clap::Args)]
@@ -232,15 +235,16 @@ impl Size {
 
 /// Reads an experiment file.
 pub(super) fn read(path: &Path) -> Result<File, CliError> {
-    let problem = match std::fs::read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => return File::parse(path, text).map_err(refuse),
-            Err(error) => {
-                let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-                format!("line {line} is not UTF-8 text")
-            }
-        },
+    let problem = match std::fs::File::open(path).and_then(read_text) {
+        Ok(text) => return File::parse(path, text).map_err(refuse),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidData | ErrorKind::FileTooLarge
+            ) =>
+        {
+            error.to_string()
+        }
         Err(error) => {
             if let Some(target) = path.to_str().and_then(comeback_targets::find) {
                 targets::check_http(target)?;

@@ -33,10 +33,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use comeback_core::verdict::Outcome;
+use nix::sys::signal::SigSet;
 
 use crate::experiment::Unreadable;
 use crate::supervise::output::printable;
-use crate::supervise::program;
+use crate::supervise::{dispositions, program};
 
 /// Kill it. See what comes back.
 ///
@@ -128,13 +129,44 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Runs the program; every exit code is decided here.
+/// How much stack the program has, whatever a shell allows its first thread (`ulimit -s`).
+const STACK: usize = 8 * 1024 * 1024;
+
+/// Runs the program, on a thread with a stack of its own; every exit code is decided here.
 pub fn main() -> ExitCode {
+    let thread = std::thread::Builder::new()
+        .name("main".to_owned())
+        .stack_size(STACK)
+        .spawn(decide);
+    let ended = match thread {
+        Ok(thread) => {
+            // This thread only waits: which signals are held off, the other says, as the warden's does.
+            let _ = SigSet::all().thread_block();
+            thread.join().unwrap_or(HARNESS_FAILED)
+        }
+        Err(error) => {
+            warn(&format!("no thread could be started: {error}"));
+            HARNESS_FAILED
+        }
+    };
+    ExitCode::from(ended)
+}
+
+/// The exit code when the harness or its surroundings failed.
+const HARNESS_FAILED: u8 = 4;
+
+fn decide() -> u8 {
     program::announce();
     let cli = Cli::parse();
     // A panic unwinds through every guard, then counts as what it is: the harness failed.
-    let ended = std::panic::catch_unwind(|| dispatch(cli.command));
-    let code = match ended {
+    let ended = std::panic::catch_unwind(|| {
+        // What only executes another program needs no handlers, and has no descriptors to spare.
+        if !matches!(cli.command, Command::Launch(_)) {
+            dispositions::take_over()?;
+        }
+        dispatch(cli.command)
+    });
+    match ended {
         Ok(Ok(Outcome::Pass | Outcome::Measured)) => 0,
         Ok(Ok(Outcome::Fail)) => 1,
         Ok(Ok(Outcome::Inconclusive)) => 3,
@@ -143,13 +175,12 @@ pub fn main() -> ExitCode {
             ci::tell_trouble(&error);
             match error {
                 CliError::Usage(_) | CliError::Experiment(_) => 2,
-                CliError::Harness(_) => 4,
+                CliError::Harness(_) => HARNESS_FAILED,
                 CliError::Interrupted => 130,
             }
         }
-        Err(_) => 4,
-    };
-    ExitCode::from(code)
+        Err(_) => HARNESS_FAILED,
+    }
 }
 
 fn dispatch(command: Command) -> Result<Outcome, CliError> {

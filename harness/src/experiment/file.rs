@@ -1,6 +1,7 @@
 //! An experiment file: its text, read, and what is wrong with it, shown where it stands.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,30 @@ pub struct Wrong {
     pub message: String,
     /// The mend, where one is known.
     pub help: Option<String>,
+}
+
+/// The most an experiment file may have, in bytes; a long one has a few thousand.
+const FILE_MAX: u64 = 1024 * 1024;
+/// How many problems of a file are told.
+const TOLD_MAX: usize = 20;
+
+/// Reads an experiment file's text, and no more than a file of this kind can have: a device has no end.
+///
+/// # Errors
+/// When it cannot be read, is too long, or no text.
+pub fn read_text(from: impl Read) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    from.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_MAX {
+        let what = "it has more than 1 MiB, which no experiment file has: is it the right one?";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let what = format!("line {line} is not UTF-8 text");
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    })
 }
 
 impl File {
@@ -106,8 +131,13 @@ fn read(text: &str) -> Result<Document, Vec<Wrong>> {
     let spans = Spans::parse(text).map_err(refuse)?;
     let unknown = unknown_keys(spans.root(), &json_schema());
     if !unknown.is_empty() {
-        let wrong = unknown.iter().map(|key| tell_unknown(text, key));
-        return Err(wrong.collect());
+        let wrong = unknown.iter().take(TOLD_MAX);
+        let mut wrong: Vec<Wrong> = wrong.map(|key| tell_unknown(text, key)).collect();
+        let untold = unknown.len() - wrong.len();
+        if let Some(last) = wrong.last_mut().filter(|_| untold > 0) {
+            last.message.push_str(&format!(", and {untold} more"));
+        }
+        return Err(wrong);
     }
     Document::deserialize(Deserializer::from(spans.into_inner())).map_err(refuse)
 }

@@ -21,7 +21,7 @@ mod tests;
 pub mod topology;
 
 pub use document::Document;
-pub use file::{File, Unreadable, Wrong};
+pub use file::{File, Unreadable, Wrong, read_text};
 pub use problem::{Key, Problem};
 pub use resolve::{HORIZON, Origin, Resolved, TIMEOUT, resolve};
 pub use schema::json_schema;

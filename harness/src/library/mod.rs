@@ -24,7 +24,7 @@ pub use step::Step;
 
 use crate::engine::interrupt::Interrupt;
 use crate::experiment::document::{ReadyPart, Text, Words};
-use crate::experiment::{Document, File, Origin};
+use crate::experiment::{self, Document, File, Origin};
 
 /// A server, its users, what is done to it, and what is demanded. See the [crate's page](crate) for an example.
 ///
@@ -71,7 +71,8 @@ impl Experiment {
     /// When it cannot be read, or is no experiment: with line and column.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
+        let text = std::fs::File::open(path)
+            .and_then(experiment::read_text)
             .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
         let file = File::parse(path, text).map_err(resolve::refuse)?;
         Ok(Self::new(file.document.clone(), file.origin()).read_from(file))

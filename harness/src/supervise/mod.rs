@@ -15,6 +15,7 @@
 
 pub mod addressed;
 pub mod cluster;
+pub mod dispositions;
 pub mod errand;
 mod group;
 pub mod handover;

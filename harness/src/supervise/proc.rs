@@ -38,6 +38,16 @@ pub(super) fn stat(pid: i32) -> io::Result<Stat> {
     })
 }
 
+/// Whether this process ignores SIGCHLD: the kernel then reaps its children, and keeps how they ended to itself.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub(super) fn ignores_ended_children() -> io::Result<bool> {
+    let status = procfs::process::Status::from_file("/proc/self/status").map_err(into_io)?;
+    let bit = nix::sys::signal::SIGCHLD as i32 - 1;
+    Ok(status.sigign >> bit & 1 == 1)
+}
+
 /// The memory that a process has resident, in bytes.
 ///
 /// # Errors

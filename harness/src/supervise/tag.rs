@@ -37,9 +37,18 @@ impl RunTag {
     /// A fresh tag for a run of this process.
     ///
     /// # Errors
-    /// When `/proc` is not there, or the kernel has no random numbers.
+    /// When `/proc` is not there, SIGCHLD is ignored, or the kernel has no random numbers.
     pub fn new() -> io::Result<Self> {
-        let own = proc::stat(proc::own_pid())?;
+        let own = proc::stat(proc::own_pid()).map_err(|error| {
+            let what = "/proc cannot be read, by which processes are known: mount it";
+            io::Error::new(error.kind(), format!("{what} ({error})"))
+        })?;
+        if proc::ignores_ended_children()? {
+            return Err(io::Error::other(
+                "SIGCHLD is ignored in this process, so nobody could learn how a server ends: give it its default \
+                 back (it is inherited: look for `trap '' CHLD` in what started this)",
+            ));
+        }
         let mut random = [0_u8; 4];
         getrandom(&mut random, GetRandomFlags::empty())?;
         let nonce = u32::from_ne_bytes(random);

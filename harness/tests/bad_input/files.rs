@@ -344,6 +344,8 @@ fn what_is_no_text_or_no_file_is_refused() {
     for (name, told) in [
         ("missing.toml", "No such file"),
         ("a-folder", "Is a directory"),
+        ("/dev/zero", "it has more than 1 MiB"),
+        ("/dev/full", "it has more than 1 MiB"),
     ] {
         let folder = folder();
         let output = Command::new(PROGRAM)
@@ -354,6 +356,26 @@ fn what_is_no_text_or_no_file_is_refused() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(told) && said.contains(name), "{said}");
+    }
+}
+
+/// Fifty thousand keys, and a line that is nearly as long as a file may be.
+#[test]
+fn a_file_of_nothing_but_mistakes_is_told_in_brief() {
+    let keys: String = (0..50_000).map(|key| format!("k{key} = 1\n")).collect();
+    let line = format!("name = \"{}\"\nquux = 1\n", "x".repeat(1_000_000));
+    for (text, told) in [(keys, ", and 49980 more"), (line, "unknown key 'quux'")] {
+        let folder = folder();
+        std::fs::write(folder.path().join("x.toml"), text).unwrap();
+        let output = Command::new(PROGRAM)
+            .args(["run", "x.toml"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(said.contains(told), "{told}: {} bytes", said.len());
+        assert!(said.len() < 20_000, "{told}: {} bytes", said.len());
     }
 }
 

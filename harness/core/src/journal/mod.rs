@@ -13,7 +13,7 @@ mod seal;
 mod tests;
 
 use std::fmt;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -132,11 +132,28 @@ pub fn read(events: impl BufRead, operations: impl BufRead) -> Result<Journal, J
     })
 }
 
+/// The longest line that is read, in bytes. The header, which holds the schedule, is the longest there is: about 100 bytes
+/// for each of at most 100,000 trials.
+const LINE_MAX: u64 = 64 * 1024 * 1024;
+
 /// The text up to its last line break, and whether anything stood behind it.
 fn whole_lines(part: &'static str, mut from: impl BufRead) -> Result<(String, bool), JournalError> {
     let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes)
-        .map_err(|error| unreadable(part, 1, error))?;
+    for line in 1.. {
+        let read = from
+            .by_ref()
+            .take(LINE_MAX + 1)
+            .read_until(b'\n', &mut bytes)
+            .map_err(|error| unreadable(part, line, error))?;
+        match read as u64 {
+            0 => break,
+            length if length > LINE_MAX => {
+                let what = "it is longer than 64 MiB, which no line of a run is";
+                return Err(unreadable(part, line, what));
+            }
+            _ => {}
+        }
+    }
     let end = bytes
         .iter()
         .rposition(|byte| *byte == b'\n')

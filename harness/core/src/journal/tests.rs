@@ -160,6 +160,13 @@ fn a_torn_last_line_of_either_file_is_left_out_and_told() {
 }
 
 #[test]
+fn a_line_without_end_is_an_error_and_not_read_to_it() {
+    let endless = std::io::BufReader::new(std::io::repeat(b'x'));
+    let error = read(endless, &b""[..]).expect_err("it has no end");
+    assert!(error.to_string().contains("longer than 64 MiB"), "{error}");
+}
+
+#[test]
 fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
     let (events, operations) = sample();
     for line in [
