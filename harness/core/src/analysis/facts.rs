@@ -582,8 +582,8 @@ impl Facts {
     /// Whether what the client learned from this operation was so before the fault took effect.
     ///
     /// A reply read after T0 may be the old process's: it says so by its boot id, or, from a server
-    /// without one, its request left before T0 on a connection that no new process can have answered.
-    /// Without a fault everything is before.
+    /// without one, its request left before T0 on a connection that no new process can have answered, and nobody but
+    /// a process that the fault ended can have given the reply. Without a fault everything is before.
     pub(super) fn is_before_cut(&self, operation: &Operation) -> bool {
         let Some(cut) = self.cut() else {
             return true;
@@ -591,12 +591,24 @@ impl Facts {
         operation.finished <= cut
             || match operation.boot {
                 Some(boot) => self.is_of_the_dead(boot),
-                None => operation.status.is_some() && operation.asked().is_some_and(|at| at <= cut),
+                None => {
+                    operation.status.is_some()
+                        && operation.asked().is_some_and(|at| at <= cut)
+                        && self.is_by_the_dead(operation)
+                }
             }
     }
 }
 
 impl Facts {
+    /// Whether nobody but a process of a faulted node can have given a reply that names no process.
+    fn is_by_the_dead(&self, operation: &Operation) -> bool {
+        match self.answered_by(operation) {
+            Some(node) => self.is_struck(node),
+            None => self.is_alone() || self.are_all_replicas_struck(),
+        }
+    }
+
     /// Whether a process that the fault ended called itself so. One that only stood still may answer again.
     fn is_of_the_dead(&self, boot: BootId) -> bool {
         self.end_of(boot).is_some()

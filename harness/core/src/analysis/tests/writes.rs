@@ -1,5 +1,6 @@
 //! What becomes of acknowledged writes.
 
+use super::nodes::behind_a_balancer;
 use super::sessions::{check_faulted, counts, one, unverifiable_writes, writes};
 use super::*;
 use crate::summary::WriteCounts;
@@ -15,6 +16,24 @@ fn a_reply_of_the_old_process_read_after_t0_counts_as_before() {
             writes(2, 1),
         );
         assert_eq!(trial.loss_window_ms, Some(0.0));
+    }
+}
+
+#[test]
+fn a_nameless_reply_of_a_node_that_was_not_faulted_read_after_t0_is_after() {
+    let told = |late: Op| [login(0, 500), act(0, 1_500), late, finds(0, 1)];
+    let late = || act(0, 2_999).finished(CUT + 4);
+    let trial = |late| behind_a_balancer().does(told(late)).trial();
+    // The faulted replica gave it, as the balancer says.
+    let of_the_faulted = trial(late().relayed(0));
+    assert_eq!(of_the_faulted.writes, writes(2, 1));
+    assert_eq!(of_the_faulted.loss_window_ms, Some(0.0));
+    // Another one gave it, or nobody knows which did.
+    for late in [late().relayed(1), late().boot(None)] {
+        let of_another = trial(late);
+        // The counter does not tell which of the two is absent; the older one dates the loss.
+        assert_eq!(of_another.writes, writes(1, 1));
+        assert_eq!(of_another.loss_window_ms, Some(3_002.0 - 1_501.0));
     }
 }
 
