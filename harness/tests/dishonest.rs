@@ -37,6 +37,8 @@ enum Flow {
     Static,
     /// Without sessions.
     Stateless,
+    /// As `Named`, with a demand on the errors afterwards.
+    Served,
 }
 
 impl Flow {
@@ -59,6 +61,7 @@ impl Flow {
             Self::Once => format!(
                 "{named}[gate]\nlost_sessions = 0\nlost_writes = 0\nduplicated_writes = 0\nphantom_writes = 0\n"
             ),
+            Self::Served => format!("{named}[gate]\n\"error_rate.after\" = \"<= 40%\"\n"),
             Self::ReadOnly => format!("[session]\n{look}{login}{act}{check}"),
             Self::Echoed => format!(
                 "[session]\n{look}{name}{login}{act}[session.check]\nrequest = \"GET /me?user=u{{{{ session }}}}\"\n"
@@ -87,7 +90,9 @@ impl Flow {
     }
 }
 
-use Flow::{Booted, Echoed, Named, Nameless, Once, ReadOnly, Stateless, Static, Terminated};
+use Flow::{
+    Booted, Echoed, Named, Nameless, Once, ReadOnly, Served, Stateless, Static, Terminated,
+};
 
 /// What loses something, and how users see it.
 const DISHONEST: &[(&str, &[Flow])] = &[
@@ -152,13 +157,15 @@ const DISHONEST: &[(&str, &[Flow])] = &[
     ("random-boot", &[Booted]),
     ("evicts", &[Named]),
     ("expires", &[Named]),
-    ("is-unreliable", &[Named, Stateless]),
+    ("is-unreliable", &[Served]),
     ("echoes", &[Echoed]),
     ("static", &[Static]),
 ];
 
 /// Flows that tell a known session from a stranger's: with them the twin passes.
-const HONEST: &[Flow] = &[Named, Nameless, Terminated, Once, ReadOnly, Stateless];
+const HONEST: &[Flow] = &[
+    Named, Nameless, Terminated, Once, ReadOnly, Stateless, Served,
+];
 
 fn try_out(behaviour: &str, flow: Flow) -> Run {
     let folder = tempfile::tempdir().unwrap();

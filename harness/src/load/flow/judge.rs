@@ -283,8 +283,8 @@ impl Flow {
 }
 
 /// Where replies name nobody and show no state, only cookies tell. What a server does with the cookie of a session that
-/// it knows is learnt from the first check; one that leaves it alone, and sends another at the final look, says nothing
-/// that would be known of this session.
+/// it knows is learnt from the first check. One that leaves it alone, and sends another later, may have begun the session
+/// anew: the final look at it proves nothing then.
 fn notice_anew(
     rules: &SessionRules,
     step: Step,
@@ -294,13 +294,16 @@ fn notice_anew(
     let replaced = session.is_replaced_by(cookies);
     match (step, rules.renews_at_check.get()) {
         (Step::Check, None) => rules.renews_at_check.set(Some(replaced)),
-        (Step::ReadBack, Some(false)) if replaced => {
-            return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer));
-        }
+        (_, Some(false)) if replaced => session.doubt(),
         _ => {}
     }
     session.take_cookies(cookies);
-    Ok(())
+    match step {
+        Step::ReadBack if session.is_in_doubt() => {
+            Err((Outcome::Indeterminate, ErrorClass::WrongAnswer))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn judge_counter(

@@ -22,6 +22,8 @@ pub struct Session {
     other_base: Option<u64>,
     /// Changes that may have been applied without an acknowledgement.
     slack: u64,
+    /// It may have been begun anew, and nothing that it shows would tell.
+    in_doubt: bool,
     /// What became of each write, where writes carry values of their own.
     writes: Vec<Write>,
 }
@@ -76,6 +78,14 @@ impl Session {
 
     pub(super) fn capture(&mut self, name: &str, value: String) {
         self.captured.insert(name.to_owned(), value);
+    }
+
+    pub(super) const fn doubt(&mut self) {
+        self.in_doubt = true;
+    }
+
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.in_doubt
     }
 
     /// The counter that the session begins with.

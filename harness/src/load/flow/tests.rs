@@ -596,6 +596,8 @@ fn a_look_that_shows_nothing_and_brings_a_new_cookie_proves_no_session() {
     assert_eq!(visit.result(Step::ReadBack, plain), known);
     let doubtful = (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer));
     assert_eq!(visit.result(Step::ReadBack, anew), doubtful);
+    // The load has met it before.
+    assert_eq!(visit.result(Step::ReadBack, plain), doubtful);
     // A server that renews its cookies at each look says nothing by it.
     let mut renewed = Visit::new(SessionFlow {
         value: None,
