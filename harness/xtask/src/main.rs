@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a chore tells what it does")]
 
 mod fuzz;
+mod statistics;
 
 use std::process::{Command, ExitCode};
 
@@ -23,6 +24,8 @@ enum Chore {
     Install,
     /// Run each fuzz target for a while
     Fuzz(fuzz::Args),
+    /// Simulate how often intervals and gates are right, and print the tables of METHOD.md
+    Statistics(statistics::Args),
     /// Draw the README's chart and the gallery anew, from a real run
     Gallery,
     /// Measure the claims anew, all of them, and write the README's table of them
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         Chore::Test => install().and_then(|()| test()),
         Chore::Install => install(),
         Chore::Fuzz(args) => fuzz::fuzz(&args),
+        Chore::Statistics(args) => statistics::statistics(&args),
         Chore::Gallery => gallery(),
         Chore::Claims => claims(),
     };

@@ -1,7 +1,7 @@
 //! Lost sessions and lost writes: the share of what was acknowledged, trial by trial and over all.
 
 use comeback_core::analysis::TrialAnalysis;
-use comeback_core::statistics::{Interval, bca};
+use comeback_core::statistics::{Interval, Part, rate_interval};
 
 use super::frame::{Key, Page, bound, jitter, trial, whisker};
 use super::no_figures;
@@ -14,9 +14,6 @@ use crate::table::{sessions_beside, writes_beside};
 
 /// Height of a row's marks.
 const STRIP: f64 = 28.0;
-
-/// The fewest trials an interval over trials is built on.
-const INTERVAL_NEEDS: u32 = 3;
 
 /// What is counted.
 struct Subject {
@@ -99,8 +96,8 @@ pub(crate) fn writes_caption(run: &RunView<'_>) -> String {
 fn caption(run: &RunView<'_>, what: &str) -> String {
     format!(
         "{what} The faint dots are single crashes, the strong dot is the share over all of them. Sessions \
-         in one crash live or die together, so the interval resamples whole crashes, and below about 20 \
-         of them it is too short. Where nothing was lost, the dashed line ends at the share of crashes \
+         in one crash live or die together, so the interval takes each crash for one sample and needs 6 \
+         of them. Where nothing was lost, the dashed line ends at the share of crashes \
          with a loss that this few crashes cannot exclude (95 %). What it cannot show: {} takes the \
          process and its memory, not the kernel's page cache, so whatever survived here survived a \
          process kill, and nothing is said about a power loss.",
@@ -127,13 +124,13 @@ struct Figure {
 }
 
 impl Figure {
-    fn of(arm: &ArmView<'_>, subject: &Subject, seed: u64) -> Self {
+    fn of(arm: &ArmView<'_>, subject: &Subject) -> Self {
         let losses: Vec<Loss> = arm.crashes().map(subject.of_trial).collect();
         let pooled = (subject.of_arm)(arm);
         Self {
             pooled,
             trials: losses.iter().filter_map(|loss| loss.share()).collect(),
-            certainty: certainty(arm, pooled, &losses, seed),
+            certainty: certainty(arm, pooled, &losses),
         }
     }
 
@@ -152,7 +149,7 @@ impl Figure {
     }
 }
 
-fn certainty(arm: &ArmView<'_>, pooled: Loss, losses: &[Loss], seed: u64) -> Certainty {
+fn certainty(arm: &ArmView<'_>, pooled: Loss, losses: &[Loss]) -> Certainty {
     let too_few = Certainty::Unknown(TOO_FEW);
     if pooled.lost == 0 {
         return arm.zero_bound().map_or(too_few, Certainty::AtMost);
@@ -161,18 +158,12 @@ fn certainty(arm: &ArmView<'_>, pooled: Loss, losses: &[Loss], seed: u64) -> Cer
         let spared = arm.zero_bound();
         return spared.map_or(too_few, |spared| Certainty::AtLeast(1.0 - spared));
     }
-    if losses.len() < INTERVAL_NEEDS as usize {
-        return too_few;
-    }
-    let share = |trials: &[&Loss]| {
-        let lost: u64 = trials.iter().map(|loss| loss.lost).sum();
-        let acknowledged: u64 = trials.iter().map(|loss| loss.acknowledged).sum();
-        lost as f64 / acknowledged as f64
+    let part = |loss: &Loss| Part {
+        part: loss.lost as f64,
+        whole: loss.acknowledged as f64,
     };
-    match bca(losses, share, seed) {
-        Some(interval) if interval.low < interval.high && interval.high.is_finite() => {
-            Certainty::Between(interval)
-        }
+    match rate_interval(&losses.iter().map(part).collect::<Vec<_>>()) {
+        Some(interval) if interval.low < interval.high => Certainty::Between(interval),
         Some(_) => Certainty::Unknown("no interval: all trials alike"),
         None => too_few,
     }
@@ -228,11 +219,7 @@ fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
     let figures: Vec<Option<Figure>> = run
         .arms
         .iter()
-        .map(|arm| {
-            arm.silence
-                .is_none()
-                .then(|| Figure::of(arm, subject, run.summary.seed))
-        })
+        .map(|arm| arm.silence.is_none().then(|| Figure::of(arm, subject)))
         .collect();
     let drawn = figures
         .iter()

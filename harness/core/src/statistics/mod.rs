@@ -11,7 +11,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 mod binomial;
-mod bootstrap;
 mod holm;
 mod normal;
 mod order;
@@ -19,15 +18,19 @@ mod permutation;
 mod proportion;
 mod random;
 mod rank_sum;
+mod rate;
 mod shift;
+pub mod simulate;
 
 pub use binomial::upper_tail;
-pub use bootstrap::{bca, bca_difference};
 pub use holm::holm;
 pub use order::{median, median_interval, quantile, quantile_needed, quantile_upper_bound};
 pub use permutation::permutation_test;
 pub use proportion::{surely_above, wilson, zero_event_upper_bound};
 pub use rank_sum::{MannWhitney, cliffs_delta, mann_whitney};
+pub use rate::{
+    Part, RATE_DIFFERENCE_NEEDS, RATE_NEEDS, fisher_excess, pooled, rate_difference, rate_interval,
+};
 pub use shift::{Shift, has_shift_interval, hodges_lehmann};
 
 use std::fmt;

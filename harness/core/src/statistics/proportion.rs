@@ -7,7 +7,7 @@ use super::{CONFIDENCE, Interval, Z_TWO_SIDED};
 /// (p̂ + z²/2n ± z·√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n), z = Φ⁻¹(0.975). Source: E. B. Wilson, "Probable
 /// Inference, the Law of Succession, and Statistical Inference", Journal of the American Statistical
 /// Association 22 (1927) 209–212. The `n` trials must be independent of one another: requests or sessions
-/// in one crash are not, resample whole trials for those ([`bca`](super::bca)).
+/// in one crash are not, take whole trials for those ([`rate_interval`](super::rate_interval)).
 pub fn wilson(successes: u64, n: u64) -> Option<Interval> {
     debug_assert!(successes <= n, "{successes} successes in {n} trials");
     if n == 0 {

@@ -34,7 +34,6 @@ impl Uniform {
     }
 
     /// A uniform number in the open interval (0, 1): the middle of one of 2^52 equal cells.
-    #[cfg(test)]
     pub(super) fn open_unit(&mut self) -> f64 {
         ((self.0.next_u64() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
     }

@@ -39,13 +39,15 @@ enum Demand {
     NoWorse(Allowance),
 }
 
-/// How much worse than the baseline a figure may be: the larger of the two.
+/// How much worse than the baseline a figure may be: the largest of the three.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Allowance {
     /// A share of the baseline's figure.
     relative: f64,
     /// In the metric's unit; of a count, a share of what was counted.
     absolute: f64,
+    /// As much as two medians of the baseline may lie apart by chance, up to this.
+    noise: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

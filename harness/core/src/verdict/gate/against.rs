@@ -1,18 +1,21 @@
 //! Whether an arm is no worse than its baseline, as METHOD.md §5 says: of times and latencies the interval
-//! of the Hodges–Lehmann shift is asked, of rates and counts that of the difference between pooled shares,
-//! by resampling whole trials of both arms.
+//! of the Hodges–Lehmann shift is asked, of rates and counts that of the difference between pooled shares. Of
+//! what the baseline never had it is asked how likely chance alone would put it into trials of this arm only.
 
 use super::Allowance;
 use super::contrast::{self, Sizes, found, unmet};
-use super::figure::{Figure, Missing, RATE_NEEDS, pooled, shrinkage, undecided, whole_trials};
+use super::figure::{Figure, Missing, pooled, shrinkage, undecided, whole_trials};
 use super::judge::{Base, Judged, filled, no_samples, samples, shares, show, without_answers};
 use super::metric::{Count, Metric, Share, Unit};
 use super::tally::Tally;
 use crate::analysis::ArmAnalysis;
-use crate::statistics;
+use crate::statistics::{self, RATE_DIFFERENCE_NEEDS as NEEDS};
 
-/// Beyond so many trials of an arm nobody looks for a shift's interval.
+/// Beyond so many trials of an arm nobody looks for a shift's interval, or for a rare loss.
 const MOST_FOR_A_SHIFT: usize = 100;
+
+/// At most so often is an arm called worse for what its baseline happened not to have.
+const ALARM: f64 = 1.0 - statistics::CONFIDENCE;
 
 pub(super) fn judge(
     metric: Metric,
@@ -100,8 +103,8 @@ impl Compared {
         self.judge_difference(figure, (allowed, allowed), &shown, sizes)
     }
 
-    /// A count is compared by its share of what there was to count. What the baseline never did needs no
-    /// statistics: it is broken by one counterexample.
+    /// A count is compared by its share of what there was to count; what the baseline never did, by the trials
+    /// in which it happened.
     fn judge_count(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> Judged {
         let (new, old) = (Tally::of(count, arm), Tally::of(count, base));
         if new.out_of == 0 && new.found_anywhere() == 0 {
@@ -118,8 +121,7 @@ impl Compared {
             return Judged::Unknown(without_answers(count, &counted, new));
         }
         if old.most == 0 && old.aside.0 == 0 && self.allowance.absolute == 0.0 {
-            let said = format!("{counted}, and none of {} in the baseline", old.out_of);
-            return Judged::Broken(said);
+            return self.judge_first_seen(count, arm, base, &counted);
         }
         if new.aside.0 > 0 || old.aside.0 > 0 {
             let why = format!("{counted}: no rate can be compared before all trials count");
@@ -130,6 +132,27 @@ impl Compared {
             return Judged::Unknown(without_answers(count, &counted, open));
         }
         self.judge_count_shares(count, arm, base)
+    }
+
+    /// One that the baseline never had is a counterexample to "never", and none to "no more often": a loss in one
+    /// crash of ten is seen in one arm only in a quarter of runs of six trials.
+    fn judge_first_seen(
+        self,
+        count: Count,
+        arm: &ArmAnalysis,
+        base: &ArmAnalysis,
+        counted: &str,
+    ) -> Judged {
+        let (with, of) = Tally::crashes(count, arm);
+        let (_, of_base) = Tally::crashes(count, base);
+        let by_chance = statistics::fisher_excess((with, of), (0, of_base));
+        let said = format!(
+            "{counted}, in {with} of {of} crashes, and in none of {of_base} of the baseline"
+        );
+        if by_chance <= ALARM {
+            return Judged::Broken(said);
+        }
+        Judged::Unknown(self.too_rare(&said, by_chance, (with, of), of_base))
     }
 
     fn judge_count_shares(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> Judged {
@@ -230,19 +253,41 @@ impl Compared {
         }
     }
 
+    /// That so few trials do not tell a new loss from one that the baseline has as seldom, and how many would if it
+    /// goes on as it was.
+    fn too_rare(self, said: &str, by_chance: f64, (with, of): (u64, u64), of_base: u64) -> Missing {
+        let more = (1..MOST_FOR_A_SHIFT as u64).find(|more| {
+            let (all, base) = (
+                of + more,
+                if self.stored { of_base } else { of_base + more },
+            );
+            statistics::fisher_excess(((with * all) / of.max(1), all), (0, base)) <= ALARM
+        });
+        let why = format!(
+            "{said}: the same server shows that in {:.0} % of runs",
+            100.0 * by_chance
+        );
+        Missing {
+            why: match more {
+                Some(more) => format!("{why}; {} crashes would tell, if it goes on so", of + more),
+                None => format!("{why}; ask for == 0 where one is too many"),
+            },
+            more_trials: more.map(|more| more as u32),
+        }
+    }
+
     fn too_few_for_a_rate(self, sizes: Sizes) -> Option<Missing> {
         let Sizes { new, base } = sizes;
-        if new.min(base) >= RATE_NEEDS {
+        if new.min(base) >= NEEDS {
             return None;
         }
-        if self.stored && base < RATE_NEEDS {
+        if self.stored && base < NEEDS {
             return Some(Missing::for_good(format!(
-                "a difference of rates needs {RATE_NEEDS} trials of each, and the baseline has {base}: \
-                 {REMEASURE}"
+                "a difference of rates needs {NEEDS} trials of each, and the baseline has {base}: {REMEASURE}"
             )));
         }
         let what = "a difference of rates";
-        Some(Missing::too_few(what, RATE_NEEDS, new.min(base)))
+        Some(Missing::too_few(what, NEEDS, new.min(base)))
     }
 }
 

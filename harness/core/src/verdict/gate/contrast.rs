@@ -1,6 +1,6 @@
 //! How an arm's figure lies against that of its baseline: the difference with its interval, whatever is made
 //! of it. Of times and latencies it is the Hodges–Lehmann shift, of rates and counts the difference between
-//! pooled shares, by resampling whole trials of both arms.
+//! pooled shares, with whole trials as its samples.
 
 use super::Allowance;
 use super::figure::{Figure, pooled, pooled_difference};
@@ -81,7 +81,9 @@ fn counted(count: Count, arm: &ArmAnalysis, part: fn(Tally) -> u64) -> Vec<Share
         .map(|trial| count.of(trial))
         .filter(|tally| tally.out_of > 0)
         .map(|tally| Share {
-            part: part(tally),
+            // A write may be there many times too often, or more often than can be counted: as a share it is
+            // one that is.
+            part: part(tally).min(tally.out_of),
             whole: tally.out_of,
         })
         .collect()
@@ -100,20 +102,41 @@ impl Allowance {
     /// How much larger a figure may be than that of these trials of the baseline: to hold it must keep within
     /// the first, the smaller one there may be; to be broken exceed the second.
     pub(in crate::verdict) fn of_samples(self, base: &[Option<f64>]) -> (f64, f64) {
+        let noise = noise(base);
         (
-            self.of(&filled(base, 0.0), 0.0),
-            self.of(&filled(base, f64::INFINITY), f64::INFINITY),
+            self.of(&filled(base, 0.0), 0.0, noise.unwrap_or(0.0)),
+            self.of(
+                &filled(base, f64::INFINITY),
+                f64::INFINITY,
+                noise.unwrap_or(f64::INFINITY),
+            ),
         )
     }
 
     /// A baseline mostly beyond the horizon has no share that could be said: it counts as `open`.
-    fn of(self, base: &[f64], open: f64) -> f64 {
+    fn of(self, base: &[f64], open: f64, noise: f64) -> f64 {
         let median = statistics::median(base).unwrap_or(0.0);
         let share = match (self.relative > 0.0, median.is_finite()) {
             (false, _) => 0.0,
             (true, true) => self.relative * median,
             (true, false) => open,
         };
-        share.max(self.absolute)
+        share.max(self.absolute).max(noise.min(self.noise))
     }
+}
+
+/// How far two medians of this server lie apart by chance: the width of the median's interval, or the whole range
+/// where there are too few trials for one. Not known where trials lack the figure.
+fn noise(base: &[Option<f64>]) -> Option<f64> {
+    let samples = base.iter().copied().collect::<Option<Vec<f64>>>()?;
+    let (low, high) = match statistics::median_interval(&samples) {
+        Some(interval) => (interval.low, interval.high),
+        None => samples
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), sample| {
+                (low.min(*sample), high.max(*sample))
+            }),
+    };
+    // Both ends may lie beyond the horizon.
+    Some(high - low).filter(|width| !width.is_nan())
 }

@@ -4,15 +4,11 @@
 use super::metric::{Share, Stat};
 use crate::statistics::{self, Interval};
 
-/// Fixed, so that a stored run is always judged alike.
-const BOOTSTRAP_SEED: u64 = 1;
-
 /// The share that the 95th percentile leaves below it.
 const P95: f64 = 0.95;
 
-/// The fewest trials that have a median's interval, and those whose resampling gives a rate one.
+/// The fewest trials that have a median's interval.
 const MEDIAN_NEEDS: usize = 6;
-pub(super) const RATE_NEEDS: usize = 3;
 
 /// Beyond so many trials an estimate says no more than "too many".
 const MOST_ESTIMATED: f64 = 10_000.0;
@@ -95,15 +91,22 @@ pub(in crate::verdict) fn pooled(shares: &[&Share]) -> f64 {
     part / whole
 }
 
-/// The interval of the pooled share: what stands or falls with one crash is resampled as one, so whole
-/// trials are.
+/// The interval of the pooled share: what stands or falls with one crash is one sample, so whole trials are.
 pub(in crate::verdict) fn pooled_interval(shares: &[Share]) -> Option<Interval> {
-    statistics::bca(shares, pooled, BOOTSTRAP_SEED)
+    statistics::rate_interval(&parts(shares))
 }
 
 /// The interval of how much the pooled share of `new` lies above that of `base`.
 pub(in crate::verdict) fn pooled_difference(new: &[Share], base: &[Share]) -> Option<Interval> {
-    statistics::bca_difference(new, base, pooled, BOOTSTRAP_SEED)
+    statistics::rate_difference(&parts(new), &parts(base))
+}
+
+fn parts(shares: &[Share]) -> Vec<statistics::Part> {
+    let part = |share: &Share| statistics::Part {
+        part: share.part as f64,
+        whole: share.whole as f64,
+    };
+    shares.iter().map(part).collect()
 }
 
 /// By which factor the interval's reach towards `bound` must shrink to end before it; `None` where no

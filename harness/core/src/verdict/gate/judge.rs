@@ -1,11 +1,11 @@
 //! Whether a gate holds for an arm: every figure is an interval, and the gate is asked of all of it.
 
-use super::figure::{Figure, Missing, RATE_NEEDS, pooled, pooled_interval, straddles};
+use super::figure::{Figure, Missing, pooled, pooled_interval, straddles};
 use super::metric::{Count, Metric, Part, Share, Stat, Time, Unit};
 use super::tally::Tally;
 use super::{Demand, Gate, Relation, against};
 use crate::analysis::ArmAnalysis;
-use crate::statistics::surely_above;
+use crate::statistics::{RATE_NEEDS, surely_above};
 
 /// Whether a gate holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,9 +18,12 @@ const RELATIONS: [(&str, Relation); 5] = [
 /// The word for what stands in for a bound.
 const BASELINE: &str = "baseline";
 
-/// Below this, a second of a start is nothing to alarm about (METHOD.md §5).
+/// What is nothing to alarm about (METHOD.md §5): a fifth of a start, what a busy machine adds to one, and what the
+/// baseline's own trials scatter by, up to a tenth of a second.
 const DEFAULT_RELATIVE: f64 = 0.2;
-const DEFAULT_MS: f64 = 100.0;
+const DEFAULT_MS: f64 = 10.0;
+const DEFAULT_LATENCY_MS: f64 = 2.0;
+const DEFAULT_NOISE_MS: f64 = 100.0;
 /// One percentage point.
 const DEFAULT_POINTS: f64 = 0.01;
 
@@ -183,25 +186,38 @@ fn read_allowance(metric: Metric, sign: char, terms: &str) -> Result<Allowance, 
         Allowance {
             relative: percent.unwrap_or(0.0),
             absolute: time.unwrap_or(0.0),
+            noise: 0.0,
         }
     } else {
         // Of shares a percentage is meant as points: 20 % of next to nothing is nothing.
         Allowance {
             relative: 0.0,
             absolute: percent.unwrap_or(0.0),
+            noise: 0.0,
         }
     })
 }
 
 const fn default_allowance(metric: Metric) -> Allowance {
-    let (relative, absolute) = match metric.unit() {
-        Unit::Ms => (DEFAULT_RELATIVE, DEFAULT_MS),
-        Unit::Seconds => (DEFAULT_RELATIVE, DEFAULT_MS / 1_000.0),
-        Unit::Share => (0.0, DEFAULT_POINTS),
+    let (relative, absolute, noise) = match (metric.unit(), metric) {
+        (Unit::Ms, Metric::Latency(_, _)) => {
+            (DEFAULT_RELATIVE, DEFAULT_LATENCY_MS, DEFAULT_NOISE_MS)
+        }
+        (Unit::Ms, _) => (DEFAULT_RELATIVE, DEFAULT_MS, DEFAULT_NOISE_MS),
+        (Unit::Seconds, _) => (
+            DEFAULT_RELATIVE,
+            DEFAULT_MS / 1_000.0,
+            DEFAULT_NOISE_MS / 1_000.0,
+        ),
+        (Unit::Share, _) => (0.0, DEFAULT_POINTS, 0.0),
         // What is safe is not allowed to become a little less so.
-        Unit::Count => (0.0, 0.0),
+        (Unit::Count, _) => (0.0, 0.0, 0.0),
     };
-    Allowance { relative, absolute }
+    Allowance {
+        relative,
+        absolute,
+        noise,
+    }
 }
 
 fn parse_bound(metric: Metric, text: &str) -> Result<f64, String> {

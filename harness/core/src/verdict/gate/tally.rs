@@ -39,6 +39,20 @@ impl Tally {
         }
     }
 
+    /// In how many trials with a fault it was found, out of those that had any to count; of what is certain at any
+    /// load, those whose times do not count among them.
+    pub(in crate::verdict) fn crashes(count: Count, arm: &ArmAnalysis) -> (u64, u64) {
+        let aside = arm
+            .faulted_aside()
+            .filter(|_| count.is_certain_at_any_load());
+        let tallies = arm.faulted().chain(aside).map(|trial| count.of(trial));
+        tallies
+            .filter(|tally| tally.out_of > 0 || tally.found > 0)
+            .fold((0, 0), |(with, of), tally| {
+                (with + u64::from(tally.found > 0), of + 1)
+            })
+    }
+
     /// A counterexample of any trial, also where nothing was counted.
     pub(in crate::verdict) const fn found_anywhere(self) -> u64 {
         self.found.saturating_add(self.aside.0)

@@ -1,0 +1,402 @@
+//! How often the intervals and gates of this module are right, by simulation: the tables of METHOD.md §4.
+//!
+//! Everything follows from one seed. Called by `cargo xtask statistics` and by the tests, never by a run.
+
+use std::fmt::Write;
+
+use super::random::Uniform;
+use super::{
+    Interval, Part, fisher_excess, hodges_lehmann, median_interval, rate_difference, rate_interval,
+};
+
+/// What everything is drawn from.
+const SEED: u64 = 14;
+
+/// How many runs each figure is the share of: its standard error is at most 0.5 points.
+pub const RUNS: u32 = 10_000;
+
+/// A standard error of 1.1 points, for tests that are not optimized.
+pub const FEW_RUNS: u32 = 2_000;
+
+/// The numbers of trials that are shown; the default is 6.
+const SIZES: [usize; 9] = [3, 4, 5, 6, 8, 10, 12, 20, 30];
+
+/// Operations of a trial, at least, and at most as many more.
+const WHOLE: u64 = 300;
+
+/// At what chance of a wrong excess an arm with a loss is broken against one without (METHOD.md §5).
+const LEVEL: f64 = 0.05;
+
+/// How the rate of failures differs from trial to trial.
+#[derive(Clone, Copy, Debug)]
+pub enum Rates {
+    /// By a beta distribution.
+    Beta(f64, f64),
+    /// One of two values, the first in this share of trials.
+    Either(f64, [f64; 2]),
+    /// None in this share of trials, in all others by a beta distribution.
+    NoneOr(f64, [f64; 2]),
+    /// By a lognormal distribution with this median and deviation of its logarithm.
+    Lognormal(f64, f64),
+}
+
+/// The rates that intervals are tried with, from tame to wild.
+pub const RATES: [Rates; 8] = [
+    Rates::Beta(4.0, 36.0),
+    Rates::Beta(1.0, 9.0),
+    Rates::Beta(0.5, 4.5),
+    Rates::Beta(0.3, 0.7),
+    Rates::Lognormal(0.03, 0.8),
+    Rates::NoneOr(0.3, [1.0, 9.0]),
+    Rates::NoneOr(0.6, [2.0, 18.0]),
+    Rates::Either(0.5, [0.01, 0.2]),
+];
+
+/// A mode in three of ten crashes: six trials miss it altogether in 12 % of runs.
+pub const HIDDEN: Rates = Rates::Either(0.7, [0.01, 0.3]);
+
+impl Rates {
+    fn name(self) -> String {
+        match self {
+            Self::Beta(a, b) => format!("beta({a}, {b}), mean {:.0} %", 100.0 * self.mean()),
+            Self::Either(share, [low, high]) => format!(
+                "{} % in {:.0} % of trials, {} % in the others",
+                100.0 * low,
+                100.0 * share,
+                100.0 * high
+            ),
+            Self::NoneOr(share, [a, b]) => {
+                format!(
+                    "none in {:.0} % of trials, else beta({a}, {b})",
+                    100.0 * share
+                )
+            }
+            Self::Lognormal(median, sigma) => {
+                format!("lognormal, median {:.0} %, σ {sigma}", 100.0 * median)
+            }
+        }
+    }
+
+    fn mean(self) -> f64 {
+        match self {
+            Self::Beta(a, b) => a / (a + b),
+            Self::Either(share, [low, high]) => share * low + (1.0 - share) * high,
+            Self::NoneOr(share, [a, b]) => (1.0 - share) * a / (a + b),
+            Self::Lognormal(median, sigma) => median * (sigma * sigma / 2.0).exp(),
+        }
+    }
+
+    fn draw(self, random: &mut Uniform) -> f64 {
+        match self {
+            Self::Beta(a, b) => beta(random, a, b),
+            Self::Either(share, [low, high]) => {
+                if random.open_unit() < share {
+                    low
+                } else {
+                    high
+                }
+            }
+            Self::NoneOr(share, [a, b]) => {
+                if random.open_unit() < share {
+                    0.0
+                } else {
+                    beta(random, a, b)
+                }
+            }
+            Self::Lognormal(median, sigma) => (median * (sigma * normal(random)).exp()).min(1.0),
+        }
+    }
+
+    /// The trials of a run.
+    fn trials(self, n: usize, random: &mut Uniform) -> Vec<Part> {
+        (0..n)
+            .map(|_| {
+                let rate = self.draw(random);
+                let whole = (WHOLE + random.below(WHOLE)) as f64;
+                Part {
+                    part: binomial(random, whole, rate),
+                    whole,
+                }
+            })
+            .collect()
+    }
+}
+
+fn normal(random: &mut Uniform) -> f64 {
+    let angle = std::f64::consts::TAU * random.open_unit();
+    (-2.0 * random.open_unit().ln()).sqrt() * angle.cos()
+}
+
+/// G. Marsaglia & W. W. Tsang, "A Simple Method for Generating Gamma Variables", ACM Transactions on
+/// Mathematical Software 26 (2000) 363–372.
+fn gamma(random: &mut Uniform, shape: f64) -> f64 {
+    if shape < 1.0 {
+        return gamma(random, shape + 1.0) * random.open_unit().powf(1.0 / shape);
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = normal(random);
+        let v = (1.0 + c * x).powi(3);
+        if v > 0.0 && random.open_unit().ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+            return d * v;
+        }
+    }
+}
+
+fn beta(random: &mut Uniform, a: f64, b: f64) -> f64 {
+    let (x, y) = (gamma(random, a), gamma(random, b));
+    if x + y > 0.0 { x / (x + y) } else { 0.5 }
+}
+
+/// How many of `whole` operations fail. Where many do, by the normal distribution, which is as good there.
+fn binomial(random: &mut Uniform, whole: f64, rate: f64) -> f64 {
+    let mean = whole * rate;
+    if rate <= 0.0 {
+        return 0.0;
+    }
+    if mean > 20.0 && whole - mean > 20.0 {
+        let drawn = mean + (mean * (1.0 - rate)).sqrt() * normal(random);
+        return drawn.round().clamp(0.0, whole);
+    }
+    (0..whole as u64)
+        .filter(|_| random.open_unit() < rate)
+        .count() as f64
+}
+
+/// Of how many of the runs something is true.
+fn share(runs: u32, mut is_so: impl FnMut() -> bool) -> f64 {
+    let hits = (0..runs).filter(|_| is_so()).count();
+    hits as f64 / f64::from(runs)
+}
+
+/// How often the interval of a rate holds the true rate; `None` where so few trials have no interval.
+pub fn rate_coverage(rates: Rates, n: usize, runs: u32) -> Option<f64> {
+    let mut random = Uniform::new(SEED);
+    let mean = rates.mean();
+    rate_interval(&rates.trials(n, &mut random))?;
+    Some(share(runs, || {
+        rate_interval(&rates.trials(n, &mut random)).is_some_and(|found| found.contains(mean))
+    }))
+}
+
+/// What a gate on the rate says whose bound is so many times the true rate: how often it holds, how often it
+/// is broken.
+pub fn rate_gate(rates: Rates, n: usize, bound: f64, runs: u32) -> Option<[f64; 2]> {
+    let mean = rates.mean() * bound;
+    let judge = |asked: fn(Interval, f64) -> bool| {
+        let mut random = Uniform::new(SEED);
+        rate_interval(&rates.trials(n, &mut random))?;
+        Some(share(runs, || {
+            rate_interval(&rates.trials(n, &mut random)).is_some_and(|found| asked(found, mean))
+        }))
+    };
+    Some([
+        judge(|found, bound| found.high <= bound)?,
+        judge(|found, bound| found.low > bound)?,
+    ])
+}
+
+/// How often two arms with the same rates have an interval of their difference that holds zero.
+pub fn difference_coverage(rates: Rates, n: usize, runs: u32) -> Option<f64> {
+    let mut random = Uniform::new(SEED);
+    let mut draw = || {
+        let arms = [(); 2].map(|()| rates.trials(n, &mut random));
+        rate_difference(&arms[0], &arms[1])
+    };
+    draw()?;
+    Some(share(runs, || {
+        draw().is_some_and(|found| found.contains(0.0))
+    }))
+}
+
+/// A time that is seldom long: the lognormal distribution, whose median is 1.
+fn time(random: &mut Uniform) -> f64 {
+    (0.5 * normal(random)).exp()
+}
+
+/// How often the interval of a time's median holds it.
+pub fn median_coverage(n: usize, runs: u32) -> Option<f64> {
+    let mut random = Uniform::new(SEED);
+    let mut draw = || {
+        let times: Vec<f64> = (0..n).map(|_| time(&mut random)).collect();
+        median_interval(&times)
+    };
+    draw()?;
+    Some(share(runs, || {
+        draw().is_some_and(|found| found.contains(1.0))
+    }))
+}
+
+/// How often the interval of a shift holds it, which is none: the same server twice.
+pub fn shift_coverage(n: usize, runs: u32) -> Option<f64> {
+    let mut random = Uniform::new(SEED);
+    let mut draw = || {
+        let arms = [(); 2].map(|()| (0..n).map(|_| time(&mut random)).collect::<Vec<_>>());
+        hodges_lehmann(&arms[0], &arms[1])
+    };
+    draw()?;
+    Some(share(runs, || {
+        draw().is_some_and(|shift| shift.low <= 0.0 && 0.0 <= shift.high)
+    }))
+}
+
+/// How often an arm is called worse than one without a loss, though a crash of both loses sessions as seldom as
+/// this: by the exact test, and if one counterexample were enough.
+pub fn rare_loss_alarms(chance: f64, n: usize, runs: u32) -> [f64; 2] {
+    let with_a_loss =
+        |random: &mut Uniform| (0..n).filter(|_| random.open_unit() < chance).count() as u64;
+    let of = n as u64;
+    let alarms = |asked: fn(u64, u64) -> bool| {
+        let mut random = Uniform::new(SEED);
+        share(runs, || {
+            let (new, base) = (with_a_loss(&mut random), with_a_loss(&mut random));
+            new > 0 && base == 0 && asked(new, of)
+        })
+    };
+    [
+        alarms(|new, of| fisher_excess((new, of), (0, of)) <= LEVEL),
+        alarms(|_, _| true),
+    ]
+}
+
+/// All tables as Markdown.
+pub fn tables(runs: u32) -> String {
+    let mut out = String::new();
+    let percent = |share: Option<f64>| match share {
+        None => "–".to_owned(),
+        Some(share) => format!("{:.1}", 100.0 * share),
+    };
+    // Writing to a string cannot fail.
+    let mut table = |title: &str, rows: Vec<(String, Vec<Option<f64>>)>, sizes: &[usize]| {
+        let heads: Vec<String> = sizes.iter().map(|n| format!("n = {n}")).collect();
+        let _ = writeln!(out, "| {title} | {} |", heads.join(" | "));
+        let _ = writeln!(out, "|---{}|", "|--:".repeat(sizes.len()));
+        for (name, cells) in rows {
+            let cells: Vec<String> = cells.into_iter().map(percent).collect();
+            let _ = writeln!(out, "| {name} | {} |", cells.join(" | "));
+        }
+        out.push('\n');
+    };
+    let over = |f: &dyn Fn(usize) -> Option<f64>| SIZES.iter().map(|n| f(*n)).collect::<Vec<_>>();
+    let all = || RATES.into_iter().chain([HIDDEN]);
+    let rates = all().map(|rates| (rates.name(), over(&|n| rate_coverage(rates, n, runs))));
+    table(
+        "a rate's interval holds the truth, %",
+        rates.collect(),
+        &SIZES,
+    );
+    let differences =
+        all().map(|rates| (rates.name(), over(&|n| difference_coverage(rates, n, runs))));
+    table(
+        "a difference of rates holds the truth, %",
+        differences.collect(),
+        &SIZES,
+    );
+    table(
+        "a time's interval holds the truth, %",
+        vec![
+            ("median".to_owned(), over(&|n| median_coverage(n, runs))),
+            (
+                "shift, the same server twice".to_owned(),
+                over(&|n| shift_coverage(n, runs)),
+            ),
+        ],
+        &SIZES,
+    );
+    let asked = Rates::Beta(1.0, 9.0);
+    let gate =
+        |bound, what: usize| over(&|n| rate_gate(asked, n, bound, runs).map(|shares| shares[what]));
+    table(
+        "a gate on a rate of beta(1, 9), %",
+        vec![
+            ("the rate is its bound: broken".to_owned(), gate(1.0, 1)),
+            ("the rate is its bound: holds".to_owned(), gate(1.0, 0)),
+            (
+                "the rate is twice its bound: holds".to_owned(),
+                gate(0.5, 0),
+            ),
+            ("the rate is half its bound: holds".to_owned(), gate(2.0, 0)),
+            (
+                "the rate is half its bound: broken".to_owned(),
+                gate(2.0, 1),
+            ),
+        ],
+        &SIZES,
+    );
+    let alarms = [0.02, 0.05, 0.1, 0.2, 0.5].map(|chance| {
+        let name = format!("{:.0} % of crashes lose sessions", 100.0 * chance);
+        (name, over(&|n| Some(rare_loss_alarms(chance, n, runs)[0])))
+    });
+    table(
+        "the same server twice, none lost in the first: called worse, %",
+        alarms.into(),
+        &SIZES,
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::{RATE_DIFFERENCE_NEEDS, RATE_NEEDS};
+
+    /// Three standard errors of 2,000 runs at 93 %.
+    const NOISE: f64 = 0.017;
+
+    #[test]
+    fn a_rates_interval_holds_what_it_says_from_the_default_number_of_trials_on() {
+        for rates in RATES {
+            for n in [RATE_NEEDS, 10, 20] {
+                let coverage = rate_coverage(rates, n, FEW_RUNS).unwrap();
+                assert!(coverage > 0.93 - NOISE, "{rates:?}, {n}: {coverage}");
+            }
+        }
+        assert_eq!(rate_coverage(RATES[0], RATE_NEEDS - 1, FEW_RUNS), None);
+    }
+
+    #[test]
+    fn a_difference_of_rates_holds_what_it_says_from_the_fewest_trials_on() {
+        for rates in RATES.into_iter().chain([HIDDEN]) {
+            for n in [RATE_DIFFERENCE_NEEDS, 6, 10, 20] {
+                let coverage = difference_coverage(rates, n, FEW_RUNS).unwrap();
+                assert!(coverage > 0.93 - NOISE, "{rates:?}, {n}: {coverage}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_rate_beyond_its_bound_passes_and_one_within_it_fails_as_seldom_as_it_says() {
+        let rates = Rates::Beta(1.0, 9.0);
+        let [passes, fails] = rate_gate(rates, RATE_NEEDS, 1.0, FEW_RUNS).unwrap();
+        assert!(passes < 0.07 && fails < 0.025 + NOISE, "{passes}, {fails}");
+        let [passes, _] = rate_gate(rates, RATE_NEEDS, 0.5, FEW_RUNS).unwrap();
+        assert!(passes < 0.01, "{passes}");
+    }
+
+    #[test]
+    fn a_rare_loss_is_no_alarm_against_the_same_server() {
+        for chance in [0.02, 0.05, 0.1, 0.2, 0.5] {
+            for n in [3, 6, 10, 20] {
+                let [exact, _] = rare_loss_alarms(chance, n, FEW_RUNS);
+                assert!(exact <= 0.05, "{chance}, {n}: {exact}");
+            }
+        }
+        // What one counterexample against a baseline without any would come to.
+        let [_, one] = rare_loss_alarms(0.1, 6, FEW_RUNS);
+        assert!(one > 0.2, "{one}");
+    }
+
+    /// Slow unless optimized: `cargo xtask test` runs it so.
+    #[test]
+    #[ignore = "takes seconds when optimized, a minute otherwise"]
+    fn the_page_shows_what_is_simulated() {
+        let page = include_str!("../../METHOD.md");
+        for line in tables(RUNS).lines() {
+            assert!(
+                page.contains(line),
+                "run `cargo xtask statistics --write`: {line}"
+            );
+        }
+    }
+}
