@@ -96,7 +96,11 @@ fn a_run_that_became_slower_ends_with_1_and_says_in_what() {
         .lines()
         .find(|line| line.contains("time to ready "))
         .unwrap();
-    assert!(ready.contains("✗ worse; +100 ms allowed"), "{ready}");
+    // How much is allowed depends on how far the baseline's own trials lie apart on this machine.
+    assert!(
+        ready.contains("✗ worse; +") && ready.contains(" ms allowed"),
+        "{ready}"
+    );
     // What is known to differ by 300 ms may be allowed to.
     let wide = [
         "time_to_ready.median <= baseline + 5s",

@@ -7,7 +7,7 @@ use comeback_core::difference::{
 };
 
 use crate::course::label;
-use crate::format::{NOTHING, count_of, ms, percent, printable, seconds};
+use crate::format::{NOTHING, count_of, ms, percent, plain, printable, seconds};
 use crate::markdown::text;
 use crate::table::Table;
 
@@ -200,8 +200,17 @@ fn value(unit: Unit, figure: &Figure, is_count: bool) -> String {
     }
 }
 
-/// `+300 ms [+297, +302]`, `none` where both are the same for certain.
+/// `+300 ms [+297, +302]`, `none` where both are the same for certain; in words where the one or the other lies beyond
+/// what was waited for.
 fn shift_with_interval(unit: Unit, shift: Shift) -> String {
+    match (shift.estimate, shift.low, shift.high) {
+        (Some(f64::INFINITY), _, _) => return "beyond now".to_owned(),
+        (Some(f64::NEG_INFINITY), _, _) => return "no more beyond".to_owned(),
+        (None, None | Some(f64::NEG_INFINITY), None | Some(f64::INFINITY)) => {
+            return "beyond in both".to_owned();
+        }
+        (Some(_) | None, _, _) => {}
+    }
     let ends = [shift.low, shift.high].map(|end| end.unwrap_or(f64::NAN));
     let style = Style::of(unit, ends, shift.estimate);
     let estimate = shift
@@ -252,8 +261,11 @@ impl Style {
     }
 
     fn plain(&self, value: f64) -> String {
-        let Self { decimals, .. } = self;
-        format!("{:.decimals$}{}", value * self.factor, self.suffix)
+        format!(
+            "{}{}",
+            self.signed(value).trim_start_matches('+'),
+            self.suffix
+        )
     }
 
     fn signed(&self, value: f64) -> String {
@@ -261,10 +273,15 @@ impl Style {
             return "?".to_owned();
         }
         if value.is_infinite() {
-            return if value > 0.0 { "+∞" } else { "−∞" }.to_owned();
+            return "open".to_owned();
         }
         let Self { decimals, .. } = self;
-        let size = format!("{:.decimals$}", value.abs() * self.factor);
+        let size = value.abs() * self.factor;
+        let size = match size {
+            // Separators, as all figures of a report have them.
+            size if size >= 1_000.0 => plain(size.round()),
+            size => format!("{size:.decimals$}"),
+        };
         // What rounds to nothing has no sign.
         let is_zero = size.chars().all(|c| matches!(c, '0' | '.'));
         match (is_zero, value < 0.0) {
@@ -390,7 +407,22 @@ mod tests {
         for (unit, (estimate, low, high), text) in [
             (Unit::Ms, (299.6, 297.5, 301.6), "+300 ms [+298, +302]"),
             (Unit::Ms, (0.21, -0.5, 1.4), "+0.2 ms [−0.5, +1.4]"),
-            (Unit::Ms, (0.2, -12.0, f64::INFINITY), "0 ms [−12, +∞]"),
+            (Unit::Ms, (0.2, -12.0, f64::INFINITY), "0 ms [−12, open]"),
+            (
+                Unit::Ms,
+                (2_300.0, 1_200.0, 5_000.0),
+                "+2,300 ms [+1,200, +5,000]",
+            ),
+            (
+                Unit::Ms,
+                (f64::INFINITY, 4_000.0, f64::INFINITY),
+                "beyond now",
+            ),
+            (
+                Unit::Ms,
+                (f64::NEG_INFINITY, f64::NEG_INFINITY, -4_000.0),
+                "no more beyond",
+            ),
             (Unit::Seconds, (0.3, 0.29, 0.31), "+0.30 s [+0.29, +0.31]"),
             (
                 Unit::Share,

@@ -16,8 +16,14 @@ pub const TOO_FEW: &str = "n too small";
 /// The fewest trials with which a median has an interval.
 pub const INTERVAL_NEEDS: u32 = 6;
 
-/// A whole number with thousands separators: `1,203`.
+/// More than a run can do: a server whose counter says so says nothing.
+const COUNTLESS: u64 = 1_000_000_000_000;
+
+/// A whole number with thousands separators: `1,203`; one beyond all counting: `> 1,000,000,000,000`.
 pub fn count(number: u64) -> String {
+    if number > COUNTLESS {
+        return format!("> {}", count(COUNTLESS));
+    }
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -96,7 +102,7 @@ pub fn seconds(value: f64) -> String {
     let decimals = match value.abs() {
         s if s < 10.0 => 2,
         s if s < 100.0 => 1,
-        _ => 0,
+        _ => return format!("{} s", plain(value.round())),
     };
     format!("{value:.decimals$} s")
 }

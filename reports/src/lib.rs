@@ -26,6 +26,8 @@ mod table;
 #[path = "../examples/fake/run/mod.rs"]
 mod fake;
 #[cfg(test)]
+mod range;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

@@ -261,7 +261,7 @@ fn writes(writes: &WriteCounts, sessions: &SessionCounts, crashes: u32) -> Cell 
         writes.lost,
         sessions,
     );
-    let wrong = writes.duplicated + writes.phantom;
+    let wrong = writes.duplicated.saturating_add(writes.phantom);
     Cell {
         beside: writes_beside(writes),
         parts: named(&[(writes.indeterminate, "indeterminate")]),

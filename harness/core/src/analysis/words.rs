@@ -11,8 +11,14 @@ pub(crate) const fn was(count: u64) -> &'static str {
     if count == 1 { "was" } else { "were" }
 }
 
-/// A whole number with commas between its thousands.
+/// More than a run can do: a server whose counter says so says nothing.
+const COUNTLESS: u64 = 1_000_000_000_000;
+
+/// A whole number with commas between its thousands; one beyond all counting as such.
 pub(crate) fn grouped(number: u64) -> String {
+    if number > COUNTLESS {
+        return format!("more than {}", grouped(COUNTLESS));
+    }
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

@@ -180,12 +180,7 @@ impl Compared {
         [of_new, of_base]: &[String; 2],
         sizes: Sizes,
     ) -> Judged {
-        let said = || {
-            format!(
-                "{of_new} against {of_base} in the baseline, a difference of {}",
-                self.show_difference(figure)
-            )
-        };
+        let said = || self.said(figure, of_new, of_base);
         if figure.low > to_break {
             let allowed = self.show_allowed(to_break);
             return Judged::Broken(format!("{}, where {allowed} is allowed", said()));
@@ -194,6 +189,18 @@ impl Compared {
             return Judged::Holds;
         }
         Judged::Unknown(self.straddles(&said(), figure, to_hold, sizes))
+    }
+
+    /// Both figures and what lies between them, as far as it can be said.
+    fn said(self, figure: Figure, of_new: &str, of_base: &str) -> String {
+        let both = format!("{of_new} against {of_base} in the baseline");
+        if figure.value.is_finite() {
+            return format!("{both}, a difference of {}", self.show_difference(figure));
+        }
+        match figure.low.is_finite() {
+            true => format!("{both}, at least {}", self.unit.show_difference(figure.low)),
+            false => both,
+        }
     }
 
     fn show_difference(self, figure: Figure) -> String {
@@ -218,6 +225,11 @@ impl Compared {
     fn straddles(self, said: &str, figure: Figure, allowed: f64, sizes: Sizes) -> Missing {
         let bound = format!("the allowed {}", self.show_allowed(allowed));
         let Sizes { new, base } = sizes;
+        if figure.value.is_nan() {
+            return Missing::for_good(format!(
+                "{said}: both lie beyond what was waited for, and how far nobody knows"
+            ));
+        }
         let Some(factor) = shrinkage(figure, allowed) else {
             return undecided(said, &bound, "trials", None, new);
         };

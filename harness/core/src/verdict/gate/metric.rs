@@ -157,7 +157,12 @@ impl Unit {
             return "an unknown size".to_owned();
         }
         if value.is_infinite() {
-            return if value > 0.0 { "+∞" } else { "−∞" }.to_owned();
+            return if value > 0.0 {
+                "more than was waited for"
+            } else {
+                "less than can be said"
+            }
+            .to_owned();
         }
         // No sign for a zero that has none.
         let value = value + 0.0;

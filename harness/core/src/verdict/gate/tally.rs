@@ -4,6 +4,9 @@ use super::metric::Count;
 use crate::analysis::words::{counted, grouped};
 use crate::analysis::{ArmAnalysis, Return, Time, TrialAnalysis};
 
+/// More than a run can do: a server whose counter says so says nothing.
+const COUNTLESS: u64 = 1_000_000_000_000;
+
 /// What a count found, and what it may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::verdict) struct Tally {
@@ -74,9 +77,15 @@ impl Tally {
 
     /// For people.
     pub(in crate::verdict) fn show(self, count: Count) -> String {
-        let said = |found: u64, out_of: u64| match count.is_part_of_the_whole() {
-            true => format!("{found} of {out_of}"),
-            false => format!("{found} beside {out_of} acknowledged"),
+        let said = |found: u64, out_of: u64| {
+            let found = match found {
+                countless if countless > COUNTLESS => format!("more than {COUNTLESS}"),
+                found => found.to_string(),
+            };
+            match count.is_part_of_the_whole() {
+                true => format!("{found} of {out_of}"),
+                false => format!("{found} beside {out_of} acknowledged"),
+            }
         };
         let counted = said(self.found, self.out_of);
         let aside = || {
