@@ -49,8 +49,8 @@ fn check_one(journal: &Journal, gate: &str, outcome: Outcome, said: &str) {
 
 #[test]
 fn errors_of_a_control_bear_on_errors_availability_and_latency_alone() {
-    let mut unclean = journal(&[faulted(), faulted(), faulted(), control()]);
-    fail(&mut unclean, 3, 10);
+    let mut unclean = journal(&[vec![faulted(); 6], vec![control()]].concat());
+    fail(&mut unclean, 6, 10);
     let trouble =
         "5 % of 200 operations failed in the control, without any fault (refused 10 times)";
     for gate in [
