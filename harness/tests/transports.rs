@@ -98,6 +98,7 @@ fn plan(target: Target) -> Plan {
             aim: Aim::AnyReplica,
             to: None,
             action: Action::Signal(Signal::Kill),
+            within: None,
             jitter: Span::from_ms(50),
             lands_within: Span::from_secs(5),
         },

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use comeback_core::analysis::Cause;
 use comeback_core::summary::{
     ArmSummary, AttributionSummary, CacheSummary, Culprit, RetrySummary, SessionCounts,
-    StrikeSummary, WriteCounts,
+    StrikeSummary, StruckWrites, WriteCounts,
 };
 use comeback_core::verdict::{Outcome, Verdict};
 use serde::Serialize;
@@ -293,11 +293,35 @@ fn struck(strike: &StrikeSummary) -> Option<String> {
     let spread = strike.spread_ms.map_or_else(String::new, |ms| {
         format!("; from the first to the last that was struck at most {ms:.1} ms")
     });
+    let draining = match strike.draining {
+        0 => String::new(),
+        all => format!(
+            "; operations between the signal to stop and the end: {}",
+            fate(all, &strike.draining_failed)
+        ),
+    };
+    let writes = strike.writes.as_ref().map_or_else(String::new, met_writes);
     Some(format!(
-        "operations in flight when the fault struck: {}; operations from then on: {}{spread}",
+        "operations in flight when the fault struck: {}; operations from then on: {}{draining}{spread}{writes}",
         fate(strike.in_flight, &strike.in_flight_failed),
         fate(strike.since, &strike.since_failed),
     ))
+}
+
+/// How much of the writes the faults met, and what that is good for.
+fn met_writes(writes: &StruckWrites) -> String {
+    let trials = writes.trials.iter();
+    let each: Vec<String> = trials
+        .map(|met| format!("{}", met.in_flight_writes))
+        .collect();
+    format!(
+        "; writes sent and not acknowledged when it struck: {} ({} by trial), {} with those acknowledged less than 1 ms \
+         before; a server that acknowledges 100 µs before it stores would have been found in {:.0} % of such runs",
+        count(writes.in_flight),
+        each.join(", "),
+        count(writes.at_stake),
+        (writes.early_ack_found * 100.0).floor(),
+    )
 }
 
 /// What trying again came to.

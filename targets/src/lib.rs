@@ -248,6 +248,16 @@ const TARGETS: &[Target] = &[
         zoo::lost_replies::start,
     ),
     planted(
+        "early-ack",
+        "answers a visit 100 µs before it writes it to its log",
+        zoo::early_ack::start_early,
+    ),
+    planted(
+        "late-ack",
+        "the twin of early-ack without the bug: writes, then answers",
+        zoo::early_ack::start_late,
+    ),
+    planted(
         "zombie",
         "journal that remembers a logout in memory only",
         zoo::zombie::start,

@@ -113,6 +113,15 @@ pub enum EventKind {
         /// Who was asked.
         node: Node,
     },
+    /// The fault had waited for the load, so that it strikes inside a write, or right after its acknowledgement was read.
+    FaultAimed {
+        /// For what; absent when no write came, and it was sent nevertheless.
+        mark: Option<Mark>,
+        /// How long it had waited beyond its planned moment.
+        waited_us: u64,
+        /// How long after a client had passed the mark the signal was sent.
+        after_us: Option<u64>,
+    },
     /// The fault was begun with one of those that it strikes: the signal was sent.
     FaultRequested {
         /// To which part of the topology.
@@ -284,6 +293,16 @@ pub struct OldProcess {
     /// What it could answer by: `listens on 127.0.0.1:80`, `holds 2 sockets`. Absent where it holds no socket at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reach: Option<String>,
+}
+
+/// What of the load a fault waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// A client sends a write; the fault follows within the time that one takes.
+    Request,
+    /// A client has read a write's acknowledgement; the fault follows at once.
+    Reply,
 }
 
 /// The parts of a trial, in their order.

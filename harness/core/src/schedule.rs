@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use crate::event::Mark;
 use crate::ids::{ArmId, ClientId, Node, Seed, TrialId};
 use crate::operation::Step;
 use crate::plan::{Aim, Arrivals, Load, Plan, Workload};
@@ -77,6 +78,17 @@ impl PlannedTrial {
         }
     }
 
+    /// What of the load the trial's fault waits for, and after which share of a write's usual time it comes. An arm's trials
+    /// take turns: a run of few trials sees both. `arms` is how many there are in each round.
+    pub fn aim(&self, arms: usize) -> (Mark, f64) {
+        let round = u64::from(self.id.0) / (arms.max(1) as u64);
+        let mark = match round % 2 {
+            0 => Mark::Reply,
+            _ => Mark::Request,
+        };
+        (mark, Draws::new(self.load_seed.0 ^ MOMENT).unit())
+    }
+
     /// Whether nothing is done to the target.
     pub const fn is_control(&self) -> bool {
         self.fault_after.is_none()
@@ -127,6 +139,9 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
 
 /// Sets the draw of a victim apart from the draws of the trial's traffic.
 const VICTIM: u64 = 0x5649_4354_494d_0000;
+
+/// Likewise the draw of a fault's moment within a write.
+const MOMENT: u64 = 0x4d4f_4d45_4e54_0000;
 
 /// One operation the schedule wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

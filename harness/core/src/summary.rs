@@ -214,6 +214,43 @@ pub struct StrikeSummary {
     pub sessions_lost: u64,
     /// The longest time in ms from the first to the last of several that were struck in one trial; null where one was.
     pub spread_ms: Option<f64>,
+    /// Operations under way between the signal to stop and the end of what was told to; 0 where nothing was.
+    #[serde(default)]
+    pub draining: u64,
+    /// Those of them that failed, by class.
+    #[serde(default)]
+    pub draining_failed: BTreeMap<String, u64>,
+    /// The writes at a fault that ends processes; null where there are none.
+    #[serde(default)]
+    pub writes: Option<StruckWrites>,
+}
+
+/// What faults met of the writes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StruckWrites {
+    /// Writes sent and not answered at a fault.
+    pub in_flight: u64,
+    /// Those, and the ones acknowledged less than a millisecond before one.
+    pub at_stake: u64,
+    /// The chance that such a run finds a server which acknowledges 100 µs before it stores.
+    pub early_ack_found: f64,
+    /// The median time in µs from the mark in the load that a fault was aimed at to its signal; null where none was aimed.
+    pub aimed_after_us: Option<f64>,
+    /// The same of each trial.
+    pub trials: Vec<StruckTrial>,
+}
+
+/// What the fault of one trial met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StruckTrial {
+    /// Which.
+    pub trial: u32,
+    /// Operations in flight.
+    pub in_flight: u64,
+    /// Writes sent and not answered.
+    pub in_flight_writes: u64,
+    /// Those, and the ones acknowledged less than a millisecond before.
+    pub at_stake: u64,
 }
 
 impl StrikeSummary {

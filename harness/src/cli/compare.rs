@@ -123,6 +123,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
             aim: args.topology.aim(action),
             to: None,
             action,
+            within: None,
             // The flush period of the `buffered` server, so that the kill falls anywhere within it.
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

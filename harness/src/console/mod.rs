@@ -147,6 +147,7 @@ impl Progress {
             | EventKind::TargetReady { .. }
             | EventKind::TargetExited { .. }
             | EventKind::SessionsOpened { .. }
+            | EventKind::FaultAimed { .. }
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
             | EventKind::TargetPaused { .. }

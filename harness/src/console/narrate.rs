@@ -1,6 +1,6 @@
 //! A trial told event by event, for `--verbose`: when, what, and, once the server is down, how long after.
 
-use comeback_core::event::{Event, EventKind, Evidence, ExitCause};
+use comeback_core::event::{Event, EventKind, Evidence, ExitCause, Mark};
 use comeback_core::ids::Node;
 use comeback_core::plan::{Action, Plan};
 use comeback_core::units::Elapsed;
@@ -97,6 +97,19 @@ impl Narrator {
             }
             EventKind::SessionsOpened { opened, failed } => {
                 format!("{opened} sessions opened, {failed} failed")
+            }
+            EventKind::FaultAimed {
+                mark,
+                waited_us,
+                after_us,
+            } => {
+                let what = match mark {
+                    Some(Mark::Request) => "a write that was just sent",
+                    Some(Mark::Reply) => "a write that was just acknowledged",
+                    None => "a write, and none came",
+                };
+                let after = after_us.map_or_else(String::new, |us| format!(", {us} µs after it"));
+                format!("the fault waited {waited_us} µs for {what}{after}")
             }
             EventKind::FaultRequested { node, action } => {
                 let what = match action {

@@ -4,6 +4,7 @@
 //! load, and at most one fault. Called by the cli and the library; imports supervise, load and record.
 
 pub mod acquaint;
+mod aim;
 pub mod campaign;
 mod ends;
 mod error;

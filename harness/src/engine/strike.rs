@@ -9,11 +9,13 @@ use comeback_core::units::{Elapsed, Span};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use super::aim::{self, Volley};
 use super::ends::{self, Ending};
 use super::nodes::{Nodes, Running};
 use super::recovery::{self, Fallen};
 use super::trial::{Early, Trial};
 use super::{EngineError, roll};
+use crate::load::Trigger;
 use crate::supervise::addressed::Addressed;
 use crate::supervise::process::Process;
 
@@ -21,7 +23,11 @@ use crate::supervise::process::Process;
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
 /// Does what the plan wants done, and waits until all that it strikes are back; whether they are.
-pub(super) async fn run(trial: &Trial<'_>, nodes: &mut Nodes) -> Result<bool, Early> {
+pub(super) async fn run(
+    trial: &Trial<'_>,
+    nodes: &mut Nodes,
+    trigger: &Trigger,
+) -> Result<bool, Early> {
     let fault = &trial.plan.fault;
     let struck = trial.planned.struck(fault.aim, trial.arm.replicas);
     for node in &struck {
@@ -31,7 +37,7 @@ pub(super) async fn run(trial: &Trial<'_>, nodes: &mut Nodes) -> Result<bool, Ea
     }
     match fault.action {
         Action::Signal(signal) => {
-            let fallen = kill(trial, nodes, struck, signal).await?;
+            let fallen = kill(trial, nodes, (struck, signal), trigger).await?;
             trial.enter(Phase::Recovery);
             let starts = recovery::start_again(trial, nodes, &fallen).await?;
             recovery::run(trial, nodes, &fallen, &starts).await
@@ -55,8 +61,8 @@ pub(super) fn missed(reason: String) -> Early {
 async fn kill(
     trial: &Trial<'_>,
     nodes: &mut Nodes,
-    struck: Vec<Node>,
-    signal: Signal,
+    (struck, signal): (Vec<Node>, Signal),
+    trigger: &Trigger,
 ) -> Result<Fallen, Early> {
     let old_boots = nodes.boots_of(&struck);
     let (mut hit, beside) = nodes.split(&struck);
@@ -64,9 +70,14 @@ async fn kill(
     for running in &hit {
         addressed.push(address(&running.process, trial.plan.fault.reach())?);
     }
+    let mut shots = Vec::with_capacity(hit.len());
     for (running, addressed) in hit.iter().zip(&addressed) {
-        strike(trial, &running.process, addressed, signal)?;
+        let process = &running.process;
+        let shot = process.shot(addressed, signal);
+        shots.push((process.node(), shot.map_err(EngineError::Process)?));
     }
+    let clock = trial.site.clock;
+    aim::fire(trial, trigger, Volley { clock, shots }).await?;
     let confirming = hit.iter_mut().zip(&mut addressed).map(|(running, its)| {
         let ending = Ending::by_fault(trial, &running.process, signal);
         ends::confirm(trial, &mut running.process, its, ending)

@@ -125,7 +125,7 @@ impl Trial<'_> {
         let recovered = if self.planned.is_control() {
             true
         } else {
-            strike::run(self, &mut nodes).await?
+            strike::run(self, &mut nodes, load.trigger()).await?
         };
         if recovered {
             self.enter(Phase::Settle);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use comeback_core::plan::{Action, Aim, Drain, Fault, Reach, Signal, Target};
+use comeback_core::plan::{Action, Aim, Drain, Fault, Reach, Signal, Target, Within};
 use comeback_core::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,6 +27,9 @@ pub struct FaultPart {
     /// Which of its processes: the one that was started alone (`process`), its process group (`group`, when nothing is
     /// said), or all that descend from it, those that left the group too (`tree`, when nothing is said of a `pause`).
     pub to: Option<Reach>,
+    /// Whether it waits for a write of the load, if one comes in time (`request`, when nothing is said of a fault that ends
+    /// processes), or comes at its moment whatever is under way (`any`).
+    pub within: Option<Within>,
     /// Any other signal, in place of `kind`.
     pub signal: Option<Signal>,
     /// How long a `pause` lasts; 1s when nothing is said.
@@ -100,6 +103,7 @@ impl FaultPart {
             aim: self.target.unwrap_or(usual).0,
             to: self.to,
             action,
+            within: self.within,
             jitter: self.spread.unwrap_or(Span::from_ms(250)),
             lands_within: self.lands_within.unwrap_or(Span::from_secs(5)),
         })

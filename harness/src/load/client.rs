@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use comeback_core::event::Mark;
 use comeback_core::ids::{ClientId, TrialId};
 use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_core::plan::Retry;
@@ -16,6 +17,7 @@ use comeback_core::units::{Elapsed, Span};
 use super::connection::{Broken, Connection, Dialer, Scratch};
 use super::flow::{Flow, Judgement, Next, Session, Turn, User};
 use super::seen::Seen;
+use super::trigger::Trigger;
 use crate::clock::Clock;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
@@ -31,6 +33,8 @@ const READ_BACK_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Shared {
     pub(super) trial: TrialId,
     pub(super) clock: Clock,
+    /// Set off by writes.
+    pub(super) trigger: Trigger,
     pub(super) flow: Flow,
     pub(super) dialer: Dialer,
     pub(super) timeout: Span,
@@ -261,6 +265,12 @@ impl Client {
         };
         let tried = self.try_repeatedly(wanted, &mut session).await;
         let finished = self.shared.clock.now();
+        if step == Step::Act && tried.judgement.outcome == Outcome::Acknowledged {
+            self.shared.trigger.pass(Mark::Reply, finished);
+            if let Some(sent) = tried.sent {
+                self.shared.trigger.note_service(finished.since(sent));
+            }
+        }
         if !self.shared.keep_alive {
             self.connection = None;
         }
@@ -435,6 +445,9 @@ impl Client {
             }
             let now = shared.clock.now();
             let first_sent = tried.sent.unwrap_or(now);
+            if wanted.step == Step::Act {
+                shared.trigger.pass(Mark::Request, now);
+            }
             self.waits
                 .start(bounds.cut(first_sent + shared.time_of_try()));
             let exchanged = connection

@@ -17,6 +17,7 @@ pub mod pacer;
 pub mod probe;
 mod seen;
 mod socket;
+mod trigger;
 pub mod wire;
 mod worker;
 
@@ -31,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use client::Tally;
 use pacer::Pacer;
+pub use trigger::{Blow, Trigger};
 use worker::Command;
 pub use worker::{Opened, Setup};
 
@@ -58,6 +60,7 @@ pub fn measure_lateness(count: u32, pause: Duration) -> io::Result<Vec<f64>> {
 #[derive(Debug)]
 pub struct Generator {
     workers: Vec<Worker>,
+    trigger: Trigger,
 }
 
 #[derive(Debug)]
@@ -105,18 +108,25 @@ impl Generator {
         setup: &Setup,
         sink: impl Fn(Vec<Operation>) + Clone + Send + 'static,
     ) -> Result<Self, LoadError> {
+        let trigger = Trigger::default();
         let workers = (0..setup.load.workers)
             .map(|index| {
                 let (commands, inbox) = mpsc::unbounded_channel();
-                let (setup, sink) = (setup.clone(), Box::new(sink.clone()));
+                let (setup, trigger) = (setup.clone(), trigger.clone());
+                let sink = Box::new(sink.clone());
                 let thread = std::thread::Builder::new()
                     .name(format!("load-{index}"))
-                    .spawn(move || worker::run_worker(setup, index, inbox, sink))
+                    .spawn(move || worker::run_worker(setup, index, inbox, (sink, trigger)))
                     .map_err(LoadError::Start)?;
                 Ok(Worker { commands, thread })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { workers })
+        Ok(Self { workers, trigger })
+    }
+
+    /// By what a fault comes at a moment of the load's.
+    pub fn trigger(&self) -> &Trigger {
+        &self.trigger
     }
 
     /// Every client without a session logs in, once.

@@ -18,6 +18,7 @@ use super::connection::{Dialer, Scratch};
 use super::flow::Flow;
 use super::pacer::Pacer;
 use super::seen::{AGE, CACHE_STATUS};
+use super::trigger::Trigger;
 use super::wire::Wanted;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
@@ -107,13 +108,13 @@ pub(super) fn run_worker(
     setup: Setup,
     index: u32,
     commands: mpsc::UnboundedReceiver<Command>,
-    sink: Sink,
+    tells: (Sink, Trigger),
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(LocalSet::new().run_until(async {
-        let worker = Worker::new(setup, index, sink)?;
+        let worker = Worker::new(setup, index, tells)?;
         worker.serve(commands).await
     }))
 }
@@ -128,7 +129,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(setup: Setup, index: u32, sink: Sink) -> io::Result<Self> {
+    fn new(setup: Setup, index: u32, (sink, trigger): (Sink, Trigger)) -> io::Result<Self> {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
         let keyed = setup.retry.is_some_and(|retry| retry.idempotency_key);
@@ -137,6 +138,7 @@ impl Worker {
         let shared = Rc::new(Shared {
             trial: setup.trial,
             clock: setup.clock,
+            trigger,
             dialer,
             around_cache,
             flow,

@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 
 use super::members::Member;
-use super::process::Process;
+use super::process::{Process, to_group};
 use super::roster::Place;
 use super::tag::RunTag;
 use super::{orphans, proc};
@@ -139,6 +139,37 @@ impl Addressed {
     }
 }
 
+/// A signal that is ready to be sent: all that is done at the moment of a fault.
+#[derive(Debug)]
+pub struct Shot {
+    leader: nix::unistd::Pid,
+    to_group: bool,
+    /// Of those outside the leader's group.
+    outside: Vec<OwnedFd>,
+    signal: Signal,
+}
+
+impl Shot {
+    /// Sends it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn fire(self) -> io::Result<()> {
+        let signal = self.signal.number().try_into()?;
+        match self.to_group {
+            true => to_group(self.leader, signal)?,
+            false => nix::sys::signal::kill(self.leader, signal)?,
+        }
+        for descriptor in &self.outside {
+            match pidfd_send_signal(descriptor, native(self.signal)?) {
+                Err(Errno::SRCH) => {}
+                sent => sent?,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Process {
     /// Finds whom a fault addresses; it reads all of `/proc`, so it comes before the moment that counts.
     ///
@@ -157,23 +188,36 @@ impl Process {
         Ok(addressed)
     }
 
-    /// Sends them a signal. This is all that is done at the moment of a fault.
+    /// Sends them a signal.
     ///
     /// # Errors
     /// When the leader has been reaped, or the system refuses.
     pub fn send(&self, addressed: &Addressed, signal: Signal) -> io::Result<()> {
-        match addressed.reach {
-            Reach::Process => self.send_to_leader(signal.number().try_into()?),
-            // In one step, so that none of the group can start another unseen.
-            Reach::Group => self.signal_group(signal),
-            Reach::Tree => {
-                self.signal_group(signal)?;
-                let outside = addressed.living();
-                outside
-                    .filter(|other| other.member.group != addressed.leader)
-                    .try_for_each(|other| other.send(signal))
+        self.shot(addressed, signal)?.fire()
+    }
+
+    /// Makes the signal ready to be sent, from any thread. Until that is done nobody may wait for the process: its number
+    /// is its own only as long as it is not reaped.
+    ///
+    /// # Errors
+    /// When the leader has been reaped, or the system refuses.
+    pub fn shot(&self, addressed: &Addressed, signal: Signal) -> io::Result<Shot> {
+        let named = signal.number().try_into()?;
+        self.refuse_when_ended(named)?;
+        let mut outside = Vec::new();
+        if addressed.reach == Reach::Tree {
+            for other in addressed.living() {
+                if other.member.group != addressed.leader {
+                    outside.push(other.descriptor.get_ref().try_clone()?);
+                }
             }
         }
+        Ok(Shot {
+            leader: nix::unistd::Pid::from_raw(self.pid()),
+            to_group: addressed.reach != Reach::Process,
+            outside,
+            signal,
+        })
     }
 
     /// Kills those that have not ended; their ids.

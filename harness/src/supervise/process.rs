@@ -310,7 +310,7 @@ impl Process {
         )?)
     }
 
-    fn refuse_when_ended(&self, signal: signal::Signal) -> io::Result<()> {
+    pub(super) fn refuse_when_ended(&self, signal: signal::Signal) -> io::Result<()> {
         if self.is_running() {
             return Ok(());
         }
@@ -325,13 +325,7 @@ impl Process {
 
     pub(super) fn send_to_group(&self, signal: signal::Signal) -> io::Result<()> {
         self.refuse_when_ended(signal)?;
-        let pid = nix::unistd::Pid::from_raw(self.pid());
-        match killpg(pid, signal) {
-            // It has moved to another group: it can be reached by itself.
-            Err(Errno::ESRCH) => signal::kill(pid, signal)?,
-            sent => sent?,
-        }
-        Ok(())
+        Ok(to_group(nix::unistd::Pid::from_raw(self.pid()), signal)?)
     }
 
     /// Asks its group to end, and kills it when it does not in its time of grace.
@@ -443,5 +437,15 @@ fn into_exit(status: ExitStatus) -> io::Result<Exit> {
         (None, None) => Err(io::Error::other(format!(
             "a process ended in an unknown way: {status}"
         ))),
+    }
+}
+
+/// Sends a signal to the group that this process, which was not reaped yet, was started with.
+pub(super) fn to_group(leader: nix::unistd::Pid, signal: signal::Signal) -> nix::Result<()> {
+    match killpg(leader, signal) {
+        // In one step, so that none of the group can start another unseen. It has moved to another group: it can be
+        // reached by itself.
+        Err(Errno::ESRCH) => signal::kill(leader, signal),
+        sent => sent,
     }
 }

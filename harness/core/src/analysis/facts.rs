@@ -8,7 +8,7 @@ use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
 use crate::said;
 use crate::summary::Extension;
-use crate::units::Elapsed;
+use crate::units::{Elapsed, Span};
 
 /// What the events say of a run.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub(super) struct Facts {
     nodes: BTreeSet<Node>,
     /// What each node called itself before the fault, where it said so.
     pub(super) boots: BTreeMap<Node, BootId>,
+    /// How long the fault waited for a write, and how long after its mark it came.
+    pub(super) aimed: Option<(Span, Option<Span>)>,
     /// When the fault was begun with each node that it struck: its drain, else the signal.
     requests: BTreeMap<Node, Elapsed>,
     /// The fault's effect was confirmed, on each node that it struck: it ended so, or stood still.
@@ -170,6 +172,7 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             | EventKind::SessionsOpened { .. }
             | EventKind::ProbeLimited { .. }
             | EventKind::StrangerKnown { .. }
+            | EventKind::FaultAimed { .. }
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
             | EventKind::TargetPaused { .. }
@@ -209,6 +212,7 @@ impl Facts {
             phases: BTreeMap::new(),
             nodes: BTreeSet::new(),
             boots: BTreeMap::new(),
+            aimed: None,
             requests: BTreeMap::new(),
             struck: BTreeMap::new(),
             took_kill: BTreeMap::new(),
@@ -302,6 +306,14 @@ impl Facts {
                     });
                 }
             },
+            EventKind::FaultAimed {
+                mark,
+                waited_us,
+                after_us,
+            } => {
+                let after = mark.and(*after_us).map(Span::from_us);
+                self.aimed.get_or_insert((Span::from_us(*waited_us), after));
+            }
             EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
                 self.requests.entry(*node).or_insert(at);
             }

@@ -39,9 +39,9 @@ pub use oracle::BeforeTheFault;
 pub use summary::findings_of;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
-    Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, NodeOutage, NodesAnalysis, NotBack,
-    Retries, Return, Shortfall, Spoils, StruckSessions, Time, TimelineWindow, TrialAnalysis, Void,
-    WhileDown,
+    Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis,
+    NotBack, Retries, Return, Shortfall, Spoils, StruckSessions, Time, TimelineWindow,
+    TrialAnalysis, Void, WhileDown,
 };
 
 use crate::ids::{ArmId, TrialId};

@@ -1,12 +1,19 @@
 //! The fault itself: how far apart its parts were, what it met in flight, whom it must not have touched.
 
-use super::ErrorTally;
-use super::facts::{Drained, Facts};
+use super::facts::{Drained, Facts, was_sent_by};
 use super::findings::processes;
 use super::load::Load;
+use super::{ErrorTally, MetWrites};
 use crate::event::Exit;
 use crate::ids::{Incarnation, Node};
-use crate::plan::{Action, Signal};
+use crate::operation::{Operation, Outcome, Step};
+use crate::plan::{Action, Plan, Signal, Workload};
+use crate::units::{Elapsed, Span};
+
+/// A write that was acknowledged so long before the fault may still be under way in the server.
+const JUST_ACKNOWLEDGED: Span = Span::from_ms(1);
+/// The bug whose detection is told: acknowledged so long before it is stored.
+const EARLY: Span = Span::from_us(100);
 
 /// The most that may lie between the blows of a fault that strikes all of them at once.
 const AT_ONCE_MS: f64 = 10.0;
@@ -38,6 +45,85 @@ pub(super) fn in_flight(facts: &Facts, load: &Load<'_>) -> ErrorTally {
         }
     }
     tally
+}
+
+/// What became of the operations whose request had left when the last that was told to stop had ended, and that were not
+/// answered when the first was told. `scheduled` is how many there were.
+pub(super) fn draining(action: Action, facts: &Facts, load: &Load<'_>) -> ErrorTally {
+    let mut tally = ErrorTally::default();
+    let is_told = action.is_rolling() || action == Action::Signal(Signal::Term);
+    if let (Some(fault), Some(cut), true) = (facts.fault(), facts.cut(), is_told) {
+        for operation in &load.operations {
+            if was_sent_by(operation, cut) && operation.finished > fault {
+                tally.count(operation.error);
+            }
+        }
+    }
+    tally
+}
+
+/// What the fault met of the writes.
+pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrites> {
+    let Workload::Sessions(flow) = &plan.load.workload else {
+        return None;
+    };
+    flow.share_of_acts()?;
+    let fault = facts.fault()?;
+    if !matches!(plan.fault.action, Action::Signal(_)) {
+        return None;
+    }
+    let blows = facts.blows();
+    let acts = load.operations.iter();
+    let acts: Vec<&Operation> = acts
+        .copied()
+        .filter(|operation| operation.step == Step::Act)
+        .collect();
+    let count = |meets: &dyn Fn(&Operation, Elapsed) -> bool| {
+        let met = acts
+            .iter()
+            .filter(|act| blows.iter().any(|blow| meets(act, *blow)));
+        met.count() as u64
+    };
+    let in_flight = |act: &Operation, blow| was_sent_by(act, blow) && blow < act.finished;
+    let just_acknowledged = |act: &Operation, blow: Elapsed, within: Span| {
+        act.outcome == Outcome::Acknowledged
+            && act.finished <= blow
+            && blow.since(act.finished) <= within
+    };
+    let at_stake = |act: &Operation, blow| {
+        in_flight(act, blow) || just_acknowledged(act, blow, JUST_ACKNOWLEDGED)
+    };
+    Some(MetWrites {
+        in_flight: count(&in_flight),
+        at_stake: count(&at_stake),
+        early_ack_seen: chance_of_early(&acts, facts.baseline(), fault),
+        aimed_after_us: facts.aimed.and_then(|(_, after)| after).map(Span::as_us),
+    })
+}
+
+/// The chance that a server which acknowledges [`EARLY`] before it stores loses a write to a fault at this moment. When
+/// the server sent an acknowledgement nobody saw: at any time between the write's sending and the client's reading it, all
+/// equally likely. Where none was read of late it is that of a fault at any moment, 1 − exp(−rate · that time).
+fn chance_of_early(acts: &[&Operation], from: Option<Elapsed>, fault: Elapsed) -> f64 {
+    let acknowledged = acts.iter().filter(|act| {
+        act.outcome == Outcome::Acknowledged && act.finished <= fault && from <= Some(act.finished)
+    });
+    let early = EARLY.as_us() as f64;
+    let (mut count, mut unseen) = (0_u64, 1.0);
+    for act in acknowledged {
+        count += 1;
+        let left = early - fault.since(act.finished).as_us() as f64;
+        if let Some(sent) = act.sent.filter(|_| left > 0.0) {
+            let took = act.finished.since(sent).as_us().max(1) as f64;
+            unseen *= 1.0 - (left / took).min(1.0);
+        }
+    }
+    let lasted = from.map_or(0, |from| fault.since(from).as_us());
+    let any = match lasted {
+        0 => 0.0,
+        us => 1.0 - (-early * count as f64 / us as f64).exp(),
+    };
+    any.max(1.0 - unseen)
 }
 
 /// What a reader should know of how the fault was done.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::words::{counted, grouped};
 use super::{
     Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Continuity, ErrorTally,
-    LatencyTally, NotBack, Retries, Return, Time, TrialAnalysis,
+    LatencyTally, MetWrites, NotBack, Retries, Return, Time, TrialAnalysis,
 };
 use crate::plan::Arm;
 use crate::statistics;
@@ -15,7 +15,8 @@ use crate::summary::TrialFinding;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
     Distribution, ErrorRate, Latency, RecoverySummary, RetrySummary, SCHEMA, SessionCounts, Status,
-    StrikeSummary, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
+    StrikeSummary, StruckTrial, StruckWrites, Summary, TimeError, WhileDownSummary, Windowed,
+    WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -158,6 +159,7 @@ fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {
     let mut since = sum(trials, |trial| &trial.errors.during);
     since.merge(&sum(trials, |trial| &trial.errors.after));
     let spreads = trials.iter().filter_map(|trial| trial.chain.spread);
+    let draining = sum(trials, |trial| &trial.draining);
     StrikeSummary {
         in_flight: in_flight.scheduled,
         in_flight_failed: by_class(&in_flight),
@@ -166,7 +168,43 @@ fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {
         sessions: trials.iter().map(|trial| trial.struck.known).sum(),
         sessions_lost: trials.iter().map(|trial| trial.struck.lost).sum(),
         spread_ms: spreads.max_by(f64::total_cmp),
+        draining: draining.scheduled,
+        draining_failed: by_class(&draining),
+        writes: struck_writes(trials),
     }
+}
+
+fn struck_writes(trials: &[&TrialAnalysis]) -> Option<StruckWrites> {
+    let met = trials.iter();
+    let met: Vec<(&TrialAnalysis, MetWrites)> =
+        met.filter_map(|trial| Some((*trial, trial.met?))).collect();
+    if met.is_empty() {
+        return None;
+    }
+    let mut aimed: Vec<u64> = met
+        .iter()
+        .filter_map(|(_, met)| met.aimed_after_us)
+        .collect();
+    aimed.sort_unstable();
+    let unseen: f64 = met
+        .iter()
+        .map(|(_, met)| 1.0 - met.early_ack_seen)
+        .product();
+    Some(StruckWrites {
+        in_flight: met.iter().map(|(_, met)| met.in_flight).sum(),
+        at_stake: met.iter().map(|(_, met)| met.at_stake).sum(),
+        early_ack_found: 1.0 - unseen,
+        aimed_after_us: aimed.get(aimed.len() / 2).map(|us| *us as f64),
+        trials: met
+            .iter()
+            .map(|(trial, met)| StruckTrial {
+                trial: trial.id.0,
+                in_flight: trial.in_flight.scheduled,
+                in_flight_writes: met.in_flight,
+                at_stake: met.at_stake,
+            })
+            .collect(),
+    })
 }
 
 fn retries(trials: &[&TrialAnalysis]) -> RetrySummary {

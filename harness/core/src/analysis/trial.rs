@@ -64,6 +64,8 @@ pub(super) fn analyze(
         latency,
         availability: load.availability(plan.load.objective),
         in_flight: strike::in_flight(facts, &load),
+        draining: strike::draining(plan.fault.action, facts, &load),
+        met: strike::met(plan, facts, &load),
         attribution: rules.attribute(),
         cache,
         retries: retries::tally(&load),

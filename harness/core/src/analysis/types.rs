@@ -99,6 +99,19 @@ impl Void {
     }
 }
 
+/// What a fault that ends processes met of the writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MetWrites {
+    /// Sent, and not answered.
+    pub in_flight: u64,
+    /// Those, and the ones acknowledged less than a millisecond before: what was stored late, or in part, would show.
+    pub at_stake: u64,
+    /// The chance that a server which acknowledges 100 µs before it stores would have lost a write.
+    pub early_ack_seen: f64,
+    /// How long after the mark it was aimed at the signal was sent, in µs; absent where it was not aimed.
+    pub aimed_after_us: Option<u64>,
+}
+
 /// One trial, understood.
 #[derive(Clone, Debug)]
 pub struct TrialAnalysis {
@@ -132,6 +145,11 @@ pub struct TrialAnalysis {
     pub availability: Availability,
     /// What became of the operations that were in flight when the fault was sent, or a drain begun.
     pub in_flight: ErrorTally,
+    /// What became of the operations whose request had left when what was told to stop ended, and that were not answered
+    /// before it was told; none where nothing was told to stop.
+    pub draining: ErrorTally,
+    /// What the fault met of the writes; absent where there are none, or nothing was to end.
+    pub met: Option<MetWrites>,
     /// Who failed the operations that failed, and who served the others.
     pub attribution: Attribution,
     /// What the shared cache in front did, where there is one.

@@ -48,6 +48,7 @@ pub(crate) fn test_plan() -> Plan {
             aim: Aim::AnyReplica,
             to: None,
             action: Action::Signal(Signal::Kill),
+            within: None,
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),
         },

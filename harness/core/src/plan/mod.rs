@@ -315,6 +315,16 @@ pub enum Reach {
     Tree,
 }
 
+/// Whether a fault waits for a write of the load, from its planned moment on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Within {
+    /// It comes inside a write, or right after one was acknowledged, if one comes in time.
+    Request,
+    /// It comes at its planned moment, whatever is under way.
+    Any,
+}
+
 /// As an object: `the process group`.
 impl std::fmt::Display for Reach {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -337,6 +347,9 @@ pub struct Fault {
     pub to: Option<Reach>,
     /// What is done.
     pub action: Action,
+    /// Whether it waits for a write of the load, where that is said; see [`Fault::waits_for`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
     /// It is done at a uniformly drawn moment of this length after the baseline's end.
     pub jitter: Span,
     /// How long its effect may take to be confirmed; beyond it the fault did not land.
@@ -344,6 +357,14 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Whether it waits for a write: as is said, else if it ends what it strikes.
+    pub fn waits_for(&self) -> Within {
+        self.within.unwrap_or(match self.action {
+            Action::Signal(_) => Within::Request,
+            Action::Pause(_) | Action::Roll { .. } => Within::Any,
+        })
+    }
+
     /// Which processes it addresses: as is said, else the group. A pause leaves nobody out, or work would go on.
     pub fn reach(&self) -> Reach {
         self.to.unwrap_or(match self.action {

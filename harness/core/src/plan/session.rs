@@ -203,6 +203,20 @@ impl Request {
 }
 
 impl SessionFlow {
+    /// The share of the load's operations that are changes; none where it makes none.
+    pub fn share_of_acts(&self) -> Option<f64> {
+        let Mix {
+            act,
+            check,
+            logout,
+            browse,
+        } = self.mix;
+        let logout = self.logout.as_ref().map_or(0, |_| logout);
+        let browse = self.browse.as_ref().map_or(0, |_| browse);
+        let all: u64 = [act, check, logout, browse].map(u64::from).iter().sum();
+        (act > 0).then(|| f64::from(act) / all as f64)
+    }
+
     /// The flow of the reference servers' contract: a user with a counter.
     pub fn reference() -> Self {
         Self {

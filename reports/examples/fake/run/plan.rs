@@ -57,6 +57,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             aim: Aim::AnyReplica,
             to: None,
             action: Action::Signal(Signal::Kill),
+            within: None,
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),
         },

@@ -123,6 +123,8 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         nodes: Default::default(),
         availability: Availability::default(),
         timeline: timeline(plan, down, index),
+        draining: ErrorTally::default(),
+        met: None,
         time_to_detect: Some(0.3),
         time_to_steady: at(ready + 1_900.0 + 300.0 * noise(index, 6), 100.0),
         longest_gap_ms: (!never).then_some(ready + 4.0),

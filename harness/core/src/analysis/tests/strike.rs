@@ -249,3 +249,52 @@ fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_go
     assert_eq!(trial.sessions.lost, 0);
     assert_eq!(trial.void, None);
 }
+
+#[test]
+fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_acknowledged() {
+    let trial = Story::faulted()
+        .does([
+            act(1, FAULT - 5).finished(FAULT + 1),
+            act(2, FAULT - 5).finished(FAULT),
+            act(3, FAULT - 5).finished(FAULT - 2),
+            act(4, FAULT + 1).finished(FAULT + 2),
+            look(5, FAULT - 5).finished(FAULT + 1),
+        ])
+        .trial();
+    let met = trial.met.unwrap();
+    assert_eq!((met.in_flight, met.at_stake), (1, 2));
+    assert_eq!(trial.in_flight.scheduled, 2);
+    assert_eq!(Story::control().trial().met, None);
+    let paused = Story::faulted().acts(Action::Pause(Span::from_secs(1)));
+    assert_eq!(paused.trial().met, None);
+}
+
+#[test]
+fn an_early_acknowledgement_is_seen_the_surer_the_sooner_the_kill_follows_it() {
+    let after = |us: u64| {
+        let mut write = act(1, FAULT - 1);
+        write.0.finished = Elapsed::from_us(FAULT * 1_000 - us);
+        write.0.sent = Some(Elapsed::from_us(FAULT * 1_000 - us - 200));
+        let trial = Story::faulted().does([write]).trial();
+        trial.met.unwrap().early_ack_seen
+    };
+    // It was acknowledged at some time within the 200 µs that it took.
+    assert!((after(0) - 0.5).abs() < 1e-9, "{}", after(0));
+    assert!((after(50) - 0.25).abs() < 1e-9, "{}", after(50));
+    // Else by chance: one acknowledgement in the two seconds before.
+    assert!((0.0..0.001).contains(&after(500)), "{}", after(500));
+}
+
+#[test]
+fn what_fails_between_the_signal_to_stop_and_the_end_is_told_of_a_stop_only() {
+    let story = Story::faulted().does([
+        act(1, FAULT - 5).unanswered(FAULT + 1),
+        act(2, FAULT + 1).unanswered(CUT + 1),
+        act(3, FAULT + 1).finished(FAULT + 2),
+        act(4, CUT + 1).unanswered(CUT + 2),
+    ]);
+    let of = |trial: TrialAnalysis| (trial.draining.scheduled, trial.draining.failures());
+    let stop = story.clone().acts(Action::Signal(Signal::Term));
+    assert_eq!(of(stop.trial()), (3, 2));
+    assert_eq!(of(story.trial()), (0, 0));
+}

@@ -173,7 +173,11 @@ impl Bound {
         }
         let ends = (tally.found as f64, tally.most as f64);
         match self.relation.holds_within(ends, self.bound) {
-            Some(true) => Judged::Holds,
+            Some(true) if tally.found_anywhere() > 0 => Judged::Holds,
+            Some(true) => match count.untested(arm) {
+                Some(why) => Judged::Unknown(Missing::for_good(why)),
+                None => Judged::Holds,
+            },
             Some(false) => Judged::Broken(counted + &count.example(arm)),
             None => Judged::Unknown(without_answers(count, &counted, tally)),
         }

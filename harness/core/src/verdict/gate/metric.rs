@@ -23,6 +23,8 @@ pub(in crate::verdict) enum Count {
     DuplicatedWrites,
     PhantomWrites,
     Unrecovered,
+    InFlightFailed,
+    DrainFailed,
 }
 
 /// What must be clean without any fault for a figure to be laid to one.
@@ -76,7 +78,7 @@ pub(in crate::verdict) enum Stat {
 }
 
 /// Every metric by its name: a new one is a line here and an arm in a match below.
-pub(in crate::verdict) const METRICS: [(&str, Metric); 40] = {
+pub(in crate::verdict) const METRICS: [(&str, Metric); 42] = {
     use super::metric::Count as C;
     use Metric::{Availability, Count, ErrorRate, Latency, Time as T};
     use Part::{After, Before, Control, During};
@@ -91,6 +93,8 @@ pub(in crate::verdict) const METRICS: [(&str, Metric); 40] = {
         ("duplicated_writes", Count(C::DuplicatedWrites)),
         ("phantom_writes", Count(C::PhantomWrites)),
         ("unrecovered", Count(C::Unrecovered)),
+        ("in_flight_failed", Count(C::InFlightFailed)),
+        ("drain_failed", Count(C::DrainFailed)),
         ("availability", Availability),
         ("error_rate.before", ErrorRate(Before)),
         ("error_rate.during", ErrorRate(During)),
@@ -207,6 +211,7 @@ impl Metric {
             Self::Count(Count::DuplicatedWrites | Count::PhantomWrites) => &[B::Writes],
             Self::ErrorRate(Part::During | Part::After)
             | Self::Availability
+            | Self::Count(Count::InFlightFailed | Count::DrainFailed)
             | Self::Latency(Part::During | Part::After, _) => &[B::Errors],
             Self::Count(Count::Unrecovered)
             | Self::ErrorRate(Part::Before | Part::Control)
@@ -233,7 +238,9 @@ impl Metric {
                 | Count::ZombieSessions
                 | Count::DuplicatedWrites
                 | Count::PhantomWrites
-                | Count::Unrecovered,
+                | Count::Unrecovered
+                | Count::InFlightFailed
+                | Count::DrainFailed,
             )
             | Self::ErrorRate(_)
             | Self::Availability

@@ -2,7 +2,7 @@
 
 use super::metric::Count;
 use crate::analysis::words::{counted, grouped};
-use crate::analysis::{ArmAnalysis, Return, Time, TrialAnalysis};
+use crate::analysis::{ArmAnalysis, ErrorTally, Return, Time, TrialAnalysis};
 
 /// More than a run can do: a server whose counter says so says nothing.
 const COUNTLESS: u64 = 1_000_000_000_000;
@@ -120,7 +120,9 @@ impl Count {
             Self::WrongIdentity
             | Self::ZombieSessions
             | Self::DuplicatedWrites
-            | Self::PhantomWrites => false,
+            | Self::PhantomWrites
+            | Self::InFlightFailed
+            | Self::DrainFailed => false,
         }
     }
 
@@ -139,6 +141,8 @@ impl Count {
             Self::DuplicatedWrites => format!("has {}", surplus("duplicated")),
             Self::PhantomWrites => format!("has {}", surplus("phantom")),
             Self::Unrecovered => format!("did not come back for good after {}", of("fault")),
+            Self::InFlightFailed => format!("failed {} in flight", of("operation")),
+            Self::DrainFailed => format!("failed {} while it stopped", of("operation")),
         }
     }
 
@@ -161,6 +165,12 @@ impl Count {
             undecided,
             aside: (0, 0),
         };
+        let failed = |met: &ErrorTally| Tally {
+            found: met.failures(),
+            most: met.failures(),
+            out_of: met.scheduled,
+            ..Tally::default()
+        };
         // What a session shows too much is seen only where it is still there.
         let beside = match sessions.survived + sessions.reset {
             0 => 0,
@@ -180,6 +190,8 @@ impl Count {
             }
             Self::DuplicatedWrites => uncounted(writes.duplicated, beside),
             Self::PhantomWrites => uncounted(writes.phantom, beside),
+            Self::InFlightFailed => failed(&trial.in_flight),
+            Self::DrainFailed => failed(&trial.draining),
             Self::Unrecovered => {
                 let (found, most) = match (trial.chain.ready, &trial.returned) {
                     // One correct reply is not a recovery.
@@ -210,8 +222,38 @@ impl Count {
             | Self::LostWrites
             | Self::DuplicatedWrites
             | Self::PhantomWrites => true,
-            Self::Unrecovered => false,
+            // The load that was to be met was not there.
+            Self::Unrecovered | Self::InFlightFailed | Self::DrainFailed => false,
         }
+    }
+
+    /// Why that nothing is lost says nothing, where no fault met a write.
+    pub(super) fn untested(self, arm: &ArmAnalysis) -> Option<String> {
+        match self {
+            Self::LostSessions | Self::ResetSessions | Self::LostWrites => {}
+            Self::WrongIdentity
+            | Self::ZombieSessions
+            | Self::DuplicatedWrites
+            | Self::PhantomWrites
+            | Self::Unrecovered
+            | Self::InFlightFailed
+            | Self::DrainFailed => return None,
+        }
+        let met: Vec<u64> = arm
+            .faulted()
+            .filter_map(|trial| Some(trial.met?.at_stake))
+            .collect();
+        let is_untested = !met.is_empty() && met.iter().all(|at_stake| *at_stake == 0);
+        is_untested.then(|| {
+            let faults = match met.len() {
+                1 => "the only fault".to_owned(),
+                count => format!("any of {count} faults"),
+            };
+            format!(
+                "no write was in flight at {faults}, nor acknowledged within a millisecond before: \
+                 raise the rate or the number of sessions, or have the fault come within a request"
+            )
+        })
     }
 
     /// Why it is so in the first trial of which that is known, as the end of a sentence.
@@ -226,7 +268,9 @@ impl Count {
             | Self::ZombieSessions
             | Self::LostWrites
             | Self::DuplicatedWrites
-            | Self::PhantomWrites => None,
+            | Self::PhantomWrites
+            | Self::InFlightFailed
+            | Self::DrainFailed => None,
         };
         first.map_or_else(String::new, |(trial, why)| {
             format!("; in trial {}: {why}", trial.id.0)
@@ -243,7 +287,9 @@ impl Count {
             | Self::ZombieSessions
             | Self::LostWrites
             | Self::DuplicatedWrites
-            | Self::PhantomWrites => "undecided",
+            | Self::PhantomWrites
+            | Self::InFlightFailed
+            | Self::DrainFailed => "undecided",
         }
     }
 
@@ -255,7 +301,9 @@ impl Count {
             | Self::WrongIdentity
             | Self::LostWrites
             | Self::ZombieSessions
-            | Self::Unrecovered => true,
+            | Self::Unrecovered
+            | Self::InFlightFailed
+            | Self::DrainFailed => true,
             Self::DuplicatedWrites | Self::PhantomWrites => false,
         }
     }

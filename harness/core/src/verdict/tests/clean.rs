@@ -1,7 +1,7 @@
 //! What goes wrong without any fault keeps the gates that it bears on from being judged, by name, and no others.
 
 use super::*;
-use crate::ids::TrialId;
+use crate::ids::{ClientId, TrialId};
 use crate::operation::{ErrorClass, Operation, Outcome as Effect, Step};
 use Fate::{Finds, LoggedOut, Lost, Phantom, Zombie};
 use Outcome::{Fail, Inconclusive, Pass};
@@ -16,8 +16,11 @@ fn operations(
     trial: u32,
     step: Step,
 ) -> impl Iterator<Item = &mut Operation> {
+    // The write that the fault strikes is in no session.
+    let is_of_one = move |client: ClientId| step == Step::Check || client.0 < 1_000;
     let operations = journal.operations.iter_mut();
-    operations.filter(move |operation| operation.trial == TrialId(trial) && operation.step == step)
+    let operations = operations.filter(move |operation| operation.trial == TrialId(trial));
+    operations.filter(move |operation| operation.step == step && is_of_one(operation.client))
 }
 
 /// Lets the first `failed` looks of a trial's load fail.

@@ -4,6 +4,7 @@ use super::*;
 use crate::event::EventKind;
 use crate::ids::TrialId;
 use crate::operation::{Cached, ErrorClass, Step};
+use crate::plan::Workload;
 use Outcome::{Fail, Inconclusive, Measured, Pass};
 
 #[test]
@@ -386,4 +387,39 @@ fn another_users_content_from_a_cache_fails_the_run_whatever_is_demanded_and_whe
             );
         }
     }
+}
+
+#[test]
+fn that_nothing_is_lost_says_nothing_where_no_fault_met_a_write() {
+    let gates = [
+        "lost_sessions == 0",
+        "lost_writes == 0",
+        "wrong_identity == 0",
+    ];
+    let met = journal(&[control(), faulted()]);
+    check(&verdict_on(&met, &gates), Pass, &[]);
+    let mut unmet = met.clone();
+    for operation in &mut unmet.operations {
+        // The sessions' own writes come before the baseline; only the last is one that the fault meets.
+        if operation.step == Step::Act && operation.client.0 >= 1_000 {
+            operation.step = Step::Check;
+        }
+    }
+    let said = |gate: &str| {
+        format!(
+            "first: {gate} == 0 cannot be judged: no write was in flight at the only fault, nor acknowledged within a \
+             millisecond before: raise the rate or the number of sessions, or have the fault come within a request"
+        )
+    };
+    let (sessions, writes) = (said("lost_sessions"), said("lost_writes"));
+    check(
+        &verdict_on(&unmet, &gates),
+        Inconclusive,
+        &[&sessions, &writes],
+    );
+    // Where nothing changes anything there is nothing to be met.
+    if let Workload::Sessions(flow) = &mut unmet.header.plan.load.workload {
+        flow.mix.act = 0;
+    }
+    check(&verdict_on(&unmet, &gates), Pass, &[]);
 }

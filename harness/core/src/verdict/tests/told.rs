@@ -192,7 +192,14 @@ impl Told {
         let mut told = Vec::new();
         let (unsent, all) = self.unsent;
         for place in 0..all {
-            let mut look = op(trial, Step::Check, BASELINE + place * 20);
+            // The fault strikes right after the last of them, a write.
+            let mut look = match place + 1 < all {
+                true => op(trial, Step::Check, BASELINE + place * 20),
+                false => Operation {
+                    finished: Elapsed::from_us(FAULT * 1_000 - 500),
+                    ..op(trial, Step::Act, FAULT - 1)
+                },
+            };
             if place < unsent {
                 look.sent = None;
                 fail(&mut look, Outcome::Rejected, ErrorClass::Unsent);

@@ -1,0 +1,135 @@
+//! `early-ack`: acknowledges a visit 100 µs before it is handed to the kernel (or `COMEBACK_EARLY_ACK_US` microseconds);
+//! `late-ack`: its twin without the bug, which answers when it has been.
+//!
+//! Must be exposed as lost writes by a kill right after an acknowledgement. Logins are stored before they are answered by
+//! both.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use crate::contract::{App, Store};
+use crate::error::{ServeError, StoreError};
+use crate::launch::Launch;
+use crate::memory::Memory;
+use crate::session::{Kept, Key, Session, SessionId, User};
+use crate::writer::lock;
+
+const FILE: &str = "visits.log";
+/// Says how long before, in microseconds.
+const AHEAD: &str = "COMEBACK_EARLY_ACK_US";
+
+pub(crate) fn start_early(launch: Launch) -> Result<(), ServeError> {
+    let ahead = std::env::var(AHEAD).ok().and_then(|us| us.parse().ok());
+    start(launch, Duration::from_micros(ahead.unwrap_or(100)))
+}
+
+pub(crate) fn start_late(launch: Launch) -> Result<(), ServeError> {
+    start(launch, Duration::ZERO)
+}
+
+fn start(launch: Launch, ahead: Duration) -> Result<(), ServeError> {
+    let path = launch.data().join(FILE);
+    let memory = Memory::holding(load(&path).map_err(ServeError::file("read", &path))?);
+    let opened = OpenOptions::new().create(true).append(true).open(&path);
+    let log = Mutex::new(opened.map_err(ServeError::file("open", &path))?);
+    let later = (!ahead.is_zero()).then(channel);
+    let (queue, queued) = later.map_or((None, None), |(to, from)| (Some(to), Some(from)));
+    let store = std::sync::Arc::new(Acknowledging { memory, log });
+    if let Some(queued) = queued {
+        let store = std::sync::Arc::clone(&store);
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || store.write_later(&queued, ahead))
+            .map_err(ServeError::system("start the writing thread"))?;
+    }
+    launch.serve(App::over(Front { store, queue }))
+}
+
+struct Acknowledging {
+    memory: Memory,
+    log: Mutex<File>,
+}
+
+/// A session as it is after a change, and when that was answered.
+type Answered = (SessionId, Session, Instant);
+
+impl Acknowledging {
+    /// One line, in one call: a kill leaves all of it or nothing.
+    fn write(&self, id: SessionId, session: &Session) -> Result<(), StoreError> {
+        let line = format!("{id} {} {}\n", session.visits, session.user.as_str());
+        let written = lock(&self.log).write_all(line.as_bytes());
+        written.map_err(StoreError::because("the log could not be written"))
+    }
+
+    fn write_later(&self, queued: &Receiver<Answered>, ahead: Duration) {
+        for (id, session, answered) in queued {
+            // A sleeping thread would be woken when the window has long passed.
+            while answered.elapsed() < ahead {
+                std::hint::spin_loop();
+            }
+            if let Err(error) = self.write(id, &session) {
+                let _ = writeln!(io::stderr(), "early-ack: {error}");
+            }
+        }
+    }
+}
+
+fn load(path: &std::path::Path) -> io::Result<HashMap<SessionId, Kept>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        opened => opened?,
+    };
+    let mut sessions = HashMap::new();
+    for line in BufReader::new(file).lines() {
+        let line = line?;
+        let mut words = line.splitn(3, ' ');
+        let mut next = || words.next().unwrap_or_default();
+        let (id, visits, user) = (SessionId::parse(next()), next().parse(), next());
+        let (Some(id), Ok(visits), Some(user)) = (id, visits, User::parse(user)) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, line));
+        };
+        sessions.insert(id, Kept::new(Session { user, visits }));
+    }
+    Ok(sessions)
+}
+
+struct Front {
+    store: std::sync::Arc<Acknowledging>,
+    /// To the thread that writes what was answered; none where it is written before.
+    queue: Option<Sender<Answered>>,
+}
+
+impl Store for Front {
+    async fn login(&self, user: User) -> Result<(SessionId, Session), StoreError> {
+        let (id, session) = self.store.memory.login(user).await?;
+        self.store.write(id, &session)?;
+        Ok((id, session))
+    }
+
+    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
+        let visited = self.store.memory.visit(id, key).await?;
+        if let Some(session) = &visited {
+            match &self.queue {
+                None => self.store.write(id, session)?,
+                Some(queue) => {
+                    let answered = (id, session.clone(), Instant::now());
+                    let gone = |_| StoreError::new("the writing thread has ended");
+                    queue.send(answered).map_err(gone)?;
+                }
+            }
+        }
+        Ok(visited)
+    }
+
+    async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.store.memory.me(id).await
+    }
+
+    async fn logout(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.store.memory.logout(id).await
+    }
+}
