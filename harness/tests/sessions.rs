@@ -118,7 +118,7 @@ fn zombies_are_found_where_a_logout_is_described() {
         ],
     );
     assert_eq!(run.code(), 1, "{}", run.printed());
-    assert!(run.summary().arms[0].sessions.zombie > 0);
+    assert!(run.summary().arms[0].sessions.honoured_logouts() > 0);
 }
 
 /// A real Redis, with or without its append-only file.

@@ -206,7 +206,7 @@ fn loss(lost: u64, acknowledged: u64, crashes: u32) -> Cell {
 pub(crate) fn sessions_beside(sessions: &SessionCounts) -> Option<String> {
     named(&[
         (sessions.wrong_identity, "wrong identity"),
-        (sessions.zombie, "zombie"),
+        (sessions.honoured_logouts(), "zombie"),
         (sessions.reset, "reset"),
         (sessions.undecided, "undecided"),
     ])
@@ -226,7 +226,7 @@ fn sessions(sessions: &SessionCounts, crashes: u32) -> Cell {
         sessions.lost,
         sessions,
     );
-    let wrong = sessions.wrong_identity + sessions.zombie + sessions.reset;
+    let wrong = sessions.wrong_identity + sessions.honoured_logouts() + sessions.reset;
     Cell {
         beside: sessions_beside(sessions),
         parts: named(&[

@@ -437,8 +437,11 @@ pub struct SessionCounts {
     pub reset: u64,
     /// Now names another user.
     pub wrong_identity: u64,
-    /// Logged out, and honoured afterwards; those logged out before the fault are not part of `acknowledged`.
+    /// Of `logged_out`, those that are honoured afterwards.
     pub zombie: u64,
+    /// Logged out after the fault, and honoured nevertheless; no evidence that a logout outlives the fault.
+    #[serde(default)]
+    pub zombie_later: u64,
     /// No definite answer.
     pub undecided: u64,
     /// Login or logout in flight at the fault; not part of `acknowledged`.
@@ -446,6 +449,13 @@ pub struct SessionCounts {
     /// Logged out before the fault for certain, and looked at afterwards with a definite answer; not part of
     /// `acknowledged`. Without any, nothing is known of zombies.
     pub logged_out: u64,
+}
+
+impl SessionCounts {
+    /// Logged-out sessions that are honoured, whenever their logout was.
+    pub const fn honoured_logouts(&self) -> u64 {
+        self.zombie.saturating_add(self.zombie_later)
+    }
 }
 
 /// The write ledger: kept + lost = acknowledged, for the sessions that could be read back.

@@ -315,16 +315,6 @@ class Expires(Forgetful):
         return answer
 
 
-class Unreliable(Honest):
-    """Each fifth reply is an error, crash or not."""
-
-    def handle(self, method, path, cookie, body):
-        if self.requests % 5 == 4 and path != "/login":
-            self.requests += 1
-            return error(self)
-        return super().handle(method, path, cookie, body)
-
-
 class Echoes(Forgetful):
     """Has no sessions at all: who asks is told what the address says."""
 
@@ -575,7 +565,6 @@ BEHAVIOURS = {
     # It fails without any fault.
     "evicts": Evicts,
     "expires": Expires,
-    "is-unreliable": Unreliable,
     # Nobody could tell a session from a stranger.
     "echoes": Echoes,
     "static": Static,

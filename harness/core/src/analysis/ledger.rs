@@ -66,11 +66,16 @@ impl Ledger {
     fn enter(&mut self, facts: &Facts, session: &Session<'_>) {
         // Where a stranger is answered like a known user, such an answer tells nothing.
         if session.is_logged_out() && !facts.stranger_known {
-            self.sessions.zombie += u64::from(session.is_known_at_last());
             self.oddities.logged_out_yet_anothers += u64::from(session.is_anothers_at_last());
         }
         self.oddities.writes_unnumbered += session.written.unnumbered();
-        match session.standing(facts) {
+        let is_zombie =
+            session.is_logged_out() && session.is_known_at_last() && !facts.stranger_known;
+        let standing = session.standing(facts);
+        if standing != Standing::LoggedOut {
+            self.sessions.zombie_later += u64::from(is_zombie);
+        }
+        match standing {
             Standing::Counted(fate) => {
                 self.enter_session(fate);
                 if session.stood_at_the_fault(facts) {
@@ -85,6 +90,7 @@ impl Ledger {
                 let was_looked_at = facts.control || facts.recovered().is_some();
                 let tells = was_looked_at && session.is_definite_at_last() && !facts.stranger_known;
                 self.sessions.logged_out += u64::from(tells);
+                self.sessions.zombie += u64::from(tells && is_zombie);
             }
             Standing::Ambiguous => self.sessions.ambiguous += 1,
             Standing::RefusedBefore(Refusal::Rejected | Refusal::Recreated) => {

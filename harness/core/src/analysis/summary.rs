@@ -481,6 +481,7 @@ fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
         reset: add(|counts| counts.reset),
         wrong_identity: add(|counts| counts.wrong_identity),
         zombie: add(|counts| counts.zombie),
+        zombie_later: add(|counts| counts.zombie_later),
         undecided: add(|counts| counts.undecided),
         ambiguous: add(|counts| counts.ambiguous),
         logged_out: add(|counts| counts.logged_out),

@@ -315,8 +315,8 @@ fn judge_counter(
     counter: Option<u64>,
 ) -> Result<Judgement, (Outcome, ErrorClass)> {
     match (step, place, counter) {
-        // The final look is judged by the ledger, not here.
-        (Step::ReadBack, _, counter) => Ok(Judgement::acknowledged(counter)),
+        // Which counter the final look may show is judged by the ledger; that it shows one, here.
+        (Step::ReadBack, Some(_), Some(counter)) => Ok(Judgement::acknowledged(Some(counter))),
         // Nothing is said of a state: only whether the session is known counts.
         (_, None, _) => Ok(Judgement::acknowledged(None)),
         // Some servers never show the counter in the reply to a change; one that does must go on doing so.

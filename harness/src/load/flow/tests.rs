@@ -579,6 +579,17 @@ fn a_session_without_changes_that_gets_a_new_cookie_from_a_server_that_renews_no
 }
 
 #[test]
+fn a_final_look_without_the_counter_is_no_better_than_such_a_check() {
+    for step in [Step::Check, Step::ReadBack] {
+        let mut visit = nameless();
+        assert_eq!(
+            visit.result(step, said(200, r#"{"hello":"you"}"#)),
+            (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer))
+        );
+    }
+}
+
+#[test]
 fn a_look_that_shows_nothing_and_brings_a_new_cookie_proves_no_session() {
     let plain = said(200, "hello");
     let anew = Said {

@@ -299,7 +299,7 @@ fn a_session_logged_out_after_the_fault_was_known_then() {
             writes(2, lost),
         );
     }
-    let zombie = one(|n| (n.survived, n.zombie) = (1, 1));
+    let zombie = one(|n| (n.survived, n.zombie_later) = (1, 1));
     let ended = logout(0, 3_500).value(2);
     check_faulted(
         [

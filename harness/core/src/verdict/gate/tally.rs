@@ -180,7 +180,11 @@ impl Count {
             Self::LostSessions => of_sessions(sessions.lost),
             Self::ResetSessions => of_sessions(sessions.reset),
             Self::WrongIdentity => of_sessions(sessions.wrong_identity),
-            Self::ZombieSessions => uncounted(sessions.zombie, sessions.logged_out),
+            // One that was logged out after the fault refutes as well, but without any it is no evidence.
+            Self::ZombieSessions => uncounted(
+                sessions.honoured_logouts(),
+                sessions.logged_out.saturating_add(sessions.zombie_later),
+            ),
             Self::LostWrites => {
                 let lost = uncounted(writes.lost, writes.acknowledged);
                 Tally {
