@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use comeback_core::analysis::Cause;
 use comeback_core::summary::{
-    ArmSummary, AttributionSummary, CacheSummary, Culprit, RetrySummary, SessionCounts,
-    StrikeSummary, StruckWrites, WriteCounts,
+    ArmSummary, AttributionSummary, CacheSummary, Culprit, RecoverySummary, RetrySummary,
+    SessionCounts, StrikeSummary, StruckWrites, WriteCounts,
 };
 use comeback_core::verdict::{Outcome, Verdict};
 use serde::Serialize;
@@ -412,16 +412,13 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
         clauses.push(anothers);
         tone = Tone::Bad;
     }
-    let ready = &summary.time_to_ready_ms;
-    clauses.push(match (ready.n, ready.median) {
-        (0, _) => "time to ready not measured".to_owned(),
-        (_, Some(median)) => format!("ready after {}", after_fault.value_of(median)),
-        (_, None) => format!("mostly not ready within {}", span(run.horizon())),
+    let outage = &summary.outage_ms;
+    clauses.push(match (outage.n, outage.median) {
+        (0, _) => "its outage was not measured".to_owned(),
+        (_, Some(median)) => format!("back {} after the fault", after_fault.value_of(median)),
+        (_, None) => format!("mostly not back within {}", span(run.horizon())),
     });
-    if ready.censored > 0 && ready.median.is_some() {
-        let never = counted(u64::from(ready.censored), "time");
-        clauses.push(format!("{never} not within {}", span(run.horizon())));
-    }
+    clauses.extend(recovery(run, &summary.recovery));
     ArmResult {
         name,
         sentence: format!("{}.", clauses.join("; ")),
@@ -468,6 +465,29 @@ fn fates(sessions: &SessionCounts, writes: &WriteCounts) -> String {
         ),
     };
     format!("{open}: {rest}{of_writes}")
+}
+
+/// In how many trials the service was not back, or is only known by the probe to be.
+fn recovery(run: &RunView<'_>, recovery: &RecoverySummary) -> Vec<String> {
+    let horizon = span(run.horizon());
+    let said = [
+        (recovery.never, format!("not back within {horizon}")),
+        (
+            recovery.not_for_good,
+            "back once and not for good".to_owned(),
+        ),
+        (
+            recovery.metastable,
+            "of these metastable: up, and not serving".to_owned(),
+        ),
+        (
+            recovery.by_probe_only,
+            "back by the probe only, for want of load".to_owned(),
+        ),
+    ];
+    let said = said.into_iter().filter(|(trials, _)| *trials > 0);
+    said.map(|(trials, what)| format!("{} {what}", counted(u64::from(trials), "time")))
+        .collect()
 }
 
 /// What became of them: `kept`, `all 1,203 acknowledged sessions`.

@@ -59,10 +59,11 @@ pub(crate) enum Column {
     Sessions,
     Writes,
     Errors,
-    Ready,
+    /// From the kill to ready.
+    Outage,
     Steady,
     Gap,
-    Outage,
+    Area,
     Control,
     /// Only where there is a cache, and only in the terminal: a page has room to say it in a sentence.
     Cache,
@@ -73,10 +74,10 @@ impl Column {
         Self::Sessions,
         Self::Writes,
         Self::Errors,
-        Self::Ready,
+        Self::Outage,
         Self::Steady,
         Self::Gap,
-        Self::Outage,
+        Self::Area,
         Self::Control,
     ];
 
@@ -95,10 +96,10 @@ impl Column {
             Self::Sessions => "sessions lost",
             Self::Writes => "writes lost",
             Self::Errors => "errors during",
-            Self::Ready => "ready, median [95 %]",
+            Self::Outage => "outage, median [95 %]",
             Self::Steady => "steady, median",
             Self::Gap => "longest gap, median",
-            Self::Outage => "outage area, median",
+            Self::Area => "outage area, median",
             Self::Control => "control",
             Self::Cache => "cache hits",
         }
@@ -112,13 +113,13 @@ impl Column {
             Self::Sessions => sessions(&arm.sessions, crashes),
             Self::Writes => writes(&arm.writes, &arm.sessions, crashes),
             Self::Errors => errors(&arm.errors.during),
-            Self::Ready => Cell {
-                note: after_fault.interval(&arm.time_to_ready_ms),
-                ..Cell::new(after_fault.median(&arm.time_to_ready_ms))
+            Self::Outage => Cell {
+                note: after_fault.interval(&arm.outage_ms),
+                ..Cell::new(after_fault.median(&arm.outage_ms))
             },
             Self::Steady => Cell::new(TimeStyle::steady().median(&arm.time_to_steady_ms)),
             Self::Gap => Cell::new(after_fault.median(&arm.longest_gap_ms)),
-            Self::Outage => Cell::new(TimeStyle::area().median(&arm.outage_area_s)),
+            Self::Area => Cell::new(TimeStyle::area().median(&arm.outage_area_s)),
             Self::Control => control(&arm.control),
             Self::Cache => cache(arm.cache.as_ref()),
         }

@@ -364,7 +364,7 @@ fn what_a_cache_did_stands_in_the_report_and_its_worst_at_the_top() -> Made {
     let text = text_of(&made, "report.md");
     for sentence in [
         "cache hits 75 % (900 / 1,200)",
-        "the cache served another user's content, 1 time; ready",
+        "the cache served another user's content, 1 time; back",
         "the oldest stale reply that it served was 3 s old",
         "available while every replica was down 25 % (2 / 8), 1 from the cache",
     ] {

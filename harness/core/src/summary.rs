@@ -143,12 +143,28 @@ pub struct ArmSummary {
     pub time_to_listen_ms: Distribution,
     /// First correct reply of the new process − T0; beyond the horizon also where that process died again.
     pub time_to_ready_ms: Distribution,
-    /// Back within the baseline's band for good − T0.
+    /// First correct reply of the new process − the fault's sending: how long the service was away, from the kill. The
+    /// headline.
+    #[serde(default)]
+    pub outage_ms: Distribution,
+    /// Last correct reply that a client had before the fault → first one after it.
+    #[serde(default)]
+    pub client_outage_ms: Distribution,
+    /// Back within the baseline's band until the load's end − T0.
     pub time_to_steady_ms: Distribution,
     /// Longest time between two correct replies.
     pub longest_gap_ms: Distribution,
-    /// Equivalent seconds of full outage.
+    /// The same rule over the control trials, as if a fault had struck in them: how often it errs.
+    #[serde(default)]
+    pub steady_false_rate: FalseRate,
+    /// Equivalent seconds of full outage: failed and slow together.
     pub outage_area_s: Distribution,
+    /// Its part in which operations failed.
+    #[serde(default)]
+    pub outage_area_failed_s: Distribution,
+    /// Its part in which replies were correct and had to be waited for.
+    #[serde(default)]
+    pub outage_area_slow_s: Distribution,
     /// T0 − acknowledgement of the oldest lost write; only trials that lost one.
     pub loss_window_ms: Distribution,
     /// How much earlier than measured each time may have been true, by the time's name (`time_to_ready_ms`); times that were
@@ -192,6 +208,19 @@ pub struct RecoverySummary {
     pub metastable: u32,
     /// It did not answer correctly within the horizon: not recovered.
     pub never: u32,
+}
+
+/// How often a rule finds something in control trials, in which there is nothing to be found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FalseRate {
+    /// Control trials that were asked.
+    pub controls: u32,
+    /// Those in which the service was not called steady at once.
+    pub late: u32,
+    /// Those of them in which it never was.
+    pub never: u32,
+    /// Late / controls; null without any.
+    pub rate: Option<f64>,
 }
 
 /// What a fault met and what failed from then on, over the trials with one. Classes that did not occur are absent.

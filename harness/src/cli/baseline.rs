@@ -18,7 +18,7 @@ use crate::supervise::launch::find_target;
 /// What gates with a baseline are compared with.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct BaselineArgs {
-    /// Folder of an earlier run, or a copy of it, that gates such as 'time_to_ready.median <= baseline'
+    /// Folder of an earlier run, or a copy of it, that gates such as 'outage.median <= baseline'
     /// compare with; it must be of this machine and of the same load, windows and fault
     #[arg(long, value_name = "RUN")]
     pub(super) baseline: Option<PathBuf>,
@@ -152,7 +152,7 @@ pub(super) fn check_gates(plan: &Plan, stored: bool) -> Result<(), CliError> {
         ))),
         None if stored && !plan.gates.iter().any(Gate::needs_baseline) => Err(CliError::Usage(
             "--baseline: no gate compares with it: demand something such as --gate \
-                 'time_to_ready.median <= baseline'; `comeback diff` compares two runs as they are"
+                 'outage.median <= baseline'; `comeback diff` compares two runs as they are"
                 .to_owned(),
         )),
         None if stored => Err(CliError::Usage(

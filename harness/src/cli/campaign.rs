@@ -107,7 +107,7 @@ fn check_extension(plan: &Plan) -> Result<(), CliError> {
     if plan.extend_to > plan.trials && plan.gates.is_empty() {
         return Err(CliError::Usage(
             "--extend-to: trials are added where gates need them, and there is none: demand something, such \
-             as --gate 'time_to_ready.median < 2s', or give --trials"
+             as --gate 'outage.median < 2s', or give --trials"
                 .to_owned(),
         ));
     }

@@ -35,7 +35,7 @@ use variants::VariantArgs;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
-comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].time_to_ready_ms'\n  \
+comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].outage_ms'\n  \
 comeback compare journal --listener own,held --restart-after 300ms\n  \
 comeback compare --topology\n  comeback compare --topology redis postgres --strike store\n  \
 comeback compare --topology round-robin sticky token --replicas 1,2,4\n  \

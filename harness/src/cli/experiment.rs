@@ -68,7 +68,7 @@ pub(super) struct What {
     /// listening socket tells the new process from the old
     #[arg(long, value_name = "HEADER", conflicts_with = "experiment")]
     boot_header: Option<String>,
-    /// What the verdict demands, such as 'time_to_ready.median < 2s' or 'error_rate.after <= 0.1%'
+    /// What the verdict demands, such as 'outage.median < 2s' or 'error_rate.after <= 0.1%'
     #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
     gates: Vec<Gate>,
     /// Demand nothing but what --gate says: neither the default gates (the server comes back, no session and no write

@@ -22,7 +22,7 @@ use super::{CliError, campaign};
 #[command(
     after_help = "Examples:\n  comeback run shop.toml\n  comeback run shop.toml --trials 30 -- ./other-build --port {port}\n  \
 comeback run -- python3 -m http.server {port} --bind 127.0.0.1\n  \
-comeback run --get /health --trials 20 --gate 'time_to_ready.median < 2s' -- ./server --port {port}\n  \
+comeback run --get /health --trials 20 --gate 'outage.median < 2s' -- ./server --port {port}\n  \
 comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server\n  \
 comeback run --login 'POST /login {\"user\":\"u{{ session }}\"}' --act 'POST /visit' --check 'GET /me' \
 --value /visits --identity '/user=u{{ session }}' --gate 'lost_sessions == 0' -- ./server --port {port}\n  \

@@ -257,7 +257,7 @@ impl Experiment {
         self
     }
 
-    /// Demands something, such as `lost_sessions == 0`, `time_to_ready.median < 2s` or `error_rate.after <= 0.1%`;
+    /// Demands something, such as `lost_sessions == 0`, `outage.median < 2s` or `error_rate.after <= 0.1%`;
     /// called again, that too. Where nothing is said of them, it is also demanded that the server comes back and that no
     /// session and no write is lost.
     pub fn gate(mut self, gate: impl Into<String>) -> Self {

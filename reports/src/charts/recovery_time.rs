@@ -1,4 +1,4 @@
-//! Time to ready: every trial, the median and its interval; what never came back, at the right edge.
+//! The outage, from the kill to ready: every trial, the median and its interval; what never came back, at the right edge.
 
 use comeback_core::analysis::{Time, TrialAnalysis};
 
@@ -25,11 +25,12 @@ const ARROWS: usize = 3;
 /// How to read it.
 pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
-        "From the confirmed exit of the old process to the first correct reply of the new one, asked on a \
-         fresh connection. Dots are crashes, the upright stroke is their median; its interval needs six \
-         trials and assumes nothing about the distribution. An arrow is a crash after which no correct \
-         reply came within {}: it is kept and counted as longer than all others. What it cannot show: \
+        "From the moment {} was sent to the first correct reply of the new process, asked on a fresh \
+         connection. Dots are crashes, the upright stroke is their median; its interval needs six \
+         trials and assumes nothing about the distribution. An arrow is a crash after which the service was \
+         not back for good within {}: it is kept and counted as longer than all others. What it cannot show: \
          ready is not yet steady, and a time measured on one machine holds for that machine.",
+        run.fault(),
         span(run.horizon())
     )
 }
@@ -38,14 +39,14 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
 pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let mut page = Page::new(
         width,
-        "Time from crash to first correct reply",
-        "After the confirmed exit of the old process; every crash is drawn.",
+        "Outage: from the kill to the first correct reply",
+        "How long the service was away; every crash is drawn.",
     );
     let times: Vec<Vec<f64>> = run
         .arms
         .iter()
         .map(|arm| match arm.silence {
-            None => arm.crashes().filter_map(ready).collect(),
+            None => arm.crashes().filter_map(outage).collect(),
             Some(_) => Vec::new(),
         })
         .collect();
@@ -73,7 +74,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
         page.drawing
             .text((edge, page.y + 17.0), &beyond(run.horizon()), style);
     }
-    let name = format!("time to ready{kind}");
+    let name = format!("outage{kind}");
     laid.axis(&mut page, scale, &name, |tick| {
         format!("{} ms", plain(tick))
     });
@@ -85,9 +86,9 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     page.finish()
 }
 
-/// Time to ready in ms, infinite when it was not reached.
-fn ready(trial: &TrialAnalysis) -> Option<f64> {
-    trial.chain.ready.map(Time::or_infinite)
+/// The outage in ms, infinite when it did not end.
+fn outage(trial: &TrialAnalysis) -> Option<f64> {
+    trial.outage.map(Time::or_infinite)
 }
 
 fn legend(run: &RunView<'_>, censored: bool) -> Vec<(Key, String)> {
@@ -98,7 +99,7 @@ fn legend(run: &RunView<'_>, censored: bool) -> Vec<(Key, String)> {
     if censored {
         entries.push((
             Key::Beyond,
-            format!("not ready within {}", span(run.horizon())),
+            format!("not back for good within {}", span(run.horizon())),
         ));
     }
     entries
@@ -108,7 +109,7 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, times: &[f64]) -> Row {
     if let Some(silence) = &arm.silence {
         return Row::silent(&arm.name, silence);
     }
-    let figure = &arm.summary.time_to_ready_ms;
+    let figure = &arm.summary.outage_ms;
     if times.is_empty() || figure.n == 0 {
         return Row::silent(&arm.name, "not measured");
     }
@@ -182,7 +183,7 @@ fn marks(
             arrow(drawing, (axis.edge, y));
         }
     }
-    let figure = &arm.summary.time_to_ready_ms;
+    let figure = &arm.summary.outage_ms;
     if figure.n >= crate::format::INTERVAL_NEEDS
         && let Some(low) = figure.low
     {

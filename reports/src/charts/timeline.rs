@@ -1,7 +1,5 @@
 //! Goodput and failures over time around the fault, one panel for each arm on one common scale.
 
-use comeback_core::statistics::median;
-
 use super::frame::{Key, Page};
 use super::no_figures;
 use super::panels::name_seconds;
@@ -54,7 +52,7 @@ impl<'a> Panel<'a> {
     }
 
     fn came_back(&self) -> bool {
-        self.arm.summary.time_to_ready_ms.median.is_some()
+        self.arm.summary.outage_ms.median.is_some()
     }
 
     fn end(&self) -> f64 {
@@ -66,13 +64,7 @@ impl<'a> Panel<'a> {
 
 /// The median moment of the first correct reply, in seconds after the fault was sent.
 pub(super) fn ready_after_fault(arm: &ArmView<'_>) -> Option<f64> {
-    let killed = median(
-        &arm.crashes()
-            .filter_map(|t| t.chain.killed)
-            .collect::<Vec<_>>(),
-    );
-    let ready = arm.summary.time_to_ready_ms.median?;
-    Some((ready - killed.unwrap_or(0.0).min(0.0)) / 1_000.0)
+    Some(arm.summary.outage_ms.median? / 1_000.0)
 }
 
 /// What all panels share.
@@ -237,9 +229,9 @@ fn head(
     drawing.text((x, y + 10.0), &name, Style::NAME);
     let arm = panel.arm;
     let crashes = counted(arm.crashes().count() as u64, "trial");
-    let times = &arm.summary.time_to_ready_ms;
-    let ready = TimeStyle::after_fault(Some(run.horizon())).median(times);
-    let mut facts = format!("{crashes}, ready {ready}");
+    let times = &arm.summary.outage_ms;
+    let outage = TimeStyle::after_fault(Some(run.horizon())).median(times);
+    let mut facts = format!("{crashes}, outage {outage}");
     if panel.end() > frame.to + 1e-9 {
         facts.push_str(&format!(
             "; goes on to {} s, not drawn",

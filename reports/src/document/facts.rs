@@ -162,6 +162,21 @@ pub(crate) fn plan(run: &RunView<'_>) -> Result<String, RenderError> {
     Ok(json.lines().map(printable).collect::<Vec<_>>().join("\n"))
 }
 
+/// How often the rule for steady errs, by the control trials.
+fn false_rate(run: &RunView<'_>) -> String {
+    let (mut late, mut controls) = (0, 0);
+    for arm in &run.summary.arms {
+        late += arm.steady_false_rate.late;
+        controls += arm.steady_false_rate.controls;
+    }
+    match controls {
+        0 => "There is no control trial to say how often this rule errs.".to_owned(),
+        controls => format!(
+            "Asked of the trials without a crash, as if there had been one, the same rule erred in {late} of {controls}."
+        ),
+    }
+}
+
 /// What the words of the report mean.
 pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
     let windows = &run.analysis.header.plan.windows;
@@ -188,14 +203,19 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
         ),
         define(
             "ready",
-            "The first correct reply that provably comes from the new process, on a fresh connection. A mere accepted connection is not enough.",
+            "The first correct reply that provably comes from the new process, on a fresh connection, if the load after it is served to its end. A mere accepted connection is not enough, and neither is one good answer.",
+        ),
+        define(
+            "outage",
+            "From the moment the fault was sent to ready: how long the service was away. The clients' outage goes from the last correct reply that one of them had before the fault to the first one after it.",
         ),
         Definition {
             term: "steady",
             meaning: format!(
-                "From here on, for {}, goodput, errors and latency stay within the band of the baseline, in windows of {}.",
+                "From here on until the load's end, and for {} at least, goodput, errors and the median latency stay within the band of the baseline, in windows of {} or as long as it takes for 20 operations. {}",
                 span(windows.steady_for),
-                span(windows.window)
+                span(windows.window),
+                false_rate(run)
             ),
         },
         define(
@@ -204,7 +224,7 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
         ),
         define(
             "outage area",
-            "Missing goodput after the crash, as equivalent seconds of full outage.",
+            "Missing goodput after the crash, as equivalent seconds of full outage: operations that failed, and those that were correct and had to be waited for (slow).",
         ),
         define(
             "control",

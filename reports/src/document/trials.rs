@@ -38,13 +38,15 @@ pub(crate) struct TrialRow {
     pub(crate) void: bool,
 }
 
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 17] = [
     "trial",
     "arm",
     "fault",
     "sessions lost",
     "writes lost",
     "errors during",
+    "outage",
+    "clients' outage",
     "kill to exit",
     "executed",
     "accepted",
@@ -53,6 +55,7 @@ const HEADERS: [&str; 14] = [
     "steady",
     "longest gap",
     "outage area",
+    "slow part",
 ];
 
 /// Every trial of the run, in the order they ran.
@@ -96,6 +99,8 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
         count_of(trial.sessions.lost, trial.sessions.acknowledged),
         count_of(trial.writes.lost, trial.writes.acknowledged),
         or_nothing(window.rate().map(percent)),
+        time(trial.outage),
+        time(trial.client_outage),
         or_nothing(trial.chain.killed.map(|killed| ms(killed.abs()))),
         time(trial.chain.executed),
         time(trial.chain.listening),
@@ -106,6 +111,10 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
         or_nothing(bounded(
             trial.outage_area_s.map(seconds),
             trial.outage_area(),
+        )),
+        or_nothing(bounded(
+            trial.outage_area_slow_s.map(seconds),
+            trial.outage_area_slow(),
         )),
     ];
     TrialRow {

@@ -1,7 +1,7 @@
 //! What the clients saw of the load: errors, latency, the first failure, the longest silence.
 
 use super::facts::Facts;
-use super::{Availability, Continuity, ErrorTally, LatencyTally};
+use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
 use crate::event::Phase;
 use crate::operation::{Operation, Step};
 use crate::plan::Plan;
@@ -137,15 +137,58 @@ impl<'a> Load<'a> {
         Some(first.ms_after(cut))
     }
 
+    /// How long clients were without a correct reply: from the last one before the fault to the first one after it. With
+    /// several nodes others may go on answering, and a reply may still come out of a queue: so it is the longest time
+    /// without one that ends after the fault was sent, and begins before the service was back.
+    ///
+    /// Where the server is all there is, the probe's reply counts as well: a client that asked would have had it.
+    pub(super) fn client_outage(&self, returned: Option<&Return>) -> Option<Time> {
+        let (fault, end) = (self.facts.fault()?, self.end?);
+        self.facts.cut()?;
+        let recovered = self.facts.recovered();
+        let mut replies = self.correct_replies();
+        replies.extend(recovered.filter(|_| self.facts.is_alone()));
+        replies.sort_unstable();
+        let until = recovered.unwrap_or(end);
+        let first = *replies.first().filter(|first| **first <= fault)?;
+        let ends = replies.iter().copied().map(|at| (at, false));
+        let gaps = ends.chain((replies.last() < Some(&end)).then_some((end, true)));
+        let mut last = first;
+        let mut longest: Option<(Elapsed, Elapsed, bool)> = None;
+        for (at, is_open) in gaps {
+            let is_one = at > fault && last < until;
+            let is_longer =
+                |(from, to, _): (Elapsed, Elapsed, bool)| at.since(last) > to.since(from);
+            if is_one && longest.is_none_or(is_longer) {
+                longest = Some((last, at, is_open));
+            }
+            last = at;
+        }
+        let (from, to, is_open) = longest?;
+        Some(match returned {
+            Some(Return::Not(_)) => Time::Beyond {
+                ms: end.max(to).ms_after(from),
+            },
+            Some(Return::ForGood | Return::ByProbeOnly { .. }) | None if is_open => Time::Beyond {
+                ms: to.ms_after(from),
+            },
+            Some(Return::ForGood | Return::ByProbeOnly { .. }) | None => Time::At {
+                ms: to.ms_after(from),
+                error_ms: 0.0,
+            },
+        })
+    }
+
+    /// When correct replies came, in no particular order.
+    fn correct_replies(&self) -> Vec<Elapsed> {
+        let correct = self.operations.iter().filter(|op| op.is_correct());
+        correct.map(|operation| operation.finished).collect()
+    }
+
     /// Longest time without a correct reply, in ms: between two of them, or from the last one until
     /// operations ceased to be wanted (a server that never came back was silent until then).
     pub(super) fn longest_gap_ms(&self) -> Option<f64> {
-        let mut replies: Vec<Elapsed> = self
-            .operations
-            .iter()
-            .filter(|operation| operation.is_correct())
-            .map(|operation| operation.finished)
-            .collect();
+        let mut replies = self.correct_replies();
         replies.sort_unstable();
         let last = *replies.last()?;
         replies.extend(self.end.filter(|end| *end > last));

@@ -14,9 +14,9 @@ use crate::statistics;
 use crate::summary::TrialFinding;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
-    Distribution, ErrorRate, Latency, RecoverySummary, RetrySummary, SCHEMA, SessionCounts, Status,
-    StrikeSummary, StruckTrial, StruckWrites, Summary, TimeError, WhileDownSummary, Windowed,
-    WriteCounts,
+    Distribution, ErrorRate, FalseRate, Latency, RecoverySummary, RetrySummary, SCHEMA,
+    SessionCounts, Status, StrikeSummary, StruckTrial, StruckWrites, Summary, TimeError,
+    WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -77,9 +77,14 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
         time_to_ready_ms: time(|trial| trial.chain.ready.map(Time::or_infinite)),
+        outage_ms: time(|trial| trial.outage.map(Time::or_infinite)),
+        client_outage_ms: time(|trial| trial.client_outage.map(Time::or_infinite)),
+        steady_false_rate: steady_false_rate(arm),
         time_to_steady_ms: time(|trial| trial.time_to_steady.map(Time::or_infinite)),
         longest_gap_ms: time(TrialAnalysis::longest_gap),
         outage_area_s: time(TrialAnalysis::outage_area),
+        outage_area_failed_s: time(TrialAnalysis::outage_area_failed),
+        outage_area_slow_s: time(TrialAnalysis::outage_area_slow),
         loss_window_ms: time(|trial| trial.loss_window_ms),
         time_errors_ms: time_errors(&trials),
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
@@ -152,6 +157,20 @@ fn time_errors(trials: &[&TrialAnalysis]) -> BTreeMap<String, TimeError> {
         Some((name.to_owned(), TimeError { median, max }))
     });
     known.collect()
+}
+
+fn steady_false_rate(arm: &ArmAnalysis) -> FalseRate {
+    let times = arm
+        .controls()
+        .filter_map(|trial| trial.false_time_to_steady);
+    let mut rate = FalseRate::default();
+    for time in times.map(Time::or_infinite) {
+        rate.controls += 1;
+        rate.late += u32::from(time > 0.0);
+        rate.never += u32::from(time.is_infinite());
+    }
+    rate.rate = (rate.controls > 0).then(|| f64::from(rate.late) / f64::from(rate.controls));
+    rate
 }
 
 fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {

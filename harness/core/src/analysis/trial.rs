@@ -6,10 +6,10 @@ use super::downtime::{downtime, outages};
 use super::facts::Facts;
 use super::load::Load;
 use super::served::Usual;
-use super::steady::{Band, outage_area_s, time_to_steady};
+use super::steady::{false_time_to_steady, outage_area, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
-use super::{NodesAnalysis, TimelineWindow, TrialAnalysis};
+use super::{Chain, NodesAnalysis, Time, TimelineWindow, TrialAnalysis};
 use super::{caching, causes, findings, ledger, oracle, recovery, retries, served, strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::{Arm, Listener, Plan};
@@ -50,6 +50,7 @@ pub(super) fn analyze(
     } else {
         0
     };
+    let area = outage_area(plan, facts, &load);
     TrialAnalysis {
         id: facts.id,
         control: facts.control,
@@ -74,7 +75,11 @@ pub(super) fn analyze(
         time_to_detect: load.time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain, returned.as_ref()),
         longest_gap_ms: load.longest_gap_ms(),
-        outage_area_s: outage(plan, facts, &load, &timeline),
+        outage_area_s: area.map(|area| area.failed_s + area.slow_s),
+        outage_area_slow_s: area.map(|area| area.slow_s),
+        outage: outage(&chain),
+        client_outage: load.client_outage(returned.as_ref()),
+        false_time_to_steady: false_time_to_steady(plan, facts, &load),
         timeline,
         chain,
         returned,
@@ -146,11 +151,14 @@ fn nodes(arm: Option<&Arm>, facts: &Facts, load: &Load<'_>) -> NodesAnalysis {
     }
 }
 
-fn outage(plan: &Plan, facts: &Facts, load: &Load<'_>, timeline: &[TimelineWindow]) -> Option<f64> {
-    // Only a fault that took effect has an outage, though it is counted from the fault's sending.
-    facts.cut()?;
-    let band = Band::of(plan, facts, load)?;
-    let after = timeline.iter().filter(|window| window.start_ms >= 0.0);
-    let shares = after.map(|window| window.errors.rate().map(|failed| 1.0 - failed));
-    outage_area_s(&band, plan.windows.window, shares)
+/// The outage of the service, from the fault's sending to ready.
+fn outage(chain: &Chain) -> Option<Time> {
+    let killed = chain.killed?;
+    Some(match chain.ready? {
+        Time::At { ms, error_ms } => Time::At {
+            ms: ms - killed,
+            error_ms,
+        },
+        Time::Beyond { ms } => Time::Beyond { ms: ms - killed },
+    })
 }

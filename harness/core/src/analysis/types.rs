@@ -173,6 +173,14 @@ pub struct TrialAnalysis {
     /// Equivalent seconds of full outage until the load's end; absent in a control trial. Only a lower bound
     /// when the service did not come back for good: see [`Self::outage_area`].
     pub outage_area_s: Option<f64>,
+    /// The part of it in which replies were correct and had to be waited for.
+    pub outage_area_slow_s: Option<f64>,
+    /// From the fault's sending to ready: how long the service was away.
+    pub outage: Option<Time>,
+    /// The longest time without a correct reply that clients saw from the fault on until the service was back.
+    pub client_outage: Option<Time>,
+    /// In a control trial the time to steady that the rule finds though nothing happened; 0 when it does not err.
+    pub false_time_to_steady: Option<Time>,
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub loss_window_ms: Option<f64>,
     /// The pacer's lateness in the baseline, in µs.
@@ -218,6 +226,18 @@ impl TrialAnalysis {
     /// The outage area in s: infinite when the outage lasted beyond the load's end.
     pub fn outage_area(&self) -> Option<f64> {
         self.unless_censored(self.outage_area_s)
+    }
+
+    /// The part of the outage area in s in which replies had to be waited for: infinite when it lasted beyond the load's
+    /// end.
+    pub fn outage_area_slow(&self) -> Option<f64> {
+        self.unless_censored(self.outage_area_slow_s)
+    }
+
+    /// The other part, in which operations failed.
+    pub fn outage_area_failed(&self) -> Option<f64> {
+        let failed = self.outage_area_s? - self.outage_area_slow_s?;
+        self.unless_censored(Some(failed))
     }
 
     /// What grows until the service is back is only known to exceed what was measured when it never was, or

@@ -116,7 +116,26 @@ impl Window {
 
     /// The median latency of the correct operations in ms.
     pub(super) fn p50_ms(&self) -> Option<f64> {
-        quantile_ms(&self.latencies_us, 0.5, self.latencies_us.len() as u64)
+        self.correct_ms(0.5)
+    }
+
+    /// The q-quantile of the latency of the correct operations in ms.
+    pub(super) fn correct_ms(&self, q: f64) -> Option<f64> {
+        quantile_ms(&self.latencies_us, q, self.latencies_us.len() as u64)
+    }
+
+    /// Those that were correct within `limit_ms` / scheduled; absent when none was scheduled.
+    pub(super) fn prompt_share(&self, limit_ms: f64) -> Option<f64> {
+        let is_prompt = |us: &u64| *us as f64 / 1_000.0 <= limit_ms;
+        let prompt = self.latencies_us.partition_point(is_prompt);
+        (self.errors.scheduled > 0).then(|| prompt as f64 / self.errors.scheduled as f64)
+    }
+
+    /// Takes in the operations of another window.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.errors.merge(&other.errors);
+        self.latencies_us.extend(other.latencies_us);
+        self.latencies_us.sort_unstable();
     }
 }
 

@@ -221,6 +221,6 @@ at = "1s"             # the load runs undisturbed for so long first
 spread = "250ms"      # the moment is drawn from so long after it
 
 [gate]                # the default gates: the server comes back, and with a [session] nothing is lost
-"time_to_ready.median" = "< 5s"
+"outage.median" = "< 5s"
 # "error_rate.after" = "<= 0.1%"
 "#;

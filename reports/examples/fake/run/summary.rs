@@ -3,7 +3,7 @@
 use comeback_core::analysis::{ArmAnalysis, ErrorTally, Time, TrialAnalysis};
 use comeback_core::statistics::{median, median_interval};
 use comeback_core::summary::{
-    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, Latency,
+    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, FalseRate, Latency,
     RecoverySummary, SessionCounts, Status, StrikeSummary, Windowed, WriteCounts,
 };
 
@@ -74,9 +74,18 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         time_to_restart_ms: times(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: times(|trial| trial.chain.listening.map(Time::or_infinite)),
         time_to_ready_ms: times(|trial| trial.chain.ready.map(Time::or_infinite)),
+        outage_ms: times(|trial| trial.outage.map(Time::or_infinite)),
+        client_outage_ms: times(|trial| trial.client_outage.map(Time::or_infinite)),
+        steady_false_rate: FalseRate {
+            controls: 1,
+            rate: Some(0.0),
+            ..FalseRate::default()
+        },
         time_to_steady_ms: times(|trial| trial.time_to_steady.map(Time::or_infinite)),
         longest_gap_ms: times(|trial| trial.longest_gap_ms.or(Some(f64::INFINITY))),
         outage_area_s: times(|trial| trial.outage_area_s),
+        outage_area_failed_s: times(TrialAnalysis::outage_area_failed),
+        outage_area_slow_s: times(|trial| trial.outage_area_slow_s),
         loss_window_ms: none,
         time_errors_ms: std::collections::BTreeMap::new(),
         send_lag_ms: Latency::default(),

@@ -29,6 +29,9 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         let mut control = trial(&PLAIN, plan, 0, *next);
         control.control = true;
         control.chain = Chain::default();
+        control.returned = None;
+        (control.outage, control.client_outage) = (None, None);
+        (control.outage_area_s, control.outage_area_slow_s) = (None, None);
         control.timeline.clear();
         trials.push(control);
         let mut void = trial(spec, plan, 0, *next + 1);
@@ -129,6 +132,10 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         time_to_steady: at(ready + 1_900.0 + 300.0 * noise(index, 6), 100.0),
         longest_gap_ms: (!never).then_some(ready + 4.0),
         outage_area_s: Some(down / 1_000.0 + 0.1),
+        outage_area_slow_s: Some(0.1),
+        outage: at(ready + 0.8 + noise(index, 4), 1.9),
+        client_outage: at(ready + 2.0 + noise(index, 4), 0.0),
+        false_time_to_steady: None,
         loss_window_ms: None,
         send_lag: LatencyTally::default(),
         load: LoadTally::default(),

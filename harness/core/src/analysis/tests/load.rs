@@ -1,7 +1,7 @@
 //! What the clients saw of the load.
 
 use super::*;
-use crate::analysis::Availability;
+use crate::analysis::{Availability, Time};
 use crate::units::Span;
 use ErrorClass::{Refused, ResponseTimeout, ServerError};
 
@@ -230,4 +230,44 @@ fn available_is_what_was_correct_within_the_objective_of_all_that_was_scheduled(
     assert_eq!(met(Some(0)), (0, 5));
     assert_eq!(story.trial().availability.rate(), Some(0.8));
     assert_eq!(Story::faulted().trial().availability.rate(), None);
+}
+
+#[test]
+fn the_clients_outage_is_from_the_last_reply_before_the_fault_to_the_first_after_it() {
+    let story = Story::faulted()
+        .serves(BASELINE, FAULT, 10)
+        .does(steadily(FAULT, RECOVERED, 10).map(|op| op.unsent(Refused)))
+        .serves(RECOVERED, SETTLED, 10);
+    let at = |ms| Some(Time::At { ms, error_ms: 0.0 });
+    let trial = story.trial();
+    // The last reply came at 2,991 ms, the probe had one at 3,100 ms; the service was away from the kill.
+    assert_eq!(trial.client_outage, at(109.0));
+    let error_ms = 5.0;
+    assert_eq!(
+        trial.outage,
+        Some(Time::At {
+            ms: 100.0,
+            error_ms
+        })
+    );
+    // Of several nodes others may go on answering, and the probe asks another than the clients.
+    let served = Story::faulted().serves(BASELINE, SETTLED, 10);
+    assert_eq!(served.trial().client_outage, at(10.0));
+}
+
+#[test]
+fn an_outage_that_does_not_end_is_beyond_the_load() {
+    let story = Story::never_recovered()
+        .serves(BASELINE, FAULT, 10)
+        .does(steadily(FAULT, STOPPED, 10).map(|op| op.unsent(Refused)));
+    let trial = story.trial();
+    assert_eq!(trial.client_outage, Some(Time::Beyond { ms: 2_209.0 }));
+    assert_eq!(trial.outage, Some(Time::Beyond { ms: 2_200.0 }));
+    assert_eq!(
+        Story::control()
+            .serves(BASELINE, SETTLED, 10)
+            .trial()
+            .client_outage,
+        None
+    );
 }

@@ -64,6 +64,8 @@ pub(in crate::verdict) enum Time {
     Restart,
     Listen,
     Ready,
+    Outage,
+    ClientOutage,
     Steady,
     LongestGap,
     OutageArea,
@@ -78,7 +80,7 @@ pub(in crate::verdict) enum Stat {
 }
 
 /// Every metric by its name: a new one is a line here and an arm in a match below.
-pub(in crate::verdict) const METRICS: [(&str, Metric); 42] = {
+pub(in crate::verdict) const METRICS: [(&str, Metric); 48] = {
     use super::metric::Count as C;
     use Metric::{Availability, Count, ErrorRate, Latency, Time as T};
     use Part::{After, Before, Control, During};
@@ -118,6 +120,12 @@ pub(in crate::verdict) const METRICS: [(&str, Metric); 42] = {
         ("time_to_ready.median", T(Time::Ready, Median)),
         ("time_to_ready.p95", T(Time::Ready, P95)),
         ("time_to_ready.max", T(Time::Ready, Max)),
+        ("outage.median", T(Time::Outage, Median)),
+        ("outage.p95", T(Time::Outage, P95)),
+        ("outage.max", T(Time::Outage, Max)),
+        ("client_outage.median", T(Time::ClientOutage, Median)),
+        ("client_outage.p95", T(Time::ClientOutage, P95)),
+        ("client_outage.max", T(Time::ClientOutage, Max)),
         ("time_to_steady.median", T(Time::Steady, Median)),
         ("time_to_steady.p95", T(Time::Steady, P95)),
         ("time_to_steady.max", T(Time::Steady, Max)),
@@ -191,6 +199,8 @@ impl Metric {
                 | Time::Restart
                 | Time::Listen
                 | Time::Ready
+                | Time::Outage
+                | Time::ClientOutage
                 | Time::Steady
                 | Time::LongestGap,
                 _,
@@ -320,6 +330,8 @@ impl Time {
             Self::Restart => infinite(trial.chain.executed),
             Self::Listen => infinite(trial.chain.listening),
             Self::Ready => infinite(trial.chain.ready),
+            Self::Outage => infinite(trial.outage),
+            Self::ClientOutage => infinite(trial.client_outage),
             Self::Steady => infinite(trial.time_to_steady),
             Self::LongestGap => trial.longest_gap(),
             Self::OutageArea => trial.outage_area(),
