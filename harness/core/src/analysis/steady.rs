@@ -12,6 +12,8 @@ use crate::units::{Elapsed, Span};
 const SHARE_SLACK: f64 = 0.05;
 /// How many of the windows until the load's end must be within the band.
 const WINDOWS_WITHIN: f64 = 0.95;
+/// Of so many windows one may be outside, though it is more than that: a load is often observed for no more than ten.
+const FEWEST_WINDOWS: usize = 5;
 /// Windows are put together until each has so many operations: one that is slow on a busy machine does not decide then.
 const FEWEST: u64 = 20;
 /// The median: a machine that stands still for some ms delays a third of a window's operations, seldom half of them.
@@ -84,9 +86,11 @@ impl Stretches<'_> {
             .rev()
             .map(|(at, w)| (windows.len() - at, w))
         {
-            outside += usize::from(!band.holds(window));
+            let is_within = band.holds(window);
+            outside += usize::from(!is_within);
             let allowed = (seen as f64 * (1.0 - WINDOWS_WITHIN) + 1e-9).floor() as usize;
-            if *place <= last && outside <= allowed {
+            let allowed = allowed.max(usize::from(seen >= FEWEST_WINDOWS));
+            if *place <= last && is_within && outside <= allowed {
                 first = Some((seen, *place));
             }
         }

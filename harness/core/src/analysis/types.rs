@@ -292,9 +292,9 @@ pub enum Shortfall {
     },
     /// Correct replies took too long.
     Slow {
-        /// Their median latency.
-        median_ms: f64,
-        /// What it is without a fault.
+        /// What three quarters of them took at least.
+        least_ms: f64,
+        /// The median latency without a fault.
         usual_ms: f64,
         /// For how long until the load's end.
         over_ms: f64,
