@@ -179,14 +179,14 @@ async fn two_at_once_know_their_processes_apart() {
 
 #[tokio::test]
 async fn trials_are_added_where_a_gate_needs_them() {
-    let experiment = visits("token").extend_to(3).take_turns(false);
+    let experiment = visits("token").extend_to(6).take_turns(false);
     let report = experiment
         .gate("error_rate.after <= 50%")
         .run()
         .await
         .unwrap();
     report.assert_passed();
-    assert_eq!(report.summary().arms[0].faults_landed, 3);
+    assert_eq!(report.summary().arms[0].faults_landed, 6);
     let events = read_events(report.folder());
     let extended = events
         .iter()

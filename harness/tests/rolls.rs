@@ -215,8 +215,15 @@ fn a_paused_store_is_waited_for_with_all_its_processes() {
 fn a_deploy_shows_whether_the_next_version_knows_the_sessions() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/deploy.toml");
     let run = run(&file);
-    assert_eq!(run.code(), 0, "{}", run.printed());
+    assert_eq!(run.code(), 1, "{}", run.printed());
     let summary = run.summary();
+    let reasons = &summary.reasons;
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| reason.starts_with("breaking: ")),
+        "{reasons:?}"
+    );
     let compatible = arm(&summary, "compatible");
     assert_lossless(compatible);
     assert_eq!((compatible.sessions.lost, compatible.writes.lost), (0, 0));
