@@ -146,29 +146,295 @@ fn a_killed_harness_leaves_nothing_either() {
     assert_nothing_left(folder.path());
 }
 
+/// A server whose daemon leaves its group and its session, and takes no environment along.
+const DAEMON: &str = "import os, http.server
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir(os.environ['DATA'])
+    os.execve('/bin/sleep', ['sleep', '300'], {})
+os.wait()
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'ok')
+    def log_message(self, *_):
+        pass
+http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
+";
+
+/// A run of that server, with records of its own.
+fn start_daemon(folder: &Path) -> Child {
+    let mut command = command(
+        folder,
+        &[
+            "run",
+            "--get",
+            "/",
+            "--sessions",
+            "5",
+            "--rate",
+            "50",
+            "--trials",
+            "1",
+            "--horizon",
+            "3s",
+            "--env",
+            "DATA={data}",
+            "--env",
+            "PORT={port}",
+            "--out",
+            "out",
+            "--quiet",
+            "--",
+            "python3",
+            "-c",
+            DAEMON,
+        ],
+    );
+    command.env("COMEBACK_RECORDS", folder.join("records"));
+    command.spawn().unwrap()
+}
+
+/// Every process with this folder as its working directory or among its arguments.
+fn pid_of(folder: &Path, word: &str) -> Option<i32> {
+    let found = processes_of(folder);
+    let line = found.iter().find(|line| line.contains(word))?;
+    line.split(':').next()?.parse().ok()
+}
+
+fn clean(folder: &Path, words: &[&str]) -> (i32, String) {
+    let output = command(folder, &[&["cleanup"], words].concat())
+        .env("COMEBACK_RECORDS", folder.join("records"))
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (output.status.code().unwrap(), said)
+}
+
+fn has_daemon(folder: &Path) -> bool {
+    processes_of(folder)
+        .iter()
+        .any(|line| line.contains("sleep 300"))
+}
+
 #[test]
-fn what_outlived_even_the_warden_is_found_and_ended_by_hand() {
+fn a_daemon_without_an_environment_does_not_outlive_a_killed_harness() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start_daemon(folder.path());
+    wait_until("the fault", || has_entered(folder.path(), Phase::Fault));
+    assert!(has_daemon(folder.path()));
+    interrupt(&child, Signal::SIGKILL);
+    end_of(&mut child);
+    wait_until("the warden's end", || {
+        processes_of(folder.path()).is_empty()
+    });
+    assert_nothing_left(folder.path());
+    assert!(
+        clean(folder.path(), &[])
+            .1
+            .contains("nothing is left behind")
+    );
+}
+
+#[test]
+fn what_outlived_even_the_warden_is_listed_and_ended_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start_daemon(folder.path());
+    wait_until("the load", || has_entered(folder.path(), Phase::Baseline));
+    let (code, said) = clean(folder.path(), &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("is going on"), "{said}");
+    assert!(
+        has_daemon(folder.path()),
+        "a run that goes on is not touched"
+    );
+    let warden = pid_of(folder.path(), " warden --tag ").expect("it is there");
+    kill(Pid::from_raw(warden), Signal::SIGSTOP).unwrap();
+    interrupt(&child, Signal::SIGKILL);
+    end_of(&mut child);
+    kill(Pid::from_raw(warden), Signal::SIGKILL).unwrap();
+    let (code, said) = clean(folder.path(), &[]);
+    assert_eq!(code, 0, "{said}");
+    for part in [
+        "its comeback is gone",
+        " run --get /",
+        "out/data",
+        "sleep 300",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(has_daemon(folder.path()), "a list ends nothing");
+    let (code, said) = clean(folder.path(), &["--json"]);
+    assert_eq!(code, 0, "{said}");
+    let listed: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(listed["runs"][0]["state"], "ended");
+    let (code, said) = clean(folder.path(), &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert_nothing_left(folder.path());
+    assert!(
+        clean(folder.path(), &[])
+            .1
+            .contains("nothing is left behind")
+    );
+}
+
+#[test]
+fn a_process_that_merely_carries_the_tag_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     // The tag of a run whose harness ended long ago: its process id is beyond any the kernel gives.
-    let mut left = std::process::Command::new("sleep")
+    let mut shell = std::process::Command::new("sleep")
         .arg("300")
         .env("COMEBACK_RUN", "99999999-1-89abcdef")
         .spawn()
         .unwrap();
-    let listed = command(folder.path(), &["cleanup", "--dry-run"])
-        .output()
-        .unwrap();
-    assert!(String::from_utf8_lossy(&listed.stdout).contains(&left.id().to_string()));
-    assert!(left.try_wait().unwrap().is_none(), "a dry run ends nothing");
-    let ended = command(folder.path(), &["cleanup"]).output().unwrap();
-    // The ended process stays a zombie until we, its parent, take leave of it.
-    assert!(!end_of(&mut left).success());
-    assert_eq!(
-        ended.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&ended.stderr)
+    let (code, said) = clean(folder.path(), &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    let named = format!("process {} (", shell.id());
+    assert!(
+        said.contains(&named) && said.contains("left alone"),
+        "{said}"
     );
+    assert!(shell.try_wait().unwrap().is_none());
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+}
+
+#[test]
+fn a_run_in_another_pid_namespace_is_left_alone() {
+    let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "true"];
+    if !support::is_there_or_skipped(
+        "the right to make a pid namespace",
+        std::process::Command::new(unshare[0])
+            .args(&unshare[1..])
+            .status()
+            .is_ok_and(|status| status.success()),
+    ) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(unshare[0])
+        .args(&unshare[1..4])
+        .args([
+            "--kill-child",
+            support::PROGRAM,
+            "compare",
+            "token",
+            "--trials",
+            "1",
+            "--quiet",
+        ])
+        .args(["--out", "out"])
+        .env("COMEBACK_RECORDS", folder.path().join("records"))
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the load", || has_entered(folder.path(), Phase::Baseline));
+    let before = processes_of(folder.path());
+    let (code, said) = clean(folder.path(), &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("another pid namespace"), "{said}");
+    assert_eq!(processes_of(folder.path()), before);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("the namespace's end", || {
+        processes_of(folder.path()).is_empty()
+    });
+}
+
+#[test]
+fn a_warden_removes_no_folder_that_its_run_has_not_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let precious = folder.path().join("precious");
+    std::fs::create_dir(&precious).unwrap();
+    std::fs::write(precious.join("gold"), "").unwrap();
+    let words = [
+        "warden",
+        "--tag",
+        "99999999-1-89abcdef",
+        "--scratch",
+        "precious",
+    ];
+    let output = command(folder.path(), &words).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(precious.join("gold").exists());
+}
+
+fn is_done(program: &str, path: &Path) -> bool {
+    let mut command = std::process::Command::new(program);
+    let command = command.arg(path).stderr(std::process::Stdio::null());
+    command.status().unwrap().success()
+}
+
+/// Root can remove all but a mount; anybody else nothing from a folder that may not be read.
+#[test]
+fn what_cannot_be_removed_costs_its_trial_and_not_the_run() {
+    let is_root = nix::unistd::geteuid().is_root();
+    let block = match is_root {
+        true => "mount -t tmpfs none $DATA/kept",
+        false => "touch $DATA/kept/x; chmod 0 $DATA/kept",
+    };
+    let script =
+        format!("mkdir -p $DATA/kept; {block}; exec python3 -m http.server --bind 127.0.0.1 $PORT");
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(
+        folder.path(),
+        &[
+            "run",
+            "--get",
+            "/",
+            "--sessions",
+            "5",
+            "--rate",
+            "50",
+            "--trials",
+            "1",
+            "--env",
+            "DATA={data}",
+            "--env",
+            "PORT={port}",
+            "--out",
+            "out",
+            "--quiet",
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ],
+    )
+    .env("COMEBACK_RECORDS", folder.path().join("records"))
+    .output()
+    .unwrap();
+    let data = folder.path().join("out/data");
+    let kept: Vec<_> = std::fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("kept"))
+        .filter(|path| path.is_dir())
+        .collect();
+    for path in &kept {
+        // A restart mounts once more.
+        while is_root && is_done("umount", path) {}
+        if !is_root {
+            let mut mode = std::fs::metadata(path).unwrap().permissions();
+            std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o700);
+            std::fs::set_permissions(path, mode).unwrap();
+        }
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let events = read_events(&folder.path().join("out"));
+    assert_eq!(events.last().unwrap()["kind"]["type"], "run_ended");
+    let text = std::fs::read_to_string(folder.path().join("out/journal.jsonl")).unwrap();
+    assert!(text.contains("left something behind"), "{said}");
+    assert_eq!(kept.len(), 2, "the control's and the fault's");
+    let (code, listed) = clean(folder.path(), &["--yes"]);
+    assert_eq!(code, 0, "{listed}");
+    assert_nothing_left(folder.path());
 }
 
 /// Panics can be forced in debug builds only, and tests are one.

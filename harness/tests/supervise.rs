@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use comeback::clock::Clock;
 use comeback::endpoint::Endpoint;
-use comeback::supervise::leftovers::find_abandoned;
 use comeback::supervise::ownership::{listeners, listening_addresses};
 use comeback::supervise::ports::free_port;
 use comeback::supervise::process::{Addresses, Launch, Process, StartError, adopt_orphans};
 use comeback::supervise::readiness::{NotReady, Ready, wait_until_ready};
+use comeback::supervise::scratch;
 use comeback::supervise::tag::RunTag;
 use comeback::supervise::warden::Warden;
 use comeback_core::event::Exit;
@@ -580,7 +580,8 @@ async fn the_shells_warden_ends_what_is_left_and_removes_the_scratch_folder() {
 async fn check_warden(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
     let bench = Bench::new();
     let scratch = bench.folder.path().join("scratch");
-    std::fs::create_dir_all(scratch.join("trial-000")).unwrap();
+    scratch::create(&scratch, bench.tag.as_str()).unwrap();
+    std::fs::create_dir(scratch.join("trial-000")).unwrap();
     let warden = start(&bench.tag, &scratch).unwrap();
     let detached = bench.sh("setsid sleep 60 & exec sleep 60");
     let mut nameless = bench.python("overwrite(); print('done', flush=True); time.sleep(60)");
@@ -629,7 +630,7 @@ async fn no_target_holds_the_pipe_to_the_warden() {
 async fn the_shells_warden_knows_strange_names_and_leaves_others_alone() {
     let bench = Bench::new();
     let scratch = bench.folder.path().join("a folder's $(name)");
-    std::fs::create_dir_all(&scratch).unwrap();
+    scratch::create(&scratch, bench.tag.as_str()).unwrap();
     let other = Bench::new();
     let others = other.sh("exec sleep 60");
     let warden = Warden::start_in_shell(&bench.tag, &scratch).unwrap();
@@ -656,37 +657,6 @@ os._exit(0)",
     assert!(bench.pids().is_empty());
     assert_eq!(other.pids(), [others.pid()]);
     drop((named, nameless));
-}
-
-#[test]
-fn processes_of_a_harness_that_is_gone_are_found_later() {
-    let mut gone = Command::new("true").spawn().unwrap();
-    gone.wait().unwrap();
-    let tag: RunTag = format!("{}-1-{:08x}", gone.id(), std::process::id())
-        .parse()
-        .unwrap();
-    let mut child = Command::new("sleep")
-        .arg("60")
-        .env("COMEBACK_RUN", tag.as_str())
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    let found = find_abandoned().unwrap();
-    let found = found
-        .iter()
-        .find(|found| found.tag == tag)
-        .expect("it is found");
-    assert_eq!(found.members.len(), 1);
-    assert_eq!(found.members[0].pid, child.id() as i32);
-    assert_eq!(found.tag.kill_all(), [child.id() as i32]);
-    // Reaped already where orphans are adopted.
-    let _ = child.wait();
-    assert!(
-        find_abandoned()
-            .unwrap()
-            .iter()
-            .all(|found| found.tag != tag)
-    );
 }
 
 /// A master whose worker, at SIGTERM, goes on until it is let go.

@@ -24,13 +24,13 @@ use comeback_core::plan::Arm;
 
 use self::stage::Stage;
 use crate::clock::Clock;
-use crate::engine::campaign::{self, Host};
+use crate::engine::campaign;
+use crate::engine::folder;
 use crate::engine::interrupt::Interrupt;
 use crate::engine::{Ended, EngineError};
 use crate::record::RecordError;
-use crate::supervise::process::adopt_orphans;
+use crate::supervise::custody::{Custody, Host};
 use crate::supervise::tag::RunTag;
-use crate::supervise::warden::Warden;
 pub use idle::PROXY;
 pub use interrupt::debian::{Packaged, find as packaged};
 
@@ -65,14 +65,8 @@ pub fn run(
     let tag = RunTag::new().map_err(EngineError::Setup)?;
     let scratch = task.folder.join("data");
     let logs = task.folder.join("logs");
-    for folder in [&scratch, &logs] {
-        fs::create_dir(folder).map_err(|cause| EngineError::folder("create", folder, cause))?;
-    }
-    let warden = match task.host {
-        Host::Program => adopt_orphans().and_then(|()| Warden::start(&tag, &scratch)),
-        Host::Guest => Warden::start_in_shell(&tag, &scratch),
-    };
-    let warden = warden.map_err(EngineError::Warden)?;
+    folder::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
+    let custody = Custody::begin(task.host, &tag, &scratch).map_err(EngineError::Warden)?;
     let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
     let journal = task.folder.join(FACTS);
     let stage = Stage::new(
@@ -95,7 +89,7 @@ pub fn run(
     });
     drop(runtime);
     stage.end();
-    warden.dismiss().map_err(EngineError::Warden)?;
+    custody.end().map_err(EngineError::Warden)?;
     campaign::remove_empty(&logs)?;
     ended
 }

@@ -50,6 +50,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             try_subreaper(),
         ),
         check(
+            "holding processes",
+            "whatever a run starts, however detached, is ended",
+            Ok(try_holding()),
+        ),
+        check(
             "reading /proc",
             "the owner of a listening socket is known",
             try_proc(),
@@ -124,6 +129,15 @@ fn try_pidfd() -> io::Result<String> {
 fn try_subreaper() -> io::Result<String> {
     crate::supervise::process::adopt_orphans()?;
     Ok("available".to_owned())
+}
+
+/// Where there is none, a run goes without.
+fn try_holding() -> String {
+    crate::supervise::cgroup::try_out().unwrap_or_else(|error| {
+        format!(
+            "{error}: by group, tag and parents instead (a daemon may escape a SIGKILL of comeback)"
+        )
+    })
 }
 
 fn try_proc() -> io::Result<String> {

@@ -13,9 +13,8 @@ use super::{CliError, print};
 use crate::engine::acquaint::{Acquaintance, get_acquainted};
 use crate::experiment::document::{TargetPart, Words};
 use crate::experiment::{Document, Origin, resolve};
-use crate::supervise::process::adopt_orphans;
+use crate::supervise::custody::{Custody, Host};
 use crate::supervise::tag::RunTag;
-use crate::supervise::warden::Warden;
 
 /// Write a first experiment file.
 ///
@@ -96,15 +95,13 @@ fn meet(command: &[String]) -> Result<Acquaintance, CliError> {
     super::campaign::settle(&mut plan)?;
     let tag = RunTag::new()?;
     let folder = std::env::temp_dir().join(format!("comeback-init-{}", tag.as_str()));
-    std::fs::create_dir(&folder)?;
-    adopt_orphans()?;
     // It ends the server and removes the folder, also when this process is killed.
-    let warden = Warden::start(&tag, &folder)?;
+    let custody = Custody::begin(Host::Program, &tag, &folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let met = runtime.block_on(get_acquainted(&plan.arms[0].target, &tag, &folder));
     drop(runtime);
-    warden.dismiss()?;
+    custody.end()?;
     met.map_err(|error| CliError::Usage(format!("the server could not be looked at: {error}")))
 }

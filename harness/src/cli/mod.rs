@@ -86,6 +86,10 @@ struct WardenArgs {
     tag: String,
     #[arg(long)]
     scratch: PathBuf,
+    #[arg(long)]
+    record: Option<PathBuf>,
+    #[arg(long)]
+    cgroup: Option<PathBuf>,
 }
 
 /// Why a command did not come to a verdict.
@@ -209,7 +213,12 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
                 .tag
                 .parse()
                 .map_err(|error| CliError::Usage(format!("--tag: {error}")))?;
-            crate::supervise::warden::run_warden(&tag, &args.scratch);
+            crate::supervise::warden::run_warden(&crate::supervise::warden::Post {
+                tag,
+                scratch: args.scratch,
+                record: args.record,
+                cgroup: args.cgroup,
+            });
             Ok(Outcome::Pass)
         }
     }

@@ -13,26 +13,16 @@ use comeback_core::verdict::Verdict;
 use tokio::runtime::Runtime;
 
 use super::interrupt::Interrupt;
-use super::{Ended, EngineError, Site};
+use super::{Ended, EngineError, Site, folder};
 use crate::clock::Clock;
 use crate::machine;
 use crate::record::Journalist;
-use crate::supervise::process::adopt_orphans;
+use crate::supervise::custody::Custody;
+pub use crate::supervise::custody::Host;
 use crate::supervise::tag::RunTag;
-use crate::supervise::warden::Warden;
 
 /// Descriptors beside one for each client: journal, pipes, timers, standard streams.
 const OTHER_DESCRIPTORS: u64 = 64;
-
-/// Whose program the harness lives in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// Its own: it takes in the orphans of its targets, and its warden is the program again.
-    Program,
-    /// Somebody else's, such as a test: that has children of its own, so nothing about the process as a whole is
-    /// touched, and the warden is a shell.
-    Guest,
-}
 
 /// A seed, drawn; short enough to be typed again.
 ///
@@ -89,7 +79,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Makes them in the run's folder.
+    /// Makes them in the run's folder; the scratch folder is made with the run's [`Custody`].
     ///
     /// # Errors
     /// When they cannot be made.
@@ -99,8 +89,7 @@ impl Layout {
             scratch: folder.join("data"),
             logs: folder.join("logs"),
         };
-        fs::create_dir(&layout.scratch)?;
-        fs::create_dir(&layout.logs)?;
+        folder::create_private(&layout.logs)?;
         Ok(layout)
     }
 }
@@ -142,11 +131,7 @@ where
         logs,
     } = layout;
     let tag = RunTag::new().map_err(EngineError::Setup)?;
-    let warden = match company.host {
-        Host::Program => adopt_orphans().and_then(|()| Warden::start(&tag, &scratch)),
-        Host::Guest => Warden::start_in_shell(&tag, &scratch),
-    };
-    let warden = warden.map_err(EngineError::Warden)?;
+    let custody = Custody::begin(company.host, &tag, &scratch).map_err(EngineError::Warden)?;
     let mut interrupt = (company.listen)(&tag).map_err(EngineError::Setup)?;
     let journalist = Journalist::create(&folder, header, clock, company.follow)?;
     let site = Site {
@@ -166,7 +151,7 @@ where
     drop(runtime);
     drop(site);
     journalist.finish()?;
-    warden.dismiss().map_err(EngineError::Warden)?;
+    custody.end().map_err(EngineError::Warden)?;
     remove_empty(&logs)?;
     ended
 }

@@ -1,8 +1,9 @@
-//! The folder of a run: new or empty, so that nothing in it is lost.
+//! The folder of a run: new or empty, so that nothing in it is lost, and closed to other users.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Folders of one name that are tried.
@@ -34,15 +35,38 @@ impl fmt::Display for FolderError {
 
 impl std::error::Error for FolderError {}
 
+/// Makes a folder that only its owner can enter.
+///
+/// # Errors
+/// When it is there, or cannot be made.
+pub fn create_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)
+}
+
+fn close_to_others(folder: &Path) -> io::Result<()> {
+    let found = fs::metadata(folder)?;
+    if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
 /// Makes the folder that was asked for; it may be there, if it is empty.
 ///
 /// # Errors
 /// When it is not empty, or cannot be made or read.
 pub fn claim(folder: &Path) -> Result<(), FolderError> {
     let unusable = |error| FolderError::Unusable(folder.to_owned(), error);
-    fs::create_dir_all(folder).map_err(unusable)?;
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(unusable)?;
+    }
+    match create_private(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable(error)),
+        _ => {}
+    }
     match fs::read_dir(folder).map_err(unusable)?.next() {
-        None => Ok(()),
+        // What its journal holds is for nobody else.
+        None => close_to_others(folder).map_err(unusable),
         Some(_) => Err(FolderError::NotEmpty(folder.to_owned())),
     }
 }
@@ -55,7 +79,7 @@ pub fn create_next(parent: &Path, name: impl Fn(u32) -> String) -> Result<PathBu
     fs::create_dir_all(parent).map_err(|error| FolderError::Unusable(parent.to_owned(), error))?;
     for number in 1..ENOUGH {
         let folder = parent.join(name(number));
-        match fs::create_dir(&folder) {
+        match create_private(&folder) {
             Ok(()) => return Ok(folder),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(FolderError::Unusable(folder, error)),

@@ -4,8 +4,7 @@
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
 
 use std::cell::Cell;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
@@ -20,6 +19,7 @@ use super::{EngineError, Site, recovery, strike};
 use crate::endpoint::Endpoint;
 use crate::load::{Generator, Setup};
 use crate::supervise::process::Process;
+use crate::supervise::scratch::remove_tree;
 
 /// How long the final look at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
@@ -97,7 +97,12 @@ pub(super) async fn run(
     if complete && !left.is_empty() {
         record(EventKind::LeftBehind { pids: left });
     }
-    remove(&data).map_err(|cause| EngineError::folder("remove", &data, cause))?;
+    // It is the target's to spoil. What cannot be removed costs this trial; the others have folders of their own.
+    if let Err(stuck) = remove_tree(&data) {
+        record(EventKind::TrialAborted {
+            reason: format!("the trial left something behind: {stuck}"),
+        });
+    }
     record(EventKind::TrialEnded);
     Ok(())
 }
@@ -106,6 +111,8 @@ impl Trial<'_> {
     async fn run_phases(&self) -> Result<(), Early> {
         self.enter(Phase::Start);
         let mut nodes = Nodes::start(self).await?;
+        // For a daemon that detaches itself while it starts: there is no load yet that a look would disturb.
+        self.site.tag.take_census();
         self.enter(Phase::Open);
         let mut load = self.start_load()?;
         self.open_sessions(&mut load).await?;
@@ -295,13 +302,4 @@ fn why_not_opened(refusal: Option<(ErrorClass, Option<u16>)>) -> String {
 
 pub(super) fn aborted(reason: String) -> Early {
     Early::Target(EventKind::TrialAborted { reason })
-}
-
-/// Removes a data folder. It is the target's to spoil: gone already, or something else put in its place.
-fn remove(data: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(data) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotADirectory => std::fs::remove_file(data),
-        removed => removed,
-    }
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::User;
 
 use super::program::is_executable;
+use super::scratch;
 
 /// The user that packages make for PostgreSQL, which refuses to run as root.
 const USER: &str = "postgres";
@@ -182,6 +183,7 @@ impl Site {
         let (uid, gid) = (owner.uid.as_raw(), owner.gid.as_raw());
         std::os::unix::fs::chown(data, Some(uid), Some(gid))
             .map_err(ClusterError::file("give away", data))?;
+        let run = scratch::run_around(data);
         for folder in data.ancestors() {
             let found = fs::metadata(folder).map_err(ClusterError::file("look at", folder))?;
             let may_enter = match (found.uid() == uid, found.gid() == gid) {
@@ -189,11 +191,18 @@ impl Site {
                 (false, true) => 0o010,
                 (false, false) => 0o001,
             };
-            if found.permissions().mode() & may_enter == 0 {
+            if found.permissions().mode() & may_enter != 0 {
+                continue;
+            }
+            if !run.is_some_and(|run| folder.starts_with(run)) {
                 return Err(ClusterError::Unreachable {
                     folder: folder.to_owned(),
                 });
             }
+            // A run's folders are closed to others: its group may pass, and read nothing.
+            std::os::unix::fs::chown(folder, None, Some(gid))
+                .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o710)))
+                .map_err(ClusterError::file("open", folder))?;
         }
         Ok(())
     }
@@ -244,6 +253,8 @@ impl Site {
             .args(["-c", "listen_addresses=127.0.0.1"])
             // None: a path in a run's folder is easily longer than a socket's may be.
             .args(["-c", "unix_socket_directories="])
+            // In its data folder, which is removed: a killed server leaves files in /dev/shm.
+            .args(["-c", "dynamic_shared_memory_type=mmap"])
             .args(["-c", "fsync=on"])
             .args(["-c", "synchronous_commit=on"]);
         let cause = server.exec();

@@ -1,44 +1,217 @@
-//! What earlier runs left behind: processes whose harness is gone.
+//! What earlier runs left behind: found by the record that each run keeps of itself (see `lease.rs`).
+//!
+//! Only a run whose harness is gone is undone, in the pid namespace and the start of the machine in which it ran; of
+//! it only what [`super::members`] proves to be its own. Everything else is listed, and left alone.
 
-use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
+use super::lease::{self, Lease};
 use super::members::Member;
-use super::proc;
+use super::roster::Elders;
 use super::tag::{RUN_VARIABLE, RunTag};
+use super::warden::put_away;
+use super::{proc, scratch};
 
-/// The processes of a run whose harness is no longer alive.
-#[derive(Clone, Debug)]
-pub struct Abandoned {
-    /// The run; its `kill_all` ends them.
-    pub tag: RunTag,
-    /// Its processes, and whatever descends from them.
-    pub members: Vec<Member>,
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its harness is alive.
+    Running,
+    /// It belongs to another pid namespace, such as a container's: nothing can be said of it from here.
+    Elsewhere,
+    /// Its harness is gone.
+    Ended,
 }
 
-/// Finds the processes of runs whose harness is no longer alive.
-///
-/// The warden ends these by itself moments after its harness; what is found later outlived the warden too.
-/// A server that overwrote its environment cannot be known any more.
+/// A run that is on record.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The run.
+    pub tag: RunTag,
+    /// What became of it.
+    pub state: State,
+    /// Its record.
+    pub stored: lease::Stored,
+    /// Its processes, where it has ended.
+    pub processes: Vec<Process>,
+    /// Shared memory that it left, where it has ended.
+    pub memory: Vec<String>,
+    /// Whether its scratch folder is there and carries its mark.
+    pub has_scratch: bool,
+}
+
+/// A process, as people know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its process id.
+    pub pid: i32,
+    /// The user it runs as.
+    pub owner: String,
+    /// What it was started with.
+    pub command: String,
+}
+
+/// A process that carries the tag of a run that has ended, without any proof that the run started it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unproven {
+    /// The process.
+    pub process: Process,
+    /// The tag.
+    pub run: String,
+}
+
+/// What is there.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Runs of this user that are on record.
+    pub runs: Vec<Recorded>,
+    /// Processes that may be left of a run, and may be somebody's shell as well.
+    pub unproven: Vec<Unproven>,
+}
+
+/// Finds every run on record, and what is left of those whose harness is gone.
 ///
 /// # Errors
-/// When `/proc` cannot be listed.
-pub fn find_abandoned() -> io::Result<Vec<Abandoned>> {
-    let mut tags = BTreeMap::new();
-    for stat in proc::all()? {
-        let Ok(environment) = proc::environment(stat.pid) else {
-            continue;
+/// When `/proc` cannot be read.
+pub fn find() -> io::Result<Found> {
+    let here = Here {
+        boot: proc::boot()?,
+        namespace: proc::pid_namespace(proc::own_pid())?,
+    };
+    let records = lease::find_all().into_iter();
+    let runs: Vec<_> = records.filter_map(|stored| here.look_at(stored)).collect();
+    let unproven = here.find_unproven(&runs)?;
+    Ok(Found { runs, unproven })
+}
+
+struct Here {
+    boot: String,
+    namespace: u64,
+}
+
+impl Here {
+    fn look_at(&self, stored: lease::Stored) -> Option<Recorded> {
+        let lease = &stored.lease;
+        let tag: RunTag = lease.tag.parse().ok()?;
+        let is_this_start = lease.boot == self.boot;
+        let state = if is_this_start && lease.namespace != self.namespace {
+            State::Elsewhere
+        } else if is_this_start && tag.harness_is_alive() {
+            State::Running
+        } else {
+            State::Ended
         };
-        let tag = proc::variable(&environment, RUN_VARIABLE).and_then(|text| text.parse().ok());
-        if let Some(tag) = tag.filter(|tag: &RunTag| !tag.harness_is_alive()) {
-            tags.entry(tag.to_string()).or_insert(tag);
+        let (mut processes, mut memory) = (Vec::new(), Vec::new());
+        // A restart of the machine ends every process, and its numbers name others.
+        if state == State::Ended && is_this_start {
+            recall(&tag, lease, &stored.lines);
+            processes = tag.members().iter().filter_map(describe).collect();
+            let shared = tag.shared_memory();
+            memory = shared.iter().map(super::memory::Shared::name).collect();
         }
+        Some(Recorded {
+            has_scratch: scratch::is_of(&lease.scratch, &lease.tag),
+            tag,
+            state,
+            processes,
+            memory,
+            stored,
+        })
     }
-    let abandoned = tags.into_values().map(|tag| Abandoned {
-        members: tag.members(),
-        tag,
+
+    fn find_unproven(&self, runs: &[Recorded]) -> io::Result<Vec<Unproven>> {
+        let proven = |pid| {
+            runs.iter()
+                .any(|run| run.processes.iter().any(|process| process.pid == pid))
+        };
+        let own = proc::own_pid();
+        let all = proc::all()?.into_iter();
+        let unproven = all.filter(|stat| !stat.is_zombie && stat.pid != own && !proven(stat.pid));
+        let unproven = unproven.filter_map(|stat| {
+            let environment = proc::environment(stat.pid).ok()?;
+            let tag: RunTag = proc::variable(&environment, RUN_VARIABLE)?.parse().ok()?;
+            let is_here = proc::pid_namespace(stat.pid).ok()? == self.namespace;
+            (is_here && !tag.harness_is_alive()).then(|| Unproven {
+                process: known(stat.pid),
+                run: tag.to_string(),
+            })
+        });
+        Ok(unproven.collect())
+    }
+}
+
+/// Puts what the record says on the run's roster.
+fn recall(tag: &RunTag, lease: &Lease, lines: &[String]) {
+    let mut roster = tag.roster();
+    roster.take_lease(lease);
+    for line in lines {
+        roster.take_line(line);
+    }
+    roster.set_elders(Elders {
+        adopters: Vec::new(),
+        ancestors: lease.ancestors.clone(),
+        late_session: Some(lease.session),
     });
-    Ok(abandoned
-        .filter(|found| !found.members.is_empty())
-        .collect())
+}
+
+fn describe(member: &Member) -> Option<Process> {
+    let is_same = proc::stat(member.pid).is_ok_and(|stat| stat.start_time == member.start_time);
+    is_same.then(|| known(member.pid))
+}
+
+fn known(pid: i32) -> Process {
+    let uid = proc::owner(pid).unwrap_or_default();
+    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    Process {
+        pid,
+        owner: user.map_or_else(|| uid.to_string(), |user| user.name),
+        command: proc::command_line(pid),
+    }
+}
+
+impl Recorded {
+    /// The folder of its scratch folder: the run's own.
+    pub fn folder(&self) -> &Path {
+        let scratch = &self.stored.lease.scratch;
+        scratch.parent().unwrap_or(scratch)
+    }
+
+    /// Whether there is anything to be undone: at least its record.
+    pub fn is_left(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Ends and removes what is left of it: what could not be, each in a sentence.
+    pub fn undo(&self) -> Vec<String> {
+        assert!(self.is_left(), "only a run that has ended is undone");
+        let (tag, lease) = (&self.tag, &self.stored.lease);
+        // Shared memory is told by those who use it: while they are there.
+        tag.take_census();
+        let group = tag.roster().cgroup().cloned();
+        if let Some(group) = group {
+            group.kill();
+        }
+        let swept = tag.sweep(|_| true);
+        if !swept.remaining.is_empty() {
+            return vec![format!(
+                "processes {:?} could not be ended",
+                swept.remaining
+            )];
+        }
+        if put_away(tag, &lease.scratch) {
+            lease::remove(&self.stored.path);
+            return Vec::new();
+        }
+        let mut left: Vec<_> = (tag.shared_memory().iter())
+            .map(|shared| format!("shared memory ({}) could not be removed", shared.name()))
+            .collect();
+        if let Err(stuck) = scratch::remove(&lease.scratch, &lease.tag) {
+            left.push(stuck.to_string());
+        }
+        if left.is_empty() {
+            left.push("its control group could not be removed".to_owned());
+        }
+        left
+    }
 }

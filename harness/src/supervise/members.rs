@@ -1,14 +1,25 @@
-//! Finding every process of a run, wherever it went.
+//! Finding every process of a run, wherever it went, and no other.
+//!
+//! A process is the run's if
+//! 1. it is in the run's control group (see `cgroup.rs`), or
+//! 2. it is on the roster by pid and start time, or in the process group of one that is, or
+//! 3. it carries the run's tag in its environment **and** is the harness's child or an orphan that may have been, or
+//! 4. it was handed to the harness as an orphan, in a session that is not the harness's, without any run's tag, or
+//! 5. it descends from one of these.
+//!
+//! The tag alone proves nothing: a shell that copied the environment of a server has it too. Nothing that is older
+//! than the harness is the run's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use comeback_core::ids::{Incarnation, Node, TrialId};
 
-use super::orphans;
+use super::cgroup::Cgroup;
 use super::proc::{self, Stat};
-use super::roster::Place;
+use super::roster::{Elders, Place};
 use super::tag::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::{memory, orphans};
 
 /// A process of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +70,12 @@ impl RunTag {
         let candidates: Vec<_> = proc::all()?
             .into_iter()
             .filter(|stat| !stat.is_zombie && stat.pid != own && stat.start_time >= self.begun())
+            .filter(|stat| (stat.pid, stat.start_time) != self.harness())
             .collect();
-        let stray = Stray::of(self);
+        let signs = Signs::of(self);
         let mut found: HashMap<i32, Option<Place>> = candidates
             .iter()
-            .filter_map(|stat| Some((stat.pid, self.recognise(stat, stray)?)))
+            .filter_map(|stat| Some((stat.pid, self.recognise(stat, &signs)?)))
             .collect();
         loop {
             let before = found.len();
@@ -89,15 +101,70 @@ impl RunTag {
     }
 
     /// Whether a process shows by itself that it is a member, and of which start if it says so.
-    fn recognise(&self, stat: &Stat, stray: Option<Stray>) -> Option<Option<Place>> {
-        if let Some(place) = self.roster().place_of(stat) {
+    fn recognise(&self, stat: &Stat, signs: &Signs) -> Option<Option<Place>> {
+        let roster = self.roster();
+        if let Some(place) = roster.place_of(stat) {
             return Some(Some(place));
         }
-        let environment = proc::environment(stat.pid).ok()?;
-        if let Some(run) = proc::variable(&environment, RUN_VARIABLE) {
-            return (run == self.as_str()).then(|| place_in(&environment));
+        let environment = proc::environment(stat.pid);
+        if signs.group.contains(&stat.pid) || roster.was_seen(stat) {
+            return Some(environment.ok().and_then(|found| place_in(&found)));
         }
-        stray?.is(stat, &environment).then_some(None)
+        let environment = environment.ok()?;
+        if let Some(run) = proc::variable(&environment, RUN_VARIABLE) {
+            let is_ours = run == self.as_str()
+                && signs.may_be_started_by_harness(stat)
+                && proc::pid_namespace(stat.pid).is_ok_and(|its| Some(its) == signs.namespace);
+            return is_ours.then(|| place_in(&environment));
+        }
+        signs.stray?.is(stat).then_some(None)
+    }
+
+    /// Puts what is found now on the roster, for the time when it cannot be recognised any more, and the memory that it
+    /// shares.
+    pub fn take_census(&self) {
+        let members = self.members();
+        let shared = memory::mapped_by(members.iter().map(|member| member.pid));
+        let mut roster = self.roster();
+        for member in &members {
+            roster.see(member.pid, member.start_time);
+        }
+        roster.share(shared);
+    }
+}
+
+/// What a scan goes by.
+struct Signs {
+    group: HashSet<i32>,
+    stray: Option<Stray>,
+    /// The harness, while it is alive.
+    harness: Option<i32>,
+    elders: Elders,
+    namespace: Option<u64>,
+}
+
+impl Signs {
+    fn of(tag: &RunTag) -> Self {
+        let roster = tag.roster();
+        let processes = roster.cgroup().map(Cgroup::processes);
+        Self {
+            group: processes.unwrap_or_default().into_iter().collect(),
+            elders: roster.elders().clone(),
+            stray: Stray::of(tag),
+            harness: tag.harness_is_alive().then_some(tag.harness().0),
+            namespace: proc::pid_namespace(proc::own_pid()).ok(),
+        }
+    }
+
+    /// Whether this is the harness's child, or an orphan that may have been: its parent is one that adopts orphans.
+    /// A shell starts its children in its own session, so that an ancestor in another one has adopted.
+    fn may_be_started_by_harness(&self, stat: &Stat) -> bool {
+        let parent = stat.parent;
+        parent == 1
+            || Some(parent) == self.harness
+            || self.elders.adopters.contains(&parent)
+            || (self.elders.ancestors.iter())
+                .any(|(pid, session)| *pid == parent && *session != stat.session)
     }
 }
 
@@ -109,8 +176,8 @@ fn place_in(environment: &[u8]) -> Option<Place> {
     Some((TrialId(trial), node, Incarnation(incarnation)))
 }
 
-/// How a detached daemon is known that wrote its title over its environment: it was handed to this
-/// process as an orphan, and is in a session of its own, as nothing that this process starts is.
+/// How a detached daemon is known that has no tag any more, or no environment: it was handed to this process as an
+/// orphan, and is in a session of its own, as nothing that this process starts is.
 #[derive(Clone, Copy, Debug)]
 struct Stray {
     reaper: i32,
@@ -130,9 +197,7 @@ impl Stray {
         })
     }
 
-    fn is(self, stat: &Stat, environment: &[u8]) -> bool {
-        // Overwritten environments are padded with zeros to their end; a true one ends with a single one.
-        let is_overwritten = environment.is_empty() || environment.ends_with(b"\0\0");
-        stat.parent == self.reaper && stat.session != self.session && is_overwritten
+    fn is(self, stat: &Stat) -> bool {
+        stat.parent == self.reaper && stat.session != self.session
     }
 }

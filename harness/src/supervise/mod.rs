@@ -6,23 +6,30 @@
 //!
 //! How nothing is left behind, from the cheapest means to the last:
 //! 1. each target is a process group ([`process`]): the fault and the stop reach all of it ([`addressed`]);
-//! 2. each target carries the run's [`tag`] in its environment, and so does whatever it starts, also
-//!    when that detaches itself: a scan of `/proc` finds it ([`members`], [`sweep`]);
-//! 3. servers that write their title over their environment (PostgreSQL, nginx, Redis do) are known by
-//!    being started by us, by their group or their parent, or because they were handed to us as orphans;
-//! 4. when the harness itself dies, however, the [`warden`] does the same in its place;
-//! 5. when even the warden was killed, [`leftovers`] finds what carries the tag of a harness that is gone.
+//! 2. where the kernel allows it, a run has a control group ([`cgroup`]): whatever it starts is born there;
+//! 3. each target carries the run's [`tag`] in its environment, and so does whatever it starts, also when that
+//!    detaches itself: a scan of `/proc` finds it ([`members`], [`sweep`]);
+//! 4. servers that write their title over their environment (PostgreSQL, nginx, Redis do) are known by being started
+//!    by us, by their group or their parent, or because they were handed to us as orphans;
+//! 5. when the harness itself dies, however, the [`warden`] does the same in its place;
+//! 6. when even the warden was killed, [`leftovers`] goes by the record that each run keeps ([`lease`]).
+//!
+//! What a run is held by is one thing ([`custody`]).
 
 pub mod addressed;
+pub mod cgroup;
 pub mod cluster;
+pub mod custody;
 pub mod dispositions;
 pub mod errand;
 mod group;
 pub mod handover;
 mod hints;
 pub mod launch;
+pub mod lease;
 pub mod leftovers;
 pub mod members;
+mod memory;
 pub mod needs;
 mod orphans;
 pub mod output;
@@ -34,6 +41,7 @@ pub mod process;
 pub mod program;
 pub mod readiness;
 mod roster;
+pub mod scratch;
 pub mod sweep;
 pub mod tag;
 mod transcript;

@@ -4,6 +4,8 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
 
 use procfs::prelude::FromRead;
 use rustix::io::Errno;
@@ -121,6 +123,60 @@ pub(super) fn variable<'a>(environment: &'a [u8], name: &str) -> Option<&'a str>
         let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
         std::str::from_utf8(value).ok()
     })
+}
+
+/// Whether an environment is as it was at the start: one that a title was written over is padded with zeros to its end,
+/// and one that was taken away is empty.
+pub(super) fn is_intact(environment: &[u8]) -> bool {
+    !environment.is_empty() && !environment.ends_with(b"\0\0")
+}
+
+/// The pid namespace that a process is in, as the kernel numbers them: pids of another name other processes.
+///
+/// # Errors
+/// When the process is gone, or another user's.
+pub(super) fn pid_namespace(pid: i32) -> io::Result<u64> {
+    Ok(fs::metadata(format!("/proc/{pid}/ns/pid"))?.ino())
+}
+
+/// The start of the machine that is going on: pids and start times of another one mean nothing.
+///
+/// # Errors
+/// When `/proc` does not tell.
+pub(super) fn boot() -> io::Result<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(text.trim().to_owned())
+}
+
+/// The time of day at this many clock ticks after the machine's start, to about a second.
+pub(super) fn time_of(ticks: u64) -> Option<SystemTime> {
+    let booted = SystemTime::UNIX_EPOCH + Duration::from_secs(procfs::boot_time_secs().ok()?);
+    Some(booted + Duration::from_secs(ticks / procfs::ticks_per_second().max(1)))
+}
+
+/// The parents of a process, nearest first, each with its session.
+pub(super) fn ancestors(pid: i32) -> Vec<(i32, i32)> {
+    let mut found = Vec::new();
+    let mut next = stat(pid).map_or(0, |stat| stat.parent);
+    while let Ok(stat) = stat(next) {
+        found.push((stat.pid, stat.session));
+        next = stat.parent;
+    }
+    found
+}
+
+/// What a process was started with, as one line; empty when it is gone.
+pub(super) fn command_line(pid: i32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = bytes.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    words.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+}
+
+/// The user that a process runs as.
+pub(super) fn owner(pid: i32) -> Option<u32> {
+    fs::metadata(format!("/proc/{pid}"))
+        .ok()
+        .map(|found| found.uid())
 }
 
 /// The pid of this process.

@@ -1,15 +1,27 @@
 //! The roster: every process a run has started directly, each the leader of a process group.
 //!
-//! A process on it is known without its environment, which a server may overwrite. Each entry is also
-//! written to the warden, one line each, so that it knows as much when the harness is gone:
-//! `started <pid> <start time> <trial> <node> <incarnation>` and `cleared <pid>`.
+//! A process on it is known without its environment, which a server may overwrite. Each entry is also written to the
+//! warden and to the run's record (see `lease.rs`), one line each, so that they know as much when the harness is gone:
+//! `started <pid> <start time> <trial> <node> <incarnation>`, `cleared <pid>`, `seen <pid> <start time>` for a process
+//! that was found to be the run's, and `memory <what>` for shared memory that the run's processes use.
 
-use std::io::{self, Write};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
 
 use comeback_core::ids::{Incarnation, Node, TrialId};
 
-use super::proc::Stat;
+use super::cgroup::Cgroup;
+use super::lease::Lease;
+use super::memory::Shared;
+use super::proc::{self, Stat};
+use super::tag::RUN_VARIABLE;
+
+/// What the warden is told when it is no longer needed.
+pub(super) const DISMISSED: &str = "dismissed";
+const DISMISSED_LINE: &str = "dismissed\n";
 
 /// Which start of which node of which trial.
 pub(super) type Place = (TrialId, Node, Incarnation);
@@ -24,25 +36,79 @@ pub(super) struct Leader {
     pub(super) is_cleared: bool,
 }
 
-/// What was started, in order.
+/// What was started, in order, and by what else the run's processes are known.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     leaders: Vec<Leader>,
+    /// Others that were found to be the run's: pid and start time.
+    seen: Vec<(i32, u64)>,
+    memory: BTreeSet<Shared>,
     warden: Option<ChildStdin>,
+    record: Option<(File, PathBuf)>,
+    cgroup: Option<Cgroup>,
+    /// Each target is moved to the group, since this process is not in it.
+    is_joined_by_each: bool,
+    elders: Elders,
+}
+
+/// Who may be the parent of the run's orphans beside the harness, and whether the run ended long ago.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Elders {
+    /// Processes that adopt orphans for sure.
+    pub(super) adopters: Vec<i32>,
+    /// The harness's ancestors with their sessions: one of them may adopt.
+    pub(super) ancestors: Vec<(i32, i32)>,
+    /// The session of the harness, where the run ended long ago: a number of a group may since name another.
+    pub(super) late_session: Option<i32>,
 }
 
 impl Roster {
     pub(super) fn start(&mut self, leader: Leader) {
-        self.tell_warden(|pipe| write_started(pipe, &leader));
+        if let Some(group) = self.cgroup.as_ref().filter(|_| self.is_joined_by_each) {
+            // One that has ended already need not be moved.
+            let _ = group.join(leader.pid);
+        }
+        self.tell(&format_started(&leader));
         self.leaders.push(leader);
     }
 
     /// The group of this leader has ended.
     pub(super) fn clear(&mut self, pid: i32) {
-        self.tell_warden(|pipe| writeln!(pipe, "cleared {pid}"));
+        self.tell(&format!("cleared {pid}\n"));
         for leader in self.leaders.iter_mut().filter(|leader| leader.pid == pid) {
             leader.is_cleared = true;
         }
+    }
+
+    /// A process was found to be the run's that may not show it later.
+    pub(super) fn see(&mut self, pid: i32, start_time: u64) {
+        if !self.seen.contains(&(pid, start_time)) {
+            self.tell(&format!("seen {pid} {start_time}\n"));
+            self.seen.push((pid, start_time));
+        }
+    }
+
+    /// The run's processes use this memory.
+    pub(super) fn share(&mut self, found: Vec<Shared>) {
+        for shared in found {
+            if !self.memory.contains(&shared) {
+                self.tell(&format!("memory {}\n", shared.name()));
+                self.memory.insert(shared);
+            }
+        }
+    }
+
+    /// The memory that the run's processes used.
+    pub(super) fn memory(&self) -> Vec<Shared> {
+        self.memory.iter().cloned().collect()
+    }
+
+    /// Every process that was started directly or seen, whether it is there or not.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        let leaders = self.leaders.iter().map(|leader| leader.pid);
+        leaders
+            .chain(self.seen.iter().map(|(pid, _)| *pid))
+            .collect()
     }
 
     /// From now on the warden is told.
@@ -50,14 +116,57 @@ impl Roster {
         self.warden = Some(pipe);
         let leaders = std::mem::take(&mut self.leaders);
         for leader in leaders.iter().filter(|leader| !leader.is_cleared) {
-            self.tell_warden(|pipe| write_started(pipe, leader));
+            self.tell(&format_started(leader));
         }
         self.leaders = leaders;
     }
 
-    /// Closes the pipe to the warden, which is its sign to act.
+    /// Closes the pipe to the warden, which is its sign to act. That it was told so first says that the harness is
+    /// alive, and starts nothing more.
     pub(super) fn disconnect(&mut self) {
+        self.record = None;
+        self.tell(DISMISSED_LINE);
         self.warden = None;
+    }
+
+    /// From now on each line is kept in the run's record, too.
+    pub(super) fn keep(&mut self, record: (File, PathBuf)) {
+        self.record = Some(record);
+    }
+
+    /// The file of the run's record.
+    pub(super) fn record(&self) -> Option<&Path> {
+        self.record.as_ref().map(|(_, path)| path.as_path())
+    }
+
+    /// The control group that the run's processes are in.
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        self.cgroup.as_ref()
+    }
+
+    /// The run's processes are in this group; the harness is in it, or else each target is moved there.
+    pub(super) fn hold_in(&mut self, group: Cgroup, is_harness_in_it: bool) {
+        self.is_joined_by_each = !is_harness_in_it;
+        self.cgroup = Some(group);
+    }
+
+    pub(super) fn forget_cgroup(&mut self) {
+        self.cgroup = None;
+    }
+
+    pub(super) fn elders(&self) -> &Elders {
+        &self.elders
+    }
+
+    pub(super) fn set_elders(&mut self, elders: Elders) {
+        self.elders = elders;
+    }
+
+    /// Takes in what the record of a run begins with.
+    pub(super) fn take_lease(&mut self, lease: &Lease) {
+        let group = lease.cgroup.as_ref();
+        self.cgroup = group.and_then(|path| Cgroup::of_run(&lease.tag, path));
+        self.elders.ancestors.clone_from(&lease.ancestors);
     }
 
     /// Takes in a line written by another roster; a line it does not know, or half a line, says nothing.
@@ -85,6 +194,12 @@ impl Roster {
                     self.clear(pid);
                 }
             }
+            ["seen", pid, start_time] => {
+                if let (Ok(pid), Ok(start_time)) = (pid.parse(), start_time.parse()) {
+                    self.seen.push((pid, start_time));
+                }
+            }
+            ["memory", ..] => self.memory.extend(Shared::parse(&words[1..].join(" "))),
             _ => {}
         }
     }
@@ -95,10 +210,33 @@ impl Roster {
             (leader.pid == stat.pid && leader.start_time == stat.start_time)
                 || (leader.pid == stat.group
                     && !leader.is_cleared
-                    && leader.start_time <= stat.start_time)
+                    && leader.start_time <= stat.start_time
+                    && self.is_group_of(leader, stat))
         };
         let leader = self.leaders.iter().rev().find(belongs)?;
         Some(leader.place)
+    }
+
+    /// Whether a number still names the leader's group. Long after the run, the leader must be there, or the process
+    /// be of the harness's session and no stranger by its environment.
+    fn is_group_of(&self, leader: &Leader, stat: &Stat) -> bool {
+        let Some(session) = self.elders.late_session else {
+            return true;
+        };
+        match proc::stat(leader.pid) {
+            Ok(found) => found.start_time == leader.start_time,
+            Err(_) => {
+                stat.session == session
+                    && proc::environment(stat.pid).is_ok_and(|found| {
+                        !proc::is_intact(&found) || proc::variable(&found, RUN_VARIABLE).is_some()
+                    })
+            }
+        }
+    }
+
+    /// Whether this process was seen to be the run's.
+    pub(super) fn was_seen(&self, stat: &Stat) -> bool {
+        self.seen.contains(&(stat.pid, stat.start_time))
     }
 
     /// Whether this process is a leader: its status belongs to whoever started it.
@@ -113,24 +251,26 @@ impl Roster {
         Some(leader.start_time)
     }
 
-    /// A warden that is gone cannot be told; the environment still marks every process.
-    fn tell_warden(&mut self, what: impl FnOnce(&mut ChildStdin) -> io::Result<()>) {
+    /// A warden that is gone cannot be told, nor a full disk; the environment and the group still mark every process.
+    /// Each line is one write, so that it is whole or absent when the harness is killed meanwhile.
+    fn tell(&mut self, line: &str) {
         if let Some(pipe) = &mut self.warden
-            && what(pipe).is_err()
+            && pipe.write_all(line.as_bytes()).is_err()
         {
             self.warden = None;
+        }
+        if let Some((file, _)) = &mut self.record {
+            let _ = file.write_all(line.as_bytes());
         }
     }
 }
 
-fn write_started(pipe: &mut impl Write, leader: &Leader) -> io::Result<()> {
+fn format_started(leader: &Leader) -> String {
     let (trial, node, incarnation) = leader.place;
-    // One write, so that a line is whole or absent when the harness is killed meanwhile.
-    let line = format!(
+    format!(
         "started {} {} {} {node} {}\n",
         leader.pid, leader.start_time, trial.0, incarnation.0
-    );
-    pipe.write_all(line.as_bytes())
+    )
 }
 
 #[cfg(test)]
@@ -157,10 +297,8 @@ mod tests {
             place,
             is_cleared: false,
         };
-        let mut text = Vec::new();
-        write_started(&mut text, &leader).expect("memory takes it");
         let mut roster = Roster::default();
-        roster.take_line(String::from_utf8(text).expect("text").trim_end());
+        roster.take_line(format_started(&leader).trim_end());
         assert_eq!(roster.leaders, [leader]);
         roster.take_line("cleared 70");
         assert!(roster.leaders[0].is_cleared);

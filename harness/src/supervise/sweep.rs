@@ -7,8 +7,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::members::Member;
+use super::memory::Shared;
 use super::tag::RunTag;
-use super::{orphans, proc};
+use super::{memory, orphans, proc};
 
 /// How long killed processes may take to be gone: SIGKILL works within milliseconds, except where a
 /// process waits for a disk.
@@ -27,14 +28,36 @@ pub struct Swept {
 
 impl RunTag {
     /// Kills every process of the run and returns those that were still running; blocks until they are
-    /// gone, two seconds at most.
+    /// gone, two seconds at most. What memory they shared goes with them.
     pub fn kill_all(&self) -> Vec<i32> {
         let Swept {
             mut killed,
             remaining,
         } = self.sweep(|_| true);
+        if remaining.is_empty() {
+            self.free_memory();
+        }
         killed.extend(remaining);
         killed
+    }
+
+    /// The memory that the run's processes shared, that is still there, and that nobody uses.
+    pub(super) fn shared_memory(&self) -> Vec<Shared> {
+        let (pids, mut shared) = {
+            let roster = self.roster();
+            (roster.pids(), roster.memory())
+        };
+        shared.extend(memory::made_by(&pids, self.begun()));
+        shared.sort();
+        shared.dedup();
+        memory::unused(shared, self.begun())
+    }
+
+    /// Removes that memory; returns what could not be removed.
+    pub(super) fn free_memory(&self) -> Vec<Shared> {
+        let mut left = self.shared_memory();
+        left.retain(|shared| !memory::remove(shared));
+        left
     }
 
     /// Kills the wanted processes of the run, again and again until a scan finds none: what is being
@@ -49,6 +72,8 @@ impl RunTag {
             let is_complete = scanned.is_ok();
             remaining = scanned.unwrap_or_default();
             remaining.retain(&wanted);
+            let shared = memory::mapped_by(remaining.iter().map(|member| member.pid));
+            self.roster().share(shared);
             for member in &remaining {
                 if signal(member, Signal::KILL).is_ok() && !signalled.contains(&member.pid) {
                     signalled.push(member.pid);

@@ -39,10 +39,19 @@ impl RunTag {
     /// # Errors
     /// When `/proc` is not there, SIGCHLD is ignored, or the kernel has no random numbers.
     pub fn new() -> io::Result<Self> {
-        let own = proc::stat(proc::own_pid()).map_err(|error| {
+        let pid = proc::own_pid();
+        let unreadable = |error: io::Error| {
             let what = "/proc cannot be read, by which processes are known: mount it";
             io::Error::new(error.kind(), format!("{what} ({error})"))
-        })?;
+        };
+        let seen = std::fs::read_link("/proc/self").map_err(unreadable)?;
+        if seen.to_str() != Some(pid.to_string().as_str()) {
+            return Err(io::Error::other(format!(
+                "/proc shows another pid namespace: this process is {pid} and stands there as {}; mount /proc anew",
+                seen.display()
+            )));
+        }
+        let own = proc::stat(pid).map_err(unreadable)?;
         if proc::ignores_ended_children()? {
             return Err(io::Error::other(
                 "SIGCHLD is ignored in this process, so nobody could learn how a server ends: give it its default \
@@ -74,13 +83,18 @@ impl RunTag {
         proc::stat(pid).is_ok_and(|stat| stat.start_time == start_time && !stat.is_zombie)
     }
 
+    /// The harness's pid and start time.
+    pub(super) const fn harness(&self) -> (i32, u64) {
+        self.harness
+    }
+
     /// Whether this process is the harness that made this tag.
     pub(super) fn is_ours(&self) -> bool {
         self.harness.0 == proc::own_pid()
     }
 
     /// When the harness started, in clock ticks: nothing of the run is older.
-    pub(super) fn begun(&self) -> u64 {
+    pub(super) const fn begun(&self) -> u64 {
         self.harness.1
     }
 

@@ -1,15 +1,15 @@
 //! The warden: a process that undoes what is left of a run when the harness is gone, however it ended.
 //!
 //! It holds the reading end of a pipe whose writing end only the harness has. The kernel closes that end
-//! with the harness, after SIGKILL too; the warden then kills every process of the run, removes the
-//! trials' data folders, and ends. Over the same pipe it is told what is started (see `roster.rs`).
+//! with the harness, after SIGKILL too; the warden then kills every process of the run, removes the scratch folder, the
+//! memory that they shared, the control group and the run's record, and ends. Over the same pipe it is told what is
+//! started (see `roster.rs`). What cannot be removed stays on record for `comeback cleanup`.
 //!
 //! There are two, which know a run's processes by the same signs. The program's warden is the program again: it
 //! kills through a descriptor, so that a recycled process id is never hit. A harness that lives in somebody
 //! else's program, such as a test, has no program to start that is sure to be there; for it a shell does the same
-//! (`warden.sh`), with an instant between the look and the kill.
+//! (`warden.sh`), with an instant between the look and the kill, and leaves shared memory to `comeback cleanup`.
 
-use std::fs;
 use std::io::{self, BufRead};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 
+use super::cgroup::Cgroup;
+use super::roster::{DISMISSED, Elders};
 use super::tag::{INCARNATION_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::{lease, proc, scratch};
 
 /// The warden of a harness in somebody else's program.
 const SCRIPT: &str = include_str!("warden.sh");
@@ -32,6 +35,8 @@ const UNDONE_WITHIN: Duration = Duration::from_secs(15);
 /// Between a scan that found nothing and the next: a start that was under way when the harness died shows
 /// up only after its exec.
 const SETTLE: Duration = Duration::from_millis(50);
+/// How long it tries to remove a folder in which nothing writes any more.
+const REMOVED_WITHIN: Duration = Duration::from_secs(1);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -45,7 +50,7 @@ pub struct Warden {
 
 impl Warden {
     /// Starts the warden of a run: this program again, with its hidden subcommand. `scratch` is the folder
-    /// it removes.
+    /// it removes, if the run has marked it as its own.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -59,8 +64,15 @@ impl Warden {
     /// When it cannot be started.
     pub fn start_as(program: &Path, tag: &RunTag, scratch: &Path) -> io::Result<Self> {
         let mut command = Command::new(program);
-        command.args(["warden", "--tag", tag.as_str(), "--scratch"]);
-        Self::spawn(command, tag, scratch)
+        command.args(["warden", "--tag", tag.as_str()]);
+        if let Some(record) = tag.roster().record() {
+            command.arg("--record").arg(record);
+        }
+        if let Some(group) = tag.roster().cgroup() {
+            command.arg("--cgroup").arg(group.path());
+        }
+        command.arg("--scratch").arg(std::path::absolute(scratch)?);
+        Self::spawn(command, tag)
     }
 
     /// The same with a shell, from within any program.
@@ -70,13 +82,17 @@ impl Warden {
     pub fn start_in_shell(tag: &RunTag, scratch: &Path) -> io::Result<Self> {
         let mut command = Command::new(SHELL);
         command.args(["-c", SCRIPT, "comeback-warden", tag.as_str()]);
-        Self::spawn(command, tag, scratch)
+        command.arg(std::path::absolute(scratch)?);
+        let roster = tag.roster();
+        let or_nothing = |path: Option<&Path>| path.map(Path::to_owned).unwrap_or_default();
+        command.arg(or_nothing(roster.record()));
+        command.arg(or_nothing(roster.cgroup().map(Cgroup::path)));
+        drop(roster);
+        Self::spawn(command, tag)
     }
 
-    fn spawn(mut command: Command, tag: &RunTag, scratch: &Path) -> io::Result<Self> {
-        let scratch: PathBuf = std::path::absolute(scratch)?;
+    fn spawn(mut command: Command, tag: &RunTag) -> io::Result<Self> {
         let mut child = command
-            .arg(scratch)
             // It must not find itself, nor hold a folder.
             .env_remove(RUN_VARIABLE)
             .env_remove(TRIAL_VARIABLE)
@@ -133,10 +149,23 @@ impl Drop for Warden {
     }
 }
 
+/// What a warden watches over.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The run.
+    pub tag: RunTag,
+    /// Its scratch folder.
+    pub scratch: PathBuf,
+    /// Its record, where it has one.
+    pub record: Option<PathBuf>,
+    /// Its control group, where it has one.
+    pub cgroup: Option<PathBuf>,
+}
+
 /// The warden's own life: waits for the end of the harness, then undoes the run.
 ///
 /// Signals that a terminal or a person sends are held off: it ends when its work is done.
-pub fn run_warden(tag: &RunTag, scratch: &Path) {
+pub fn run_warden(post: &Post) {
     let mut held_off = SigSet::empty();
     for signal in [
         Signal::SIGINT,
@@ -148,35 +177,83 @@ pub fn run_warden(tag: &RunTag, scratch: &Path) {
     }
     // Were it refused, the warden would still serve whenever it is left alone.
     let _ = held_off.thread_block();
+    let tag = &post.tag;
+    if let Some(group) = &post.cgroup {
+        let group = Cgroup::of_run(tag.as_str(), group);
+        if let Some(group) = group {
+            tag.roster().hold_in(group, true);
+        }
+    }
+    let mut is_dismissed = false;
     for line in io::stdin().lock().lines() {
         match line {
+            Ok(line) if line == DISMISSED => is_dismissed = true,
             Ok(line) => tag.roster().take_line(&line),
             Err(_) => break,
         }
     }
-    undo(tag, scratch);
+    if !is_dismissed {
+        mourn(tag);
+    }
+    undo(post, is_dismissed);
+}
+
+/// Waits until the harness is gone, whose end closed the pipe, and kills what is in the run's control group at once.
+fn mourn(tag: &RunTag) {
+    let deadline = Instant::now() + UNDONE_WITHIN;
+    while tag.harness_is_alive() && Instant::now() < deadline {
+        std::thread::sleep(PAUSE);
+    }
+    // Whoever adopted this process adopted the harness's other orphans.
+    let adopter = proc::stat(proc::own_pid()).map(|own| own.parent);
+    tag.roster().set_elders(Elders {
+        adopters: adopter.into_iter().collect(),
+        ..Elders::default()
+    });
+    // For what their memory shares: that cannot be seen any more once they are gone.
+    tag.take_census();
+    let group = tag.roster().cgroup().cloned();
+    if let Some(group) = group.filter(|_| !tag.harness_is_alive()) {
+        group.kill();
+    }
 }
 
 /// Kills and removes until a second look finds nothing either.
-fn undo(tag: &RunTag, scratch: &Path) {
+fn undo(post: &Post, is_dismissed: bool) {
+    let tag = &post.tag;
     let deadline = Instant::now() + UNDONE_WITHIN;
-    // One that is alive and waits for its warden starts nothing more.
-    let mut is_settled = tag.harness_is_alive();
+    // A harness that is alive and waits for its warden starts nothing more.
+    let mut is_settled = is_dismissed;
     loop {
         let swept = tag.sweep(|_| true);
-        let is_removed = remove(scratch);
-        let is_clean = swept.killed.is_empty() && swept.remaining.is_empty() && is_removed;
-        if (is_clean && is_settled) || Instant::now() >= deadline {
+        let is_clean = swept.killed.is_empty() && swept.remaining.is_empty();
+        if is_clean && is_settled {
+            break;
+        }
+        if Instant::now() >= deadline {
             return;
         }
         is_settled = is_clean;
         std::thread::sleep(SETTLE);
     }
+    if put_away(tag, &post.scratch)
+        && let Some(record) = &post.record
+    {
+        lease::remove(record);
+    }
 }
 
-fn remove(folder: &Path) -> bool {
-    match fs::remove_dir_all(folder) {
-        Ok(()) => true,
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
+/// Removes everything of a run but its processes, which must be gone, and its record: whether nothing is left.
+pub(super) fn put_away(tag: &RunTag, scratch: &Path) -> bool {
+    let is_freed = tag.free_memory().is_empty();
+    let group = tag.roster().cgroup().cloned();
+    let is_disbanded = group.is_none_or(|group| group.remove().is_ok());
+    let deadline = Instant::now() + REMOVED_WITHIN;
+    while scratch::remove(scratch, tag.as_str()).is_err() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(SETTLE);
     }
+    is_freed && is_disbanded
 }
