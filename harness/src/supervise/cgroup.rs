@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_folder_of_another_name_is_no_group_of_the_run() {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join(PROCESSES), "1\n").expect("it is written");
+        fs::write(folder.path().join(PROCESSES), "1\n").expect("it is written");
         assert_eq!(Cgroup::of_run("1-2-00000003", folder.path()), None);
     }
 }
