@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_group_of_this_process_is_found_in_each_hierarchy() {
-        let own = "8:pids:/user\\n6:freezer,x:/a/b\n0::/docker/ab/run\n";
+        let own = "8:pids:/user\n6:freezer,x:/a/b\n0::/docker/ab/run\n";
         let mounts = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
             37 31 0:34 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer\n\
             41 31 0:38 /docker/ab /sys/fs/cgroup/unified rw,relatime shared:1 - cgroup2 cgroup2 rw\n";
