@@ -371,7 +371,7 @@ fn what_cannot_be_compared_ends_with_2_before_anything_starts() {
             &["--baseline", base],
             &[
                 "no gate compares with it",
-                "time_to_ready.median <= baseline",
+                "outage.median <= baseline",
                 "diff",
             ],
         ),
