@@ -77,15 +77,22 @@ impl RunTag {
             .iter()
             .filter_map(|stat| Some((stat.pid, self.recognise(stat, &signs)?)))
             .collect();
-        loop {
-            let before = found.len();
+        // What does not say which start it belongs to, since it wrote over its environment, belongs to its parent's.
+        let mut has_changed = true;
+        while has_changed {
+            has_changed = false;
             for stat in &candidates {
-                if let Some(place) = found.get(&stat.parent).copied() {
-                    found.entry(stat.pid).or_insert(place);
+                let Some(place) = found.get(&stat.parent).copied() else {
+                    continue;
+                };
+                let learns = match found.get(&stat.pid) {
+                    None => true,
+                    Some(own) => own.is_none() && place.is_some(),
+                };
+                if learns {
+                    found.insert(stat.pid, place);
+                    has_changed = true;
                 }
-            }
-            if found.len() == before {
-                break;
             }
         }
         let member = |stat: &Stat| {
