@@ -6,6 +6,7 @@
 mod support;
 
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
 use comeback::engine::Ended;
 use comeback::engine::campaign::Host;
@@ -16,8 +17,15 @@ use comeback_core::claims::{
 use comeback_core::plan::Arm;
 use serde_json::Value;
 
+/// A comparison under load is disturbed by what else is measured beside it: it has the machine for itself. Procedures
+/// without a load may run side by side.
+static ONE_AT_A_TIME: RwLock<()> = RwLock::new(());
+
 #[test]
 fn a_claim_is_ruled_on_by_what_was_measured_and_says_how_to_repeat_it() {
+    let _alone = ONE_AT_A_TIME
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
     if !support::has("redis-server", &["redis-server", "--version"]) {
         return;
     }
@@ -101,6 +109,7 @@ fn what_is_not_measured_is_refused() {
 
 /// Rows as they came out, by their numbers.
 fn rulings(words: &[&str]) -> Vec<(u32, Ruling, String)> {
+    let _beside = ONE_AT_A_TIME.read().unwrap_or_else(PoisonError::into_inner);
     let run =
         support::run(&[words, &["--quick", "--seed", "3", "--json", "--out", "out"]].concat());
     let claims: Claims = serde_json::from_slice(&run.output.stdout)
@@ -164,6 +173,7 @@ fn has_file(path: &str) -> bool {
 
 #[test]
 fn protocols_are_ruled_on_by_interrupted_exchanges() {
+    let _beside = ONE_AT_A_TIME.read().unwrap_or_else(PoisonError::into_inner);
     let run = support::run(&["claims", "3", "--quick", "--seed", "3", "--out", "out"]);
     assert_eq!(run.code(), 0, "{}", run.printed());
     let findings = comeback::claims::read(&run.out().join("claim-3")).unwrap();
@@ -260,6 +270,7 @@ fn posing(name: &str, server: &str) -> Arm {
 
 /// What a claim's procedure finds with these servers.
 fn find(number: u32, arms: &[Arm]) -> Judgement {
+    let _beside = ONE_AT_A_TIME.read().unwrap_or_else(PoisonError::into_inner);
     let Experiment::Own(inquiry) = Claim::find(number).unwrap().experiment else {
         panic!("claim {number} has no procedure of its own");
     };
@@ -326,6 +337,7 @@ fn a_server_with_a_wrong_answer_says_nothing_about_a_claim() {
 
 #[test]
 fn what_was_measured_is_ruled_on_again_without_measuring() {
+    let _beside = ONE_AT_A_TIME.read().unwrap_or_else(PoisonError::into_inner);
     let run = support::run(&[
         "claims", "9", "--quick", "--seed", "3", "-q", "--out", "out",
     ]);
@@ -364,6 +376,7 @@ fn what_was_measured_is_ruled_on_again_without_measuring() {
 
 #[test]
 fn what_is_not_installed_leaves_its_claims_open_and_says_what_to_do() {
+    let _beside = ONE_AT_A_TIME.read().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let words = ["claims", "9", "14", "--quick", "--json", "--out", "out"];
     let output = support::command(folder.path(), &words)
