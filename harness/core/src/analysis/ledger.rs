@@ -64,13 +64,13 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
 
 impl Ledger {
     fn enter(&mut self, facts: &Facts, session: &Session<'_>) {
-        // Where a stranger is answered like a known user, such an answer tells nothing.
-        if session.is_logged_out() && !facts.stranger_known {
+        let is_logged_out = session.is_logged_out();
+        if is_logged_out {
             self.oddities.logged_out_yet_anothers += u64::from(session.is_anothers_at_last());
         }
         self.oddities.writes_unnumbered += session.written.unnumbered();
-        let is_zombie =
-            session.is_logged_out() && session.is_known_at_last() && !facts.stranger_known;
+        // Where a stranger is answered like a known user, such an answer tells nothing.
+        let is_zombie = is_logged_out && session.is_known_at_last() && !facts.stranger_known;
         let standing = session.standing(facts);
         if standing != Standing::LoggedOut {
             self.sessions.zombie_later += u64::from(is_zombie);

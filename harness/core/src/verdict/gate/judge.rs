@@ -282,8 +282,15 @@ impl Bound {
 
 /// That what has no answer could break the gate, or mend it.
 pub(super) fn without_answers(count: Count, counted: &str, tally: Tally) -> Missing {
+    let hidden = match tally.unverifiable {
+        0 => String::new(),
+        writes => format!(
+            ", {writes} unverifiable: the counters of their sessions show more than was ever sent, which hides what \
+             they lack"
+        ),
+    };
     Missing::for_good(format!(
-        "{counted} for certain, {} {}",
+        "{counted} for certain, {} {}{hidden}",
         tally.undecided,
         count.without_an_answer()
     ))

@@ -18,6 +18,8 @@ pub(in crate::verdict) struct Tally {
     pub(in crate::verdict) out_of: u64,
     /// How many of those gave no answer.
     pub(in crate::verdict) undecided: u64,
+    /// How many were acknowledged in sessions whose counter hides whether one of them is lacking.
+    pub(in crate::verdict) unverifiable: u64,
     /// Found for certain in trials that count for nothing else, and out of how many.
     pub(in crate::verdict) aside: (u64, u64),
 }
@@ -68,6 +70,7 @@ impl Tally {
             most: self.most.saturating_add(other.most),
             out_of: self.out_of.saturating_add(other.out_of),
             undecided: self.undecided.saturating_add(other.undecided),
+            unverifiable: self.unverifiable.saturating_add(other.unverifiable),
             aside: (
                 self.aside.0.saturating_add(other.aside.0),
                 self.aside.1.saturating_add(other.aside.1),
@@ -154,7 +157,7 @@ impl Count {
             most: found.saturating_add(undecided),
             out_of: sessions.acknowledged,
             undecided,
-            aside: (0, 0),
+            ..Tally::default()
         };
         // How many writes the undecided sessions hold, and how many logged-out ones went unanswered with
         // them, nobody counted.
@@ -163,7 +166,7 @@ impl Count {
             most: if undecided > 0 { u64::MAX } else { found },
             out_of,
             undecided,
-            aside: (0, 0),
+            ..Tally::default()
         };
         let failed = |met: &ErrorTally| Tally {
             found: met.failures(),
@@ -189,6 +192,7 @@ impl Count {
                 let lost = uncounted(writes.lost, writes.acknowledged);
                 Tally {
                     most: lost.most.saturating_add(writes.unverifiable),
+                    unverifiable: writes.unverifiable,
                     ..lost
                 }
             }
@@ -209,7 +213,7 @@ impl Count {
                     most,
                     out_of: 1,
                     undecided: most - found,
-                    aside: (0, 0),
+                    ..Tally::default()
                 }
             }
         }

@@ -122,6 +122,18 @@ fn writes_and_logouts_of_undecided_sessions_were_counted_by_nobody() {
 }
 
 #[test]
+fn a_counter_that_shows_too_much_hides_what_is_lost() {
+    let trials = [faulted(), faulted().with(&[SURVIVED, Finds(5)])];
+    let said = "0 of 5 for certain, 0 undecided, 1 unverifiable: the counters of their sessions show more than was \
+                ever sent, which hides what they lack";
+    check_gate(&trials, "lost_writes == 0", Inconclusive, said);
+    check_gate(&trials, "lost_sessions == 0", Pass, "");
+    // A loss that is certain needs no decision on the others.
+    let lost = [faulted().with(&[Lost, Finds(5)])];
+    check_gate(&lost, "lost_writes == 0", Fail, "1 of 2");
+}
+
+#[test]
 fn nothing_to_count_is_never_a_pass() {
     let said = "there was nothing to count: zero samples";
     for metric in [
