@@ -48,6 +48,10 @@ fn sessions_in_memory_are_all_lost_and_the_control_loses_none() {
     assert_eq!(arm.sessions.lost, arm.sessions.acknowledged);
     assert_eq!(arm.control.sessions.lost, 0);
     assert_eq!(arm.control.errors.rate, Some(0.0));
+    let (faulted, control) = (arm.journeys.unwrap(), arm.control.journeys.unwrap());
+    assert!(control.journeys > 0 && faulted.torn > 0, "{faulted:?}");
+    assert_eq!((control.torn, control.goodput), (0, Some(1.0)));
+    assert!(faulted.goodput < Some(1.0), "{faulted:?}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! apart for documents that have room.
 
 use comeback_core::summary::{
-    ArmSummary, CacheSummary, ControlSummary, ErrorRate, SessionCounts, Status, Summary,
-    WriteCounts,
+    ArmSummary, CacheSummary, ControlSummary, ErrorRate, JourneySummary, SessionCounts, Status,
+    Summary, WriteCounts,
 };
 use comeback_core::units::Span;
 
@@ -24,7 +24,7 @@ pub struct Table {
 pub fn comparison(summary: &Summary) -> Table {
     let columns: Vec<Column> = Column::of(summary)
         .into_iter()
-        .filter(|column| *column != Column::Gap)
+        .filter(|column| !column.needs_room())
         .collect();
     let headers = std::iter::once("arm".to_owned())
         .chain(columns.iter().map(|column| column.header().to_owned()))
@@ -64,13 +64,15 @@ pub(crate) enum Column {
     Steady,
     Gap,
     Area,
+    /// Operations of journeys that were not torn.
+    Journeys,
     Control,
     /// Only where there is a cache, and only in the terminal: a page has room to say it in a sentence.
     Cache,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Sessions,
         Self::Writes,
         Self::Errors,
@@ -78,6 +80,7 @@ impl Column {
         Self::Steady,
         Self::Gap,
         Self::Area,
+        Self::Journeys,
         Self::Control,
     ];
 
@@ -90,6 +93,11 @@ impl Column {
         columns
     }
 
+    /// Whether a terminal has no place for it.
+    const fn needs_room(self) -> bool {
+        matches!(self, Self::Gap | Self::Journeys)
+    }
+
     /// What stands above it.
     pub(crate) const fn header(self) -> &'static str {
         match self {
@@ -100,6 +108,7 @@ impl Column {
             Self::Steady => "steady, median",
             Self::Gap => "longest gap, median",
             Self::Area => "outage area, median",
+            Self::Journeys => "action-weighted goodput",
             Self::Control => "control",
             Self::Cache => "cache hits",
         }
@@ -120,6 +129,7 @@ impl Column {
             Self::Steady => Cell::new(TimeStyle::steady().median(&arm.time_to_steady_ms)),
             Self::Gap => Cell::new(after_fault.median(&arm.longest_gap_ms)),
             Self::Area => Cell::new(TimeStyle::area().median(&arm.outage_area_s)),
+            Self::Journeys => journeys(arm.journeys.as_ref(), arm.control.journeys.as_ref()),
             Self::Control => control(&arm.control),
             Self::Cache => cache(arm.cache.as_ref()),
         }
@@ -289,6 +299,25 @@ fn errors(errors: &ErrorRate) -> Cell {
     Cell {
         parts: (!parts.is_empty()).then(|| parts.join(", ")),
         ..Cell::new(percent(rate))
+    }
+}
+
+/// The share of operations in journeys that were not torn, and how many were; in brackets the interval.
+fn journeys(journeys: Option<&JourneySummary>, control: Option<&JourneySummary>) -> Cell {
+    let Some((journeys, goodput)) = journeys.and_then(|own| Some((own, own.goodput?))) else {
+        return Cell::new(NOTHING.to_owned());
+    };
+    let interval = journeys.low.zip(journeys.high);
+    let undecided =
+        (journeys.undecided > 0).then(|| format!("{} undecided", count(journeys.undecided)));
+    let torn = |own: &JourneySummary| format!("{} torn", count_of(own.torn, own.journeys));
+    let mut parts = vec![torn(journeys)];
+    parts.extend(control.map(|control| format!("without a fault {}", torn(control))));
+    Cell {
+        note: interval.map(|(low, high)| format!("[{}, {}]", percent(low), percent(high))),
+        beside: undecided,
+        parts: Some(parts.join(", ")),
+        ..Cell::new(percent(goodput))
     }
 }
 

@@ -114,6 +114,9 @@ pub struct ArmSummary {
     pub sessions: SessionCounts,
     /// What became of the acknowledged writes of those sessions.
     pub writes: WriteCounts,
+    /// Which of the users' journeys the fault tore; absent where there are no sessions.
+    #[serde(default)]
+    pub journeys: Option<JourneySummary>,
     /// What the clients saw, by window.
     pub errors: Windowed<ErrorRate>,
     /// Latency from the intended start, by window; a failed operation counts as infinite.
@@ -425,6 +428,9 @@ pub struct ControlSummary {
     pub sessions: SessionCounts,
     /// What became of their acknowledged writes.
     pub writes: WriteCounts,
+    /// Which of the users' journeys were torn without any fault; absent where there are no sessions.
+    #[serde(default)]
+    pub journeys: Option<JourneySummary>,
     /// What the clients saw after warm-up.
     pub errors: ErrorRate,
     /// The load that was served well enough.
@@ -510,6 +516,40 @@ pub struct WriteCounts {
     /// 0 where writes carry values of their own.
     #[serde(default)]
     pub unverifiable: u64,
+}
+
+/// Users' journeys: what one session's user does from the login to the logout, or to the load's end. One operation that
+/// the fault makes fail, or a session that it takes, tears the whole journey.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JourneySummary {
+    /// Those that have an operation in the measured load.
+    pub journeys: u64,
+    /// Those that were torn.
+    pub torn: u64,
+    /// Those of which that is not known; they leave the goodput.
+    pub undecided: u64,
+    /// Their operations, before, during and after the fault.
+    pub operations: Windowed<JourneyRate>,
+    /// The action-weighted goodput: the share of all these operations that belong to journeys which were not torn;
+    /// null without any.
+    pub goodput: Option<f64>,
+    /// Lower bound of its interval of at least 95 %; needs six trials.
+    pub low: Option<f64>,
+    /// Its upper bound.
+    pub high: Option<f64>,
+}
+
+/// Operations of journeys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JourneyRate {
+    /// Scheduled.
+    pub scheduled: u64,
+    /// Those of torn journeys, also where they were answered correctly.
+    pub torn: u64,
+    /// Those of journeys of which it is not known whether they were torn.
+    pub undecided: u64,
+    /// The share of the others that belong to journeys which were not torn; null without any.
+    pub goodput: Option<f64>,
 }
 
 /// Failed operations by class.

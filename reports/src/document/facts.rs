@@ -227,6 +227,10 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
             "Missing goodput after the crash, as equivalent seconds of full outage: operations that failed, and those that were correct and had to be waited for (slow).",
         ),
         define(
+            "action-weighted goodput",
+            "A journey is what a user does in one session, from the login to the logout or the load's end. One operation that fails from the crash on, or a session that is lost or set back, tears all of it. The figure is the share of operations that belong to journeys which were not torn; in brackets its interval of 95 %, from six trials on.",
+        ),
+        define(
             "control",
             "The same server under the same load without a crash. What fails there is not due to the crash.",
         ),

@@ -38,7 +38,7 @@ pub(crate) struct TrialRow {
     pub(crate) void: bool,
 }
 
-const HEADERS: [&str; 17] = [
+const HEADERS: [&str; 18] = [
     "trial",
     "arm",
     "fault",
@@ -56,6 +56,7 @@ const HEADERS: [&str; 17] = [
     "longest gap",
     "outage area",
     "slow part",
+    "journeys torn",
 ];
 
 /// Every trial of the run, in the order they ran.
@@ -116,6 +117,12 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
             trial.outage_area_slow_s.map(seconds),
             trial.outage_area_slow(),
         )),
+        or_nothing(
+            trial
+                .journeys
+                .as_ref()
+                .map(|journeys| count_of(journeys.torn, journeys.all)),
+        ),
     ];
     TrialRow {
         cells,

@@ -1,6 +1,7 @@
 //! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
 
 use super::facts::Facts;
+use super::journeys::{End, Ends};
 use super::sessions::{Fate, Refusal, Session, Standing, is_login_in_flight, sessions};
 use super::types::StruckSessions;
 use super::writes::Balance;
@@ -18,6 +19,8 @@ pub(super) struct Ledger {
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub(super) loss_window_ms: Option<f64>,
     pub(super) oddities: Oddities,
+    /// How the sessions ended that were alive at the fault.
+    pub(super) ends: Ends,
 }
 
 /// What a reader should know, though it is not the fault's doing or not certain to be.
@@ -62,6 +65,18 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
     ledger
 }
 
+/// What the fate of a session does to its user's journey. What was acknowledged and is gone tears it. Who has logged
+/// out has come to the end of it.
+const fn journeys_end(fate: Fate, is_logged_out: bool) -> End {
+    match fate {
+        Fate::Known(balance) if balance.is_older => End::Torn,
+        Fate::Known(_) => End::Whole,
+        Fate::Refused(_) => End::Torn,
+        Fate::Undecided if is_logged_out => End::Whole,
+        Fate::Undecided => End::Undecided,
+    }
+}
+
 impl Ledger {
     fn enter(&mut self, facts: &Facts, session: &Session<'_>) {
         let is_logged_out = session.is_logged_out();
@@ -78,6 +93,8 @@ impl Ledger {
         match standing {
             Standing::Counted(fate) => {
                 self.enter_session(fate);
+                let end = journeys_end(fate, is_logged_out);
+                self.ends.note(session.id(), end);
                 if session.stood_at_the_fault(facts) {
                     self.enter_struck(fate);
                 }

@@ -3,7 +3,7 @@
 //!
 //! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
 //! chain of [`recovery`], what the clients saw of the [`load`], whether it is [`served`] again to its end, the [`windows`] over
-//! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`] and the [`ledger`] of both, how the fault did [`strike`], the
+//! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`], the [`ledger`] of both and the users' [`journeys`], how the fault did [`strike`], the
 //! [`findings`] and the reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
 mod attribution;
@@ -13,6 +13,7 @@ mod causes;
 mod downtime;
 mod facts;
 mod findings;
+mod journeys;
 mod ledger;
 mod load;
 mod oracle;
@@ -35,6 +36,7 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use causes::{Cause, causes_of};
+pub use journeys::{JourneyOperations, Journeys};
 pub use oracle::BeforeTheFault;
 pub use summary::findings_of;
 pub use types::{

@@ -146,6 +146,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Which session it is.
+    pub(super) fn id(&self) -> Option<SessionId> {
+        self.login.map(Operation::session)
+    }
+
     /// Where it stands in the ledger.
     pub(super) fn standing(&self, facts: &Facts) -> Standing {
         if !self.login.is_some_and(|login| facts.is_before_cut(login)) {

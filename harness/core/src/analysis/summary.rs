@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use super::words::{counted, grouped};
 use super::{
     Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Continuity, ErrorTally,
-    LatencyTally, MetWrites, NotBack, Retries, Return, Time, TrialAnalysis,
+    JourneyOperations, Journeys, LatencyTally, MetWrites, NotBack, Retries, Return, Time,
+    TrialAnalysis,
 };
 use crate::plan::Arm;
 use crate::statistics;
 use crate::summary::TrialFinding;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
-    Distribution, ErrorRate, FalseRate, Latency, RecoverySummary, RetrySummary, SCHEMA,
-    SessionCounts, Status, StrikeSummary, StruckTrial, StruckWrites, Summary, TimeError,
-    WhileDownSummary, Windowed, WriteCounts,
+    Distribution, ErrorRate, FalseRate, JourneyRate, JourneySummary, Latency, RecoverySummary,
+    RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary, StruckTrial, StruckWrites, Summary,
+    TimeError, WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -65,6 +66,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         recovery: recovery(&trials),
         sessions: sessions(&trials),
         writes: writes(&trials),
+        journeys: journeys(&trials),
         errors: windowed(&trials, |trial| &trial.errors, error_rate),
         latency_ms: windowed(&trials, |trial| &trial.latency, latency),
         availability: availability(&trials),
@@ -354,11 +356,51 @@ fn control_summary(arm: &ArmAnalysis) -> ControlSummary {
         trials: trials.len() as u32,
         sessions: sessions(&trials),
         writes: writes(&trials),
+        journeys: journeys(&trials),
         errors: error_rate(&sum(&trials, |trial| &trial.errors.before)),
         availability: availability(&trials),
         continuity: continuity(&trials),
         goodput_per_s: goodput(&trials),
     }
+}
+
+fn journeys(trials: &[&TrialAnalysis]) -> Option<JourneySummary> {
+    let each: Vec<&Journeys> = trials
+        .iter()
+        .filter_map(|trial| trial.journeys.as_ref())
+        .collect();
+    each.first()?;
+    let mut all = Journeys::default();
+    each.iter().for_each(|journeys| all.merge(journeys));
+    let rate = |operations: &JourneyOperations| JourneyRate {
+        scheduled: operations.scheduled,
+        torn: operations.torn,
+        undecided: operations.undecided,
+        goodput: operations.goodput(),
+    };
+    let parts: Vec<statistics::Part> = each
+        .iter()
+        .map(|journeys| journeys.total())
+        .filter(|operations| operations.known() > 0)
+        .map(|operations| statistics::Part {
+            part: operations.whole() as f64,
+            whole: operations.known() as f64,
+        })
+        .collect();
+    let interval = statistics::rate_interval(&parts);
+    Some(JourneySummary {
+        journeys: all.all,
+        torn: all.torn,
+        undecided: all.undecided,
+        goodput: all.total().goodput(),
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+        operations: Windowed {
+            before: rate(&all.operations.before),
+            during: rate(&all.operations.during),
+            after: rate(&all.operations.after),
+        },
+    })
 }
 
 fn continuity(trials: &[&TrialAnalysis]) -> ContinuityRate {

@@ -10,7 +10,8 @@ use super::steady::{false_time_to_steady, outage_area, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{Chain, NodesAnalysis, Time, TimelineWindow, TrialAnalysis};
-use super::{caching, causes, findings, ledger, oracle, recovery, retries, served, strike, void};
+use super::{caching, causes, findings, journeys, ledger, oracle, recovery, retries, served};
+use super::{strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::{Arm, Listener, Plan};
 
@@ -58,6 +59,7 @@ pub(super) fn analyze(
         causes: causes::causes(facts, &operations, &before, lost_in_control),
         before,
         landed: facts.cut().is_some() && facts.missed.is_none(),
+        journeys: journeys::tally(plan, facts, &load, &ledger.ends),
         sessions: ledger.sessions,
         struck: ledger.struck,
         writes: ledger.writes,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::causes::Cause;
+use super::journeys::Journeys;
 use super::oracle::BeforeTheFault;
 use crate::event::{Evidence, Exit};
 use crate::ids::{ArmId, Node, TrialId};
@@ -137,6 +138,8 @@ pub struct TrialAnalysis {
     pub struck: StruckSessions,
     /// What became of the acknowledged writes.
     pub writes: WriteCounts,
+    /// What became of the users' journeys; absent where there are no sessions.
+    pub journeys: Option<Journeys>,
     /// What the clients saw. In a control trial everything after warm-up is `before`.
     pub errors: Windowed<ErrorTally>,
     /// Latency of correct operations from their intended start, in µs, with the failed ones beside it.

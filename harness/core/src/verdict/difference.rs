@@ -218,7 +218,7 @@ fn asked(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Vec<Asked> {
 /// The gate without an allowance of its own.
 fn no_worse(name: &str, metric: Metric) -> String {
     let sign = match metric {
-        Metric::Availability => ">=",
+        Metric::Served(_) => ">=",
         Metric::Count(_) | Metric::ErrorRate(_) | Metric::Latency(_, _) | Metric::Time(_, _) => {
             "<="
         }
@@ -268,7 +268,7 @@ impl Asked {
         MetricDifference {
             metric: self.name.to_owned(),
             unit: shown(self.metric),
-            more_is_better: self.metric == Metric::Availability,
+            more_is_better: self.metric.is_better_when_more(),
             base: base_figure,
             new: new_figure,
             shift: seen.interval.map(|figure| Shift {
@@ -330,7 +330,7 @@ impl Seen {
                 Self::of_shares(&new, &base)
             }
             // As it is judged: what is missing is compared, and shown the other way round.
-            Metric::Availability => {
+            Metric::Served(_) => {
                 let [new, base] = [new, base].map(|arm| unmet(&judge::shares(metric, arm)));
                 let seen = Self::of_shares(&new, &base);
                 let mirrored = |figure: Interval| Interval {
@@ -426,7 +426,7 @@ fn figure_of(metric: Metric, arm: &ArmAnalysis) -> Figure {
             let undecided = Tally::of(count, arm).undecided;
             of_shares(&contrast::found(count, arm), undecided)
         }
-        Metric::ErrorRate(_) | Metric::Availability => of_shares(&judge::shares(metric, arm), 0),
+        Metric::ErrorRate(_) | Metric::Served(_) => of_shares(&judge::shares(metric, arm), 0),
         Metric::Latency(_, _) | Metric::Time(_, _) => {
             let samples: Vec<f64> = judge::samples(metric, arm).into_iter().flatten().collect();
             Figure {
@@ -445,7 +445,7 @@ fn has_none(metric: Metric, figure: &Figure) -> bool {
         counted.whole > 0
             && counted.undecided == 0
             && match metric {
-                Metric::Availability => counted.part == counted.whole,
+                Metric::Served(_) => counted.part == counted.whole,
                 _ => counted.part == 0,
             }
     })

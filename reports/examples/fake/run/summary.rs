@@ -1,10 +1,11 @@
 //! The summary of invented trials, in the simplest way that will do here.
 
-use comeback_core::analysis::{ArmAnalysis, ErrorTally, Time, TrialAnalysis};
+use comeback_core::analysis::{ArmAnalysis, ErrorTally, Journeys, Time, TrialAnalysis};
 use comeback_core::statistics::{median, median_interval};
 use comeback_core::summary::{
-    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, FalseRate, Latency,
-    RecoverySummary, SessionCounts, Status, StrikeSummary, Windowed, WriteCounts,
+    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, FalseRate,
+    JourneySummary, Latency, RecoverySummary, SessionCounts, Status, StrikeSummary, Windowed,
+    WriteCounts,
 };
 
 use super::Spec;
@@ -48,6 +49,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         faults_landed: trials.len() as u32,
         sessions,
         writes,
+        journeys: journeys(&trials),
         errors: Windowed {
             during: rates(&during),
             ..Windowed::default()
@@ -97,6 +99,22 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
             ..ControlSummary::default()
         },
     }
+}
+
+fn journeys(trials: &[&TrialAnalysis]) -> Option<JourneySummary> {
+    let mut all = Journeys::default();
+    let own = trials.iter().filter_map(|trial| trial.journeys.as_ref());
+    own.for_each(|journeys| all.merge(journeys));
+    let goodput = all.total().goodput()?;
+    Some(JourneySummary {
+        journeys: all.all,
+        torn: all.torn,
+        undecided: 0,
+        operations: Windowed::default(),
+        goodput: Some(goodput),
+        low: Some((goodput - 0.04).max(0.0)),
+        high: Some((goodput + 0.03).min(1.0)),
+    })
 }
 
 fn rates(tally: &ErrorTally) -> ErrorRate {

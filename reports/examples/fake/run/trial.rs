@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Availability, BeforeTheFault, Chain, ErrorTally, LatencyTally, LoadTally, Return,
-    Spoils, StruckSessions, Time, TimelineWindow, TrialAnalysis, Void,
+    ArmAnalysis, Availability, BeforeTheFault, Chain, ErrorTally, JourneyOperations, Journeys,
+    LatencyTally, LoadTally, Return, Spoils, StruckSessions, Time, TimelineWindow, TrialAnalysis,
+    Void,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};
@@ -33,6 +34,7 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         (control.outage, control.client_outage) = (None, None);
         (control.outage_area_s, control.outage_area_slow_s) = (None, None);
         control.timeline.clear();
+        control.journeys = Some(journeys(control.sessions.acknowledged, 0, 0.0));
         trials.push(control);
         let mut void = trial(spec, plan, 0, *next + 1);
         void.void = Some(Void::new(
@@ -113,6 +115,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             indeterminate: 3,
             ..WriteCounts::default()
         },
+        journeys: Some(journeys(acknowledged, lost_sessions, down)),
         errors: Windowed {
             before: tally(1_000, 0),
             during: tally((down / 5.0) as u64 + 1, (down / 5.3) as u64),
@@ -140,6 +143,24 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         send_lag: LatencyTally::default(),
         load: LoadTally::default(),
         findings: spec.finding.map(str::to_owned).into_iter().collect(),
+    }
+}
+
+/// Journeys of a dozen operations each.
+fn journeys(all: u64, lost: u64, down: f64) -> Journeys {
+    let torn = (lost + (down / 20.0) as u64).min(all);
+    Journeys {
+        all,
+        torn,
+        undecided: 0,
+        operations: Windowed {
+            before: JourneyOperations {
+                scheduled: 12 * all,
+                torn: 12 * torn,
+                undecided: 0,
+            },
+            ..Windowed::default()
+        },
     }
 }
 

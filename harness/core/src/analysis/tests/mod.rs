@@ -6,6 +6,7 @@ mod balancing;
 mod caching;
 mod causes;
 mod downtime;
+mod journeys;
 mod load;
 mod nodes;
 mod own;

@@ -5,7 +5,9 @@
 use super::Allowance;
 use super::contrast::{self, Sizes, found, unmet};
 use super::figure::{Figure, Missing, pooled, shrinkage, undecided, whole_trials};
-use super::judge::{Base, Judged, filled, no_samples, samples, shares, show, without_answers};
+use super::judge::{
+    Base, Judged, filled, no_samples, samples, shares, show, undecided_journeys, without_answers,
+};
 use super::metric::{Count, Metric, Share, Unit};
 use super::tally::Tally;
 use crate::analysis::ArmAnalysis;
@@ -27,7 +29,7 @@ pub(super) fn judge(
         unit: metric.unit(),
         allowance,
         stored: base.stored,
-        mirrored: metric == Metric::Availability,
+        mirrored: metric.is_better_when_more(),
     };
     match metric {
         Metric::Count(count) => compared.judge_count(count, arm, base.arm),
@@ -35,10 +37,13 @@ pub(super) fn judge(
             compared.judge_shares(&shares(metric, arm), &shares(metric, base.arm))
         }
         // Less is worse: what is missing is compared.
-        Metric::Availability => compared.judge_shares(
-            &unmet(&shares(metric, arm)),
-            &unmet(&shares(metric, base.arm)),
-        ),
+        Metric::Served(served) => match served.undecided(arm) + served.undecided(base.arm) {
+            0 => compared.judge_shares(
+                &unmet(&shares(metric, arm)),
+                &unmet(&shares(metric, base.arm)),
+            ),
+            undecided => Judged::Unknown(undecided_journeys(undecided)),
+        },
         Metric::Latency(_, _) | Metric::Time(_, _) => {
             compared.judge_shift(&samples(metric, arm), &samples(metric, base.arm))
         }

@@ -1,10 +1,11 @@
 //! Whether a gate holds for an arm: every figure is an interval, and the gate is asked of all of it.
 
 use super::figure::{Figure, Missing, pooled, pooled_interval, straddles};
-use super::metric::{Count, Metric, Part, Share, Stat, Time, Unit};
+use super::metric::{Count, Metric, Part, Served, Share, Stat, Time, Unit};
 use super::tally::Tally;
 use super::{Demand, Gate, Relation, against};
-use crate::analysis::ArmAnalysis;
+use crate::analysis::words::counted;
+use crate::analysis::{ArmAnalysis, TrialAnalysis};
 use crate::statistics::{RATE_NEEDS, surely_above};
 
 /// Whether a gate holds.
@@ -58,7 +59,7 @@ impl Gate {
         match self.metric {
             Metric::Count(count) => Tally::of(count, arm).found_anywhere() > 0,
             Metric::ErrorRate(_)
-            | Metric::Availability
+            | Metric::Served(_)
             | Metric::Latency(_, _)
             | Metric::Time(_, _) => false,
         }
@@ -89,10 +90,7 @@ impl Gate {
             Metric::Count(count) => bound.judge_count(count, arm),
             Metric::ErrorRate(Part::Control) => bound.judge_control(&shares(self.metric, arm)),
             Metric::ErrorRate(_) => bound.judge_share(&shares(self.metric, arm), 1.0),
-            // One miss is enough to refute that everything is available.
-            Metric::Availability => {
-                bound.judge_share(&shares(self.metric, arm), 1.0_f64.next_down())
-            }
+            Metric::Served(served) => bound.judge_served(served, arm),
             Metric::Latency(_, _) => bound.judge_stat(Stat::Median, &samples(self.metric, arm)),
             Metric::Time(_, stat) => bound.judge_stat(stat, &samples(self.metric, arm)),
         }
@@ -108,12 +106,7 @@ pub(in crate::verdict) fn shares(metric: Metric, arm: &ArmAnalysis) -> Vec<Share
                 .map(|trial| Share::from(part.errors(trial)))
                 .collect()
         }
-        Metric::Availability => {
-            let trials = arm.faulted();
-            trials
-                .map(|trial| Share::from(trial.availability))
-                .collect()
-        }
+        Metric::Served(served) => arm.faulted().filter_map(|trial| served.of(trial)).collect(),
         Metric::Count(_) | Metric::Latency(_, _) | Metric::Time(_, _) => Vec::new(),
     };
     shares.into_iter().filter(|share| share.whole > 0).collect()
@@ -128,7 +121,7 @@ pub(in crate::verdict) fn samples(metric: Metric, arm: &ArmAnalysis) -> Samples 
             Metric::Time(time, _) => Some(time.of(trial)),
             // Where nothing was scheduled there was nothing to be late.
             Metric::Latency(part, quantile) => quantile.of(part, trial).map(Some),
-            Metric::Count(_) | Metric::ErrorRate(_) | Metric::Availability => None,
+            Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
         })
         .collect()
 }
@@ -180,6 +173,29 @@ impl Bound {
             },
             Some(false) => Judged::Broken(counted + &count.example(arm)),
             None => Judged::Unknown(without_answers(count, &counted, tally)),
+        }
+    }
+
+    /// What is not known of the share must not decide it.
+    fn judge_served(self, served: Served, arm: &ArmAnalysis) -> Judged {
+        let shares = |of: fn(Served, &TrialAnalysis) -> Option<Share>| {
+            let shares = arm.faulted().filter_map(|trial| of(served, trial));
+            shares.filter(|share| share.whole > 0).collect::<Vec<_>>()
+        };
+        // One miss is enough to refute that everything is served.
+        let short_of_all = 1.0_f64.next_down();
+        let judged = self.judge_share(&shares(Served::of), short_of_all);
+        let undecided = served.undecided(arm);
+        if undecided == 0 {
+            return judged;
+        }
+        match (
+            judged,
+            self.judge_share(&shares(Served::least_of), short_of_all),
+        ) {
+            (Judged::Holds, Judged::Holds) => Judged::Holds,
+            (Judged::Broken(found), Judged::Broken(_)) => Judged::Broken(found),
+            _ => Judged::Unknown(undecided_journeys(undecided)),
         }
     }
 
@@ -278,6 +294,14 @@ impl Bound {
             }
         }
     }
+}
+
+/// That nobody knows whether so many journeys were torn.
+pub(super) fn undecided_journeys(undecided: u64) -> Missing {
+    Missing::for_good(format!(
+        "{}: their sessions gave no definite answer after the fault",
+        counted(undecided, "undecided journey")
+    ))
 }
 
 /// That what has no answer could break the gate, or mend it.

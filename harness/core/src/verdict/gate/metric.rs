@@ -1,13 +1,17 @@
 //! Every metric a gate can speak of: its name, and where its figure stands in a trial's analysis.
 
-use crate::analysis::{self, ArmAnalysis, Availability, ErrorTally, LatencyTally, TrialAnalysis};
+use crate::analysis::{
+    self, ArmAnalysis, Availability, ErrorTally, JourneyOperations, Journeys, LatencyTally,
+    TrialAnalysis,
+};
 
 /// What a gate is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::verdict) enum Metric {
     Count(Count),
     ErrorRate(Part),
-    Availability,
+    /// A share of which more is better.
+    Served(Served),
     Latency(Part, Quantile),
     Time(Time, Stat),
 }
@@ -50,6 +54,15 @@ pub(in crate::verdict) enum Part {
     Control,
 }
 
+/// How much of the load was served well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Served {
+    /// Operations within the objective.
+    Availability,
+    /// Operations of journeys that were not torn.
+    Journeys,
+}
+
 /// Which latency of a trial; over the trials it is always the median.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::verdict) enum Quantile {
@@ -80,9 +93,9 @@ pub(in crate::verdict) enum Stat {
 }
 
 /// Every metric by its name: a new one is a line here and an arm in a match below.
-pub(in crate::verdict) const METRICS: [(&str, Metric); 48] = {
+pub(in crate::verdict) const METRICS: [(&str, Metric); 49] = {
     use super::metric::Count as C;
-    use Metric::{Availability, Count, ErrorRate, Latency, Time as T};
+    use Metric::{Count, ErrorRate, Latency, Served as S, Time as T};
     use Part::{After, Before, Control, During};
     use Quantile::{P50, P99};
     use Stat::{Max, Median, P95};
@@ -97,7 +110,8 @@ pub(in crate::verdict) const METRICS: [(&str, Metric); 48] = {
         ("unrecovered", Count(C::Unrecovered)),
         ("in_flight_failed", Count(C::InFlightFailed)),
         ("drain_failed", Count(C::DrainFailed)),
-        ("availability", Availability),
+        ("availability", S(Served::Availability)),
+        ("journey_goodput", S(Served::Journeys)),
         ("error_rate.before", ErrorRate(Before)),
         ("error_rate.during", ErrorRate(During)),
         ("error_rate.after", ErrorRate(After)),
@@ -191,7 +205,7 @@ impl Metric {
     pub(in crate::verdict) const fn unit(self) -> Unit {
         match self {
             Self::Count(_) => Unit::Count,
-            Self::ErrorRate(_) | Self::Availability => Unit::Share,
+            Self::ErrorRate(_) | Self::Served(_) => Unit::Share,
             Self::Time(Time::OutageArea, _) => Unit::Seconds,
             Self::Latency(_, _)
             | Self::Time(
@@ -208,6 +222,11 @@ impl Metric {
         }
     }
 
+    /// Whether less of it is worse.
+    pub(in crate::verdict) const fn is_better_when_more(self) -> bool {
+        matches!(self, Self::Served(_))
+    }
+
     /// What must be clean without any fault for it to be judged. Of what happens before the fault, or without one, and of
     /// times after it, nothing.
     pub(in crate::verdict) const fn borne_on_by(self) -> &'static [Bearing] {
@@ -220,9 +239,10 @@ impl Metric {
             Self::Count(Count::LostWrites) => &[B::LostSessions, B::Writes],
             Self::Count(Count::DuplicatedWrites | Count::PhantomWrites) => &[B::Writes],
             Self::ErrorRate(Part::During | Part::After)
-            | Self::Availability
+            | Self::Served(Served::Availability)
             | Self::Count(Count::InFlightFailed | Count::DrainFailed)
             | Self::Latency(Part::During | Part::After, _) => &[B::Errors],
+            Self::Served(Served::Journeys) => &[B::Errors, B::LostSessions, B::Writes],
             Self::Count(Count::Unrecovered)
             | Self::ErrorRate(Part::Before | Part::Control)
             | Self::Latency(Part::Before | Part::Control, _)
@@ -253,7 +273,7 @@ impl Metric {
                 | Count::DrainFailed,
             )
             | Self::ErrorRate(_)
-            | Self::Availability
+            | Self::Served(_)
             | Self::Latency(_, _)
             | Self::Time(_, _) => false,
         }
@@ -272,6 +292,15 @@ impl From<&ErrorTally> for Share {
         Self {
             part: tally.failures(),
             whole: tally.scheduled,
+        }
+    }
+}
+
+impl From<JourneyOperations> for Share {
+    fn from(operations: JourneyOperations) -> Self {
+        Self {
+            part: operations.whole(),
+            whole: operations.known(),
         }
     }
 }
@@ -307,6 +336,44 @@ impl Part {
             Self::Before | Self::Control => &trial.latency.before,
             Self::During => &trial.latency.during,
             Self::After => &trial.latency.after,
+        }
+    }
+}
+
+impl Served {
+    /// The trial's share.
+    pub(in crate::verdict) fn of(self, trial: &TrialAnalysis) -> Option<Share> {
+        match self {
+            Self::Availability => Some(Share::from(trial.availability)),
+            Self::Journeys => {
+                let operations = trial.journeys.as_ref().map(Journeys::total);
+                operations.map(Share::from)
+            }
+        }
+    }
+
+    /// The trial's share if what is not known of it was bad.
+    pub(in crate::verdict) fn least_of(self, trial: &TrialAnalysis) -> Option<Share> {
+        match self {
+            Self::Availability => self.of(trial),
+            Self::Journeys => {
+                let operations = trial.journeys.as_ref().map(Journeys::total)?;
+                Some(Share {
+                    part: operations.whole(),
+                    whole: operations.scheduled,
+                })
+            }
+        }
+    }
+
+    /// How many journeys of the arm it is not known of.
+    pub(in crate::verdict) fn undecided(self, arm: &ArmAnalysis) -> u64 {
+        match self {
+            Self::Availability => 0,
+            Self::Journeys => {
+                let journeys = arm.faulted().filter_map(|trial| trial.journeys.as_ref());
+                journeys.map(|journeys| journeys.undecided).sum()
+            }
         }
     }
 }

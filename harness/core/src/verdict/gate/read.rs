@@ -69,7 +69,7 @@ impl TryFrom<String> for Gate {
 impl Gate {
     /// A gate as it stands in an experiment file: `metric: value`, such as `lost_sessions: 0` or
     /// `time_to_ready.median: "<= baseline + 20%"`. A value without a sign is exact for a count, the least
-    /// for the availability, and the most for everything else.
+    /// for what is served (`availability`, `journey_goodput`), and the most for everything else.
     ///
     /// # Errors
     /// When the metric is unknown or the value is not one for it.
@@ -84,7 +84,7 @@ impl Gate {
         let sign = match known {
             _ if signed => "",
             Metric::Count(_) if !compares => "== ",
-            Metric::Availability => ">= ",
+            Metric::Served(_) => ">= ",
             Metric::Count(_)
             | Metric::ErrorRate(_)
             | Metric::Latency(_, _)
@@ -129,7 +129,7 @@ fn read_demand(metric: Metric, relation: Relation, text: &str) -> Result<Demand,
     let Some(terms) = text.strip_prefix(BASELINE) else {
         return Ok(Demand::Bound(relation, parse_bound(metric, text)?));
     };
-    let more_is_better = metric == Metric::Availability;
+    let more_is_better = metric.is_better_when_more();
     let (wanted, sign, example) = if more_is_better {
         (Relation::AtLeast, '-', ">= baseline - 1%")
     } else {
@@ -148,7 +148,7 @@ fn read_demand(metric: Metric, relation: Relation, text: &str) -> Result<Demand,
         | Metric::Latency(_, _)
         | Metric::Count(_)
         | Metric::ErrorRate(_)
-        | Metric::Availability => Ok(Demand::NoWorse(read_allowance(metric, sign, terms)?)),
+        | Metric::Served(_) => Ok(Demand::NoWorse(read_allowance(metric, sign, terms)?)),
     }
 }
 

@@ -349,3 +349,38 @@ fn a_stored_run_is_always_judged_alike() {
     let judged = || verdict(&trials, &["error_rate.after <= 4%"]);
     assert_eq!(judged(), judged());
 }
+
+/// Of 201 journeys of one operation each the outage tears one and the failures after it ten; two failed before.
+#[test]
+fn journeys_that_the_fault_tore_are_judged_as_a_rate() {
+    let told = Told {
+        unsent: (2, 100),
+        ..faulted().fails_after(10, 100)
+    };
+    let trials = vec![told; 6];
+    check_gate(&trials, "journey_goodput >= 94%", Pass, "");
+    check_gate(&trials, "journey_goodput >= 95%", Fail, "94.527 %");
+}
+
+#[test]
+fn journeys_of_which_nobody_knows_must_not_decide_a_gate() {
+    let mut trials = vec![faulted(); 6];
+    trials.push(control());
+    let mut analysis = analyze(&journal(&trials));
+    for trial in &mut analysis.arms[0].trials {
+        let journeys = trial.journeys.as_mut().unwrap();
+        journeys.undecided = 20;
+        journeys.operations.after.undecided = 20;
+    }
+    for (demand, outcome) in [
+        (">= 80%", Pass),
+        (">= 95%", Inconclusive),
+        ("< 90%", Inconclusive),
+        (">= 99.9%", Fail),
+        (">= baseline", Inconclusive),
+    ] {
+        let gates = [gate(&format!("journey_goodput {demand}"))];
+        let verdict = judge(&analysis, &gates, Some(&analysis));
+        assert_eq!(verdict.outcome, outcome, "{demand}: {:?}", verdict.reasons);
+    }
+}
