@@ -15,9 +15,10 @@ use crate::table::Table;
 const BEYOND: &str = "beyond";
 
 /// The metrics that have a name for people; any other is called as gates call it.
-const NAMES: [(&str, &str); 11] = [
+const NAMES: [(&str, &str); 12] = [
     ("lost_sessions", "sessions lost"),
     ("lost_writes", "writes lost"),
+    ("outage.median", "outage"),
     ("time_to_ready.median", "time to ready"),
     ("time_to_steady.median", "time to steady"),
     ("longest_gap.median", "longest gap"),

@@ -436,7 +436,7 @@ fn fates(sessions: &SessionCounts, writes: &WriteCounts) -> String {
     } = *sessions;
     if undecided == 0 {
         let (first, of_sessions) = fate("session", lost, sessions.survived, all);
-        let (second, of_writes) = fate("write", writes.lost, writes.kept, writes.acknowledged);
+        let (second, of_writes) = fate_of_writes(writes);
         // "kept all … and all …" rather than "kept all … and kept all …".
         return match first == second {
             true => format!("{first} {of_sessions} and {of_writes}"),
@@ -488,6 +488,19 @@ fn recovery(run: &RunView<'_>, recovery: &RecoverySummary) -> Vec<String> {
     let said = said.into_iter().filter(|(trials, _)| *trials > 0);
     said.map(|(trials, what)| format!("{} {what}", counted(u64::from(trials), "time")))
         .collect()
+}
+
+/// The same of writes. Those that cannot be verified are neither kept nor lost.
+fn fate_of_writes(writes: &WriteCounts) -> (&'static str, String) {
+    let acknowledged = counted(writes.acknowledged, "acknowledged write");
+    match (writes.unverifiable, writes.lost) {
+        (0, lost) => fate("write", lost, writes.kept, writes.acknowledged),
+        (_, 0) => ("lost", format!("none for certain of {acknowledged}")),
+        (_, lost) => (
+            "lost",
+            format!("{} for certain of {acknowledged}", count(lost)),
+        ),
+    }
 }
 
 /// What became of them: `kept`, `all 1,203 acknowledged sessions`.

@@ -228,6 +228,7 @@ pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
     named(&[
         (writes.duplicated, "duplicated"),
         (writes.phantom, "phantom"),
+        (writes.unverifiable, "unverifiable"),
     ])
 }
 
@@ -272,6 +273,10 @@ fn writes(writes: &WriteCounts, sessions: &SessionCounts, crashes: u32) -> Cell 
         writes.lost,
         sessions,
     );
+    let cell = match (writes.unverifiable, writes.lost) {
+        (0, _) | (_, 1..) => cell,
+        (_, 0) => Cell::new("none for certain".to_owned()),
+    };
     let wrong = writes.duplicated.saturating_add(writes.phantom);
     Cell {
         beside: writes_beside(writes),

@@ -407,3 +407,31 @@ fn nothing_is_said_to_be_kept_beside_sessions_that_are_undecided() -> Made {
     }
     Ok(())
 }
+
+#[test]
+fn writes_that_cannot_be_verified_are_not_said_to_be_kept() -> Made {
+    for lost in [0, 7] {
+        let mut fake = fake::single();
+        fake.summary.arms[0].writes = comeback_core::summary::WriteCounts {
+            acknowledged: 300,
+            kept: 300 - lost,
+            lost,
+            duplicated: 5,
+            unverifiable: 20,
+            ..Default::default()
+        };
+        let artifacts = artifacts(&fake)?;
+        let rows = comparison(&fake.summary).rows;
+        let page = [text_of(&artifacts, "report.md"), &rows[0].join(" ")].join("\n");
+        for phrase in ["all 300", "none of 300", "0 / 300"] {
+            assert!(!page.contains(phrase), "{phrase}: {page}");
+        }
+        let said = match lost {
+            0 => "none for certain of 300 acknowledged writes",
+            _ => "7 for certain of 300 acknowledged writes",
+        };
+        assert!(page.contains(said), "{page}");
+        assert!(page.contains("20 unverifiable"), "{page}");
+    }
+    Ok(())
+}

@@ -486,6 +486,13 @@ pub struct SessionCounts {
     pub logged_out: u64,
 }
 
+impl WriteCounts {
+    /// Acknowledged ones of which it can be seen whether they are there.
+    pub const fn verifiable(&self) -> u64 {
+        self.acknowledged.saturating_sub(self.unverifiable)
+    }
+}
+
 impl SessionCounts {
     /// Logged-out sessions that are honoured, whenever their logout was.
     pub const fn honoured_logouts(&self) -> u64 {
@@ -498,7 +505,7 @@ impl SessionCounts {
 pub struct WriteCounts {
     /// Acknowledged before the fault.
     pub acknowledged: u64,
-    /// Found again.
+    /// Found again, or not known to be absent: `unverifiable` ones are among them.
     pub kept: u64,
     /// Absent, also because their session is lost.
     pub lost: u64,

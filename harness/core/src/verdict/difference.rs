@@ -4,8 +4,9 @@
 use super::baseline::{counterpart, is_whole, machine_differences, plan_differences, planned};
 use super::gate::Base;
 use super::gate::contrast::{of_count, of_samples, of_shares, unmet};
+use super::gate::count::Count;
 use super::gate::figure::Figure as Interval;
-use super::gate::metric::{Count, METRICS, Metric, Share, Unit};
+use super::gate::metric::{METRICS, Metric, Share, Unit};
 use super::gate::tally::Tally;
 use super::gate::{contrast, figure, judge};
 use super::{Check, Gate, Outcome, check, no_control, what_is_missing};
@@ -25,9 +26,10 @@ const SEED: u64 = 1;
 /// during the outage is of the operations scheduled in it: a server that is back sooner has fewer of both. The
 /// availability is of the load of a whole trial: in one of a second, 10 ms of outage are a percentage point.
 /// The outage area says in seconds what both mean.
-const COMPARED: [(&str, bool); 11] = [
+const COMPARED: [(&str, bool); 12] = [
     ("lost_sessions", true),
     ("lost_writes", true),
+    ("outage.median", true),
     ("time_to_ready.median", true),
     ("time_to_steady.median", true),
     ("longest_gap.median", true),

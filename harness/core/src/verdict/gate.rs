@@ -1,9 +1,10 @@
 //! One demand on a run. How it is written is read in [`read`]; what it can be about is in [`metric`].
-//! Whether it holds is asked in [`judge`], against an absolute bound, and in [`against`], against a
+//! What is known of counts is in [`count`]. Whether it holds is asked in [`judge`], against an absolute bound, and in [`against`], against a
 //! baseline; both go by the intervals of [`figure`] and the counts of [`tally`].
 
 mod against;
 pub(super) mod contrast;
+pub(super) mod count;
 pub(super) mod figure;
 pub(super) mod judge;
 pub(super) mod metric;
@@ -15,9 +16,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub(super) use against::REMEASURE;
+use count::Count;
 pub(super) use figure::Missing;
 pub(super) use judge::{Base, Judged};
-use metric::{Bearing, Count, METRICS, Metric};
+use metric::{Bearing, METRICS, Metric};
 pub use read::GateError;
 
 /// Something demanded of every arm, such as `lost_sessions == 0`, `time_to_ready.median < 2s` or
@@ -120,12 +122,12 @@ impl Gate {
 
     /// Whether a counterexample is one whoever caused it.
     pub(super) const fn is_never_excused(&self) -> bool {
-        self.metric.is_never_excused()
+        matches!(self.metric.count(), Some(count) if count.traits().is_never_excused)
     }
 
     /// Whether it counts what a fault made a server lose.
     pub(super) const fn is_about_loss(&self) -> bool {
-        self.metric.is_about_loss()
+        matches!(self.metric.count(), Some(count) if count.traits().is_about_loss)
     }
 }
 

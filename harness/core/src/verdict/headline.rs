@@ -1,12 +1,13 @@
 //! The decisive fact of a run in one line, such as `FAIL: lost 294 of 294 sessions`. Unknown is told before known.
 
 use super::gate::tally::Tally;
-use super::gate::{Gate, metric::Count};
+use super::gate::{Gate, count::Count};
 use super::{Outcome, Verdict};
 use crate::analysis::words::{counted, grouped, percent};
 use crate::analysis::{Analysis, ArmAnalysis, ErrorTally, causes_of};
 use crate::plan::Workload;
 use crate::statistics::zero_event_upper_bound;
+use crate::summary::WriteCounts;
 
 /// What broke a gate of an arm: how grave it is, and a clause about the arm.
 pub(super) struct Broken<'a> {
@@ -144,10 +145,19 @@ fn nothing_lost(arm: &ArmAnalysis, sessions: &Sessions, has_sessions: bool) -> S
     if !has_sessions || sessions.acknowledged == 0 {
         return format!("came back after {}", counted(faults, "fault"));
     }
-    let writes: u64 = arm.faulted().map(|trial| trial.writes.acknowledged).sum();
-    let writes = match writes {
-        0 => String::new(),
-        writes => format!(" and none of {}", counted(writes, "write")),
+    let sum = |of: fn(&WriteCounts) -> u64| arm.faulted().map(|trial| of(&trial.writes)).sum();
+    let (verifiable, unverifiable): (u64, u64) = (
+        sum(WriteCounts::verifiable),
+        sum(|writes| writes.unverifiable),
+    );
+    let writes = match (verifiable, unverifiable) {
+        (0, 0) => String::new(),
+        (writes, 0) => format!(" and none of {}", counted(writes, "write")),
+        (writes, hidden) => format!(
+            " and none of {} that can be verified ({} cannot)",
+            counted(writes, "write"),
+            grouped(hidden)
+        ),
     };
     let bound = zero_event_upper_bound(faults).map_or_else(String::new, |bound| {
         format!(" (≤ {} of crashes, n = {faults})", percent(bound))

@@ -22,7 +22,7 @@ use crate::summary::RunLabel;
 use baseline::Baselines;
 pub use baseline::{arm_without_baseline, machine_differences, objections};
 pub use difference::compare;
-use gate::metric::Count;
+use gate::count::Count;
 use gate::tally::Tally;
 use gate::{Base, Judged, Missing};
 pub use gate::{Gate, GateError};

@@ -4,11 +4,12 @@
 
 use super::Allowance;
 use super::contrast::{self, Sizes, found, unmet};
+use super::count::Count;
 use super::figure::{Figure, Missing, pooled, shrinkage, undecided, whole_trials};
 use super::judge::{
     Base, Judged, filled, no_samples, samples, shares, show, undecided_journeys, without_answers,
 };
-use super::metric::{Count, Metric, Share, Unit};
+use super::metric::{Metric, Share, Unit};
 use super::tally::Tally;
 use crate::analysis::ArmAnalysis;
 use crate::statistics::{self, RATE_DIFFERENCE_NEEDS as NEEDS};

@@ -3,9 +3,10 @@
 //! pooled shares, with whole trials as its samples.
 
 use super::Allowance;
+use super::count::Count;
 use super::figure::{Figure, pooled, pooled_difference};
 use super::judge::filled;
-use super::metric::{Count, Share};
+use super::metric::Share;
 use super::tally::Tally;
 use crate::analysis::ArmAnalysis;
 use crate::statistics;

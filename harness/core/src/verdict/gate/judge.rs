@@ -1,7 +1,8 @@
 //! Whether a gate holds for an arm: every figure is an interval, and the gate is asked of all of it.
 
+use super::count::Count;
 use super::figure::{Figure, Missing, pooled, pooled_interval, straddles};
-use super::metric::{Count, Metric, Part, Served, Share, Stat, Time, Unit};
+use super::metric::{Metric, Part, Served, Share, Stat, Time, Unit};
 use super::tally::Tally;
 use super::{Demand, Gate, Relation, against};
 use crate::analysis::words::counted;

@@ -1,5 +1,7 @@
-//! Every metric a gate can speak of: its name, and where its figure stands in a trial's analysis.
+//! Every metric a gate can speak of: its name, and where its figure stands in a trial's analysis. What is known of counts
+//! stands in [`super::count`].
 
+use super::count::Count;
 use crate::analysis::{
     self, ArmAnalysis, Availability, ErrorTally, JourneyOperations, Journeys, LatencyTally,
     TrialAnalysis,
@@ -14,21 +16,6 @@ pub(in crate::verdict) enum Metric {
     Served(Served),
     Latency(Part, Quantile),
     Time(Time, Stat),
-}
-
-/// Something counted over all trials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Count {
-    LostSessions,
-    ResetSessions,
-    WrongIdentity,
-    ZombieSessions,
-    LostWrites,
-    DuplicatedWrites,
-    PhantomWrites,
-    Unrecovered,
-    InFlightFailed,
-    DrainFailed,
 }
 
 /// What must be clean without any fault for a figure to be laid to one.
@@ -94,7 +81,7 @@ pub(in crate::verdict) enum Stat {
 
 /// Every metric by its name: a new one is a line here and an arm in a match below.
 pub(in crate::verdict) const METRICS: [(&str, Metric); 49] = {
-    use super::metric::Count as C;
+    use super::count::Count as C;
     use Metric::{Count, ErrorRate, Latency, Served as S, Time as T};
     use Part::{After, Before, Control, During};
     use Quantile::{P50, P99};
@@ -232,50 +219,22 @@ impl Metric {
     pub(in crate::verdict) const fn borne_on_by(self) -> &'static [Bearing] {
         use Bearing as B;
         match self {
-            Self::Count(Count::LostSessions) => &[B::LostSessions],
-            Self::Count(Count::ResetSessions) => &[B::Writes],
-            Self::Count(Count::WrongIdentity) => &[B::Identity],
-            Self::Count(Count::ZombieSessions) => &[B::Zombies],
-            Self::Count(Count::LostWrites) => &[B::LostSessions, B::Writes],
-            Self::Count(Count::DuplicatedWrites | Count::PhantomWrites) => &[B::Writes],
+            Self::Count(count) => count.traits().borne_on_by,
             Self::ErrorRate(Part::During | Part::After)
             | Self::Served(Served::Availability)
-            | Self::Count(Count::InFlightFailed | Count::DrainFailed)
             | Self::Latency(Part::During | Part::After, _) => &[B::Errors],
             Self::Served(Served::Journeys) => &[B::Errors, B::LostSessions, B::Writes],
-            Self::Count(Count::Unrecovered)
-            | Self::ErrorRate(Part::Before | Part::Control)
+            Self::ErrorRate(Part::Before | Part::Control)
             | Self::Latency(Part::Before | Part::Control, _)
             | Self::Time(_, _) => &[],
         }
     }
 
-    /// Whether a counterexample is one whoever caused it: it is never to be excused.
-    pub(in crate::verdict) const fn is_never_excused(self) -> bool {
-        matches!(
-            self,
-            Self::Count(Count::WrongIdentity | Count::ZombieSessions)
-        )
-    }
-
-    /// Whether it counts what a fault made a server lose: nothing to blame on one when the server loses
-    /// without.
-    pub(in crate::verdict) const fn is_about_loss(self) -> bool {
+    /// What it counts, if it is a count.
+    pub(in crate::verdict) const fn count(self) -> Option<Count> {
         match self {
-            Self::Count(Count::LostSessions | Count::ResetSessions | Count::LostWrites) => true,
-            Self::Count(
-                Count::WrongIdentity
-                | Count::ZombieSessions
-                | Count::DuplicatedWrites
-                | Count::PhantomWrites
-                | Count::Unrecovered
-                | Count::InFlightFailed
-                | Count::DrainFailed,
-            )
-            | Self::ErrorRate(_)
-            | Self::Served(_)
-            | Self::Latency(_, _)
-            | Self::Time(_, _) => false,
+            Self::Count(count) => Some(count),
+            Self::ErrorRate(_) | Self::Served(_) | Self::Latency(_, _) | Self::Time(_, _) => None,
         }
     }
 }

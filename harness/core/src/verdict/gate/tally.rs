@@ -1,6 +1,6 @@
 //! Counts: what was found, what may be, and out of how many.
 
-use super::metric::Count;
+use super::count::Count;
 use crate::analysis::words::{counted, grouped};
 use crate::analysis::{ArmAnalysis, ErrorTally, Return, Time, TrialAnalysis};
 
@@ -31,7 +31,7 @@ impl Tally {
             .faulted()
             .map(|trial| count.of(trial))
             .fold(Self::default(), Self::plus);
-        if !count.is_certain_at_any_load() {
+        if !count.traits().is_certain_at_any_load {
             return counted;
         }
         let asides = arm.faulted_aside().map(|trial| count.of(trial));
@@ -49,7 +49,7 @@ impl Tally {
     pub(in crate::verdict) fn crashes(count: Count, arm: &ArmAnalysis) -> (u64, u64) {
         let aside = arm
             .faulted_aside()
-            .filter(|_| count.is_certain_at_any_load());
+            .filter(|_| count.traits().is_certain_at_any_load);
         let tallies = arm.faulted().chain(aside).map(|trial| count.of(trial));
         tallies
             .filter(|tally| tally.out_of > 0 || tally.found > 0)
@@ -85,7 +85,7 @@ impl Tally {
                 countless if countless > COUNTLESS => format!("more than {COUNTLESS}"),
                 found => found.to_string(),
             };
-            match count.is_part_of_the_whole() {
+            match count.traits().is_part_of_the_whole {
                 true => format!("{found} of {out_of}"),
                 false => format!("{found} beside {out_of} acknowledged"),
             }
@@ -104,48 +104,18 @@ impl Tally {
 }
 
 impl Count {
-    /// Those that a headline tells.
-    pub(in crate::verdict) const GRAVEST_FIRST: [Self; 8] = [
-        Self::Unrecovered,
-        Self::LostSessions,
-        Self::ResetSessions,
-        Self::WrongIdentity,
-        Self::ZombieSessions,
-        Self::LostWrites,
-        Self::DuplicatedWrites,
-        Self::PhantomWrites,
-    ];
-
-    /// Whether nothing can be said to be kept where it was found.
-    pub(in crate::verdict) const fn is_a_loss(self) -> bool {
-        match self {
-            Self::LostSessions | Self::ResetSessions | Self::LostWrites | Self::Unrecovered => true,
-            Self::WrongIdentity
-            | Self::ZombieSessions
-            | Self::DuplicatedWrites
-            | Self::PhantomWrites
-            | Self::InFlightFailed
-            | Self::DrainFailed => false,
-        }
-    }
-
     /// What was found, as a clause about the server.
     pub(in crate::verdict) fn clause(self, tally: Tally) -> String {
         let found = grouped(tally.found_anywhere());
         let all = tally.out_of.saturating_add(tally.aside.1);
-        let of = |noun| format!("{found} of {}", counted(all, noun));
-        let surplus = |what| format!("{found} {what} beside {}", counted(all, "write"));
-        match self {
-            Self::LostSessions => format!("lost {}", of("session")),
-            Self::ResetSessions => format!("set back {}", of("session")),
-            Self::WrongIdentity => format!("showed another user's content to {}", of("session")),
-            Self::ZombieSessions => format!("honoured {} after the logout", of("session")),
-            Self::LostWrites => format!("lost {}", of("write")),
-            Self::DuplicatedWrites => format!("has {}", surplus("duplicated")),
-            Self::PhantomWrites => format!("has {}", surplus("phantom")),
-            Self::Unrecovered => format!("did not come back for good after {}", of("fault")),
-            Self::InFlightFailed => format!("failed {} in flight", of("operation")),
-            Self::DrainFailed => format!("failed {} while it stopped", of("operation")),
+        let traits = self.traits();
+        let (verb, noun, end) = (traits.verb, traits.noun, traits.end);
+        match traits.is_part_of_the_whole {
+            true => format!("{verb} {found} of {}{end}", counted(all, noun)),
+            false => format!(
+                "{verb} {found} {noun} beside {}{end}",
+                counted(all, "write")
+            ),
         }
     }
 
@@ -219,33 +189,10 @@ impl Count {
         }
     }
 
-    /// Whether one that was found is a counterexample whatever the load was. A recovery that was not seen may be
-    /// late because of it.
-    const fn is_certain_at_any_load(self) -> bool {
-        match self {
-            Self::LostSessions
-            | Self::ResetSessions
-            | Self::WrongIdentity
-            | Self::ZombieSessions
-            | Self::LostWrites
-            | Self::DuplicatedWrites
-            | Self::PhantomWrites => true,
-            // The load that was to be met was not there.
-            Self::Unrecovered | Self::InFlightFailed | Self::DrainFailed => false,
-        }
-    }
-
     /// Why that nothing is lost says nothing, where no fault met a write.
     pub(super) fn untested(self, arm: &ArmAnalysis) -> Option<String> {
-        match self {
-            Self::LostSessions | Self::ResetSessions | Self::LostWrites => {}
-            Self::WrongIdentity
-            | Self::ZombieSessions
-            | Self::DuplicatedWrites
-            | Self::PhantomWrites
-            | Self::Unrecovered
-            | Self::InFlightFailed
-            | Self::DrainFailed => return None,
+        if !self.traits().is_about_loss {
+            return None;
         }
         let met: Vec<u64> = arm
             .faulted()
@@ -266,53 +213,10 @@ impl Count {
 
     /// Why it is so in the first trial of which that is known, as the end of a sentence.
     pub(in crate::verdict) fn example(self, arm: &ArmAnalysis) -> String {
-        let first = match self {
-            Self::Unrecovered => arm
-                .faulted()
-                .find_map(|trial| Some((trial, trial.not_back()?))),
-            Self::LostSessions
-            | Self::ResetSessions
-            | Self::WrongIdentity
-            | Self::ZombieSessions
-            | Self::LostWrites
-            | Self::DuplicatedWrites
-            | Self::PhantomWrites
-            | Self::InFlightFailed
-            | Self::DrainFailed => None,
-        };
+        let mut faulted = arm.faulted().filter(|_| self == Self::Unrecovered);
+        let first = faulted.find_map(|trial| Some((trial, trial.not_back()?)));
         first.map_or_else(String::new, |(trial, why)| {
             format!("; in trial {}: {why}", trial.id.0)
         })
-    }
-
-    /// What is to be said of those that gave no answer.
-    pub(super) const fn without_an_answer(self) -> &'static str {
-        match self {
-            Self::Unrecovered => "undecided: too little was seen after the restart to tell",
-            Self::LostSessions
-            | Self::ResetSessions
-            | Self::WrongIdentity
-            | Self::ZombieSessions
-            | Self::LostWrites
-            | Self::DuplicatedWrites
-            | Self::PhantomWrites
-            | Self::InFlightFailed
-            | Self::DrainFailed => "undecided",
-        }
-    }
-
-    /// Whether what is found was part of what there was to be counted.
-    const fn is_part_of_the_whole(self) -> bool {
-        match self {
-            Self::LostSessions
-            | Self::ResetSessions
-            | Self::WrongIdentity
-            | Self::LostWrites
-            | Self::ZombieSessions
-            | Self::Unrecovered
-            | Self::InFlightFailed
-            | Self::DrainFailed => true,
-            Self::DuplicatedWrites | Self::PhantomWrites => false,
-        }
     }
 }

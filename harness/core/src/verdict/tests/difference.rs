@@ -61,6 +61,8 @@ fn what_became_worse_fails_with_its_size() {
     }
     let difference = differ(&run("then", &around(90)), &run("now", &slower), &[]);
     assert_eq!(difference.verdict, Outcome::Fail);
+    let outage = metric(&difference, "outage.median");
+    assert_eq!(outage.standing, Standing::Worse, "what users are without");
     let ready = metric(&difference, "time_to_ready.median");
     assert_eq!(
         (ready.standing, ready.cliffs_delta),
@@ -84,6 +86,7 @@ fn what_became_worse_fails_with_its_size() {
 fn a_gate_sets_what_is_allowed_of_its_metric_or_adds_one() {
     let (base, new) = (run("then", &around(90)), run("now", &around(600)));
     let wide = [
+        "outage.median <= baseline + 1s",
         "time_to_ready.median <= baseline + 1s",
         "time_to_steady.median <= baseline + 1s",
         "longest_gap.median <= baseline + 1s",
@@ -103,7 +106,7 @@ fn a_gate_sets_what_is_allowed_of_its_metric_or_adds_one() {
         Standing::Unknown
     );
     assert_eq!(difference.verdict, Outcome::Inconclusive);
-    let difference = differ(&base, &new, &wide[..5]);
+    let difference = differ(&base, &new, &wide[..6]);
     assert_eq!(
         difference.verdict,
         Outcome::Pass,

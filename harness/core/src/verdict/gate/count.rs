@@ -1,0 +1,155 @@
+//! What is counted over all trials, and all that is known of each count beforehand: one table.
+
+use super::metric::Bearing;
+
+/// Something counted over all trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::verdict) enum Count {
+    LostSessions,
+    ResetSessions,
+    WrongIdentity,
+    ZombieSessions,
+    LostWrites,
+    DuplicatedWrites,
+    PhantomWrites,
+    Unrecovered,
+    InFlightFailed,
+    DrainFailed,
+}
+
+/// What is known of a count beforehand.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::verdict) struct Traits {
+    /// What the server did, as a clause: `lost`, so many of so many of these, and an end of the sentence.
+    pub(super) verb: &'static str,
+    pub(super) noun: &'static str,
+    pub(super) end: &'static str,
+    /// What must be clean without any fault for it to be judged.
+    pub(super) borne_on_by: &'static [Bearing],
+    /// It counts what a fault made a server lose: nothing to blame on one when the server loses without, and nothing to
+    /// be seen where no fault met a write.
+    pub(in crate::verdict) is_about_loss: bool,
+    /// One that was found is a counterexample whatever the load was.
+    pub(super) is_certain_at_any_load: bool,
+    /// What is found is part of what there was to be counted; else it comes beside it.
+    pub(super) is_part_of_the_whole: bool,
+    /// A counterexample is one whoever caused it.
+    pub(in crate::verdict) is_never_excused: bool,
+}
+
+/// A part of the sessions that a fault took.
+const LOSS: Traits = Traits {
+    verb: "lost",
+    noun: "session",
+    end: "",
+    borne_on_by: &[Bearing::LostSessions],
+    is_about_loss: true,
+    is_certain_at_any_load: true,
+    is_part_of_the_whole: true,
+    is_never_excused: false,
+};
+
+/// Sessions that are answered as they never may be.
+const FOREIGN: Traits = Traits {
+    is_about_loss: false,
+    is_never_excused: true,
+    ..LOSS
+};
+
+/// Writes that are there and should not be.
+const SURPLUS: Traits = Traits {
+    verb: "has",
+    borne_on_by: &[Bearing::Writes],
+    is_about_loss: false,
+    is_part_of_the_whole: false,
+    ..LOSS
+};
+
+/// Operations that failed. The load that was to be met may not have been there.
+const FAILED: Traits = Traits {
+    verb: "failed",
+    noun: "operation",
+    borne_on_by: &[Bearing::Errors],
+    is_about_loss: false,
+    is_certain_at_any_load: false,
+    ..LOSS
+};
+
+impl Count {
+    /// Those that a headline tells.
+    pub(in crate::verdict) const GRAVEST_FIRST: [Self; 8] = [
+        Self::Unrecovered,
+        Self::LostSessions,
+        Self::ResetSessions,
+        Self::WrongIdentity,
+        Self::ZombieSessions,
+        Self::LostWrites,
+        Self::DuplicatedWrites,
+        Self::PhantomWrites,
+    ];
+
+    /// What is known of it beforehand.
+    pub(in crate::verdict) const fn traits(self) -> Traits {
+        use Bearing as B;
+        match self {
+            Self::LostSessions => LOSS,
+            Self::ResetSessions => Traits {
+                verb: "set back",
+                borne_on_by: &[B::Writes],
+                ..LOSS
+            },
+            Self::WrongIdentity => Traits {
+                verb: "showed another user's content to",
+                borne_on_by: &[B::Identity],
+                ..FOREIGN
+            },
+            Self::ZombieSessions => Traits {
+                verb: "honoured",
+                end: " after the logout",
+                borne_on_by: &[B::Zombies],
+                ..FOREIGN
+            },
+            Self::LostWrites => Traits {
+                noun: "write",
+                borne_on_by: &[B::LostSessions, B::Writes],
+                ..LOSS
+            },
+            Self::DuplicatedWrites => Traits {
+                noun: "duplicated",
+                ..SURPLUS
+            },
+            Self::PhantomWrites => Traits {
+                noun: "phantom",
+                ..SURPLUS
+            },
+            // A recovery that was not seen may be late because of the load.
+            Self::Unrecovered => Traits {
+                verb: "did not come back for good after",
+                noun: "fault",
+                borne_on_by: &[],
+                ..FAILED
+            },
+            Self::InFlightFailed => Traits {
+                end: " in flight",
+                ..FAILED
+            },
+            Self::DrainFailed => Traits {
+                end: " while it stopped",
+                ..FAILED
+            },
+        }
+    }
+
+    /// Whether nothing can be said to be kept where it was found.
+    pub(in crate::verdict) const fn is_a_loss(self) -> bool {
+        self.traits().is_about_loss || matches!(self, Self::Unrecovered)
+    }
+
+    /// What is to be said of those that gave no answer.
+    pub(super) const fn without_an_answer(self) -> &'static str {
+        match matches!(self, Self::Unrecovered) {
+            true => "undecided: too little was seen after the restart to tell",
+            false => "undecided",
+        }
+    }
+}
