@@ -343,6 +343,7 @@ fn a_server_that_does_not_start_is_quoted_once() {
     // The last 32 lines are kept, 31 numbered ones and the reason, and before them the first that tells of an error.
     assert_eq!(said.matches("  | line ").count(), 32, "{said}");
     assert!(said.contains("  | line 40 of 40"), "{said}");
+    assert!(said.contains("the run ends here"), "{said}");
     let table = String::from_utf8_lossy(&run.output.stdout).into_owned();
     let widest = table
         .lines()

@@ -92,6 +92,35 @@ fn a_target_that_dies_at_start_shows_its_last_lines() {
     assert_eq!(tail, 33);
 }
 
+/// All its other trials would fail likewise, each after its time to start.
+#[test]
+fn the_first_start_that_fails_ends_the_run_and_names_the_arm_and_its_last_lines() {
+    let run = compare("dies-at-start", &["token"]);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    let events = run.events();
+    let of = |kind: &str| {
+        let is_it = |event: &&serde_json::Value| event["kind"]["type"] == kind;
+        events.iter().filter(is_it).count()
+    };
+    // Two arms with two trials each: one of the first two is the first of this arm.
+    assert_eq!((of("target_start_failed"), of("run_given_up")), (1, 1));
+    assert!(of("trial_started") <= 2, "{}", of("trial_started"));
+    // The journal ends as any other does.
+    assert_eq!(of("trial_started"), of("trial_ended"));
+    let last = events.last().unwrap();
+    assert_eq!(last["kind"]["type"], "run_ended");
+    assert!(last["seal"].is_object(), "{last}");
+    let summary = run.summary();
+    for said in [
+        "the first start of 'dies-at-start' failed, so that the run ended at once",
+        "line 40 of 40",
+    ] {
+        assert!(summary.headline.contains(said), "{}", summary.headline);
+    }
+    let report = std::fs::read_to_string(run.out().join("report.md")).unwrap();
+    assert!(report.contains("the run ended at once"), "{report}");
+}
+
 #[test]
 fn a_target_that_dies_at_its_restart_never_comes_back() {
     let run = compare("dies-at-restart", &["--horizon", "1s"]);

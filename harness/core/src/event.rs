@@ -264,6 +264,11 @@ pub enum EventKind {
     TrialEnded,
     /// The run was interrupted by a signal.
     RunInterrupted,
+    /// The run ends before its other trials: the first start of an arm failed, and all others would.
+    RunGivenUp {
+        /// Which arm.
+        arm: ArmId,
+    },
     /// The run ended by itself.
     RunEnded,
     /// It goes on after its end: what is demanded could not be judged, for lack of trials only.

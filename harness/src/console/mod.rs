@@ -137,6 +137,12 @@ impl Progress {
             }
             EventKind::TrialEnded => self.end_trial(),
             EventKind::RunExtended { trials, reasons } => self.extend(trials.len(), reasons),
+            EventKind::RunGivenUp { arm } => {
+                let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
+                self.say(&format!(
+                    "the first start of {name} failed: the run ends here; its other trials are not begun"
+                ));
+            }
             EventKind::RunInterrupted => self.say("interrupted; what was measured is kept"),
             EventKind::RunEnded => {
                 if let Some(bar) = &self.bar {

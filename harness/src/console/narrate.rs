@@ -214,6 +214,7 @@ impl Narrator {
             | EventKind::TrialAborted { .. }
             | EventKind::TrialEnded
             | EventKind::RunInterrupted
+            | EventKind::RunGivenUp { .. }
             | EventKind::RunEnded
             | EventKind::RunExtended { .. } => return None,
         };

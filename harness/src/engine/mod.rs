@@ -16,6 +16,7 @@ mod roll;
 mod strike;
 mod trial;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use comeback_core::event::EventKind;
@@ -25,6 +26,7 @@ use comeback_core::schedule::{PlannedTrial, Schedule};
 
 pub use error::EngineError;
 use interrupt::Interrupt;
+use trial::Started;
 
 use crate::clock::Clock;
 use crate::record::Recorder;
@@ -73,7 +75,8 @@ pub async fn run(
             site.recorder.event(None, kind);
         }
     }
-    run_all(plan, &schedule.trials, site, interrupt).await
+    let mut untried: BTreeSet<ArmId> = schedule.trials.iter().map(|trial| trial.arm).collect();
+    run_all(plan, &schedule.trials, &mut untried, site, interrupt).await
 }
 
 /// Goes on after the run's end, with trials that its schedule holds for the case that the others do not
@@ -93,12 +96,15 @@ pub async fn extend(
         reasons,
     };
     site.recorder.event(None, kind);
-    run_all(plan, trials, site, interrupt).await
+    run_all(plan, trials, &mut BTreeSet::new(), site, interrupt).await
 }
 
+/// Runs these trials. Where the first start of an arm that is `untried` fails, the run ends with it: all its others would
+/// fail, and nobody waits for them.
 async fn run_all(
     plan: &Plan,
     trials: &[PlannedTrial],
+    untried: &mut BTreeSet<ArmId>,
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Ended, EngineError> {
@@ -107,18 +113,20 @@ async fn run_all(
             return Err(EngineError::Journal);
         }
         let arm = &plan.arms[planned.arm.0 as usize];
-        let ended = tokio::select! {
+        let started = tokio::select! {
             biased;
-            () = interrupt.raised() => Ended::Interrupted,
-            ended = trial::run(plan, arm, *planned, site) => {
-                ended?;
-                Ended::Complete
-            }
+            () = interrupt.raised() => None,
+            started = trial::run(plan, arm, *planned, site) => Some(started?),
         };
-        if ended == Ended::Interrupted {
+        let Some(started) = started else {
             site.tag.kill_all();
             site.recorder.event(None, EventKind::RunInterrupted);
-            return Ok(ended);
+            return Ok(Ended::Interrupted);
+        };
+        if untried.remove(&planned.arm) && started == Started::Not {
+            let arm = planned.arm;
+            site.recorder.event(None, EventKind::RunGivenUp { arm });
+            break;
         }
     }
     site.recorder.event(None, EventKind::RunEnded);

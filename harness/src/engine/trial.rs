@@ -53,13 +53,35 @@ impl<E: Into<EngineError>> From<E> for Early {
     }
 }
 
+/// Whether the target came up for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Started {
+    /// It did.
+    Up,
+    /// Its first start failed.
+    Not,
+}
+
+impl Started {
+    /// What an early end says of it.
+    const fn before(ended: &EventKind) -> Self {
+        match ended {
+            EventKind::TargetStartFailed {
+                incarnation: Incarnation(0),
+                ..
+            } => Self::Not,
+            _ => Self::Up,
+        }
+    }
+}
+
 /// Runs a trial to its end and leaves nothing of it behind.
 pub(super) async fn run(
     plan: &Plan,
     arm: &Arm,
     planned: PlannedTrial,
     site: &Site,
-) -> Result<(), EngineError> {
+) -> Result<Started, EngineError> {
     let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
     std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
     let record = |kind| site.recorder.event(Some(planned.id), kind);
@@ -84,11 +106,12 @@ pub(super) async fn run(
         }
         Err(Unseated::Engine(error)) => Err(Early::Engine(error)),
     };
-    let complete = match ended {
-        Ok(()) => true,
+    let (complete, started) = match ended {
+        Ok(()) => (true, Started::Up),
         Err(Early::Target(kind)) => {
+            let started = Started::before(&kind);
             record(kind);
-            false
+            (false, started)
         }
         Err(Early::Engine(error)) => return Err(error),
     };
@@ -104,7 +127,7 @@ pub(super) async fn run(
         });
     }
     record(EventKind::TrialEnded);
-    Ok(())
+    Ok(started)
 }
 
 impl Trial<'_> {

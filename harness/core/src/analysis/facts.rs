@@ -19,6 +19,8 @@ pub(super) struct RunFacts {
     pub(super) skipped: BTreeMap<ArmId, String>,
     /// A signal ended the run.
     pub(super) interrupted: bool,
+    /// It ended at once, since the first start of this arm failed.
+    pub(super) given_up: Option<ArmId>,
     /// The run ended by itself.
     pub(super) ended: bool,
     /// How it went on after its end.
@@ -148,6 +150,9 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
                 run.skipped.entry(*arm).or_insert_with(|| reason.clone());
             }
             EventKind::RunInterrupted => run.interrupted = true,
+            EventKind::RunGivenUp { arm } => {
+                run.given_up.get_or_insert(*arm);
+            }
             EventKind::RunEnded => run.ended = true,
             EventKind::RunExtended { trials, reasons } => {
                 run.ended = false;
@@ -424,6 +429,7 @@ impl Facts {
             | EventKind::ArmSkipped { .. }
             | EventKind::TrialStarted { .. }
             | EventKind::RunInterrupted
+            | EventKind::RunGivenUp { .. }
             | EventKind::RunEnded
             | EventKind::RunExtended { .. } => {}
         }

@@ -47,7 +47,7 @@ pub use types::{
 };
 
 use crate::ids::{ArmId, TrialId};
-use crate::journal::Journal;
+use crate::journal::{Header, Journal};
 use crate::operation::Operation;
 use crate::plan::Plan;
 use crate::summary::Summary;
@@ -117,6 +117,27 @@ pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
     summary::summarize(analysis, verdict)
 }
 
+/// That the run ended with the first start of an arm, which failed.
+fn given_up(header: &Header, run: &RunFacts, arm: ArmId) -> String {
+    let name = header.plan.arms.get(arm.0 as usize);
+    let name = name.map_or("an arm", |arm| arm.name.as_str());
+    let failed = run
+        .trials
+        .iter()
+        .filter(|facts| facts.arm == arm)
+        .find_map(|facts| {
+            let (_, problem, said) = facts.start_failed.as_ref()?;
+            Some(format!(": {problem}{}", void::last_words(said.as_deref())))
+        });
+    let left = header.schedule.trials.len();
+    let left = left.saturating_sub(run.trials.len()) as u64;
+    format!(
+        "the first start of '{name}' failed, so that the run ended at once, with {} not begun{}",
+        words::counted(left, "trial"),
+        failed.unwrap_or_default()
+    )
+}
+
 /// Why the journal does not hold a whole run, if so.
 fn incomplete(
     journal: &Journal,
@@ -125,6 +146,9 @@ fn incomplete(
 ) -> Option<String> {
     if run.interrupted {
         return Some("the run was interrupted".to_owned());
+    }
+    if let Some(arm) = run.given_up {
+        return Some(given_up(&journal.header, run, arm));
     }
     if journal.torn {
         return Some(

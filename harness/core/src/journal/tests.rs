@@ -665,6 +665,9 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
         },
         EventKind::TrialEnded,
         EventKind::RunInterrupted,
+        EventKind::RunGivenUp {
+            arm: ArmId(number.unsigned_abs()),
+        },
         EventKind::RunEnded,
         EventKind::RunExtended {
             trials: vec![TrialId(number.unsigned_abs())],

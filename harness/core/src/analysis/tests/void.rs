@@ -58,6 +58,26 @@ fn a_trial_that_ended_early_does_not_count() {
 }
 
 #[test]
+fn a_run_that_ended_with_its_first_failed_start_says_so_and_is_no_whole_one() {
+    let failed = EventKind::TargetStartFailed {
+        node: Node::default(),
+        incarnation: Incarnation(0),
+        problem: "it exited with status 3".to_owned(),
+        tail: vec![crate::said::Line::Out("no such table".to_owned())],
+    };
+    let given_up = EventKind::RunGivenUp { arm: ArmId(0) };
+    let story = sound().event(300, failed).event(6_000, given_up);
+    // Two arms with three trials and a control each.
+    assert_eq!(
+        story.analysis().incomplete.as_deref(),
+        Some(
+            "the first start of 'first' failed, so that the run ended at once, with 7 trials not begun: it exited with \
+             status 3; its output: no such table"
+        )
+    );
+}
+
+#[test]
 fn a_fault_that_did_not_land_does_not_count() {
     let missed = EventKind::FaultMissed {
         reason: "process 7 was still running 5s after SIGTERM".to_owned(),
