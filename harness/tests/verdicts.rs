@@ -196,6 +196,15 @@ fn health_before_work_is_not_ready() {
         ready - listen > 150.0,
         "listening at {listen} ms, ready at {ready} ms"
     );
+    // It calls itself healthy meanwhile. Its twin does not before it works.
+    let blind = arm.blind_time.unwrap().ms.max;
+    // On a busy machine a load may miss its floor.
+    let twin = || only_arm(&compare("late-listener", &[])).blind_time;
+    let twin = (0..3).find_map(|_| twin()).unwrap();
+    assert!(
+        blind > Some(0.0) && twin.ms.max < blind,
+        "{blind:?}, its twin {twin:?}"
+    );
 }
 
 #[test]
@@ -225,6 +234,8 @@ fn a_server_that_ignores_sigterm_is_killed_after_its_grace_and_that_is_told() {
     assert_eq!(run.code(), 0, "{}", run.printed());
     let arm = &summary.arms[0];
     assert_eq!((summary.verdict, arm.faults_landed), (Outcome::Pass, 1));
+    // The load asks what the health check asks: there is nothing beside it to be blind.
+    assert_eq!(arm.blind_time, None);
     let told = |found: &comeback_core::summary::TrialFinding| found.text.contains("SIGKILL");
     assert!(arm.findings.iter().any(told), "{:?}", arm.findings);
 }

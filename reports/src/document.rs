@@ -132,7 +132,10 @@ impl Document {
             incomplete: run.analysis.incomplete.as_deref().map(printable),
             level: level(run),
             results: run.arms.iter().map(|arm| result(run, arm)).collect(),
-            headers: Column::ALL.iter().map(|column| column.header()).collect(),
+            headers: Column::on_page(run.summary)
+                .iter()
+                .map(|column| column.header())
+                .collect(),
             rows: run.arms.iter().map(|arm| row(run, arm)).collect(),
             replicas: replicas(run.summary).map(|table| Replicas {
                 headers: table.headers,
@@ -194,7 +197,7 @@ const fn tone_name(tone: Tone) -> &'static str {
 fn row(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmRow {
     let cells = match arm.silence {
         Some(_) => Vec::new(),
-        None => Column::ALL
+        None => Column::on_page(run.summary)
             .into_iter()
             .map(|column| {
                 cell_text(

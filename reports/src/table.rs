@@ -2,12 +2,14 @@
 //! apart for documents that have room.
 
 use comeback_core::summary::{
-    ArmSummary, CacheSummary, ControlSummary, ErrorRate, JourneySummary, SessionCounts, Status,
-    Summary, WriteCounts,
+    ArmSummary, BlindSummary, CacheSummary, ControlSummary, ErrorRate, JourneySummary,
+    SessionCounts, Status, Summary, WriteCounts,
 };
 use comeback_core::units::Span;
 
-use crate::format::{NOTHING, TimeStyle, count, count_of, counted, percent, printable, zero_bound};
+use crate::format::{
+    NOTHING, TimeStyle, count, count_of, counted, ms, percent, printable, zero_bound,
+};
 
 /// A table of plain strings, every row as long as the headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub(crate) enum Column {
     Errors,
     /// From the kill to ready.
     Outage,
+    /// Clients failed while the health check said ready; only where one was asked.
+    Blind,
     Steady,
     Gap,
     Area,
@@ -72,11 +76,12 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Sessions,
         Self::Writes,
         Self::Errors,
         Self::Outage,
+        Self::Blind,
         Self::Steady,
         Self::Gap,
         Self::Area,
@@ -93,9 +98,19 @@ impl Column {
         columns
     }
 
+    /// What there is to compare of a run, where there is room for all of it.
+    pub(crate) fn on_page(summary: &Summary) -> Vec<Self> {
+        let is_known = |column: &Self| match column {
+            Self::Blind => summary.arms.iter().any(|arm| arm.blind_time.is_some()),
+            Self::Journeys => summary.arms.iter().any(|arm| arm.journeys.is_some()),
+            _ => true,
+        };
+        Self::ALL.into_iter().filter(is_known).collect()
+    }
+
     /// Whether a terminal has no place for it.
     const fn needs_room(self) -> bool {
-        matches!(self, Self::Gap | Self::Journeys)
+        matches!(self, Self::Gap | Self::Journeys | Self::Blind)
     }
 
     /// What stands above it.
@@ -105,6 +120,7 @@ impl Column {
             Self::Writes => "writes lost",
             Self::Errors => "errors during",
             Self::Outage => "outage, median [95 %]",
+            Self::Blind => "blind time, median",
             Self::Steady => "steady, median",
             Self::Gap => "longest gap, median",
             Self::Area => "outage area, median",
@@ -126,6 +142,7 @@ impl Column {
                 note: after_fault.interval(&arm.outage_ms),
                 ..Cell::new(after_fault.median(&arm.outage_ms))
             },
+            Self::Blind => blind(arm.blind_time.as_ref()),
             Self::Steady => Cell::new(TimeStyle::steady().median(&arm.time_to_steady_ms)),
             Self::Gap => Cell::new(after_fault.median(&arm.longest_gap_ms)),
             Self::Area => Cell::new(TimeStyle::area().median(&arm.outage_area_s)),
@@ -304,6 +321,18 @@ fn errors(errors: &ErrorRate) -> Cell {
     Cell {
         parts: (!parts.is_empty()).then(|| parts.join(", ")),
         ..Cell::new(percent(rate))
+    }
+}
+
+/// How long it was for certain, and how much more it may have been.
+fn blind(blind: Option<&BlindSummary>) -> Cell {
+    let measured = blind.and_then(|blind| Some((blind.ms.median?, blind.error_ms.max)));
+    let Some((median, error)) = measured else {
+        return Cell::new("not measured".to_owned());
+    };
+    Cell {
+        note: Some(format!("(+{} at most)", ms(error))),
+        ..Cell::new(ms(median))
     }
 }
 

@@ -217,6 +217,29 @@ pub enum EventKind {
         /// Who holds it.
         problem: String,
     },
+    /// A target's own health check, which is asked all through the load, says something else than before, or something
+    /// for the first time; the event's time is when that answer was read.
+    HealthChanged {
+        /// Whose.
+        node: Node,
+        /// Whether it says that it is ready; no answer in time says that it is not.
+        ready: bool,
+        /// When the last answer before was read, which said the contrary; absent at the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_us: Option<Elapsed>,
+    },
+    /// It is not asked any more.
+    HealthWatched {
+        /// Whose.
+        node: Node,
+        /// How often it was asked.
+        polls: u64,
+        /// How much time lay between two questions at least.
+        interval_us: u64,
+        /// When the last answer was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_us: Option<Elapsed>,
+    },
     /// The new incarnation's port accepted a connection for the first time.
     FirstAccept {
         /// When the last refused attempt was begun; absent when none was.

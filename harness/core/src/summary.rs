@@ -153,6 +153,9 @@ pub struct ArmSummary {
     /// Last correct reply that a client had before the fault → first one after it.
     #[serde(default)]
     pub client_outage_ms: Distribution,
+    /// How long clients failed from the fault on while the health check said ready; absent where none was asked.
+    #[serde(default)]
+    pub blind_time: Option<BlindSummary>,
     /// Back within the baseline's band until the load's end − T0.
     pub time_to_steady_ms: Distribution,
     /// Longest time between two correct replies.
@@ -589,6 +592,15 @@ pub struct Latency {
     pub p50: Option<f64>,
     /// 99th percentile.
     pub p99: Option<f64>,
+}
+
+/// How long clients failed while the health check said ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlindSummary {
+    /// For certain, over the trials in which it was measured.
+    pub ms: Distribution,
+    /// How much more it may have been, since the check was only asked now and then.
+    pub error_ms: TimeError,
 }
 
 /// How much earlier than measured a time may have been true, over the trials in which it was measured.

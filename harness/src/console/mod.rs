@@ -168,6 +168,8 @@ impl Progress {
             | EventKind::SurvivorsFound { .. }
             | EventKind::OldProcessesAlive { .. }
             | EventKind::OldOwnerSeen { .. }
+            | EventKind::HealthChanged { .. }
+            | EventKind::HealthWatched { .. }
             | EventKind::FirstAccept { .. }
             | EventKind::FirstCorrect { .. }
             | EventKind::LoadStopped { .. } => {}

@@ -175,6 +175,14 @@ impl Narrator {
             EventKind::OldOwnerSeen { node, problem } => {
                 format!("{}at the final look {problem}", self.of(*node))
             }
+            EventKind::HealthChanged { node, ready, .. } => {
+                let says = if *ready { "ready" } else { "not ready" };
+                let after = self.after(event.at);
+                format!("{}its health check says {says}{after}", self.of(*node))
+            }
+            EventKind::HealthWatched { node, polls, .. } => {
+                format!("{}its health check was asked {polls} times", self.of(*node))
+            }
             EventKind::FirstAccept { .. } => {
                 format!("first connection accepted{}", self.after(event.at))
             }

@@ -9,6 +9,7 @@ pub mod campaign;
 mod ends;
 mod error;
 pub mod folder;
+mod health;
 pub mod interrupt;
 mod nodes;
 mod recovery;

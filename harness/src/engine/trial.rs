@@ -15,7 +15,7 @@ use comeback_core::schedule::PlannedTrial;
 use comeback_core::units::{Elapsed, Span};
 
 use super::nodes::{Nodes, Seats, Unseated, start_failed};
-use super::{EngineError, Site, recovery, strike};
+use super::{EngineError, Site, health, recovery, strike};
 use crate::endpoint::Endpoint;
 use crate::load::{Generator, Setup};
 use crate::supervise::process::Process;
@@ -142,6 +142,7 @@ impl Trial<'_> {
         recovery::rehearse(self, &mut nodes).await?;
         let begin = self.site.clock.now() + LOAD_LEAD;
         load.run(begin);
+        let health = health::Watch::begin(self)?;
         let windows = &self.plan.windows;
         self.enter(Phase::WarmUp);
         self.wait_until(begin + windows.warm_up, &mut nodes).await?;
@@ -163,6 +164,7 @@ impl Trial<'_> {
             nodes.alongside(self, pause).await?;
         }
         let tally = nodes.alongside(self, load.stop()).await??;
+        drop(health);
         self.record(EventKind::LoadStopped {
             scheduled: tally.scheduled,
             sent: tally.sent,

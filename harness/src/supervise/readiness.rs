@@ -190,6 +190,42 @@ pub async fn boot_of(
     })
 }
 
+/// A target's own health check, to be asked again and again.
+pub struct HealthCheck(Asked);
+
+enum Asked {
+    Http(HttpAsker),
+    Ping(Endpoint),
+}
+
+impl HealthCheck {
+    /// The check that a target declares; none where it has no more to say than that it listens.
+    ///
+    /// # Errors
+    /// When nothing can be asked.
+    pub fn of(readiness: &Readiness, endpoint: &Endpoint) -> io::Result<Option<Self>> {
+        Ok(match &readiness.probe {
+            ReadyProbe::Http(_) if endpoint.protocol == Protocol::Redis => {
+                Some(Self(Asked::Ping(endpoint.clone())))
+            }
+            ReadyProbe::Http(path) => {
+                let asker = HttpAsker::new(endpoint, path, None)?;
+                Some(Self(Asked::Http(asker)))
+            }
+            ReadyProbe::Tcp | ReadyProbe::Log(_) => None,
+        })
+    }
+
+    /// Whether it says in time that the target is ready; asked on a connection of its own.
+    pub async fn says_ready(&self, within: Duration) -> bool {
+        let seen = match &self.0 {
+            Asked::Http(asker) => asker.ask(within).await,
+            Asked::Ping(endpoint) => ping(endpoint, within).await,
+        };
+        matches!(seen, Seen::Up(_))
+    }
+}
+
 fn describe(probe: &ReadyProbe, endpoint: &Endpoint) -> String {
     match probe {
         ReadyProbe::Http(_) if endpoint.protocol == Protocol::Redis => {

@@ -257,6 +257,12 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
             ),
         },
     ];
+    if run.summary.arms.iter().any(|arm| arm.blind_time.is_some()) {
+        all.push(define(
+            "blind time",
+            "How long clients failed from the crash on while the server's own health check said that it is ready. The check is asked every 20 ms at most; how much more it may have been stands in brackets.",
+        ));
+    }
     if run.summary.arms.iter().any(|arm| arm.cache.is_some()) {
         all.push(define(
             "cache hits",

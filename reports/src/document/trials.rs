@@ -1,6 +1,6 @@
 //! Every trial as a row, and what there is to say about single ones.
 
-use comeback_core::analysis::{Time, TrialAnalysis};
+use comeback_core::analysis::{BlindTime, Time, TrialAnalysis};
 use comeback_core::event::Evidence;
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub(crate) struct TrialRow {
     pub(crate) void: bool,
 }
 
-const HEADERS: [&str; 18] = [
+const HEADERS: [&str; 19] = [
     "trial",
     "arm",
     "fault",
@@ -47,6 +47,7 @@ const HEADERS: [&str; 18] = [
     "errors during",
     "outage",
     "clients' outage",
+    "blind time",
     "kill to exit",
     "executed",
     "accepted",
@@ -102,6 +103,7 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
         or_nothing(window.rate().map(percent)),
         time(trial.outage),
         time(trial.client_outage),
+        or_nothing(trial.blind_time.map(blind)),
         or_nothing(trial.chain.killed.map(|killed| ms(killed.abs()))),
         time(trial.chain.executed),
         time(trial.chain.listening),
@@ -144,6 +146,14 @@ fn moment(time: Time) -> String {
             format!("{} (−{})", ms(at), ms(error_ms))
         }
         Time::At { ms: at, .. } => ms(at),
+    }
+}
+
+/// `190 ms (+20 ms)` when it may have been that much more.
+fn blind(time: BlindTime) -> String {
+    match time.error_ms >= 0.05 {
+        true => format!("{} (+{})", ms(time.ms), ms(time.error_ms)),
+        false => ms(time.ms),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadTally;
+use super::blind::Health;
 use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
@@ -79,6 +80,8 @@ pub(super) struct Facts {
     pub(super) correct: Option<Correct>,
     /// The recovery was given up, and what the last probe saw.
     pub(super) given_up: Option<(Elapsed, String)>,
+    /// What the health check of each node said, where it was asked.
+    pub(super) health: BTreeMap<Node, Health>,
     /// The load ended.
     pub(super) stopped: Option<(Elapsed, LoadTally)>,
     /// Processes that outlived the trial.
@@ -191,6 +194,8 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             | EventKind::SurvivorsFound { .. }
             | EventKind::OldProcessesAlive { .. }
             | EventKind::OldOwnerSeen { .. }
+            | EventKind::HealthChanged { .. }
+            | EventKind::HealthWatched { .. }
             | EventKind::FirstAccept { .. }
             | EventKind::FirstCorrect { .. }
             | EventKind::NotRecovered { .. }
@@ -237,6 +242,7 @@ impl Facts {
             accepted: None,
             correct: None,
             given_up: None,
+            health: BTreeMap::new(),
             stopped: None,
             left_behind: Vec::new(),
             start_failed: None,
@@ -378,6 +384,22 @@ impl Facts {
             }
             EventKind::OldOwnerSeen { node: _, problem } => {
                 self.old_owner.get_or_insert_with(|| problem.clone());
+            }
+            EventKind::HealthChanged {
+                node,
+                ready,
+                last_us,
+            } => {
+                let health = self.health.entry(*node).or_default();
+                health.changes.push((at, *ready, *last_us));
+            }
+            EventKind::HealthWatched {
+                node,
+                polls: _,
+                interval_us: _,
+                last_us,
+            } => {
+                self.health.entry(*node).or_default().last = *last_us;
             }
             EventKind::FirstAccept { last_failed_us } => {
                 self.accepted.get_or_insert((at, *last_failed_us));

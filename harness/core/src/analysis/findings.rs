@@ -4,13 +4,16 @@ use super::facts::{Ended, Facts};
 use super::ledger::Oddities;
 use super::void::last_words;
 use super::words::{counted, grouped, was};
-use super::{CacheTally, LatencyTally};
+use super::{BlindTime, CacheTally, LatencyTally};
 use crate::event::Exit;
 use crate::ids::{Incarnation, Node};
 use crate::plan::{Arm, Listener, Signal};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
 const SEND_LAG_MS: f64 = 1.0;
+
+/// A shorter blind time may be the machine's.
+const BLIND_MS: f64 = 10.0;
 
 /// The findings of a trial.
 pub(super) fn findings(
@@ -234,6 +237,13 @@ fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
 }
 
 /// Whose content a cache showed to others.
+pub(super) fn blind(time: BlindTime) -> Option<String> {
+    (time.ms >= BLIND_MS).then(|| {
+        "clients failed while the health check said that the server is ready: who relies on it sends them there"
+            .to_owned()
+    })
+}
+
 pub(super) fn about_cache(tally: Option<&CacheTally>) -> Option<String> {
     let anothers = tally?.another_users;
     let replies = |count| match count {

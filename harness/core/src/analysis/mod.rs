@@ -2,12 +2,13 @@
 //! what is odd about it becomes a finding, or the reason why a trial does not count.
 //!
 //! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
-//! chain of [`recovery`], what the clients saw of the [`load`], whether it is [`served`] again to its end, the [`windows`] over
+//! chain of [`recovery`], what the clients saw of the [`load`], whether it is [`served`] again to its end, how long its health check was [`blind`] to that, the [`windows`] over
 //! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`], the [`ledger`] of both and the users' [`journeys`], how the fault did [`strike`], the
 //! [`findings`] and the reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
 
 mod attribution;
 mod balancing;
+mod blind;
 mod caching;
 mod causes;
 mod downtime;
@@ -35,6 +36,7 @@ mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use blind::BlindTime;
 pub use causes::{Cause, causes_of};
 pub use journeys::{JourneyOperations, Journeys};
 pub use oracle::BeforeTheFault;

@@ -234,10 +234,17 @@ fn over_ms(last: &[&Operation], end: Elapsed) -> Option<f64> {
     Some(end.max(from).since(from).as_ms())
 }
 
-/// The operations after ready that tell whether the service serves, in the order they were wanted. How a session that
-/// stood at the fault is turned away is not among them: what was lost is counted once, with the sessions and writes.
-/// Nor is what the harness itself began late.
+/// The operations after ready that tell whether the service serves, in the order they were wanted.
 fn counting<'a>(facts: &Facts, load: &Load<'a>) -> Vec<&'a Operation> {
+    let is_after = |op: &&Operation| load.part(op) == Part::After;
+    let mut counting: Vec<&Operation> = telling(facts, load).filter(is_after).collect();
+    counting.sort_by_key(|operation| operation.intended);
+    counting
+}
+
+/// The operations that tell whether the service serves. How a session that stood at the fault is turned away is not
+/// among them: what was lost is counted once, with the sessions and writes. Nor is what the harness itself began late.
+pub(super) fn telling<'a>(facts: &Facts, load: &Load<'a>) -> impl Iterator<Item = &'a Operation> {
     let cut = facts.cut();
     let logins = load.operations.iter();
     let begun_after: BTreeSet<SessionId> = logins
@@ -245,14 +252,12 @@ fn counting<'a>(facts: &Facts, load: &Load<'a>) -> Vec<&'a Operation> {
         .filter(|op| cut.is_some_and(|cut| op.intended >= cut))
         .map(|op| op.session())
         .collect();
-    let is_loss = |op: &Operation| {
+    let is_loss = move |op: &Operation| {
         op.step != Step::Login && !begun_after.contains(&op.session()) && may_be_a_loss(op)
     };
     let late = |op: &Operation| op.dispatched.since(op.intended) > LATE;
-    let after = load.of(Part::After).filter(|op| !is_loss(op) && !late(op));
-    let mut counting: Vec<&Operation> = after.collect();
-    counting.sort_by_key(|operation| operation.intended);
-    counting
+    let all = load.operations.iter().copied();
+    all.filter(move |op| !is_loss(op) && !late(op))
 }
 
 /// Whether an operation fails as those of a lost session do, or of one that lost its writes.

@@ -14,10 +14,10 @@ use crate::plan::Arm;
 use crate::statistics;
 use crate::summary::TrialFinding;
 use crate::summary::{
-    ArmSummary, AttributionSummary, AvailabilityRate, CacheSummary, ContinuityRate, ControlSummary,
-    Distribution, ErrorRate, FalseRate, JourneyRate, JourneySummary, Latency, RecoverySummary,
-    RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary, StruckTrial, StruckWrites, Summary,
-    TimeError, WhileDownSummary, Windowed, WriteCounts,
+    ArmSummary, AttributionSummary, AvailabilityRate, BlindSummary, CacheSummary, ContinuityRate,
+    ControlSummary, Distribution, ErrorRate, FalseRate, JourneyRate, JourneySummary, Latency,
+    RecoverySummary, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary, StruckTrial,
+    StruckWrites, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::Verdict;
 
@@ -81,6 +81,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         time_to_ready_ms: time(|trial| trial.chain.ready.map(Time::or_infinite)),
         outage_ms: time(|trial| trial.outage.map(Time::or_infinite)),
         client_outage_ms: time(|trial| trial.client_outage.map(Time::or_infinite)),
+        blind_time: blind_time(&trials),
         steady_false_rate: steady_false_rate(arm),
         time_to_steady_ms: time(|trial| trial.time_to_steady.map(Time::or_infinite)),
         longest_gap_ms: time(TrialAnalysis::longest_gap),
@@ -159,6 +160,18 @@ fn time_errors(trials: &[&TrialAnalysis]) -> BTreeMap<String, TimeError> {
         Some((name.to_owned(), TimeError { median, max }))
     });
     known.collect()
+}
+
+fn blind_time(trials: &[&TrialAnalysis]) -> Option<BlindSummary> {
+    let times = trials.iter().filter_map(|trial| trial.blind_time);
+    let errors: Vec<f64> = times.clone().map(|time| time.error_ms).collect();
+    Some(BlindSummary {
+        ms: distribution(times.map(|time| time.ms)),
+        error_ms: TimeError {
+            median: statistics::median(&errors)?,
+            max: errors.into_iter().fold(0.0, f64::max),
+        },
+    })
 }
 
 fn steady_false_rate(arm: &ArmAnalysis) -> FalseRate {

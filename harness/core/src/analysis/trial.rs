@@ -10,7 +10,9 @@ use super::steady::{false_time_to_steady, outage_area, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{Chain, NodesAnalysis, Time, TimelineWindow, TrialAnalysis};
-use super::{caching, causes, findings, journeys, ledger, oracle, recovery, retries, served};
+use super::{
+    blind, caching, causes, findings, journeys, ledger, oracle, recovery, retries, served,
+};
 use super::{strike, void};
 use crate::operation::{ErrorClass, Operation, Outcome};
 use crate::plan::{Arm, Listener, Plan};
@@ -43,6 +45,8 @@ pub(super) fn analyze(
     findings.extend(served::finding(returned.as_ref()));
     findings.extend(strike::findings(plan.fault.action, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
+    let blind_time = blind::blind_time(facts, &load);
+    findings.extend(blind_time.and_then(findings::blind));
     let rules = Rules::new(arm, facts, &load);
     let timeline = timeline_of(plan, facts, &load, &rules, &mut findings);
     let before = oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before);
@@ -81,6 +85,7 @@ pub(super) fn analyze(
         outage_area_slow_s: area.map(|area| area.slow_s),
         outage: outage(&chain),
         client_outage: load.client_outage(returned.as_ref()),
+        blind_time,
         false_time_to_steady: false_time_to_steady(plan, facts, &load),
         timeline,
         chain,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::blind::BlindTime;
 use super::causes::Cause;
 use super::journeys::Journeys;
 use super::oracle::BeforeTheFault;
@@ -182,6 +183,8 @@ pub struct TrialAnalysis {
     pub outage: Option<Time>,
     /// The longest time without a correct reply that clients saw from the fault on until the service was back.
     pub client_outage: Option<Time>,
+    /// How long clients failed from the fault on while the health check said ready; absent where none was asked.
+    pub blind_time: Option<BlindTime>,
     /// In a control trial the time to steady that the rule finds though nothing happened; 0 when it does not err.
     pub false_time_to_steady: Option<Time>,
     /// T0 − acknowledgement of the oldest lost write, in ms.

@@ -638,6 +638,17 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             node: Node::Replica(1),
             problem: text.clone(),
         },
+        EventKind::HealthChanged {
+            node: Node::Replica(1),
+            ready: time.is_some(),
+            last_us: time_or_none,
+        },
+        EventKind::HealthWatched {
+            node: Node::Replica(1),
+            polls: 7,
+            interval_us: 20_000,
+            last_us: time_or_none,
+        },
         EventKind::FirstAccept {
             last_failed_us: time_or_none,
         },

@@ -3,9 +3,9 @@
 use comeback_core::analysis::{ArmAnalysis, ErrorTally, Journeys, Time, TrialAnalysis};
 use comeback_core::statistics::{median, median_interval};
 use comeback_core::summary::{
-    ArmSummary, AvailabilityRate, ControlSummary, Distribution, ErrorRate, FalseRate,
-    JourneySummary, Latency, RecoverySummary, SessionCounts, Status, StrikeSummary, Windowed,
-    WriteCounts,
+    ArmSummary, AvailabilityRate, BlindSummary, ControlSummary, Distribution, ErrorRate, FalseRate,
+    JourneySummary, Latency, RecoverySummary, SessionCounts, Status, StrikeSummary, TimeError,
+    Windowed, WriteCounts,
 };
 
 use super::Spec;
@@ -77,6 +77,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         time_to_listen_ms: times(|trial| trial.chain.listening.map(Time::or_infinite)),
         time_to_ready_ms: times(|trial| trial.chain.ready.map(Time::or_infinite)),
         outage_ms: times(|trial| trial.outage.map(Time::or_infinite)),
+        blind_time: blind(&trials),
         client_outage_ms: times(|trial| trial.client_outage.map(Time::or_infinite)),
         steady_false_rate: FalseRate {
             controls: 1,
@@ -99,6 +100,18 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
             ..ControlSummary::default()
         },
     }
+}
+
+fn blind(trials: &[&TrialAnalysis]) -> Option<BlindSummary> {
+    let times = trials.iter().filter_map(|trial| trial.blind_time);
+    let error = times.clone().next()?.error_ms;
+    Some(BlindSummary {
+        ms: distribution(times.map(|time| time.ms).collect()),
+        error_ms: TimeError {
+            median: error,
+            max: error,
+        },
+    })
 }
 
 fn journeys(trials: &[&TrialAnalysis]) -> Option<JourneySummary> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Availability, BeforeTheFault, Chain, ErrorTally, JourneyOperations, Journeys,
-    LatencyTally, LoadTally, Return, Spoils, StruckSessions, Time, TimelineWindow, TrialAnalysis,
-    Void,
+    ArmAnalysis, Availability, BeforeTheFault, BlindTime, Chain, ErrorTally, JourneyOperations,
+    Journeys, LatencyTally, LoadTally, Return, Spoils, StruckSessions, Time, TimelineWindow,
+    TrialAnalysis, Void,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};
@@ -32,6 +32,7 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         control.chain = Chain::default();
         control.returned = None;
         (control.outage, control.client_outage) = (None, None);
+        control.blind_time = Some(BlindTime::default());
         (control.outage_area_s, control.outage_area_slow_s) = (None, None);
         control.timeline.clear();
         control.journeys = Some(journeys(control.sessions.acknowledged, 0, 0.0));
@@ -138,6 +139,10 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         outage_area_slow_s: Some(0.1),
         outage: at(ready + 0.8 + noise(index, 4), 1.9),
         client_outage: at(ready + 2.0 + noise(index, 4), 0.0),
+        blind_time: Some(BlindTime {
+            ms: (ready / 10.0).round(),
+            error_ms: 24.0,
+        }),
         false_time_to_steady: None,
         loss_window_ms: None,
         send_lag: LatencyTally::default(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod balancing;
+mod blind;
 mod caching;
 mod causes;
 mod downtime;

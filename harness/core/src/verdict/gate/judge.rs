@@ -92,8 +92,14 @@ impl Gate {
             Metric::ErrorRate(Part::Control) => bound.judge_control(&shares(self.metric, arm)),
             Metric::ErrorRate(_) => bound.judge_share(&shares(self.metric, arm), 1.0),
             Metric::Served(served) => bound.judge_served(served, arm),
-            Metric::Latency(_, _) => bound.judge_stat(Stat::Median, &samples(self.metric, arm)),
-            Metric::Time(_, stat) => bound.judge_stat(stat, &samples(self.metric, arm)),
+            Metric::Latency(_, _) => {
+                let samples = samples(self.metric, arm);
+                bound.judge_stat(Stat::Median, &samples, &samples)
+            }
+            Metric::Time(time, stat) => {
+                let most = samples_by(self.metric, arm, |trial| time.most_of(trial));
+                bound.judge_stat(stat, &samples(self.metric, arm), &most)
+            }
         }
     }
 }
@@ -115,13 +121,24 @@ pub(in crate::verdict) fn shares(metric: Metric, arm: &ArmAnalysis) -> Vec<Share
 
 /// Each trial's figure, absent where it should have one: it may have been any.
 pub(in crate::verdict) fn samples(metric: Metric, arm: &ArmAnalysis) -> Samples {
+    samples_by(metric, arm, |trial| match metric {
+        Metric::Time(time, _) => time.of(trial),
+        Metric::Latency(part, quantile) => quantile.of(part, trial),
+        Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
+    })
+}
+
+fn samples_by(
+    metric: Metric,
+    arm: &ArmAnalysis,
+    figure: impl Fn(&TrialAnalysis) -> Option<f64>,
+) -> Samples {
     arm.faulted()
         .filter_map(|trial| match metric {
-            // A fault that no client noticed has no time to be noticed in; all other times exist.
-            Metric::Time(Time::Detect, _) => Time::Detect.of(trial).map(Some),
-            Metric::Time(time, _) => Some(time.of(trial)),
-            // Where nothing was scheduled there was nothing to be late.
-            Metric::Latency(part, quantile) => quantile.of(part, trial).map(Some),
+            // A fault that no client noticed has no time to be noticed in; all other times exist. Where nothing was
+            // scheduled there was nothing to be late.
+            Metric::Time(Time::Detect, _) | Metric::Latency(_, _) => figure(trial).map(Some),
+            Metric::Time(_, _) => Some(figure(trial)),
             Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
         })
         .collect()
@@ -249,21 +266,30 @@ impl Bound {
         Judged::Broken(said)
     }
 
-    fn judge_stat(self, stat: Stat, samples: &[Option<f64>]) -> Judged {
+    /// `most` is the most that each of the samples may be.
+    fn judge_stat(self, stat: Stat, samples: &[Option<f64>], most: &[Option<f64>]) -> Judged {
         let absent = samples.iter().filter(|figure| figure.is_none()).count();
         if absent == samples.len() {
             return no_samples(self.unit);
         }
         // A trial without the figure may have had any.
-        let with = |any| stat.of(&filled(samples, any));
-        let figure = match (with(0.0), with(f64::INFINITY)) {
+        let least = stat.of(&filled(samples, 0.0));
+        let figure = match (least, stat.of(&filled(most, f64::INFINITY))) {
             (Ok(least), Ok(most)) => Figure {
+                value: if absent > 0 { most.value } else { least.value },
                 low: least.low,
-                ..most
+                high: most.high,
             },
             (Err(few), _) | (_, Err(few)) => return Judged::Unknown(few),
         };
         match self.judge_figure(figure, samples.len()) {
+            // More trials do not make each of them exact.
+            Judged::Unknown(_) if absent == 0 && samples != most => {
+                let said = show(figure, |value| self.unit.show(value));
+                Judged::Unknown(Missing::for_good(format!(
+                    "{said} lies on both sides of the bound; no trial is known more exactly"
+                )))
+            }
             Judged::Unknown(missing) if absent > 0 => {
                 let lack = format!("{absent} of {} trials lack the figure", samples.len());
                 Judged::Unknown(match stat {

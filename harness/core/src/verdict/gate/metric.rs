@@ -66,6 +66,8 @@ pub(in crate::verdict) enum Time {
     Ready,
     Outage,
     ClientOutage,
+    /// Clients failed while the health check said ready.
+    Blind,
     Steady,
     LongestGap,
     OutageArea,
@@ -80,7 +82,7 @@ pub(in crate::verdict) enum Stat {
 }
 
 /// Every metric by its name: a new one is a line here and an arm in a match below.
-pub(in crate::verdict) const METRICS: [(&str, Metric); 49] = {
+pub(in crate::verdict) const METRICS: [(&str, Metric); 52] = {
     use super::count::Count as C;
     use Metric::{Count, ErrorRate, Latency, Served as S, Time as T};
     use Part::{After, Before, Control, During};
@@ -127,6 +129,9 @@ pub(in crate::verdict) const METRICS: [(&str, Metric); 49] = {
         ("client_outage.median", T(Time::ClientOutage, Median)),
         ("client_outage.p95", T(Time::ClientOutage, P95)),
         ("client_outage.max", T(Time::ClientOutage, Max)),
+        ("blind_time.median", T(Time::Blind, Median)),
+        ("blind_time.p95", T(Time::Blind, P95)),
+        ("blind_time.max", T(Time::Blind, Max)),
         ("time_to_steady.median", T(Time::Steady, Median)),
         ("time_to_steady.p95", T(Time::Steady, P95)),
         ("time_to_steady.max", T(Time::Steady, Max)),
@@ -202,6 +207,7 @@ impl Metric {
                 | Time::Ready
                 | Time::Outage
                 | Time::ClientOutage
+                | Time::Blind
                 | Time::Steady
                 | Time::LongestGap,
                 _,
@@ -358,10 +364,18 @@ impl Time {
             Self::Ready => infinite(trial.chain.ready),
             Self::Outage => infinite(trial.outage),
             Self::ClientOutage => infinite(trial.client_outage),
+            Self::Blind => trial.blind_time.map(|time| time.ms),
             Self::Steady => infinite(trial.time_to_steady),
             Self::LongestGap => trial.longest_gap(),
             Self::OutageArea => trial.outage_area(),
         }
         .filter(|figure| !figure.is_nan())
+    }
+
+    /// The most that the trial's figure may be, where it was not seen exactly and may have been more.
+    pub(in crate::verdict) fn most_of(self, trial: &TrialAnalysis) -> Option<f64> {
+        let least = self.of(trial)?;
+        let error_ms = trial.blind_time.map_or(0.0, |time| time.error_ms);
+        Some(least + if self == Self::Blind { error_ms } else { 0.0 })
     }
 }

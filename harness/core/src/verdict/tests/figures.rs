@@ -384,3 +384,32 @@ fn journeys_of_which_nobody_knows_must_not_decide_a_gate() {
         assert_eq!(verdict.outcome, outcome, "{demand}: {:?}", verdict.reasons);
     }
 }
+
+#[test]
+fn a_blind_time_that_is_not_known_exactly_must_be_so_for_sure() {
+    let mut trials = vec![faulted(); 6];
+    trials.push(control());
+    let mut analysis = analyze(&journal(&trials));
+    let judged = |analysis: &crate::analysis::Analysis, demand: &str| {
+        let gates = [gate(&format!("blind_time.max {demand}"))];
+        judge(analysis, &gates, None).outcome
+    };
+    assert_eq!(
+        judged(&analysis, "< 1s"),
+        Inconclusive,
+        "it was not measured"
+    );
+    for trial in &mut analysis.arms[0].trials {
+        trial.blind_time = Some(crate::analysis::BlindTime {
+            ms: 190.0,
+            error_ms: 20.0,
+        });
+    }
+    for (demand, outcome) in [
+        ("<= 210ms", Pass),
+        ("<= 200ms", Inconclusive),
+        ("< 190ms", Fail),
+    ] {
+        assert_eq!(judged(&analysis, demand), outcome, "{demand}");
+    }
+}

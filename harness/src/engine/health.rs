@@ -1,0 +1,184 @@
+//! The target's own health check, asked all through the load: what it says while clients fail (METHOD, *Blind time*).
+//!
+//! It has a thread of its own, so that neither the engine nor the load waits for it, and none of its requests is one of
+//! the load's. One request at a time, each on a connection of its own: a server that serves one client after another
+//! would never get rid of one that stays.
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use comeback_core::event::EventKind;
+use comeback_core::ids::{Node, TrialId};
+use comeback_core::plan::{Arm, Call, Plan, ReadyProbe, Request, Workload};
+use comeback_core::units::Elapsed;
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+
+use super::EngineError;
+use super::trial::Trial;
+use crate::clock::Clock;
+use crate::record::Recorder;
+use crate::supervise::readiness::HealthCheck;
+
+/// Between two questions, for each node: with several they are asked more seldom, so that it stays 50 a second.
+const EVERY: Duration = Duration::from_millis(20);
+/// An answer that takes longer says that the target is not ready.
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// The health checks of a trial while they are asked. Dropping it ends that.
+#[derive(Debug)]
+pub(super) struct Watch {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// One node's check, and what it said.
+struct Checked {
+    node: Node,
+    check: HealthCheck,
+    polls: u64,
+    says: Option<bool>,
+    last: Option<Elapsed>,
+}
+
+/// Where answers go.
+#[derive(Clone)]
+struct Book {
+    recorder: Recorder,
+    clock: Clock,
+    trial: TrialId,
+}
+
+impl Watch {
+    /// Begins to ask each replica that declares a health check which is not what the load asks itself.
+    pub(super) fn begin(trial: &Trial<'_>) -> Result<Self, EngineError> {
+        let mut checked = Vec::new();
+        for node in trial.seats.nodes().filter(|node| is_watched(trial, *node)) {
+            let readiness = &trial.arm.target_of(node).ready;
+            let check = HealthCheck::of(readiness, trial.seats.endpoint(node));
+            checked.extend(check.map_err(EngineError::Setup)?.map(|check| Checked {
+                node,
+                check,
+                polls: 0,
+                says: None,
+                last: None,
+            }));
+        }
+        if checked.is_empty() {
+            return Ok(Self {
+                stop: None,
+                thread: None,
+            });
+        }
+        let book = Book {
+            recorder: trial.site.recorder.clone(),
+            clock: trial.site.clock,
+            trial: trial.planned.id,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("health".to_owned())
+            .spawn(move || {
+                // Without a runtime nothing is asked, and the journal says nothing of it.
+                let _ = watch(&book, &mut checked, stopped);
+            })
+            .map_err(EngineError::Setup)?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Watch {
+    /// What it tells belongs before the trial's end in the journal.
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn is_watched(trial: &Trial<'_>, node: Node) -> bool {
+    matches!(node, Node::Replica(_)) && !is_the_load(trial.plan, trial.arm)
+}
+
+/// Whether the load asks for nothing but what the health check asks for.
+fn is_the_load(plan: &Plan, arm: &Arm) -> bool {
+    let ReadyProbe::Http(checked) = &arm.target.ready.probe else {
+        return false;
+    };
+    let is_it = |request: &Request| match &request.call {
+        Call::Http { method, path, .. } => method == "GET" && path == checked,
+        Call::Redis(words) => {
+            matches!(words.as_slice(), [word] if word.eq_ignore_ascii_case("PING"))
+        }
+    };
+    match &plan.load.workload {
+        Workload::Stateless(request) => is_it(request),
+        Workload::Sessions(flow) => is_it(&flow.check) || is_it(&flow.login),
+    }
+}
+
+fn watch(book: &Book, checked: &mut [Checked], stopped: oneshot::Receiver<()>) -> io::Result<()> {
+    let every = EVERY * u32::try_from(checked.len()).unwrap_or(u32::MAX);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let asking = join_all(checked.iter_mut().map(|one| one.ask(book, every)));
+        tokio::select! {
+            biased;
+            _ = stopped => {}
+            _ = asking => {}
+        }
+    });
+    for Checked {
+        node, polls, last, ..
+    } in checked
+    {
+        book.record(
+            book.clock.now(),
+            EventKind::HealthWatched {
+                node: *node,
+                polls: *polls,
+                interval_us: every.as_micros() as u64,
+                last_us: *last,
+            },
+        );
+    }
+    Ok(())
+}
+
+impl Checked {
+    /// Asks for good, and tells when it says something else.
+    async fn ask(&mut self, book: &Book, every: Duration) {
+        loop {
+            let next = tokio::time::Instant::now() + every;
+            let ready = self.check.says_ready(WITHIN).await;
+            let at = book.clock.now();
+            self.polls += 1;
+            if self.says != Some(ready) {
+                let (node, last_us) = (self.node, self.last);
+                book.record(
+                    at,
+                    EventKind::HealthChanged {
+                        node,
+                        ready,
+                        last_us,
+                    },
+                );
+            }
+            (self.says, self.last) = (Some(ready), Some(at));
+            tokio::time::sleep_until(next).await;
+        }
+    }
+}
+
+impl Book {
+    fn record(&self, at: Elapsed, kind: EventKind) {
+        self.recorder.event_at(at, Some(self.trial), kind);
+    }
+}
