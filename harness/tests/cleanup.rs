@@ -82,6 +82,18 @@ fn interrupt(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id() as i32), signal).unwrap();
 }
 
+/// Kills a harness, and waits until its warden has undone everything.
+fn kill_and_wait(child: &mut Child, folder: &Path) {
+    interrupt(child, Signal::SIGKILL);
+    end_of(child);
+    wait_until_nobody_is_left(folder);
+    assert_nothing_left(folder);
+}
+
+fn wait_until_nobody_is_left(folder: &Path) {
+    wait_until("the last one's end", || processes_of(folder).is_empty());
+}
+
 #[test]
 fn an_interrupt_in_any_phase_leaves_nothing_and_keeps_the_journal() {
     for phase in Phase::ALL {
@@ -117,9 +129,7 @@ fn a_second_interrupt_ends_at_once_and_leaves_nothing() {
     interrupt(&child, Signal::SIGINT);
     interrupt(&child, Signal::SIGINT);
     assert_eq!(end_of(&mut child).code(), Some(130));
-    wait_until("the warden's end", || {
-        processes_of(folder.path()).is_empty()
-    });
+    wait_until_nobody_is_left(folder.path());
     assert_nothing_left(folder.path());
 }
 
@@ -138,12 +148,7 @@ fn a_killed_harness_leaves_nothing_either() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start(folder.path(), "orphan-keeps-port");
     wait_until("baseline", || has_entered(folder.path(), Phase::Baseline));
-    interrupt(&child, Signal::SIGKILL);
-    end_of(&mut child);
-    wait_until("the warden's end", || {
-        processes_of(folder.path()).is_empty()
-    });
-    assert_nothing_left(folder.path());
+    kill_and_wait(&mut child, folder.path());
 }
 
 /// A server whose daemon leaves its group and its session, and takes no environment along.
@@ -215,6 +220,19 @@ fn clean(folder: &Path, words: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), said)
 }
 
+/// What the record of the only run begins with.
+fn read_record(folder: &Path) -> serde_json::Value {
+    let mut records = std::fs::read_dir(folder.join("records")).unwrap();
+    let text = std::fs::read_to_string(records.next().unwrap().unwrap().path()).unwrap();
+    serde_json::from_str(text.lines().next().unwrap()).unwrap()
+}
+
+fn assert_nothing_on_record(folder: &Path) {
+    let (code, said) = clean(folder, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("nothing is left behind"), "{said}");
+}
+
 fn has_daemon(folder: &Path) -> bool {
     processes_of(folder)
         .iter()
@@ -227,17 +245,8 @@ fn a_daemon_without_an_environment_does_not_outlive_a_killed_harness() {
     let mut child = start_daemon(folder.path());
     wait_until("the fault", || has_entered(folder.path(), Phase::Fault));
     assert!(has_daemon(folder.path()));
-    interrupt(&child, Signal::SIGKILL);
-    end_of(&mut child);
-    wait_until("the warden's end", || {
-        processes_of(folder.path()).is_empty()
-    });
-    assert_nothing_left(folder.path());
-    assert!(
-        clean(folder.path(), &[])
-            .1
-            .contains("nothing is left behind")
-    );
+    kill_and_wait(&mut child, folder.path());
+    assert_nothing_on_record(folder.path());
 }
 
 #[test]
@@ -276,11 +285,7 @@ fn what_outlived_even_the_warden_is_listed_and_ended_when_asked() {
     let (code, said) = clean(folder.path(), &["--yes"]);
     assert_eq!(code, 0, "{said}");
     assert_nothing_left(folder.path());
-    assert!(
-        clean(folder.path(), &[])
-            .1
-            .contains("nothing is left behind")
-    );
+    assert_nothing_on_record(folder.path());
 }
 
 #[test]
@@ -341,11 +346,19 @@ fn a_run_in_another_pid_namespace_is_left_alone() {
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("another pid namespace"), "{said}");
     assert_eq!(processes_of(folder.path()), before);
+    let group = read_record(folder.path())["cgroup"].clone();
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until("the namespace's end", || {
-        processes_of(folder.path()).is_empty()
-    });
+    wait_until_nobody_is_left(folder.path());
+    let Some(group) = group.as_str() else {
+        // Where no control group can be made, nothing proves from here that nobody is left.
+        return;
+    };
+    let (code, said) = clean(folder.path(), &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!Path::new(group).exists(), "an empty group goes: {said}");
+    assert_nothing_left(folder.path());
+    assert_nothing_on_record(folder.path());
 }
 
 #[test]

@@ -79,6 +79,14 @@ impl Cgroup {
         found
     }
 
+    /// Whether nobody is in it, of no pid namespace.
+    pub(super) fn is_empty(&self) -> bool {
+        let is_empty = |folder: &PathBuf| {
+            fs::read_to_string(folder.join(PROCESSES)).is_ok_and(|list| list.trim().is_empty())
+        };
+        self.folders().iter().all(is_empty)
+    }
+
     /// Kills all of it in one step, where the kernel can: before Linux 5.14, and in version 1, it cannot.
     pub(super) fn kill(&self) {
         if let Ok(mut file) = fs::OpenOptions::new()

@@ -41,7 +41,7 @@ impl Custody {
         let scratch = std::path::absolute(scratch)?;
         scratch::create(&scratch, tag.as_str())?;
         let group = Cgroup::create(tag.as_str());
-        let lease = Lease::new(tag, &scratch, group.as_ref())?;
+        let lease = Lease::new(tag, &scratch, group.as_ref(), host == Host::Program)?;
         tag.roster().take_lease(&lease);
         let record = lease.write().ok().map(|(file, path)| {
             tag.roster().keep((file, path.clone()));

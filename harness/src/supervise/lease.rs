@@ -41,6 +41,9 @@ pub struct Lease {
     pub scratch: PathBuf,
     /// Its control group, where it could make one.
     pub cgroup: Option<PathBuf>,
+    /// Whether its harness is in that group, too.
+    #[serde(default)]
+    pub is_inside: bool,
 }
 
 /// A record on disk.
@@ -55,7 +58,12 @@ pub struct Stored {
 }
 
 impl Lease {
-    pub(super) fn new(tag: &RunTag, scratch: &Path, cgroup: Option<&Cgroup>) -> io::Result<Self> {
+    pub(super) fn new(
+        tag: &RunTag,
+        scratch: &Path,
+        cgroup: Option<&Cgroup>,
+        is_inside: bool,
+    ) -> io::Result<Self> {
         let own = proc::own_pid();
         Ok(Self {
             tag: tag.to_string(),
@@ -66,6 +74,7 @@ impl Lease {
             command: proc::command_line(own),
             scratch: scratch.to_owned(),
             cgroup: cgroup.map(|group| group.path().to_owned()),
+            is_inside,
         })
     }
 
@@ -184,7 +193,7 @@ mod tests {
 
     fn example() -> Lease {
         let tag = RunTag::new().expect("/proc is there");
-        Lease::new(&tag, Path::new("/x/data"), None).expect("/proc is there")
+        Lease::new(&tag, Path::new("/x/data"), None, false).expect("/proc is there")
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::Path;
 
+use super::cgroup::Cgroup;
 use super::lease::{self, Lease};
 use super::members::Member;
 use super::roster::Elders;
@@ -95,16 +96,21 @@ impl Here {
         let lease = &stored.lease;
         let tag: RunTag = lease.tag.parse().ok()?;
         let is_this_start = lease.boot == self.boot;
-        let state = if is_this_start && lease.namespace != self.namespace {
+        let is_here = lease.namespace == self.namespace;
+        let state = if is_this_start && !is_here && !has_vanished(lease) {
             State::Elsewhere
-        } else if is_this_start && tag.harness_is_alive() {
+        } else if is_this_start && is_here && tag.harness_is_alive() {
             State::Running
         } else {
             State::Ended
         };
         let (mut processes, mut memory) = (Vec::new(), Vec::new());
-        // A restart of the machine ends every process, and its numbers name others.
-        if state == State::Ended && is_this_start {
+        if state == State::Ended && is_this_start && !is_here {
+            // Its processes ended with their namespace, and their numbers name others.
+            tag.roster().take_lease(lease);
+        }
+        // So it is after a restart of the machine.
+        if state == State::Ended && is_this_start && is_here {
             recall(&tag, lease, &stored.lines);
             processes = tag.members().iter().filter_map(describe).collect();
             let shared = tag.shared_memory();
@@ -139,6 +145,13 @@ impl Here {
         });
         Ok(unproven.collect())
     }
+}
+
+/// Whether a run of another pid namespace has ended with it: its harness was in its control group, and nobody is.
+fn has_vanished(lease: &Lease) -> bool {
+    let group = lease.cgroup.as_ref().filter(|_| lease.is_inside);
+    let group = group.and_then(|path| Cgroup::of_run(&lease.tag, path));
+    group.is_some_and(|group| group.is_empty())
 }
 
 /// Puts what the record says on the run's roster.

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a chore tells what it does")]
 
 mod fuzz;
+mod kills;
 mod statistics;
 
 use std::process::{Command, ExitCode};
@@ -26,6 +27,8 @@ enum Chore {
     Fuzz(fuzz::Args),
     /// Simulate how often intervals and gates are right, and print the tables of METHOD.md
     Statistics(statistics::Args),
+    /// Kill the harness at random instants over every kind of run, and count what is left
+    Kills(kills::Args),
     /// Draw the README's chart and the gallery anew, from a real run
     Gallery,
     /// Measure the claims anew, all of them, and write the README's table of them
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Chore::Install => install(),
         Chore::Fuzz(args) => fuzz::fuzz(&args),
         Chore::Statistics(args) => statistics::statistics(&args),
+        Chore::Kills(args) => kills::kills(&args),
         Chore::Gallery => gallery(),
         Chore::Claims => claims(),
     };
@@ -122,6 +126,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Tells what is done.
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
 fn test() -> Result<(), Failed> {
     run("cargo fmt --all --check", &[])?;
     run(
@@ -129,6 +138,7 @@ fn test() -> Result<(), Failed> {
         &[],
     )?;
     run("cargo test --workspace", &[])?;
+    kills::few()?;
     let strict = [("RUSTDOCFLAGS", "--deny warnings")];
     run("cargo doc --workspace --no-deps", &strict)?;
     // Optimized: the simulations that are slow otherwise, and the README's commands as its readers run them.
