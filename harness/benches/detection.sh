@@ -18,19 +18,35 @@ for seed in $(seq "$runs"); do
   "$COMEBACK" compare early-ack late-ack --quiet --seed "$seed" --out "$work/$seed" "$@" >/dev/null 2>&1 || true
 done
 python3 - "$work" <<'END'
-import glob, json, sys
-found, alarms, claimed, runs, after = 0, 0, [], 0, []
-for path in glob.glob(f"{sys.argv[1]}/*/summary.json"):
+import glob, json, math, sys
+
+def at_least(found, of):
+    """Wilson's lower bound, one-sided 95 %."""
+    z, p = 1.6449, found / of
+    half = z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    return max(0.0, (p + z * z / (2 * of) - half) / (1 + z * z / of))
+
+def median(values):
+    return sorted(values)[len(values) // 2] if values else None
+
+found, alarms, claimed, after = [], 0, [], []
+for path in sorted(glob.glob(f"{sys.argv[1]}/*/summary.json")):
     arms = {arm["name"]: arm for arm in json.load(open(path))["arms"]}
-    runs += 1
-    found += arms["early-ack"]["writes"]["lost"] > 0
-    alarms += arms["late-ack"]["writes"]["lost"] > 0
-    writes = arms["early-ack"]["strike"]["writes"]
-    if writes:
-        claimed.append(writes["early_ack_found"])
-    if writes and writes["aimed_after_us"] is not None:
-        after.append(writes["aimed_after_us"])
-print(f"early-ack found in {found} of {runs} runs; claimed {100 * sum(claimed) / max(1, len(claimed)):.0f} % on average")
+    early, late = arms["early-ack"], arms["late-ack"]
+    met = early["strike"]["writes"]
+    if not met:
+        print(f"{path}: no fault of early-ack counts: {early['reason']}")
+        continue
+    found.append(early["writes"]["lost"] > 0)
+    alarms += late["writes"]["lost"] > 0
+    claimed.append(met["early_ack_found"])
+    if met["aimed_after_us"] is not None:
+        after.append(met["aimed_after_us"])
+runs = len(found)
+if not runs:
+    sys.exit("no run was measured")
+print(f"early-ack found in {sum(found)} of {runs} runs ({100 * sum(found) / runs:.0f} %, surely at least {100 * at_least(sum(found), runs):.0f} %)")
+print(f"the runs claim {100 * sum(claimed) / runs:.0f} % on average, {100 * min(claimed):.0f} % at least")
 print(f"late-ack, without the bug: {alarms} of {runs} runs lost a write")
-print(f"median of the runs' median time from mark to signal: {sorted(after)[len(after) // 2] if after else None} µs")
+print(f"median of the runs' median time from the reading of an acknowledgement to the signal: {median(after)} µs")
 END

@@ -318,11 +318,11 @@ fn met_writes(writes: &StruckWrites) -> String {
         .map(|met| format!("{}", met.in_flight_writes))
         .collect();
     format!(
-        "; writes sent and not acknowledged when it struck: {} ({} by trial), {} with those acknowledged less than 1 ms \
-         before; a server that acknowledges 100 µs before it stores would have been found in {:.0} % of such runs",
+        "; writes sent and not acknowledged when it struck: {} ({} by trial), and acknowledged less than 1 ms before: {}; a \
+         server that acknowledges 100 µs before it stores would have been found in {:.0} % of such runs",
         count(writes.in_flight),
         each.join(", "),
-        count(writes.at_stake),
+        count(writes.at_stake.saturating_sub(writes.in_flight)),
         (writes.early_ack_found * 100.0).floor(),
     )
 }

@@ -121,6 +121,10 @@ pub enum EventKind {
         waited_us: u64,
         /// How long after a client had passed the mark the signal was sent.
         after_us: Option<u64>,
+        /// How long before the signal the acknowledgement had surely not come yet: it was sent later than that. Absent where
+        /// that is not known, or the mark is none.
+        #[serde(default)]
+        quiet_us: Option<u64>,
     },
     /// The fault was begun with one of those that it strikes: the signal was sent.
     FaultRequested {

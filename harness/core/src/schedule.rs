@@ -56,6 +56,17 @@ pub struct PlannedTrial {
     pub fault_after: Option<Span>,
     /// What its traffic is drawn from.
     pub load_seed: Seed,
+    /// How many trials of its arm with a fault come before it.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub turn: u32,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+const fn is_first(turn: &u32) -> bool {
+    *turn == 0
 }
 
 impl PlannedTrial {
@@ -79,12 +90,11 @@ impl PlannedTrial {
     }
 
     /// What of the load the trial's fault waits for, and after which share of a write's usual time it comes. An arm's trials
-    /// take turns: a run of few trials sees both. `arms` is how many there are in each round.
-    pub fn aim(&self, arms: usize) -> (Mark, f64) {
-        let round = u64::from(self.id.0) / (arms.max(1) as u64);
-        let mark = match round % 2 {
-            0 => Mark::Reply,
-            _ => Mark::Request,
+    /// take turns, and the first one's fault meets a write in flight.
+    pub fn aim(&self) -> (Mark, f64) {
+        let mark = match self.turn % 2 {
+            0 => Mark::Request,
+            _ => Mark::Reply,
         };
         (mark, Draws::new(self.load_seed.0 ^ MOMENT).unit())
     }
@@ -114,6 +124,7 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
         })
         .collect();
     let further = plan.extend_to.saturating_sub(plan.trials) as usize;
+    let mut turns = vec![0; plan.arms.len()];
     let mut trials = Vec::with_capacity((rounds + further) * arms.len());
     for round in 0..rounds + further {
         let mut order: Vec<(usize, &Vec<bool>)> = arms.iter().copied().zip(&roles).collect();
@@ -126,7 +137,9 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
                 arm: ArmId(arm as u32),
                 fault_after: (!is_control).then_some(fault_after),
                 load_seed: Seed(rng.next()),
+                turn: turns[arm],
             });
+            turns[arm] += u32::from(!is_control);
         }
     }
     let further = trials.split_off(rounds * arms.len());
@@ -368,6 +381,7 @@ mod tests {
             arm: ArmId(0),
             fault_after: Some(Span::ZERO),
             load_seed: Seed(seed),
+            turn: 0,
         };
         let mut struck = [0; 3];
         for seed in 0..3_000 {
@@ -390,6 +404,24 @@ mod tests {
             ..trial(1)
         };
         assert!(control.struck(Aim::Balancer, 3).is_empty());
+    }
+
+    #[test]
+    fn the_faults_of_an_arm_take_turns_whatever_controls_lie_between_and_the_first_is_within_a_request()
+     {
+        let plan = Plan {
+            extend_to: 6,
+            ..test_plan()
+        };
+        for seed in 0..20 {
+            let schedule = expand(&plan, Seed(seed));
+            let all = || schedule.trials.iter().chain(&schedule.further);
+            for arm in [ArmId(0), ArmId(1)] {
+                let faulted = all().filter(|trial| trial.arm == arm && !trial.is_control());
+                let marks: Vec<Mark> = faulted.map(|trial| trial.aim().0).collect();
+                assert_eq!(marks, [Mark::Request, Mark::Reply].repeat(3));
+            }
+        }
     }
 
     #[test]

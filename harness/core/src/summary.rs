@@ -269,7 +269,8 @@ pub struct StruckWrites {
     pub at_stake: u64,
     /// The chance that such a run finds a server which acknowledges 100 µs before it stores.
     pub early_ack_found: f64,
-    /// The median time in µs from the mark in the load that a fault was aimed at to its signal; null where none was aimed.
+    /// The median time in µs from the reading of an acknowledgement that a fault waited for to its signal; null where none
+    /// waited for one.
     pub aimed_after_us: Option<f64>,
     /// The same of each trial.
     pub trials: Vec<StruckTrial>,

@@ -102,6 +102,7 @@ impl Narrator {
                 mark,
                 waited_us,
                 after_us,
+                quiet_us: _,
             } => {
                 let what = match mark {
                     Some(Mark::Request) => "a write that was just sent",

@@ -4,7 +4,6 @@
 //! way, and says nothing of what is lost in mid-request.
 
 use std::io;
-use std::time::{Duration, Instant};
 
 use comeback_core::event::{EventKind, Mark};
 use comeback_core::ids::Node;
@@ -15,19 +14,15 @@ use tokio::sync::oneshot;
 use super::EngineError;
 use super::trial::Trial;
 use crate::clock::Clock;
-use crate::load::{Blow, Trigger};
+use crate::load::{Blow, Moment, Passed, Trigger};
 use crate::supervise::addressed::Shot;
 
-/// The load is waited for as long as this at least…
+/// The load is waited for twice as long as this at least…
 const LEAST_PATIENCE: Span = Span::from_ms(50);
-/// …and for so many writes at their mean rate, one of which comes in all but 3 of 10,000 cases…
-const GAPS: f64 = 8.0;
-/// …and no longer than this.
-const MOST_PATIENCE: Span = Span::from_secs(2);
-/// The runtime's timers tick at a millisecond; the last stretch is waited for more exactly.
-const COARSE: Span = Span::from_ms(2);
-/// A sleeping thread is woken so much late.
-const LATE: Duration = Duration::from_micros(70);
+/// …and twice for so many writes at their mean rate, one of which comes in all but 2 of 100 cases, the first time…
+const GAPS: f64 = 4.0;
+/// …and no longer than twice this.
+const MOST_PATIENCE: Span = Span::from_secs(1);
 
 /// All shots of a fault, to be fired in one go.
 pub(super) struct Volley {
@@ -47,14 +42,6 @@ impl Volley {
     }
 }
 
-/// What came of waiting for the mark.
-enum Met {
-    /// It was passed then, and the volley fired at once.
-    Fired(Elapsed, Fired),
-    /// It was passed then; the volley is to be fired a while later.
-    Passed(Elapsed, Volley),
-}
-
 /// Sends the fault at its moment, and records K.
 pub(super) async fn fire(
     trial: &Trial<'_>,
@@ -63,37 +50,35 @@ pub(super) async fn fire(
 ) -> Result<(), EngineError> {
     let clock = volley.clock;
     let begun = clock.now();
-    let Some((mark, share, patience)) = aim(trial) else {
+    let Some((moment, patience)) = aim(trial) else {
         return record(trial, volley.fire());
     };
-    let (tell, told) = oneshot::channel();
-    let blow: Blow = match mark {
-        Mark::Reply => Box::new(move |at| drop(tell.send(Met::Fired(at, volley.fire())))),
-        Mark::Request => Box::new(move |at| drop(tell.send(Met::Passed(at, volley)))),
-    };
-    let armed = trigger.arm(mark, blow);
-    let mut told = told;
-    let in_time = tokio::time::timeout(patience.into(), &mut told).await;
-    let met = match in_time {
-        Ok(met) => met,
-        Err(_) => {
+    // A write has to be waited for, and for its moment or its reply.
+    let patience = patience + trigger.usual_service().unwrap_or(Span::ZERO);
+    let (tell, mut told) = oneshot::channel();
+    let blow: Blow = Box::new(move |passed| drop(tell.send((passed, volley.fire()))));
+    let armed = trigger.arm(moment, blow);
+    let told = match tokio::time::timeout(patience.into(), &mut told).await {
+        Ok(told) => told,
+        Err(_late) => {
             if let Some(blow) = armed.disarm() {
-                blow(clock.now());
-                let (_, fired) = finish(clock, told.await, Span::ZERO).await?;
-                return tell_of(trial, (None, begun), None, fired);
+                blow(None);
             }
             told.await
         }
     };
-    let service = trigger.usual_service().unwrap_or(Span::ZERO);
-    let delay = Span::from_us((service.as_us() as f64 * share) as u64);
-    let (at, fired) = finish(clock, met, delay).await?;
-    tell_of(trial, (Some(mark), begun), Some(at), fired)
+    let ended = "a load worker ended at the moment of the fault";
+    let (passed, fired) = told.map_err(|_| EngineError::Process(io::Error::other(ended)))?;
+    tell_of(
+        trial,
+        begun,
+        passed.map(|passed| (moment.mark(), passed)),
+        fired,
+    )
 }
 
-/// Which mark, after what share of a write's usual time, and how long the load is waited for; nothing where the fault
-/// comes at any moment.
-fn aim(trial: &Trial<'_>) -> Option<(Mark, f64, Span)> {
+/// The moment, and how long the load is waited for; nothing where the fault comes at any moment.
+fn aim(trial: &Trial<'_>) -> Option<(Moment, Span)> {
     let plan = trial.plan;
     let (Action::Signal(signal), Within::Request) = (plan.fault.action, plan.fault.waits_for())
     else {
@@ -105,63 +90,29 @@ fn aim(trial: &Trial<'_>) -> Option<(Mark, f64, Span)> {
     let share = flow.share_of_acts()?;
     let gap_s = 1.0 / (plan.load.rate * share);
     let patience = Span::from_us((gap_s * GAPS * 1e6) as u64);
-    let arms = plan.arms.iter().filter(|arm| arm.skip.is_none()).count();
-    let (mark, share) = trial.planned.aim(arms);
-    // A stop is about what is under way.
-    let mark = match signal {
-        Signal::Term => Mark::Request,
-        _ => mark,
+    let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
+    let (mark, share) = trial.planned.aim();
+    let moment = match (signal, mark) {
+        // A stop is about what is under way.
+        (Signal::Term, _) | (_, Mark::Request) => Moment::Within(share),
+        (_, Mark::Reply) => Moment::Acknowledged(trial.site.clock.now() + patience),
     };
-    Some((mark, share, patience.clamp(LEAST_PATIENCE, MOST_PATIENCE)))
-}
-
-async fn finish(
-    clock: Clock,
-    met: Result<Met, oneshot::error::RecvError>,
-    delay: Span,
-) -> Result<(Elapsed, Fired), EngineError> {
-    match met {
-        Ok(Met::Fired(at, fired)) => Ok((at, fired)),
-        Ok(Met::Passed(at, volley)) => {
-            wait_until(clock, at + delay).await;
-            Ok((at, volley.fire()))
-        }
-        Err(_) => {
-            let lost = io::Error::other("a load worker ended at the moment of the fault");
-            Err(EngineError::Process(lost))
-        }
-    }
-}
-
-/// Waits to some microseconds.
-async fn wait_until(clock: Clock, until: Elapsed) {
-    let left = clock.until(until);
-    if left > COARSE {
-        let most = Span::from_us(left.as_us() - COARSE.as_us());
-        tokio::time::sleep(most.into()).await;
-    }
-    let end: Instant = clock.instant(until);
-    let left = end.saturating_duration_since(Instant::now());
-    if left > LATE {
-        std::thread::sleep(left - LATE);
-    }
-    while Instant::now() < end {
-        std::hint::spin_loop();
-    }
+    Some((moment, patience + patience))
 }
 
 fn tell_of(
     trial: &Trial<'_>,
-    (mark, begun): (Option<Mark>, Elapsed),
-    passed: Option<Elapsed>,
+    begun: Elapsed,
+    met: Option<(Mark, Passed)>,
     fired: Fired,
 ) -> Result<(), EngineError> {
     if let Some((_, first, _)) = fired.first() {
         let since = |earlier: Elapsed| first.as_us().saturating_sub(earlier.as_us());
         let kind = EventKind::FaultAimed {
-            mark,
+            mark: met.map(|(mark, _)| mark),
             waited_us: since(begun),
-            after_us: passed.map(since),
+            after_us: met.map(|(_, passed)| since(passed.at)),
+            quiet_us: met.and_then(|(_, passed)| passed.quiet).map(since),
         };
         trial.record_at(*first, kind);
     }

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use comeback_core::event::Mark;
 use comeback_core::ids::{ClientId, TrialId};
 use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_core::plan::Retry;
@@ -17,7 +16,7 @@ use comeback_core::units::{Elapsed, Span};
 use super::connection::{Broken, Connection, Dialer, Scratch};
 use super::flow::{Flow, Judgement, Next, Session, Turn, User};
 use super::seen::Seen;
-use super::trigger::Trigger;
+use super::trigger::{Passed, Trigger};
 use crate::clock::Clock;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
@@ -266,9 +265,9 @@ impl Client {
         let tried = self.try_repeatedly(wanted, &mut session).await;
         let finished = self.shared.clock.now();
         if step == Step::Act && tried.judgement.outcome == Outcome::Acknowledged {
-            self.shared.trigger.pass(Mark::Reply, finished);
+            let (at, quiet) = (finished, tried.quiet);
             if let Some(sent) = tried.sent {
-                self.shared.trigger.note_service(finished.since(sent));
+                self.shared.trigger.acknowledge(sent, Passed { at, quiet });
             }
         }
         if !self.shared.keep_alive {
@@ -296,6 +295,7 @@ impl Client {
 
     fn record(&self, wanted: Wanted, tried: Attempt, finished: Elapsed) {
         let Attempt {
+            quiet: _,
             sent,
             reply,
             write,
@@ -419,6 +419,7 @@ impl Client {
         let mut tried = Attempt {
             sent: None,
             resent: None,
+            quiet: None,
             tries: 1,
             reply: None,
             write: shared.flow.write_of(&turn),
@@ -445,17 +446,16 @@ impl Client {
             }
             let now = shared.clock.now();
             let first_sent = tried.sent.unwrap_or(now);
-            if wanted.step == Step::Act {
-                shared.trigger.pass(Mark::Request, now);
-            }
             self.waits
                 .start(bounds.cut(first_sent + shared.time_of_try()));
-            let exchanged = connection
-                .exchange(&self.request, &shared.scratch, &self.waits, |reply| {
+            let exchange =
+                connection.exchange(&self.request, &shared.scratch, &self.waits, |reply| {
                     let seen = Seen::of(reply, through_cache);
                     (seen, shared.flow.judge(&mut turn, user, session, reply))
-                })
-                .await;
+                });
+            let attended = (wanted.step, shared.clock);
+            let (exchanged, quiet) = shared.trigger.attend(attended, exchange).await;
+            tried.quiet = quiet;
             self.waits.finish();
             match exchanged {
                 Ok(((reply, next), reusable)) => {
@@ -623,6 +623,8 @@ struct Attempt {
     sent: Option<Elapsed>,
     /// When that of the last of several tries did, where it was another.
     resent: Option<Elapsed>,
+    /// When the last reply had surely not come yet, where that is known.
+    quiet: Option<Elapsed>,
     tries: u32,
     /// The last reply.
     reply: Option<Seen>,
@@ -655,6 +657,7 @@ impl Attempt {
         Self {
             sent: self.sent.or(again.sent),
             resent: self.sent.and(again.sent).or(self.resent),
+            quiet: again.quiet,
             tries: self.tries + 1,
             reply: again.reply,
             write: self.write,
@@ -672,6 +675,7 @@ mod tests {
         Attempt {
             sent: sent.map(Elapsed::from_us),
             resent: None,
+            quiet: None,
             tries: 1,
             reply: None,
             write: Some(7),

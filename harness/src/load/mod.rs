@@ -32,7 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use client::Tally;
 use pacer::Pacer;
-pub use trigger::{Blow, Trigger};
+pub use trigger::{Blow, Moment, Passed, Trigger};
 use worker::Command;
 pub use worker::{Opened, Setup};
 

@@ -1,5 +1,5 @@
-//! `early-ack`: acknowledges a visit 100 µs before it is handed to the kernel (or `COMEBACK_EARLY_ACK_US` microseconds);
-//! `late-ack`: its twin without the bug, which answers when it has been.
+//! `early-ack`: acknowledges a visit, and hands it to the kernel 100 µs after the reply was sent (or
+//! `COMEBACK_EARLY_ACK_US` microseconds); `late-ack`: its twin without the bug, which answers when that is done.
 //!
 //! Must be exposed as lost writes by a kill right after an acknowledgement. Logins are stored before they are answered by
 //! both.
@@ -116,9 +116,9 @@ impl Store for Front {
             match &self.queue {
                 None => self.store.write(id, session)?,
                 Some(queue) => {
-                    let answered = (id, session.clone(), Instant::now());
-                    let gone = |_| StoreError::new("the writing thread has ended");
-                    queue.send(answered).map_err(gone)?;
+                    let (queue, session) = (queue.clone(), session.clone());
+                    // Runs when this connection's task has nothing left to do: the reply has been written by then.
+                    tokio::spawn(async move { queue.send((id, session, Instant::now())) });
                 }
             }
         }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadTally;
 use super::blind::Health;
-use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
+use crate::event::{
+    Event, EventKind, Evidence, Exit, ExitCause, Mark, OldProcess, Phase, Survivor,
+};
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
 use crate::said;
@@ -40,7 +42,7 @@ pub(super) struct Facts {
     nodes: BTreeSet<Node>,
     /// What each node called itself before the fault, where it said so.
     pub(super) boots: BTreeMap<Node, BootId>,
-    /// How long the fault waited for a write, and how long after its mark it came.
+    /// How long before the fault the acknowledgement that it waited for was read, and how long before it had not come yet.
     pub(super) aimed: Option<(Span, Option<Span>)>,
     /// When the fault was begun with each node that it struck: its drain, else the signal.
     requests: BTreeMap<Node, Elapsed>,
@@ -319,11 +321,14 @@ impl Facts {
             },
             EventKind::FaultAimed {
                 mark,
-                waited_us,
                 after_us,
+                quiet_us,
+                waited_us: _,
             } => {
-                let after = mark.and(*after_us).map(Span::from_us);
-                self.aimed.get_or_insert((Span::from_us(*waited_us), after));
+                if *mark == Some(Mark::Reply) && self.aimed.is_none() {
+                    let quiet = quiet_us.map(Span::from_us);
+                    self.aimed = after_us.map(|after| (Span::from_us(after), quiet));
+                }
             }
             EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
                 self.requests.entry(*node).or_insert(at);

@@ -96,15 +96,26 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
     Some(MetWrites {
         in_flight: count(&in_flight),
         at_stake: count(&at_stake),
-        early_ack_seen: chance_of_early(&acts, facts.baseline(), fault),
-        aimed_after_us: facts.aimed.and_then(|(_, after)| after).map(Span::as_us),
+        early_ack_seen: chance_of_early(&acts, facts, fault),
+        aimed_after_us: facts.aimed.map(|(after, _)| after.as_us()),
     })
 }
 
 /// The chance that a server which acknowledges [`EARLY`] before it stores loses a write to a fault at this moment. When
 /// the server sent an acknowledgement nobody saw: at any time between the write's sending and the client's reading it, all
-/// equally likely. Where none was read of late it is that of a fault at any moment, 1 − exp(−rate · that time).
-fn chance_of_early(acts: &[&Operation], from: Option<Elapsed>, fault: Elapsed) -> f64 {
+/// equally likely. Of the one that the fault waited for it is known when it had not come yet. Where none was read of late
+/// the chance is that of a fault at any moment, 1 − exp(−rate · that time).
+fn chance_of_early(acts: &[&Operation], facts: &Facts, fault: Elapsed) -> f64 {
+    let from = facts.baseline();
+    let earliest = |act: &Operation| {
+        let aimed = facts
+            .aimed
+            .filter(|(after, _)| act.finished + *after >= fault);
+        let quiet = aimed.and_then(|(_, quiet)| quiet);
+        let quiet = quiet.map(|us| Elapsed::from_us(fault.as_us().saturating_sub(us.as_us())));
+        let quiet = quiet.filter(|quiet| *quiet <= act.finished);
+        act.sent.max(quiet)
+    };
     let acknowledged = acts.iter().filter(|act| {
         act.outcome == Outcome::Acknowledged && act.finished <= fault && from <= Some(act.finished)
     });
@@ -113,8 +124,8 @@ fn chance_of_early(acts: &[&Operation], from: Option<Elapsed>, fault: Elapsed) -
     for act in acknowledged {
         count += 1;
         let left = early - fault.since(act.finished).as_us() as f64;
-        if let Some(sent) = act.sent.filter(|_| left > 0.0) {
-            let took = act.finished.since(sent).as_us().max(1) as f64;
+        if let Some(earliest) = earliest(act).filter(|_| left > 0.0) {
+            let took = act.finished.since(earliest).as_us().max(1) as f64;
             unseen *= 1.0 - (left / took).min(1.0);
         }
     }

@@ -110,7 +110,7 @@ pub struct MetWrites {
     pub at_stake: u64,
     /// The chance that a server which acknowledges 100 µs before it stores would have lost a write.
     pub early_ack_seen: f64,
-    /// How long after the mark it was aimed at the signal was sent, in µs; absent where it was not aimed.
+    /// How long after the acknowledgement that the fault waited for was read, in µs; absent where it waited for none.
     pub aimed_after_us: Option<u64>,
 }
 

@@ -271,16 +271,35 @@ fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_ackno
 
 #[test]
 fn an_early_acknowledgement_is_seen_the_surer_the_sooner_the_kill_follows_it() {
-    let after = |us: u64| {
+    let written = |us: u64| {
         let mut write = act(1, FAULT - 1);
         write.0.finished = Elapsed::from_us(FAULT * 1_000 - us);
         write.0.sent = Some(Elapsed::from_us(FAULT * 1_000 - us - 200));
-        let trial = Story::faulted().does([write]).trial();
+        write
+    };
+    let after = |us: u64| {
+        let trial = Story::faulted().does([written(us)]).trial();
         trial.met.unwrap().early_ack_seen
     };
     // It was acknowledged at some time within the 200 µs that it took.
     assert!((after(0) - 0.5).abs() < 1e-9, "{}", after(0));
     assert!((after(50) - 0.25).abs() < 1e-9, "{}", after(50));
+    // Or within the last 20 µs of them: before, the client had looked and found nothing.
+    let aimed = |us: u64| EventKind::FaultAimed {
+        mark: Some(crate::event::Mark::Reply),
+        waited_us: 1,
+        after_us: Some(us),
+        quiet_us: Some(us + 20),
+    };
+    let heard = |us: u64| {
+        let story = Story::faulted().meanwhile(FAULT, aimed(us));
+        let trial = story.does([written(us)]).trial();
+        let met = trial.met.unwrap();
+        assert_eq!(met.aimed_after_us, Some(us));
+        met.early_ack_seen
+    };
+    assert!((heard(10) - 1.0).abs() < 1e-9, "{}", heard(10));
+    assert!((heard(90) - 0.5).abs() < 1e-9, "{}", heard(90));
     // Else by chance: one acknowledgement in the two seconds before.
     assert!((0.0..0.001).contains(&after(500)), "{}", after(500));
 }

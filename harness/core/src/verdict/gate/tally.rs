@@ -189,24 +189,21 @@ impl Count {
         }
     }
 
-    /// Why that nothing is lost says nothing, where no fault met a write.
+    /// Why that nothing is lost says nothing, where no fault met a write in flight.
     pub(super) fn untested(self, arm: &ArmAnalysis) -> Option<String> {
         if !self.traits().is_about_loss {
             return None;
         }
-        let met: Vec<u64> = arm
-            .faulted()
-            .filter_map(|trial| Some(trial.met?.at_stake))
-            .collect();
-        let is_untested = !met.is_empty() && met.iter().all(|at_stake| *at_stake == 0);
+        let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
+        let is_untested = !met.is_empty() && met.iter().all(|met| met.in_flight == 0);
         is_untested.then(|| {
             let faults = match met.len() {
                 1 => "the only fault".to_owned(),
                 count => format!("any of {count} faults"),
             };
             format!(
-                "no write was in flight at {faults}, nor acknowledged within a millisecond before: \
-                 raise the rate or the number of sessions, or have the fault come within a request"
+                "no write was in flight at {faults}: raise the rate or the number of sessions, or have the fault come \
+                 within a request"
             )
         })
     }

@@ -407,8 +407,8 @@ fn that_nothing_is_lost_says_nothing_where_no_fault_met_a_write() {
     }
     let said = |gate: &str| {
         format!(
-            "first: {gate} == 0 cannot be judged: no write was in flight at the only fault, nor acknowledged within a \
-             millisecond before: raise the rate or the number of sessions, or have the fault come within a request"
+            "first: {gate} == 0 cannot be judged: no write was in flight at the only fault: raise the rate or the number of \
+             sessions, or have the fault come within a request"
         )
     };
     let (sessions, writes) = (said("lost_sessions"), said("lost_writes"));

@@ -192,7 +192,7 @@ impl Told {
         let mut told = Vec::new();
         let (unsent, all) = self.unsent;
         for place in 0..all {
-            // The fault strikes right after the last of them, a write.
+            // The fault strikes right after the last of them, a write, and within the next.
             let mut look = match place + 1 < all {
                 true => op(trial, Step::Check, BASELINE + place * 20),
                 false => Operation {
@@ -207,7 +207,7 @@ impl Told {
             told.push(look);
         }
         if self.noticed && !self.control {
-            let mut struck = op(trial, Step::Check, FAULT + 1);
+            let mut struck = op(trial, Step::Act, FAULT);
             fail(&mut struck, Outcome::Indeterminate, ErrorClass::Reset);
             struck.finished = ms(CUT + 2);
             told.push(struck);
