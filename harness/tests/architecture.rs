@@ -191,3 +191,41 @@ fn the_core_depends_on_neither_runtime_nor_system() {
         assert!(!depends, "core depends on {name}");
     }
 }
+
+/// Each way to a false pass has its tests, which are there, and each group of dishonest servers stands in the table.
+#[test]
+fn each_way_to_a_false_pass_has_a_test() {
+    let page = fs::read_to_string(root().join("harness/ARCHITECTURE.md")).unwrap();
+    let (_, section) = page.split_once("## Ways to a false pass").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'));
+    let mut code = String::new();
+    for folder in ["harness/core/src", "harness/src", "harness/tests"] {
+        for path in sources(&root().join(folder)) {
+            code.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+    let mut named = 0;
+    for row in rows {
+        let tests = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap();
+        for test in tests.split('`').skip(1).step_by(2) {
+            assert!(code.contains(&format!("fn {test}()")), "there is no {test}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named}");
+    let corpus = root().join("harness/tests/data/dishonest.py");
+    let corpus = fs::read_to_string(corpus).unwrap();
+    let (_, behaviours) = corpus.split_once("BEHAVIOURS = {").unwrap();
+    let groups = behaviours
+        .lines()
+        .filter_map(|line| line.strip_prefix("    # "));
+    for group in groups {
+        assert!(
+            section.contains(&format!("| {group} |")),
+            "no row for {group}"
+        );
+    }
+}

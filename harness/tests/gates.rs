@@ -417,3 +417,65 @@ fn what_cannot_be_compared_ends_with_2_before_anything_starts() {
         assert!(!run.out().exists(), "{flags:?} left a folder");
     }
 }
+
+// What a stop does to the requests in flight.
+
+#[test]
+fn a_server_that_resets_requests_on_sigterm_and_one_that_finishes_them_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "trials = 1\n\
+        [load]\nsessions = 10\nrate = 40\n\
+        [windows]\nwarm_up = \"100ms\"\nsettle = \"300ms\"\nsteady_for = \"100ms\"\nwindow = \"50ms\"\n\
+        [[fault]]\nkind = \"terminate\"\nat = \"300ms\"\n\
+        [gate]\nlost_sessions = 0\nlost_writes = 0\nin_flight_failed = 0\ndrain_failed = 0\n\
+        [session]\nvalue = \"/visits\"\n\
+        [session.login]\nrequest = \"POST /login\"\njson = { user = \"u{{ session }}\" }\n\
+        [session.act]\nrequest = \"POST /visit\"\n\
+        [session.check]\nrequest = \"GET /me\"\n"
+        .to_owned();
+    for name in ["resets-on-term", "finishes-on-term"] {
+        let serve = "\"serve\", \"--port\", \"{port}\", \"--data\", \"{data}\"";
+        text.push_str(&format!(
+            "[[arm]]\nname = {name:?}\n\
+             target = {{ command = [{PROGRAM:?}, {serve}, {name:?}], boot_header = \"x-boot-id\" }}\n"
+        ));
+    }
+    fs::write(folder.path().join("stop.toml"), text).unwrap();
+    let arguments = ["run", "stop.toml", "--seed", "2", "--out", "out", "--quiet"];
+    let output = command(folder.path(), &arguments).output().unwrap();
+    let run = Run { folder, output };
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    let judged = |arm: &str, gate: &str| {
+        let gates = run.summary().gates;
+        let mut its = gates
+            .into_iter()
+            .filter(|judged| judged.arm == arm && judged.gate.starts_with(gate));
+        its.next()
+            .unwrap_or_else(|| panic!("{arm}: {gate}\n{}", run.printed()))
+            .outcome
+    };
+    for gate in ["in_flight_failed", "drain_failed"] {
+        assert_eq!(
+            judged("resets-on-term", gate),
+            Outcome::Fail,
+            "{}",
+            run.printed()
+        );
+        assert_eq!(
+            judged("finishes-on-term", gate),
+            Outcome::Pass,
+            "{}",
+            run.printed()
+        );
+    }
+    // What either acknowledged it has stored.
+    for arm in ["resets-on-term", "finishes-on-term"] {
+        assert_eq!(
+            judged(arm, "lost_writes"),
+            Outcome::Pass,
+            "{}",
+            run.printed()
+        );
+    }
+    assert_nothing_left(run.folder.path());
+}

@@ -44,6 +44,7 @@ pub(crate) struct Launch {
     address: SocketAddr,
     listener: Option<TcpListener>,
     stop: StopWhen,
+    drain_max: Duration,
 }
 
 enum StopWhen {
@@ -80,6 +81,7 @@ impl Launch {
             address: (Ipv4Addr::LOCALHOST, options.port).into(),
             listener: None,
             stop,
+            drain_max: DRAIN_MAX,
         }
     }
 
@@ -124,6 +126,12 @@ impl Launch {
         self
     }
 
+    /// Ends as soon as it is asked to, whatever is in flight.
+    pub(crate) fn without_drain(mut self) -> Self {
+        self.drain_max = Duration::ZERO;
+        self
+    }
+
     /// Binds, serves, drains and closes the app.
     pub(crate) fn serve(self, app: App) -> Result<(), ServeError> {
         self.serve_on(app, |launch| {
@@ -143,7 +151,10 @@ impl Launch {
     ) -> Result<(), ServeError> {
         let App { router, close } = app;
         let router = with_boot_id(private_unless_said(router))?;
-        self.run_on(listen, |listener, stop| drain(listener, router, stop))?;
+        let drain_max = self.drain_max;
+        self.run_on(listen, |listener, stop| {
+            drain(listener, router, (stop, drain_max))
+        })?;
         close()
     }
 
@@ -257,8 +268,12 @@ pub(crate) fn stop_signal() -> Result<Stop, ServeError> {
     }))
 }
 
-/// Serves until `stop`; then closes the listener and the idle connections, and waits for the requests in flight.
-async fn drain<L: Listener<Addr: fmt::Debug>>(listener: L, router: Router, stop: Stop) {
+/// Serves until `stop`; then closes the listener and the idle connections, and waits so long for the requests in flight.
+async fn drain<L: Listener<Addr: fmt::Debug>>(
+    listener: L,
+    router: Router,
+    (stop, drain_max): (Stop, Duration),
+) {
     let (stopping, stopped) = oneshot::channel();
     let stop = async move {
         stop.await;
@@ -266,7 +281,7 @@ async fn drain<L: Listener<Addr: fmt::Debug>>(listener: L, router: Router, stop:
     };
     let deadline = async move {
         match stopped.await {
-            Ok(()) => tokio::time::sleep(DRAIN_MAX).await,
+            Ok(()) => tokio::time::sleep(drain_max).await,
             Err(_) => std::future::pending().await,
         }
     };

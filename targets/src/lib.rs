@@ -273,6 +273,16 @@ const TARGETS: &[Target] = &[
         zoo::ignores_term::start,
     ),
     planted(
+        "resets-on-term",
+        "journal that takes 20 ms for each request, and ends at once on SIGTERM",
+        zoo::resets_on_term::start_resetting,
+    ),
+    planted(
+        "finishes-on-term",
+        "the twin of resets-on-term without the bug: answers what it has accepted",
+        zoo::resets_on_term::start_finishing,
+    ),
+    planted(
         "stalls",
         "memory that takes 20 ms for each request, one at a time",
         zoo::stalls::start,

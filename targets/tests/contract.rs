@@ -28,6 +28,10 @@ const HONEST: &[&str] = &[
     "lost-replies",
     "zombie",
     "stalls",
+    "early-ack",
+    "late-ack",
+    "resets-on-term",
+    "finishes-on-term",
     "chunked",
 ];
 
@@ -174,6 +178,7 @@ fn a_restart_keeps_what_is_stored_and_loses_what_is_not() {
         ("buffered", true),
         ("journal", true),
         ("sqlite", true),
+        ("late-ack", true),
     ];
     for (name, is_kept) in kept {
         let data = tempfile::tempdir().unwrap();
@@ -251,17 +256,19 @@ fn idle_connections_do_not_delay_the_drain() {
 
 #[test]
 fn a_request_in_flight_is_answered_before_the_server_ends() {
-    let data = tempfile::tempdir().unwrap();
-    let server = Server::start("stalls", data.path());
-    let mut client = server.client();
-    client.login("u17");
-    client.write("POST", "/visit", "");
-    std::thread::sleep(Duration::from_millis(5));
-    let drained = server.stop();
-    let answer = client.read();
-    assert_eq!(answer.session(), (200, "u17", 1));
-    assert_eq!(answer.header("connection"), Some("close"));
-    drained.join().unwrap().unwrap();
+    for name in ["stalls", "finishes-on-term"] {
+        let data = tempfile::tempdir().unwrap();
+        let server = Server::start(name, data.path());
+        let mut client = server.client();
+        client.login("u17");
+        client.write("POST", "/visit", "");
+        std::thread::sleep(Duration::from_millis(5));
+        let drained = server.stop();
+        let answer = client.read();
+        assert_eq!(answer.session(), (200, "u17", 1), "{name}");
+        assert_eq!(answer.header("connection"), Some("close"), "{name}");
+        drained.join().unwrap().unwrap();
+    }
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::session::{Kept, Key, Session, SessionId, User};
 use crate::writer::lock;
 
 const FILE: &str = "visits.log";
+/// In place of a session's visits once it was logged out.
+const GONE: &str = "gone";
 /// Says how long before, in microseconds.
 const AHEAD: &str = "COMEBACK_EARLY_ACK_US";
 
@@ -60,7 +62,14 @@ type Answered = (SessionId, Session, Instant);
 impl Acknowledging {
     /// One line, in one call: a kill leaves all of it or nothing.
     fn write(&self, id: SessionId, session: &Session) -> Result<(), StoreError> {
-        let line = format!("{id} {} {}\n", session.visits, session.user.as_str());
+        self.append(&format!(
+            "{id} {} {}\n",
+            session.visits,
+            session.user.as_str()
+        ))
+    }
+
+    fn append(&self, line: &str) -> Result<(), StoreError> {
         let written = lock(&self.log).write_all(line.as_bytes());
         written.map_err(StoreError::because("the log could not be written"))
     }
@@ -86,15 +95,27 @@ fn load(path: &std::path::Path) -> io::Result<HashMap<SessionId, Kept>> {
     let mut sessions = HashMap::new();
     for line in BufReader::new(file).lines() {
         let line = line?;
+        let broken = || io::Error::new(io::ErrorKind::InvalidData, line.clone());
         let mut words = line.splitn(3, ' ');
         let mut next = || words.next().unwrap_or_default();
-        let (id, visits, user) = (SessionId::parse(next()), next().parse(), next());
-        let (Some(id), Ok(visits), Some(user)) = (id, visits, User::parse(user)) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, line));
-        };
-        sessions.insert(id, Kept::new(Session { user, visits }));
+        let id = SessionId::parse(next()).ok_or_else(broken)?;
+        match next() {
+            GONE => {
+                sessions.insert(id, None);
+            }
+            visits => {
+                let (Ok(visits), Some(user)) = (visits.parse(), User::parse(next())) else {
+                    return Err(broken());
+                };
+                // A visit that was answered before the logout may be written after it.
+                if !matches!(sessions.get(&id), Some(None)) {
+                    sessions.insert(id, Some(Kept::new(Session { user, visits })));
+                }
+            }
+        }
     }
-    Ok(sessions)
+    let known = sessions.into_iter();
+    Ok(known.filter_map(|(id, kept)| Some((id, kept?))).collect())
 }
 
 struct Front {
@@ -130,6 +151,10 @@ impl Store for Front {
     }
 
     async fn logout(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.store.memory.logout(id).await
+        let session = self.store.memory.logout(id).await?;
+        if session.is_some() {
+            self.store.append(&format!("{id} {GONE}\n"))?;
+        }
+        Ok(session)
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod never_back;
 pub(crate) mod orphan;
 pub(crate) mod public_me;
 pub(crate) mod re_creates;
+pub(crate) mod resets_on_term;
 pub(crate) mod sequential_ids;
 pub(crate) mod stalls;
 pub(crate) mod tls;
