@@ -459,19 +459,25 @@ pub struct Windowed<T> {
 }
 
 /// The session ledger: each acknowledged session ends as exactly one of survived, rejected, recreated,
-/// reset, wrong_identity, undecided; lost = rejected + recreated.
+/// broken, reset, wrong_identity, undecided; lost = rejected + recreated + broken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionCounts {
     /// Login acknowledged before the fault, and not logged out.
     pub acknowledged: u64,
     /// Known afterwards, with a state not older than acknowledged.
     pub survived: u64,
-    /// Rejected or re-created.
+    /// Rejected, re-created or broken.
     pub lost: u64,
     /// Definitely not known any more.
     pub rejected: u64,
     /// Answered as a stranger, with a new session.
     pub recreated: u64,
+    /// The server failed at every final look at it (5xx, cut replies, time-outs), and answered others meanwhile.
+    #[serde(default)]
+    pub broken: u64,
+    /// Of `survived` and `reset`, those that an earlier final look was refused, or that it showed with less.
+    #[serde(default)]
+    pub known_later: u64,
     /// Known, but with a state older than acknowledged.
     pub reset: u64,
     /// Now names another user.

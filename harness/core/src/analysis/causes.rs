@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::ArmAnalysis;
 use super::downtime::outages;
 use super::facts::Facts;
+use super::ledger::Ledger;
 use super::oracle::BeforeTheFault;
 use super::sessions::refusal;
 use super::words::{counted, grouped, was};
-use crate::ids::Node;
+use crate::ids::{Node, SessionId};
 use crate::operation::{Operation, Step};
 
 /// Why a trial went as it did.
@@ -30,6 +31,11 @@ pub enum Cause {
     },
     /// So many sessions were gone before any fault.
     Evicted {
+        /// How many.
+        sessions: u64,
+    },
+    /// So many sessions were refused or stale at one look, and found again at another.
+    FoundAgain {
         /// How many.
         sessions: u64,
     },
@@ -60,6 +66,12 @@ impl Cause {
             ),
             Self::Evicted { sessions } => format!(
                 "{} {} lost without any fault, as when they are evicted or expire",
+                counted(*sessions, "session"),
+                was(*sessions)
+            ),
+            Self::FoundAgain { sessions } => format!(
+                "{} {} refused or stale at one look and found again at another: the balancer does not keep users on \
+                 their replica, or a replica lags behind",
                 counted(*sessions, "session"),
                 was(*sessions)
             ),
@@ -94,7 +106,7 @@ pub(super) fn causes(
     facts: &Facts,
     operations: &[&Operation],
     before: &BeforeTheFault,
-    evicted: u64,
+    ledger: &Ledger,
 ) -> Vec<Cause> {
     let mut causes = Vec::new();
     if !facts.survivors.is_empty() && facts.recovered().is_none() {
@@ -102,9 +114,16 @@ pub(super) fn causes(
     }
     causes.extend(crashed(facts));
     causes.extend(store_unanswered(facts));
-    let sessions = before.lost_sessions.saturating_add(evicted);
+    let sessions = match facts.control {
+        true => before.lost_sessions.saturating_add(ledger.sessions.lost),
+        false => before.lost_sessions,
+    };
     if sessions > 0 {
         causes.push(Cause::Evicted { sessions });
+    }
+    let sessions = ledger.found_again();
+    if sessions > 0 {
+        causes.push(Cause::FoundAgain { sessions });
     }
     causes.extend(redirected(operations));
     causes
@@ -143,12 +162,16 @@ fn redirected(operations: &[&Operation]) -> Option<Cause> {
         operation.step == Step::ReadBack && is_open
     };
     let is_redirect = |status: u16| (300..400).contains(&status);
-    let mut looks = 0;
+    let last: BTreeMap<SessionId, &Operation> = operations
+        .iter()
+        .filter(open)
+        .map(|look| (look.session(), *look))
+        .collect();
     let mut first = None;
-    for look in operations.iter().filter(open) {
+    for look in last.values() {
         let status = look.status.filter(|status| is_redirect(*status))?;
         first = first.or(Some(status));
-        looks += 1;
     }
+    let looks = last.len() as u64;
     first.map(|status| Cause::Redirected { looks, status })
 }

@@ -468,6 +468,12 @@ impl Facts {
         }
     }
 
+    /// Whether it is one of the last looks at the sessions, after the load.
+    pub(super) fn is_final(&self, look: &Operation) -> bool {
+        self.stopped
+            .is_none_or(|(stopped, _)| look.intended >= stopped)
+    }
+
     /// B: the load is measured from here on.
     pub(super) fn baseline(&self) -> Option<Elapsed> {
         self.phases.get(&Phase::Baseline).copied()

@@ -175,6 +175,7 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
         lost_before,
         anothers_before,
         refused_yet_known,
+        flapping,
         logged_out_yet_anothers,
         lost_later,
         anothers_later,
@@ -192,7 +193,11 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
         sentence(anothers_before, "named another user before any fault"),
         sentence(
             refused_yet_known,
-            "were refused once, and known at the read-back",
+            "were refused once, and known at a final look",
+        ),
+        sentence(
+            flapping,
+            "were known at one final look, and not at a later one or with less: they are undecided",
         ),
         sentence(
             logged_out_yet_anothers,

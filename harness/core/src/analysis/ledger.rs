@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::journeys::{End, Ends};
+use super::looks::Answered;
 use super::sessions::{Fate, Refusal, Session, Standing, is_login_in_flight, sessions};
 use super::types::StruckSessions;
 use super::writes::Balance;
@@ -30,8 +31,10 @@ pub(super) struct Oddities {
     pub(super) lost_before: u64,
     /// Sessions that named another user before any fault.
     pub(super) anothers_before: u64,
-    /// Sessions a client was definitely refused, and known at the read-back.
+    /// Sessions a client was definitely refused, and known at a final look.
     pub(super) refused_yet_known: u64,
+    /// Sessions that were known at one final look, and not at a later one, or with less.
+    pub(super) flapping: u64,
     /// Sessions that were logged out, and name another user now.
     pub(super) logged_out_yet_anothers: u64,
     /// Sessions begun after the fault, and lost.
@@ -59,8 +62,13 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
         .iter()
         .filter(|operation| is_login_in_flight(facts, operation))
         .count() as u64;
-    for session in sessions(writes, facts, operations) {
-        ledger.enter(facts, &session);
+    let sessions = sessions(writes, facts, operations);
+    let mut answered = Answered::default();
+    for session in sessions.iter().filter(|session| !session.is_logged_out()) {
+        answered.learn(session.looks());
+    }
+    for session in &sessions {
+        ledger.enter(facts, session, &answered);
     }
     ledger
 }
@@ -69,24 +77,32 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
 /// out has come to the end of it.
 const fn journeys_end(fate: Fate, is_logged_out: bool) -> End {
     match fate {
-        Fate::Known(balance) if balance.is_older => End::Torn,
-        Fate::Known(_) => End::Whole,
-        Fate::Refused(_) => End::Torn,
+        Fate::Known { balance, later: _ } if balance.is_older => End::Torn,
+        Fate::Known { .. } => End::Whole,
+        Fate::Refused(_) | Fate::Broken => End::Torn,
         Fate::Undecided if is_logged_out => End::Whole,
-        Fate::Undecided => End::Undecided,
+        Fate::Flapping | Fate::Undecided => End::Undecided,
     }
 }
 
 impl Ledger {
-    fn enter(&mut self, facts: &Facts, session: &Session<'_>) {
+    /// Sessions that one look found, and another did not or with less.
+    pub(super) const fn found_again(&self) -> u64 {
+        let oddities = &self.oddities;
+        self.sessions.known_later + oddities.refused_yet_known + oddities.flapping
+    }
+
+    fn enter(&mut self, facts: &Facts, session: &Session<'_>, answered: &Answered) {
         let is_logged_out = session.is_logged_out();
+        let looks = session.looks();
         if is_logged_out {
-            self.oddities.logged_out_yet_anothers += u64::from(session.is_anothers_at_last());
+            self.oddities.logged_out_yet_anothers += u64::from(looks.name_another());
         }
         self.oddities.writes_unnumbered += session.written.unnumbered();
+        let is_known = looks.know_it(session.kind());
         // Where a stranger is answered like a known user, such an answer tells nothing.
-        let is_zombie = is_logged_out && session.is_known_at_last() && !facts.stranger_known;
-        let standing = session.standing(facts);
+        let is_zombie = is_logged_out && is_known && !facts.stranger_known;
+        let standing = session.standing(facts, answered);
         if standing != Standing::LoggedOut {
             self.sessions.zombie_later += u64::from(is_zombie);
         }
@@ -100,12 +116,13 @@ impl Ledger {
                 }
                 self.enter_writes(facts, session, fate);
                 let refused = matches!(fate, Fate::Refused(_));
-                let known = refused && session.is_known_at_last();
-                self.oddities.refused_yet_known += u64::from(known);
+                self.oddities.refused_yet_known += u64::from(refused && is_known);
+                self.oddities.flapping += u64::from(fate == Fate::Flapping);
             }
             Standing::LoggedOut => {
                 let was_looked_at = facts.control || facts.recovered().is_some();
-                let tells = was_looked_at && session.is_definite_at_last() && !facts.stranger_known;
+                let is_definite = looks.are_definite(session.kind());
+                let tells = was_looked_at && is_definite && !facts.stranger_known;
                 self.sessions.logged_out += u64::from(tells);
                 self.sessions.zombie += u64::from(tells && is_zombie);
             }
@@ -126,21 +143,27 @@ impl Ledger {
         let counts = &mut self.sessions;
         counts.acknowledged += 1;
         match fate {
-            Fate::Known(balance) if balance.is_older => counts.reset += 1,
-            Fate::Known(_) => counts.survived += 1,
+            Fate::Known { balance, later } => {
+                match balance.is_older {
+                    true => counts.reset += 1,
+                    false => counts.survived += 1,
+                }
+                counts.known_later += u64::from(later);
+            }
             Fate::Refused(Refusal::Rejected) => counts.rejected += 1,
             Fate::Refused(Refusal::Recreated) => counts.recreated += 1,
             Fate::Refused(Refusal::WrongIdentity) => counts.wrong_identity += 1,
-            Fate::Undecided => counts.undecided += 1,
+            Fate::Broken => counts.broken += 1,
+            Fate::Flapping | Fate::Undecided => counts.undecided += 1,
         }
-        counts.lost = counts.rejected + counts.recreated;
+        counts.lost = counts.rejected + counts.recreated + counts.broken;
     }
 
     fn enter_struck(&mut self, fate: Fate) {
         let is_lost = match fate {
-            Fate::Undecided => return,
-            Fate::Refused(Refusal::Rejected | Refusal::Recreated) => true,
-            Fate::Refused(Refusal::WrongIdentity) | Fate::Known(_) => false,
+            Fate::Flapping | Fate::Undecided => return,
+            Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken => true,
+            Fate::Refused(Refusal::WrongIdentity) | Fate::Known { .. } => false,
         };
         self.struck.known += 1;
         self.struck.lost += u64::from(is_lost);
@@ -148,11 +171,11 @@ impl Ledger {
 
     fn enter_writes(&mut self, facts: &Facts, session: &Session<'_>, fate: Fate) {
         let (balance, stale) = match fate {
-            Fate::Undecided => return,
+            Fate::Flapping | Fate::Undecided => return,
             // Never to be excused, but it says nothing of the writes.
             Fate::Refused(_) if session.is_anothers_by_cache() => return,
-            Fate::Refused(_) => (session.written.all_lost(), 0),
-            Fate::Known(balance) => (balance, session.stale_checks()),
+            Fate::Refused(_) | Fate::Broken => (session.written.all_lost(), 0),
+            Fate::Known { balance, later: _ } => (balance, session.stale_checks()),
         };
         let Balance {
             is_older: _,
@@ -197,15 +220,17 @@ impl Ledger {
     fn enter_later(&mut self, session: &Session<'_>, fate: Fate) {
         let oddities = &mut self.oddities;
         match fate {
-            Fate::Refused(Refusal::Rejected | Refusal::Recreated) => oddities.lost_later += 1,
+            Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken => {
+                oddities.lost_later += 1;
+            }
             Fate::Refused(Refusal::WrongIdentity) => oddities.anothers_later += 1,
-            Fate::Known(balance) => {
+            Fate::Known { balance, later: _ } => {
                 let excess = balance.duplicated.saturating_add(balance.phantom);
                 oddities.writes_lost_later += balance.lost + balance.lost_later;
                 oddities.writes_excess_later = oddities.writes_excess_later.saturating_add(excess);
                 oddities.stale_reads_later += session.stale_checks();
             }
-            Fate::Undecided => {}
+            Fate::Flapping | Fate::Undecided => {}
         }
     }
 }

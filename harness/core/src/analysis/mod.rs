@@ -17,6 +17,7 @@ mod findings;
 mod journeys;
 mod ledger;
 mod load;
+mod looks;
 mod oracle;
 mod recovery;
 mod retries;

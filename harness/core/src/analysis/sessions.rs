@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::caching::{is_anothers_from_cache, is_from_cache};
 use super::facts::{Facts, was_sent_by};
+use super::looks::{Answered, Looks};
 use super::writes::{Balance, Look, Shown, Written};
 use crate::ids::SessionId;
 use crate::operation::{ErrorClass, Operation, Outcome, Step};
 use crate::plan::Writes;
+use crate::units::Elapsed;
 
 /// A session, from its acknowledged login on.
 #[derive(Debug)]
@@ -24,10 +26,12 @@ pub(super) struct Session<'a> {
     refused: Option<(&'a Operation, Refusal)>,
     /// The looks of the load at it that showed its state.
     checks: Vec<&'a Operation>,
-    /// The last of them by which the new process told it, before the session was logged out.
+    /// The last look by which the new process told of it, before the session was logged out.
     last_check: Option<&'a Operation>,
-    /// The final look at it.
-    read_back: Option<&'a Operation>,
+    /// When the last change that may have been applied was over.
+    last_change: Option<Elapsed>,
+    /// The final looks at it.
+    looks: Looks<'a>,
 }
 
 /// A definite answer against a session.
@@ -42,9 +46,17 @@ pub(super) enum Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Known, with the state it has; without one where it had nothing to show.
-    Known(Balance),
+    Known {
+        balance: Balance,
+        /// A final look before was refused, or showed less.
+        later: bool,
+    },
     /// Not known any more, or another user's.
     Refused(Refusal),
+    /// The server fails at every final look at it, and answers others.
+    Broken,
+    /// Known at one final look, and at a later one not, or with less.
+    Flapping,
     /// No definite answer.
     Undecided,
 }
@@ -93,7 +105,8 @@ impl<'a> Session<'a> {
             refused: None,
             checks: Vec::new(),
             last_check: None,
-            read_back: None,
+            last_change: None,
+            looks: Looks::default(),
         }
     }
 
@@ -105,14 +118,12 @@ impl<'a> Session<'a> {
                 }
                 return;
             }
-            Step::ReadBack => {
-                // Where a cache answered first, the server was asked after it; but what the cache showed of somebody
-                // else is not undone by that.
-                if !self.read_back.is_some_and(is_anothers_from_cache) {
-                    self.read_back = Some(operation);
-                }
+            Step::ReadBack if facts.is_final(operation) => {
+                self.looks.push(operation);
                 return;
             }
+            // One before its user's logout.
+            Step::ReadBack => self.note_answer(facts, operation),
             Step::Logout => {
                 let ended = match operation.outcome {
                     Outcome::Acknowledged => operation.is_correct(),
@@ -123,9 +134,13 @@ impl<'a> Session<'a> {
                     self.logout.get_or_insert(operation);
                 }
             }
-            Step::Act => self
-                .written
-                .learn(operation, facts.is_before_cut(operation)),
+            Step::Act => {
+                self.written
+                    .learn(operation, facts.is_before_cut(operation));
+                if operation.outcome != Outcome::Rejected {
+                    self.last_change = self.last_change.max(Some(operation.finished));
+                }
+            }
             Step::Check => self.learn_check(facts, operation),
             // It is beside the session.
             Step::Get => return,
@@ -136,13 +151,19 @@ impl<'a> Session<'a> {
     }
 
     fn learn_check(&mut self, facts: &Facts, check: &'a Operation) {
-        if Shown::by_look(self.kind, check).is_none() {
-            return;
+        if Shown::by_look(self.kind, check).is_some() {
+            self.checks.push(check);
         }
-        self.checks.push(check);
+        self.note_answer(facts, check);
+    }
+
+    /// Notes a look of the load's time that knew the session.
+    fn note_answer(&mut self, facts: &Facts, look: &'a Operation) {
+        let is_known = look.is_correct() || Shown::by_look(self.kind, look).is_some();
         // What a cache had stored says nothing of what the new process knows.
-        if self.logout.is_none() && !facts.is_before_cut(check) && !is_from_cache(check) {
-            self.last_check = Some(check);
+        let is_news = !facts.is_before_cut(look) && !is_from_cache(look);
+        if is_known && is_news && self.logout.is_none() {
+            self.last_check = Some(look);
         }
     }
 
@@ -151,10 +172,10 @@ impl<'a> Session<'a> {
         self.login.map(Operation::session)
     }
 
-    /// Where it stands in the ledger.
-    pub(super) fn standing(&self, facts: &Facts) -> Standing {
+    /// Where it stands in the ledger; `answered` tells of each round of final looks whether the server answered in it.
+    pub(super) fn standing(&self, facts: &Facts, answered: &Answered) -> Standing {
         if !self.login.is_some_and(|login| facts.is_before_cut(login)) {
-            return Standing::Later(self.fate());
+            return Standing::Later(self.fate(answered));
         }
         if let Some(logout) = self.logout {
             match logout.outcome {
@@ -173,9 +194,11 @@ impl<'a> Session<'a> {
         if facts.recovered().is_none() && !facts.control {
             return Standing::Counted(Fate::Undecided);
         }
-        Standing::Counted(match self.fate() {
+        Standing::Counted(match self.fate(answered) {
             // It showed nothing that a stranger is not shown.
-            Fate::Known(_) if facts.stranger_known && self.written.is_empty() => Fate::Undecided,
+            Fate::Known { .. } if facts.stranger_known && self.written.is_empty() => {
+                Fate::Undecided
+            }
             fate => fate,
         })
     }
@@ -190,53 +213,73 @@ impl<'a> Session<'a> {
 
     /// Whether it is another user's because a cache showed that user's content: nothing is known of its own state.
     pub(super) fn is_anothers_by_cache(&self) -> bool {
-        let refused = self.refused.map(|(operation, _)| operation);
-        refused
-            .or(self.read_back)
-            .is_some_and(is_anothers_from_cache)
+        match self.refused {
+            Some((operation, _)) => is_anothers_from_cache(operation),
+            None => self.looks.are_anothers_by_cache(),
+        }
     }
 
     /// What became of it, as far as its own operations tell.
-    fn fate(&self) -> Fate {
+    fn fate(&self, answered: &Answered) -> Fate {
         if let Some(logout) = self.logout
             && logout.outcome == Outcome::Acknowledged
         {
-            // What the goodbye showed of its state stands in for the read-back. One that shows nothing tells
-            // nothing: many servers say it to strangers too.
-            return match self.look_at_logout(logout) {
-                Some(look) => self.by_look(Some(look)),
-                None => Fate::Undecided,
-            };
+            return self.fate_before(logout);
         }
-        if let Some((_, refusal)) = self.refused {
+        match self.refused {
+            Some((_, refusal)) => Fate::Refused(refusal),
+            None => self.looks.fate(self, answered),
+        }
+    }
+
+    /// What became of a session that its user ended after the fault. A goodbye that shows nothing tells nothing: many
+    /// servers say it to strangers, too.
+    fn fate_before(&self, logout: &'a Operation) -> Fate {
+        if let Some((operation, refusal)) = self.refused
+            && logout.sent.is_some_and(|sent| operation.finished <= sent)
+        {
             return Fate::Refused(refusal);
         }
-        let Some(read_back) = self.read_back else {
-            return Fate::Undecided;
-        };
-        match (read_back.error, read_back.error.and_then(refusal)) {
-            (None, _) => self.by_look(self.look_at_last()),
-            // A logout that was never answered explains why the session is gone.
-            (Some(_), Some(Refusal::Rejected | Refusal::Recreated)) if self.logout.is_some() => {
-                Fate::Undecided
-            }
-            (Some(_), Some(refusal)) => Fate::Refused(refusal),
-            (Some(_), None) => match self.look_at_last() {
-                Some(look) => self.by_look(Some(look)),
-                None => Fate::Undecided,
-            },
+        match self.look_at_logout(logout) {
+            Some(look) => self.by_look(Some(look)),
+            None if self.last_check.is_some_and(Operation::is_correct) => self.by_look(None),
+            None => Fate::Undecided,
         }
     }
 
     fn by_look(&self, look: Option<Look<'_>>) -> Fate {
-        match look {
-            Some(look) => self
-                .written
-                .balance(look)
-                .map_or(Fate::Undecided, Fate::Known),
-            None if self.written.is_empty() => Fate::Known(Balance::default()),
-            None => Fate::Undecided,
+        let balance = match look {
+            Some(look) => self.written.balance(look),
+            None => self.written.is_empty().then(Balance::default),
+        };
+        balance.map_or(Fate::Undecided, |balance| Fate::Known {
+            balance,
+            later: false,
+        })
+    }
+
+    /// What a look at it that knew it tells of its state; absent where that cannot be compared.
+    pub(super) fn balance_at(&self, look: &'a Operation) -> Option<Balance> {
+        let shown = Shown::by_look(self.kind, look).map(|shown| self.look(shown));
+        match self.by_look(shown) {
+            Fate::Known { balance, later: _ } => Some(balance),
+            Fate::Refused(_) | Fate::Broken | Fate::Flapping | Fate::Undecided => None,
         }
+    }
+
+    /// What its changes change.
+    pub(super) const fn kind(&self) -> Writes {
+        self.kind
+    }
+
+    /// Whether its user ended it, or may have.
+    pub(super) const fn may_be_logged_out(&self) -> bool {
+        self.logout.is_some()
+    }
+
+    /// The final looks at it.
+    pub(super) const fn looks(&self) -> &Looks<'a> {
+        &self.looks
     }
 
     /// What is known of its state at last.
@@ -248,26 +291,29 @@ impl<'a> Session<'a> {
     }
 
     fn look_at_last(&self) -> Option<Look<'_>> {
-        let shown = Shown::by_look(self.kind, self.read_back?)?;
+        let shown = Shown::by_look(self.kind, self.looks.last_known(self.kind)?)?;
         Some(self.look(shown))
     }
 
-    /// A server need not show the state when it ends a session: then the last check shows it as well, if
-    /// no write was acknowledged before the fault that it could not show.
+    /// A server need not show the state when it ends a session: then the last look before shows it as well, if
+    /// nothing was changed after it that it could not show.
     fn look_at_logout(&self, logout: &'a Operation) -> Option<Look<'_>> {
         if let Some(shown) = Shown::by(self.kind, logout) {
             return Some(self.look(shown));
         }
-        let check = match self.kind {
-            // A counter must show all that was acknowledged, also what came after such a check.
-            Writes::Counter => return None,
-            Writes::Set | Writes::List => self.last_check?,
+        let check = self.last_check?;
+        let look = self.look(Shown::by_look(self.kind, check)?);
+        if self.last_change <= check.sent {
+            return Some(look);
+        }
+        let covers_all = match self.kind {
+            // A counter must show all that was acknowledged, also what came after such a look.
+            Writes::Counter => false,
+            Writes::Set | Writes::List => self.written.last_before() <= check.sent,
         };
-        let shown = Shown::by_look(self.kind, check)?;
-        let covers_all = self.written.last_before() <= check.sent;
-        covers_all.then(|| Look {
+        covers_all.then_some(Look {
             until: check.sent,
-            ..self.look(shown)
+            ..look
         })
     }
 
@@ -298,24 +344,6 @@ impl<'a> Session<'a> {
     pub(super) fn is_logged_out(&self) -> bool {
         self.logout
             .is_some_and(|logout| logout.outcome == Outcome::Acknowledged)
-    }
-
-    /// Whether the final look at it found it known.
-    pub(super) fn is_known_at_last(&self) -> bool {
-        self.read_back
-            .is_some_and(|look| look.is_correct() || Shown::by_look(self.kind, look).is_some())
-    }
-
-    /// Whether the final look at it told for certain whether it is known.
-    pub(super) fn is_definite_at_last(&self) -> bool {
-        let refused = |look: &Operation| look.error.and_then(refusal).is_some();
-        self.is_known_at_last() || self.read_back.is_some_and(refused)
-    }
-
-    /// Whether the final look at it named another user.
-    pub(super) fn is_anothers_at_last(&self) -> bool {
-        self.read_back
-            .is_some_and(|look| look.error == Some(ErrorClass::WrongIdentity))
     }
 }
 

@@ -552,6 +552,8 @@ fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
         lost: add(|counts| counts.lost),
         rejected: add(|counts| counts.rejected),
         recreated: add(|counts| counts.recreated),
+        broken: add(|counts| counts.broken),
+        known_later: add(|counts| counts.known_later),
         reset: add(|counts| counts.reset),
         wrong_identity: add(|counts| counts.wrong_identity),
         zombie: add(|counts| counts.zombie),

@@ -50,17 +50,12 @@ pub(super) fn analyze(
     let rules = Rules::new(arm, facts, &load);
     let timeline = timeline_of(plan, facts, &load, &rules, &mut findings);
     let before = oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before);
-    let lost_in_control = if facts.control {
-        ledger.sessions.lost
-    } else {
-        0
-    };
     let area = outage_area(plan, facts, &load);
     TrialAnalysis {
         id: facts.id,
         control: facts.control,
         void: void::reason(plan, facts, &load, &operations),
-        causes: causes::causes(facts, &operations, &before, lost_in_control),
+        causes: causes::causes(facts, &operations, &before, &ledger),
         before,
         landed: facts.cut().is_some() && facts.missed.is_none(),
         journeys: journeys::tally(plan, facts, &load, &ledger.ends),

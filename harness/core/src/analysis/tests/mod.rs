@@ -9,6 +9,7 @@ mod causes;
 mod downtime;
 mod journeys;
 mod load;
+mod looks;
 mod nodes;
 mod own;
 mod random;

@@ -182,7 +182,11 @@ fn stories() -> impl Strategy<Value = Story> {
 /// What must hold of any trial.
 fn check(trial: &TrialAnalysis) -> Result<(), TestCaseError> {
     let (sessions, writes) = (&trial.sessions, &trial.writes);
-    prop_assert_eq!(sessions.lost, sessions.rejected + sessions.recreated);
+    prop_assert_eq!(
+        sessions.lost,
+        sessions.rejected + sessions.recreated + sessions.broken
+    );
+    prop_assert!(sessions.known_later <= sessions.survived + sessions.reset);
     prop_assert_eq!(
         sessions.acknowledged,
         sessions.survived

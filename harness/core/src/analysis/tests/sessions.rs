@@ -9,7 +9,7 @@ use ErrorClass::{Reset, SessionRecreated, SessionRejected, WrongAnswer, WrongIde
 pub(super) fn counts(change: impl FnOnce(&mut SessionCounts)) -> SessionCounts {
     let mut counts = SessionCounts::default();
     change(&mut counts);
-    counts.lost = counts.rejected + counts.recreated;
+    counts.lost = counts.rejected + counts.recreated + counts.broken;
     counts
 }
 
@@ -141,7 +141,7 @@ fn a_definite_refusal_is_not_undone_by_a_later_read_back() {
     );
     assert_eq!(
         trial.findings,
-        ["1 session was refused once, and known at the read-back"]
+        ["1 session was refused once, and known at a final look"]
     );
 }
 
