@@ -54,6 +54,7 @@ fn main() {
             timeout: Span::from_secs(2),
             objective: None,
             keep_alive: true,
+            looks: 1,
             workers: 1,
             floor: 0.9,
         },

@@ -156,6 +156,17 @@ const DISHONEST: &[(&str, &[Flow])] = &[
     ("static", &[Static]),
 ];
 
+/// Of those, the ones that answer nobody who has an old session, and everybody with a new one.
+const BREAKS_SESSIONS: &[&str] = &[
+    "says-500",
+    "says-nothing",
+    "hangs-up",
+    "says-half",
+    "fails-old-sessions",
+    "ignores-old-sessions",
+    "hangs-up-on-old-sessions",
+];
+
 /// Flows that tell a known session from a stranger's: with them the twin passes.
 const HONEST: &[Flow] = &[Named, Nameless, Terminated, Once, ReadOnly, Stateless];
 
@@ -243,6 +254,11 @@ fn no_dishonest_server_passes() {
             "{behaviour} {flow:?}"
         );
         assert!(!summary.reasons.is_empty(), "{behaviour} {flow:?} says why");
+        if BREAKS_SESSIONS.contains(behaviour) {
+            let sessions = summary.arms[0].sessions;
+            assert_eq!(summary.verdict, Outcome::Fail, "{behaviour} {flow:?}");
+            assert!(sessions.broken > 0, "{behaviour} {flow:?} {sessions:?}");
+        }
     }
 }
 

@@ -85,6 +85,8 @@ fn a_killed_replica_takes_what_only_it_had() {
     // Login on one, unknown on another: broken without any fault.
     let broken = arm(&summary, "round-robin");
     assert!(broken.control.sessions.lost > 0, "{:?}", broken.control);
+    let found_again = |cause: &String| cause.contains("found again at another");
+    assert!(broken.causes.iter().any(found_again), "{:?}", broken.causes);
     assert!(
         broken.errors.before.rate.unwrap() > 0.1,
         "{:?}",

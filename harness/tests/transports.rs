@@ -110,6 +110,7 @@ fn plan(target: Target) -> Plan {
             timeout: Span::from_secs(2),
             objective: None,
             keep_alive: true,
+            looks: 2,
             workers: 1,
             floor: 0.9,
         },

@@ -261,6 +261,8 @@ fn sessions(sessions: &SessionCounts, crashes: u32) -> Cell {
         parts: named(&[
             (sessions.rejected, "rejected"),
             (sessions.recreated, "re-created"),
+            (sessions.broken, "broken"),
+            (sessions.known_later, "known at a later look only"),
             (sessions.ambiguous, "ambiguous"),
         ]),
         tone: match cell.tone {

@@ -136,6 +136,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
             timeout: asked.timeout.unwrap_or(TIMEOUT),
             objective: None,
             keep_alive: !asked.no_keep_alive,
+            looks: asked.looks.unwrap_or(Load::LOOKS),
             workers: 1,
             floor: 0.9,
         },

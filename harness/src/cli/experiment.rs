@@ -229,6 +229,7 @@ impl Size {
             self.no_keep_alive.then_some(false),
             &mut document.load.keep_alive,
         );
+        over(self.looks, &mut document.load.looks);
         over(self.horizon, &mut document.windows.horizon);
     }
 }

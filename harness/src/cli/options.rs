@@ -46,6 +46,9 @@ pub(super) struct Size {
     /// Open a connection for each operation, in place of one for each session
     #[arg(long)]
     pub(super) no_keep_alive: bool,
+    /// How often each session is looked at after the recovery, at most [default: 8]
+    #[arg(long, value_name = "N")]
+    pub(super) looks: Option<u32>,
     /// How long recovery may take before it is recorded as beyond that [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub(super) horizon: Option<Span>,

@@ -21,7 +21,7 @@ use crate::load::{Generator, Setup};
 use crate::supervise::process::Process;
 use crate::supervise::scratch::remove_tree;
 
-/// How long the final look at the sessions may take.
+/// How long the final looks at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
 /// Between two tries to open the sessions that could not be opened.
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
@@ -159,6 +159,7 @@ impl Trial<'_> {
             strike::run(self, &mut nodes, load.trigger()).await?
         };
         if recovered {
+            load.trigger().look_before_logouts();
             self.enter(Phase::Settle);
             let pause = tokio::time::sleep(windows.settle.into());
             nodes.alongside(self, pause).await?;
@@ -174,7 +175,8 @@ impl Trial<'_> {
             self.enter(Phase::ReadBack);
             recovery::look_around(self, &nodes);
             let until = self.site.clock.now() + READ_BACK_WITHIN;
-            nodes.alongside(self, load.read_back(until)).await??;
+            let looks = load.look_at_sessions(self.plan.load.looks, until);
+            nodes.alongside(self, looks).await??;
             recovery::look_around(self, &nodes);
             nodes.see_bystanders(self).await?;
         }

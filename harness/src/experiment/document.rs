@@ -283,6 +283,8 @@ pub struct LoadPart {
     pub keep_alive: Option<bool>,
     /// How clients try an operation again that failed; not at all when nothing is said.
     pub retry: Option<RetryPart>,
+    /// How often each session is looked at after the recovery, at most. Default: 8.
+    pub looks: Option<u32>,
     /// Threads that drive the load; 1 when nothing is said.
     pub workers: Option<u32>,
     /// The least share of the planned operations that must be sent before the fault, or the trial is void; 0.9

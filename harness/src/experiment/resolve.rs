@@ -409,6 +409,7 @@ fn load(document: &Document, workload: Workload) -> Load {
         timeout: said.timeout.unwrap_or(TIMEOUT),
         objective: said.objective,
         keep_alive: said.keep_alive.unwrap_or(true),
+        looks: said.looks.unwrap_or(Load::LOOKS),
         workers: said.workers.unwrap_or(1),
         floor: said.floor.unwrap_or(0.9),
     }
@@ -489,6 +490,7 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
         "sessions" => one(&["load", "sessions"]),
         "rate" => one(&["load", "rate"]),
         "timeout" => one(&["load", "timeout"]),
+        "looks" => one(&["load", "looks"]),
         "workers" => one(&["load", "workers"]),
         "floor" => one(&["load", "floor"]),
         "objective" => one(&["load", "objective"]),

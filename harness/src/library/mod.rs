@@ -251,6 +251,12 @@ impl Experiment {
         self
     }
 
+    /// How often each session is looked at after the recovery, at most.
+    pub fn looks(mut self, looks: u32) -> Self {
+        self.document.load.looks = Some(looks);
+        self
+    }
+
     /// How long recovery may take before it counts as none.
     pub fn horizon(mut self, time: Duration) -> Self {
         self.document.windows.horizon = Some(span(time));

@@ -1,12 +1,14 @@
 //! One simulated user: a session, a connection, and operations one after the other.
 //!
-//! A client knows HTTP and its own session; it knows nothing of processes and faults.
+//! A client knows HTTP and its own session; it knows nothing of processes and faults. How it looks at its sessions at last
+//! is in [`looks`].
+
+mod looks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use comeback_core::ids::{ClientId, TrialId};
 use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
@@ -18,14 +20,14 @@ use super::flow::{Flow, Judgement, Next, Session, Turn, User};
 use super::seen::Seen;
 use super::trigger::{Passed, Trigger};
 use crate::clock::Clock;
+use looks::Former;
+pub(super) use looks::{Looked, order_of};
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
 const FIRST_BACKOFF: Span = Span::from_ms(1);
 /// The longest such wait. It is part of the latency of what waits, so it stays below the 5 ms that `time to
 /// steady` allows; connections are bounded by it and, in an open loop, by the schedule itself.
 const LAST_BACKOFF: Span = Span::from_ms(4);
-/// Between two tries to read a session back.
-const READ_BACK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a worker's clients share.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub(super) struct Shared {
     /// What the users' random numbers are drawn from.
     pub(super) seed: u64,
     pub(super) outstanding: Cell<u64>,
+    /// What a round of final looks leaves open.
+    pub(super) looked: Cell<Looked>,
     pub(super) idle: tokio::sync::Notify,
     /// A client's task panicked: what it was asked for will never be done.
     pub(super) panicked: Cell<bool>,
@@ -93,8 +97,8 @@ pub(super) enum Job {
     },
     /// Begin a session, unless there is one.
     LogIn,
-    /// Look at every session this client ever had, until each has a definite answer.
-    ReadBack { until: Elapsed },
+    /// Look once at every session this client ever had; begun until then at the latest.
+    Look { round: u32, until: Elapsed },
 }
 
 /// How a client's task waits: for jobs, and for its socket until a deadline.
@@ -175,8 +179,8 @@ pub(super) struct Client {
     /// The next login begins this session.
     next_generation: u32,
     session: Option<(u32, Session)>,
-    /// Sessions it had before, for the read-back.
-    former: Vec<(u32, Session)>,
+    /// Sessions it had before, for the final looks.
+    former: Vec<Former>,
     request: Vec<u8>,
 }
 
@@ -230,7 +234,7 @@ impl Client {
                     let now = self.shared.clock.now();
                     self.operate(Step::Login, now, now).await;
                 }
-                Job::ReadBack { until } => self.read_back(until).await,
+                Job::Look { round, until } => self.look_at_all(round, until).await,
             }
             let left = self.shared.outstanding.get() - 1;
             self.shared.outstanding.set(left);
@@ -245,10 +249,13 @@ impl Client {
             (Step::Act | Step::Check | Step::Logout, None) => Step::Login,
             (step, _) => step,
         };
+        if step == Step::Logout && self.shared.trigger.looks_before_logouts() {
+            self.look_before_logout().await;
+        }
         let had_session = self.session.is_some();
         let (generation, mut session) = match (step, self.session.take()) {
             (Step::Login, former) => {
-                self.former.extend(former);
+                self.former.extend(former.map(Former::living));
                 let generation = self.next_generation;
                 self.next_generation += 1;
                 (generation, Session::default())
@@ -359,7 +366,7 @@ impl Client {
             Step::Logout if outcome == Outcome::Rejected && !ended => {
                 self.session = Some(session);
             }
-            Step::Act | Step::Check | Step::Logout => self.former.push(session),
+            Step::Act | Step::Check | Step::Logout => self.former.push(Former::ended(session)),
         }
     }
 
@@ -520,75 +527,6 @@ impl Client {
     fn back_off(&mut self) {
         self.backoff = (self.backoff + self.backoff).clamp(FIRST_BACKOFF, LAST_BACKOFF);
         self.not_before = self.shared.clock.now() + self.backoff;
-    }
-
-    async fn read_back(&mut self, until: Elapsed) {
-        let mut sessions = std::mem::take(&mut self.former);
-        sessions.extend(self.session.take());
-        for (generation, mut session) in sessions {
-            loop {
-                let intended = self.shared.clock.now();
-                let wanted = Wanted {
-                    step: Step::ReadBack,
-                    generation,
-                    intended,
-                    dispatched: intended,
-                };
-                let turn = self.shared.flow.begin(Step::ReadBack, &mut session);
-                let bounds = Bounds {
-                    latest_start: until,
-                    end: None,
-                };
-                let tried = self.attempt(wanted, &turn, &mut session, bounds).await;
-                let finished = self.shared.clock.now();
-                let definite = match tried.judgement.error {
-                    None => true,
-                    Some(class) => is_definite(class),
-                };
-                let is_late = finished >= until;
-                if !(definite || is_late) {
-                    tokio::time::sleep(READ_BACK_PAUSE).await;
-                    continue;
-                }
-                let is_stored = tried.reply.is_some_and(|reply| reply.is_stored());
-                self.record(wanted, tried, finished);
-                if is_late || !is_stored {
-                    break;
-                }
-                // What a cache had stored is what its user is shown, and no word of the server's.
-                self.go_around_cache(true);
-            }
-            self.go_around_cache(false);
-        }
-    }
-}
-
-impl Client {
-    /// From now on requests go around the cache, or no longer.
-    fn go_around_cache(&mut self, around: bool) {
-        if self.around != around {
-            self.around = around;
-            self.connection = None;
-        }
-    }
-}
-
-/// Whether an error at the read-back says what became of the session, so that asking again is idle.
-const fn is_definite(class: ErrorClass) -> bool {
-    match class {
-        ErrorClass::SessionRejected
-        | ErrorClass::SessionRecreated
-        | ErrorClass::WrongIdentity
-        | ErrorClass::WrongAnswer
-        | ErrorClass::HarnessError => true,
-        ErrorClass::Refused
-        | ErrorClass::Reset
-        | ErrorClass::ConnectTimeout
-        | ErrorClass::ResponseTimeout
-        | ErrorClass::ServerError
-        | ErrorClass::ClientError
-        | ErrorClass::Malformed
-        | ErrorClass::Unsent => false,
     }
 }
 

@@ -27,14 +27,22 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use comeback_core::operation::Operation;
-use comeback_core::units::Elapsed;
+use comeback_core::units::{Elapsed, Span};
 use tokio::sync::{mpsc, oneshot};
 
+use client::Looked;
 pub use client::Tally;
 use pacer::Pacer;
 pub use trigger::{Blow, Moment, Passed, Trigger};
 use worker::Command;
 pub use worker::{Opened, Setup};
+
+use crate::clock::Clock;
+
+/// Between two rounds of looks at the sessions.
+const LOOK_PAUSE: Span = Span::from_ms(25);
+/// The longest such pause, where the server fails: eight rounds take 3 s then.
+const LAST_LOOK_PAUSE: Span = Span::from_ms(800);
 
 /// How late the pacer is, in ms, over `count` waits of `pause` each: the least lag operations have here.
 ///
@@ -59,6 +67,7 @@ pub fn measure_lateness(count: u32, pause: Duration) -> io::Result<Vec<f64>> {
 /// The load of one trial: its workers.
 #[derive(Debug)]
 pub struct Generator {
+    clock: Clock,
     workers: Vec<Worker>,
     trigger: Trigger,
 }
@@ -121,7 +130,11 @@ impl Generator {
                 Ok(Worker { commands, thread })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { workers, trigger })
+        Ok(Self {
+            clock: setup.clock,
+            workers,
+            trigger,
+        })
     }
 
     /// By what a fault comes at a moment of the load's.
@@ -169,14 +182,52 @@ impl Generator {
             }))
     }
 
-    /// Every session is looked at, until each has a definite answer, or `until` has passed.
+    /// Looks at every session, in rounds, until each is known with all its acknowledged changes. It ends after `looks`
+    /// rounds in which the server answered anybody, and begins nothing after `until`. Where it fails for everybody, somebody
+    /// logs in anew, to tell a server that is down from one that lost its sessions.
     ///
     /// # Errors
     /// When a worker ended.
-    pub async fn read_back(&mut self, until: Elapsed) -> Result<(), LoadError> {
-        self.ask(|answer| Command::ReadBack(until, answer))
-            .await
-            .map(drop)
+    pub async fn look_at_sessions(&mut self, looks: u32, until: Elapsed) -> Result<(), LoadError> {
+        let mut answered = 0;
+        let mut patience = LOOK_PAUSE;
+        let mut has_witness = false;
+        for round in 0.. {
+            let looked = self.look(round, until).await?;
+            answered += u32::from(looked.answered > 0);
+            let is_settled = looked.unsettled == 0 && looked.failed == 0;
+            let is_told = answered >= looks || looked.failed == 0 && round + 1 >= looks;
+            if is_settled || is_told || self.clock.now() >= until {
+                break;
+            }
+            if looked.failed > 0 && looked.answered == 0 && !has_witness {
+                self.ask(Command::Witness).await?;
+                has_witness = true;
+            }
+            // A refusal is repeated at once; what fails is given time.
+            if looked.failed > 0 {
+                patience = (patience + patience).min(LAST_LOOK_PAUSE);
+            }
+            let pause = if looked.failed > 0 {
+                patience
+            } else {
+                LOOK_PAUSE
+            };
+            tokio::time::sleep(pause.min(self.clock.until(until)).into()).await;
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, round: u32, until: Elapsed) -> Result<Looked, LoadError> {
+        let parts = self.ask(|answer| Command::Look {
+            round,
+            until,
+            answer,
+        });
+        Ok(parts
+            .await?
+            .into_iter()
+            .fold(Looked::default(), Looked::and))
     }
 
     /// Ends the workers and hands on what is left to record.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -66,6 +66,8 @@ struct Inner {
     armed: AtomicU8,
     blow: Mutex<Option<(Moment, Blow)>>,
     services: Mutex<VecDeque<Span>>,
+    /// The fault is over: a session is looked at once more before its user ends it.
+    looks: AtomicBool,
 }
 
 impl fmt::Debug for Inner {
@@ -143,6 +145,17 @@ impl Trigger {
         };
         let waited = passed.quiet.map(|quiet| passed.at.since(quiet));
         !asked || waited.is_some_and(|waited| waited <= PROMPT)
+    }
+
+    /// From now on each client looks at its session before it logs out: afterwards nobody could tell whether the session
+    /// had outlived the fault.
+    pub fn look_before_logouts(&self) {
+        self.0.looks.store(true, Ordering::Release);
+    }
+
+    /// Whether a client has to look first.
+    pub(super) fn looks_before_logouts(&self) -> bool {
+        self.0.looks.load(Ordering::Acquire)
     }
 
     fn pass(&self, mark: Mark, passed: Passed) {

@@ -13,7 +13,7 @@ use comeback_core::units::Elapsed;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use super::client::{Client, Job, Refusal, Shared, Tally, Waits};
+use super::client::{Client, Job, Looked, Refusal, Shared, Tally, Waits, order_of};
 use super::connection::{Dialer, Scratch};
 use super::flow::Flow;
 use super::pacer::Pacer;
@@ -83,8 +83,14 @@ pub(super) enum Command {
     Run(Elapsed),
     /// The schedule ends; answered when no operation is in flight.
     Stop(oneshot::Sender<Tally>),
-    /// Every session is looked at, until the moment given at the latest.
-    ReadBack(Elapsed, oneshot::Sender<()>),
+    /// A round of looks at every session, each begun until then at the latest.
+    Look {
+        round: u32,
+        until: Elapsed,
+        answer: oneshot::Sender<Looked>,
+    },
+    /// A client logs in anew: a session of now bears witness that the server answers.
+    Witness(oneshot::Sender<()>),
     /// A closed loop begins: every client asks again as soon as it is answered.
     Saturate,
 }
@@ -152,6 +158,7 @@ impl Worker {
             refusal: Cell::default(),
             seed: setup.seed.0,
             outstanding: Cell::new(0),
+            looked: Cell::default(),
             idle: Notify::new(),
             panicked: Cell::new(false),
             saturate: Cell::new(false),
@@ -186,8 +193,14 @@ impl Worker {
                 Command::Open(answer) => unless_given_up(answer, self.open()).await,
                 Command::Run(start) => self.run_arrivals(start, &mut commands).await?,
                 Command::Stop(answer) => unless_given_up(answer, self.stop()).await,
-                Command::ReadBack(until, answer) => {
-                    unless_given_up(answer, self.read_back(until)).await;
+                Command::Look {
+                    round,
+                    until,
+                    answer,
+                } => unless_given_up(answer, self.look(round, until)).await,
+                Command::Witness(answer) => {
+                    let first = self.clients.iter().take(1).map(Rc::as_ref);
+                    unless_given_up(answer, self.burst(first, || Job::LogIn)).await;
                 }
                 Command::Saturate => self.saturate(),
             }
@@ -201,7 +214,8 @@ impl Worker {
         if !self.shared.flow.has_sessions() {
             return Opened::default();
         }
-        self.burst(|| Job::LogIn).await;
+        let clients = self.clients.iter().map(Rc::as_ref);
+        self.burst(clients, || Job::LogIn).await;
         Opened {
             open: self.shared.logins.get(),
             wanted: self.clients.len() as u32,
@@ -209,9 +223,9 @@ impl Worker {
         }
     }
 
-    /// Gives every client a job, a bounded number at a time, and waits for all.
-    async fn burst(&self, job: impl Fn() -> Job) {
-        for client in self.clients.iter() {
+    /// Gives each of these clients a job, a bounded number at a time, and waits for all.
+    async fn burst<'w>(&self, clients: impl IntoIterator<Item = &'w Waits>, job: impl Fn() -> Job) {
+        for client in clients {
             while self.shared.outstanding.get() >= BURST {
                 tokio::time::sleep(BURST_PAUSE).await;
             }
@@ -268,9 +282,14 @@ impl Worker {
         self.shared.tally.get()
     }
 
-    async fn read_back(&self, until: Elapsed) {
-        self.burst(|| Job::ReadBack { until }).await;
+    /// The order is another in each round: what takes turns behind the server would show each session the same side.
+    async fn look(&self, round: u32, until: Elapsed) -> Looked {
+        self.shared.looked.take();
+        let mut clients: Vec<&Waits> = self.clients.iter().map(Rc::as_ref).collect();
+        order_of(self.setup.seed, round, self.index).shuffle(&mut clients);
+        self.burst(clients, || Job::Look { round, until }).await;
         self.hand_on();
+        self.shared.looked.get()
     }
 
     fn saturate(&self) {

@@ -195,7 +195,7 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
         ),
         define(
             "lost session",
-            "Its login was acknowledged before the crash; after recovery the server rejects it or answers as to a stranger. One that logs in again afterwards stays lost. Logins in flight at the crash are ambiguous and are not counted; what gives no definite answer is undecided.",
+            "Its login was acknowledged before the crash; at every look after recovery the server rejects it or answers as to a stranger, or it fails for this session while it answers others (broken). One that logs in again afterwards stays lost. Logins in flight at the crash are ambiguous and are not counted; what gives no definite answer is undecided.",
         ),
         define(
             "lost write",

@@ -468,10 +468,10 @@ impl Facts {
         }
     }
 
-    /// Whether it is one of the last looks at the sessions, after the load.
-    pub(super) fn is_final(&self, look: &Operation) -> bool {
-        self.stopped
-            .is_none_or(|(stopped, _)| look.intended >= stopped)
+    /// Whether an operation came after the load, as the final looks do; absent where nobody says when it ended.
+    pub(super) fn is_after_load(&self, operation: &Operation) -> Option<bool> {
+        let (stopped, _) = self.stopped?;
+        Some(operation.intended >= stopped)
     }
 
     /// B: the load is measured from here on.

@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::summary::Windowed;
 use crate::units::{Elapsed, Span};
 
-/// A trial's measured operations: the opening logins, the warm-up and the read-back are not among them.
+/// A trial's measured operations: the opening logins, the warm-up and the final looks are not among them.
 #[derive(Debug)]
 pub(super) struct Load<'a> {
     facts: &'a Facts,
@@ -38,6 +38,7 @@ impl<'a> Load<'a> {
                 .iter()
                 .copied()
                 .filter(|operation| is_load(operation.step) && operation.intended >= baseline)
+                .filter(|operation| !facts.is_after_load(operation).unwrap_or(false))
                 .collect(),
         };
         let end = end(plan, facts, &operations);

@@ -7,7 +7,7 @@ use super::writes::{Balance, Shown};
 use crate::operation::{ErrorClass, Operation};
 use crate::plan::Writes;
 
-/// A session that fails at fewer looks than this may be one that the server had no time for.
+/// In so many rounds the server must have answered others; a session that fails in fewer may be one that it had no time for.
 const LEAST_FAILURES: usize = 3;
 
 /// The final looks at a session, in their order.
@@ -42,10 +42,10 @@ impl Answered {
         }
     }
 
-    /// Whether it answered in each of the first rounds.
-    fn in_each_of(&self, rounds: usize) -> bool {
+    /// In how many of the first rounds it answered.
+    fn of_first(&self, rounds: usize) -> usize {
         let first = self.0.iter().take(rounds);
-        first.filter(|answered| **answered).count() == rounds
+        first.filter(|answered| **answered).count()
     }
 }
 
@@ -131,8 +131,9 @@ impl<'a> Looks<'a> {
         answered: &Answered,
     ) -> Fate {
         let fails = |answer: &Answer| *answer == Answer::Fails;
-        let always_fails = answers.len() >= LEAST_FAILURES && answers.iter().all(fails);
-        match always_fails && answered.in_each_of(answers.len()) && !session.may_be_logged_out() {
+        let beside_others = answered.of_first(answers.len()) >= LEAST_FAILURES;
+        let is_alive = !session.may_be_logged_out();
+        match answers.iter().all(fails) && beside_others && is_alive {
             true => Fate::Broken,
             false => Fate::Undecided,
         }

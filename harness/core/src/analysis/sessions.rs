@@ -118,7 +118,7 @@ impl<'a> Session<'a> {
                 }
                 return;
             }
-            Step::ReadBack if facts.is_final(operation) => {
+            Step::ReadBack if facts.is_after_load(operation).unwrap_or(true) => {
                 self.looks.push(operation);
                 return;
             }

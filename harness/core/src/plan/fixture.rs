@@ -68,6 +68,7 @@ pub(crate) fn test_plan() -> Plan {
             timeout: Span::from_secs(2),
             objective: None,
             keep_alive: true,
+            looks: Load::LOOKS,
             workers: 1,
             floor: 0.9,
         },

@@ -105,6 +105,11 @@ const fn one() -> u32 {
     1
 }
 
+impl Load {
+    /// How often each session is looked at after the recovery, unless it is said otherwise.
+    pub const LOOKS: u32 = 8;
+}
+
 impl Arm {
     /// Every process of a trial, in the order they are started: what the replicas share, the replicas, what
     /// stands in front of them.
@@ -393,6 +398,9 @@ pub struct Load {
     /// Whether a user's connection is kept from one operation to the next.
     #[serde(default = "yes")]
     pub keep_alive: bool,
+    /// How often each session is looked at after the recovery, at most; once in runs of before there were several.
+    #[serde(default = "one")]
+    pub looks: u32,
     /// Threads that drive the load.
     pub workers: u32,
     /// The least share of the scheduled baseline operations that must be sent, else the trial is void.

@@ -31,6 +31,8 @@ impl std::error::Error for PlanError {}
 
 /// Bounds of what one machine can drive; beyond them figures would be about the generator.
 const MAX_CLIENTS: u32 = 15_000;
+/// More looks at each session tell nothing more.
+const MAX_LOOKS: u32 = 100;
 const MAX_RATE: f64 = 100_000.0;
 /// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
 const SOCKET_PATH_MAX: usize = 107;
@@ -302,6 +304,9 @@ impl Load {
                 "must be at least 1 and at most the number of sessions",
             );
         }
+        if self.looks == 0 || self.looks > MAX_LOOKS {
+            return wrong("looks", format!("must be from 1 to {MAX_LOOKS}"));
+        }
         // A load that may miss everything would let an idle trial count.
         if !(self.floor > 0.0 && self.floor <= 1.0) {
             return wrong("floor", "must be above 0 and at most 1");
@@ -450,7 +455,7 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 35] = [
+        let cases: [(&str, Spoil); 37] = [
             ("name", |plan| plan.name = "a\u{1b}[31m".to_owned()),
             ("arms", |plan| plan.arms[1].name = "v1/v2".to_owned()),
             ("trials", |plan| plan.extend_to = u32::MAX),
@@ -511,6 +516,8 @@ mod tests {
             ("rate", |plan| plan.load.rate = f64::NAN),
             ("timeout", |plan| plan.load.timeout = Span::ZERO),
             ("workers", |plan| plan.load.workers = 11),
+            ("looks", |plan| plan.load.looks = 0),
+            ("looks", |plan| plan.load.looks = 101),
             ("baseline", |plan| {
                 plan.windows.baseline = plan.windows.window
             }),

@@ -183,7 +183,17 @@ fn tell_load(page: &mut Page, plan: &Plan) {
     }
     match &load.workload {
         Workload::Stateless(request) => page.line("operation", &written(request)),
-        Workload::Sessions(flow) => tell_flow(page, flow),
+        Workload::Sessions(flow) => {
+            let times = match load.looks {
+                1 => "once".to_owned(),
+                looks => format!("up to {looks} times"),
+            };
+            page.line(
+                "final look",
+                &format!("at each session {times}, in random order, until each is known with all its writes"),
+            );
+            tell_flow(page, flow);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a client knows of its session, and the oracle: which state a reply may show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use comeback_core::operation::{Found, Outcome, Step};
 use cookie::Cookie;
@@ -16,6 +16,10 @@ pub struct Session {
     captured: BTreeMap<String, String>,
     /// Requests written so far.
     requests: u32,
+    /// The counter that it began with.
+    first: u64,
+    /// Acknowledged changes without a number of their own.
+    acknowledged: u64,
     /// The counter the last acknowledged reply stands for.
     base: u64,
     /// A counter a refuted reply gave: the next one may continue from here.
@@ -90,6 +94,7 @@ impl Session {
 
     /// The counter that the session begins with.
     pub(super) fn begin_at(&mut self, value: u64) {
+        self.first = value;
         self.base = value;
     }
 
@@ -111,9 +116,25 @@ impl Session {
                     };
                 }
             }
-            None if outcome == Outcome::Indeterminate => self.slack += 1,
-            None => {}
+            None => match outcome {
+                Outcome::Acknowledged => self.acknowledged += 1,
+                Outcome::Indeterminate => self.slack += 1,
+                Outcome::Rejected => {}
+            },
         }
+    }
+
+    /// Whether a reply that shows this lacks no acknowledged change. One that shows nothing lacks nothing.
+    pub fn is_complete_in(&self, counter: Option<u64>, found: Option<&Found>) -> bool {
+        if let Some(found) = found {
+            let shown: HashSet<u32> = found.writes.iter().copied().collect();
+            let mut writes = (1..).zip(&self.writes);
+            return writes.all(|(number, write)| match write {
+                Write::Acknowledged | Write::Missed => shown.contains(&number),
+                Write::Possible | Write::Rejected => true,
+            });
+        }
+        counter.is_none_or(|counter| counter >= self.first.saturating_add(self.acknowledged))
     }
 
     /// A change whose reply shows no counter adds one all the same.
@@ -347,6 +368,36 @@ mod tests {
         ] {
             assert_eq!(accepts(writes), fits, "{writes:?}");
         }
+    }
+
+    #[test]
+    fn what_lacks_no_acknowledged_change_is_complete() {
+        let mut counted = Session::default();
+        counted.begin_at(10);
+        for outcome in [
+            Outcome::Acknowledged,
+            Outcome::Indeterminate,
+            Outcome::Acknowledged,
+        ] {
+            counted.note_change(None, outcome);
+        }
+        let complete =
+            [None, Some(11), Some(12), Some(13)].map(|value| counted.is_complete_in(value, None));
+        assert_eq!(complete, [true, false, true, true]);
+
+        let mut own = Session::default();
+        for outcome in [Outcome::Acknowledged, Outcome::Rejected] {
+            let write = own.next_write();
+            own.note_change(Some(write), outcome);
+        }
+        let shown = |writes: &[u32]| Found {
+            writes: writes.to_vec(),
+            foreign: 0,
+        };
+        assert!(own.is_complete_in(None, Some(&shown(&[1]))));
+        // Also when it was missed before.
+        assert!(!own.accepts_found(&shown(&[])));
+        assert!(!own.is_complete_in(None, Some(&shown(&[2]))));
     }
 
     #[test]

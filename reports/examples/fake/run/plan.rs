@@ -79,6 +79,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             objective: None,
             keep_alive: true,
             workers: 2,
+            looks: Load::LOOKS,
             floor: 0.9,
         },
         windows: Windows {

@@ -132,18 +132,18 @@ fn a_session_at_which_the_server_fails_while_it_answers_others_is_broken() {
 fn a_session_that_fails_while_nobody_is_answered_is_undecided() {
     for (failing, other) in [
         ([Error(ServerError); 8], [Error(ServerError); 8]),
-        // Not in each of its rounds.
+        // In too few rounds.
         (
             [Error(ServerError); 8],
             [
                 Value(1),
                 Value(1),
                 Error(ServerError),
-                Value(1),
-                Value(1),
-                Value(1),
-                Value(1),
-                Value(1),
+                Error(ServerError),
+                Error(ServerError),
+                Error(ServerError),
+                Error(ServerError),
+                Error(ServerError),
             ],
         ),
         // It could not be asked.
@@ -154,6 +154,16 @@ fn a_session_that_fails_while_nobody_is_answered_is_undecided() {
         assert_eq!((trial.sessions.broken, trial.sessions.lost), (0, 0));
         assert!(trial.sessions.undecided > 0);
     }
+}
+
+#[test]
+fn a_session_begun_after_the_load_bears_witness_that_the_server_answers() {
+    let story = Story::faulted().does(session(0, [Error(ServerError); 8]));
+    let witness = login(1, READ_BACK + 50);
+    let seen = looks(1, [Value(0); 8]);
+    let trial = story.does([witness]).does(seen).trial();
+    assert_eq!(trial.sessions, one(|n| n.broken = 1));
+    assert_eq!(trial.availability.scheduled, 1, "it is no part of the load");
 }
 
 #[test]
