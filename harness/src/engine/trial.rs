@@ -153,13 +153,13 @@ impl Trial<'_> {
             + self.planned.fault_after.unwrap_or(Span::ZERO);
         self.wait_until(fault_at, &mut nodes).await?;
         self.enter(Phase::Fault);
+        load.trigger().look_before_logouts();
         let recovered = if self.planned.is_control() {
             true
         } else {
             strike::run(self, &mut nodes, load.trigger()).await?
         };
         if recovered {
-            load.trigger().look_before_logouts();
             self.enter(Phase::Settle);
             let pause = tokio::time::sleep(windows.settle.into());
             nodes.alongside(self, pause).await?;

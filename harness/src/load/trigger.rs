@@ -66,7 +66,7 @@ struct Inner {
     armed: AtomicU8,
     blow: Mutex<Option<(Moment, Blow)>>,
     services: Mutex<VecDeque<Span>>,
-    /// The fault is over: a session is looked at once more before its user ends it.
+    /// The fault comes: a session is looked at once more before its user ends it.
     looks: AtomicBool,
 }
 
