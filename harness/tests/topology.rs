@@ -202,8 +202,10 @@ fn all_replicas_at_once_take_every_session_that_is_in_them_and_a_balancer_takes_
     let run = compare(&["sticky", "--strike", "replicas"]);
     let summary = run.summary();
     let sessions = arm(&summary, "sticky").sessions;
-    assert_eq!(sessions.lost, sessions.acknowledged, "{sessions:?}");
-    assert!(sessions.acknowledged >= 30);
+    // Of one whose logout was not answered nobody knows who ended it.
+    let lost = sessions.lost + sessions.undecided;
+    assert_eq!(lost, sessions.acknowledged, "{sessions:?}");
+    assert!(sessions.lost >= 24, "{sessions:?}");
     // Long enough that something is asked of it meanwhile.
     let run = compare(&["sticky", "--strike", "balancer", "--restart-after", "200ms"]);
     let summary = run.summary();
