@@ -118,7 +118,12 @@ fn zombies_are_found_where_a_logout_is_described() {
         ],
     );
     assert_eq!(run.code(), 1, "{}", run.printed());
-    assert!(run.summary().arms[0].sessions.honoured_logouts() > 0);
+    let sessions = run.summary().arms[0].sessions;
+    assert!(
+        sessions.honoured_logouts() > 0,
+        "{sessions:?}\n{}",
+        run.printed()
+    );
 }
 
 /// A real Redis, with or without its append-only file.
