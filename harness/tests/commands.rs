@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use support::{PROGRAM, command, run};
@@ -351,4 +352,178 @@ fn a_server_that_does_not_start_is_quoted_once() {
         .map(|line| line.chars().count())
         .max();
     assert!(widest.unwrap() <= 200, "the table is {widest:?} wide");
+}
+
+const SECRETS: [&str; 4] = [
+    "sentinel-of-the-variable",
+    "sentinel-of-the-token",
+    "sentinel-of-the-header",
+    "sentinel-of-the-flag",
+];
+
+const SECRETIVE: &str = r#"
+[target]
+command     = ["{comeback}", "serve", "memory", "--port", "{port}", "--data", "{data}"]
+ready       = { http = "/health" }
+boot_header = "x-boot-id"
+environment = { KEY = "sentinel-of-the-variable", PORT = "{port}" }
+
+[session]
+value    = "/visits"
+identity = { at = "/user", name = "u{{ session }}" }
+
+[session.login]
+request = "POST /login"
+json    = { user = "u{{ session }}" }
+headers = { authorization = "Bearer sentinel-of-the-token" }
+
+[session.act]
+request = "POST /visit"
+headers = { x-api-key = { value = "sentinel-of-the-header", secret = true } }
+
+[session.check]
+request = "GET /me"
+
+[windows]
+warm_up    = "150ms"
+settle     = "300ms"
+steady_for = "200ms"
+"#;
+
+/// Every file below a folder, but not what the server itself wrote.
+fn files_of_the_harness(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let entries = entries.filter(|entry| entry.file_name() != "logs");
+    entries
+        .flat_map(|entry| match entry.file_type().unwrap().is_dir() {
+            true => files_of_the_harness(&entry.path()),
+            false => vec![entry.path()],
+        })
+        .collect()
+}
+
+fn assert_tells_no_secret(what: &str, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{what} holds {secret}: {text}");
+    }
+}
+
+fn assert_holds_no_secret(folder: &Path) {
+    let files = files_of_the_harness(folder);
+    assert!(files.len() > 4, "{files:?}");
+    for file in files {
+        assert_tells_no_secret(&file.display().to_string(), &std::fs::read(&file).unwrap());
+    }
+}
+
+/// Runs the program in a folder, sees that it tells no secret, and gives its exit code and what it said.
+fn discreet(folder: &Path, words: &[&str]) -> (i32, String) {
+    let output = command(folder, words)
+        .env("KEY", "sentinel-of-the-variable")
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert_tells_no_secret(&words.join(" "), &said);
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn no_document_and_no_message_holds_a_secret_and_a_replay_asks_for_them() {
+    const SMALL: [&str; 8] = [
+        "--trials",
+        "1",
+        "--sessions",
+        "5",
+        "--rate",
+        "50",
+        "--seed",
+        "3",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("shop.toml"), folder.path().join("out"));
+    std::fs::write(&file, SECRETIVE).unwrap();
+    let flags = ["--env", "FLAG=sentinel-of-the-flag", "--no-gates"];
+    let told = [
+        &["run", "shop.toml", "--verbose", "--out", "out"][..],
+        &SMALL,
+        &flags,
+    ]
+    .concat();
+    let (code, said) = discreet(folder.path(), &told);
+    assert_eq!(code, 0, "{said}");
+    assert_holds_no_secret(&out);
+    let journal = std::fs::read_to_string(out.join("journal.jsonl")).unwrap();
+    for masked in [
+        r#""KEY":"•••""#,
+        r#""FLAG":"•••""#,
+        r#""PORT":"{port}""#,
+        r#""authorization":"•••""#,
+        r#""x-api-key":"•••""#,
+    ] {
+        assert!(journal.contains(masked), "{masked}: {journal}");
+    }
+    for words in [
+        &["explain", "shop.toml", "--json", "--seed", "3"][..],
+        &["explain", "shop.toml", "--seed", "3"],
+        &["validate", "shop.toml"],
+        &["report", "out", "--json"],
+        &["export", "out"],
+    ] {
+        let (code, said) = discreet(folder.path(), words);
+        assert_eq!(code, 0, "{words:?}: {said}");
+    }
+    assert_holds_no_secret(&out);
+    let (code, said) = discreet(folder.path(), &["replay", "out", "--out", "again"]);
+    assert_eq!(code, 2, "{said}");
+    for wanted in ["KEY", "FLAG", "authorization", "x-api-key"] {
+        assert!(said.contains(&format!("'{wanted}=…'")), "{wanted}: {said}");
+    }
+    let given = [
+        "replay",
+        "out",
+        "--out",
+        "again",
+        "--env",
+        "KEY",
+        "--env",
+        "FLAG=sentinel-of-the-flag",
+        "--secret",
+        "Authorization=Bearer sentinel-of-the-token",
+        "--secret",
+        "x-api-key=sentinel-of-the-header",
+    ];
+    let (code, said) = discreet(folder.path(), &given);
+    assert_eq!(code, 0, "{said}");
+    let again = folder.path().join("again");
+    let (code, said) = discreet(folder.path(), &["diff", "out", "again"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("its load"), "{said}");
+    assert_holds_no_secret(&again);
+    let plan = |folder: &Path| support::read_header(folder)["plan"].clone();
+    assert_eq!(plan(&again), plan(&out));
+    support::assert_nothing_left(folder.path());
+}
+
+#[test]
+fn a_server_that_quotes_a_secret_when_it_fails_is_quoted_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = [
+        "run",
+        "--env",
+        "KEY=sentinel-of-the-flag",
+        "--out",
+        "out",
+        "--trials",
+        "1",
+        "--",
+        "sh",
+        "-c",
+        "echo \"cannot use $KEY at {port}\" >&2; exit 1",
+    ];
+    let (code, said) = discreet(folder.path(), &words);
+    assert_ne!(code, 0, "{said}");
+    assert!(said.contains("cannot use •••"), "{said}");
+    assert_holds_no_secret(&folder.path().join("out"));
 }

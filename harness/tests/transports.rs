@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -123,6 +123,7 @@ fn plan(target: Target) -> Plan {
             steady_for: Span::from_ms(200),
         },
         gates: Vec::new(),
+        marked: BTreeSet::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Events: facts in the past tense, without derived values, appended as they happen.
 
+mod quotes;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};

@@ -42,6 +42,12 @@ impl Line {
             Self::Out(text) | Self::Err { stderr: text } => text,
         }
     }
+
+    pub(crate) const fn text_mut(&mut self) -> &mut String {
+        match self {
+            Self::Out(text) | Self::Err { stderr: text } => text,
+        }
+    }
 }
 
 /// Whether a line looks as if it told of a failure.

@@ -1,6 +1,7 @@
 //! What a run is compared with: an earlier run as it is stored, or its servers measured again beside the
 //! new ones. A run keeps the baseline it was judged by in its own folder, so that it can be judged again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -120,9 +121,19 @@ pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<S
         return Ok((plan, Some(stored)));
     }
     let earlier = &stored.journal.header.plan;
+    let mut again = earlier.clone();
+    // Its load is not repeated. Its servers get this run's variables where their own values were not stored.
+    again.load = plan.load.clone();
+    again
+        .reveal(&plan.variables(), &BTreeMap::new())
+        .map_err(|problem| {
+            CliError::Usage(format!(
+                "--remeasure: the baseline's servers get the variables of this run, and {problem}"
+            ))
+        })?;
     let beside = plan
         .clone()
-        .remeasuring(earlier)
+        .remeasuring(&again)
         .map_err(|problem| CliError::Usage(format!("--remeasure: {problem}")))?;
     check_gates(&beside, false)?;
     for arm in &beside.arms[plan.arms.len()..] {
@@ -132,7 +143,10 @@ pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<S
             .filter(|new| new.baseline.as_ref() == Some(&arm.name));
         check_server(arm, compared)?;
     }
-    if earlier.load != plan.load || earlier.windows != plan.windows || earlier.fault != plan.fault {
+    if earlier.masked().load != plan.masked().load
+        || earlier.windows != plan.windows
+        || earlier.fault != plan.fault
+    {
         warn(
             "the baseline was measured under another load, other windows or another fault; it is measured \
              again under those of this run",

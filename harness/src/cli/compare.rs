@@ -4,7 +4,7 @@ mod fault;
 mod replicas;
 mod variants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use comeback_core::ids::Seed;
@@ -142,6 +142,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         },
         windows: size.windows,
         gates: args.gates.clone(),
+        marked: BTreeSet::new(),
     })
 }
 

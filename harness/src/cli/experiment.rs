@@ -6,6 +6,7 @@ mod session;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use comeback_core::plan::secret::is_masked;
 use comeback_core::plan::{Protocol, Signal};
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
@@ -192,7 +193,7 @@ impl What {
         let variables = self.environment.iter().cloned();
         target
             .environment
-            .extend(variables.map(|(name, value)| (name, Text(value))));
+            .extend(variables.map(|(name, value)| (name, Text::new(value))));
         if let Some(protocol) = self.protocol {
             target.protocol = Some(protocol.into());
         }
@@ -304,8 +305,11 @@ fn parse_ready(text: &str) -> Result<ReadyPart, String> {
     }
 }
 
-fn parse_variable(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
+        Some((_, value)) if is_masked(value) => Err(format!(
+            "{value} stands for what was not stored: write the value"
+        )),
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("use NAME=VALUE".to_owned()),
     }

@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let resolved = args.what.resolve(&args.size, &args.command)?;
     let said = args.size.seed.map(Seed).or(resolved.seed);
     let seed = options::seed(said)?;
-    let plan = resolved.plan;
+    let plan = resolved.plan.masked();
     let schedule = schedule::expand(&plan, seed);
     if args.json {
         let explained = Explained {

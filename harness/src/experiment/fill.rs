@@ -96,8 +96,8 @@ impl TargetPart {
             fill_here(text, here).map_err(|what| (vec![part], what))
         };
         let command = command.0.iter().map(|word| place("command", word));
-        let environment = self.environment.iter().map(|(name, Text(value))| {
-            place("environment", value).map(|value| (name.clone(), value))
+        let environment = self.environment.iter().map(|(name, value)| {
+            place("environment", &value.text).map(|value| (name.clone(), value))
         });
         let socket = self.socket.as_deref().map(|path| place("socket", path));
         let restart = self.restart.clone().unwrap_or_default();
@@ -293,7 +293,7 @@ impl ExpectPart {
 fn texts(from: &BTreeMap<String, Text>) -> BTreeMap<String, String> {
     let texts = from.iter();
     texts
-        .map(|(name, Text(text))| (name.clone(), text.clone()))
+        .map(|(name, text)| (name.clone(), text.text.clone()))
         .collect()
 }
 

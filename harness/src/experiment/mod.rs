@@ -10,6 +10,7 @@ mod file;
 mod fill;
 mod json;
 mod keys;
+mod marked;
 mod problem;
 pub mod request;
 mod resolve;

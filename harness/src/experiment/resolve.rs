@@ -79,6 +79,7 @@ pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Pro
         load: load(document, workload),
         windows: windows(document),
         gates: default_gates.iter().chain(&own).cloned().collect(),
+        marked: document.marked(),
     };
     plan.validate()
         .map_err(|error| vec![misfit(&error, document)])?;

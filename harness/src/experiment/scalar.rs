@@ -6,15 +6,34 @@ use comeback_core::plan::{Aim, StatusRange};
 use comeback_core::units::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// A program and its arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(pub Vec<String>);
 
-/// A text; a number or a truth value stands for its own text.
+/// A text; a number or a truth value stands for its own text: `"a"`, `7`, `{ value = "a", secret = true }`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text(pub String);
+pub struct Text {
+    /// The text.
+    pub text: String,
+    /// Whether no document may hold it.
+    pub is_secret: bool,
+}
+
+impl Text {
+    /// A text that is not marked as secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            is_secret: false,
+        }
+    }
+}
+
+/// A text within a list, which cannot be marked.
+struct Word(String);
 
 /// Status codes: `200`, `"2xx"`, `[200, 302]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +65,7 @@ impl<'de> Deserialize<'de> for Words {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Words, A::Error> {
                 let mut words = Vec::new();
-                while let Some(Text(word)) = items.next_element()? {
+                while let Some(Word(word)) = items.next_element()? {
                     words.push(word);
                 }
                 Ok(Words(words))
@@ -58,32 +77,82 @@ impl<'de> Deserialize<'de> for Words {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Marked {
+            value: Word,
+            #[serde(default)]
+            secret: bool,
+        }
+        struct WordOrMarked;
+        impl<'de> Visitor<'de> for WordOrMarked {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a number, true or false, or { value = \"…\", secret = true }")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text::new(text))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Text, E> {
+                Ok(Text::new(number.to_string()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Text, E> {
+                Ok(Text::new(number.to_string()))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Text, E> {
+                Ok(Text::new(number.to_string()))
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Text, E> {
+                Ok(Text::new(value.to_string()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+                let marked = Marked::deserialize(MapAccessDeserializer::new(map))?;
+                let Word(text) = marked.value;
+                Ok(Text {
+                    text,
+                    is_secret: marked.secret,
+                })
+            }
+        }
+        from.deserialize_any(WordOrMarked)
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Any;
         impl Visitor<'_> for Any {
-            type Value = Text;
+            type Value = Word;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text, a number, true or false")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.to_owned()))
+            fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
+                Ok(Word(text.to_owned()))
             }
 
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Text, E> {
-                Ok(Text(number.to_string()))
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
             }
 
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Text, E> {
-                Ok(Text(number.to_string()))
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
             }
 
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Text, E> {
-                Ok(Text(number.to_string()))
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
             }
 
-            fn visit_bool<E: Error>(self, value: bool) -> Result<Text, E> {
-                Ok(Text(value.to_string()))
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Word, E> {
+                Ok(Word(value.to_string()))
             }
         }
         from.deserialize_any(Any)
@@ -221,7 +290,7 @@ impl<'de> Deserialize<'de> for Demands {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Demands, A::Error> {
                 let mut demands = Vec::new();
-                while let Some(Text(demand)) = items.next_element()? {
+                while let Some(Word(demand)) = items.next_element()? {
                     demands.push(demand);
                 }
                 Ok(Demands(demands))
@@ -251,7 +320,20 @@ macro_rules! schema {
 }
 
 schema!(Words, {"type": "array", "items": {"type": "string"}, "minItems": 1});
-schema!(Text, {"type": ["string", "number", "boolean"]});
+schema!(Text, {
+    "anyOf": [
+        {"type": ["string", "number", "boolean"]},
+        {
+            "type": "object",
+            "properties": {
+                "value": {"type": ["string", "number", "boolean"]},
+                "secret": {"description": "Whether no document of a run may hold it.", "type": "boolean"}
+            },
+            "required": ["value"],
+            "additionalProperties": false
+        }
+    ]
+});
 schema!(Statuses, {
     "anyOf": [
         {"type": "integer", "minimum": 100, "maximum": 599},

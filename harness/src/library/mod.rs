@@ -125,7 +125,7 @@ impl Experiment {
     /// Sets an environment variable for the server; placeholders are filled in as in its command.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let environment = &mut self.document.target.environment;
-        environment.insert(name.into(), Text(value.into()));
+        environment.insert(name.into(), Text::new(value));
         self
     }
 

@@ -38,7 +38,7 @@ impl Step {
 
     /// Sends a header.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.part.headers.insert(name.into(), Text(value.into()));
+        self.part.headers.insert(name.into(), Text::new(value));
         self
     }
 
@@ -54,7 +54,7 @@ impl Step {
         fields: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let fields = fields.into_iter();
-        let fields = fields.map(|(name, value)| (name.into(), Text(value.into())));
+        let fields = fields.map(|(name, value)| (name.into(), Text::new(value)));
         self.part.form = Some(fields.collect());
         self
     }
@@ -88,7 +88,7 @@ impl Step {
     /// A correct reply has this header, and its value holds this text.
     pub fn expect_header(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         let headers = &mut self.part.expect.headers;
-        headers.insert(name.into(), Text(text.into()));
+        headers.insert(name.into(), Text::new(text));
         self
     }
 

@@ -15,6 +15,7 @@ use comeback_core::event::{Event, EventKind};
 use comeback_core::ids::TrialId;
 use comeback_core::journal::{self, Header, Sealer};
 use comeback_core::operation::Operation;
+use comeback_core::plan::secret::Secrets;
 use comeback_core::units::Elapsed;
 
 use crate::clock::Clock;
@@ -63,6 +64,7 @@ pub struct Recorder {
     entries: Sender<Entry>,
     clock: Clock,
     broken: Arc<AtomicBool>,
+    secrets: Arc<Secrets>,
 }
 
 impl Recorder {
@@ -73,7 +75,10 @@ impl Recorder {
 
     /// Records an event that happened at `at`.
     pub fn event_at(&self, at: Elapsed, trial: Option<TrialId>, kind: EventKind) {
-        self.send(Entry::Event(Box::new(Event { at, trial, kind })));
+        let mut event = Event { at, trial, kind };
+        // Whoever sees an event sees it as it is stored.
+        self.secrets.hide_in(&mut event);
+        self.send(Entry::Event(Box::new(event)));
     }
 
     /// Records finished operations.
@@ -109,7 +114,7 @@ pub struct Journalist {
 }
 
 impl Journalist {
-    /// Creates the journal in `folder` and writes its header; `follow` sees each event once it is written.
+    /// Creates the journal in `folder` and writes its header, without its secrets; `follow` sees each event once it is written.
     ///
     /// # Errors
     /// When a file cannot be created or written.
@@ -124,7 +129,11 @@ impl Journalist {
             operations: JournalFile::create(folder.join(OPERATIONS))?,
             sealer: Sealer::default(),
         };
-        files.events.write(|to| journal::write_line(to, header))?;
+        let stored = Header {
+            plan: header.plan.masked(),
+            ..header.clone()
+        };
+        files.events.write(|to| journal::write_line(to, &stored))?;
         let (entries, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -138,6 +147,7 @@ impl Journalist {
                 entries,
                 clock,
                 broken: Arc::default(),
+                secrets: Arc::new(header.plan.secrets()),
             },
             thread,
         })

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use comeback_core::plan::secret;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;
@@ -71,7 +72,10 @@ impl Lease {
             namespace: proc::pid_namespace(own)?,
             session: proc::stat(own)?.session,
             ancestors: proc::ancestors(own),
-            command: proc::command_line(own),
+            command: secret::mask_words(proc::arguments(own))
+                .join(" ")
+                .trim_end()
+                .to_owned(),
             scratch: scratch.to_owned(),
             cgroup: cgroup.map(|group| group.path().to_owned()),
             is_inside,

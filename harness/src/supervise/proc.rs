@@ -167,9 +167,16 @@ pub(super) fn ancestors(pid: i32) -> Vec<(i32, i32)> {
 
 /// What a process was started with, as one line; empty when it is gone.
 pub(super) fn command_line(pid: i32) -> String {
+    arguments(pid).join(" ").trim_end().to_owned()
+}
+
+/// What a process was started with; nothing when it is gone.
+pub(super) fn arguments(pid: i32) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words = bytes.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    words.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+    let words = bytes.split(|byte| *byte == 0);
+    words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
 }
 
 /// The user that a process runs as.

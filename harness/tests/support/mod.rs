@@ -72,6 +72,12 @@ pub(crate) fn read_events(out: &Path) -> Vec<Value> {
         .collect()
 }
 
+/// What the journal of a run folder begins with.
+pub(crate) fn read_header(out: &Path) -> Value {
+    let text = std::fs::read_to_string(out.join("journal.jsonl")).expect("there is a journal");
+    serde_json::from_str(text.lines().next().expect("a line")).expect("it is JSON")
+}
+
 /// Runs the program with these words, results going to `<folder>/out`, and checks that nothing is left.
 pub(crate) fn run<W: AsRef<OsStr>>(words: &[W]) -> Run {
     let folder = tempfile::tempdir().expect("a folder");

@@ -146,18 +146,12 @@ fn windows(plan: &Plan) -> String {
     )
 }
 
-/// The plan as JSON. Values of environment variables stay out: they may be secrets.
+/// The plan as JSON, without its secrets, which an older journal holds.
 ///
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn plan(run: &RunView<'_>) -> Result<String, RenderError> {
-    let mut plan = run.analysis.header.plan.clone();
-    for arm in &mut plan.arms {
-        for value in arm.target.environment.values_mut() {
-            "(not shown here)".clone_into(value);
-        }
-    }
-    let json = serde_json::to_string_pretty(&plan)?;
+    let json = serde_json::to_string_pretty(&run.analysis.header.plan.masked())?;
     // Line by line, as the breaks between them are ours.
     Ok(json.lines().map(printable).collect::<Vec<_>>().join("\n"))
 }

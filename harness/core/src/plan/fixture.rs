@@ -81,5 +81,6 @@ pub(crate) fn test_plan() -> Plan {
             steady_for: Span::from_ms(500),
         },
         gates: Vec::new(),
+        marked: BTreeSet::new(),
     }
 }

@@ -3,7 +3,7 @@
 //! A plan comes from the command line or an experiment file, is expanded by [`crate::schedule`] and is
 //! stored whole in the journal's header, so that a stored run explains itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod action;
 mod extract;
@@ -11,6 +11,7 @@ mod extract;
 mod fixture;
 mod remeasure;
 mod retry;
+pub mod secret;
 mod session;
 mod signal;
 mod validate;
@@ -55,6 +56,9 @@ pub struct Plan {
     pub windows: Windows,
     /// What the verdict demands; empty when the run only measures.
     pub gates: Vec<Gate>,
+    /// Texts that were marked as secret; never stored, see [`secret`].
+    #[serde(skip)]
+    pub marked: BTreeSet<String>,
 }
 
 /// One of the things compared.

@@ -186,7 +186,8 @@ pub(super) fn plan_differences(
     new: &Header,
     new_arm: Option<&Arm>,
 ) -> Vec<&'static str> {
-    let (base, new) = (&base.plan, &new.plan);
+    // An older journal holds what is masked now.
+    let (base, new) = (base.plan.masked(), new.plan.masked());
     let pause = |arm: Option<&Arm>| arm.map(|arm| arm.target.restart_after);
     let attempts = |arm: Option<&Arm>| arm.map(|arm| arm.target.attempts);
     let retry = |arm: Option<&Arm>| arm.map(|arm| arm.retry);

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use comeback_core::ids::Seed;
+use comeback_core::plan::secret;
 
 /// The file, in the run's folder.
 const COMMAND: &str = "command.txt";
@@ -26,9 +27,9 @@ pub(super) fn read_command(folder: &Path) -> Option<String> {
 }
 
 /// A line for a shell: these words, with the seed, without where results go, and without the values of
-/// `--env`, which may be secrets.
+/// `--env` and `--secret`.
 fn command(words: impl Iterator<Item = String>, seed: Seed) -> String {
-    let mut words: Vec<String> = words.collect();
+    let mut words = secret::mask_words(words);
     let servers_own = words.iter().position(|word| word == "--");
     let servers_own = words.split_off(servers_own.unwrap_or(words.len()));
     let mut line = vec!["comeback".to_owned()];
@@ -36,18 +37,14 @@ fn command(words: impl Iterator<Item = String>, seed: Seed) -> String {
     let mut has_seed = words.first().is_some_and(|word| word == "replay");
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (word.as_str(), None),
+        let (name, has_value) = match word.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (word.as_str(), false),
         };
         if OF_ONE_RUN.contains(&name) {
-            if value.is_none() {
+            if !has_value {
                 words.next();
             }
-        } else if name == "--env" {
-            let variable = value.or_else(|| words.next()).unwrap_or_default();
-            let name = variable.split('=').next().unwrap_or_default();
-            line.extend(["--env".to_owned(), format!("{name}=…")]);
         } else {
             has_seed |= name == "--seed";
             line.push(word);
@@ -63,7 +60,7 @@ fn command(words: impl Iterator<Item = String>, seed: Seed) -> String {
 
 /// A word as a shell reads it back.
 fn quote(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+…".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+•".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
@@ -109,7 +106,7 @@ mod tests {
     fn values_of_the_environment_stay_out() {
         check(
             &["run", "--env", "KEY=secret", "--env=B=other", "--", "x"],
-            "comeback run --env KEY=… --env B=… --seed 7 -- x",
+            "comeback run --env KEY=••• --env=B=••• --seed 7 -- x",
         );
     }
 }

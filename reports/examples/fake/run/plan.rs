@@ -1,6 +1,6 @@
 //! The plan of an invented run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comeback_core::plan::{
     Action, Aim, Arm, Arrivals, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
@@ -91,5 +91,6 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             steady_for: Span::from_secs(2),
         },
         gates: Vec::new(),
+        marked: BTreeSet::new(),
     }
 }
