@@ -498,7 +498,8 @@ fn no_document_and_no_message_holds_a_secret_and_a_replay_asks_for_them() {
     assert_eq!(code, 0, "{said}");
     let again = folder.path().join("again");
     let (code, said) = discreet(folder.path(), &["diff", "out", "again"]);
-    assert_eq!(code, 0, "{said}");
+    // One trial is too few to compare.
+    assert_eq!(code, 3, "{said}");
     assert!(!said.contains("its load"), "{said}");
     assert_holds_no_secret(&again);
     let plan = |folder: &Path| support::read_header(folder)["plan"].clone();
