@@ -10,6 +10,7 @@ use comeback_core::journal::Journal;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::{self, Verdict};
 
+use crate::inside;
 use crate::record::{self, ReadError};
 
 /// A run, judged.
@@ -29,7 +30,8 @@ pub const KEPT: &str = "baseline";
 /// The baseline that a run keeps, if it has one.
 pub fn kept(run: &Path) -> Option<PathBuf> {
     let folder = run.join(KEPT);
-    folder.is_dir().then_some(folder)
+    // A link to nowhere is not to be taken for nothing.
+    (folder.is_dir() || folder.is_symlink()).then_some(folder)
 }
 
 /// Analyses and judges the run of a folder, by the baseline that the folder keeps.
@@ -39,7 +41,7 @@ pub fn kept(run: &Path) -> Option<PathBuf> {
 pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), ReadError> {
     let stored = match kept(folder) {
         None => None,
-        Some(folder) => Some(analysis::analyze(&record::read(&folder)?)),
+        Some(folder) => Some(analysis::analyze(&record::read_below(&folder)?)),
     };
     let analysis = analysis::analyze(journal);
     let verdict = verdict::judge(&analysis, &journal.header.plan.gates, stored.as_ref());
@@ -65,7 +67,7 @@ pub fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, Finish
     let artifacts = comeback_reports::render(&analysis, &verdict, &summary)
         .map_err(|cause| FinishError::Draw(Box::new(cause)))?;
     for artifact in artifacts {
-        write_artifact(&folder.join(&artifact.path), &artifact.bytes)?;
+        write_artifact(folder, &artifact.path, &artifact.bytes)?;
     }
     Ok(Judged {
         analysis,
@@ -74,17 +76,18 @@ pub fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, Finish
     })
 }
 
-/// Writes a document, and the folders above it where they are missing.
+/// Writes a document into a run's folder, and the folders above it where they are missing.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn write_artifact(path: &Path, bytes: &[u8]) -> Result<(), FinishError> {
-    let written = path
-        .parent()
-        .map_or(Ok(()), std::fs::create_dir_all)
-        .and_then(|()| std::fs::write(path, bytes));
-    written.map_err(|cause| FinishError::Write {
-        path: path.to_owned(),
+/// When it cannot be written, or a link is in its place.
+pub fn write_artifact(
+    folder: &Path,
+    name: impl AsRef<Path>,
+    bytes: &[u8],
+) -> Result<(), FinishError> {
+    let name = name.as_ref();
+    inside::write_in(folder, name, bytes).map_err(|cause| FinishError::Write {
+        path: folder.join(name),
         cause,
     })
 }

@@ -75,6 +75,8 @@ pub mod experiment;
 #[doc(hidden)]
 pub mod finish;
 #[doc(hidden)]
+pub mod inside;
+#[doc(hidden)]
 pub mod load;
 #[doc(hidden)]
 pub mod machine;

@@ -528,3 +528,59 @@ fn a_server_that_quotes_a_secret_when_it_fails_is_quoted_without_it() {
     assert!(said.contains("cannot use •••"), "{said}");
     assert_holds_no_secret(&folder.path().join("out"));
 }
+
+/// A run's folder with a link out of it, in the place of one of its files or folders.
+#[test]
+fn a_report_follows_no_link_out_of_its_folder() {
+    let run = run(&[
+        "compare",
+        "token",
+        "--quick",
+        "--trials",
+        "1",
+        "--sessions",
+        "5",
+        "--rate",
+        "50",
+        "--out",
+        "out",
+    ]);
+    let outside = run.folder.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    let victim = outside.join("victim");
+    for name in [
+        "summary.json",
+        "junit.xml",
+        "charts",
+        "journal.jsonl",
+        "baseline",
+    ] {
+        std::fs::write(&victim, "gold").unwrap();
+        let (place, aside) = (run.out().join(name), run.folder.path().join("aside"));
+        let is_there = std::fs::rename(&place, &aside).is_ok();
+        let leads_to = match name {
+            "charts" | "baseline" => &outside,
+            _ => &victim,
+        };
+        std::os::unix::fs::symlink(leads_to, &place).unwrap();
+        let output = command(run.folder.path(), &["report", "out"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{name}: {said}");
+        assert!(said.contains(&format!("'{name}' is a link")), "{said}");
+        assert!(said.contains("remove the link"), "{said}");
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "gold", "{name}");
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1, "{name}");
+        std::fs::remove_file(&place).unwrap();
+        if is_there {
+            std::fs::rename(&aside, &place).unwrap();
+        }
+    }
+    // The folder itself may be named by one.
+    std::os::unix::fs::symlink(run.out(), run.folder.path().join("latest")).unwrap();
+    let output = command(run.folder.path(), &["report", "latest"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+}

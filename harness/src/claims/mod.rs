@@ -15,7 +15,6 @@ mod stage;
 mod user;
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +27,7 @@ use crate::engine::campaign;
 use crate::engine::folder;
 use crate::engine::interrupt::Interrupt;
 use crate::engine::{Ended, EngineError};
+use crate::inside;
 use crate::record::RecordError;
 use crate::supervise::custody::{Custody, Host};
 use crate::supervise::tag::RunTag;
@@ -154,7 +154,8 @@ impl std::error::Error for ReadError {
 /// When there is none, or a line of it is damaged.
 pub fn read(folder: &Path) -> Result<Findings, ReadError> {
     let path = folder.join(FACTS);
-    let text = fs::read_to_string(&path).map_err(|cause| ReadError::File(path.clone(), cause))?;
+    let text =
+        inside::read_in(folder, FACTS).map_err(|cause| ReadError::File(path.clone(), cause))?;
     Findings::parse(&text).map_err(|cause| ReadError::Facts(path, cause))
 }
 

@@ -13,6 +13,7 @@ use comeback_core::verdict::{self, Gate};
 
 use super::{CliError, warn};
 use crate::finish::KEPT;
+use crate::inside;
 use crate::record;
 use crate::supervise::launch::find_target;
 
@@ -92,9 +93,10 @@ impl Stored {
     }
 
     fn copy_to(&self, folder: &Path) -> io::Result<()> {
-        fs::create_dir_all(folder)?;
+        fs::create_dir(folder)?;
         for name in [record::EVENTS, record::OPERATIONS] {
-            fs::copy(self.folder.join(name), folder.join(name))?;
+            let mut from = inside::open_in(&self.folder, name)?;
+            io::copy(&mut from, &mut fs::File::create_new(folder.join(name))?)?;
         }
         Ok(())
     }

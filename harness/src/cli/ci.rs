@@ -16,7 +16,7 @@ use comeback_reports::{Notes, github, junit, junit_unfinished};
 
 use super::options::Told;
 use super::{CliError, print, warn};
-use crate::finish::write_artifact;
+use crate::finish::{FinishError, write_artifact};
 
 pub(super) use repeat::note_command;
 
@@ -61,9 +61,17 @@ fn try_to_write(path: &Path) -> io::Result<()> {
 /// killed must leave neither nothing nor the last run's pass.
 pub(super) fn announce_junit(told: &Told, name: &str) -> Result<(), CliError> {
     match &told.junit {
-        Some(path) => Ok(write_artifact(path, &junit_unfinished(name)?)?),
+        Some(path) => write_where_asked(path, &junit_unfinished(name)?),
         None => Ok(()),
     }
+}
+
+/// Writes a file that somebody named: wherever that leads.
+fn write_where_asked(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    fs::write(path, bytes).map_err(|cause| {
+        let path = path.to_owned();
+        FinishError::Write { path, cause }.into()
+    })
 }
 
 /// Writes and prints what CI systems read of a judged run. `file` is what annotations point to.
@@ -79,9 +87,9 @@ pub(super) fn tell(
         tails: evidence::tails(judged.journal, judged.analysis, &folder.join("logs")),
     };
     let document = junit(judged.analysis, judged.verdict, judged.summary, &notes)?;
-    write_artifact(&folder.join(JUNIT), &document)?;
+    write_artifact(folder, JUNIT, &document)?;
     if let Some(path) = &told.junit {
-        write_artifact(path, &document)?;
+        write_where_asked(path, &document)?;
     }
     if let Some(path) = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
         let markdown = github::step_summary(judged.verdict, judged.summary, &notes);

@@ -13,6 +13,7 @@ use self::measure::Job;
 use super::report::new_table;
 use super::{CliError, campaign, options, print, print_aside};
 use crate::finish::write_artifact;
+use crate::inside;
 use crate::machine;
 
 /// Measure claims about stateless and stateful servers, and rule on each.
@@ -117,7 +118,8 @@ fn begin(args: &Args) -> Result<(PathBuf, Claims), CliError> {
 fn stored(folder: &Path) -> Result<(Claims, Vec<&'static Claim>), CliError> {
     let path = folder.join("claims.json");
     let unusable = |what: String| CliError::Usage(format!("--from: {}: {what}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+    let text =
+        inside::read_in(folder, "claims.json").map_err(|error| unusable(error.to_string()))?;
     let stored: Claims =
         serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
     if stored.schema != SCHEMA {
@@ -135,7 +137,7 @@ fn stored(folder: &Path) -> Result<(Claims, Vec<&'static Claim>), CliError> {
 
 fn write(document: &Claims, folder: &Path) -> Result<(), CliError> {
     for file in comeback_reports::claims(document)? {
-        write_artifact(&folder.join(&file.path), &file.bytes)?;
+        write_artifact(folder, &file.path, &file.bytes)?;
     }
     Ok(())
 }

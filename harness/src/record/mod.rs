@@ -19,6 +19,7 @@ use comeback_core::plan::secret::Secrets;
 use comeback_core::units::Elapsed;
 
 use crate::clock::Clock;
+use crate::inside;
 
 /// The events, in the run folder.
 pub const EVENTS: &str = "journal.jsonl";
@@ -238,21 +239,32 @@ impl JournalFile {
 /// # Errors
 /// When a file is missing or cannot be understood; the message names the file.
 pub fn read(folder: &Path) -> Result<journal::Journal, ReadError> {
-    let open = |name: &str| {
-        let path = folder.join(name);
-        match File::open(&path) {
-            Ok(file) => Ok(io::BufReader::new(file)),
-            Err(cause) => Err(ReadError {
-                path,
-                cause: Box::new(cause),
-            }),
-        }
+    let open = |name: &str| match inside::open_in(folder, name) {
+        Ok(file) => Ok(io::BufReader::new(file)),
+        Err(cause) => Err(ReadError {
+            path: folder.join(name),
+            cause: Box::new(cause),
+        }),
     };
     let (events, operations) = (open(EVENTS)?, open(OPERATIONS)?);
     journal::read(events, operations).map_err(|cause| ReadError {
         path: folder.to_owned(),
         cause: Box::new(cause),
     })
+}
+
+/// Reads a run whose folder is within that of another.
+///
+/// # Errors
+/// As [`read`], or when the folder is a link.
+pub fn read_below(folder: &Path) -> Result<journal::Journal, ReadError> {
+    if folder.is_symlink() {
+        return Err(ReadError {
+            path: folder.to_owned(),
+            cause: Box::new(inside::is_link(folder.file_name().unwrap_or_default())),
+        });
+    }
+    read(folder)
 }
 
 /// A run folder that cannot be read.

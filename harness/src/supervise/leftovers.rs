@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::cgroup::Cgroup;
 use super::lease::{self, Lease};
@@ -13,6 +14,11 @@ use super::roster::Elders;
 use super::tag::{RUN_VARIABLE, RunTag};
 use super::warden::put_away;
 use super::{proc, scratch};
+
+/// How long a harness that was killed may take to be gone.
+const DEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +105,7 @@ impl Here {
         let is_here = lease.namespace == self.namespace;
         let state = if is_this_start && !is_here && !has_vanished(lease) {
             State::Elsewhere
-        } else if is_this_start && is_here && tag.harness_is_alive() {
+        } else if is_this_start && is_here && outlives(&tag) {
             State::Running
         } else {
             State::Ended
@@ -145,6 +151,18 @@ impl Here {
         });
         Ok(unproven.collect())
     }
+}
+
+/// Whether a harness is alive, and not just being killed: the end of one is waited for.
+fn outlives(tag: &RunTag) -> bool {
+    let deadline = Instant::now() + DEAD_WITHIN;
+    while tag.harness_is_alive() {
+        if !proc::is_dying(tag.harness().0) || Instant::now() >= deadline {
+            return true;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    false
 }
 
 /// Whether a run of another pid namespace has ended with it: its harness was in its control group, and nobody is.

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +48,13 @@ struct Shared {
 impl Output {
     /// Opens the log file, to be called before anything is started.
     pub(super) fn open_log(path: &Path) -> io::Result<File> {
-        OpenOptions::new().create(true).append(true).open(path)
+        // It would have to be a link that somebody put there.
+        let flags = rustix::fs::OFlags::NOFOLLOW;
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .custom_flags(flags.bits() as i32)
+            .open(path)
     }
 
     /// Reads the output of a process from now on; `wanted` is a text to look for in its lines.

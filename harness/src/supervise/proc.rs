@@ -179,6 +179,32 @@ pub(super) fn arguments(pid: i32) -> Vec<String> {
         .collect()
 }
 
+/// Whether a process is on its way out: SIGKILL is pending, or its end has begun. That takes a large one a while.
+pub(super) fn is_dying(pid: i32) -> bool {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    is_killed(&read("status")) || is_ending(&read("stat"))
+}
+
+/// Whether SIGKILL is pending, for the thread or for all of them.
+fn is_killed(status: &str) -> bool {
+    const KILL: u64 = 1 << 8;
+    let pending = status.lines().filter_map(|line| {
+        line.strip_prefix("SigPnd:")
+            .or(line.strip_prefix("ShdPnd:"))
+    });
+    let mut masks = pending.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    masks.any(|mask| mask & KILL != 0)
+}
+
+/// Whether the kernel's flags of a process say that it exits.
+fn is_ending(stat: &str) -> bool {
+    const EXITING: u64 = 0x4;
+    let flags = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.split(' ').nth(6)?.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & EXITING != 0)
+}
+
 /// The user that a process runs as.
 pub(super) fn owner(pid: i32) -> Option<u32> {
     fs::metadata(format!("/proc/{pid}"))
@@ -209,6 +235,22 @@ pub(super) fn into_io(error: procfs::ProcError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_dies_is_told_from_one_that_lives() {
+        assert!(is_killed(
+            "Name:\tx\nSigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n"
+        ));
+        assert!(is_killed(
+            "SigPnd:\t0000000000000000\nShdPnd:\t0000000000004100\n"
+        ));
+        assert!(!is_killed(
+            "SigPnd:\t0000000000004000\nSigBlk:\t0000000000000100\n"
+        ));
+        assert!(is_ending("7 (a) b) R 1 7 7 0 -1 4194308 0 0"));
+        assert!(!is_ending("7 (a) b) R 1 7 7 0 -1 4194304 0 0"));
+        assert!(!is_dying(own_pid()));
+    }
 
     #[test]
     fn a_variable_is_found_by_its_whole_name() {

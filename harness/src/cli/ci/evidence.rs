@@ -12,6 +12,8 @@ use comeback_core::ids::TrialId;
 use comeback_core::journal::Journal;
 use comeback_reports::Tail;
 
+use crate::inside;
+
 /// How many lines are shown.
 const LINES: usize = 30;
 /// How much of the end of a log is read for them.
@@ -85,7 +87,10 @@ fn quoted(journal: &Journal, trial: TrialId) -> Option<Tail> {
 /// The end of the log of the trial's last start that wrote anything.
 fn logged(logs: &Path, trial: TrialId) -> Option<Tail> {
     let (start, path) = logs_of(logs, trial).ok()?.into_iter().max()?;
-    let lines = read_end(&path).ok()?;
+    // A folder of logs that is a link is somebody else's.
+    let run = logs.parent()?;
+    let log = Path::new(logs.file_name()?).join(path.file_name()?);
+    let lines = read_end(inside::open_in(run, log).ok()?).ok()?;
     Some(Tail {
         whose: whose(trial, start),
         lines,
@@ -111,8 +116,7 @@ fn logs_of(logs: &Path, trial: TrialId) -> io::Result<Vec<(u32, PathBuf)>> {
     Ok(found)
 }
 
-fn read_end(path: &Path) -> io::Result<Vec<String>> {
-    let mut file = File::open(path)?;
+fn read_end(mut file: File) -> io::Result<Vec<String>> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
     let mut bytes = Vec::new();
@@ -159,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("log");
         fs::write(&path, "x".repeat(BYTES as usize * 3) + "\nlast \u{1b}[0m").expect("a file");
-        let lines = read_end(&path).expect("lines");
+        let lines = read_end(File::open(&path).expect("a file")).expect("lines");
         assert_eq!(lines.last().map(String::as_str), Some("last \u{1b}[0m"));
         assert!(lines.iter().all(|line| line.len() <= BYTES as usize));
     }

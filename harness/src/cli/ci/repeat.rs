@@ -1,11 +1,12 @@
 //! The command that does a run again, kept in the run's folder for `comeback report`.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use comeback_core::ids::Seed;
 use comeback_core::plan::secret;
+
+use crate::inside;
 
 /// The file, in the run's folder.
 const COMMAND: &str = "command.txt";
@@ -17,12 +18,12 @@ pub(in crate::cli) fn note_command(folder: &Path, seed: Seed) -> io::Result<()> 
     let words = std::env::args_os()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned());
-    fs::write(folder.join(COMMAND), command(words, seed) + "\n")
+    inside::write_in(folder, COMMAND, (command(words, seed) + "\n").as_bytes())
 }
 
 /// The command of a run, when its folder has it.
 pub(super) fn read_command(folder: &Path) -> Option<String> {
-    let text = fs::read_to_string(folder.join(COMMAND)).ok()?;
+    let text = inside::read_in(folder, COMMAND).ok()?;
     Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
 }
 

@@ -95,9 +95,8 @@ impl Job<'_> {
         }
         let evidence = Comparison::evidence(&summaries, compare::lines_of);
         let journal = Evidence::to_text(&evidence)?;
-        let path = own.join(EVIDENCE);
-        write_artifact(&path, journal.as_bytes())?;
-        details.push(self.within(&path));
+        write_artifact(&own, EVIDENCE, journal.as_bytes())?;
+        details.push(self.within(&own.join(EVIDENCE)));
         let found = comparison.judge(&Evidence::parse(&journal)?);
         let source = self.source(command, details);
         Ok(ClaimRow::new(self.claim, found, source))
