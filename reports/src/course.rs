@@ -1,8 +1,9 @@
-//! How a run went beside its figures: that it was extended, and what it was compared with.
+//! How a run went beside its figures: that it was extended, what it was compared with, and how sharp its gates are.
 
 use comeback_core::summary::{Extension, RunLabel, Summary};
+use comeback_core::verdict::{Check, Family, Outcome};
 
-use crate::format::counted;
+use crate::format::{counted, percent};
 
 /// Sentences without a full stop; none for a run of its declared trials that was compared with nothing.
 ///
@@ -10,7 +11,41 @@ use crate::format::counted;
 pub fn course(summary: &Summary) -> Vec<String> {
     let extensions = summary.extensions.iter().map(extended);
     let baseline = summary.baseline.iter().map(compared);
-    extensions.chain(baseline).collect()
+    let family = summary.family.iter().map(together);
+    let sharp = summary.gates.iter().filter_map(shows_from);
+    extensions
+        .chain(baseline)
+        .chain(family)
+        .chain(sharp)
+        .collect()
+}
+
+fn together(family: &Family) -> String {
+    let gates = counted(u64::from(family.gates), "gate");
+    let most = percent(family.controlled);
+    match family.unadjusted > family.controlled {
+        true => format!(
+            "{gates} on times and rates: chance alone breaks one of them in at most {most} of runs, by Holm's method ({} \
+             if each were judged by itself)",
+            percent(family.unadjusted)
+        ),
+        false => {
+            format!(
+                "{gates} on times and rates: chance alone breaks one of them in at most {most} of runs"
+            )
+        }
+    }
+}
+
+/// What a gate that holds could have seen.
+fn shows_from(check: &Check) -> Option<String> {
+    let from = check.sharpness.as_ref()?.shows_from.as_ref()?;
+    (check.outcome == Outcome::Pass).then(|| {
+        format!(
+            "{}: {} holds; with so many trials and this scatter it shows {from} in four of five runs, and less more seldom",
+            check.arm, check.gate
+        )
+    })
 }
 
 fn extended(extension: &Extension) -> String {
@@ -64,6 +99,35 @@ mod tests {
             [
                 "extended by 3 trials, since without them shop: x < 2s cannot be judged: too few",
                 "compared with 'shop' of 2026-01-01 00:00:00 UTC, seed 7",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_gates_could_have_seen_and_how_often_chance_breaks_one_is_said() {
+        let mut summary = fake::single().summary;
+        summary.family = Some(Family {
+            gates: 4,
+            unadjusted: 0.1,
+            controlled: 0.05,
+        });
+        summary.gates = vec![Check {
+            arm: "shop".to_owned(),
+            gate: "outage.median < 2s".to_owned(),
+            outcome: Outcome::Pass,
+            detail: None,
+            more_trials: None,
+            sharpness: Some(comeback_core::verdict::Sharpness {
+                shows_from: Some("2104.0 ms".to_owned()),
+            }),
+        }];
+        assert_eq!(
+            course(&summary),
+            [
+                "4 gates on times and rates: chance alone breaks one of them in at most 5 % of runs, by Holm's method \
+                 (10 % if each were judged by itself)",
+                "shop: outage.median < 2s holds; with so many trials and this scatter it shows 2104.0 ms in four of \
+                 five runs, and less more seldom",
             ]
         );
     }

@@ -220,6 +220,7 @@ mod tests {
             outcome,
             detail: detail.map(str::to_owned),
             more_trials: None,
+            sharpness: None,
         }
     }
 

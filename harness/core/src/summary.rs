@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{Header, Machine};
 use crate::operation::Cached;
-use crate::verdict::{Check, Outcome};
+use crate::verdict::{Check, Family, Outcome};
 
 /// The version of the document's shape.
 pub const SCHEMA: u32 = 1;
@@ -35,6 +35,10 @@ pub struct Summary {
     pub reasons: Vec<String>,
     /// Each gate asked of each arm that was measured.
     pub gates: Vec<Check>,
+    /// The gates on times and rates taken together: how often one of them breaks by chance. Null where fewer than two
+    /// were judged.
+    #[serde(default)]
+    pub family: Option<Family>,
     /// Where it ran.
     pub machine: Machine,
     /// How the run went on after its declared trials, since these did not suffice.

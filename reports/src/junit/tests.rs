@@ -10,6 +10,7 @@ fn check(arm: &str, gate: &str, outcome: Outcome, detail: Option<&str>) -> Check
         outcome,
         detail: detail.map(str::to_owned),
         more_trials: None,
+        sharpness: None,
     }
 }
 

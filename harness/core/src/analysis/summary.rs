@@ -19,7 +19,7 @@ use crate::summary::{
     RecoverySummary, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary, StruckTrial,
     StruckWrites, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
 };
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, family_of};
 
 /// The summary document of an analysis and its verdict.
 pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
@@ -33,6 +33,7 @@ pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
         headline: verdict.headline.clone(),
         reasons: verdict.reasons.clone(),
         gates: verdict.checks.clone(),
+        family: family_of(&verdict.checks),
         machine: header.machine.clone(),
         extensions: analysis.extensions.clone(),
         baseline: verdict.baseline.clone(),

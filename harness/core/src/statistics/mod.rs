@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 mod binomial;
+mod excess;
 mod holm;
 mod normal;
 mod order;
@@ -23,6 +24,10 @@ mod shift;
 pub mod simulate;
 
 pub use binomial::upper_tail;
+pub use excess::{
+    median_excess, median_sees, rate_excess, rate_sees, rate_shift_excess, shift_excess,
+    shift_sees, student_tail,
+};
 pub use holm::holm;
 pub use order::{median, median_interval, quantile, quantile_needed, quantile_upper_bound};
 pub use permutation::permutation_test;

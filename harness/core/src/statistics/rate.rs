@@ -125,7 +125,7 @@ fn ends(trials: &[Part]) -> (f64, f64) {
 }
 
 /// The standard error of a ratio of sums, by its residuals.
-fn error(trials: &[Part], rate: f64) -> f64 {
+pub(super) fn error(trials: &[Part], rate: f64) -> f64 {
     let size = trials.len() as f64;
     let whole: f64 = trials.iter().map(|trial| trial.whole).sum();
     let squares: f64 = trials
@@ -152,7 +152,7 @@ const STUDENT: [f64; 10] = [
 
 /// The 97.5 % point of Student's distribution; beyond the table by its expansion around the normal one
 /// (Abramowitz & Stegun, "Handbook of Mathematical Functions", 26.7.5), off by less than 0.0002.
-fn student(freedom: usize) -> f64 {
+pub(super) fn student(freedom: usize) -> f64 {
     if let Some(point) = freedom.checked_sub(1).and_then(|at| STUDENT.get(at)) {
         return *point;
     }

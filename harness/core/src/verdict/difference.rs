@@ -301,6 +301,7 @@ fn holds(gate: &Gate, arm: &ArmAnalysis) -> Check {
         outcome: Outcome::Pass,
         detail: None,
         more_trials: None,
+        sharpness: None,
     }
 }
 

@@ -9,6 +9,7 @@ pub(super) mod figure;
 pub(super) mod judge;
 pub(super) mod metric;
 mod read;
+mod sharpness;
 pub(super) mod tally;
 
 use std::fmt;

@@ -8,6 +8,7 @@
 mod baseline;
 mod clean;
 mod difference;
+mod family;
 mod gate;
 mod headline;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::summary::RunLabel;
 use baseline::Baselines;
 pub use baseline::{arm_without_baseline, machine_differences, objections};
 pub use difference::compare;
+pub use family::{Family, family_of};
 use gate::count::Count;
 use gate::tally::Tally;
 use gate::{Base, Judged, Missing};
@@ -85,6 +87,26 @@ pub struct Check {
     pub detail: Option<String>,
     /// Where more trials with a fault would tell: how many more of this arm, at least or by an estimate.
     pub more_trials: Option<u32>,
+    /// Of a gate on a time or a rate: how sharp it is. Absent for counts and for the largest of all trials, which are
+    /// exact.
+    #[serde(default)]
+    pub sharpness: Option<Sharpness>,
+}
+
+/// How sharp a gate is that is judged by an interval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sharpness {
+    /// The smallest figure (against a baseline: the smallest change) that would have broken it in four of five runs, with
+    /// as many trials and as much scatter as there were; null where that is not known.
+    pub shows_from: Option<String>,
+}
+
+/// A gate, asked of an arm.
+struct Asked<'a> {
+    gate: &'a Gate,
+    check: Check,
+    /// How likely chance alone breaks a gate on a time or a rate as it is broken; 1 where it is not.
+    chance: f64,
 }
 
 impl Verdict {
@@ -128,7 +150,13 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
     if analysis.arms.is_empty() {
         missing.push("there is no arm".to_owned());
     }
-    for arm in &analysis.arms {
+    let mut asked: Vec<Vec<Asked<'_>>> = analysis
+        .arms
+        .iter()
+        .map(|arm| ask(arm, gates, baselines))
+        .collect();
+    family::control(asked.iter_mut().flatten());
+    for (arm, asked) in analysis.arms.iter().zip(asked) {
         let about = |problem: &str| format!("{}: {problem}", arm.name);
         missing.extend(what_is_missing(arm).iter().map(|problem| about(problem)));
         if !gates.is_empty() {
@@ -141,22 +169,13 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         if arm.skipped.is_some() {
             continue;
         }
-        let counts = arm.faulted().next().is_some();
         let asks_anyway = !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery);
         if let Some(problem) = not_back_for_good(arm).filter(|_| asks_anyway) {
             broken.push(about(&problem));
             let tally = Tally::of(Count::Unrecovered, arm);
             facts.push(Broken::anyway(arm, Count::Unrecovered.clause(tally)));
         }
-        for gate in gates {
-            if !counts && !gate.has_counterexample(arm) {
-                continue;
-            }
-            // What others are compared with is no worse than itself.
-            if gate.needs_baseline() && baselines.is_baseline(arm) {
-                continue;
-            }
-            let check = check(gate, arm, || baselines.of(arm));
+        for Asked { gate, check, .. } in asked {
             let detailed = check.detail.as_deref().unwrap_or_default();
             match check.outcome {
                 Outcome::Pass | Outcome::Measured => {}
@@ -190,6 +209,42 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
     };
     verdict.headline = headline(&verdict, analysis, &facts);
     verdict
+}
+
+/// Asks an arm each gate that is for it.
+fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Vec<Asked<'a>> {
+    if arm.skipped.is_some() {
+        return Vec::new();
+    }
+    let counts = arm.faulted().next().is_some();
+    let is_asked = |gate: &&Gate| {
+        // What others are compared with is no worse than itself.
+        let is_the_baseline = gate.needs_baseline() && baselines.is_baseline(arm);
+        (counts || gate.has_counterexample(arm)) && !is_the_baseline
+    };
+    let gates = gates.iter().filter(is_asked);
+    gates
+        .map(|gate| {
+            let mut check = check(gate, arm, || baselines.of(arm));
+            let base = match gate.needs_baseline() {
+                true => baselines.of(arm).ok(),
+                false => None,
+            };
+            check.sharpness = gate.is_statistical().then(|| Sharpness {
+                shows_from: gate.shows_from(arm, base),
+            });
+            let is_chance = check.outcome == Outcome::Fail && gate.is_statistical();
+            Asked {
+                gate,
+                chance: if is_chance {
+                    gate.chance(arm, base)
+                } else {
+                    1.0
+                },
+                check,
+            }
+        })
+        .collect()
 }
 
 /// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing.
@@ -236,6 +291,7 @@ fn check<'a>(
         outcome,
         detail,
         more_trials,
+        sharpness: None,
     }
 }
 

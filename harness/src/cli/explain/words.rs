@@ -72,7 +72,8 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
         page.line("none", "the run is measured; it can neither pass nor fail");
     }
     for gate in &plan.gates {
-        page.line("", &gate.to_string());
+        let sees = gate.sees_with(plan.trials);
+        page.line("", &format!("{gate} ({sees})"));
     }
     page.heading("Schedule: when the signal is sent, counted from the start of the load");
     for trial in schedule.trials.iter().take(TRIALS_SHOWN) {

@@ -256,6 +256,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         headline: verdict.headline.clone(),
         reasons: verdict.reasons.clone(),
         gates: verdict.checks.clone(),
+        family: None,
         machine: machine.clone(),
         extensions: Vec::new(),
         baseline: None,

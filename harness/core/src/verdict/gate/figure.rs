@@ -93,15 +93,15 @@ pub(in crate::verdict) fn pooled(shares: &[&Share]) -> f64 {
 
 /// The interval of the pooled share: what stands or falls with one crash is one sample, so whole trials are.
 pub(in crate::verdict) fn pooled_interval(shares: &[Share]) -> Option<Interval> {
-    statistics::rate_interval(&parts(shares))
+    statistics::rate_interval(&shares_as_parts(shares))
 }
 
 /// The interval of how much the pooled share of `new` lies above that of `base`.
 pub(in crate::verdict) fn pooled_difference(new: &[Share], base: &[Share]) -> Option<Interval> {
-    statistics::rate_difference(&parts(new), &parts(base))
+    statistics::rate_difference(&shares_as_parts(new), &shares_as_parts(base))
 }
 
-fn parts(shares: &[Share]) -> Vec<statistics::Part> {
+pub(super) fn shares_as_parts(shares: &[Share]) -> Vec<statistics::Part> {
     let part = |share: &Share| statistics::Part {
         part: share.part as f64,
         whole: share.whole as f64,

@@ -43,6 +43,7 @@ fn looks(from: u32, to: u32) -> Vec<u32> {
             outcome: Outcome::Inconclusive,
             detail: None,
             more_trials: Some(1),
+            sharpness: None,
         }],
         baseline: None,
     };

@@ -413,3 +413,69 @@ fn a_blind_time_that_is_not_known_exactly_must_be_so_for_sure() {
         assert_eq!(judged(&analysis, demand), outcome, "{demand}");
     }
 }
+
+/// Six trials of medians a little beyond their bounds: by the sign test each is so by chance in 1.6 % of runs.
+#[test]
+fn gates_that_break_by_themselves_and_not_together_are_inconclusive_and_never_hold() {
+    let near = ready_after([101, 130, 160, 190, 250, 400]);
+    let ready = "time_to_ready.median <= 100ms";
+    let broken = |trials: &[Told], gates: &[&str]| {
+        let verdict = verdict(trials, gates);
+        let of = |check: &crate::verdict::Check| (check.gate.clone(), check.outcome);
+        let found = verdict.checks.iter().map(of).collect::<Vec<_>>();
+        let (_, outcome) = found.into_iter().find(|(gate, _)| gate == ready).unwrap();
+        (verdict, outcome)
+    };
+    let others = [
+        "time_to_steady.median < 9s",
+        "longest_gap.median < 9s",
+        "outage_area.median < 9s",
+        "time_to_restart.median < 9s",
+    ];
+    assert_eq!(broken(&near, &[ready]).1, Fail);
+    assert_eq!(broken(&near, &[ready, others[0]]).1, Fail);
+    let five: Vec<&str> = [ready].into_iter().chain(others).collect();
+    let (told, outcome) = broken(&near, &five);
+    assert_eq!((outcome, told.outcome), (Inconclusive, Inconclusive));
+    assert!(
+        told.reasons[0].contains("5 gates on times and rates are judged"),
+        "{:?}",
+        told.reasons
+    );
+    assert_eq!(told.more_trials(), Some(1));
+    // What is far beyond its bound is broken among as many.
+    let far = ready_after([5_001, 5_030, 5_060, 5_090, 5_150, 5_300]);
+    assert_eq!(broken(&far, &five).1, Fail);
+    // Exact ones are no part of it.
+    let exact = [ready, "time_to_ready.max < 9s", "lost_sessions == 0"];
+    let exact = exact
+        .into_iter()
+        .chain(["time_to_steady.max < 9s", "unrecovered == 0"]);
+    assert_eq!(broken(&near, &exact.collect::<Vec<_>>()).1, Fail);
+}
+
+#[test]
+fn a_gate_that_holds_says_what_it_could_have_seen() {
+    let trials = ready_after([100, 110, 120, 130, 140, 150]);
+    let said = |gate: &str| {
+        let check = verdict(&trials, &[gate]).checks.remove(0);
+        check.sharpness.map(|sharpness| sharpness.shows_from)
+    };
+    // 1.43 times half of 50 ms beyond the bound.
+    let median = said("time_to_ready.median <= 200ms");
+    assert_eq!(median, Some(Some("235.7 ms".to_owned())));
+    assert_eq!(said("time_to_ready.max <= 200ms"), None);
+    assert_eq!(said("lost_sessions == 0"), None);
+    assert_eq!(said("error_rate.after <= 1%"), Some(None), "a point");
+    for (text, n, sees) in [
+        ("lost_sessions == 0", 6, "exact"),
+        ("outage.median < 2s", 6, "1.8 standard deviations"),
+        ("outage.median < 2s", 5, "needs 6 trials"),
+        ("outage.p95 < 2s", 6, "needs 59 trials"),
+        ("error_rate.after <= 1%", 6, "1.5 standard deviations"),
+        ("outage.median <= baseline", 6, "1.7 standard deviations"),
+    ] {
+        let said = gate(text).sees_with(n);
+        assert!(said.contains(sees), "{text}: {said}");
+    }
+}
