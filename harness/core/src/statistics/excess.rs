@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Student's chances count so many times where a rank test stands beside them: samples of light tails lie closer together
-/// than it takes them to. The table of METHOD.md §4 says what that comes to, by simulation.
+/// than it takes them to. What that comes to is simulated in [`super::simulate`].
 const ROUGH: f64 = 4.0;
 
 /// The chance that the median of such samples lies at `bound` or below, and they show what they show: the smaller one of

@@ -6,8 +6,7 @@ use std::fmt::Write;
 
 use super::random::Uniform;
 use super::{
-    CONFIDENCE, Interval, Part, Shift, fisher_excess, hodges_lehmann, holm, median_excess,
-    median_interval, rate_difference, rate_interval,
+    Interval, Part, fisher_excess, hodges_lehmann, median_interval, rate_difference, rate_interval,
 };
 
 /// What everything is drawn from.
@@ -261,78 +260,6 @@ pub fn rare_loss_alarms(chance: f64, n: usize, runs: u32) -> [f64; 2] {
     ]
 }
 
-/// How times lie around their median, 0, from trial to trial.
-const TIMES: [(&str, fn(&mut Uniform) -> f64); 4] = [
-    ("lognormal, σ 0.5", |random| time(random) - 1.0),
-    ("exponential", |random| {
-        -random.open_unit().ln() - std::f64::consts::LN_2
-    }),
-    ("uniform", |random| random.open_unit() - 0.5),
-    ("two modes (arcsine)", |random| {
-        (std::f64::consts::PI * (random.open_unit() - 0.5)).sin()
-    }),
-];
-
-/// How often any of so many gates breaks whose medians all lie just at their bounds, each judged by itself, and all
-/// together by Holm's method.
-fn family_alarms(
-    times: fn(&mut Uniform) -> f64,
-    gates: usize,
-    n: usize,
-    runs: u32,
-) -> Option<[f64; 2]> {
-    median_interval(&vec![0.0; n])?;
-    let mut random = Uniform::new(SEED);
-    let mut alone = 0;
-    let together = share(runs, || {
-        let chances: Vec<f64> = (0..gates)
-            .map(|_| {
-                let trials: Vec<f64> = (0..n).map(|_| times(&mut random)).collect();
-                let is_broken = median_interval(&trials).is_some_and(|found| found.low > 0.0);
-                match is_broken {
-                    true => median_excess(&trials, 0.0).min(LEVEL / 2.0),
-                    false => 1.0,
-                }
-            })
-            .collect();
-        alone += u32::from(chances.iter().any(|chance| *chance < 1.0));
-        holm(&chances).iter().any(|chance| *chance <= LEVEL)
-    });
-    Some([f64::from(alone) / f64::from(runs), together])
-}
-
-/// How often a run shows a shift, and a median beyond a bound, that is just as large as another run of the same server
-/// says that it would have shown.
-fn shown(n: usize, runs: u32) -> [Option<f64>; 2] {
-    let times = |random: &mut Uniform| (0..n).map(|_| time(random)).collect::<Vec<f64>>();
-    let detectable = |low: f64, high: f64| {
-        Shift {
-            estimate: None,
-            low,
-            high,
-            confidence: CONFIDENCE,
-        }
-        .detectable()
-    };
-    let moved = |times: Vec<f64>, by: f64| times.into_iter().map(|time| time + by).collect();
-    let mut random = Uniform::new(SEED);
-    let mut of_shift = || {
-        let said = hodges_lehmann(&times(&mut random), &times(&mut random))?;
-        let by = detectable(said.low, said.high)?;
-        let new: Vec<f64> = moved(times(&mut random), by);
-        Some(hodges_lehmann(&new, &times(&mut random))?.low > 0.0)
-    };
-    let shift = of_shift().map(|_| share(runs, || of_shift() == Some(true)));
-    let mut random = Uniform::new(SEED);
-    let mut of_median = || {
-        let said = median_interval(&times(&mut random))?;
-        let new: Vec<f64> = moved(times(&mut random), detectable(said.low, said.high)?);
-        Some(median_interval(&new)?.low > 1.0)
-    };
-    let median = of_median().map(|_| share(runs, || of_median() == Some(true)));
-    [shift, median]
-}
-
 /// All tables as Markdown.
 pub fn tables(runs: u32) -> String {
     let mut out = String::new();
@@ -397,31 +324,6 @@ pub fn tables(runs: u32) -> String {
         ],
         &SIZES,
     );
-    table(
-        "the smallest change that a run says it shows is shown, %",
-        vec![
-            ("shift".to_owned(), over(&|n| shown(n, runs)[0])),
-            ("median".to_owned(), over(&|n| shown(n, runs)[1])),
-        ],
-        &SIZES,
-    );
-    let families = TIMES.iter().flat_map(|(name, times)| {
-        [2, 6, 20].map(|gates| {
-            let name = format!("{gates} gates, {name}");
-            let together = over(&|n| Some(family_alarms(*times, gates, n, runs)?[1]));
-            (name, together)
-        })
-    });
-    let (name, times) = TIMES[0];
-    let alone = (
-        format!("20 gates, {name}, each judged by itself"),
-        over(&|n| Some(family_alarms(times, 20, n, runs)?[0])),
-    );
-    table(
-        "gates whose medians are their bounds: a run breaks any of them, %",
-        families.chain([alone]).collect(),
-        &SIZES,
-    );
     let alarms = [0.02, 0.05, 0.1, 0.2, 0.5].map(|chance| {
         let name = format!("{:.0} % of crashes lose sessions", 100.0 * chance);
         (name, over(&|n| Some(rare_loss_alarms(chance, n, runs)[0])))
@@ -437,7 +339,9 @@ pub fn tables(runs: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::{RATE_DIFFERENCE_NEEDS, RATE_NEEDS};
+    use crate::statistics::{
+        CONFIDENCE, RATE_DIFFERENCE_NEEDS, RATE_NEEDS, Shift, holm, median_excess,
+    };
 
     /// Three standard errors of 2,000 runs at 93 %.
     const NOISE: f64 = 0.017;
@@ -506,6 +410,78 @@ mod tests {
                 assert!((0.7..0.95).contains(&share), "{n}: {share}");
             }
         }
+    }
+
+    /// How times lie around their median, 0, from trial to trial.
+    const TIMES: [(&str, fn(&mut Uniform) -> f64); 4] = [
+        ("lognormal, σ 0.5", |random| time(random) - 1.0),
+        ("exponential", |random| {
+            -random.open_unit().ln() - std::f64::consts::LN_2
+        }),
+        ("uniform", |random| random.open_unit() - 0.5),
+        ("two modes (arcsine)", |random| {
+            (std::f64::consts::PI * (random.open_unit() - 0.5)).sin()
+        }),
+    ];
+
+    /// How often any of so many gates breaks whose medians all lie just at their bounds, each judged by itself, and all
+    /// together by Holm's method.
+    fn family_alarms(
+        times: fn(&mut Uniform) -> f64,
+        gates: usize,
+        n: usize,
+        runs: u32,
+    ) -> Option<[f64; 2]> {
+        median_interval(&vec![0.0; n])?;
+        let mut random = Uniform::new(SEED);
+        let mut alone = 0;
+        let together = share(runs, || {
+            let chances: Vec<f64> = (0..gates)
+                .map(|_| {
+                    let trials: Vec<f64> = (0..n).map(|_| times(&mut random)).collect();
+                    let is_broken = median_interval(&trials).is_some_and(|found| found.low > 0.0);
+                    match is_broken {
+                        true => median_excess(&trials, 0.0).min(LEVEL / 2.0),
+                        false => 1.0,
+                    }
+                })
+                .collect();
+            alone += u32::from(chances.iter().any(|chance| *chance < 1.0));
+            holm(&chances).iter().any(|chance| *chance <= LEVEL)
+        });
+        Some([f64::from(alone) / f64::from(runs), together])
+    }
+
+    /// How often a run shows a shift, and a median beyond a bound, that is just as large as another run of the same server
+    /// says that it would have shown.
+    fn shown(n: usize, runs: u32) -> [Option<f64>; 2] {
+        let times = |random: &mut Uniform| (0..n).map(|_| time(random)).collect::<Vec<f64>>();
+        let detectable = |low: f64, high: f64| {
+            Shift {
+                estimate: None,
+                low,
+                high,
+                confidence: CONFIDENCE,
+            }
+            .detectable()
+        };
+        let moved = |times: Vec<f64>, by: f64| times.into_iter().map(|time| time + by).collect();
+        let mut random = Uniform::new(SEED);
+        let mut of_shift = || {
+            let said = hodges_lehmann(&times(&mut random), &times(&mut random))?;
+            let by = detectable(said.low, said.high)?;
+            let new: Vec<f64> = moved(times(&mut random), by);
+            Some(hodges_lehmann(&new, &times(&mut random))?.low > 0.0)
+        };
+        let shift = of_shift().map(|_| share(runs, || of_shift() == Some(true)));
+        let mut random = Uniform::new(SEED);
+        let mut of_median = || {
+            let said = median_interval(&times(&mut random))?;
+            let new: Vec<f64> = moved(times(&mut random), detectable(said.low, said.high)?);
+            Some(median_interval(&new)?.low > 1.0)
+        };
+        let median = of_median().map(|_| share(runs, || of_median() == Some(true)));
+        [shift, median]
     }
 
     /// Slow unless optimized: `cargo xtask test` runs it so.
