@@ -1,0 +1,50 @@
+//! Stored journals of every kind keep their summaries, byte for byte: what changes one of them changes a number that
+//! somebody has published. `tests/data/journals/make.sh` writes them anew where that is meant.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use support::command;
+
+/// The folders of the stored journals.
+fn stored() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals");
+    let entries = fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut journals: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+    journals.sort();
+    journals
+}
+
+/// The summary that `comeback report` writes for a copy of a journal.
+fn summary_of(journal: &Path) -> String {
+    let work = tempfile::tempdir().unwrap();
+    // The folder's name is told in no summary, but let it be the same.
+    let copy = work.path().join(journal.file_name().unwrap());
+    fs::create_dir(&copy).unwrap();
+    for file in ["journal.jsonl", "operations.csv"] {
+        fs::copy(journal.join(file), copy.join(file)).unwrap();
+    }
+    let words = ["report".as_ref(), copy.as_os_str()];
+    let told = command(work.path(), &words).output().unwrap();
+    let summary = fs::read_to_string(copy.join("summary.json"));
+    summary.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&told.stderr)))
+}
+
+#[test]
+fn stored_journals_keep_their_summaries() {
+    let journals = stored();
+    assert!(journals.len() >= 12, "{journals:?}");
+    for journal in journals {
+        let expected = fs::read_to_string(journal.join("summary.json")).unwrap();
+        let found = summary_of(&journal);
+        let mut lines = expected.lines().zip(found.lines());
+        let differing = lines.find(|(expected, found)| expected != found);
+        assert_eq!(differing, None, "{}", journal.display());
+        assert_eq!(expected, found, "{}", journal.display());
+    }
+}
