@@ -130,21 +130,21 @@ impl Trigger {
 
     /// A client has read the acknowledgement of a write that was sent at `sent`.
     pub(super) fn acknowledge(&self, sent: Elapsed, passed: Passed) {
-        let took = passed.at.since(sent);
-        if self.waits_for(Mark::Reply) && self.is_prompt(took, passed) {
+        if self.waits_for(Mark::Reply) && self.is_prompt(passed) {
             self.pass(Mark::Reply, passed);
         }
-        self.note_service(took);
+        self.note_service(passed.at.since(sent));
     }
 
     /// Whether it was read as soon as it came, as far as that is asked for.
-    fn is_prompt(&self, took: Span, passed: Passed) -> bool {
-        let asked = match *lock(&self.0.blow) {
-            Some((Moment::Acknowledged(until), _)) => passed.at < until && took <= AWAKE,
-            _ => false,
+    fn is_prompt(&self, passed: Passed) -> bool {
+        let is_over = match *lock(&self.0.blow) {
+            Some((Moment::Acknowledged(until), _)) => passed.at >= until,
+            _ => true,
         };
         let waited = passed.quiet.map(|quiet| passed.at.since(quiet));
-        !asked || waited.is_some_and(|waited| waited <= PROMPT)
+        let is_usually_slow = || self.usual_service().is_some_and(|usual| usual > AWAKE);
+        is_over || waited.is_some_and(|waited| waited <= PROMPT) || is_usually_slow()
     }
 
     /// From now on each client looks at its session before it logs out: afterwards nobody could tell whether the session
@@ -299,23 +299,24 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_that_was_read_late_counts_when_it_took_long_or_no_other_came() {
+    fn an_acknowledgement_that_was_read_late_counts_where_all_take_long_or_no_other_came() {
         let late = |at, waited: Option<u64>| Passed {
             at: us(at),
             quiet: waited.map(|waited| us(at - waited)),
         };
-        for (passed, counts) in [
-            (late(1_300, None), false),
-            (late(1_300, Some(51)), false),
-            (late(1_300, Some(50)), true),
-            (late(9_000, None), true),
-            (late(20_000, Some(200)), true),
+        for (passed, usual, counts) in [
+            (late(1_300, None), 300, false),
+            (late(1_300, Some(51)), 300, false),
+            (late(1_300, Some(50)), 300, true),
+            (late(9_000, None), 300, false),
+            (late(9_000, None), 8_000, true),
+            (late(20_000, Some(200)), 300, true),
         ] {
             let trigger = Trigger::default();
+            trigger.note_service(Span::from_us(usual));
             let (blow, told) = told();
             let _armed = trigger.arm(Moment::Acknowledged(us(10_000)), blow);
-            let sent = us(passed.at.as_us().saturating_sub(8_000).max(1_000));
-            trigger.acknowledge(sent, passed);
+            trigger.acknowledge(us(1_000), passed);
             assert_eq!(told.try_recv().is_ok(), counts, "{passed:?}");
         }
     }

@@ -17,7 +17,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Analysis, ArmAnalysis, causes_of};
+use crate::analysis::{Analysis, ArmAnalysis, Time, TrialAnalysis, causes_of};
 use crate::summary::RunLabel;
 
 use baseline::Baselines;
@@ -307,11 +307,16 @@ fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
     })
 }
 
-/// Whatever is demanded, a service that answers once and is not back for good does not hold it: this is demanded of each
-/// run with gates that says nothing of it itself.
+/// Whatever is demanded, a service that never came back, or not for good, does not hold it: this is demanded of each run
+/// with gates that says nothing of it itself.
 fn not_back_for_good(arm: &ArmAnalysis) -> Option<String> {
-    let not_back = arm.faulted().filter(|trial| trial.not_back().is_some());
-    let (found, all) = (not_back.count(), arm.faulted().count());
+    let is_not_back = |trial: &&TrialAnalysis| {
+        trial.not_back().is_some() || matches!(trial.chain.ready, Some(Time::Beyond { .. }))
+    };
+    let (found, all) = (
+        arm.faulted().filter(is_not_back).count(),
+        arm.faulted().count(),
+    );
     let example = Count::Unrecovered.example(arm);
     (found > 0).then(|| {
         format!("unrecovered == 0, which every run with gates demands, is broken: {found} of {all}{example}")

@@ -204,6 +204,23 @@ fn a_trial_that_never_recovered_is_counted() {
 }
 
 #[test]
+fn a_server_that_never_came_back_breaks_whatever_is_demanded() {
+    let always = "first: unrecovered == 0, which every run with gates demands, is broken: 1 of 1";
+    for gate in [
+        "time_to_detect.max < 1s",
+        "in_flight_failed <= 9",
+        "control.error_rate <= 1%",
+    ] {
+        let verdict = verdict(&[faulted().ready(None)], &[gate]);
+        assert_eq!(verdict.outcome, Fail, "{verdict:?}");
+        assert!(
+            verdict.reasons.iter().any(|reason| reason == always),
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
 fn a_recovery_neither_seen_nor_given_up_is_undecided() {
     let mut journal = journal(&[faulted(), control()]);
     let unseen = |kind: &crate::event::EventKind| {
