@@ -109,8 +109,8 @@ pub enum EventKind {
         /// What the rest of the session's work met.
         problem: String,
     },
-    /// Before the fault a check by somebody who never logged in was answered as one within a known session: no check
-    /// tells who is known.
+    /// Before the load or after the last look a check by somebody who never logged in was answered as one within a known
+    /// session: no check tells who is known.
     StrangerKnown {
         /// Who was asked.
         node: Node,

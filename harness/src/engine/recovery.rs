@@ -1,6 +1,7 @@
 //! Recovery: what was struck is started again, and probed until a correct answer comes from its new process.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use comeback_core::event::EventKind;
 use comeback_core::ids::{BootId, Incarnation, Node};
@@ -21,6 +22,8 @@ const HELD: &str = "the harness itself holds the listening socket";
 const REHEARSALS: u32 = 2;
 /// The same behind a balancer, which may send one session to the same server by chance.
 const BALANCED_REHEARSALS: u32 = 4;
+/// How long the stranger of the trial's end may take.
+const STRANGER_WITHIN: Duration = Duration::from_secs(2);
 
 /// The fault landed.
 pub(super) struct Fallen {
@@ -216,6 +219,26 @@ pub(super) async fn rehearse(trial: &Trial<'_>, nodes: &mut Nodes) -> Result<(),
         }
         if let Some(running) = nodes.get_mut(node) {
             running.work = Some(work);
+        }
+    }
+    Ok(())
+}
+
+/// After the last look: whether a check still tells a known user from a stranger. A server may have begun to know everybody.
+pub(super) async fn ask_as_a_stranger(
+    trial: &Trial<'_>,
+    nodes: &mut Nodes,
+) -> Result<(), EngineError> {
+    for node in to_rehearse(trial) {
+        let since = trial.site.clock.now();
+        let setup = setup_of(trial, node);
+        let probe = Probe::new(ProbeSetup { since, ..setup }).map_err(EngineError::Probe)?;
+        let asked = tokio::time::timeout(STRANGER_WITHIN, probe.rehearse(1));
+        // One that does not answer well says nothing of it: that is seen elsewhere.
+        if let Ok(Ok(Ok(rehearsed))) = nodes.alongside(trial, asked).await?
+            && rehearsed.stranger_known
+        {
+            trial.record(EventKind::StrangerKnown { node });
         }
     }
     Ok(())

@@ -178,6 +178,7 @@ impl Trial<'_> {
             let looks = load.look_at_sessions(self.plan.load.looks, until);
             nodes.alongside(self, looks).await??;
             recovery::look_around(self, &nodes);
+            recovery::ask_as_a_stranger(self, &mut nodes).await?;
             nodes.see_bystanders(self).await?;
         }
         load.finish()?;

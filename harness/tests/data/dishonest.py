@@ -159,6 +159,13 @@ def revived(visits):
     return type("Revives", (Forgetful,), {"stranger": stranger})
 
 
+class KnowsEverybodyLater(Forgetful):
+    """After a restart whoever asks is told what a known user is told."""
+
+    def stranger(self, sid, method):
+        return self.reply({"user": "x", "visits": 0}) if self.again else super().stranger(sid, method)
+
+
 class Remembers(Honest):
     """Sessions are stored, visits are not."""
 
@@ -516,6 +523,7 @@ BEHAVIOURS = {
     "redirects-home": stranger_says(lambda self, sid: self.reply("", 302, headers=["Location: /"])),
     "calls-you-guest": stranger_says(lambda self, sid: self.reply({"user": "guest", "visits": 0}, cookie="guest")),
     # Any cookie is taken for a session, whose count is then…
+    "knows-everybody-later": KnowsEverybodyLater,
     "revives-at-0": revived(lambda self: 0),
     "revives-at-the-time": revived(lambda self: milliseconds()),
     "revives-at-a-billion": revived(lambda self: 10**9),
