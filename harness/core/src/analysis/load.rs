@@ -1,8 +1,11 @@
 //! What the clients saw of the load: errors, latency, the first failure, the longest silence.
 
+use std::collections::BTreeSet;
+
 use super::facts::Facts;
 use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
 use crate::event::Phase;
+use crate::ids::SessionId;
 use crate::operation::{Operation, Step};
 use crate::plan::Plan;
 use crate::summary::Windowed;
@@ -14,6 +17,8 @@ pub(super) struct Load<'a> {
     facts: &'a Facts,
     /// In no particular order.
     pub(super) operations: Vec<&'a Operation>,
+    /// Sessions that a last look was answered correctly of.
+    pub(super) known_at_last: BTreeSet<SessionId>,
     /// When operations ceased to be wanted; absent when the trial has none.
     pub(super) end: Option<Elapsed>,
 }
@@ -42,8 +47,14 @@ impl<'a> Load<'a> {
                 .collect(),
         };
         let end = end(plan, facts, &operations);
+        let looks = all.iter().filter(|operation| {
+            operation.step == Step::ReadBack
+                && operation.error.is_none()
+                && facts.is_after_load(operation).unwrap_or(true)
+        });
         Self {
             facts,
+            known_at_last: looks.map(|look| look.session()).collect(),
             operations,
             end,
         }

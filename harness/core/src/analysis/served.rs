@@ -244,7 +244,10 @@ fn counting<'a>(facts: &Facts, load: &Load<'a>) -> Vec<&'a Operation> {
 
 /// The operations that tell whether the service serves. How a session that stood at the fault is turned away is not
 /// among them: what was lost is counted once, with the sessions and writes. Nor is what the harness itself began late.
-pub(super) fn telling<'a>(facts: &Facts, load: &Load<'a>) -> impl Iterator<Item = &'a Operation> {
+pub(super) fn telling<'a, 'l>(
+    facts: &Facts,
+    load: &'l Load<'a>,
+) -> impl Iterator<Item = &'a Operation> + use<'a, 'l> {
     let cut = facts.cut();
     let logins = load.operations.iter();
     let begun_after: BTreeSet<SessionId> = logins
@@ -253,7 +256,13 @@ pub(super) fn telling<'a>(facts: &Facts, load: &Load<'a>) -> impl Iterator<Item 
         .map(|op| op.session())
         .collect();
     let is_loss = move |op: &Operation| {
-        op.step != Step::Login && !begun_after.contains(&op.session()) && may_be_a_loss(op)
+        // One that is known at last, and refused what was asked of it, is not lost: it is not served.
+        let is_refused =
+            op.error == Some(ErrorClass::ClientError) && load.known_at_last.contains(&op.session());
+        op.step != Step::Login
+            && !begun_after.contains(&op.session())
+            && may_be_a_loss(op)
+            && !is_refused
     };
     let late = |op: &Operation| op.dispatched.since(op.intended) > LATE;
     let all = load.operations.iter().copied();

@@ -182,6 +182,22 @@ fn sessions_that_are_lost_are_no_failed_recovery() {
 }
 
 #[test]
+fn sessions_that_are_known_and_refused_whatever_they_ask_are_not_served() {
+    let refused = |client| {
+        let at = RECOVERED + u64::from(client) * 20;
+        act(client, at).rejected(ErrorClass::ClientError)
+    };
+    let known = (0..100).flat_map(|client| [refused(client), finds(client, 0)]);
+    is_not_back(&back().does(known), "most of them: client error");
+    // That is told with the sessions.
+    let lost = (0..100).flat_map(|client| [refused(client), meets(client, SessionRejected)]);
+    assert_eq!(
+        back().does(lost).trial().returned,
+        Some(Return::ByProbeOnly { operations: 0 })
+    );
+}
+
+#[test]
 fn what_the_harness_began_late_says_nothing_of_the_server() {
     let late = steadily(RECOVERED, SETTLED, 10).map(|op| {
         let mut op = op.unsent(ErrorClass::Unsent);
