@@ -52,9 +52,10 @@ pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), Re
 ///
 /// # Errors
 /// When it, or the baseline it keeps, cannot be read.
-pub fn judge_so_far(folder: &Path) -> Result<Verdict, Box<dyn std::error::Error + Send + Sync>> {
-    let (_, verdict) = judge(&record::read(folder)?, folder)?;
-    Ok(verdict)
+pub fn judge_so_far(
+    folder: &Path,
+) -> Result<(Analysis, Verdict), Box<dyn std::error::Error + Send + Sync>> {
+    Ok(judge(&record::read(folder)?, folder)?)
 }
 
 /// Analyses, judges, and writes every document and chart into the run's folder.

@@ -181,6 +181,147 @@ fn an_interrupted_extension_keeps_what_was_measured_and_is_inconclusive() {
     assert!(summary["arms"][0]["trials"].as_u64().unwrap() >= 2);
 }
 
+// Void trials that others take the place of.
+
+/// The only arm's void trials that were replaced, of a run that passed.
+#[track_caller]
+fn assert_one_was_replaced(run: &Run, reason: &str) {
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    let summary = run.summary();
+    let arm = &summary.arms[0];
+    let first = &arm.replaced[0];
+    assert_eq!((first.trial, arm.trials), (0, 2), "{}", run.printed());
+    assert!(first.reason.contains(reason), "{}", first.reason);
+    let extended = of_kind(&run.events(), "run_extended");
+    assert_eq!(extended[0]["kind"]["replaces"][0], 0);
+    // What takes its place stands in the schedule from the start.
+    let spares = header(&run.out())["schedule"]["spares"].clone();
+    let ids: Vec<&Value> = spares
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|spare| &spare["id"])
+        .collect();
+    assert!(ids.contains(&&extended[0]["kind"]["trials"][0]), "{ids:?}");
+    let progress = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    assert!(progress.contains("replaced, as declared"), "{progress}");
+    assert!(
+        run.printed().contains("void and replaced: "),
+        "{}",
+        run.printed()
+    );
+    let page = fs::read_to_string(run.out().join("report.md")).unwrap();
+    assert!(page.contains("void and replaced"));
+    assert_report_agrees(run);
+}
+
+#[test]
+fn a_trial_during_which_the_harness_stood_still_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    // What is begun later than the time-out is not begun at all.
+    let words = [
+        "compare",
+        "token",
+        "--quick",
+        "--sessions",
+        "10",
+        "--rate",
+        "500",
+        "--timeout",
+        "200ms",
+        "--replacements",
+        "4",
+        "--gate",
+        "lost_sessions == 0",
+        "--out",
+        "out",
+    ];
+    let mut child = command(folder.path(), &words).spawn().unwrap();
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    wait_for(
+        &folder.path().join("out/journal.jsonl"),
+        &mut child,
+        |text| text.contains(r#""phase":"baseline""#),
+    );
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    // As long as the baseline and the time within which the fault comes.
+    std::thread::sleep(Duration::from_millis(1_200));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_nothing_left(folder.path());
+    let run = Run { folder, output };
+    assert_one_was_replaced(&run, "the harness itself was late");
+}
+
+/// Listens where a file says, as soon as there is one, and says that it does.
+const THIEF: &str = "import os, socket, time
+open('there', 'w').close()
+while not os.path.exists('take'): time.sleep(0.01)
+thief = socket.socket()
+thief.bind(('127.0.0.1', int(open('take').read())))
+thief.listen()
+open('taken', 'w').close()
+time.sleep(600)
+";
+
+#[test]
+fn a_trial_whose_port_another_program_took_is_replaced_and_does_not_end_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut thief = std::process::Command::new("python3")
+        .args(["-c", THIEF])
+        .current_dir(folder.path())
+        .spawn()
+        .unwrap();
+    let there = folder.path().join("there");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !there.exists() {
+        assert!(
+            Instant::now() < deadline,
+            "the other program does not start"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let place = folder.path().display();
+    let server = format!(
+        "cd '{place}'; if mkdir first; then echo $1 > it; mv it take; \
+         while [ ! -e taken ]; do sleep 0.02; done; fi 2>/dev/null; \
+         exec '{PROGRAM}' serve token --port $1 --data $2"
+    );
+    let words = [
+        "run",
+        "--trials",
+        "2",
+        "--sessions",
+        "5",
+        "--rate",
+        "200",
+        "--get",
+        "/health",
+        "--out",
+        "out",
+        "--",
+        "sh",
+        "-c",
+        &server,
+        "sh",
+        "{port}",
+        "{data}",
+    ];
+    let output = command(folder.path(), &words).output().unwrap();
+    thief.kill().unwrap();
+    thief.wait().unwrap();
+    let run = Run { folder, output };
+    let failed = of_kind(&run.events(), "target_start_failed");
+    assert_eq!(
+        failed[0]["kind"]["port_taken_by"]["pid"],
+        thief.id(),
+        "{}",
+        run.printed()
+    );
+    assert!(of_kind(&run.events(), "run_given_up").is_empty());
+    assert_one_was_replaced(&run, "could not be started");
+}
+
 // An earlier run.
 
 #[test]

@@ -93,6 +93,7 @@ fn plan(target: Target) -> Plan {
         }],
         trials: 1,
         extend_to: 1,
+        replacements: 0,
         controls: 0,
         fault: Fault {
             aim: Aim::AnyReplica,

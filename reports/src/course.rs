@@ -1,6 +1,7 @@
-//! How a run went beside its figures: that it was extended, what it was compared with, and how sharp its gates are.
+//! How a run went beside its figures: that it was extended, which trials were replaced, what it was compared with, and how
+//! sharp its gates are.
 
-use comeback_core::summary::{Extension, RunLabel, Summary};
+use comeback_core::summary::{ArmSummary, Extension, RunLabel, Summary};
 use comeback_core::verdict::{Check, Family, Outcome};
 
 use crate::format::{counted, percent};
@@ -9,11 +10,14 @@ use crate::format::{counted, percent};
 ///
 /// Foreign text in them is not escaped.
 pub fn course(summary: &Summary) -> Vec<String> {
-    let extensions = summary.extensions.iter().map(extended);
+    let added = summary.extensions.iter();
+    let extensions = added.filter(|more| more.replaces.is_empty()).map(extended);
+    let replaced = summary.arms.iter().filter_map(replaced);
     let baseline = summary.baseline.iter().map(compared);
     let family = summary.family.iter().map(together);
     let sharp = summary.gates.iter().filter_map(shows_from);
     extensions
+        .chain(replaced)
         .chain(baseline)
         .chain(family)
         .chain(sharp)
@@ -48,6 +52,43 @@ fn shows_from(check: &Check) -> Option<String> {
     })
 }
 
+/// Which trials of an arm were void and replaced, and why; the same reason is said once.
+fn replaced(arm: &ArmSummary) -> Option<String> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for replaced in &arm.replaced {
+        let role = if replaced.control {
+            "control trial"
+        } else {
+            "trial"
+        };
+        let which = format!("{role} {}", replaced.trial);
+        match reasons
+            .iter_mut()
+            .find(|(reason, _)| *reason == replaced.reason)
+        {
+            Some((_, trials)) => trials.push(which),
+            None => reasons.push((&replaced.reason, vec![which])),
+        }
+    }
+    let were = if arm.replaced.len() == 1 {
+        "was"
+    } else {
+        "were"
+    };
+    let said = reasons
+        .iter()
+        .map(|(reason, trials)| format!("{}: {reason}", trials.join(", ")));
+    (!reasons.is_empty()).then(|| {
+        format!(
+            "{} of {} of {} {were} void and replaced: {}",
+            arm.replaced.len(),
+            counted(u64::from(arm.begun), "trial"),
+            arm.name,
+            said.collect::<Vec<_>>().join("; ")
+        )
+    })
+}
+
 fn extended(extension: &Extension) -> String {
     format!(
         "extended by {}, since without them {}",
@@ -78,6 +119,8 @@ pub(crate) fn label(run: &RunLabel) -> String {
 
 #[cfg(test)]
 mod tests {
+    use comeback_core::summary::ReplacedTrial;
+
     use super::*;
     use crate::fake;
 
@@ -87,6 +130,7 @@ mod tests {
         assert!(course(&summary).is_empty());
         summary.extensions = vec![Extension {
             trials: 3,
+            replaces: Vec::new(),
             reasons: vec!["shop: x < 2s cannot be judged: too few".to_owned()],
         }];
         summary.baseline = Some(RunLabel {
@@ -128,6 +172,30 @@ mod tests {
                  (10 % if each were judged by itself)",
                 "shop: outage.median < 2s holds; with so many trials and this scatter it shows 2104.0 ms in four of \
                  five runs, and less more seldom",
+            ]
+        );
+    }
+
+    #[test]
+    fn replaced_trials_are_told_by_number_and_reason() {
+        let mut summary = fake::single().summary;
+        summary.extensions = vec![Extension {
+            trials: 2,
+            replaces: vec![3, 5],
+            reasons: vec!["told with the arm".to_owned()],
+        }];
+        let replaced = |trial, control| ReplacedTrial {
+            trial,
+            control,
+            reason: "the load missed its floor".to_owned(),
+        };
+        let arm = &mut summary.arms[0];
+        arm.name = "shop".to_owned();
+        (arm.begun, arm.replaced) = (22, vec![replaced(3, false), replaced(5, true)]);
+        assert_eq!(
+            course(&summary),
+            [
+                "2 of 22 trials of shop were void and replaced: trial 3, control trial 5: the load missed its floor"
             ]
         );
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use comeback_core::analysis::{
-    Analysis, NotBack, Return, Spoils, Time, TrialAnalysis, Void, summarize,
+    Analysis, Doing, NotBack, Return, Spoils, Time, TrialAnalysis, Void, summarize,
 };
 use comeback_core::verdict::{Gate, compare, judge};
 use proptest::prelude::*;
@@ -59,7 +59,13 @@ impl Extreme {
     fn befall(self, trial: &mut TrialAnalysis) {
         let beyond = Some(Time::Beyond { ms: 30_000.0 });
         match self {
-            Self::Void => trial.void = Some(Void::new(Spoils::Everything, "it was interrupted")),
+            Self::Void => {
+                trial.void = Some(Void::new(
+                    Spoils::Everything,
+                    Doing::Servers,
+                    "it was interrupted",
+                ))
+            }
             Self::Never => {
                 trial.chain.ready = beyond;
                 trial.chain.listening = beyond;

@@ -71,6 +71,9 @@ pub enum EventKind {
         problem: String,
         /// The last lines of its output.
         tail: Vec<Line>,
+        /// A process that is older than the harness, and has taken the port.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port_taken_by: Option<Survivor>,
     },
     /// The first start of a target was answered by the readiness probe.
     TargetReady {
@@ -304,7 +307,10 @@ pub enum EventKind {
     RunExtended {
         /// The further trials, in their order.
         trials: Vec<TrialId>,
-        /// What could not be judged, and why.
+        /// The void trials whose places they take, one each; empty where they are added to those that count.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        replaces: Vec<TrialId>,
+        /// What could not be judged, and why; or why those are void.
         reasons: Vec<String>,
     },
 }

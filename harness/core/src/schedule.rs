@@ -23,6 +23,10 @@ pub struct Schedule {
     /// Those that may follow where these do not suffice to judge a gate, in rounds of one trial of each arm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further: Vec<PlannedTrial>,
+    /// Those that may take the place of void ones, in rounds of one trial of each arm. In the place of a control trial one
+    /// has no fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spares: Vec<PlannedTrial>,
 }
 
 /// The trials of the first `rounds` rounds of [`Schedule::further`] or a rest of it, and the rest after them.
@@ -107,7 +111,7 @@ impl PlannedTrial {
 
 /// Expands a plan: rounds that hold each arm once, in random order, the control trial of each arm in a
 /// random round, so that a drift of the machine touches all arms alike. The further rounds up to the plan's
-/// `extend_to` are drawn after all others: declaring them changes none of those.
+/// `extend_to`, and behind them the spare ones, are drawn after all others: declaring them changes none of those.
 pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
     let mut rng = Draws::new(seed.0);
     let rounds = (plan.trials + plan.controls) as usize;
@@ -125,8 +129,9 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
         .collect();
     let further = plan.extend_to.saturating_sub(plan.trials) as usize;
     let mut turns = vec![0; plan.arms.len()];
-    let mut trials = Vec::with_capacity((rounds + further) * arms.len());
-    for round in 0..rounds + further {
+    let spares = plan.replacements as usize;
+    let mut trials = Vec::with_capacity((rounds + further + spares) * arms.len());
+    for round in 0..rounds + further + spares {
         let mut order: Vec<(usize, &Vec<bool>)> = arms.iter().copied().zip(&roles).collect();
         rng.shuffle(&mut order);
         for (arm, controls) in order {
@@ -142,11 +147,13 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
             turns[arm] += u32::from(!is_control);
         }
     }
+    let spares = trials.split_off((rounds + further) * arms.len());
     let further = trials.split_off(rounds * arms.len());
     Schedule {
         seed,
         trials,
         further,
+        spares,
     }
 }
 
@@ -439,6 +446,30 @@ mod tests {
         let (last, none) = split_rounds(rest, 2);
         assert_eq!((ids(last), ids(none)), (vec![12, 13], vec![]));
         assert_eq!(split_rounds(&schedule.further, u32::MAX).0.len(), 6);
+    }
+
+    #[test]
+    fn spare_trials_are_drawn_behind_all_others_and_declaring_them_changes_none() {
+        let declared = Plan {
+            extend_to: 5,
+            ..test_plan()
+        };
+        let spared = Plan {
+            replacements: 2,
+            ..declared.clone()
+        };
+        let (without, with) = (expand(&declared, Seed(3)), expand(&spared, Seed(3)));
+        assert_eq!(
+            (&with.trials, &with.further),
+            (&without.trials, &without.further)
+        );
+        // Two arms with three trials, a control and two further ones each.
+        let ids: Vec<u32> = with.spares.iter().map(|spare| spare.id.0).collect();
+        assert_eq!(ids, [12, 13, 14, 15]);
+        for round in with.spares.chunks(2) {
+            assert_ne!(round[0].arm, round[1].arm);
+        }
+        assert_eq!(expand(&spared, Seed(3)), with);
     }
 
     #[test]

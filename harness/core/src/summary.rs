@@ -56,8 +56,22 @@ pub struct Summary {
 pub struct Extension {
     /// How many, of all arms together.
     pub trials: u32,
-    /// What could not be judged without them.
+    /// The void trials whose places they take, one each; empty where they are added to those that count.
+    #[serde(default)]
+    pub replaces: Vec<u32>,
+    /// What could not be judged without them; or why those are void.
     pub reasons: Vec<String>,
+}
+
+/// A void trial that another has taken the place of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplacedTrial {
+    /// Which.
+    pub trial: u32,
+    /// It was one without a fault.
+    pub control: bool,
+    /// Why it is void.
+    pub reason: String,
 }
 
 /// Which run.
@@ -109,6 +123,12 @@ pub struct ArmSummary {
     pub reason: Option<String>,
     /// Trials with a fault that ran to their end.
     pub trials: u32,
+    /// Void trials, by the harness's or the machine's doing, that others have taken the place of.
+    #[serde(default)]
+    pub replaced: Vec<ReplacedTrial>,
+    /// All its trials that were begun, void ones and those without a fault among them.
+    #[serde(default)]
+    pub begun: u32,
     /// Trials whose fault was confirmed.
     pub faults_landed: u32,
     /// In how many of them the service came back, and for good.

@@ -117,7 +117,10 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
         name: "compare".to_owned(),
         arms,
         trials,
-        extend_to: args.options.size.extend_to.unwrap_or(trials),
+        extend_to: asked.extend_to.unwrap_or(trials),
+        replacements: asked
+            .replacements
+            .unwrap_or_else(|| Plan::usual_replacements(trials)),
         controls: 1,
         fault: Fault {
             aim: args.topology.aim(action),

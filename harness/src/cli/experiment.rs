@@ -222,6 +222,7 @@ impl Size {
             document.extend_to = document.extend_to.and(self.trials);
         }
         over(self.extend_to, &mut document.extend_to);
+        over(self.replacements, &mut document.replacements);
         over(self.sessions, &mut document.load.sessions);
         over(self.rate, &mut document.load.rate);
         over(self.arrivals(), &mut document.load.arrivals);

@@ -31,6 +31,10 @@ pub(super) struct Size {
     /// the run then goes on by itself, in rounds of all arms
     #[arg(long, value_name = "N")]
     pub(super) extend_to: Option<u32>,
+    /// How many void trials of each arm are replaced at the end, where the harness or the machine made them void
+    /// and nothing in them speaks against the server [default: a tenth of --trials, at least 2]
+    #[arg(long, value_name = "N")]
+    pub(super) replacements: Option<u32>,
     /// Live sessions (or clients), each with its own connection
     #[arg(long, value_name = "N")]
     pub(super) sessions: Option<u32>,

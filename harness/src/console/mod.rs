@@ -136,7 +136,11 @@ impl Progress {
                 self.say(&format!("{name}: skipped: {reason}"));
             }
             EventKind::TrialEnded => self.end_trial(),
-            EventKind::RunExtended { trials, reasons } => self.extend(trials.len(), reasons),
+            EventKind::RunExtended {
+                trials,
+                replaces,
+                reasons,
+            } => self.extend(trials.len(), !replaces.is_empty(), reasons),
             EventKind::RunGivenUp { arm } => {
                 let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
                 self.say(&format!(
@@ -177,7 +181,7 @@ impl Progress {
     }
 
     /// The run goes on.
-    fn extend(&mut self, trials: usize, reasons: &[String]) {
+    fn extend(&mut self, trials: usize, is_replacing: bool, reasons: &[String]) {
         self.total += trials;
         if let Some(bar) = &self.bar {
             bar.reset();
@@ -186,10 +190,12 @@ impl Progress {
             bar.reset_eta();
             bar.enable_steady_tick(TICK);
         }
-        self.say(&format!(
-            "extended by {trials} trials, as declared: {}",
-            reasons.join("; ")
-        ));
+        let what = match (is_replacing, trials) {
+            (true, 1) => "a void trial is replaced".to_owned(),
+            (true, _) => format!("{trials} void trials are replaced"),
+            (false, _) => format!("extended by {trials} trials"),
+        };
+        self.say(&format!("{what}, as declared: {}", reasons.join("; ")));
     }
 
     /// Shows the last lines of a target that did not start, once for each arm.

@@ -4,16 +4,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use comeback_core::analysis::Analysis;
 use comeback_core::event::Event;
 use comeback_core::ids::Seed;
 use comeback_core::journal::{self, Header};
 use comeback_core::plan::Plan;
 use comeback_core::schedule;
-use comeback_core::verdict::Verdict;
+use comeback_core::verdict::{self, Verdict};
 use tokio::runtime::Runtime;
 
 use super::interrupt::Interrupt;
-use super::{Ended, EngineError, Site, folder};
+use super::{Ended, EngineError, More, Site, folder};
 use crate::clock::Clock;
 use crate::machine;
 use crate::record::Journalist;
@@ -122,7 +123,7 @@ pub fn run<L, F, J>(
 where
     L: FnOnce(&RunTag) -> io::Result<Interrupt>,
     F: FnMut(&Event) + Send + 'static,
-    J: Fn(&Path) -> Result<Verdict, JudgeError>,
+    J: Fn(&Path) -> Result<(Analysis, Verdict), JudgeError>,
 {
     let clock = Clock::start();
     let Layout {
@@ -157,10 +158,10 @@ where
 }
 
 /// Runs the declared trials; then, as long as nothing but more trials is missing to judge the run, those
-/// that the plan has for that.
+/// that the plan has for that: first in the place of void ones, then beside those that count.
 fn run_and_extend(
     header: &Header,
-    judge: impl Fn() -> Result<Verdict, JudgeError>,
+    judge: impl Fn() -> Result<(Analysis, Verdict), JudgeError>,
     runtime: &Runtime,
     site: &Site,
     interrupt: &mut Interrupt,
@@ -169,24 +170,26 @@ fn run_and_extend(
     let mut ended = runtime.block_on(super::run(plan, schedule, site, interrupt))?;
     let mut further = schedule.further.as_slice();
     let mut rounds = plan.trials;
-    while ended == Ended::Complete && !further.is_empty() {
+    while ended == Ended::Complete && !(further.is_empty() && schedule.spares.is_empty()) {
         if !site.recorder.settle() {
             return Err(EngineError::Journal);
         }
-        let verdict = judge().map_err(EngineError::Judge)?;
-        let Some(wanted) = verdict.rounds_wanted(rounds) else {
+        let (analysis, verdict) = judge().map_err(EngineError::Judge)?;
+        let replacements = verdict::replacements(&analysis, &verdict);
+        let more = if !replacements.is_empty() {
+            More::replacing(replacements)
+        } else if let Some(wanted) = verdict
+            .rounds_wanted(rounds)
+            .filter(|_| !further.is_empty())
+        {
+            let trials;
+            (trials, further) = schedule::split_rounds(further, wanted);
+            rounds += wanted;
+            More::added(trials, verdict.reasons)
+        } else {
             break;
         };
-        let trials;
-        (trials, further) = schedule::split_rounds(further, wanted);
-        rounds += wanted;
-        ended = runtime.block_on(super::extend(
-            plan,
-            trials,
-            verdict.reasons,
-            site,
-            interrupt,
-        ))?;
+        ended = runtime.block_on(super::extend(plan, more, site, interrupt))?;
     }
     Ok(ended)
 }

@@ -21,9 +21,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use comeback_core::event::EventKind;
-use comeback_core::ids::ArmId;
+use comeback_core::ids::{ArmId, TrialId};
 use comeback_core::plan::Plan;
 use comeback_core::schedule::{PlannedTrial, Schedule};
+use comeback_core::verdict::Replacement;
 
 pub use error::EngineError;
 use interrupt::Interrupt;
@@ -80,24 +81,56 @@ pub async fn run(
     run_all(plan, &schedule.trials, &mut untried, site, interrupt).await
 }
 
-/// Goes on after the run's end, with trials that its schedule holds for the case that the others do not
-/// suffice; `reasons` say for what.
+/// Trials that are run after the declared ones.
+#[derive(Debug)]
+pub struct More {
+    trials: Vec<PlannedTrial>,
+    replaces: Vec<TrialId>,
+    reasons: Vec<String>,
+}
+
+impl More {
+    /// Beside those that count; `reasons` say for what they do not suffice.
+    pub fn added(trials: &[PlannedTrial], reasons: Vec<String>) -> Self {
+        Self {
+            trials: trials.to_vec(),
+            replaces: Vec::new(),
+            reasons,
+        }
+    }
+
+    /// In the place of void ones.
+    pub fn replacing(replacements: Vec<Replacement>) -> Self {
+        Self {
+            trials: replacements.iter().map(|one| one.by).collect(),
+            replaces: replacements.iter().map(|one| one.void).collect(),
+            reasons: replacements.into_iter().map(|one| one.reason).collect(),
+        }
+    }
+}
+
+/// Goes on after the run's end, with trials that its schedule holds for the case that the others do not suffice.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn extend(
     plan: &Plan,
-    trials: &[PlannedTrial],
-    reasons: Vec<String>,
+    more: More,
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Ended, EngineError> {
+    let More {
+        trials,
+        replaces,
+        reasons,
+    } = more;
     let kind = EventKind::RunExtended {
         trials: trials.iter().map(|trial| trial.id).collect(),
+        replaces,
         reasons,
     };
     site.recorder.event(None, kind);
-    run_all(plan, trials, &mut BTreeSet::new(), site, interrupt).await
+    run_all(plan, &trials, &mut BTreeSet::new(), site, interrupt).await
 }
 
 /// Runs these trials. Where the first start of an arm that is `untried` fails, the run ends with it: all its others would

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
-use comeback_core::event::{EventKind, Exit, ExitCause};
+use comeback_core::event::{EventKind, Exit, ExitCause, Survivor};
 use comeback_core::ids::{BootId, Incarnation, Node};
 use comeback_core::plan::{Arm, Listener, Target};
 use comeback_core::units::Elapsed;
@@ -20,6 +20,7 @@ use super::{EngineError, recovery};
 use crate::endpoint::Endpoint;
 use crate::load::probe::{Owner, Work};
 use crate::supervise::handover;
+use crate::supervise::ownership;
 use crate::supervise::ports;
 use crate::supervise::process::{Addresses, Launch, Process, StartError, resolve_endpoint};
 use crate::supervise::readiness::{boot_of, wait_until_ready};
@@ -409,6 +410,9 @@ async fn start_first(trial: &Trial<'_>, node: Node) -> Result<Running, Early> {
     match wait_until_ready(&mut process, &target.ready, endpoint, boot_header, clock).await {
         Ok(ready) => {
             if ready.boot.is_none() {
+                if let Some(other) = taken_by_another(trial, node) {
+                    return Err(answered_by_another(node, incarnation, other));
+                }
                 check_attribution(trial, node)?;
             }
             let kind = EventKind::TargetReady {
@@ -428,8 +432,32 @@ async fn start_first(trial: &Trial<'_>, node: Node) -> Result<Running, Early> {
             incarnation,
             problem: not_ready.to_string(),
             tail: process.tail(),
+            port_taken_by: taken_by_another(trial, node),
         })),
     }
+}
+
+/// A process that listens in a node's place, and was there before the harness: no part of the server, whatever that does.
+fn taken_by_another(trial: &Trial<'_>, node: Node) -> Option<Survivor> {
+    if trial.arm.target_of(node).listener == Listener::Held {
+        return None;
+    }
+    let endpoint = trial.seats.endpoint(node);
+    ownership::older_than_us(endpoint, &trial.site.tag)
+}
+
+/// The reply that showed a node to be up was such a process's.
+fn answered_by_another(node: Node, incarnation: Incarnation, other: Survivor) -> Early {
+    let Survivor { pid, command } = &other;
+    Early::Target(EventKind::TargetStartFailed {
+        node,
+        incarnation,
+        problem: format!(
+            "process {pid} ({command}), which is older than this run, answered on its port"
+        ),
+        tail: Vec::new(),
+        port_taken_by: Some(other),
+    })
 }
 
 /// A server that does not name its start is known by its listening socket. When that does not work even before
@@ -502,5 +530,6 @@ pub(super) fn start_failed(node: Node, incarnation: Incarnation, error: &StartEr
         incarnation,
         problem: text,
         tail: Vec::new(),
+        port_taken_by: None,
     }
 }

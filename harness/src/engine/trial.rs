@@ -66,8 +66,10 @@ impl Started {
     /// What an early end says of it.
     const fn before(ended: &EventKind) -> Self {
         match ended {
+            // Another program that took the port once will not take the next one.
             EventKind::TargetStartFailed {
                 incarnation: Incarnation(0),
+                port_taken_by: None,
                 ..
             } => Self::Not,
             _ => Self::Up,

@@ -25,6 +25,10 @@ pub struct Document {
     pub controls: Option<u32>,
     /// How many trials with a fault each arm may have where `trials` do not suffice to judge a gate.
     pub extend_to: Option<u32>,
+    /// How many void trials of each arm, those without a fault among them, are replaced at the end, where the harness or the
+    /// machine made them void and nothing in them speaks against the server; a tenth of `trials` when nothing is said, and
+    /// at least 2.
+    pub replacements: Option<u32>,
     /// What all randomness follows from; drawn when nothing is said.
     pub seed: Option<u64>,
     /// The server; an arm overrides what it names.

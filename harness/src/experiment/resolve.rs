@@ -67,13 +67,15 @@ pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Pro
         return Err(problems);
     };
     let default_gates = default_gates(document, &workload, &own);
+    let trials = document.trials.unwrap_or(6);
     let plan = Plan {
         name: name(document, origin),
         arms,
-        trials: document.trials.unwrap_or(6),
-        extend_to: document
-            .extend_to
-            .unwrap_or_else(|| document.trials.unwrap_or(6)),
+        trials,
+        extend_to: document.extend_to.unwrap_or(trials),
+        replacements: document
+            .replacements
+            .unwrap_or_else(|| Plan::usual_replacements(trials)),
         controls: document.controls.unwrap_or(1),
         fault,
         load: load(document, workload),

@@ -50,6 +50,7 @@ fn the_least_that_can_be_said_is_a_command() {
     let plan = plan(LEAST);
     assert_eq!(plan.name, "shop");
     assert_eq!((plan.trials, plan.extend_to, plan.controls), (6, 6, 1));
+    assert_eq!(plan.replacements, 2);
     assert_eq!(plan.arms.len(), 1);
     assert_eq!(plan.arms[0].name, "shop");
     assert_eq!(plan.arms[0].target.command, ["./shop", "{port}"]);
@@ -73,6 +74,7 @@ name = "other"
 trials = 3
 controls = 2
 extend_to = 9
+replacements = 1
 seed = 11
 [target]
 command = ["{here}/shop", "{data}/shop.sock"]
@@ -110,6 +112,7 @@ lost_sessions = 0
     assert_eq!(seed, Some(Seed(11)));
     assert_eq!(plan.name, "other");
     assert_eq!((plan.trials, plan.controls, plan.extend_to), (3, 2, 9));
+    assert_eq!(plan.replacements, 1);
     let target = &plan.arms[0].target;
     assert_eq!(target.command, ["/srv/shop", "{data}/shop.sock"]);
     assert_eq!(target.protocol, Protocol::H2c);

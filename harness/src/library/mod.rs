@@ -220,6 +220,13 @@ impl Experiment {
         self
     }
 
+    /// How many void trials are replaced at the end, where the harness or the machine made them void and nothing in them
+    /// speaks against the server; a tenth of the trials when nothing is said, and at least two.
+    pub fn replacements(mut self, trials: u32) -> Self {
+        self.document.replacements = Some(trials);
+        self
+    }
+
     /// Trials without a fault, which show what is not due to one.
     pub fn controls(mut self, trials: u32) -> Self {
         self.document.controls = Some(trials);

@@ -108,6 +108,20 @@ pub fn listening_addresses(pids: &[i32]) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
+/// A process of nobody's that holds the listening socket of an endpoint, and is older than this one; nothing where that
+/// cannot be told.
+pub fn older_than_us(endpoint: &Endpoint, tag: &RunTag) -> Option<Survivor> {
+    let begun = proc::stat(proc::own_pid()).ok()?.start_time;
+    let owners = listeners(endpoint, tag).ok()?;
+    let other = owners
+        .iter()
+        .find(|owner| !owner.is_member && owner.start_time < begun)?;
+    Some(Survivor {
+        pid: other.pid,
+        command: proc::command(other.pid),
+    })
+}
+
 /// The living processes that are older than this start of a node, with what each could answer by; those of an unknown start
 /// only where `strays` are wanted.
 pub fn old_processes(

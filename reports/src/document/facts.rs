@@ -34,7 +34,7 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         "{} with a crash and {} without for each arm, the arms interleaved in random order{}",
         count(u64::from(plan.trials)),
         count(u64::from(plan.controls)),
-        may_be_extended(plan)
+        may_be_extended(plan) + &may_be_replaced(plan)
     );
     let fault = format!(
         "{}{} at a random moment within {} after the baseline",
@@ -104,6 +104,15 @@ fn may_be_extended(plan: &Plan) -> String {
         "; declared beforehand: up to {} with a crash where fewer cannot tell",
         count(u64::from(plan.extend_to))
     )
+}
+
+fn may_be_replaced(plan: &Plan) -> String {
+    match plan.replacements {
+        0 => String::new(),
+        most => format!(
+            "; declared beforehand: up to {most} of each arm replaced where the harness or the machine made them void"
+        ),
+    }
 }
 
 fn cores(cores: u32) -> String {

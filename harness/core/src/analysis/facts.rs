@@ -90,6 +90,8 @@ pub(super) struct Facts {
     pub(super) left_behind: Vec<i32>,
     /// A start that failed: which, why, and what its output says of that.
     pub(super) start_failed: Option<(Start, String, Option<String>)>,
+    /// It failed since a process that is older than the run had taken the port.
+    pub(super) port_taken: bool,
     /// How each node ended when it was asked to, after the load.
     pub(super) stopped_as: BTreeMap<Node, Exit>,
     /// Ends nobody asked for.
@@ -159,10 +161,15 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
                 run.given_up.get_or_insert(*arm);
             }
             EventKind::RunEnded => run.ended = true,
-            EventKind::RunExtended { trials, reasons } => {
+            EventKind::RunExtended {
+                trials,
+                replaces,
+                reasons,
+            } => {
                 run.ended = false;
                 run.extensions.push(Extension {
                     trials: trials.len() as u32,
+                    replaces: replaces.iter().map(|trial| trial.0).collect(),
                     reasons: reasons.clone(),
                 });
             }
@@ -248,6 +255,7 @@ impl Facts {
             stopped: None,
             left_behind: Vec::new(),
             start_failed: None,
+            port_taken: false,
             stopped_as: BTreeMap::new(),
             unasked: Vec::new(),
             falls: Vec::new(),
@@ -288,9 +296,11 @@ impl Facts {
                 incarnation,
                 problem,
                 tail,
+                port_taken_by,
             } => {
                 let start = (*node, *incarnation);
                 let failed = (start, problem.clone(), said::quote(tail));
+                self.port_taken |= self.start_failed.is_none() && port_taken_by.is_some();
                 self.start_failed.get_or_insert(failed);
             }
             EventKind::TargetExited {

@@ -20,6 +20,7 @@ mod load;
 mod looks;
 mod oracle;
 mod recovery;
+pub(crate) mod replaced;
 mod retries;
 mod served;
 mod sessions;
@@ -44,9 +45,9 @@ pub use oracle::BeforeTheFault;
 pub use summary::findings_of;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
-    Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis,
-    NotBack, Retries, Return, Shortfall, Spoils, StruckSessions, Time, TimelineWindow,
-    TrialAnalysis, Void, WhileDown,
+    Doing, Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage,
+    NodesAnalysis, NotBack, Retries, Return, Shortfall, Spoils, StruckSessions, Time,
+    TimelineWindow, TrialAnalysis, Void, WhileDown,
 };
 
 use crate::ids::{ArmId, TrialId};
@@ -78,10 +79,13 @@ pub fn analyze(journal: &Journal) -> Analysis {
             name: arm.name.clone(),
             about: arm.about.clone(),
             skipped: arm.skip.clone().or_else(|| run.skipped.get(&id).cloned()),
-            trials: trials(
-                plan,
-                run.trials.iter().filter(|facts| facts.arm == id),
-                &operations,
+            trials: replaced::mark(
+                &journal.header,
+                trials(
+                    plan,
+                    run.trials.iter().filter(|facts| facts.arm == id),
+                    &operations,
+                ),
             ),
         })
         .collect();

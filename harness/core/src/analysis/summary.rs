@@ -16,8 +16,8 @@ use crate::summary::TrialFinding;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, BlindSummary, CacheSummary, ContinuityRate,
     ControlSummary, Distribution, ErrorRate, FalseRate, JourneyRate, JourneySummary, Latency,
-    RecoverySummary, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary, StruckTrial,
-    StruckWrites, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
+    RecoverySummary, ReplacedTrial, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary,
+    StruckTrial, StruckWrites, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::{Verdict, family_of};
 
@@ -59,6 +59,8 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         status,
         reason,
         trials: trials.len() as u32,
+        replaced: arm.replaced().map(ReplacedTrial::from).collect(),
+        begun: arm.trials.len() as u32,
         faults_landed: arm
             .trials
             .iter()
@@ -124,6 +126,17 @@ pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
         }
     }
     findings
+}
+
+impl From<&TrialAnalysis> for ReplacedTrial {
+    fn from(trial: &TrialAnalysis) -> Self {
+        let reason = trial.void.as_ref().map(|void| void.reason.clone());
+        Self {
+            trial: trial.id.0,
+            control: trial.control,
+            reason: reason.unwrap_or_default(),
+        }
+    }
 }
 
 fn recovery(trials: &[&TrialAnalysis]) -> RecoverySummary {
@@ -315,6 +328,7 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
         let voids: Vec<&String> = role
             .clone()
             .filter_map(|trial| trial.void.as_ref())
+            .filter(|void| !void.replaced)
             .map(|void| &void.reason)
             .collect();
         (voids, role.count() as u64)

@@ -51,10 +51,16 @@ pub(super) fn analyze(
     let timeline = timeline_of(plan, facts, &load, &rules, &mut findings);
     let before = oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before);
     let area = outage_area(plan, facts, &load);
+    let shown = void::Shown {
+        returned: returned.as_ref(),
+        sessions: &ledger.sessions,
+        writes: &ledger.writes,
+    };
+    let void = void::reason(plan, facts, (&load, &operations), &shown);
     TrialAnalysis {
         id: facts.id,
         control: facts.control,
-        void: void::reason(plan, facts, &load, &operations),
+        void,
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,
         landed: facts.cut().is_some() && facts.missed.is_none(),

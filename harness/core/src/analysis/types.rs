@@ -57,6 +57,23 @@ impl ArmAnalysis {
         faulted.filter(|trial| trial.landed && trial.is_spoiled_for_times())
     }
 
+    /// Void trials that others have taken the place of.
+    pub fn replaced(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        let is_replaced = |trial: &&TrialAnalysis| trial.void.as_ref().is_some_and(|v| v.replaced);
+        self.trials.iter().filter(is_replaced)
+    }
+
+    /// The same arm with those of them counted whose fault landed, as far as they show anything; nothing where there is
+    /// none.
+    pub fn with_replaced(&self) -> Option<Self> {
+        let mut arm = self.clone();
+        let mut any = false;
+        for trial in arm.trials.iter_mut().filter(|trial| trial.landed) {
+            any |= trial.void.take_if(|void| void.replaced).is_some();
+        }
+        any.then_some(arm)
+    }
+
     /// Trials without a fault that tell what is lost without one: those that count, and those of which only times
     /// and rates are spoiled.
     pub fn controls_of_losses(&self) -> impl Iterator<Item = &TrialAnalysis> {
@@ -79,6 +96,20 @@ pub struct Void {
     pub reason: String,
     /// What it takes away.
     pub spoils: Spoils,
+    /// Whose doing it is.
+    pub doing: Doing,
+    /// Another trial has taken its place: it keeps nothing from being judged.
+    pub replaced: bool,
+}
+
+/// Whose doing it is that a trial does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// The harness's or the machine's, and nothing in the trial speaks against the server. Another may take its place.
+    Ours,
+    /// The server's, or nobody can tell whose. It is evidence, and nothing takes its place: a server whose bad trials
+    /// were replaced would pass.
+    Servers,
 }
 
 /// What the reason that voids a trial takes away.
@@ -92,11 +123,13 @@ pub enum Spoils {
 }
 
 impl Void {
-    /// A reason that spoils this.
-    pub fn new(spoils: Spoils, reason: impl Into<String>) -> Self {
+    /// A reason that spoils this, by whose doing.
+    pub fn new(spoils: Spoils, doing: Doing, reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             spoils,
+            doing,
+            replaced: false,
         }
     }
 }

@@ -4,38 +4,139 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::load::{Load, Part};
-use super::types::{Spoils, Void};
+use super::types::{Doing, Return, Spoils, Void};
 use super::words::{counted, percent};
 use crate::event::Survivor;
 use crate::ids::{BootId, Incarnation};
 use crate::operation::{ErrorClass, Operation, Step};
 use crate::plan::Plan;
+use crate::summary::{SessionCounts, WriteCounts};
+use crate::units::Span;
+
+/// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
+const LATE: Span = Span::from_ms(10);
+
+/// What voids a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Aborted,
+    Interrupted,
+    NotStarted { port_taken: bool },
+    Missed,
+    HarnessFailed { after_the_fault: bool },
+    Renamed,
+    OldAnswers,
+    NeverWorked,
+    NoSamples { by_lag: bool },
+    BelowFloor { by_lag: bool },
+}
+
+impl Why {
+    const fn spoils(self) -> Spoils {
+        match self {
+            Self::Aborted
+            | Self::Interrupted
+            | Self::NotStarted { .. }
+            | Self::Missed
+            | Self::HarnessFailed { .. }
+            | Self::Renamed
+            | Self::OldAnswers
+            | Self::NeverWorked => Spoils::Everything,
+            Self::NoSamples { .. } | Self::BelowFloor { .. } => Spoils::Times,
+        }
+    }
+
+    /// Whose doing it is. What the server may have done, or led to, is its own: a server that hangs misses the load's
+    /// floor, one that takes the signals in hand does not die, and one that lets connections pile up after the fault
+    /// drives the harness out of them.
+    const fn doing(self) -> Doing {
+        match self {
+            Self::NotStarted { port_taken: true }
+            | Self::HarnessFailed {
+                after_the_fault: false,
+            }
+            | Self::NoSamples { by_lag: true }
+            | Self::BelowFloor { by_lag: true } => Doing::Ours,
+            Self::Aborted
+            | Self::Interrupted
+            | Self::NotStarted { port_taken: false }
+            | Self::Missed
+            | Self::HarnessFailed {
+                after_the_fault: true,
+            }
+            | Self::Renamed
+            | Self::OldAnswers
+            | Self::NeverWorked
+            | Self::NoSamples { by_lag: false }
+            | Self::BelowFloor { by_lag: false } => Doing::Servers,
+        }
+    }
+}
+
+/// What a trial shows of the server, void or not.
+pub(super) struct Shown<'a> {
+    pub(super) returned: Option<&'a Return>,
+    pub(super) sessions: &'a SessionCounts,
+    pub(super) writes: &'a WriteCounts,
+}
+
+impl Shown<'_> {
+    fn certain_losses(&self) -> bool {
+        let (sessions, writes) = (self.sessions, self.writes);
+        let counts = [
+            sessions.lost,
+            sessions.reset,
+            sessions.wrong_identity,
+            writes.lost,
+        ];
+        counts.iter().any(|count| *count > 0)
+    }
+
+    /// Whether it speaks against the server, so that nothing may take the trial's place.
+    fn speaks_against_the_server(&self, facts: &Facts, spoils: Spoils) -> bool {
+        let landed = facts.cut().is_some() && facts.missed.is_none();
+        let is_back = facts.recovered().is_some() && !matches!(self.returned, Some(Return::Not(_)));
+        // Where times alone are spoiled, what is lost counts all the same, and is not hidden.
+        let hides_a_loss = spoils == Spoils::Everything && self.certain_losses();
+        !facts.unasked.is_empty() || landed && (!is_back || hides_a_loss)
+    }
+}
 
 /// The first reason why a trial does not count: those that spoil everything come before those that spoil
-/// only times and rates.
+/// only times and rates, and among them what the server did before what we did.
 pub(super) fn reason(
     plan: &Plan,
     facts: &Facts,
-    load: &Load<'_>,
-    operations: &[&Operation],
+    (load, operations): (&Load<'_>, &[&Operation]),
+    shown: &Shown<'_>,
 ) -> Option<Void> {
-    let everything = || {
-        unfinished(facts)
-            .or_else(|| missed(facts))
-            .or_else(|| failed_by_us(operations))
-            .or_else(|| renamed(facts, operations))
-            .or_else(|| answered_by_the_old(facts, operations))
-            .or_else(|| never_worked(load))
+    let all: Vec<(Why, String)> = match unfinished(facts) {
+        Some(early) => vec![early],
+        None => [
+            missed(facts).map(|reason| (Why::Missed, reason)),
+            failed_by_us(facts, operations),
+            renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
+            answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
+            never_worked(load).map(|reason| (Why::NeverWorked, reason)),
+            no_samples(plan, load).or_else(|| below_floor(plan, facts, load)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     };
-    let times = || no_samples(load).or_else(|| below_floor(plan, facts, load));
-    everything()
-        .map(|reason| Void::new(Spoils::Everything, reason))
-        .or_else(|| times().map(|reason| Void::new(Spoils::Times, reason)))
+    let rank = |why: Why| (why.spoils() == Spoils::Times, why.doing() == Doing::Ours);
+    let (why, reason) = all.iter().min_by_key(|(why, _)| rank(*why))?;
+    let ours = all.iter().all(|(why, _)| why.doing() == Doing::Ours);
+    let doing = match ours && !shown.speaks_against_the_server(facts, why.spoils()) {
+        true => Doing::Ours,
+        false => Doing::Servers,
+    };
+    Some(Void::new(why.spoils(), doing, reason.as_str()))
 }
 
-fn unfinished(facts: &Facts) -> Option<String> {
+fn unfinished(facts: &Facts) -> Option<(Why, String)> {
     if let Some(reason) = &facts.aborted {
-        return Some(reason.clone());
+        return Some((Why::Aborted, reason.clone()));
     }
     if let Some(((node, incarnation), problem, said)) = &facts.start_failed {
         let again = if *incarnation > Incarnation(0) {
@@ -45,11 +146,16 @@ fn unfinished(facts: &Facts) -> Option<String> {
         };
         let name = facts.name_of((*node, Incarnation(0)));
         let output = last_words(said.as_deref());
-        return Some(format!(
-            "{name} could not be started{again}: {problem}{output}"
+        let why = Why::NotStarted {
+            port_taken: facts.port_taken,
+        };
+        return Some((
+            why,
+            format!("{name} could not be started{again}: {problem}{output}"),
         ));
     }
-    (!facts.ended).then(|| "it was interrupted before its end".to_owned())
+    let interrupted = || "it was interrupted before its end".to_owned();
+    (!facts.ended).then(|| (Why::Interrupted, interrupted()))
 }
 
 fn missed(facts: &Facts) -> Option<String> {
@@ -63,14 +169,20 @@ fn missed(facts: &Facts) -> Option<String> {
     }
 }
 
-fn failed_by_us(operations: &[&Operation]) -> Option<String> {
-    let ours = operations
-        .iter()
-        .filter(|operation| operation.error == Some(ErrorClass::HarnessError))
-        .count() as u64;
-    (ours > 0).then(|| {
-        let ours = counted(ours, "operation");
-        format!("the harness itself ran out of descriptors or local ports: {ours}")
+fn failed_by_us(facts: &Facts, operations: &[&Operation]) -> Option<(Why, String)> {
+    let ours = || {
+        let operations = operations.iter();
+        operations.filter(|operation| operation.error == Some(ErrorClass::HarnessError))
+    };
+    let count = ours().count() as u64;
+    let fault = facts.fault();
+    let why = Why::HarnessFailed {
+        after_the_fault: ours().any(|op| fault.is_some_and(|fault| op.finished >= fault)),
+    };
+    (count > 0).then(|| {
+        let ours = counted(count, "operation");
+        let what = "the harness itself ran out of descriptors or local ports";
+        (why, format!("{what}: {ours}"))
     })
 }
 
@@ -153,31 +265,66 @@ fn never_worked(load: &Load<'_>) -> Option<String> {
     })
 }
 
-fn no_samples(load: &Load<'_>) -> Option<String> {
+fn no_samples(plan: &Plan, load: &Load<'_>) -> Option<(Why, String)> {
     let is_empty = load.of(Part::Before).next().is_none();
-    is_empty.then(|| "no operation in the baseline: zero samples".to_owned())
+    let wanted: Vec<&Operation> = load.baseline().collect();
+    let by_lag = share_sent(&wanted, |_| false).is_by_lag(plan.load.floor);
+    is_empty.then(|| {
+        let reason = "no operation in the baseline: zero samples".to_owned();
+        (Why::NoSamples { by_lag }, reason)
+    })
+}
+
+/// How many operations were wanted, how many of them were sent, and how many were not since the harness handed them out
+/// late.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    wanted: u64,
+    sent: u64,
+    late: u64,
+}
+
+impl Sent {
+    /// Whether nothing but the harness's own lateness keeps the load below its floor.
+    fn is_by_lag(self, floor: f64) -> bool {
+        self.late > 0 && (self.sent + self.late) as f64 >= self.wanted as f64 * floor
+    }
+}
+
+fn share_sent(wanted: &[&Operation], left: impl Fn(&Operation) -> bool) -> Sent {
+    let mut tally = Sent::default();
+    for operation in wanted {
+        let was_sent = left(operation);
+        let was_late = operation.dispatched.since(operation.intended) > LATE;
+        tally.wanted += 1;
+        tally.sent += u64::from(was_sent);
+        tally.late += u64::from(!was_sent && was_late);
+    }
+    tally
 }
 
 /// An operation the baseline wanted counts as sent only when it left within the baseline: one that was
 /// still waiting for its client at the fault was not part of the load the server bore.
-fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
-    let (mut wanted, mut sent) = (0_u64, 0_u64);
-    for operation in load.baseline() {
-        wanted += 1;
-        let left = match (operation.sent, facts.fault()) {
-            (Some(sent), Some(fault)) => sent < fault,
-            (sent, _) => sent.is_some(),
-        };
-        sent += u64::from(left);
-    }
-    let (share, floor) = (sent as f64 / wanted as f64, plan.load.floor);
+fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, String)> {
+    let wanted: Vec<&Operation> = load.baseline().collect();
+    let tally = share_sent(&wanted, |operation| match (operation.sent, facts.fault()) {
+        (Some(sent), Some(fault)) => sent < fault,
+        (sent, _) => sent.is_some(),
+    });
+    let (share, floor) = (tally.sent as f64 / tally.wanted as f64, plan.load.floor);
+    let by_lag = tally.is_by_lag(floor);
+    let because = match by_lag {
+        true => ": the harness itself was late",
+        false => "",
+    };
     (share < floor).then(|| {
-        format!(
-            "only {:.1} % of the {} the baseline scheduled were sent; the floor is {}",
+        let reason = format!(
+            "only {:.1} % of the {} the baseline scheduled were sent; the floor is {}{because}",
             share * 100.0,
-            counted(wanted, "operation"),
+            counted(tally.wanted, "operation"),
             percent(floor)
-        )
+        );
+        (Why::BelowFloor { by_lag }, reason)
     })
 }
 

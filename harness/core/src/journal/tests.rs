@@ -555,6 +555,10 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             incarnation,
             problem: text.clone(),
             tail: tail.clone(),
+            port_taken_by: time.map(|_| Survivor {
+                pid: number,
+                command: text.clone(),
+            }),
         },
         EventKind::TargetReady {
             node: Node::default(),
@@ -682,6 +686,10 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
         EventKind::RunEnded,
         EventKind::RunExtended {
             trials: vec![TrialId(number.unsigned_abs())],
+            replaces: time
+                .map(|_| TrialId(number.unsigned_abs()))
+                .into_iter()
+                .collect(),
             reasons: vec![text],
         },
     ]

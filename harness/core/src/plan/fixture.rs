@@ -43,6 +43,7 @@ pub(crate) fn test_plan() -> Plan {
         arms: vec![arm("first"), arm("second")],
         trials: 3,
         extend_to: 3,
+        replacements: 0,
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,

@@ -46,6 +46,10 @@ pub struct Plan {
     /// How many trials with a fault each arm may have in all, where `trials` do not suffice to judge a gate;
     /// declared before the run, so that nobody goes on until the answer pleases.
     pub extend_to: u32,
+    /// How many void trials of each arm may be replaced, those without a fault among them, where they are void by the
+    /// harness's or the machine's doing; declared before the run.
+    #[serde(default)]
+    pub replacements: u32,
     /// Trials without a fault, for each arm.
     pub controls: u32,
     /// What is done to the target in each trial with a fault.
@@ -99,6 +103,13 @@ pub struct Arm {
     pub baseline: Option<String>,
     /// Why this arm cannot run here, and the mend; it is then shown as skipped.
     pub skip: Option<String>,
+}
+
+impl Plan {
+    /// How many void trials of each arm are replaced where nobody says it: a tenth of the trials, and at least two.
+    pub fn usual_replacements(trials: u32) -> u32 {
+        trials.div_ceil(10).max(2)
+    }
 }
 
 const fn yes() -> bool {

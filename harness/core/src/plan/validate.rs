@@ -69,7 +69,9 @@ impl Plan {
         if self.trials == 0 {
             return wrong("trials", "at least one trial is needed");
         }
-        let each = u64::from(self.extend_to.max(self.trials)) + u64::from(self.controls);
+        let each = u64::from(self.extend_to.max(self.trials))
+            + u64::from(self.controls)
+            + u64::from(self.replacements);
         if each.saturating_mul(self.arms.len() as u64) > MAX_TRIALS {
             return wrong(
                 "trials",
@@ -455,10 +457,11 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 37] = [
+        let cases: [(&str, Spoil); 38] = [
             ("name", |plan| plan.name = "a\u{1b}[31m".to_owned()),
             ("arms", |plan| plan.arms[1].name = "v1/v2".to_owned()),
             ("trials", |plan| plan.extend_to = u32::MAX),
+            ("trials", |plan| plan.replacements = u32::MAX),
             ("baseline", |plan| {
                 plan.arms[0].baseline = Some("third".to_owned());
             }),

@@ -114,7 +114,8 @@ pub(super) fn is_whole(stored: &Analysis, arm: &ArmAnalysis) -> Result<(), Strin
     if let Some(reason) = &stored.incomplete {
         return Err(reason.clone());
     }
-    if let Some(void) = arm.trials.iter().find_map(|trial| trial.void.as_ref()) {
+    let mut voids = arm.trials.iter().filter_map(|trial| trial.void.as_ref());
+    if let Some(void) = voids.find(|void| !void.replaced) {
         return Err(format!("a trial of it does not count: {}", void.reason));
     }
     if arm.faulted().next().is_none() {

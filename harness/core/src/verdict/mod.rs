@@ -11,6 +11,7 @@ mod difference;
 mod family;
 mod gate;
 mod headline;
+mod replace;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use gate::tally::Tally;
 use gate::{Base, Judged, Missing};
 pub use gate::{Gate, GateError};
 use headline::{Broken, headline};
+pub use replace::{Replacement, replacements};
 
 /// The verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -159,6 +161,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
     for (arm, asked) in analysis.arms.iter().zip(asked) {
         let about = |problem: &str| format!("{}: {problem}", arm.name);
         missing.extend(what_is_missing(arm).iter().map(|problem| about(problem)));
+        missing.extend(replace::used_up(analysis, arm).map(|problem| about(&problem)));
         if !gates.is_empty() {
             missing.extend(no_control(arm).map(|problem| about(&problem)));
         }
@@ -217,6 +220,7 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
         return Vec::new();
     }
     let counts = arm.faulted().next().is_some();
+    let with_replaced = arm.with_replaced();
     let is_asked = |gate: &&Gate| {
         // What others are compared with is no worse than itself.
         let is_the_baseline = gate.needs_baseline() && baselines.is_baseline(arm);
@@ -226,6 +230,9 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
     gates
         .map(|gate| {
             let mut check = check(gate, arm, || baselines.of(arm));
+            if let Some(all) = &with_replaced {
+                check = replace::doubted(check, gate, all, || baselines.of(arm));
+            }
             let base = match gate.needs_baseline() {
                 true => baselines.of(arm).ok(),
                 false => None,
@@ -351,7 +358,7 @@ fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
             } else {
                 "trial"
             };
-            let reason = &trial.void.as_ref()?.reason;
+            let reason = &trial.void.as_ref().filter(|void| !void.replaced)?.reason;
             Some(format!("{role} {} does not count: {reason}", trial.id.0))
         })
         .collect();

@@ -82,6 +82,15 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
     if let Some(more) = schedule.trials.len().checked_sub(TRIALS_SHOWN + 1) {
         page.line("…", &format!("{} more: see --json", more + 1));
     }
+    if plan.replacements > 0 {
+        page.line(
+            "void trials",
+            &format!(
+                "up to {} of each arm are replaced at the end, where the harness or the machine made them void",
+                plan.replacements
+            ),
+        );
+    }
     page.text.trim_end().to_owned()
 }
 

@@ -52,6 +52,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         arms: specs.iter().map(arm).collect(),
         trials: 8,
         extend_to: 8,
+        replacements: 2,
         controls: 1,
         fault: Fault {
             aim: Aim::AnyReplica,

@@ -46,6 +46,8 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         },
         reason: spec.skipped.or(spec.remark).map(str::to_owned),
         trials: trials.len() as u32,
+        replaced: Vec::new(),
+        begun: arm.trials.len() as u32,
         faults_landed: trials.len() as u32,
         sessions,
         writes,

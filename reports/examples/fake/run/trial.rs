@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use comeback_core::analysis::{
-    ArmAnalysis, Availability, BeforeTheFault, BlindTime, Chain, ErrorTally, JourneyOperations,
-    Journeys, LatencyTally, LoadTally, Return, Spoils, StruckSessions, Time, TimelineWindow,
-    TrialAnalysis, Void,
+    ArmAnalysis, Availability, BeforeTheFault, BlindTime, Chain, Doing, ErrorTally,
+    JourneyOperations, Journeys, LatencyTally, LoadTally, Return, Spoils, StruckSessions, Time,
+    TimelineWindow, TrialAnalysis, Void,
 };
 use comeback_core::event::Evidence;
 use comeback_core::ids::{ArmId, BootId, TrialId};
@@ -40,6 +40,7 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         let mut void = trial(spec, plan, 0, *next + 1);
         void.void = Some(Void::new(
             Spoils::Times,
+            Doing::Servers,
             "the load missed its floor: 71 % of 90 % sent",
         ));
         trials.push(void);

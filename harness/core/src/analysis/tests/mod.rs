@@ -22,7 +22,7 @@ mod summary;
 mod void;
 mod writes;
 
-use super::{Analysis, Spoils, TrialAnalysis, Void, analyze};
+use super::{Analysis, Doing, Spoils, TrialAnalysis, Void, analyze};
 use crate::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
 use crate::journal::{Header, Journal, Machine, VERSION};

@@ -113,6 +113,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
                 incarnation,
                 problem: String::new(),
                 tail,
+                port_taken_by: None,
             }
         }),
         (incarnation, causes, lines).prop_map(|(incarnation, cause, tail)| {
@@ -164,6 +165,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         Just(EventKind::RunEnded),
         Just(EventKind::RunExtended {
             trials: vec![TrialId(u32::MAX)],
+            replaces: vec![TrialId(u32::MAX)],
             reasons: Vec::new()
         }),
     ]

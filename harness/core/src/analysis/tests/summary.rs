@@ -176,7 +176,11 @@ fn trials_that_do_not_count_are_named_and_left_out_of_every_figure() {
     let mut analysis = sound().analysis();
     let trials = &mut analysis.arms[0].trials;
     let mut void = trials[0].clone();
-    void.void = Some(Void::new(Spoils::Everything, "the fault did not land"));
+    void.void = Some(Void::new(
+        Spoils::Everything,
+        Doing::Servers,
+        "the fault did not land",
+    ));
     let control = Story::control().serves(1_000, 5_000, 10).trial();
     trials.extend([void, control]);
     let arm = summary(&analysis).arms.remove(0);
@@ -200,7 +204,11 @@ fn a_certain_loss_in_a_trial_whose_times_do_not_count_is_told_beside_the_figures
     let trials = &mut analysis.arms[0].trials;
     for spoils in [Spoils::Times, Spoils::Everything] {
         let mut void = trials[0].clone();
-        void.void = Some(Void::new(spoils, "the load missed its floor"));
+        void.void = Some(Void::new(
+            spoils,
+            Doing::Servers,
+            "the load missed its floor",
+        ));
         (void.sessions.acknowledged, void.sessions.lost) = (1_294, 294);
         (void.writes.acknowledged, void.writes.lost) = (1, 1);
         trials.push(void);

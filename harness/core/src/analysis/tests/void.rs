@@ -7,13 +7,19 @@ use ErrorClass::{HarnessError, Unsent};
 #[track_caller]
 fn check(story: &Story, expected: &str) {
     let void = story.trial().void;
-    assert_eq!(void, Some(Void::new(Spoils::Everything, expected)));
+    assert_eq!(
+        void,
+        Some(Void::new(Spoils::Everything, Doing::Servers, expected))
+    );
 }
 
 #[track_caller]
 fn check_times(story: &Story, expected: &str) {
     let void = story.trial().void;
-    assert_eq!(void, Some(Void::new(Spoils::Times, expected)));
+    assert_eq!(
+        void,
+        Some(Void::new(Spoils::Times, Doing::Servers, expected))
+    );
 }
 
 fn sound() -> Story {
@@ -41,6 +47,7 @@ fn a_trial_that_ended_early_does_not_count() {
         incarnation: Incarnation(incarnation),
         problem: "it ended before it was ready".to_owned(),
         tail,
+        port_taken_by: None,
     };
     check(
         &sound().event(
@@ -64,6 +71,7 @@ fn a_run_that_ended_with_its_first_failed_start_says_so_and_is_no_whole_one() {
         incarnation: Incarnation(0),
         problem: "it exited with status 3".to_owned(),
         tail: vec![crate::said::Line::Out("no such table".to_owned())],
+        port_taken_by: None,
     };
     let given_up = EventKind::RunGivenUp { arm: ArmId(0) };
     let story = sound().event(300, failed).event(6_000, given_up);
@@ -102,10 +110,95 @@ fn a_harness_that_ran_out_of_something_does_not_count() {
         look(0, 1_500).unsent(HarnessError),
         look(0, 600).unsent(HarnessError),
     ]);
-    check(
-        &story,
-        "the harness itself ran out of descriptors or local ports: 2 operations",
+    let reason = "the harness itself ran out of descriptors or local ports: 2 operations";
+    assert_eq!(
+        story.trial().void,
+        Some(Void::new(Spoils::Everything, Doing::Ours, reason))
     );
+    // After the fault a server that lets connections pile up may have led to it.
+    let reason = reason.replace('2', "3");
+    check(
+        &story.does([look(0, RECOVERED + 9).unsent(HarnessError)]),
+        &reason,
+    );
+}
+
+fn late(at: u64) -> Op {
+    Op(Operation {
+        dispatched: ms(at + 900),
+        ..look(0, at).unsent(Unsent).finished(at + 900).0
+    })
+}
+
+/// A machine that stood still: what was due meanwhile was handed out when the baseline was over.
+#[test]
+fn a_load_that_the_harness_began_late_is_nobody_elses_doing() {
+    let story = sound().does((2_000..2_999).step_by(5).map(late));
+    let void = story.trial().void.unwrap();
+    assert_eq!((void.spoils, void.doing), (Spoils::Times, Doing::Ours));
+    assert!(
+        void.reason.ends_with("the harness itself was late"),
+        "{}",
+        void.reason
+    );
+    // What was handed out in time, and found its client busy, is the server's.
+    let queued = |at| look(0, at).unsent(Unsent).finished(at + 5);
+    let both = story.does((1_000..1_999).step_by(5).map(queued));
+    assert_eq!(both.trial().void.unwrap().doing, Doing::Servers);
+}
+
+#[test]
+fn what_speaks_against_the_server_is_never_laid_to_the_machine() {
+    let spoiled = |story: Story| story.does((2_000..2_999).step_by(5).map(late));
+    let doing = |story: Story| story.trial().void.unwrap().doing;
+    assert_eq!(doing(spoiled(sound())), Doing::Ours);
+    let ended = EventKind::TargetExited {
+        node: Node::default(),
+        incarnation: Incarnation(1),
+        exit: Exit::Signal(11),
+        cause: ExitCause::Unasked,
+        tail: Vec::new(),
+    };
+    let old = EventKind::OldOwnerSeen {
+        node: Node::default(),
+        problem: "held by process 7".to_owned(),
+    };
+    let never = Story::never_recovered().serves(1_000, 3_000, 10);
+    for story in [
+        sound().event(SETTLED, ended),
+        sound().event(SETTLED, old),
+        never,
+        Story::faulted().serves(1_000, 3_000, 10).does(
+            (RECOVERED..SETTLED)
+                .step_by(10)
+                .map(|at| look(0, at).rejected(ErrorClass::ServerError)),
+        ),
+    ] {
+        assert_eq!(doing(spoiled(story)), Doing::Servers);
+    }
+}
+
+#[test]
+fn a_port_that_an_older_program_took_is_the_machines_doing_whatever_the_server_says() {
+    let failed = |taken: bool| EventKind::TargetStartFailed {
+        node: Node::default(),
+        incarnation: Incarnation(0),
+        problem: "it exited with status 1".to_owned(),
+        tail: vec![crate::said::Line::Out("Address already in use".to_owned())],
+        port_taken_by: taken.then(|| crate::event::Survivor {
+            pid: 7,
+            command: "another".to_owned(),
+        }),
+    };
+    let doing = |taken| {
+        Story::control()
+            .event(300, failed(taken))
+            .trial()
+            .void
+            .unwrap()
+            .doing
+    };
+    assert_eq!((doing(true), doing(false)), (Doing::Ours, Doing::Servers));
 }
 
 #[test]

@@ -292,13 +292,144 @@ fn faults_and_journals() -> Vec<Attack> {
     ]
 }
 
+/// Bad trials that are made void, so that others take their places.
+fn bad_trials_that_shall_vanish() -> Vec<Attack> {
+    use super::replaced::{late, may_replace};
+    let slow = faulted().ready(Some(1_900));
+    let run = |name, bad: Told, gates: &[&'static str]| {
+        let told = [bad, faulted(), faulted(), control(), faulted()];
+        Attack {
+            journal: may_replace(journal(&told), 2),
+            ..attack(name, &[], gates)
+        }
+    };
+    let with_lag = |name, bad: Told, gates: &[&'static str]| {
+        let attack = run(name, bad, gates);
+        Attack {
+            journal: late(attack.journal, &[0]),
+            ..attack
+        }
+    };
+    let told = |mut attack: Attack, at_ms: u64, kind: EventKind| {
+        let events = &mut attack.journal.events;
+        let place = events
+            .iter()
+            .position(|event| {
+                event.trial == Some(TrialId(0)) && event.kind == EventKind::TrialEnded
+            })
+            .unwrap();
+        let mut event = events[place].clone();
+        (event.at, event.kind) = (crate::units::Elapsed::from_us(at_ms * 1_000), kind);
+        events.insert(place, event);
+        attack
+    };
+    let exits = EventKind::TargetExited {
+        node: Node::default(),
+        incarnation: Incarnation(1),
+        exit: Exit::Signal(11),
+        cause: ExitCause::Unasked,
+        tail: Vec::new(),
+    };
+    let held = EventKind::OldOwnerSeen {
+        node: Node::default(),
+        problem: "127.0.0.1:80 is held by process 7, not a new one".to_owned(),
+    };
+    let not_started = EventKind::TargetStartFailed {
+        node: Node::default(),
+        incarnation: Incarnation(0),
+        problem: "it exited with status 1".to_owned(),
+        tail: vec![crate::said::Line::Out("Address already in use".to_owned())],
+        port_taken_by: None,
+    };
+    let of_harness = |place: usize, look: &mut Operation| {
+        if place > 150 {
+            look.error = Some(ErrorClass::HarnessError);
+        }
+    };
+    let missed = Told {
+        landed: false,
+        ..faulted()
+    };
+    let renamed = |place: usize, act: &mut Operation| {
+        if place == 0 {
+            act.boot = Some(crate::ids::BootId::from_header(b"other"));
+        }
+    };
+    let mut not_run = with_lag("nothing was run in its place", faulted(), &USUAL);
+    not_run
+        .journal
+        .events
+        .retain(|event| event.trial != Some(TrialId(4)));
+    not_run
+        .journal
+        .operations
+        .retain(|operation| operation.trial != TrialId(4));
+    let mut undeclared = with_lag("nothing was declared", faulted(), &USUAL);
+    undeclared.journal = may_replace(undeclared.journal, 0);
+    let mut too_many = with_lag("more than declared", faulted(), &USUAL);
+    too_many.journal = late(may_replace(too_many.journal, 1), &[1]);
+    vec![
+        run(
+            "it hangs before the fault",
+            below_its_floor(faulted()),
+            &USUAL,
+        ),
+        run("the fault missed it", missed, &USUAL),
+        told(run("it did not start", faulted(), &USUAL), 500, not_started),
+        run("connections pile up after the fault", faulted(), &USUAL).but(
+            0,
+            Step::Check,
+            of_harness,
+        ),
+        told(
+            with_lag("it ends by itself, and we are late", faulted(), &USUAL),
+            5_000,
+            exits,
+        ),
+        told(
+            with_lag("an old process answers, and we are late", faulted(), &USUAL),
+            5_000,
+            held,
+        ),
+        with_lag(
+            "it never comes back, and we are late",
+            faulted().ready(None),
+            &USUAL,
+        ),
+        with_lag(
+            "it loses all, and we are late",
+            faulted().with(&[Lost; 4]),
+            &USUAL,
+        ),
+        with_lag(
+            "it fails afterwards, and we are late",
+            faulted().fails_after(100, 100),
+            &USUAL,
+        ),
+        with_lag(
+            "it is slow, and we are late",
+            slow,
+            &["time_to_ready.max < 1s"],
+        ),
+        with_lag("its boot id changes, and we are late", faulted(), &USUAL).but(
+            0,
+            Step::Act,
+            renamed,
+        ),
+        not_run,
+        undeclared,
+        too_many,
+    ]
+}
+
 #[test]
 fn no_attack_comes_to_a_pass() {
     let mut attacks = values_that_count_nothing();
     attacks.extend(controls_that_are_not_clean());
     attacks.extend(losses_in_the_dark());
     attacks.extend(faults_and_journals());
-    assert!(attacks.len() >= 40, "{}", attacks.len());
+    attacks.extend(bad_trials_that_shall_vanish());
+    assert!(attacks.len() >= 54, "{}", attacks.len());
     let passes: Vec<&str> = attacks
         .iter()
         .filter(|attack| {
@@ -311,6 +442,9 @@ fn no_attack_comes_to_a_pass() {
         .map(|attack| attack.name)
         .collect();
     assert_eq!(passes, [""; 0]);
-    // The same without anything wrong does pass.
+    // The same without anything wrong does pass, and so does a server beside which the machine stood still.
     assert_eq!(verdict(&[faulted()], &USUAL).outcome, Outcome::Pass);
+    let honest = [faulted(), faulted(), faulted(), control(), faulted()];
+    let honest = replaced::late(replaced::may_replace(journal(&honest), 2), &[0]);
+    assert_eq!(verdict_on(&honest, &USUAL).outcome, Outcome::Pass);
 }

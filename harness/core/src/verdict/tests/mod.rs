@@ -12,6 +12,7 @@ mod extension;
 mod figures;
 mod headline;
 mod random;
+mod replaced;
 mod told;
 mod written;
 
