@@ -412,8 +412,11 @@ mod tests {
         }
     }
 
+    /// Draws a time of a trial.
+    type Draw = fn(&mut Uniform) -> f64;
+
     /// How times lie around their median, 0, from trial to trial.
-    const TIMES: [(&str, fn(&mut Uniform) -> f64); 4] = [
+    const TIMES: [(&str, Draw); 4] = [
         ("lognormal, σ 0.5", |random| time(random) - 1.0),
         ("exponential", |random| {
             -random.open_unit().ln() - std::f64::consts::LN_2
@@ -426,12 +429,7 @@ mod tests {
 
     /// How often any of so many gates breaks whose medians all lie just at their bounds, each judged by itself, and all
     /// together by Holm's method.
-    fn family_alarms(
-        times: fn(&mut Uniform) -> f64,
-        gates: usize,
-        n: usize,
-        runs: u32,
-    ) -> Option<[f64; 2]> {
+    fn family_alarms(times: Draw, gates: usize, n: usize, runs: u32) -> Option<[f64; 2]> {
         median_interval(&vec![0.0; n])?;
         let mut random = Uniform::new(SEED);
         let mut alone = 0;
