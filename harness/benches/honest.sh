@@ -46,7 +46,7 @@ for name in ["alone", "replicas", "store"]:
         print(f"{name:9} {arm['name']:28} {arm['trials']:3} of {asked} trials count; gates: {len(by['pass'])} hold, "
               f"{len(by['fail'])} broken, {len(by['inconclusive'])} inconclusive")
         for gate in by["fail"] + by["inconclusive"]:
-            print(f"    {gate['verdict']}: {gate['gate']}: {gate['detail']}")
+            print(f"    {gate['outcome']}: {gate['gate']}: {gate['detail']}")
     for reason in run["reasons"]:
         print(f"    {name}: {reason}")
 print(f"{all_trials} trials on honest servers count: {fails} gates broken, {open_gates} inconclusive")
