@@ -248,6 +248,7 @@ fn no_dishonest_server_passes() {
         passes, 0,
         "of {tried} dishonest servers and flows:\n{table}"
     );
+    let mut broken = 0;
     for (behaviour, flow, run) in &runs {
         let summary = run.summary();
         assert!(
@@ -255,12 +256,16 @@ fn no_dishonest_server_passes() {
             "{behaviour} {flow:?}"
         );
         assert!(!summary.reasons.is_empty(), "{behaviour} {flow:?} says why");
-        if BREAKS_SESSIONS.contains(behaviour) {
-            let sessions = summary.arms[0].sessions;
+        // On a busy machine it may not be back in time: then nobody knows of its sessions.
+        let arm = &summary.arms[0];
+        if BREAKS_SESSIONS.contains(behaviour) && arm.time_to_ready_ms.censored == 0 {
+            let sessions = arm.sessions;
             assert_eq!(summary.verdict, Outcome::Fail, "{behaviour} {flow:?}");
             assert!(sessions.broken > 0, "{behaviour} {flow:?} {sessions:?}");
+            broken += 1;
         }
     }
+    assert!(broken > 0, "no session was found broken");
 }
 
 #[test]

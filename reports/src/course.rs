@@ -29,13 +29,13 @@ fn together(family: &Family) -> String {
     let most = percent(family.controlled);
     match family.unadjusted > family.controlled {
         true => format!(
-            "{gates} on times and rates: chance alone breaks one of them in at most {most} of runs, by Holm's method ({} \
+            "{gates} on times and rates: chance alone breaks one of them in about {most} of runs, by Holm's method ({} \
              if each were judged by itself)",
             percent(family.unadjusted)
         ),
         false => {
             format!(
-                "{gates} on times and rates: chance alone breaks one of them in at most {most} of runs"
+                "{gates} on times and rates: chance alone breaks one of them in about {most} of runs"
             )
         }
     }
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(
             course(&summary),
             [
-                "4 gates on times and rates: chance alone breaks one of them in at most 5 % of runs, by Holm's method \
+                "4 gates on times and rates: chance alone breaks one of them in about 5 % of runs, by Holm's method \
                  (10 % if each were judged by itself)",
                 "shop: outage.median < 2s holds; with so many trials and this scatter it shows 2104.0 ms in four of \
                  five runs, and less more seldom",

@@ -164,8 +164,8 @@ fn a_server_that_ends_or_is_not_reached_at_its_start_says_why() {
                 "",
                 3,
                 &[
-                    "could not be told from those of another process",
-                    "is held by process",
+                    "the target could not be started: process ",
+                    "which is older than this run, answered on its port",
                 ],
             )
         },
