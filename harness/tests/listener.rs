@@ -52,9 +52,9 @@ fn where_a_server_refuses_connections_with_its_own_socket_they_wait_with_a_held_
         "{:?}",
         held.errors.during
     );
-    // They did wait: as long as the server was gone.
-    let longest = held.latency_ms.during.p99.unwrap();
-    assert!(longest > 300.0, "{:?}", held.latency_ms.during);
+    // They did wait: half of them for a good part of the 500 ms that the server was gone.
+    let median = held.latency_ms.during.p50.unwrap();
+    assert!(median > 100.0, "{:?}", held.latency_ms.during);
     for arm in [own, held] {
         assert_eq!(arm.sessions.lost, 0, "{}: {:?}", arm.name, arm.sessions);
         assert!(

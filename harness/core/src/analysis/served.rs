@@ -30,6 +30,9 @@ const SLOW_FLOOR_MS: f64 = 100.0;
 
 /// A busy machine stands still for some hundred ms at times: time that clients lose is looked at over so long at least.
 const LONG: Span = Span::from_ms(1_000);
+/// Where more than this share of operations is handed out later than that, the machine is too busy to tell a slow server.
+const MOST_LATE: f64 = 0.05;
+const BUSY: Span = Span::from_ms(10);
 /// What the pacer handed out later than this is late by the harness's own doing.
 const LATE: Span = Span::from_ms(100);
 
@@ -123,15 +126,19 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
     let usual = Usual::of_baseline(load).widened(controls);
     let counting = counting(facts, load);
     let last = |from: Elapsed| last_of(&counting, from, usual.fewest());
-    let (half, late) = (half_of(recovered, end), tenth_of(recovered, end));
-    let long = last(half.min(ago(end, LONG)));
-    let (half, late) = (last(half), last(late));
+    let half = last(half_of(recovered, end));
+    let late = last(tenth_of(recovered, end));
+    let long = last(half_of(recovered, end).min(ago(end, LONG)));
     let lost_time = |last: &[&Operation]| {
         failing(usual, last, end, |_| true).or_else(|| slow(usual, last, end))
     };
-    let shortfall = failing(usual, &half, end, is_definite)
-        .or_else(|| failing(usual, &late, end, is_definite))
-        .or_else(|| lost_time(&long).and(lost_time(&half)));
+    let slowness = lost_time(&long).and(lost_time(&half));
+    let certain =
+        failing(usual, &half, end, is_definite).or_else(|| failing(usual, &late, end, is_definite));
+    if certain.is_none() && slowness.is_some() && is_starved(load, half_of(recovered, end)) {
+        return Some(Return::ByProbeOnly { operations: 0 });
+    }
+    let shortfall = certain.or(slowness);
     let is_up = facts.unasked.is_empty();
     if let Some(shortfall) = shortfall {
         return Some(Return::Not(match is_up {
@@ -146,6 +153,16 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
         },
         false => Return::ForGood,
     })
+}
+
+/// Whether the machine had no time for the harness itself from then on: nor had it for the server, perhaps.
+fn is_starved(load: &Load<'_>, from: Elapsed) -> bool {
+    let wanted = load.of(Part::After).filter(|op| op.intended >= from);
+    let (late, all) = wanted.fold((0, 0), |(late, all), op| {
+        let is_late = op.dispatched.since(op.intended) > BUSY;
+        (late + u32::from(is_late), all + 1)
+    });
+    f64::from(late) > MOST_LATE * f64::from(all)
 }
 
 fn half_of(from: Elapsed, end: Elapsed) -> Elapsed {

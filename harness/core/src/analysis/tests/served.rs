@@ -211,6 +211,31 @@ fn what_the_harness_began_late_says_nothing_of_the_server() {
 }
 
 #[test]
+fn on_a_machine_that_has_no_time_for_the_harness_slowness_says_nothing_of_the_server() {
+    let slow = |late_ms: u64, each: usize| {
+        let slow = steadily(RECOVERED, SETTLED, 10).enumerate();
+        slow.map(move |(place, op)| {
+            let mut op = slowed(op, 150);
+            if place % each == 0 {
+                op.0.dispatched = op.0.intended + Span::from_ms(late_ms);
+            }
+            op
+        })
+    };
+    let returned = |late_ms, each| back().does(slow(late_ms, each)).trial().returned;
+    let unknown = Some(Return::ByProbeOnly { operations: 0 });
+    assert_eq!(returned(20, 10), unknown);
+    assert!(matches!(returned(20, 40), Some(Return::Not(_))));
+    assert!(matches!(returned(5, 1), Some(Return::Not(_))));
+    // What it answers wrong is its own doing.
+    let failing = slow(20, 10).map(|op| op.rejected(ServerError));
+    assert!(matches!(
+        back().does(failing).trial().returned,
+        Some(Return::Not(_))
+    ));
+}
+
+#[test]
 fn too_few_operations_leave_it_to_the_probe() {
     let trial = back().serves(RECOVERED, RECOVERED + 40, 10).trial();
     assert_eq!(trial.returned, Some(Return::ByProbeOnly { operations: 4 }));
