@@ -86,12 +86,12 @@ pub(crate) fn kills(args: &Args) -> Result<(), Failed> {
     }
 }
 
-/// One kill of each kind: of the first ones the harness alone, of the others with its warden.
+/// One kill of each kind, of the program that the tests built: of the first ones the harness alone, of the others with its warden.
 pub(crate) fn few() -> Result<(), Failed> {
     let both = 4;
     crate::run(
         &format!(
-            "cargo xtask kills --kills {} --both {both}",
+            "cargo xtask kills --kills {} --both {both} --program target/debug/comeback",
             KINDS.len() - both
         ),
         &[],
