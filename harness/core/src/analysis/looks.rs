@@ -174,7 +174,8 @@ fn answer<'a>(session: &Session<'a>, look: &'a Operation) -> Answer {
     }
 }
 
-fn is_known(kind: Writes, look: &Operation) -> bool {
+/// Whether a look knew its session: it was answered correctly, or showed a state, be that refuted.
+pub(super) fn is_known(kind: Writes, look: &Operation) -> bool {
     look.is_correct() || Shown::by_look(kind, look).is_some()
 }
 

@@ -126,16 +126,17 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
     let usual = Usual::of_baseline(load).widened(controls);
     let counting = counting(facts, load);
     let last = |from: Elapsed| last_of(&counting, from, usual.fewest());
-    let half = last(half_of(recovered, end));
+    let middle = half_of(recovered, end);
+    let half = last(middle);
     let late = last(tenth_of(recovered, end));
-    let long = last(half_of(recovered, end).min(ago(end, LONG)));
+    let long = last(middle.min(ago(end, LONG)));
     let lost_time = |last: &[&Operation]| {
         failing(usual, last, end, |_| true).or_else(|| slow(usual, last, end))
     };
     let slowness = lost_time(&long).and(lost_time(&half));
     let certain =
         failing(usual, &half, end, is_definite).or_else(|| failing(usual, &late, end, is_definite));
-    if certain.is_none() && slowness.is_some() && is_starved(load, half_of(recovered, end)) {
+    if certain.is_none() && slowness.is_some() && is_starved(load, middle) {
         return Some(Return::ByProbeOnly { operations: 0 });
     }
     let shortfall = certain.or(slowness);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::caching::{is_anothers_from_cache, is_from_cache};
 use super::facts::{Facts, was_sent_by};
-use super::looks::{Answered, Looks};
+use super::looks::{Answered, Looks, is_known};
 use super::writes::{Balance, Look, Shown, Written};
 use crate::ids::SessionId;
 use crate::operation::{ErrorClass, Operation, Outcome, Step};
@@ -159,10 +159,9 @@ impl<'a> Session<'a> {
 
     /// Notes a look of the load's time that knew the session.
     fn note_answer(&mut self, facts: &Facts, look: &'a Operation) {
-        let is_known = look.is_correct() || Shown::by_look(self.kind, look).is_some();
         // What a cache had stored says nothing of what the new process knows.
         let is_news = !facts.is_before_cut(look) && !is_from_cache(look);
-        if is_known && is_news && self.logout.is_none() {
+        if is_known(self.kind, look) && is_news && self.logout.is_none() {
             self.last_check = Some(look);
         }
     }
