@@ -63,31 +63,27 @@ pub mod claims;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
-pub mod clock;
-#[doc(hidden)]
 pub mod console;
-#[doc(hidden)]
-pub mod endpoint;
 #[doc(hidden)]
 pub mod engine;
 #[doc(hidden)]
-pub mod experiment;
-#[doc(hidden)]
 pub mod finish;
 #[doc(hidden)]
-pub mod inside;
-#[doc(hidden)]
 pub mod load;
-#[doc(hidden)]
-pub mod machine;
 #[doc(hidden)]
 pub mod record;
 #[doc(hidden)]
 pub mod supervise;
 #[doc(hidden)]
 pub mod tls;
+
+// The rooms that are crates of their own, by the names they are called by here.
 #[doc(hidden)]
-pub mod watched;
+pub use comeback_core::endpoint;
+#[doc(hidden)]
+pub use comeback_experiment as experiment;
+#[doc(hidden)]
+pub use comeback_host::{clock, inside, machine, watched};
 
 mod library;
 

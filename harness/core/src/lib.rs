@@ -11,6 +11,7 @@
 pub mod analysis;
 pub mod claims;
 pub mod difference;
+pub mod endpoint;
 pub mod event;
 pub mod ids;
 pub mod journal;

@@ -4,7 +4,6 @@
 //! two things. Every wait ends when the client's deadline has passed (see [`super::client::Waits`]).
 
 mod http2;
-mod reading;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,13 +22,13 @@ use comeback_core::plan::Protocol;
 use tokio_rustls::TlsConnector;
 
 use self::http2::Http2;
-use self::reading::Wire;
 use self::stream::Stream;
 use super::client::Waits;
 use super::socket::{Plain, Socket, class_of_connect};
 use super::wire::{Reply, Wanted};
 use crate::endpoint::Endpoint;
 use crate::tls;
+use comeback_session::reading::Wire;
 
 /// How much is read at once; shared by all connections of a worker.
 const SCRATCH: usize = 32 * 1024;

@@ -12,13 +12,11 @@
 mod client;
 mod connection;
 pub(crate) mod exchange;
-pub mod flow;
 pub mod pacer;
 pub mod probe;
 mod seen;
 mod socket;
 mod trigger;
-pub mod wire;
 mod worker;
 
 use std::fmt;
@@ -32,6 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use client::Looked;
 pub use client::Tally;
+pub use comeback_session::{flow, wire};
 use pacer::Pacer;
 pub use trigger::{Blow, Moment, Passed, Trigger};
 use worker::Command;

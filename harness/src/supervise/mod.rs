@@ -38,7 +38,6 @@ mod pause;
 pub mod ports;
 mod proc;
 pub mod process;
-pub mod program;
 pub mod readiness;
 mod roster;
 pub mod scratch;
@@ -47,3 +46,5 @@ pub mod tag;
 mod transcript;
 mod unix_sockets;
 pub mod warden;
+
+pub use comeback_host::program;

@@ -8,7 +8,7 @@ use comeback_core::plan::Plan;
 use comeback_core::schedule::{ArrivalStream, Schedule, clients_of, expand};
 
 use super::Worth;
-use crate::experiment::{File, Unreadable};
+use comeback_experiment::{File, Unreadable};
 
 /// Trials that a schedule may be drawn for here: more would only take long.
 const DRAWN: u32 = 100;

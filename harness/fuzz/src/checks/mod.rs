@@ -2,6 +2,7 @@
 
 mod experiment;
 mod journal;
+mod reading;
 mod replies;
 
 pub use experiment::check_experiment;

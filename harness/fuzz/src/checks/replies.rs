@@ -3,8 +3,9 @@
 use comeback_core::ids::BootId;
 
 use super::Worth;
-use crate::load::connection::{Outcome, Protocol, Whole, read};
-use crate::load::wire::{Framing, KEPT_BODY, MAX_HEAD, Wanted};
+use super::reading::{Outcome, Whole, read};
+use comeback_session::reading::Wire;
+use comeback_session::wire::{Framing, KEPT_BODY, MAX_HEAD, Wanted};
 
 /// The most that a connection reads at once.
 const PIECE: usize = 32 * 1024;
@@ -23,7 +24,7 @@ pub fn check_http(bytes: &[u8]) -> Worth {
         headers: vec!["location".to_owned(), "x-count".to_owned()],
         relayed: true,
     };
-    check_pieces(Protocol::Http, &wanted, bytes, |whole, bytes| {
+    check_pieces(Wire::Http, &wanted, bytes, |whole, bytes| {
         assert!(whole.head <= MAX_HEAD, "a head of {} bytes", whole.head);
         assert!((200..=999).contains(&whole.status), "{}", whole.status);
         let asked = |(name, _): &(String, String)| wanted.headers.contains(name);
@@ -40,7 +41,7 @@ pub fn check_http(bytes: &[u8]) -> Worth {
 /// as JSON.
 pub fn check_redis(bytes: &[u8]) -> Worth {
     check_pieces(
-        Protocol::Redis,
+        Wire::Redis,
         &Wanted::default(),
         bytes,
         |whole, bytes| {
@@ -55,7 +56,7 @@ pub fn check_redis(bytes: &[u8]) -> Worth {
     Worth::Kept
 }
 
-fn check_pieces(protocol: Protocol, wanted: &Wanted, bytes: &[u8], check: impl Fn(&Whole, &[u8])) {
+fn check_pieces(protocol: Wire, wanted: &Wanted, bytes: &[u8], check: impl Fn(&Whole, &[u8])) {
     let mut draws = Draws::from(bytes);
     let stretched;
     let bytes = if draws.below(16) == 0 {

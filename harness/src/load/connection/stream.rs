@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::super::client::Waits;
 use super::super::socket::Socket;
 use super::super::wire::{Framing, Malformed, Reply, Wanted};
-use super::reading::{Progress, Reading, Wire};
 use super::{Broken, Expired, Scratch, broken};
+use comeback_session::reading::{Progress, Reading, Wire};
 
 /// A stream that carries one request at a time.
 #[derive(Debug)]

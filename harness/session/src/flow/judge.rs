@@ -8,7 +8,7 @@ use super::place::{Found, Looked, Place};
 use super::step::{self, Redirect};
 use super::template::Values;
 use super::{Flow, Judgement, Next, Session, SessionRules, Turn, User};
-use crate::load::wire::Reply;
+use crate::wire::Reply;
 
 /// Whom a reply names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

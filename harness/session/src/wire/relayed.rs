@@ -19,7 +19,7 @@ pub struct Relayed {
 
 impl Relayed {
     /// Nothing is said.
-    pub(in crate::load) const NOBODY: Self = Self {
+    pub const NOBODY: Self = Self {
         by: None,
         failed: None,
     };
@@ -27,7 +27,7 @@ impl Relayed {
 
 /// The headers as they come, in any order.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::load) struct RelayReader {
+pub struct RelayReader {
     replica: Option<u32>,
     failed: Option<u32>,
     blamed: bool,
@@ -35,7 +35,7 @@ pub(in crate::load) struct RelayReader {
 
 impl RelayReader {
     /// Takes a header.
-    pub(in crate::load) fn take(&mut self, name: &str, value: &[u8]) {
+    pub fn take(&mut self, name: &str, value: &[u8]) {
         if name.eq_ignore_ascii_case(REPLICA) {
             self.replica = number(value);
         } else if name.eq_ignore_ascii_case(FAILED) {
@@ -47,7 +47,7 @@ impl RelayReader {
     }
 
     /// What they say together.
-    pub(in crate::load) fn read(self) -> Relayed {
+    pub fn read(self) -> Relayed {
         match self.failed.filter(|_| self.blamed) {
             Some(failed) => Relayed {
                 by: None,

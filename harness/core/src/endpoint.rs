@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use comeback_core::plan::Protocol;
+use crate::plan::Protocol;
 
 /// Where a target is reached, and in which protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use comeback_core::plan::Writes;
 
 use super::place::{Found, Looked};
 use super::{Flow, Session, Turn};
-use crate::load::wire::Reply;
+use crate::wire::Reply;
 
 /// What the last reply of a step showed, and what the session holds after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

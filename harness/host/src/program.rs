@@ -35,7 +35,8 @@ pub fn find() -> Option<PathBuf> {
     programs.find(|program| is_executable(program))
 }
 
-pub(super) fn is_executable(path: &Path) -> bool {
+/// Whether a path names a file that may be executed.
+pub fn is_executable(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

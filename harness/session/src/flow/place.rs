@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::load::wire::{KEPT_BODY, Reply};
+use crate::wire::{KEPT_BODY, Reply};
 
 /// Brackets within brackets in a JSONPath. Each filter within another doubles the time its parser takes, and
 /// thousands of them would exhaust the stack.

@@ -1,20 +1,11 @@
 //! A reply as a connection reads it, without the connection.
 
-mod reading;
-
-use self::reading::{Progress, Reading, Wire};
-use super::wire::{Framing, Wanted};
-
-/// What bytes mean on a stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Protocol {
-    Http,
-    Redis,
-}
+use comeback_session::reading::{Progress, Reading, Wire};
+use comeback_session::wire::{Framing, Malformed, Wanted};
 
 /// What came of a stream of pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(super) enum Outcome {
     /// Not what the protocol allows.
     Malformed,
     /// The connection ended before the reply did.
@@ -25,29 +16,26 @@ pub(crate) enum Outcome {
 
 /// A complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Whole {
-    pub(crate) status: u16,
+pub(super) struct Whole {
+    pub(super) status: u16,
     /// Bytes of the head, without those of interim replies.
-    pub(crate) head: usize,
-    pub(crate) framing: Framing,
-    pub(crate) keep_alive: bool,
-    pub(crate) boot: Option<comeback_core::ids::BootId>,
-    pub(crate) cookies: Vec<String>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub(super) head: usize,
+    pub(super) framing: Framing,
+    pub(super) keep_alive: bool,
+    pub(super) boot: Option<comeback_core::ids::BootId>,
+    pub(super) cookies: Vec<String>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
 }
 
 /// Reads one reply from pieces, behind which the connection ends. Beside what came of it: whether nothing
 /// followed the reply in the piece that completed it.
-pub(crate) fn read<'p>(
-    protocol: Protocol,
+pub(super) fn read<'p>(
+    wire: Wire,
     wanted: &Wanted,
     pieces: impl IntoIterator<Item = &'p [u8]>,
 ) -> (Outcome, bool) {
-    let mut reading = Reading::of(match protocol {
-        Protocol::Http => Wire::Http,
-        Protocol::Redis => Wire::Redis,
-    });
+    let mut reading = Reading::of(wire);
     for piece in pieces {
         match reading.absorb(piece, wanted) {
             Ok(Progress::More) => {}
@@ -57,7 +45,7 @@ pub(crate) fn read<'p>(
     outcome(reading.end())
 }
 
-fn outcome(ended: Result<Progress<'_>, super::wire::Malformed>) -> (Outcome, bool) {
+fn outcome(ended: Result<Progress<'_>, Malformed>) -> (Outcome, bool) {
     match ended {
         Err(_) => (Outcome::Malformed, false),
         Ok(Progress::More | Progress::CutOff) => (Outcome::CutOff, false),

@@ -8,7 +8,7 @@ use comeback_core::plan::{
 };
 
 use super::{Flow, FlowError, Judgement, Next, Session, Turn, User};
-use crate::load::wire::Reply;
+use crate::wire::Reply;
 
 const PORT: u16 = 4242;
 const USER: User = User {
@@ -656,7 +656,7 @@ fn a_list_too_long_to_be_read_whole_is_no_list() {
         ..SessionFlow::reference()
     });
     let body = "w7-0-1 ".repeat(10_000);
-    let cut_off = &body[..crate::load::wire::KEPT_BODY];
+    let cut_off = &body[..crate::wire::KEPT_BODY];
     assert_eq!(
         visit.result(Step::ReadBack, said(200, cut_off)),
         (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer))

@@ -16,7 +16,7 @@ use super::document::{
 use super::fill;
 use super::scalar::Demands;
 use super::{Document, Key, Problem};
-use crate::load::flow::{Flow, FlowError};
+use comeback_session::flow::{Flow, FlowError};
 
 /// How long an operation may take, where nothing is said.
 pub const TIMEOUT: Span = Span::from_secs(2);

@@ -18,7 +18,7 @@ pub const MAX_HEAD: usize = 64 * 1024;
 /// How much of a body is kept for the oracle; the rest is counted and dropped.
 pub const KEPT_BODY: usize = 64 * 1024;
 /// Headers in one reply; as many as common servers accept in a request.
-pub(super) const MAX_HEADERS: usize = 100;
+pub const MAX_HEADERS: usize = 100;
 /// The longest chunk-size line: 16 hex digits and room for an extension.
 const MAX_CHUNK_LINE: usize = 256;
 
@@ -165,7 +165,7 @@ pub fn parse_head(bytes: &[u8], wanted: &Wanted) -> Result<Option<Head>, Malform
 
 impl Wanted {
     /// Whether this is the header that names the answering process.
-    pub(super) fn is_boot(&self, name: &str) -> bool {
+    pub fn is_boot(&self, name: &str) -> bool {
         self.boot
             .as_deref()
             .is_some_and(|boot| name.eq_ignore_ascii_case(boot))
@@ -174,7 +174,7 @@ impl Wanted {
 
 impl Head {
     /// What a reply in a protocol without headers comes to.
-    pub(super) const fn without_headers(status: u16) -> Self {
+    pub const fn without_headers(status: u16) -> Self {
         Self {
             status,
             length: 0,
@@ -188,7 +188,7 @@ impl Head {
     }
 
     /// Keeps a header that was asked for; costs nothing when none are.
-    pub(super) fn keep_wanted(&mut self, name: &str, value: &[u8], wanted: &Wanted) {
+    pub fn keep_wanted(&mut self, name: &str, value: &[u8], wanted: &Wanted) {
         for asked in &wanted.headers {
             if name.eq_ignore_ascii_case(asked) {
                 let value = String::from_utf8_lossy(value).into_owned();
@@ -341,7 +341,7 @@ impl BodyReader {
 }
 
 /// Appends what there is room for.
-pub(super) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+pub fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
     let room = KEPT_BODY - kept.len();
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }

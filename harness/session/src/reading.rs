@@ -1,11 +1,11 @@
 //! A reply on its way in: pieces as they arrive, until it is whole or cut off. Pure, like `wire`.
 
-use super::super::wire::resp::RespReader;
-use super::super::wire::{BodyReader, Framing, Head, Malformed, Wanted, parse_head};
+use super::wire::resp::RespReader;
+use super::wire::{BodyReader, Framing, Head, Malformed, Wanted, parse_head};
 
 /// What bytes mean on a stream.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Wire {
+pub enum Wire {
     /// HTTP/1.1.
     Http,
     /// RESP2.
@@ -13,14 +13,16 @@ pub(super) enum Wire {
 }
 
 /// How far a reply has come.
-pub(super) enum Progress<'a> {
+pub enum Progress<'a> {
     /// More must come.
     More,
     /// The connection ended before the reply did.
     CutOff,
     /// The reply is complete.
     Whole {
+        /// Its head; `length` counts the bytes of the head alone.
         head: Head,
+        /// What is kept of its body.
         body: &'a [u8],
         /// Nothing follows that nobody asked for.
         reusable: bool,
@@ -29,29 +31,35 @@ pub(super) enum Progress<'a> {
 
 /// A reply on its way in, in either protocol.
 #[derive(Debug)]
-pub(super) enum Reading {
+pub struct Reading(Kind);
+
+#[derive(Debug)]
+enum Kind {
     Http(HttpReading),
     Redis(RespReader),
 }
 
 impl Reading {
     /// A reply that has not begun.
-    pub(super) fn of(wire: Wire) -> Self {
-        match wire {
-            Wire::Http => Self::Http(HttpReading::default()),
-            Wire::Redis => Self::Redis(RespReader::default()),
-        }
+    pub fn of(wire: Wire) -> Self {
+        Self(match wire {
+            Wire::Http => Kind::Http(HttpReading::default()),
+            Wire::Redis => Kind::Redis(RespReader::default()),
+        })
     }
 
     /// Takes what arrived.
-    pub(super) fn absorb<'a>(
+    ///
+    /// # Errors
+    /// When it is not what the protocol allows.
+    pub fn absorb<'a>(
         &'a mut self,
         bytes: &'a [u8],
         wanted: &Wanted,
     ) -> Result<Progress<'a>, Malformed> {
-        match self {
-            Self::Http(reading) => reading.absorb(bytes, wanted),
-            Self::Redis(reader) => {
+        match &mut self.0 {
+            Kind::Http(reading) => reading.absorb(bytes, wanted),
+            Kind::Redis(reader) => {
                 let used = reader.feed(bytes)?;
                 Ok(if reader.is_done() {
                     Progress::Whole {
@@ -67,17 +75,20 @@ impl Reading {
     }
 
     /// The connection ended.
-    pub(super) fn end(&mut self) -> Result<Progress<'_>, Malformed> {
-        match self {
-            Self::Http(reading) => reading.end(),
-            Self::Redis(_) => Ok(Progress::CutOff),
+    ///
+    /// # Errors
+    /// When what came is not what the protocol allows.
+    pub fn end(&mut self) -> Result<Progress<'_>, Malformed> {
+        match &mut self.0 {
+            Kind::Http(reading) => reading.end(),
+            Kind::Redis(_) => Ok(Progress::CutOff),
         }
     }
 }
 
 /// An HTTP/1.1 reply on its way in.
 #[derive(Debug, Default)]
-pub(super) struct HttpReading {
+struct HttpReading {
     /// Bytes of a head that is not complete.
     partial: Vec<u8>,
     /// A complete head whose body is not.
@@ -85,7 +96,7 @@ pub(super) struct HttpReading {
 }
 
 impl HttpReading {
-    pub(super) fn absorb<'a>(
+    fn absorb<'a>(
         &'a mut self,
         bytes: &'a [u8],
         wanted: &Wanted,
@@ -144,7 +155,7 @@ impl HttpReading {
     }
 
     /// The connection ended.
-    pub(super) fn end(&mut self) -> Result<Progress<'_>, Malformed> {
+    fn end(&mut self) -> Result<Progress<'_>, Malformed> {
         match &self.body {
             Some((_, body)) if body.ends_with_connection() => Ok(self.whole(false)),
             Some(_) | None => Ok(Progress::CutOff),

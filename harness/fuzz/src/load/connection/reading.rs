@@ -1,1 +1,0 @@
-../../../../src/load/connection/reading.rs

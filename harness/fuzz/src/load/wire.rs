@@ -1,1 +1,0 @@
-../../../src/load/wire.rs
