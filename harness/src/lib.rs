@@ -55,10 +55,6 @@
 // The rooms, and who may import whom: see `ARCHITECTURE.md`. Public for the program and the tests.
 
 #[doc(hidden)]
-pub mod balance;
-#[doc(hidden)]
-pub mod cache;
-#[doc(hidden)]
 pub mod claims;
 #[doc(hidden)]
 pub mod cli;
@@ -86,6 +82,9 @@ pub use comeback_experiment as experiment;
 pub use comeback_host::{clock, inside, machine, watched};
 
 mod library;
+
+#[doc(hidden)]
+pub use comeback_infrastructure::{balancer as balance, cache};
 
 pub use comeback_core::analysis::Analysis;
 pub use comeback_core::plan::{Protocol, Signal, Writes};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use comeback::supervise::{cluster, ports};
+use comeback::supervise::{needs, ports};
 use comeback_core::summary::{ArmSummary, Culprit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 /// Whether a server is installed; a test ends with a reason where it is not. CI has everything.
 fn is_here(name: &str) -> bool {
     let is_here = match name {
-        "PostgreSQL" => cluster::find_programs().is_some(),
+        "PostgreSQL" => needs::find_postgres().is_some(),
         program => {
             let path = std::env::var_os("PATH").unwrap_or_default();
             std::env::split_paths(&path).any(|folder| folder.join(program).is_file())

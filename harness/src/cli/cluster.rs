@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use comeback_core::verdict::Outcome;
 
 use super::CliError;
-use crate::supervise::cluster;
+use crate::supervise::{needs, scratch};
+use comeback_infrastructure::postgres;
 
 /// Start a PostgreSQL server with a cluster of its own.
 ///
@@ -26,8 +27,24 @@ pub(super) struct Args {
     data: PathBuf,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    match cluster::run(&args.data, args.port) {
+pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
+    let programs = needs::find_postgres().ok_or_else(|| {
+        CliError::Usage(format!(
+            "PostgreSQL's server is neither in PATH nor in {}: install it (`apt-get install postgresql`)",
+            needs::POSTGRES_VERSIONS
+        ))
+    })?;
+    // A run's folders are its own to open; those around it are not.
+    let opened = std::path::absolute(&args.data)
+        .ok()
+        .and_then(|data| Some(scratch::run_around(&data)?.to_owned()));
+    let setup = postgres::Setup {
+        programs,
+        data: args.data,
+        opened,
+        port: args.port,
+    };
+    match postgres::run(setup) {
         Ok(served) => match served {},
         Err(error) if error.is_usage() => Err(CliError::Usage(error.to_string())),
         Err(error) => Err(error.into()),

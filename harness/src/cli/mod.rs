@@ -200,7 +200,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Serve(args) => serve::run(&args),
-        Command::Cluster(args) => cluster::run(&args),
+        Command::Cluster(args) => cluster::run(args),
         Command::Balance(args) => balance::run(&args),
         Command::Cache(args) => cache::run(&args),
         Command::Targets(args) => targets::run(&args),

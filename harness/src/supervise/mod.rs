@@ -18,7 +18,6 @@
 
 pub mod addressed;
 pub mod cgroup;
-pub mod cluster;
 pub mod custody;
 pub mod dispositions;
 pub mod errand;

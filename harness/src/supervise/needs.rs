@@ -1,11 +1,12 @@
 //! What a plan needs of this machine: every program it starts, and the servers that packages bring.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use comeback_core::plan::{Arm, Target};
 
-use super::cluster;
 use super::launch::check_program;
+use super::program::is_executable;
 
 /// Servers that an arm may need, and Debian's packages.
 const KNOWN: [Known; 6] = [
@@ -19,6 +20,8 @@ const KNOWN: [Known; 6] = [
 /// What inetd starts for each connection, by its path.
 const TELNETD: Known = Known("/usr/sbin/telnetd", "inetutils-telnetd");
 const POSTGRES: Known = Known("PostgreSQL", "postgresql");
+/// Where Debian keeps one version of PostgreSQL beside the other, out of `PATH`.
+pub const POSTGRES_VERSIONS: &str = "/usr/lib/postgresql";
 
 /// A server and its package.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,28 @@ pub fn skip_unfit(arms: &mut [Arm]) {
     }
 }
 
+/// The folder of PostgreSQL's `initdb` and `postgres`: in `PATH`, or the newest that Debian keeps.
+pub fn find_postgres() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(POSTGRES_VERSIONS)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .collect();
+    versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    let versions = versions.into_iter().map(|(_, folder)| folder);
+    in_path.chain(versions).find(|folder| {
+        ["initdb", "postgres"]
+            .iter()
+            .all(|name| is_executable(&folder.join(name)))
+    })
+}
+
 /// Why an arm cannot run here.
 enum Unfit {
     /// A server is not installed.
@@ -99,7 +124,7 @@ fn check(arm: &Arm) -> Result<(), Unfit> {
 fn missing(target: &Target) -> Option<Known> {
     let words: Vec<&str> = target.command.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["{comeback}", "cluster", ..] => cluster::find_programs().is_none().then_some(POSTGRES),
+        ["{comeback}", "cluster", ..] => find_postgres().is_none().then_some(POSTGRES),
         ["{comeback}", "balance" | "cache", options @ ..] => {
             let with = options.iter().position(|word| *word == "--with")?;
             unless_in_path(options.get(with + 1)?, target)

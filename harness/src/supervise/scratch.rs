@@ -39,7 +39,7 @@ pub(super) fn is_of(folder: &Path, run: &str) -> bool {
 }
 
 /// The folder of the run around a path in its scratch folder.
-pub(super) fn run_around(path: &Path) -> Option<&Path> {
+pub fn run_around(path: &Path) -> Option<&Path> {
     let own = rustix::process::geteuid().as_raw();
     let is_marked = |folder: &&Path| {
         fs::symlink_metadata(folder.join(MARK))

@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::balance::body::{Progress, Upload};
-use crate::balance::pool::{Link, Pool};
+use crate::balancer::body::{Progress, Upload};
+use crate::balancer::pool::{Link, Pool};
 
 /// The server, or its balancer.
 pub(super) struct Origin {

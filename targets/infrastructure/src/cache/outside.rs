@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::Options;
 use super::rules::StaleIfError;
-use crate::balance::outside::{self, OutsideError, Prepared, Program};
+use crate::balancer::outside::{self, OutsideError, Prepared, Program};
 
 /// Writes nginx's configuration into `folder`, which is made where it is missing.
 ///

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use crate::balance::pool::{Link, Pool};
+use crate::balancer::pool::{Link, Pool};
 
 use super::rules::Terms;
 use super::store::{Entry, Key, Store};

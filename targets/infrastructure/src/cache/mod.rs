@@ -33,9 +33,9 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::balance::Sink;
-use crate::balance::front;
-use crate::balance::log::Log;
+use crate::balancer::Sink;
+use crate::balancer::front;
+use crate::balancer::log::Log;
 
 use answer::Cache;
 use origin::Origin;

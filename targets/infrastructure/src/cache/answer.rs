@@ -14,11 +14,11 @@ use http::{Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use crate::balance::body::{Progress, Upload};
-use crate::balance::front::{Answer, ClientGone};
-use crate::balance::headers;
-use crate::balance::pool::Link;
-use crate::balance::proxy::adapt_reply;
+use crate::balancer::body::{Progress, Upload};
+use crate::balancer::front::{Answer, ClientGone};
+use crate::balancer::headers;
+use crate::balancer::pool::Link;
+use crate::balancer::proxy::adapt_reply;
 
 use super::body::{Keep, Relay, Reply};
 use super::conditions;

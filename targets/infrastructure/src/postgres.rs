@@ -14,13 +14,8 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::User;
 
-use super::program::is_executable;
-use super::scratch;
-
 /// The user that packages make for PostgreSQL, which refuses to run as root.
 const USER: &str = "postgres";
-/// Where Debian keeps one version beside the other, out of `PATH`.
-const VERSIONS: &str = "/usr/lib/postgresql";
 /// How long the processes of a killed server may take to notice it: they finish their statement first.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks.
@@ -29,8 +24,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Why there is no server.
 #[derive(Debug)]
 pub enum ClusterError {
-    /// There is no PostgreSQL here.
-    NotInstalled,
     /// Root may not run it, and there is no user for it.
     NoUser,
     /// Its user cannot reach the data folder.
@@ -65,7 +58,7 @@ impl ClusterError {
     /// Whether nothing but another machine or another folder helps.
     pub const fn is_usage(&self) -> bool {
         match self {
-            Self::NotInstalled | Self::NoUser | Self::Unreachable { .. } => true,
+            Self::NoUser | Self::Unreachable { .. } => true,
             Self::File { .. } | Self::Initdb { .. } | Self::Start { .. } => false,
         }
     }
@@ -82,10 +75,6 @@ impl ClusterError {
 impl fmt::Display for ClusterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotInstalled => write!(
-                f,
-                "PostgreSQL's server is neither in PATH nor in {VERSIONS}: install it (`apt-get install postgresql`)"
-            ),
             Self::NoUser => write!(
                 f,
                 "PostgreSQL does not run as root, and there is no user '{USER}' that it could run as: add one, or \
@@ -108,52 +97,41 @@ impl std::error::Error for ClusterError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::File { cause, .. } | Self::Start { cause, .. } => Some(cause),
-            Self::NotInstalled | Self::NoUser | Self::Unreachable { .. } | Self::Initdb { .. } => {
-                None
-            }
+            Self::NoUser | Self::Unreachable { .. } | Self::Initdb { .. } => None,
         }
     }
 }
 
-/// The folder of `initdb` and `postgres`: in `PATH`, or the newest that Debian keeps.
-pub fn find_programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
-    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(VERSIONS)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let version = entry.file_name().to_str()?.parse().ok()?;
-            Some((version, entry.path().join("bin")))
-        })
-        .collect();
-    versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    let versions = versions.into_iter().map(|(_, folder)| folder);
-    in_path.chain(versions).find(|folder| {
-        ["initdb", "postgres"]
-            .iter()
-            .all(|name| is_executable(&folder.join(name)))
-    })
+/// What a PostgreSQL server is started with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The folder of `initdb` and `postgres`.
+    pub programs: PathBuf,
+    /// The folder of the cluster, which is made where there is none.
+    pub data: PathBuf,
+    /// The folder around `data` whose folders may be opened to the server's user, if there is one.
+    pub opened: Option<PathBuf>,
+    /// The port on 127.0.0.1.
+    pub port: u16,
 }
 
-/// Serves on 127.0.0.1 with a cluster in this folder, which is made where there is none; returns only when it cannot.
+/// Serves on 127.0.0.1 with a cluster of its own; returns only when it cannot.
 ///
 /// # Errors
-/// When there is no PostgreSQL, no user for it, or no folder it can use.
-pub fn run(data: &Path, port: u16) -> Result<Infallible, ClusterError> {
-    let programs = find_programs().ok_or(ClusterError::NotInstalled)?;
-    let data = std::path::absolute(data).map_err(ClusterError::file("find", data))?;
+/// When there is no user for PostgreSQL, or no folder it can use.
+pub fn run(setup: Setup) -> Result<Infallible, ClusterError> {
+    let data = std::path::absolute(&setup.data).map_err(ClusterError::file("find", &setup.data))?;
     let site = Site {
         owner: owner()?,
         cluster: data.join("cluster"),
-        programs,
+        programs: setup.programs,
+        opened: setup.opened,
         data,
     };
     site.prepare()?;
     site.make_cluster()?;
     site.wait_for_the_last();
-    site.serve(port)
+    site.serve(setup.port)
 }
 
 /// Who it runs as when this is root.
@@ -170,6 +148,7 @@ struct Site {
     data: PathBuf,
     cluster: PathBuf,
     programs: PathBuf,
+    opened: Option<PathBuf>,
 }
 
 impl Site {
@@ -183,7 +162,6 @@ impl Site {
         let (uid, gid) = (owner.uid.as_raw(), owner.gid.as_raw());
         std::os::unix::fs::chown(data, Some(uid), Some(gid))
             .map_err(ClusterError::file("give away", data))?;
-        let run = scratch::run_around(data);
         for folder in data.ancestors() {
             let found = fs::metadata(folder).map_err(ClusterError::file("look at", folder))?;
             let may_enter = match (found.uid() == uid, found.gid() == gid) {
@@ -194,7 +172,11 @@ impl Site {
             if found.permissions().mode() & may_enter != 0 {
                 continue;
             }
-            if !run.is_some_and(|run| folder.starts_with(run)) {
+            if !self
+                .opened
+                .as_ref()
+                .is_some_and(|opened| folder.starts_with(opened))
+            {
                 return Err(ClusterError::Unreachable {
                     folder: folder.to_owned(),
                 });
