@@ -19,7 +19,7 @@
 //! - A reply that breaks off, or whose replica falls silent for the time-out, resets the client's connection.
 //! - `Upgrade` is not passed on: no WebSockets. A client may keep its connection idle as long as it likes.
 
-pub(crate) mod body;
+mod body;
 mod checks;
 mod control;
 pub(crate) mod front;
@@ -31,6 +31,7 @@ mod policy;
 pub(crate) mod pool;
 pub(crate) mod proxy;
 mod replicas;
+pub(crate) mod upload;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

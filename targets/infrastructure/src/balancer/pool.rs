@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
 
-use super::body::Upload;
+use super::upload::Upload;
 
 /// Shorter than the keep-alive of servers one meets (the shortest common default is Node's, 5 s), so that the
 /// balancer is who closes first.

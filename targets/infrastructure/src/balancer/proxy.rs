@@ -16,12 +16,13 @@ use http::{Method, Request, Response, StatusCode, Version, request};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::TrySendError;
 
-use super::body::{Progress, Relay, Reply, Upload};
+use super::body::{Relay, Reply};
 use super::front::{Answer, ClientGone};
 use super::headers;
 use super::policy::{Chooser, Visitor};
 use super::pool::Link;
 use super::replicas::Replica;
+use super::upload::{Progress, Upload};
 
 /// Which replica gave a reply.
 const REPLICA: &str = "x-replica";

@@ -14,18 +14,19 @@ use http::{Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use crate::balancer::body::{Progress, Upload};
 use crate::balancer::front::{Answer, ClientGone};
 use crate::balancer::headers;
 use crate::balancer::pool::Link;
 use crate::balancer::proxy::adapt_reply;
+use crate::balancer::upload::{Progress, Upload};
 
 use super::body::{Keep, Relay, Reply};
 use super::conditions;
+use super::entry::Entry;
 use super::origin::{Failure, Origin};
 use super::rules::{Directives, Rules, asked, invalidates, is_failure};
 use super::status::{FIELD, Status, Why};
-use super::store::{Entry, Found, Key, Store};
+use super::store::{Found, Key, Store};
 
 /// A cache in front of a server.
 pub(super) struct Cache {

@@ -15,8 +15,8 @@ use tokio::time::Sleep;
 
 use crate::balancer::pool::{Link, Pool};
 
-use super::rules::Terms;
-use super::store::{Entry, Key, Store};
+use super::entry::{Entry, Terms};
+use super::store::{Key, Store};
 
 /// The body of a reply.
 pub(super) enum Reply {

@@ -18,6 +18,7 @@
 mod answer;
 mod body;
 mod conditions;
+mod entry;
 mod origin;
 pub mod outside;
 mod rules;

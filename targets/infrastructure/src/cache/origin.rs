@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::balancer::body::{Progress, Upload};
 use crate::balancer::pool::{Link, Pool};
+use crate::balancer::upload::{Progress, Upload};
 
 /// The server, or its balancer.
 pub(super) struct Origin {

@@ -12,7 +12,7 @@ use http::header::{
 use http::{Method, StatusCode, request, response};
 use http_cache_semantics::{AfterResponse, CacheOptions, CachePolicy};
 
-use super::store::Entry;
+use super::entry::{Entry, Terms};
 
 /// How this cache departs from the default.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,28 +30,6 @@ pub enum StaleIfError {
     For(Duration),
     /// As long as it is stored.
     Always,
-}
-
-/// What a stored reply is known to be good for.
-#[derive(Clone, Debug)]
-pub(super) struct Terms {
-    pub(super) policy: CachePolicy,
-    /// The age at which it goes stale.
-    lifetime: Duration,
-    /// How long it may be served after it went stale, while the server fails.
-    pub(super) stale_if_error: Option<Duration>,
-}
-
-impl Terms {
-    /// For how many more seconds it is fresh; below zero since when it is not.
-    pub(super) fn ttl(&self, now: SystemTime) -> i64 {
-        let age = self.policy.age(now);
-        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        match self.lifetime.checked_sub(age) {
-            Some(left) if left > Duration::ZERO => seconds(left),
-            _ => -seconds(age.saturating_sub(self.lifetime)) - 1,
-        }
-    }
 }
 
 /// A request as the library shall see it.

@@ -4,26 +4,14 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::{Uri, header, request, response};
+use http::{Uri, header, request};
 use http_cache_semantics::BeforeRequest;
 use lru::LruCache;
 
-use super::rules::Terms;
+use super::entry::Entry;
 
 /// Variants of one address; more would have to be gone through at each look-up.
 const VARIANTS: usize = 64;
-/// What an entry takes beside its body and headers.
-const OVERHEAD: u64 = 1024;
-
-/// A stored reply.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Without what is about the connection it came on.
-    pub(super) head: response::Parts,
-    pub(super) body: Bytes,
-    pub(super) terms: Terms,
-}
 
 /// What is asked for: the host and the path with its query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,17 +47,6 @@ impl Key {
             host: host.map_or_else(Vec::new, |host| host.as_bytes().to_ascii_lowercase()),
             uri: parts.uri.clone(),
         }
-    }
-}
-
-impl Entry {
-    fn size(&self) -> u64 {
-        let headers = self.head.headers.iter();
-        let headers: usize = headers
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .sum();
-        // The library keeps the headers of the reply and of the request, too.
-        OVERHEAD + 3 * headers as u64 + self.body.len() as u64
     }
 }
 
@@ -150,6 +127,7 @@ fn sizes(entries: &[Arc<Entry>]) -> u64 {
 mod tests {
     use std::time::Duration;
 
+    use bytes::Bytes;
     use http::{Request, Response};
 
     use super::super::rules::{Rules, asked};
