@@ -59,7 +59,7 @@ fn core_touches_nothing() {
             "SystemTime",
             "tokio",
             "comeback_reports",
-            "comeback_targets",
+            "comeback_servers",
             "comeback::",
         ],
     );
@@ -75,14 +75,14 @@ fn reports_draw_without_clock_files_network_or_processes() {
             "std::process",
             "Instant::now",
             "SystemTime",
-            "comeback_targets",
+            "comeback_servers",
         ],
     );
 }
 
 #[test]
 fn targets_import_nothing_of_ours() {
-    for folder in ["targets/src", "targets/infrastructure/src"] {
+    for folder in ["targets/servers/src", "targets/infrastructure/src"] {
         check(folder, &["comeback_", "comeback::"]);
     }
 }
@@ -144,7 +144,7 @@ fn rooms_of_the_harness_import_only_downwards() {
         ),
         (
             "library",
-            &["crate::console", "crate::cli", "comeback_targets"],
+            &["crate::console", "crate::cli", "comeback_servers"],
         ),
         (
             "console",

@@ -252,8 +252,8 @@ fn servers_that_pose_as_other_protocols_are_found_out() {
 
 /// A server under another's name.
 fn posing(name: &str, server: &str) -> Arm {
-    let (data, ready) = match comeback_targets::find(server).unwrap().protocol {
-        comeback_targets::Protocol::Http => ("shared", "{ http = '/health' }"),
+    let (data, ready) = match comeback_servers::find(server).unwrap().protocol {
+        comeback_servers::Protocol::Http => ("shared", "{ http = '/health' }"),
         _ => ("data", "{ tcp = true }"),
     };
     let text = format!(

@@ -158,7 +158,7 @@ fn single(names: &[String]) -> Result<Vec<Arm>, CliError> {
         chosen.push(target);
     }
     if chosen.is_empty() {
-        let all = comeback_targets::all().iter();
+        let all = comeback_servers::all().iter();
         chosen.extend(all.filter(|target| target.usual));
     }
     chosen.into_iter().map(arm).collect()
@@ -186,7 +186,7 @@ const fn size(quick: bool, horizon: Span) -> Size {
 }
 
 /// A server among others of its kind: those with a key share it, as replicas do.
-pub(super) fn sharing(target: &comeback_targets::Target) -> Result<Arm, CliError> {
+pub(super) fn sharing(target: &comeback_servers::Target) -> Result<Arm, CliError> {
     let mut arm = arm(target)?;
     if target.shares {
         for word in &mut arm.target.command {
@@ -199,10 +199,10 @@ pub(super) fn sharing(target: &comeback_targets::Target) -> Result<Arm, CliError
 /// How many lines of code the server of an architecture has of its own.
 pub(super) fn lines_of(architecture: &str) -> Option<u32> {
     let server = replicas::server_of(architecture).unwrap_or(architecture);
-    comeback_targets::find(server)?.lines()
+    comeback_servers::find(server)?.lines()
 }
 
-fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
+fn arm(target: &comeback_servers::Target) -> Result<Arm, CliError> {
     let mut command = vec![
         "{comeback}",
         "serve",
@@ -213,8 +213,8 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
         "{data}",
     ];
     let kind = target.store.map(|kind| match kind {
-        comeback_targets::StoreKind::Redis => StoreKind::Redis,
-        comeback_targets::StoreKind::Postgres => StoreKind::Postgres,
+        comeback_servers::StoreKind::Redis => StoreKind::Redis,
+        comeback_servers::StoreKind::Postgres => StoreKind::Postgres,
     });
     if kind.is_some() {
         command.extend(["--store", "127.0.0.1:{store}"]);
@@ -224,7 +224,7 @@ fn arm(target: &comeback_targets::Target) -> Result<Arm, CliError> {
         .transpose()
         .map_err(CliError::Usage)?;
     let (probe, boot_header) = match target.protocol {
-        comeback_targets::Protocol::Http => {
+        comeback_servers::Protocol::Http => {
             let boot_header = Some("x-boot-id".to_owned());
             (ReadyProbe::Http("/health".to_owned()), boot_header)
         }

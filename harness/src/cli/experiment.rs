@@ -249,7 +249,7 @@ pub(super) fn read(path: &Path) -> Result<File, CliError> {
             error.to_string()
         }
         Err(error) => {
-            if let Some(target) = path.to_str().and_then(comeback_targets::find) {
+            if let Some(target) = path.to_str().and_then(comeback_servers::find) {
                 targets::check_http(target)?;
             }
             format!("{error} (`comeback init` writes one; a server's command stands behind --)")

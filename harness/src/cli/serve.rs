@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use comeback_core::verdict::Outcome;
-use comeback_targets::Target;
+use comeback_servers::Target;
 
 use super::CliError;
 
@@ -37,13 +37,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let target = super::targets::find(&args.name)?;
-    let options = comeback_targets::ServeOptions {
+    let options = comeback_servers::ServeOptions {
         port: args.port,
         data: args.data.clone(),
         store: args.store,
     };
     check_store(target, args.store)?;
-    match comeback_targets::serve(target, &options) {
+    match comeback_servers::serve(target, &options) {
         Ok(()) => Ok(Outcome::Pass),
         // A server that cannot serve ends with status 1, like any other.
         Err(error) => {

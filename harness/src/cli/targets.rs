@@ -4,7 +4,7 @@ use std::path::Path;
 
 use comeback_core::plan::{self, Plan};
 use comeback_core::verdict::Outcome;
-use comeback_targets::{Protocol, Target};
+use comeback_servers::{Protocol, Target};
 
 use super::{CliError, print};
 
@@ -24,7 +24,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    let listed: Vec<&Target> = comeback_targets::all()
+    let listed: Vec<&Target> = comeback_servers::all()
         .iter()
         .filter(|target| args.all || !target.zoo)
         .collect();
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 
 /// A reference server by its name.
 pub(super) fn find(name: &str) -> Result<&'static Target, CliError> {
-    comeback_targets::find(name).ok_or_else(|| {
+    comeback_servers::find(name).ok_or_else(|| {
         let mut message = format!("there is no reference server '{name}'");
         if let Some(nearest) = nearest(name) {
             message.push_str(&format!("; did you mean '{nearest}'?"));
@@ -101,12 +101,12 @@ pub(super) fn reference(started: &plan::Target) -> Option<&'static Target> {
     };
     let is_ours = program == "{comeback}" || Path::new(program).ends_with("comeback");
     (is_ours && verb == "serve")
-        .then(|| comeback_targets::find(name))
+        .then(|| comeback_servers::find(name))
         .flatten()
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
-    comeback_targets::all()
+    comeback_servers::all()
         .iter()
         .map(|target| (strsim::damerau_levenshtein(name, target.name), target.name))
         .filter(|(edits, other)| *edits <= 1 + other.len() / 4)

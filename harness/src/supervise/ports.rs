@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn data_connections_take_no_servers_port() {
-        assert!(*comeback_targets::protocols::ftp::DATA_PORTS.end() < LOWEST);
+        assert!(*comeback_servers::protocols::ftp::DATA_PORTS.end() < LOWEST);
     }
 
     #[test]

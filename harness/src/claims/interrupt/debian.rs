@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use comeback_targets::protocols::{PASSWORD, dns as zone, ftp};
+use comeback_servers::protocols::{PASSWORD, dns as zone, ftp};
 
 /// A name server.
 pub(super) const UNBOUND: &str = "unbound";

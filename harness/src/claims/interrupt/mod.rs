@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use comeback_core::claims::{Fact, What};
 use comeback_core::operation::ErrorClass;
 use comeback_core::plan::Arm;
-use comeback_targets::protocols::{PASSWORD, dns as zone};
+use comeback_servers::protocols::{PASSWORD, dns as zone};
 use futures_util::StreamExt;
 use futures_util::future::{join_all, try_join_all};
 use futures_util::stream;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use comeback_core::operation::ErrorClass;
-use comeback_targets::protocols::{PASSWORD, dns as zone};
-use comeback_targets::{ServeOptions, find, serve_with};
+use comeback_servers::protocols::{PASSWORD, dns as zone};
+use comeback_servers::{ServeOptions, find, serve_with};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::oneshot;

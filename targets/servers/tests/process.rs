@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use comeback_targets::{ServeOptions, find, serve};
+use comeback_servers::{ServeOptions, find, serve};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Client, wait_until};
 

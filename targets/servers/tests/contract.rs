@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use comeback_targets::all;
+use comeback_servers::all;
 use support::Server;
 
 /// The servers that keep the whole contract, bugs apart that show only later or under load.

@@ -15,7 +15,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use clients::{Control, Terminal};
-use comeback_targets::protocols::{PASSWORD, dns, ftp, telnet};
+use comeback_servers::protocols::{PASSWORD, dns, ftp, telnet};
 use support::{Server, wait_until};
 
 /// Longer than any answer takes.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use comeback_targets::protocols::PASSWORD;
+use comeback_servers::protocols::PASSWORD;
 
 /// Longer than any answer takes.
 const ANSWER_MAX: Duration = Duration::from_secs(10);

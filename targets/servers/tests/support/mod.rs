@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use comeback_targets::{ServeError, ServeOptions, find, serve_with};
+use comeback_servers::{ServeError, ServeOptions, find, serve_with};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
