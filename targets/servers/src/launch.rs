@@ -20,7 +20,6 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::ServeOptions;
 use crate::contract::App;
 use crate::error::{ServeError, StoreError};
 use crate::page::private_unless_said;
@@ -36,6 +35,17 @@ const BACKLOG: i32 = 1024;
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where a server listens and where it keeps its state.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// The port on 127.0.0.1.
+    pub port: u16,
+    /// The data folder; it is created where it is missing.
+    pub data: PathBuf,
+    /// The server that keeps the state, for those targets that need one.
+    pub store: Option<SocketAddr>,
+}
 
 /// What a target is started with.
 pub(crate) struct Launch {

@@ -32,11 +32,11 @@ mod token_v2;
 mod zoo;
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::net::TcpListener;
 
 pub use error::{ServeError, StoreError};
 use launch::Launch;
+pub use launch::ServeOptions;
 pub use protocols::Protocol;
 
 /// One server of the table.
@@ -69,17 +69,6 @@ pub enum StoreKind {
     Redis,
     /// PostgreSQL: user and database `postgres`, without a password.
     Postgres,
-}
-
-/// Where a server listens and where it keeps its state.
-#[derive(Clone, Debug)]
-pub struct ServeOptions {
-    /// The port on 127.0.0.1.
-    pub port: u16,
-    /// The data folder; it is created where it is missing.
-    pub data: PathBuf,
-    /// The server that keeps the state, for those targets that need one.
-    pub store: Option<SocketAddr>,
 }
 
 const TARGETS: &[Target] = &[
