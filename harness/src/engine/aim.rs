@@ -12,7 +12,7 @@ use comeback_core::units::{Elapsed, Span};
 use tokio::sync::oneshot;
 
 use super::EngineError;
-use super::trial::Trial;
+use super::context::Trial;
 use crate::clock::Clock;
 use crate::load::{Blow, Moment, Passed, Trigger};
 use crate::supervise::addressed::Shot;

@@ -1,13 +1,13 @@
 //! That what a fault addressed has ended: seen as it happens, of all nodes at once, and nothing else is signalled.
 
 use comeback_core::event::{EventKind, Exit, ExitCause};
+use comeback_core::ids::Node;
 use comeback_core::plan::{Reach, Signal};
 use comeback_core::units::{Elapsed, Span};
 use tokio::time::timeout;
 
 use super::EngineError;
-use super::strike::missed;
-use super::trial::{Early, Trial};
+use super::context::{Early, Trial, missed};
 use crate::supervise::addressed::Addressed;
 use crate::supervise::process::Process;
 
@@ -37,6 +37,33 @@ impl Ending {
             grace: (signal == Signal::Term).then_some(stop.grace),
         }
     }
+}
+
+/// Finds whom a node's fault addresses. It takes milliseconds, and comes before the moment that counts.
+pub(super) fn address(process: &Process, reach: Reach) -> Result<Addressed, Early> {
+    if !process.is_running() {
+        let node = process.node();
+        return Err(missed(format!("the {node} had ended before the fault")));
+    }
+    Ok(process.address(reach).map_err(EngineError::Process)?)
+}
+
+/// The moment of the fault with one node: K is recorded, and the signal sent.
+pub(super) fn strike(
+    trial: &Trial<'_>,
+    process: &Process,
+    addressed: &Addressed,
+    signal: Signal,
+) -> Result<(), EngineError> {
+    request(trial, process.node());
+    process
+        .send(addressed, signal)
+        .map_err(EngineError::Process)
+}
+
+pub(super) fn request(trial: &Trial<'_>, node: Node) {
+    let action = trial.plan.fault.action;
+    trial.record(EventKind::FaultRequested { node, action });
 }
 
 /// Waits until what was sent a signal has ended, and records it; when the last of it did.

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::EngineError;
-use super::trial::Trial;
+use super::context::Trial;
 use crate::clock::Clock;
 use crate::record::Recorder;
 use crate::supervise::readiness::HealthCheck;

@@ -5,7 +5,9 @@
 
 pub mod acquaint;
 mod aim;
+mod attribution;
 pub mod campaign;
+mod context;
 mod ends;
 mod error;
 pub mod folder;
@@ -14,6 +16,7 @@ pub mod interrupt;
 mod nodes;
 mod recovery;
 mod roll;
+mod seats;
 mod strike;
 mod trial;
 

@@ -6,11 +6,10 @@ use comeback_core::ids::Node;
 use comeback_core::plan::{Drain, Signal};
 use comeback_core::units::Span;
 
+use super::context::{Early, Trial, missed};
 use super::ends::{self, Ending};
 use super::nodes::Nodes;
 use super::recovery::{self, Fallen};
-use super::strike::{self, missed};
-use super::trial::{Early, Trial};
 use crate::supervise::errand::Errand;
 
 /// How long the balancer may take to send a replica requests again; its health checks come first.
@@ -96,8 +95,8 @@ async fn stop(trial: &Trial<'_>, nodes: &mut Nodes, node: Node) -> Result<Fallen
         reach: trial.plan.fault.reach(),
         grace: (stop.signal != Signal::Kill).then_some(stop.grace),
     };
-    let mut addressed = strike::address(process, ending.reach)?;
-    strike::strike(trial, process, &addressed, ending.signal)?;
+    let mut addressed = ends::address(process, ending.reach)?;
+    ends::strike(trial, process, &addressed, ending.signal)?;
     let confirming = ends::confirm(trial, process, &mut addressed, ending);
     Ok(Fallen {
         at: beside.alongside(trial, confirming).await??,

@@ -4,20 +4,18 @@ use std::time::Duration;
 
 use comeback_core::event::{EventKind, Phase};
 use comeback_core::ids::{Incarnation, Node};
-use comeback_core::plan::{Action, Reach, Signal};
+use comeback_core::plan::{Action, Signal};
 use comeback_core::units::{Elapsed, Span};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::aim::{self, Volley};
-use super::ends::{self, Ending};
+use super::context::{Early, Trial, missed};
+use super::ends::{self, Ending, address, request};
 use super::nodes::{Nodes, Running};
 use super::recovery::{self, Fallen};
-use super::trial::{Early, Trial};
 use super::{EngineError, roll};
 use crate::load::Trigger;
-use crate::supervise::addressed::Addressed;
-use crate::supervise::process::Process;
 
 /// Between two looks at whether all processes stand still; a look reads all of `/proc`.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
@@ -52,11 +50,6 @@ pub(super) async fn run(
     }
 }
 
-/// The fault did not do what it should.
-pub(super) fn missed(reason: String) -> Early {
-    Early::Target(EventKind::FaultMissed { reason })
-}
-
 /// Sends a signal to all of them, and then waits until each is gone.
 async fn kill(
     trial: &Trial<'_>,
@@ -89,33 +82,6 @@ async fn kill(
         nodes: struck,
         old_boots,
     })
-}
-
-/// Finds whom a node's fault addresses. It takes milliseconds, and comes before the moment that counts.
-pub(super) fn address(process: &Process, reach: Reach) -> Result<Addressed, Early> {
-    if !process.is_running() {
-        let node = process.node();
-        return Err(missed(format!("the {node} had ended before the fault")));
-    }
-    Ok(process.address(reach).map_err(EngineError::Process)?)
-}
-
-/// The moment of the fault with one node: K is recorded, and the signal sent.
-pub(super) fn strike(
-    trial: &Trial<'_>,
-    process: &Process,
-    addressed: &Addressed,
-    signal: Signal,
-) -> Result<(), EngineError> {
-    request(trial, process.node());
-    process
-        .send(addressed, signal)
-        .map_err(EngineError::Process)
-}
-
-fn request(trial: &Trial<'_>, node: Node) {
-    let action = trial.plan.fault.action;
-    trial.record(EventKind::FaultRequested { node, action });
 }
 
 fn deadline(trial: &Trial<'_>) -> Instant {

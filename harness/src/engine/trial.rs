@@ -4,21 +4,21 @@
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
 
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
-use comeback_core::ids::{Incarnation, Node};
+use comeback_core::event::{EventKind, ExitCause, Phase};
+use comeback_core::ids::Incarnation;
 use comeback_core::operation::ErrorClass;
 use comeback_core::plan::{Arm, Plan};
 use comeback_core::schedule::PlannedTrial;
 use comeback_core::units::{Elapsed, Span};
 
-use super::nodes::{Nodes, Seats, Unseated, start_failed};
+use super::context::{Early, Trial, aborted};
+use super::nodes::{Nodes, start_failed};
+use super::seats::{Seats, Unseated};
 use super::{EngineError, Site, health, recovery, strike};
 use crate::endpoint::Endpoint;
 use crate::load::{Generator, Setup};
-use crate::supervise::process::Process;
 use crate::supervise::scratch::remove_tree;
 
 /// How long the final looks at the sessions may take.
@@ -27,31 +27,6 @@ const READ_BACK_WITHIN: Span = Span::from_secs(30);
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Between the command to begin the load and its first possible arrival.
 const LOAD_LEAD: Span = Span::from_ms(1);
-
-/// One trial and its surroundings.
-pub(super) struct Trial<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) arm: &'a Arm,
-    pub(super) planned: PlannedTrial,
-    pub(super) site: &'a Site,
-    pub(super) seats: Seats,
-    /// How many users the recovery's probes have been.
-    pub(super) probe_users: Cell<u32>,
-}
-
-/// Why a trial ended before its time.
-pub(super) enum Early {
-    /// The target is the reason, and this tells of it.
-    Target(EventKind),
-    /// The harness is.
-    Engine(EngineError),
-}
-
-impl<E: Into<EngineError>> From<E> for Early {
-    fn from(error: E) -> Self {
-        Self::Engine(error.into())
-    }
-}
 
 /// Whether the target came up for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,17 +164,6 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// `trial-003-NAME-1.log` is the first restart's; with several nodes the node stands before the number.
-    pub(super) fn log_of(&self, node: Node, incarnation: Incarnation) -> PathBuf {
-        let (trial, arm, start) = (self.planned.id.0, &self.arm.name, incarnation.0);
-        let node = match self.seats.is_alone() {
-            true => String::new(),
-            false => format!("-{node}"),
-        };
-        let name = format!("trial-{trial:03}-{arm}{node}-{start}.log");
-        self.site.logs.join(name)
-    }
-
     /// Where what stands behind the cache is reached, if there is one.
     fn behind_cache(&self) -> Option<&Endpoint> {
         let origin = self.arm.origin();
@@ -267,46 +231,6 @@ impl Trial<'_> {
             () = pause => Ok(()),
         }
     }
-
-    pub(super) fn record_exit(
-        &self,
-        process: &Process,
-        (exit, at): (Exit, Elapsed),
-        cause: ExitCause,
-    ) {
-        let tail = match cause {
-            ExitCause::Injected | ExitCause::Stopped => Vec::new(),
-            ExitCause::Unasked => process.tail(),
-        };
-        let kind = EventKind::TargetExited {
-            node: process.node(),
-            incarnation: process.incarnation(),
-            exit,
-            cause,
-            tail,
-        };
-        self.record_at(at, kind);
-    }
-
-    pub(super) fn record_at(&self, at: Elapsed, kind: EventKind) {
-        self.site.recorder.event_at(at, Some(self.planned.id), kind);
-    }
-
-    pub(super) fn record(&self, kind: EventKind) {
-        self.site.recorder.event(Some(self.planned.id), kind);
-    }
-
-    pub(super) fn enter(&self, phase: Phase) {
-        self.record(EventKind::PhaseEntered { phase });
-        force_panic(phase);
-    }
-}
-
-/// In debug builds a test can ask for a panic in a phase, to see that nothing is left behind.
-fn force_panic(phase: Phase) {
-    if cfg!(debug_assertions) && std::env::var("COMEBACK_PANIC_IN").as_deref() == Ok(phase.name()) {
-        panic!("forced in phase {}", phase.name());
-    }
 }
 
 /// What the logins met, and what may mend it.
@@ -328,8 +252,4 @@ fn why_not_opened(refusal: Option<(ErrorClass, Option<u16>)>) -> String {
             )
         }
     }
-}
-
-pub(super) fn aborted(reason: String) -> Early {
-    Early::Target(EventKind::TrialAborted { reason })
 }

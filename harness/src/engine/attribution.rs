@@ -1,0 +1,69 @@
+//! Who answers: the owner of a node's listening socket, before the fault and after it.
+
+use comeback_core::ids::{Incarnation, Node};
+use comeback_core::plan::Listener;
+
+use super::context::Trial;
+use crate::load::probe::Owner;
+use crate::supervise::ownership;
+
+/// Why a held listening socket tells nothing.
+const HELD: &str = "the harness itself holds the listening socket";
+
+/// A start of a node.
+pub(super) type Start = (Node, Incarnation);
+
+/// Whether the kernel takes connections for this node, be it dead or alive.
+pub(super) fn is_held(trial: &Trial<'_>, node: Node) -> bool {
+    trial.arm.target_of(node).listener == Listener::Held
+}
+
+/// Who holds these nodes' listening sockets: the start of the last one, when each is held by its start.
+pub(super) fn owners_of(trial: &Trial<'_>, starts: &[Start]) -> Owner {
+    let mut last = Owner::Unknown("nothing was started again".to_owned());
+    let mut unknown = None;
+    for start in starts {
+        match owner_of(trial, *start) {
+            Owner::New(pid) => last = Owner::New(pid),
+            Owner::Old(problem) => return Owner::Old(problem),
+            Owner::Unknown(why) => unknown = Some(why),
+        }
+    }
+    unknown.map_or(last, Owner::Unknown)
+}
+
+/// Who holds a node's listening socket, at this start of it.
+pub(super) fn owner_of(trial: &Trial<'_>, (node, incarnation): Start) -> Owner {
+    if is_held(trial, node) {
+        return Owner::Unknown(HELD.to_owned());
+    }
+    let endpoint = trial.seats.endpoint(node);
+    let tag = &trial.site.tag;
+    let owners = match ownership::listeners(endpoint, tag) {
+        Ok(owners) => owners,
+        Err(error) => {
+            return Owner::Unknown(format!("the owner of {endpoint} is unknown: {error}"));
+        }
+    };
+    let place = |incarnation| (trial.planned.id, node, incarnation);
+    // One that ended before it served may have been started again meanwhile.
+    let latest = incarnation.max(trial.seats.start(node));
+    let is_own = |owner: &&ownership::Owner| owner.place == Some(place(latest));
+    let mut others = owners.iter().filter(|owner| !is_own(owner));
+    let Some(other) = others.next() else {
+        return match owners.first() {
+            Some(owner) => Owner::New(owner.pid),
+            None => Owner::Unknown(format!("nobody holds {endpoint}")),
+        };
+    };
+    let held = format!("{endpoint} is held by process {}, not a new one", other.pid);
+    // Where a process belongs that is not known by its environment, its age tells: one that is younger than this start
+    // is none of an earlier one, and one that was there before the first is no part of the server.
+    let begun = |incarnation| tag.start_time_of(place(incarnation));
+    let is_older = begun(latest).is_none_or(|begun| other.start_time < begun);
+    let is_since = begun(Incarnation(0)).is_none_or(|begun| other.start_time >= begun);
+    match other.place {
+        None if !(is_older && is_since) => Owner::Unknown(held),
+        Some(_) | None => Owner::Old(held),
+    }
+}

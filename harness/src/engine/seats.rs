@@ -1,0 +1,158 @@
+//! Where each node of a trial is: its port, folder and held listener, known before any is started.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use comeback_core::ids::{Incarnation, Node};
+use comeback_core::plan::{Arm, Listener, Target};
+
+use super::EngineError;
+use crate::endpoint::Endpoint;
+use crate::supervise::handover;
+use crate::supervise::ports;
+use crate::supervise::process::{Addresses, StartError, resolve_endpoint};
+
+/// Where each node is, known before any is started.
+#[derive(Debug)]
+pub(super) struct Seats {
+    list: Vec<Seat>,
+    addresses: Addresses,
+}
+
+/// Where a node is.
+#[derive(Debug)]
+pub(super) struct Seat {
+    node: Node,
+    pub(super) endpoint: Endpoint,
+    pub(super) data: PathBuf,
+    /// Its latest start.
+    pub(super) start: AtomicU32,
+    /// Its listening socket, where the harness holds that through all of its starts.
+    pub(super) listener: Option<OwnedFd>,
+}
+
+/// Why there is no place for a node.
+pub(super) enum Unseated {
+    /// The target is the reason.
+    Target(Node, StartError),
+    /// The harness is.
+    Engine(EngineError),
+}
+
+impl Seats {
+    /// Finds a port and makes a data folder for every node. A server that is alone has the trial's own folder.
+    pub(super) fn prepare(arm: &Arm, folder: &Path) -> Result<Self, Unseated> {
+        let nodes: Vec<Node> = arm.nodes().collect();
+        let mut seats: Vec<Seat> = Vec::with_capacity(nodes.len());
+        for node in nodes.iter().copied() {
+            let data = match nodes.as_slice() {
+                [_] => folder.to_owned(),
+                _ => folder.join(node.to_string()),
+            };
+            std::fs::create_dir_all(&data)
+                .map_err(|cause| Unseated::Engine(EngineError::folder("create", &data, cause)))?;
+            let port =
+                another_port(&seats).map_err(|cause| Unseated::Engine(EngineError::Port(cause)))?;
+            let endpoint = resolve_endpoint(arm.target_of(node), port, &data, node)
+                .map_err(|error| Unseated::Target(node, error))?;
+            let listener = listener_of(arm.target_of(node), &endpoint)
+                .map_err(|error| Unseated::Target(node, error))?;
+            seats.push(Seat {
+                node,
+                endpoint,
+                data,
+                start: AtomicU32::new(0),
+                listener,
+            });
+        }
+        let ports = |wanted: fn(Node) -> bool| {
+            let seats = seats.iter().filter(move |seat| wanted(seat.node));
+            seats.map(|seat| seat.endpoint.port)
+        };
+        let shared = match nodes.as_slice() {
+            [_] => None,
+            _ => Some(make_shared(folder)?),
+        };
+        let origin = seats.iter().find(|seat| seat.node == arm.origin());
+        let addresses = Addresses {
+            shared,
+            origin: origin.map(|seat| seat.endpoint.port),
+            store: ports(|node| node == Node::Store).next(),
+            replicas: ports(|node| matches!(node, Node::Replica(_))).collect(),
+        };
+        Ok(Self {
+            list: seats,
+            addresses,
+        })
+    }
+
+    /// Every node, in the order they are started.
+    pub(super) fn nodes(&self) -> impl DoubleEndedIterator<Item = Node> {
+        self.list.iter().map(|seat| seat.node)
+    }
+
+    /// Where a node is reached.
+    pub(super) fn endpoint(&self, node: Node) -> &Endpoint {
+        &self.seat(node).endpoint
+    }
+
+    /// The port and the data folder of a node.
+    pub(super) fn place(&self, node: Node) -> (u16, &Path) {
+        let seat = self.seat(node);
+        (seat.endpoint.port, &seat.data)
+    }
+
+    /// The latest start of a node.
+    pub(super) fn start(&self, node: Node) -> Incarnation {
+        Incarnation(self.seat(node).start.load(Ordering::Relaxed))
+    }
+
+    /// What the nodes know of each other.
+    pub(super) const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    pub(super) fn seat(&self, node: Node) -> &Seat {
+        let seat = self.list.iter().find(|seat| seat.node == node);
+        // Only nodes of the arm are asked for, and each has a seat.
+        seat.unwrap_or(&self.list[0])
+    }
+
+    /// Whether the server is all there is.
+    pub(super) const fn is_alone(&self) -> bool {
+        self.list.len() == 1
+    }
+}
+
+fn listener_of(target: &Target, endpoint: &Endpoint) -> Result<Option<OwnedFd>, StartError> {
+    match target.listener {
+        Listener::Own => Ok(None),
+        Listener::Held => {
+            let held = handover::hold(endpoint).map_err(|cause| StartError::Listener {
+                endpoint: endpoint.clone(),
+                cause,
+            });
+            held.map(Some)
+        }
+    }
+}
+
+fn make_shared(folder: &Path) -> Result<PathBuf, Unseated> {
+    let shared = std::path::absolute(folder.join("shared"));
+    let made = shared.and_then(|shared| std::fs::create_dir_all(&shared).map(|()| shared));
+    made.map_err(|cause| {
+        Unseated::Engine(EngineError::folder("create", &folder.join("shared"), cause))
+    })
+}
+
+/// A port that is none of these: none of them is listened on yet.
+fn another_port(seats: &[Seat]) -> io::Result<u16> {
+    loop {
+        let port = ports::free_port()?;
+        if seats.iter().all(|seat| seat.endpoint.port != port) {
+            return Ok(port);
+        }
+    }
+}
