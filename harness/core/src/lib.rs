@@ -19,7 +19,7 @@ pub mod operation;
 pub mod plan;
 pub mod said;
 pub mod schedule;
-pub mod statistics;
+pub use comeback_statistics as statistics;
 pub mod summary;
 pub mod units;
 pub mod verdict;

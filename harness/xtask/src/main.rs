@@ -143,7 +143,7 @@ fn test() -> Result<(), Failed> {
     run("cargo doc --workspace --no-deps", &strict)?;
     // Optimized: the simulations that are slow otherwise, and the README's commands as its readers run them.
     run(
-        "cargo test --release --package comeback-core statistics -- --ignored",
+        "cargo test --release --package comeback-statistics -- --ignored",
         &[],
     )?;
     run("cargo test --release --package comeback --test readme", &[])?;

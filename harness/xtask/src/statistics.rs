@@ -3,12 +3,12 @@
 use std::fs;
 use std::io::Write;
 
-use comeback_core::statistics::simulate::{FEW_RUNS, RUNS, tables};
+use comeback_statistics::simulate::{FEW_RUNS, RUNS, tables};
 
 use crate::Failed;
 
 /// The page that shows them.
-const PAGE: &str = "harness/core/METHOD.md";
+const PAGE: &str = "harness/analysis/METHOD.md";
 
 /// Where they begin and end there.
 const MARKS: [&str; 2] = [

@@ -40,7 +40,7 @@ pub use shift::{Shift, has_shift_interval, hodges_lehmann};
 
 use std::fmt;
 
-/// The confidence that every interval and bound of this module aims at.
+/// The confidence that every interval and bound of this crate aims at.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// The 97.5 % point of the standard normal distribution: two-sided 95 %.
@@ -97,7 +97,7 @@ fn assert_no_nan(samples: &[f64]) {
     );
 }
 
-/// What several tests of this module share.
+/// What several tests of this crate share.
 #[cfg(test)]
 mod testing {
     use super::random::Uniform;

@@ -1,4 +1,4 @@
-//! How often the intervals and gates of this module are right, by simulation: the tables of METHOD.md §4.
+//! How often the intervals and gates here are right, by simulation: the tables of METHOD.md §4.
 //!
 //! Everything follows from one seed. Called by `cargo xtask statistics` and by the tests, never by a run.
 
@@ -339,9 +339,7 @@ pub fn tables(runs: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::{
-        CONFIDENCE, RATE_DIFFERENCE_NEEDS, RATE_NEEDS, Shift, holm, median_excess,
-    };
+    use crate::{CONFIDENCE, RATE_DIFFERENCE_NEEDS, RATE_NEEDS, Shift, holm, median_excess};
 
     /// Three standard errors of 2,000 runs at 93 %.
     const NOISE: f64 = 0.017;
@@ -486,7 +484,7 @@ mod tests {
     #[test]
     #[ignore = "takes seconds when optimized, a minute otherwise"]
     fn the_page_shows_what_is_simulated() {
-        let page = include_str!("../../METHOD.md");
+        let page = include_str!("../../analysis/METHOD.md");
         for line in tables(RUNS).lines() {
             assert!(
                 page.contains(line),
