@@ -70,8 +70,6 @@ pub mod load;
 pub mod record;
 #[doc(hidden)]
 pub mod supervise;
-#[doc(hidden)]
-pub mod tls;
 
 // The rooms that are crates of their own, by the names they are called by here.
 #[doc(hidden)]

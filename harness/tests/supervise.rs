@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use comeback::clock::Clock;
 use comeback::endpoint::Endpoint;
+use comeback::engine::readiness::{NotReady, Ready, wait_until_ready};
 use comeback::supervise::ownership::{listeners, listening_addresses};
 use comeback::supervise::ports::free_port;
 use comeback::supervise::process::{Addresses, Launch, Process, StartError, adopt_orphans};
-use comeback::supervise::readiness::{NotReady, Ready, wait_until_ready};
 use comeback::supervise::scratch;
 use comeback::supervise::tag::RunTag;
 use comeback::supervise::warden::Warden;

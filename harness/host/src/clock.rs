@@ -1,8 +1,11 @@
 //! The run's one monotonic clock.
+//!
+//! It goes by the runtime's instants: the system's monotonic clock, and the paused clock in tests that pause time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use comeback_core::units::{Elapsed, Span};
+use tokio::time::Instant;
 
 /// The run's clock: its origin is the run's start.
 #[derive(Clone, Copy, Debug)]

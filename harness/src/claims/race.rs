@@ -1,12 +1,13 @@
 //! Servers as fast as they go, and at a load that is equal for all: round by round, in random order, so that what disturbs
 //! the machine disturbs them alike.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use comeback_core::claims::{Fact, What};
 use comeback_core::plan::Arm;
 use comeback_core::statistics::{median, quantile};
 use futures_util::future::try_join_all;
+use tokio::time::Instant;
 
 use super::line::Line;
 use super::stage::{House, Server, Stage, Trouble};

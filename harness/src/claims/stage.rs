@@ -18,8 +18,8 @@ use super::unwritable;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::engine::EngineError;
+use crate::engine::readiness::wait_until_ready;
 use crate::supervise::process::{Addresses, Launch, Process};
-use crate::supervise::readiness::wait_until_ready;
 use crate::supervise::tag::RunTag;
 use crate::supervise::{ownership, ports};
 

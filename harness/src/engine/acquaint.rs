@@ -13,11 +13,12 @@ use comeback_core::units::Span;
 use reqwest::Client;
 
 use super::EngineError;
+use super::readiness::{NotReady, wait_until_ready};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
+use crate::load::control::{client_of, speaks_redis};
 use crate::supervise::ports;
 use crate::supervise::process::{Addresses, Launch, Process, StartError};
-use crate::supervise::readiness::{NotReady, client_of, speaks_redis, wait_until_ready};
 use crate::supervise::tag::RunTag;
 
 /// Paths that servers answer when they are well, by custom; the first that does is taken.

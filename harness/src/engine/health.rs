@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 use super::EngineError;
 use super::context::Trial;
 use crate::clock::Clock;
+use crate::load::control::{Question, Seen};
 use crate::record::Recorder;
-use crate::supervise::readiness::HealthCheck;
 
 /// Between two questions, for each node: with several they are asked more seldom, so that it stays 50 a second.
 const EVERY: Duration = Duration::from_millis(20);
@@ -36,7 +36,7 @@ pub(super) struct Watch {
 /// One node's check, and what it said.
 struct Checked {
     node: Node,
-    check: HealthCheck,
+    check: Question,
     polls: u64,
     says: Option<bool>,
     last: Option<Elapsed>,
@@ -55,9 +55,11 @@ impl Watch {
     pub(super) fn begin(trial: &Trial<'_>) -> Result<Self, EngineError> {
         let mut checked = Vec::new();
         for node in trial.seats.nodes().filter(|node| is_watched(trial, *node)) {
-            let readiness = &trial.arm.target_of(node).ready;
-            let check = HealthCheck::of(readiness, trial.seats.endpoint(node));
-            checked.extend(check.map_err(EngineError::Setup)?.map(|check| Checked {
+            let probe = &trial.arm.target_of(node).ready.probe;
+            let check = Question::new(probe, trial.seats.endpoint(node), None);
+            let check = check.map_err(EngineError::Setup)?;
+            let check = check.filter(Question::is_health_check);
+            checked.extend(check.map(|check| Checked {
                 node,
                 check,
                 polls: 0,
@@ -157,7 +159,7 @@ impl Checked {
     async fn ask(&mut self, book: &Book, every: Duration) {
         loop {
             let next = tokio::time::Instant::now() + every;
-            let ready = self.check.says_ready(WITHIN).await;
+            let ready = matches!(self.check.ask(WITHIN).await, Seen::Up(_));
             let at = book.clock.now();
             self.polls += 1;
             if self.says != Some(ready) {

@@ -14,6 +14,7 @@ pub mod folder;
 mod health;
 pub mod interrupt;
 mod nodes;
+pub mod readiness;
 mod recovery;
 mod roll;
 mod seats;

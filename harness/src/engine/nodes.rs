@@ -17,10 +17,10 @@ use comeback_core::units::Elapsed;
 use super::EngineError;
 use super::attribution::owner_of;
 use super::context::{Early, Trial, aborted};
+use super::readiness::{boot_of, wait_until_ready};
 use crate::load::probe::{Owner, Work};
 use crate::supervise::ownership;
 use crate::supervise::process::{Launch, Process, StartError};
-use crate::supervise::readiness::{boot_of, wait_until_ready};
 
 /// A node under way.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Nodes {
             let starting = async {
                 match next {
                     Some((node, at)) => {
-                        tokio::time::sleep_until(at.into()).await;
+                        tokio::time::sleep_until(at).await;
                         node
                     }
                     None => std::future::pending().await,

@@ -44,7 +44,7 @@ pub(super) async fn start_again(
         let pause = trial.arm.target_of(node).restart_after;
         if pause > Span::ZERO {
             let at = trial.site.clock.instant(fallen.at + pause);
-            let pause = tokio::time::sleep_until(at.into());
+            let pause = tokio::time::sleep_until(at);
             nodes.alongside(trial, pause).await?;
         }
         let start = nodes.start_again(trial, node)?;

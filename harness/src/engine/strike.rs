@@ -146,7 +146,7 @@ async fn resume(
     lasts: Span,
 ) -> Result<Vec<(Node, Incarnation)>, Early> {
     let until = trial.site.clock.instant(fallen.at + lasts);
-    let pause = tokio::time::sleep_until(until.into());
+    let pause = tokio::time::sleep_until(until);
     nodes.alongside(trial, pause).await?;
     let mut starts = Vec::with_capacity(fallen.nodes.len());
     for running in nodes.these(&fallen.nodes) {

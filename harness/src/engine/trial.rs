@@ -215,7 +215,7 @@ impl Trial<'_> {
 
     /// Waits for a moment; ends early when a node ends by itself.
     async fn wait_until(&self, until: Elapsed, nodes: &mut Nodes) -> Result<(), Early> {
-        let pause = tokio::time::sleep_until(self.site.clock.instant(until).into());
+        let pause = tokio::time::sleep_until(self.site.clock.instant(until));
         tokio::select! {
             biased;
             (place, exited) = nodes.next_exit() => {

@@ -25,9 +25,9 @@ use self::http2::Http2;
 use self::stream::Stream;
 use super::client::Waits;
 use super::socket::{Plain, Socket, class_of_connect};
+use super::tls;
 use super::wire::{Reply, Wanted};
 use crate::endpoint::Endpoint;
-use crate::tls;
 use comeback_session::reading::Wire;
 
 /// How much is read at once; shared by all connections of a worker.

@@ -11,22 +11,25 @@
 
 mod client;
 mod connection;
+pub mod control;
 pub(crate) mod exchange;
 pub mod pacer;
 pub mod probe;
 mod seen;
 mod socket;
+mod tls;
 mod trigger;
 mod worker;
 
 use std::fmt;
 use std::io;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use comeback_core::operation::Operation;
 use comeback_core::units::{Elapsed, Span};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use client::Looked;
 pub use client::Tally;

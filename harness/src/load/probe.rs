@@ -309,7 +309,7 @@ impl<'a> Probe<'a> {
     async fn answer_until(
         &self,
         waiting: &mut Vec<Asking<'_>>,
-        until: std::time::Instant,
+        until: tokio::time::Instant,
     ) -> Result<Option<Answer>, ProbeError> {
         let answered = std::future::poll_fn(|cx| {
             for place in 0..waiting.len() {

@@ -16,7 +16,7 @@ const HELD: &str = "its listening socket is held by the harness and passed to it
     listener = \"held\" out";
 
 /// After an early exit: a server that puts itself into the background ends at once and lives on elsewhere.
-pub(super) fn after_exit(process: &Process, exit: Exit) -> Option<String> {
+pub fn after_exit(process: &Process, exit: Exit) -> Option<String> {
     if process.is_held() && exit != Exit::Status(0) {
         return Some(HELD.to_owned());
     }
@@ -30,7 +30,7 @@ pub(super) fn after_exit(process: &Process, exit: Exit) -> Option<String> {
 }
 
 /// When it is not reached: what its sockets tell.
-pub(super) fn from_sockets(process: &Process, endpoint: &Endpoint) -> Option<String> {
+pub fn from_sockets(process: &Process, endpoint: &Endpoint) -> Option<String> {
     if process.is_held() {
         return Some(HELD.to_owned());
     }

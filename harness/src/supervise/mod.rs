@@ -1,8 +1,7 @@
 //! Processes: started, watched, signalled, reaped, and found again wherever they went.
 //!
-//! This room knows pids, pipes, ports and `/proc`. It speaks to a target only to see whether it is up
-//! ([`readiness`]); load, measuring and judging are other rooms. Called by the engine, the cli and the library;
-//! imports only the core and the run's clock.
+//! This room knows pids, pipes, ports and `/proc`. It never speaks to a target: asking, load, measuring and judging are
+//! other rooms. Called by the engine, the cli and the library.
 //!
 //! How nothing is left behind, from the cheapest means to the last:
 //! 1. each target is a process group ([`process`]): the fault and the stop reach all of it ([`addressed`]);
@@ -23,7 +22,7 @@ pub mod dispositions;
 pub mod errand;
 mod group;
 pub mod handover;
-mod hints;
+pub mod hints;
 pub mod launch;
 pub mod lease;
 pub mod leftovers;
@@ -37,7 +36,6 @@ mod pause;
 pub mod ports;
 mod proc;
 pub mod process;
-pub mod readiness;
 mod roster;
 pub mod scratch;
 pub mod sweep;

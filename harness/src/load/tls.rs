@@ -1,7 +1,7 @@
 //! TLS towards a target on this machine: any certificate will do, since it is the target's own.
 //!
 //! What the harness measures is whether the target comes back, not whom it is certified to be. Nothing here
-//! may be used to reach another machine. Called by `load` and `supervise`.
+//! may be used to reach another machine.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, Signature
 ///
 /// # Errors
 /// When the cryptography offers no version of TLS; it does.
-pub fn client_config(protocol: Protocol) -> Result<ClientConfig, Error> {
+pub(super) fn client_config(protocol: Protocol) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let mut config = ClientConfig::builder_with_provider(provider)

@@ -1,0 +1,206 @@
+//! Waiting until a started target is up for the first time.
+//!
+//! Only this first start is asked at leisure; how soon a restarted one is back is measured by the load
+//! generator's probe. Where it does not come up, the message says what was seen and what to do.
+
+use std::fmt;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use comeback_core::event::Exit;
+use comeback_core::ids::BootId;
+use comeback_core::plan::{Readiness, ReadyProbe};
+use comeback_core::units::{Elapsed, Span};
+
+use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::load::control::{Question, Seen};
+use crate::supervise::hints;
+use crate::supervise::process::Process;
+
+/// The first pause between two tries; it doubles up to the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+/// How long the first try may take. It doubles with each that takes longer, so that a server slow in its
+/// first answer comes up, and one that swallows a connection is asked again.
+const TRY_TAKES: Duration = Duration::from_secs(1);
+/// After how long a try that is still waiting is worth a word.
+const NOTED_AFTER: Duration = Duration::from_millis(100);
+
+/// A target is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// When that was seen.
+    pub at: Elapsed,
+    /// Which process answered, if it said so.
+    pub boot: Option<BootId>,
+}
+
+/// A target did not come up. Its last lines of output are [`Process::tail`].
+#[derive(Debug)]
+pub enum NotReady {
+    /// It ended before.
+    Exited {
+        /// How.
+        exit: Exit,
+        /// When, from its start.
+        after: Span,
+        /// What it may mean.
+        hint: Option<String>,
+    },
+    /// It took too long.
+    TooLate {
+        /// How long it had.
+        within: Span,
+        /// What was asked of it.
+        asked: String,
+        /// What the last try saw.
+        last: String,
+        /// What it may mean.
+        hint: Option<String>,
+    },
+    /// It could not be watched, or nothing could be asked.
+    Failed(io::Error),
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hint = match self {
+            Self::Exited { exit, after, hint } => {
+                let ms = after.as_ms().round();
+                write!(f, "it {exit} after {ms} ms, before it was ready")?;
+                hint
+            }
+            Self::TooLate {
+                within,
+                asked,
+                last,
+                hint,
+            } => {
+                write!(f, "it was not ready within {within}: {asked}: {last}")?;
+                hint
+            }
+            Self::Failed(cause) => {
+                write!(f, "whether it is ready could not be seen: {cause}")?;
+                &None
+            }
+        };
+        match hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for NotReady {}
+
+/// How the wait ended.
+enum Ended {
+    Ready(Ready),
+    Exited(Exit, Elapsed),
+    TooLate,
+}
+
+/// Asks a target until it is up, in its own protocol; `boot_header` names the header with its boot id.
+///
+/// # Errors
+/// As soon as it ends, or when its time is over (it counts from its execution), with what was seen.
+pub async fn wait_until_ready(
+    process: &mut Process,
+    readiness: &Readiness,
+    endpoint: &Endpoint,
+    boot_header: Option<&str>,
+    clock: Clock,
+) -> Result<Ready, NotReady> {
+    let deadline = clock.instant(process.executed() + readiness.within);
+    let question =
+        Question::new(&readiness.probe, endpoint, boot_header).map_err(NotReady::Failed)?;
+    let mut last = match &question {
+        Some(_) => "no answer yet".to_owned(),
+        None => "there was none".to_owned(),
+    };
+    let line = process.output().wait_for_line();
+    let answered = async {
+        let boot = match &question {
+            Some(question) => ask_until_up(question, &mut last).await,
+            None => {
+                line.await;
+                None
+            }
+        };
+        let at = clock.now();
+        Ended::Ready(Ready { at, boot })
+    };
+    let ended = tokio::select! {
+        biased;
+        exited = process.exited() => exited.map(|(exit, at)| Ended::Exited(exit, at)),
+        answered = answered => Ok(answered),
+        () = tokio::time::sleep_until(deadline) => Ok(Ended::TooLate),
+    };
+    match ended.map_err(NotReady::Failed)? {
+        Ended::Ready(ready) => Ok(ready),
+        Ended::Exited(exit, at) => Err(NotReady::Exited {
+            exit,
+            after: at.since(process.executed()),
+            hint: hints::after_exit(process, exit),
+        }),
+        Ended::TooLate => Err(NotReady::TooLate {
+            within: readiness.within,
+            asked: match (&question, &readiness.probe) {
+                (Some(question), _) => question.to_string(),
+                (None, ReadyProbe::Log(text)) => format!("a line with '{text}'"),
+                (None, ReadyProbe::Http(_) | ReadyProbe::Tcp) => "a line".to_owned(),
+            },
+            last,
+            hint: hints::from_sockets(process, endpoint),
+        }),
+    }
+}
+
+/// What a target that is up calls itself, asked once by its readiness probe; none when it does not say so, or does not
+/// answer as one that is up.
+///
+/// # Errors
+/// When nothing can be asked.
+pub async fn boot_of(
+    readiness: &Readiness,
+    endpoint: &Endpoint,
+    boot_header: Option<&str>,
+) -> io::Result<Option<BootId>> {
+    let question = Question::new(&readiness.probe, endpoint, boot_header)?;
+    let Some(question) = question.filter(Question::tells_boot) else {
+        return Ok(None);
+    };
+    Ok(match question.ask(TRY_TAKES).await {
+        Seen::Up(boot) => boot,
+        Seen::Not(_) | Seen::NothingInTime => None,
+    })
+}
+
+/// Tries until one succeeds; `last` tells what the last one saw.
+async fn ask_until_up(question: &Question, last: &mut String) -> Option<BootId> {
+    let (mut pause, mut within) = (PAUSE_MIN, TRY_TAKES);
+    loop {
+        let mut asking = pin!(question.ask(within));
+        let seen = match tokio::time::timeout(NOTED_AFTER, &mut asking).await {
+            Ok(seen) => seen,
+            // Noted now: should time be up before its end, this is what the last try saw.
+            Err(_) => {
+                "it was asked, and had not answered yet".clone_into(last);
+                asking.await
+            }
+        };
+        match seen {
+            Seen::Up(boot) => return boot,
+            Seen::Not(what) => *last = what,
+            Seen::NothingInTime => {
+                *last = format!("no answer within {} s", within.as_secs());
+                within *= 2;
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}

@@ -1,0 +1,244 @@
+//! Requests beside the load: whether a target is up, and what a full HTTP client asks of it.
+//!
+//! Nothing here is measured for the record. So a well-kept client does it, where the load's hot path and the recovery
+//! probe own their bytes.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use comeback_core::endpoint::Endpoint;
+use comeback_core::ids::BootId;
+use comeback_core::plan::{Protocol, ReadyProbe};
+use reqwest::{Client, redirect, retry};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::tls;
+
+/// How much of an answer is read; a server should not see its answer cut off where that can be helped.
+const BODY_MAX: usize = 64 * 1024;
+
+/// What one question saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The target is up, and calls itself this if it says so.
+    Up(Option<BootId>),
+    /// It is not, with what was seen instead.
+    Not(String),
+    /// There was no answer in time.
+    NothingInTime,
+}
+
+/// The question whether a target is up, in its own protocol. Each time it is asked on a connection of its own.
+///
+/// Redis knows no paths: `PING` takes the place of the request, and `+PONG` is the answer of a server that is up. A server
+/// that first wants a password does not give that answer: its probe is `tcp` or a line of its output.
+#[derive(Debug)]
+pub struct Question {
+    endpoint: Endpoint,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Http(HttpAsker),
+    Ping,
+    Connect,
+}
+
+impl Question {
+    /// The question that a target's readiness asks; none where a line of its output answers it. `boot_header` names the
+    /// header with its boot id.
+    ///
+    /// # Errors
+    /// When TLS or the client cannot be set up.
+    pub fn new(
+        probe: &ReadyProbe,
+        endpoint: &Endpoint,
+        boot_header: Option<&str>,
+    ) -> io::Result<Option<Self>> {
+        let kind = match probe {
+            ReadyProbe::Http(_) if endpoint.protocol == Protocol::Redis => Kind::Ping,
+            ReadyProbe::Http(path) => Kind::Http(HttpAsker::new(endpoint, path, boot_header)?),
+            ReadyProbe::Tcp => Kind::Connect,
+            ReadyProbe::Log(_) => return Ok(None),
+        };
+        Ok(Some(Self {
+            endpoint: endpoint.clone(),
+            kind,
+        }))
+    }
+
+    /// Whether an answer says more than that somebody listens.
+    pub const fn is_health_check(&self) -> bool {
+        match self.kind {
+            Kind::Http(_) | Kind::Ping => true,
+            Kind::Connect => false,
+        }
+    }
+
+    /// Whether an answer may name the process that gave it.
+    pub const fn tells_boot(&self) -> bool {
+        matches!(&self.kind, Kind::Http(asker) if asker.boot_header.is_some())
+    }
+
+    /// Asks once.
+    pub async fn ask(&self, within: Duration) -> Seen {
+        match &self.kind {
+            Kind::Http(asker) => asker.ask(within).await,
+            Kind::Ping => ping(&self.endpoint, within).await,
+            Kind::Connect => connect(&self.endpoint, within).await,
+        }
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoint = &self.endpoint;
+        match &self.kind {
+            Kind::Http(asker) => write!(f, "GET {} on {endpoint}", asker.path),
+            Kind::Ping => write!(f, "PING on {endpoint}"),
+            Kind::Connect => write!(f, "a connection to {endpoint}"),
+        }
+    }
+}
+
+async fn connect(endpoint: &Endpoint, within: Duration) -> Seen {
+    let connecting = async {
+        match &endpoint.socket {
+            None => TcpStream::connect(endpoint.tcp_address()).await.map(drop),
+            Some(path) => UnixStream::connect(path).await.map(drop),
+        }
+    };
+    match tokio::time::timeout(within, connecting).await {
+        Ok(Ok(())) => Seen::Up(None),
+        Ok(Err(error)) => Seen::Not(error.to_string()),
+        Err(_) => Seen::NothingInTime,
+    }
+}
+
+/// What `PING` is answered with by a server that has loaded its data.
+const PONG: &str = "+PONG";
+/// The longest answer to `PING` that is looked at.
+const PONG_MAX: u64 = 256;
+
+/// Whether a server answers Redis's `PING`, and it is not one that only happens to listen.
+pub async fn speaks_redis(endpoint: &Endpoint, within: Duration) -> bool {
+    matches!(ping(endpoint, within).await, Seen::Up(_))
+}
+
+async fn ping(endpoint: &Endpoint, within: Duration) -> Seen {
+    let asking = async {
+        match &endpoint.socket {
+            None => ask_ping(TcpStream::connect(endpoint.tcp_address()).await?).await,
+            Some(path) => ask_ping(UnixStream::connect(path).await?).await,
+        }
+    };
+    match tokio::time::timeout(within, asking).await {
+        Ok(Ok(answer)) if answer == PONG => Seen::Up(None),
+        Ok(Ok(answer)) => Seen::Not(format!("it answered '{}'", answer.escape_default())),
+        Ok(Err(error)) => Seen::Not(error.to_string()),
+        Err(_) => Seen::NothingInTime,
+    }
+}
+
+/// The first line of the answer.
+async fn ask_ping(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<String> {
+    stream.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
+    let mut line = String::new();
+    BufReader::new(stream.take(PONG_MAX))
+        .read_line(&mut line)
+        .await?;
+    Ok(line.trim_end().to_owned())
+}
+
+/// A full client for an endpoint that speaks HTTP, each request on a connection of its own, and what its URLs
+/// begin with. It follows no redirect and tries nothing twice.
+///
+/// # Errors
+/// When TLS or the client cannot be set up.
+pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
+    // The configuration is given even where nothing is encrypted: the client's own would need a default
+    // for the whole program.
+    let tls = tls::client_config(endpoint.protocol).map_err(io::Error::other)?;
+    let mut client = Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .tls_backend_preconfigured(tls);
+    client = match endpoint.protocol {
+        Protocol::Http | Protocol::Https | Protocol::Redis => client.http1_only(),
+        Protocol::Http2 | Protocol::H2c => client.http2_prior_knowledge(),
+    };
+    if let Some(path) = &endpoint.socket {
+        client = client.unix_socket(path.as_path());
+    }
+    let client = client.build().map_err(io::Error::other)?;
+    let scheme = if endpoint.is_encrypted() {
+        "https"
+    } else {
+        "http"
+    };
+    Ok((client, format!("{scheme}://127.0.0.1:{}", endpoint.port)))
+}
+
+/// Asks over HTTP, each time on a connection of its own.
+#[derive(Debug)]
+struct HttpAsker {
+    client: Client,
+    path: String,
+    url: String,
+    boot_header: Option<String>,
+}
+
+impl HttpAsker {
+    fn new(endpoint: &Endpoint, path: &str, boot_header: Option<&str>) -> io::Result<Self> {
+        let (client, base) = client_of(endpoint)?;
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        Ok(Self {
+            client,
+            path: path.to_owned(),
+            url: format!("{base}{slash}{path}"),
+            boot_header: boot_header.map(str::to_owned),
+        })
+    }
+
+    async fn ask(&self, within: Duration) -> Seen {
+        let sent = self.client.get(&self.url).timeout(within).send();
+        let mut response = match sent.await {
+            Ok(response) => response,
+            Err(error) if error.is_timeout() => return Seen::NothingInTime,
+            Err(error) => return Seen::Not(root_cause(&error)),
+        };
+        if !response.status().is_success() {
+            return Seen::Not(format!("it answered {}", response.status()));
+        }
+        let boot = self.boot_header.as_deref().and_then(|name| {
+            let value = response.headers().get(name)?;
+            Some(BootId::from_header(value.as_bytes()))
+        });
+        let mut read = 0;
+        while read <= BODY_MAX {
+            match response.chunk().await {
+                Ok(Some(chunk)) => read += chunk.len(),
+                Ok(None) => break,
+                Err(error) if error.is_timeout() => return Seen::NothingInTime,
+                Err(error) => {
+                    let cause = root_cause(&error);
+                    return Seen::Not(format!("its answer broke off: {cause}"));
+                }
+            }
+        }
+        Seen::Up(boot)
+    }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
