@@ -19,7 +19,7 @@ pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 
 cargo build --quiet --release --package comeback --bin comeback
-bench=$(cargo bench --package comeback --bench saturate --no-run --message-format=json 2>/dev/null |
+bench=$(cargo bench --package comeback-load --bench saturate --no-run --message-format=json 2>/dev/null |
   grep -o '"executable":"[^"]*saturate[^"]*"' | tail -n 1 | cut -d'"' -f4)
 comeback=$PWD/target/release/comeback
 

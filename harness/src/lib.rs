@@ -65,11 +65,7 @@ pub mod engine;
 #[doc(hidden)]
 pub mod finish;
 #[doc(hidden)]
-pub mod load;
-#[doc(hidden)]
 pub mod record;
-#[doc(hidden)]
-pub mod supervise;
 
 // The rooms that are crates of their own, by the names they are called by here.
 #[doc(hidden)]
@@ -77,7 +73,11 @@ pub use comeback_core::endpoint;
 #[doc(hidden)]
 pub use comeback_experiment as experiment;
 #[doc(hidden)]
-pub use comeback_host::{clock, inside, machine, watched};
+pub use comeback_host::{clock, inside, machine, program, watched};
+#[doc(hidden)]
+pub use comeback_load as load;
+#[doc(hidden)]
+pub use comeback_supervise as supervise;
 
 mod library;
 

@@ -11,6 +11,13 @@ use support::{Run, has};
 /// Debian's Python, which has Debian's modules; the one in PATH may be another.
 const PYTHON: &str = "/usr/bin/python3";
 
+#[test]
+fn data_connections_of_ftp_take_no_servers_port() {
+    assert!(
+        *comeback_servers::protocols::ftp::DATA_PORTS.end() < comeback::supervise::ports::LOWEST
+    );
+}
+
 /// Runs a ready-made experiment once for each of its arms.
 fn experiment(file: &str) -> Run {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use comeback::supervise::{needs, ports};
+use comeback::engine::needs;
+use comeback::supervise::ports;
 use comeback_core::summary::{ArmSummary, Culprit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

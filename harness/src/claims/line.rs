@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::load::wire::{BodyReader, Malformed, Wanted, parse_head};
+use comeback_session::wire::{BodyReader, Malformed, Wanted, parse_head};
 
 /// A reply that takes longer does not come.
 const WITHIN: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 //!
 //! Called by the cli.
 
+mod clients;
 mod grow;
 mod hand_over;
 mod idle;

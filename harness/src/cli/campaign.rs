@@ -19,10 +19,10 @@ use crate::engine::Ended;
 use crate::engine::campaign::{self, Company, Host, Layout, TooFewFiles};
 use crate::engine::folder::{self, FolderError};
 use crate::engine::interrupt::Interrupt;
+use crate::engine::needs;
 use crate::finish;
-use crate::load::flow::Flow;
-use crate::supervise::needs;
 use crate::supervise::tag::RunTag;
+use comeback_session::flow::Flow;
 
 /// Where runs go when no folder is named.
 const RUNS: &str = "comeback-runs";

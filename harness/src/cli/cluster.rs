@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use comeback_core::verdict::Outcome;
 
 use super::CliError;
-use crate::supervise::{needs, scratch};
+use crate::engine::needs;
+use crate::supervise::scratch;
 use comeback_infrastructure::postgres;
 
 /// Start a PostgreSQL server with a cluster of its own.

@@ -36,8 +36,9 @@ use comeback_core::verdict::Outcome;
 use nix::sys::signal::SigSet;
 
 use crate::experiment::Unreadable;
+use crate::program;
+use crate::supervise::dispositions;
 use crate::supervise::output::printable;
-use crate::supervise::{dispositions, program};
 
 /// Kill it. See what comes back.
 ///

@@ -13,6 +13,7 @@ mod error;
 pub mod folder;
 mod health;
 pub mod interrupt;
+pub mod needs;
 mod nodes;
 pub mod readiness;
 mod recovery;

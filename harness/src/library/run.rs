@@ -16,11 +16,11 @@ use crate::engine::Ended;
 use crate::engine::campaign::{self, Company, Host, Layout, TooFewFiles};
 use crate::engine::folder;
 use crate::engine::interrupt::Interrupt;
+use crate::engine::needs;
 use crate::experiment::Resolved;
 use crate::finish;
+use crate::program;
 use crate::record;
-use crate::supervise::needs;
-use crate::supervise::program;
 use crate::supervise::tag::RunTag;
 
 /// Carries an experiment out on a thread of its own: there is a runtime in it, which cannot be within another. `done`

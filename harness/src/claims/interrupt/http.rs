@@ -4,9 +4,9 @@ use std::io;
 
 use comeback_core::operation::ErrorClass;
 
+use crate::claims::clients::{Exchange, Told, class_of};
 use crate::claims::line::Line;
 use crate::claims::user::{SESSION, User};
-use crate::load::exchange::{Exchange, Told, class_of};
 
 pub(super) struct Http {
     port: u16,

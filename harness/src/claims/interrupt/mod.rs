@@ -20,11 +20,11 @@ use futures_util::stream;
 
 use self::http::Http;
 use super::stage::{House, Server, Stage, Trouble};
-use crate::load::exchange::dns::{Dns, Question};
-use crate::load::exchange::ftp::{Account, Ftp};
-use crate::load::exchange::telnet::{self, Telnet, Typed};
-use crate::load::exchange::udp::Udp;
-use crate::load::exchange::{Exchange, Told};
+use crate::claims::clients::dns::{Dns, Question};
+use crate::claims::clients::ftp::{Account, Ftp};
+use crate::claims::clients::telnet::{self, Telnet, Typed};
+use crate::claims::clients::udp::Udp;
+use crate::claims::clients::{Exchange, Told};
 
 /// The folder that FTP clients go to.
 const FOLDER: &str = "inbox";

@@ -14,8 +14,8 @@ use crate::cli::{CliError, campaign, compare, print_aside, targets};
 use crate::engine::Ended;
 use crate::engine::campaign::Host;
 use crate::engine::interrupt::Interrupt;
+use crate::engine::needs;
 use crate::finish::{judge_and_draw, write_artifact};
-use crate::supervise::needs;
 use crate::supervise::tag::RunTag;
 use crate::{machine, record};
 

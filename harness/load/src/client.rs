@@ -1,0 +1,658 @@
+//! One simulated user: a session, a connection, and operations one after the other.
+//!
+//! A client knows HTTP and its own session; it knows nothing of processes and faults. How it looks at its sessions at last
+//! is in [`looks`].
+
+mod looks;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use comeback_core::ids::{ClientId, TrialId};
+use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_core::plan::Retry;
+use comeback_core::units::{Elapsed, Span};
+
+use super::connection::{Broken, Connection, Dialer, Scratch};
+use super::seen::Seen;
+use super::trigger::{Passed, Trigger};
+use comeback_host::clock::Clock;
+use comeback_session::flow::{Flow, Judgement, Next, Session, Turn, User};
+use looks::Former;
+pub(super) use looks::{Looked, order_of};
+
+/// The first wait before connecting again after a connection was refused or broke; it doubles each time.
+const FIRST_BACKOFF: Span = Span::from_ms(1);
+/// The longest such wait. It is part of the latency of what waits, so it stays below the 5 ms that `time to
+/// steady` allows; connections are bounded by it and, in an open loop, by the schedule itself.
+const LAST_BACKOFF: Span = Span::from_ms(4);
+
+/// What a worker's clients share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) trial: TrialId,
+    pub(super) clock: Clock,
+    /// Set off by writes.
+    pub(super) trigger: Trigger,
+    pub(super) flow: Flow,
+    pub(super) dialer: Dialer,
+    pub(super) timeout: Span,
+    /// Whether and how what failed is tried again.
+    pub(super) retry: Option<Retry>,
+    /// Whether a connection is kept for the next operation.
+    pub(super) keep_alive: bool,
+    /// Where what stands behind the cache is reached, when the target is reached through one.
+    pub(super) around_cache: Option<Dialer>,
+    pub(super) scratch: Scratch,
+    pub(super) done: RefCell<Vec<Operation>>,
+    pub(super) tally: Cell<Tally>,
+    /// Logins acknowledged.
+    pub(super) logins: Cell<u32>,
+    /// Why the latest login that failed did: what the client saw, and the status.
+    pub(super) refusal: Cell<Option<Refusal>>,
+    /// What the users' random numbers are drawn from.
+    pub(super) seed: u64,
+    pub(super) outstanding: Cell<u64>,
+    /// What a round of final looks leaves open.
+    pub(super) looked: Cell<Looked>,
+    pub(super) idle: tokio::sync::Notify,
+    /// A client's task panicked: what it was asked for will never be done.
+    pub(super) panicked: Cell<bool>,
+    /// Clients give themselves the next operation at once: a closed loop, for benchmarks.
+    pub(super) saturate: Cell<bool>,
+}
+
+/// What a client saw of a login that failed, and the reply's status.
+pub(super) type Refusal = (ErrorClass, Option<u16>);
+
+impl Shared {
+    /// How long one try of an operation may take.
+    fn time_of_try(&self) -> Span {
+        let limit = self.retry.and_then(|retry| retry.try_timeout);
+        limit.unwrap_or(self.timeout)
+    }
+}
+
+/// What became of the schedule's operations.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Handed to a client.
+    pub scheduled: u64,
+    /// First byte written.
+    pub sent: u64,
+    /// Could not start in time.
+    pub dropped: u64,
+}
+
+/// Something a client shall do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Job {
+    /// An operation of the load.
+    Operate {
+        step: Step,
+        intended: Elapsed,
+        dispatched: Elapsed,
+    },
+    /// Begin a session, unless there is one.
+    LogIn,
+    /// Look once at every session this client ever had; begun until then at the latest.
+    Look { round: u32, until: Elapsed },
+}
+
+/// How a client's task waits: for jobs, and for its socket until a deadline.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    jobs: RefCell<VecDeque<Job>>,
+    waker: RefCell<Option<Waker>>,
+    deadline: Cell<Option<Elapsed>>,
+    expired: Cell<bool>,
+}
+
+impl Waits {
+    /// Hands the client a job.
+    pub(super) fn push(&self, job: Job) {
+        self.jobs.borrow_mut().push_back(job);
+        self.wake();
+    }
+
+    /// Ends the client's wait when its deadline has passed; called every few milliseconds.
+    pub(super) fn sweep(&self, now: Elapsed) {
+        if self.deadline.get().is_some_and(|deadline| deadline <= now) {
+            self.deadline.set(None);
+            self.expired.set(true);
+            self.wake();
+        }
+    }
+
+    /// Whether the deadline has passed.
+    pub(super) fn has_expired(&self) -> bool {
+        self.expired.get()
+    }
+
+    /// The wait that begins now ends at `deadline`.
+    pub(super) fn start(&self, deadline: Elapsed) {
+        self.expired.set(false);
+        self.deadline.set(Some(deadline));
+    }
+
+    fn finish(&self) {
+        self.deadline.set(None);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    async fn next_job(&self) -> Job {
+        std::future::poll_fn(|cx| {
+            let mut waker = self.waker.borrow_mut();
+            if waker
+                .as_ref()
+                .is_none_or(|waker| !waker.will_wake(cx.waker()))
+            {
+                *waker = Some(cx.waker().clone());
+            }
+            match self.jobs.borrow_mut().pop_front() {
+                Some(job) => Poll::Ready(job),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+/// A simulated user.
+#[derive(Debug)]
+pub(super) struct Client {
+    id: ClientId,
+    shared: Rc<Shared>,
+    waits: Rc<Waits>,
+    connection: Option<Connection>,
+    /// Its requests go around the cache.
+    around: bool,
+    backoff: Span,
+    not_before: Elapsed,
+    /// The next login begins this session.
+    next_generation: u32,
+    session: Option<(u32, Session)>,
+    /// Sessions it had before, for the final looks.
+    former: Vec<Former>,
+    request: Vec<u8>,
+}
+
+/// Tells the worker when a client's task panics, which its runtime would keep to itself.
+struct Alarm(Rc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked.set(true);
+            self.0.idle.notify_one();
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn new(id: ClientId, shared: Rc<Shared>, waits: Rc<Waits>) -> Self {
+        Self {
+            id,
+            shared,
+            waits,
+            connection: None,
+            around: false,
+            backoff: Span::ZERO,
+            not_before: Elapsed::default(),
+            next_generation: 0,
+            session: None,
+            former: Vec::new(),
+            request: Vec::new(),
+        }
+    }
+
+    /// Does jobs until it is dropped.
+    pub(super) async fn run(mut self) {
+        let _alarm = Alarm(Rc::clone(&self.shared));
+        loop {
+            match self.waits.next_job().await {
+                Job::Operate {
+                    step,
+                    intended,
+                    dispatched,
+                } => {
+                    self.operate(step, intended, dispatched).await;
+                    while self.shared.saturate.get() {
+                        let now = self.shared.clock.now();
+                        self.operate(step, now, now).await;
+                    }
+                }
+                Job::LogIn if self.session.is_some() => {}
+                Job::LogIn => {
+                    let now = self.shared.clock.now();
+                    self.operate(Step::Login, now, now).await;
+                }
+                Job::Look { round, until } => self.look_at_all(round, until).await,
+            }
+            let left = self.shared.outstanding.get() - 1;
+            self.shared.outstanding.set(left);
+            if left == 0 {
+                self.shared.idle.notify_one();
+            }
+        }
+    }
+
+    async fn operate(&mut self, step: Step, intended: Elapsed, dispatched: Elapsed) {
+        let step = match (step, &self.session) {
+            (Step::Act | Step::Check | Step::Logout, None) => Step::Login,
+            (step, _) => step,
+        };
+        if step == Step::Logout && self.shared.trigger.looks_before_logouts() {
+            self.look_before_logout().await;
+        }
+        let had_session = self.session.is_some();
+        let (generation, mut session) = match (step, self.session.take()) {
+            (Step::Login, former) => {
+                self.former.extend(former.map(Former::living));
+                let generation = self.next_generation;
+                self.next_generation += 1;
+                (generation, Session::default())
+            }
+            (_, Some(session)) => session,
+            (_, None) => (0, Session::default()),
+        };
+        let wanted = Wanted {
+            step,
+            generation,
+            intended,
+            dispatched,
+        };
+        let tried = self.try_repeatedly(wanted, &mut session).await;
+        let finished = self.shared.clock.now();
+        if step == Step::Act && tried.judgement.outcome == Outcome::Acknowledged {
+            let (at, quiet) = (finished, tried.quiet);
+            if let Some(sent) = tried.sent {
+                self.shared.trigger.acknowledge(sent, Passed { at, quiet });
+            }
+        }
+        if !self.shared.keep_alive {
+            self.connection = None;
+        }
+        let mut tally = self.shared.tally.get();
+        tally.sent += u64::from(tried.sent.is_some());
+        tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));
+        self.shared.tally.set(tally);
+        if step == Step::Act {
+            session.note_change(tried.write, tried.judgement.outcome);
+        }
+        let (outcome, error) = (tried.judgement.outcome, tried.judgement.error);
+        if step == Step::Login && outcome != Outcome::Acknowledged {
+            let status = tried.reply.map(|reply| reply.status);
+            self.shared.refusal.set(error.map(|class| (class, status)));
+        }
+        self.record(wanted, tried, finished);
+        match step {
+            // What is beside the session neither begins nor ends it.
+            Step::Get => self.session = had_session.then_some((generation, session)),
+            _ => self.keep_or_end_session(wanted, session, outcome, error),
+        }
+    }
+
+    fn record(&self, wanted: Wanted, tried: Attempt, finished: Elapsed) {
+        let Attempt {
+            quiet: _,
+            sent,
+            reply,
+            write,
+            judgement,
+            tries,
+            resent,
+        } = tried;
+        let is_unsent = judgement.error == Some(ErrorClass::Unsent);
+        self.shared.done.borrow_mut().push(Operation {
+            trial: self.shared.trial,
+            client: self.id,
+            generation: wanted.generation,
+            step: wanted.step,
+            intended: wanted.intended,
+            dispatched: wanted.dispatched,
+            sent,
+            finished,
+            outcome: judgement.outcome,
+            error: judgement.error,
+            status: reply.map(|reply| reply.status),
+            value: judgement.value,
+            write,
+            found: judgement.found,
+            boot: reply.and_then(|reply| reply.boot),
+            replica: reply.and_then(|reply| reply.relayed.by),
+            failed_replica: reply.and_then(|reply| reply.relayed.failed),
+            unframed: reply.is_some_and(|reply| reply.unframed),
+            cache: reply.and_then(|reply| reply.cache),
+            age_s: reply.and_then(|reply| reply.age_s),
+            tries: if is_unsent { 0 } else { tries },
+            resent,
+        });
+    }
+
+    fn keep_or_end_session(
+        &mut self,
+        wanted: Wanted,
+        session: Session,
+        outcome: Outcome,
+        error: Option<ErrorClass>,
+    ) {
+        let ended = matches!(
+            error,
+            Some(
+                ErrorClass::SessionRejected
+                    | ErrorClass::SessionRecreated
+                    | ErrorClass::WrongIdentity
+            )
+        );
+        let session = (wanted.generation, session);
+        match wanted.step {
+            Step::Get | Step::ReadBack => {}
+            Step::Login if outcome == Outcome::Acknowledged => {
+                self.shared.logins.set(self.shared.logins.get() + 1);
+                self.session = Some(session);
+            }
+            // A login that failed began nothing that could be read back.
+            Step::Login => {}
+            Step::Act | Step::Check if !ended => self.session = Some(session),
+            // A logout that never left changed nothing.
+            Step::Logout if outcome == Outcome::Rejected && !ended => {
+                self.session = Some(session);
+            }
+            Step::Act | Step::Check | Step::Logout => self.former.push(Former::ended(session)),
+        }
+    }
+
+    /// As many tries as it takes and the plan allows, all within the operation's time-out.
+    async fn try_repeatedly(&mut self, wanted: Wanted, session: &mut Session) -> Attempt {
+        let timeout = self.shared.timeout;
+        let turn = self.shared.flow.begin(wanted.step, session);
+        let mut bounds = Bounds {
+            latest_start: wanted.intended + timeout,
+            end: None,
+        };
+        let mut tried = self.attempt(wanted, &turn, session, bounds).await;
+        loop {
+            if let Some(sent) = tried.sent {
+                bounds.end = Some(sent + timeout);
+                bounds.latest_start = sent + timeout;
+            }
+            let Some(at) = self.next_try(wanted, &tried, bounds) else {
+                return tried;
+            };
+            tokio::time::sleep(self.shared.clock.until(at).into()).await;
+            if wanted.step == Step::Login {
+                // What the broken one began is not its session.
+                *session = Session::default();
+            }
+            let again = self.attempt(wanted, &turn, session, bounds).await;
+            tried = tried.followed_by(again);
+        }
+    }
+
+    /// When the operation is to be tried again, if it is.
+    fn next_try(&self, wanted: Wanted, tried: &Attempt, bounds: Bounds) -> Option<Elapsed> {
+        let retry = self.shared.retry?;
+        let class = tried.judgement.error?;
+        let pause = retry.pause_after(tried.tries)?;
+        let at = self.shared.clock.now() + pause;
+        let is_in_time = at < bounds.latest_start;
+        (is_in_time && Retry::is_wanted(wanted.step, class)).then_some(at)
+    }
+
+    /// One try: each request of the operation on a connection, until a reply ends it.
+    async fn attempt(
+        &mut self,
+        wanted: Wanted,
+        turn: &Turn,
+        session: &mut Session,
+        bounds: Bounds,
+    ) -> Attempt {
+        let shared = Rc::clone(&self.shared);
+        let user = User {
+            number: self.id.0,
+            login: wanted.generation,
+            seed: shared.seed,
+        };
+        let through_cache = shared.around_cache.is_some() && !self.around;
+        let mut turn = turn.clone();
+        let mut tried = Attempt {
+            sent: None,
+            resent: None,
+            quiet: None,
+            tries: 1,
+            reply: None,
+            write: shared.flow.write_of(&turn),
+            judgement: Judgement::failed(Outcome::Rejected, ErrorClass::Unsent),
+        };
+        loop {
+            let latest = tried.sent.map_or(bounds.latest_start, |sent| {
+                bounds.cut(sent + shared.time_of_try())
+            });
+            let mut connection = match self.connect(latest, bounds).await {
+                Ok(connection) => connection,
+                Err(class) => {
+                    tried.break_off(&turn, class, false);
+                    return tried;
+                }
+            };
+            self.request.clear();
+            let written = shared
+                .flow
+                .write_request(&mut turn, user, session, &mut self.request);
+            if written.is_err() {
+                tried.break_off(&turn, ErrorClass::HarnessError, false);
+                return tried;
+            }
+            let now = shared.clock.now();
+            let first_sent = tried.sent.unwrap_or(now);
+            self.waits
+                .start(bounds.cut(first_sent + shared.time_of_try()));
+            let exchange =
+                connection.exchange(&self.request, &shared.scratch, &self.waits, |reply| {
+                    let seen = Seen::of(reply, through_cache);
+                    (seen, shared.flow.judge(&mut turn, user, session, reply))
+                });
+            let attended = (wanted.step, shared.clock);
+            let (exchanged, quiet) = shared.trigger.attend(attended, exchange).await;
+            tried.quiet = quiet;
+            self.waits.finish();
+            match exchanged {
+                Ok(((reply, next), reusable)) => {
+                    self.backoff = Span::ZERO;
+                    if reusable {
+                        self.connection = Some(connection);
+                    }
+                    tried.sent = Some(first_sent);
+                    tried.reply = Some(reply);
+                    if let Next::Done(judgement) = next {
+                        tried.judgement = judgement;
+                        return tried;
+                    }
+                }
+                Err(Broken { class, sent: left }) => {
+                    self.back_off();
+                    if left {
+                        tried.sent = Some(first_sent);
+                    }
+                    tried.reply = None;
+                    tried.break_off(&turn, class, left);
+                    return tried;
+                }
+            }
+        }
+    }
+
+    /// The idle connection if the server has not closed it, or a new one.
+    async fn connect(
+        &mut self,
+        latest_start: Elapsed,
+        bounds: Bounds,
+    ) -> Result<Connection, ErrorClass> {
+        let clock = self.shared.clock;
+        if clock.now() > latest_start {
+            return Err(ErrorClass::Unsent);
+        }
+        if let Some(mut connection) = self.connection.take()
+            && !connection.is_stale(&self.shared.scratch)
+        {
+            return Ok(connection);
+        }
+        if self.not_before > latest_start {
+            return Err(ErrorClass::Unsent);
+        }
+        let pause = clock.until(self.not_before);
+        if pause > Span::ZERO {
+            tokio::time::sleep(pause.into()).await;
+        }
+        self.waits
+            .start(bounds.cut(clock.now() + self.shared.time_of_try()));
+        let around = self.shared.around_cache.as_ref().filter(|_| self.around);
+        let dialer = around.unwrap_or(&self.shared.dialer);
+        let opened = dialer.open(&self.waits, || {}).await;
+        self.waits.finish();
+        opened.map_err(|broken| {
+            self.back_off();
+            broken.class
+        })
+    }
+
+    fn back_off(&mut self) {
+        self.backoff = (self.backoff + self.backoff).clamp(FIRST_BACKOFF, LAST_BACKOFF);
+        self.not_before = self.shared.clock.now() + self.backoff;
+    }
+}
+
+/// What was to be done, and when.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    step: Step,
+    generation: u32,
+    intended: Elapsed,
+    dispatched: Elapsed,
+}
+
+/// Within which times a try has to stay.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    latest_start: Elapsed,
+    /// When the operation's time is over, once a byte of it has left.
+    end: Option<Elapsed>,
+}
+
+impl Bounds {
+    /// The moment, or the operation's end where that comes first.
+    fn cut(self, at: Elapsed) -> Elapsed {
+        self.end.map_or(at, |end| end.min(at))
+    }
+}
+
+/// What became of one try, or of several.
+#[derive(Debug)]
+struct Attempt {
+    /// When the first byte of its first request left.
+    sent: Option<Elapsed>,
+    /// When that of the last of several tries did, where it was another.
+    resent: Option<Elapsed>,
+    /// When the last reply had surely not come yet, where that is known.
+    quiet: Option<Elapsed>,
+    tries: u32,
+    /// The last reply.
+    reply: Option<Seen>,
+    write: Option<u32>,
+    judgement: Judgement,
+}
+
+impl Attempt {
+    /// The exchange of the turn's present request broke; `left` tells whether a byte of it had left.
+    fn break_off(&mut self, turn: &Turn, class: ErrorClass, left: bool) {
+        let class = match class {
+            // It did start: only a later request of it did not.
+            ErrorClass::Unsent if self.sent.is_some() => ErrorClass::ResponseTimeout,
+            class => class,
+        };
+        self.judgement = Judgement::failed(turn.outcome_if_broken(left), class);
+    }
+
+    /// The two as one operation: what an earlier try may have done, a later one that failed does not undo.
+    fn followed_by(self, again: Self) -> Self {
+        if again.judgement.error == Some(ErrorClass::Unsent) {
+            return self;
+        }
+        let mut judgement = again.judgement;
+        if self.judgement.outcome == Outcome::Indeterminate
+            && judgement.outcome == Outcome::Rejected
+        {
+            judgement.outcome = Outcome::Indeterminate;
+        }
+        Self {
+            sent: self.sent.or(again.sent),
+            resent: self.sent.and(again.sent).or(self.resent),
+            quiet: again.quiet,
+            tries: self.tries + 1,
+            reply: again.reply,
+            write: self.write,
+            judgement,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(outcome: Outcome, error: Option<ErrorClass>, sent: Option<u64>) -> Attempt {
+        let failed = Judgement::failed(outcome, ErrorClass::Reset);
+        Attempt {
+            sent: sent.map(Elapsed::from_us),
+            resent: None,
+            quiet: None,
+            tries: 1,
+            reply: None,
+            write: Some(7),
+            judgement: Judgement { error, ..failed },
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_try_may_have_done_a_later_one_does_not_undo() {
+        let torn = || tried(Outcome::Indeterminate, Some(ErrorClass::Reset), Some(1));
+        let refused = || tried(Outcome::Rejected, Some(ErrorClass::Refused), None);
+        let both = torn().followed_by(refused());
+        assert_eq!(both.judgement.outcome, Outcome::Indeterminate);
+        assert_eq!(both.judgement.error, Some(ErrorClass::Refused));
+        let neither = refused().followed_by(refused());
+        assert_eq!(neither.judgement.outcome, Outcome::Rejected);
+        let done = torn().followed_by(tried(Outcome::Acknowledged, None, Some(5)));
+        assert_eq!(done.judgement.outcome, Outcome::Acknowledged);
+        assert_eq!((done.judgement.error, done.write), (None, Some(7)));
+    }
+
+    #[test]
+    fn the_first_and_the_last_request_that_left_are_known() {
+        let at = |us| tried(Outcome::Indeterminate, Some(ErrorClass::Reset), us);
+        let all = at(Some(1)).followed_by(at(Some(5))).followed_by(at(None));
+        let us = |us| Some(Elapsed::from_us(us));
+        assert_eq!((all.sent, all.resent, all.tries), (us(1), us(5), 3));
+        let late = at(None).followed_by(at(Some(4)));
+        assert_eq!((late.sent, late.resent, late.tries), (us(4), None, 2));
+    }
+
+    #[test]
+    fn a_try_that_could_not_begin_any_more_was_none() {
+        let first = tried(Outcome::Indeterminate, Some(ErrorClass::Reset), Some(1));
+        let unsent = tried(Outcome::Rejected, Some(ErrorClass::Unsent), None);
+        let both = first.followed_by(unsent);
+        assert_eq!(
+            (both.tries, both.judgement.error),
+            (1, Some(ErrorClass::Reset))
+        );
+    }
+}

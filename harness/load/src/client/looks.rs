@@ -1,0 +1,172 @@
+//! The looks at a client's sessions that are no part of the load: in rounds after it, and one before each logout.
+
+use comeback_core::ids::Seed;
+use comeback_core::operation::{ErrorClass, Step};
+use comeback_core::schedule::Shuffler;
+use comeback_core::units::Elapsed;
+
+use super::{Bounds, Client, Wanted};
+use comeback_session::flow::Session;
+
+/// Keeps the order of the looks apart from all else that is drawn from the seed.
+const STREAMS: u64 = 1 << 63;
+
+/// A session that its client has no more.
+#[derive(Debug)]
+pub(super) struct Former {
+    generation: u32,
+    session: Session,
+    /// It was logged out, or refused: it need not be known.
+    ended: bool,
+}
+
+impl Former {
+    /// One that goes on.
+    pub(super) fn living((generation, session): (u32, Session)) -> Self {
+        Self {
+            generation,
+            session,
+            ended: false,
+        }
+    }
+
+    /// One that its user ended, or the server.
+    pub(super) fn ended(session: (u32, Session)) -> Self {
+        Self {
+            ended: true,
+            ..Self::living(session)
+        }
+    }
+}
+
+/// What a round of looks leaves open.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Looked {
+    /// Looks that were answered correctly.
+    pub answered: u32,
+    /// Sessions that are to be looked at again: refused, or known with less than was acknowledged.
+    pub unsettled: u32,
+    /// Sessions of which nothing was learned.
+    pub failed: u32,
+}
+
+impl Looked {
+    /// Both together.
+    #[must_use]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            answered: self.answered + other.answered,
+            unsettled: self.unsettled + other.unsettled,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
+/// What a look met.
+struct Met {
+    error: Option<ErrorClass>,
+    /// No acknowledged change is lacking.
+    complete: bool,
+    /// A cache had stored it.
+    stored: bool,
+}
+
+/// The order of a round's looks, for one of those who draw one.
+pub(crate) fn order_of(seed: Seed, round: u32, of: u32) -> Shuffler {
+    Shuffler::new(seed, STREAMS | (u64::from(round) << 32) | u64::from(of))
+}
+
+impl Client {
+    /// Looks once at each session that it has or had.
+    pub(super) async fn look_at_all(&mut self, round: u32, until: Elapsed) {
+        self.former.extend(self.session.take().map(Former::living));
+        let mut sessions = std::mem::take(&mut self.former);
+        // Workers draw theirs by their own numbers, from 0.
+        order_of(Seed(self.shared.seed), round, u32::MAX - self.id.0).shuffle(&mut sessions);
+        for former in &mut sessions {
+            let looked = self.look_at(former, until).await;
+            self.shared.looked.set(self.shared.looked.get().and(looked));
+        }
+        self.former = sessions;
+    }
+
+    async fn look_at(&mut self, former: &mut Former, until: Elapsed) -> Looked {
+        let (generation, session) = (former.generation, &mut former.session);
+        let mut met = self.look(generation, session, until).await;
+        // What a cache had stored is what its user is shown, and no word of the server's.
+        if met.stored && self.shared.clock.now() < until {
+            self.go_around_cache(true);
+            met = self.look(generation, session, until).await;
+            self.go_around_cache(false);
+        }
+        let is_told = met.error.is_none_or(is_definite);
+        let is_known = matches!(met.error, None | Some(ErrorClass::WrongAnswer));
+        let is_settled = former.ended || is_known && met.complete;
+        Looked {
+            answered: u32::from(met.error.is_none()),
+            unsettled: u32::from(is_told && !is_settled),
+            failed: u32::from(!is_told),
+        }
+    }
+
+    /// The last moment at which the session can show whether it is known.
+    pub(super) async fn look_before_logout(&mut self) {
+        if let Some((generation, mut session)) = self.session.take() {
+            let until = self.shared.clock.now() + self.shared.timeout;
+            self.look(generation, &mut session, until).await;
+            self.session = Some((generation, session));
+        }
+    }
+
+    async fn look(&mut self, generation: u32, session: &mut Session, until: Elapsed) -> Met {
+        let intended = self.shared.clock.now();
+        let wanted = Wanted {
+            step: Step::ReadBack,
+            generation,
+            intended,
+            dispatched: intended,
+        };
+        let turn = self.shared.flow.begin(Step::ReadBack, session);
+        let bounds = Bounds {
+            latest_start: until,
+            end: None,
+        };
+        let tried = self.attempt(wanted, &turn, session, bounds).await;
+        let finished = self.shared.clock.now();
+        let judgement = &tried.judgement;
+        let met = Met {
+            error: judgement.error,
+            complete: session.is_complete_in(judgement.value, judgement.found.as_deref()),
+            stored: tried.reply.is_some_and(|reply| reply.is_stored()),
+        };
+        self.record(wanted, tried, finished);
+        met
+    }
+
+    /// From now on requests go around the cache, or no longer.
+    fn go_around_cache(&mut self, around: bool) {
+        if self.around != around {
+            self.around = around;
+            self.connection = None;
+        }
+    }
+}
+
+/// Whether an error at a look says what became of the session.
+const fn is_definite(class: ErrorClass) -> bool {
+    match class {
+        ErrorClass::SessionRejected
+        | ErrorClass::SessionRecreated
+        | ErrorClass::WrongIdentity
+        | ErrorClass::WrongAnswer
+        | ErrorClass::HarnessError => true,
+        ErrorClass::Refused
+        | ErrorClass::Reset
+        | ErrorClass::ConnectTimeout
+        | ErrorClass::ResponseTimeout
+        | ErrorClass::ServerError
+        | ErrorClass::ClientError
+        | ErrorClass::Malformed
+        | ErrorClass::Unsent => false,
+    }
+}

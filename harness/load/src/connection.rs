@@ -1,0 +1,191 @@
+//! One connection of one client: what left, what came back, and how it broke.
+//!
+//! The socket is ours so that *refused before a byte was sent* and *reset after the request had left* are
+//! two things. Every wait ends when the client's deadline has passed (see [`super::client::Waits`]).
+
+mod http2;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use comeback_core::operation::ErrorClass;
+use comeback_core::plan::Protocol;
+use tokio_rustls::TlsConnector;
+
+use self::http2::Http2;
+use self::stream::Stream;
+use super::client::Waits;
+use super::socket::{Plain, Socket, class_of_connect};
+use super::tls;
+use comeback_core::endpoint::Endpoint;
+use comeback_session::reading::Wire;
+use comeback_session::wire::{Reply, Wanted};
+
+/// How much is read at once; shared by all connections of a worker.
+const SCRATCH: usize = 32 * 1024;
+
+/// A worker's read buffer: borrowed only while bytes are looked at, never across a wait.
+#[derive(Debug)]
+pub(super) struct Scratch(RefCell<Box<[u8]>>);
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self(RefCell::new(vec![0; SCRATCH].into_boxed_slice()))
+    }
+}
+
+/// How an exchange broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    /// What the client saw.
+    pub(super) class: ErrorClass,
+    /// Whether a byte of the request had left.
+    pub(super) sent: bool,
+}
+
+/// Opens connections to one endpoint.
+pub(super) struct Dialer {
+    endpoint: Endpoint,
+    tls: Option<TlsConnector>,
+    wanted: Rc<Wanted>,
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialer")
+            .field("endpoint", &self.endpoint)
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Dialer {
+    /// Connections to `endpoint`, whose replies are read for what is `wanted`.
+    ///
+    /// # Errors
+    /// When TLS is needed and cannot be had.
+    pub(super) fn new(endpoint: Endpoint, wanted: Wanted) -> io::Result<Self> {
+        let tls = if endpoint.is_encrypted() {
+            let config = tls::client_config(endpoint.protocol).map_err(io::Error::other)?;
+            Some(TlsConnector::from(Arc::new(config)))
+        } else {
+            None
+        };
+        Ok(Self {
+            endpoint,
+            tls,
+            wanted: Rc::new(wanted),
+        })
+    }
+
+    /// Connects, to the point where a request can be sent; `accepted` is called as soon as the server's
+    /// kernel has taken the connection. A handshake that fails is a connection refused.
+    pub(super) async fn open(
+        &self,
+        waits: &Waits,
+        accepted: impl FnOnce(),
+    ) -> Result<Connection, Broken> {
+        let mut opening = pin!(self.connect(accepted));
+        match waits.unless_expired(|cx| opening.as_mut().poll(cx)).await {
+            Err(Expired) => Err(broken(ErrorClass::ConnectTimeout, false)),
+            Ok(Err(error)) => Err(broken(class_of_connect(&error), false)),
+            Ok(Ok(connection)) => Ok(connection),
+        }
+    }
+
+    async fn connect(&self, accepted: impl FnOnce()) -> io::Result<Connection> {
+        let plain = Plain::connect(&self.endpoint).await?;
+        accepted();
+        let socket = match &self.tls {
+            None => Socket::Plain(plain),
+            Some(tls) => Socket::encrypt(plain, tls).await?,
+        };
+        let link = match self.endpoint.protocol {
+            Protocol::Http | Protocol::Https => Link::Stream(Stream::new(socket, Wire::Http)),
+            Protocol::Redis => Link::Stream(Stream::new(socket, Wire::Redis)),
+            Protocol::Http2 | Protocol::H2c => {
+                let opened = Http2::open(socket).await.map_err(io::Error::other)?;
+                Link::Http2(opened)
+            }
+        };
+        Ok(Connection {
+            link,
+            wanted: Rc::clone(&self.wanted),
+        })
+    }
+}
+
+/// A connection to the target.
+#[derive(Debug)]
+pub(super) struct Connection {
+    link: Link,
+    wanted: Rc<Wanted>,
+}
+
+/// What a connection is, by who knows where a reply ends.
+#[derive(Debug)]
+enum Link {
+    Stream(Stream),
+    Http2(Http2),
+}
+
+impl Connection {
+    /// Whether the server closed the connection while it was idle.
+    pub(super) fn is_stale(&mut self, scratch: &Scratch) -> bool {
+        match &mut self.link {
+            Link::Stream(stream) => stream.is_stale(scratch),
+            Link::Http2(connection) => connection.is_stale(),
+        }
+    }
+
+    /// Sends a request and hands its complete reply to `judge`; says whether the connection lives on.
+    pub(super) async fn exchange<R>(
+        &mut self,
+        request: &[u8],
+        scratch: &Scratch,
+        waits: &Waits,
+        judge: impl FnOnce(&Reply) -> R,
+    ) -> Result<(R, bool), Broken> {
+        let wanted = &self.wanted;
+        match &mut self.link {
+            Link::Stream(stream) => {
+                stream
+                    .exchange(request, wanted, scratch, waits, judge)
+                    .await
+            }
+            Link::Http2(connection) => connection.exchange(request, wanted, waits, judge).await,
+        }
+    }
+}
+
+const fn broken(class: ErrorClass, sent: bool) -> Broken {
+    Broken { class, sent }
+}
+
+impl Waits {
+    /// Polls until ready, or until the deadline has passed.
+    async fn unless_expired<T>(
+        &self,
+        mut poll: impl FnMut(&mut Context) -> Poll<T>,
+    ) -> Result<T, Expired> {
+        std::future::poll_fn(|cx| match poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending if self.has_expired() => Poll::Ready(Err(Expired)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+}
+
+/// The deadline passed.
+#[derive(Debug)]
+struct Expired;

@@ -1,0 +1,303 @@
+//! Load: real sessions against the target, in an open loop, with every operation's fate on record.
+//!
+//! ```text
+//! worker (a thread, a runtime) ── pacer: waits for the schedule's instants
+//!    └── client × n ── flow: what to send, what a reply means (the oracle)
+//!          └── connection ── socket: bytes to the target and back, over TCP, a Unix socket, TLS
+//!                         ├── wire: where a reply ends, in HTTP/1.1 and in Redis's protocol
+//!                         └── http2: the same for HTTP/2, by a library
+//! ```
+//! Called by the engine. Knows sockets and sessions; knows nothing of processes and faults.
+
+mod client;
+mod connection;
+pub mod control;
+pub mod pacer;
+pub mod probe;
+mod seen;
+mod socket;
+mod tls;
+mod trigger;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use comeback_core::operation::Operation;
+use comeback_core::units::{Elapsed, Span};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use client::Looked;
+pub use client::Tally;
+use pacer::Pacer;
+pub use trigger::{Blow, Moment, Passed, Trigger};
+use worker::Command;
+pub use worker::{Opened, Setup};
+
+use comeback_host::clock::Clock;
+
+/// Between two rounds of looks at the sessions.
+const LOOK_PAUSE: Span = Span::from_ms(25);
+/// The longest such pause, where the server fails: eight rounds take 3 s then.
+const LAST_LOOK_PAUSE: Span = Span::from_ms(800);
+
+/// How late the pacer is, in ms, over `count` waits of `pause` each: the least lag operations have here.
+///
+/// # Errors
+/// When the kernel has no timer for it.
+pub fn measure_lateness(count: u32, pause: Duration) -> io::Result<Vec<f64>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let pacer = Pacer::new()?;
+        let mut late = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            let wanted = Instant::now() + pause;
+            pacer.wait_until(wanted).await?;
+            late.push(wanted.elapsed().as_secs_f64() * 1_000.0);
+        }
+        Ok(late)
+    })
+}
+
+/// The load of one trial: its workers.
+#[derive(Debug)]
+pub struct Generator {
+    clock: Clock,
+    workers: Vec<Worker>,
+    trigger: Trigger,
+}
+
+#[derive(Debug)]
+struct Worker {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// A worker ended although the load had not.
+#[derive(Debug)]
+pub enum LoadError {
+    /// A thread could not be started.
+    Start(io::Error),
+    /// A worker failed.
+    Worker(io::Error),
+    /// A worker panicked.
+    Panicked,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(_) => f.write_str("failed to start a load worker"),
+            Self::Worker(_) => f.write_str("a load worker failed"),
+            Self::Panicked => f.write_str("a load worker panicked"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Start(error) | Self::Worker(error) => Some(error),
+            Self::Panicked => None,
+        }
+    }
+}
+
+impl Generator {
+    /// Starts the workers; nothing is sent yet. Finished operations go to `sink`, in batches.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(
+        setup: &Setup,
+        sink: impl Fn(Vec<Operation>) + Clone + Send + 'static,
+    ) -> Result<Self, LoadError> {
+        let trigger = Trigger::default();
+        let workers = (0..setup.load.workers)
+            .map(|index| {
+                let (commands, inbox) = mpsc::unbounded_channel();
+                let (setup, trigger) = (setup.clone(), trigger.clone());
+                let sink = Box::new(sink.clone());
+                let thread = std::thread::Builder::new()
+                    .name(format!("load-{index}"))
+                    .spawn(move || worker::run_worker(setup, index, inbox, (sink, trigger)))
+                    .map_err(LoadError::Start)?;
+                Ok(Worker { commands, thread })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            clock: setup.clock,
+            workers,
+            trigger,
+        })
+    }
+
+    /// By what a fault comes at a moment of the load's.
+    pub fn trigger(&self) -> &Trigger {
+        &self.trigger
+    }
+
+    /// Every client without a session logs in, once.
+    ///
+    /// # Errors
+    /// When a worker ended.
+    pub async fn open(&mut self) -> Result<Opened, LoadError> {
+        let opened = self.ask(Command::Open).await?;
+        Ok(opened
+            .into_iter()
+            .fold(Opened::default(), |all, part| Opened {
+                open: all.open + part.open,
+                wanted: all.wanted + part.wanted,
+                refusal: all.refusal.or(part.refusal),
+            }))
+    }
+
+    /// The schedule begins at `start`.
+    pub fn run(&self, start: Elapsed) {
+        self.tell(|| Command::Run(start));
+    }
+
+    /// A closed loop begins, for benchmarks: every client asks again as soon as it is answered.
+    pub fn saturate(&self) {
+        self.tell(|| Command::Saturate);
+    }
+
+    /// The schedule ends; returns when no operation is in flight.
+    ///
+    /// # Errors
+    /// When a worker ended.
+    pub async fn stop(&mut self) -> Result<Tally, LoadError> {
+        let tallies = self.ask(Command::Stop).await?;
+        Ok(tallies
+            .into_iter()
+            .fold(Tally::default(), |sum, tally| Tally {
+                scheduled: sum.scheduled + tally.scheduled,
+                sent: sum.sent + tally.sent,
+                dropped: sum.dropped + tally.dropped,
+            }))
+    }
+
+    /// Looks at every session, in rounds, until each is known with all its acknowledged changes. It ends after `looks`
+    /// rounds in which the server answered anybody, and begins nothing after `until`. Where it fails for everybody, somebody
+    /// logs in anew, to tell a server that is down from one that lost its sessions.
+    ///
+    /// # Errors
+    /// When a worker ended.
+    pub async fn look_at_sessions(&mut self, looks: u32, until: Elapsed) -> Result<(), LoadError> {
+        let mut answered = 0;
+        let mut patience = LOOK_PAUSE;
+        let mut has_witness = false;
+        for round in 0.. {
+            let looked = self.look(round, until).await?;
+            answered += u32::from(looked.answered > 0);
+            let is_settled = looked.unsettled == 0 && looked.failed == 0;
+            let is_told = answered >= looks || looked.failed == 0 && round + 1 >= looks;
+            if is_settled || is_told || self.clock.now() >= until {
+                break;
+            }
+            if looked.failed > 0 && looked.answered == 0 && !has_witness {
+                self.ask(Command::Witness).await?;
+                has_witness = true;
+            }
+            // A refusal is repeated at once; what fails is given time.
+            if looked.failed > 0 {
+                patience = (patience + patience).min(LAST_LOOK_PAUSE);
+            }
+            let pause = if looked.failed > 0 {
+                patience
+            } else {
+                LOOK_PAUSE
+            };
+            tokio::time::sleep(pause.min(self.clock.until(until)).into()).await;
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, round: u32, until: Elapsed) -> Result<Looked, LoadError> {
+        let parts = self.ask(|answer| Command::Look {
+            round,
+            until,
+            answer,
+        });
+        Ok(parts
+            .await?
+            .into_iter()
+            .fold(Looked::default(), Looked::and))
+    }
+
+    /// Ends the workers and hands on what is left to record.
+    ///
+    /// # Errors
+    /// When a worker failed.
+    pub fn finish(mut self) -> Result<(), LoadError> {
+        let joined = self.join();
+        joined.into_iter().collect()
+    }
+
+    /// Waits until every worker has ended; what became of each.
+    fn join(&mut self) -> Vec<Result<(), LoadError>> {
+        let (commands, threads): (Vec<_>, Vec<_>) = self
+            .workers
+            .drain(..)
+            .map(|Worker { commands, thread }| (commands, thread))
+            .unzip();
+        drop(commands);
+        let joined = threads.into_iter().map(JoinHandle::join);
+        joined
+            .map(|ended| {
+                ended
+                    .map_err(|_| LoadError::Panicked)?
+                    .map_err(LoadError::Worker)
+            })
+            .collect()
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for worker in &self.workers {
+            // A worker that ended is noticed, with its reason, at the next question.
+            let _ = worker.commands.send(command());
+        }
+    }
+
+    async fn ask<T>(
+        &mut self,
+        command: impl Fn(oneshot::Sender<T>) -> Command,
+    ) -> Result<Vec<T>, LoadError> {
+        let mut questions = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let (answer, question) = oneshot::channel();
+            let _ = worker.commands.send(command(answer));
+            questions.push(question);
+        }
+        let mut answers = Vec::with_capacity(questions.len());
+        for (index, question) in questions.into_iter().enumerate() {
+            match question.await {
+                Ok(answer) => answers.push(answer),
+                Err(_) => return Err(self.why_ended(index)),
+            }
+        }
+        Ok(answers)
+    }
+
+    fn why_ended(&mut self, index: usize) -> LoadError {
+        let worker = self.workers.swap_remove(index);
+        match worker.thread.join() {
+            Err(_) => LoadError::Panicked,
+            Ok(Err(error)) => LoadError::Worker(error),
+            Ok(Ok(())) => LoadError::Worker(io::Error::other("it ended by itself")),
+        }
+    }
+}
+
+impl Drop for Generator {
+    /// A trial that ends early waits for its workers, too: what they hand on belongs before its end in the journal.
+    /// A worker whose engine left ends at once. Why one failed is told by whoever asked it last.
+    fn drop(&mut self) {
+        drop(self.join());
+    }
+}

@@ -1,0 +1,454 @@
+//! The recovery probe: when does the target accept, and when does its new process answer correctly?
+//!
+//! A prober at a fixed interval measures its interval. This one asks again after a small share of the
+//! outage so far, on fresh connections each time, and keeps the last failed and the first good try, so
+//! that the error of the measure is known and in proportion. Probes that are left waiting do not blind
+//! it: further ones are made meanwhile. What it asks is a session's whole work ([`work`]); what that must
+//! show is learnt before the fault, by a rehearsal.
+
+mod work;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use comeback_core::event::Evidence;
+use comeback_core::ids::BootId;
+use comeback_core::operation::Step;
+use comeback_core::plan::Load;
+use comeback_core::units::{Elapsed, Span};
+
+pub use self::work::Work;
+use self::work::{Done, Failure};
+use super::connection::{Dialer, Scratch};
+use super::pacer::Pacer;
+use comeback_core::endpoint::Endpoint;
+use comeback_host::clock::Clock;
+use comeback_session::flow::{Flow, Session};
+use comeback_session::wire::Wanted;
+
+/// The shortest pause between two probes; a refused connection costs some 40 µs of processor time.
+const SHORTEST_PAUSE: Span = Span::from_us(200);
+/// The pause as a share of the outage so far: 1/200 keeps a 300 ms outage within 1.5 ms.
+const PAUSE_SHARE: u64 = 200;
+/// The same while probes wait for their answers. Each takes a place in the server's queue of connections, so there are
+/// fewer: 16 for each doubling of the outage.
+const WAITING_SHARE: u64 = 24;
+/// The shortest pause while probes wait.
+const WAITING_PAUSE: Span = Span::from_ms(5);
+/// Probes that may wait at once; the next one takes the place of one of them.
+const MOST_WAITING: usize = 16;
+/// A connected probe that waits this many times as long as a later one took until it was answered would have been
+/// answered, too, had the target been ready when it was begun.
+const LEFT_OUT: u64 = 4;
+/// The first of the probe's own users; the others count down from it. They are beyond any client a plan can have.
+const FIRST_USER: u32 = u32::MAX;
+/// Tries at a rehearsal.
+const MOST_REHEARSALS: u32 = 6;
+
+/// What to probe.
+#[derive(Debug)]
+pub struct ProbeSetup<'a> {
+    /// The traffic: a session's work, or its only request, is what must be answered correctly.
+    pub load: &'a Load,
+    /// Where the target is reached.
+    pub endpoint: &'a Endpoint,
+    /// The header that names the answering process.
+    pub boot_header: Option<&'a str>,
+    /// What the processes before the fault called themselves, where they said so.
+    pub old_boots: Vec<BootId>,
+    /// What was learnt by a rehearsal; without one all of the work is wanted, and what the flow says of it.
+    pub work: Option<Work>,
+    /// How many users the trial's probes have been.
+    pub users: &'a Cell<u32>,
+    /// T0.
+    pub since: Elapsed,
+    /// The run's clock.
+    pub clock: Clock,
+}
+
+/// A probe under way; what it saw stays when it is given up.
+#[derive(Debug)]
+pub struct Probe<'a> {
+    setup: ProbeSetup<'a>,
+    flow: Flow,
+    work: Work,
+    dialer: Dialer,
+    scratch: Scratch,
+    pacer: Pacer,
+    seen: RefCell<Seen>,
+}
+
+/// What a rehearsal showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// What the probe will ask for.
+    pub work: Work,
+    /// Why that is the login alone.
+    pub limit: Option<String>,
+    /// A check is answered as within a known session though its sender never logged in.
+    pub stranger_known: bool,
+}
+
+/// Who holds the listening socket of what was started again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This process of the new start, and no older one.
+    New(i32),
+    /// A process that is not of the new start, in words.
+    Old(String),
+    /// That cannot be told, and why.
+    Unknown(String),
+}
+
+/// What a probe saw.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Probes made.
+    pub probes: u64,
+    /// What the last one that failed saw.
+    pub last_failure: Option<String>,
+    /// When the latest probe that failed was begun: the target was not back then.
+    pub last_failed: Option<Elapsed>,
+    /// When the last attempt to connect that failed was begun, before any was accepted.
+    last_refused: Option<Elapsed>,
+    /// The first accepted connection.
+    pub accepted: Option<Accepted>,
+}
+
+/// The first accepted connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted {
+    /// When it was accepted.
+    pub at: Elapsed,
+    /// When the last attempt that was not accepted was begun.
+    pub last_failed: Option<Elapsed>,
+}
+
+/// The first correct reply of the new process.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// When it was complete.
+    pub at: Elapsed,
+    /// How it is known to come from the new process.
+    pub evidence: Evidence,
+    /// Why the listening socket's owner could not be asked, too.
+    pub unowned: Option<String>,
+}
+
+/// A probe that cannot go on.
+#[derive(Debug)]
+pub enum ProbeError {
+    /// The harness itself failed.
+    Harness(io::Error),
+    /// The target answers, but nothing tells its new process from its old one.
+    Unattributable(String),
+}
+
+/// A probe that was begun and not answered yet.
+struct Asking<'p> {
+    begun: Elapsed,
+    connected: Rc<Cell<bool>>,
+    answer: Pin<Box<dyn Future<Output = Result<Done, Failure>> + 'p>>,
+}
+
+/// One probe's answer.
+struct Answer {
+    begun: Elapsed,
+    result: Result<Done, Failure>,
+}
+
+impl<'a> Probe<'a> {
+    /// A probe; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the kernel has no timer for it, TLS cannot be had, or the flow is none.
+    pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
+        let flow =
+            Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let wanted = Wanted {
+            boot: setup.boot_header.map(str::to_owned),
+            headers: flow.headers(),
+            relayed: false,
+        };
+        let work = setup.work.clone();
+        Ok(Self {
+            dialer: Dialer::new(setup.endpoint.clone(), wanted)?,
+            work: work.unwrap_or_else(|| Work::whole(&flow)),
+            flow,
+            setup,
+            scratch: Scratch::new(),
+            pacer: Pacer::new()?,
+            seen: RefCell::default(),
+        })
+    }
+
+    /// What was seen until now.
+    pub fn seen(&self) -> Seen {
+        self.seen.borrow().clone()
+    }
+
+    /// Before the fault: does the work until it went well `wanted` times, and keeps what all replies showed.
+    ///
+    /// Where a session is not known on a fresh connection, as behind a balancer that goes round servers which share
+    /// nothing, only the login can be asked for after the fault.
+    ///
+    /// # Errors
+    /// When the harness fails, or not even the login went well: what it met.
+    pub async fn rehearse(&self, wanted: u32) -> Result<Result<Rehearsed, String>, ProbeError> {
+        let limit = match self.rehearse_work(&Work::whole(&self.flow), wanted).await? {
+            Ok((work, session)) => {
+                let stranger_known = self.flow.has_sessions()
+                    && self
+                        .is_stranger_known(&session)
+                        .await
+                        .map_err(|_| of_the_harness())?;
+                return Ok(Ok(Rehearsed {
+                    work,
+                    limit: None,
+                    stranger_known,
+                }));
+            }
+            Err((Step::Login | Step::Get, problem)) => return Ok(Err(problem)),
+            Err((_, problem)) => problem,
+        };
+        let login = self.rehearse_work(&Work::login(), wanted).await?;
+        Ok(login
+            .map(|(work, _)| Rehearsed {
+                work,
+                limit: Some(limit),
+                stranger_known: false,
+            })
+            .map_err(|(_, problem)| problem))
+    }
+
+    async fn rehearse_work(
+        &self,
+        work: &Work,
+        wanted: u32,
+    ) -> Result<Result<(Work, Session), (Step, String)>, ProbeError> {
+        let mut common: Option<Work> = None;
+        let (mut done, mut met) = (0, None);
+        for _ in 0..MOST_REHEARSALS {
+            match self.perform(work, &Cell::new(false)).await {
+                Ok(Done { shown, session, .. }) => {
+                    done += 1;
+                    let all = common.map_or_else(|| shown.clone(), |before| before.common(&shown));
+                    if done == wanted {
+                        return Ok(Ok((all, session)));
+                    }
+                    common = Some(all);
+                }
+                Err(Failure::Target {
+                    step,
+                    problem,
+                    unknown,
+                    ..
+                }) => {
+                    met = Some((step, problem));
+                    if unknown {
+                        break;
+                    }
+                }
+                Err(Failure::Harness) => return Err(of_the_harness()),
+            }
+        }
+        Ok(Err(met.unwrap_or_else(|| (Step::Login, String::new()))))
+    }
+
+    /// Asks until the new process answers correctly; the caller sets the horizon.
+    ///
+    /// A reply is attributed by its boot id, and by `owner`, who holds the listening socket.
+    ///
+    /// # Errors
+    /// When the harness fails, or replies cannot be attributed.
+    pub async fn run(&self, mut owner: impl FnMut() -> Owner) -> Result<Recovered, ProbeError> {
+        let clock = self.setup.clock;
+        let mut waiting: Vec<Asking<'_>> = Vec::new();
+        let mut next = clock.now();
+        loop {
+            let now = clock.now();
+            if now >= next {
+                self.seen.borrow_mut().probes += 1;
+                make_room(&mut waiting, now);
+                waiting.push(self.begin(now));
+                next = now + self.pause(waiting.len());
+            }
+            let answer = self.answer_until(&mut waiting, clock.instant(next)).await?;
+            if let Some(answer) = answer {
+                if let Some(recovered) = self.weigh(answer, &waiting, &mut owner)? {
+                    return Ok(recovered);
+                }
+                next = next.min(clock.now() + self.pause(waiting.len()));
+            }
+        }
+    }
+
+    fn begin(&self, begun: Elapsed) -> Asking<'_> {
+        let connected = Rc::new(Cell::new(false));
+        let noted = Rc::clone(&connected);
+        Asking {
+            begun,
+            connected,
+            answer: Box::pin(async move { self.perform(&self.work, &noted).await }),
+        }
+    }
+
+    /// How long to wait before another probe while `waiting` others wait for their answers.
+    fn pause(&self, waiting: usize) -> Span {
+        let outage = self.setup.clock.now().since(self.setup.since).as_us();
+        match waiting {
+            0 => Span::from_us(outage / PAUSE_SHARE).max(SHORTEST_PAUSE),
+            _ => Span::from_us(outage / WAITING_SHARE).max(WAITING_PAUSE),
+        }
+    }
+
+    /// The first of the waiting probes to be answered before `until`, taken from among them.
+    async fn answer_until(
+        &self,
+        waiting: &mut Vec<Asking<'_>>,
+        until: tokio::time::Instant,
+    ) -> Result<Option<Answer>, ProbeError> {
+        let answered = std::future::poll_fn(|cx| {
+            for place in 0..waiting.len() {
+                if let Poll::Ready(result) = waiting[place].answer.as_mut().poll(cx) {
+                    let begun = waiting.remove(place).begun;
+                    return Poll::Ready(Answer { begun, result });
+                }
+            }
+            Poll::Pending
+        });
+        tokio::select! {
+            biased;
+            answer = answered => Ok(Some(answer)),
+            waited = self.pacer.wait_until(until) => {
+                waited.map_err(ProbeError::Harness)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What an answer means: recovery, or one more failure to remember.
+    fn weigh(
+        &self,
+        Answer { begun, result }: Answer,
+        waiting: &[Asking<'_>],
+        owner: &mut impl FnMut() -> Owner,
+    ) -> Result<Option<Recovered>, ProbeError> {
+        let problem = match result {
+            Ok(done) => match self.attribute(&done, owner)? {
+                Ok(recovered) => {
+                    self.note_left_out(begun, recovered.at, waiting);
+                    return Ok(Some(recovered));
+                }
+                Err(problem) => {
+                    // Whoever answered, it was not the new process: its accepting counts for nothing.
+                    let mut seen = self.seen.borrow_mut();
+                    seen.accepted = None;
+                    seen.last_refused = Some(begun);
+                    problem
+                }
+            },
+            Err(Failure::Target {
+                problem, connected, ..
+            }) => {
+                if !connected {
+                    let mut seen = self.seen.borrow_mut();
+                    seen.last_refused = seen.last_refused.max(Some(begun));
+                }
+                problem
+            }
+            Err(Failure::Harness) => return Err(of_the_harness()),
+        };
+        let mut seen = self.seen.borrow_mut();
+        seen.last_failed = seen.last_failed.max(Some(begun));
+        seen.last_failure = Some(problem);
+        Ok(None)
+    }
+
+    /// Probes that still wait, though one begun later was answered long since, failed.
+    fn note_left_out(&self, begun: Elapsed, at: Elapsed, waiting: &[Asking<'_>]) {
+        let took = at.since(begun).as_us();
+        let left_out = waiting.iter().filter(|asking| {
+            let waited = at.since(asking.begun).as_us();
+            asking.begun < begun && asking.connected.get() && waited >= took * LEFT_OUT
+        });
+        let latest = left_out.map(|asking| asking.begun).max();
+        let mut seen = self.seen.borrow_mut();
+        seen.last_failed = seen.last_failed.max(latest);
+    }
+
+    /// The next of the probe's own users.
+    fn next_user(&self) -> u32 {
+        let users = self.setup.users.get();
+        self.setup.users.set(users.wrapping_add(1));
+        FIRST_USER.wrapping_sub(users)
+    }
+
+    fn note_accepted(&self, at: Elapsed) {
+        let mut seen = self.seen.borrow_mut();
+        let last_failed = seen.last_refused;
+        seen.accepted.get_or_insert(Accepted { at, last_failed });
+    }
+
+    /// How a correct reply is known to come from the new process, or why it does not.
+    fn attribute(
+        &self,
+        done: &Done,
+        owner: &mut impl FnMut() -> Owner,
+    ) -> Result<Result<Recovered, String>, ProbeError> {
+        let old = &self.setup.old_boots;
+        let mut boots = done.boots.iter().flatten();
+        let recovered = |evidence, unowned| Recovered {
+            at: done.at,
+            evidence,
+            unowned,
+        };
+        if let Some(boot) = boots.find(|boot| old.contains(boot)) {
+            return match owner() {
+                Owner::New(_) => Err(ProbeError::Unattributable(format!(
+                    "the new process calls itself {boot} like the old one: the boot header does not change with \
+                     each start"
+                ))),
+                Owner::Old(_) | Owner::Unknown(_) => Ok(Err(format!(
+                    "the old process still answers (boot id {boot})"
+                ))),
+            };
+        }
+        // A name without one to compare it with proves nothing.
+        let named = done.boots.last().copied().flatten();
+        Ok(match (named.filter(|_| !old.is_empty()), owner()) {
+            (Some(boot), Owner::New(_)) => Ok(recovered(Evidence::BootId(boot), None)),
+            (Some(boot), Owner::Unknown(why)) => Ok(recovered(Evidence::BootId(boot), Some(why))),
+            // One that outlived the fault may have taken a new name.
+            (Some(boot), Owner::Old(problem)) => Err(format!(
+                "{problem}, though the reply carries a new boot id ({boot})"
+            )),
+            (None, Owner::New(pid)) => Ok(recovered(Evidence::SocketOwner(pid), None)),
+            (None, Owner::Old(problem) | Owner::Unknown(problem)) => Err(problem),
+        })
+    }
+}
+
+/// Where as many wait as may, one is given up: neither the oldest, which a slow server answers first, nor the latest,
+/// but the one whose wait is most like its neighbours'.
+fn make_room(waiting: &mut Vec<Asking<'_>>, now: Elapsed) {
+    if waiting.len() < MOST_WAITING {
+        return;
+    }
+    let wait = |place: usize| now.since(waiting[place].begun).as_us().max(1) as f64;
+    let spread = |place: &usize| wait(place - 1) / wait(place + 1);
+    let inner = 1..waiting.len() - 1;
+    let least = inner.min_by(|one, other| spread(one).total_cmp(&spread(other)));
+    if let Some(place) = least {
+        drop(waiting.remove(place));
+    }
+}
+
+fn of_the_harness() -> ProbeError {
+    ProbeError::Harness(io::Error::other(
+        "the probe got no descriptor or local port, or its request cannot be told in the target's protocol",
+    ))
+}

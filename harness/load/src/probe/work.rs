@@ -1,0 +1,257 @@
+//! What the probe asks: a session's whole work, each step on a connection of its own, and what became of it.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use comeback_core::ids::BootId;
+use comeback_core::operation::{ErrorClass, Outcome, Step};
+use comeback_core::units::Elapsed;
+
+use super::Probe;
+use crate::client::Waits;
+use crate::connection::{Broken, Connection};
+use comeback_session::flow::{Flow, Next, Session, Shown, User};
+
+/// What must be answered correctly: the steps, and what the reply to each must show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work(Vec<(Step, Shown)>);
+
+/// A work that was answered correctly to its end.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// When its last reply was complete.
+    pub(super) at: Elapsed,
+    /// What the process called itself that gave each reply.
+    pub(super) boots: Vec<Option<BootId>>,
+    /// The same work, with what the replies showed.
+    pub(super) shown: Work,
+    /// What its user knows of the session at its end.
+    pub(super) session: Session,
+}
+
+/// Why a work was not answered correctly.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The target's doing.
+    Target {
+        step: Step,
+        problem: String,
+        /// A connection had been accepted.
+        connected: bool,
+        /// The reply was for somebody else, or a stranger: the session is not known there.
+        unknown: bool,
+    },
+    /// Ours.
+    Harness,
+}
+
+/// The reply that ended a step.
+struct Answered {
+    shown: Shown,
+    boot: Option<BootId>,
+}
+
+impl Work {
+    /// All of it, as far as the flow says what is correct.
+    pub(super) fn whole(flow: &Flow) -> Self {
+        Self(flow.work().into_iter().map(nothing_more).collect())
+    }
+
+    /// Its login alone.
+    pub(super) fn login() -> Self {
+        Self(vec![nothing_more(Step::Login)])
+    }
+
+    /// The same steps, with what both showed.
+    pub(super) fn common(&self, other: &Self) -> Self {
+        let both = self.0.iter().zip(&other.0);
+        Self(
+            both.map(|((step, shown), (_, others))| (*step, shown.common(others)))
+                .collect(),
+        )
+    }
+}
+
+fn nothing_more(step: Step) -> (Step, Shown) {
+    (step, Shown::default())
+}
+
+impl Failure {
+    fn target(step: Step, problem: String) -> Self {
+        Self::Target {
+            step,
+            problem,
+            connected: true,
+            unknown: false,
+        }
+    }
+
+    fn broken(step: Step, class: ErrorClass, connected: bool) -> Self {
+        if class == ErrorClass::HarnessError {
+            return Self::Harness;
+        }
+        let problem = match step {
+            // Nobody is there to be asked for anything.
+            Step::Login if !connected => class.label(),
+            step => tell(step, &class.label()),
+        };
+        Self::Target {
+            step,
+            problem,
+            connected,
+            unknown: false,
+        }
+    }
+
+    fn judged(step: Step, class: ErrorClass, status: u16) -> Self {
+        if class == ErrorClass::HarnessError {
+            return Self::Harness;
+        }
+        let unknown = matches!(
+            class,
+            ErrorClass::SessionRejected | ErrorClass::SessionRecreated | ErrorClass::WrongIdentity
+        );
+        Self::Target {
+            step,
+            problem: tell(step, &format!("{} (HTTP {status})", class.label())),
+            connected: true,
+            unknown,
+        }
+    }
+}
+
+/// `check: session rejected`; a request without sessions needs no name.
+fn tell(step: Step, what: &str) -> String {
+    match step {
+        Step::Login => format!("login: {what}"),
+        Step::Act => format!("act: {what}"),
+        Step::Check => format!("check: {what}"),
+        Step::Logout | Step::Get | Step::ReadBack => what.to_owned(),
+    }
+}
+
+impl Probe<'_> {
+    /// Does a work as a user nobody has been yet: what is kept of one try cannot help or hinder the next.
+    ///
+    /// `connected` is set when a connection was accepted.
+    pub(super) async fn perform(
+        &self,
+        work: &Work,
+        connected: &Cell<bool>,
+    ) -> Result<Done, Failure> {
+        let user = User {
+            number: self.next_user(),
+            login: 0,
+            seed: 0,
+        };
+        let mut session = Session::default();
+        let mut boots = Vec::with_capacity(work.0.len());
+        let mut shown = Vec::with_capacity(work.0.len());
+        for (step, wanted) in &work.0 {
+            let answered = self.ask(*step, user, &mut session, connected).await?;
+            if let Some(missing) = wanted.missing_in(&answered.shown) {
+                return Err(Failure::target(*step, tell(*step, &missing)));
+            }
+            boots.push(answered.boot);
+            shown.push((*step, answered.shown));
+        }
+        Ok(Done {
+            at: self.setup.clock.now(),
+            boots,
+            shown: Work(shown),
+            session,
+        })
+    }
+
+    /// Whether a check is answered as within a known session though its sender never logged in: a user of a new number,
+    /// with cookies and captured values that nobody was given. Then no check tells who is known.
+    pub(super) async fn is_stranger_known(&self, known: &Session) -> Result<bool, Failure> {
+        let user = User {
+            number: self.next_user(),
+            login: 0,
+            seed: 0,
+        };
+        let mut session = known.of_a_stranger();
+        let connected = Cell::new(false);
+        let asked = self.ask(Step::Check, user, &mut session, &connected);
+        match asked.await {
+            Ok(_) => Ok(session.is_of_a_stranger()),
+            Err(Failure::Target { .. }) => Ok(false),
+            Err(Failure::Harness) => Err(Failure::Harness),
+        }
+    }
+
+    /// One step: a fresh connection, its requests, its last reply.
+    async fn ask(
+        &self,
+        step: Step,
+        user: User,
+        session: &mut Session,
+        connected: &Cell<bool>,
+    ) -> Result<Answered, Failure> {
+        let limit: Duration = self.setup.load.timeout.into();
+        let waits = Waits::default();
+        let flow = &self.flow;
+        let mut connection = self.connect(step, limit, connected).await?;
+        let mut turn = flow.begin(step, session);
+        let write = flow.write_of(&turn);
+        let mut request = Vec::new();
+        loop {
+            request.clear();
+            flow.write_request(&mut turn, user, session, &mut request)
+                .map_err(|_| Failure::Harness)?;
+            let exchange = connection.exchange(&request, &self.scratch, &waits, |reply| {
+                let next = flow.judge(&mut turn, user, session, reply);
+                let shown = flow.shown(&turn, reply, session);
+                (
+                    reply.status,
+                    next,
+                    Answered {
+                        shown,
+                        boot: reply.boot,
+                    },
+                )
+            });
+            let ((status, next, answered), reusable) =
+                match tokio::time::timeout(limit, exchange).await {
+                    Err(_) => return Err(Failure::broken(step, ErrorClass::ResponseTimeout, true)),
+                    Ok(Err(Broken { class, .. })) => {
+                        return Err(Failure::broken(step, class, true));
+                    }
+                    Ok(Ok(exchanged)) => exchanged,
+                };
+            match next {
+                Next::Done(judgement) => {
+                    if let Some(class) = judgement.error {
+                        return Err(Failure::judged(step, class, status));
+                    }
+                    if step == Step::Act {
+                        session.note_change(write, Outcome::Acknowledged);
+                    }
+                    return Ok(answered);
+                }
+                Next::Again if reusable => {}
+                Next::Again => connection = self.connect(step, limit, connected).await?,
+            }
+        }
+    }
+
+    async fn connect(
+        &self,
+        step: Step,
+        limit: Duration,
+        connected: &Cell<bool>,
+    ) -> Result<Connection, Failure> {
+        let waits = Waits::default();
+        let opening = self.dialer.open(&waits, || {
+            connected.set(true);
+            self.note_accepted(self.setup.clock.now());
+        });
+        let class = match tokio::time::timeout(limit, opening).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(broken)) => broken.class,
+            Err(_) => ErrorClass::ConnectTimeout,
+        };
+        Err(Failure::broken(step, class, connected.get()))
+    }
+}

@@ -1,0 +1,231 @@
+//! A stream to the target, whatever it runs over. Knows addresses and bytes, not what they say.
+//!
+//! One type with a branch for each kind, so that a read costs no call through a pointer.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use comeback_core::operation::ErrorClass;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use comeback_core::endpoint::Endpoint;
+
+/// How soon it is tried again while a Unix socket's backlog is full: the kernel answers a non-blocking
+/// connect at once then, where TCP goes on trying by itself.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
+
+/// A stream without encryption.
+#[derive(Debug)]
+pub(super) enum Plain {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Plain {
+    /// Connects; over TCP with Nagle's algorithm off.
+    pub(super) async fn connect(to: &Endpoint) -> io::Result<Self> {
+        let Some(path) = &to.socket else {
+            let stream = TcpStream::connect(to.tcp_address()).await?;
+            // Failing to set it costs latency only, and the kernel has no reason to.
+            let _ = stream.set_nodelay(true);
+            return Ok(Self::Tcp(stream));
+        };
+        loop {
+            match UnixStream::connect(path).await {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    tokio::time::sleep(BACKLOG_PAUSE).await;
+                }
+                connected => return connected.map(Self::Unix),
+            }
+        }
+    }
+
+    /// Whether the server closed the stream while it was idle, or sent what nobody asked for.
+    pub(super) fn is_spoiled(&self, scratch: &mut [u8]) -> bool {
+        // Without readiness this is no system call.
+        let read = match self {
+            Self::Tcp(stream) => stream.try_read(scratch),
+            Self::Unix(stream) => stream.try_read(scratch),
+        };
+        !matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The kernel has what was written.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A stream with or without encryption.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Plain(Plain),
+    Tls(Box<TlsStream<Counted>>),
+}
+
+impl Socket {
+    /// Does the TLS handshake on a fresh stream.
+    pub(super) async fn encrypt(plain: Plain, tls: &TlsConnector) -> io::Result<Self> {
+        let counted = Counted { plain, written: 0 };
+        // The same name as in the requests: an address, so that it is not sent along.
+        let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
+        let stream = tls.connect(name, counted).await?;
+        Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// Whether the server closed the stream while it was idle, or sent what nobody asked for.
+    pub(super) fn is_spoiled(&mut self, scratch: &mut [u8]) -> bool {
+        match self {
+            Self::Plain(plain) => plain.is_spoiled(scratch),
+            Self::Tls(stream) => {
+                // Bytes may have come that belong to TLS itself: only reading tells. Unconstrained, since a
+                // task that has used up its turn is told that nothing is there.
+                let mut buffer = ReadBuf::new(scratch);
+                let reading =
+                    std::future::poll_fn(|cx| Pin::new(&mut **stream).poll_read(cx, &mut buffer));
+                let reading = pin!(tokio::task::unconstrained(reading));
+                let mut nobody = Context::from_waker(Waker::noop());
+                reading.poll(&mut nobody).is_ready()
+            }
+        }
+    }
+
+    /// How many bytes have left, where `given` were written: behind TLS that is not for the writer to say.
+    pub(super) fn left(&self, given: usize) -> u64 {
+        match self {
+            Self::Plain(_) => given as u64,
+            Self::Tls(stream) => stream.get_ref().0.written,
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(plain) => Pin::new(plain).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(plain) => Pin::new(plain).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(plain) => Pin::new(plain).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(plain) => Pin::new(plain).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// The stream below TLS, counting what leaves.
+#[derive(Debug)]
+pub(super) struct Counted {
+    plain: Plain,
+    written: u64,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().plain).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.plain).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(count)) = &written {
+            this.written += *count as u64;
+        }
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().plain).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().plain).poll_shutdown(cx)
+    }
+}
+
+/// What a failed attempt to connect means.
+pub(super) fn class_of_connect(error: &io::Error) -> ErrorClass {
+    use nix::libc::{EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    match error.raw_os_error() {
+        Some(EMFILE | ENFILE | EADDRNOTAVAIL | ENOBUFS | ENOMEM) => ErrorClass::HarnessError,
+        Some(nix::libc::ETIMEDOUT) => ErrorClass::ConnectTimeout,
+        _ => ErrorClass::Refused,
+    }
+}

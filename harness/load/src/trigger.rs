@@ -1,0 +1,383 @@
+//! Where in the load a fault is sent: a client that sends a write, or reads its acknowledgement, sets off what the engine
+//! has armed. On the client's own thread, so that microseconds lie between.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use comeback_core::event::Mark;
+use comeback_core::operation::Step;
+use comeback_core::units::{Elapsed, Span};
+
+use comeback_host::clock::Clock;
+
+/// The time that a write takes is the median of so many.
+const RECENT: usize = 255;
+
+/// So long a thread stays awake for a reply. Where replies take longer, being woken is a small part of it.
+const AWAKE: Span = Span::from_ms(5);
+/// An acknowledgement is read as soon as it came, when that came no longer ago. On a busy machine many are not.
+const PROMPT: Span = Span::from_us(50);
+/// The runtime's timers tick at a millisecond; the last stretch is waited for more exactly.
+const COARSE: Span = Span::from_ms(2);
+
+/// The moment in a write.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Moment {
+    /// After this share of the time that writes usually take, from when one was sent, if it is not answered by then.
+    Within(f64),
+    /// When an acknowledgement was read: until then, only one that was read as soon as it came.
+    Acknowledged(Elapsed),
+}
+
+impl Moment {
+    /// What has to be passed.
+    pub const fn mark(self) -> Mark {
+        match self {
+            Self::Within(_) => Mark::Request,
+            Self::Acknowledged(_) => Mark::Reply,
+        }
+    }
+}
+
+/// What happens at the moment; it gets nothing when the moment did not come.
+pub type Blow = Box<dyn FnOnce(Option<Passed>) + Send>;
+
+/// A client passed the mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// When it did.
+    pub at: Elapsed,
+    /// When a reply had surely not come yet, where that is known.
+    pub quiet: Option<Elapsed>,
+}
+
+/// Shared by the engine and all clients of a trial.
+#[derive(Clone, Debug, Default)]
+pub struct Trigger(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// The mark that is waited for, as a number; 0 when none is.
+    armed: AtomicU8,
+    blow: Mutex<Option<(Moment, Blow)>>,
+    services: Mutex<VecDeque<Span>>,
+    /// The fault comes: a session is looked at once more before its user ends it.
+    looks: AtomicBool,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trigger")
+            .field("armed", &self.armed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Disarms when it is dropped: a trial that ends early strikes nobody.
+#[derive(Debug)]
+#[must_use]
+pub struct Armed<'a>(&'a Trigger);
+
+impl Armed<'_> {
+    /// Takes back what did not happen yet.
+    pub fn disarm(&self) -> Option<Blow> {
+        self.0.0.armed.store(0, Ordering::Release);
+        lock(&self.0.0.blow).take().map(|(_, blow)| blow)
+    }
+}
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        drop(self.disarm());
+    }
+}
+
+impl Trigger {
+    /// The first client that comes to the moment sets this off.
+    pub fn arm(&self, moment: Moment, blow: Blow) -> Armed<'_> {
+        *lock(&self.0.blow) = Some((moment, blow));
+        self.0.armed.store(number(moment.mark()), Ordering::Release);
+        Armed(self)
+    }
+
+    /// How long an acknowledged write took of late, if there was one.
+    pub fn usual_service(&self) -> Option<Span> {
+        let mut services: Vec<Span> = lock(&self.0.services).iter().copied().collect();
+        services.sort_unstable();
+        services.get(services.len() / 2).copied()
+    }
+
+    fn waits_for(&self, mark: Mark) -> bool {
+        self.0.armed.load(Ordering::Acquire) == number(mark)
+    }
+
+    /// How long after a write was sent the moment comes, where it is within one.
+    fn delay(&self) -> Option<Span> {
+        if !self.waits_for(Mark::Request) {
+            return None;
+        }
+        let Some((Moment::Within(share), _)) = *lock(&self.0.blow) else {
+            return None;
+        };
+        let usual = self.usual_service().unwrap_or(Span::ZERO);
+        Some(Span::from_us((usual.as_us() as f64 * share) as u64))
+    }
+
+    /// A client has read the acknowledgement of a write that was sent at `sent`.
+    pub(super) fn acknowledge(&self, sent: Elapsed, passed: Passed) {
+        if self.waits_for(Mark::Reply) && self.is_prompt(passed) {
+            self.pass(Mark::Reply, passed);
+        }
+        self.note_service(passed.at.since(sent));
+    }
+
+    /// Whether it was read as soon as it came, as far as that is asked for.
+    fn is_prompt(&self, passed: Passed) -> bool {
+        let is_over = match *lock(&self.0.blow) {
+            Some((Moment::Acknowledged(until), _)) => passed.at >= until,
+            _ => true,
+        };
+        let waited = passed.quiet.map(|quiet| passed.at.since(quiet));
+        let is_usually_slow = || self.usual_service().is_some_and(|usual| usual > AWAKE);
+        is_over || waited.is_some_and(|waited| waited <= PROMPT) || is_usually_slow()
+    }
+
+    /// From now on each client looks at its session before it logs out: afterwards nobody could tell whether the session
+    /// had outlived the fault.
+    pub fn look_before_logouts(&self) {
+        self.0.looks.store(true, Ordering::Release);
+    }
+
+    /// Whether a client has to look first.
+    pub(super) fn looks_before_logouts(&self) -> bool {
+        self.0.looks.load(Ordering::Acquire)
+    }
+
+    fn pass(&self, mark: Mark, passed: Passed) {
+        if !self.waits_for(mark) {
+            return;
+        }
+        let taken = lock(&self.0.blow).take();
+        if let Some((_, blow)) = taken {
+            self.0.armed.store(0, Ordering::Release);
+            blow(Some(passed));
+        }
+    }
+
+    /// Waits for the reply to an operation, and sets off what is to happen meanwhile. Beside the reply: when it had surely
+    /// not come yet, if it is the acknowledgement that is waited for.
+    pub(super) async fn attend<T>(
+        &self,
+        (step, clock): (Step, Clock),
+        exchange: impl Future<Output = T>,
+    ) -> (T, Option<Elapsed>) {
+        if step != Step::Act {
+            (exchange.await, None)
+        } else if self.waits_for(Mark::Reply) {
+            let (reply, quiet) = self.listen(clock, exchange).await;
+            (reply, Some(quiet))
+        } else if let Some(delay) = self.delay() {
+            (self.strike_within(clock, delay, exchange).await, None)
+        } else {
+            (exchange.await, None)
+        }
+    }
+
+    /// The thread stays awake for the reply: a sleeping one is woken when the moment has passed.
+    async fn listen<T>(&self, clock: Clock, exchange: impl Future<Output = T>) -> (T, Elapsed) {
+        let begun = clock.now();
+        // The runtime asks the kernel between two polls: what the second does not find came after the first.
+        let (mut before, mut latest) = (begun, begun);
+        let mut exchange = pin!(exchange);
+        poll_fn(|cx| {
+            if let Poll::Ready(reply) = exchange.as_mut().poll(cx) {
+                return Poll::Ready((reply, before));
+            }
+            let now = clock.now();
+            (before, latest) = (latest, now);
+            if now < begun + AWAKE && self.waits_for(Mark::Reply) {
+                stay_awake(cx);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The moment comes so long after the request was sent, unless the reply does before.
+    async fn strike_within<T>(
+        &self,
+        clock: Clock,
+        delay: Span,
+        exchange: impl Future<Output = T>,
+    ) -> T {
+        let sent = clock.now();
+        let due = sent + delay;
+        let nap = Span::from_us(delay.as_us().saturating_sub(COARSE.as_us()));
+        let mut nap = (nap > Span::ZERO).then(|| Box::pin(tokio::time::sleep(nap.into())));
+        let mut exchange = pin!(exchange);
+        poll_fn(|cx| {
+            if let Poll::Ready(reply) = exchange.as_mut().poll(cx) {
+                return Poll::Ready(reply);
+            }
+            if clock.now() >= due {
+                let (at, quiet) = (sent, None);
+                self.pass(Mark::Request, Passed { at, quiet });
+            } else if self.waits_for(Mark::Request) {
+                nap.take_if(|nap| nap.as_mut().poll(cx).is_ready());
+                if nap.is_none() {
+                    stay_awake(cx);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn note_service(&self, service: Span) {
+        let mut services = lock(&self.0.services);
+        if services.len() == RECENT {
+            services.pop_front();
+        }
+        services.push_back(service);
+    }
+}
+
+/// Has the runtime poll this task again as soon as it has looked at the sockets.
+fn stay_awake(cx: &mut Context<'_>) {
+    // It is never ready at once.
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
+}
+
+const fn number(mark: Mark) -> u8 {
+    match mark {
+        Mark::Request => 1,
+        Mark::Reply => 2,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn us(us: u64) -> Elapsed {
+        Elapsed::from_us(us)
+    }
+
+    /// Sends what passed the mark.
+    fn told() -> (Blow, std::sync::mpsc::Receiver<Option<Passed>>) {
+        let (tell, told) = channel();
+        let blow = Box::new(move |passed| tell.send(passed).expect("it is heard"));
+        (blow, told)
+    }
+
+    #[test]
+    fn only_the_first_acknowledgement_that_is_waited_for_sets_it_off() {
+        let trigger = Trigger::default();
+        let (blow, told) = told();
+        let passed = |at| Passed {
+            at: us(at),
+            quiet: Some(us(at - 1)),
+        };
+        trigger.acknowledge(us(1), passed(2));
+        let armed = trigger.arm(Moment::Acknowledged(us(9)), blow);
+        trigger.acknowledge(us(1), passed(3));
+        trigger.acknowledge(us(1), passed(4));
+        assert_eq!(told.iter().collect::<Vec<_>>(), [Some(passed(3))]);
+        assert!(armed.disarm().is_none());
+    }
+
+    #[test]
+    fn an_acknowledgement_that_was_read_late_counts_where_all_take_long_or_no_other_came() {
+        let late = |at, waited: Option<u64>| Passed {
+            at: us(at),
+            quiet: waited.map(|waited| us(at - waited)),
+        };
+        for (passed, usual, counts) in [
+            (late(1_300, None), 300, false),
+            (late(1_300, Some(51)), 300, false),
+            (late(1_300, Some(50)), 300, true),
+            (late(9_000, None), 300, false),
+            (late(9_000, None), 8_000, true),
+            (late(20_000, Some(200)), 300, true),
+        ] {
+            let trigger = Trigger::default();
+            trigger.note_service(Span::from_us(usual));
+            let (blow, told) = told();
+            let _armed = trigger.arm(Moment::Acknowledged(us(10_000)), blow);
+            trigger.acknowledge(us(1_000), passed);
+            assert_eq!(told.try_recv().is_ok(), counts, "{passed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_disarmed_does_not_happen() {
+        let trigger = Trigger::default();
+        drop(trigger.arm(
+            Moment::Acknowledged(us(9)),
+            Box::new(|_| panic!("it was disarmed")),
+        ));
+        let (at, quiet) = (us(2), Some(us(1)));
+        trigger.acknowledge(us(1), Passed { at, quiet });
+    }
+
+    #[tokio::test]
+    async fn only_a_write_whose_reply_is_waited_for_keeps_the_thread_awake() {
+        let trigger = Trigger::default();
+        let clock = Clock::start();
+        let reply = || tokio::time::sleep(Duration::from_millis(1));
+        assert_eq!(trigger.attend((Step::Act, clock), reply()).await.1, None);
+        let armed = trigger.arm(Moment::Acknowledged(us(9)), Box::new(|_| ()));
+        assert_eq!(trigger.attend((Step::Check, clock), reply()).await.1, None);
+        let before = clock.now();
+        let attended = trigger.attend((Step::Act, clock), reply()).await;
+        let quiet = attended.1.expect("it was awake");
+        assert!(before <= quiet && quiet <= clock.now());
+        drop(armed);
+        assert_eq!(trigger.attend((Step::Act, clock), reply()).await.1, None);
+    }
+
+    #[tokio::test]
+    async fn a_write_is_struck_only_while_it_is_not_answered() {
+        let trigger = Trigger::default();
+        trigger.note_service(Span::from_ms(20));
+        let clock = Clock::start();
+        let (blow, told) = told();
+        let _armed = trigger.arm(Moment::Within(0.5), blow);
+        let at_once = std::future::ready(());
+        trigger.attend((Step::Act, clock), at_once).await;
+        assert!(told.try_recv().is_err(), "its reply was there");
+        // It is answered when it has been struck.
+        let struck = poll_fn(|cx| {
+            stay_awake(cx);
+            match trigger.waits_for(Mark::Request) {
+                true => Poll::Pending,
+                false => Poll::Ready(clock.now()),
+            }
+        });
+        let (answered, _) = trigger.attend((Step::Act, clock), struck).await;
+        let passed = told.recv().expect("it was struck").expect("at a mark");
+        assert!(passed.at + Span::from_ms(10) <= answered);
+    }
+
+    #[test]
+    fn the_usual_service_is_the_median() {
+        let trigger = Trigger::default();
+        assert_eq!(trigger.usual_service(), None);
+        for us in [900, 100, 300] {
+            trigger.note_service(Span::from_us(us));
+        }
+        assert_eq!(trigger.usual_service(), Some(Span::from_us(300)));
+    }
+}

@@ -1,0 +1,360 @@
+//! A worker: a thread with a runtime of its own that drives its share of the clients.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use comeback_core::ids::{ClientId, Seed, TrialId};
+use comeback_core::operation::{Operation, Step};
+use comeback_core::plan::{Load, Retry};
+use comeback_core::schedule::{ArrivalStream, clients_of};
+use comeback_core::units::Elapsed;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use super::client::{Client, Job, Looked, Refusal, Shared, Tally, Waits, order_of};
+use super::connection::{Dialer, Scratch};
+use super::pacer::Pacer;
+use super::seen::{AGE, CACHE_STATUS};
+use super::trigger::Trigger;
+use comeback_core::endpoint::Endpoint;
+use comeback_host::clock::Clock;
+use comeback_session::flow::Flow;
+use comeback_session::wire::Wanted;
+
+/// How often deadlines are looked at and finished operations handed on. A deadline is kept to this.
+const SWEEP: Duration = Duration::from_millis(10);
+/// Logins and read-backs in flight at once, so that a backlog of connections is not overrun.
+const BURST: u64 = 128;
+/// How soon it is looked again whether there is room.
+const BURST_PAUSE: Duration = Duration::from_millis(1);
+
+/// What a worker needs to know.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The trial.
+    pub trial: TrialId,
+    /// The traffic.
+    pub load: Load,
+    /// Whether and how clients try again what failed.
+    pub retry: Option<Retry>,
+    /// What it is drawn from.
+    pub seed: Seed,
+    /// Where the target is reached.
+    pub endpoint: Endpoint,
+    /// The header that names the answering process.
+    pub boot_header: Option<String>,
+    /// What stands behind the cache, where the target is reached through one, which says how it came to each reply.
+    pub behind_cache: Option<Endpoint>,
+    /// Whether replies come through a balancer, which may say what replica they are about.
+    pub balanced: bool,
+    /// The run's clock.
+    pub clock: Clock,
+}
+
+impl Setup {
+    /// To the target, and around the cache that it is reached through.
+    fn dialers(&self, flow: &Flow) -> io::Result<(Dialer, Option<Dialer>)> {
+        let mut headers = flow.headers();
+        if self.behind_cache.is_some() {
+            headers.extend([CACHE_STATUS, AGE].map(str::to_owned));
+            headers.sort();
+            headers.dedup();
+        }
+        let wanted = Wanted {
+            boot: self.boot_header.clone(),
+            headers,
+            relayed: self.balanced,
+        };
+        let behind = self.behind_cache.clone();
+        let around = behind.map(|endpoint| Dialer::new(endpoint, wanted.clone()));
+        let dialer = Dialer::new(self.endpoint.clone(), wanted)?;
+        Ok((dialer, around.transpose()?))
+    }
+}
+
+/// What the engine asks of a worker; each answer is sent when it is done.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Every client without a session logs in.
+    Open(oneshot::Sender<Opened>),
+    /// The schedule begins at this moment, and goes on until it is stopped.
+    Run(Elapsed),
+    /// The schedule ends; answered when no operation is in flight.
+    Stop(oneshot::Sender<Tally>),
+    /// A round of looks at every session, each begun until then at the latest.
+    Look {
+        round: u32,
+        until: Elapsed,
+        answer: oneshot::Sender<Looked>,
+    },
+    /// A client logs in anew: a session of now bears witness that the server answers.
+    Witness(oneshot::Sender<()>),
+    /// A closed loop begins: every client asks again as soon as it is answered.
+    Saturate,
+}
+
+/// How many clients have a session.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opened {
+    /// So many have.
+    pub open: u32,
+    /// So many should.
+    pub wanted: u32,
+    /// What the last login that failed met, and the reply's status.
+    pub refusal: Option<Refusal>,
+}
+
+/// Takes finished operations.
+pub(super) type Sink = Box<dyn Fn(Vec<Operation>) + Send>;
+
+/// The body of a worker's thread; ends when the engine drops its side.
+pub(super) fn run_worker(
+    setup: Setup,
+    index: u32,
+    commands: mpsc::UnboundedReceiver<Command>,
+    tells: (Sink, Trigger),
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(LocalSet::new().run_until(async {
+        let worker = Worker::new(setup, index, tells)?;
+        worker.serve(commands).await
+    }))
+}
+
+struct Worker {
+    setup: Setup,
+    index: u32,
+    shared: Rc<Shared>,
+    clients: Rc<[Rc<Waits>]>,
+    pacer: Pacer,
+    sink: Rc<Sink>,
+}
+
+impl Worker {
+    fn new(setup: Setup, index: u32, (sink, trigger): (Sink, Trigger)) -> io::Result<Self> {
+        let flow =
+            Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let keyed = setup.retry.is_some_and(|retry| retry.idempotency_key);
+        let flow = flow.with_idempotency_keys(keyed);
+        let (dialer, around_cache) = setup.dialers(&flow)?;
+        let shared = Rc::new(Shared {
+            trial: setup.trial,
+            clock: setup.clock,
+            trigger,
+            dialer,
+            around_cache,
+            flow,
+            timeout: setup.load.timeout,
+            retry: setup.retry,
+            keep_alive: setup.load.keep_alive,
+            scratch: Scratch::new(),
+            done: RefCell::default(),
+            tally: Cell::default(),
+            logins: Cell::default(),
+            refusal: Cell::default(),
+            seed: setup.seed.0,
+            outstanding: Cell::new(0),
+            looked: Cell::default(),
+            idle: Notify::new(),
+            panicked: Cell::new(false),
+            saturate: Cell::new(false),
+        });
+        let clients = (0..clients_of(&setup.load, index))
+            .map(|place| {
+                let id = ClientId(place * setup.load.workers + index);
+                let waits = Rc::new(Waits::default());
+                let client = Client::new(id, Rc::clone(&shared), Rc::clone(&waits));
+                tokio::task::spawn_local(client.run());
+                waits
+            })
+            .collect();
+        Ok(Self {
+            index,
+            shared,
+            clients,
+            pacer: Pacer::new()?,
+            sink: Rc::new(sink),
+            setup,
+        })
+    }
+
+    async fn serve(&self, mut commands: mpsc::UnboundedReceiver<Command>) -> io::Result<()> {
+        let sweeper = tokio::task::spawn_local(sweep(
+            Rc::clone(&self.shared),
+            Rc::clone(&self.clients),
+            Rc::clone(&self.sink),
+        ));
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Open(answer) => unless_given_up(answer, self.open()).await,
+                Command::Run(start) => self.run_arrivals(start, &mut commands).await?,
+                Command::Stop(answer) => unless_given_up(answer, self.stop()).await,
+                Command::Look {
+                    round,
+                    until,
+                    answer,
+                } => unless_given_up(answer, self.look(round, until)).await,
+                Command::Witness(answer) => {
+                    let first = self.clients.iter().take(1).map(Rc::as_ref);
+                    unless_given_up(answer, self.burst(first, || Job::LogIn)).await;
+                }
+                Command::Saturate => self.saturate(),
+            }
+        }
+        sweeper.abort();
+        self.hand_on();
+        Ok(())
+    }
+
+    async fn open(&self) -> Opened {
+        if !self.shared.flow.has_sessions() {
+            return Opened::default();
+        }
+        let clients = self.clients.iter().map(Rc::as_ref);
+        self.burst(clients, || Job::LogIn).await;
+        Opened {
+            open: self.shared.logins.get(),
+            wanted: self.clients.len() as u32,
+            refusal: self.shared.refusal.get(),
+        }
+    }
+
+    /// Gives each of these clients a job, a bounded number at a time, and waits for all.
+    async fn burst<'w>(&self, clients: impl IntoIterator<Item = &'w Waits>, job: impl Fn() -> Job) {
+        for client in clients {
+            while self.shared.outstanding.get() >= BURST {
+                tokio::time::sleep(BURST_PAUSE).await;
+            }
+            self.dispatch(client, job());
+        }
+        self.settle().await;
+    }
+
+    /// Hands out the schedule's operations, each at its time, until the next command but `Run`.
+    async fn run_arrivals(
+        &self,
+        start: Elapsed,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+    ) -> io::Result<()> {
+        let clock = self.setup.clock;
+        let workers = self.setup.load.workers;
+        // The opening logins are not the schedule's.
+        self.shared.tally.take();
+        for arrival in ArrivalStream::new(&self.setup.load, self.setup.seed, self.index) {
+            let intended = start + arrival.at;
+            let mut now = clock.now();
+            while now < intended {
+                tokio::select! {
+                    biased;
+                    command = commands.recv() => return self.end_arrivals(command).await,
+                    waited = self.pacer.wait_until(clock.instant(intended)) => waited?,
+                }
+                now = clock.now();
+            }
+            let mut tally = self.shared.tally.get();
+            tally.scheduled += 1;
+            self.shared.tally.set(tally);
+            let place = (arrival.client.0 / workers) as usize;
+            let job = Job::Operate {
+                step: arrival.step,
+                intended,
+                dispatched: now,
+            };
+            self.dispatch(&self.clients[place], job);
+        }
+        Ok(())
+    }
+
+    async fn end_arrivals(&self, command: Option<Command>) -> io::Result<()> {
+        if let Some(Command::Stop(answer)) = command {
+            unless_given_up(answer, self.stop()).await;
+        }
+        Ok(())
+    }
+
+    async fn stop(&self) -> Tally {
+        self.settle().await;
+        self.hand_on();
+        self.shared.tally.get()
+    }
+
+    /// The order is another in each round: what takes turns behind the server would show each session the same side.
+    async fn look(&self, round: u32, until: Elapsed) -> Looked {
+        self.shared.looked.take();
+        let mut clients: Vec<&Waits> = self.clients.iter().map(Rc::as_ref).collect();
+        order_of(self.setup.seed, round, self.index).shuffle(&mut clients);
+        self.burst(clients, || Job::Look { round, until }).await;
+        self.hand_on();
+        self.shared.looked.get()
+    }
+
+    fn saturate(&self) {
+        self.shared.saturate.set(true);
+        let now = self.shared.clock.now();
+        for client in self.clients.iter() {
+            let job = Job::Operate {
+                step: Step::Get,
+                intended: now,
+                dispatched: now,
+            };
+            self.dispatch(client, job);
+        }
+    }
+
+    fn dispatch(&self, client: &Waits, job: Job) {
+        self.shared
+            .outstanding
+            .set(self.shared.outstanding.get() + 1);
+        client.push(job);
+    }
+
+    async fn settle(&self) {
+        self.shared.saturate.set(false);
+        while self.shared.outstanding.get() > 0 {
+            self.shared.idle.notified().await;
+            assert!(
+                !self.shared.panicked.get(),
+                "a client of this worker panicked"
+            );
+        }
+    }
+
+    fn hand_on(&self) {
+        hand_on(&self.shared, &self.sink);
+    }
+}
+
+/// Answers when the work is done, or leaves it when nobody waits for the answer any more: an interrupted run
+/// must not sit out the time-outs of a dead server.
+async fn unless_given_up<T>(mut answer: oneshot::Sender<T>, work: impl Future<Output = T>) {
+    tokio::select! {
+        biased;
+        () = answer.closed() => {}
+        // The one who asked may leave in this very moment.
+        done = work => drop(answer.send(done)),
+    }
+}
+
+async fn sweep(shared: Rc<Shared>, clients: Rc<[Rc<Waits>]>, sink: Rc<Sink>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = shared.clock.now();
+        for client in clients.iter() {
+            client.sweep(now);
+        }
+        hand_on(&shared, &sink);
+    }
+}
+
+fn hand_on(shared: &Shared, sink: &Sink) {
+    let done = shared.done.take();
+    if !done.is_empty() {
+        sink(done);
+    }
+}
