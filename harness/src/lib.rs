@@ -60,22 +60,22 @@ pub mod claims;
 pub mod cli;
 #[doc(hidden)]
 pub mod console;
-#[doc(hidden)]
-pub mod engine;
-#[doc(hidden)]
-pub mod finish;
-#[doc(hidden)]
-pub mod record;
 
 // The rooms that are crates of their own, by the names they are called by here.
 #[doc(hidden)]
 pub use comeback_core::endpoint;
+#[doc(hidden)]
+pub use comeback_engine as engine;
+#[doc(hidden)]
+pub use comeback_engine::record;
 #[doc(hidden)]
 pub use comeback_experiment as experiment;
 #[doc(hidden)]
 pub use comeback_host::{clock, inside, machine, program, watched};
 #[doc(hidden)]
 pub use comeback_load as load;
+#[doc(hidden)]
+pub use comeback_runs::finish;
 #[doc(hidden)]
 pub use comeback_supervise as supervise;
 

@@ -16,7 +16,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        if path.is_dir() && !path.ends_with("target") {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             found.push(path);
@@ -94,29 +94,8 @@ fn targets_import_nothing_of_ours() {
 fn rooms_of_the_harness_import_only_downwards() {
     for (room, forbidden) in [
         (
-            "record",
-            &[
-                "crate::supervise",
-                "crate::load",
-                "crate::engine",
-                "crate::console",
-                "crate::cli",
-            ][..],
-        ),
-        (
-            "engine",
-            &[
-                "crate::library",
-                "crate::finish",
-                "crate::experiment",
-                "crate::console",
-                "crate::cli",
-                "comeback_reports",
-            ],
-        ),
-        (
             "library",
-            &["crate::console", "crate::cli", "comeback_servers"],
+            &["crate::console", "crate::cli", "comeback_servers"][..],
         ),
         (
             "console",
@@ -154,17 +133,8 @@ fn each_way_to_a_false_pass_has_a_test() {
         .lines()
         .filter(|line| line.starts_with("| ") && line.contains('`'));
     let mut code = String::new();
-    for folder in [
-        "harness/core/src",
-        "harness/session/src",
-        "harness/load/src",
-        "harness/supervise/src",
-        "harness/src",
-        "harness/tests",
-    ] {
-        for path in sources(&root().join(folder)) {
-            code.push_str(&fs::read_to_string(path).unwrap());
-        }
+    for path in sources(&root().join("harness")) {
+        code.push_str(&fs::read_to_string(path).unwrap());
     }
     let mut named = 0;
     for row in rows {

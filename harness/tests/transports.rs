@@ -12,7 +12,7 @@ use comeback::engine::interrupt::Interrupt;
 use comeback::engine::readiness::{NotReady, Ready, wait_until_ready};
 use comeback::engine::{self, Ended, Site};
 use comeback::machine;
-use comeback::record::Journalist;
+use comeback::record::JournalWriter;
 use comeback::supervise::ownership::listeners;
 use comeback::supervise::ports::free_port;
 use comeback::supervise::process::{Addresses, Launch, Process, adopt_orphans, resolve_endpoint};
@@ -185,7 +185,7 @@ async fn run(plan: Plan, folder: &Path) -> Recorded {
     std::fs::create_dir(&logs).unwrap();
     let tag = RunTag::new().unwrap();
     let mut interrupt = Interrupt::listen(tag.clone(), || {}).unwrap();
-    let journalist = Journalist::create(folder, &header, clock, |_| {}).unwrap();
+    let journalist = JournalWriter::create(folder, &header, clock, |_| {}).unwrap();
     let site = Site {
         tag,
         clock,

@@ -4,9 +4,10 @@
 //! The folder itself may be named by a link, such as `latest`; below it none is followed.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, open, openat, statat};
@@ -45,6 +46,14 @@ pub fn write_in(folder: &Path, name: impl AsRef<Path>, bytes: &[u8]) -> io::Resu
     let opened = openat(&above, last, flags, Mode::from_raw_mode(0o666));
     let mut file = File::from(opened.map_err(|error| told(&above, last, error))?);
     file.write_all(bytes)
+}
+
+/// Makes a folder that only its owner can enter.
+///
+/// # Errors
+/// When it is there, or cannot be made.
+pub fn create_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)
 }
 
 /// The folder that a file is in, and the file's name there.

@@ -25,7 +25,6 @@ use comeback_core::plan::Arm;
 use self::stage::Stage;
 use crate::clock::Clock;
 use crate::engine::campaign;
-use crate::engine::folder;
 use crate::engine::interrupt::Interrupt;
 use crate::engine::{Ended, EngineError};
 use crate::inside;
@@ -66,7 +65,7 @@ pub fn run(
     let tag = RunTag::new().map_err(EngineError::Setup)?;
     let scratch = task.folder.join("data");
     let logs = task.folder.join("logs");
-    folder::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
+    inside::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
     let custody = Custody::begin(task.host, &tag, &scratch).map_err(EngineError::Warden)?;
     let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
     let journal = task.folder.join(FACTS);

@@ -16,6 +16,7 @@ use crate::finish::KEPT;
 use crate::inside;
 use crate::record;
 use crate::supervise::launch::find_target;
+use comeback_runs::read::read;
 
 /// What gates with a baseline are compared with.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -51,7 +52,7 @@ impl Stored {
         // A link such as `latest` may point elsewhere by the time it is copied.
         let folder = fs::canonicalize(folder)
             .map_err(|error| wrong(format!("{} cannot be used: {error}", folder.display())))?;
-        let journal = record::read(&folder).map_err(|error| wrong(super::with_causes(&error)))?;
+        let journal = read(&folder).map_err(|error| wrong(super::with_causes(&error)))?;
         Ok(Self {
             analysis: analysis::analyze(&journal),
             journal,

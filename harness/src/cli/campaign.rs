@@ -16,12 +16,12 @@ use super::options::Output;
 use super::{CliError, ci, report, targets};
 use crate::console::{Progress, Volume};
 use crate::engine::Ended;
-use crate::engine::campaign::{self, Company, Host, Layout, TooFewFiles};
-use crate::engine::folder::{self, FolderError};
+use crate::engine::campaign::{self, Host, TooFewFiles};
 use crate::engine::interrupt::Interrupt;
 use crate::engine::needs;
-use crate::finish;
 use crate::supervise::tag::RunTag;
+use comeback_runs::Hooks;
+use comeback_runs::folder::{self, FolderError};
 use comeback_session::flow::Flow;
 
 /// Where runs go when no folder is named.
@@ -78,17 +78,14 @@ pub(super) fn measure(
 
 /// Runs the trials, told on stderr.
 fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, CliError> {
-    let layout = Layout::create(folder)
-        .map_err(|error| unusable(&FolderError::Unusable(folder.to_owned(), error)))?;
     let mut progress = Progress::new(&header.plan, &header.schedule, volume);
     progress.announce(header.seed, folder);
-    let company = Company {
+    let hooks = Hooks {
         host: Host::Program,
         listen: |tag: &RunTag| Interrupt::listen(tag.clone(), end_at_once),
         follow: move |event: &Event| progress.follow(event),
-        judge: finish::judge_so_far,
     };
-    Ok(campaign::run(header, layout, company)?)
+    Ok(comeback_runs::run(header, folder, hooks)?)
 }
 
 /// The second signal: the warden undoes what is left.

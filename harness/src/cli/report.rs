@@ -12,6 +12,7 @@ use super::options::Told;
 use super::{CliError, ci, color, figures, print};
 use crate::finish::{Judged, judge_and_draw};
 use crate::record;
+use comeback_runs::read::read;
 
 /// Judge and draw a stored run again.
 ///
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     ci::check_junit(&args.told)?;
     if let Some(folder) = &args.baseline {
         let stored = Stored::read("--baseline", folder)?;
-        let header = record::read(&args.run)?.header;
+        let header = read(&args.run)?.header;
         if stored.is_of(&header) {
             return Err(CliError::Usage(format!(
                 "--baseline: {} is this very run: nothing is worse than itself",
@@ -60,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 /// Where every run ends: judges what is stored in the folder, writes and shows it. `file` is what annotations
 /// point to, such as the experiment's file.
 pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<Outcome, CliError> {
-    let journal = record::read(folder)?;
+    let journal = read(folder)?;
     if !journal.header.is_sealed() {
         super::warn(&format!(
             "{} was written by an older version: its journal cannot show that nothing is missing from it",

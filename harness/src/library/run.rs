@@ -13,15 +13,15 @@ use super::error::Error;
 use super::place::{self, Turn};
 use super::report::Report;
 use crate::engine::Ended;
-use crate::engine::campaign::{self, Company, Host, Layout, TooFewFiles};
-use crate::engine::folder;
+use crate::engine::campaign::{self, Host, TooFewFiles};
 use crate::engine::interrupt::Interrupt;
 use crate::engine::needs;
 use crate::experiment::Resolved;
 use crate::finish;
 use crate::program;
-use crate::record;
 use crate::supervise::tag::RunTag;
+use comeback_runs::read::read;
+use comeback_runs::{Hooks, folder};
 
 /// Carries an experiment out on a thread of its own: there is a runtime in it, which cannot be within another. `done`
 /// is told when it has ended.
@@ -76,19 +76,17 @@ fn run_and_judge(
     interrupt: Interrupt,
 ) -> Result<finish::Judged, Error> {
     let started = jiff::Timestamp::now();
-    let layout = Layout::create(folder).map_err(Error::harness)?;
     let header = campaign::header(plan, seed, started.to_string(), folder);
-    let company = Company {
+    let hooks = Hooks {
         host: Host::Guest,
         listen: |_: &RunTag| Ok(interrupt),
         follow: |_: &Event| (),
-        judge: finish::judge_so_far,
     };
-    match campaign::run(&header, layout, company).map_err(Error::harness)? {
+    match comeback_runs::run(&header, folder, hooks).map_err(Error::harness)? {
         Ended::Complete => {}
         Ended::Interrupted => return Err(given_up()),
     }
-    let journal = record::read(folder).map_err(Error::harness)?;
+    let journal = read(folder).map_err(Error::harness)?;
     finish::judge_and_draw(&journal, folder).map_err(Error::harness)
 }
 

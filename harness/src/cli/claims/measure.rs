@@ -16,8 +16,9 @@ use crate::engine::campaign::Host;
 use crate::engine::interrupt::Interrupt;
 use crate::engine::needs;
 use crate::finish::{judge_and_draw, write_artifact};
+use crate::machine;
 use crate::supervise::tag::RunTag;
-use crate::{machine, record};
+use comeback_runs::read::read;
 
 /// What a comparison's claim was judged by, in the claim's folder.
 const EVIDENCE: &str = "evidence.jsonl";
@@ -90,7 +91,7 @@ impl Job<'_> {
             if !folder.exists() {
                 self.run(words, folder)?;
             }
-            summaries.push(judge_and_draw(&record::read(folder)?, folder)?.summary);
+            summaries.push(judge_and_draw(&read(folder)?, folder)?.summary);
             details.push(self.within(&folder.join("report.html")));
         }
         let evidence = Comparison::evidence(&summaries, compare::lines_of);

@@ -16,11 +16,11 @@ pub struct Interrupt {
 
 /// Asks a run to end when it is dropped.
 #[derive(Debug)]
-pub struct Lifeline {
+pub struct InterruptGuard {
     raise: watch::Sender<bool>,
 }
 
-impl Drop for Lifeline {
+impl Drop for InterruptGuard {
     fn drop(&mut self) {
         self.raise.send_replace(true);
     }
@@ -28,9 +28,9 @@ impl Drop for Lifeline {
 
 impl Interrupt {
     /// One that is raised by dropping its other end.
-    pub fn by_hand() -> (Lifeline, Self) {
+    pub fn by_hand() -> (InterruptGuard, Self) {
         let (raise, raised) = watch::channel(false);
-        (Lifeline { raise }, Self { raised })
+        (InterruptGuard { raise }, Self { raised })
     }
 
     /// Listens, on a thread of its own so that nothing can keep a signal waiting. At the second signal

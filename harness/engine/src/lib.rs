@@ -1,7 +1,7 @@
 //! The engine: makes a schedule happen and records facts. It computes nothing and prints nothing.
 //!
 //! A campaign is trials in the schedule's order; a trial (see `trial`) is one start of a target, its
-//! load, and at most one fault. Called by the cli and the library; imports supervise, load and record.
+//! load, and at most one fault. Called by `runs`, and by the procedures of claims.
 
 pub mod acquaint;
 mod aim;
@@ -10,12 +10,12 @@ pub mod campaign;
 mod context;
 mod ends;
 mod error;
-pub mod folder;
 mod health;
 pub mod interrupt;
 pub mod needs;
 mod nodes;
 pub mod readiness;
+pub mod record;
 mod recovery;
 mod roll;
 mod seats;
@@ -29,15 +29,18 @@ use comeback_core::event::EventKind;
 use comeback_core::ids::{ArmId, TrialId};
 use comeback_core::plan::Plan;
 use comeback_core::schedule::{PlannedTrial, Schedule};
-use comeback_core::verdict::Replacement;
 
 pub use error::EngineError;
 use interrupt::Interrupt;
 use trial::Started;
 
-use crate::clock::Clock;
-use crate::record::Recorder;
-use crate::supervise::tag::RunTag;
+use comeback_core::endpoint;
+use comeback_host::clock::{self, Clock};
+use comeback_load as load;
+use comeback_supervise as supervise;
+use comeback_supervise::tag::RunTag;
+
+use record::Recorder;
 
 /// Where a run takes place.
 #[derive(Clone, Debug)]
@@ -87,31 +90,14 @@ pub async fn run(
 }
 
 /// Trials that are run after the declared ones.
-#[derive(Debug)]
-pub struct More {
-    trials: Vec<PlannedTrial>,
-    replaces: Vec<TrialId>,
-    reasons: Vec<String>,
-}
-
-impl More {
-    /// Beside those that count; `reasons` say for what they do not suffice.
-    pub fn added(trials: &[PlannedTrial], reasons: Vec<String>) -> Self {
-        Self {
-            trials: trials.to_vec(),
-            replaces: Vec::new(),
-            reasons,
-        }
-    }
-
-    /// In the place of void ones.
-    pub fn replacing(replacements: Vec<Replacement>) -> Self {
-        Self {
-            trials: replacements.iter().map(|one| one.by).collect(),
-            replaces: replacements.iter().map(|one| one.void).collect(),
-            reasons: replacements.into_iter().map(|one| one.reason).collect(),
-        }
-    }
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extension {
+    /// Which.
+    pub trials: Vec<PlannedTrial>,
+    /// The void ones whose places they take; none where they are run beside those that count.
+    pub replaces: Vec<TrialId>,
+    /// For what the others do not suffice, or why those are void.
+    pub reasons: Vec<String>,
 }
 
 /// Goes on after the run's end, with trials that its schedule holds for the case that the others do not suffice.
@@ -120,15 +106,15 @@ impl More {
 /// As [`run`].
 pub async fn extend(
     plan: &Plan,
-    more: More,
+    extension: Extension,
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Ended, EngineError> {
-    let More {
+    let Extension {
         trials,
         replaces,
         reasons,
-    } = more;
+    } = extension;
     let kind = EventKind::RunExtended {
         trials: trials.iter().map(|trial| trial.id).collect(),
         replaces,

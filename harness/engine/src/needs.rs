@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use comeback_core::plan::{Arm, Target};
 
-use crate::program::is_executable;
 use crate::supervise::launch::check_program;
+use comeback_host::program::is_executable;
 
 /// Servers that an arm may need, and Debian's packages.
 const KNOWN: [Known; 6] = [

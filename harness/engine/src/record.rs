@@ -19,7 +19,6 @@ use comeback_core::plan::secret::Secrets;
 use comeback_core::units::Elapsed;
 
 use crate::clock::Clock;
-use crate::inside;
 
 /// The events, in the run folder.
 pub const EVENTS: &str = "journal.jsonl";
@@ -88,7 +87,7 @@ impl Recorder {
     }
 
     fn send(&self, entry: Entry) {
-        // The writer ended only if the disk failed; why, `Journalist::finish` tells.
+        // The writer ended only if the disk failed; why, `JournalWriter::finish` tells.
         if self.entries.send(entry).is_err() {
             self.broken.store(true, Ordering::Relaxed);
         }
@@ -109,12 +108,12 @@ impl Recorder {
 
 /// The journal being written.
 #[derive(Debug)]
-pub struct Journalist {
+pub struct JournalWriter {
     recorder: Recorder,
     thread: JoinHandle<Result<(), RecordError>>,
 }
 
-impl Journalist {
+impl JournalWriter {
     /// Creates the journal in `folder` and writes its header, without its secrets; `follow` sees each event once it is written.
     ///
     /// # Errors
@@ -231,57 +230,5 @@ impl JournalFile {
                 path: self.path.clone(),
                 cause,
             })
-    }
-}
-
-/// Reads a run back from its folder.
-///
-/// # Errors
-/// When a file is missing or cannot be understood; the message names the file.
-pub fn read(folder: &Path) -> Result<journal::Journal, ReadError> {
-    let open = |name: &str| match inside::open_in(folder, name) {
-        Ok(file) => Ok(io::BufReader::new(file)),
-        Err(cause) => Err(ReadError {
-            path: folder.join(name),
-            cause: Box::new(cause),
-        }),
-    };
-    let (events, operations) = (open(EVENTS)?, open(OPERATIONS)?);
-    journal::read(events, operations).map_err(|cause| ReadError {
-        path: folder.to_owned(),
-        cause: Box::new(cause),
-    })
-}
-
-/// Reads a run whose folder is within that of another.
-///
-/// # Errors
-/// As [`read`], or when the folder is a link.
-pub fn read_below(folder: &Path) -> Result<journal::Journal, ReadError> {
-    if folder.is_symlink() {
-        return Err(ReadError {
-            path: folder.to_owned(),
-            cause: Box::new(inside::is_link(folder.file_name().unwrap_or_default())),
-        });
-    }
-    read(folder)
-}
-
-/// A run folder that cannot be read.
-#[derive(Debug)]
-pub struct ReadError {
-    path: PathBuf,
-    cause: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to read {}", self.path.display())
-    }
-}
-
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(self.cause.as_ref())
     }
 }

@@ -1,23 +1,21 @@
-//! A run from its plan to a complete journal: everything around the trials. Called by the cli and the library.
+//! A run from its plan to a complete journal: everything around the trials.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use comeback_core::analysis::Analysis;
 use comeback_core::event::Event;
 use comeback_core::ids::Seed;
 use comeback_core::journal::{self, Header};
 use comeback_core::plan::Plan;
 use comeback_core::schedule;
-use comeback_core::verdict::{self, Verdict};
+use comeback_host::{inside, machine};
 use tokio::runtime::Runtime;
 
 use super::interrupt::Interrupt;
-use super::{Ended, EngineError, More, Site, folder};
+use super::{Ended, EngineError, Extension, Site};
 use crate::clock::Clock;
-use crate::machine;
-use crate::record::Journalist;
+use crate::record::JournalWriter;
 use crate::supervise::custody::Custody;
 pub use crate::supervise::custody::Host;
 use crate::supervise::tag::RunTag;
@@ -71,74 +69,47 @@ pub fn header(plan: Plan, seed: Seed, started: String, folder: &Path) -> Header 
     }
 }
 
-/// The parts of a run's folder that the trials use.
-#[derive(Debug)]
-pub struct Layout {
-    folder: PathBuf,
-    scratch: PathBuf,
-    logs: PathBuf,
-}
-
-impl Layout {
-    /// Makes them in the run's folder; the scratch folder is made with the run's [`Custody`].
-    ///
-    /// # Errors
-    /// When they cannot be made.
-    pub fn create(folder: &Path) -> io::Result<Self> {
-        let layout = Self {
-            folder: folder.to_owned(),
-            scratch: folder.join("data"),
-            logs: folder.join("logs"),
-        };
-        folder::create_private(&layout.logs)?;
-        Ok(layout)
-    }
-}
-
 /// Who goes along with a run.
 #[derive(Debug)]
-pub struct Company<L, F, J> {
+pub struct RunHooks<L, F, E> {
     /// Whose program it is.
     pub host: Host,
     /// Says by what the run can be ended early.
     pub listen: L,
     /// Sees each event.
     pub follow: F,
-    /// Judges the run by what its folder holds so far.
-    pub judge: J,
+    /// Says what is to be run after the trials so far, by what the folder holds of them.
+    pub extend: E,
 }
 
 /// Why a run could not be judged on its way.
 pub type JudgeError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Runs the trials and leaves their journal, and nothing else of them.
+/// Runs the trials in a folder that is there, and leaves their journal, and nothing else of them.
 ///
 /// # Errors
 /// When the harness or its surroundings fail.
-pub fn run<L, F, J>(
+pub fn run<L, F, E>(
     header: &Header,
-    layout: Layout,
-    company: Company<L, F, J>,
+    folder: &Path,
+    hooks: RunHooks<L, F, E>,
 ) -> Result<Ended, EngineError>
 where
     L: FnOnce(&RunTag) -> io::Result<Interrupt>,
     F: FnMut(&Event) + Send + 'static,
-    J: Fn(&Path) -> Result<(Analysis, Verdict), JudgeError>,
+    E: FnMut(&Path) -> Result<Option<Extension>, JudgeError>,
 {
     let clock = Clock::start();
-    let Layout {
-        folder,
-        scratch,
-        logs,
-    } = layout;
+    let (scratch, logs) = (folder.join("data"), folder.join("logs"));
+    inside::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
     let tag = RunTag::new().map_err(EngineError::Setup)?;
-    let custody = Custody::begin(company.host, &tag, &scratch).map_err(EngineError::Warden)?;
-    let mut interrupt = (company.listen)(&tag).map_err(EngineError::Setup)?;
-    let journalist = Journalist::create(&folder, header, clock, company.follow)?;
+    let custody = Custody::begin(hooks.host, &tag, &scratch).map_err(EngineError::Warden)?;
+    let mut interrupt = (hooks.listen)(&tag).map_err(EngineError::Setup)?;
+    let journal = JournalWriter::create(folder, header, clock, hooks.follow)?;
     let site = Site {
         tag,
         clock,
-        recorder: journalist.recorder().clone(),
+        recorder: journal.recorder().clone(),
         scratch,
         logs: logs.clone(),
     };
@@ -146,50 +117,36 @@ where
         .enable_all()
         .build()
         .map_err(EngineError::Setup)?;
-    let judge = || (company.judge)(&folder);
-    let ended = run_and_extend(header, judge, &runtime, &site, &mut interrupt);
+    let mut extend = hooks.extend;
+    let ended = run_and_extend(header, || extend(folder), &runtime, &site, &mut interrupt);
     // What still reads a target's output, or has records to hand on, ends with the runtime.
     drop(runtime);
     drop(site);
-    journalist.finish()?;
+    journal.finish()?;
     custody.end().map_err(EngineError::Warden)?;
     remove_empty(&logs)?;
     ended
 }
 
-/// Runs the declared trials; then, as long as nothing but more trials is missing to judge the run, those
-/// that the plan has for that: first in the place of void ones, then beside those that count.
+/// Runs the declared trials; then, as long as `extend` has any, those that the plan holds for the case that they do
+/// not suffice.
 fn run_and_extend(
     header: &Header,
-    judge: impl Fn() -> Result<(Analysis, Verdict), JudgeError>,
+    mut extend: impl FnMut() -> Result<Option<Extension>, JudgeError>,
     runtime: &Runtime,
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Ended, EngineError> {
     let Header { plan, schedule, .. } = header;
     let mut ended = runtime.block_on(super::run(plan, schedule, site, interrupt))?;
-    let mut further = schedule.further.as_slice();
-    let mut rounds = plan.trials;
-    while ended == Ended::Complete && !(further.is_empty() && schedule.spares.is_empty()) {
+    while ended == Ended::Complete {
         if !site.recorder.settle() {
             return Err(EngineError::Journal);
         }
-        let (analysis, verdict) = judge().map_err(EngineError::Judge)?;
-        let replacements = verdict::replacements(&analysis, &verdict);
-        let more = if !replacements.is_empty() {
-            More::replacing(replacements)
-        } else if let Some(wanted) = verdict
-            .rounds_wanted(rounds)
-            .filter(|_| !further.is_empty())
-        {
-            let trials;
-            (trials, further) = schedule::split_rounds(further, wanted);
-            rounds += wanted;
-            More::added(trials, verdict.reasons)
-        } else {
+        let Some(extension) = extend().map_err(EngineError::Judge)? else {
             break;
         };
-        ended = runtime.block_on(super::extend(plan, more, site, interrupt))?;
+        ended = runtime.block_on(super::extend(plan, extension, site, interrupt))?;
     }
     Ok(ended)
 }

@@ -1,10 +1,12 @@
 //! The folder of a run: new or empty, so that nothing in it is lost, and closed to other users.
 
 use std::fmt;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use comeback_host::inside::create_private;
 
 /// Folders of one name that are tried.
 const ENOUGH: u32 = 10_000;
@@ -34,14 +36,6 @@ impl fmt::Display for FolderError {
 }
 
 impl std::error::Error for FolderError {}
-
-/// Makes a folder that only its owner can enter.
-///
-/// # Errors
-/// When it is there, or cannot be made.
-pub fn create_private(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(folder)
-}
 
 fn close_to_others(folder: &Path) -> io::Result<()> {
     let found = fs::metadata(folder)?;

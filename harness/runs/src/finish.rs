@@ -1,5 +1,4 @@
-//! Where every run ends: what is stored in its folder is read back, judged, and drawn. Called by the cli and the
-//! library; prints nothing.
+//! Where every run ends: what is stored in its folder is read back, judged, and drawn.
 
 use std::fmt;
 use std::io;
@@ -10,8 +9,9 @@ use comeback_core::journal::Journal;
 use comeback_core::summary::Summary;
 use comeback_core::verdict::{self, Verdict};
 
-use crate::inside;
-use crate::record::{self, ReadError};
+use comeback_host::inside;
+
+use crate::read::{ReadError, read_below};
 
 /// A run, judged.
 #[derive(Debug)]
@@ -41,21 +41,11 @@ pub fn kept(run: &Path) -> Option<PathBuf> {
 pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), ReadError> {
     let stored = match kept(folder) {
         None => None,
-        Some(folder) => Some(analysis::analyze(&record::read_below(&folder)?)),
+        Some(folder) => Some(analysis::analyze(&read_below(&folder)?)),
     };
     let analysis = analysis::analyze(journal);
     let verdict = verdict::judge(&analysis, &journal.header.plan.gates, stored.as_ref());
     Ok((analysis, verdict))
-}
-
-/// Judges a run that is still going on by what its folder holds.
-///
-/// # Errors
-/// When it, or the baseline it keeps, cannot be read.
-pub fn judge_so_far(
-    folder: &Path,
-) -> Result<(Analysis, Verdict), Box<dyn std::error::Error + Send + Sync>> {
-    Ok(judge(&record::read(folder)?, folder)?)
 }
 
 /// Analyses, judges, and writes every document and chart into the run's folder.

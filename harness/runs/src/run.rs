@@ -1,0 +1,44 @@
+//! A run, carried out in its folder.
+
+use std::io;
+use std::path::Path;
+
+use comeback_core::event::Event;
+use comeback_core::journal::Header;
+use comeback_engine::campaign::{self, Host, RunHooks};
+use comeback_engine::interrupt::Interrupt;
+use comeback_engine::{Ended, EngineError};
+use comeback_supervise::tag::RunTag;
+
+use crate::extend::Extender;
+
+/// Who goes along with a run.
+#[derive(Debug)]
+pub struct Hooks<L, F> {
+    /// Whose program it is.
+    pub host: Host,
+    /// Says by what the run can be ended early.
+    pub listen: L,
+    /// Sees each event.
+    pub follow: F,
+}
+
+/// Runs the trials of a header in a folder that is there, and those that its verdict needs beside them. Leaves their
+/// journal.
+///
+/// # Errors
+/// When the harness or its surroundings fail.
+pub fn run<L, F>(header: &Header, folder: &Path, hooks: Hooks<L, F>) -> Result<Ended, EngineError>
+where
+    L: FnOnce(&RunTag) -> io::Result<Interrupt>,
+    F: FnMut(&Event) + Send + 'static,
+{
+    let mut extender = Extender::new(header);
+    let hooks = RunHooks {
+        host: hooks.host,
+        listen: hooks.listen,
+        follow: hooks.follow,
+        extend: |folder: &Path| extender.next(folder),
+    };
+    campaign::run(header, folder, hooks)
+}
