@@ -13,6 +13,7 @@ pub mod claims;
 pub mod difference;
 pub mod endpoint;
 pub mod event;
+pub mod gate;
 pub mod ids;
 pub mod journal;
 pub mod operation;

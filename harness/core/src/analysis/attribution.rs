@@ -6,10 +6,10 @@ use super::Attribution;
 use super::caching::is_from_cache;
 use super::facts::Facts;
 use super::load::{Load, Part};
+use crate::analysis::Culprit;
 use crate::ids::Node;
 use crate::operation::{ErrorClass, Operation};
 use crate::plan::Arm;
-use crate::summary::Culprit;
 
 /// Attributes operations of a trial.
 ///

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadTally;
 use super::blind::Health;
+use crate::analysis::Extension;
 use crate::event::{
     Event, EventKind, Evidence, Exit, ExitCause, Mark, OldProcess, Phase, Survivor,
 };
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use crate::operation::Operation;
 use crate::said;
-use crate::summary::Extension;
 use crate::units::{Elapsed, Span};
 
 /// What the events say of a run.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::Facts;
 use super::load::{Load, Part};
+use crate::analysis::Windowed;
 use crate::ids::SessionId;
 use crate::operation::{Operation, Step};
 use crate::plan::{Plan, Workload};
-use crate::summary::Windowed;
 
 /// What became of the journeys that have an operation in the measured load.
 #[derive(Clone, Debug, Default, PartialEq)]

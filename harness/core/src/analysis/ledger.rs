@@ -6,9 +6,9 @@ use super::looks::Answered;
 use super::sessions::{Fate, Refusal, Session, Standing, is_login_in_flight, sessions};
 use super::types::StruckSessions;
 use super::writes::Balance;
+use crate::analysis::{SessionCounts, WriteCounts};
 use crate::operation::Operation;
 use crate::plan::{Plan, Workload};
-use crate::summary::{SessionCounts, WriteCounts};
 use crate::units::Elapsed;
 
 /// Both ledgers of a trial, and what has no place in them.

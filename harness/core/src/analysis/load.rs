@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::facts::Facts;
 use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
+use crate::analysis::Windowed;
 use crate::event::Phase;
 use crate::ids::SessionId;
 use crate::operation::{Operation, Step};
 use crate::plan::Plan;
-use crate::summary::Windowed;
 use crate::units::{Elapsed, Span};
 
 /// A trial's measured operations: the opening logins, the warm-up and the final looks are not among them.

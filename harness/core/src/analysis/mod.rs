@@ -4,13 +4,14 @@
 //! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
 //! chain of [`recovery`], what the clients saw of the [`load`], whether it is [`served`] again to its end, how long its health check was [`blind`] to that, the [`windows`] over
 //! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`], the [`ledger`] of both and the users' [`journeys`], how the fault did [`strike`], the
-//! [`findings`] and the reasons to [`void`] a trial. [`summary`] reduces all that to the document other programs read.
+//! [`findings`] and the reasons to [`void`] a trial. [`crate::summary`] reduces all that to the document other programs read.
 
 mod attribution;
 mod balancing;
 mod blind;
 mod caching;
 mod causes;
+mod counts;
 mod downtime;
 mod facts;
 mod findings;
@@ -26,7 +27,6 @@ mod served;
 mod sessions;
 mod steady;
 mod strike;
-mod summary;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -40,9 +40,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use blind::BlindTime;
 pub use causes::{Cause, causes_of};
+pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 pub use journeys::{JourneyOperations, Journeys};
 pub use oracle::BeforeTheFault;
-pub use summary::findings_of;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
     Doing, Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage,
@@ -50,12 +50,13 @@ pub use types::{
     TimelineWindow, TrialAnalysis, Void, WhileDown,
 };
 
+// Called there by the other crates.
+pub use crate::summary::{findings_of, summarize};
+
 use crate::ids::{ArmId, TrialId};
 use crate::journal::{Header, Journal};
 use crate::operation::Operation;
 use crate::plan::Plan;
-use crate::summary::Summary;
-use crate::verdict::Verdict;
 use facts::{Facts, RunFacts};
 use served::Usual;
 
@@ -117,11 +118,6 @@ fn trials<'a>(
         trial.get_or_insert_with(|| understand(facts, usual));
     }
     trials.into_iter().flatten().collect()
-}
-
-/// The summary document of an analysis and its verdict.
-pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
-    summary::summarize(analysis, verdict)
 }
 
 /// That the run ended with the first start of an arm, which failed.

@@ -8,11 +8,11 @@ use super::blind::BlindTime;
 use super::causes::Cause;
 use super::journeys::Journeys;
 use super::oracle::BeforeTheFault;
+use crate::analysis::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 use crate::event::{Evidence, Exit};
 use crate::ids::{ArmId, Node, TrialId};
 use crate::journal::Header;
 use crate::operation::{Cached, ErrorClass};
-use crate::summary::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 
 /// A run, understood.
 #[derive(Clone, Debug)]

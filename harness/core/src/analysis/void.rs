@@ -6,11 +6,11 @@ use super::facts::Facts;
 use super::load::{Load, Part};
 use super::types::{Doing, Return, Spoils, Void};
 use super::words::{counted, percent};
+use crate::analysis::{SessionCounts, WriteCounts};
 use crate::event::Survivor;
 use crate::ids::{BootId, Incarnation};
 use crate::operation::{ErrorClass, Operation, Step};
 use crate::plan::Plan;
-use crate::summary::{SessionCounts, WriteCounts};
 use crate::units::Span;
 
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.

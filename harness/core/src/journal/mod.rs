@@ -79,6 +79,27 @@ pub struct Machine {
     pub build: String,
 }
 
+/// Which run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunLabel {
+    /// The experiment's name.
+    pub name: String,
+    /// Wall time at its start, RFC 3339.
+    pub started: String,
+    /// What all randomness followed from.
+    pub seed: u64,
+}
+
+impl From<&Header> for RunLabel {
+    fn from(header: &Header) -> Self {
+        Self {
+            name: header.plan.name.clone(),
+            started: header.started.clone(),
+            seed: header.seed.0,
+        }
+    }
+}
+
 /// A stored run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Journal {

@@ -19,9 +19,9 @@ mod validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Gate;
 use crate::ids::{Incarnation, Node};
 use crate::units::Span;
-use crate::verdict::Gate;
 
 pub use action::Action;
 pub use extract::{Extract, ExtractError};

@@ -427,7 +427,7 @@ pub fn is_token(text: &str) -> bool {
 mod tests {
     use super::super::{Request, test_plan};
     use super::*;
-    use crate::verdict::Gate;
+    use crate::gate::Gate;
 
     fn asks(plan: &mut Plan, path: &str) {
         plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", path)));

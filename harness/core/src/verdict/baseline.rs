@@ -3,8 +3,9 @@
 //!
 //! Called by the verdict for each gate that needs a baseline, and by whoever compares two runs.
 
-use super::gate::{Base, Gate, REMEASURE};
+use super::samples::{Base, REMEASURE};
 use crate::analysis::{Analysis, ArmAnalysis};
+use crate::gate::Gate;
 use crate::ids::ArmId;
 use crate::journal::{Header, Machine};
 use crate::plan::{Arm, Plan};
@@ -14,14 +15,14 @@ const MEMORY_TOLERANCE: f64 = 0.01;
 
 /// How an arm gets its baseline.
 #[derive(Clone, Copy)]
-pub(super) struct Baselines<'a> {
-    pub(super) run: &'a Analysis,
-    pub(super) stored: Option<&'a Analysis>,
+pub(crate) struct Baselines<'a> {
+    pub(crate) run: &'a Analysis,
+    pub(crate) stored: Option<&'a Analysis>,
 }
 
 impl<'a> Baselines<'a> {
     /// What this arm is compared with, or why there is nothing.
-    pub(super) fn of(self, arm: &ArmAnalysis) -> Result<Base<'a>, String> {
+    pub(crate) fn of(self, arm: &ArmAnalysis) -> Result<Base<'a>, String> {
         if let Some(name) = planned(self.run, arm).and_then(|arm| arm.baseline.as_ref()) {
             let arm = self.run.arms.iter().find(|other| other.name == *name);
             let arm = arm.ok_or_else(|| format!("its baseline '{name}' is no arm of this run"))?;
@@ -61,7 +62,7 @@ impl<'a> Baselines<'a> {
     }
 
     /// Whether it is there for others to be compared with.
-    pub(super) fn is_baseline(self, arm: &ArmAnalysis) -> bool {
+    pub(crate) fn is_baseline(self, arm: &ArmAnalysis) -> bool {
         self.run.header.plan.is_baseline(&arm.name)
     }
 }
@@ -110,7 +111,7 @@ pub fn objections(run: &Header, stored: &Analysis) -> Vec<String> {
 }
 
 /// An earlier run whose arm was not measured as planned is no baseline.
-pub(super) fn is_whole(stored: &Analysis, arm: &ArmAnalysis) -> Result<(), String> {
+pub(crate) fn is_whole(stored: &Analysis, arm: &ArmAnalysis) -> Result<(), String> {
     if let Some(reason) = &stored.incomplete {
         return Err(reason.clone());
     }
@@ -124,12 +125,12 @@ pub(super) fn is_whole(stored: &Analysis, arm: &ArmAnalysis) -> Result<(), Strin
     Ok(())
 }
 
-pub(super) fn planned<'a>(run: &'a Analysis, arm: &ArmAnalysis) -> Option<&'a Arm> {
+pub(crate) fn planned<'a>(run: &'a Analysis, arm: &ArmAnalysis) -> Option<&'a Arm> {
     run.header.plan.arms.get(arm.id.0 as usize)
 }
 
 /// The arm of this name, or the only one there is.
-pub(super) fn counterpart<'a>(run: &'a Analysis, name: &str) -> Option<&'a ArmAnalysis> {
+pub(crate) fn counterpart<'a>(run: &'a Analysis, name: &str) -> Option<&'a ArmAnalysis> {
     let named = run.arms.iter().find(|arm| arm.name == name);
     named.or(match run.arms.as_slice() {
         [only] => Some(only),
@@ -181,7 +182,7 @@ fn is_unknown(text: &str) -> bool {
 /// Which parts of what was done to two arms differ so that their figures would too: the load, the windows,
 /// the fault, the pause before the restart, who holds the listening socket meanwhile, and how clients try again. How
 /// often it was done, what was demanded and which server it was done to may differ.
-pub(super) fn plan_differences(
+pub(crate) fn plan_differences(
     base: &Header,
     base_arm: Option<&Arm>,
     new: &Header,

@@ -1,10 +1,9 @@
 //! Whether an arm is clean without any fault (METHOD.md §5): what goes wrong in a control trial, or before the fault,
 //! cannot be blamed on one. It keeps the gates that it bears on from being judged, and no others.
 
-use super::gate::Gate;
-use super::gate::metric::Bearing;
 use crate::analysis::words::{counted, grouped, percent};
 use crate::analysis::{ArmAnalysis, ErrorTally, TrialAnalysis};
+use crate::gate::{Bearing, Gate};
 use crate::statistics::surely_above;
 
 /// The share of failed operations up to which a control is clean. One refused connection in 10,000 operations is the

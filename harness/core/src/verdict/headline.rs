@@ -1,13 +1,12 @@
 //! The decisive fact of a run in one line, such as `FAIL: lost 294 of 294 sessions`. Unknown is told before known.
 
-use super::gate::tally::Tally;
-use super::gate::{Gate, count::Count};
+use super::tally::{self, Tally};
 use super::{Outcome, Verdict};
 use crate::analysis::words::{counted, grouped, percent};
-use crate::analysis::{Analysis, ArmAnalysis, ErrorTally, causes_of};
+use crate::analysis::{Analysis, ArmAnalysis, ErrorTally, WriteCounts, causes_of};
+use crate::gate::{Count, Gate};
 use crate::plan::Workload;
 use crate::statistics::zero_event_upper_bound;
-use crate::summary::WriteCounts;
 
 /// What broke a gate of an arm: how grave it is, and a clause about the arm.
 pub(super) struct Broken<'a> {
@@ -26,7 +25,7 @@ impl<'a> Broken<'a> {
             .filter(|(_, tally)| tally.found_anywhere() > 0)
             .map_or_else(
                 || format!("{gate} does not hold: {detail}"),
-                |(count, tally)| count.clause(tally),
+                |(count, tally)| tally::clause(count, tally),
             );
         Self {
             arm: &arm.name,
@@ -129,7 +128,7 @@ fn clauses(arm: &ArmAnalysis, has_sessions: bool) -> String {
     } else if !fails_afterwards && !found().any(|(count, _)| count.is_a_loss()) {
         said.push(nothing_lost(arm, &sessions, has_sessions));
     }
-    said.extend(found().map(|(count, tally)| count.clause(*tally)));
+    said.extend(found().map(|(count, tally)| tally::clause(*count, *tally)));
     if fails_afterwards {
         said.push("failed every operation after the recovery".to_owned());
     }

@@ -5,103 +5,41 @@
 //! load below its floor, no samples, too few trials) makes it inconclusive. A counterexample fails a
 //! count at once; a cache that served another user's content fails the run, gate or not; times and rates are judged by their intervals (METHOD.md §4).
 
-mod baseline;
+mod against;
+pub(crate) mod baseline;
 mod clean;
-mod difference;
+pub(crate) mod contrast;
 mod family;
-mod gate;
+pub(crate) mod figure;
 mod headline;
+mod judge;
 mod replace;
+pub(crate) mod samples;
+mod sharpness;
+pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod types;
+pub(crate) mod values;
 
 use crate::analysis::{Analysis, ArmAnalysis, Time, TrialAnalysis, causes_of};
-use crate::summary::RunLabel;
+use crate::gate::Count;
+pub use crate::gate::{Gate, GateError};
+use crate::journal::RunLabel;
 
 use baseline::Baselines;
 pub use baseline::{arm_without_baseline, machine_differences, objections};
-pub use difference::compare;
 pub use family::{Family, family_of};
-use gate::count::Count;
-use gate::tally::Tally;
-use gate::{Base, Judged, Missing};
-pub use gate::{Gate, GateError};
+use figure::Missing;
 use headline::{Broken, headline};
 pub use replace::{Replacement, replacements};
-
-/// The verdicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Everything demanded holds, on sufficient evidence.
-    Pass,
-    /// Something demanded does not hold.
-    Fail,
-    /// The evidence does not suffice to say.
-    Inconclusive,
-    /// Everything was measured, and nothing was demanded: neither good nor bad.
-    Measured,
-}
-
-impl Outcome {
-    /// The name in documents.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Inconclusive => "inconclusive",
-            Self::Measured => "measured",
-        }
-    }
-}
-
-/// What stands before a cause among the reasons, behind the arm's name.
-pub const CAUSE: &str = "cause: ";
-
-/// A verdict with its reasons.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Which.
-    pub outcome: Outcome,
-    /// The decisive fact in one line, such as `FAIL: lost 294 of 294 sessions`.
-    pub headline: String,
-    /// Why, in sentences: what failed first, then what is missing, then the causes that are known of either.
-    pub reasons: Vec<String>,
-    /// Each gate asked of each arm that was measured.
-    pub checks: Vec<Check>,
-    /// The earlier run that gates with a baseline compare with, if one was given.
-    pub baseline: Option<RunLabel>,
-}
-
-/// One gate, asked of one arm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Check {
-    /// The arm's name.
-    pub arm: String,
-    /// The gate as it was written.
-    pub gate: String,
-    /// Whether it holds.
-    pub outcome: Outcome,
-    /// What was found, or what is missing; absent when it holds.
-    pub detail: Option<String>,
-    /// Where more trials with a fault would tell: how many more of this arm, at least or by an estimate.
-    pub more_trials: Option<u32>,
-    /// Of a gate on a time or a rate: how sharp it is. Absent for counts and for the largest of all trials, which are
-    /// exact.
-    #[serde(default)]
-    pub sharpness: Option<Sharpness>,
-}
-
-/// How sharp a gate is that is judged by an interval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Sharpness {
-    /// The smallest figure (against a baseline: the smallest change) that would have broken it in four of five runs, with
-    /// as many trials and as much scatter as there were; null where that is not known.
-    pub shows_from: Option<String>,
-}
+use samples::{Base, Judged};
+pub use sharpness::sees_with;
+use sharpness::{chance, shows_from};
+use tally::{Tally, clause, example};
+// Called here by the other crates.
+pub use crate::difference::compare;
+pub use types::{CAUSE, Check, Outcome, Sharpness, Verdict};
 
 /// A gate, asked of an arm.
 struct Asked<'a> {
@@ -109,32 +47,6 @@ struct Asked<'a> {
     check: Check,
     /// How likely chance alone breaks a gate on a time or a rate as it is broken; 1 where it is not.
     chance: f64,
-}
-
-impl Verdict {
-    /// When nothing but more trials is missing for a verdict: how many more an arm may need.
-    pub fn more_trials(&self) -> Option<u32> {
-        let open = || {
-            let checks = self.checks.iter();
-            checks.filter(|check| check.outcome == Outcome::Inconclusive)
-        };
-        // Each open gate is one reason; any other reason is something that trials do not mend.
-        if self.outcome != Outcome::Inconclusive || self.reasons.len() != open().count() {
-            return None;
-        }
-        let wanted: Option<Vec<u32>> = open().map(|check| check.more_trials).collect();
-        wanted?.into_iter().max()
-    }
-}
-
-impl Verdict {
-    /// When nothing but more trials is missing: how many rounds of one trial of each arm to add to the
-    /// `trials` that each arm has. At least half as many as there are, so that a run is not judged again and
-    /// again until a verdict comes by chance.
-    pub fn rounds_wanted(&self, trials: u32) -> Option<u32> {
-        let more = self.more_trials()?;
-        Some(more.max(trials.div_ceil(2)))
-    }
 }
 
 /// Judges a run by its gates; without gates it is measured when every arm was. `stored` is the
@@ -176,7 +88,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         if let Some(problem) = not_back_for_good(arm).filter(|_| asks_anyway) {
             broken.push(about(&problem));
             let tally = Tally::of(Count::Unrecovered, arm);
-            facts.push(Broken::anyway(arm, Count::Unrecovered.clause(tally)));
+            facts.push(Broken::anyway(arm, clause(Count::Unrecovered, tally)));
         }
         for Asked { gate, check, .. } in asked {
             let detailed = check.detail.as_deref().unwrap_or_default();
@@ -224,7 +136,7 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
     let is_asked = |gate: &&Gate| {
         // What others are compared with is no worse than itself.
         let is_the_baseline = gate.needs_baseline() && baselines.is_baseline(arm);
-        (counts || gate.has_counterexample(arm)) && !is_the_baseline
+        (counts || judge::has_counterexample(gate, arm)) && !is_the_baseline
     };
     let gates = gates.iter().filter(is_asked);
     gates
@@ -238,13 +150,13 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
                 false => None,
             };
             check.sharpness = gate.is_statistical().then(|| Sharpness {
-                shows_from: gate.shows_from(arm, base),
+                shows_from: shows_from(gate, arm, base),
             });
             let is_chance = check.outcome == Outcome::Fail && gate.is_statistical();
             Asked {
                 gate,
                 chance: if is_chance {
-                    gate.chance(arm, base)
+                    chance(gate, arm, base)
                 } else {
                     1.0
                 },
@@ -255,7 +167,7 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
 }
 
 /// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing.
-fn check<'a>(
+pub(crate) fn check<'a>(
     gate: &Gate,
     arm: &ArmAnalysis,
     baseline: impl FnOnce() -> Result<Base<'a>, String>,
@@ -271,7 +183,10 @@ fn check<'a>(
         }
         Ok(base)
     };
-    let judged = match (gate.judge(arm, base), clean::without_a_fault(gate, arm)) {
+    let judged = match (
+        judge::judge(gate, arm, base),
+        clean::without_a_fault(gate, arm),
+    ) {
         (judged, None) => judged,
         (Judged::Broken(found), Some(_)) if gate.is_never_excused() => Judged::Broken(found),
         (Judged::Broken(found), Some(trouble)) => {
@@ -324,7 +239,7 @@ fn not_back_for_good(arm: &ArmAnalysis) -> Option<String> {
         arm.faulted().filter(is_not_back).count(),
         arm.faulted().count(),
     );
-    let example = Count::Unrecovered.example(arm);
+    let example = example(Count::Unrecovered, arm);
     (found > 0).then(|| {
         format!("unrecovered == 0, which every run with gates demands, is broken: {found} of {all}{example}")
     })
@@ -339,13 +254,13 @@ fn causes(analysis: &Analysis) -> impl Iterator<Item = String> {
 }
 
 /// Without a trial without a fault nothing can be laid to one.
-fn no_control(arm: &ArmAnalysis) -> Option<String> {
+pub(crate) fn no_control(arm: &ArmAnalysis) -> Option<String> {
     let lacks = arm.skipped.is_none() && arm.controls().next().is_none();
     lacks.then(|| "there is no control trial to compare with".to_owned())
 }
 
 /// What keeps an arm from counting as measured.
-fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
+pub(crate) fn what_is_missing(arm: &ArmAnalysis) -> Vec<String> {
     if let Some(reason) = &arm.skipped {
         return vec![format!("skipped: {reason}")];
     }

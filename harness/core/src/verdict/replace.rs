@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::gate::{Base, Gate, Judged};
+use super::judge::judge;
+use super::samples::{Base, Judged};
 use super::{Check, Outcome, Verdict};
 use crate::analysis::replaced::{is_ours, missing};
 use crate::analysis::words::counted;
 use crate::analysis::{Analysis, ArmAnalysis, TrialAnalysis};
+use crate::gate::Gate;
 use crate::ids::TrialId;
 use crate::schedule::{PlannedTrial, Schedule};
 
@@ -101,7 +103,7 @@ pub(super) fn doubted<'a>(
     if check.outcome != Outcome::Pass {
         return check;
     }
-    let Judged::Broken(found) = gate.judge(all, baseline) else {
+    let Judged::Broken(found) = judge(gate, all, baseline) else {
         return check;
     };
     Check {

@@ -72,7 +72,7 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
         page.line("none", "the run is measured; it can neither pass nor fail");
     }
     for gate in &plan.gates {
-        let sees = gate.sees_with(plan.trials);
+        let sees = comeback_core::verdict::sees_with(gate, plan.trials);
         page.line("", &format!("{gate} ({sees})"));
     }
     page.heading("Schedule: when the signal is sent, counted from the start of the load");

@@ -2,7 +2,8 @@
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
-use crate::analysis::{Balancing, LastSent, Time, summarize};
+use crate::analysis::{Balancing, LastSent, Time};
+use crate::summary::summarize;
 use crate::verdict::{self, Verdict};
 
 fn balancing(story: &Story) -> Balancing {

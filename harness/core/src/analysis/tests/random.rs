@@ -1,8 +1,8 @@
 //! Whatever the journal says: the ledgers add up, and the analysis has an answer.
 
 use super::*;
-use crate::analysis::summarize;
 use crate::ids::Node;
+use crate::summary::summarize;
 use crate::verdict::{self, Verdict};
 use proptest::collection::vec;
 use proptest::option;

@@ -1,7 +1,8 @@
 //! The summary document.
 
 use super::*;
-use crate::analysis::{Availability, NotBack, Return, Time, summarize};
+use crate::analysis::{Availability, NotBack, Return, Time};
+use crate::summary::summarize;
 use crate::summary::{ArmSummary, AvailabilityRate, Distribution, Status, Summary};
 use crate::verdict::{self, Verdict};
 

@@ -2,9 +2,9 @@
 
 use super::baseline::{ready, run};
 use super::*;
+use crate::difference::compare;
 use crate::difference::{Difference, MetricDifference, Standing};
 use crate::statistics::zero_event_upper_bound;
-use crate::verdict::compare;
 
 fn differ(base: &Journal, new: &Journal, gates: &[&str]) -> Difference {
     let gates: Vec<Gate> = gates.iter().map(|text| gate(text)).collect();

@@ -1,6 +1,7 @@
 //! Gates on times and rates.
 
 use super::*;
+use crate::verdict::sees_with;
 use Outcome::{Fail, Inconclusive, Measured, Pass};
 
 /// Trials that are ready after these times, in ms.
@@ -476,7 +477,7 @@ fn a_gate_that_holds_says_what_it_could_have_seen() {
         ("error_rate.after <= 1%", 6, "1.5 standard deviations"),
         ("outage.median <= baseline", 6, "1.7 standard deviations"),
     ] {
-        let said = gate(text).sees_with(n);
+        let said = sees_with(&gate(text), n);
         assert!(said.contains(sees), "{text}: {said}");
     }
 }

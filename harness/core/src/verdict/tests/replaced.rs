@@ -1,11 +1,12 @@
 //! Void trials that others take the place of.
 
 use super::*;
-use crate::analysis::{Analysis, summarize};
+use crate::analysis::Analysis;
 use crate::ids::TrialId;
 use crate::operation::{ErrorClass, Operation, Step};
 use crate::plan::test_plan;
 use crate::schedule::expand;
+use crate::summary::summarize;
 use crate::units::Span;
 use crate::verdict::{Replacement, replacements};
 use Outcome::{Fail, Inconclusive, Pass};

@@ -2,24 +2,23 @@
 //! of it. Of times and latencies it is the Hodges–Lehmann shift, of rates and counts the difference between
 //! pooled shares, with whole trials as its samples.
 
-use super::Allowance;
-use super::count::Count;
 use super::figure::{Figure, pooled, pooled_difference};
-use super::judge::filled;
-use super::metric::Share;
-use super::tally::Tally;
+use super::samples::filled;
+use super::tally::{Tally, counted_in};
+use super::values::Share;
 use crate::analysis::ArmAnalysis;
+use crate::gate::{Allowance, Count, Demand, Gate};
 use crate::statistics;
 
 /// How many trials of each arm there are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub(super) new: usize,
-    pub(super) base: usize,
+pub(crate) struct Sizes {
+    pub(crate) new: usize,
+    pub(crate) base: usize,
 }
 
 /// The shift of `new` against `base`; none where there are too few trials for its interval.
-pub(in crate::verdict) fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) -> Option<Figure> {
+pub(crate) fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) -> Option<Figure> {
     // A trial without the figure may have had any: what was least here and most there bounds the shift from
     // below.
     let lower = statistics::hodges_lehmann(&filled(new, 0.0), &filled(base, f64::INFINITY))?;
@@ -32,7 +31,7 @@ pub(in crate::verdict) fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) 
 }
 
 /// The difference between pooled shares, neither empty; its ends are infinite where it has no interval.
-pub(in crate::verdict) fn of_shares(new: &[Share], base: &[Share]) -> Figure {
+pub(crate) fn of_shares(new: &[Share], base: &[Share]) -> Figure {
     let [of_new, of_base] = [new, base].map(|shares| pooled(&shares.iter().collect::<Vec<_>>()));
     let value = of_new - of_base;
     match pooled_difference(new, base) {
@@ -51,7 +50,7 @@ pub(in crate::verdict) fn of_shares(new: &[Share], base: &[Share]) -> Figure {
 
 /// The difference between the shares of what there was to count. What is undecided counts for the arm where
 /// it makes the end of the interval.
-pub(in crate::verdict) fn of_count(count: Count, new: &ArmAnalysis, base: &ArmAnalysis) -> Figure {
+pub(crate) fn of_count(count: Count, new: &ArmAnalysis, base: &ArmAnalysis) -> Figure {
     let most = |arm| counted(count, arm, |tally| tally.most);
     let (of_new, of_base) = (found(count, new), found(count, base));
     let lower = pooled_difference(&of_new, &most(base));
@@ -65,7 +64,7 @@ pub(in crate::verdict) fn of_count(count: Count, new: &ArmAnalysis, base: &ArmAn
 }
 
 /// Trials in which there was something to count.
-pub(super) fn sizes_of_count(count: Count, new: &ArmAnalysis, base: &ArmAnalysis) -> Sizes {
+pub(crate) fn sizes_of_count(count: Count, new: &ArmAnalysis, base: &ArmAnalysis) -> Sizes {
     Sizes {
         new: found(count, new).len(),
         base: found(count, base).len(),
@@ -73,13 +72,13 @@ pub(super) fn sizes_of_count(count: Count, new: &ArmAnalysis, base: &ArmAnalysis
 }
 
 /// Each trial's share of what was found for certain, where there was something to count.
-pub(in crate::verdict) fn found(count: Count, arm: &ArmAnalysis) -> Vec<Share> {
+pub(crate) fn found(count: Count, arm: &ArmAnalysis) -> Vec<Share> {
     counted(count, arm, |tally| tally.found)
 }
 
 fn counted(count: Count, arm: &ArmAnalysis, part: fn(Tally) -> u64) -> Vec<Share> {
     arm.faulted()
-        .map(|trial| count.of(trial))
+        .map(|trial| counted_in(count, trial))
         .filter(|tally| tally.out_of > 0)
         .map(|tally| Share {
             // A write may be there many times too often, or more often than can be counted: as a share it is
@@ -91,7 +90,7 @@ fn counted(count: Count, arm: &ArmAnalysis, part: fn(Tally) -> u64) -> Vec<Share
 }
 
 /// What lacks to each whole.
-pub(in crate::verdict) fn unmet(shares: &[Share]) -> Vec<Share> {
+pub(crate) fn unmet(shares: &[Share]) -> Vec<Share> {
     let unmet = |share: &Share| Share {
         part: share.whole.saturating_sub(share.part),
         whole: share.whole,
@@ -99,31 +98,41 @@ pub(in crate::verdict) fn unmet(shares: &[Share]) -> Vec<Share> {
     shares.iter().map(unmet).collect()
 }
 
-impl Allowance {
-    /// How much larger a figure may be than that of these trials of the baseline: to hold it must keep within
-    /// the first, the smaller one there may be; to be broken exceed the second.
-    pub(in crate::verdict) fn of_samples(self, base: &[Option<f64>]) -> (f64, f64) {
-        let noise = noise(base);
-        (
-            self.of(&filled(base, 0.0), 0.0, noise.unwrap_or(0.0)),
-            self.of(
-                &filled(base, f64::INFINITY),
-                f64::INFINITY,
-                noise.unwrap_or(f64::INFINITY),
-            ),
-        )
+/// How much worse than these trials of a baseline a figure may be, in the metric's unit; a bound allows nothing of the
+/// kind.
+pub(crate) fn allowed(gate: &Gate, base: &[Option<f64>]) -> f64 {
+    match gate.demand() {
+        Demand::NoWorse(allowance) => self::allowance(allowance, base).1,
+        Demand::Bound(_, _) => 0.0,
     }
+}
 
-    /// A baseline mostly beyond the horizon has no share that could be said: it counts as `open`.
-    fn of(self, base: &[f64], open: f64, noise: f64) -> f64 {
-        let median = statistics::median(base).unwrap_or(0.0);
-        let share = match (self.relative > 0.0, median.is_finite()) {
-            (false, _) => 0.0,
-            (true, true) => self.relative * median,
-            (true, false) => open,
-        };
-        share.max(self.absolute).max(noise.min(self.noise))
-    }
+/// How much larger a figure may be than that of these trials of the baseline: to hold it must keep within
+/// the first, the smaller one there may be; to be broken exceed the second.
+pub(crate) fn allowance(allowance: Allowance, base: &[Option<f64>]) -> (f64, f64) {
+    let noise = noise(base);
+    (
+        share_of(allowance, &filled(base, 0.0), 0.0, noise.unwrap_or(0.0)),
+        share_of(
+            allowance,
+            &filled(base, f64::INFINITY),
+            f64::INFINITY,
+            noise.unwrap_or(f64::INFINITY),
+        ),
+    )
+}
+
+/// A baseline mostly beyond the horizon has no share that could be said: it counts as `open`.
+fn share_of(allowance: Allowance, base: &[f64], open: f64, noise: f64) -> f64 {
+    let median = statistics::median(base).unwrap_or(0.0);
+    let share = match (allowance.relative > 0.0, median.is_finite()) {
+        (false, _) => 0.0,
+        (true, true) => allowance.relative * median,
+        (true, false) => open,
+    };
+    share
+        .max(allowance.absolute)
+        .max(noise.min(allowance.noise))
 }
 
 /// How far two medians of this server lie apart by chance: the width of the median's interval, or the whole range

@@ -1,14 +1,13 @@
 //! The summary document: an analysis, reduced to the figures other programs read. Nothing is rounded.
 
-mod nodes;
-
 use std::collections::BTreeMap;
 
-use super::words::{counted, grouped};
-use super::{
+use super::nodes;
+use crate::analysis::words::{counted, grouped};
+use crate::analysis::{
     Analysis, ArmAnalysis, Attribution, Availability, CacheTally, Continuity, ErrorTally,
     JourneyOperations, Journeys, LatencyTally, MetWrites, NotBack, Retries, Return, Time,
-    TrialAnalysis,
+    TrialAnalysis, causes_of,
 };
 use crate::plan::Arm;
 use crate::statistics;
@@ -22,7 +21,7 @@ use crate::summary::{
 use crate::verdict::{Verdict, family_of};
 
 /// The summary document of an analysis and its verdict.
-pub(super) fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
+pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
     let header = &analysis.header;
     Summary {
         schema: SCHEMA,
@@ -95,7 +94,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         time_errors_ms: time_errors(&trials),
         send_lag_ms: latency(&sum(&trials, |trial| &trial.send_lag)),
         control: control_summary(arm),
-        causes: super::causes_of(arm),
+        causes: causes_of(arm),
         findings: findings_of(arm),
     }
 }
@@ -448,7 +447,7 @@ fn goodput(trials: &[&TrialAnalysis]) -> Option<f64> {
 }
 
 /// A time over trials; infinite where it was not seen.
-fn distribution(figures: impl Iterator<Item = f64>) -> Distribution {
+pub(super) fn distribution(figures: impl Iterator<Item = f64>) -> Distribution {
     let figures: Vec<f64> = figures.filter(|figure| !figure.is_nan()).collect();
     let finite = |figure: f64| Some(figure).filter(|figure| figure.is_finite());
     let interval = statistics::median_interval(&figures);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Balancing, NodesAnalysis, Time, TrialAnalysis};
-use super::distribution;
+use super::figures::distribution;
+use crate::analysis::{Balancing, NodesAnalysis, Time, TrialAnalysis};
 use crate::ids::Node;
 use crate::plan::Arm;
 use crate::summary::{NodesSummary, ReplicaAvailability};

@@ -4,37 +4,49 @@ use super::metric::Bearing;
 
 /// Something counted over all trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Count {
+pub enum Count {
+    /// Sessions that are not known any more.
     LostSessions,
+    /// Sessions whose value is an earlier one.
     ResetSessions,
+    /// Sessions that were shown another user's content.
     WrongIdentity,
+    /// Sessions that are honoured after their logout.
     ZombieSessions,
+    /// Acknowledged writes that are not there.
     LostWrites,
+    /// Writes that are there more than once.
     DuplicatedWrites,
+    /// Writes that are there, though they were rejected or never sent.
     PhantomWrites,
+    /// Faults after which the service did not come back for good.
     Unrecovered,
+    /// Operations in flight at the fault that failed.
     InFlightFailed,
+    /// Operations that failed while the server stopped.
     DrainFailed,
 }
 
 /// What is known of a count beforehand.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::verdict) struct Traits {
+pub struct Traits {
     /// What the server did, as a clause: `lost`, so many of so many of these, and an end of the sentence.
-    pub(super) verb: &'static str,
-    pub(super) noun: &'static str,
-    pub(super) end: &'static str,
+    pub verb: &'static str,
+    /// One of those that are counted.
+    pub noun: &'static str,
+    /// What ends the sentence.
+    pub end: &'static str,
     /// What must be clean without any fault for it to be judged.
-    pub(super) borne_on_by: &'static [Bearing],
+    pub borne_on_by: &'static [Bearing],
     /// It counts what a fault made a server lose: nothing to blame on one when the server loses without, and nothing to
     /// be seen where no fault met a write.
-    pub(in crate::verdict) is_about_loss: bool,
+    pub is_about_loss: bool,
     /// One that was found is a counterexample whatever the load was.
-    pub(super) is_certain_at_any_load: bool,
+    pub is_certain_at_any_load: bool,
     /// What is found is part of what there was to be counted; else it comes beside it.
-    pub(super) is_part_of_the_whole: bool,
+    pub is_part_of_the_whole: bool,
     /// A counterexample is one whoever caused it.
-    pub(in crate::verdict) is_never_excused: bool,
+    pub is_never_excused: bool,
 }
 
 /// A part of the sessions that a fault took.
@@ -77,7 +89,7 @@ const FAILED: Traits = Traits {
 
 impl Count {
     /// Those that a headline tells.
-    pub(in crate::verdict) const GRAVEST_FIRST: [Self; 8] = [
+    pub const GRAVEST_FIRST: [Self; 8] = [
         Self::Unrecovered,
         Self::LostSessions,
         Self::ResetSessions,
@@ -89,7 +101,7 @@ impl Count {
     ];
 
     /// What is known of it beforehand.
-    pub(in crate::verdict) const fn traits(self) -> Traits {
+    pub const fn traits(self) -> Traits {
         use Bearing as B;
         match self {
             Self::LostSessions => LOSS,
@@ -141,12 +153,12 @@ impl Count {
     }
 
     /// Whether nothing can be said to be kept where it was found.
-    pub(in crate::verdict) const fn is_a_loss(self) -> bool {
+    pub const fn is_a_loss(self) -> bool {
         self.traits().is_about_loss || matches!(self, Self::Unrecovered)
     }
 
     /// What is to be said of those that gave no answer.
-    pub(super) const fn without_an_answer(self) -> &'static str {
+    pub const fn without_an_answer(self) -> &'static str {
         match matches!(self, Self::Unrecovered) {
             true => "undecided: too little was seen after the restart to tell",
             false => "undecided",

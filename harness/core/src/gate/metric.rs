@@ -1,31 +1,33 @@
-//! Every metric a gate can speak of: its name, and where its figure stands in a trial's analysis. What is known of counts
-//! stands in [`super::count`].
+//! Every metric a gate can speak of: its name, its unit, and which way is better. What is known of counts stands in
+//! [`Count::traits`].
 
 use super::count::Count;
-use crate::analysis::{
-    self, ArmAnalysis, Availability, ErrorTally, JourneyOperations, Journeys, LatencyTally,
-    TrialAnalysis,
-};
 
 /// What a gate is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Metric {
+pub enum Metric {
+    /// How many, over all trials.
     Count(Count),
+    /// The share of operations that failed.
     ErrorRate(Part),
     /// A share of which more is better.
     Served(Served),
+    /// The latency of operations.
     Latency(Part, Quantile),
+    /// A figure of each trial, reduced.
     Time(Time, Stat),
 }
 
 /// What must be clean without any fault for a figure to be laid to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Bearing {
+pub enum Bearing {
     /// Failed operations.
     Errors,
+    /// Lost sessions.
     LostSessions,
     /// Another user's content.
     Identity,
+    /// Sessions honoured after their logout.
     Zombies,
     /// Writes that are lost or there too often, and values that count none.
     Writes,
@@ -33,9 +35,12 @@ pub(in crate::verdict) enum Bearing {
 
 /// A part of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Part {
+pub enum Part {
+    /// Before the fault.
     Before,
+    /// From the fault to the return.
     During,
+    /// After the return.
     After,
     /// All of a trial without a fault, after its warm-up.
     Control,
@@ -43,7 +48,7 @@ pub(in crate::verdict) enum Part {
 
 /// How much of the load was served well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Served {
+pub enum Served {
     /// Operations within the objective.
     Availability,
     /// Operations of journeys that were not torn.
@@ -52,37 +57,51 @@ pub(in crate::verdict) enum Served {
 
 /// Which latency of a trial; over the trials it is always the median.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Quantile {
+pub enum Quantile {
+    /// The median.
     P50,
+    /// The 99th percentile.
     P99,
 }
 
 /// A figure that each trial has one of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Time {
+pub enum Time {
+    /// Until a client noticed the fault.
     Detect,
+    /// Until the new process was executed.
     Restart,
+    /// Until the first accepted connection.
     Listen,
+    /// Until the first correct reply of the new process.
     Ready,
+    /// From the sending of the fault to that reply.
     Outage,
+    /// Between the last correct reply before and the first one after.
     ClientOutage,
     /// Clients failed while the health check said ready.
     Blind,
+    /// Until the service was as before.
     Steady,
+    /// The longest time between two correct replies.
     LongestGap,
+    /// Failed and slow together, as seconds of full outage.
     OutageArea,
 }
 
 /// What is made of the trials' figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Stat {
+pub enum Stat {
+    /// The median.
     Median,
+    /// The 95th percentile.
     P95,
+    /// The largest.
     Max,
 }
 
 /// Every metric by its name: a new one is a line here and an arm in a match below.
-pub(in crate::verdict) const METRICS: [(&str, Metric); 52] = {
+pub const METRICS: [(&str, Metric); 52] = {
     use super::count::Count as C;
     use Metric::{Count, ErrorRate, Latency, Served as S, Time as T};
     use Part::{After, Before, Control, During};
@@ -146,18 +165,20 @@ pub(in crate::verdict) const METRICS: [(&str, Metric); 52] = {
 
 /// What a metric's figures are measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verdict) enum Unit {
+pub enum Unit {
     /// How many.
     Count,
     /// A share of one.
     Share,
+    /// Milliseconds.
     Ms,
+    /// Seconds.
     Seconds,
 }
 
 impl Unit {
     /// A figure for people.
-    pub(in crate::verdict) fn show(self, value: f64) -> String {
+    pub fn show(self, value: f64) -> String {
         if value.is_infinite() {
             return "beyond the horizon".to_owned();
         }
@@ -170,7 +191,7 @@ impl Unit {
     }
 
     /// A difference for people, with its sign.
-    pub(in crate::verdict) fn show_difference(self, value: f64) -> String {
+    pub fn show_difference(self, value: f64) -> String {
         if value.is_nan() {
             return "an unknown size".to_owned();
         }
@@ -194,7 +215,8 @@ impl Unit {
 }
 
 impl Metric {
-    pub(in crate::verdict) const fn unit(self) -> Unit {
+    /// What its figures are measured in.
+    pub const fn unit(self) -> Unit {
         match self {
             Self::Count(_) => Unit::Count,
             Self::ErrorRate(_) | Self::Served(_) => Unit::Share,
@@ -216,13 +238,13 @@ impl Metric {
     }
 
     /// Whether less of it is worse.
-    pub(in crate::verdict) const fn is_better_when_more(self) -> bool {
+    pub const fn is_better_when_more(self) -> bool {
         matches!(self, Self::Served(_))
     }
 
     /// What must be clean without any fault for it to be judged. Of what happens before the fault, or without one, and of
     /// times after it, nothing.
-    pub(in crate::verdict) const fn borne_on_by(self) -> &'static [Bearing] {
+    pub const fn borne_on_by(self) -> &'static [Bearing] {
         use Bearing as B;
         match self {
             Self::Count(count) => count.traits().borne_on_by,
@@ -237,145 +259,10 @@ impl Metric {
     }
 
     /// What it counts, if it is a count.
-    pub(in crate::verdict) const fn count(self) -> Option<Count> {
+    pub const fn count(self) -> Option<Count> {
         match self {
             Self::Count(count) => Some(count),
             Self::ErrorRate(_) | Self::Served(_) | Self::Latency(_, _) | Self::Time(_, _) => None,
         }
-    }
-}
-
-/// So many of so many in one trial.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::verdict) struct Share {
-    pub(in crate::verdict) part: u64,
-    pub(in crate::verdict) whole: u64,
-}
-
-impl From<&ErrorTally> for Share {
-    fn from(tally: &ErrorTally) -> Self {
-        Self {
-            part: tally.failures(),
-            whole: tally.scheduled,
-        }
-    }
-}
-
-impl From<JourneyOperations> for Share {
-    fn from(operations: JourneyOperations) -> Self {
-        Self {
-            part: operations.whole(),
-            whole: operations.known(),
-        }
-    }
-}
-
-impl From<Availability> for Share {
-    fn from(availability: Availability) -> Self {
-        Self {
-            part: availability.met,
-            whole: availability.scheduled,
-        }
-    }
-}
-
-impl Part {
-    /// The trials that have it.
-    pub(in crate::verdict) fn trials(self, arm: &ArmAnalysis) -> Vec<&TrialAnalysis> {
-        match self {
-            Self::Before | Self::During | Self::After => arm.faulted().collect(),
-            Self::Control => arm.controls().collect(),
-        }
-    }
-
-    pub(in crate::verdict) const fn errors(self, trial: &TrialAnalysis) -> &ErrorTally {
-        match self {
-            Self::Before | Self::Control => &trial.errors.before,
-            Self::During => &trial.errors.during,
-            Self::After => &trial.errors.after,
-        }
-    }
-
-    const fn latency(self, trial: &TrialAnalysis) -> &LatencyTally {
-        match self {
-            Self::Before | Self::Control => &trial.latency.before,
-            Self::During => &trial.latency.during,
-            Self::After => &trial.latency.after,
-        }
-    }
-}
-
-impl Served {
-    /// The trial's share.
-    pub(in crate::verdict) fn of(self, trial: &TrialAnalysis) -> Option<Share> {
-        match self {
-            Self::Availability => Some(Share::from(trial.availability)),
-            Self::Journeys => {
-                let operations = trial.journeys.as_ref().map(Journeys::total);
-                operations.map(Share::from)
-            }
-        }
-    }
-
-    /// The trial's share if what is not known of it was bad.
-    pub(in crate::verdict) fn least_of(self, trial: &TrialAnalysis) -> Option<Share> {
-        match self {
-            Self::Availability => self.of(trial),
-            Self::Journeys => {
-                let operations = trial.journeys.as_ref().map(Journeys::total)?;
-                Some(Share {
-                    part: operations.whole(),
-                    whole: operations.scheduled,
-                })
-            }
-        }
-    }
-
-    /// How many journeys of the arm it is not known of.
-    pub(in crate::verdict) fn undecided(self, arm: &ArmAnalysis) -> u64 {
-        match self {
-            Self::Availability => 0,
-            Self::Journeys => {
-                let journeys = arm.faulted().filter_map(|trial| trial.journeys.as_ref());
-                journeys.map(|journeys| journeys.undecided).sum()
-            }
-        }
-    }
-}
-
-impl Quantile {
-    /// In ms: absent where no operation was scheduled, infinite where it falls on a failure.
-    pub(in crate::verdict) fn of(self, part: Part, trial: &TrialAnalysis) -> Option<f64> {
-        part.latency(trial).quantile_ms(match self {
-            Self::P50 => 0.5,
-            Self::P99 => 0.99,
-        })
-    }
-}
-
-impl Time {
-    /// The trial's figure; infinite when it lies beyond the horizon.
-    pub(in crate::verdict) fn of(self, trial: &TrialAnalysis) -> Option<f64> {
-        let infinite = |time: Option<analysis::Time>| time.map(analysis::Time::or_infinite);
-        match self {
-            Self::Detect => trial.time_to_detect,
-            Self::Restart => infinite(trial.chain.executed),
-            Self::Listen => infinite(trial.chain.listening),
-            Self::Ready => infinite(trial.chain.ready),
-            Self::Outage => infinite(trial.outage),
-            Self::ClientOutage => infinite(trial.client_outage),
-            Self::Blind => trial.blind_time.map(|time| time.ms),
-            Self::Steady => infinite(trial.time_to_steady),
-            Self::LongestGap => trial.longest_gap(),
-            Self::OutageArea => trial.outage_area(),
-        }
-        .filter(|figure| !figure.is_nan())
-    }
-
-    /// The most that the trial's figure may be, where it was not seen exactly and may have been more.
-    pub(in crate::verdict) fn most_of(self, trial: &TrialAnalysis) -> Option<f64> {
-        let least = self.of(trial)?;
-        let error_ms = trial.blind_time.map_or(0.0, |time| time.error_ms);
-        Some(least + if self == Self::Blind { error_ms } else { 0.0 })
     }
 }

@@ -2,16 +2,16 @@
 //! of the Hodges–Lehmann shift is asked, of rates and counts that of the difference between pooled shares. Of
 //! what the baseline never had it is asked how likely chance alone would put it into trials of this arm only.
 
-use super::Allowance;
-use super::contrast::{self, Sizes, found, unmet};
-use super::count::Count;
+use super::contrast::{self, Sizes, allowance, found, unmet};
 use super::figure::{Figure, Missing, pooled, shrinkage, undecided, whole_trials};
-use super::judge::{
-    Base, Judged, filled, no_samples, samples, shares, show, undecided_journeys, without_answers,
+use super::samples::{
+    Base, Judged, REMEASURE, filled, no_samples, samples, shares, show, undecided_journeys,
+    without_answers,
 };
-use super::metric::{Metric, Share, Unit};
 use super::tally::Tally;
+use super::values::{Share, undecided_of};
 use crate::analysis::ArmAnalysis;
+use crate::gate::{Allowance, Count, Metric, Unit};
 use crate::statistics::{self, RATE_DIFFERENCE_NEEDS as NEEDS};
 
 /// Beyond so many trials of an arm nobody looks for a shift's interval, or for a rare loss.
@@ -20,7 +20,7 @@ const MOST_FOR_A_SHIFT: usize = 100;
 /// At most so often is an arm called worse for what its baseline happened not to have.
 const ALARM: f64 = 1.0 - statistics::CONFIDENCE;
 
-pub(super) fn judge(
+pub(crate) fn judge(
     metric: Metric,
     allowance: Allowance,
     arm: &ArmAnalysis,
@@ -38,13 +38,15 @@ pub(super) fn judge(
             compared.judge_shares(&shares(metric, arm), &shares(metric, base.arm))
         }
         // Less is worse: what is missing is compared.
-        Metric::Served(served) => match served.undecided(arm) + served.undecided(base.arm) {
-            0 => compared.judge_shares(
-                &unmet(&shares(metric, arm)),
-                &unmet(&shares(metric, base.arm)),
-            ),
-            undecided => Judged::Unknown(undecided_journeys(undecided)),
-        },
+        Metric::Served(served) => {
+            match undecided_of(served, arm) + undecided_of(served, base.arm) {
+                0 => compared.judge_shares(
+                    &unmet(&shares(metric, arm)),
+                    &unmet(&shares(metric, base.arm)),
+                ),
+                undecided => Judged::Unknown(undecided_journeys(undecided)),
+            }
+        }
         Metric::Latency(_, _) | Metric::Time(_, _) => {
             compared.judge_shift(&samples(metric, arm), &samples(metric, base.arm))
         }
@@ -82,7 +84,7 @@ impl Compared {
             let median = statistics::median(&filled(samples, f64::INFINITY));
             median.map_or_else(String::new, |median| self.unit.show(median))
         });
-        let allowed = self.allowance.of_samples(base);
+        let allowed = allowance(self.allowance, base);
         self.judge_difference(figure, allowed, &medians, sizes)
     }
 
@@ -308,9 +310,6 @@ impl Compared {
         Some(Missing::too_few(what, NEEDS, new.min(base)))
     }
 }
-
-/// The mend for a stored baseline that does not do.
-pub(in crate::verdict) const REMEASURE: &str = "measure it again beside this one (--remeasure)";
 
 fn not_there() -> Judged {
     Judged::Unknown(Missing::for_good(

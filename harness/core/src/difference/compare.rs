@@ -1,23 +1,24 @@
 //! Two runs against each other, metric by metric: judged as gates with a baseline are, and shown with the
 //! size of the effect and what so few trials could have missed (METHOD.md §5).
 
-use super::baseline::{counterpart, is_whole, machine_differences, plan_differences, planned};
-use super::gate::Base;
-use super::gate::contrast::{of_count, of_samples, of_shares, unmet};
-use super::gate::count::Count;
-use super::gate::figure::Figure as Interval;
-use super::gate::metric::{METRICS, Metric, Share, Unit};
-use super::gate::tally::Tally;
-use super::gate::{contrast, figure, judge};
-use super::{Check, Gate, Outcome, check, no_control, what_is_missing};
-use crate::analysis::{Analysis, ArmAnalysis};
-use crate::difference::{
+use super::{
     ArmDifference, Counted, Difference, Figure, MetricDifference, SCHEMA, Shift, Standing,
     Unit as Shown,
 };
+use crate::analysis::{Analysis, ArmAnalysis};
+use crate::gate::{Count, Gate, METRICS, Metric, Unit};
+use crate::journal::RunLabel;
 use crate::plan::Workload;
 use crate::statistics;
-use crate::summary::RunLabel;
+use crate::verdict::baseline::{
+    counterpart, is_whole, machine_differences, plan_differences, planned,
+};
+use crate::verdict::contrast::{self, of_count, of_samples, of_shares, unmet};
+use crate::verdict::figure::{self, Figure as Interval};
+use crate::verdict::samples::{self, Base};
+use crate::verdict::tally::Tally;
+use crate::verdict::values::Share;
+use crate::verdict::{Check, Outcome, check, no_control, what_is_missing};
 
 /// Fixed, so that two runs always differ alike.
 const SEED: u64 = 1;
@@ -231,7 +232,7 @@ fn no_worse(name: &str, metric: Metric) -> String {
 impl Asked {
     /// A latency that falls on a failure in every earlier trial is as large as one can be, whatever it is now.
     fn cannot_be_worse(&self, base: &ArmAnalysis) -> bool {
-        let samples = || judge::samples(self.metric, base);
+        let samples = || samples::samples(self.metric, base);
         matches!(self.metric, Metric::Latency(_, _))
             && !samples().is_empty()
             && samples()
@@ -329,12 +330,12 @@ impl Seen {
         match metric {
             Metric::Count(count) => Self::of_count(count, new, base),
             Metric::ErrorRate(_) => {
-                let [new, base] = [new, base].map(|arm| judge::shares(metric, arm));
+                let [new, base] = [new, base].map(|arm| samples::shares(metric, arm));
                 Self::of_shares(&new, &base)
             }
             // As it is judged: what is missing is compared, and shown the other way round.
             Metric::Served(_) => {
-                let [new, base] = [new, base].map(|arm| unmet(&judge::shares(metric, arm)));
+                let [new, base] = [new, base].map(|arm| unmet(&samples::shares(metric, arm)));
                 let seen = Self::of_shares(&new, &base);
                 let mirrored = |figure: Interval| Interval {
                     value: -figure.value,
@@ -347,7 +348,7 @@ impl Seen {
                 }
             }
             Metric::Latency(_, _) | Metric::Time(_, _) => {
-                let [new, base] = [new, base].map(|arm| judge::samples(metric, arm));
+                let [new, base] = [new, base].map(|arm| samples::samples(metric, arm));
                 Self::of_samples(&new, &base)
             }
         }
@@ -429,9 +430,12 @@ fn figure_of(metric: Metric, arm: &ArmAnalysis) -> Figure {
             let undecided = Tally::of(count, arm).undecided;
             of_shares(&contrast::found(count, arm), undecided)
         }
-        Metric::ErrorRate(_) | Metric::Served(_) => of_shares(&judge::shares(metric, arm), 0),
+        Metric::ErrorRate(_) | Metric::Served(_) => of_shares(&samples::shares(metric, arm), 0),
         Metric::Latency(_, _) | Metric::Time(_, _) => {
-            let samples: Vec<f64> = judge::samples(metric, arm).into_iter().flatten().collect();
+            let samples: Vec<f64> = samples::samples(metric, arm)
+                .into_iter()
+                .flatten()
+                .collect();
             Figure {
                 value: statistics::median(&samples),
                 trials: samples.len() as u32,
@@ -469,7 +473,7 @@ fn detectable(figure: Interval) -> Option<f64> {
 }
 
 fn allowed(gate: &Gate, metric: Metric, base: &ArmAnalysis) -> f64 {
-    gate.allowed(&judge::samples(metric, base))
+    contrast::allowed(gate, &samples::samples(metric, base))
 }
 
 const fn shown(metric: Metric) -> Shown {

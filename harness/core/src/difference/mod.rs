@@ -1,13 +1,16 @@
 //! The document that says how a run differs from an earlier one, with a published JSON Schema. It is made
-//! by [`crate::verdict::compare`].
+//! by [`compare`].
 //!
 //! Every difference is new − base. A number that does not exist, or lies beyond the horizon, is null.
+
+mod compare;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::summary::RunLabel;
+use crate::journal::RunLabel;
 use crate::verdict::Outcome;
+pub use compare::compare;
 
 /// The version of the document's shape.
 pub const SCHEMA: u32 = 1;
