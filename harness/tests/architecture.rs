@@ -30,24 +30,28 @@ fn check(folder: &str, forbidden: &[&str]) {
     let files = sources(&root().join(folder));
     assert!(!files.is_empty(), "{folder} holds no code");
     for path in files {
-        let text = fs::read_to_string(&path).unwrap();
-        let code = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"));
-        for (line, number) in code.zip(1..) {
-            for word in forbidden {
-                assert!(
-                    !line.contains(word),
-                    "{}: code line {number} has {word}",
-                    path.display()
-                );
-            }
+        check_file(&path, forbidden);
+    }
+}
+
+fn check_file(path: &Path, forbidden: &[&str]) {
+    let text = fs::read_to_string(path).unwrap();
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    for (line, number) in code.zip(1..) {
+        for word in forbidden {
+            assert!(
+                !line.contains(word),
+                "{}: code line {number} has {word}",
+                path.display()
+            );
         }
     }
 }
 
 /// The crates that compute from values alone.
-const PURE: [&str; 2] = ["core", "statistics"];
+const PURE: [&str; 4] = ["analysis", "core", "model", "statistics"];
 
 #[test]
 fn pure_crates_touch_nothing() {
@@ -87,6 +91,22 @@ fn reports_draw_without_clock_files_network_or_processes() {
 fn targets_import_nothing_of_ours() {
     for folder in ["targets/servers/src", "targets/infrastructure/src"] {
         check(folder, &["comeback_", "comeback::"]);
+    }
+}
+
+/// Figures know no verdict, and a verdict knows no document. Their tests may.
+#[test]
+fn the_analysis_imports_in_one_direction() {
+    let documents = ["crate::summary", "crate::difference"];
+    let above_measure = ["crate::verdict", documents[0], documents[1]];
+    for (room, forbidden) in [("measure", &above_measure[..]), ("verdict", &documents)] {
+        let files = sources(&root().join(format!("harness/analysis/src/{room}")));
+        let code = files
+            .iter()
+            .filter(|path| !path.iter().any(|part| part == "tests"));
+        for path in code {
+            check_file(path, forbidden);
+        }
     }
 }
 

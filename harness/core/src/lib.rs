@@ -1,26 +1,19 @@
-//! The pure core of Comeback: what shall happen, what happened, and what it means.
-//!
-//! [`plan`] says what shall happen, [`schedule`] expands it under a seed, [`journal`] holds what did
-//! happen ([`event`]s and [`operation`]s), [`analysis`] turns that into numbers with the help of
-//! [`statistics`], and [`verdict`] judges them. [`summary`] is the document other programs read, and
-//! [`mod@difference`] that of two runs compared.
-//!
-//! Nothing here touches a file, a process, a socket or a clock: the same input gives the same output.
-//! Every other crate of the project may import this one; this one imports none of them.
+//! The pure crates under one name, until each user names the one it needs; and the claims.
 
-pub mod analysis;
-pub mod claims;
-pub mod difference;
-pub mod endpoint;
-pub mod event;
-pub mod gate;
-pub mod ids;
-pub mod journal;
-pub mod operation;
-pub mod plan;
-pub mod said;
-pub mod schedule;
+pub use comeback_analysis::{difference, summary};
+pub use comeback_model::{endpoint, event, ids, journal, operation, plan, said, schedule, units};
 pub use comeback_statistics as statistics;
-pub mod summary;
-pub mod units;
-pub mod verdict;
+
+pub mod claims;
+
+/// The figures of a run.
+pub mod analysis {
+    pub use comeback_analysis::measure::*;
+    pub use comeback_analysis::summary::{findings_of, summarize};
+}
+
+/// The verdict on a run.
+pub mod verdict {
+    pub use comeback_analysis::difference::compare;
+    pub use comeback_analysis::verdict::*;
+}

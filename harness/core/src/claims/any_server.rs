@@ -1,8 +1,7 @@
 //! 5: any server can process any request.
 
-use super::chart::Chart;
 use super::evidence::{Evidence, arms, bar_of_found, controlled};
-use super::{Judged, Judgement, Open, Ruling, percent_of};
+use super::{Chart, Judged, Judgement, Open, Ruling, percent_of};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let token = arms(evidence, "token")?;

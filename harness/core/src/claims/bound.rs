@@ -1,8 +1,8 @@
 //! 9: a stateful server is bound to its sessions.
 
-use super::chart::{Bar, Chart};
+use super::chart::share_bar;
 use super::thresholds::{ALL, NONE};
-use super::{Findings, Judged, Judgement, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Judged, Judgement, Ruling, What, percent_of, share};
 
 /// What an added replica takes over, and what outlives the one that is removed.
 struct HandOver {
@@ -77,10 +77,10 @@ pub(super) fn judge(found: &Findings) -> Judged {
         chart: Chart::percent(
             "sessions kept when their server was removed, %",
             vec![
-                Bar::share("token", token.kept),
-                Bar::share("token, own keys", new_key.kept),
-                Bar::share("memory", memory.kept),
-                Bar::share("shared store", shared.kept),
+                share_bar("token", token.kept),
+                share_bar("token, own keys", new_key.kept),
+                share_bar("memory", memory.kept),
+                share_bar("shared store", shared.kept),
             ],
         ),
         because,

@@ -1,9 +1,9 @@
 //! 7: what a stateless service answers is easy to cache.
 
-use super::chart::{Bar, Chart};
+use super::chart::share_bar;
 use super::evidence::{Evidence, the_only};
 use super::thresholds::{NEAR, REQUESTS};
-use super::{Judged, Judgement, Open, Ruling, percent_of, share};
+use super::{Chart, Judged, Judgement, Open, Ruling, percent_of, share};
 use crate::summary::{CacheSummary, WhileDownSummary};
 
 /// What a cache made of an arm.
@@ -108,7 +108,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             names
                 .into_iter()
                 .zip(all)
-                .map(|(name, kept)| Bar::share(name, (kept.cache.hits, kept.cache.look_ups)))
+                .map(|(name, kept)| share_bar(name, (kept.cache.hits, kept.cache.look_ups)))
                 .collect(),
         ),
         because,

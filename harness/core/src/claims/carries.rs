@@ -1,9 +1,9 @@
 //! 8: the client of a stateless service carries everything.
 
-use super::chart::{Bar, Chart};
+use super::chart::{count_bar, figure_bar};
 use super::storage::Growth;
 use super::thresholds::FLAT;
-use super::{Findings, Judged, Judgement, Open, Ruling, What};
+use super::{Chart, Findings, Judged, Judgement, Open, Ruling, What};
 
 /// What a request of a session and its reply weigh, in bytes, their heads included.
 struct Wire {
@@ -70,10 +70,10 @@ pub(super) fn judge(found: &Findings) -> Judged {
         chart: Chart::new(
             "bytes of each client on the server, and of each request with its reply",
             vec![
-                Bar::figure("token, client on the server", token.0.memory),
-                Bar::figure("memory, client on the server", memory.0.memory),
-                Bar::count("token, request and reply", (token.1.request + token.1.reply) as u64),
-                Bar::count("memory, request and reply", (memory.1.request + memory.1.reply) as u64),
+                figure_bar("token, client on the server", token.0.memory),
+                figure_bar("memory, client on the server", memory.0.memory),
+                count_bar("token, request and reply", (token.1.request + token.1.reply) as u64),
+                count_bar("memory, request and reply", (memory.1.request + memory.1.reply) as u64),
             ],
         ),
         because,

@@ -1,8 +1,8 @@
 //! 1: a stateless request is complete in itself.
 
-use super::chart::{Bar, Chart};
+use super::chart::share_bar;
 use super::thresholds::{ALL, NONE};
-use super::{Findings, Judged, Judgement, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Judged, Judgement, Ruling, What, percent_of, share};
 
 pub(super) fn judge(found: &Findings) -> Judged {
     let alone = |arm: &str| {
@@ -53,10 +53,10 @@ pub(super) fn judge(found: &Findings) -> Judged {
         chart: Chart::percent(
             "requests that a fresh server answered, %",
             vec![
-                Bar::share("token", token),
-                Bar::share("token, new key", new_key),
-                Bar::share("memory", memory),
-                Bar::share("shared store", shared),
+                share_bar("token", token),
+                share_bar("token, new key", new_key),
+                share_bar("memory", memory),
+                share_bar("shared store", shared),
             ],
         ),
         because,

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::chart::Bar;
+use super::chart::share_bar;
 use super::thresholds::{ALL, CRASHES, NEAR, REQUESTS, UNKNOWN};
-use super::{Open, share};
+use super::{Bar, Open, share};
 use crate::operation::ErrorClass;
 use crate::statistics::zero_event_upper_bound;
 use crate::summary::{ArmSummary, CacheSummary, Status};
@@ -236,10 +236,10 @@ pub(super) fn lost(arm: &Evidence) -> String {
 
 /// A bar of those sessions that were lost, in percent.
 pub(super) fn bar_of_lost(label: &str, arm: &Evidence) -> Bar {
-    Bar::share(label, (arm.sessions.1, arm.sessions.0))
+    share_bar(label, (arm.sessions.1, arm.sessions.0))
 }
 
 /// A bar of those requests that found their session, in percent.
 pub(super) fn bar_of_found(label: impl Into<String>, arm: &Evidence) -> Bar {
-    Bar::share(label, (arm.requests.1, arm.requests.0))
+    share_bar(label, (arm.requests.1, arm.requests.0))
 }

@@ -1,9 +1,9 @@
 //! 14: stateless is easy on the internet.
 
-use super::chart::{Bar, Chart, Figure};
+use super::chart::{Figure, figure_bar};
 use super::storage::slope;
 use super::thresholds::{ALL, LIGHTER};
-use super::{Findings, Judged, Judgement, Open, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Judged, Judgement, Open, Ruling, What, percent_of, share};
 
 /// How a server bears the internet.
 struct Bearing {
@@ -85,7 +85,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         ),
         chart: Chart::new(
             "memory for an idle client that is logged in and connected, bytes",
-            arms.map(|(name, arm)| Bar::figure(name, arm.idle)).to_vec(),
+            arms.map(|(name, arm)| figure_bar(name, arm.idle)).to_vec(),
         ),
         because,
         otherwise:

@@ -28,11 +28,8 @@ mod swap;
 #[cfg(test)]
 mod tests;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-pub use chart::{Bar, Chart};
-pub use document::{ClaimRow, Claims, SCHEMA, Source};
+pub use comeback_model::claims::{Bar, Chart, ClaimRow, Claims, Ruling, SCHEMA};
+pub use document::{Source, row};
 pub use evidence::Evidence;
 pub use facts::{Amount, Fact, FactsError, Findings, Found, Heading, VERSION, What};
 pub use table::CLAIMS;
@@ -137,32 +134,6 @@ impl Inquiry {
     /// What its findings say of the claim.
     pub fn judge(&self, findings: &Findings) -> Judgement {
         (self.judge)(findings).unwrap_or_else(Judgement::from)
-    }
-}
-
-/// What was found of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Ruling {
-    /// It is so.
-    Holds,
-    /// It is so of some, and not of others of which it is said too.
-    HoldsInPart,
-    /// It is not so.
-    Refuted,
-    /// This run cannot tell.
-    Inconclusive,
-}
-
-impl Ruling {
-    /// For people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::HoldsInPart => "holds in part",
-            Self::Refuted => "refuted",
-            Self::Inconclusive => "inconclusive",
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! 4: a stateless server answers from the request alone.
 
-use super::chart::{Bar, Chart};
+use super::chart::share_bar;
 use super::thresholds::ALL;
-use super::{Findings, Judged, Judgement, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Judged, Judgement, Ruling, What, percent_of, share};
 
 pub(super) fn judge(found: &Findings) -> Judged {
     let reordered = |arm: &str| {
@@ -45,10 +45,10 @@ pub(super) fn judge(found: &Findings) -> Judged {
         chart: Chart::percent(
             "same answer when shuffled and repeated, %",
             vec![
-                Bar::share("token", token),
-                Bar::share("token, data at the server", counter),
-                Bar::share("memory", memory),
-                Bar::share("shared store", shared),
+                share_bar("token", token),
+                share_bar("token, data at the server", counter),
+                share_bar("memory", memory),
+                share_bar("shared store", shared),
             ],
         ),
         because: because.to_owned(),

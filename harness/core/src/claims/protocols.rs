@@ -1,8 +1,8 @@
 //! 3: HTTP, UDP and DNS are stateless protocols; FTP and Telnet are stateful.
 
-use super::chart::{Bar, Chart};
+use super::chart::share_bar;
 use super::thresholds::{ALL, NONE};
-use super::{Findings, Judged, Judgement, Open, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Judged, Judgement, Open, Ruling, What, percent_of, share};
 
 /// Of how many exchanges, how many came to their end.
 type Share = (u64, u64);
@@ -70,12 +70,12 @@ pub(super) fn judge(found: &Findings) -> Judged {
         share(resumed.0, resumed.1) * 100.0
     );
     let mut bars = vec![
-        Bar::share("HTTP, token", http),
-        Bar::share("UDP", udp),
-        Bar::share("DNS", dns),
-        Bar::share("FTP", ftp),
-        Bar::share("Telnet", telnet),
-        Bar::share("HTTP, memory", sessions),
+        share_bar("HTTP, token", http),
+        share_bar("UDP", udp),
+        share_bar("DNS", dns),
+        share_bar("FTP", ftp),
+        share_bar("Telnet", telnet),
+        share_bar("HTTP, memory", sessions),
     ];
     for Other {
         arm,
@@ -87,7 +87,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         match finished {
             Ok(of) => {
                 figure.push_str(&format!("; {label} {}", told(arm, *of)));
-                bars.push(Bar::share(*label, *of));
+                bars.push(share_bar(*label, *of));
             }
             Err(why) => figure.push_str(&format!("; {label} not measured: {why}")),
         }

@@ -1,9 +1,9 @@
 //! 13: stateless is quicker.
 
-use super::chart::{Bar, Chart, Figure};
+use super::chart::{Figure, figure_bar};
 use super::facts::middle;
 use super::thresholds::{CLIENT_LIMIT, QUICKER};
-use super::{Findings, Judged, Judgement, Open, Ruling, What};
+use super::{Bar, Chart, Findings, Judged, Judgement, Open, Ruling, What};
 
 pub(super) fn judge(found: &Findings) -> Judged {
     const STATEFUL: [(&str, &str); 4] = [
@@ -63,7 +63,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
     };
     let bars = std::iter::once(("token", "token")).chain(STATEFUL);
     let bars: Result<Vec<Bar>, Open> = bars
-        .map(|(arm, name)| Ok(Bar::figure(name, found.median(arm, What::Goodput)?)))
+        .map(|(arm, name)| Ok(figure_bar(name, found.median(arm, What::Goodput)?)))
         .collect();
     let latency = |arm: &str| -> Result<String, Open> {
         let of = |what| found.median(arm, what).map(|figure| figure.value);

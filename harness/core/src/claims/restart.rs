@@ -1,9 +1,8 @@
 //! 12: a stateless server that failed is easily restarted.
 
-use super::chart::Chart;
 use super::evidence::{Evidence, bar_of_lost, lost, of_run, the_only};
 use super::thresholds::AS_FAST;
-use super::{Judged, Judgement, Open, Ruling};
+use super::{Chart, Judged, Judgement, Open, Ruling};
 
 /// A server whose crash was survived, and how soon it was ready again, in ms.
 struct Restarted<'a> {

@@ -1,9 +1,8 @@
 //! 6: a stateful service cannot scale out.
 
-use super::chart::Chart;
 use super::evidence::{Evidence, arms, bar_of_found, lost, of_run, struck, the_only};
 use super::thresholds::KEEPS_UP;
-use super::{Judged, Judgement, Open, Ruling, percent_of};
+use super::{Chart, Judged, Judgement, Open, Ruling, percent_of};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let (replica_killed, store_killed) = (of_run(evidence, 0), of_run(evidence, 1));

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::chart::{Bar, Chart};
+use super::chart::count_bar;
 use super::evidence::{Evidence, INVARIANTS, arms, struck_in_order};
-use super::{Judged, Judgement, Open, Ruling};
+use super::{Chart, Judged, Judgement, Open, Ruling};
 
 /// So many different faults are a matrix.
 const FAULTS: usize = 3;
@@ -91,9 +91,9 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
         chart: Chart::new(
             &format!("failed invariants over all faults, of {}", token.of),
             vec![
-                Bar::count("token", token.failed),
-                Bar::count("memory", memory.failed),
-                Bar::count("shared store", shared.failed),
+                count_bar("token", token.failed),
+                count_bar("memory", memory.failed),
+                count_bar("shared store", shared.failed),
             ],
         ),
         because,

@@ -1,9 +1,9 @@
 //! 2: a stateful server needs storage that grows with its clients.
 
-use super::chart::{Bar, Chart, Figure};
+use super::chart::{Figure, figure_bar};
 use super::facts::middle;
 use super::thresholds::FLAT;
-use super::{Findings, Judged, Judgement, Open, Ruling, What};
+use super::{Chart, Findings, Judged, Judgement, Open, Ruling, What};
 
 /// What a server keeps of each login, in bytes.
 pub(super) struct Growth {
@@ -122,7 +122,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         ),
         chart: Chart::new(
             "kept of each login, in memory and on disk, bytes",
-            arms.map(|(name, growth)| Bar::figure(name, growth.total()))
+            arms.map(|(name, growth)| figure_bar(name, growth.total()))
                 .to_vec(),
         ),
         because: because.to_owned(),

@@ -1,9 +1,8 @@
 //! 10: a stateless server can be exchanged while clients talk to it.
 
-use super::chart::Chart;
 use super::evidence::{Evidence, bar_of_lost, lost, of_run, the_only};
 use super::thresholds::{ALL, NONE};
-use super::{Judged, Judgement, Ruling, share};
+use super::{Chart, Judged, Judgement, Ruling, share};
 
 pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let (restarted, replaced) = (of_run(evidence, 0), of_run(evidence, 1));

@@ -100,13 +100,13 @@ impl Job<'_> {
         details.push(self.within(&own.join(EVIDENCE)));
         let found = comparison.judge(&Evidence::parse(&journal)?);
         let source = self.source(command, details);
-        Ok(ClaimRow::new(self.claim, found, source))
+        Ok(claims::row(self.claim, found, source))
     }
 
     /// The row of a claim that cannot be measured here.
     fn open(&self, why: String, command: String) -> ClaimRow {
         let source = self.source(command, Vec::new());
-        ClaimRow::new(self.claim, Judgement::open(why), source)
+        claims::row(self.claim, Judgement::open(why), source)
     }
 
     /// What `comeback compare` is told.
@@ -139,7 +139,7 @@ impl Job<'_> {
         let found = inquiry.judge(&crate::claims::read(&own)?);
         let details = vec![self.within(&own.join(FACTS))];
         let source = self.source(self.again(), details);
-        Ok(ClaimRow::new(self.claim, found, source))
+        Ok(claims::row(self.claim, found, source))
     }
 
     fn carry_out(&self, inquiry: &Inquiry, own: &Path) -> Result<(), CliError> {

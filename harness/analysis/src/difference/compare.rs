@@ -1,0 +1,495 @@
+//! Two runs against each other, metric by metric: judged as gates with a baseline are, and shown with the
+//! size of the effect and what so few trials could have missed (METHOD.md §5).
+
+use super::{
+    ArmDifference, Counted, Difference, Figure, MetricDifference, SCHEMA, Shift, Standing,
+    Unit as Shown,
+};
+use crate::measure::{Analysis, ArmAnalysis};
+use crate::verdict::baseline::{
+    counterpart, is_whole, machine_differences, plan_differences, planned,
+};
+use crate::verdict::contrast::{self, of_count, of_samples, of_shares, unmet};
+use crate::verdict::figure::{self, Figure as Interval};
+use crate::verdict::samples::{self, Base};
+use crate::verdict::tally::Tally;
+use crate::verdict::values::Share;
+use crate::verdict::{Check, Outcome, check, no_control, what_is_missing};
+use comeback_model::gate::{Count, Gate, METRICS, Metric, Unit};
+use comeback_model::journal::RunLabel;
+use comeback_model::plan::Workload;
+use comeback_statistics as statistics;
+
+/// Fixed, so that two runs always differ alike.
+const SEED: u64 = 1;
+
+/// What is compared, in the order it is shown, and whether that is asked of every run. The share of errors
+/// during the outage is of the operations scheduled in it: a server that is back sooner has fewer of both. The
+/// availability is of the load of a whole trial: in one of a second, 10 ms of outage are a percentage point.
+/// The outage area says in seconds what both mean.
+const COMPARED: [(&str, bool); 12] = [
+    ("lost_sessions", true),
+    ("lost_writes", true),
+    ("outage.median", true),
+    ("time_to_ready.median", true),
+    ("time_to_steady.median", true),
+    ("longest_gap.median", true),
+    ("outage_area.median", true),
+    ("availability", false),
+    ("error_rate.during", false),
+    ("error_rate.after", true),
+    ("latency.after.p50", true),
+    ("latency.after.p99", true),
+];
+
+/// The mend where times cannot be compared.
+const MEND: &str = "measure both in one run (comeback run --baseline BASE --remeasure)";
+
+/// A metric to be compared, and what is asked of it.
+struct Asked {
+    name: &'static str,
+    metric: Metric,
+    gate: Option<Gate>,
+}
+
+/// What keeps two arms from being compared.
+enum Obstacle {
+    Nothing,
+    /// Times and rates are the machine's; what is lost is the server's doing anywhere.
+    Machine,
+    Everything,
+}
+
+/// Compares a run with an earlier one. Each metric may become worse by the usual allowance of a gate; `gates`
+/// with a baseline say otherwise for theirs, or add a metric.
+pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
+    let asked = asked(base, new, gates);
+    let mut worse = Vec::new();
+    let mut missing: Vec<String> = new.incomplete.iter().cloned().collect();
+    let machines = machine_differences(&base.header.machine, &new.header.machine);
+    if let Some(difference) = machines.first() {
+        missing.push(format!(
+            "times and rates are not compared: the runs are from different machines ({difference}); {MEND}"
+        ));
+    }
+    let mut arms = Vec::new();
+    let is_new = |arm: &&ArmAnalysis| !new.header.plan.is_baseline(&arm.name);
+    for arm in new.arms.iter().filter(is_new) {
+        let about = |problem: &str| format!("{}: {problem}", arm.name);
+        let lacks = what_is_missing(arm).into_iter().chain(no_control(arm));
+        missing.extend(lacks.map(|problem| about(&problem)));
+        let Some(other) = counterpart(base, &arm.name) else {
+            missing.push(about(
+                "the earlier run has several arms, and none of this name: compare runs whose arms have the \
+                 same names",
+            ));
+            continue;
+        };
+        if arm.faulted().next().is_none() {
+            continue;
+        }
+        let obstacle = match obstacle(base, other, new, arm) {
+            Some(why) => {
+                missing.push(about(&why));
+                Obstacle::Everything
+            }
+            None if machines.is_empty() => Obstacle::Nothing,
+            None => Obstacle::Machine,
+        };
+        let metrics: Vec<MetricDifference> = asked
+            .iter()
+            .map(|asked| asked.differ(arm, other, &obstacle))
+            .collect();
+        for metric in &metrics {
+            let detail = metric.detail.as_deref().unwrap_or_default();
+            match metric.standing {
+                Standing::Worse => {
+                    worse.push(about(&format!("{} is worse: {detail}", metric.metric)));
+                }
+                Standing::Unknown => {
+                    missing.push(about(&format!(
+                        "{} cannot be judged: {detail}",
+                        metric.metric
+                    )));
+                }
+                Standing::WithinAllowed | Standing::NotAsked | Standing::NotCompared => {}
+            }
+        }
+        arms.push(ArmDifference {
+            arm: arm.name.clone(),
+            base_arm: other.name.clone(),
+            base_trials: other.faulted().count() as u32,
+            new_trials: arm.faulted().count() as u32,
+            metrics,
+        });
+    }
+    if arms.is_empty() {
+        missing.push("no arm could be compared".to_owned());
+    }
+    adjust(&mut arms);
+    let outcome = match (worse.is_empty(), missing.is_empty()) {
+        (false, _) => Outcome::Fail,
+        (true, false) => Outcome::Inconclusive,
+        (true, true) => Outcome::Pass,
+    };
+    worse.append(&mut missing);
+    Difference {
+        schema: SCHEMA,
+        base: RunLabel::from(&base.header),
+        new: RunLabel::from(&new.header),
+        verdict: outcome,
+        reasons: worse,
+        notes: left_out(base, &arms),
+        arms,
+    }
+}
+
+/// Arms of the earlier run that nothing is compared with.
+fn left_out(base: &Analysis, arms: &[ArmDifference]) -> Vec<String> {
+    let unused = base.arms.iter().filter(|other| {
+        !base.header.plan.is_baseline(&other.name)
+            && arms.iter().all(|arm| arm.base_arm != other.name)
+    });
+    unused
+        .map(|arm| format!("{} is in the earlier run only", arm.name))
+        .collect()
+}
+
+/// Why nothing of two arms can be compared, if so, with the mend.
+fn obstacle(
+    base: &Analysis,
+    other: &ArmAnalysis,
+    new: &Analysis,
+    arm: &ArmAnalysis,
+) -> Option<String> {
+    if base.header == new.header {
+        return Some("both are the same run".to_owned());
+    }
+    let plans = plan_differences(
+        &base.header,
+        planned(base, other),
+        &new.header,
+        planned(new, arm),
+    );
+    if !plans.is_empty() {
+        return Some(format!(
+            "not compared with the earlier run: {} differs; {MEND}",
+            plans.join(" and ")
+        ));
+    }
+    let why = is_whole(base, other).err()?;
+    Some(format!("not compared with the earlier run: {why}; {MEND}"))
+}
+
+/// What is compared between these runs, with what is asked of it.
+fn asked(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Vec<Asked> {
+    let has_sessions = [base, new]
+        .iter()
+        .any(|run| matches!(run.header.plan.load.workload, Workload::Sessions(_)));
+    let gate_of = |metric: Metric| {
+        let mut gates = gates.iter().rev();
+        gates.find(|gate| gate.needs_baseline() && gate.metric() == metric)
+    };
+    let of = |name: &'static str, usual: bool| {
+        let (_, metric) = METRICS.into_iter().find(|(known, _)| *known == name)?;
+        let usual = || {
+            Gate::try_from(no_worse(name, metric))
+                .ok()
+                .filter(|_| usual)
+        };
+        Some(Asked {
+            name,
+            metric,
+            gate: gate_of(metric).cloned().or_else(usual),
+        })
+    };
+    let usual = COMPARED
+        .into_iter()
+        .filter_map(|(name, usual)| of(name, usual));
+    let is_usual = |name: &str| COMPARED.iter().any(|(usual, _)| *usual == name);
+    let further = METRICS
+        .into_iter()
+        .filter(|(name, metric)| !is_usual(name) && gate_of(*metric).is_some())
+        .filter_map(|(name, _)| of(name, false));
+    let is_count = |asked: &Asked| matches!(asked.metric, Metric::Count(_));
+    usual
+        .filter(|asked| has_sessions || !is_count(asked))
+        .chain(further)
+        .collect()
+}
+
+/// The gate without an allowance of its own.
+fn no_worse(name: &str, metric: Metric) -> String {
+    let sign = match metric {
+        Metric::Served(_) => ">=",
+        Metric::Count(_) | Metric::ErrorRate(_) | Metric::Latency(_, _) | Metric::Time(_, _) => {
+            "<="
+        }
+    };
+    format!("{name} {sign} baseline")
+}
+
+impl Asked {
+    /// A latency that falls on a failure in every earlier trial is as large as one can be, whatever it is now.
+    fn cannot_be_worse(&self, base: &ArmAnalysis) -> bool {
+        let samples = || samples::samples(self.metric, base);
+        matches!(self.metric, Metric::Latency(_, _))
+            && !samples().is_empty()
+            && samples()
+                .iter()
+                .all(|figure| *figure == Some(f64::INFINITY))
+    }
+
+    fn differ(
+        &self,
+        arm: &ArmAnalysis,
+        base: &ArmAnalysis,
+        obstacle: &Obstacle,
+    ) -> MetricDifference {
+        let is_comparable = match obstacle {
+            Obstacle::Nothing => true,
+            Obstacle::Machine => matches!(self.metric, Metric::Count(_)),
+            Obstacle::Everything => false,
+        };
+        let seen = is_comparable.then(|| Seen::of(self.metric, arm, base));
+        let seen = seen.unwrap_or_default();
+        let check = self.gate.as_ref().filter(|_| is_comparable).map(|gate| {
+            if self.cannot_be_worse(base) {
+                return holds(gate, arm);
+            }
+            let stored = true;
+            check(gate, arm, || Ok(Base { arm: base, stored }))
+        });
+        let figures = [base, arm].map(|arm| figure_of(self.metric, arm));
+        let never = seen
+            .interval
+            .is_some_and(|figure| figure.low == figure.high)
+            && figures.iter().all(|figure| has_none(self.metric, figure));
+        let [base_figure, new_figure] = figures;
+        let fewest = u64::from(base_figure.trials.min(new_figure.trials));
+        let possible = statistics::zero_event_upper_bound(fewest).filter(|_| never);
+        MetricDifference {
+            metric: self.name.to_owned(),
+            unit: shown(self.metric),
+            more_is_better: self.metric.is_better_when_more(),
+            base: base_figure,
+            new: new_figure,
+            shift: seen.interval.map(|figure| Shift {
+                estimate: Some(figure.value).filter(|value| !value.is_nan()),
+                low: Some(figure.low),
+                high: Some(figure.high),
+            }),
+            cliffs_delta: seen.delta,
+            p_value: seen.p_value,
+            p_holm: None,
+            detectable: seen.interval.and_then(detectable),
+            possible_share_of_crashes: possible,
+            allowed: self
+                .gate
+                .as_ref()
+                .map(|gate| allowed(gate, self.metric, base)),
+            standing: standing(is_comparable, check.as_ref()),
+            detail: check.and_then(|check| check.detail),
+        }
+    }
+}
+
+/// A gate that holds, whatever the figures.
+fn holds(gate: &Gate, arm: &ArmAnalysis) -> Check {
+    Check {
+        arm: arm.name.clone(),
+        gate: gate.to_string(),
+        outcome: Outcome::Pass,
+        detail: None,
+        more_trials: None,
+        sharpness: None,
+    }
+}
+
+fn standing(is_comparable: bool, check: Option<&Check>) -> Standing {
+    match (is_comparable, check.map(|check| check.outcome)) {
+        (false, _) => Standing::NotCompared,
+        (true, None) => Standing::NotAsked,
+        (true, Some(Outcome::Pass)) => Standing::WithinAllowed,
+        (true, Some(Outcome::Fail)) => Standing::Worse,
+        // A gate is never measured only.
+        (true, Some(Outcome::Inconclusive | Outcome::Measured)) => Standing::Unknown,
+    }
+}
+
+/// What there is to be seen of a difference.
+#[derive(Default)]
+struct Seen {
+    interval: Option<Interval>,
+    delta: Option<f64>,
+    p_value: Option<f64>,
+}
+
+impl Seen {
+    fn of(metric: Metric, new: &ArmAnalysis, base: &ArmAnalysis) -> Self {
+        match metric {
+            Metric::Count(count) => Self::of_count(count, new, base),
+            Metric::ErrorRate(_) => {
+                let [new, base] = [new, base].map(|arm| samples::shares(metric, arm));
+                Self::of_shares(&new, &base)
+            }
+            // As it is judged: what is missing is compared, and shown the other way round.
+            Metric::Served(_) => {
+                let [new, base] = [new, base].map(|arm| unmet(&samples::shares(metric, arm)));
+                let seen = Self::of_shares(&new, &base);
+                let mirrored = |figure: Interval| Interval {
+                    value: -figure.value,
+                    low: -figure.high,
+                    high: -figure.low,
+                };
+                Self {
+                    interval: seen.interval.map(mirrored),
+                    ..seen
+                }
+            }
+            Metric::Latency(_, _) | Metric::Time(_, _) => {
+                let [new, base] = [new, base].map(|arm| samples::samples(metric, arm));
+                Self::of_samples(&new, &base)
+            }
+        }
+    }
+
+    fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) -> Self {
+        let has_any = |samples: &[Option<f64>]| samples.iter().any(Option::is_some);
+        let interval = (has_any(new) && has_any(base))
+            .then(|| of_samples(new, base))
+            .flatten();
+        // A trial without the figure may have had any: its rank is not known.
+        let ranked = |samples: &[Option<f64>]| samples.iter().copied().collect::<Option<Vec<_>>>();
+        let (Some(new), Some(base)) = (ranked(new), ranked(base)) else {
+            return Self {
+                interval,
+                ..Self::default()
+            };
+        };
+        Self {
+            interval,
+            delta: statistics::cliffs_delta(&new, &base),
+            p_value: statistics::mann_whitney(&new, &base).map(|test| test.p_value),
+        }
+    }
+
+    fn of_shares(new: &[Share], base: &[Share]) -> Self {
+        if new.is_empty() || base.is_empty() {
+            return Self::default();
+        }
+        let interval = of_shares(new, base);
+        Self {
+            interval: interval.low.is_finite().then_some(interval),
+            delta: None,
+            p_value: statistics::permutation_test(new, base, figure::pooled, SEED),
+        }
+    }
+
+    fn of_count(count: Count, new: &ArmAnalysis, base: &ArmAnalysis) -> Self {
+        let [of_new, of_base] = [new, base].map(|arm| contrast::found(count, arm));
+        if of_new.is_empty() || of_base.is_empty() {
+            return Self::default();
+        }
+        let interval = of_count(count, new, base);
+        let is_decided = |arm| {
+            let tally = Tally::of(count, arm);
+            tally.most == tally.found
+        };
+        let test = || statistics::permutation_test(&of_new, &of_base, figure::pooled, SEED);
+        Self {
+            interval: (interval.low.is_finite() && interval.high.is_finite()).then_some(interval),
+            delta: None,
+            p_value: (is_decided(new) && is_decided(base)).then(test).flatten(),
+        }
+    }
+}
+
+/// The metric in one run.
+fn figure_of(metric: Metric, arm: &ArmAnalysis) -> Figure {
+    let of_shares = |shares: &[Share], undecided| {
+        let (part, whole) = shares.iter().fold((0_u64, 0_u64), |(part, whole), share| {
+            (
+                part.saturating_add(share.part),
+                whole.saturating_add(share.whole),
+            )
+        });
+        Figure {
+            value: (whole > 0).then(|| part as f64 / whole as f64),
+            trials: shares.len() as u32,
+            beyond: 0,
+            counted: Some(Counted {
+                part,
+                whole,
+                undecided,
+            }),
+        }
+    };
+    match metric {
+        Metric::Count(count) => {
+            let undecided = Tally::of(count, arm).undecided;
+            of_shares(&contrast::found(count, arm), undecided)
+        }
+        Metric::ErrorRate(_) | Metric::Served(_) => of_shares(&samples::shares(metric, arm), 0),
+        Metric::Latency(_, _) | Metric::Time(_, _) => {
+            let samples: Vec<f64> = samples::samples(metric, arm)
+                .into_iter()
+                .flatten()
+                .collect();
+            Figure {
+                value: statistics::median(&samples),
+                trials: samples.len() as u32,
+                beyond: samples.iter().filter(|figure| figure.is_infinite()).count() as u32,
+                counted: None,
+            }
+        }
+    }
+}
+
+/// Whether the bad thing that a share counts never occurred, for certain.
+fn has_none(metric: Metric, figure: &Figure) -> bool {
+    figure.counted.is_some_and(|counted| {
+        counted.whole > 0
+            && counted.undecided == 0
+            && match metric {
+                Metric::Served(_) => counted.part == counted.whole,
+                _ => counted.part == 0,
+            }
+    })
+}
+
+/// As [`statistics::Shift::detectable`], where no difference is seen. A point is no proof of certainty.
+fn detectable(figure: Interval) -> Option<f64> {
+    if figure.low > 0.0 || figure.high < 0.0 || figure.low == figure.high {
+        return None;
+    }
+    let shift = statistics::Shift {
+        estimate: None,
+        low: figure.low,
+        high: figure.high,
+        confidence: statistics::CONFIDENCE,
+    };
+    shift.detectable()
+}
+
+fn allowed(gate: &Gate, metric: Metric, base: &ArmAnalysis) -> f64 {
+    contrast::allowed(gate, &samples::samples(metric, base))
+}
+
+const fn shown(metric: Metric) -> Shown {
+    match metric.unit() {
+        Unit::Count | Unit::Share => Shown::Share,
+        Unit::Ms => Shown::Ms,
+        Unit::Seconds => Shown::Seconds,
+    }
+}
+
+/// Adjusts the p-values of all metrics of all arms.
+fn adjust(arms: &mut [ArmDifference]) {
+    let metrics = || arms.iter().flat_map(|arm| &arm.metrics);
+    let p_values: Vec<f64> = metrics().filter_map(|metric| metric.p_value).collect();
+    let mut adjusted = statistics::holm(&p_values).into_iter();
+    for metric in arms.iter_mut().flat_map(|arm| &mut arm.metrics) {
+        metric.p_holm = metric.p_value.and_then(|_| adjusted.next());
+    }
+}

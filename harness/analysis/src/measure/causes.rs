@@ -1,0 +1,177 @@
+//! Why a trial went as it did, where its facts say so. A cause stands beside the verdict that it explains.
+
+use std::collections::BTreeMap;
+
+use super::ArmAnalysis;
+use super::downtime::outages;
+use super::facts::Facts;
+use super::ledger::Ledger;
+use super::oracle::BeforeTheFault;
+use super::sessions::refusal;
+use super::words::{counted, grouped, was};
+use comeback_model::ids::{Node, SessionId};
+use comeback_model::operation::{Operation, Step};
+
+/// Why a trial went as it did.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A process of the old server lived on, and the new one never answered.
+    OldProcess,
+    /// The server ended by itself so often before it served; whether it served at last.
+    Crashed {
+        /// How often.
+        times: u64,
+        /// It answered afterwards.
+        served: bool,
+    },
+    /// What the replicas share is back, and the service does not answer.
+    StoreUnanswered {
+        /// How long the store was down, in whole ms.
+        down_ms: u64,
+    },
+    /// So many sessions were gone before any fault.
+    Evicted {
+        /// How many.
+        sessions: u64,
+    },
+    /// So many sessions were refused or stale at one look, and found again at another.
+    FoundAgain {
+        /// How many.
+        sessions: u64,
+    },
+    /// Every last look without a definite answer was answered with a redirect.
+    Redirected {
+        /// How many.
+        looks: u64,
+        /// The status of the first.
+        status: u16,
+    },
+}
+
+impl Cause {
+    /// As a sentence without a full stop.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::OldProcess => "an old process kept the port".to_owned(),
+            Self::Crashed { times, served } => {
+                let crashed = counted(*times, "time");
+                match served {
+                    true => format!("the server crashed {crashed} before it served"),
+                    false => format!("the server crashed {crashed} and never served"),
+                }
+            }
+            Self::StoreUnanswered { down_ms } => format!(
+                "the store is back after {} ms and the server does not answer it",
+                grouped(*down_ms)
+            ),
+            Self::Evicted { sessions } => format!(
+                "{} {} lost without any fault, as when they are evicted or expire",
+                counted(*sessions, "session"),
+                was(*sessions)
+            ),
+            Self::FoundAgain { sessions } => format!(
+                "{} {} refused or stale at one look and found again at another: the balancer does not keep users on \
+                 their replica, or a replica lags behind",
+                counted(*sessions, "session"),
+                was(*sessions)
+            ),
+            Self::Redirected { looks, status } => format!(
+                "all {} undecided are redirects (HTTP {status}): if they lead to the login page, say `stranger`",
+                counted(*looks, "reply").replace("replys", "replies")
+            ),
+        }
+    }
+}
+
+/// The causes of an arm's trials as sentences, each once with the trials that it holds for.
+pub fn causes_of(arm: &ArmAnalysis) -> Vec<String> {
+    let mut trials: BTreeMap<&Cause, Vec<String>> = BTreeMap::new();
+    for trial in &arm.trials {
+        for cause in &trial.causes {
+            trials
+                .entry(cause)
+                .or_default()
+                .push(trial.id.0.to_string());
+        }
+    }
+    let told = trials.into_iter().map(|(cause, trials)| {
+        let noun = if trials.len() == 1 { "trial" } else { "trials" };
+        format!("{} ({noun} {})", cause.sentence(), trials.join(", "))
+    });
+    told.collect()
+}
+
+/// What the facts of a trial say.
+pub(super) fn causes(
+    facts: &Facts,
+    operations: &[&Operation],
+    before: &BeforeTheFault,
+    ledger: &Ledger,
+) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if !facts.survivors.is_empty() && facts.recovered().is_none() {
+        causes.push(Cause::OldProcess);
+    }
+    causes.extend(crashed(facts));
+    causes.extend(store_unanswered(facts));
+    let sessions = match facts.control {
+        true => before.lost_sessions.saturating_add(ledger.sessions.lost),
+        false => before.lost_sessions,
+    };
+    if sessions > 0 {
+        causes.push(Cause::Evicted { sessions });
+    }
+    let sessions = ledger.found_again();
+    if sessions > 0 {
+        causes.push(Cause::FoundAgain { sessions });
+    }
+    causes.extend(redirected(operations));
+    causes
+}
+
+/// Starts that ended by themselves before they served.
+fn crashed(facts: &Facts) -> Option<Cause> {
+    let failed = facts
+        .nodes()
+        .map(|node| u64::from(facts.failed_starts(node)));
+    let times: u64 = failed.sum();
+    let served = facts.recovered().is_some();
+    (times > 0).then_some(Cause::Crashed { times, served })
+}
+
+fn store_unanswered(facts: &Facts) -> Option<Cause> {
+    if facts.recovered().is_some() || facts.given_up.is_none() {
+        return None;
+    }
+    let origin = facts.origin()?;
+    let store = outages(facts)
+        .into_iter()
+        .map(|outage| outage.after(origin));
+    let mut back = store.filter_map(|outage| Some((outage.node, outage.from_ms, outage.to_ms?)));
+    let (_, from, to) = back.find(|(node, _, _)| *node == Node::Store)?;
+    let down_ms = (to - from).max(0.0).round() as u64;
+    Some(Cause::StoreUnanswered { down_ms })
+}
+
+/// Whether all last looks without a definite answer are redirects.
+fn redirected(operations: &[&Operation]) -> Option<Cause> {
+    let open = |operation: &&&Operation| {
+        let is_open = operation
+            .error
+            .is_some_and(|error| refusal(error).is_none());
+        operation.step == Step::ReadBack && is_open
+    };
+    let is_redirect = |status: u16| (300..400).contains(&status);
+    let last: BTreeMap<SessionId, &Operation> = operations
+        .iter()
+        .filter(open)
+        .map(|look| (look.session(), *look))
+        .collect();
+    let mut first = None;
+    for look in last.values() {
+        let status = look.status.filter(|status| is_redirect(*status))?;
+        first = first.or(Some(status));
+    }
+    let looks = last.len() as u64;
+    first.map(|status| Cause::Redirected { looks, status })
+}

@@ -1,0 +1,703 @@
+//! What the events say of each trial, gathered; where the journal says a thing twice, the first holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::LoadTally;
+use super::blind::Health;
+use crate::measure::Extension;
+use comeback_model::event::{
+    Event, EventKind, Evidence, Exit, ExitCause, Mark, OldProcess, Phase, Survivor,
+};
+use comeback_model::ids::{ArmId, BootId, Incarnation, Node, TrialId};
+use comeback_model::operation::Operation;
+use comeback_model::said;
+use comeback_model::units::{Elapsed, Span};
+
+/// What the events say of a run.
+#[derive(Debug, Default)]
+pub(super) struct RunFacts {
+    /// Each trial that started, in that order.
+    pub(super) trials: Vec<Facts>,
+    /// Arms that could not run, and why.
+    pub(super) skipped: BTreeMap<ArmId, String>,
+    /// A signal ended the run.
+    pub(super) interrupted: bool,
+    /// It ended at once, since the first start of this arm failed.
+    pub(super) given_up: Option<ArmId>,
+    /// The run ended by itself.
+    pub(super) ended: bool,
+    /// How it went on after its end.
+    pub(super) extensions: Vec<Extension>,
+}
+
+/// What the events say of a trial.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) id: TrialId,
+    pub(super) arm: ArmId,
+    pub(super) control: bool,
+    /// When each phase was entered.
+    pub(super) phases: BTreeMap<Phase, Elapsed>,
+    /// The nodes that were started.
+    nodes: BTreeSet<Node>,
+    /// What each node called itself before the fault, where it said so.
+    pub(super) boots: BTreeMap<Node, BootId>,
+    /// How long before the fault the acknowledgement that it waited for was read, and how long before it had not come yet.
+    pub(super) aimed: Option<(Span, Option<Span>)>,
+    /// When the fault was begun with each node that it struck: its drain, else the signal.
+    requests: BTreeMap<Node, Elapsed>,
+    /// The fault's effect was confirmed, on each node that it struck: it ended so, or stood still.
+    struck: BTreeMap<Node, (Elapsed, Option<Exit>)>,
+    /// Processes of each node that a stop had to kill, for they did not end in their time of grace.
+    pub(super) took_kill: BTreeMap<Node, Vec<i32>>,
+    /// Processes of what was struck that lived on when the fault had taken effect.
+    pub(super) left: Vec<Survivor>,
+    /// Those that stood still may go on.
+    pub(super) resumed: Option<Elapsed>,
+    /// The first correct reply of each node that was struck, after that.
+    returned: BTreeMap<Node, Correct>,
+    /// What became of telling the balancer to spare a replica, in order.
+    pub(super) drains: Vec<Drained>,
+    /// What each node that was not struck called itself after everything.
+    pub(super) seen: BTreeMap<Node, BootId>,
+    /// Why the probe asks for a login alone.
+    pub(super) probe_limit: Option<String>,
+    /// A check is answered as within a known session though its sender never logged in.
+    pub(super) stranger_known: bool,
+    /// Why the recovery is known by a boot id alone.
+    pub(super) unowned: Option<String>,
+    /// Why the fault is taken not to have landed.
+    pub(super) missed: Option<String>,
+    /// Processes of earlier starts that were alive at the final look.
+    pub(super) old_processes: Vec<OldProcess>,
+    /// Who held a restarted node's listening socket at the final look, where that was no new process.
+    pub(super) old_owner: Option<String>,
+    /// Processes of the old server that outlived the fault.
+    pub(super) survivors: Vec<i32>,
+    /// The first restart of each node.
+    restarts: BTreeMap<Node, Restart>,
+    /// The first accepted connection, and the last refused one.
+    pub(super) accepted: Option<(Elapsed, Option<Elapsed>)>,
+    /// The first correct reply of the new process.
+    pub(super) correct: Option<Correct>,
+    /// The recovery was given up, and what the last probe saw.
+    pub(super) given_up: Option<(Elapsed, String)>,
+    /// What the health check of each node said, where it was asked.
+    pub(super) health: BTreeMap<Node, Health>,
+    /// The load ended.
+    pub(super) stopped: Option<(Elapsed, LoadTally)>,
+    /// Processes that outlived the trial.
+    pub(super) left_behind: Vec<i32>,
+    /// A start that failed: which, why, and what its output says of that.
+    pub(super) start_failed: Option<(Start, String, Option<String>)>,
+    /// It failed since a process that is older than the run had taken the port.
+    pub(super) port_taken: bool,
+    /// How each node ended when it was asked to, after the load.
+    pub(super) stopped_as: BTreeMap<Node, Exit>,
+    /// Ends nobody asked for.
+    pub(super) unasked: Vec<Ended>,
+    /// When nodes went down: each end of one that was not a stop of ours, and each pause.
+    pub(super) falls: Vec<(Node, Elapsed)>,
+    /// A process ended unasked after the recovery.
+    pub(super) died_again: bool,
+    /// Why it ended early.
+    pub(super) aborted: Option<String>,
+    /// It came to its end.
+    pub(super) ended: bool,
+}
+
+/// An end nobody asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) at: Elapsed,
+    pub(super) start: Start,
+    pub(super) exit: Exit,
+    /// What its output says of that.
+    pub(super) said: Option<String>,
+}
+
+/// Which start of which node.
+pub(super) type Start = (Node, Incarnation);
+
+/// A step of telling the balancer to spare a replica, which did or did not succeed.
+#[derive(Clone, Debug)]
+pub(super) struct Drained {
+    pub(super) node: Node,
+    /// To send it requests again, not to send it none.
+    pub(super) is_end: bool,
+    pub(super) problem: Option<String>,
+}
+
+/// A start again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Restart {
+    /// It was begun.
+    pub(super) requested: Elapsed,
+    /// Its launcher was executed, if there was one.
+    pub(super) launched: Option<Elapsed>,
+    /// The program was executed.
+    pub(super) executed: Elapsed,
+}
+
+/// The first correct reply of the new process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Correct {
+    pub(super) at: Elapsed,
+    pub(super) last_failed: Option<Elapsed>,
+    pub(super) evidence: Evidence,
+}
+
+/// Gathers what the events say.
+pub(super) fn gather(events: &[Event]) -> RunFacts {
+    let mut run = RunFacts::default();
+    let mut places: BTreeMap<TrialId, usize> = BTreeMap::new();
+    for event in events {
+        match &event.kind {
+            EventKind::ArmSkipped { arm, reason } => {
+                run.skipped.entry(*arm).or_insert_with(|| reason.clone());
+            }
+            EventKind::RunInterrupted => run.interrupted = true,
+            EventKind::RunGivenUp { arm } => {
+                run.given_up.get_or_insert(*arm);
+            }
+            EventKind::RunEnded => run.ended = true,
+            EventKind::RunExtended {
+                trials,
+                replaces,
+                reasons,
+            } => {
+                run.ended = false;
+                run.extensions.push(Extension {
+                    trials: trials.len() as u32,
+                    replaces: replaces.iter().map(|trial| trial.0).collect(),
+                    reasons: reasons.clone(),
+                });
+            }
+            EventKind::TrialStarted { arm, control } => {
+                if let Some(id) = event.trial {
+                    places.entry(id).or_insert_with(|| {
+                        run.trials.push(Facts::new(id, *arm, *control));
+                        run.trials.len() - 1
+                    });
+                }
+            }
+            EventKind::PhaseEntered { .. }
+            | EventKind::TargetExecuted { .. }
+            | EventKind::TargetStartFailed { .. }
+            | EventKind::TargetReady { .. }
+            | EventKind::TargetExited { .. }
+            | EventKind::SessionsOpened { .. }
+            | EventKind::ProbeLimited { .. }
+            | EventKind::StrangerKnown { .. }
+            | EventKind::FaultAimed { .. }
+            | EventKind::FaultRequested { .. }
+            | EventKind::FaultConfirmed { .. }
+            | EventKind::TargetPaused { .. }
+            | EventKind::TargetResumed { .. }
+            | EventKind::DrainBegun { .. }
+            | EventKind::Drained { .. }
+            | EventKind::DrainEnded { .. }
+            | EventKind::TargetReturned { .. }
+            | EventKind::TargetSeen { .. }
+            | EventKind::FaultMissed { .. }
+            | EventKind::SurvivorsFound { .. }
+            | EventKind::OldProcessesAlive { .. }
+            | EventKind::OldOwnerSeen { .. }
+            | EventKind::HealthChanged { .. }
+            | EventKind::HealthWatched { .. }
+            | EventKind::FirstAccept { .. }
+            | EventKind::FirstCorrect { .. }
+            | EventKind::NotRecovered { .. }
+            | EventKind::LoadStopped { .. }
+            | EventKind::LeftBehind { .. }
+            | EventKind::TrialAborted { .. }
+            | EventKind::TrialEnded => {
+                let place = event.trial.and_then(|id| places.get(&id));
+                if let Some(trial) = place.and_then(|place| run.trials.get_mut(*place)) {
+                    trial.learn(event.at, &event.kind);
+                }
+            }
+        }
+    }
+    run
+}
+
+impl Facts {
+    const fn new(id: TrialId, arm: ArmId, control: bool) -> Self {
+        Self {
+            id,
+            arm,
+            control,
+            phases: BTreeMap::new(),
+            nodes: BTreeSet::new(),
+            boots: BTreeMap::new(),
+            aimed: None,
+            requests: BTreeMap::new(),
+            struck: BTreeMap::new(),
+            took_kill: BTreeMap::new(),
+            left: Vec::new(),
+            resumed: None,
+            returned: BTreeMap::new(),
+            drains: Vec::new(),
+            seen: BTreeMap::new(),
+            probe_limit: None,
+            stranger_known: false,
+            unowned: None,
+            missed: None,
+            old_processes: Vec::new(),
+            old_owner: None,
+            survivors: Vec::new(),
+            restarts: BTreeMap::new(),
+            accepted: None,
+            correct: None,
+            given_up: None,
+            health: BTreeMap::new(),
+            stopped: None,
+            left_behind: Vec::new(),
+            start_failed: None,
+            port_taken: false,
+            stopped_as: BTreeMap::new(),
+            unasked: Vec::new(),
+            falls: Vec::new(),
+            died_again: false,
+            aborted: None,
+            ended: false,
+        }
+    }
+
+    fn learn(&mut self, at: Elapsed, kind: &EventKind) {
+        match kind {
+            EventKind::PhaseEntered { phase } => {
+                self.phases.entry(*phase).or_insert(at);
+            }
+            EventKind::TargetReady { node, boot } => {
+                if let Some(boot) = boot {
+                    self.boots.entry(*node).or_insert(*boot);
+                }
+            }
+            EventKind::TargetExecuted {
+                node,
+                incarnation,
+                pid: _,
+                requested_us,
+                launched_us,
+            } => {
+                self.nodes.insert(*node);
+                if *incarnation > Incarnation(0) {
+                    self.restarts.entry(*node).or_insert(Restart {
+                        requested: *requested_us,
+                        launched: *launched_us,
+                        executed: at,
+                    });
+                }
+            }
+            EventKind::TargetStartFailed {
+                node,
+                incarnation,
+                problem,
+                tail,
+                port_taken_by,
+            } => {
+                let start = (*node, *incarnation);
+                let failed = (start, problem.clone(), said::quote(tail));
+                self.port_taken |= self.start_failed.is_none() && port_taken_by.is_some();
+                self.start_failed.get_or_insert(failed);
+            }
+            EventKind::TargetExited {
+                node,
+                incarnation,
+                exit,
+                cause,
+                tail,
+            } => match cause {
+                ExitCause::Injected => {
+                    self.struck.entry(*node).or_insert((at, Some(*exit)));
+                    self.falls.push((*node, at));
+                }
+                ExitCause::Stopped => {
+                    self.stopped_as.entry(*node).or_insert(*exit);
+                }
+                ExitCause::Unasked => {
+                    self.falls.push((*node, at));
+                    let was_back = self.returned.contains_key(node) || self.correct.is_some();
+                    self.died_again |= was_back && self.struck.contains_key(node);
+                    self.unasked.push(Ended {
+                        at,
+                        start: (*node, *incarnation),
+                        exit: *exit,
+                        said: said::quote(tail),
+                    });
+                }
+            },
+            EventKind::FaultAimed {
+                mark,
+                after_us,
+                quiet_us,
+                waited_us: _,
+            } => {
+                if *mark == Some(Mark::Reply) && self.aimed.is_none() {
+                    let quiet = quiet_us.map(Span::from_us);
+                    self.aimed = after_us.map(|after| (Span::from_us(after), quiet));
+                }
+            }
+            EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
+                self.requests.entry(*node).or_insert(at);
+            }
+            EventKind::FaultConfirmed {
+                node,
+                took_kill,
+                left,
+            } => {
+                if let Some((ended, _)) = self.struck.get_mut(node) {
+                    *ended = at.max(*ended);
+                }
+                if !took_kill.is_empty() {
+                    self.took_kill.insert(*node, took_kill.clone());
+                }
+                self.left.extend(left.iter().cloned());
+            }
+            EventKind::TargetPaused { node } => {
+                self.struck.entry(*node).or_insert((at, None));
+                self.falls.push((*node, at));
+            }
+            EventKind::ProbeLimited { node: _, problem } => {
+                self.probe_limit.get_or_insert_with(|| problem.clone());
+            }
+            EventKind::StrangerKnown { node: _ } => self.stranger_known = true,
+            EventKind::TargetResumed { node: _ } => {
+                self.resumed.get_or_insert(at);
+            }
+            EventKind::Drained { node, problem } | EventKind::DrainEnded { node, problem } => {
+                self.drains.push(Drained {
+                    node: *node,
+                    is_end: matches!(kind, EventKind::DrainEnded { .. }),
+                    problem: problem.clone(),
+                });
+            }
+            EventKind::TargetReturned {
+                node,
+                last_failed_us,
+                evidence,
+                unowned,
+            } => {
+                self.note_unowned(unowned.as_deref());
+                self.returned.entry(*node).or_insert(Correct {
+                    at,
+                    last_failed: *last_failed_us,
+                    evidence: *evidence,
+                });
+            }
+            EventKind::TargetSeen { node, boot } => {
+                self.seen.entry(*node).or_insert(*boot);
+            }
+            EventKind::FaultMissed { reason } => {
+                self.missed.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::SurvivorsFound { pids } => self.survivors.extend(pids),
+            EventKind::OldProcessesAlive { node: _, processes } => {
+                self.old_processes.extend(processes.iter().cloned());
+            }
+            EventKind::OldOwnerSeen { node: _, problem } => {
+                self.old_owner.get_or_insert_with(|| problem.clone());
+            }
+            EventKind::HealthChanged {
+                node,
+                ready,
+                last_us,
+            } => {
+                let health = self.health.entry(*node).or_default();
+                health.changes.push((at, *ready, *last_us));
+            }
+            EventKind::HealthWatched {
+                node,
+                polls: _,
+                interval_us: _,
+                last_us,
+            } => {
+                self.health.entry(*node).or_default().last = *last_us;
+            }
+            EventKind::FirstAccept { last_failed_us } => {
+                self.accepted.get_or_insert((at, *last_failed_us));
+            }
+            EventKind::FirstCorrect {
+                last_failed_us,
+                evidence,
+                unowned,
+                probes: _,
+            } => {
+                self.note_unowned(unowned.as_deref());
+                self.correct.get_or_insert(Correct {
+                    at,
+                    last_failed: *last_failed_us,
+                    evidence: *evidence,
+                });
+            }
+            EventKind::NotRecovered {
+                last_failure,
+                probes: _,
+            } => {
+                self.given_up
+                    .get_or_insert_with(|| (at, last_failure.clone()));
+            }
+            EventKind::LoadStopped {
+                scheduled,
+                sent,
+                dropped,
+            } => {
+                let (scheduled, sent, dropped) = (*scheduled, *sent, *dropped);
+                self.stopped.get_or_insert((
+                    at,
+                    LoadTally {
+                        scheduled,
+                        sent,
+                        dropped,
+                    },
+                ));
+            }
+            EventKind::LeftBehind { pids } => self.left_behind.extend(pids),
+            EventKind::TrialAborted { reason } => {
+                self.aborted.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::TrialEnded => self.ended = true,
+            EventKind::SessionsOpened {
+                opened: _,
+                failed: _,
+            }
+            | EventKind::ArmSkipped { .. }
+            | EventKind::TrialStarted { .. }
+            | EventKind::RunInterrupted
+            | EventKind::RunGivenUp { .. }
+            | EventKind::RunEnded
+            | EventKind::RunExtended { .. } => {}
+        }
+    }
+
+    fn note_unowned(&mut self, why: Option<&str>) {
+        if self.unowned.is_none() {
+            self.unowned = why.map(str::to_owned);
+        }
+    }
+
+    /// Whether an operation came after the load, as the final looks do; absent where nobody says when it ended.
+    pub(super) fn is_after_load(&self, operation: &Operation) -> Option<bool> {
+        let (stopped, _) = self.stopped?;
+        Some(operation.intended >= stopped)
+    }
+
+    /// B: the load is measured from here on.
+    pub(super) fn baseline(&self) -> Option<Elapsed> {
+        self.phases.get(&Phase::Baseline).copied()
+    }
+
+    /// When the fault's effect was complete, and the last of the exits that it consists of; none of a pause.
+    pub(super) fn injected(&self) -> Option<(Elapsed, Option<Exit>)> {
+        self.struck.values().copied().max_by_key(|(at, _)| *at)
+    }
+
+    /// K: the fault was sent, to the first that it strikes. Never in a control trial.
+    pub(super) fn fault(&self) -> Option<Elapsed> {
+        let confirmed = self.injected().map(|(at, _)| at);
+        let requested = self.requests.values().min().copied();
+        requested.or(confirmed).filter(|_| !self.control)
+    }
+
+    /// When the fault was sent to each of those that it strikes, in order.
+    pub(super) fn blows(&self) -> Vec<Elapsed> {
+        let mut blows: Vec<Elapsed> = self.requests.values().copied().collect();
+        blows.sort_unstable();
+        blows
+    }
+
+    /// The restart that the recovery from T0 begins with: the first of those after T0. After a pause the moment they
+    /// may go on.
+    pub(super) fn restarted(&self) -> Option<Restart> {
+        let cut = self.injected().map(|(at, _)| at);
+        let restarts = self.restarts.values().copied();
+        let after = restarts.filter(|restart| cut.is_none_or(|cut| restart.executed >= cut));
+        let resumed = self.resumed.map(|at| Restart {
+            requested: at,
+            launched: None,
+            executed: at,
+        });
+        after.min_by_key(|restart| restart.executed).or(resumed)
+    }
+
+    /// T0: the fault's effect was complete. Never in a control trial.
+    pub(super) fn cut(&self) -> Option<Elapsed> {
+        self.injected().map(|(at, _)| at).filter(|_| !self.control)
+    }
+
+    /// R: the first correct reply of the new process. Never in a control trial.
+    pub(super) fn recovered(&self) -> Option<Elapsed> {
+        self.correct
+            .map(|correct| correct.at)
+            .filter(|_| !self.control)
+    }
+
+    /// Where the timeline's windows are aligned: the sending of the fault, or the moment it would have been.
+    pub(super) fn origin(&self) -> Option<Elapsed> {
+        self.fault()
+            .or_else(|| self.phases.get(&Phase::Fault).copied())
+            .or_else(|| self.baseline())
+    }
+
+    /// Whether the fault took effect on this node.
+    pub(super) fn is_struck(&self, node: Node) -> bool {
+        self.struck.contains_key(&node)
+    }
+
+    /// Those that the fault ended so.
+    pub(super) fn struck_as(&self, how: Exit) -> impl Iterator<Item = Node> {
+        let ended = self.struck.iter();
+        ended
+            .filter(move |(_, (_, exit))| *exit == Some(how))
+            .map(|(node, _)| *node)
+    }
+
+    /// Whether the fault took effect on every replica.
+    pub(super) fn are_all_replicas_struck(&self) -> bool {
+        let mut replicas = self.nodes.iter();
+        replicas.all(|node| !matches!(node, Node::Replica(_)) || self.is_struck(*node))
+            && self
+                .struck
+                .keys()
+                .any(|node| matches!(node, Node::Replica(_)))
+    }
+
+    /// The node that calls itself so: at its first start, or as one that was struck and came back.
+    pub(super) fn node_called(&self, boot: BootId) -> Option<Node> {
+        let mut first = self.boots.iter();
+        let first = first.find(|(_, its)| **its == boot).map(|(node, _)| *node);
+        first.or_else(|| {
+            let mut returned = self.returned.iter();
+            let back = returned.find(|(_, back)| back.evidence == Evidence::BootId(boot))?;
+            Some(*back.0)
+        })
+    }
+
+    /// The replica that gave an operation's reply: by its own name, else by what the balancer says.
+    pub(super) fn answered_by(&self, operation: &Operation) -> Option<Node> {
+        let named = operation.boot.and_then(|boot| self.node_called(boot));
+        let relayed = || operation.replica.map(Node::Replica);
+        named.or_else(|| relayed().filter(|node| self.nodes.contains(node)))
+    }
+
+    /// The replica that the balancer says it asked in vain.
+    pub(super) fn failed_by(&self, operation: &Operation) -> Option<Node> {
+        let failed = operation.failed_replica.map(Node::Replica);
+        failed.filter(|node| self.nodes.contains(node))
+    }
+
+    /// The nodes that the fault took effect on, and when that was confirmed of each. None in a control trial.
+    pub(super) fn struck(&self) -> impl Iterator<Item = (Node, Elapsed)> {
+        let struck = self.struck.iter().filter(|_| !self.control);
+        struck.map(|(node, (at, _))| (*node, *at))
+    }
+
+    /// The first correct reply of a node that was struck. The store and the balancer answer nobody themselves: theirs is
+    /// the first of the service, if nothing else was struck.
+    pub(super) fn return_of(&self, node: Node) -> Option<Correct> {
+        let is_alone = || self.struck.len() == 1 && self.is_struck(node);
+        let returned = self.returned.get(&node).copied();
+        returned.or_else(|| self.correct.filter(|_| is_alone()))
+    }
+
+    /// How many starts of a node that was struck ended before it served again.
+    pub(super) fn failed_starts(&self, node: Node) -> u32 {
+        let back = self.return_of(node).map(|back| back.at);
+        let failed = self.unasked.iter().filter(|ended| {
+            let (of, incarnation) = ended.start;
+            of == node
+                && incarnation > Incarnation(0)
+                && self.is_struck(node)
+                && back.is_none_or(|back| ended.at < back)
+        });
+        failed.count() as u32
+    }
+
+    /// The nodes that were started.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Node> {
+        self.nodes.iter().copied()
+    }
+
+    /// Whether the server is all there is.
+    pub(super) fn is_alone(&self) -> bool {
+        self.nodes.iter().all(|node| *node == Node::default())
+    }
+
+    /// A start in a sentence: `the target`, `the restarted replica 2`.
+    pub(super) fn name_of(&self, (node, incarnation): Start) -> String {
+        let again = if incarnation > Incarnation(0) {
+            "restarted "
+        } else {
+            ""
+        };
+        match node {
+            Node::Replica(_) if self.is_alone() => format!("the {again}target"),
+            Node::Replica(number) if again.is_empty() => format!("replica {number}"),
+            Node::Replica(number) => format!("the {again}replica {number}"),
+            Node::Balancer | Node::Cache | Node::Store => format!("the {again}{node}"),
+        }
+    }
+
+    /// Whether what the client learned from this operation was so before the fault took effect.
+    ///
+    /// A reply read after T0 may be the old process's: it says so by its boot id, or, from a server
+    /// without one, its request left before T0 on a connection that no new process can have answered, and nobody but
+    /// a process that the fault ended can have given the reply. Without a fault everything is before.
+    pub(super) fn is_before_cut(&self, operation: &Operation) -> bool {
+        let Some(cut) = self.cut() else {
+            return true;
+        };
+        operation.finished <= cut
+            || match operation.boot {
+                Some(boot) => self.is_of_the_dead(boot),
+                None => {
+                    operation.status.is_some()
+                        && operation.asked().is_some_and(|at| at <= cut)
+                        && self.is_by_the_dead(operation)
+                }
+            }
+    }
+}
+
+impl Facts {
+    /// Whether nobody but a process of a faulted node can have given a reply that names no process.
+    fn is_by_the_dead(&self, operation: &Operation) -> bool {
+        match self.answered_by(operation) {
+            Some(node) => self.is_struck(node),
+            None => self.is_alone() || self.are_all_replicas_struck(),
+        }
+    }
+
+    /// Whether a process that the fault ended called itself so. One that only stood still may answer again.
+    fn is_of_the_dead(&self, boot: BootId) -> bool {
+        self.end_of(boot).is_some()
+    }
+
+    /// When the fault had ended all that called itself so before, if it did.
+    pub(super) fn end_of(&self, boot: BootId) -> Option<Elapsed> {
+        let mut ended = self.struck.iter().filter(|(_, (_, exit))| exit.is_some());
+        let (_, (at, _)) = ended.find(|(node, _)| self.boots.get(node) == Some(&boot))?;
+        Some(*at)
+    }
+
+    /// What the processes may call themselves that answer after the recovery; nothing where one of them is known by
+    /// its socket only, or where one ended by itself and may have been followed by another.
+    pub(super) fn names_after(&self) -> Option<BTreeSet<BootId>> {
+        let back = self.returned.values().chain(&self.correct);
+        let mut names: BTreeSet<BootId> = self.boots.values().copied().collect();
+        for correct in back {
+            match correct.evidence {
+                Evidence::BootId(boot) => names.insert(boot),
+                Evidence::SocketOwner(_) => return None,
+            };
+        }
+        Some(names).filter(|_| self.unasked.is_empty())
+    }
+}
+
+/// Whether the operation's first byte was written by `moment`.
+pub(super) fn was_sent_by(operation: &Operation, moment: Elapsed) -> bool {
+    operation.sent.is_some_and(|sent| sent <= moment)
+}

@@ -1,0 +1,160 @@
+//! Users' journeys, and which of them the fault tore (METHOD §3, *Action-weighted goodput*).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts::Facts;
+use super::load::{Load, Part};
+use crate::measure::Windowed;
+use comeback_model::ids::SessionId;
+use comeback_model::operation::{Operation, Step};
+use comeback_model::plan::{Plan, Workload};
+
+/// What became of the journeys that have an operation in the measured load.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Journeys {
+    /// How many there are.
+    pub all: u64,
+    /// Those that the fault tore; in a control trial, those that were torn without any.
+    pub torn: u64,
+    /// Those of which it is not known: nothing failed, and what became of the session is undecided.
+    pub undecided: u64,
+    /// Their operations, by the part of the trial that each belongs to.
+    pub operations: Windowed<JourneyOperations>,
+}
+
+/// Operations of journeys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JourneyOperations {
+    /// Scheduled.
+    pub scheduled: u64,
+    /// Those of torn journeys: they are lost with them, also where they were answered correctly.
+    pub torn: u64,
+    /// Those of journeys of which it is not known whether they were torn.
+    pub undecided: u64,
+}
+
+/// What the sessions' ledger says of journeys, beside what clients saw.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// The fault took the session, or what was acknowledged in it.
+    torn: BTreeSet<SessionId>,
+    undecided: BTreeSet<SessionId>,
+}
+
+/// How a session ended, as far as its user's journey goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Whole,
+    Torn,
+    Undecided,
+}
+
+impl Ends {
+    pub(super) fn note(&mut self, session: Option<SessionId>, end: End) {
+        match end {
+            End::Whole => {}
+            End::Torn => self.torn.extend(session),
+            End::Undecided => self.undecided.extend(session),
+        }
+    }
+}
+
+/// One session's operations in the measured load.
+#[derive(Default)]
+struct Journey {
+    scheduled: [u64; 3],
+    has_failed: bool,
+}
+
+const PARTS: [Part; 3] = [Part::Before, Part::During, Part::After];
+
+/// Tells the journeys of a trial; none where there are no sessions.
+pub(super) fn tally(plan: &Plan, facts: &Facts, load: &Load<'_>, ends: &Ends) -> Option<Journeys> {
+    match &plan.load.workload {
+        Workload::Stateless(_) => return None,
+        Workload::Sessions(_) => {}
+    }
+    let mut own: BTreeMap<SessionId, Journey> = BTreeMap::new();
+    let of_sessions = |operation: &&&Operation| operation.step != Step::Get;
+    for operation in load.operations.iter().filter(of_sessions) {
+        let part = load.part(operation);
+        let journey = own.entry(operation.session()).or_default();
+        journey.scheduled[part as usize] += 1;
+        let is_laid_to_it = facts.control || part != Part::Before;
+        journey.has_failed |= is_laid_to_it && !operation.is_correct();
+    }
+    let mut journeys = Journeys::default();
+    for (session, journey) in own {
+        let is_torn = journey.has_failed || ends.torn.contains(&session);
+        let is_undecided = !is_torn && ends.undecided.contains(&session);
+        journeys.all += 1;
+        journeys.torn += u64::from(is_torn);
+        journeys.undecided += u64::from(is_undecided);
+        for part in PARTS {
+            let scheduled = journey.scheduled[part as usize];
+            journeys.operations_of(part).merge(&JourneyOperations {
+                scheduled,
+                torn: if is_torn { scheduled } else { 0 },
+                undecided: if is_undecided { scheduled } else { 0 },
+            });
+        }
+    }
+    Some(journeys)
+}
+
+impl Journeys {
+    const fn operations_of(&mut self, part: Part) -> &mut JourneyOperations {
+        match part {
+            Part::Before => &mut self.operations.before,
+            Part::During => &mut self.operations.during,
+            Part::After => &mut self.operations.after,
+        }
+    }
+
+    /// All their operations.
+    pub fn total(&self) -> JourneyOperations {
+        let Windowed {
+            before,
+            during,
+            after,
+        } = &self.operations;
+        let mut total = *before;
+        total.merge(during);
+        total.merge(after);
+        total
+    }
+
+    /// Adds those of another trial.
+    pub const fn merge(&mut self, other: &Self) {
+        self.all += other.all;
+        self.torn += other.torn;
+        self.undecided += other.undecided;
+        self.operations.before.merge(&other.operations.before);
+        self.operations.during.merge(&other.operations.during);
+        self.operations.after.merge(&other.operations.after);
+    }
+}
+
+impl JourneyOperations {
+    /// Those of journeys of which it is known whether they were torn.
+    pub const fn known(&self) -> u64 {
+        self.scheduled.saturating_sub(self.undecided)
+    }
+
+    /// Those of journeys that were not torn.
+    pub const fn whole(&self) -> u64 {
+        self.known().saturating_sub(self.torn)
+    }
+
+    /// The action-weighted goodput: whole / known, when any is known.
+    pub fn goodput(&self) -> Option<f64> {
+        (self.known() > 0).then(|| self.whole() as f64 / self.known() as f64)
+    }
+
+    /// Adds other ones.
+    pub const fn merge(&mut self, other: &Self) {
+        self.scheduled += other.scheduled;
+        self.torn += other.torn;
+        self.undecided += other.undecided;
+    }
+}

@@ -1,0 +1,236 @@
+//! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
+
+use super::facts::Facts;
+use super::journeys::{End, Ends};
+use super::looks::Answered;
+use super::sessions::{Fate, Refusal, Session, Standing, is_login_in_flight, sessions};
+use super::types::StruckSessions;
+use super::writes::Balance;
+use crate::measure::{SessionCounts, WriteCounts};
+use comeback_model::operation::Operation;
+use comeback_model::plan::{Plan, Workload};
+use comeback_model::units::Elapsed;
+
+/// Both ledgers of a trial, and what has no place in them.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) sessions: SessionCounts,
+    pub(super) writes: WriteCounts,
+    pub(super) struck: StruckSessions,
+    /// T0 − acknowledgement of the oldest lost write, in ms.
+    pub(super) loss_window_ms: Option<f64>,
+    pub(super) oddities: Oddities,
+    /// How the sessions ended that were alive at the fault.
+    pub(super) ends: Ends,
+}
+
+/// What a reader should know, though it is not the fault's doing or not certain to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Oddities {
+    /// Sessions rejected or re-created before any fault.
+    pub(super) lost_before: u64,
+    /// Sessions that named another user before any fault.
+    pub(super) anothers_before: u64,
+    /// Sessions a client was definitely refused, and known at a final look.
+    pub(super) refused_yet_known: u64,
+    /// Sessions that were known at one final look, and not at a later one, or with less.
+    pub(super) flapping: u64,
+    /// Sessions that were logged out, and name another user now.
+    pub(super) logged_out_yet_anothers: u64,
+    /// Sessions begun after the fault, and lost.
+    pub(super) lost_later: u64,
+    /// Sessions begun after the fault that name another user.
+    pub(super) anothers_later: u64,
+    /// Writes acknowledged after the fault, and absent.
+    pub(super) writes_lost_later: u64,
+    /// Writes of sessions begun after the fault that are there more often than sent.
+    pub(super) writes_excess_later: u64,
+    /// Checks of sessions begun after the fault that did not show an acknowledged write.
+    pub(super) stale_reads_later: u64,
+    /// Writes that do not say which they are, where they must.
+    pub(super) writes_unnumbered: u64,
+}
+
+/// Keeps both ledgers; `operations` in the order of each client's doing.
+pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Ledger {
+    let mut ledger = Ledger::default();
+    let writes = match &plan.load.workload {
+        Workload::Stateless(_) => return ledger,
+        Workload::Sessions(flow) => flow.writes,
+    };
+    ledger.sessions.ambiguous += operations
+        .iter()
+        .filter(|operation| is_login_in_flight(facts, operation))
+        .count() as u64;
+    let sessions = sessions(writes, facts, operations);
+    let mut answered = Answered::default();
+    for session in sessions.iter().filter(|session| !session.is_logged_out()) {
+        answered.learn(session.looks());
+    }
+    for session in &sessions {
+        ledger.enter(facts, session, &answered);
+    }
+    ledger
+}
+
+/// What the fate of a session does to its user's journey. What was acknowledged and is gone tears it. Who has logged
+/// out has come to the end of it.
+const fn journeys_end(fate: Fate, is_logged_out: bool) -> End {
+    match fate {
+        Fate::Known { balance, later: _ } if balance.is_older => End::Torn,
+        Fate::Known { .. } => End::Whole,
+        Fate::Refused(_) | Fate::Broken => End::Torn,
+        Fate::Undecided if is_logged_out => End::Whole,
+        Fate::Flapping | Fate::Undecided => End::Undecided,
+    }
+}
+
+impl Ledger {
+    /// Sessions that one look found, and another did not or with less.
+    pub(super) const fn found_again(&self) -> u64 {
+        let oddities = &self.oddities;
+        self.sessions.known_later + oddities.refused_yet_known + oddities.flapping
+    }
+
+    fn enter(&mut self, facts: &Facts, session: &Session<'_>, answered: &Answered) {
+        let is_logged_out = session.is_logged_out();
+        let looks = session.looks();
+        if is_logged_out {
+            self.oddities.logged_out_yet_anothers += u64::from(looks.name_another());
+        }
+        self.oddities.writes_unnumbered += session.written.unnumbered();
+        let is_known = looks.know_it(session.kind());
+        // Where a stranger is answered like a known user, such an answer tells nothing.
+        let is_zombie = is_logged_out && is_known && !facts.stranger_known;
+        let standing = session.standing(facts, answered);
+        if standing != Standing::LoggedOut {
+            self.sessions.zombie_later += u64::from(is_zombie);
+        }
+        match standing {
+            Standing::Counted(fate) => {
+                self.enter_session(fate);
+                let end = journeys_end(fate, is_logged_out);
+                self.ends.note(session.id(), end);
+                if session.stood_at_the_fault(facts) {
+                    self.enter_struck(fate);
+                }
+                self.enter_writes(facts, session, fate);
+                let refused = matches!(fate, Fate::Refused(_));
+                self.oddities.refused_yet_known += u64::from(refused && is_known);
+                self.oddities.flapping += u64::from(fate == Fate::Flapping);
+            }
+            Standing::LoggedOut => {
+                let was_looked_at = facts.control || facts.recovered().is_some();
+                let is_definite = looks.are_definite(session.kind());
+                let tells = was_looked_at && is_definite && !facts.stranger_known;
+                self.sessions.logged_out += u64::from(tells);
+                self.sessions.zombie += u64::from(tells && is_zombie);
+            }
+            Standing::Ambiguous => self.sessions.ambiguous += 1,
+            Standing::RefusedBefore(Refusal::Rejected | Refusal::Recreated) => {
+                self.oddities.lost_before += 1;
+            }
+            // Never to be excused, whatever caused it; its writes are not held against the fault.
+            Standing::RefusedBefore(Refusal::WrongIdentity) => {
+                self.enter_session(Fate::Refused(Refusal::WrongIdentity));
+                self.oddities.anothers_before += 1;
+            }
+            Standing::Later(fate) => self.enter_later(session, fate),
+        }
+    }
+
+    fn enter_session(&mut self, fate: Fate) {
+        let counts = &mut self.sessions;
+        counts.acknowledged += 1;
+        match fate {
+            Fate::Known { balance, later } => {
+                match balance.is_older {
+                    true => counts.reset += 1,
+                    false => counts.survived += 1,
+                }
+                counts.known_later += u64::from(later);
+            }
+            Fate::Refused(Refusal::Rejected) => counts.rejected += 1,
+            Fate::Refused(Refusal::Recreated) => counts.recreated += 1,
+            Fate::Refused(Refusal::WrongIdentity) => counts.wrong_identity += 1,
+            Fate::Broken => counts.broken += 1,
+            Fate::Flapping | Fate::Undecided => counts.undecided += 1,
+        }
+        counts.lost = counts.rejected + counts.recreated + counts.broken;
+    }
+
+    fn enter_struck(&mut self, fate: Fate) {
+        let is_lost = match fate {
+            Fate::Flapping | Fate::Undecided => return,
+            Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken => true,
+            Fate::Refused(Refusal::WrongIdentity) | Fate::Known { .. } => false,
+        };
+        self.struck.known += 1;
+        self.struck.lost += u64::from(is_lost);
+    }
+
+    fn enter_writes(&mut self, facts: &Facts, session: &Session<'_>, fate: Fate) {
+        let (balance, stale) = match fate {
+            Fate::Flapping | Fate::Undecided => return,
+            // Never to be excused, but it says nothing of the writes.
+            Fate::Refused(_) if session.is_anothers_by_cache() => return,
+            Fate::Refused(_) | Fate::Broken => (session.written.all_lost(), 0),
+            Fate::Known { balance, later: _ } => (balance, session.stale_checks()),
+        };
+        let Balance {
+            is_older: _,
+            lost,
+            oldest_lost,
+            holes,
+            lost_later,
+            duplicated,
+            phantom,
+        } = balance;
+        let acknowledged = session.written.acknowledged_before();
+        let writes = &mut self.writes;
+        writes.acknowledged += acknowledged;
+        writes.kept += acknowledged - lost;
+        writes.lost += lost;
+        writes.phantom = writes.phantom.saturating_add(phantom);
+        writes.duplicated = writes.duplicated.saturating_add(duplicated);
+        writes.indeterminate += session.written.indeterminate();
+        writes.holes += holes;
+        writes.stale_reads += stale;
+        if session.written.is_counted() && duplicated.saturating_add(phantom) > 0 {
+            writes.unverifiable += acknowledged - lost;
+        }
+        self.oddities.writes_lost_later += lost_later;
+        if let Some(oldest) = oldest_lost {
+            self.widen_loss_window(facts, oldest);
+        }
+    }
+
+    fn widen_loss_window(&mut self, facts: &Facts, oldest_lost: Elapsed) {
+        let Some(cut) = facts.cut() else {
+            return;
+        };
+        // A reply of the old process may have been read after T0.
+        let window = cut.since(oldest_lost).as_ms();
+        self.loss_window_ms = Some(
+            self.loss_window_ms
+                .map_or(window, |other| other.max(window)),
+        );
+    }
+
+    fn enter_later(&mut self, session: &Session<'_>, fate: Fate) {
+        let oddities = &mut self.oddities;
+        match fate {
+            Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken => {
+                oddities.lost_later += 1;
+            }
+            Fate::Refused(Refusal::WrongIdentity) => oddities.anothers_later += 1,
+            Fate::Known { balance, later: _ } => {
+                let excess = balance.duplicated.saturating_add(balance.phantom);
+                oddities.writes_lost_later += balance.lost + balance.lost_later;
+                oddities.writes_excess_later = oddities.writes_excess_later.saturating_add(excess);
+                oddities.stale_reads_later += session.stale_checks();
+            }
+            Fate::Flapping | Fate::Undecided => {}
+        }
+    }
+}

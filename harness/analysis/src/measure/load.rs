@@ -1,0 +1,245 @@
+//! What the clients saw of the load: errors, latency, the first failure, the longest silence.
+
+use std::collections::BTreeSet;
+
+use super::facts::Facts;
+use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
+use crate::measure::Windowed;
+use comeback_model::event::Phase;
+use comeback_model::ids::SessionId;
+use comeback_model::operation::{Operation, Step};
+use comeback_model::plan::Plan;
+use comeback_model::units::{Elapsed, Span};
+
+/// A trial's measured operations: the opening logins, the warm-up and the final looks are not among them.
+#[derive(Debug)]
+pub(super) struct Load<'a> {
+    facts: &'a Facts,
+    /// In no particular order.
+    pub(super) operations: Vec<&'a Operation>,
+    /// Sessions that a last look was answered correctly of.
+    pub(super) known_at_last: BTreeSet<SessionId>,
+    /// When operations ceased to be wanted; absent when the trial has none.
+    pub(super) end: Option<Elapsed>,
+}
+
+/// The part of a trial an operation belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It finished before the fault was sent.
+    Before,
+    /// It was in flight at, or wanted between, the fault and the first correct reply.
+    During,
+    /// It was wanted after that reply.
+    After,
+}
+
+impl<'a> Load<'a> {
+    /// The load among a trial's operations.
+    pub(super) fn new(plan: &Plan, facts: &'a Facts, all: &[&'a Operation]) -> Self {
+        let operations: Vec<_> = match facts.baseline() {
+            None => Vec::new(),
+            Some(baseline) => all
+                .iter()
+                .copied()
+                .filter(|operation| is_load(operation.step) && operation.intended >= baseline)
+                .filter(|operation| !facts.is_after_load(operation).unwrap_or(false))
+                .collect(),
+        };
+        let end = end(plan, facts, &operations);
+        let looks = all.iter().filter(|operation| {
+            operation.step == Step::ReadBack
+                && operation.error.is_none()
+                && facts.is_after_load(operation).unwrap_or(true)
+        });
+        Self {
+            facts,
+            known_at_last: looks.map(|look| look.session()).collect(),
+            operations,
+            end,
+        }
+    }
+
+    /// Which part of the trial an operation belongs to; without a fault everything is before it.
+    pub(super) fn part(&self, operation: &Operation) -> Part {
+        match (self.facts.fault(), self.facts.recovered()) {
+            (None, _) => Part::Before,
+            (Some(fault), _) if operation.finished < fault => Part::Before,
+            (Some(_), Some(recovered)) if operation.intended >= recovered => Part::After,
+            (Some(_), _) => Part::During,
+        }
+    }
+
+    /// The operations of a part.
+    pub(super) fn of(&self, part: Part) -> impl Iterator<Item = &'a Operation> {
+        self.operations
+            .iter()
+            .copied()
+            .filter(move |operation| self.part(operation) == part)
+    }
+
+    /// The operations the baseline wanted, whatever became of them.
+    pub(super) fn baseline(&self) -> impl Iterator<Item = &'a Operation> {
+        let until = self.facts.fault();
+        self.operations
+            .iter()
+            .copied()
+            .filter(move |operation| until.is_none_or(|until| operation.intended < until))
+    }
+
+    /// Errors and latencies of each part.
+    pub(super) fn tallies(&self) -> (Windowed<ErrorTally>, Windowed<LatencyTally>) {
+        let mut errors = Windowed::<ErrorTally>::default();
+        let mut latency = Windowed::<LatencyTally>::default();
+        for operation in &self.operations {
+            let (errors, latency) = match self.part(operation) {
+                Part::Before => (&mut errors.before, &mut latency.before),
+                Part::During => (&mut errors.during, &mut latency.during),
+                Part::After => (&mut errors.after, &mut latency.after),
+            };
+            errors.count(operation.error);
+            latency.count(latency_us(operation));
+        }
+        (errors, latency)
+    }
+
+    /// How many operations were correct within the objective, out of all of them.
+    pub(super) fn availability(&self, objective: Option<Span>) -> Availability {
+        let is_met = |operation: &&&Operation| {
+            latency_us(operation)
+                .is_some_and(|us| objective.is_none_or(|objective| us <= objective.as_us()))
+        };
+        Availability {
+            met: self.operations.iter().filter(is_met).count() as u64,
+            scheduled: self.operations.len() as u64,
+        }
+    }
+
+    /// How many of the requests within sessions found their session, before the fault. What follows a login in the
+    /// same session, that is: a server that does not know it any more is asked for a new one first.
+    pub(super) fn continuity(&self) -> Continuity {
+        let follows = |operation: &&Operation| {
+            matches!(operation.step, Step::Act | Step::Check) && operation.sent.is_some()
+        };
+        let mut continuity = Continuity::default();
+        for operation in self.of(Part::Before).filter(follows) {
+            continuity.sent += 1;
+            continuity.kept += u64::from(operation.is_correct());
+        }
+        continuity
+    }
+
+    /// The generator's own lateness in the baseline.
+    pub(super) fn send_lag(&self) -> LatencyTally {
+        let mut lag = LatencyTally::default();
+        for operation in self.baseline() {
+            lag.count(Some(operation.dispatched.since(operation.intended).as_us()));
+        }
+        lag
+    }
+
+    /// First failure a client saw of the fault − T0, in ms; negative when it came before T0.
+    pub(super) fn time_to_detect(&self) -> Option<f64> {
+        let cut = self.facts.cut()?;
+        let first = self
+            .of(Part::During)
+            .filter(|operation| !operation.is_correct())
+            .map(|operation| operation.finished)
+            .min()?;
+        Some(first.ms_after(cut))
+    }
+
+    /// How long clients were without a correct reply: from the last one before the fault to the first one after it. With
+    /// several nodes others may go on answering, and a reply may still come out of a queue: so it is the longest time
+    /// without one that ends after the fault was sent, and begins before the service was back.
+    ///
+    /// Where the server is all there is, the probe's reply counts as well: a client that asked would have had it.
+    pub(super) fn client_outage(&self, returned: Option<&Return>) -> Option<Time> {
+        let (fault, end) = (self.facts.fault()?, self.end?);
+        self.facts.cut()?;
+        let recovered = self.facts.recovered();
+        let mut replies = self.correct_replies();
+        replies.extend(recovered.filter(|_| self.facts.is_alone()));
+        replies.sort_unstable();
+        let until = recovered.unwrap_or(end);
+        let first = *replies.first().filter(|first| **first <= fault)?;
+        let ends = replies.iter().copied().map(|at| (at, false));
+        let gaps = ends.chain((replies.last() < Some(&end)).then_some((end, true)));
+        let mut last = first;
+        let mut longest: Option<(Elapsed, Elapsed, bool)> = None;
+        for (at, is_open) in gaps {
+            let is_one = at > fault && last < until;
+            let is_longer =
+                |(from, to, _): (Elapsed, Elapsed, bool)| at.since(last) > to.since(from);
+            if is_one && longest.is_none_or(is_longer) {
+                longest = Some((last, at, is_open));
+            }
+            last = at;
+        }
+        let (from, to, is_open) = longest?;
+        Some(match returned {
+            Some(Return::Not(_)) => Time::Beyond {
+                ms: end.max(to).ms_after(from),
+            },
+            Some(Return::ForGood | Return::ByProbeOnly { .. }) | None if is_open => Time::Beyond {
+                ms: to.ms_after(from),
+            },
+            Some(Return::ForGood | Return::ByProbeOnly { .. }) | None => Time::At {
+                ms: to.ms_after(from),
+                error_ms: 0.0,
+            },
+        })
+    }
+
+    /// When correct replies came, in no particular order.
+    fn correct_replies(&self) -> Vec<Elapsed> {
+        let correct = self.operations.iter().filter(|op| op.is_correct());
+        correct.map(|operation| operation.finished).collect()
+    }
+
+    /// Longest time without a correct reply, in ms: between two of them, or from the last one until
+    /// operations ceased to be wanted (a server that never came back was silent until then).
+    pub(super) fn longest_gap_ms(&self) -> Option<f64> {
+        let mut replies = self.correct_replies();
+        replies.sort_unstable();
+        let last = *replies.last()?;
+        replies.extend(self.end.filter(|end| *end > last));
+        replies
+            .windows(2)
+            .map(|pair| pair[1].ms_after(pair[0]))
+            .max_by(f64::total_cmp)
+    }
+}
+
+/// When operations ceased to be wanted. The load is recorded as stopped only once its last operation has
+/// finished; the silence until then would pass for quiet, healthy windows.
+fn end(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Option<Elapsed> {
+    let last = operations
+        .iter()
+        .map(|operation| operation.intended)
+        .max()?;
+    let settled = facts
+        .phases
+        .get(&Phase::Settle)
+        .map(|settle| *settle + plan.windows.settle);
+    let given_up = facts.given_up.as_ref().map(|(at, _)| *at);
+    let wanted = last.max(settled.or(given_up).unwrap_or(last));
+    Some(match facts.stopped {
+        Some((stopped, _)) => wanted.min(stopped),
+        None => last,
+    })
+}
+
+/// Finished − intended, in µs; absent for an operation that failed.
+pub(super) fn latency_us(operation: &Operation) -> Option<u64> {
+    operation
+        .is_correct()
+        .then(|| operation.finished.since(operation.intended).as_us())
+}
+
+const fn is_load(step: Step) -> bool {
+    match step {
+        Step::Login | Step::Act | Step::Check | Step::Logout | Step::Get => true,
+        Step::ReadBack => false,
+    }
+}

@@ -1,0 +1,174 @@
+//! Analysis: a journal understood. Pure and total: whatever the journal says, there is an answer, and
+//! what is odd about it becomes a finding, or the reason why a trial does not count.
+//!
+//! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
+//! chain of [`recovery`], what the clients saw of the [`load`], whether it is [`served`] again to its end, how long its health check was [`blind`] to that, the [`windows`] over
+//! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`], the [`ledger`] of both and the users' [`journeys`], how the fault did [`strike`], the
+//! [`findings`] and the reasons to [`void`] a trial. [`crate::summary`] reduces all that to the document other programs read.
+
+mod attribution;
+mod balancing;
+mod blind;
+mod caching;
+mod causes;
+mod counts;
+mod downtime;
+mod facts;
+mod findings;
+mod journeys;
+mod ledger;
+mod load;
+mod looks;
+mod oracle;
+mod recovery;
+pub(crate) mod replaced;
+mod retries;
+mod served;
+mod sessions;
+mod steady;
+mod strike;
+#[cfg(test)]
+mod tests;
+mod trial;
+mod types;
+mod void;
+mod windows;
+pub(crate) mod words;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use blind::BlindTime;
+pub use causes::{Cause, causes_of};
+pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
+pub use journeys::{JourneyOperations, Journeys};
+pub use oracle::BeforeTheFault;
+pub use types::{
+    Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
+    Doing, Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage,
+    NodesAnalysis, NotBack, Retries, Return, Shortfall, Spoils, StruckSessions, Time,
+    TimelineWindow, TrialAnalysis, Void, WhileDown,
+};
+
+use comeback_model::ids::{ArmId, TrialId};
+use comeback_model::journal::{Header, Journal};
+use comeback_model::operation::Operation;
+use comeback_model::plan::Plan;
+use facts::{Facts, RunFacts};
+use served::Usual;
+
+/// Understands a run.
+pub fn analyze(journal: &Journal) -> Analysis {
+    let plan = &journal.header.plan;
+    let run = facts::gather(&journal.events);
+    let mut operations: BTreeMap<TrialId, Vec<&Operation>> = BTreeMap::new();
+    for operation in &journal.operations {
+        operations
+            .entry(operation.trial)
+            .or_default()
+            .push(operation);
+    }
+    let incomplete = incomplete(journal, &run, &operations);
+    let arms = (0_u32..)
+        .map(ArmId)
+        .zip(&plan.arms)
+        .map(|(id, arm)| ArmAnalysis {
+            id,
+            name: arm.name.clone(),
+            about: arm.about.clone(),
+            skipped: arm.skip.clone().or_else(|| run.skipped.get(&id).cloned()),
+            trials: replaced::mark(
+                &journal.header,
+                trials(
+                    plan,
+                    run.trials.iter().filter(|facts| facts.arm == id),
+                    &operations,
+                ),
+            ),
+        })
+        .collect();
+    Analysis {
+        header: journal.header.clone(),
+        arms,
+        incomplete,
+        extensions: run.extensions,
+    }
+}
+
+/// The trials of an arm. Those without a fault come first: they say how the service usually does.
+fn trials<'a>(
+    plan: &Plan,
+    of_arm: impl Iterator<Item = &'a Facts>,
+    operations: &BTreeMap<TrialId, Vec<&Operation>>,
+) -> Vec<TrialAnalysis> {
+    let of_arm: Vec<&Facts> = of_arm.collect();
+    let understand = |facts: &Facts, usual| {
+        let own = operations.get(&facts.id).map_or(&[][..], Vec::as_slice);
+        trial::analyze(plan, facts, own, usual)
+    };
+    let mut trials: Vec<Option<TrialAnalysis>> = of_arm
+        .iter()
+        .map(|facts| facts.control.then(|| understand(facts, Usual::default())))
+        .collect();
+    let usual = Usual::of_controls(trials.iter().flatten());
+    for (trial, facts) in trials.iter_mut().zip(of_arm) {
+        trial.get_or_insert_with(|| understand(facts, usual));
+    }
+    trials.into_iter().flatten().collect()
+}
+
+/// That the run ended with the first start of an arm, which failed.
+fn given_up(header: &Header, run: &RunFacts, arm: ArmId) -> String {
+    let name = header.plan.arms.get(arm.0 as usize);
+    let name = name.map_or("an arm", |arm| arm.name.as_str());
+    let failed = run
+        .trials
+        .iter()
+        .filter(|facts| facts.arm == arm)
+        .find_map(|facts| {
+            let (_, problem, said) = facts.start_failed.as_ref()?;
+            Some(format!(": {problem}{}", void::last_words(said.as_deref())))
+        });
+    let left = header.schedule.trials.len();
+    let left = left.saturating_sub(run.trials.len()) as u64;
+    format!(
+        "the first start of '{name}' failed, so that the run ended at once, with {} not begun{}",
+        words::counted(left, "trial"),
+        failed.unwrap_or_default()
+    )
+}
+
+/// Why the journal does not hold a whole run, if so.
+fn incomplete(
+    journal: &Journal,
+    run: &RunFacts,
+    operations: &BTreeMap<TrialId, Vec<&Operation>>,
+) -> Option<String> {
+    if run.interrupted {
+        return Some("the run was interrupted".to_owned());
+    }
+    if let Some(arm) = run.given_up {
+        return Some(given_up(&journal.header, run, arm));
+    }
+    if journal.torn {
+        return Some(
+            "the journal's last line is torn: the harness ended while it wrote".to_owned(),
+        );
+    }
+    if !run.ended {
+        return Some("the journal ends before the run does".to_owned());
+    }
+    let arms = journal.header.plan.arms.len();
+    if let Some(stray) = run.trials.iter().find(|trial| trial.arm.0 as usize >= arms) {
+        return Some(format!(
+            "trial {} belongs to no arm of the plan",
+            stray.id.0
+        ));
+    }
+    let started: BTreeSet<TrialId> = run.trials.iter().map(|trial| trial.id).collect();
+    let stray = operations.keys().find(|trial| !started.contains(*trial))?;
+    Some(format!(
+        "there are operations of trial {}, which never started",
+        stray.0
+    ))
+}

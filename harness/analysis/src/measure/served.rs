@@ -1,0 +1,408 @@
+//! Whether the load after the first correct reply is served until the load's end. One good answer is not a recovery: a
+//! server may answer once and then fail, hang, stop or flap (METHOD §3, *Back for good*).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::facts::Facts;
+use super::load::{Load, Part, latency_us};
+use super::words::{counted, grouped, percent};
+use super::{NotBack, Return, Shortfall, TrialAnalysis};
+use comeback_model::ids::SessionId;
+use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_model::units::{Elapsed, Span};
+use comeback_statistics::{median, upper_tail};
+
+/// Fewer operations than this tell nothing, however good the service usually is.
+const FEWEST: usize = 5;
+/// How unlikely as many failures must be for a service as good as usual. An honest server is judged once in each
+/// trial, so this is strict.
+const LEVEL: f64 = 1e-6;
+/// And by how much the share of failures must exceed the usual one: a certain difference may still be a small one.
+const SHARE_FLOOR: f64 = 0.05;
+/// Beyond this share of usual failures there is no difference to be seen.
+const MOST_USUAL: f64 = 0.99;
+/// How many times the usual median latency is slow, if three quarters of the replies took longer than that. The tail is
+/// the machine's as much as the server's.
+const SLOW_FACTOR: f64 = 10.0;
+/// And by at least how much.
+const SLOW_FLOOR_MS: f64 = 100.0;
+
+/// A busy machine stands still for some hundred ms at times: time that clients lose is looked at over so long at least.
+const LONG: Span = Span::from_ms(1_000);
+/// Where more than this share of operations is handed out later than that, the machine is too busy to tell a slow server.
+const MOST_LATE: f64 = 0.05;
+const BUSY: Span = Span::from_ms(10);
+/// What the pacer handed out later than this is late by the harness's own doing.
+const LATE: Span = Span::from_ms(100);
+
+/// How the service does without a fault: the worse of the arm's control trials and of the trial's own baseline.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usual {
+    failed: u64,
+    scheduled: u64,
+    p50_ms: Option<f64>,
+}
+
+impl Usual {
+    /// Of the control trials of an arm that count.
+    pub(super) fn of_controls<'a>(controls: impl Iterator<Item = &'a TrialAnalysis>) -> Self {
+        let mut usual = Self::default();
+        for control in controls.filter(|trial| trial.control && trial.void.is_none()) {
+            let p50_ms = control.latency.before.quantile_ms(0.5);
+            usual = Self {
+                failed: usual.failed + control.errors.before.failures(),
+                scheduled: usual.scheduled + control.errors.before.scheduled,
+                p50_ms: slower(usual.p50_ms, p50_ms.filter(|ms| ms.is_finite())),
+            };
+        }
+        usual
+    }
+
+    /// Of a trial's own baseline.
+    fn of_baseline(load: &Load<'_>) -> Self {
+        let baseline: Vec<&Operation> = load.of(Part::Before).collect();
+        Self {
+            failed: baseline.iter().filter(|op| !op.is_correct()).count() as u64,
+            scheduled: baseline.len() as u64,
+            p50_ms: median_ms(&baseline),
+        }
+    }
+
+    fn widened(self, other: Self) -> Self {
+        let worse = match (self.scheduled, other.scheduled) {
+            (_, 0) => self,
+            (0, _) => other,
+            _ if self.failing() >= other.failing() => self,
+            _ => other,
+        };
+        Self {
+            p50_ms: slower(self.p50_ms, other.p50_ms),
+            ..worse
+        }
+    }
+
+    /// The share of failures to be expected at most: two standard deviations above the one that was seen, and above 0,
+    /// since no failure in n operations does not exclude one.
+    fn failing(self) -> f64 {
+        let failed = self.failed as f64;
+        let most = failed + 2.0 * failed.sqrt() + 1.0;
+        (most / (self.scheduled + 2) as f64).min(MOST_USUAL)
+    }
+
+    /// How many operations it takes to tell a service that fails all of them from one that is as usual.
+    fn fewest(self) -> usize {
+        ((LEVEL.ln() / self.failing().ln()).ceil() as usize).max(FEWEST)
+    }
+
+    /// Whether so many failures are more than a service as good as usual has.
+    fn is_exceeded_by(self, failed: usize, scheduled: usize) -> bool {
+        let usual = match self.scheduled {
+            0 => return false,
+            _ => self.failing(),
+        };
+        // The more usual failures are, the more their share varies beyond what a binomial says: they come in bursts.
+        let allowed = usual + SHARE_FLOOR.max(usual * (1.0 - usual));
+        failed as f64 > allowed * scheduled as f64 && upper_tail(failed, scheduled, usual) < LEVEL
+    }
+
+    fn is_slower(self, least_ms: f64) -> Option<f64> {
+        self.p50_ms
+            .filter(|usual| least_ms > usual * SLOW_FACTOR && least_ms > usual + SLOW_FLOOR_MS)
+    }
+}
+
+fn slower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).max_by(f64::total_cmp)
+}
+
+/// Whether the service came back for good; absent where it did not come back at all, or no fault was to be seen.
+pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Option<Return> {
+    let (_, recovered) = (facts.cut()?, facts.recovered()?);
+    if facts.died_again {
+        return Some(Return::Not(NotBack::Ended));
+    }
+    let end = load.end.unwrap_or(recovered).max(recovered);
+    let usual = Usual::of_baseline(load).widened(controls);
+    let counting = counting(facts, load);
+    let last = |from: Elapsed| last_of(&counting, from, usual.fewest());
+    let middle = half_of(recovered, end);
+    let half = last(middle);
+    let late = last(tenth_of(recovered, end));
+    let long = last(middle.min(ago(end, LONG)));
+    let lost_time = |last: &[&Operation]| {
+        failing(usual, last, end, |_| true).or_else(|| slow(usual, last, end))
+    };
+    let slowness = lost_time(&long).and(lost_time(&half));
+    let certain =
+        failing(usual, &half, end, is_definite).or_else(|| failing(usual, &late, end, is_definite));
+    if certain.is_none() && slowness.is_some() && is_starved(load, middle) {
+        return Some(Return::ByProbeOnly { operations: 0 });
+    }
+    let shortfall = certain.or(slowness);
+    let is_up = facts.unasked.is_empty();
+    if let Some(shortfall) = shortfall {
+        return Some(Return::Not(match is_up {
+            true => NotBack::Metastable(shortfall),
+            false => NotBack::Unserved(shortfall),
+        }));
+    }
+    let seen = counting.len();
+    Some(match seen < usual.fewest() {
+        true => Return::ByProbeOnly {
+            operations: seen as u64,
+        },
+        false => Return::ForGood,
+    })
+}
+
+/// Whether the machine had no time for the harness itself from then on: nor had it for the server, perhaps.
+fn is_starved(load: &Load<'_>, from: Elapsed) -> bool {
+    let wanted = load.of(Part::After).filter(|op| op.intended >= from);
+    let (late, all) = wanted.fold((0, 0), |(late, all), op| {
+        let is_late = op.dispatched.since(op.intended) > BUSY;
+        (late + u32::from(is_late), all + 1)
+    });
+    f64::from(late) > MOST_LATE * f64::from(all)
+}
+
+fn half_of(from: Elapsed, end: Elapsed) -> Elapsed {
+    from + Span::from_us(end.since(from).as_us() / 2)
+}
+
+/// What stops just before the end is not half of the load, but all of its end.
+fn tenth_of(from: Elapsed, end: Elapsed) -> Elapsed {
+    from + Span::from_us(end.since(from).as_us() / 10 * 9)
+}
+
+/// The operations wanted from then on, and at least the last few.
+fn last_of<'a>(counting: &[&'a Operation], from: Elapsed, fewest: usize) -> Vec<&'a Operation> {
+    let place = counting.partition_point(|operation| operation.intended < from);
+    let place = place.min(counting.len().saturating_sub(fewest));
+    counting.get(place..).unwrap_or_default().to_vec()
+}
+
+/// So long before, or the run's begin.
+fn ago(end: Elapsed, length: Span) -> Elapsed {
+    Elapsed::from_us(end.as_us().saturating_sub(length.as_us()))
+}
+
+/// Whether the server did something wrong; a client that runs out of time may have a machine that stands still.
+const fn is_definite(class: ErrorClass) -> bool {
+    match class {
+        ErrorClass::ConnectTimeout | ErrorClass::ResponseTimeout | ErrorClass::Unsent => false,
+        ErrorClass::Refused
+        | ErrorClass::Reset
+        | ErrorClass::ServerError
+        | ErrorClass::ClientError
+        | ErrorClass::SessionRejected
+        | ErrorClass::SessionRecreated
+        | ErrorClass::WrongIdentity
+        | ErrorClass::WrongAnswer
+        | ErrorClass::Malformed
+        | ErrorClass::HarnessError => true,
+    }
+}
+
+/// That more of these operations failed than usually do.
+fn failing(
+    usual: Usual,
+    last: &[&Operation],
+    end: Elapsed,
+    counts: impl Fn(ErrorClass) -> bool,
+) -> Option<Shortfall> {
+    let mut classes: BTreeMap<ErrorClass, usize> = BTreeMap::new();
+    for class in last
+        .iter()
+        .filter_map(|op| op.error)
+        .filter(|class| counts(*class))
+    {
+        *classes.entry(class).or_default() += 1;
+    }
+    let failed: usize = classes.values().sum();
+    let over_ms = over_ms(last, end)?;
+    let (class, _) = classes.into_iter().max_by_key(|(_, count)| *count)?;
+    usual
+        .is_exceeded_by(failed, last.len())
+        .then_some(Shortfall::Failing {
+            failed: failed as u64,
+            scheduled: last.len() as u64,
+            class,
+            over_ms,
+        })
+}
+
+/// That these operations took much longer than usual.
+fn slow(usual: Usual, last: &[&Operation], end: Elapsed) -> Option<Shortfall> {
+    let over_ms = over_ms(last, end)?;
+    let mut took: Vec<u64> = last.iter().filter_map(|op| latency_us(op)).collect();
+    took.sort_unstable();
+    let least_ms = *took.get(took.len() / 4)? as f64 / 1_000.0;
+    let usual_ms = usual.is_slower(least_ms).filter(|_| took.len() >= FEWEST)?;
+    Some(Shortfall::Slow {
+        least_ms,
+        usual_ms,
+        over_ms,
+    })
+}
+
+/// From the first of these operations to the load's end.
+fn over_ms(last: &[&Operation], end: Elapsed) -> Option<f64> {
+    let from = last.first()?.intended;
+    Some(end.max(from).since(from).as_ms())
+}
+
+/// The operations after ready that tell whether the service serves, in the order they were wanted.
+fn counting<'a>(facts: &Facts, load: &Load<'a>) -> Vec<&'a Operation> {
+    let is_after = |op: &&Operation| load.part(op) == Part::After;
+    let mut counting: Vec<&Operation> = telling(facts, load).filter(is_after).collect();
+    counting.sort_by_key(|operation| operation.intended);
+    counting
+}
+
+/// The operations that tell whether the service serves. How a session that stood at the fault is turned away is not
+/// among them: what was lost is counted once, with the sessions and writes. Nor is what the harness itself began late.
+pub(super) fn telling<'a, 'l>(
+    facts: &Facts,
+    load: &'l Load<'a>,
+) -> impl Iterator<Item = &'a Operation> + use<'a, 'l> {
+    let cut = facts.cut();
+    let logins = load.operations.iter();
+    let begun_after: BTreeSet<SessionId> = logins
+        .filter(|op| op.step == Step::Login && op.outcome == Outcome::Acknowledged)
+        .filter(|op| cut.is_some_and(|cut| op.intended >= cut))
+        .map(|op| op.session())
+        .collect();
+    let is_loss = move |op: &Operation| {
+        // One that is known at last, and refused what was asked of it, is not lost: it is not served.
+        let is_refused =
+            op.error == Some(ErrorClass::ClientError) && load.known_at_last.contains(&op.session());
+        op.step != Step::Login
+            && !begun_after.contains(&op.session())
+            && may_be_a_loss(op)
+            && !is_refused
+    };
+    let late = |op: &Operation| op.dispatched.since(op.intended) > LATE;
+    let all = load.operations.iter().copied();
+    all.filter(move |op| !is_loss(op) && !late(op))
+}
+
+/// Whether an operation fails as those of a lost session do, or of one that lost its writes.
+fn may_be_a_loss(operation: &Operation) -> bool {
+    match operation.error {
+        Some(
+            ErrorClass::SessionRejected
+            | ErrorClass::SessionRecreated
+            | ErrorClass::WrongIdentity
+            | ErrorClass::ClientError,
+        ) => true,
+        Some(ErrorClass::WrongAnswer) => operation.outcome == Outcome::Acknowledged,
+        Some(
+            ErrorClass::Refused
+            | ErrorClass::Reset
+            | ErrorClass::ConnectTimeout
+            | ErrorClass::ResponseTimeout
+            | ErrorClass::ServerError
+            | ErrorClass::Malformed
+            | ErrorClass::Unsent
+            | ErrorClass::HarnessError,
+        )
+        | None => false,
+    }
+}
+
+fn median_ms(operations: &[&Operation]) -> Option<f64> {
+    let us = operations
+        .iter()
+        .filter_map(|operation| latency_us(operation));
+    median(&us.map(|us| us as f64 / 1_000.0).collect::<Vec<f64>>())
+}
+
+/// That the service is not back for good; nothing where the end of its process says it already.
+pub(super) fn finding(returned: Option<&Return>) -> Option<String> {
+    match returned? {
+        Return::ForGood | Return::ByProbeOnly { .. } | Return::Not(NotBack::Ended) => None,
+        Return::Not(why) => Some(format!("the service is not back for good: {why}")),
+    }
+}
+
+impl fmt::Display for NotBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended => f.write_str("the new process ended by itself"),
+            Self::Unserved(shortfall) => shortfall.fmt(f),
+            Self::Metastable(shortfall) => write!(
+                f,
+                "METASTABLE: the fault is undone and every process is up, yet {shortfall}"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failing {
+                failed,
+                scheduled,
+                class,
+                over_ms,
+            } => write!(
+                f,
+                "{} of {} failed in the last {:.1} s of the load ({}), most of them: {}",
+                grouped(*failed),
+                counted(*scheduled, "operation"),
+                over_ms / 1_000.0,
+                percent(*failed as f64 / *scheduled as f64),
+                class.label()
+            ),
+            Self::Slow {
+                least_ms,
+                usual_ms,
+                over_ms,
+            } => write!(
+                f,
+                "three quarters of the correct replies in the last {:.1} s of the load took {least_ms:.1} ms or longer; \
+                 without a fault the median is {usual_ms:.1} ms",
+                over_ms / 1_000.0
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// How many of `trials` services that fail a share `p` of their operations, before and after, are called worse
+    /// than usual; each with a baseline of 200 operations and `last` at its end.
+    fn alarms(p: f64, last: usize, trials: usize) -> usize {
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut failures = |all: usize| {
+            let fails = |_: &usize| (random.next_u32() as f64) < p * 2_f64.powi(32);
+            (0..all).filter(fails).count()
+        };
+        (0..trials)
+            .filter(|_| {
+                let usual = Usual {
+                    failed: failures(200) as u64,
+                    scheduled: 200,
+                    p50_ms: None,
+                };
+                usual.is_exceeded_by(failures(last), last)
+            })
+            .count()
+    }
+
+    #[test]
+    fn a_service_that_is_as_usual_is_practically_never_called_worse() {
+        for p in [0.0, 0.005, 0.05, 0.4] {
+            for last in [5, 20, 200] {
+                assert_eq!(alarms(p, last, 20_000), 0, "{p} of {last}");
+            }
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Sessions, each with what became of it: the definitions of the session ledger (METHOD.md §3).
+
+use std::collections::BTreeMap;
+
+use super::caching::{is_anothers_from_cache, is_from_cache};
+use super::facts::{Facts, was_sent_by};
+use super::looks::{Answered, Looks, is_known};
+use super::writes::{Balance, Look, Shown, Written};
+use comeback_model::ids::SessionId;
+use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_model::plan::Writes;
+use comeback_model::units::Elapsed;
+
+/// A session, from its acknowledged login on.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    /// What its changes change.
+    kind: Writes,
+    /// Its changes, also those whose reply was otherwise wrong.
+    pub(super) written: Written,
+    /// The login that began it.
+    login: Option<&'a Operation>,
+    /// The first logout that ended it, or may have.
+    logout: Option<&'a Operation>,
+    /// The first operation by which a client was told that the session is gone, or not its own.
+    refused: Option<(&'a Operation, Refusal)>,
+    /// The looks of the load at it that showed its state.
+    checks: Vec<&'a Operation>,
+    /// The last look by which the new process told of it, before the session was logged out.
+    last_check: Option<&'a Operation>,
+    /// When the last change that may have been applied was over.
+    last_change: Option<Elapsed>,
+    /// The final looks at it.
+    looks: Looks<'a>,
+}
+
+/// A definite answer against a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Rejected,
+    Recreated,
+    WrongIdentity,
+}
+
+/// What became of a session that was acknowledged before the fault and alive at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Known, with the state it has; without one where it had nothing to show.
+    Known {
+        balance: Balance,
+        /// A final look before was refused, or showed less.
+        later: bool,
+    },
+    /// Not known any more, or another user's.
+    Refused(Refusal),
+    /// The server fails at every final look at it, and answers others.
+    Broken,
+    /// Known at one final look, and at a later one not, or with less.
+    Flapping,
+    /// No definite answer.
+    Undecided,
+}
+
+/// Where a session stands in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Acknowledged before the fault and alive at it.
+    Counted(Fate),
+    /// Ended by its user before the fault.
+    LoggedOut,
+    /// Its logout was in flight at the fault, or never answered.
+    Ambiguous,
+    /// Refused before the fault was sent.
+    RefusedBefore(Refusal),
+    /// Begun after the fault.
+    Later(Fate),
+}
+
+/// The sessions that began, each with its operations; `operations` in the order of each client's doing.
+pub(super) fn sessions<'a>(
+    kind: Writes,
+    facts: &Facts,
+    operations: &[&'a Operation],
+) -> Vec<Session<'a>> {
+    let mut sessions: BTreeMap<SessionId, Session<'a>> = BTreeMap::new();
+    for operation in operations {
+        let session = sessions
+            .entry(operation.session())
+            .or_insert_with(|| Session::new(kind));
+        session.learn(facts, operation);
+    }
+    sessions
+        .into_values()
+        .filter(|session| session.login.is_some())
+        .collect()
+}
+
+impl<'a> Session<'a> {
+    fn new(kind: Writes) -> Self {
+        Self {
+            kind,
+            written: Written::new(kind),
+            login: None,
+            logout: None,
+            refused: None,
+            checks: Vec::new(),
+            last_check: None,
+            last_change: None,
+            looks: Looks::default(),
+        }
+    }
+
+    fn learn(&mut self, facts: &Facts, operation: &'a Operation) {
+        match operation.step {
+            Step::Login => {
+                if operation.outcome == Outcome::Acknowledged && operation.is_correct() {
+                    self.login.get_or_insert(operation);
+                }
+                return;
+            }
+            Step::ReadBack if facts.is_after_load(operation).unwrap_or(true) => {
+                self.looks.push(operation);
+                return;
+            }
+            // One before its user's logout.
+            Step::ReadBack => self.note_answer(facts, operation),
+            Step::Logout => {
+                let ended = match operation.outcome {
+                    Outcome::Acknowledged => operation.is_correct(),
+                    Outcome::Indeterminate => true,
+                    Outcome::Rejected => false,
+                };
+                if ended {
+                    self.logout.get_or_insert(operation);
+                }
+            }
+            Step::Act => {
+                self.written
+                    .learn(operation, facts.is_before_cut(operation));
+                if operation.outcome != Outcome::Rejected {
+                    self.last_change = self.last_change.max(Some(operation.finished));
+                }
+            }
+            Step::Check => self.learn_check(facts, operation),
+            // It is beside the session.
+            Step::Get => return,
+        }
+        if let Some(refusal) = operation.error.and_then(refusal) {
+            self.refused.get_or_insert((operation, refusal));
+        }
+    }
+
+    fn learn_check(&mut self, facts: &Facts, check: &'a Operation) {
+        if Shown::by_look(self.kind, check).is_some() {
+            self.checks.push(check);
+        }
+        self.note_answer(facts, check);
+    }
+
+    /// Notes a look of the load's time that knew the session.
+    fn note_answer(&mut self, facts: &Facts, look: &'a Operation) {
+        // What a cache had stored says nothing of what the new process knows.
+        let is_news = !facts.is_before_cut(look) && !is_from_cache(look);
+        if is_known(self.kind, look) && is_news && self.logout.is_none() {
+            self.last_check = Some(look);
+        }
+    }
+
+    /// Which session it is.
+    pub(super) fn id(&self) -> Option<SessionId> {
+        self.login.map(Operation::session)
+    }
+
+    /// Where it stands in the ledger; `answered` tells of each round of final looks whether the server answered in it.
+    pub(super) fn standing(&self, facts: &Facts, answered: &Answered) -> Standing {
+        if !self.login.is_some_and(|login| facts.is_before_cut(login)) {
+            return Standing::Later(self.fate(answered));
+        }
+        if let Some(logout) = self.logout {
+            match logout.outcome {
+                Outcome::Acknowledged if facts.is_before_cut(logout) => return Standing::LoggedOut,
+                Outcome::Indeterminate if may_have_ended_before(facts, logout) => {
+                    return Standing::Ambiguous;
+                }
+                Outcome::Acknowledged | Outcome::Indeterminate | Outcome::Rejected => {}
+            }
+        }
+        if let (Some((operation, refusal)), Some(fault)) = (self.refused, facts.fault())
+            && operation.finished < fault
+        {
+            return Standing::RefusedBefore(refusal);
+        }
+        if facts.recovered().is_none() && !facts.control {
+            return Standing::Counted(Fate::Undecided);
+        }
+        Standing::Counted(match self.fate(answered) {
+            // It showed nothing that a stranger is not shown.
+            Fate::Known { .. } if facts.stranger_known && self.written.is_empty() => {
+                Fate::Undecided
+            }
+            fate => fate,
+        })
+    }
+
+    /// Whether it had begun when the fault was sent: to the first that it strikes, where it strikes one after the other.
+    pub(super) fn stood_at_the_fault(&self, facts: &Facts) -> bool {
+        let login = self.login.map(|login| login.finished);
+        login
+            .zip(facts.fault())
+            .is_some_and(|(login, fault)| login <= fault)
+    }
+
+    /// Whether it is another user's because a cache showed that user's content: nothing is known of its own state.
+    pub(super) fn is_anothers_by_cache(&self) -> bool {
+        match self.refused {
+            Some((operation, _)) => is_anothers_from_cache(operation),
+            None => self.looks.are_anothers_by_cache(),
+        }
+    }
+
+    /// What became of it, as far as its own operations tell.
+    fn fate(&self, answered: &Answered) -> Fate {
+        if let Some(logout) = self.logout
+            && logout.outcome == Outcome::Acknowledged
+        {
+            return self.fate_before(logout);
+        }
+        match self.refused {
+            Some((_, refusal)) => Fate::Refused(refusal),
+            None => self.looks.fate(self, answered),
+        }
+    }
+
+    /// What became of a session that its user ended after the fault. A goodbye that shows nothing tells nothing: many
+    /// servers say it to strangers, too.
+    fn fate_before(&self, logout: &'a Operation) -> Fate {
+        if let Some((operation, refusal)) = self.refused
+            && logout.sent.is_some_and(|sent| operation.finished <= sent)
+        {
+            return Fate::Refused(refusal);
+        }
+        match self.look_at_logout(logout) {
+            Some(look) => self.by_look(Some(look)),
+            None if self.last_check.is_some_and(Operation::is_correct) => self.by_look(None),
+            None => Fate::Undecided,
+        }
+    }
+
+    fn by_look(&self, look: Option<Look<'_>>) -> Fate {
+        let balance = match look {
+            Some(look) => self.written.balance(look),
+            None => self.written.is_empty().then(Balance::default),
+        };
+        balance.map_or(Fate::Undecided, |balance| Fate::Known {
+            balance,
+            later: false,
+        })
+    }
+
+    /// What a look at it that knew it tells of its state; absent where that cannot be compared.
+    pub(super) fn balance_at(&self, look: &'a Operation) -> Option<Balance> {
+        let shown = Shown::by_look(self.kind, look).map(|shown| self.look(shown));
+        match self.by_look(shown) {
+            Fate::Known { balance, later: _ } => Some(balance),
+            Fate::Refused(_) | Fate::Broken | Fate::Flapping | Fate::Undecided => None,
+        }
+    }
+
+    /// What its changes change.
+    pub(super) const fn kind(&self) -> Writes {
+        self.kind
+    }
+
+    /// Whether its user ended it, or may have.
+    pub(super) const fn may_be_logged_out(&self) -> bool {
+        self.logout.is_some()
+    }
+
+    /// The final looks at it.
+    pub(super) const fn looks(&self) -> &Looks<'a> {
+        &self.looks
+    }
+
+    /// What is known of its state at last.
+    fn last_look(&self) -> Option<Look<'_>> {
+        match self.logout {
+            Some(logout) if logout.outcome == Outcome::Acknowledged => self.look_at_logout(logout),
+            Some(_) | None => self.look_at_last(),
+        }
+    }
+
+    fn look_at_last(&self) -> Option<Look<'_>> {
+        let shown = Shown::by_look(self.kind, self.looks.last_known(self.kind)?)?;
+        Some(self.look(shown))
+    }
+
+    /// A server need not show the state when it ends a session: then the last look before shows it as well, if
+    /// nothing was changed after it that it could not show.
+    fn look_at_logout(&self, logout: &'a Operation) -> Option<Look<'_>> {
+        if let Some(shown) = Shown::by(self.kind, logout) {
+            return Some(self.look(shown));
+        }
+        let check = self.last_check?;
+        let look = self.look(Shown::by_look(self.kind, check)?);
+        if self.last_change <= check.sent {
+            return Some(look);
+        }
+        let covers_all = match self.kind {
+            // A counter must show all that was acknowledged, also what came after such a look.
+            Writes::Counter => false,
+            Writes::Set | Writes::List => self.written.last_before() <= check.sent,
+        };
+        covers_all.then_some(Look {
+            until: check.sent,
+            ..look
+        })
+    }
+
+    fn look(&self, shown: Shown<'a>) -> Look<'a> {
+        Look {
+            shown,
+            at_login: self.login.and_then(|login| Shown::by(self.kind, login)),
+            until: None,
+        }
+    }
+
+    /// How many checks did not show a write that had been acknowledged before they were sent, and that was
+    /// there at last.
+    pub(super) fn stale_checks(&self) -> u64 {
+        let Some(last) = self.last_look() else {
+            return 0;
+        };
+        let is_stale = |check: &&&Operation| {
+            let shown = Shown::by_look(self.kind, check);
+            shown
+                .zip(check.sent)
+                .is_some_and(|(shown, sent)| self.written.is_stale(shown, sent, last))
+        };
+        self.checks.iter().filter(is_stale).count() as u64
+    }
+
+    /// Whether its user ended it, for certain.
+    pub(super) fn is_logged_out(&self) -> bool {
+        self.logout
+            .is_some_and(|logout| logout.outcome == Outcome::Acknowledged)
+    }
+}
+
+/// Whether a login was in flight at the fault, so that nobody knows whether it began a session.
+pub(super) fn is_login_in_flight(facts: &Facts, operation: &Operation) -> bool {
+    let (Some(fault), Some(cut)) = (facts.fault(), facts.cut()) else {
+        return false;
+    };
+    operation.step == Step::Login
+        && operation.outcome == Outcome::Indeterminate
+        && operation.finished >= fault
+        && was_sent_by(operation, cut)
+}
+
+/// Whether an unanswered logout may have taken effect before the fault did.
+fn may_have_ended_before(facts: &Facts, logout: &Operation) -> bool {
+    facts
+        .cut()
+        .is_none_or(|cut| was_sent_by(logout, cut) || logout.finished <= cut)
+}
+
+/// Which definite answer against a session an error is, if it is one.
+pub(super) const fn refusal(class: ErrorClass) -> Option<Refusal> {
+    match class {
+        ErrorClass::SessionRejected => Some(Refusal::Rejected),
+        ErrorClass::SessionRecreated => Some(Refusal::Recreated),
+        ErrorClass::WrongIdentity => Some(Refusal::WrongIdentity),
+        ErrorClass::Refused
+        | ErrorClass::Reset
+        | ErrorClass::ConnectTimeout
+        | ErrorClass::ResponseTimeout
+        | ErrorClass::ServerError
+        | ErrorClass::ClientError
+        | ErrorClass::WrongAnswer
+        | ErrorClass::Malformed
+        | ErrorClass::Unsent
+        | ErrorClass::HarnessError => None,
+    }
+}

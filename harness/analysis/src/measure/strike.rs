@@ -1,0 +1,204 @@
+//! The fault itself: how far apart its parts were, what it met in flight, whom it must not have touched.
+
+use super::facts::{Drained, Facts, was_sent_by};
+use super::findings::processes;
+use super::load::Load;
+use super::{ErrorTally, MetWrites};
+use comeback_model::event::Exit;
+use comeback_model::ids::{Incarnation, Node};
+use comeback_model::operation::{Operation, Outcome, Step};
+use comeback_model::plan::{Action, Plan, Signal, Workload};
+use comeback_model::units::{Elapsed, Span};
+
+/// A write that was acknowledged so long before the fault may still be under way in the server.
+const JUST_ACKNOWLEDGED: Span = Span::from_ms(1);
+/// The bug whose detection is told: acknowledged so long before it is stored.
+const EARLY: Span = Span::from_us(100);
+
+/// The most that may lie between the blows of a fault that strikes all of them at once.
+const AT_ONCE_MS: f64 = 10.0;
+
+/// From the first to the last of those that the fault was sent to, in ms; absent unless it was sent to several.
+pub(super) fn spread_ms(facts: &Facts) -> Option<f64> {
+    let blows = facts.blows();
+    let (first, last) = (blows.first()?, blows.last()?);
+    (blows.len() > 1 && !facts.control).then(|| last.ms_after(*first))
+}
+
+/// What became of the operations that were in flight at any of the fault's blows: when a replica's drain was begun,
+/// else when the signal was sent. `scheduled` is how many there were.
+pub(super) fn in_flight(facts: &Facts, load: &Load<'_>) -> ErrorTally {
+    let mut tally = ErrorTally::default();
+    if facts.control {
+        return tally;
+    }
+    let blows = facts.blows();
+    for operation in &load.operations {
+        let Some(sent) = operation.sent else {
+            continue;
+        };
+        if blows
+            .iter()
+            .any(|blow| sent <= *blow && *blow < operation.finished)
+        {
+            tally.count(operation.error);
+        }
+    }
+    tally
+}
+
+/// What became of the operations whose request had left when the last that was told to stop had ended, and that were not
+/// answered when the first was told. `scheduled` is how many there were.
+pub(super) fn draining(action: Action, facts: &Facts, load: &Load<'_>) -> ErrorTally {
+    let mut tally = ErrorTally::default();
+    let is_told = action.is_rolling() || action == Action::Signal(Signal::Term);
+    if let (Some(fault), Some(cut), true) = (facts.fault(), facts.cut(), is_told) {
+        for operation in &load.operations {
+            if was_sent_by(operation, cut) && operation.finished > fault {
+                tally.count(operation.error);
+            }
+        }
+    }
+    tally
+}
+
+/// What the fault met of the writes.
+pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrites> {
+    let Workload::Sessions(flow) = &plan.load.workload else {
+        return None;
+    };
+    flow.share_of_acts()?;
+    let fault = facts.fault()?;
+    if !matches!(plan.fault.action, Action::Signal(_)) {
+        return None;
+    }
+    let blows = facts.blows();
+    let acts = load.operations.iter();
+    let acts: Vec<&Operation> = acts
+        .copied()
+        .filter(|operation| operation.step == Step::Act)
+        .collect();
+    let count = |meets: &dyn Fn(&Operation, Elapsed) -> bool| {
+        let met = acts
+            .iter()
+            .filter(|act| blows.iter().any(|blow| meets(act, *blow)));
+        met.count() as u64
+    };
+    let in_flight = |act: &Operation, blow| was_sent_by(act, blow) && blow < act.finished;
+    let just_acknowledged = |act: &Operation, blow: Elapsed, within: Span| {
+        act.outcome == Outcome::Acknowledged
+            && act.finished <= blow
+            && blow.since(act.finished) <= within
+    };
+    let at_stake = |act: &Operation, blow| {
+        in_flight(act, blow) || just_acknowledged(act, blow, JUST_ACKNOWLEDGED)
+    };
+    Some(MetWrites {
+        in_flight: count(&in_flight),
+        at_stake: count(&at_stake),
+        early_ack_seen: chance_of_early(&acts, facts, fault),
+        aimed_after_us: facts.aimed.map(|(after, _)| after.as_us()),
+    })
+}
+
+/// The chance that a server which acknowledges [`EARLY`] before it stores loses a write to a fault at this moment. When
+/// the server sent an acknowledgement nobody saw: at any time between the write's sending and the client's reading it, all
+/// equally likely. Of the one that the fault waited for it is known when it had not come yet. Where none was read of late
+/// the chance is that of a fault at any moment, 1 − exp(−rate · that time).
+fn chance_of_early(acts: &[&Operation], facts: &Facts, fault: Elapsed) -> f64 {
+    let from = facts.baseline();
+    let earliest = |act: &Operation| {
+        let aimed = facts
+            .aimed
+            .filter(|(after, _)| act.finished + *after >= fault);
+        let quiet = aimed.and_then(|(_, quiet)| quiet);
+        let quiet = quiet.map(|us| Elapsed::from_us(fault.as_us().saturating_sub(us.as_us())));
+        let quiet = quiet.filter(|quiet| *quiet <= act.finished);
+        act.sent.max(quiet)
+    };
+    let acknowledged = acts.iter().filter(|act| {
+        act.outcome == Outcome::Acknowledged && act.finished <= fault && from <= Some(act.finished)
+    });
+    let early = EARLY.as_us() as f64;
+    let (mut count, mut unseen) = (0_u64, 1.0);
+    for act in acknowledged {
+        count += 1;
+        let left = early - fault.since(act.finished).as_us() as f64;
+        if let Some(earliest) = earliest(act).filter(|_| left > 0.0) {
+            let took = act.finished.since(earliest).as_us().max(1) as f64;
+            unseen *= 1.0 - (left / took).min(1.0);
+        }
+    }
+    let lasted = from.map_or(0, |from| fault.since(from).as_us());
+    let any = match lasted {
+        0 => 0.0,
+        us => 1.0 - (-early * count as f64 / us as f64).exp(),
+    };
+    any.max(1.0 - unseen)
+}
+
+/// What a reader should know of how the fault was done.
+pub(super) fn findings(action: Action, facts: &Facts) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(spread) = spread_ms(facts).filter(|spread| *spread > AT_ONCE_MS)
+        && !action.is_rolling()
+    {
+        found.push(format!(
+            "{spread:.1} ms lay between the first and the last of those that should be struck at once \
+             (more than {AT_ONCE_MS} ms)"
+        ));
+    }
+    found.extend(took_kill(action, facts));
+    found.extend(
+        facts
+            .drains
+            .iter()
+            .filter_map(|drain| problem_of(facts, drain)),
+    );
+    found.extend(collateral(facts));
+    found
+}
+
+/// Those that a stop had to kill. A journal that names no processes tells it of a roll by how the leader ended.
+fn took_kill(action: Action, facts: &Facts) -> Vec<String> {
+    let told = |node| {
+        let name = name_of(facts, node);
+        format!("{name} did not end in its time of grace, and was killed")
+    };
+    let named = facts.took_kill.iter().map(|(node, pids)| {
+        let took = processes(pids);
+        format!("{}: {took} took SIGKILL", told(*node))
+    });
+    let by_exit = facts
+        .struck_as(Exit::Signal(Signal::Kill.number()))
+        .filter(|node| action.is_rolling() && !facts.took_kill.contains_key(node))
+        .map(told);
+    named.chain(by_exit).collect()
+}
+
+fn problem_of(facts: &Facts, drain: &Drained) -> Option<String> {
+    let problem = drain.problem.as_ref()?;
+    let name = name_of(facts, drain.node);
+    Some(match drain.is_end {
+        false => format!("{name} was stopped although it was not drained: {problem}"),
+        true => format!("whether {name} gets requests again is not known: {problem}"),
+    })
+}
+
+/// Those that were not struck and yet are other processes than before.
+fn collateral(facts: &Facts) -> impl Iterator<Item = String> {
+    facts.seen.iter().filter_map(|(node, boot)| {
+        let before = facts.boots.get(node)?;
+        (before != boot && !facts.is_struck(*node)).then(|| {
+            let name = name_of(facts, *node);
+            format!(
+                "collateral damage: {name} was not struck, and is another process than before \
+                 (it called itself {before}, and now {boot})"
+            )
+        })
+    })
+}
+
+fn name_of(facts: &Facts, node: Node) -> String {
+    facts.name_of((node, Incarnation(0)))
+}

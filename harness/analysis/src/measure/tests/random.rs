@@ -1,0 +1,331 @@
+//! Whatever the journal says: the ledgers add up, and the analysis has an answer.
+
+use super::*;
+use crate::summary::summarize;
+use crate::verdict::{self, Verdict};
+use comeback_model::ids::Node;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const STEPS: [Step; 6] = [
+    Step::Login,
+    Step::Act,
+    Step::Check,
+    Step::Logout,
+    Step::Get,
+    Step::ReadBack,
+];
+const OUTCOMES: [Outcome; 3] = [
+    Outcome::Acknowledged,
+    Outcome::Rejected,
+    Outcome::Indeterminate,
+];
+
+/// Mostly moments of the story, at times one that cannot be.
+fn moment() -> impl Strategy<Value = Elapsed> {
+    prop_oneof![
+        30 => (0..6_500_000_u64).prop_map(Elapsed::from_us),
+        1 => any::<u64>().prop_map(Elapsed::from_us),
+        1 => Just(Elapsed::from_us(u64::MAX)),
+    ]
+}
+
+fn counter() -> impl Strategy<Value = u64> {
+    prop_oneof![9 => 0..6_u64, 1 => any::<u64>()]
+}
+
+prop_compose! {
+    fn operation()(
+        (client, generation, trial) in (0..4_u32, 0..3_u32, prop_oneof![20 => Just(0_u32), 1 => 0..3_u32]),
+        step in select(STEPS.to_vec()),
+        (intended, dispatched, finished) in (moment(), moment(), moment()),
+        sent in option::weighted(0.9, moment()),
+        outcome in select(OUTCOMES.to_vec()),
+        error in option::weighted(0.4, select(ErrorClass::ALL.to_vec())),
+        status in option::of(100..600_u16),
+        value in option::weighted(0.7, counter()),
+        write in option::weighted(0.7, 0..9_u32),
+        found in option::weighted(0.5, (vec(0..9_u32, 0..9), prop_oneof![3 => Just(0), 1 => any::<u32>()])),
+        boot in option::weighted(0.8, select(vec![old_boot(), new_boot()])),
+        replica in option::of(0..4_u32),
+        failed_replica in option::weighted(0.2, 0..4_u32),
+    ) -> Op {
+        Op(Operation {
+            trial: TrialId(trial),
+            client: ClientId(client),
+            generation,
+            step,
+            intended,
+            dispatched,
+            sent,
+            finished,
+            outcome,
+            error,
+            status,
+            value,
+            write,
+            found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
+            boot,
+            replica,
+            failed_replica,
+            unframed: false,
+            cache: None,
+            age_s: None,
+            tries: 1,
+            resent: None,
+        })
+    }
+}
+
+fn kind() -> impl Strategy<Value = EventKind> {
+    let incarnation = (0..3_u32).prop_map(Incarnation);
+    let lines = vec("[a-z ]{0,8}", 0..3).prop_map(|lines: Vec<String>| {
+        lines
+            .into_iter()
+            .map(comeback_model::said::Line::Out)
+            .collect::<Vec<_>>()
+    });
+    let causes = select(vec![
+        ExitCause::Injected,
+        ExitCause::Stopped,
+        ExitCause::Unasked,
+    ]);
+    prop_oneof![
+        (0..4_u32, any::<bool>()).prop_map(|(arm, control)| EventKind::TrialStarted {
+            arm: ArmId(arm),
+            control
+        }),
+        select(Phase::ALL.to_vec()).prop_map(|phase| EventKind::PhaseEntered { phase }),
+        (incarnation.clone(), moment()).prop_map(|(incarnation, requested_us)| {
+            EventKind::TargetExecuted {
+                node: Node::default(),
+                incarnation,
+                pid: 1,
+                requested_us,
+                launched_us: None,
+            }
+        }),
+        (incarnation.clone(), lines.clone()).prop_map(|(incarnation, tail)| {
+            EventKind::TargetStartFailed {
+                node: Node::default(),
+                incarnation,
+                problem: String::new(),
+                tail,
+                port_taken_by: None,
+            }
+        }),
+        (incarnation, causes, lines).prop_map(|(incarnation, cause, tail)| {
+            EventKind::TargetExited {
+                node: Node::default(),
+                incarnation,
+                exit: Exit::Status(1),
+                cause,
+                tail,
+            }
+        }),
+        option::of(moment()).prop_map(|last_failed_us| EventKind::FirstAccept { last_failed_us }),
+        option::of(moment()).prop_map(first_correct),
+        Just(EventKind::TargetReady {
+            node: Node::default(),
+            boot: Some(old_boot())
+        }),
+        Just(EventKind::FaultRequested {
+            node: Node::default(),
+            action: Action::Signal(Signal::Kill)
+        }),
+        Just(EventKind::FaultMissed {
+            reason: "it ran on".to_owned()
+        }),
+        vec(any::<i32>(), 0..3).prop_map(|pids| EventKind::SurvivorsFound { pids }),
+        vec(any::<i32>(), 0..3).prop_map(|pids| EventKind::LeftBehind { pids }),
+        Just(EventKind::NotRecovered {
+            last_failure: String::new(),
+            probes: 0
+        }),
+        Just(EventKind::LoadStopped {
+            scheduled: 0,
+            sent: u64::MAX,
+            dropped: 1
+        }),
+        Just(EventKind::TrialAborted {
+            reason: "why not".to_owned()
+        }),
+        Just(EventKind::TrialEnded),
+        Just(EventKind::SessionsOpened {
+            opened: 1,
+            failed: 1
+        }),
+        Just(EventKind::ArmSkipped {
+            arm: ArmId(9),
+            reason: String::new()
+        }),
+        Just(EventKind::RunInterrupted),
+        Just(EventKind::RunEnded),
+        Just(EventKind::RunExtended {
+            trials: vec![TrialId(u32::MAX)],
+            replaces: vec![TrialId(u32::MAX)],
+            reasons: Vec::new()
+        }),
+    ]
+}
+
+fn stories() -> impl Strategy<Value = Story> {
+    let told = select(vec![
+        Story::faulted(),
+        Story::never_recovered(),
+        Story::control(),
+    ]);
+    let writes = select(vec![Writes::Counter, Writes::Set, Writes::List]);
+    (told, writes).prop_map(|(story, writes)| story.writing(writes))
+}
+
+/// What must hold of any trial.
+fn check(trial: &TrialAnalysis) -> Result<(), TestCaseError> {
+    let (sessions, writes) = (&trial.sessions, &trial.writes);
+    prop_assert_eq!(
+        sessions.lost,
+        sessions.rejected + sessions.recreated + sessions.broken
+    );
+    prop_assert!(sessions.known_later <= sessions.survived + sessions.reset);
+    prop_assert_eq!(
+        sessions.acknowledged,
+        sessions.survived
+            + sessions.lost
+            + sessions.reset
+            + sessions.wrong_identity
+            + sessions.undecided
+    );
+    prop_assert_eq!(writes.kept + writes.lost, writes.acknowledged);
+    // A hole is a lost write below a kept one.
+    prop_assert!(writes.holes <= writes.lost && (writes.holes == 0 || writes.kept > 0));
+    prop_assert!(trial.availability.met <= trial.availability.scheduled);
+    let scheduled = &trial.errors;
+    let scheduled =
+        scheduled.before.scheduled + scheduled.during.scheduled + scheduled.after.scheduled;
+    prop_assert_eq!(trial.availability.scheduled, scheduled);
+    for (censored, measured) in [
+        (trial.longest_gap(), trial.longest_gap_ms),
+        (trial.outage_area(), trial.outage_area_s),
+    ] {
+        prop_assert_eq!(censored.is_some(), measured.is_some());
+        prop_assert!(censored.is_none_or(
+            |figure| figure.is_infinite() || trial.not_back().is_none() && censored == measured
+        ));
+    }
+    prop_assert_eq!(
+        trial.loss_window_ms.is_some(),
+        writes.lost > 0 && !trial.control && trial.chain.exit.is_some()
+    );
+    if let Some(area) = trial.outage_area_s {
+        prop_assert!(area.is_finite() && area >= 0.0, "{}", area);
+    }
+    for window in &trial.timeline {
+        prop_assert!(
+            window.start_ms.is_finite() && window.errors.failures() <= window.errors.scheduled
+        );
+    }
+    Ok(())
+}
+
+fn check_all(analysis: &Analysis) -> Result<(), TestCaseError> {
+    for trial in analysis.arms.iter().flat_map(|arm| &arm.trials) {
+        check(trial)?;
+    }
+    let verdict = Verdict {
+        outcome: verdict::Outcome::Fail,
+        headline: String::new(),
+        reasons: Vec::new(),
+        checks: Vec::new(),
+        baseline: None,
+    };
+    let document = serde_json::to_string(&summarize(analysis, &verdict));
+    prop_assert!(document.is_ok());
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn the_parts_of_the_ledgers_add_up(story in stories(), operations in vec(operation(), 0..60)) {
+        let logins = (0..4).map(|client| login(client, 500));
+        check_all(&story.does(logins).does(operations).analysis())?;
+    }
+
+    #[test]
+    fn no_journal_makes_the_analysis_panic(
+        story in stories(),
+        keeps: u64,
+        events in vec((moment(), option::weighted(0.9, 0..3_u32), kind()), 0..30),
+        operations in vec(operation(), 0..40),
+        width in select(vec![0, 1, 100_000, u64::MAX]),
+        steady_for in select(vec![0, 1, 500_000, u64::MAX]),
+    ) {
+        let mut story = story.does(operations).planned(|plan| {
+            plan.windows.window = comeback_model::units::Span::from_us(width);
+            plan.windows.steady_for = comeback_model::units::Span::from_us(steady_for);
+        });
+        let mut place = 0;
+        story.events.retain(|_| {
+            place += 1;
+            keeps >> (place % 64) & 1 == 1
+        });
+        story.events.extend(events.into_iter().map(|(at, trial, kind)| Event {
+            at,
+            trial: trial.map(TrialId),
+            kind,
+        }));
+        check_all(&story.analysis())?;
+    }
+
+    #[test]
+    fn what_a_look_shows_is_all_accounted_for(
+        fates in vec((0..4_u32, 0..3_usize), 0..10), foreign in 0..3_u32,
+    ) {
+        // Each write by what became of it, and by how often it is shown.
+        let mut story = Story::faulted().writing(Writes::List).does([login(0, 500)]);
+        let mut shown = Vec::new();
+        for ((fate, times), number) in fates.iter().zip(1..) {
+            let act = write(0, 1_000 + u64::from(number) * 100, number);
+            story = story.does([match fate {
+                0 => act,
+                1 => act.fails(Outcome::Indeterminate, ErrorClass::ServerError),
+                2 => act.rejected(ErrorClass::ClientError),
+                _ => act.unsent(ErrorClass::Unsent),
+            }]);
+            shown.extend(std::iter::repeat_n(number, *times));
+        }
+        let of = |wanted: fn(u32) -> bool, least: usize| {
+            fates.iter().filter(|(fate, times)| wanted(*fate) && *times >= least).count() as u64
+        };
+        let trial = story.does([shows(0, &shown).foreign(foreign)]).trial();
+        let writes = trial.writes;
+        prop_assert_eq!(writes.acknowledged, of(|fate| fate == 0, 0));
+        prop_assert_eq!(writes.kept, of(|fate| fate == 0, 1));
+        prop_assert_eq!(writes.indeterminate, of(|fate| fate == 1, 0));
+        prop_assert_eq!(writes.phantom, of(|fate| fate > 1, 1) + u64::from(foreign));
+        prop_assert_eq!(
+            shown.len() as u64 + u64::from(foreign),
+            writes.kept + of(|fate| fate == 1, 1) + writes.phantom + writes.duplicated
+        );
+    }
+
+    #[test]
+    fn the_order_of_the_rows_means_nothing(
+        story in stories(),
+        operations in vec(operation(), 0..40),
+    ) {
+        let mut story = story.does((0..4).map(|client| login(client, 500))).does(operations);
+        // No client does two things at once; without a tie the order of its doing is known.
+        for (operation, place) in story.operations.iter_mut().zip(1..) {
+            operation.finished = ms(place * 150);
+        }
+        let mut turned = story.clone();
+        turned.operations.sort_by_key(|operation| (operation.value, operation.intended));
+        let (one, other) = (story.trial(), turned.trial());
+        prop_assert_eq!(one.sessions, other.sessions);
+        prop_assert_eq!(one.writes, other.writes);
+        prop_assert_eq!(one.timeline, other.timeline);
+        prop_assert_eq!(one.void, other.void);
+    }
+}

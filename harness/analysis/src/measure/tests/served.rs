@@ -1,0 +1,265 @@
+//! One good answer is not a recovery: the load after it must be served to its end.
+
+use super::*;
+use crate::measure::{NotBack, Return, Shortfall, Time};
+use ErrorClass::{ResponseTimeout, ServerError, SessionRejected};
+use comeback_model::units::Span;
+
+/// A baseline of an operation every 10 ms, and a recovery.
+fn back() -> Story {
+    Story::faulted().serves(BASELINE, FAULT, 10)
+}
+
+fn slowed(op: Op, ms: u64) -> Op {
+    let finished = op.0.intended + Span::from_ms(ms);
+    Op(Operation { finished, ..op.0 })
+}
+
+#[track_caller]
+fn is_not_back(story: &Story, said: &str) {
+    let trial = story.trial();
+    let finding = trial.findings.iter().find(|text| text.contains("for good"));
+    assert!(finding.unwrap().contains(said), "{:?}", trial.findings);
+    assert!(trial.not_back().is_some());
+    let (ready, steady) = (trial.chain.ready, trial.time_to_steady);
+    assert!(matches!(ready, Some(Time::Beyond { .. })), "{ready:?}");
+    assert!(matches!(steady, Some(Time::Beyond { .. })), "{steady:?}");
+    assert_eq!(trial.longest_gap(), Some(f64::INFINITY));
+    assert_eq!(trial.outage_area(), Some(f64::INFINITY));
+}
+
+#[track_caller]
+fn is_back(story: &Story) {
+    let trial = story.trial();
+    assert_eq!(
+        trial.returned,
+        Some(Return::ForGood),
+        "{:?}",
+        trial.findings
+    );
+    assert_eq!(trial.not_back(), None);
+}
+
+#[test]
+fn a_server_that_is_served_to_the_end_is_back_for_good() {
+    is_back(&back().serves(RECOVERED, SETTLED, 10));
+}
+
+#[test]
+fn a_server_that_answers_once_and_then_fails_is_not_back() {
+    let failing = steadily(RECOVERED + 10, SETTLED, 10).map(|op| op.rejected(ServerError));
+    is_not_back(
+        &back().serves(RECOVERED, RECOVERED + 10, 10).does(failing),
+        "METASTABLE: the fault is undone and every process is up, yet 100 of 100 operations failed in the last 1.0 s \
+         of the load (100 %), most of them: server error",
+    );
+}
+
+#[test]
+fn a_server_that_answers_once_and_then_hangs_is_not_back() {
+    let hanging = steadily(RECOVERED + 10, SETTLED, 10).map(|op| {
+        let until = op.0.intended.as_us() / 1_000 + 1_000;
+        op.unanswered(until)
+            .fails(Outcome::Indeterminate, ResponseTimeout)
+    });
+    is_not_back(
+        &back().serves(RECOVERED, RECOVERED + 10, 10).does(hanging),
+        "most of them: response timeout",
+    );
+}
+
+#[test]
+fn a_server_that_flaps_is_not_back() {
+    let flapping =
+        steadily(RECOVERED, SETTLED, 10).map(|op| match op.0.intended.as_us() / 200_000 % 2 {
+            0 => op,
+            _ => op.rejected(ServerError),
+        });
+    is_not_back(
+        &back().does(flapping),
+        "operations failed in the last 1.0 s",
+    );
+}
+
+#[test]
+fn a_server_that_stops_answering_just_before_the_end_is_not_back() {
+    let story = back()
+        .serves(RECOVERED, SETTLED - 50, 10)
+        .does(steadily(SETTLED - 50, SETTLED, 10).map(|op| op.unanswered(SETTLED + 900)));
+    is_not_back(&story, "5 of 20 operations failed in the last 0.2 s");
+}
+
+#[test]
+fn a_server_that_is_ten_times_slower_to_the_end_is_not_back() {
+    let slow = steadily(RECOVERED, SETTLED, 10).map(|op| slowed(op, 150));
+    is_not_back(
+        &back().does(slow),
+        "three quarters of the correct replies in the last 1.0 s of the load took 150.0 ms or longer; without a fault the median is 1.0 ms",
+    );
+    // That much is the machine's as well as the server's.
+    let slower = steadily(RECOVERED, SETTLED, 10).map(|op| slowed(op, 90));
+    is_back(&back().does(slower));
+}
+
+#[test]
+fn a_server_that_fails_at_first_and_then_serves_is_back() {
+    let failing = steadily(RECOVERED, 3_900, 10).map(|op| op.rejected(ServerError));
+    is_back(&back().does(failing).serves(3_900, SETTLED, 10));
+}
+
+#[test]
+fn a_few_failures_of_a_shared_machine_are_no_failed_recovery() {
+    let some = steadily(RECOVERED, SETTLED, 10).map(|op| match op.0.intended.as_us() % 250_000 {
+        0 => op.rejected(ServerError),
+        _ => op,
+    });
+    is_back(&back().does(some));
+}
+
+#[test]
+fn failures_that_are_usual_are_no_failed_recovery() {
+    let flaky = |from, to| {
+        steadily(from, to, 10).map(|op| match op.0.intended.as_us() % 30_000 {
+            0 => op.rejected(ServerError),
+            _ => op,
+        })
+    };
+    let story = Story::faulted()
+        .does(flaky(BASELINE, FAULT))
+        .does(flaky(RECOVERED, SETTLED));
+    is_back(&story);
+}
+
+#[test]
+fn what_a_control_trial_shows_is_usual_as_well() {
+    let flaky = |from, to| {
+        steadily(from, to, 10).map(|op| match op.0.intended.as_us() % 30_000 {
+            0 => op.rejected(ServerError),
+            _ => op,
+        })
+    };
+    let story = back().does(flaky(RECOVERED, SETTLED));
+    assert!(story.trial().not_back().is_some());
+    let mut with_control = story;
+    let control = Story::control().does(flaky(BASELINE, SETTLED));
+    let later = |trial: &mut Option<TrialId>| *trial = trial.map(|_| TrialId(1));
+    with_control.events.pop();
+    with_control
+        .events
+        .extend(control.events.into_iter().map(|mut event| {
+            later(&mut event.trial);
+            event
+        }));
+    with_control
+        .operations
+        .extend(control.operations.into_iter().map(|mut operation| {
+            operation.trial = TrialId(1);
+            operation
+        }));
+    assert_eq!(with_control.trial().returned, Some(Return::ForGood));
+}
+
+#[test]
+fn sessions_that_are_lost_are_no_failed_recovery() {
+    // Each user is turned away and logs in again, until the end.
+    let turned_away = (0..100_u32).flat_map(|client| {
+        let at = RECOVERED + u64::from(client) * 20;
+        [
+            look(client, at).rejected(SessionRejected),
+            login(client, at + 1).generation(1),
+        ]
+    });
+    is_back(&back().does(turned_away));
+    // Sessions that do not last once begun anew are another matter.
+    let forgets = (0..100_u32).flat_map(|client| {
+        let at = RECOVERED + u64::from(client) * 20;
+        [
+            login(client, at).generation(1),
+            look(client, at + 1).generation(1).rejected(SessionRejected),
+        ]
+    });
+    is_not_back(&back().does(forgets), "most of them: session rejected");
+}
+
+#[test]
+fn sessions_that_are_known_and_refused_whatever_they_ask_are_not_served() {
+    let refused = |client| {
+        let at = RECOVERED + u64::from(client) * 20;
+        act(client, at).rejected(ErrorClass::ClientError)
+    };
+    let known = (0..100).flat_map(|client| [refused(client), finds(client, 0)]);
+    is_not_back(&back().does(known), "most of them: client error");
+    // That is told with the sessions.
+    let lost = (0..100).flat_map(|client| [refused(client), meets(client, SessionRejected)]);
+    assert_eq!(
+        back().does(lost).trial().returned,
+        Some(Return::ByProbeOnly { operations: 0 })
+    );
+}
+
+#[test]
+fn what_the_harness_began_late_says_nothing_of_the_server() {
+    let late = steadily(RECOVERED, SETTLED, 10).map(|op| {
+        let mut op = op.unsent(ErrorClass::Unsent);
+        op.0.dispatched = op.0.intended + Span::from_ms(900);
+        op
+    });
+    assert_eq!(
+        back().does(late).trial().returned,
+        Some(Return::ByProbeOnly { operations: 0 })
+    );
+}
+
+#[test]
+fn on_a_machine_that_has_no_time_for_the_harness_slowness_says_nothing_of_the_server() {
+    let slow = |late_ms: u64, each: usize| {
+        let slow = steadily(RECOVERED, SETTLED, 10).enumerate();
+        slow.map(move |(place, op)| {
+            let mut op = slowed(op, 150);
+            if place % each == 0 {
+                op.0.dispatched = op.0.intended + Span::from_ms(late_ms);
+            }
+            op
+        })
+    };
+    let returned = |late_ms, each| back().does(slow(late_ms, each)).trial().returned;
+    let unknown = Some(Return::ByProbeOnly { operations: 0 });
+    assert_eq!(returned(20, 10), unknown);
+    assert!(matches!(returned(20, 40), Some(Return::Not(_))));
+    assert!(matches!(returned(5, 1), Some(Return::Not(_))));
+    // What it answers wrong is its own doing.
+    let failing = slow(20, 10).map(|op| op.rejected(ServerError));
+    assert!(matches!(
+        back().does(failing).trial().returned,
+        Some(Return::Not(_))
+    ));
+}
+
+#[test]
+fn too_few_operations_leave_it_to_the_probe() {
+    let trial = back().serves(RECOVERED, RECOVERED + 40, 10).trial();
+    assert_eq!(trial.returned, Some(Return::ByProbeOnly { operations: 4 }));
+    // Unless all of them fail.
+    let trial = back()
+        .does(steadily(RECOVERED, RECOVERED + 40, 10).map(|op| op.rejected(ServerError)))
+        .trial();
+    let Some(Return::Not(NotBack::Metastable(Shortfall::Failing { failed, .. }))) = trial.returned
+    else {
+        panic!("{:?}", trial.returned);
+    };
+    assert_eq!(failed, 4);
+}
+
+#[test]
+fn a_machine_that_stands_still_at_the_end_is_no_failed_recovery() {
+    // For 400 ms nothing moves; whoever waits for less than that runs out of time.
+    let story = back()
+        .serves(RECOVERED, SETTLED - 400, 10)
+        .does(steadily(SETTLED - 400, SETTLED, 10).map(|op| slowed(op, 350)));
+    is_back(&story);
+    let story = back()
+        .serves(RECOVERED, SETTLED - 200, 10)
+        .does(steadily(SETTLED - 200, SETTLED - 150, 10).map(|op| op.unsent(ErrorClass::Unsent)))
+        .serves(SETTLED - 150, SETTLED, 10);
+    is_back(&story);
+}

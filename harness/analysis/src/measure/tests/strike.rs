@@ -1,0 +1,319 @@
+//! How a fault was done: at once or one after the other, by stopping or by standing still, and to whom.
+
+use super::nodes::{behind_a_balancer, boot_of};
+use super::*;
+use crate::measure::Time;
+use comeback_model::plan::Action;
+use comeback_model::units::Span;
+
+const ROLL: Action = Action::Roll {
+    drain: Some(Span::from_secs(10)),
+    deploy: false,
+};
+
+fn requested(replica: u32) -> EventKind {
+    EventKind::FaultRequested {
+        node: Node::Replica(replica),
+        action: Action::Signal(Signal::Kill),
+    }
+}
+
+impl Story {
+    /// As [`Story::event`], at its place in time.
+    fn meanwhile(self, at: u64, kind: EventKind) -> Self {
+        let mut story = self.event(at, kind);
+        story.events.sort_by_key(|event| event.at);
+        story
+    }
+
+    fn acts(self, action: Action) -> Self {
+        self.planned(|plan| plan.fault.action = action)
+    }
+}
+
+#[test]
+fn how_far_apart_the_blows_were_is_told_and_too_far_is_a_finding() {
+    let apart = |distance| {
+        let story = behind_a_balancer().meanwhile(FAULT + distance, requested(1));
+        let trial = story.trial();
+        (trial.chain.spread, trial.findings)
+    };
+    assert_eq!(behind_a_balancer().trial().chain.spread, None);
+    assert_eq!(apart(10), (Some(10.0), Vec::new()));
+    let (spread, findings) = apart(11);
+    assert_eq!(spread, Some(11.0));
+    assert!(
+        findings[0].starts_with("11.0 ms lay between"),
+        "{findings:?}"
+    );
+    let rolled = behind_a_balancer()
+        .acts(ROLL)
+        .meanwhile(FAULT + 900, requested(1));
+    let findings = rolled.trial().findings;
+    let is_spread = |finding: &String| finding.contains("lay between");
+    assert!(
+        !findings.iter().any(is_spread),
+        "one after the other is the point"
+    );
+}
+
+fn confirmed(took_kill: Vec<i32>) -> EventKind {
+    EventKind::FaultConfirmed {
+        node: Node::default(),
+        took_kill,
+        left: Vec::new(),
+    }
+}
+
+#[test]
+fn the_effect_is_complete_when_the_last_of_those_addressed_has_ended() {
+    let killed = |story: Story| story.trial().chain.killed;
+    assert_eq!(killed(Story::faulted()), Some(-2.0));
+    let late = Story::faulted().meanwhile(CUT + 5, confirmed(Vec::new()));
+    assert_eq!(
+        killed(late),
+        Some(-7.0),
+        "T0 is the last exit, not the leader's"
+    );
+}
+
+#[test]
+fn a_stop_that_took_sigkill_is_told_with_those_it_took() {
+    let told = "did not end in its time of grace, and was killed: processes 12, 13 took SIGKILL";
+    for action in [Action::Signal(Signal::Term), ROLL] {
+        let story = Story::faulted().acts(action);
+        let findings = story
+            .meanwhile(CUT, confirmed(vec![12, 13]))
+            .trial()
+            .findings;
+        let matching = findings.iter().filter(|finding| finding.ends_with(told));
+        assert_eq!(matching.count(), 1, "{findings:?}");
+    }
+}
+
+#[test]
+fn a_survivor_is_named_with_its_command() {
+    let left = vec![comeback_model::event::Survivor {
+        pid: 123,
+        command: "python3 worker.py".to_owned(),
+    }];
+    let confirmed = EventKind::FaultConfirmed {
+        node: Node::default(),
+        took_kill: Vec::new(),
+        left,
+    };
+    let trial = Story::faulted()
+        .meanwhile(CUT, confirmed)
+        .event(3_100, EventKind::SurvivorsFound { pids: vec![123] })
+        .trial();
+    assert_eq!(
+        trial.findings,
+        ["process 123 (python3 worker.py) of the old server outlived the fault"]
+    );
+}
+
+#[test]
+fn what_was_in_flight_at_a_blow_is_told_by_its_end() {
+    let over = |client, from: u64, to: u64| {
+        let mut look = look(client, from).finished(to);
+        look.0.sent = Some(ms(from));
+        look
+    };
+    let story = behind_a_balancer()
+        .acts(ROLL)
+        .meanwhile(
+            FAULT - 100,
+            EventKind::DrainBegun {
+                node: Node::Replica(0),
+            },
+        )
+        .does([
+            over(1, FAULT - 101, FAULT - 99),
+            over(2, FAULT - 101, FAULT - 99).failed(ErrorClass::Reset, None),
+            // Over before, begun after, and between the drain and the signal to the same replica.
+            over(3, FAULT - 105, FAULT - 100),
+            over(4, FAULT - 99, FAULT + 1),
+        ]);
+    let trial = story.trial();
+    assert_eq!(
+        trial.chain.killed,
+        Some(-((CUT - FAULT + 100) as f64)),
+        "K is when the drain began"
+    );
+    let failed: u64 = trial.in_flight.failed.values().sum();
+    assert_eq!((trial.in_flight.scheduled, failed), (2, 1));
+}
+
+#[test]
+fn sessions_begun_while_others_were_being_struck_did_not_stand_at_the_fault() {
+    let trial = behind_a_balancer()
+        .acts(ROLL)
+        .meanwhile(
+            FAULT - 100,
+            EventKind::DrainBegun {
+                node: Node::Replica(0),
+            },
+        )
+        .does([
+            login(0, 500),
+            meets(0, ErrorClass::SessionRejected),
+            login(1, 500),
+            finds(1, 0),
+            // What became of it is not known.
+            login(2, 500),
+            meets(2, ErrorClass::Reset),
+            login(3, FAULT - 50),
+            meets(3, ErrorClass::SessionRejected),
+        ])
+        .trial();
+    let sessions = trial.sessions;
+    assert_eq!(
+        (sessions.acknowledged, sessions.lost, sessions.undecided),
+        (4, 2, 1)
+    );
+    let struck = crate::measure::StruckSessions { known: 2, lost: 1 };
+    assert_eq!(trial.struck, struck);
+}
+
+#[test]
+fn one_that_was_not_struck_and_is_another_process_is_collateral_damage() {
+    let seen = |node, boot| {
+        let kind = EventKind::TargetSeen { node, boot };
+        behind_a_balancer()
+            .meanwhile(STOPPED, kind)
+            .trial()
+            .findings
+    };
+    assert_eq!(seen(Node::Replica(1), boot_of(1)), [""; 0]);
+    let findings = seen(Node::Replica(1), BootId::from_header(b"somebody"));
+    assert!(
+        findings[0].starts_with("collateral damage: replica 1 was not struck"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_replica_stopped_with_requests_left_or_by_force_is_a_finding() {
+    let problem = Some("3 requests were in flight after 10s".to_owned());
+    let node = Node::Replica(0);
+    let story = behind_a_balancer()
+        .acts(ROLL)
+        .meanwhile(FAULT, EventKind::Drained { node, problem });
+    let findings = story.trial().findings;
+    assert_eq!(
+        findings,
+        [
+            "replica 0 did not end in its time of grace, and was killed",
+            "replica 0 was stopped although it was not drained: 3 requests were in flight after 10s"
+        ]
+    );
+}
+
+#[test]
+fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_going_on() {
+    let paused = Story::killed()
+        .acts(Action::Pause(Span::from_ms(500)))
+        .without(|kind| matches!(kind, EventKind::TargetExited { .. }))
+        .event(
+            CUT,
+            EventKind::TargetPaused {
+                node: Node::default(),
+            },
+        )
+        .event(
+            CUT + 500,
+            EventKind::TargetResumed {
+                node: Node::default(),
+            },
+        )
+        .event(CUT + 503, returned(Node::default(), old_boot()))
+        .event(
+            CUT + 503,
+            EventKind::FirstCorrect {
+                last_failed_us: Some(ms(CUT + 490)),
+                evidence: Evidence::BootId(old_boot()),
+                unowned: None,
+                probes: 3,
+            },
+        )
+        .enters(CUT + 503, Phase::Settle)
+        .ends();
+    let late = act(1, CUT + 510).value(1).finished(CUT + 512);
+    let trial = paused
+        .does([login(1, 1_000).value(0), late.by(0), finds(1, 1).by(0)])
+        .trial();
+    assert_eq!(trial.chain.exit, None);
+    let at = |ms, error_ms| Some(Time::At { ms, error_ms });
+    assert_eq!(trial.chain.executed, at(500.0, 0.0));
+    assert_eq!(trial.chain.ready, at(503.0, 3.0));
+    assert_eq!(trial.sessions.lost, 0);
+    assert_eq!(trial.void, None);
+}
+
+#[test]
+fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_acknowledged() {
+    let trial = Story::faulted()
+        .does([
+            act(1, FAULT - 5).finished(FAULT + 1),
+            act(2, FAULT - 5).finished(FAULT),
+            act(3, FAULT - 5).finished(FAULT - 2),
+            act(4, FAULT + 1).finished(FAULT + 2),
+            look(5, FAULT - 5).finished(FAULT + 1),
+        ])
+        .trial();
+    let met = trial.met.unwrap();
+    assert_eq!((met.in_flight, met.at_stake), (1, 2));
+    assert_eq!(trial.in_flight.scheduled, 2);
+    assert_eq!(Story::control().trial().met, None);
+    let paused = Story::faulted().acts(Action::Pause(Span::from_secs(1)));
+    assert_eq!(paused.trial().met, None);
+}
+
+#[test]
+fn an_early_acknowledgement_is_seen_the_surer_the_sooner_the_kill_follows_it() {
+    let written = |us: u64| {
+        let mut write = act(1, FAULT - 1);
+        write.0.finished = Elapsed::from_us(FAULT * 1_000 - us);
+        write.0.sent = Some(Elapsed::from_us(FAULT * 1_000 - us - 200));
+        write
+    };
+    let after = |us: u64| {
+        let trial = Story::faulted().does([written(us)]).trial();
+        trial.met.unwrap().early_ack_seen
+    };
+    // It was acknowledged at some time within the 200 µs that it took.
+    assert!((after(0) - 0.5).abs() < 1e-9, "{}", after(0));
+    assert!((after(50) - 0.25).abs() < 1e-9, "{}", after(50));
+    // Or within the last 20 µs of them: before, the client had looked and found nothing.
+    let aimed = |us: u64| EventKind::FaultAimed {
+        mark: Some(comeback_model::event::Mark::Reply),
+        waited_us: 1,
+        after_us: Some(us),
+        quiet_us: Some(us + 20),
+    };
+    let heard = |us: u64| {
+        let story = Story::faulted().meanwhile(FAULT, aimed(us));
+        let trial = story.does([written(us)]).trial();
+        let met = trial.met.unwrap();
+        assert_eq!(met.aimed_after_us, Some(us));
+        met.early_ack_seen
+    };
+    assert!((heard(10) - 1.0).abs() < 1e-9, "{}", heard(10));
+    assert!((heard(90) - 0.5).abs() < 1e-9, "{}", heard(90));
+    // Else by chance: one acknowledgement in the two seconds before.
+    assert!((0.0..0.001).contains(&after(500)), "{}", after(500));
+}
+
+#[test]
+fn what_fails_between_the_signal_to_stop_and_the_end_is_told_of_a_stop_only() {
+    let story = Story::faulted().does([
+        act(1, FAULT - 5).unanswered(FAULT + 1),
+        act(2, FAULT + 1).unanswered(CUT + 1),
+        act(3, FAULT + 1).finished(FAULT + 2),
+        act(4, CUT + 1).unanswered(CUT + 2),
+    ]);
+    let of = |trial: TrialAnalysis| (trial.draining.scheduled, trial.draining.failures());
+    let stop = story.clone().acts(Action::Signal(Signal::Term));
+    assert_eq!(of(stop.trial()), (3, 2));
+    assert_eq!(of(story.trial()), (0, 0));
+}

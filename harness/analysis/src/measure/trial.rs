@@ -1,0 +1,172 @@
+//! One trial, understood: its operations and facts brought together.
+
+use super::attribution::Rules;
+use super::balancing::balancing;
+use super::downtime::{downtime, outages};
+use super::facts::Facts;
+use super::load::Load;
+use super::served::Usual;
+use super::steady::{false_time_to_steady, outage_area, time_to_steady};
+use super::windows::{Grid, timeline};
+use super::words::grouped;
+use super::{Chain, NodesAnalysis, Time, TimelineWindow, TrialAnalysis};
+use super::{
+    blind, caching, causes, findings, journeys, ledger, oracle, recovery, retries, served,
+};
+use super::{strike, void};
+use comeback_model::operation::{ErrorClass, Operation, Outcome};
+use comeback_model::plan::{Arm, Listener, Plan};
+
+/// Understands a trial.
+/// `usual` is how the arm does without a fault, as far as its control trials say.
+pub(super) fn analyze(
+    plan: &Plan,
+    facts: &Facts,
+    operations: &[&Operation],
+    usual: Usual,
+) -> TrialAnalysis {
+    let told: Vec<Operation> = operations
+        .iter()
+        .map(|operation| unless_cut_off(operation, facts))
+        .collect();
+    let mut operations: Vec<&Operation> = told.iter().collect();
+    // A client does one thing at a time: in this order it did them.
+    operations.sort_by_key(|operation| (operation.client, operation.finished, operation.sent));
+    let load = Load::new(plan, facts, &operations);
+    let ledger = ledger::keep(plan, facts, &operations);
+    let (errors, latency) = load.tallies();
+    let send_lag = load.send_lag();
+    let arm = plan.arms.get(facts.arm.0 as usize);
+    let listener = arm.map_or(Listener::Own, |arm| arm.target.listener);
+    let returned = served::returned(facts, &load, usual);
+    let chain = recovery::chain(facts, listener, returned.as_ref());
+    let cache = caching::tally(arm, facts, &load, &operations);
+    let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
+    findings.extend(served::finding(returned.as_ref()));
+    findings.extend(strike::findings(plan.fault.action, facts));
+    findings.extend(findings::about_cache(cache.as_ref()));
+    let blind_time = blind::blind_time(facts, &load);
+    findings.extend(blind_time.and_then(findings::blind));
+    let rules = Rules::new(arm, facts, &load);
+    let timeline = timeline_of(plan, facts, &load, &rules, &mut findings);
+    let before = oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before);
+    let area = outage_area(plan, facts, &load);
+    let shown = void::Shown {
+        returned: returned.as_ref(),
+        sessions: &ledger.sessions,
+        writes: &ledger.writes,
+    };
+    let void = void::reason(plan, facts, (&load, &operations), &shown);
+    TrialAnalysis {
+        id: facts.id,
+        control: facts.control,
+        void,
+        causes: causes::causes(facts, &operations, &before, &ledger),
+        before,
+        landed: facts.cut().is_some() && facts.missed.is_none(),
+        journeys: journeys::tally(plan, facts, &load, &ledger.ends),
+        sessions: ledger.sessions,
+        struck: ledger.struck,
+        writes: ledger.writes,
+        errors,
+        latency,
+        availability: load.availability(plan.load.objective),
+        in_flight: strike::in_flight(facts, &load),
+        draining: strike::draining(plan.fault.action, facts, &load),
+        met: strike::met(plan, facts, &load),
+        attribution: rules.attribute(),
+        cache,
+        retries: retries::tally(&load),
+        continuity: load.continuity(),
+        nodes: nodes(arm, facts, &load),
+        time_to_detect: load.time_to_detect(),
+        time_to_steady: time_to_steady(plan, facts, &load, &chain, returned.as_ref()),
+        longest_gap_ms: load.longest_gap_ms(),
+        outage_area_s: area.map(|area| area.failed_s + area.slow_s),
+        outage_area_slow_s: area.map(|area| area.slow_s),
+        outage: outage(&chain),
+        client_outage: load.client_outage(returned.as_ref()),
+        blind_time,
+        false_time_to_steady: false_time_to_steady(plan, facts, &load),
+        timeline,
+        chain,
+        returned,
+        failed_starts: facts.nodes().map(|node| facts.failed_starts(node)).sum(),
+        loss_window_ms: ledger.loss_window_ms,
+        send_lag,
+        load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),
+        findings,
+    }
+}
+
+/// A body without a length ends with the connection, and so does half a body of a killed process: such a
+/// reply that was under way at the fault proves nothing.
+fn unless_cut_off(operation: &Operation, facts: &Facts) -> Operation {
+    let (Some(fault), Some(cut)) = (facts.fault(), facts.cut()) else {
+        return operation.clone();
+    };
+    let was_asked = operation.asked().is_some_and(|at| at <= cut);
+    let under_way = was_asked && operation.finished >= fault;
+    if !(operation.unframed && operation.error.is_none() && under_way) {
+        return operation.clone();
+    }
+    Operation {
+        outcome: Outcome::Indeterminate,
+        error: Some(ErrorClass::Reset),
+        value: None,
+        found: None,
+        ..operation.clone()
+    }
+}
+
+fn timeline_of(
+    plan: &Plan,
+    facts: &Facts,
+    load: &Load<'_>,
+    rules: &Rules<'_>,
+    findings: &mut Vec<String>,
+) -> Vec<TimelineWindow> {
+    let (Some(origin), Some(from), Some(to)) = (facts.origin(), facts.baseline(), load.end) else {
+        return Vec::new();
+    };
+    let width = plan.windows.window;
+    let grid = Grid::new(origin, width, from, to);
+    if grid.is_too_fine() {
+        findings.push(format!(
+            "its timeline is left out: from {} ms to {} ms lie too many windows of {width}",
+            grouped(from.as_us() / 1_000),
+            grouped(to.as_us() / 1_000)
+        ));
+    }
+    let windows = grid.fill(load.operations.iter().copied());
+    let attributions = grid.attribute(load.operations.iter().copied(), rules);
+    timeline(&grid, windows, attributions, width)
+}
+
+/// What is to be said of several nodes as such.
+fn nodes(arm: Option<&Arm>, facts: &Facts, load: &Load<'_>) -> NodesAnalysis {
+    let Some(arm) = arm.filter(|arm| arm.nodes().count() > 1) else {
+        return NodesAnalysis::default();
+    };
+    let outages = outages(facts);
+    NodesAnalysis {
+        balancing: balancing(arm, facts, load),
+        downtime: load.end.map(|end| downtime(arm, &outages, end)),
+        outages: facts.origin().map_or_else(Vec::new, |origin| {
+            let outages = outages.iter();
+            outages.map(|outage| outage.after(origin)).collect()
+        }),
+    }
+}
+
+/// The outage of the service, from the fault's sending to ready.
+fn outage(chain: &Chain) -> Option<Time> {
+    let killed = chain.killed?;
+    Some(match chain.ready? {
+        Time::At { ms, error_ms } => Time::At {
+            ms: ms - killed,
+            error_ms,
+        },
+        Time::Beyond { ms } => Time::Beyond { ms: ms - killed },
+    })
+}

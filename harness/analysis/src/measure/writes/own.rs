@@ -1,0 +1,162 @@
+//! Writes that each carry a value of their own: a reply tells which of them are there, and how often.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Balance, Known};
+use comeback_model::operation::{Found, Operation};
+use comeback_model::units::Elapsed;
+
+/// What a client knows of its writes, by their numbers.
+#[derive(Debug, Default)]
+pub(in crate::measure) struct Own {
+    writes: BTreeMap<u32, Write>,
+    /// Sent without a number: whether they are shown cannot be told.
+    unnumbered: u64,
+}
+
+/// What a client knows of a write.
+#[derive(Clone, Copy, Debug)]
+enum Write {
+    Acknowledged {
+        at: Elapsed,
+        /// It was so before the fault.
+        before: bool,
+    },
+    Indeterminate,
+    /// Rejected, or never sent.
+    Absent,
+}
+
+impl Write {
+    /// The one that says more, should two changes carry the same number.
+    const fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Acknowledged { .. }, _) | (Self::Indeterminate, Self::Absent) => self,
+            (Self::Indeterminate, Self::Acknowledged { .. } | Self::Indeterminate)
+            | (Self::Absent, _) => other,
+        }
+    }
+}
+
+impl Own {
+    pub(super) fn learn(&mut self, act: &Operation, before: bool) {
+        let known = Known::of(act);
+        let Some(number) = act.write else {
+            // One that never left may have got no number.
+            self.unnumbered += u64::from(known != Known::NeverSent);
+            return;
+        };
+        let write = match known {
+            Known::Acknowledged => Write::Acknowledged {
+                at: act.finished,
+                before,
+            },
+            Known::Indeterminate => Write::Indeterminate,
+            Known::Rejected | Known::NeverSent => Write::Absent,
+        };
+        self.writes
+            .entry(number)
+            .and_modify(|former| *former = former.or(write))
+            .or_insert(write);
+    }
+
+    /// Number, time of acknowledgement, and whether that was before the fault.
+    fn acknowledged(&self) -> impl DoubleEndedIterator<Item = (u32, Elapsed, bool)> {
+        self.writes
+            .iter()
+            .filter_map(|(number, write)| match write {
+                Write::Acknowledged { at, before } => Some((*number, *at, *before)),
+                Write::Indeterminate | Write::Absent => None,
+            })
+    }
+
+    /// When each one acknowledged before the fault was.
+    fn before(&self) -> impl Iterator<Item = Elapsed> {
+        self.acknowledged()
+            .filter_map(|(_, at, before)| before.then_some(at))
+    }
+
+    pub(super) fn acknowledged_before(&self) -> u64 {
+        self.before().count() as u64
+    }
+
+    pub(super) fn indeterminate(&self) -> u64 {
+        let is_so = |write: &&Write| matches!(write, Write::Indeterminate);
+        self.writes.values().filter(is_so).count() as u64
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.acknowledged().next().is_none() && self.unnumbered == 0
+    }
+
+    pub(super) const fn unnumbered(&self) -> u64 {
+        self.unnumbered
+    }
+
+    pub(super) fn first_before(&self) -> Option<Elapsed> {
+        self.before().min()
+    }
+
+    pub(super) fn last_before(&self) -> Option<Elapsed> {
+        self.before().max()
+    }
+
+    /// The balance with what is found; absent where changes without a number leave it open. Of the foreign
+    /// values found, this many were there from the beginning.
+    pub(super) fn balance(
+        &self,
+        found: &Found,
+        foreign: u32,
+        until: Option<Elapsed>,
+    ) -> Option<Balance> {
+        if self.unnumbered > 0 {
+            return None;
+        }
+        let shown: HashSet<u32> = found.writes.iter().copied().collect();
+        let mut balance = Balance {
+            // Each number is there once; whatever else is shown repeats one.
+            duplicated: (found.writes.len() - shown.len()) as u64,
+            phantom: u64::from(found.foreign.saturating_sub(foreign)),
+            ..Balance::default()
+        };
+        for number in &shown {
+            let may_be = match self.writes.get(number) {
+                Some(Write::Acknowledged { .. } | Write::Indeterminate) => true,
+                Some(Write::Absent) | None => false,
+            };
+            balance.phantom += u64::from(!may_be);
+        }
+        // From the newest to the oldest, for a hole lies below what was kept.
+        let mut kept_a_newer = false;
+        for (number, at, before) in self.acknowledged().rev() {
+            let is_shown = shown.contains(&number);
+            let must_be = until.is_none_or(|until| at <= until);
+            match (before, is_shown) {
+                (true, true) => kept_a_newer = true,
+                (true, false) => {
+                    balance.lost += 1;
+                    balance.holes += u64::from(kept_a_newer);
+                    let oldest = balance.oldest_lost.map_or(at, |oldest| oldest.min(at));
+                    balance.oldest_lost = Some(oldest);
+                }
+                (false, false) => balance.lost_later += u64::from(must_be),
+                (false, true) => {}
+            }
+        }
+        balance.is_older = balance.lost > 0 || balance.lost_later > 0;
+        Some(balance)
+    }
+
+    /// Whether a write acknowledged by the time a look was sent is not among what it found `then`, and is
+    /// found `now`.
+    pub(super) fn is_stale(&self, then: &Found, sent: Elapsed, now: &Found) -> bool {
+        let shown: HashSet<u32> = then.writes.iter().copied().collect();
+        now.writes.iter().any(|number| {
+            let was_acknowledged = match self.writes.get(number) {
+                Some(Write::Acknowledged { at, before: _ }) => *at <= sent,
+                Some(Write::Indeterminate | Write::Absent) | None => false,
+            };
+            was_acknowledged && !shown.contains(number)
+        })
+    }
+}

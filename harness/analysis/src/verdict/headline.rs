@@ -1,0 +1,200 @@
+//! The decisive fact of a run in one line, such as `FAIL: lost 294 of 294 sessions`. Unknown is told before known.
+
+use super::tally::{self, Tally};
+use super::{Outcome, Verdict};
+use crate::measure::words::{counted, grouped, percent};
+use crate::measure::{Analysis, ArmAnalysis, ErrorTally, WriteCounts, causes_of};
+use comeback_model::gate::{Count, Gate};
+use comeback_model::plan::Workload;
+use comeback_statistics::zero_event_upper_bound;
+
+/// What broke a gate of an arm: how grave it is, and a clause about the arm.
+pub(super) struct Broken<'a> {
+    arm: &'a str,
+    weight: usize,
+    clause: String,
+}
+
+impl<'a> Broken<'a> {
+    /// `detail` is what the gate found.
+    pub(super) fn new(gate: &Gate, arm: &'a ArmAnalysis, detail: &str) -> Self {
+        let counted = gate
+            .bounded_count()
+            .map(|count| (count, Tally::of(count, arm)));
+        let clause = counted
+            .filter(|(_, tally)| tally.found_anywhere() > 0)
+            .map_or_else(
+                || format!("{gate} does not hold: {detail}"),
+                |(count, tally)| tally::clause(count, tally),
+            );
+        Self {
+            arm: &arm.name,
+            weight: gate.weight(),
+            clause,
+        }
+    }
+
+    /// Something that no gate is needed for.
+    pub(super) const fn anyway(arm: &'a ArmAnalysis, clause: String) -> Self {
+        Self {
+            arm: arm.name.as_str(),
+            weight: 0,
+            clause,
+        }
+    }
+}
+
+/// The line for a verdict; `broken` is what made it a fail.
+pub(super) fn headline(verdict: &Verdict, analysis: &Analysis, broken: &[Broken<'_>]) -> String {
+    let word = verdict.outcome.name().to_uppercase();
+    let fact = match verdict.outcome {
+        Outcome::Fail => gravest(broken, analysis),
+        Outcome::Inconclusive => unknown(verdict, analysis),
+        Outcome::Pass | Outcome::Measured => measured(analysis),
+    };
+    format!("{word}: {fact}")
+}
+
+/// An arm's name before what is said of it, where there are several.
+fn about(analysis: &Analysis, arm: &str, clause: &str) -> String {
+    match analysis.arms.len() {
+        0 | 1 => clause.to_owned(),
+        _ => format!("{arm} {clause}"),
+    }
+}
+
+fn gravest(broken: &[Broken<'_>], analysis: &Analysis) -> String {
+    let Some(first) = broken.iter().min_by_key(|broken| broken.weight) else {
+        return "a demand does not hold".to_owned();
+    };
+    let said = about(analysis, first.arm, &first.clause);
+    match broken.len() - 1 {
+        0 => said,
+        1 => format!("{said}; 1 more demand does not hold"),
+        more => format!("{said}; {} more demands do not hold", grouped(more as u64)),
+    }
+}
+
+fn unknown(verdict: &Verdict, analysis: &Analysis) -> String {
+    let undecided = analysis.arms.iter().find_map(|arm| {
+        let sessions = Sessions::of(arm);
+        let all = sessions.undecided > 0 && sessions.undecided == sessions.acknowledged;
+        all.then(|| {
+            let cause = causes_of(arm).into_iter().next();
+            let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+            about(
+                analysis,
+                &arm.name,
+                &format!("{}{cause}", sessions.are_undecided()),
+            )
+        })
+    });
+    let first = || {
+        let reason = verdict.reasons.first()?;
+        let only = match analysis.arms.as_slice() {
+            [only] => reason.strip_prefix(&only.name),
+            _ => None,
+        };
+        let bare = only.and_then(|rest| rest.strip_prefix(": "));
+        Some(bare.unwrap_or(reason).to_owned())
+    };
+    undecided
+        .or_else(first)
+        .unwrap_or_else(|| "the evidence does not suffice".to_owned())
+}
+
+fn measured(analysis: &Analysis) -> String {
+    let has_sessions = matches!(analysis.header.plan.load.workload, Workload::Sessions(_));
+    let arms = analysis.arms.iter();
+    let said: Vec<String> = arms
+        .map(|arm| about(analysis, &arm.name, &clauses(arm, has_sessions)))
+        .collect();
+    said.join("; ")
+}
+
+/// What became of an arm: what is unknown, what was lost or that nothing was, and what else is wrong.
+fn clauses(arm: &ArmAnalysis, has_sessions: bool) -> String {
+    let sessions = Sessions::of(arm);
+    let fails_afterwards = failed_everything_after(arm);
+    let tallies = Count::GRAVEST_FIRST.map(|count| (count, Tally::of(count, arm)));
+    let found = || {
+        tallies
+            .iter()
+            .filter(|(_, tally)| tally.found_anywhere() > 0)
+    };
+    let mut said = Vec::new();
+    if sessions.undecided > 0 {
+        said.push(sessions.are_undecided());
+    } else if !fails_afterwards && !found().any(|(count, _)| count.is_a_loss()) {
+        said.push(nothing_lost(arm, &sessions, has_sessions));
+    }
+    said.extend(found().map(|(count, tally)| tally::clause(*count, *tally)));
+    if fails_afterwards {
+        said.push("failed every operation after the recovery".to_owned());
+    }
+    said.join(", ")
+}
+
+/// Only to be said where nothing is undecided and nothing was lost.
+fn nothing_lost(arm: &ArmAnalysis, sessions: &Sessions, has_sessions: bool) -> String {
+    let faults = arm.faulted().count() as u64;
+    if faults == 0 {
+        return "was not measured".to_owned();
+    }
+    if !has_sessions || sessions.acknowledged == 0 {
+        return format!("came back after {}", counted(faults, "fault"));
+    }
+    let sum = |of: fn(&WriteCounts) -> u64| arm.faulted().map(|trial| of(&trial.writes)).sum();
+    let (verifiable, unverifiable): (u64, u64) = (
+        sum(WriteCounts::verifiable),
+        sum(|writes| writes.unverifiable),
+    );
+    let writes = match (verifiable, unverifiable) {
+        (0, 0) => String::new(),
+        (writes, 0) => format!(" and none of {}", counted(writes, "write")),
+        (writes, hidden) => format!(
+            " and none of {} that can be verified ({} cannot)",
+            counted(writes, "write"),
+            grouped(hidden)
+        ),
+    };
+    let bound = zero_event_upper_bound(faults).map_or_else(String::new, |bound| {
+        format!(" (≤ {} of crashes, n = {faults})", percent(bound))
+    });
+    format!(
+        "lost none of {}{writes}{bound}",
+        counted(sessions.acknowledged, "session")
+    )
+}
+
+/// Whether what was asked after the recoveries was never answered correctly.
+fn failed_everything_after(arm: &ArmAnalysis) -> bool {
+    let mut after = ErrorTally::default();
+    arm.faulted()
+        .for_each(|trial| after.merge(&trial.errors.after));
+    after.scheduled > 0 && after.correct() == 0
+}
+
+struct Sessions {
+    acknowledged: u64,
+    undecided: u64,
+}
+
+impl Sessions {
+    fn of(arm: &ArmAnalysis) -> Self {
+        let sessions = || arm.faulted().map(|trial| trial.sessions);
+        Self {
+            acknowledged: sessions().map(|sessions| sessions.acknowledged).sum(),
+            undecided: sessions().map(|sessions| sessions.undecided).sum(),
+        }
+    }
+
+    fn are_undecided(&self) -> String {
+        let are = if self.undecided == 1 { "is" } else { "are" };
+        format!(
+            "{} of {} {are} undecided",
+            grouped(self.undecided),
+            counted(self.acknowledged, "session")
+        )
+    }
+}

@@ -1,0 +1,226 @@
+//! Whether a gate holds for an arm: every figure is an interval, and the gate is asked of all of it.
+
+use super::against;
+use super::figure::{Figure, Missing, pooled, pooled_interval, reduced, straddles};
+use super::samples::{
+    Base, Judged, filled, no_samples, samples, samples_by, shares, show, undecided_journeys,
+    without_answers,
+};
+use super::tally::{Tally, example, untested};
+use super::values::{Share, least_share_served, longest_time, share_served, undecided_of};
+use crate::measure::{ArmAnalysis, TrialAnalysis};
+use comeback_model::gate::{Count, Demand, Gate, Metric, Part, Relation, Served, Stat, Unit};
+use comeback_statistics::{RATE_NEEDS, surely_above};
+
+/// Whether it counts something of which the arm has a counterexample, be it in a trial that counts for nothing
+/// else.
+pub(crate) fn has_counterexample(gate: &Gate, arm: &ArmAnalysis) -> bool {
+    match gate.metric() {
+        Metric::Count(count) => Tally::of(count, arm).found_anywhere() > 0,
+        Metric::ErrorRate(_) | Metric::Served(_) | Metric::Latency(_, _) | Metric::Time(_, _) => {
+            false
+        }
+    }
+}
+
+/// Whether the gate holds for an arm that has trials; `base` says what it is compared with, or why there
+/// is nothing, and is asked for only by a gate that needs it.
+pub(crate) fn judge<'a>(
+    gate: &Gate,
+    arm: &ArmAnalysis,
+    base: impl FnOnce() -> Result<Base<'a>, String>,
+) -> Judged {
+    let (relation, bound) = match gate.demand() {
+        Demand::Bound(relation, bound) => (relation, bound),
+        Demand::NoWorse(allowance) => {
+            return match base() {
+                Ok(base) => against::judge(gate.metric(), allowance, arm, base),
+                Err(why) => Judged::Unknown(Missing::for_good(why)),
+            };
+        }
+    };
+    let bound = Bound {
+        relation,
+        bound,
+        unit: gate.metric().unit(),
+    };
+    match gate.metric() {
+        Metric::Count(count) => bound.judge_count(count, arm),
+        Metric::ErrorRate(Part::Control) => bound.judge_control(&shares(gate.metric(), arm)),
+        Metric::ErrorRate(_) => bound.judge_share(&shares(gate.metric(), arm), 1.0),
+        Metric::Served(served) => bound.judge_served(served, arm),
+        Metric::Latency(_, _) => {
+            let samples = samples(gate.metric(), arm);
+            bound.judge_stat(Stat::Median, &samples, &samples)
+        }
+        Metric::Time(time, stat) => {
+            let most = samples_by(gate.metric(), arm, |trial| longest_time(time, trial));
+            bound.judge_stat(stat, &samples(gate.metric(), arm), &most)
+        }
+    }
+}
+
+/// A demand with an absolute bound.
+#[derive(Clone, Copy)]
+struct Bound {
+    relation: Relation,
+    bound: f64,
+    unit: Unit,
+}
+
+impl Bound {
+    fn judge_count(self, count: Count, arm: &ArmAnalysis) -> Judged {
+        let tally = Tally::of(count, arm);
+        // What was found needs no sample to be drawn from: a counterexample is one.
+        if tally.out_of == 0 && tally.found_anywhere() == 0 {
+            return no_samples(Unit::Count);
+        }
+        let counted = tally.show(count);
+        // What is certain can break a demand, and never help one to hold.
+        let at_least = (tally.found_anywhere() as f64, f64::INFINITY);
+        if tally.aside.0 > 0 && self.relation.holds_within(at_least, self.bound) == Some(false) {
+            return Judged::Broken(counted);
+        }
+        if tally.out_of == 0 && tally.found == 0 {
+            return no_samples(Unit::Count);
+        }
+        let ends = (tally.found as f64, tally.most as f64);
+        match self.relation.holds_within(ends, self.bound) {
+            Some(true) if tally.found_anywhere() > 0 => Judged::Holds,
+            Some(true) => match untested(count, arm) {
+                Some(why) => Judged::Unknown(Missing::for_good(why)),
+                None => Judged::Holds,
+            },
+            Some(false) => Judged::Broken(counted + &example(count, arm)),
+            None => Judged::Unknown(without_answers(count, &counted, tally)),
+        }
+    }
+
+    /// What is not known of the share must not decide it.
+    fn judge_served(self, served: Served, arm: &ArmAnalysis) -> Judged {
+        let shares = |of: fn(Served, &TrialAnalysis) -> Option<Share>| {
+            let shares = arm.faulted().filter_map(|trial| of(served, trial));
+            shares.filter(|share| share.whole > 0).collect::<Vec<_>>()
+        };
+        // One miss is enough to refute that everything is served.
+        let short_of_all = 1.0_f64.next_down();
+        let judged = self.judge_share(&shares(share_served), short_of_all);
+        let undecided = undecided_of(served, arm);
+        if undecided == 0 {
+            return judged;
+        }
+        match (
+            judged,
+            self.judge_share(&shares(least_share_served), short_of_all),
+        ) {
+            (Judged::Holds, Judged::Holds) => Judged::Holds,
+            (Judged::Broken(found), Judged::Broken(_)) => Judged::Broken(found),
+            _ => Judged::Unknown(undecided_journeys(undecided)),
+        }
+    }
+
+    /// `short_of_all` is the most that a share can be of which something lacks.
+    fn judge_share(self, shares: &[Share], short_of_all: f64) -> Judged {
+        if shares.is_empty() {
+            return no_samples(Unit::Share);
+        }
+        let value = pooled(&shares.iter().collect::<Vec<_>>());
+        // Without an interval nothing is known but that it is a share.
+        let (low, high) =
+            pooled_interval(shares).map_or((0.0, 1.0), |interval| (interval.low, interval.high));
+        // One failure is enough to refute that nothing fails.
+        let least = if value > 0.0 { f64::MIN_POSITIVE } else { 0.0 };
+        let most = if value < 1.0 { short_of_all } else { 1.0 };
+        let figure = Figure {
+            value,
+            low: low.min(value).max(least),
+            high: high.max(value).min(most),
+        };
+        match self.judge_figure(figure, shares.len()) {
+            Judged::Unknown(_) if shares.len() < RATE_NEEDS => Judged::Unknown(Missing::too_few(
+                "a rate's interval",
+                RATE_NEEDS,
+                shares.len(),
+            )),
+            judged @ (Judged::Holds | Judged::Broken(_) | Judged::Unknown(_)) => judged,
+        }
+    }
+
+    /// The control's own errors are what they are, as in the one control trial that a run has by default. What may be
+    /// chance breaks nothing.
+    fn judge_control(self, shares: &[Share]) -> Judged {
+        if shares.is_empty() {
+            return Judged::Unknown(Missing::for_good("there is no control trial that counts"));
+        }
+        let (part, whole) = shares.iter().fold((0, 0), |(part, whole), share| {
+            (part + share.part, whole + share.whole)
+        });
+        let value = part as f64 / whole as f64;
+        let said = format!("{} ({part} of {whole} operations)", self.unit.show(value));
+        if self.relation.holds(value, self.bound) {
+            return Judged::Holds;
+        }
+        let is_upper = matches!(self.relation, Relation::Less | Relation::AtMost);
+        if is_upper && !surely_above(part, whole, self.bound) {
+            let why = format!("{said} may be chance: more control trials would tell");
+            return Judged::Unknown(Missing::for_good(why));
+        }
+        Judged::Broken(said)
+    }
+
+    /// `most` is the most that each of the samples may be.
+    fn judge_stat(self, stat: Stat, samples: &[Option<f64>], most: &[Option<f64>]) -> Judged {
+        let absent = samples.iter().filter(|figure| figure.is_none()).count();
+        if absent == samples.len() {
+            return no_samples(self.unit);
+        }
+        // A trial without the figure may have had any.
+        let least = reduced(stat, &filled(samples, 0.0));
+        let figure = match (least, reduced(stat, &filled(most, f64::INFINITY))) {
+            (Ok(least), Ok(most)) => Figure {
+                value: if absent > 0 { most.value } else { least.value },
+                low: least.low,
+                high: most.high,
+            },
+            (Err(few), _) | (_, Err(few)) => return Judged::Unknown(few),
+        };
+        match self.judge_figure(figure, samples.len()) {
+            // More trials do not make each of them exact.
+            Judged::Unknown(_) if absent == 0 && samples != most => {
+                let said = show(figure, |value| self.unit.show(value));
+                Judged::Unknown(Missing::for_good(format!(
+                    "{said} lies on both sides of the bound; no trial is known more exactly"
+                )))
+            }
+            Judged::Unknown(missing) if absent > 0 => {
+                let lack = format!("{absent} of {} trials lack the figure", samples.len());
+                Judged::Unknown(match stat {
+                    Stat::Median | Stat::P95 => Missing {
+                        why: format!("{}; {lack}", missing.why),
+                        ..missing
+                    },
+                    // What is not known of the largest, further trials do not tell.
+                    Stat::Max => {
+                        let said = show(figure, |value| self.unit.show(value));
+                        let why = format!("{said} lies on both sides of the bound; {lack}");
+                        Missing::for_good(why)
+                    }
+                })
+            }
+            judged @ (Judged::Holds | Judged::Broken(_) | Judged::Unknown(_)) => judged,
+        }
+    }
+
+    /// Holds when the whole interval does, is broken when none of it does, else cannot be told.
+    fn judge_figure(self, figure: Figure, trials: usize) -> Judged {
+        let ends = (figure.low, figure.high);
+        match self.relation.holds_within(ends, self.bound) {
+            Some(true) => Judged::Holds,
+            Some(false) => Judged::Broken(show(figure, |value| self.unit.show(value))),
+            None => {
+                let said = show(figure, |value| self.unit.show(value));
+                Judged::Unknown(straddles(&said, figure, self.bound, trials))
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Void trials and those that take their places: which are to be run, and that none of it makes a bad server pass.
+
+use std::collections::BTreeSet;
+
+use super::judge::judge;
+use super::samples::{Base, Judged};
+use super::{Check, Outcome, Verdict};
+use crate::measure::replaced::{is_ours, missing};
+use crate::measure::words::counted;
+use crate::measure::{Analysis, ArmAnalysis, TrialAnalysis};
+use comeback_model::gate::Gate;
+use comeback_model::ids::TrialId;
+use comeback_model::schedule::{PlannedTrial, Schedule};
+
+/// A trial that takes the place of a void one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// Which is void.
+    pub void: TrialId,
+    /// Why, with its arm's name.
+    pub reason: String,
+    /// What takes its place.
+    pub by: PlannedTrial,
+}
+
+/// The trials to run now in the place of void ones, in the order of the schedule. None where nothing would be gained:
+/// something demanded does not hold, a trial is void by a server's doing, or more are void than may be replaced.
+pub fn replacements(analysis: &Analysis, verdict: &Verdict) -> Vec<Replacement> {
+    let arms = || analysis.arms.iter().filter(|arm| arm.skipped.is_none());
+    let voids = arms().flat_map(|arm| arm.trials.iter().filter(|trial| trial.void.is_some()));
+    let is_lost = verdict.outcome != Outcome::Inconclusive || analysis.incomplete.is_some();
+    if is_lost || voids.clone().any(|trial| !is_ours(trial)) {
+        return Vec::new();
+    }
+    let begun = analysis.arms.iter().flat_map(|arm| arm.trials.iter());
+    let begun: BTreeSet<TrialId> = begun.map(|trial| trial.id).collect();
+    let spares = &analysis.header.schedule.spares;
+    let mut spares: Vec<PlannedTrial> = spares.to_vec();
+    spares.retain(|spare| !begun.contains(&spare.id));
+    let mut wanted = Vec::new();
+    for arm in arms() {
+        for control in [false, true] {
+            let count = missing(&analysis.header, &arm.trials, control);
+            let void = arm.trials.iter().rev();
+            let void = void.filter(|trial| trial.control == control && is_ours(trial));
+            for void in void.take(count) {
+                let Some(place) = spares.iter().position(|spare| spare.arm == arm.id) else {
+                    return Vec::new();
+                };
+                let by = spares.remove(place);
+                wanted.push(Replacement {
+                    void: void.id,
+                    reason: format!("{}: {}", arm.name, told(void)),
+                    by: PlannedTrial {
+                        fault_after: by.fault_after.filter(|_| !control),
+                        turn: turn_of(&analysis.header.schedule, void.id).unwrap_or(by.turn),
+                        ..by
+                    },
+                });
+            }
+        }
+    }
+    wanted.sort_by_key(|replacement| replacement.by.id);
+    wanted
+}
+
+/// Whose turn it was among the moments of a fault: what takes its place has the same.
+fn turn_of(schedule: &Schedule, trial: TrialId) -> Option<u32> {
+    let all = schedule.trials.iter().chain(&schedule.further);
+    all.chain(&schedule.spares)
+        .find_map(|planned| (planned.id == trial).then_some(planned.turn))
+}
+
+fn told(trial: &TrialAnalysis) -> String {
+    let reason = trial.void.as_ref().map_or("", |void| void.reason.as_str());
+    format!("trial {}: {reason}", trial.id.0)
+}
+
+/// That more trials of an arm are void than may be replaced.
+pub(super) fn used_up(analysis: &Analysis, arm: &ArmAnalysis) -> Option<String> {
+    let most = analysis.header.plan.replacements;
+    let ours = arm.trials.iter().filter(|trial| is_ours(trial)).count() as u64;
+    (most > 0 && ours > u64::from(most)).then(|| {
+        format!(
+            "{} void by the harness's or the machine's doing, and no more than {most} may be replaced: have the machine \
+             do less beside it, or declare more (--replacements)",
+            match ours {
+                1 => "1 trial is".to_owned(),
+                ours => format!("{} are", counted(ours, "trial")),
+            }
+        )
+    })
+}
+
+/// A gate that holds only because of what was replaced is not known to hold: a server's bad trials must not vanish so.
+/// `all` is the arm with those trials counted, as far as they show anything.
+pub(super) fn doubted<'a>(
+    check: Check,
+    gate: &Gate,
+    all: &ArmAnalysis,
+    baseline: impl FnOnce() -> Result<Base<'a>, String>,
+) -> Check {
+    if check.outcome != Outcome::Pass {
+        return check;
+    }
+    let Judged::Broken(found) = judge(gate, all, baseline) else {
+        return check;
+    };
+    Check {
+        outcome: Outcome::Inconclusive,
+        detail: Some(format!(
+            "it holds without the void trials that were replaced, and not with what they show: {found}"
+        )),
+        more_trials: None,
+        ..check
+    }
+}

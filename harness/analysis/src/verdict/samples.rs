@@ -1,0 +1,123 @@
+//! The samples of a gate: each trial's figure of its metric, what it is compared with, and what is said where there are
+//! none.
+
+use super::figure::{Figure, Missing};
+use super::tally::Tally;
+use super::values::{self, Share, errors_of, trials_with};
+use crate::measure::words::counted;
+use crate::measure::{ArmAnalysis, TrialAnalysis};
+use comeback_model::gate::{Count, Metric, Time, Unit};
+
+/// The mend for a stored baseline that does not do.
+pub(crate) const REMEASURE: &str = "measure it again beside this one (--remeasure)";
+
+/// Whether a gate holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    Holds,
+    /// With what was found.
+    Broken(String),
+    /// With what is missing.
+    Unknown(Missing),
+}
+
+/// What an arm is compared with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Base<'a> {
+    pub(crate) arm: &'a ArmAnalysis,
+    /// Of an earlier run, not of this one: further trials of this run are none of it.
+    pub(crate) stored: bool,
+}
+
+/// One trial's figures, absent where a trial has none.
+pub(crate) type Samples = Vec<Option<f64>>;
+
+/// Each trial's share; trials in which nothing was scheduled there have none.
+pub(crate) fn shares(metric: Metric, arm: &ArmAnalysis) -> Vec<Share> {
+    let shares: Vec<Share> = match metric {
+        Metric::ErrorRate(part) => {
+            let trials = trials_with(part, arm).into_iter();
+            trials
+                .map(|trial| Share::from(errors_of(part, trial)))
+                .collect()
+        }
+        Metric::Served(served) => arm
+            .faulted()
+            .filter_map(|trial| values::share_served(served, trial))
+            .collect(),
+        Metric::Count(_) | Metric::Latency(_, _) | Metric::Time(_, _) => Vec::new(),
+    };
+    shares.into_iter().filter(|share| share.whole > 0).collect()
+}
+
+/// Each trial's figure, absent where it should have one: it may have been any.
+pub(crate) fn samples(metric: Metric, arm: &ArmAnalysis) -> Samples {
+    samples_by(metric, arm, |trial| match metric {
+        Metric::Time(time, _) => values::time_of(time, trial),
+        Metric::Latency(part, quantile) => values::latency_ms(quantile, part, trial),
+        Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
+    })
+}
+
+pub(crate) fn samples_by(
+    metric: Metric,
+    arm: &ArmAnalysis,
+    figure: impl Fn(&TrialAnalysis) -> Option<f64>,
+) -> Samples {
+    arm.faulted()
+        .filter_map(|trial| match metric {
+            // A fault that no client noticed has no time to be noticed in; all other times exist. Where nothing was
+            // scheduled there was nothing to be late.
+            Metric::Time(Time::Detect, _) | Metric::Latency(_, _) => figure(trial).map(Some),
+            Metric::Time(_, _) => Some(figure(trial)),
+            Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
+        })
+        .collect()
+}
+
+/// The samples, with `any` for what is absent.
+pub(crate) fn filled(samples: &[Option<f64>], any: f64) -> Vec<f64> {
+    samples.iter().map(|figure| figure.unwrap_or(any)).collect()
+}
+
+/// That nothing was there to be judged.
+pub(crate) fn no_samples(unit: Unit) -> Judged {
+    Judged::Unknown(Missing::for_good(match unit {
+        Unit::Count => "there was nothing to count: zero samples",
+        Unit::Share => "no operation was scheduled there: zero samples",
+        Unit::Ms | Unit::Seconds => "no trial has this figure: zero samples",
+    }))
+}
+
+/// That nobody knows whether so many journeys were torn.
+pub(crate) fn undecided_journeys(undecided: u64) -> Missing {
+    Missing::for_good(format!(
+        "{}: their sessions gave no definite answer after the fault",
+        counted(undecided, "undecided journey")
+    ))
+}
+
+/// That what has no answer could break the gate, or mend it.
+pub(crate) fn without_answers(count: Count, counted: &str, tally: Tally) -> Missing {
+    let hidden = match tally.unverifiable {
+        0 => String::new(),
+        writes => format!(
+            ", {writes} unverifiable: the counters of their sessions show more than was ever sent, which hides what \
+             they lack"
+        ),
+    };
+    Missing::for_good(format!(
+        "{counted} for certain, {} {}{hidden}",
+        tally.undecided,
+        count.without_an_answer()
+    ))
+}
+
+/// A figure with its interval, unless that is a point.
+pub(crate) fn show(figure: Figure, show: impl Fn(f64) -> String) -> String {
+    let Figure { value, low, high } = figure;
+    if low == high {
+        return show(value);
+    }
+    format!("{} [{}, {}]", show(value), show(low), show(high))
+}

@@ -1,0 +1,221 @@
+//! Counts: what was found, what may be, and out of how many.
+
+use crate::measure::words::{counted, grouped};
+use crate::measure::{ArmAnalysis, ErrorTally, Return, Time, TrialAnalysis};
+use comeback_model::gate::Count;
+
+/// More than a run can do: a server whose counter says so says nothing.
+const COUNTLESS: u64 = 1_000_000_000_000;
+
+/// What a count found, and what it may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// For certain.
+    pub(crate) found: u64,
+    /// At most, if everything undecided counts.
+    pub(crate) most: u64,
+    /// How many there were to be counted.
+    pub(crate) out_of: u64,
+    /// How many of those gave no answer.
+    pub(crate) undecided: u64,
+    /// How many were acknowledged in sessions whose counter hides whether one of them is lacking.
+    pub(crate) unverifiable: u64,
+    /// Found for certain in trials that count for nothing else, and out of how many.
+    pub(crate) aside: (u64, u64),
+}
+
+impl Tally {
+    /// Over all trials with a fault that count, and beside them what is certain of those whose times do not.
+    pub(crate) fn of(count: Count, arm: &ArmAnalysis) -> Self {
+        let counted = arm
+            .faulted()
+            .map(|trial| counted_in(count, trial))
+            .fold(Self::default(), Self::plus);
+        if !count.traits().is_certain_at_any_load {
+            return counted;
+        }
+        let asides = arm.faulted_aside().map(|trial| counted_in(count, trial));
+        let aside = asides
+            .filter(|aside| aside.found > 0)
+            .fold(Self::default(), Self::plus);
+        Self {
+            aside: (aside.found, aside.out_of),
+            ..counted
+        }
+    }
+
+    /// In how many trials with a fault it was found, out of those that had any to count; of what is certain at any
+    /// load, those whose times do not count among them.
+    pub(crate) fn crashes(count: Count, arm: &ArmAnalysis) -> (u64, u64) {
+        let aside = arm
+            .faulted_aside()
+            .filter(|_| count.traits().is_certain_at_any_load);
+        let tallies = arm
+            .faulted()
+            .chain(aside)
+            .map(|trial| counted_in(count, trial));
+        tallies
+            .filter(|tally| tally.out_of > 0 || tally.found > 0)
+            .fold((0, 0), |(with, of), tally| {
+                (with + u64::from(tally.found > 0), of + 1)
+            })
+    }
+
+    /// A counterexample of any trial, also where nothing was counted.
+    pub(crate) const fn found_anywhere(self) -> u64 {
+        self.found.saturating_add(self.aside.0)
+    }
+
+    /// A server may answer with counters that add up to more than can be counted.
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self {
+            found: self.found.saturating_add(other.found),
+            most: self.most.saturating_add(other.most),
+            out_of: self.out_of.saturating_add(other.out_of),
+            undecided: self.undecided.saturating_add(other.undecided),
+            unverifiable: self.unverifiable.saturating_add(other.unverifiable),
+            aside: (
+                self.aside.0.saturating_add(other.aside.0),
+                self.aside.1.saturating_add(other.aside.1),
+            ),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn show(self, count: Count) -> String {
+        let said = |found: u64, out_of: u64| {
+            let found = match found {
+                countless if countless > COUNTLESS => format!("more than {COUNTLESS}"),
+                found => found.to_string(),
+            };
+            match count.traits().is_part_of_the_whole {
+                true => format!("{found} of {out_of}"),
+                false => format!("{found} beside {out_of} acknowledged"),
+            }
+        };
+        let counted = said(self.found, self.out_of);
+        let aside = || {
+            let (found, out_of) = self.aside;
+            format!("{} in trials whose times do not count", said(found, out_of))
+        };
+        match (self.found.max(self.out_of), self.aside.0) {
+            (_, 0) => counted,
+            (0, _) => aside(),
+            (_, _) => format!("{counted}, and {}", aside()),
+        }
+    }
+}
+
+/// What was found, as a clause about the server.
+pub(crate) fn clause(count: Count, tally: Tally) -> String {
+    let found = grouped(tally.found_anywhere());
+    let all = tally.out_of.saturating_add(tally.aside.1);
+    let traits = count.traits();
+    let (verb, noun, end) = (traits.verb, traits.noun, traits.end);
+    match traits.is_part_of_the_whole {
+        true => format!("{verb} {found} of {}{end}", counted(all, noun)),
+        false => format!(
+            "{verb} {found} {noun} beside {}{end}",
+            counted(all, "write")
+        ),
+    }
+}
+
+/// What a trial adds to it.
+pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
+    let (sessions, writes) = (&trial.sessions, &trial.writes);
+    let undecided = sessions.undecided;
+    let of_sessions = |found: u64| Tally {
+        found,
+        most: found.saturating_add(undecided),
+        out_of: sessions.acknowledged,
+        undecided,
+        ..Tally::default()
+    };
+    // How many writes the undecided sessions hold, and how many logged-out ones went unanswered with
+    // them, nobody counted.
+    let uncounted = |found: u64, out_of: u64| Tally {
+        found,
+        most: if undecided > 0 { u64::MAX } else { found },
+        out_of,
+        undecided,
+        ..Tally::default()
+    };
+    let failed = |met: &ErrorTally| Tally {
+        found: met.failures(),
+        most: met.failures(),
+        out_of: met.scheduled,
+        ..Tally::default()
+    };
+    // What a session shows too much is seen only where it is still there.
+    let beside = match sessions.survived + sessions.reset {
+        0 => 0,
+        _ => writes.acknowledged,
+    };
+    match count {
+        Count::LostSessions => of_sessions(sessions.lost),
+        Count::ResetSessions => of_sessions(sessions.reset),
+        Count::WrongIdentity => of_sessions(sessions.wrong_identity),
+        // One that was logged out after the fault refutes as well, but without any it is no evidence.
+        Count::ZombieSessions => uncounted(
+            sessions.honoured_logouts(),
+            sessions.logged_out.saturating_add(sessions.zombie_later),
+        ),
+        Count::LostWrites => {
+            let lost = uncounted(writes.lost, writes.acknowledged);
+            Tally {
+                most: lost.most.saturating_add(writes.unverifiable),
+                unverifiable: writes.unverifiable,
+                ..lost
+            }
+        }
+        Count::DuplicatedWrites => uncounted(writes.duplicated, beside),
+        Count::PhantomWrites => uncounted(writes.phantom, beside),
+        Count::InFlightFailed => failed(&trial.in_flight),
+        Count::DrainFailed => failed(&trial.draining),
+        Count::Unrecovered => {
+            let (found, most) = match (trial.chain.ready, &trial.returned) {
+                // One correct reply is not a recovery.
+                (Some(Time::At { .. }), Some(Return::ByProbeOnly { .. })) => (0, 1),
+                (_, Some(Return::Not(_))) | (Some(Time::Beyond { .. }), _) => (1, 1),
+                (Some(Time::At { .. }), Some(Return::ForGood) | None) => (0, 0),
+                (None, _) => (0, 1),
+            };
+            Tally {
+                found,
+                most,
+                out_of: 1,
+                undecided: most - found,
+                ..Tally::default()
+            }
+        }
+    }
+}
+
+/// Why that nothing is lost says nothing, where no fault met a write in flight.
+pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
+    if !count.traits().is_about_loss {
+        return None;
+    }
+    let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
+    let is_untested = !met.is_empty() && met.iter().all(|met| met.in_flight == 0);
+    is_untested.then(|| {
+        let faults = match met.len() {
+            1 => "the only fault".to_owned(),
+            count => format!("any of {count} faults"),
+        };
+        format!(
+            "no write was in flight at {faults}: raise the rate or the number of sessions, or have the fault come \
+             within a request"
+        )
+    })
+}
+
+/// Why it is so in the first trial of which that is known, as the end of a sentence.
+pub(crate) fn example(count: Count, arm: &ArmAnalysis) -> String {
+    let mut faulted = arm.faulted().filter(|_| count == Count::Unrecovered);
+    let first = faulted.find_map(|trial| Some((trial, trial.not_back()?)));
+    first.map_or_else(String::new, |(trial, why)| {
+        format!("; in trial {}: {why}", trial.id.0)
+    })
+}

@@ -1,0 +1,63 @@
+//! From a made-up journal through the analysis to a verdict.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod attacks;
+mod baseline;
+mod clean;
+mod counts;
+mod difference;
+mod evidence;
+mod extension;
+mod figures;
+mod headline;
+mod random;
+mod replaced;
+mod told;
+mod written;
+
+use super::{Gate, Outcome, Verdict, judge};
+use crate::measure::analyze;
+use comeback_model::journal::Journal;
+use told::{Fate, Told, control, faulted, journal};
+
+fn gate(text: &str) -> Gate {
+    Gate::try_from(text.to_owned()).unwrap()
+}
+
+fn verdict_on(journal: &Journal, gates: &[&str]) -> Verdict {
+    let gates: Vec<Gate> = gates.iter().map(|text| gate(text)).collect();
+    judge(&analyze(journal), &gates, None)
+}
+
+/// Judges a run of these trials and of a sound control trial.
+fn verdict(trials: &[Told], gates: &[&str]) -> Verdict {
+    let mut trials = trials.to_vec();
+    trials.push(control());
+    verdict_on(&journal(&trials), gates)
+}
+
+#[track_caller]
+fn check(verdict: &Verdict, outcome: Outcome, reasons: &[&str]) {
+    assert_eq!(verdict.reasons, reasons);
+    assert_eq!(verdict.outcome, outcome);
+}
+
+/// One gate on these trials, and what is said of it.
+#[track_caller]
+fn check_gate(trials: &[Told], gate: &str, outcome: Outcome, said: &str) {
+    let reasons = match outcome {
+        Outcome::Pass | Outcome::Measured => Vec::new(),
+        Outcome::Fail => vec![format!("first: {gate} is broken: {said}")],
+        Outcome::Inconclusive => vec![format!("first: {gate} cannot be judged: {said}")],
+    };
+    // Recoveries are asked of by a gate of their own.
+    let of_their_own = ["unrecovered <= 1000"];
+    let others = &of_their_own[usize::from(gate.starts_with("unrecovered"))..];
+    let verdict = verdict(trials, &[&[gate], others].concat());
+    assert_eq!(
+        (verdict.outcome, verdict.reasons),
+        (outcome, reasons),
+        "{gate}"
+    );
+}

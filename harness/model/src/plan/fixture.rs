@@ -1,0 +1,87 @@
+//! A plan for tests, those of other crates too (feature `testing`).
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// A small valid plan with two arms, to test with.
+pub fn test_plan() -> Plan {
+    let arm = |name: &str| Arm {
+        name: name.to_owned(),
+        about: String::new(),
+        target: Target {
+            command: vec!["./server".to_owned()],
+            protocol: Protocol::Http,
+            socket: None,
+            listener: Listener::Own,
+            environment: BTreeMap::new(),
+            ready: Readiness {
+                probe: ReadyProbe::Http("/health".to_owned()),
+                within: Span::from_secs(10),
+            },
+            stop: Stop {
+                signal: Signal::Term,
+                grace: Span::from_secs(5),
+            },
+            restart_after: Span::ZERO,
+            attempts: Attempts::default(),
+            boot_header: Some("x-boot-id".to_owned()),
+        },
+        family: None,
+        replicas: 1,
+        balancer: None,
+        cache: None,
+        store: None,
+        drain: None,
+        next: None,
+        retry: None,
+        baseline: None,
+        skip: None,
+    };
+    Plan {
+        name: "test".to_owned(),
+        arms: vec![arm("first"), arm("second")],
+        trials: 3,
+        extend_to: 3,
+        replacements: 0,
+        controls: 1,
+        fault: Fault {
+            aim: Aim::AnyReplica,
+            to: None,
+            action: Action::Signal(Signal::Kill),
+            within: None,
+            jitter: Span::from_ms(500),
+            lands_within: Span::from_secs(5),
+        },
+        load: Load {
+            workload: Workload::Sessions(Box::new(SessionFlow {
+                mix: Mix {
+                    act: 70,
+                    check: 25,
+                    logout: 5,
+                    browse: 0,
+                },
+                ..SessionFlow::reference()
+            })),
+            clients: 10,
+            rate: 100.0,
+            arrivals: Arrivals::Poisson,
+            timeout: Span::from_secs(2),
+            objective: None,
+            keep_alive: true,
+            looks: Load::LOOKS,
+            workers: 1,
+            floor: 0.9,
+        },
+        windows: Windows {
+            warm_up: Span::from_ms(200),
+            baseline: Span::from_secs(1),
+            settle: Span::from_secs(1),
+            horizon: Span::from_secs(30),
+            window: Span::from_ms(100),
+            steady_for: Span::from_ms(500),
+        },
+        gates: Vec::new(),
+        marked: BTreeSet::new(),
+    }
+}

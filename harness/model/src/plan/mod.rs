@@ -1,0 +1,450 @@
+//! The plan: what shall happen, complete and validated before anything is started.
+//!
+//! A plan comes from the command line or an experiment file, is expanded by [`crate::schedule`] and is
+//! stored whole in the journal's header, so that a stored run explains itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+mod action;
+mod extract;
+#[cfg(any(test, feature = "testing"))]
+mod fixture;
+mod remeasure;
+mod retry;
+pub mod secret;
+mod session;
+mod signal;
+mod validate;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::gate::Gate;
+use crate::ids::{Incarnation, Node};
+use crate::units::Span;
+
+pub use action::Action;
+pub use extract::{Extract, ExtractError};
+#[cfg(any(test, feature = "testing"))]
+pub use fixture::test_plan;
+pub use retry::Retry;
+pub use session::{
+    Body, Call, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
+};
+pub use signal::Signal;
+pub use validate::{PlanError, is_token};
+
+/// What shall happen, with every default filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The experiment's name; part of the output folder's name.
+    pub name: String,
+    /// What is compared; at least one.
+    pub arms: Vec<Arm>,
+    /// Trials with a fault, for each arm.
+    pub trials: u32,
+    /// How many trials with a fault each arm may have in all, where `trials` do not suffice to judge a gate;
+    /// declared before the run, so that nobody goes on until the answer pleases.
+    pub extend_to: u32,
+    /// How many void trials of each arm may be replaced, those without a fault among them, where they are void by the
+    /// harness's or the machine's doing; declared before the run.
+    #[serde(default)]
+    pub replacements: u32,
+    /// Trials without a fault, for each arm.
+    pub controls: u32,
+    /// What is done to the target in each trial with a fault.
+    pub fault: Fault,
+    /// The users' traffic.
+    pub load: Load,
+    /// How long each part of a trial lasts.
+    pub windows: Windows,
+    /// What the verdict demands; empty when the run only measures.
+    pub gates: Vec<Gate>,
+    /// Texts that were marked as secret; never stored, see [`secret`].
+    #[serde(skip)]
+    pub marked: BTreeSet<String>,
+}
+
+/// One of the things compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// A short unique name.
+    pub name: String,
+    /// One line for people: where this server keeps its state.
+    pub about: String,
+    /// The server.
+    pub target: Target,
+    /// What arms have in common that differ in the number of replicas alone: charts draw them as one line.
+    #[serde(default)]
+    pub family: Option<String>,
+    /// How many replicas of it there are.
+    #[serde(default = "one")]
+    pub replicas: u32,
+    /// What clients connect to instead of the server; it finds the replicas by `{replicas}`.
+    #[serde(default)]
+    pub balancer: Option<Target>,
+    /// What stands in front of the balancer, or of the server, and keeps replies for all clients; it finds what is
+    /// behind it by `{origin}`.
+    #[serde(default)]
+    pub cache: Option<Target>,
+    /// What the replicas share; they find it by `{store}`.
+    #[serde(default)]
+    pub store: Option<Target>,
+    /// How the balancer is told that a replica is about to be stopped, where it can be.
+    #[serde(default)]
+    pub drain: Option<Drain>,
+    /// What replaces the server in a deploy.
+    #[serde(default)]
+    pub next: Option<Target>,
+    /// How its clients try an operation again that failed; not at all when nothing is said.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+    /// The arm of this plan that gates with `baseline` compare this one with.
+    pub baseline: Option<String>,
+    /// Why this arm cannot run here, and the mend; it is then shown as skipped.
+    pub skip: Option<String>,
+}
+
+impl Plan {
+    /// How many void trials of each arm are replaced where nobody says it: a tenth of the trials, and at least two.
+    pub fn usual_replacements(trials: u32) -> u32 {
+        trials.div_ceil(10).max(2)
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl Load {
+    /// How often each session is looked at after the recovery, unless it is said otherwise.
+    pub const LOOKS: u32 = 8;
+}
+
+impl Arm {
+    /// Every process of a trial, in the order they are started: what the replicas share, the replicas, what
+    /// stands in front of them.
+    pub fn nodes(&self) -> impl Iterator<Item = Node> {
+        let store = self.store.as_ref().map(|_| Node::Store);
+        let balancer = self.balancer.as_ref().map(|_| Node::Balancer);
+        let cache = self.cache.as_ref().map(|_| Node::Cache);
+        let replicas = (0..self.replicas).map(Node::Replica);
+        store
+            .into_iter()
+            .chain(replicas)
+            .chain(balancer)
+            .chain(cache)
+    }
+
+    /// What a node runs; a node this arm does not have runs the server.
+    pub fn target_of(&self, node: Node) -> &Target {
+        let other = match node {
+            Node::Replica(_) => None,
+            Node::Store => self.store.as_ref(),
+            Node::Balancer => self.balancer.as_ref(),
+            Node::Cache => self.cache.as_ref(),
+        };
+        other.unwrap_or(&self.target)
+    }
+
+    /// What a start of a node runs: a deploy replaces the server from its second start on.
+    pub fn target_at(&self, node: Node, incarnation: Incarnation) -> &Target {
+        match (&self.next, node) {
+            (Some(next), Node::Replica(_)) if incarnation > Incarnation(0) => next,
+            _ => self.target_of(node),
+        }
+    }
+
+    /// The node that clients connect to.
+    pub const fn front(&self) -> Node {
+        match self.cache {
+            Some(_) => Node::Cache,
+            None => self.origin(),
+        }
+    }
+
+    /// The node whose replies nobody has kept: the balancer, else the server itself.
+    pub const fn origin(&self) -> Node {
+        match self.balancer {
+            Some(_) => Node::Balancer,
+            None => Node::Replica(0),
+        }
+    }
+}
+
+/// How a balancer is told to send a replica no more requests, and to do so again. Both are commands that end when
+/// that is so, with the exit code 0; `{replica}`, `{data}` (the balancer's folder), `{port}` (its port), `{replicas}`
+/// and `{comeback}` are filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Ends when the replica has no request in flight and gets no more.
+    pub begin: Vec<String>,
+    /// Ends when the replica gets requests again.
+    pub end: Vec<String>,
+}
+
+/// A server to start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}`, `{comeback}` (this very program,
+    /// which holds the reference servers), `{store}` (the store's port), `{replicas}` (the replicas'
+    /// addresses, separated by commas), `{origin}` (the address of what a cache stands in front of) and `{shared}` (a folder that the replicas share) are filled in at each start.
+    pub command: Vec<String>,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// The Unix socket it listens on, with the same placeholders; without one, 127.0.0.1 and `{port}`.
+    pub socket: Option<String>,
+    /// Who binds its listening socket.
+    #[serde(default)]
+    pub listener: Listener,
+    /// Additional environment variables; the same placeholders are filled in.
+    pub environment: BTreeMap<String, String>,
+    /// When it counts as up for the first time.
+    pub ready: Readiness,
+    /// How it is stopped at a trial's end.
+    pub stop: Stop,
+    /// How long after its confirmed exit it is started again.
+    pub restart_after: Span,
+    /// How often it is started, where it ends before it serves.
+    #[serde(default)]
+    pub attempts: Attempts,
+    /// The response header that names the answering process's start, if the server has one.
+    pub boot_header: Option<String>,
+}
+
+/// What a target speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// HTTP/1.1 over TLS; the certificate is not verified, since it is the target's own.
+    Https,
+    /// HTTP/2 over TLS, likewise.
+    Http2,
+    /// HTTP/2 without TLS, with prior knowledge.
+    H2c,
+    /// The Redis protocol (RESP2).
+    Redis,
+}
+
+/// Who binds a target's listening socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Listener {
+    /// The target: while it is dead, connections are refused.
+    #[default]
+    Own,
+    /// The harness, which keeps it while the target is dead and passes it to each start as socket activation does
+    /// (`LISTEN_FDS`, descriptor 3): connections wait meanwhile.
+    Held,
+}
+
+/// When a started target counts as up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// What is asked of it.
+    pub probe: ReadyProbe,
+    /// How long it may take before the start has failed.
+    pub within: Span,
+}
+
+/// What is asked of a target to see whether it is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadyProbe {
+    /// A `GET` of this path is answered with a 2xx.
+    Http(String),
+    /// A TCP connection is accepted.
+    Tcp,
+    /// A line of its output contains this text.
+    Log(String),
+}
+
+/// How a target is stopped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stop {
+    /// The signal asked with first.
+    pub signal: Signal,
+    /// How long it may take before SIGKILL.
+    pub grace: Span,
+}
+
+/// How often a server is started after a fault, as a service manager does it: again when it ends before it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// How many starts there are at most; at least 1.
+    pub most: u32,
+    /// The pause before the second; it doubles with each.
+    pub backoff: Span,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            most: 1,
+            backoff: Span::from_ms(200),
+        }
+    }
+}
+
+impl Attempts {
+    /// The pause after a start that ended before it served, where there is another one. The first start of a trial is
+    /// none of these.
+    pub fn pause_after(&self, start: Incarnation) -> Option<Span> {
+        let ended = start.0.checked_sub(1)?;
+        let factor = 1_u64.checked_shl(ended).unwrap_or(u64::MAX);
+        (start.0 < self.most).then(|| Span::from_us(self.backoff.as_us().saturating_mul(factor)))
+    }
+}
+
+/// Whom a fault strikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// One replica, drawn for each trial.
+    #[default]
+    AnyReplica,
+    /// This replica, from 0.
+    Replica(u32),
+    /// All replicas at once.
+    AllReplicas,
+    /// The balancer.
+    Balancer,
+    /// The store.
+    Store,
+    /// The cache.
+    Cache,
+}
+
+/// Which processes of a node a fault addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// The one that was started, and nothing that it started.
+    Process,
+    /// Its process group.
+    #[default]
+    Group,
+    /// All that descend from it, those that left its group too.
+    Tree,
+}
+
+/// Whether a fault waits for a write of the load, from its planned moment on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Within {
+    /// It comes inside a write, or right after one was acknowledged, if one comes in time.
+    Request,
+    /// It comes at its planned moment, whatever is under way.
+    Any,
+}
+
+/// As an object: `the process group`.
+impl std::fmt::Display for Reach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Process => "the started process alone",
+            Self::Group => "the process group",
+            Self::Tree => "the process and all that it started",
+        })
+    }
+}
+
+/// What is done to the target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Whom it strikes.
+    #[serde(default)]
+    pub aim: Aim,
+    /// Which of that one's processes it addresses, where that is said; see [`Fault::reach`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Reach>,
+    /// What is done.
+    pub action: Action,
+    /// Whether it waits for a write of the load, where that is said; see [`Fault::waits_for`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+    /// It is done at a uniformly drawn moment of this length after the baseline's end.
+    pub jitter: Span,
+    /// How long its effect may take to be confirmed; beyond it the fault did not land.
+    pub lands_within: Span,
+}
+
+impl Fault {
+    /// Whether it waits for a write: as is said, else if it ends what it strikes.
+    pub fn waits_for(&self) -> Within {
+        self.within.unwrap_or(match self.action {
+            Action::Signal(_) => Within::Request,
+            Action::Pause(_) | Action::Roll { .. } => Within::Any,
+        })
+    }
+
+    /// Which processes it addresses: as is said, else the group. A pause leaves nobody out, or work would go on.
+    pub fn reach(&self) -> Reach {
+        self.to.unwrap_or(match self.action {
+            Action::Pause(_) => Reach::Tree,
+            Action::Signal(_) | Action::Roll { .. } => Reach::Group,
+        })
+    }
+}
+
+/// The users' traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// What each user does.
+    pub workload: Workload,
+    /// Users, each with one session and one connection at a time.
+    pub clients: u32,
+    /// Operations per second, all users together.
+    pub rate: f64,
+    /// How the operations are spread over time.
+    pub arrivals: Arrivals,
+    /// How long an operation may take, and how late it may start.
+    pub timeout: Span,
+    /// How soon a correct reply must come, from its intended time, to count as available; any time within
+    /// `timeout` when nothing is said.
+    pub objective: Option<Span>,
+    /// Whether a user's connection is kept from one operation to the next.
+    #[serde(default = "yes")]
+    pub keep_alive: bool,
+    /// How often each session is looked at after the recovery, at most; once in runs of before there were several.
+    #[serde(default = "one")]
+    pub looks: u32,
+    /// Threads that drive the load.
+    pub workers: u32,
+    /// The least share of the scheduled baseline operations that must be sent, else the trial is void.
+    pub floor: f64,
+}
+
+/// How operations are spread over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Independent users: exponentially distributed gaps.
+    Poisson,
+    /// Evenly spaced.
+    Constant,
+}
+
+/// How long each part of a trial lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// Load before anything is measured.
+    pub warm_up: Span,
+    /// Load that everything after the fault is compared with.
+    pub baseline: Span,
+    /// Load after the first correct reply of the new process.
+    pub settle: Span,
+    /// How long recovery may take before it is given up and recorded as beyond this.
+    pub horizon: Span,
+    /// The length w over which goodput, errors and latency are summed for `time to steady`.
+    pub window: Span,
+    /// The length y for which the service must stay as good as its baseline to be steady.
+    pub steady_for: Span,
+}
