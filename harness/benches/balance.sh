@@ -18,7 +18,7 @@ work=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 
-cargo build --quiet --release --package comeback --bin comeback
+cargo build --quiet --release --package comeback-cli --bin comeback
 bench=$(cargo bench --package comeback-load --bench saturate --no-run --message-format=json 2>/dev/null |
   grep -o '"executable":"[^"]*saturate[^"]*"' | tail -n 1 | cut -d'"' -f4)
 comeback=$PWD/target/release/comeback

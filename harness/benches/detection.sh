@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 runs=${1:-20}
 shift || true
 if [ -z "${COMEBACK:-}" ]; then
-  cargo build --quiet --release --package comeback --bin comeback
+  cargo build --quiet --release --package comeback-cli --bin comeback
   COMEBACK=$PWD/target/release/comeback
 fi
 work=$(mktemp -d)

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 trials=${1:-40}
 seed=${2:-1}
 if [ -z "${COMEBACK:-}" ]; then
-  cargo build --quiet --release --package comeback --bin comeback
+  cargo build --quiet --release --package comeback-cli --bin comeback
   COMEBACK=$PWD/target/release/comeback
 fi
 work=$(mktemp -d)

@@ -17,7 +17,7 @@ url=http://127.0.0.1:$port/
 work=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-cargo build --quiet --release --package comeback --bin comeback
+cargo build --quiet --release --package comeback-cli --bin comeback
 bench=$(cargo bench --package comeback-load --bench saturate --no-run --message-format=json 2>/dev/null |
   grep -o '"executable":"[^"]*saturate[^"]*"' | tail -n 1 | cut -d'"' -f4)
 taskset -c 1 target/release/comeback serve trivial --port "$port" --data "$work" &

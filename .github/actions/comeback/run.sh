@@ -30,7 +30,7 @@ install() {
     program=$installed/bin/comeback
     if [[ ! -x $program ]]; then
       # Optimized: the load generator shares the machine with what it measures.
-      cargo install --locked --path "$sources/harness" --root "$installed"
+      cargo install --locked --path "$sources/harness/cli" --root "$installed"
     fi
   fi
   # Absolute, since the next step may run elsewhere.

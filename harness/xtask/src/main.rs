@@ -146,7 +146,10 @@ fn test() -> Result<(), Failed> {
         "cargo test --release --package comeback-statistics -- --ignored",
         &[],
     )?;
-    run("cargo test --release --package comeback --test readme", &[])?;
+    run(
+        "cargo test --release --package comeback-cli --test readme",
+        &[],
+    )?;
     fuzz::fuzz(&fuzz::Args::default())
 }
 

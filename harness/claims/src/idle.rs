@@ -1,0 +1,132 @@
+//! Clients stay connected and do nothing; then a proxy closes their connections.
+
+use std::fs;
+use std::ops::Range;
+
+use comeback_core::claims::{Fact, What};
+use comeback_core::ids::Node;
+use comeback_core::plan::Arm;
+
+use super::grow::weigh;
+use super::interrupt::debian::Packaged;
+use super::line::Line;
+use super::stage::{House, Server, Stage, Trouble};
+use super::user::{Step, User, log_in};
+use comeback_engine::EngineError;
+use comeback_supervise::ports;
+
+/// What nginx is started with, in its data folder.
+const CONFIGURATION: &str = "nginx.conf";
+/// The proxy in front, which has little patience. Its folder stands in for every compiled-in path.
+pub const PROXY: Packaged = Packaged {
+    name: "nginx",
+    about: "nginx, which closes connections that are idle for a second",
+    command: &[
+        "nginx",
+        "-p",
+        "{data}",
+        "-e",
+        "stderr",
+        "-c",
+        "{data}/nginx.conf",
+    ],
+    ready: None,
+    needs_root: false,
+};
+/// Clients that come and go before the first look: buffers are as large as they get.
+const WARM_UP: u32 = 50;
+
+pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
+    let mut house = stage.house(arm).await?;
+    let server = house.open().await?;
+    weigh(stage, arm, &server).await?;
+    stay(stage, arm, &house, &server).await?;
+    return_after_idle(stage, arm, &mut house, &server).await?;
+    house.close(server).await
+}
+
+/// More and more clients log in and stay connected.
+async fn stay(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> Result<(), Trouble> {
+    let each = stage.amount.each;
+    drop(enter(server.port, 0..WARM_UP).await?);
+    let mut clients = Vec::new();
+    for round in 0..=stage.amount.rounds {
+        if round > 0 {
+            clients.push(enter(server.port, each * round..each * (round + 1)).await?);
+        }
+        let memory = house.memory(server)? as f64;
+        let at = u64::from(each * round);
+        stage.tell(&Fact::value(&arm.name, What::IdleMemory, at, memory))?;
+    }
+    Ok(())
+}
+
+/// Clients of nginx log in, wait until it closes their connections, and go on over others.
+async fn return_after_idle(
+    stage: &Stage,
+    arm: &Arm,
+    house: &mut House<'_>,
+    server: &Server,
+) -> Result<(), Trouble> {
+    let Some(nginx) = &arm.balancer else {
+        return Err(Trouble::Server("there is no proxy in front".to_owned()));
+    };
+    let port = ports::free_port().map_err(EngineError::Port)?;
+    let data = house.data(Node::Balancer)?;
+    fs::write(data.join(CONFIGURATION), configuration(port, server.port))?;
+    let proxy = house.put_before(nginx, port).await?;
+    let mut clients = enter(port, 0..stage.amount.each).await?;
+    let (mut before, mut after) = (0, 0);
+    for (user, line) in &mut clients {
+        before += u64::from(user.take(Step::Visit, line).await?);
+    }
+    for (user, line) in &mut clients {
+        line.closed().await?;
+        *line = Line::open(port).await?;
+        after += u64::from(user.take(Step::Visit, line).await?);
+    }
+    let asked = clients.len() as u64;
+    stage.tell(&Fact::share(&arm.name, What::Control, 0, (before, asked)))?;
+    stage.tell(&Fact::share(&arm.name, What::AfterIdle, 0, (after, asked)))?;
+    proxy.stop().await?;
+    Ok(())
+}
+
+/// Clients that are all logged in: where one is not, nothing is to be learnt from its waiting.
+async fn enter(port: u16, numbers: Range<u32>) -> Result<Vec<(User, Line)>, Trouble> {
+    let (clients, right) = log_in(port, numbers).await?;
+    match right == clients.len() as u64 {
+        true => Ok(clients),
+        false => Err(Trouble::Server(
+            "a login was not answered as one".to_owned(),
+        )),
+    }
+}
+
+fn configuration(port: u16, server: u16) -> String {
+    format!(
+        "daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path client_body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    keepalive_timeout 1s;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://127.0.0.1:{server};
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+        }}
+    }}
+}}
+"
+    )
+}

@@ -1,0 +1,64 @@
+//! A session over HTTP, as an exchange.
+
+use std::io;
+
+use comeback_core::operation::ErrorClass;
+
+use crate::clients::{Exchange, Told, class_of};
+use crate::line::Line;
+use crate::user::{SESSION, User};
+
+pub(super) struct Http {
+    port: u16,
+    user: User,
+    line: Option<Line>,
+}
+
+impl Http {
+    pub(super) fn new(port: u16, number: u32) -> Self {
+        Self {
+            port,
+            user: User::new(number),
+            line: None,
+        }
+    }
+
+    fn line(&mut self) -> Result<&mut Line, ErrorClass> {
+        self.line.as_mut().ok_or(ErrorClass::HarnessError)
+    }
+}
+
+impl Exchange for Http {
+    fn requests(&self) -> usize {
+        SESSION.len()
+    }
+
+    async fn connect(&mut self) -> Told {
+        self.line = Some(Line::open(self.port).await.map_err(told)?);
+        Ok(())
+    }
+
+    async fn send(&mut self, place: usize) -> Told {
+        let request = self.user.request(SESSION[place]);
+        self.line()?.send(&request).await.map_err(told)
+    }
+
+    async fn receive(&mut self, place: usize) -> Told {
+        let step = SESSION[place];
+        let answer = self.line()?.answer().await.map_err(told)?;
+        if self.user.is_right(step, &answer) {
+            self.user.learn(step, &answer);
+            return Ok(());
+        }
+        Err(match answer.status {
+            401 | 403 => ErrorClass::SessionRejected,
+            400..500 => ErrorClass::ClientError,
+            500.. => ErrorClass::ServerError,
+            _ => ErrorClass::WrongAnswer,
+        })
+    }
+}
+
+fn told(error: io::Error) -> ErrorClass {
+    class_of(&error)
+}

@@ -1,0 +1,227 @@
+//! The server is killed while a request of an exchange is under way, and started again; that request alone is sent again
+//! on a new connection, and the exchange goes on from there. It finishes when all of that comes out right.
+//!
+//! The request has been sent, and its reply is not read: it is interrupted. For each place in the exchange, and each time
+//! with new processes, several clients are interrupted by one kill.
+
+pub(crate) mod debian;
+mod http;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use comeback_core::claims::{Fact, What};
+use comeback_core::operation::ErrorClass;
+use comeback_core::plan::Arm;
+use comeback_servers::protocols::{PASSWORD, dns as zone};
+use futures_util::StreamExt;
+use futures_util::future::{join_all, try_join_all};
+use futures_util::stream;
+
+use self::http::Http;
+use super::stage::{House, Server, Stage, Trouble};
+use crate::clients::dns::{Dns, Question};
+use crate::clients::ftp::{Account, Ftp};
+use crate::clients::telnet::{self, Telnet, Typed};
+use crate::clients::udp::Udp;
+use crate::clients::{Exchange, Told};
+
+/// The folder that FTP clients go to.
+const FOLDER: &str = "inbox";
+
+/// Who logs in: a name that servers take without knowing anybody.
+const USER: &str = "anonymous";
+
+/// Datagrams, and questions to a name server, of an exchange.
+const MANY: usize = 6;
+
+/// Connections that are begun at once: inetd has room for ten.
+const AT_ONCE: usize = 8;
+
+pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
+    match arm.name.as_str() {
+        "udp-echo" => {
+            interrupt(stage, arm, |port, number| {
+                Udp::new(port, format!("u{number}"), MANY)
+            })
+            .await
+        }
+        "dns" | debian::UNBOUND => {
+            interrupt(stage, arm, |port, number| {
+                // Each client has ids of its own.
+                let first_id = (number * MANY as u32) as u16;
+                Dns::new(port, first_id, questions(number))
+            })
+            .await
+        }
+        "ftp" | debian::VSFTPD => {
+            interrupt(stage, arm, |port, number| {
+                let account = Account {
+                    user: USER,
+                    password: PASSWORD,
+                    folder: FOLDER,
+                };
+                Ftp::new(port, account, number)
+            })
+            .await
+        }
+        "telnet" | debian::TELNETD => {
+            interrupt(stage, arm, |port, number| Telnet::new(port, typed(number))).await
+        }
+        _ => interrupt(stage, arm, Http::new).await,
+    }
+}
+
+/// Questions for hosts in an order that differs from client to client; the last goes over TCP.
+fn questions(number: u32) -> Vec<Question> {
+    let hosts = u32::from(zone::HOSTS);
+    (0..MANY as u32)
+        .map(|place| {
+            let host = 1 + ((number + place) % hosts) as u8;
+            Question {
+                name: format!("host-{host}.{}", zone::ZONE),
+                address: zone::address_of(host),
+                over_tcp: place as usize == MANY - 1,
+            }
+        })
+        .collect()
+}
+
+/// A login, and commands whose answers follow from what was typed before.
+fn typed(number: u32) -> Vec<Typed> {
+    let line = |line: &str, shown: Option<&str>, prompt| Typed {
+        line: line.to_owned(),
+        shown: shown.map(str::to_owned),
+        prompt,
+    };
+    let prompt = telnet::COMMAND;
+    vec![
+        line(&format!("u{number}"), None, telnet::PASSWORD),
+        line(PASSWORD, None, prompt),
+        line("cd /usr/share", None, prompt),
+        line("count", Some("1"), prompt),
+        line("count", Some("2"), prompt),
+        line("pwd", Some("/usr/share"), prompt),
+    ]
+}
+
+async fn interrupt<E: Exchange>(
+    stage: &Stage,
+    arm: &Arm,
+    client: impl Fn(u16, u32) -> E,
+) -> Result<(), Trouble> {
+    let clients = |server: &Server| -> Vec<E> {
+        let numbers = 0..stage.amount.each;
+        numbers.map(|number| client(server.port, number)).collect()
+    };
+    for _ in 0..stage.amount.rounds {
+        let (house, server) = open(stage, arm).await?;
+        let mut undisturbed = clients(&server);
+        let requests = undisturbed.first().map_or(0, E::requests);
+        let right = run_all(&mut undisturbed).await;
+        let asked = (requests * undisturbed.len()) as u64;
+        stage.tell(&Fact::share(&arm.name, What::Control, 0, (right, asked)))?;
+        // Their connections go first, so that the server has nothing to wait for.
+        drop(undisturbed);
+        house.close(server).await?;
+        for place in 0..requests {
+            let (house, server) = open(stage, arm).await?;
+            let mut clients = clients(&server);
+            begin(&mut clients, place)
+                .await
+                .map_err(|class| unable(place, class))?;
+            let server = house.kill_and_restart(server).await?;
+            finish(stage, arm, &mut clients, place).await?;
+            drop(clients);
+            house.close(server).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A fresh server, with a folder that clients may write to.
+async fn open<'a>(stage: &'a Stage, arm: &'a Arm) -> Result<(House<'a>, Server), Trouble> {
+    let mut house = stage.house(arm).await?;
+    let server = house.open().await?;
+    let folder = server.data.join(FOLDER);
+    fs::create_dir(&folder)?;
+    // Servers that are started by root serve files as somebody else.
+    fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
+    Ok((house, server))
+}
+
+/// Every client has its whole exchange; how many requests came out right.
+async fn run_all<E: Exchange>(clients: &mut [E]) -> u64 {
+    let connected = connect(clients).await;
+    let run = async |(client, connected): (&mut E, Told)| {
+        let mut right = 0;
+        if connected.is_ok() {
+            for place in 0..client.requests() {
+                right += u64::from(client.ask(place).await.is_ok());
+            }
+        }
+        right
+    };
+    let all = clients.iter_mut().zip(connected);
+    join_all(all.map(run)).await.into_iter().sum()
+}
+
+/// Every client comes to a place of its exchange. When all are there, each sends the request that stands there.
+async fn begin<E: Exchange>(clients: &mut [E], place: usize) -> Told {
+    connect(clients).await.into_iter().collect::<Told>()?;
+    let come = async |client: &mut E| {
+        for earlier in 0..place {
+            client.ask(earlier).await?;
+        }
+        Ok(())
+    };
+    try_join_all(clients.iter_mut().map(come)).await?;
+    let send = async |client: &mut E| client.send(place).await;
+    try_join_all(clients.iter_mut().map(send)).await.map(drop)
+}
+
+/// Every client begins a new connection, a few at once: a server may have no room for more that it has not taken yet, and
+/// one that found none would try again a second later. The rest of an exchange is done side by side.
+async fn connect<E: Exchange>(clients: &mut [E]) -> Vec<Told> {
+    let all = clients
+        .iter_mut()
+        .map(async |client| client.connect().await);
+    stream::iter(all).buffered(AT_ONCE).collect().await
+}
+
+/// Every client sends its interrupted request again, and goes on from there.
+async fn finish<E: Exchange>(
+    stage: &Stage,
+    arm: &Arm,
+    clients: &mut [E],
+    place: usize,
+) -> Result<(), Trouble> {
+    let connected = connect(clients).await;
+    let all = clients.iter_mut().zip(connected);
+    let finished = join_all(all.map(|(client, connected)| go_on(client, connected, place))).await;
+    let resumed = join_all(clients.iter_mut().map(|client| client.resume(place))).await;
+    let resumed = resumed.into_iter().flatten();
+    let (kept, whole) = resumed.fold((0, 0), |sum, (had, all)| (sum.0 + had, sum.1 + all));
+    let at = place as u64;
+    stage.tell(&Fact::outcomes(&arm.name, What::Finished, at, &finished))?;
+    if whole > 0 {
+        stage.tell(&Fact::share(&arm.name, What::Resumed, at, (kept, whole)))?;
+    }
+    Ok(())
+}
+
+async fn go_on<E: Exchange>(client: &mut E, connected: Told, place: usize) -> Told {
+    connected?;
+    for place in place..client.requests() {
+        client.ask(place).await?;
+    }
+    Ok(())
+}
+
+fn unable(place: usize, class: ErrorClass) -> Trouble {
+    Trouble::Server(format!(
+        "before any fault, no exchange came to its request {}: {}",
+        place + 1,
+        class.label()
+    ))
+}

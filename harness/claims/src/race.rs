@@ -1,0 +1,158 @@
+//! Servers as fast as they go, and at a load that is equal for all: round by round, in random order, so that what disturbs
+//! the machine disturbs them alike.
+
+use std::time::Duration;
+
+use comeback_core::claims::{Fact, What};
+use comeback_core::plan::Arm;
+use comeback_core::statistics::{median, quantile};
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
+
+use super::line::Line;
+use super::stage::{House, Server, Stage, Trouble};
+use super::user::{Step, User, log_in};
+use comeback_engine::EngineError;
+use comeback_load::pacer::Pacer;
+
+/// Connections, each with a session of its own.
+const LINES: u32 = 16;
+/// Requests per second of all of them together, where the load is equal: a fraction of what any of the servers bears.
+const RATE: u32 = 2_000;
+/// The server that does nothing, which tells how much the client bears.
+const IDLE: &str = "trivial";
+
+/// An arm in the race.
+struct Runner<'a> {
+    arm: &'a Arm,
+    house: House<'a>,
+    server: Server,
+    lines: Vec<(User, Line)>,
+    /// It fell in an earlier round, and runs no more.
+    fell: bool,
+}
+
+pub(super) async fn run(stage: &Stage, arms: &[&Arm]) -> Result<(), EngineError> {
+    let mut runners = Vec::new();
+    for arm in arms {
+        let runner = Runner::start(stage, arm).await;
+        runners.extend(stage.settle(arm, runner)?);
+    }
+    for round in 0..u64::from(stage.amount.rounds) {
+        stage.shuffler(round).shuffle(&mut runners);
+        for runner in &mut runners {
+            runner.lap(stage, round).await?;
+        }
+    }
+    for runner in runners {
+        let closed = runner.house.close(runner.server).await;
+        stage.settle(runner.arm, closed)?;
+    }
+    Ok(())
+}
+
+impl<'a> Runner<'a> {
+    async fn start(stage: &'a Stage, arm: &'a Arm) -> Result<Self, Trouble> {
+        let mut house = stage.house(arm).await?;
+        let server = house.open().await?;
+        let (lines, _) = log_in(server.port, 0..LINES).await?;
+        Ok(Self {
+            arm,
+            house,
+            server,
+            lines,
+            fell: false,
+        })
+    }
+
+    /// A round, if it still runs.
+    async fn lap(&mut self, stage: &Stage, round: u64) -> Result<(), EngineError> {
+        if self.fell {
+            return Ok(());
+        }
+        let run = match self.sprint(stage, round).await {
+            Ok(()) => self.walk(stage, round).await,
+            fell => fell,
+        };
+        self.fell = stage.settle(self.arm, run)?.is_none();
+        Ok(())
+    }
+
+    /// One request after the other on each line.
+    async fn sprint(&mut self, stage: &Stage, round: u64) -> Result<(), Trouble> {
+        let time = Duration::from_millis(u64::from(stage.amount.each));
+        let name = &self.arm.name;
+        let begun = Instant::now();
+        let work = self.lines.iter_mut().map(|(user, line)| async move {
+            let (mut right, mut asked) = (0, 0);
+            while begun.elapsed() < time {
+                for step in [Step::Visit, Step::Me] {
+                    right += u64::from(is_right(user, step, line, name).await?);
+                    asked += 1;
+                }
+            }
+            Ok::<(u64, u64), Trouble>((right, asked))
+        });
+        let counts = try_join_all(work).await?;
+        let took = begun.elapsed().as_secs_f64();
+        let (right, asked) = counts
+            .into_iter()
+            .fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        stage.tell(&Fact::share(name, What::Control, round, (right, asked)))?;
+        stage.tell(&Fact::value(
+            name,
+            What::Goodput,
+            round,
+            right as f64 / took,
+        ))?;
+        Ok(())
+    }
+
+    /// Each line at its own times, all together at the rate; latency is counted from the time a request was due.
+    async fn walk(&mut self, stage: &Stage, round: u64) -> Result<(), Trouble> {
+        let time = Duration::from_millis(u64::from(stage.amount.each));
+        let pause = Duration::from_secs(1) * LINES / RATE;
+        let name = &self.arm.name;
+        let begun = Instant::now();
+        let work = self
+            .lines
+            .iter_mut()
+            .zip(0..)
+            .map(|((user, line), number)| async move {
+                let pacer = Pacer::new()?;
+                let mut latencies = Vec::new();
+                let mut due = begun + pause * (number + 1) / LINES;
+                let mut steps = [Step::Visit, Step::Me].into_iter().cycle();
+                while let (true, Some(step)) = (due < begun + time, steps.next()) {
+                    pacer.wait_until(due).await?;
+                    if is_right(user, step, line, name).await? {
+                        latencies.push(due.elapsed().as_secs_f64() * 1_000.0);
+                    }
+                    due += pause;
+                }
+                Ok::<Vec<f64>, Trouble>(latencies)
+            });
+        let latencies: Vec<f64> = try_join_all(work).await?.into_iter().flatten().collect();
+        let p50 = median(&latencies);
+        let p99 = quantile(&latencies, 0.99).ok();
+        for (what, value) in [(What::P50Ms, p50), (What::P99Ms, p99)] {
+            if let Some(value) = value {
+                stage.tell(&Fact::value(name, what, round, value))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks; whether the reply was right. The one that does nothing knows no users.
+async fn is_right(
+    user: &mut User,
+    step: Step,
+    line: &mut Line,
+    arm: &str,
+) -> Result<bool, Trouble> {
+    if arm == IDLE {
+        return Ok(line.ask(&user.request(step)).await?.status == 200);
+    }
+    Ok(user.take(step, line).await?)
+}

@@ -1,0 +1,348 @@
+//! Where a procedure's servers stand: started, reached, weighed and stopped.
+
+use std::cell::{Cell, RefCell};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use comeback_core::claims::{Amount, Fact, Heading};
+use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
+use comeback_core::journal;
+use comeback_core::plan::{Arm, Protocol, Signal, Stop, Target};
+use comeback_core::said;
+use comeback_core::schedule::Shuffler;
+
+use super::interrupt::debian;
+use super::unwritable;
+use comeback_core::endpoint::Endpoint;
+use comeback_engine::EngineError;
+use comeback_engine::readiness::wait_until_ready;
+use comeback_host::clock::Clock;
+use comeback_supervise::process::{Addresses, Launch, Process};
+use comeback_supervise::tag::RunTag;
+use comeback_supervise::{ownership, ports};
+
+/// The one server without a TCP port.
+const UDP_ECHO: &str = "udp-echo";
+
+/// The pause between two looks at a table of the kernel's.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Why a procedure did not come to its end.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// A server is the reason.
+    Server(String),
+    /// The harness is.
+    Engine(EngineError),
+}
+
+impl From<EngineError> for Trouble {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// A server that does not answer at all.
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Server(format!("a server did not answer: {error}"))
+    }
+}
+
+/// A procedure under way.
+pub(super) struct Stage {
+    pub(super) seed: Seed,
+    pub(super) amount: Amount,
+    journal: (PathBuf, RefCell<File>),
+    scratch: PathBuf,
+    logs: PathBuf,
+    tag: RunTag,
+    clock: Clock,
+    houses: Cell<u32>,
+}
+
+impl Stage {
+    pub(super) fn new(
+        heading: &Heading,
+        journal: &Path,
+        (scratch, logs): (&Path, &Path),
+        tag: RunTag,
+        clock: Clock,
+    ) -> Result<Self, EngineError> {
+        let file = File::create_new(journal).map_err(|cause| unwritable(journal, cause))?;
+        let stage = Self {
+            seed: Seed(heading.seed),
+            amount: heading.amount,
+            journal: (journal.to_owned(), RefCell::new(file)),
+            scratch: scratch.to_owned(),
+            logs: logs.to_owned(),
+            tag,
+            clock,
+            houses: Cell::new(0),
+        };
+        stage.append(heading)?;
+        Ok(stage)
+    }
+
+    /// Puts a fact on record.
+    pub(super) fn tell(&self, fact: &Fact) -> Result<(), EngineError> {
+        self.append(fact)
+    }
+
+    /// What a server's arm came to; one that does not do what every server does has no figures, and that is on record.
+    pub(super) fn settle<T>(
+        &self,
+        arm: &Arm,
+        done: Result<T, Trouble>,
+    ) -> Result<Option<T>, EngineError> {
+        match done {
+            Ok(done) => Ok(Some(done)),
+            Err(Trouble::Server(why)) => {
+                self.tell(&Fact::missing(&arm.name, why))?;
+                Ok(None)
+            }
+            Err(Trouble::Engine(error)) => Err(error),
+        }
+    }
+
+    fn append(&self, line: &impl serde::Serialize) -> Result<(), EngineError> {
+        let (path, file) = &self.journal;
+        journal::write_line(&mut *file.borrow_mut(), line).map_err(|cause| unwritable(path, cause))
+    }
+
+    /// Randomness of its own for each use.
+    pub(super) fn shuffler(&self, stream: u64) -> Shuffler {
+        Shuffler::new(self.seed, stream)
+    }
+
+    /// Ends what is left.
+    pub(super) fn end(self) {
+        self.tag.kill_all();
+    }
+
+    /// A place for the servers of an arm, with their store if they share one.
+    pub(super) async fn house<'a>(&'a self, arm: &'a Arm) -> Result<House<'a>, Trouble> {
+        let number = self.houses.replace(self.houses.get() + 1);
+        let mut house = House {
+            stage: self,
+            arm,
+            number,
+            folder: std::path::absolute(self.scratch.join(number.to_string()))
+                .map_err(|cause| EngineError::folder("find", &self.scratch, cause))?,
+            store: None,
+            servers: 0,
+        };
+        make(&house.folder.join("shared"))?;
+        if let Some(store) = &arm.store {
+            let store = house.start(store, Node::Store, Seat::Free).await?;
+            house.store = Some(store);
+        }
+        Ok(house)
+    }
+}
+
+/// Where the servers of an arm stand.
+pub(super) struct House<'a> {
+    stage: &'a Stage,
+    arm: &'a Arm,
+    number: u32,
+    folder: PathBuf,
+    store: Option<Server>,
+    servers: u32,
+}
+
+/// A server that is up.
+pub(super) struct Server {
+    pub(super) port: u16,
+    /// Its data folder.
+    pub(super) data: PathBuf,
+    process: Process,
+    stop: Stop,
+}
+
+/// Which port a server gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seat {
+    /// One that is free.
+    Free,
+    /// This one.
+    At(u16),
+    /// The one it had before it was killed.
+    Again(u16),
+}
+
+impl House<'_> {
+    /// Starts one more server, a fresh one.
+    pub(super) async fn open(&mut self) -> Result<Server, Trouble> {
+        let arm = self.arm;
+        let node = Node::Replica(self.servers);
+        self.servers += 1;
+        self.start(&arm.target, node, Seat::Free).await
+    }
+
+    /// Starts what stands in front of a server.
+    pub(super) async fn put_before(
+        &mut self,
+        target: &Target,
+        port: u16,
+    ) -> Result<Server, Trouble> {
+        self.start(target, Node::Balancer, Seat::At(port)).await
+    }
+
+    /// The data folder of a node; it is there.
+    pub(super) fn data(&self, node: Node) -> Result<PathBuf, EngineError> {
+        let data = self.folder.join(node.to_string());
+        make(&data)?;
+        Ok(data)
+    }
+
+    async fn start(&self, target: &Target, node: Node, seat: Seat) -> Result<Server, Trouble> {
+        let stage = self.stage;
+        let data = self.data(node)?;
+        let port = match seat {
+            Seat::At(port) | Seat::Again(port) => port,
+            Seat::Free => ports::free_port().map_err(EngineError::Port)?,
+        };
+        debian::furnish(&self.arm.name, &data, port)
+            .map_err(|cause| EngineError::folder("fill", &data, cause))?;
+        let incarnation = Incarnation(u32::from(matches!(seat, Seat::Again(_))));
+        let addresses = Addresses {
+            store: self.store.as_ref().map(|store| store.port),
+            shared: Some(self.folder.join("shared")),
+            ..Addresses::default()
+        };
+        let name = format!(
+            "{:03}-{}-{node}-{}.log",
+            self.number, self.arm.name, incarnation.0
+        );
+        let mut process = Process::spawn(Launch {
+            target,
+            port,
+            data: &data,
+            node,
+            addresses: &addresses,
+            trial: TrialId(self.number),
+            incarnation,
+            tag: &stage.tag,
+            log: stage.logs.join(name),
+            clock: stage.clock,
+            listener: None,
+        })
+        .map_err(|error| Trouble::Server(format!("{node} could not be started: {error}")))?;
+        let not_up = |process: &Process, error: &dyn std::fmt::Display| {
+            let said = said::quote(&process.tail());
+            let said = said.map_or_else(String::new, |said| format!(" ({said})"));
+            Trouble::Server(format!("{node} did not come up: {error}{said}"))
+        };
+        if self.arm.name == UDP_ECHO {
+            wait_until_bound(port, target.ready.within.into())
+                .await
+                .map_err(|error| not_up(&process, &error))?;
+        } else {
+            let endpoint = Endpoint::tcp(Protocol::Http, port);
+            wait_until_ready(&mut process, &target.ready, &endpoint, None, stage.clock)
+                .await
+                .map_err(|error| not_up(&process, &error))?;
+        }
+        Ok(Server {
+            port,
+            data,
+            process,
+            stop: target.stop.clone(),
+        })
+    }
+
+    /// Kills a server with all that it started, and starts it again on its port and data folder.
+    pub(super) async fn kill_and_restart(&self, server: Server) -> Result<Server, Trouble> {
+        let Server {
+            port, mut process, ..
+        } = server;
+        process
+            .signal_group(Signal::Kill)
+            .map_err(EngineError::Process)?;
+        process.exited().await.map_err(EngineError::Process)?;
+        process.clear_group().await.map_err(EngineError::Process)?;
+        let (node, trial) = (process.node(), TrialId(self.number));
+        let place = (trial, node, process.incarnation());
+        // A server of one process for each connection may have put each into a group of its own.
+        let swept = self.stage.tag.sweep(|member| member.place == Some(place));
+        if !swept.remaining.is_empty() {
+            return Err(Trouble::Server(format!("{node} is there after SIGKILL")));
+        }
+        self.start(&self.arm.target, node, Seat::Again(port)).await
+    }
+
+    /// The memory that a server and its store take, in bytes.
+    pub(super) fn memory(&self, server: &Server) -> Result<u64, Trouble> {
+        let own = server.process.resident_bytes()?;
+        match &self.store {
+            None => Ok(own),
+            Some(store) => Ok(own + store.process.resident_bytes()?),
+        }
+    }
+
+    /// What lies in its folders, in bytes.
+    pub(super) fn disk(&self) -> Result<u64, Trouble> {
+        Ok(weigh(&self.folder)?)
+    }
+
+    /// Stops its last server and the store, and removes the folders.
+    pub(super) async fn close(mut self, last: Server) -> Result<(), Trouble> {
+        last.stop().await?;
+        if let Some(store) = self.store.take() {
+            store.stop().await?;
+        }
+        fs::remove_dir_all(&self.folder)
+            .map_err(|cause| EngineError::folder("remove", &self.folder, cause).into())
+    }
+}
+
+impl Server {
+    /// Asks it to end; how long that took.
+    pub(super) async fn stop(mut self) -> Result<Duration, Trouble> {
+        let begun = Instant::now();
+        self.process
+            .stop(&self.stop)
+            .await
+            .map_err(EngineError::Process)?;
+        let took = begun.elapsed();
+        self.process
+            .clear_group()
+            .await
+            .map_err(EngineError::Process)?;
+        Ok(took)
+    }
+}
+
+/// Waits until a UDP port is bound, which no connection can tell.
+async fn wait_until_bound(port: u16, within: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + within;
+    while !ownership::is_bound_udp(port)? {
+        if Instant::now() >= deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
+
+fn make(folder: &Path) -> Result<(), EngineError> {
+    fs::create_dir_all(folder).map_err(|cause| EngineError::folder("create", folder, cause))
+}
+
+/// The bytes of all files below; one that went away while it was looked for weighs nothing.
+fn weigh(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.metadata() {
+            Ok(about) if about.is_dir() => weigh(&entry.path())?,
+            Ok(about) => about.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(bytes)
+}

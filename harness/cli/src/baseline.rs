@@ -1,0 +1,232 @@
+//! What a run is compared with: an earlier run as it is stored, or its servers measured again beside the
+//! new ones. A run keeps the baseline it was judged by in its own folder, so that it can be judged again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use comeback_core::analysis::{self, Analysis};
+use comeback_core::journal::{Header, Journal};
+use comeback_core::plan::{Arm, Plan, Target};
+use comeback_core::verdict::{self, Gate};
+
+use super::{CliError, warn};
+use comeback_engine::record;
+use comeback_host::inside;
+use comeback_runs::finish::KEPT;
+use comeback_runs::read::read;
+use comeback_supervise::launch::find_target;
+
+/// What gates with a baseline are compared with.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct BaselineArgs {
+    /// Folder of an earlier run, or a copy of it, that gates such as 'outage.median <= baseline'
+    /// compare with; it must be of this machine and of the same load, windows and fault
+    #[arg(long, value_name = "RUN")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Start the baseline's servers again and measure them beside the new ones, in turn, so that neither
+    /// another machine nor another hour makes a difference
+    #[arg(long, requires = "baseline")]
+    pub(super) remeasure: bool,
+}
+
+/// An earlier run.
+pub(super) struct Stored {
+    folder: PathBuf,
+    journal: Journal,
+    analysis: Analysis,
+}
+
+impl Stored {
+    /// Reads the run that `flag` names.
+    pub(super) fn read(flag: &str, folder: &Path) -> Result<Self, CliError> {
+        let wrong = |problem: String| CliError::Usage(format!("{flag}: {problem}"));
+        if !folder.join(record::EVENTS).is_file() {
+            return Err(wrong(format!(
+                "{} is not a run folder: it has no {}",
+                folder.display(),
+                record::EVENTS
+            )));
+        }
+        // A link such as `latest` may point elsewhere by the time it is copied.
+        let folder = fs::canonicalize(folder)
+            .map_err(|error| wrong(format!("{} cannot be used: {error}", folder.display())))?;
+        let journal = read(&folder).map_err(|error| wrong(super::with_causes(&error)))?;
+        Ok(Self {
+            analysis: analysis::analyze(&journal),
+            journal,
+            folder,
+        })
+    }
+
+    pub(super) const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it is the run with this header.
+    pub(super) fn is_of(&self, header: &Header) -> bool {
+        self.journal.header == *header
+    }
+
+    pub(super) const fn analysis(&self) -> &Analysis {
+        &self.analysis
+    }
+
+    /// Copies what a later judgement needs into the folder of the run that is compared with this one, in
+    /// the place of what is there.
+    pub(super) fn keep(&self, run: &Path) -> Result<(), CliError> {
+        let place = run.join(KEPT);
+        if fs::canonicalize(&place).is_ok_and(|kept| kept == self.folder) {
+            return Ok(());
+        }
+        let fresh = run.join(format!(".{KEPT}-{}", std::process::id()));
+        let copied = self.copy_to(&fresh).and_then(|()| put(&fresh, &place));
+        copied.map_err(|error| {
+            // What is half written is not the baseline; the first error is the one to tell.
+            let _ = fs::remove_dir_all(&fresh);
+            CliError::Harness(Box::new(error))
+        })
+    }
+
+    fn copy_to(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir(folder)?;
+        for name in [record::EVENTS, record::OPERATIONS] {
+            let mut from = inside::open_in(&self.folder, name)?;
+            io::copy(&mut from, &mut fs::File::create_new(folder.join(name))?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts a folder in the place of another.
+fn put(fresh: &Path, place: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(place) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    fs::rename(fresh, place)
+}
+
+/// Brings a plan and its baseline together: what is to be run, and the stored run it is to be compared with.
+pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<Stored>), CliError> {
+    let Some(folder) = &args.baseline else {
+        check_gates(&plan, false)?;
+        return Ok((plan, None));
+    };
+    let stored = Stored::read("--baseline", folder)?;
+    if !args.remeasure {
+        check_gates(&plan, true)?;
+        return Ok((plan, Some(stored)));
+    }
+    let earlier = &stored.journal.header.plan;
+    let mut again = earlier.clone();
+    // Its load is not repeated. Its servers get this run's variables where their own values were not stored.
+    again.load = plan.load.clone();
+    again
+        .reveal(&plan.variables(), &BTreeMap::new())
+        .map_err(|problem| {
+            CliError::Usage(format!(
+                "--remeasure: the baseline's servers get the variables of this run, and {problem}"
+            ))
+        })?;
+    let beside = plan
+        .clone()
+        .remeasuring(&again)
+        .map_err(|problem| CliError::Usage(format!("--remeasure: {problem}")))?;
+    check_gates(&beside, false)?;
+    for arm in &beside.arms[plan.arms.len()..] {
+        let compared = beside
+            .arms
+            .iter()
+            .filter(|new| new.baseline.as_ref() == Some(&arm.name));
+        check_server(arm, compared)?;
+    }
+    if earlier.masked().load != plan.masked().load
+        || earlier.windows != plan.windows
+        || earlier.fault != plan.fault
+    {
+        warn(
+            "the baseline was measured under another load, other windows or another fault; it is measured \
+             again under those of this run",
+        );
+    }
+    Ok((beside, None))
+}
+
+/// Gates and baselines must belong together.
+pub(super) fn check_gates(plan: &Plan, stored: bool) -> Result<(), CliError> {
+    match verdict::arm_without_baseline(plan) {
+        Some(arm) if !stored => Err(CliError::Usage(format!(
+            "gates: {} compares '{arm}' with a baseline, and there is none: name an earlier run (--baseline \
+             RUN), have its servers measured again beside this one (--baseline RUN --remeasure), or name \
+             another arm as the baseline of this one in the experiment",
+            first_gate(plan)
+        ))),
+        None if stored && !plan.gates.iter().any(Gate::needs_baseline) => Err(CliError::Usage(
+            "--baseline: no gate compares with it: demand something such as --gate \
+                 'outage.median <= baseline'; `comeback diff` compares two runs as they are"
+                .to_owned(),
+        )),
+        None if stored => Err(CliError::Usage(
+            "--baseline: every arm is compared with another one of this run already".to_owned(),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn first_gate(plan: &Plan) -> String {
+    let gate = plan.gates.iter().find(|gate| gate.needs_baseline());
+    gate.map_or_else(String::new, |gate| format!("'{gate}'"))
+}
+
+/// The baseline's server must still be there, and not be the new one by the same name.
+fn check_server<'a>(
+    base: &Arm,
+    mut compared: impl Iterator<Item = &'a Arm>,
+) -> Result<(), CliError> {
+    let program = find_target(&base.target).map_err(|error| {
+        CliError::Usage(format!(
+            "--remeasure: the server of '{}' cannot be started again: {error}",
+            base.name
+        ))
+    })?;
+    let is_same = |new: &Arm| {
+        find_target(&new.target).is_ok_and(|other| is_same_file(&program, &other))
+            && arguments(&new.target) == arguments(&base.target)
+            && new.target.environment == base.target.environment
+    };
+    match compared.find(|new| is_same(new)) {
+        None => Ok(()),
+        Some(new) => Err(CliError::Usage(format!(
+            "--remeasure: the baseline's command is the one of '{}', so that this run would compare a server \
+             with itself: keep the earlier program under a path of its own, and name that when the baseline \
+             is measured, or make both arms of one run",
+            new.name
+        ))),
+    }
+}
+
+fn arguments(target: &Target) -> &[String] {
+    target.command.get(1..).unwrap_or_default()
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// Says beforehand what will keep gates from being judged; what is measured is worth having all the same.
+pub(super) fn warn_of_objections(header: &Header, stored: &Stored) {
+    for objection in verdict::objections(header, &stored.analysis) {
+        warn(&format!(
+            "gates with a baseline will be inconclusive: {objection}"
+        ));
+    }
+}

@@ -1,0 +1,170 @@
+//! From a plan to its report: what every command with trials does.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use comeback_core::event::Event;
+use comeback_core::ids::Seed;
+use comeback_core::journal::Header;
+use comeback_core::plan::Plan;
+use comeback_core::verdict::Outcome;
+
+use super::baseline::{self, BaselineArgs};
+use super::options::Output;
+use super::{CliError, ci, report, targets};
+use crate::console::{Progress, Volume};
+use comeback_engine::Ended;
+use comeback_engine::campaign::{self, Host, TooFewFiles};
+use comeback_engine::interrupt::Interrupt;
+use comeback_engine::needs;
+use comeback_runs::Hooks;
+use comeback_runs::folder::{self, FolderError};
+use comeback_session::flow::Flow;
+use comeback_supervise::tag::RunTag;
+
+/// Where runs go when no folder is named.
+const RUNS: &str = "comeback-runs";
+
+/// What is wanted of a run beside its plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wishes<'a> {
+    /// Where its results go.
+    pub(super) output: &'a Output,
+    /// What gates with a baseline are compared with.
+    pub(super) baseline: &'a BaselineArgs,
+    /// The experiment's file, which annotations point to.
+    pub(super) file: Option<&'a str>,
+}
+
+/// Runs a plan, judges it, writes and shows its report.
+pub(super) fn run(plan: Plan, seed: Seed, wishes: &Wishes<'_>) -> Result<Outcome, CliError> {
+    let (folder, ended) = measure(plan, seed, wishes)?;
+    let outcome = report::finish(&folder, &wishes.output.told, wishes.file)?;
+    match ended {
+        Ended::Complete => Ok(outcome),
+        Ended::Interrupted => Err(CliError::Interrupted),
+    }
+}
+
+/// Runs a plan: where its results are.
+pub(super) fn measure(
+    plan: Plan,
+    seed: Seed,
+    wishes: &Wishes<'_>,
+) -> Result<(PathBuf, Ended), CliError> {
+    let output = wishes.output;
+    let (mut plan, stored) = baseline::prepare(plan, wishes.baseline)?;
+    plan.validate()
+        .map_err(|error| CliError::Usage(error.to_string()))?;
+    Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
+    settle(&mut plan)?;
+    check_limits(&plan)?;
+    check_extension(&plan)?;
+    ci::check_junit(&output.told)?;
+    let started = jiff::ZonedDateTime::now();
+    let folder = create_folder(&plan.name, &started, output.out.as_deref())?;
+    ci::announce_junit(&output.told, &plan.name)?;
+    ci::note_command(&folder, seed)?;
+    let header = campaign::header(plan, seed, started.timestamp().to_string(), &folder);
+    if let Some(stored) = &stored {
+        baseline::warn_of_objections(&header, stored);
+        stored.keep(&folder)?;
+    }
+    let ended = run_trials(&header, &folder, output.volume())?;
+    Ok((folder, ended))
+}
+
+/// Runs the trials, told on stderr.
+fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, CliError> {
+    let mut progress = Progress::new(&header.plan, &header.schedule, volume);
+    progress.announce(header.seed, folder);
+    let hooks = Hooks {
+        host: Host::Program,
+        listen: |tag: &RunTag| Interrupt::listen(tag.clone(), end_at_once),
+        follow: move |event: &Event| progress.follow(event),
+    };
+    Ok(comeback_runs::run(header, folder, hooks)?)
+}
+
+/// The second signal: the warden undoes what is left.
+#[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
+pub(super) fn end_at_once() {
+    std::process::exit(130);
+}
+
+/// What cannot be started is told before anything is; an arm that only lacks a server is skipped where others run.
+pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
+    targets::check_plan(plan)?;
+    needs::settle(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))
+}
+
+fn check_extension(plan: &Plan) -> Result<(), CliError> {
+    if plan.extend_to > plan.trials && plan.gates.is_empty() {
+        return Err(CliError::Usage(
+            "--extend-to: trials are added where gates need them, and there is none: demand something, such \
+             as --gate 'outage.median < 2s', or give --trials"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether its clients may have as many connections as they want.
+pub(super) fn check_limits(plan: &Plan) -> Result<(), CliError> {
+    campaign::check_files(plan)?.map_err(|TooFewFiles { needed, limit }| {
+        CliError::Usage(format!(
+            "sessions: {} need {needed} open files, and the limit is {limit}: lower --sessions, or raise the \
+             limit with `ulimit -n`",
+            plan.load.clients
+        ))
+    })
+}
+
+fn create_folder(
+    name: &str,
+    started: &jiff::ZonedDateTime,
+    wanted: Option<&Path>,
+) -> Result<PathBuf, CliError> {
+    let folder = new_folder(name, started, wanted)?;
+    if wanted.is_none() {
+        point_latest_at(folder.file_name().unwrap_or_default())?;
+    }
+    Ok(folder)
+}
+
+/// A folder of this name and time, or the one that is wanted.
+pub(super) fn new_folder(
+    name: &str,
+    started: &jiff::ZonedDateTime,
+    wanted: Option<&Path>,
+) -> Result<PathBuf, CliError> {
+    if let Some(folder) = wanted {
+        return match folder::claim(folder) {
+            Ok(()) => Ok(folder.to_owned()),
+            Err(error @ FolderError::NotEmpty(_)) => {
+                Err(CliError::Usage(format!("--out: {error}")))
+            }
+            Err(error) => Err(unusable(&error)),
+        };
+    }
+    let base = format!("{name}-{}", started.strftime("%Y%m%d-%H%M%S"));
+    // Two runs within a second get a number.
+    let name = |number| match number {
+        1 => base.clone(),
+        _ => format!("{base}-{number}"),
+    };
+    folder::create_next(Path::new(RUNS), name).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &FolderError) -> CliError {
+    CliError::Usage(error.to_string())
+}
+
+/// Replaces the link in one step, so that there always is one.
+fn point_latest_at(name: &OsStr) -> io::Result<()> {
+    let fresh = Path::new(RUNS).join(format!(".latest-{}", std::process::id()));
+    std::os::unix::fs::symlink(name, &fresh)?;
+    fs::rename(&fresh, Path::new(RUNS).join("latest"))
+}

@@ -1,0 +1,144 @@
+//! What a CI system gets: the JUnit document, GitHub's summary and its annotations. The texts come from
+//! `reports`; here are the files and the environment. Called by `report`, with which every run ends.
+
+mod evidence;
+mod repeat;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use comeback_core::analysis::Analysis;
+use comeback_core::journal::Journal;
+use comeback_core::summary::Summary;
+use comeback_core::verdict::Verdict;
+use comeback_reports::{Notes, github, junit, junit_unfinished};
+
+use super::options::Told;
+use super::{CliError, print, warn};
+use comeback_runs::finish::{FinishError, write_artifact};
+
+pub(super) use repeat::note_command;
+
+/// The JUnit document, in the run's folder.
+pub(super) const JUNIT: &str = "junit.xml";
+
+/// A judged run.
+pub(super) struct Judgement<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) analysis: &'a Analysis,
+    pub(super) verdict: &'a Verdict,
+    pub(super) summary: &'a Summary,
+}
+
+/// Fails when `--junit` could not be written later. Leaves no file, only the folders above it.
+pub(super) fn check_junit(told: &Told) -> Result<(), CliError> {
+    let Some(path) = &told.junit else {
+        return Ok(());
+    };
+    try_to_write(path).map_err(|error| {
+        CliError::Usage(format!(
+            "--junit: {} cannot be written: {error}",
+            path.display()
+        ))
+    })
+}
+
+fn try_to_write(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes an error where `--junit` points, to be replaced when the run has its verdict. A harness that is
+/// killed must leave neither nothing nor the last run's pass.
+pub(super) fn announce_junit(told: &Told, name: &str) -> Result<(), CliError> {
+    match &told.junit {
+        Some(path) => write_where_asked(path, &junit_unfinished(name)?),
+        None => Ok(()),
+    }
+}
+
+/// Writes a file that somebody named: wherever that leads.
+fn write_where_asked(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    fs::write(path, bytes).map_err(|cause| {
+        let path = path.to_owned();
+        FinishError::Write { path, cause }.into()
+    })
+}
+
+/// Writes and prints what CI systems read of a judged run. `file` is what annotations point to.
+pub(super) fn tell(
+    judged: &Judgement<'_>,
+    folder: &Path,
+    told: &Told,
+    file: Option<&str>,
+) -> Result<(), CliError> {
+    let notes = Notes {
+        command: repeat::read_command(folder),
+        report: folder.join("report.html").display().to_string(),
+        tails: evidence::tails(judged.journal, judged.analysis, &folder.join("logs")),
+    };
+    let document = junit(judged.analysis, judged.verdict, judged.summary, &notes)?;
+    write_artifact(folder, JUNIT, &document)?;
+    if let Some(path) = &told.junit {
+        write_where_asked(path, &document)?;
+    }
+    if let Some(path) = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
+        let markdown = github::step_summary(judged.verdict, judged.summary, &notes);
+        if let Err(error) = append(&path, &markdown) {
+            // What was measured is worth more than where it is shown.
+            warn(&format!(
+                "GITHUB_STEP_SUMMARY: {} cannot be written: {error}",
+                path.display()
+            ));
+        }
+    }
+    if is_on_github() {
+        for line in github::annotations(judged.verdict, judged.summary, file) {
+            // GitHub reads both; with --json, stdout belongs to the document.
+            if told.json {
+                super::print_aside(&line);
+            } else {
+                print(&line);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Annotates a job whose run came to no verdict: at the lines of its file, where that is what is wrong.
+pub(super) fn tell_trouble(error: &CliError) {
+    if !is_on_github() {
+        return;
+    }
+    if let CliError::Experiment(unreadable) = error {
+        let file = unreadable.path().display().to_string();
+        for wrong in unreadable.wrong() {
+            let place = (wrong.line, wrong.column);
+            super::print_aside(&github::trouble_at(&file, place, &wrong.told()));
+        }
+    } else {
+        super::print_aside(&github::trouble(&error.to_string()));
+    }
+}
+
+fn is_on_github() -> bool {
+    variable("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(text.as_bytes())
+}

@@ -1,0 +1,181 @@
+//! `comeback claims`: what measurements say of claims about stateless and stateful servers.
+
+mod measure;
+
+use std::path::{Path, PathBuf};
+
+use comeback_core::claims::{CLAIMS, Claim, ClaimRow, Claims, Ruling, SCHEMA};
+use comeback_core::ids::Seed;
+use comeback_core::verdict::Outcome;
+use comeback_reports::claims_table;
+
+use self::measure::Job;
+use super::report::new_table;
+use super::{CliError, campaign, options, print, print_aside};
+use comeback_host::inside;
+use comeback_host::machine;
+use comeback_runs::finish::write_artifact;
+
+/// Measure claims about stateless and stateful servers, and rule on each.
+///
+/// Each claim has an experiment that can come out either way, with control trials. It holds, holds in part, is refuted, or
+/// this run cannot tell, and the figures that decide stand beside it, with what would change them.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback claims --list\n  comeback claims --quick\n  comeback claims 5 6 --seed 7\n  comeback claims --from comeback-runs/claims-20261125-120000\n  \
+comeback claims --json | jq '.rows[] | {number, ruling}'"
+)]
+pub(super) struct Args {
+    /// Which ones, by their numbers [default: all]
+    #[arg(value_name = "N", value_parser = parse_number)]
+    numbers: Vec<u32>,
+    /// List the claims, and measure nothing
+    #[arg(long)]
+    list: bool,
+    /// A first look: the same number of crashes, in shorter trials, and less of everything else
+    #[arg(long)]
+    quick: bool,
+    /// What all randomness follows from; drawn and printed when not given
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Rule again on what an earlier run measured, in its folder, and measure nothing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["numbers", "quick", "seed", "out"])]
+    from: Option<PathBuf>,
+    /// Folder for the results; must be new or empty [default: comeback-runs/claims-TIME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print the document instead of the table
+    #[arg(long)]
+    json: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    if args.list {
+        list();
+        return Ok(Outcome::Pass);
+    }
+    let (folder, mut document, mut wanted) = match &args.from {
+        Some(folder) => {
+            let (document, measured) = stored(folder)?;
+            (folder.clone(), document, measured)
+        }
+        None => {
+            let (folder, document) = begin(args)?;
+            (folder, document, CLAIMS.iter().collect())
+        }
+    };
+    wanted.retain(|claim| args.numbers.is_empty() || args.numbers.contains(&claim.number));
+    for claim in &wanted {
+        if !args.quiet && args.from.is_none() {
+            print_aside(&format!("claim {}: {}", claim.number, claim.words));
+        }
+        let job = Job {
+            claim,
+            seed: document.seed,
+            quick: document.quick,
+            quiet: args.quiet,
+            is_measured: args.from.is_some(),
+            folder: &folder,
+            all: &wanted,
+        };
+        document.rows.push(job.row()?);
+        // What was measured is not lost when the next one fails; what is ruled on again is there already.
+        if !job.is_measured {
+            write(&document, &folder)?;
+        }
+    }
+    write(&document, &folder)?;
+    show(&document, args.json, &folder)?;
+    let is_open = |row: &ClaimRow| row.ruling == Ruling::Inconclusive;
+    Ok(
+        match document.rows.is_empty() || document.rows.iter().any(is_open) {
+            true => Outcome::Inconclusive,
+            false => Outcome::Pass,
+        },
+    )
+}
+
+/// A new folder, and a document without rows.
+fn begin(args: &Args) -> Result<(PathBuf, Claims), CliError> {
+    let seed = options::seed(args.seed.map(Seed))?;
+    let started = jiff::ZonedDateTime::now();
+    let folder = campaign::new_folder("claims", &started, args.out.as_deref())?;
+    let document = Claims {
+        schema: SCHEMA.to_owned(),
+        seed: seed.0,
+        quick: args.quick,
+        started: started.timestamp().to_string(),
+        machine: machine::describe(&folder),
+        rows: Vec::new(),
+    };
+    Ok((folder, document))
+}
+
+/// The document of an earlier run without its rows, and the claims that it measured.
+fn stored(folder: &Path) -> Result<(Claims, Vec<&'static Claim>), CliError> {
+    let path = folder.join("claims.json");
+    let unusable = |what: String| CliError::Usage(format!("--from: {}: {what}", path.display()));
+    let text =
+        inside::read_in(folder, "claims.json").map_err(|error| unusable(error.to_string()))?;
+    let stored: Claims =
+        serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    if stored.schema != SCHEMA {
+        let what = format!("its shape is '{}', and '{SCHEMA}' is known", stored.schema);
+        return Err(unusable(what));
+    }
+    let measured = stored.rows.iter();
+    let measured = measured.filter_map(|row| Claim::find(row.number)).collect();
+    let document = Claims {
+        rows: Vec::new(),
+        ..stored
+    };
+    Ok((document, measured))
+}
+
+fn write(document: &Claims, folder: &Path) -> Result<(), CliError> {
+    for file in comeback_reports::claims(document)? {
+        write_artifact(folder, &file.path, &file.bytes)?;
+    }
+    Ok(())
+}
+
+fn show(document: &Claims, json: bool, folder: &Path) -> Result<(), CliError> {
+    if json {
+        print(&serde_json::to_string_pretty(document)?);
+        return Ok(());
+    }
+    print(&new_table(&claims_table(document)).to_string());
+    let page = folder.join("claims.html");
+    print(&format!(
+        "seed {}; report: {}",
+        document.seed,
+        page.display()
+    ));
+    Ok(())
+}
+
+fn list() {
+    for claim in &CLAIMS {
+        print(&format!("{:>2}  {}", claim.number, claim.words));
+    }
+}
+
+fn parse_number(text: &str) -> Result<u32, String> {
+    let number: u32 = text
+        .parse()
+        .map_err(|_| "a claim is named by its number".to_owned())?;
+    if Claim::find(number).is_some() {
+        return Ok(number);
+    }
+    let known: Vec<String> = CLAIMS
+        .iter()
+        .map(|claim| claim.number.to_string())
+        .collect();
+    Err(format!(
+        "claim {number} is not measured; there are {}",
+        known.join(", ")
+    ))
+}

@@ -1,0 +1,290 @@
+//! One claim: its experiment, and the row that comes of it. What was measured lies in the claim's folder, and is judged
+//! from there, so that judging again cannot differ.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use comeback_core::claims::{
+    self, Claim, ClaimRow, Comparison, Evidence, Experiment, Heading, Inquiry, Judgement,
+    Procedure, Source,
+};
+
+use crate::{CliError, campaign, compare, print_aside, targets};
+use comeback_claims::{FACTS, Task};
+use comeback_engine::Ended;
+use comeback_engine::campaign::Host;
+use comeback_engine::interrupt::Interrupt;
+use comeback_engine::needs;
+use comeback_host::machine;
+use comeback_runs::finish::{judge_and_draw, write_artifact};
+use comeback_runs::read::read;
+use comeback_supervise::tag::RunTag;
+
+/// What a comparison's claim was judged by, in the claim's folder.
+const EVIDENCE: &str = "evidence.jsonl";
+
+/// A claim to be measured, or to be judged by what was.
+pub(super) struct Job<'a> {
+    pub(super) claim: &'a Claim,
+    pub(super) seed: u64,
+    pub(super) quick: bool,
+    pub(super) quiet: bool,
+    /// It was measured before.
+    pub(super) is_measured: bool,
+    /// The folder of all claims.
+    pub(super) folder: &'a Path,
+    /// All claims of this run, in their order.
+    pub(super) all: &'a [&'static Claim],
+}
+
+/// The words of a comparison, as they are typed.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Line {
+    #[command(flatten)]
+    compare: compare::Args,
+}
+
+impl Job<'_> {
+    /// Does what is left to do, and rules.
+    pub(super) fn row(&self) -> Result<ClaimRow, CliError> {
+        match self.claim.experiment {
+            Experiment::Compare(comparison) => self.compare(&comparison),
+            Experiment::Own(inquiry) => self.inquire(&inquiry),
+        }
+    }
+
+    fn compare(&self, comparison: &Comparison) -> Result<ClaimRow, CliError> {
+        let own = self.own();
+        let command = match comparison.runs {
+            [run] => format!(
+                "comeback compare {}",
+                self.words(run, comparison.trials).join(" ")
+            ),
+            _ => self.again(),
+        };
+        let runs = (0..comparison.runs.len()).map(|number| {
+            let folder = self
+                .folder
+                .join(home(self.all, self.claim, comparison, number));
+            (
+                self.words(comparison.runs[number], comparison.trials),
+                folder,
+            )
+        });
+        let runs: Vec<(Vec<String>, PathBuf)> = runs.collect();
+        for (words, folder) in &runs {
+            if folder.exists() {
+                continue;
+            }
+            if self.is_measured {
+                return Ok(self.open("it was not measured".to_owned(), command));
+            }
+            match compare::check(&parse(words, folder)?) {
+                // A server is not installed. The other claims may do without.
+                Err(CliError::Usage(why)) => return Ok(self.open(why, command)),
+                able => able?,
+            }
+        }
+        let (mut summaries, mut details) = (Vec::new(), Vec::new());
+        for (words, folder) in &runs {
+            if !folder.exists() {
+                self.run(words, folder)?;
+            }
+            summaries.push(judge_and_draw(&read(folder)?, folder)?.summary);
+            details.push(self.within(&folder.join("report.html")));
+        }
+        let evidence = Comparison::evidence(&summaries, compare::lines_of);
+        let journal = Evidence::to_text(&evidence)?;
+        write_artifact(&own, EVIDENCE, journal.as_bytes())?;
+        details.push(self.within(&own.join(EVIDENCE)));
+        let found = comparison.judge(&Evidence::parse(&journal)?);
+        let source = self.source(command, details);
+        Ok(claims::row(self.claim, found, source))
+    }
+
+    /// The row of a claim that cannot be measured here.
+    fn open(&self, why: String, command: String) -> ClaimRow {
+        let source = self.source(command, Vec::new());
+        claims::row(self.claim, Judgement::open(why), source)
+    }
+
+    /// What `comeback compare` is told.
+    fn words(&self, run: &[&str], trials: u32) -> Vec<String> {
+        let mut words: Vec<String> = run.iter().map(|word| (*word).to_owned()).collect();
+        if self.quick {
+            words.push("--quick".to_owned());
+        }
+        words.extend(["--trials".to_owned(), trials.to_string()]);
+        words.extend(["--seed".to_owned(), self.seed.to_string()]);
+        words
+    }
+
+    fn run(&self, words: &[String], folder: &Path) -> Result<(), CliError> {
+        let mut words = words.to_vec();
+        if self.quiet {
+            words.push("--quiet".to_owned());
+        }
+        match compare::measure(&parse(&words, folder)?)?.1 {
+            Ended::Complete => Ok(()),
+            Ended::Interrupted => Err(CliError::Interrupted),
+        }
+    }
+
+    fn inquire(&self, inquiry: &Inquiry) -> Result<ClaimRow, CliError> {
+        let own = self.own();
+        if !self.is_measured {
+            self.carry_out(inquiry, &own)?;
+        }
+        let found = inquiry.judge(&comeback_claims::read(&own)?);
+        let details = vec![self.within(&own.join(FACTS))];
+        let source = self.source(self.again(), details);
+        Ok(claims::row(self.claim, found, source))
+    }
+
+    fn carry_out(&self, inquiry: &Inquiry, own: &Path) -> Result<(), CliError> {
+        let mut arms = Vec::new();
+        for name in inquiry.arms {
+            arms.push(match comeback_claims::packaged(name) {
+                Some(server) => compare::packaged(server),
+                None => compare::sharing(targets::find(name)?)?,
+            });
+        }
+        if inquiry.procedure == Procedure::Idle {
+            let proxy = compare::packaged(&comeback_claims::PROXY).target;
+            for arm in &mut arms {
+                arm.balancer = Some(proxy.clone());
+            }
+        }
+        needs::skip_unfit(&mut arms);
+        let started = jiff::ZonedDateTime::now();
+        campaign::new_folder("claim", &started, Some(own))?;
+        let heading = Heading {
+            comeback_facts: claims::VERSION,
+            claim: self.claim.number,
+            seed: self.seed,
+            amount: match self.quick {
+                true => inquiry.quick,
+                false => inquiry.full,
+            },
+            started: started.timestamp().to_string(),
+            machine: Some(machine::describe(own)),
+        };
+        let task = Task {
+            heading: &heading,
+            procedure: inquiry.procedure,
+            arms: &arms,
+            folder: own,
+            host: Host::Program,
+            follow: match self.quiet {
+                true => |_| {},
+                false => |arm| print_aside(&format!("  {arm}")),
+            },
+        };
+        let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), campaign::end_at_once);
+        match comeback_claims::run(&task, listen)? {
+            Ended::Complete => Ok(()),
+            Ended::Interrupted => Err(CliError::Interrupted),
+        }
+    }
+
+    /// The claim's folder.
+    fn own(&self) -> PathBuf {
+        self.folder.join(folder_of(self.claim))
+    }
+
+    /// A file, seen from the folder of all claims.
+    fn within(&self, file: &Path) -> String {
+        let file = file.strip_prefix(self.folder).unwrap_or(file);
+        file.display().to_string()
+    }
+
+    /// The command that repeats the row.
+    fn again(&self) -> String {
+        let quick = match self.quick {
+            true => " --quick",
+            false => "",
+        };
+        format!(
+            "comeback claims {}{quick} --seed {}",
+            self.claim.number, self.seed
+        )
+    }
+
+    fn source(&self, command: String, details: Vec<String>) -> Source {
+        Source {
+            command,
+            run: self.own().display().to_string(),
+            details,
+        }
+    }
+}
+
+fn folder_of(claim: &Claim) -> String {
+    format!("claim-{}", claim.number)
+}
+
+/// What `comeback compare` is told, with where its results go.
+fn parse(words: &[String], folder: &Path) -> Result<compare::Args, CliError> {
+    let out = ["--out".to_owned(), folder.display().to_string()];
+    let line = Line::try_parse_from(words.iter().chain(&out));
+    let line = line.map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(line.compare)
+}
+
+/// Where a comparison of a claim lies, seen from the folder of all claims: with the first of those that are measured which
+/// asks for the same. It is measured once, whoever else is judged by it.
+fn home(all: &[&Claim], claim: &Claim, comparison: &Comparison, number: usize) -> PathBuf {
+    let (run, trials) = (comparison.runs[number], comparison.trials);
+    let first = all.iter().find_map(|other| match other.experiment {
+        Experiment::Compare(others) if others.trials == trials => {
+            let number = others.runs.iter().position(|theirs| *theirs == run)?;
+            Some(place(other, &others, number))
+        }
+        Experiment::Compare(_) | Experiment::Own(_) => None,
+    });
+    first.unwrap_or_else(|| place(claim, comparison, number))
+}
+
+/// Where a comparison lies that is a claim's own.
+fn place(claim: &Claim, comparison: &Comparison, number: usize) -> PathBuf {
+    let folder = PathBuf::from(folder_of(claim));
+    match comparison.runs {
+        [_] => folder,
+        _ => folder.join(format!("run-{}", number + 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use comeback_core::claims::CLAIMS;
+
+    use super::*;
+
+    /// Where the comparisons of a claim lie when these are measured.
+    fn homes(number: u32, all: &[u32]) -> Vec<String> {
+        let find = |number: &u32| Claim::find(*number).unwrap();
+        let all: Vec<&Claim> = all.iter().map(find).collect();
+        let claim = find(&number);
+        let Experiment::Compare(comparison) = claim.experiment else {
+            panic!("claim {number} is no comparison");
+        };
+        let homes = (0..comparison.runs.len()).map(|run| home(&all, claim, &comparison, run));
+        homes.map(|home| home.display().to_string()).collect()
+    }
+
+    #[test]
+    fn a_comparison_of_several_claims_lies_with_the_first() {
+        assert_eq!(homes(6, &[6]), ["claim-6/run-1", "claim-6/run-2"]);
+        assert_eq!(homes(6, &[5, 6]), ["claim-5", "claim-6/run-2"]);
+        let alone = ["claim-12/run-1", "claim-12/run-2", "claim-12/run-3"];
+        assert_eq!(homes(12, &[10, 12]), alone);
+        let all: Vec<u32> = CLAIMS.iter().map(|claim| claim.number).collect();
+        assert_eq!(
+            homes(12, &all),
+            ["claim-12/run-1", "claim-11/run-1", "claim-6/run-2"]
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! `comeback cleanup`: show what killed runs left behind, and end it.
+
+use comeback_core::verdict::Outcome;
+use comeback_reports::format::printable;
+use serde::Serialize;
+
+use super::{CliError, print};
+use comeback_supervise::leftovers::{self, Found, Process, Recorded, State};
+
+/// Show what killed runs left behind; with --yes, end and remove it.
+///
+/// A run cleans up after itself, also when it is killed. This is for what outlived that too, such as a machine that
+/// ran out of memory. Only runs whose comeback is gone are touched, and only what they provably started or made: a run
+/// that is going on, a run in another container, and a process that merely carries a run's variables are listed and
+/// left alone. Exits 4 when something could not be ended or removed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback cleanup          # list: run, command, folder, processes with their owner\n  \
+                  comeback cleanup --yes    # end the processes, remove memory and data folders\n  \
+                  comeback cleanup --json"
+)]
+pub(super) struct Args {
+    /// End and remove what is listed
+    #[arg(long)]
+    yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    runs: Vec<Run>,
+    /// Processes that carry the tag of a run that has ended, without proof that it started them.
+    left_alone: Vec<Stray>,
+}
+
+#[derive(Debug, Serialize)]
+struct Run {
+    run: String,
+    /// `running`, `elsewhere` or `ended`.
+    state: &'static str,
+    command: String,
+    folder: String,
+    processes: Vec<Entry>,
+    shared_memory: Vec<String>,
+    /// The folder with what its servers wrote, where that is left.
+    data: Option<String>,
+    /// What could not be ended or removed; null where nothing was tried.
+    problems: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    pid: i32,
+    owner: String,
+    command: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Stray {
+    #[serde(flatten)]
+    process: Entry,
+    run: String,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let found = leftovers::find()?;
+    let document = Document::new(&found, args.yes);
+    if args.json {
+        print(&serde_json::to_string_pretty(&document)?);
+    } else {
+        document.tell(args.yes);
+    }
+    let problems: Vec<_> = (document
+        .runs
+        .iter()
+        .flat_map(|run| run.problems.iter().flatten()))
+    .map(String::as_str)
+    .collect();
+    if problems.is_empty() {
+        return Ok(Outcome::Pass);
+    }
+    Err(CliError::Harness(problems.join("\n").into()))
+}
+
+impl Document {
+    fn new(found: &Found, shall_end: bool) -> Self {
+        let strays = found.unproven.iter().map(|stray| Stray {
+            process: Entry::new(&stray.process),
+            run: stray.run.clone(),
+        });
+        Self {
+            runs: (found.runs.iter())
+                .map(|run| Run::new(run, shall_end))
+                .collect(),
+            left_alone: strays.collect(),
+        }
+    }
+
+    fn tell(&self, did_end: bool) {
+        for run in &self.runs {
+            run.tell();
+        }
+        for stray in &self.left_alone {
+            print(&format!(
+                "process {} carries the tag of run {}, but nothing proves that the run started it: left alone; end it \
+                 with `kill {}` if you know it",
+                stray.process.told(),
+                stray.run,
+                stray.process.pid
+            ));
+        }
+        let ended = self.runs.iter().filter(|run| run.state == "ended").count();
+        match (ended, did_end) {
+            (0, _) => print("nothing is left behind"),
+            (_, false) => print(
+                "nothing was touched: `comeback cleanup --yes` ends and removes what ended runs left",
+            ),
+            (_, true) => {}
+        }
+    }
+}
+
+impl Run {
+    fn new(found: &Recorded, shall_end: bool) -> Self {
+        let lease = &found.stored.lease;
+        let scratch = found
+            .has_scratch
+            .then(|| lease.scratch.display().to_string());
+        Self {
+            run: lease.tag.clone(),
+            state: match found.state {
+                State::Running => "running",
+                State::Elsewhere => "elsewhere",
+                State::Ended => "ended",
+            },
+            command: lease.command.clone(),
+            folder: found.folder().display().to_string(),
+            processes: found.processes.iter().map(Entry::new).collect(),
+            shared_memory: found.memory.clone(),
+            data: scratch,
+            problems: (shall_end && found.is_left()).then(|| found.undo()),
+        }
+    }
+
+    fn tell(&self) {
+        print(&format!(
+            "run {}: {}",
+            self.run,
+            match (self.state, &self.problems) {
+                ("running", _) => "is going on, and is left alone",
+                ("elsewhere", _) =>
+                    "runs in another pid namespace (a container), and is left alone",
+                (_, None) => "its comeback is gone",
+                (_, Some(problems)) if problems.is_empty() => "ended and removed",
+                _ => "could not be ended and removed entirely",
+            }
+        ));
+        print(&format!("  command  {}", printable(&self.command)));
+        print(&format!("  folder   {}", printable(&self.folder)));
+        for process in &self.processes {
+            print(&format!("  process  {}", process.told()));
+        }
+        for memory in &self.shared_memory {
+            print(&format!("  memory   {}", printable(memory)));
+        }
+        if let Some(data) = &self.data {
+            print(&format!("  data     {}", printable(data)));
+        }
+    }
+}
+
+impl Entry {
+    fn new(process: &Process) -> Self {
+        Self {
+            pid: process.pid,
+            owner: process.owner.clone(),
+            command: process.command.clone(),
+        }
+    }
+
+    fn told(&self) -> String {
+        format!(
+            "{} ({}): {}",
+            self.pid,
+            self.owner,
+            printable(&self.command)
+        )
+    }
+}

@@ -1,0 +1,208 @@
+//! `comeback doctor`: what this machine can do, by trying it.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use comeback_core::statistics;
+use comeback_core::verdict::Outcome;
+use nix::sys::resource::{Resource, getrlimit};
+use serde::Serialize;
+
+use super::{CliError, print};
+use comeback_host::machine;
+
+/// Show what this machine can do, by trying it.
+///
+/// Exits 0 when comeback can run here, 4 when something it needs is missing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  comeback doctor\n  comeback doctor --json")]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing tried.
+#[derive(Debug, Serialize)]
+struct Finding {
+    name: &'static str,
+    works: bool,
+    found: String,
+    /// What it means for results here.
+    meaning: &'static str,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let here = Path::new(".");
+    let machine = machine::describe(here);
+    let findings = [
+        check(
+            "process descriptors",
+            "exits are noticed at once",
+            try_pidfd(),
+        ),
+        check(
+            "adopting orphans",
+            "detached processes of a target are found and ended",
+            try_subreaper(),
+        ),
+        check(
+            "holding processes",
+            "whatever a run starts, however detached, is ended",
+            Ok(try_holding()),
+        ),
+        check(
+            "reading /proc",
+            "the owner of a listening socket is known",
+            try_proc(),
+        ),
+        check(
+            "open files",
+            "the most sessions a run can have",
+            open_files(),
+        ),
+        check(
+            "local ports",
+            "connections a run can hold or leave behind",
+            local_ports(),
+        ),
+        check(
+            "timer lateness",
+            "how late operations start, at best",
+            timer_lateness(),
+        ),
+        check("process start", "the least a restart takes", start_cost()),
+        check(
+            "fsync",
+            "the least a durable acknowledgement takes, in this folder",
+            fsync_cost(here),
+        ),
+    ];
+    if args.json {
+        let document = serde_json::json!({ "machine": machine, "findings": findings });
+        print(&serde_json::to_string_pretty(&document)?);
+    } else {
+        print(&format!(
+            "{} · {} cores · {} MiB · {} · {}",
+            machine.system,
+            machine.cores,
+            machine.memory_mib,
+            machine.processor,
+            machine.data_filesystem
+        ));
+        for finding in &findings {
+            let mark = if finding.works { "ok     " } else { "MISSING" };
+            print(&format!(
+                "{mark}  {:20} {:44} {}",
+                finding.name, finding.found, finding.meaning
+            ));
+        }
+    }
+    match findings.iter().find(|finding| !finding.works) {
+        None => Ok(Outcome::Pass),
+        Some(missing) => Err(CliError::Harness(
+            format!("{} does not work here: {}", missing.name, missing.found).into(),
+        )),
+    }
+}
+
+fn check(name: &'static str, meaning: &'static str, tried: io::Result<String>) -> Finding {
+    let works = tried.is_ok();
+    let found = tried.unwrap_or_else(|error| error.to_string());
+    Finding {
+        name,
+        works,
+        found,
+        meaning,
+    }
+}
+
+fn try_pidfd() -> io::Result<String> {
+    let own = rustix::process::getpid();
+    rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty())?;
+    Ok("available".to_owned())
+}
+
+fn try_subreaper() -> io::Result<String> {
+    comeback_supervise::process::adopt_orphans()?;
+    Ok("available".to_owned())
+}
+
+/// Where there is none, a run goes without.
+fn try_holding() -> String {
+    comeback_supervise::cgroup::try_out().unwrap_or_else(|error| {
+        format!(
+            "{error}: by group, tag and parents instead (a daemon may escape a SIGKILL of comeback)"
+        )
+    })
+}
+
+fn try_proc() -> io::Result<String> {
+    let environment = std::fs::read("/proc/self/environ")?;
+    let sockets = std::fs::read_to_string("/proc/net/tcp")?;
+    Ok(format!(
+        "{} bytes of environment, {} sockets",
+        environment.len(),
+        sockets.lines().count() - 1
+    ))
+}
+
+fn open_files() -> io::Result<String> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(format!("{soft} (at most {hard})"))
+}
+
+fn local_ports() -> io::Result<String> {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")?;
+    let mut bounds = range
+        .split_whitespace()
+        .filter_map(|bound| bound.parse::<u32>().ok());
+    match (bounds.next(), bounds.next()) {
+        (Some(low), Some(high)) => Ok(format!("{} ({low} to {high})", high - low + 1)),
+        _ => Err(io::Error::other("the range cannot be read")),
+    }
+}
+
+fn timer_lateness() -> io::Result<String> {
+    let mut late = comeback_load::measure_lateness(300, Duration::from_millis(1))?;
+    late.sort_by(f64::total_cmp);
+    let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];
+    Ok(format!(
+        "median {:.3} ms, p99 {:.3} ms over {}",
+        at(0.5),
+        at(0.99),
+        late.len()
+    ))
+}
+
+fn start_cost() -> io::Result<String> {
+    median_ms(20, || {
+        let mut child = Command::new("true").stdin(Stdio::null()).spawn()?;
+        child.wait().map(drop)
+    })
+}
+
+fn fsync_cost(folder: &Path) -> io::Result<String> {
+    let path = folder.join(format!(".comeback-doctor-{}", std::process::id()));
+    let mut file = File::create_new(&path)?;
+    let measured = median_ms(20, || {
+        file.write_all(&[0; 256])?;
+        file.sync_data()
+    });
+    std::fs::remove_file(&path)?;
+    measured
+}
+
+fn median_ms(times: usize, mut what: impl FnMut() -> io::Result<()>) -> io::Result<String> {
+    let mut took = Vec::with_capacity(times);
+    for _ in 0..times {
+        let begun = Instant::now();
+        what()?;
+        took.push(begun.elapsed().as_secs_f64() * 1_000.0);
+    }
+    let median = statistics::median(&took).unwrap_or(f64::NAN);
+    Ok(format!("median {median:.2} ms over {times}"))
+}

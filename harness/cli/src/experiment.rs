@@ -1,0 +1,317 @@
+//! What is to be run, as it is typed: a file, flags, or both. Flags and file fill in the same document.
+
+mod retry;
+mod session;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use comeback_core::plan::secret::is_masked;
+use comeback_core::plan::{Protocol, Signal};
+use comeback_core::units::Span;
+use comeback_core::verdict::Gate;
+
+use self::retry::RetryArgs;
+use self::session::SessionArgs;
+use super::options::{ListenerArg, ReachArg, Size, parse_gate};
+use super::{CliError, targets};
+use comeback_experiment::document::{ArmPart, ReadyPart, StepPart, TargetPart, Text, Words};
+use comeback_experiment::{
+    Document, File, Origin, Problem, Resolved, Unreadable, read_text, resolve,
+};
+
+/// What is to be run.
+#[derive(Debug, clap::Args)]
+pub(super) struct What {
+    /// Experiment file (`comeback init` writes one); flags override what it says
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub(super) experiment: Option<PathBuf>,
+    /// Path the load asks for [default: /]
+    #[arg(
+        long,
+        value_name = "PATH",
+        overrides_with = "get",
+        conflicts_with = "experiment"
+    )]
+    get: Option<String>,
+    /// When the server is up: http:PATH, tcp, or log:TEXT [default: http:<the path of --get>, or tcp with
+    /// --login]
+    #[arg(long, value_name = "PROBE", value_parser = parse_ready, conflicts_with = "experiment")]
+    ready: Option<ReadyPart>,
+    /// How long the first start may take [default: 10s]
+    #[arg(long, value_name = "TIME")]
+    ready_within: Option<Span>,
+    /// Signal sent to the server; TERM is followed by KILL after its grace [default: KILL]
+    #[arg(long, value_name = "SIGNAL")]
+    kill: Option<Signal>,
+    /// Which of its processes the fault is for [default: group]
+    #[arg(long, value_enum, value_name = "WHOM")]
+    fault_to: Option<ReachArg>,
+    /// Pause between the confirmed exit and the restart [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    restart_after: Option<Span>,
+    /// How many starts there are at most, where the server ends before it serves [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    restart_attempts: Option<u32>,
+    /// Environment variable for the server
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    environment: Vec<(String, String)>,
+    /// What the server speaks; a certificate is not verified [default: http]
+    #[arg(long, value_enum, conflicts_with = "experiment")]
+    protocol: Option<ProtocolArg>,
+    /// Unix socket the server listens on, such as {data}/app.sock, instead of 127.0.0.1:{port}
+    #[arg(long, value_name = "PATH", conflicts_with = "experiment")]
+    socket: Option<String>,
+    /// Who holds the listening socket [default: own]
+    #[arg(long, value_enum, conflicts_with = "experiment")]
+    listener: Option<ListenerArg>,
+    /// Response header that changes with each start of the server; without it the owner of the
+    /// listening socket tells the new process from the old
+    #[arg(long, value_name = "HEADER", conflicts_with = "experiment")]
+    boot_header: Option<String>,
+    /// What the verdict demands, such as 'outage.median < 2s' or 'error_rate.after <= 0.1%'
+    #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
+    gates: Vec<Gate>,
+    /// Demand nothing but what --gate says: neither the default gates (the server comes back, no session and no write
+    /// is lost) nor those of the file
+    #[arg(long)]
+    no_gates: bool,
+    /// Name of the run [default: the file's, or run]
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
+    session: SessionArgs,
+}
+
+/// What the server speaks.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ProtocolArg {
+    /// HTTP/1.1
+    Http,
+    /// HTTP/1.1 over TLS
+    Https,
+    /// HTTP/2 over TLS
+    Http2,
+    /// HTTP/2 without TLS
+    H2c,
+    /// The Redis protocol; requests are commands
+    Redis,
+}
+
+impl From<ProtocolArg> for Protocol {
+    fn from(arg: ProtocolArg) -> Self {
+        match arg {
+            ProtocolArg::Http => Self::Http,
+            ProtocolArg::Https => Self::Https,
+            ProtocolArg::Http2 => Self::Http2,
+            ProtocolArg::H2c => Self::H2c,
+            ProtocolArg::Redis => Self::Redis,
+        }
+    }
+}
+
+/// What flags are called when there is no file, and the run has no other name.
+const AD_HOC: &str = "run";
+
+impl What {
+    /// The plan that follows from the file, if there is one, the flags and the command behind `--`.
+    pub(super) fn resolve(&self, size: &Size, command: &[String]) -> Result<Resolved, CliError> {
+        let file = self.experiment.as_deref().map(read).transpose()?;
+        let (mut document, origin) = match &file {
+            Some(file) => {
+                // What is wrong with the file is shown in the file, before any flag mends or spoils it.
+                if command.is_empty() {
+                    file.resolve().map_err(refuse)?;
+                }
+                (file.document.clone(), file.origin())
+            }
+            None => {
+                let origin = Origin {
+                    name: AD_HOC.to_owned(),
+                    here: None,
+                };
+                (Document::default(), origin)
+            }
+        };
+        self.put_over(&mut document, command)?;
+        size.put_over(&mut document);
+        resolve(&document, &origin).map_err(usage)
+    }
+
+    fn put_over(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {
+        if let Some(name) = &self.name {
+            document.name = Some(name.clone());
+        }
+        if self.no_gates {
+            document.gate.clear();
+            document.default_gates = Some(false);
+        }
+        document.demands.clone_from(&self.gates);
+        if !command.is_empty() {
+            let has_own = |arm: &ArmPart| arm.target.command.is_some();
+            if !document.arm.is_empty() && document.arm.iter().all(has_own) {
+                return Err(CliError::Usage(
+                    "each arm of the file has a command of its own: there is none that the one behind -- could replace"
+                        .to_owned(),
+                ));
+            }
+            document.target.command = Some(Words(command.to_vec()));
+        }
+        self.put_over_target(&mut document.target);
+        self.retry.put_over(document);
+        if let Some(signal) = self.kill {
+            let fault = document.fault_mut();
+            (fault.kind, fault.signal) = (None, Some(signal));
+        }
+        if let Some(reach) = self.fault_to {
+            document.fault_mut().to = Some(reach.into());
+        }
+        if let Some(path) = &self.get {
+            document.operation = Some(get(path)?);
+        }
+        if let Some(session) = self.session.to_part() {
+            document.session = Some(session);
+        }
+        Ok(())
+    }
+
+    fn put_over_target(&self, target: &mut TargetPart) {
+        if let Some(ready) = &self.ready {
+            target.ready = Some(ready.clone());
+        }
+        if let Some(within) = self.ready_within {
+            target.ready.get_or_insert_default().within = Some(within);
+        }
+        if let Some(pause) = self.restart_after {
+            target.restart.get_or_insert_default().after = Some(pause);
+        }
+        if let Some(attempts) = self.restart_attempts {
+            target.restart.get_or_insert_default().attempts = Some(attempts);
+        }
+        let variables = self.environment.iter().cloned();
+        target
+            .environment
+            .extend(variables.map(|(name, value)| (name, Text::new(value))));
+        if let Some(protocol) = self.protocol {
+            target.protocol = Some(protocol.into());
+        }
+        if let Some(socket) = &self.socket {
+            target.socket = Some(socket.clone());
+        }
+        if let Some(listener) = self.listener {
+            target.listener = Some(listener.into());
+        }
+        if let Some(header) = &self.boot_header {
+            target.boot_header = Some(header.clone());
+        }
+    }
+}
+
+impl Size {
+    fn put_over(&self, document: &mut Document) {
+        fn over<T>(said: Option<T>, place: &mut Option<T>) {
+            if said.is_some() {
+                *place = said;
+            }
+        }
+        over(self.trials, &mut document.trials);
+        // More trials than the file may be extended to are more trials, not a contradiction.
+        if self.trials > document.extend_to {
+            document.extend_to = document.extend_to.and(self.trials);
+        }
+        over(self.extend_to, &mut document.extend_to);
+        over(self.replacements, &mut document.replacements);
+        over(self.sessions, &mut document.load.sessions);
+        over(self.rate, &mut document.load.rate);
+        over(self.arrivals(), &mut document.load.arrivals);
+        over(self.timeout, &mut document.load.timeout);
+        over(
+            self.no_keep_alive.then_some(false),
+            &mut document.load.keep_alive,
+        );
+        over(self.looks, &mut document.load.looks);
+        over(self.horizon, &mut document.windows.horizon);
+    }
+}
+
+/// Reads an experiment file.
+pub(super) fn read(path: &Path) -> Result<File, CliError> {
+    let problem = match std::fs::File::open(path).and_then(read_text) {
+        Ok(text) => return File::parse(path, text).map_err(refuse),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidData | ErrorKind::FileTooLarge
+            ) =>
+        {
+            error.to_string()
+        }
+        Err(error) => {
+            if let Some(target) = path.to_str().and_then(comeback_servers::find) {
+                targets::check_http(target)?;
+            }
+            format!("{error} (`comeback init` writes one; a server's command stands behind --)")
+        }
+    };
+    Err(CliError::Usage(format!("{}: {problem}", path.display())))
+}
+
+/// Told by the lines of the file.
+pub(super) fn refuse(unreadable: Unreadable) -> CliError {
+    CliError::Experiment(Box::new(unreadable))
+}
+
+/// Told by the names of the flags.
+pub(super) fn usage(problems: Vec<Problem>) -> CliError {
+    const STEPS: [&str; 4] = ["login", "act", "check", "logout"];
+    let lines = problems.iter().map(|problem| {
+        // A step as a whole is a flag; a part of one is said by its path.
+        match STEPS.contains(&problem.name.as_str()) {
+            true => format!("--{problem}"),
+            false => problem.to_string(),
+        }
+    });
+    CliError::Usage(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// A path is taken as it is typed: spaces end it in a request, and do not here.
+fn get(path: &str) -> Result<StepPart, CliError> {
+    let is_template = path.contains("{{");
+    if !path.starts_with('/') || !is_template && path.contains(char::is_whitespace) {
+        return Err(CliError::Usage(format!(
+            "--get: {path:?} is not a path: it must begin with /, and spaces are written %20"
+        )));
+    }
+    Ok(StepPart::new(format!("GET {path}")))
+}
+
+fn parse_ready(text: &str) -> Result<ReadyPart, String> {
+    let ready = ReadyPart::default();
+    match text.split_once(':') {
+        None if text == "tcp" => Ok(ReadyPart {
+            tcp: Some(true),
+            ..ready
+        }),
+        Some(("http", path)) if path.starts_with('/') => Ok(ReadyPart {
+            http: Some(path.to_owned()),
+            ..ready
+        }),
+        Some(("log", line)) if !line.is_empty() => Ok(ReadyPart {
+            log: Some(line.to_owned()),
+            ..ready
+        }),
+        _ => Err("use http:/path, tcp, or log:text of a line".to_owned()),
+    }
+}
+
+pub(super) fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((_, value)) if is_masked(value) => Err(format!(
+            "{value} stands for what was not stored: write the value"
+        )),
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("use NAME=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,44 @@
+//! How clients try again, as it is typed.
+
+use comeback_core::units::Span;
+
+use comeback_experiment::Document;
+use comeback_experiment::document::RetryPart;
+
+/// How clients try an operation again.
+#[derive(Debug, clap::Args)]
+pub(super) struct RetryArgs {
+    /// How often clients try an operation again that was refused, reset, not answered in time, or answered with a 5xx
+    /// [default: 0]
+    #[arg(long, value_name = "N")]
+    retry: Option<u32>,
+    /// Wait before the first repetition, which doubles with each [default: 10ms]
+    #[arg(long, value_name = "TIME", requires = "retry")]
+    retry_backoff: Option<Span>,
+    /// How long a try may take [default: as long as the operation]
+    #[arg(long, value_name = "TIME", requires = "retry")]
+    try_timeout: Option<Span>,
+    /// Have each act carry an Idempotency-Key, the same in all its tries
+    #[arg(long, requires = "retry")]
+    idempotency_key: bool,
+}
+
+impl RetryArgs {
+    /// Puts what is said in the place of what the document says.
+    pub(super) fn put_over(&self, document: &mut Document) {
+        let Some(times) = self.retry else {
+            return;
+        };
+        let file = document.load.retry.take();
+        let file = file.as_ref();
+        document.load.retry = Some(RetryPart {
+            times,
+            backoff: self.retry_backoff.or(file.and_then(|part| part.backoff)),
+            try_timeout: self.try_timeout.or(file.and_then(|part| part.try_timeout)),
+            idempotency_key: self.idempotency_key || file.is_some_and(|part| part.idempotency_key),
+        });
+        for arm in &mut document.arm {
+            arm.retry = None;
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! A plan and its schedule in words.
+
+use std::fmt::Write;
+
+use comeback_core::plan::{
+    Action, Arm, Arrivals, Body, Call, Fault, Listener, Plan, ReadyProbe, Request, Retry,
+    SessionFlow, Signal, Workload,
+};
+use comeback_core::schedule::{PlannedTrial, Schedule};
+use comeback_core::units::Span;
+
+use comeback_supervise::output::printable;
+
+/// Columns of the left side, what a line is about: at least, and at most.
+const LABEL: (usize, usize) = (12, 32);
+/// A schedule longer than this is told by its beginning; `--json` has all of it.
+const TRIALS_SHOWN: usize = 40;
+
+/// A page in which every line is a label and what is said of it.
+struct Page {
+    text: String,
+    label: usize,
+}
+
+impl Page {
+    fn new(plan: &Plan) -> Self {
+        let names = plan.arms.iter().map(|arm| arm.name.chars().count() + 2);
+        Self {
+            text: String::new(),
+            label: names.max().unwrap_or(0).clamp(LABEL.0, LABEL.1),
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "\n{text}");
+    }
+
+    fn line(&mut self, label: &str, text: &str) {
+        let (label, text, width) = (printable(label), printable(text), self.label);
+        let _ = writeln!(self.text, "  {label:width$}{text}");
+    }
+}
+
+/// The whole page.
+pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> String {
+    let mut page = Page::new(plan);
+    let seconds = schedule.least_length(plan).as_secs().ceil();
+    let _ = writeln!(
+        page.text,
+        "{}: {} trials, at least {}, seed {}{}",
+        printable(&plan.name),
+        schedule.trials.len(),
+        duration(seconds),
+        schedule.seed.0,
+        if seed_was_said {
+            ""
+        } else {
+            " (drawn now; without --seed each run draws its own)"
+        }
+    );
+    page.heading("Servers");
+    for arm in &plan.arms {
+        tell_arm(&mut page, arm);
+    }
+    page.heading("Load");
+    tell_load(&mut page, plan);
+    page.heading("Each trial");
+    tell_trial(&mut page, plan);
+    page.heading("Gates");
+    if plan.gates.is_empty() {
+        page.line("none", "the run is measured; it can neither pass nor fail");
+    }
+    for gate in &plan.gates {
+        let sees = comeback_core::verdict::sees_with(gate, plan.trials);
+        page.line("", &format!("{gate} ({sees})"));
+    }
+    page.heading("Schedule: when the signal is sent, counted from the start of the load");
+    for trial in schedule.trials.iter().take(TRIALS_SHOWN) {
+        tell_planned(&mut page, plan, trial);
+    }
+    if let Some(more) = schedule.trials.len().checked_sub(TRIALS_SHOWN + 1) {
+        page.line("…", &format!("{} more: see --json", more + 1));
+    }
+    if plan.replacements > 0 {
+        page.line(
+            "void trials",
+            &format!(
+                "up to {} of each arm are replaced at the end, where the harness or the machine made them void",
+                plan.replacements
+            ),
+        );
+    }
+    page.text.trim_end().to_owned()
+}
+
+fn tell_arm(page: &mut Page, arm: &Arm) {
+    let target = &arm.target;
+    page.line(&arm.name, &target.command.join(" "));
+    if arm.about != target.command.join(" ") {
+        page.line("", &arm.about);
+    }
+    let probe = match &target.ready.probe {
+        ReadyProbe::Http(path) => format!("GET {path} is answered with a 2xx"),
+        ReadyProbe::Tcp => "it accepts a connection".to_owned(),
+        ReadyProbe::Log(text) => format!("a line of its output holds '{text}'"),
+    };
+    page.line(
+        "",
+        &format!("up when {probe}, within {}", target.ready.within),
+    );
+    let pause = match target.restart_after {
+        Span::ZERO => "at once".to_owned(),
+        pause => format!("after {pause}"),
+    };
+    page.line(
+        "",
+        &format!(
+            "restarted {pause}; stopped at the end by {}, after {} by SIGKILL",
+            target.stop.signal, target.stop.grace
+        ),
+    );
+    if target.attempts.most > 1 {
+        page.line(
+            "",
+            &format!(
+                "where it ends before it serves: up to {} starts in all, the second after {}, then twice as long each time",
+                target.attempts.most, target.attempts.backoff
+            ),
+        );
+    }
+    if target.listener == Listener::Held {
+        page.line(
+            "",
+            "its listening socket is held by the harness and passed to each start: connections wait meanwhile",
+        );
+    }
+    if !target.environment.is_empty() {
+        let names: Vec<&str> = target.environment.keys().map(String::as_str).collect();
+        page.line("", &format!("environment: {}", names.join(", ")));
+    }
+    if let Some(cache) = &arm.cache {
+        page.line("", &format!("behind a cache: {}", cache.command.join(" ")));
+    }
+    if let Some(retry) = &arm.retry {
+        page.line("", &retried(retry));
+    }
+    if let Some(baseline) = &arm.baseline {
+        page.line("", &format!("compared with {baseline}"));
+    }
+    if let Some(reason) = &arm.skip {
+        page.line("", &format!("skipped: {reason}"));
+    }
+}
+
+fn retried(retry: &Retry) -> String {
+    let key = match retry.idempotency_key {
+        true => ", acts with an idempotency key",
+        false => "",
+    };
+    let limit = retry
+        .try_timeout
+        .map_or_else(String::new, |limit| format!(", each try at most {limit}"));
+    format!(
+        "what failed is tried again up to {} times, first after {}{limit}{key}",
+        retry.times, retry.backoff
+    )
+}
+
+fn tell_load(page: &mut Page, plan: &Plan) {
+    let load = &plan.load;
+    let arrivals = match load.arrivals {
+        Arrivals::Poisson => "as independent users make them (Poisson)",
+        Arrivals::Constant => "evenly spaced",
+    };
+    page.line(
+        "users",
+        &match load.keep_alive {
+            true => format!("{}, each with a connection", load.clients),
+            false => format!("{}, with a connection for each operation", load.clients),
+        },
+    );
+    page.line(
+        "rate",
+        &format!("{} operations per second in all, {arrivals}", load.rate),
+    );
+    page.line(
+        "time-out",
+        &format!("{} from the intended time", load.timeout),
+    );
+    if let Some(objective) = load.objective {
+        page.line("objective", &format!("{objective}, for the availability"));
+    }
+    match &load.workload {
+        Workload::Stateless(request) => page.line("operation", &written(request)),
+        Workload::Sessions(flow) => {
+            let times = match load.looks {
+                1 => "once".to_owned(),
+                looks => format!("up to {looks} times"),
+            };
+            page.line(
+                "final look",
+                &format!("at each session {times}, in random order, until each is known with all its writes"),
+            );
+            tell_flow(page, flow);
+        }
+    }
+}
+
+fn tell_flow(page: &mut Page, flow: &SessionFlow) {
+    page.line("login", &written(&flow.login));
+    page.line("act", &written(&flow.act));
+    page.line("check", &written(&flow.check));
+    if let Some(logout) = &flow.logout {
+        page.line("logout", &written(logout));
+    }
+    if let Some(browse) = &flow.browse {
+        page.line("browse", &written(browse));
+    }
+    for (name, request) in &flow.more {
+        page.line(name, &written(request));
+    }
+    if let Some(value) = &flow.value {
+        page.line("value", &value.to_string());
+    }
+    match &flow.identity {
+        Some(identity) => page.line("identity", &format!("{} = {}", identity.at, identity.name)),
+        None => page.line(
+            "identity",
+            "not said: a session that is begun anew is known by its cookie only",
+        ),
+    }
+    let mix = flow.mix;
+    let browse = match flow.browse {
+        Some(_) => format!(" : browse {}", mix.browse),
+        None => String::new(),
+    };
+    page.line(
+        "mix",
+        &format!(
+            "act {} : check {} : logout {}{browse}",
+            mix.act, mix.check, mix.logout
+        ),
+    );
+}
+
+fn written(request: &Request) -> String {
+    let line = match &request.call {
+        Call::Redis(words) => words.join(" "),
+        Call::Http {
+            method, path, body, ..
+        } => {
+            let body = match body {
+                None => String::new(),
+                Some(Body::Json(text) | Body::Text(text)) => format!(" {text}"),
+                Some(Body::Form(fields)) => {
+                    let fields = fields.iter().map(|(name, value)| format!("{name}={value}"));
+                    format!(" {}", fields.collect::<Vec<_>>().join("&"))
+                }
+            };
+            format!("{method} {path}{body}")
+        }
+    };
+    let before = match request.before.as_slice() {
+        [] => String::new(),
+        names => format!(" (after {})", names.join(", ")),
+    };
+    let follow = match request.follow {
+        0 => String::new(),
+        most => format!(" (follows up to {most} redirects)"),
+    };
+    format!("{line}{before}{follow}")
+}
+
+fn tell_trial(page: &mut Page, plan: &Plan) {
+    let (windows, fault) = (&plan.windows, &plan.fault);
+    page.line(
+        "start",
+        "the server starts, every user logs in, the load begins",
+    );
+    page.line(&windows.warm_up.to_string(), "warm-up, not measured");
+    page.line(
+        &windows.baseline.to_string(),
+        "baseline, which everything after is compared with",
+    );
+    page.line(
+        &format!("≤ {}", fault.jitter),
+        &format!(
+            "then {}, at a moment drawn uniformly; its effect must be seen within {}",
+            what_is_done(fault),
+            fault.lands_within
+        ),
+    );
+    page.line(
+        &format!("≤ {}", windows.horizon),
+        match fault.action.is_pause() {
+            true => "recovery, until the first correct reply once they go on",
+            false => "recovery, until the first correct reply of the new process",
+        },
+    );
+    page.line(
+        &windows.settle.to_string(),
+        &format!(
+            "settling; steady is {} as good as the baseline, in windows of {}",
+            windows.steady_for, windows.window
+        ),
+    );
+    page.line(
+        "end",
+        "the load stops, every session is read back, the server stops",
+    );
+}
+
+fn what_is_done(fault: &Fault) -> String {
+    let to = fault.reach();
+    match fault.action {
+        Action::Signal(Signal::Term) => format!(
+            "SIGTERM to {to} of what it strikes, and SIGKILL to those that are there after the grace"
+        ),
+        Action::Signal(signal) => format!("{signal} to {to} of what it strikes"),
+        Action::Pause(lasts) => {
+            format!("SIGSTOP to {to} of what it strikes, and SIGCONT {lasts} later")
+        }
+        Action::Roll { drain, deploy } => {
+            let first = drain.map_or_else(String::new, |within| {
+                format!("is drained (within {within}), ")
+            });
+            let next = match deploy {
+                true => "its replacement is started",
+                false => "is started again",
+            };
+            format!("each replica in turn {first}is stopped, {next} and waited for")
+        }
+    }
+}
+
+fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
+    let name = plan
+        .arms
+        .get(trial.arm.0 as usize)
+        .map_or("?", |arm| arm.name.as_str());
+    let what = match trial.fault_after {
+        None => "no fault (control)".to_owned(),
+        Some(after) => {
+            let at = plan.windows.warm_up + plan.windows.baseline + after;
+            format!("{} at {:.3} s", plan.fault.action, at.as_secs())
+        }
+    };
+    page.line(
+        &format!("trial {}", trial.id.0 + 1),
+        &format!("{name}  {what}"),
+    );
+}
+
+fn duration(seconds: f64) -> String {
+    let whole = seconds as u64;
+    match (whole / 3_600, whole / 60 % 60, whole % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}

@@ -1,0 +1,226 @@
+//! The text of a first experiment file.
+
+use comeback_core::plan::Protocol;
+
+use comeback_engine::acquaint::{Acquaintance, Answer};
+
+/// What a first file is made from.
+pub(super) struct Draft<'a> {
+    /// The server's command; empty when none is known.
+    pub(super) command: &'a [String],
+    /// What was seen of it.
+    pub(super) seen: Option<&'a Acquaintance>,
+}
+
+/// Stands for a command that is not known yet.
+const EXAMPLE: [&str; 5] = ["./server", "--port", "{port}", "--data", "{data}"];
+
+impl Draft<'_> {
+    /// The whole file.
+    pub(super) fn text(&self) -> String {
+        let mut parts = vec![HEAD.to_owned(), self.target(), LOAD.to_owned()];
+        parts.push(match self.protocol() {
+            Protocol::Redis => REDIS.to_owned(),
+            Protocol::Http | Protocol::Https | Protocol::Http2 | Protocol::H2c => self.http(),
+        });
+        parts.push(TAIL.to_owned());
+        parts.join("\n")
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.seen.and_then(|seen| seen.protocol).unwrap_or_default()
+    }
+
+    fn target(&self) -> String {
+        let words: Vec<String> = match self.command {
+            [] => EXAMPLE.map(str::to_owned).to_vec(),
+            command => command.to_vec(),
+        };
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let protocol = match self.protocol() {
+            Protocol::Http => {
+                "# protocol = \"http\"                       # or https, http2, h2c, redis"
+            }
+            Protocol::Https => "protocol = \"https\"   # its certificate is not verified",
+            Protocol::Http2 => "protocol = \"http2\"",
+            Protocol::H2c => "protocol = \"h2c\"",
+            Protocol::Redis => "protocol = \"redis\"",
+        };
+        format!(
+            "[target]\n# No shell reads it; {{port}} and {{data}} are filled in at each start, {{here}} is this file's folder.\n\
+             command = [{}]\n{protocol}\n{}\n{}\n# restart = {{ after = \"0s\" }}              # a pause before it is started again\n\
+             # environment = {{ NAME = \"value\" }}\n",
+            words.join(", "),
+            self.ready(),
+            self.stop(),
+        )
+    }
+
+    fn ready(&self) -> String {
+        let up = |what: &str| format!("ready = {{ {what}, within = \"10s\" }}");
+        match self.seen {
+            None => format!(
+                "{}   # or {{ tcp = true }}, {{ log = \"listening\" }}",
+                up("http = \"/health\"")
+            ),
+            Some(seen) => match (seen.health(), seen.front()) {
+                (Some(answer), _) => up(&format!("http = {}", quoted(&answer.path))),
+                (None, Some(front)) if front.is_good() => up("http = \"/\""),
+                (None, _) => up("tcp = true"),
+            },
+        }
+    }
+
+    fn stop(&self) -> String {
+        let stop = "stop = { signal = \"TERM\", grace = \"5s\" }";
+        match self.seen {
+            None => stop.to_owned(),
+            Some(seen) => {
+                let (exit, after) = &seen.stopped;
+                format!("{stop}   # it {exit} after {:.0} ms", after.as_ms())
+            }
+        }
+    }
+
+    fn http(&self) -> String {
+        let front = self.seen.and_then(Acquaintance::front);
+        let operation = match (self.seen, front) {
+            (None, _) => "/".to_owned(),
+            (Some(_), Some(front)) if front.is_good() => "/".to_owned(),
+            (Some(seen), _) => seen
+                .health()
+                .map_or_else(|| "/".to_owned(), |answer| answer.path.clone()),
+        };
+        let note = match front {
+            Some(front) if !front.is_good() => format!(
+                "# GET / was answered with {}: name a request that your users make.\n",
+                front.status
+            ),
+            Some(_) | None => String::new(),
+        };
+        let cookies = self.seen.map(cookies).unwrap_or_default();
+        let seen = match cookies.as_slice() {
+            [] => String::new(),
+            names => format!(
+                "# It set the cookie{} {}: it seems to have sessions.\n",
+                if names.len() == 1 { "" } else { "s" },
+                names.join(", ")
+            ),
+        };
+        format!(
+            "# Without sessions: every user makes this one request.\n{note}[operation]\nrequest = {}\n\n{seen}{SESSION}",
+            quoted(&format!("GET {operation}"))
+        )
+    }
+}
+
+/// What was seen, a line each.
+pub(super) fn tell(seen: &Acquaintance) -> Vec<String> {
+    let mut lines = vec![match seen.protocol {
+        Some(protocol) => format!(
+            "it speaks {}, and accepted a connection after {:.0} ms",
+            name_of(protocol),
+            seen.listening_after.as_ms()
+        ),
+        None => "it accepts connections, but answered neither HTTP, HTTPS nor Redis".to_owned(),
+    }];
+    let good: Vec<&str> = seen
+        .answers
+        .iter()
+        .filter(|answer| answer.is_good())
+        .map(|answer| answer.path.as_str())
+        .collect();
+    if !good.is_empty() {
+        lines.push(format!("it answered with a 2xx: {}", good.join(", ")));
+    }
+    let cookies = cookies(seen);
+    if !cookies.is_empty() {
+        lines.push(format!(
+            "it sets {}: describe its sessions in the file",
+            cookies.join(", ")
+        ));
+    }
+    let (exit, after) = &seen.stopped;
+    lines.push(format!(
+        "asked to stop, it {exit} after {:.0} ms",
+        after.as_ms()
+    ));
+    lines
+}
+
+const fn name_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http => "HTTP",
+        Protocol::Https => "HTTPS",
+        Protocol::Http2 | Protocol::H2c => "HTTP/2",
+        Protocol::Redis => "the Redis protocol",
+    }
+}
+
+fn cookies(seen: &Acquaintance) -> Vec<String> {
+    let mut names: Vec<String> = seen
+        .answers
+        .iter()
+        .flat_map(|answer: &Answer| answer.cookies.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+const HEAD: &str = r##"# An experiment for comeback: what happens to users when the server is killed.
+#   comeback validate FILE   checks it      comeback explain FILE   shows what would happen
+#   comeback run FILE        does it        comeback schema experiment > experiment.schema.json, for editors
+
+trials = 6        # crashes; six are the fewest that give a median an interval
+controls = 1      # trials without a crash: what fails there is not the crash's doing
+# seed = 7        # without one, each run draws its own and prints it
+# extend_to = 20  # more crashes where a gate cannot be judged by the first ones
+"##;
+
+const LOAD: &str = r#"[load]
+sessions = 50         # users, each with a connection
+rate = 200            # operations per second, all users together
+timeout = "2s"
+# objective = "200ms" # for the availability: how soon a reply must come
+"#;
+
+const SESSION: &str = r#"# With sessions, describe how one looks from outside instead, and remove [operation]:
+# [session]
+# value = "/visits"                                 # where replies show the state: a JSON pointer, $.json.path,
+#                                                   # header:NAME, cookie:NAME, regex:PATTERN, body
+# identity = { at = "/user", name = "u{{ session }}" }   # where replies name the user
+# [session.login]                                   # its acknowledgement begins the session
+# request = "POST /login"
+# json = { user = "u{{ session }}" }                # or form = { ... }, or text = "..."
+# [session.act]                                     # an acknowledged change: adds one to the state
+# request = "POST /visit"
+# [session.check]                                   # shows the state, and changes nothing
+# request = "GET /me"
+"#;
+
+const REDIS: &str = r#"[session]
+value = "/1"                                          # the second value of the reply to check
+identity = { at = "/0", name = "u{{ session }}" }     # the first names the user
+[session.login]
+request = "MSET u:{{ session }} u{{ session }} n:{{ session }} 0"
+[session.act]
+request = "INCR n:{{ session }}"
+[session.check]
+request = "MGET u:{{ session }} n:{{ session }}"
+"#;
+
+const TAIL: &str = r#"[[fault]]
+kind = "kill"         # or terminate, abort, segfault
+at = "1s"             # the load runs undisturbed for so long first
+spread = "250ms"      # the moment is drawn from so long after it
+
+[gate]                # the default gates: the server comes back, and with a [session] nothing is lost
+"outage.median" = "< 5s"
+# "error_rate.after" = "<= 0.1%"
+"#;

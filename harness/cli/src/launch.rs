@@ -1,0 +1,33 @@
+//! `comeback launch`: executes a server in its own place, with the listening socket that the harness holds. Started by
+//! a run, never by hand.
+
+use std::ffi::OsString;
+
+use comeback_core::verdict::Outcome;
+
+use super::CliError;
+use comeback_supervise::handover::{self, Launched};
+
+/// Executes a server with a listening socket that a run holds; started by the run itself.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What the server is told to be called
+    #[arg(long)]
+    name: Option<OsString>,
+    /// The program and its arguments
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
+    let mut words = args.command.into_iter();
+    let program = words
+        .next()
+        .ok_or_else(|| CliError::Usage("launch: there is no program to execute".to_owned()))?;
+    let error = handover::launch(&Launched {
+        program,
+        name: args.name,
+        arguments: words.collect(),
+    });
+    Err(error.into())
+}

@@ -1,0 +1,261 @@
+//! The program: arguments → document → plan → run → report, one file per command. Only here the process ends.
+
+mod balance;
+mod baseline;
+mod cache;
+mod campaign;
+mod ci;
+mod claims;
+mod cleanup;
+mod cluster;
+mod color;
+mod compare;
+mod console;
+mod diff;
+mod doctor;
+mod experiment;
+mod explain;
+mod export;
+mod figures;
+mod init;
+mod launch;
+mod options;
+mod replay;
+mod report;
+mod run;
+mod schema;
+mod serve;
+mod targets;
+mod validate;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use comeback_core::verdict::Outcome;
+use nix::sys::signal::SigSet;
+
+use comeback_experiment::Unreadable;
+use comeback_host::program;
+use comeback_supervise::dispositions;
+use comeback_supervise::output::printable;
+
+/// Kill it. See what comes back.
+///
+/// Comeback starts servers, drives real user sessions against them, kills and restarts them under a
+/// seeded plan, and counts lost sessions, lost acknowledged writes, errors and the time to recover.
+#[derive(Debug, Parser)]
+#[command(name = "comeback", version, propagate_version = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 pass · 1 a gate failed · 2 usage or configuration · 3 inconclusive · \
+4 harness or environment · 130 interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Compare(Box<compare::Args>),
+    Run(Box<run::Args>),
+    Claims(claims::Args),
+    Report(report::Args),
+    Init(init::Args),
+    Validate(validate::Args),
+    Explain(Box<explain::Args>),
+    Diff(diff::Args),
+    Replay(replay::Args),
+    Export(export::Args),
+    Serve(serve::Args),
+    Cluster(cluster::Args),
+    Balance(Box<balance::Args>),
+    Cache(cache::Args),
+    Targets(targets::Args),
+    Doctor(doctor::Args),
+    Cleanup(cleanup::Args),
+    Schema(schema::Args),
+    /// Undoes what a run leaves when it dies; started by the run itself.
+    #[command(hide = true)]
+    Warden(WardenArgs),
+    #[command(hide = true)]
+    Launch(launch::Args),
+}
+
+#[derive(Debug, clap::Args)]
+struct WardenArgs {
+    #[arg(long)]
+    tag: String,
+    #[arg(long)]
+    scratch: PathBuf,
+    #[arg(long)]
+    record: Option<PathBuf>,
+    #[arg(long)]
+    cgroup: Option<PathBuf>,
+}
+
+/// Why a command did not come to a verdict.
+#[derive(Debug)]
+enum CliError {
+    /// What was asked for is wrong; nothing was started. Exit code 2.
+    Usage(String),
+    /// An experiment file cannot be used; nothing was started. Exit code 2.
+    Experiment(Box<Unreadable>),
+    /// The harness or its surroundings failed. Exit code 4.
+    Harness(Box<dyn std::error::Error + Send + Sync>),
+    /// A signal ended the run. Exit code 130.
+    Interrupted,
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::Harness(Box::new(error))
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(problem) => f.write_str(problem),
+            Self::Experiment(unreadable) => write!(f, "{unreadable}"),
+            Self::Harness(error) => f.write_str(&with_causes(error.as_ref())),
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+/// An error with all its causes, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// How much stack the program has, whatever a shell allows its first thread (`ulimit -s`).
+const STACK: usize = 8 * 1024 * 1024;
+
+/// Runs the program, on a thread with a stack of its own; every exit code is decided here.
+fn main() -> ExitCode {
+    let thread = std::thread::Builder::new()
+        .name("main".to_owned())
+        .stack_size(STACK)
+        .spawn(decide);
+    let ended = match thread {
+        Ok(thread) => {
+            // This thread only waits: which signals are held off, the other says, as the warden's does.
+            let _ = SigSet::all().thread_block();
+            thread.join().unwrap_or(HARNESS_FAILED)
+        }
+        Err(error) => {
+            warn(&format!("no thread could be started: {error}"));
+            HARNESS_FAILED
+        }
+    };
+    ExitCode::from(ended)
+}
+
+/// The exit code when the harness or its surroundings failed.
+const HARNESS_FAILED: u8 = 4;
+
+fn decide() -> u8 {
+    program::announce();
+    let cli = Cli::parse();
+    // A panic unwinds through every guard, then counts as what it is: the harness failed.
+    let ended = std::panic::catch_unwind(|| {
+        // What only executes another program needs no handlers, and has no descriptors to spare.
+        if !matches!(cli.command, Command::Launch(_)) {
+            dispositions::take_over()?;
+        }
+        dispatch(cli.command)
+    });
+    match ended {
+        Ok(Ok(Outcome::Pass | Outcome::Measured)) => 0,
+        Ok(Ok(Outcome::Fail)) => 1,
+        Ok(Ok(Outcome::Inconclusive)) => 3,
+        Ok(Err(error)) => {
+            complain(&error);
+            ci::tell_trouble(&error);
+            match error {
+                CliError::Usage(_) | CliError::Experiment(_) => 2,
+                CliError::Harness(_) => HARNESS_FAILED,
+                CliError::Interrupted => 130,
+            }
+        }
+        Err(_) => HARNESS_FAILED,
+    }
+}
+
+fn dispatch(command: Command) -> Result<Outcome, CliError> {
+    match command {
+        Command::Compare(args) => compare::run(*args),
+        Command::Run(args) => run::run(*args),
+        Command::Claims(args) => claims::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Cluster(args) => cluster::run(args),
+        Command::Balance(args) => balance::run(&args),
+        Command::Cache(args) => cache::run(&args),
+        Command::Targets(args) => targets::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Cleanup(args) => cleanup::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Launch(args) => launch::run(args),
+        Command::Warden(args) => {
+            let tag = args
+                .tag
+                .parse()
+                .map_err(|error| CliError::Usage(format!("--tag: {error}")))?;
+            comeback_supervise::warden::run_warden(&comeback_supervise::warden::Post {
+                tag,
+                scratch: args.scratch,
+                record: args.record,
+                cgroup: args.cgroup,
+            });
+            Ok(Outcome::Pass)
+        }
+    }
+}
+
+fn complain(error: &CliError) {
+    print_aside(&told(error, color::ColorChoice::Auto));
+}
+
+/// An error as people read it: a file's problems under its lines, any other in one sentence.
+fn told(error: &CliError, color: color::ColorChoice) -> String {
+    match error {
+        CliError::Experiment(unreadable) => unreadable.render(color.wants_color_on_stderr()),
+        CliError::Usage(_) | CliError::Harness(_) | CliError::Interrupted => {
+            format!("comeback: {}", printable(&error.to_string()))
+        }
+    }
+}
+
+/// Says what did not work, and does not matter for the verdict.
+fn warn(problem: &str) {
+    print_aside(&format!("comeback: warning: {}", printable(problem)));
+}
+
+/// Prints a line on stderr; a reader that went away is no failure.
+fn print_aside(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints a line on stdout; a reader that went away (`| head`) is no failure.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(b"\n"));
+}

@@ -1,0 +1,185 @@
+//! The options that every command with trials has, and how they become parts of a plan.
+
+use std::path::PathBuf;
+
+use comeback_core::ids::Seed;
+use comeback_core::plan::{Arrivals, Listener, Reach};
+use comeback_core::units::Span;
+use comeback_core::verdict::Gate;
+
+use super::CliError;
+use super::color::ColorChoice;
+use crate::console::Volume;
+use comeback_engine::campaign;
+
+/// Options of every command with trials.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    pub(super) size: Size,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// How much is done, and from which seed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Size {
+    /// Trials with a fault, for each arm [default: 6]
+    #[arg(long, value_name = "N")]
+    pub(super) trials: Option<u32>,
+    /// How many trials with a fault each arm may have in all, where --trials do not suffice to judge a gate;
+    /// the run then goes on by itself, in rounds of all arms
+    #[arg(long, value_name = "N")]
+    pub(super) extend_to: Option<u32>,
+    /// How many void trials of each arm are replaced at the end, where the harness or the machine made them void
+    /// and nothing in them speaks against the server [default: a tenth of --trials, at least 2]
+    #[arg(long, value_name = "N")]
+    pub(super) replacements: Option<u32>,
+    /// Live sessions (or clients), each with its own connection
+    #[arg(long, value_name = "N")]
+    pub(super) sessions: Option<u32>,
+    /// Operations per second, all sessions together
+    #[arg(long, value_name = "R")]
+    pub(super) rate: Option<f64>,
+    /// How the operations are spread over time [default: poisson]
+    #[arg(long, value_enum)]
+    arrivals: Option<ArrivalsArg>,
+    /// How long an operation may take, and how late it may start [default: 2s]
+    #[arg(long, value_name = "TIME")]
+    pub(super) timeout: Option<Span>,
+    /// Open a connection for each operation, in place of one for each session
+    #[arg(long)]
+    pub(super) no_keep_alive: bool,
+    /// How often each session is looked at after the recovery, at most [default: 8]
+    #[arg(long, value_name = "N")]
+    pub(super) looks: Option<u32>,
+    /// How long recovery may take before it is recorded as beyond that [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub(super) horizon: Option<Span>,
+    /// What all randomness follows from; drawn and printed when not given
+    #[arg(long, value_name = "S")]
+    pub(super) seed: Option<u64>,
+}
+
+/// Where results go.
+#[derive(Debug, clap::Args)]
+pub(super) struct Output {
+    /// Folder for the results; must be new or empty [default: comeback-runs/NAME-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// No progress on stderr
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    #[command(flatten)]
+    pub(super) told: Told,
+}
+
+/// How a verdict is told: for every command that ends with one.
+#[derive(Debug, clap::Args)]
+pub(super) struct Told {
+    /// Print the summary document instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write the JUnit document here too; the run's folder has it as junit.xml in any case
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Tell more on stderr: what happens in each trial, and its figures
+    #[arg(long, short)]
+    pub(super) verbose: bool,
+    /// When to color; NO_COLOR and CLICOLOR_FORCE are honored
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(super) color: ColorChoice,
+}
+
+impl Output {
+    /// Says what is demanded though nobody wrote it.
+    pub(super) fn tell_default_gates(&self, gates: &[Gate]) {
+        if self.quiet || gates.is_empty() {
+            return;
+        }
+        let gates: Vec<String> = gates.iter().map(Gate::to_string).collect();
+        super::print_aside(&format!(
+            "gates by default: {}; --no-gates turns them off",
+            gates.join(", ")
+        ));
+    }
+
+    /// How much is told while the trials run.
+    pub(super) const fn volume(&self) -> Volume {
+        match (self.quiet, self.told.verbose) {
+            (true, _) => Volume::Quiet,
+            (false, true) => Volume::Verbose,
+            (false, false) => Volume::Normal,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ArrivalsArg {
+    /// Independent users
+    Poisson,
+    /// Evenly spaced
+    Constant,
+}
+
+impl Size {
+    /// How the operations are spread over time, where it is said.
+    pub(super) fn arrivals(&self) -> Option<Arrivals> {
+        self.arrivals.map(|arrivals| match arrivals {
+            ArrivalsArg::Poisson => Arrivals::Poisson,
+            ArrivalsArg::Constant => Arrivals::Constant,
+        })
+    }
+}
+
+/// Who holds the listening socket of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ListenerArg {
+    /// The server: while it is dead, connections are refused
+    Own,
+    /// The harness, which passes it to each start of the server (LISTEN_FDS): while it is dead, connections wait
+    Held,
+}
+
+impl From<ListenerArg> for Listener {
+    fn from(arg: ListenerArg) -> Self {
+        match arg {
+            ListenerArg::Own => Self::Own,
+            ListenerArg::Held => Self::Held,
+        }
+    }
+}
+
+/// Which processes a fault is for, as it is typed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum ReachArg {
+    /// The one that was started, and nothing that it started
+    Process,
+    /// Its process group
+    Group,
+    /// All that descend from it, those that left its group too
+    Tree,
+}
+
+impl From<ReachArg> for Reach {
+    fn from(arg: ReachArg) -> Self {
+        match arg {
+            ReachArg::Process => Self::Process,
+            ReachArg::Group => Self::Group,
+            ReachArg::Tree => Self::Tree,
+        }
+    }
+}
+
+/// The seed asked for, or a drawn one, short enough to be typed again.
+pub(super) fn seed(asked: Option<Seed>) -> Result<Seed, CliError> {
+    if let Some(seed) = asked {
+        return Ok(seed);
+    }
+    Ok(campaign::draw_seed()?)
+}
+
+/// A gate as it is typed.
+pub(super) fn parse_gate(text: &str) -> Result<Gate, String> {
+    Gate::try_from(text.to_owned()).map_err(|error| error.to_string())
+}

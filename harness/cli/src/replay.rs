@@ -1,0 +1,67 @@
+//! `comeback replay`: a stored run's plan and seed, once more.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use comeback_core::verdict::Outcome;
+
+use super::baseline::{BaselineArgs, Stored};
+use super::campaign::Wishes;
+use super::experiment::parse_variable;
+use super::options::Output;
+use super::{CliError, campaign};
+use comeback_runs::finish::kept;
+
+/// Run a stored run's plan again, with the same seed.
+///
+/// The plan is taken from the journal as it was resolved: the same commands, trials, faults and operations, in
+/// the same order, into a new folder. Where the run was compared with a baseline, the new one is too.
+///
+/// No run stores its secrets: the values of environment variables, headers that prove who somebody is, and what is
+/// marked as secret. They are asked for again.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback replay\n  comeback replay main-run --out again\n  comeback replay main-run --env API_KEY"
+)]
+pub(super) struct Args {
+    /// The run's folder
+    #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
+    run: PathBuf,
+    /// An environment variable of the server; without a value, this process's own
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = parse_or_take)]
+    environment: Vec<(String, String)>,
+    /// A header, or a field of a form, whose value was not stored
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    secret: Vec<(String, String)>,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let stored = Stored::read("RUN", &args.run)?;
+    let header = &stored.journal().header;
+    let baseline = BaselineArgs {
+        baseline: kept(stored.folder()),
+        remeasure: false,
+    };
+    let wishes = Wishes {
+        output: &args.output,
+        baseline: &baseline,
+        file: None,
+    };
+    let mut plan = header.plan.clone();
+    let variables: BTreeMap<_, _> = args.environment.iter().cloned().collect();
+    let lower = |(name, value): &(String, String)| (name.to_lowercase(), value.clone());
+    let others: BTreeMap<_, _> = args.secret.iter().map(lower).collect();
+    plan.reveal(&variables, &others).map_err(CliError::Usage)?;
+    campaign::run(plan, header.seed, &wishes)
+}
+
+fn parse_or_take(text: &str) -> Result<(String, String), String> {
+    if text.contains('=') || text.is_empty() {
+        return parse_variable(text);
+    }
+    let value = std::env::var(text);
+    let value = value.map_err(|error| format!("{text} is not taken from here: {error}"))?;
+    Ok((text.to_owned(), value))
+}

@@ -1,0 +1,144 @@
+//! `comeback report`: judge and draw again, from the journal alone. A live run ends here too.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use comeback_core::verdict::Outcome;
+use comeback_reports::format::printable;
+use comeback_reports::{Table, comparison, course, replicas};
+
+use super::baseline::{self, Stored};
+use super::options::Told;
+use super::{CliError, ci, color, figures, print};
+use comeback_engine::record;
+use comeback_runs::finish::{Judged, judge_and_draw};
+use comeback_runs::read::read;
+
+/// Judge and draw a stored run again.
+///
+/// Reads the journal of a run folder and writes summary, report and charts anew, also when the run was
+/// interrupted. The exit code is the verdict's. With --baseline its gates are compared with that run from
+/// now on; else with the one it was compared with before.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json"
+)]
+pub(super) struct Args {
+    /// The run's folder
+    #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
+    run: PathBuf,
+    /// Folder of an earlier run, or a copy of it, that gates with `baseline` compare with
+    #[arg(long, value_name = "RUN")]
+    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    told: Told,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    if !args.run.join(record::EVENTS).is_file() {
+        return Err(CliError::Usage(format!(
+            "{} is not a run folder: it has no {}",
+            args.run.display(),
+            record::EVENTS
+        )));
+    }
+    ci::check_junit(&args.told)?;
+    if let Some(folder) = &args.baseline {
+        let stored = Stored::read("--baseline", folder)?;
+        let header = read(&args.run)?.header;
+        if stored.is_of(&header) {
+            return Err(CliError::Usage(format!(
+                "--baseline: {} is this very run: nothing is worse than itself",
+                folder.display()
+            )));
+        }
+        baseline::check_gates(&header.plan, true)?;
+        stored.keep(&args.run)?;
+    }
+    finish(&args.run, &args.told, None)
+}
+
+/// Where every run ends: judges what is stored in the folder, writes and shows it. `file` is what annotations
+/// point to, such as the experiment's file.
+pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<Outcome, CliError> {
+    let journal = read(folder)?;
+    if !journal.header.is_sealed() {
+        super::warn(&format!(
+            "{} was written by an older version: its journal cannot show that nothing is missing from it",
+            folder.display()
+        ));
+    }
+    let judged = judge_and_draw(&journal, folder)?;
+    show(&judged, folder, told)?;
+    let judgement = ci::Judgement {
+        journal: &journal,
+        analysis: &judged.analysis,
+        verdict: &judged.verdict,
+        summary: &judged.summary,
+    };
+    ci::tell(&judgement, folder, told, file)?;
+    Ok(judged.verdict.outcome)
+}
+
+/// Prints the table, or the summary document.
+fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
+    if told.verbose {
+        figures::tell(&judged.analysis);
+    }
+    if told.json {
+        print(&serde_json::to_string_pretty(&judged.summary)?);
+        return Ok(());
+    }
+    print(&table(&comparison(&judged.summary)));
+    if let Some(nodes) = replicas(&judged.summary) {
+        print(&table(&nodes));
+    }
+    let verdict = &judged.verdict;
+    let word = color::outcome(verdict.outcome, told.color.wants_color());
+    let fact = verdict
+        .headline
+        .split_once(": ")
+        .map_or("", |(_, fact)| fact);
+    print(&format!("verdict: {word}: {}", printable(fact)));
+    if verdict.outcome == Outcome::Measured {
+        print("  nothing was demanded: add gates to make it pass or fail");
+    }
+    for reason in &judged.verdict.reasons {
+        print(&format!("  {}", printable(reason)));
+    }
+    for sentence in course(&judged.summary) {
+        print(&printable(&sentence));
+    }
+    print(&format!(
+        "seed {}; report: {}",
+        judged.summary.seed,
+        folder.join("report.html").display()
+    ));
+    Ok(())
+}
+
+fn table(comparison: &Table) -> String {
+    new_table(comparison).to_string()
+}
+
+/// A table for the terminal.
+pub(super) fn new_table(comparison: &Table) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table
+        .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
+        .set_width(terminal_width())
+        .set_header(&comparison.headers);
+    for row in &comparison.rows {
+        table.add_row(row.iter().map(|cell| printable(cell)));
+    }
+    table
+}
+
+/// Columns of the terminal; enough for a row in one line where there is none.
+fn terminal_width() -> u16 {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col,
+        Ok(_) | Err(_) => 180,
+    }
+}

@@ -1,0 +1,43 @@
+//! `comeback schema`: the shape of the documents, as JSON Schema.
+
+use clap::ValueEnum;
+use comeback_core::claims::Claims;
+use comeback_core::difference::Difference;
+use comeback_core::summary::Summary;
+use comeback_core::verdict::Outcome;
+
+use super::{CliError, print};
+
+/// Print the JSON Schema of a document.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback schema experiment > experiment.schema.json\n  comeback schema summary > summary.schema.json"
+)]
+pub(super) struct Args {
+    /// Which document
+    #[arg(value_enum)]
+    document: Document,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Document {
+    /// An experiment file
+    Experiment,
+    /// `summary.json` of a run folder
+    Summary,
+    /// What `comeback diff --json` prints
+    Difference,
+    /// `claims.json` of a folder of claims
+    Claims,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let schema = match args.document {
+        Document::Experiment => comeback_experiment::json_schema(),
+        Document::Summary => Summary::json_schema(),
+        Document::Difference => Difference::json_schema(),
+        Document::Claims => Claims::json_schema(),
+    };
+    print(&serde_json::to_string_pretty(&schema)?);
+    Ok(Outcome::Pass)
+}

@@ -1,0 +1,127 @@
+//! `comeback validate`: whether experiment files can be run, without running them.
+
+use std::path::{Path, PathBuf};
+
+use comeback_core::verdict::Outcome;
+use serde::Serialize;
+
+use super::color::ColorChoice;
+use super::{CliError, campaign, experiment, print, print_aside};
+use comeback_supervise::output::printable;
+
+/// Check experiment files; nothing is started.
+///
+/// Shows every problem under the line it is in, with the mend. Exits 0 when all files can be run, 2 when one
+/// cannot.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback validate shop.toml\n  comeback validate experiments/*.toml --json"
+)]
+pub(super) struct Args {
+    /// Experiment files
+    #[arg(required = true, value_name = "EXPERIMENT.toml")]
+    files: Vec<PathBuf>,
+    /// Print what was found as JSON: for each file its problems with line and column
+    #[arg(long)]
+    json: bool,
+    /// When to color; NO_COLOR and CLICOLOR_FORCE are honored
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    color: ColorChoice,
+}
+
+/// What is known of a file.
+#[derive(Serialize)]
+struct Checked {
+    file: String,
+    problems: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    /// Absent where a problem has no line: the file cannot be read, or its program cannot be started.
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+    help: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let mut checked = Vec::new();
+    for path in &args.files {
+        let found = match check(path) {
+            Ok(sound) => {
+                if !args.json {
+                    print(&format!(
+                        "{}: {sound}",
+                        printable(&path.display().to_string())
+                    ));
+                }
+                Vec::new()
+            }
+            Err(error) => {
+                if !args.json {
+                    print_aside(&super::told(&error, args.color));
+                }
+                problems_of(&error)
+            }
+        };
+        checked.push(Checked {
+            file: path.display().to_string(),
+            problems: found,
+        });
+    }
+    if args.json {
+        print(&serde_json::to_string_pretty(&checked)?);
+    }
+    let wrong = checked.iter().filter(|file| !file.problems.is_empty());
+    match (wrong.count(), args.files.len()) {
+        (0, _) => Ok(Outcome::Pass),
+        (wrong, all) => Err(CliError::Usage(format!(
+            "{wrong} of {all} files cannot be run"
+        ))),
+    }
+}
+
+/// What a sound file comes to, in a few words.
+fn check(path: &Path) -> Result<String, CliError> {
+    let file = experiment::read(path)?;
+    let mut plan = file.resolve().map_err(experiment::refuse)?.plan;
+    campaign::settle(&mut plan).map_err(|error| match error {
+        CliError::Usage(problem) => CliError::Usage(format!("{}: {problem}", path.display())),
+        other => other,
+    })?;
+    let skipped = plan.arms.iter().filter_map(|arm| {
+        let reason = arm.skip.as_ref()?;
+        Some(format!("; {} is skipped here: {reason}", arm.name))
+    });
+    let skipped: Vec<String> = skipped.collect();
+    let arms = plan.arms.len() - skipped.len();
+    let trials = (plan.trials + plan.controls) as usize * arms;
+    let plural = if arms == 1 { "" } else { "s" };
+    Ok(format!(
+        "can be run: {arms} arm{plural}, {trials} trials, {} gates{}",
+        plan.gates.len(),
+        printable(&skipped.concat()),
+    ))
+}
+
+fn problems_of(error: &CliError) -> Vec<Found> {
+    match error {
+        CliError::Experiment(unreadable) => unreadable
+            .wrong()
+            .iter()
+            .map(|wrong| Found {
+                line: Some(wrong.line),
+                column: Some(wrong.column),
+                message: wrong.message.clone(),
+                help: wrong.help.clone(),
+            })
+            .collect(),
+        CliError::Usage(_) | CliError::Harness(_) | CliError::Interrupted => vec![Found {
+            line: None,
+            column: None,
+            message: error.to_string(),
+            help: None,
+        }],
+    }
+}

@@ -1,0 +1,393 @@
+//! The GitHub action beside this project: its file is read as GitHub reads it, and its scripts are run.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde::Deserialize;
+use support::PROGRAM;
+use tempfile::TempDir;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Action {
+    #[allow(dead_code, reason = "must be there")]
+    name: String,
+    #[allow(dead_code, reason = "must be there")]
+    description: String,
+    inputs: BTreeMap<String, Input>,
+    outputs: BTreeMap<String, ActionOutput>,
+    runs: Runs,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    #[allow(dead_code, reason = "must be there")]
+    description: String,
+    default: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActionOutput {
+    #[allow(dead_code, reason = "must be there")]
+    description: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Runs {
+    using: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Step {
+    name: String,
+    id: Option<String>,
+    #[serde(rename = "if")]
+    only_if: Option<String>,
+    uses: Option<String>,
+    with: Option<BTreeMap<String, String>>,
+    shell: Option<String>,
+    run: Option<String>,
+    working_directory: Option<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.github/actions/comeback")
+}
+
+fn action() -> Action {
+    let text = fs::read_to_string(folder().join("action.yml")).unwrap();
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+/// A job on a runner: the action's inputs, and what its steps leave behind.
+struct Job {
+    temp: TempDir,
+    inputs: BTreeMap<String, String>,
+    /// By `step.output`.
+    outputs: BTreeMap<String, String>,
+    /// In front of the path, for programs that stand for others.
+    bin: Option<PathBuf>,
+    printed: String,
+}
+
+impl Job {
+    fn new(inputs: &[(&str, &str)]) -> Self {
+        let given: BTreeMap<&str, &str> = inputs.iter().copied().collect();
+        let declared = action().inputs;
+        assert!(given.keys().all(|name| declared.contains_key(*name)));
+        let inputs = declared
+            .into_iter()
+            .map(|(name, input)| {
+                let value = given
+                    .get(&*name)
+                    .map_or(input.default, |value| (*value).to_owned());
+                (name, value)
+            })
+            .collect();
+        Self {
+            temp: tempfile::tempdir().unwrap(),
+            inputs,
+            outputs: BTreeMap::new(),
+            bin: None,
+            printed: String::new(),
+        }
+    }
+
+    /// What stands for `${{ … }}`.
+    fn value_of(&self, expression: &str) -> String {
+        if let Some(name) = expression.strip_prefix("inputs.") {
+            return self.inputs[name].clone();
+        }
+        if let Some(name) = expression.strip_prefix("steps.") {
+            let name = name.replace(".outputs.", ".");
+            return self.outputs.get(&name).cloned().unwrap_or_default();
+        }
+        match expression {
+            "runner.temp" => self.temp.path().display().to_string(),
+            "runner.os" => "Linux".to_owned(),
+            "runner.arch" => "X64".to_owned(),
+            other => panic!("{other} is no expression that this test knows"),
+        }
+    }
+
+    fn fill_in(&self, text: &str) -> String {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${{") {
+            let (expression, after) = after.split_once("}}").unwrap();
+            filled += before;
+            filled += &self.value_of(expression.trim());
+            rest = after;
+        }
+        filled + rest
+    }
+
+    /// Whether the conditions this action uses hold.
+    fn holds(&self, condition: &str) -> bool {
+        condition.split("&&").map(str::trim).all(|part| {
+            if part == "always()" {
+                return true;
+            }
+            let (name, wanted, equal) = match part.split_once(" == ") {
+                Some((name, wanted)) => (name, wanted, true),
+                None => {
+                    let (name, wanted) = part.split_once(" != ").unwrap();
+                    (name, wanted, false)
+                }
+            };
+            (self.value_of(name) == wanted.trim_matches('\'')) == equal
+        })
+    }
+
+    /// Runs every step; gives the exit code of the first one that failed, or 0. After it only steps that
+    /// run always are considered.
+    fn run(&mut self) -> i32 {
+        let mut code = 0;
+        for step in action().runs.steps {
+            let condition = step.only_if.as_deref().unwrap_or("always()");
+            let always = step
+                .only_if
+                .as_deref()
+                .is_some_and(|text| text.contains("always()"));
+            if (code != 0 && !always) || !self.holds(condition) {
+                continue;
+            }
+            if let Some(uses) = &step.uses {
+                let with = step.with.as_ref().unwrap();
+                let path = self.fill_in(&with["path"]);
+                if uses.starts_with("actions/upload-artifact@") {
+                    self.outputs.insert("uploaded".to_owned(), path);
+                }
+                continue;
+            }
+            let output = self.run_step(&step);
+            self.printed += &String::from_utf8_lossy(&output.stdout);
+            self.printed += &String::from_utf8_lossy(&output.stderr);
+            if code == 0 {
+                code = output.status.code().unwrap();
+            }
+        }
+        code
+    }
+
+    fn run_step(&mut self, step: &Step) -> Output {
+        let written = self.temp.path().join("output");
+        fs::write(&written, "").unwrap();
+        let script = step.run.as_ref().unwrap();
+        let mut command = Command::new("bash");
+        // As GitHub starts `shell: bash`.
+        command
+            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_ACTION_PATH", folder())
+            .env("GITHUB_OUTPUT", &written)
+            .env("GITHUB_STEP_SUMMARY", self.temp.path().join("summary.md"))
+            .env("RUNNER_TEMP", self.temp.path());
+        for (name, value) in &step.env {
+            command.env(name, self.fill_in(value));
+        }
+        if let Some(bin) = &self.bin {
+            let path = std::env::var("PATH").unwrap();
+            command.env("PATH", format!("{}:{path}", bin.display()));
+        }
+        let folder = step.working_directory.as_ref();
+        let folder = folder.map_or_else(|| ".".to_owned(), |folder| self.fill_in(folder));
+        command.current_dir(self.temp.path().join(folder));
+        let output = command.output().unwrap();
+        if let Some(id) = &step.id {
+            for line in fs::read_to_string(&written).unwrap().lines() {
+                let (name, value) = line.split_once('=').unwrap();
+                self.outputs
+                    .insert(format!("{id}.{name}"), value.to_owned());
+            }
+        }
+        output
+    }
+
+    /// What the action gives to the steps after it.
+    fn output(&self, name: &str) -> String {
+        self.fill_in(&action().outputs[name].value)
+    }
+
+    fn page(&self) -> String {
+        fs::read_to_string(self.temp.path().join("summary.md")).unwrap()
+    }
+}
+
+const PASSING: &str = "compare token --quick --trials 1 --sessions 10 --rate 100 --quiet";
+
+#[test]
+fn every_step_is_complete_and_no_script_has_foreign_text_pasted_in() {
+    let action = action();
+    assert_eq!(action.runs.using, "composite");
+    for step in &action.runs.steps {
+        assert_eq!(step.run.is_some(), step.uses.is_none(), "{}", step.name);
+        if let Some(script) = &step.run {
+            assert_eq!(step.shell.as_deref(), Some("bash"), "{}", step.name);
+            assert!(!script.contains("${{"), "{}: {script}", step.name);
+        }
+    }
+    let last = action.runs.steps.last().unwrap();
+    assert!(
+        last.uses
+            .as_ref()
+            .unwrap()
+            .starts_with("actions/upload-artifact@")
+    );
+    assert!(last.only_if.as_ref().unwrap().contains("always()"));
+}
+
+#[test]
+fn a_measurement_gives_outputs_a_summary_a_notice_and_an_artifact_and_is_no_pass() {
+    let mut job = Job::new(&[("binary", PROGRAM), ("args", PASSING)]);
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    assert_eq!(job.output("verdict"), "measured");
+    let run = PathBuf::from(job.output("run-folder"));
+    assert!(run.join("report.html").is_file(), "{}", run.display());
+    let junit = fs::read_to_string(job.output("junit")).unwrap();
+    assert_eq!(junit, fs::read_to_string(run.join("junit.xml")).unwrap());
+    assert!(
+        job.page().contains("comeback compare: measured"),
+        "{}",
+        job.page()
+    );
+    assert!(
+        job.printed
+            .contains("::notice title=comeback compare::MEASURED: "),
+        "{}",
+        job.printed
+    );
+    assert!(run.starts_with(&job.outputs["uploaded"]));
+}
+
+#[test]
+fn a_failing_verdict_fails_the_step_and_is_kept_all_the_same() {
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/falls_once.py");
+    let args = format!(
+        "run --trials 1 --horizon 1500ms --sessions 5 --rate 50 --quiet\n--gate 'error_rate.after <= 0.1%' -- \
+         python3 '{}' {{port}} {{data}}",
+        server.display()
+    );
+    let mut job = Job::new(&[("binary", PROGRAM), ("args", &args)]);
+    assert_eq!(job.run(), 1, "{}", job.printed);
+    assert_eq!(job.output("verdict"), "fail");
+    assert!(
+        job.printed
+            .contains("::error title=run%3A unrecovered == 0::"),
+        "{}",
+        job.printed
+    );
+    assert!(
+        job.page().contains("error\\_rate.after &lt;= 0.1%"),
+        "{}",
+        job.page()
+    );
+    assert!(
+        fs::read_to_string(job.output("junit"))
+            .unwrap()
+            .contains("<failure")
+    );
+    assert!(job.outputs.contains_key("uploaded"), "nothing was kept");
+}
+
+#[test]
+fn an_experiment_file_is_run_and_what_is_wrong_with_one_is_shown_at_its_line() {
+    let ready_made = concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/reference.toml");
+    let inputs = [
+        ("binary", PROGRAM),
+        ("experiment", ready_made),
+        ("args", "--trials 1 --quiet"),
+    ];
+    let mut job = Job::new(&inputs);
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    assert_eq!(job.output("verdict"), "pass");
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = folder.path().join("wrong.toml");
+    fs::write(&wrong, "[target]\ncomand = []\n").unwrap();
+    let mut job = Job::new(&[("binary", PROGRAM), ("experiment", wrong.to_str().unwrap())]);
+    assert_eq!(job.run(), 2, "{}", job.printed);
+    assert_eq!(job.output("verdict"), "error");
+    let told = "wrong.toml,line=2,col=1,title=comeback::unknown key 'comand' in [target]";
+    assert!(job.printed.contains(told), "{}", job.printed);
+}
+
+#[test]
+fn an_inconclusive_run_fails_the_step_unless_it_is_let_pass() {
+    let args = "run --trials 1 --quiet -- sleep 0 0.{port}";
+    for (let_pass, expected) in [("true", 3), ("false", 0)] {
+        let inputs = [
+            ("binary", PROGRAM),
+            ("args", args),
+            ("fail-on-inconclusive", let_pass),
+        ];
+        let mut job = Job::new(&inputs);
+        assert_eq!(job.run(), expected, "{}", job.printed);
+        assert_eq!(job.output("verdict"), "inconclusive");
+        assert!(
+            job.printed.contains("::warning title=comeback run::"),
+            "{}",
+            job.printed
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_fails_the_step_and_nothing_in_the_arguments_is_expanded() {
+    for (args, expected) in [
+        ("", "needs 'experiment' or 'args'"),
+        (
+            "compare $(touch made) `touch made` $HOME; touch made",
+            "there is no reference server '$(touch'",
+        ),
+        ("compare 'not closed", "is a quote not closed?"),
+    ] {
+        let mut job = Job::new(&[("binary", PROGRAM), ("args", args)]);
+        assert_eq!(job.run(), 2, "{}", job.printed);
+        assert_eq!(job.output("verdict"), "error", "{args}");
+        assert!(
+            job.printed.contains(expected),
+            "{expected}: {}",
+            job.printed
+        );
+        assert!(!job.temp.path().join("made").exists(), "{args}");
+    }
+}
+
+#[test]
+fn without_a_program_the_actions_own_version_is_built_once() {
+    let mut job = Job::new(&[("args", PASSING)]);
+    // Building takes minutes: a stand-in for cargo puts the program where it is told to, and says how.
+    let bin = job.temp.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> '{0}/built'\nmkdir -p \"$6/bin\"\ncp '{PROGRAM}' \"$6/bin/comeback\"\n",
+        job.temp.path().display()
+    );
+    fs::write(bin.join("cargo"), script).unwrap();
+    fs::set_permissions(bin.join("cargo"), fs::Permissions::from_mode(0o755)).unwrap();
+    job.bin = Some(bin);
+    for _ in 0..2 {
+        assert_eq!(job.run(), 0, "{}", job.printed);
+        assert_eq!(job.output("verdict"), "measured");
+    }
+    let built = fs::read_to_string(job.temp.path().join("built")).unwrap();
+    assert_eq!(built.lines().count(), 1, "{built}");
+    assert!(built.starts_with("install --locked --path /"), "{built}");
+    assert!(built.contains("/harness --root "), "{built}");
+    assert_eq!(job.outputs["source.fingerprint"].len(), 64);
+}

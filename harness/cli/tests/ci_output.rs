@@ -1,0 +1,315 @@
+//! What CI systems read of real runs: the JUnit document against its schema, GitHub's page and annotations.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may panic, and says when it is skipped"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::{Run, command, run};
+
+/// Where the tests' own files are.
+fn data(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    folder.join(name).display().to_string()
+}
+
+/// A run of this test's shortest kind.
+const PASSING: [&str; 12] = [
+    "compare",
+    "token",
+    "--quick",
+    "--trials",
+    "1",
+    "--sessions",
+    "10",
+    "--rate",
+    "100",
+    "--quiet",
+    "--out",
+    "out",
+];
+
+/// A run whose server never starts again, and says something nasty about it.
+fn falls_once(more: &[&str]) -> Run {
+    let server = data("falls_once.py");
+    let mut words = vec![
+        "run",
+        "--trials",
+        "1",
+        "--horizon",
+        "1500ms",
+        "--sessions",
+        "5",
+        "--rate",
+        "50",
+        "--quiet",
+        "--out",
+        "out",
+    ];
+    words.extend(more);
+    words.extend(["--", "python3", &server, "{port}", "{data}"]);
+    run(&words)
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What `xmllint` has against the document; nothing when it keeps to the schema.
+fn lint(document: &Path) -> Option<String> {
+    let output = Command::new("xmllint")
+        .args(["--noout", "--nonet", "--schema", &data("junit.xsd")])
+        .arg(document)
+        .output()
+        .unwrap();
+    (!output.status.success()).then(|| stderr(&output))
+}
+
+fn has_xmllint() -> bool {
+    support::has("xmllint", &["xmllint", "--version"])
+}
+
+/// Fails unless the document keeps to the schema and has as many tests, skipped, failures and errors.
+fn check_junit(path: &Path, [tests, skipped, failures, errors]: [u32; 4]) -> String {
+    let text = read(path);
+    let counts =
+        format!(r#"tests="{tests}" skipped="{skipped}" failures="{failures}" errors="{errors}">"#);
+    assert!(text.lines().nth(1).unwrap().ends_with(&counts), "{text}");
+    assert_eq!(lint(path), None, "{text}");
+    text
+}
+
+#[test]
+fn the_junit_document_keeps_to_its_schema_whatever_the_verdict() {
+    if !has_xmllint() {
+        return;
+    }
+    let measured = run(&PASSING);
+    assert_eq!(measured.code(), 0, "{}", measured.printed());
+    let text = check_junit(&measured.out().join("junit.xml"), [2, 1, 0, 0]);
+    assert!(text.contains("MEASURED: lost none of "), "{text}");
+
+    let failed = falls_once(&["--gate", "time_to_ready.p95 < 2s"]);
+    assert_eq!(failed.code(), 1, "{}", failed.printed());
+    let text = check_junit(&failed.out().join("junit.xml"), [4, 0, 2, 1]);
+    let seed = failed.summary().seed;
+    for expected in [
+        // Of the start after the fault, not of the one before it.
+        "last lines of output (trial",
+        ", restart 1):",
+        r"nul \x00 escape \x1b[31m bell \x07 not utf-8 �",
+        "]]&gt; &lt;/failure&gt; &amp; &lt;x&gt;",
+        &format!("seed: {seed}"),
+        "to repeat it: comeback run --trials 1",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+
+    let inconclusive = run(&[
+        "run", "--trials", "1", "--out", "out", "--quiet", "--", "sleep", "0", "0.{port}",
+    ]);
+    assert_eq!(inconclusive.code(), 3, "{}", inconclusive.printed());
+    check_junit(&inconclusive.out().join("junit.xml"), [2, 0, 0, 2]);
+}
+
+#[test]
+fn a_skipped_arm_is_skipped_in_the_document_and_the_run_is_not_green() {
+    if !has_xmllint() {
+        return;
+    }
+    let run = run(&PASSING);
+    // No reference server is ever skipped: the plan of a stored run is made to say so.
+    let journal = run.out().join("journal.jsonl");
+    let text = read(&journal);
+    let (header, events) = text.split_once('\n').unwrap();
+    let mut header: serde_json::Value = serde_json::from_str(header).unwrap();
+    header["plan"]["arms"][0]["skip"] = "redis is not installed".into();
+    std::fs::write(&journal, format!("{header}\n{events}")).unwrap();
+    let output = command(
+        run.folder.path(),
+        &["report", "out", "--junit", "deep/er/j.xml"],
+    )
+    .output()
+    .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let path = run.folder.path().join("deep/er/j.xml");
+    let text = check_junit(&path, [2, 1, 0, 1]);
+    assert!(
+        text.contains(r#"<skipped message="redis is not installed"/>"#),
+        "{text}"
+    );
+    assert_eq!(text, read(&run.out().join("junit.xml")));
+}
+
+#[test]
+fn the_schema_refuses_what_is_wrong() {
+    if !has_xmllint() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j.xml");
+    let good = r#"<testsuites name="n" tests="1" skipped="0" failures="0" errors="0"><testsuite name="s" tests="1"
+        skipped="0" failures="0" errors="0"><testcase name="c" classname="n"/></testsuite></testsuites>"#;
+    let refused = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        lint(&path).is_some()
+    };
+    assert!(!refused(good));
+    for (from, to) in [
+        (r#"classname="n""#, ""),
+        (r#"tests="1""#, r#"tests="one""#),
+        (r#"name="c""#, "name=\"\u{1}\""),
+        ("<testcase", "<case/><testcase"),
+        (
+            "\"n\"/>",
+            "\"n\"><error type=\"other\" message=\"m\"/></testcase>",
+        ),
+    ] {
+        assert!(refused(&good.replacen(from, to, 1)), "{from} -> {to}");
+    }
+}
+
+#[test]
+fn an_unwritable_junit_path_is_told_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for path in ["/proc/nowhere/j.xml", "file/j.xml", "."] {
+        let mut words = PASSING.to_vec();
+        words.extend(["--junit", path]);
+        let output = command(folder.path(), &words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{path}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("--junit"),
+            "{path}: {}",
+            stderr(&output)
+        );
+        assert!(!folder.path().join("out").exists(), "{path}");
+    }
+}
+
+#[test]
+fn a_harness_that_dies_leaves_an_error_and_not_the_last_runs_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out/j.xml");
+    let mut words = PASSING.to_vec();
+    words.extend(["--junit", "out/j.xml"]);
+    let output = command(folder.path(), &words)
+        .env("COMEBACK_PANIC_IN", "baseline")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let text = read(&path);
+    assert!(text.contains("the run did not come to its end"), "{text}");
+    if has_xmllint() {
+        check_junit(&path, [1, 0, 0, 1]);
+    }
+}
+
+/// The program within GitHub Actions, with a summary page that already has something on it.
+fn on_github(folder: &Path, words: &[&str]) -> (Output, String) {
+    let page = folder.join("summary.md");
+    std::fs::write(&page, "# earlier\n").unwrap();
+    let output = command(folder, words)
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", &page)
+        .output()
+        .unwrap();
+    (output, read(&page))
+}
+
+#[test]
+fn github_gets_a_summary_and_annotations_and_json_stays_pure() {
+    let failed = falls_once(&[]);
+    let folder = failed.folder.path();
+    let (output, page) = on_github(folder, &["report", "out"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    for expected in [
+        "# earlier\n## ❌ comeback run: fail\n",
+        "\n| arm | sessions lost |",
+        "\n| run | unrecovered == 0 | fail | 1 of 1 |",
+        "\n- run: unrecovered == 0 is broken: 1 of 1",
+        "\n- run: cause: the server crashed 1 time and never served",
+        "`out/report.html`",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    let annotations = [
+        "::error title=run%3A unrecovered == 0::fail: 1 of 1",
+        "::warning title=comeback run::run: cause: the server crashed 1 time and never served (trial N)",
+    ];
+    let commands = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("::"));
+        // The control trial may come first.
+        let lines = lines.map(|line| line.replace("(trial 0)", "(trial N)"));
+        lines
+            .map(|line| line.replace("(trial 1)", "(trial N)"))
+            .collect()
+    };
+    assert_eq!(commands(&stdout(&output)), annotations);
+
+    let (output, _) = on_github(folder, &["report", "out", "--json"]);
+    serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
+    assert_eq!(commands(&stderr(&output)), annotations);
+}
+
+#[test]
+fn a_run_without_a_verdict_is_annotated_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, page) = on_github(folder.path(), &["report", "no:where"]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "\n::error title=comeback::no:where is not a run folder";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    assert_eq!(page, "# earlier\n");
+}
+
+#[test]
+fn a_summary_page_that_cannot_be_written_is_a_warning() {
+    let mut run = PASSING.to_vec();
+    run.extend(["--seed", "5"]);
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path(), &run)
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", "/proc/nowhere/page")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("warning: GITHUB_STEP_SUMMARY"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stdout(&output).contains("::notice title=comeback compare::MEASURED: lost none of "),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn the_gitlab_example_names_the_file_that_its_command_writes() {
+    let page = read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../CI.md"));
+    let section = page.split("## GitLab").nth(1).unwrap();
+    let snippet = section.split("```yaml\n").nth(1).unwrap();
+    let snippet: serde_json::Value =
+        serde_saphyr::from_str(snippet.split("```").next().unwrap()).unwrap();
+    let job = &snippet["crash"];
+    let written = job["artifacts"]["reports"]["junit"].as_str().unwrap();
+    let script = job["script"][0].as_str().unwrap();
+    assert!(script.ends_with(&format!("--junit {written}")), "{script}");
+    let kept = job["artifacts"]["paths"][0].as_str().unwrap();
+    assert!(script.contains(&format!("--out {kept} ")), "{script}");
+}

@@ -1,0 +1,416 @@
+//! Experiment files as their users meet them: written, checked, explained and run.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use support::{Run, command};
+use tempfile::TempDir;
+
+/// A short experiment on a reference server, as if nobody here had written it.
+const SHOP: &str = r#"
+trials = 1
+seed = 7
+[target]
+command = ["{comeback}", "serve", "journal", "--port", "{port}", "--data", "{data}"]
+environment = { HERE = "{here}" }
+[load]
+sessions = 10
+rate = 100
+[session]
+value = "/visits"
+identity = { at = "/user", name = "u{{ session }}" }
+[session.login]
+request = "POST /login"
+json = { user = "u{{ session }}" }
+[session.act]
+request = "POST /visit"
+[session.check]
+request = "GET /me"
+[[fault]]
+at = "400ms"
+[windows]
+settle = "600ms"
+steady_for = "300ms"
+window = "50ms"
+[gate]
+lost_sessions = 0
+lost_writes = 0
+"#;
+
+fn folder_with(name: &str, text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), text).unwrap();
+    folder
+}
+
+fn call(folder: &Path, words: &[&str]) -> Output {
+    command(folder, words).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs `shop.toml` with these words behind it.
+fn run_shop(text: &str, words: &[&str]) -> Run {
+    let folder = folder_with("shop.toml", text);
+    let mut all = vec!["run", "shop.toml", "--quiet", "--out", "out"];
+    all.extend(words);
+    let output = call(folder.path(), &all);
+    let run = Run { folder, output };
+    support::assert_nothing_left(run.folder.path());
+    run
+}
+
+fn header(run: &Run) -> Value {
+    let text = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+    serde_json::from_str(text.lines().next().unwrap()).unwrap()
+}
+
+#[test]
+fn a_file_says_everything_a_run_needs() {
+    let run = run_shop(SHOP, &[]);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    let summary = run.summary();
+    assert_eq!((summary.name.as_str(), summary.seed), ("shop", 7));
+    assert!(summary.arms[0].sessions.survived >= 10);
+    assert!(summary.arms[0].writes.kept > 0);
+    // What variables hold is not stored.
+    let target = &header(&run)["plan"]["arms"][0]["target"];
+    assert_eq!(target["environment"]["HERE"], "•••");
+}
+
+#[test]
+fn flags_and_a_command_override_the_file() {
+    let command = [
+        "--seed",
+        "9",
+        "--sessions",
+        "5",
+        "--gate",
+        "lost_sessions <= 5",
+        "--",
+        "{comeback}",
+        "serve",
+        "memory",
+        "--port",
+        "{port}",
+        "--data",
+        "{data}",
+    ];
+    let run = run_shop(SHOP, &command);
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    let summary = run.summary();
+    assert_eq!(summary.seed, 9);
+    let sessions = summary.arms[0].sessions;
+    assert_eq!(sessions.lost, sessions.acknowledged);
+    assert!(sessions.acknowledged >= 5 && sessions.acknowledged < 10);
+    let gates: Vec<&str> = summary
+        .gates
+        .iter()
+        .map(|gate| gate.gate.as_str())
+        .collect();
+    assert_eq!(
+        gates,
+        [
+            "unrecovered == 0",
+            "lost_sessions == 0",
+            "lost_writes == 0",
+            "lost_sessions <= 5"
+        ]
+    );
+}
+
+#[test]
+fn more_trials_than_a_file_may_be_extended_to_are_just_more_trials() {
+    let folder = folder_with("shop.toml", &format!("extend_to = 3{SHOP}"));
+    for (flags, trials, extend_to) in [
+        (&["--trials", "5"][..], 5, 5),
+        (&["--trials", "2"], 2, 3),
+        (&["--trials", "5", "--extend-to", "8"], 5, 8),
+    ] {
+        let mut words = vec!["explain", "shop.toml", "--json"];
+        words.extend(flags);
+        let output = call(folder.path(), &words);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let plan = serde_json::from_slice::<Value>(&output.stdout).unwrap()["plan"].clone();
+        assert_eq!(
+            (&plan["trials"], &plan["extend_to"]),
+            (&trials.into(), &extend_to.into())
+        );
+    }
+}
+
+#[test]
+fn arms_of_a_file_are_run_side_by_side() {
+    let text = format!(
+        "{SHOP}[[arm]]\nname = \"kept\"\n[[arm]]\nname = \"forgotten\"\n\
+         target = {{ command = [\"{{comeback}}\", \"serve\", \"memory\", \"--port\", \"{{port}}\", \"--data\", \"{{data}}\"] }}\n"
+    );
+    let run = run_shop(&text, &[]);
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    let arms = run.summary().arms;
+    let lost = |arm: usize| (arms[arm].name.as_str(), arms[arm].sessions.lost);
+    assert_eq!(lost(0), ("kept", 0));
+    assert_eq!(lost(1).0, "forgotten");
+    assert!(lost(1).1 >= 10);
+    assert!(
+        run.printed()
+            .contains("forgotten: lost_sessions == 0 is broken")
+    );
+    assert!(!run.printed().contains("kept: lost_sessions == 0"));
+}
+
+#[test]
+fn what_is_explained_is_what_is_done() {
+    let folder = folder_with("shop.toml", SHOP);
+    let explained = call(
+        folder.path(),
+        &["explain", "shop.toml", "--seed", "3", "--json"],
+    );
+    assert_eq!(explained.status.code(), Some(0), "{}", stderr(&explained));
+    let explained: Value = serde_json::from_slice(&explained.stdout).unwrap();
+    let run = run_shop(SHOP, &["--seed", "3"]);
+    let header = header(&run);
+    assert_eq!(explained["schedule"], header["schedule"]);
+    assert_eq!(explained["plan"]["load"], header["plan"]["load"]);
+    // In words, with the moment of the kill: warm-up, baseline, and what was drawn.
+    let words = stdout(&call(
+        folder.path(),
+        &["explain", "shop.toml", "--seed", "3"],
+    ));
+    let trials = header["schedule"]["trials"].as_array().unwrap();
+    let drawn = trials
+        .iter()
+        .find_map(|trial| trial["fault_after"].as_str());
+    let drawn: comeback_core::units::Span = drawn.unwrap().parse().unwrap();
+    let at = format!("SIGKILL at {:.3} s", 0.7 + drawn.as_secs());
+    assert!(words.contains(&at), "{at}\n{words}");
+    assert!(words.contains("lost_writes == 0") && words.contains("no fault (control)"));
+    assert!(!folder.path().join("comeback-runs").exists());
+}
+
+#[test]
+fn files_are_checked_without_running_them() {
+    let folder = folder_with("good.toml", SHOP);
+    std::fs::write(folder.path().join("bad.toml"), SHOP.replace("rate", "rat")).unwrap();
+    let good = call(folder.path(), &["validate", "good.toml"]);
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert!(stdout(&good).contains("good.toml: can be run: 1 arm, 2 trials, 3 gates"));
+    let both = call(
+        folder.path(),
+        &["validate", "good.toml", "bad.toml", "--json"],
+    );
+    assert_eq!(both.status.code(), Some(2));
+    let found: Value = serde_json::from_slice(&both.stdout).unwrap();
+    assert_eq!(found[0]["problems"], Value::Array(Vec::new()));
+    let problem = &found[1]["problems"][0];
+    assert_eq!(
+        (problem["line"].as_u64(), problem["column"].as_u64()),
+        (Some(9), Some(1))
+    );
+    assert_eq!(problem["help"], "did you mean 'rate'?");
+    assert!(!folder.path().join("comeback-runs").exists());
+}
+
+#[test]
+fn on_github_a_wrong_file_is_annotated_at_its_line() {
+    let folder = folder_with("bad.toml", "trails = 3\n");
+    let output = command(folder.path(), &["run", "bad.toml"])
+        .env("GITHUB_ACTIONS", "true")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = "::error file=bad.toml,line=1,col=1,title=comeback::unknown key 'trails' (did you mean 'trials'?)";
+    assert!(stderr(&output).contains(told), "{}", stderr(&output));
+}
+
+#[test]
+fn a_first_file_can_be_run_once_its_server_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = call(folder.path(), &["init"]);
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    let path = folder.path().join("experiment.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let checked = call(folder.path(), &["validate", "experiment.toml"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let told = stderr(&checked);
+    assert!(
+        told.contains("./server was not found") && !told.contains("error:"),
+        "{told}"
+    );
+    std::fs::write(&path, text.replace("./server", support::PROGRAM)).unwrap();
+    assert_eq!(
+        call(folder.path(), &["validate", "experiment.toml"])
+            .status
+            .code(),
+        Some(0)
+    );
+    // What is commented out is as sound as what is not.
+    let sessions = text
+        .replace("./server", support::PROGRAM)
+        .replace("[operation]\nrequest = \"GET /\"\n", "");
+    let (before, after) = sessions.split_once("and remove [operation]:\n").unwrap();
+    let (described, rest) = after.split_once("[[fault]]").unwrap();
+    let described = described.replace("# [", "[").replace("# value", "value");
+    let described = described
+        .replace("# identity", "identity")
+        .replace("# request", "request")
+        .replace("# json", "json");
+    std::fs::write(&path, format!("{before}\n{described}[[fault]]{rest}")).unwrap();
+    let checked = call(folder.path(), &["validate", "experiment.toml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    let again = call(folder.path(), &["init"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(
+        stderr(&again).contains("is there already"),
+        "{}",
+        stderr(&again)
+    );
+}
+
+#[test]
+fn a_first_file_says_what_was_seen_of_a_server_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = [
+        "init",
+        "shop.toml",
+        "--from-command",
+        support::PROGRAM,
+        "serve",
+        "token",
+        "--port",
+        "{port}",
+        "--data",
+        "{data}",
+    ];
+    let written = call(folder.path(), &words);
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    let text = std::fs::read_to_string(folder.path().join("shop.toml")).unwrap();
+    assert!(
+        text.contains("ready = { http = \"/health\", within = \"10s\" }"),
+        "{text}"
+    );
+    assert!(text.contains("request = \"GET /health\""), "{text}");
+    assert!(
+        stdout(&written).contains("it speaks HTTP"),
+        "{}",
+        stdout(&written)
+    );
+    let run = Run {
+        output: call(
+            folder.path(),
+            &[
+                "run",
+                "shop.toml",
+                "--trials",
+                "1",
+                "--quiet",
+                "--out",
+                "out",
+            ],
+        ),
+        folder,
+    };
+    support::assert_nothing_left(run.folder.path());
+    // One trial gives a median no interval: the file's gate is open, and nothing is broken.
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    assert!(
+        run.printed().contains("a median's interval needs 6 trials"),
+        "{}",
+        run.printed()
+    );
+}
+
+#[test]
+fn a_server_that_cannot_be_looked_at_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (server, told) in [
+        (
+            &["sh", "-c", "echo no licence >&2; exit 3", "{port}"][..],
+            "no licence",
+        ),
+        (&["sleep", "0.1", "0.{port}"][..], "before it was ready"),
+        (&["./nowhere", "{port}"][..], "was not found"),
+        (&["sleep", "1"][..], "would not know its port"),
+    ] {
+        let mut words = vec!["init", "shop.toml", "--from-command"];
+        words.extend(server);
+        let output = call(folder.path(), &words);
+        assert_eq!(output.status.code(), Some(2), "{server:?}");
+        assert!(
+            stderr(&output).contains(told),
+            "{server:?}: {}",
+            stderr(&output)
+        );
+        assert!(!folder.path().join("shop.toml").exists());
+    }
+    support::assert_nothing_left(folder.path());
+}
+
+/// The guide's examples, as a reader would copy them, with programs that are there.
+#[test]
+fn the_examples_of_the_guide_can_be_run() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../EXPERIMENTS.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let mut checked = 0;
+    for block in guide.split("```toml\n").skip(1) {
+        let text = block.split("```").next().unwrap();
+        let text = ["\"python3\"", "\"./server\"", "\"redis-server\""]
+            .iter()
+            .fold(text.to_owned(), |text, program| {
+                text.replace(program, "\"{comeback}\"")
+            })
+            .replace(
+                "kind = \"postgres\"",
+                "command = [\"{comeback}\", \"{port}\"]",
+            );
+        let folder = folder_with("guide.toml", &text);
+        let output = call(folder.path(), &["validate", "guide.toml"]);
+        assert_eq!(output.status.code(), Some(0), "{text}\n{}", stderr(&output));
+        checked += 1;
+    }
+    assert!(checked >= 4, "{checked} examples");
+}
+
+/// Every ready-made file, and whether the published schema takes it as the program does.
+#[test]
+fn ready_made_files_keep_to_the_published_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = call(folder.path(), &["schema", "experiment"]);
+    let schema: Value = serde_json::from_slice(&schema.stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let as_json = |text: &str| {
+        let table: toml::Table = text.parse().unwrap();
+        serde_json::to_value(table).unwrap()
+    };
+    assert!(validator.is_valid(&as_json(SHOP)));
+    for wrong in [
+        SHOP.replace("rate", "rat"),
+        SHOP.replace("rate = 100", "rate = \"fast\""),
+        SHOP.replace("request = \"GET /me\"", "expect = { status = \"9xx\" }"),
+    ] {
+        assert!(!validator.is_valid(&as_json(&wrong)), "{wrong}");
+    }
+    let ready_made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
+    for entry in std::fs::read_dir(ready_made).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let errors: Vec<String> = validator
+                .iter_errors(&as_json(&text))
+                .map(|error| error.to_string())
+                .collect();
+            assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+        }
+    }
+}

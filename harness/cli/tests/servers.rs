@@ -1,0 +1,225 @@
+//! Real servers, as the files in `experiments/` describe them: each loses what its documentation lets one expect, or what
+//! the file says was found instead.
+
+mod support;
+
+use std::path::Path;
+
+use comeback_core::summary::{ArmSummary, Status, Summary};
+use support::{Run, has};
+
+/// Debian's Python, which has Debian's modules; the one in PATH may be another.
+const PYTHON: &str = "/usr/bin/python3";
+
+#[test]
+fn data_connections_of_ftp_take_no_servers_port() {
+    assert!(
+        *comeback_servers::protocols::ftp::DATA_PORTS.end() < comeback_supervise::ports::LOWEST
+    );
+}
+
+/// Runs a ready-made experiment once for each of its arms.
+fn experiment(file: &str) -> Run {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../experiments")
+        .join(file);
+    let path = path.to_str().expect("a path is text");
+    support::run(&[
+        "run", path, "--trials", "1", "--seed", "3", "--quiet", "--out", "out",
+    ])
+}
+
+/// What every arm must be, whatever it loses: measured, without a loss where nothing was killed, and true to its users' names.
+fn measured<'a>(summary: &'a Summary, arm: &str) -> &'a ArmSummary {
+    let found = summary.arms.iter().find(|found| found.name == arm);
+    let found = found.unwrap_or_else(|| panic!("there is no arm {arm}"));
+    assert_eq!(found.status, Status::Measured, "{arm}: {:?}", found.reason);
+    assert_eq!(found.control.trials, 1, "{arm}");
+    for sessions in [&found.sessions, &found.control.sessions] {
+        assert_eq!(sessions.wrong_identity, 0, "{arm}: {sessions:?}");
+    }
+    let control = (found.control.sessions.lost, found.control.writes.lost);
+    assert_eq!(control, (0, 0), "{arm}: lost without a crash");
+    found
+}
+
+/// Sessions and writes outlive the crash, all of them.
+fn keeps(summary: &Summary, arm: &str) {
+    let ArmSummary {
+        sessions, writes, ..
+    } = measured(summary, arm);
+    assert!(sessions.acknowledged >= 20, "{arm}: {sessions:?}");
+    assert_eq!(
+        sessions.survived, sessions.acknowledged,
+        "{arm}: {sessions:?}"
+    );
+    assert!(writes.acknowledged > 0, "{arm}: {writes:?}");
+    assert_eq!(
+        (writes.kept, writes.lost),
+        (writes.acknowledged, 0),
+        "{arm}: {writes:?}"
+    );
+}
+
+/// Sessions outlive the crash and keep all their writes, but for as many as the server writes at a time: it empties a
+/// session's file before it writes it anew, and may be killed in between.
+fn keeps_but_those_being_written(summary: &Summary, arm: &str, at_a_time: u64) {
+    let ArmSummary {
+        sessions, writes, ..
+    } = measured(summary, arm);
+    assert!(sessions.lost <= at_a_time, "{arm}: {sessions:?}");
+    assert!(sessions.survived >= 15, "{arm}: {sessions:?}");
+    assert_eq!(
+        sessions.survived + sessions.lost,
+        sessions.acknowledged,
+        "{arm}: {sessions:?}"
+    );
+    assert!(writes.kept > 0, "{arm}: {writes:?}");
+    assert_eq!(
+        writes.kept + writes.lost,
+        writes.acknowledged,
+        "{arm}: {writes:?}"
+    );
+}
+
+/// No session and no write outlives the crash. A few sessions may be undecided: those whose user logged out before anything
+/// else was asked of the new process.
+fn loses(summary: &Summary, arm: &str) {
+    let ArmSummary {
+        sessions, writes, ..
+    } = measured(summary, arm);
+    assert!(sessions.lost >= 15, "{arm}: {sessions:?}");
+    assert_eq!(
+        sessions.lost + sessions.undecided,
+        sessions.acknowledged,
+        "{arm}: {sessions:?}"
+    );
+    assert!(writes.lost > 0, "{arm}: {writes:?}");
+    assert_eq!(
+        (writes.kept, writes.lost),
+        (0, writes.acknowledged),
+        "{arm}: {writes:?}"
+    );
+}
+
+/// The summary of a run that ended with this code.
+fn summary(run: &Run, code: i32) -> Summary {
+    assert_eq!(run.code(), code, "{}", run.printed());
+    run.summary()
+}
+
+#[test]
+fn flask_keeps_sessions_unless_its_key_is_new_at_each_start() {
+    if !has("python3-flask", &[PYTHON, "-c", "import flask"]) {
+        return;
+    }
+    let summary = summary(&experiment("flask.toml"), 1);
+    keeps(&summary, "fixed-key");
+    loses(&summary, "fresh-key");
+    let honoured = measured(&summary, "fixed-key").sessions;
+    assert!(
+        honoured.honoured_logouts() > 0,
+        "a signed cookie cannot be revoked: {honoured:?}"
+    );
+}
+
+#[test]
+fn django_keeps_sessions_unless_they_are_in_its_cache_alone() {
+    if !has("python3-django", &[PYTHON, "-c", "import django"]) {
+        return;
+    }
+    let summary = summary(&experiment("django.toml"), 1);
+    for arm in ["database", "cached-database"] {
+        keeps(&summary, arm);
+    }
+    loses(&summary, "cache");
+    assert_eq!(
+        measured(&summary, "database").sessions.honoured_logouts(),
+        0
+    );
+}
+
+#[test]
+fn cherrypy_loses_sessions_in_memory_and_at_most_those_being_written_in_files() {
+    if !has("python3-cherrypy3", &[PYTHON, "-c", "import cherrypy"]) {
+        return;
+    }
+    let summary = summary(&experiment("cherrypy.toml"), 1);
+    loses(&summary, "memory");
+    let threads = 10;
+    keeps_but_those_being_written(&summary, "files", threads);
+}
+
+#[test]
+fn php_keeps_sessions_in_its_files_but_perhaps_the_one_being_written() {
+    if !has("php-cli", &["php", "--version"]) {
+        return;
+    }
+    let run = experiment("php.toml");
+    let summary = run.summary();
+    keeps_but_those_being_written(&summary, "php", 1);
+    let lost = measured(&summary, "php").sessions.lost;
+    assert_eq!(run.code(), i32::from(lost > 0), "{}", run.printed());
+}
+
+#[test]
+fn sinatra_loses_sessions_unless_its_secret_is_given() {
+    if !has("ruby-sinatra", &["ruby", "-e", "require 'sinatra/base'"]) {
+        return;
+    }
+    let summary = summary(&experiment("sinatra.toml"), 1);
+    loses(&summary, "fresh-secret");
+    keeps(&summary, "fixed-secret");
+}
+
+fn has_redis() -> bool {
+    has("redis-server", &["redis-server", "--version"])
+}
+
+#[test]
+fn redis_keeps_in_its_append_only_file_what_it_acknowledged_and_without_one_nothing() {
+    if !has_redis() {
+        return;
+    }
+    let summary = summary(&experiment("redis.toml"), 1);
+    loses(&summary, "snapshots");
+    keeps(&summary, "always");
+    // What it acknowledges during an fsync may be lost, and how long one takes is the disk's affair.
+    let ArmSummary {
+        sessions, writes, ..
+    } = measured(&summary, "everysec");
+    assert_eq!(sessions.lost + sessions.undecided, 0, "{sessions:?}");
+    assert!(writes.kept > writes.lost, "{writes:?}");
+}
+
+#[test]
+fn redis_loses_to_a_kill_what_it_acknowledged_while_the_disk_was_busy() {
+    if !has_redis() || !has("strace", &["strace", "-o", "/dev/null", "true"]) {
+        return;
+    }
+    let summary = summary(&experiment("redis-slow-disk.toml"), 1);
+    let ArmSummary {
+        sessions,
+        writes,
+        loss_window_ms,
+        ..
+    } = measured(&summary, "redis-slow-disk");
+    assert_eq!(sessions.lost + sessions.undecided, 0, "{sessions:?}");
+    assert!(sessions.reset > 0, "{sessions:?}");
+    assert!(writes.lost > 0 && writes.kept > 0, "{writes:?}");
+    // Redis holds writes back for two seconds, by a clock of whole ones.
+    let longest = loss_window_ms.max.expect("writes were lost");
+    assert!(longest < 3_100.0, "{loss_window_ms:?}");
+}
+
+#[test]
+fn nginx_is_back_at_once_on_a_port_and_never_on_a_unix_socket() {
+    if !has("nginx-light", &["/usr/sbin/nginx", "-v"]) {
+        return;
+    }
+    let summary = summary(&experiment("nginx.toml"), 1);
+    let port = &measured(&summary, "port").time_to_ready_ms;
+    assert!(port.max.is_some_and(|ms| ms < 1_000.0), "{port:?}");
+    let socket = &measured(&summary, "unix-socket").time_to_ready_ms;
+    assert_eq!((socket.n, socket.censored), (1, 1), "{socket:?}");
+}

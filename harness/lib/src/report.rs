@@ -1,0 +1,113 @@
+//! A run that came to its verdict.
+
+use std::path::{Path, PathBuf};
+
+use comeback_core::analysis::Analysis;
+use comeback_core::summary::Summary;
+use comeback_core::verdict::{Outcome, Verdict};
+
+use comeback_runs::finish::Judged;
+
+/// A run that came to its verdict, with its figures and the folder of its report.
+///
+/// The folder of a run that passed is removed with this value, unless it was chosen with
+/// [`Experiment::out`](crate::Experiment::out) or a panic is under way; any other stays.
+#[derive(Debug)]
+#[must_use = "a run that is not judged demands nothing: call `assert_passed`, or look at the verdict"]
+pub struct Report {
+    judged: Judged,
+    folder: PathBuf,
+    is_chosen: bool,
+}
+
+impl Report {
+    pub(super) const fn new(judged: Judged, folder: PathBuf, is_chosen: bool) -> Self {
+        Self {
+            judged,
+            folder,
+            is_chosen,
+        }
+    }
+
+    /// The verdict with its reasons: pass, fail or inconclusive.
+    pub const fn verdict(&self) -> &Verdict {
+        &self.judged.verdict
+    }
+
+    /// Whether everything that was demanded holds, on sufficient evidence.
+    pub fn passed(&self) -> bool {
+        self.judged.verdict.outcome == Outcome::Pass
+    }
+
+    /// The figures of each arm, as they stand in `summary.json`: a document with a published schema.
+    pub const fn summary(&self) -> &Summary {
+        &self.judged.summary
+    }
+
+    /// Everything that is known of each trial. It follows the measuring closely, and grows with it: for what shall
+    /// last, see [`Report::summary`].
+    pub const fn analysis(&self) -> &Analysis {
+        &self.judged.analysis
+    }
+
+    /// What all randomness followed from; [`Experiment::seed`](crate::Experiment::seed) repeats it.
+    pub const fn seed(&self) -> u64 {
+        self.judged.summary.seed
+    }
+
+    /// Where everything lies: `report.html`, `summary.json`, the journal, the charts, the servers' output in `logs`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Does nothing when the run passed.
+    ///
+    /// # Panics
+    /// When it failed, was inconclusive, or demanded nothing: with the reasons, the seed, and where the report is.
+    #[track_caller]
+    pub fn assert_passed(&self) {
+        assert!(self.passed(), "{}", self.explain());
+    }
+
+    fn explain(&self) -> String {
+        let Verdict {
+            outcome, reasons, ..
+        } = &self.judged.verdict;
+        let name = &self.judged.summary.name;
+        let mut text = match outcome {
+            Outcome::Pass => format!("{name} passed"),
+            Outcome::Fail => format!("{name} failed"),
+            Outcome::Inconclusive => {
+                format!("{name} is inconclusive, which is no pass: the evidence does not suffice")
+            }
+            Outcome::Measured => format!(
+                "{name} demanded nothing, so nothing passed: add a gate, or look at the summary instead of asserting"
+            ),
+        };
+        text.push_str(&format!(
+            "\n  {}",
+            comeback_reports::format::printable(&self.judged.verdict.headline)
+        ));
+        for reason in reasons {
+            text.push_str("\n  ");
+            // Reasons quote what the server wrote.
+            text.push_str(&comeback_reports::format::printable(reason));
+        }
+        let report = self.folder.join("report.html");
+        text.push_str(&format!(
+            "\nseed {}; report: {}",
+            self.seed(),
+            report.display()
+        ));
+        text
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if self.passed() && !self.is_chosen && !std::thread::panicking() {
+            // A leftover folder is no failure of the run.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}

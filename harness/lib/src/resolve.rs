@@ -1,0 +1,56 @@
+//! An experiment's plan, or everything that is wrong with it.
+
+use comeback_core::verdict::Gate;
+
+use super::{Error, Experiment};
+use comeback_experiment::{Document, Problem, Resolved, resolve};
+
+impl Experiment {
+    /// The plan that follows, and the seed where one was said.
+    pub(super) fn resolve(&self) -> Result<Resolved, Error> {
+        // What is wrong with the file is shown in the file, before any method mends or spoils it.
+        if let Some(file) = &self.file {
+            file.resolve().map_err(Error::refused)?;
+        }
+        let mut problems = self.problems.clone();
+        problems.extend(self.missing_steps());
+        let gates = self.read_gates(&mut problems);
+        if !problems.is_empty() {
+            return Err(Error::Usage(problems));
+        }
+        let document = Document {
+            demands: gates,
+            ..self.document.clone()
+        };
+        resolve(&document, &self.origin).map_err(|problems| {
+            let problems = problems.iter().map(Problem::to_string);
+            Error::Usage(problems.collect())
+        })
+    }
+
+    fn missing_steps(&self) -> Vec<String> {
+        let Some(session) = &self.document.session else {
+            return Vec::new();
+        };
+        let steps = [
+            ("login", &session.login),
+            ("act", &session.act),
+            ("check", &session.check),
+        ];
+        let missing = steps.iter().filter(|(_, step)| step.request.is_empty());
+        let problem =
+            |name: &str| format!("{name}: there is none, and a session has login, act and check");
+        missing.map(|(name, _)| problem(name)).collect()
+    }
+
+    fn read_gates(&self, problems: &mut Vec<String>) -> Vec<Gate> {
+        let mut gates = Vec::new();
+        for gate in &self.gates {
+            match Gate::try_from(gate.clone()) {
+                Ok(gate) => gates.push(gate),
+                Err(error) => problems.push(format!("gate: {error}")),
+            }
+        }
+        gates
+    }
+}

@@ -1,0 +1,130 @@
+//! What an experiment says about its users: what they do, and how a session looks from outside.
+
+use std::time::Duration;
+
+use comeback_core::plan::Writes;
+
+use super::builder::span;
+use super::{Experiment, Step};
+use comeback_experiment::document::{ExpectPart, IdentityPart, SessionPart, StepPart};
+
+/// The users.
+impl Experiment {
+    /// The one request of users without sessions; `GET /` when there is neither this nor a session.
+    pub fn operation(mut self, request: impl Into<Step>) -> Self {
+        self.document.operation = Some(self.take("operation", request.into()));
+        self
+    }
+
+    /// Begins a session. A session has [`login`](Self::login), [`act`](Self::act), [`check`](Self::check) and
+    /// [`value`](Self::value).
+    pub fn login(mut self, request: impl Into<Step>) -> Self {
+        self.session().login = self.take("login", request.into());
+        self
+    }
+
+    /// Changes a session's state: adds one to a counter, unless [`writes`](Self::writes) says otherwise.
+    pub fn act(mut self, request: impl Into<Step>) -> Self {
+        self.session().act = self.take("act", request.into());
+        self
+    }
+
+    /// Shows a session's state, and changes nothing.
+    pub fn check(mut self, request: impl Into<Step>) -> Self {
+        self.session().check = self.take("check", request.into());
+        self
+    }
+
+    /// Ends a session.
+    pub fn logout(mut self, request: impl Into<Step>) -> Self {
+        self.session().logout = Some(self.take("logout", request.into()));
+        self
+    }
+
+    /// A further request of a session, sent by the steps that name it in [`Step::before`].
+    pub fn step(mut self, name: impl Into<String>, request: impl Into<Step>) -> Self {
+        let name = name.into();
+        let part = self.take(&name, request.into());
+        self.session().step.insert(name, part);
+        self
+    }
+
+    /// Where `check` shows the state, and `act` where it does: a JSON pointer (`/visits`), a JSONPath (`$.items[*]`),
+    /// `header:NAME`, `cookie:NAME`, `regex:PATTERN` or `body`.
+    pub fn value(mut self, place: &str) -> Self {
+        match place.parse() {
+            Ok(place) => self.session().value = Some(place),
+            Err(error) => self.problems.push(format!("value: {error}")),
+        }
+        self
+    }
+
+    /// What `act` changes: with a set or a list, each act carries its own `{{ write }}`.
+    pub fn writes(mut self, writes: Writes) -> Self {
+        self.session().writes = writes;
+        self
+    }
+
+    /// Where replies name the user, and the name expected there: `("/user", "u{{ session }}")`.
+    pub fn identity(mut self, place: &str, name: impl Into<String>) -> Self {
+        match place.parse() {
+            Ok(at) => {
+                let name = name.into();
+                self.session().identity = Some(IdentityPart { at, name });
+            }
+            Err(error) => self.problems.push(format!("identity: {error}")),
+        }
+        self
+    }
+
+    /// Text of the page for somebody who is not logged in, where it is neither a 401 nor a 403.
+    pub fn stranger(mut self, text: impl Into<String>) -> Self {
+        self.session().stranger = Some(ExpectPart {
+            body: Some(text.into()),
+            ..ExpectPart::default()
+        });
+        self
+    }
+
+    /// Live users, each with a session and a connection.
+    pub fn sessions(mut self, users: u32) -> Self {
+        self.document.load.sessions = Some(users);
+        self
+    }
+
+    /// Operations per second, all users together.
+    pub fn rate(mut self, per_second: f64) -> Self {
+        self.document.load.rate = Some(per_second);
+        self
+    }
+
+    /// How long an operation may take, and how late it may start.
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.document.load.timeout = Some(span(time));
+        self
+    }
+
+    /// The session, with blank steps where none were said yet.
+    fn session(&mut self) -> &mut SessionPart {
+        self.document.session.get_or_insert_with(|| SessionPart {
+            login: StepPart::default(),
+            act: StepPart::default(),
+            check: StepPart::default(),
+            logout: None,
+            browse: None,
+            step: Default::default(),
+            value: None,
+            writes: Writes::default(),
+            identity: None,
+            stranger: None,
+            mix: None,
+        })
+    }
+
+    fn take(&mut self, name: &str, step: Step) -> StepPart {
+        let problems = step.problems.iter();
+        let named = problems.map(|problem| format!("{name}: {problem}"));
+        self.problems.extend(named);
+        step.part
+    }
+}
