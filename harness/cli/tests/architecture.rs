@@ -112,27 +112,6 @@ fn the_analysis_imports_in_one_direction() {
 }
 
 #[test]
-fn rooms_of_the_harness_import_only_downwards() {
-    for (room, forbidden) in [
-        (
-            "library",
-            &["crate::console", "crate::cli", "comeback_servers"][..],
-        ),
-        (
-            "console",
-            &[
-                "crate::engine",
-                "crate::load",
-                "crate::record",
-                "crate::cli",
-            ],
-        ),
-    ] {
-        check(&format!("harness/src/{room}"), forbidden);
-    }
-}
-
-#[test]
 fn pure_crates_depend_on_neither_runtime_nor_system() {
     for package in PURE {
         let manifest = root().join(format!("harness/{package}/Cargo.toml"));
