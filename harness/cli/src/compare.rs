@@ -2,6 +2,8 @@
 
 mod fault;
 mod replicas;
+#[cfg(test)]
+mod tests;
 mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};
