@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use comeback_architectures::servers;
 use comeback_core::event::Event;
 use comeback_core::ids::Seed;
 use comeback_core::journal::Header;
@@ -96,7 +97,7 @@ pub(super) fn end_at_once() {
 
 /// What cannot be started is told before anything is; an arm that only lacks a server is skipped where others run.
 pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
-    targets::check_plan(plan)?;
+    servers::check_plan(plan).map_err(targets::refuse)?;
     needs::settle(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))
 }
 

@@ -1,6 +1,7 @@
 //! `comeback claims`: what measurements say of claims about stateless and stateful servers.
 
 mod measure;
+mod runs;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,8 @@ use comeback_core::verdict::Outcome;
 use comeback_reports::claims_table;
 
 use self::measure::Job;
+#[cfg(test)]
+pub(super) use self::runs::comparison as comparison_of;
 use super::report::new_table;
 use super::{CliError, campaign, options, print, print_aside};
 use comeback_host::inside;

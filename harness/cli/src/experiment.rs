@@ -6,14 +6,16 @@ mod session;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use comeback_architectures::servers;
 use comeback_core::plan::secret::is_masked;
-use comeback_core::plan::{Protocol, Signal};
+use comeback_core::plan::{Listener, Protocol, Reach, Signal};
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
 use self::retry::RetryArgs;
 use self::session::SessionArgs;
-use super::options::{ListenerArg, ReachArg, Size, parse_gate};
+use super::choice::choice;
+use super::options::{Size, parse_gate};
 use super::{CliError, targets};
 use comeback_experiment::document::{ArmPart, ReadyPart, StepPart, TargetPart, Text, Words};
 use comeback_experiment::{
@@ -45,8 +47,8 @@ pub(super) struct What {
     #[arg(long, value_name = "SIGNAL")]
     kill: Option<Signal>,
     /// Which of its processes the fault is for [default: group]
-    #[arg(long, value_enum, value_name = "WHOM")]
-    fault_to: Option<ReachArg>,
+    #[arg(long, value_parser = choice::<Reach>(), value_name = "WHOM")]
+    fault_to: Option<Reach>,
     /// Pause between the confirmed exit and the restart [default: 0s]
     #[arg(long, value_name = "TIME")]
     restart_after: Option<Span>,
@@ -57,14 +59,14 @@ pub(super) struct What {
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     environment: Vec<(String, String)>,
     /// What the server speaks; a certificate is not verified [default: http]
-    #[arg(long, value_enum, conflicts_with = "experiment")]
-    protocol: Option<ProtocolArg>,
+    #[arg(long, value_parser = choice::<Protocol>(), conflicts_with = "experiment")]
+    protocol: Option<Protocol>,
     /// Unix socket the server listens on, such as {data}/app.sock, instead of 127.0.0.1:{port}
     #[arg(long, value_name = "PATH", conflicts_with = "experiment")]
     socket: Option<String>,
     /// Who holds the listening socket [default: own]
-    #[arg(long, value_enum, conflicts_with = "experiment")]
-    listener: Option<ListenerArg>,
+    #[arg(long, value_parser = choice::<Listener>(), conflicts_with = "experiment")]
+    listener: Option<Listener>,
     /// Response header that changes with each start of the server; without it the owner of the
     /// listening socket tells the new process from the old
     #[arg(long, value_name = "HEADER", conflicts_with = "experiment")]
@@ -83,33 +85,6 @@ pub(super) struct What {
     retry: RetryArgs,
     #[command(flatten)]
     session: SessionArgs,
-}
-
-/// What the server speaks.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ProtocolArg {
-    /// HTTP/1.1
-    Http,
-    /// HTTP/1.1 over TLS
-    Https,
-    /// HTTP/2 over TLS
-    Http2,
-    /// HTTP/2 without TLS
-    H2c,
-    /// The Redis protocol; requests are commands
-    Redis,
-}
-
-impl From<ProtocolArg> for Protocol {
-    fn from(arg: ProtocolArg) -> Self {
-        match arg {
-            ProtocolArg::Http => Self::Http,
-            ProtocolArg::Https => Self::Https,
-            ProtocolArg::Http2 => Self::Http2,
-            ProtocolArg::H2c => Self::H2c,
-            ProtocolArg::Redis => Self::Redis,
-        }
-    }
 }
 
 /// What flags are called when there is no file, and the run has no other name.
@@ -166,7 +141,7 @@ impl What {
             (fault.kind, fault.signal) = (None, Some(signal));
         }
         if let Some(reach) = self.fault_to {
-            document.fault_mut().to = Some(reach.into());
+            document.fault_mut().to = Some(reach);
         }
         if let Some(path) = &self.get {
             document.operation = Some(get(path)?);
@@ -195,13 +170,13 @@ impl What {
             .environment
             .extend(variables.map(|(name, value)| (name, Text::new(value))));
         if let Some(protocol) = self.protocol {
-            target.protocol = Some(protocol.into());
+            target.protocol = Some(protocol);
         }
         if let Some(socket) = &self.socket {
             target.socket = Some(socket.clone());
         }
         if let Some(listener) = self.listener {
-            target.listener = Some(listener.into());
+            target.listener = Some(listener);
         }
         if let Some(header) = &self.boot_header {
             target.boot_header = Some(header.clone());
@@ -210,7 +185,7 @@ impl What {
 }
 
 impl Size {
-    fn put_over(&self, document: &mut Document) {
+    pub(super) fn put_over(&self, document: &mut Document) {
         fn over<T>(said: Option<T>, place: &mut Option<T>) {
             if said.is_some() {
                 *place = said;
@@ -225,7 +200,7 @@ impl Size {
         over(self.replacements, &mut document.replacements);
         over(self.sessions, &mut document.load.sessions);
         over(self.rate, &mut document.load.rate);
-        over(self.arrivals(), &mut document.load.arrivals);
+        over(self.arrivals, &mut document.load.arrivals);
         over(self.timeout, &mut document.load.timeout);
         over(
             self.no_keep_alive.then_some(false),
@@ -250,7 +225,7 @@ pub(super) fn read(path: &Path) -> Result<File, CliError> {
         }
         Err(error) => {
             if let Some(target) = path.to_str().and_then(comeback_servers::find) {
-                targets::check_http(target)?;
+                servers::check_http(target).map_err(targets::refuse)?;
             }
             format!("{error} (`comeback init` writes one; a server's command stands behind --)")
         }

@@ -4,6 +4,7 @@ mod balance;
 mod baseline;
 mod cache;
 mod campaign;
+mod choice;
 mod ci;
 mod claims;
 mod cleanup;

@@ -1,13 +1,14 @@
 //! The options that every command with trials has, and how they become parts of a plan.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comeback_core::ids::Seed;
-use comeback_core::plan::{Arrivals, Listener, Reach};
+use comeback_core::plan::Arrivals;
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 
 use super::CliError;
+use super::choice::choice;
 use super::color::ColorChoice;
 use crate::console::Volume;
 use comeback_engine::campaign;
@@ -42,8 +43,8 @@ pub(super) struct Size {
     #[arg(long, value_name = "R")]
     pub(super) rate: Option<f64>,
     /// How the operations are spread over time [default: poisson]
-    #[arg(long, value_enum)]
-    arrivals: Option<ArrivalsArg>,
+    #[arg(long, value_parser = choice::<Arrivals>())]
+    pub(super) arrivals: Option<Arrivals>,
     /// How long an operation may take, and how late it may start [default: 2s]
     #[arg(long, value_name = "TIME")]
     pub(super) timeout: Option<Span>,
@@ -92,6 +93,20 @@ pub(super) struct Told {
 }
 
 impl Output {
+    /// Results in this folder, told as they are by default.
+    pub(super) fn to_folder(folder: &Path, quiet: bool) -> Self {
+        Self {
+            out: Some(folder.to_owned()),
+            quiet,
+            told: Told {
+                json: false,
+                junit: None,
+                verbose: false,
+                color: ColorChoice::Auto,
+            },
+        }
+    }
+
     /// Says what is demanded though nobody wrote it.
     pub(super) fn tell_default_gates(&self, gates: &[Gate]) {
         if self.quiet || gates.is_empty() {
@@ -110,63 +125,6 @@ impl Output {
             (true, _) => Volume::Quiet,
             (false, true) => Volume::Verbose,
             (false, false) => Volume::Normal,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ArrivalsArg {
-    /// Independent users
-    Poisson,
-    /// Evenly spaced
-    Constant,
-}
-
-impl Size {
-    /// How the operations are spread over time, where it is said.
-    pub(super) fn arrivals(&self) -> Option<Arrivals> {
-        self.arrivals.map(|arrivals| match arrivals {
-            ArrivalsArg::Poisson => Arrivals::Poisson,
-            ArrivalsArg::Constant => Arrivals::Constant,
-        })
-    }
-}
-
-/// Who holds the listening socket of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum ListenerArg {
-    /// The server: while it is dead, connections are refused
-    Own,
-    /// The harness, which passes it to each start of the server (LISTEN_FDS): while it is dead, connections wait
-    Held,
-}
-
-impl From<ListenerArg> for Listener {
-    fn from(arg: ListenerArg) -> Self {
-        match arg {
-            ListenerArg::Own => Self::Own,
-            ListenerArg::Held => Self::Held,
-        }
-    }
-}
-
-/// Which processes a fault is for, as it is typed.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum ReachArg {
-    /// The one that was started, and nothing that it started
-    Process,
-    /// Its process group
-    Group,
-    /// All that descend from it, those that left its group too
-    Tree,
-}
-
-impl From<ReachArg> for Reach {
-    fn from(arg: ReachArg) -> Self {
-        match arg {
-            ReachArg::Process => Self::Process,
-            ReachArg::Group => Self::Group,
-            ReachArg::Tree => Self::Tree,
         }
     }
 }

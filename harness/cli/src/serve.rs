@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use comeback_architectures::servers;
 use comeback_core::verdict::Outcome;
 use comeback_servers::Target;
 
@@ -36,7 +37,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    let target = super::targets::find(&args.name)?;
+    let target = servers::find(&args.name).map_err(super::targets::refuse)?;
     let options = comeback_servers::ServeOptions {
         port: args.port,
         data: args.data.clone(),

@@ -8,7 +8,7 @@ use comeback_core::plan::{Arrivals, Extract, Listener, Protocol, Signal, Writes}
 use comeback_core::units::Span;
 use comeback_core::verdict::Gate;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use super::faults::{DeployPart, DrainPart, FaultKind, FaultPart};
 pub use super::scalar::{AimPart, Demands, DrainTime, Statuses, Text, Words};
@@ -137,7 +137,7 @@ pub struct BalancerPart {
 }
 
 /// A balancer that this program knows to set up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BalancerKind {
     /// This program's own: `comeback balance`.
@@ -150,7 +150,7 @@ pub enum BalancerKind {
 }
 
 /// Which replica a request goes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// To each in turn.
@@ -190,7 +190,7 @@ pub struct CachePart {
 }
 
 /// A cache that this program knows to set up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheKind {
     /// This program's own: `comeback cache`.
@@ -220,7 +220,7 @@ pub struct StorePart {
 }
 
 /// A store that this program knows to set up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreKind {
     /// redis-server without persistence.
@@ -460,4 +460,7 @@ pub struct ArmPart {
     /// What differs from the common target; environment variables are added to its own.
     #[serde(default)]
     pub target: TargetPart,
+    /// Why it takes no part, where that is known before.
+    #[serde(skip)]
+    pub skip: Option<String>,
 }

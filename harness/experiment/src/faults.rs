@@ -6,13 +6,13 @@ use std::path::Path;
 use comeback_core::plan::{Action, Aim, Drain, Fault, Reach, Signal, Target, Within};
 use comeback_core::units::Span;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::fill;
 use super::scalar::{AimPart, DrainTime, Text, Words};
 
 /// How long a balancer may take to drain a replica, where nothing is said.
-pub const DRAIN_WITHIN: Span = Span::from_secs(10);
+const DRAIN_WITHIN: Span = Span::from_secs(10);
 
 /// What is done to the server.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -46,7 +46,7 @@ pub struct FaultPart {
 }
 
 /// A fault, by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// SIGKILL.

@@ -1,9 +1,10 @@
 //! An experiment: what a user wants to happen, as it is written down, and the plan that follows from it.
 //!
-//! A file ([`File`]), the flags of `run` and the library's builder all fill in the same [`Document`]; one
+//! A file ([`File`]), the flags of `run`, comparisons and the library's builder all fill in the same [`Document`]; one
 //! place (`resolve`) adds the defaults and makes the plan. Nothing is started here. Called by the cli and the
 //! library; imports core, and `load::flow` to see that templates are some.
 
+pub mod choice;
 pub mod document;
 pub mod faults;
 mod file;
@@ -19,7 +20,7 @@ mod schema;
 mod spans;
 #[cfg(test)]
 mod tests;
-pub mod topology;
+mod topology;
 
 pub use document::Document;
 pub use file::{File, Unreadable, Wrong, read_text};

@@ -203,6 +203,7 @@ fn arms(
             about: part.about.clone().unwrap_or(arm.about),
             baseline: part.baseline.clone(),
             family: part.family.clone(),
+            skip: part.skip.clone(),
             ..arm
         });
     }

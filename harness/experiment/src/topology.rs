@@ -5,6 +5,7 @@ use std::path::Path;
 use comeback_core::plan::{Drain, Signal, Target};
 use comeback_core::units::Span;
 
+use super::choice::name_of;
 use super::document::{
     BalancerKind, BalancerPart, CacheKind, CachePart, Policy, ReadyPart, StopPart, StoreKind,
     StorePart, TargetPart, Words,
@@ -14,28 +15,8 @@ use super::fill::Fault;
 /// Where a balancer takes orders: where `comeback balance drain` looks for it.
 const CONTROL: &str = "{data}/control.sock";
 
-/// A balancer that is known by its kind. With `drains` it takes the orders of [`drain`].
-///
-/// # Errors
-/// When it cannot do that.
-pub fn balancer(
-    kind: BalancerKind,
-    policy: Policy,
-    check: &str,
-    drains: bool,
-) -> Result<Target, String> {
-    let part = BalancerPart {
-        kind: Some(kind),
-        policy: Some(policy),
-        // It has no checks of its own to ask with.
-        check: (kind != BalancerKind::Nginx).then(|| check.to_owned()),
-        ..BalancerPart::default()
-    };
-    part.to_target(None, drains).map_err(|(_, what)| what)
-}
-
 /// How a balancer that is known by its kind is told that a replica is about to be stopped.
-pub fn drain(kind: BalancerKind, within: Span) -> Drain {
+fn drain(kind: BalancerKind, within: Span) -> Drain {
     let order = |verb: &str| {
         let order = [
             "{comeback}",
@@ -45,7 +26,7 @@ pub fn drain(kind: BalancerKind, within: Span) -> Drain {
             "--data",
             "{data}",
             "--with",
-            name(kind),
+            &name_of(&kind),
         ];
         words(&order).0
     };
@@ -57,39 +38,18 @@ pub fn drain(kind: BalancerKind, within: Span) -> Drain {
     }
 }
 
-const fn name(kind: BalancerKind) -> &'static str {
-    match kind {
-        BalancerKind::Builtin => "builtin",
-        BalancerKind::Haproxy => "haproxy",
-        BalancerKind::Nginx => "nginx",
-    }
-}
-
-/// A cache that is known by its kind.
-///
-/// # Errors
-/// Never for a known kind.
-pub fn cache(kind: CacheKind) -> Result<Target, String> {
-    let part = CachePart {
-        kind: Some(kind),
-        ..CachePart::default()
-    };
-    part.to_target(None).map_err(|(_, what)| what)
-}
-
-/// A store that is known by its kind.
-///
-/// # Errors
-/// Never for a known kind.
-pub fn store(kind: StoreKind) -> Result<Target, String> {
-    let part = StorePart {
-        kind: Some(kind),
-        ..StorePart::default()
-    };
-    part.to_target(None).map_err(|(_, what)| what)
-}
-
 impl BalancerPart {
+    /// Sees that the kind can do what is asked of it.
+    ///
+    /// # Errors
+    /// With what it lacks.
+    pub fn check_kind(&self) -> Result<(), String> {
+        match self.known(self.kind.unwrap_or_default(), false) {
+            Ok(_) => Ok(()),
+            Err((_, what)) => Err(what),
+        }
+    }
+
     /// The process that stands in front of the replicas.
     pub(super) fn to_target(&self, here: Option<&Path>, drains: bool) -> Result<Target, Fault> {
         let command = match (&self.command, self.kind) {
@@ -149,13 +109,6 @@ impl BalancerPart {
                 return lacks("check", "active health checks");
             }
         }
-        let policy = match self.policy.unwrap_or_default() {
-            Policy::RoundRobin => "round-robin",
-            Policy::LeastConnections => "least-connections",
-            Policy::Random => "random",
-            Policy::SourceHash => "source-hash",
-            Policy::Sticky => "sticky",
-        };
         let mut words = words(&[
             "{comeback}",
             "balance",
@@ -164,9 +117,9 @@ impl BalancerPart {
             "--to",
             "{replicas}",
             "--policy",
-            policy,
+            &name_of(&self.policy.unwrap_or_default()),
             "--with",
-            name(kind),
+            &name_of(&kind),
             "--data",
             "{data}",
         ]);
@@ -211,10 +164,6 @@ impl CachePart {
     }
 
     fn known(&self, kind: CacheKind) -> Result<Words, Fault> {
-        let with = match kind {
-            CacheKind::Builtin => "builtin",
-            CacheKind::Nginx => "nginx",
-        };
         let mut words = words(&[
             "{comeback}",
             "cache",
@@ -223,7 +172,7 @@ impl CachePart {
             "--to",
             "{origin}",
             "--with",
-            with,
+            &name_of(&kind),
             "--data",
             "{data}",
         ]);

@@ -1,11 +1,16 @@
 //! Servers that Debian's packages bring, beside those of our own: what holds of a protocol holds of them, too.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use comeback_core::plan::{
+    Arm, Attempts, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop, Target,
+};
+use comeback_core::units::Span;
 use comeback_servers::protocols::{PASSWORD, dns as zone, ftp};
 
 /// A name server.
@@ -46,6 +51,47 @@ pub struct Packaged {
     pub ready: Option<&'static str>,
     /// Whether nobody but root can start it, since it changes into another user.
     pub needs_root: bool,
+}
+
+impl Packaged {
+    /// The server as an arm, with nothing beside it.
+    pub fn arm(&self) -> Arm {
+        let line = self.ready.map(|line| ReadyProbe::Log(line.to_owned()));
+        let is_able = !self.needs_root || rustix::process::geteuid().is_root();
+        Arm {
+            name: self.name.to_owned(),
+            about: self.about.to_owned(),
+            target: Target {
+                command: self.command.iter().map(|word| (*word).to_owned()).collect(),
+                protocol: Protocol::Http,
+                socket: None,
+                listener: Listener::Own,
+                environment: BTreeMap::new(),
+                ready: Readiness {
+                    probe: line.unwrap_or(ReadyProbe::Tcp),
+                    within: Span::from_secs(10),
+                },
+                // It has nothing to store when it ends, and some take a second to go.
+                stop: Stop {
+                    signal: Signal::Kill,
+                    grace: Span::from_secs(5),
+                },
+                restart_after: Span::ZERO,
+                attempts: Attempts::default(),
+                boot_header: None,
+            },
+            family: None,
+            replicas: 1,
+            balancer: None,
+            cache: None,
+            store: None,
+            drain: None,
+            next: None,
+            retry: None,
+            baseline: None,
+            skip: (!is_able).then(|| format!("only root can start {}", self.name)),
+        }
+    }
 }
 
 const ALL: [Packaged; 3] = [

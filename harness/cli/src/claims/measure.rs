@@ -3,12 +3,18 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use comeback_architectures::{Size, lines_of, replica, servers};
 use comeback_core::claims::{
     self, Claim, ClaimRow, Comparison, Evidence, Experiment, Heading, Inquiry, Judgement,
-    Procedure, Source,
+    Procedure, Run, Source,
 };
+use comeback_core::ids::Seed;
 
+use super::runs;
+use crate::baseline::BaselineArgs;
+use crate::campaign::Wishes;
+use crate::experiment::usage;
+use crate::options::Output;
 use crate::{CliError, campaign, compare, print_aside, targets};
 use comeback_claims::{FACTS, Task};
 use comeback_engine::Ended;
@@ -37,14 +43,6 @@ pub(super) struct Job<'a> {
     pub(super) all: &'a [&'static Claim],
 }
 
-/// The words of a comparison, as they are typed.
-#[derive(Debug, Parser)]
-#[command(no_binary_name = true)]
-struct Line {
-    #[command(flatten)]
-    compare: compare::Args,
-}
-
 impl Job<'_> {
     /// Does what is left to do, and rules.
     pub(super) fn row(&self) -> Result<ClaimRow, CliError> {
@@ -57,44 +55,38 @@ impl Job<'_> {
     fn compare(&self, comparison: &Comparison) -> Result<ClaimRow, CliError> {
         let own = self.own();
         let command = match comparison.runs {
-            [run] => format!(
-                "comeback compare {}",
-                self.words(run, comparison.trials).join(" ")
-            ),
+            [run] => self.words(*run, comparison.trials).join(" "),
             _ => self.again(),
         };
-        let runs = (0..comparison.runs.len()).map(|number| {
-            let folder = self
-                .folder
-                .join(home(self.all, self.claim, comparison, number));
-            (
-                self.words(comparison.runs[number], comparison.trials),
-                folder,
-            )
-        });
-        let runs: Vec<(Vec<String>, PathBuf)> = runs.collect();
-        for (words, folder) in &runs {
+        let runs = comparison.runs.iter().enumerate();
+        let runs: Vec<(Run, PathBuf)> = runs
+            .map(|(number, run)| {
+                let home = home(self.all, self.claim, comparison, number);
+                (*run, self.folder.join(home))
+            })
+            .collect();
+        for (run, folder) in &runs {
             if folder.exists() {
                 continue;
             }
             if self.is_measured {
                 return Ok(self.open("it was not measured".to_owned(), command));
             }
-            match compare::check(&parse(words, folder)?) {
+            match self.check(*run, comparison.trials) {
                 // A server is not installed. The other claims may do without.
                 Err(CliError::Usage(why)) => return Ok(self.open(why, command)),
                 able => able?,
             }
         }
         let (mut summaries, mut details) = (Vec::new(), Vec::new());
-        for (words, folder) in &runs {
+        for (run, folder) in &runs {
             if !folder.exists() {
-                self.run(words, folder)?;
+                self.run(*run, comparison.trials, folder)?;
             }
             summaries.push(judge_and_draw(&read(folder)?, folder)?.summary);
             details.push(self.within(&folder.join("report.html")));
         }
-        let evidence = Comparison::evidence(&summaries, compare::lines_of);
+        let evidence = Comparison::evidence(&summaries, lines_of);
         let journal = Evidence::to_text(&evidence)?;
         write_artifact(&own, EVIDENCE, journal.as_bytes())?;
         details.push(self.within(&own.join(EVIDENCE)));
@@ -109,23 +101,40 @@ impl Job<'_> {
         claims::row(self.claim, Judgement::open(why), source)
     }
 
-    /// What `comeback compare` is told.
-    fn words(&self, run: &[&str], trials: u32) -> Vec<String> {
-        let mut words: Vec<String> = run.iter().map(|word| (*word).to_owned()).collect();
-        if self.quick {
-            words.push("--quick".to_owned());
+    /// What is compared in a run, and how.
+    fn comparison(&self, run: Run, trials: u32) -> comeback_architectures::Comparison {
+        comeback_architectures::Comparison {
+            size: Size {
+                quick: self.quick,
+                trials: Some(trials),
+            },
+            ..runs::comparison(run)
         }
-        words.extend(["--trials".to_owned(), trials.to_string()]);
+    }
+
+    /// The command that repeats a run.
+    fn words(&self, run: Run, trials: u32) -> Vec<String> {
+        let mut words = vec!["comeback".to_owned(), "compare".to_owned()];
+        words.extend(self.comparison(run, trials).to_command());
         words.extend(["--seed".to_owned(), self.seed.to_string()]);
         words
     }
 
-    fn run(&self, words: &[String], folder: &Path) -> Result<(), CliError> {
-        let mut words = words.to_vec();
-        if self.quiet {
-            words.push("--quiet".to_owned());
-        }
-        match compare::measure(&parse(&words, folder)?)?.1 {
+    /// Whether a run can be measured here, without measuring anything.
+    fn check(&self, run: Run, trials: u32) -> Result<(), CliError> {
+        let mut plan = compare::plan(self.comparison(run, trials), |_| {})?;
+        campaign::settle(&mut plan)?;
+        campaign::check_limits(&plan)
+    }
+
+    fn run(&self, run: Run, trials: u32, folder: &Path) -> Result<(), CliError> {
+        let plan = compare::plan(self.comparison(run, trials), |_| {})?;
+        let wishes = Wishes {
+            output: &Output::to_folder(folder, self.quiet),
+            baseline: &BaselineArgs::default(),
+            file: None,
+        };
+        match campaign::measure(plan, Seed(self.seed), &wishes)?.1 {
             Ended::Complete => Ok(()),
             Ended::Interrupted => Err(CliError::Interrupted),
         }
@@ -146,12 +155,12 @@ impl Job<'_> {
         let mut arms = Vec::new();
         for name in inquiry.arms {
             arms.push(match comeback_claims::packaged(name) {
-                Some(server) => compare::packaged(server),
-                None => compare::sharing(targets::find(name)?)?,
+                Some(server) => server.arm(),
+                None => replica(servers::find(name).map_err(targets::refuse)?).map_err(usage)?,
             });
         }
         if inquiry.procedure == Procedure::Idle {
-            let proxy = compare::packaged(&comeback_claims::PROXY).target;
+            let proxy = comeback_claims::PROXY.arm().target;
             for arm in &mut arms {
                 arm.balancer = Some(proxy.clone());
             }
@@ -222,14 +231,6 @@ impl Job<'_> {
 
 fn folder_of(claim: &Claim) -> String {
     format!("claim-{}", claim.number)
-}
-
-/// What `comeback compare` is told, with where its results go.
-fn parse(words: &[String], folder: &Path) -> Result<compare::Args, CliError> {
-    let out = ["--out".to_owned(), folder.display().to_string()];
-    let line = Line::try_parse_from(words.iter().chain(&out));
-    let line = line.map_err(|error| CliError::Usage(error.to_string()))?;
-    Ok(line.compare)
 }
 
 /// Where a comparison of a claim lies, seen from the folder of all claims: with the first of those that are measured which

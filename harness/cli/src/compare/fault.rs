@@ -1,19 +1,23 @@
 //! What `compare` does to the servers.
 
-use comeback_core::plan::{Action, Arm, Signal};
+use comeback_architectures::{Fault, TARGETS};
+use comeback_core::plan::Aim;
 use comeback_core::units::Span;
 
-use super::sharing;
-use crate::{CliError, targets};
-use comeback_experiment::faults::DRAIN_WITHIN;
+use crate::CliError;
+use crate::choice::{choice, of_table};
+use comeback_experiment::document::FaultKind;
 
 /// What is done to the servers.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fault")]
 pub(super) struct FaultArgs {
     /// What is done to the servers
-    #[arg(long, value_enum, default_value_t = FaultArg::Kill)]
-    fault: FaultArg,
+    #[arg(long, value_parser = choice::<FaultKind>(), default_value = "kill")]
+    fault: FaultKind,
+    /// Whom the fault strikes [default: replica; replicas of a rolling restart]
+    #[arg(long, value_parser = of_table(&TARGETS), requires = "topology")]
+    strike: Option<Aim>,
     /// How long --fault pause lasts [default: 1s]
     #[arg(long, value_name = "TIME")]
     pause: Option<Span>,
@@ -25,64 +29,29 @@ pub(super) struct FaultArgs {
     deploy: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum FaultArg {
-    /// SIGKILL, and a restart
-    Kill,
-    /// All processes stand still (SIGSTOP), and go on
-    Pause,
-    /// One after the other is drained, stopped in order and started again
-    RollingRestart,
-    /// The same, and what is started again is the server that --deploy names
-    Deploy,
-}
-
 impl FaultArgs {
-    /// What is done.
-    pub(super) fn action(&self) -> Result<Action, CliError> {
-        if self.pause.is_some() && self.fault != FaultArg::Pause {
-            let what = "--pause is how long --fault pause lasts: say both";
-            return Err(CliError::Usage(what.to_owned()));
+    /// The fault, when the flags are about the same one.
+    pub(super) fn to_fault(&self) -> Result<Fault, CliError> {
+        let is_roll = matches!(self.fault, FaultKind::RollingRestart | FaultKind::Deploy);
+        let wrong = |what: &str| Err(CliError::Usage(what.to_owned()));
+        if self.pause.is_some() && self.fault != FaultKind::Pause {
+            return wrong("--pause is how long --fault pause lasts: say both");
         }
-        let is_roll = matches!(self.fault, FaultArg::RollingRestart | FaultArg::Deploy);
         if self.no_drain && !is_roll {
-            let what = "--no-drain: only --fault rolling-restart and deploy drain";
-            return Err(CliError::Usage(what.to_owned()));
+            return wrong("--no-drain: only --fault rolling-restart and deploy drain");
         }
-        if self.deploy.is_some() != (self.fault == FaultArg::Deploy) {
-            let what = "--deploy names what --fault deploy starts: say both";
-            return Err(CliError::Usage(what.to_owned()));
+        if self.deploy.is_some() != (self.fault == FaultKind::Deploy) {
+            return wrong("--deploy names what --fault deploy starts: say both");
         }
         if self.pause == Some(Span::ZERO) {
-            return Err(CliError::Usage("--pause 0s is none".to_owned()));
+            return wrong("--pause 0s is none");
         }
-        Ok(match self.fault {
-            FaultArg::Kill => Action::Signal(Signal::Kill),
-            FaultArg::Pause => Action::Pause(self.pause.unwrap_or(Span::from_secs(1))),
-            FaultArg::RollingRestart | FaultArg::Deploy => Action::Roll {
-                drain: (!self.no_drain).then_some(DRAIN_WITHIN),
-                deploy: self.fault == FaultArg::Deploy,
-            },
+        Ok(Fault {
+            kind: self.fault,
+            target: self.strike,
+            lasts: self.pause,
+            without_drain: self.no_drain,
+            deploy: self.deploy.clone(),
         })
-    }
-
-    /// The same servers, with what replaces them.
-    pub(super) fn replaced(&self, mut arms: Vec<Arm>) -> Result<Vec<Arm>, CliError> {
-        let Some(name) = &self.deploy else {
-            return Ok(arms);
-        };
-        let server = targets::find(name)?;
-        let next = sharing(server)?.target;
-        for arm in &mut arms {
-            let store = targets::reference(&arm.target).and_then(|former| former.store);
-            if server.store.is_some() && server.store != store {
-                return Err(CliError::Usage(format!(
-                    "--deploy {name}: its store is not that of '{}'",
-                    arm.name
-                )));
-            }
-            arm.next = Some(next.clone());
-        }
-        Ok(arms)
     }
 }

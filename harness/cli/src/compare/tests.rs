@@ -11,7 +11,8 @@ use std::path::Path;
 use clap::Parser;
 use comeback_core::claims::{CLAIMS, Experiment};
 
-use super::{Args, into_plan, sharing};
+use super::super::claims::comparison_of;
+use super::{Args, into_plan};
 
 /// The words of a comparison, as they are typed.
 #[derive(Debug, Parser)]
@@ -35,6 +36,8 @@ const LINES: &[&str] = &[
     "token --fault deploy --deploy token-v2",
     "token --fault deploy --deploy token-v2 --no-drain --listener held",
     "token --fault rolling-restart",
+    "memory --fault terminate",
+    "--topology token --fault segfault --strike replicas",
     "memory --sessions 20 --rate 50 --arrivals constant --timeout 1s --no-keep-alive --looks 3 --horizon 10s",
     "memory --trials 4 --extend-to 9 --replacements 1 --gate lost_sessions~==~0 --gate outage.median~<~2s",
     "--topology",
@@ -84,10 +87,14 @@ const LINES: &[&str] = &[
     "--topology token --strike balancer --fault rolling-restart",
 ];
 
+fn parse(line: &str) -> Args {
+    let words = line.split_whitespace().map(|word| word.replace('~', " "));
+    Line::try_parse_from(words).unwrap().compare
+}
+
 /// What is stored of a command line.
 fn told(line: &str) -> String {
-    let words = line.split_whitespace().map(|word| word.replace('~', " "));
-    let args = Line::try_parse_from(words).unwrap().compare;
+    let args = parse(line);
     let outcome = match into_plan(&args) {
         Ok(plan) => match plan.validate() {
             Ok(()) => serde_json::json!({ "command": line, "plan": plan }),
@@ -103,13 +110,18 @@ fn the_plan_of_a_command_line_is_the_stored_one() {
     let mut lines: Vec<String> = LINES.iter().map(|line| (*line).to_owned()).collect();
     for claim in &CLAIMS {
         if let Experiment::Compare(comparison) = claim.experiment {
-            lines.extend(comparison.runs.iter().map(|run| run.join(" ")));
+            lines.extend(
+                comparison
+                    .runs
+                    .iter()
+                    .map(|run| comparison_of(*run).to_command().join(" ")),
+            );
         }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/plans.jsonl");
     let mut now: Vec<String> = lines.iter().map(|line| told(line)).collect();
     for server in comeback_servers::all() {
-        let arm = sharing(server).unwrap();
+        let arm = comeback_architectures::replica(server).unwrap();
         now.push(serde_json::json!({ "replica": server.name, "arm": arm }).to_string());
     }
     if std::env::var_os("COMEBACK_STORE_PLANS").is_some() {
@@ -121,4 +133,18 @@ fn the_plan_of_a_command_line_is_the_stored_one() {
     for (stored, now) in stored.iter().zip(&now) {
         assert_eq!(stored, now);
     }
+}
+
+#[test]
+fn the_command_of_a_comparison_asks_for_the_same_comparison() {
+    let mut checked = 0;
+    for line in LINES {
+        let Ok(comparison) = parse(line).comparison() else {
+            continue;
+        };
+        let command = comparison.to_command().join(" ");
+        assert_eq!(parse(&command).comparison().unwrap(), comparison, "{line}");
+        checked += 1;
+    }
+    assert!(checked > 40, "{checked}");
 }

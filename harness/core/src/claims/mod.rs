@@ -60,11 +60,34 @@ pub enum Experiment {
 /// Comparisons.
 #[derive(Clone, Copy, Debug)]
 pub struct Comparison {
-    /// What `comeback compare` is told to do, each time.
-    pub runs: &'static [&'static [&'static str]],
+    /// What is compared, each time.
+    pub runs: &'static [Run],
     /// How many trials of each arm, each time.
     pub trials: u32,
     judge: fn(&[Evidence]) -> Judged,
+}
+
+/// What is compared, so that claims can be judged by it; several claims may be judged by one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// Servers, each alone, are killed.
+    EachAlone,
+    /// One, two and four replicas; one of them is killed.
+    ScaledOut,
+    /// One of several replicas is killed.
+    ReplicaKilled,
+    /// All replicas are killed at once.
+    ReplicasKilled,
+    /// All replicas behind a cache are killed at once.
+    CachedReplicasKilled,
+    /// The store of several replicas is killed.
+    StoreKilled,
+    /// One of several replicas is paused.
+    Paused,
+    /// Replicas are restarted, one after the other.
+    Restarted,
+    /// Replicas are replaced by a later version, one after the other.
+    Deployed,
 }
 
 /// A procedure of a claim's own.

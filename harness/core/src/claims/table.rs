@@ -1,32 +1,10 @@
 //! The claims and their experiments.
 
 use super::{
-    Amount, Claim, Comparison, Experiment, Inquiry, Procedure, any_server, bound, cacheable,
+    Amount, Claim, Comparison, Experiment, Inquiry, Procedure, Run, any_server, bound, cacheable,
     carries, complete, internet, order, protocols, quicker, restart, scale_out, simple, storage,
     swap,
 };
-
-// Comparisons that several claims are about.
-
-const SCALED_OUT: &[&str] = &[
-    "--topology",
-    "round-robin",
-    "sticky",
-    "token",
-    "redis",
-    "--replicas",
-    "1,2,4",
-];
-const REPLICA_KILLED: &[&str] = &["--topology", "token", "sticky", "redis"];
-const STORE_KILLED: &[&str] = &["--topology", "redis", "--strike", "store"];
-const ROLLED: &[&str] = &[
-    "--topology",
-    "token",
-    "sticky",
-    "redis",
-    "--fault",
-    "rolling-restart",
-];
 
 /// The claims that are measured.
 pub const CLAIMS: [Claim; 14] = [
@@ -107,7 +85,7 @@ pub const CLAIMS: [Claim; 14] = [
         words: "Any server can process any request of a stateless service; of a stateful one only the server that knows \
                 the session can",
         experiment: Experiment::Compare(Comparison {
-            runs: &[SCALED_OUT],
+            runs: &[Run::ScaledOut],
             trials: 6,
             judge: any_server::judge,
         }),
@@ -116,7 +94,7 @@ pub const CLAIMS: [Claim; 14] = [
         number: 6,
         words: "Behind a balancer a login on server 1 is unknown on server 2, so a stateful service cannot scale out",
         experiment: Experiment::Compare(Comparison {
-            runs: &[SCALED_OUT, STORE_KILLED],
+            runs: &[Run::ScaledOut, Run::StoreKilled],
             trials: 6,
             judge: scale_out::judge,
         }),
@@ -125,16 +103,7 @@ pub const CLAIMS: [Claim; 14] = [
         number: 7,
         words: "What a stateless service answers is easy to cache",
         experiment: Experiment::Compare(Comparison {
-            runs: &[&[
-                "--topology",
-                "token",
-                "sticky",
-                "redis",
-                "--cache",
-                "builtin",
-                "--strike",
-                "replicas",
-            ]],
+            runs: &[Run::CachedReplicasKilled],
             trials: 6,
             judge: cacheable::judge,
         }),
@@ -177,17 +146,7 @@ pub const CLAIMS: [Claim; 14] = [
         number: 10,
         words: "Client and server are loosely coupled when the server is stateless: it can be exchanged while they talk",
         experiment: Experiment::Compare(Comparison {
-            runs: &[
-                ROLLED,
-                &[
-                    "--topology",
-                    "token",
-                    "--fault",
-                    "deploy",
-                    "--deploy",
-                    "token-v2",
-                ],
-            ],
+            runs: &[Run::Restarted, Run::Deployed],
             trials: 6,
             judge: swap::judge,
         }),
@@ -197,17 +156,10 @@ pub const CLAIMS: [Claim; 14] = [
         words: "A stateless design is simple, a stateful one complex",
         experiment: Experiment::Compare(Comparison {
             runs: &[
-                REPLICA_KILLED,
-                &[
-                    "--topology",
-                    "token",
-                    "sticky",
-                    "redis",
-                    "--strike",
-                    "replicas",
-                ],
-                &["--topology", "token", "sticky", "redis", "--fault", "pause"],
-                ROLLED,
+                Run::ReplicaKilled,
+                Run::ReplicasKilled,
+                Run::Paused,
+                Run::Restarted,
             ],
             trials: 6,
             judge: simple::judge,
@@ -217,11 +169,7 @@ pub const CLAIMS: [Claim; 14] = [
         number: 12,
         words: "A stateless server that failed is easily restarted; a stateful one has lost its sessions",
         experiment: Experiment::Compare(Comparison {
-            runs: &[
-                &["token", "token-newkey", "memory", "journal", "redis"],
-                REPLICA_KILLED,
-                STORE_KILLED,
-            ],
+            runs: &[Run::EachAlone, Run::ReplicaKilled, Run::StoreKilled],
             trials: 6,
             judge: restart::judge,
         }),

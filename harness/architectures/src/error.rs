@@ -1,0 +1,83 @@
+//! Why something cannot be compared.
+
+use std::fmt;
+
+use comeback_servers::Target;
+
+use crate::topology;
+
+/// Why something cannot be compared, in the words of the command line.
+#[derive(Debug)]
+pub enum ArchitectureError {
+    /// There is no reference server of this name.
+    UnknownServer {
+        /// The name.
+        name: String,
+        /// The nearest name that there is.
+        nearest: Option<&'static str>,
+    },
+    /// The server speaks no HTTP, and the load does.
+    NotHttp(&'static Target),
+    /// There is no architecture of this name.
+    UnknownArchitecture(String),
+    /// A fault of the store is for architectures with one.
+    NoStore(String),
+    /// A fault of the cache needs one.
+    NoCache,
+    /// A balancer that tries again needs to be there.
+    NoBalancer,
+    /// Who tries again does so at least once.
+    NoRepetition,
+    /// A number of replicas is named twice.
+    SameReplicas(u32),
+    /// The deployed server keeps its state elsewhere than the one that it replaces.
+    OtherStore {
+        /// The deployed server.
+        deployed: String,
+        /// The arm whose server it replaces.
+        arm: String,
+    },
+}
+
+impl fmt::Display for ArchitectureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownServer { name, nearest } => {
+                write!(f, "there is no reference server '{name}'")?;
+                if let Some(nearest) = nearest {
+                    write!(f, "; did you mean '{nearest}'?")?;
+                }
+                f.write_str(" (`comeback targets --all` lists them)")
+            }
+            Self::NotHttp(server) => write!(
+                f,
+                "{} speaks {}, and the load of `run` and `compare` speaks HTTP: `comeback serve {}` starts it for \
+                 other clients",
+                server.name,
+                server.protocol.name(),
+                server.name
+            ),
+            Self::UnknownArchitecture(name) => write!(
+                f,
+                "there is no architecture '{name}': there are {}",
+                topology::names().join(", ")
+            ),
+            Self::NoStore(name) => write!(f, "--strike store: '{name}' has no store"),
+            Self::NoCache => {
+                f.write_str("--strike cache: there is none; say --cache builtin or --cache nginx")
+            }
+            Self::NoBalancer => {
+                f.write_str("--retry-by balancer: there is none without --topology")
+            }
+            Self::NoRepetition => {
+                f.write_str("--retry 0: --retry-by names who tries again; say at least 1")
+            }
+            Self::SameReplicas(number) => write!(f, "--replicas: {number} stands there twice"),
+            Self::OtherStore { deployed, arm } => {
+                write!(f, "--deploy {deployed}: its store is not that of '{arm}'")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ArchitectureError {}

@@ -1,0 +1,45 @@
+//! What the users of a comparison do: the contract of the reference servers.
+
+use std::collections::BTreeMap;
+
+use comeback_core::plan::{Extract, Writes};
+use comeback_experiment::document::{ExpectPart, IdentityPart, MixPart, SessionPart, StepPart};
+
+/// A user with a counter.
+pub(crate) fn counter() -> SessionPart {
+    SessionPart {
+        login: StepPart::new(r#"POST /login {"user":"u{{ session }}"}"#),
+        act: StepPart::new("POST /visit"),
+        check: StepPart::new("GET /me"),
+        logout: Some(StepPart::new("POST /logout")),
+        browse: None,
+        step: BTreeMap::new(),
+        value: Some(Extract::Pointer("/visits".to_owned())),
+        writes: Writes::Counter,
+        identity: Some(IdentityPart {
+            at: Extract::Pointer("/user".to_owned()),
+            name: "u{{ session }}".to_owned(),
+        }),
+        stranger: None,
+        mix: None,
+    }
+}
+
+/// The same user, who looks for a fifth of the time at one of a few pages that a cache may keep.
+pub(crate) fn counter_and_pages() -> SessionPart {
+    SessionPart {
+        browse: Some(StepPart {
+            expect: ExpectPart {
+                body: Some("<title>Page {{ random % 20 }}</title>".to_owned()),
+                ..ExpectPart::default()
+            },
+            ..StepPart::new("GET /page/{{ random % 20 }}")
+        }),
+        mix: Some(MixPart {
+            act: Some(50),
+            browse: Some(20),
+            ..MixPart::default()
+        }),
+        ..counter()
+    }
+}
