@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use comeback_core::units::Span;
 use comeback_core::verdict::Outcome;
 
+use super::choice::choice;
 use super::{CliError, print};
+use comeback_experiment::document::BalancerKind;
 use comeback_infrastructure::balancer::order::{self, Order, OrderError, Standing};
 use comeback_infrastructure::balancer::outside::{self, Given, OutsideError, Program};
 use comeback_infrastructure::balancer::{self, Options, Policy};
@@ -79,8 +81,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Which balancer: ours, or a real one with its configuration in --data
-    #[arg(long, value_enum, default_value_t = WithArg::Builtin)]
-    with: WithArg,
+    #[arg(long, value_parser = choice::<BalancerKind>(), default_value = "builtin")]
+    with: BalancerKind,
     /// Folder for the configuration of haproxy or nginx; made if it is not there
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -98,16 +100,6 @@ enum PolicyArg {
     SourceHash,
     /// By a cookie that names the replica
     Sticky,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum WithArg {
-    /// The one within this program
-    Builtin,
-    /// HAProxy
-    Haproxy,
-    /// nginx
-    Nginx,
 }
 
 /// Tells a running balancer something, and waits until it is so.
@@ -142,8 +134,8 @@ struct Addressee {
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Which balancer it is
-    #[arg(long, value_enum, default_value_t = WithArg::Builtin)]
-    with: WithArg,
+    #[arg(long, value_parser = choice::<BalancerKind>(), default_value = "builtin")]
+    with: BalancerKind,
     /// How long it may take
     #[arg(long, value_name = "TIME", default_value = "10s")]
     within: Span,
@@ -159,7 +151,7 @@ impl OrderCommand {
             Self::Return { replica, to } => (Order::Return(*replica), to),
             Self::Status { to } => (Order::Status, to),
         };
-        let standings = order::give(to.with.program(), &to.data, order, to.within.into());
+        let standings = order::give(program(to.with), &to.data, order, to.within.into());
         let standings = standings.map_err(|error| match &error {
             OrderError::Unknown { .. } => usage(error.to_string()),
             _ => io::Error::other(error).into(),
@@ -189,13 +181,12 @@ fn line_of(standing: &Standing) -> String {
     format!("replica {index}  {address}  {state}{in_flight}")
 }
 
-impl WithArg {
-    const fn program(self) -> Option<Program> {
-        match self {
-            Self::Builtin => None,
-            Self::Haproxy => Some(Program::Haproxy),
-            Self::Nginx => Some(Program::Nginx),
-        }
+/// The program that is another's.
+const fn program(with: BalancerKind) -> Option<Program> {
+    match with {
+        BalancerKind::Builtin => None,
+        BalancerKind::Haproxy => Some(Program::Haproxy),
+        BalancerKind::Nginx => Some(Program::Nginx),
     }
 }
 
@@ -205,7 +196,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     }
     let options = args.options()?;
     balancer::raise_file_limit()?;
-    match args.with.program() {
+    match program(args.with) {
         None => {
             balancer::run(&options, Box::new(print))?;
             Ok(Outcome::Pass)

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use comeback_core::units::Span;
 use comeback_core::verdict::Outcome;
 
+use super::choice::choice;
 use super::{CliError, print};
+use comeback_experiment::document::CacheKind;
 use comeback_infrastructure::balancer;
 use comeback_infrastructure::balancer::outside::OutsideError;
 use comeback_infrastructure::cache::{self, Options, StaleIfError, outside};
@@ -47,19 +49,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME")]
     drain: Option<Span>,
     /// Which cache: ours, or a real one with its configuration in --data
-    #[arg(long, value_enum, default_value_t = WithArg::Builtin)]
-    with: WithArg,
+    #[arg(long, value_parser = choice::<CacheKind>(), default_value = "builtin")]
+    with: CacheKind,
     /// Folder for the configuration and the stored replies of nginx; made if it is not there
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum WithArg {
-    /// The one within this program
-    Builtin,
-    /// nginx
-    Nginx,
 }
 
 fn parse_stale(text: &str) -> Result<StaleIfError, String> {
@@ -76,11 +70,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let options = args.options()?;
     balancer::raise_file_limit()?;
     match args.with {
-        WithArg::Builtin => {
+        CacheKind::Builtin => {
             cache::run(&options, Box::new(print))?;
             Ok(Outcome::Pass)
         }
-        WithArg::Nginx => Err(args.become_nginx(&options)),
+        CacheKind::Nginx => Err(args.become_nginx(&options)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use comeback_core::plan::{Extract, Writes};
 
+use crate::choice::choice;
 use comeback_experiment::document::{ExpectPart, IdentityPart, SessionPart, StepPart};
 
 /// How a session looks from outside.
@@ -28,8 +29,8 @@ pub(super) struct SessionArgs {
     #[arg(long, value_name = "PLACE", requires = "login")]
     value: Option<Extract>,
     /// What --act changes
-    #[arg(long, value_enum, default_value_t = WritesArg::Counter, requires = "login")]
-    writes: WritesArg,
+    #[arg(long, value_parser = choice::<Writes>(), default_value = "counter", requires = "login")]
+    writes: Writes,
     /// Where replies name the user, and how: '/user=u{{ session }}'
     #[arg(long, value_name = "PLACE=NAME", value_parser = parse_identity, requires = "login")]
     identity: Option<IdentityPart>,
@@ -39,17 +40,6 @@ pub(super) struct SessionArgs {
     /// Redirects that --login and --act follow
     #[arg(long, value_name = "N", default_value_t = 0, requires = "login")]
     follow: u32,
-}
-
-/// What a change adds.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum WritesArg {
-    /// One, to a counter
-    Counter,
-    /// A value of its own, to a set
-    Set,
-    /// A value of its own, to a list: duplicates count
-    List,
 }
 
 impl SessionArgs {
@@ -70,11 +60,7 @@ impl SessionArgs {
             browse: None,
             step: BTreeMap::new(),
             value: self.value.clone(),
-            writes: match self.writes {
-                WritesArg::Counter => Writes::Counter,
-                WritesArg::Set => Writes::Set,
-                WritesArg::List => Writes::List,
-            },
+            writes: self.writes,
             identity: self.identity.clone(),
             stranger: self.stranger.as_ref().map(|text| ExpectPart {
                 body: Some(text.clone()),
