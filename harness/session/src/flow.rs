@@ -12,6 +12,7 @@ mod step;
 mod template;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -26,7 +27,8 @@ use self::template::{Templates, Values};
 
 pub use self::session::Session;
 pub use self::shown::Shown;
-pub use self::template::{BUILT_IN, User};
+pub use self::template::BUILT_IN;
+pub use self::user::User;
 
 /// A workload, made ready for a target.
 #[derive(Debug)]
@@ -404,7 +406,7 @@ impl Flow {
         let is_own = turn.left.len() == 1;
         let key = turn.write.filter(|_| self.keyed && is_own);
         let extra = Extra {
-            idempotency_key: key.map(|write| template::write_token(user, write)),
+            idempotency_key: key.map(|write| user::write_token(user, write)),
             redirect: turn.redirect.as_ref(),
         };
         self.request_of(turn)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::distribution::distribution;
 use super::nodes;
 use crate::measure::words::{counted, grouped};
 use crate::measure::{
@@ -12,7 +13,7 @@ use crate::measure::{
 use crate::summary::TrialFinding;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, BlindSummary, CacheSummary, ContinuityRate,
-    ControlSummary, Distribution, ErrorRate, FalseRate, JourneyRate, JourneySummary, Latency,
+    ControlSummary, ErrorRate, FalseRate, JourneyRate, JourneySummary, Latency,
     RecoverySummary, ReplacedTrial, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary,
     StruckTrial, StruckWrites, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
 };
@@ -444,26 +445,6 @@ fn goodput(trials: &[&TrialAnalysis]) -> Option<f64> {
     let figures: Vec<f64> = trials.iter().filter_map(|trial| trial.goodput()).collect();
     let sum: f64 = figures.iter().sum();
     (!figures.is_empty()).then(|| sum / figures.len() as f64)
-}
-
-/// A time over trials; infinite where it was not seen.
-pub(super) fn distribution(figures: impl Iterator<Item = f64>) -> Distribution {
-    let figures: Vec<f64> = figures.filter(|figure| !figure.is_nan()).collect();
-    let finite = |figure: f64| Some(figure).filter(|figure| figure.is_finite());
-    let interval = statistics::median_interval(&figures);
-    Distribution {
-        n: figures.len() as u32,
-        median: statistics::median(&figures).and_then(finite),
-        low: interval.and_then(|interval| finite(interval.low)),
-        high: interval.and_then(|interval| finite(interval.high)),
-        p95: statistics::quantile(&figures, 0.95).ok().and_then(finite),
-        max: figures
-            .iter()
-            .copied()
-            .max_by(f64::total_cmp)
-            .and_then(finite),
-        censored: figures.iter().filter(|figure| figure.is_infinite()).count() as u32,
-    }
 }
 
 /// Something that can be added up over trials.

@@ -3,6 +3,7 @@
 //! Every time is in milliseconds unless its name says otherwise. A figure that too few trials support is
 //! null, never a guess.
 
+mod distribution;
 mod figures;
 mod nodes;
 

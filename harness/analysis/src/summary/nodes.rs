@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figures::distribution;
+use super::distribution::distribution;
 use crate::measure::{Balancing, NodesAnalysis, Time, TrialAnalysis};
 use crate::summary::{NodesSummary, ReplicaAvailability};
 use comeback_model::ids::Node;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 mod action;
+mod error;
 mod extract;
 #[cfg(any(test, feature = "testing"))]
 mod fixture;
@@ -24,6 +25,7 @@ use crate::ids::{Incarnation, Node};
 use crate::units::Span;
 
 pub use action::Action;
+pub use error::PlanError;
 pub use extract::{Extract, ExtractError};
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::test_plan;
@@ -32,7 +34,7 @@ pub use session::{
     Body, Call, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
 };
 pub use signal::Signal;
-pub use validate::{PlanError, is_token};
+pub use validate::is_token;
 
 /// What shall happen, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

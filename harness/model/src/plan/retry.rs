@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::validate::wrong;
-use super::{Arm, Load, PlanError, Protocol, Workload};
+use super::error::{PlanError, wrong};
+use super::{Arm, Load, Protocol, Workload};
 use crate::operation::{ErrorClass, Step};
 use crate::units::Span;
 

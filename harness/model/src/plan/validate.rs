@@ -1,7 +1,6 @@
 //! Everything about a plan that can be known to be wrong before something is started.
 
-use std::fmt;
-
+use super::error::{PlanError, wrong};
 use super::retry;
 use super::{
     Action, Aim, Arm, Call, Listener, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows,
@@ -9,25 +8,6 @@ use super::{
 };
 use crate::ids::Node;
 use crate::units::Span;
-
-/// A plan that cannot be carried out as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlanError {
-    /// Which part of the plan, in the words of the command line.
-    pub field: &'static str,
-    /// Which arm it is about, by its place, where it is about one.
-    pub arm: Option<usize>,
-    /// What is wrong, and the mend.
-    pub problem: String,
-}
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.problem)
-    }
-}
-
-impl std::error::Error for PlanError {}
 
 /// Bounds of what one machine can drive; beyond them figures would be about the generator.
 const MAX_CLIENTS: u32 = 15_000;
@@ -391,14 +371,6 @@ impl Windows {
         }
         Ok(())
     }
-}
-
-pub(super) fn wrong(field: &'static str, problem: impl Into<String>) -> Result<(), PlanError> {
-    Err(PlanError {
-        field,
-        arm: None,
-        problem: problem.into(),
-    })
 }
 
 /// A path is sent as it stands: what is not visible ASCII would end the request line, or spoil it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use comeback_core::operation::{Found, Outcome, Step};
 use cookie::Cookie;
 
-use super::template::{User, write_token};
+use super::user::{User, write_token};
 
 /// What a client knows of its session.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::{Environment, UndefinedBehavior, Value, escape_formatter};
 
 use super::session::Session;
+use super::user::{User, write_token};
 
 /// What a template may name beside the values its session captured.
 pub const BUILT_IN: [&str; 4] = ["session", "login", "write", "random"];
@@ -15,17 +16,6 @@ const JSON: &str = "json";
 /// The longest expression between the marks of a template. Its parser and compiler descend once for each
 /// operator, and far beyond this would exhaust the stack.
 const MAX_EXPRESSION: usize = 4096;
-
-/// A user, as far as templates speak of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Its number, `{{ session }}`.
-    pub number: u32,
-    /// How often it has logged in before, `{{ login }}`.
-    pub login: u32,
-    /// What its random numbers are drawn from.
-    pub seed: u64,
-}
 
 /// A piece of a request.
 #[derive(Debug)]
@@ -196,11 +186,6 @@ impl Values<'_> {
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((x ^ (x >> 31)) >> 32) as u32
     }
-}
-
-/// The value that write `number` of a user's session carries: no other write of the run has it.
-pub(super) fn write_token(user: User, number: u32) -> String {
-    format!("w{}-{}-{number}", user.number, user.login)
 }
 
 /// The parts between `{{ session }}`, when the text has no other mark of a template.
