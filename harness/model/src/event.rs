@@ -315,6 +315,20 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// Whether it is about the whole run; every other event belongs to a trial.
+    pub const fn is_of_the_run(&self) -> bool {
+        matches!(
+            self,
+            Self::ArmSkipped { .. }
+                | Self::RunInterrupted
+                | Self::RunGivenUp { .. }
+                | Self::RunExtended { .. }
+                | Self::RunEnded
+        )
+    }
+}
+
 /// A process that lives on although the fault ended the one that started it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Survivor {

@@ -26,6 +26,8 @@ pub(super) struct RunFacts {
     pub(super) given_up: Option<ArmId>,
     /// The run ended by itself.
     pub(super) ended: bool,
+    /// The first event that is of no trial which started, though it is about one.
+    pub(super) stray: Option<String>,
     /// How it went on after its end.
     pub(super) extensions: Vec<Extension>,
 }
@@ -174,12 +176,14 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
                 });
             }
             EventKind::TrialStarted { arm, control } => {
-                if let Some(id) = event.trial {
-                    places.entry(id).or_insert_with(|| {
-                        run.trials.push(Facts::new(id, *arm, *control));
-                        run.trials.len() - 1
-                    });
-                }
+                let Some(id) = event.trial else {
+                    run.note_stray(None);
+                    continue;
+                };
+                places.entry(id).or_insert_with(|| {
+                    run.trials.push(Facts::new(id, *arm, *control));
+                    run.trials.len() - 1
+                });
             }
             EventKind::PhaseEntered { .. }
             | EventKind::TargetExecuted { .. }
@@ -213,13 +217,23 @@ pub(super) fn gather(events: &[Event]) -> RunFacts {
             | EventKind::TrialAborted { .. }
             | EventKind::TrialEnded => {
                 let place = event.trial.and_then(|id| places.get(&id));
-                if let Some(trial) = place.and_then(|place| run.trials.get_mut(*place)) {
-                    trial.learn(event.at, &event.kind);
+                match place.and_then(|place| run.trials.get_mut(*place)) {
+                    Some(trial) => trial.learn(event.at, &event.kind),
+                    None => run.note_stray(event.trial),
                 }
             }
         }
     }
     run
+}
+
+impl RunFacts {
+    fn note_stray(&mut self, trial: Option<TrialId>) {
+        self.stray.get_or_insert_with(|| match trial {
+            Some(TrialId(trial)) => format!("an event of trial {trial}, which never started"),
+            None => "an event of no trial, though it is about one".to_owned(),
+        });
+    }
 }
 
 impl Facts {

@@ -165,6 +165,9 @@ fn incomplete(
             stray.id.0
         ));
     }
+    if let Some(stray) = &run.stray {
+        return Some(format!("there is {stray}"));
+    }
     let started: BTreeSet<TrialId> = run.trials.iter().map(|trial| trial.id).collect();
     let stray = operations.keys().find(|trial| !started.contains(*trial))?;
     Some(format!(

@@ -13,9 +13,9 @@ use crate::measure::{
 use crate::summary::TrialFinding;
 use crate::summary::{
     ArmSummary, AttributionSummary, AvailabilityRate, BlindSummary, CacheSummary, ContinuityRate,
-    ControlSummary, ErrorRate, FalseRate, JourneyRate, JourneySummary, Latency,
-    RecoverySummary, ReplacedTrial, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary,
-    StruckTrial, StruckWrites, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
+    ControlSummary, ErrorRate, FalseRate, JourneyRate, JourneySummary, Latency, RecoverySummary,
+    ReplacedTrial, RetrySummary, SCHEMA, SessionCounts, Status, StrikeSummary, StruckTrial,
+    StruckWrites, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::{Verdict, family_of};
 use comeback_model::plan::Arm;

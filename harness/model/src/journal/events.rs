@@ -75,6 +75,10 @@ pub(super) fn read(lines: &str) -> Result<Lines, JournalError> {
     for (line, number) in lines {
         let wrong = |error| unreadable(PART, number, error);
         let event: Event = serde_json::from_str(line).map_err(wrong)?;
+        if event.trial.is_none() && !event.kind.is_of_the_run() {
+            let problem = "it is about a trial and does not say which";
+            return Err(unreadable(PART, number, problem));
+        }
         let seal = match event.kind {
             EventKind::TrialEnded | EventKind::RunEnded => {
                 serde_json::from_str::<OfSeal>(line).map_err(wrong)?.seal

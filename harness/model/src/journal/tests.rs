@@ -218,6 +218,20 @@ fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
 }
 
 #[test]
+fn an_event_of_a_trial_that_names_none_is_damage() {
+    let (events, operations) = sample();
+    let nameless = br#"{"at_us":2,"kind":{"type":"phase_entered","phase":"open"}}"#;
+    check_refused(
+        &with_line(&events, 3, nameless),
+        &operations,
+        "journal line 3",
+        "it is about a trial and does not say which",
+    );
+    let of_the_run = br#"{"at_us":2,"kind":{"type":"run_interrupted"}}"#;
+    assert!(read(&with_line(&events, 3, of_the_run)[..], &operations[..]).is_ok());
+}
+
+#[test]
 fn a_journal_of_another_version_is_refused_by_its_number() {
     let (events, operations) = sample();
     let other = with_line(&events, 1, br#"{"comeback_journal":5,"of":"the future"}"#);
@@ -703,13 +717,17 @@ fn any_cached() -> impl Strategy<Value = Cached> {
 proptest! {
     #[test]
     fn what_is_written_is_read_back(
-        at: u64, trial: Option<u32>,
+        at: u64, trial: u32,
         time: Option<u64>, number: i32, count: u64, text in "\\PC{0,12}|[\\x00-\\x1f\"\\\\]{0,4}",
         operations in vec(any_operation(), 0..20),
     ) {
         let events: Vec<Event> = every_kind(time, number, count, &text)
             .into_iter()
-            .map(|kind| Event { at: Elapsed::from_us(at), trial: trial.map(TrialId), kind })
+            .map(|kind| Event {
+                at: Elapsed::from_us(at),
+                trial: (!kind.is_of_the_run()).then_some(TrialId(trial)),
+                kind,
+            })
             .collect();
         let (lines, rows) = written(&events, &operations);
         let journal = read(&lines[..], &rows[..]).map_err(|error| TestCaseError::fail(error.to_string()))?;

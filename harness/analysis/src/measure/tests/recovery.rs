@@ -283,6 +283,12 @@ fn a_run_that_did_not_end_by_itself_is_incomplete() {
     let mut stray = whole.does([look(0, 2_000)]);
     stray.operations[0].trial = TrialId(7);
     assert!(about(&stray).contains("trial 7, which never started"));
+    let mut stray = Story::faulted();
+    stray.events[1].trial = Some(TrialId(7));
+    assert!(about(&stray).contains("an event of trial 7, which never started"));
+    let mut nameless = Story::faulted();
+    nameless.events[1].trial = None;
+    assert!(about(&nameless).contains("an event of no trial"));
 }
 
 #[test]
