@@ -1,10 +1,10 @@
 //! One reference server as an arm.
 
-use comeback_core::plan::Arm;
 use comeback_experiment::document::{
     ArmPart, DeployPart, ReadyPart, StoreKind, StorePart, TargetPart, Words,
 };
 use comeback_experiment::{Document, Origin, Problem, resolve};
+use comeback_model::plan::Arm;
 use comeback_servers::{Protocol, Target};
 
 /// The header that changes with each start of a reference server.

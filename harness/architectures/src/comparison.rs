@@ -2,11 +2,11 @@
 
 use std::fmt::Display;
 
-use comeback_core::plan::Aim;
-use comeback_core::units::Span;
 use comeback_experiment::Document;
 use comeback_experiment::choice;
 use comeback_experiment::document::{BalancerKind, FaultKind, LoadPart, WindowsPart};
+use comeback_model::plan::Aim;
+use comeback_model::units::Span;
 
 use crate::arm::Candidate;
 use crate::{ArchitectureError, Fault, Topology, Variants, fault, servers, session};

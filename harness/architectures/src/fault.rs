@@ -1,8 +1,8 @@
 //! The fault of a comparison.
 
-use comeback_core::plan::Aim;
-use comeback_core::units::Span;
 use comeback_experiment::document::{AimPart, DrainTime, FaultKind, FaultPart};
+use comeback_model::plan::Aim;
+use comeback_model::units::Span;
 
 use crate::arm::{Candidate, deployment};
 use crate::{ArchitectureError, servers};

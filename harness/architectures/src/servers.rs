@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comeback_core::plan::{self, Plan};
+use comeback_model::plan::{self, Plan};
 use comeback_servers::{Protocol, Target};
 
 use crate::ArchitectureError;

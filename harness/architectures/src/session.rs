@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::plan::{Extract, Writes};
 use comeback_experiment::document::{ExpectPart, IdentityPart, MixPart, SessionPart, StepPart};
+use comeback_model::plan::{Extract, Writes};
 
 /// A user with a counter.
 pub(crate) fn counter() -> SessionPart {

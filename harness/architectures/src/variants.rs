@@ -1,8 +1,8 @@
 //! The variants that one server is compared in: who holds its listening socket, and who tries again what failed.
 
-use comeback_core::plan::Listener;
-use comeback_core::units::Span;
 use comeback_experiment::document::{ArmPart, RestartPart, RetryPart};
+use comeback_model::plan::Listener;
+use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -9,7 +9,7 @@ use comeback_core::verdict::Outcome;
 
 use super::choice::choice;
 use super::{CliError, print};
-use comeback_experiment::document::BalancerKind;
+use comeback_experiment::document::{self, BalancerKind};
 use comeback_infrastructure::balancer::order::{self, Order, OrderError, Standing};
 use comeback_infrastructure::balancer::outside::{self, Given, OutsideError, Program};
 use comeback_infrastructure::balancer::{self, Options, Policy};
@@ -44,9 +44,10 @@ pub(super) struct Args {
         required = true
     )]
     to: Vec<SocketAddr>,
-    /// Which replica gets a request
-    #[arg(long, value_enum, default_value_t = PolicyArg::RoundRobin)]
-    policy: PolicyArg,
+    /// Which replica gets a request. With `random` it is the less busy one of two; `source-hash` goes by the first address
+    /// in X-Forwarded-For, else by the client's address and port
+    #[arg(long, value_parser = choice::<document::Policy>(), default_value = "round-robin")]
+    policy: document::Policy,
     /// Path of health checks, good with any 2xx [default: a connection that is accepted is good]
     #[arg(long, value_name = "PATH")]
     check: Option<String>,
@@ -86,20 +87,6 @@ pub(super) struct Args {
     /// Folder for the configuration of haproxy or nginx; made if it is not there
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum PolicyArg {
-    /// In turn
-    RoundRobin,
-    /// The one with the fewest requests in flight
-    LeastConnections,
-    /// Of two drawn at random, the one with fewer requests in flight
-    Random,
-    /// By the first address in X-Forwarded-For, else the client's address and port
-    SourceHash,
-    /// By a cookie that names the replica
-    Sticky,
 }
 
 /// Tells a running balancer something, and waits until it is so.
@@ -228,11 +215,11 @@ impl Args {
             port,
             to: self.to.clone(),
             policy: match self.policy {
-                PolicyArg::RoundRobin => Policy::RoundRobin,
-                PolicyArg::LeastConnections => Policy::LeastConnections,
-                PolicyArg::Random => Policy::Random,
-                PolicyArg::SourceHash => Policy::SourceHash,
-                PolicyArg::Sticky => Policy::Sticky,
+                document::Policy::RoundRobin => Policy::RoundRobin,
+                document::Policy::LeastConnections => Policy::LeastConnections,
+                document::Policy::Random => Policy::Random,
+                document::Policy::SourceHash => Policy::SourceHash,
+                document::Policy::Sticky => Policy::Sticky,
             },
             cookie: self.cookie.clone(),
             check: self.check.clone(),
