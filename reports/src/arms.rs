@@ -1,11 +1,11 @@
 //! Arms as the reports see them: the analysis and the summary of one arm side by side, with the names made
 //! printable, and what is to be said where there are no figures.
 
-use comeback_core::analysis::{Analysis, ArmAnalysis, TrialAnalysis};
-use comeback_core::plan::{Action, Arm, Workload};
-use comeback_core::statistics::zero_event_upper_bound;
-use comeback_core::summary::{ArmSummary, Status, Summary};
-use comeback_core::units::Span;
+use comeback_analysis::measure::{Analysis, ArmAnalysis, TrialAnalysis};
+use comeback_analysis::summary::{ArmSummary, Status, Summary};
+use comeback_model::plan::{Action, Arm, Workload};
+use comeback_model::units::Span;
+use comeback_statistics::zero_event_upper_bound;
 
 use crate::RenderError;
 use crate::format::{counted, printable};

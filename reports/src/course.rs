@@ -1,8 +1,8 @@
 //! How a run went beside its figures: that it was extended, which trials were replaced, what it was compared with, and how
 //! sharp its gates are.
 
-use comeback_core::summary::{ArmSummary, Extension, RunLabel, Summary};
-use comeback_core::verdict::{Check, Family, Outcome};
+use comeback_analysis::summary::{ArmSummary, Extension, RunLabel, Summary};
+use comeback_analysis::verdict::{Check, Family, Outcome};
 
 use crate::format::{counted, percent};
 
@@ -119,7 +119,7 @@ pub(crate) fn label(run: &RunLabel) -> String {
 
 #[cfg(test)]
 mod tests {
-    use comeback_core::summary::ReplacedTrial;
+    use comeback_analysis::summary::ReplacedTrial;
 
     use super::*;
     use crate::fake;
@@ -161,7 +161,7 @@ mod tests {
             outcome: Outcome::Pass,
             detail: None,
             more_trials: None,
-            sharpness: Some(comeback_core::verdict::Sharpness {
+            sharpness: Some(comeback_analysis::verdict::Sharpness {
                 shows_from: Some("2104.0 ms".to_owned()),
             }),
         }];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use comeback_core::difference::{
+use comeback_analysis::difference::{
     ArmDifference, Counted, Difference, Figure, MetricDifference, Shift, Standing, Unit,
 };
 

@@ -7,12 +7,12 @@ mod trials;
 
 use std::collections::BTreeMap;
 
-use comeback_core::analysis::Cause;
-use comeback_core::summary::{
+use comeback_analysis::measure::Cause;
+use comeback_analysis::summary::{
     ArmSummary, AttributionSummary, CacheSummary, Culprit, RecoverySummary, RetrySummary,
     SessionCounts, StrikeSummary, StruckWrites, WriteCounts,
 };
-use comeback_core::verdict::{Outcome, Verdict};
+use comeback_analysis::verdict::{Outcome, Verdict};
 use serde::Serialize;
 
 use crate::RenderError;

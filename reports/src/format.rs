@@ -3,9 +3,9 @@
 //! Nothing here decides what a figure means. Text that did not come from this program passes through
 //! [`printable`] before it is shown anywhere.
 
-use comeback_core::statistics::zero_event_upper_bound;
-use comeback_core::summary::Distribution;
-use comeback_core::units::Span;
+use comeback_analysis::summary::Distribution;
+use comeback_model::units::Span;
+use comeback_statistics::zero_event_upper_bound;
 
 /// What stands where there is no figure at all.
 pub const NOTHING: &str = "–";

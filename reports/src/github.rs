@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
-use comeback_core::summary::Summary;
-use comeback_core::verdict::{Check, Outcome, Verdict};
+use comeback_analysis::summary::Summary;
+use comeback_analysis::verdict::{Check, Outcome, Verdict};
 
 use crate::course::course;
 use crate::format::printable;

@@ -6,9 +6,9 @@
 //! case `verdict` is skipped. Whoever reads only the counts learns the verdict from them: failures if and only
 //! if it is *fail*, no failures but errors if and only if it is *inconclusive*.
 
-use comeback_core::analysis::{Analysis, ArmAnalysis, causes_of};
-use comeback_core::summary::Summary;
-use comeback_core::verdict::{CAUSE, Check, Outcome, Verdict};
+use comeback_analysis::measure::{Analysis, ArmAnalysis, causes_of};
+use comeback_analysis::summary::Summary;
+use comeback_analysis::verdict::{CAUSE, Check, Outcome, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::RenderError;

@@ -32,9 +32,9 @@ mod tests;
 
 use std::fmt;
 
-use comeback_core::analysis::Analysis;
-use comeback_core::summary::Summary;
-use comeback_core::verdict::Verdict;
+use comeback_analysis::measure::Analysis;
+use comeback_analysis::summary::Summary;
+use comeback_analysis::verdict::Verdict;
 
 pub use claims::{claims, claims_table};
 pub use course::course;

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use comeback_core::analysis::{
-    Analysis, Doing, NotBack, Return, Spoils, Time, TrialAnalysis, Void, summarize,
+use comeback_analysis::difference::compare;
+use comeback_analysis::measure::{
+    Analysis, Doing, NotBack, Return, Spoils, Time, TrialAnalysis, Void,
 };
-use comeback_core::verdict::{Gate, compare, judge};
+use comeback_analysis::summary::summarize;
+use comeback_analysis::verdict::judge;
+use comeback_model::gate::Gate;
 use proptest::prelude::*;
 
 use crate::arms::RunView;
@@ -90,7 +93,8 @@ impl Extreme {
             Self::AllFailed => {
                 for tally in [&mut trial.errors.during, &mut trial.errors.after] {
                     let failed = tally.scheduled;
-                    tally.failed = [(comeback_core::operation::ErrorClass::Refused, failed)].into();
+                    tally.failed =
+                        [(comeback_model::operation::ErrorClass::Refused, failed)].into();
                 }
             }
             Self::Unknown => {

@@ -1,7 +1,7 @@
 //! Replicas side by side: what each did by itself, how long they were down, what the balancer noticed. A second table
 //! below the comparison, for arms of several nodes.
 
-use comeback_core::summary::{
+use comeback_analysis::summary::{
     ArmSummary, Distribution, NodesSummary, ReplicaAvailability, Status, Summary,
 };
 

@@ -1,11 +1,11 @@
 //! The comparison: one row for each arm, its cells as plain strings for the terminal, and with their parts
 //! apart for documents that have room.
 
-use comeback_core::summary::{
+use comeback_analysis::summary::{
     ArmSummary, BlindSummary, CacheSummary, ControlSummary, ErrorRate, JourneySummary,
     SessionCounts, Status, Summary, WriteCounts,
 };
-use comeback_core::units::Span;
+use comeback_model::units::Span;
 
 use crate::format::{
     NOTHING, TimeStyle, count, count_of, counted, ms, percent, printable, zero_bound,

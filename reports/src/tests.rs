@@ -1,6 +1,6 @@
 //! Reports of invented runs, as a whole.
 
-use comeback_core::summary::{CacheSummary, Summary, WhileDownSummary};
+use comeback_analysis::summary::{CacheSummary, Summary, WhileDownSummary};
 
 use crate::arms::RunView;
 use crate::draw::{Align, Drawing, Point, Shape, Style, text};
@@ -378,7 +378,7 @@ fn nothing_is_said_to_be_kept_beside_sessions_that_are_undecided() -> Made {
     for (undecided, lost) in [(100, 0), (1, 0), (40, 3)] {
         let mut fake = fake::single();
         let arm = &mut fake.summary.arms[0];
-        arm.sessions = comeback_core::summary::SessionCounts {
+        arm.sessions = comeback_analysis::summary::SessionCounts {
             acknowledged: 100,
             survived: 100 - undecided - lost,
             rejected: lost,
@@ -386,7 +386,7 @@ fn nothing_is_said_to_be_kept_beside_sessions_that_are_undecided() -> Made {
             undecided,
             ..Default::default()
         };
-        arm.writes = comeback_core::summary::WriteCounts {
+        arm.writes = comeback_analysis::summary::WriteCounts {
             acknowledged: 100 - undecided,
             kept: 100 - undecided,
             ..Default::default()
@@ -412,7 +412,7 @@ fn nothing_is_said_to_be_kept_beside_sessions_that_are_undecided() -> Made {
 fn writes_that_cannot_be_verified_are_not_said_to_be_kept() -> Made {
     for lost in [0, 7] {
         let mut fake = fake::single();
-        fake.summary.arms[0].writes = comeback_core::summary::WriteCounts {
+        fake.summary.arms[0].writes = comeback_analysis::summary::WriteCounts {
             acknowledged: 300,
             kept: 300 - lost,
             lost,

@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use comeback_core::units::Span;
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
+use comeback_model::units::Span;
 
 use super::choice::choice;
 use super::{CliError, print};
@@ -231,7 +231,7 @@ impl Args {
             timeout: self.timeout.into(),
             drain: or(self.drain, Span::from_secs(5)).into(),
             control: self.control.as_deref().map(control).transpose()?,
-            seed: super::options::seed(self.seed.map(comeback_core::ids::Seed))?.0,
+            seed: super::options::seed(self.seed.map(comeback_model::ids::Seed))?.0,
         })
     }
 

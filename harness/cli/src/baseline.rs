@@ -6,10 +6,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use comeback_core::analysis::{self, Analysis};
-use comeback_core::journal::{Header, Journal};
-use comeback_core::plan::{Arm, Plan, Target};
-use comeback_core::verdict::{self, Gate};
+use comeback_analysis::measure::{self, Analysis};
+use comeback_analysis::verdict;
+use comeback_model::gate::Gate;
+use comeback_model::journal::{Header, Journal};
+use comeback_model::plan::{Arm, Plan, Target};
 
 use super::{CliError, warn};
 use comeback_engine::record;
@@ -54,7 +55,7 @@ impl Stored {
             .map_err(|error| wrong(format!("{} cannot be used: {error}", folder.display())))?;
         let journal = read(&folder).map_err(|error| wrong(super::with_causes(&error)))?;
         Ok(Self {
-            analysis: analysis::analyze(&journal),
+            analysis: measure::analyze(&journal),
             journal,
             folder,
         })

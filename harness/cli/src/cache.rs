@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use comeback_core::units::Span;
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
+use comeback_model::units::Span;
 
 use super::choice::choice;
 use super::{CliError, print};

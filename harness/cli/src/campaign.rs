@@ -5,12 +5,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use comeback_analysis::verdict::Outcome;
 use comeback_architectures::servers;
-use comeback_core::event::Event;
-use comeback_core::ids::Seed;
-use comeback_core::journal::Header;
-use comeback_core::plan::Plan;
-use comeback_core::verdict::Outcome;
+use comeback_model::event::Event;
+use comeback_model::ids::Seed;
+use comeback_model::journal::Header;
+use comeback_model::plan::Plan;
 
 use super::baseline::{self, BaselineArgs};
 use super::options::Output;

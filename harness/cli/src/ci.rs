@@ -8,10 +8,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use comeback_core::analysis::Analysis;
-use comeback_core::journal::Journal;
-use comeback_core::summary::Summary;
-use comeback_core::verdict::Verdict;
+use comeback_analysis::measure::Analysis;
+use comeback_analysis::summary::Summary;
+use comeback_analysis::verdict::Verdict;
+use comeback_model::journal::Journal;
 use comeback_reports::{Notes, github, junit, junit_unfinished};
 
 use super::options::Told;

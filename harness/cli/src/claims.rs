@@ -5,9 +5,9 @@ mod runs;
 
 use std::path::{Path, PathBuf};
 
-use comeback_core::claims::{CLAIMS, Claim, ClaimRow, Claims, Ruling, SCHEMA};
-use comeback_core::ids::Seed;
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
+use comeback_claims::{CLAIMS, Claim, ClaimRow, Claims, Ruling, SCHEMA};
+use comeback_model::ids::Seed;
 use comeback_reports::claims_table;
 
 use self::measure::Job;

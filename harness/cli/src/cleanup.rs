@@ -1,6 +1,6 @@
 //! `comeback cleanup`: show what killed runs left behind, and end it.
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 use comeback_reports::format::printable;
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 
 use super::CliError;
 use comeback_engine::needs;

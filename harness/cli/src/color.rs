@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 
 /// What `--color` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -6,10 +6,10 @@ mod tests;
 mod topology;
 mod variants;
 
+use comeback_analysis::verdict::{Gate, Outcome};
 use comeback_architectures::{Comparison, Size};
-use comeback_core::ids::Seed;
-use comeback_core::plan::Plan;
-use comeback_core::verdict::{Gate, Outcome};
+use comeback_model::ids::Seed;
+use comeback_model::plan::Plan;
 
 use super::baseline::BaselineArgs;
 use super::campaign::Wishes;

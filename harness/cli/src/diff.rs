@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use comeback_core::difference::Difference;
-use comeback_core::verdict::{self, Gate, Outcome};
+use comeback_analysis::difference::Difference;
+use comeback_analysis::difference::compare;
+use comeback_analysis::verdict::Outcome;
+use comeback_model::gate::Gate;
 use comeback_reports::format::printable;
 use comeback_reports::{
     DIFFERENCE_LEGEND, Table, difference_heads, difference_markdown, difference_reasons,
@@ -62,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             args.new.display()
         )));
     }
-    let difference = verdict::compare(base.analysis(), new.analysis(), &args.gates);
+    let difference = compare(base.analysis(), new.analysis(), &args.gates);
     if args.json {
         print(&serde_json::to_string_pretty(&difference)?);
     } else if args.markdown {

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use comeback_core::statistics;
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 use nix::sys::resource::{Resource, getrlimit};
 use serde::Serialize;
 
@@ -203,6 +202,6 @@ fn median_ms(times: usize, mut what: impl FnMut() -> io::Result<()>) -> io::Resu
         what()?;
         took.push(begun.elapsed().as_secs_f64() * 1_000.0);
     }
-    let median = statistics::median(&took).unwrap_or(f64::NAN);
+    let median = comeback_statistics::median(&took).unwrap_or(f64::NAN);
     Ok(format!("median {median:.2} ms over {times}"))
 }

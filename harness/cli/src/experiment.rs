@@ -7,10 +7,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use comeback_architectures::servers;
-use comeback_core::plan::secret::is_masked;
-use comeback_core::plan::{Listener, Protocol, Reach, Signal};
-use comeback_core::units::Span;
-use comeback_core::verdict::Gate;
+use comeback_model::gate::Gate;
+use comeback_model::plan::secret::is_masked;
+use comeback_model::plan::{Listener, Protocol, Reach, Signal};
+use comeback_model::units::Span;
 
 use self::retry::RetryArgs;
 use self::session::SessionArgs;

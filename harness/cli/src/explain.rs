@@ -2,10 +2,10 @@
 
 mod words;
 
-use comeback_core::ids::Seed;
-use comeback_core::plan::Plan;
-use comeback_core::schedule::{self, Schedule};
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
+use comeback_model::ids::Seed;
+use comeback_model::plan::Plan;
+use comeback_model::schedule::{self, Schedule};
 use serde::Serialize;
 
 use super::experiment::What;

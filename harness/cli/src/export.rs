@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use comeback_core::journal;
-use comeback_core::operation::Operation;
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
+use comeback_model::journal;
+use comeback_model::operation::Operation;
 
 use super::CliError;
 use super::baseline::Stored;

@@ -1,6 +1,6 @@
 //! Each trial's own figures, for `--verbose`: a line for each, on stderr.
 
-use comeback_core::analysis::{Analysis, Time, TrialAnalysis};
+use comeback_analysis::measure::{Analysis, Time, TrialAnalysis};
 use comeback_reports::format::{beyond, count_of, ms, percent, printable};
 
 use super::print_aside;

@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 
 use self::draft::Draft;
 use super::{CliError, print};

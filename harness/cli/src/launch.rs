@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 
 use super::CliError;
 use comeback_supervise::handover::{self, Launched};

@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 use nix::sys::signal::SigSet;
 
 use comeback_experiment::Unreadable;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use comeback_core::ids::Seed;
-use comeback_core::plan::Arrivals;
-use comeback_core::units::Span;
-use comeback_core::verdict::Gate;
+use comeback_model::gate::Gate;
+use comeback_model::ids::Seed;
+use comeback_model::plan::Arrivals;
+use comeback_model::units::Span;
 
 use super::CliError;
 use super::choice::choice;

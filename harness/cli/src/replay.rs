@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 
 use super::baseline::{BaselineArgs, Stored};
 use super::campaign::Wishes;

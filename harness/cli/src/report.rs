@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 use comeback_reports::format::printable;
 use comeback_reports::{Table, comparison, course, replicas};
 

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use comeback_core::ids::Seed;
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
+use comeback_model::ids::Seed;
 
 use super::baseline::BaselineArgs;
 use super::campaign::Wishes;

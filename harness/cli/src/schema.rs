@@ -1,10 +1,10 @@
 //! `comeback schema`: the shape of the documents, as JSON Schema.
 
 use clap::ValueEnum;
-use comeback_core::claims::Claims;
-use comeback_core::difference::Difference;
-use comeback_core::summary::Summary;
-use comeback_core::verdict::Outcome;
+use comeback_analysis::difference::Difference;
+use comeback_analysis::summary::Summary;
+use comeback_analysis::verdict::Outcome;
+use comeback_claims::Claims;
 
 use super::{CliError, print};
 

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use comeback_analysis::verdict::Outcome;
 use comeback_architectures::servers;
-use comeback_core::verdict::Outcome;
 use comeback_servers::Target;
 
 use super::CliError;

@@ -1,7 +1,7 @@
 //! `comeback targets`: what there is to compare.
 
+use comeback_analysis::verdict::Outcome;
 use comeback_architectures::ArchitectureError;
-use comeback_core::verdict::Outcome;
 use comeback_servers::Target;
 
 use super::{CliError, print};

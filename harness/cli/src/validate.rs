@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 use serde::Serialize;
 
 use super::color::ColorChoice;

@@ -1,7 +1,8 @@
-//! The code against the picture in `ARCHITECTURE.md`: who imports whom.
+//! The code against `ARCHITECTURE.md`: which crate depends on which, what pure crates may not touch, and the tests that it names.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,13 +53,20 @@ fn check_file(path: &Path, forbidden: &[&str]) {
 }
 
 /// The crates that compute from values alone.
-const PURE: [&str; 4] = ["analysis", "core", "model", "statistics"];
+const PURE: [&str; 6] = [
+    "harness/model",
+    "harness/statistics",
+    "harness/analysis",
+    "harness/session",
+    "harness/experiment",
+    "reports",
+];
 
 #[test]
 fn pure_crates_touch_nothing() {
     for name in PURE {
         check(
-            &format!("harness/{name}/src"),
+            &format!("{name}/src"),
             &[
                 "std::fs",
                 "TcpListener",
@@ -70,57 +78,51 @@ fn pure_crates_touch_nothing() {
                 "SystemTime",
             ],
         );
-    }
-}
-
-#[test]
-fn reports_draw_without_clock_files_network_or_processes() {
-    check(
-        "reports/src",
-        &[
-            "std::fs",
-            "std::net",
-            "std::process",
-            "Instant::now",
-            "SystemTime",
-            "comeback_servers",
-        ],
-    );
-}
-
-#[test]
-fn targets_import_nothing_of_ours() {
-    for folder in ["targets/servers/src", "targets/infrastructure/src"] {
-        check(folder, &["comeback_", "comeback::"]);
-    }
-}
-
-/// Figures know no verdict, and a verdict knows no document. Their tests may.
-#[test]
-fn the_analysis_imports_in_one_direction() {
-    let documents = ["crate::summary", "crate::difference"];
-    let above_measure = ["crate::verdict", documents[0], documents[1]];
-    for (room, forbidden) in [("measure", &above_measure[..]), ("verdict", &documents)] {
-        let files = sources(&root().join(format!("harness/analysis/src/{room}")));
-        let code = files
-            .iter()
-            .filter(|path| !path.iter().any(|part| part == "tests"));
-        for path in code {
-            check_file(path, forbidden);
+        let depends = dependencies(name);
+        for runtime in ["tokio", "nix", "rustix", "procfs", "reqwest"] {
+            assert!(!depends.contains(runtime), "{name} depends on {runtime}");
         }
     }
 }
 
+/// The names under `[dependencies]`.
+fn dependencies(folder: &str) -> BTreeSet<String> {
+    let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+    let (_, section) = manifest.split_once("[dependencies]\n").unwrap();
+    let section = section.split("\n[").next().unwrap();
+    let names = section
+        .lines()
+        .filter_map(|line| line.split(['.', ' ']).next());
+    names
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The table of crates says which of ours each depends on; the manifests say the same.
 #[test]
-fn pure_crates_depend_on_neither_runtime_nor_system() {
-    for package in PURE {
-        let manifest = root().join(format!("harness/{package}/Cargo.toml"));
-        let manifest = fs::read_to_string(manifest).unwrap();
-        for name in ["tokio", "nix", "rustix", "procfs", "reqwest"] {
-            let depends = manifest.lines().any(|line| line.starts_with(name));
-            assert!(!depends, "{package} depends on {name}");
-        }
+fn crates_depend_on_what_the_table_says() {
+    let page = fs::read_to_string(root().join("harness/ARCHITECTURE.md")).unwrap();
+    let (_, section) = page.split_once("## The crates").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let mut told = BTreeSet::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let (folder, ours) = (cells[0].trim_matches('`'), cells[cells.len() - 1]);
+        let ours = ours.split(", ").filter(|name| *name != "–");
+        let ours: BTreeSet<String> = ours.map(|name| format!("comeback-{name}")).collect();
+        let mut depends = dependencies(folder);
+        depends.retain(|name| name.starts_with("comeback"));
+        assert_eq!(depends, ours, "{folder}");
+        told.insert(folder.to_owned());
     }
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, members) = workspace.split_once("members = [").unwrap();
+    let members = members.split(']').next().unwrap();
+    let members = members.split('"').skip(1).step_by(2).map(str::to_owned);
+    let aside = ["harness/examples/shop", "harness/xtask"];
+    let members: BTreeSet<String> = members.filter(|name| !aside.contains(&&**name)).collect();
+    assert_eq!(told, members);
 }
 
 /// Each way to a false pass has its tests, which are there, and each group of dishonest servers stands in the table.

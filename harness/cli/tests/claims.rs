@@ -8,13 +8,13 @@ mod support;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
-use comeback_core::claims::{
+use comeback_claims::{
     CLAIMS, Claim, Claims, Experiment, Found, Heading, Judgement, Ruling, VERSION, What,
 };
-use comeback_core::plan::Arm;
 use comeback_engine::Ended;
 use comeback_engine::campaign::Host;
 use comeback_engine::interrupt::Interrupt;
+use comeback_model::plan::Arm;
 use serde_json::Value;
 
 /// A comparison under load is disturbed by what else is measured beside it: it has the machine for itself. Procedures

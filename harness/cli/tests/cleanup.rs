@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use comeback_core::event::Phase;
+use comeback_model::event::Phase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::{assert_nothing_left, command, processes_of, read_events};

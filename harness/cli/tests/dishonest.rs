@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 use support::{Run, run};
 
 /// So many runs at once: they mostly wait.

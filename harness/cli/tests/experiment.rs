@@ -192,7 +192,7 @@ fn what_is_explained_is_what_is_done() {
     let drawn = trials
         .iter()
         .find_map(|trial| trial["fault_after"].as_str());
-    let drawn: comeback_core::units::Span = drawn.unwrap().parse().unwrap();
+    let drawn: comeback_model::units::Span = drawn.unwrap().parse().unwrap();
     let at = format!("SIGKILL at {:.3} s", 0.7 + drawn.as_secs());
     assert!(words.contains(&at), "{at}\n{words}");
     assert!(words.contains("lost_writes == 0") && words.contains("no fault (control)"));

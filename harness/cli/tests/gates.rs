@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 use serde_json::Value;
 use stored::{base, compare, edit, header, word};
 use support::{PROGRAM, Run, assert_nothing_left, command, read_events};

@@ -4,7 +4,7 @@
 
 mod support;
 
-use comeback_core::summary::{ArmSummary, ErrorRate};
+use comeback_analysis::summary::{ArmSummary, ErrorRate};
 use support::{Run, arm};
 
 /// How the crash looks to clients with the one and the other, half a second long.

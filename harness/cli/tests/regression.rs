@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use comeback_core::verdict::Outcome;
+use comeback_analysis::verdict::Outcome;
 use support::{has, run};
 
 #[test]

@@ -9,7 +9,7 @@ mod support;
 
 use std::path::Path;
 
-use comeback_core::summary::ArmSummary;
+use comeback_analysis::summary::ArmSummary;
 use serde_json::Value;
 use support::{Run, arm};
 

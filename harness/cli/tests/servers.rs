@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use comeback_core::summary::{ArmSummary, Status, Summary};
+use comeback_analysis::summary::{ArmSummary, Status, Summary};
 use support::{Run, has};
 
 /// Debian's Python, which has Debian's modules; the one in PATH may be another.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use comeback_core::summary::{ArmSummary, Culprit};
+use comeback_analysis::summary::{ArmSummary, Culprit};
 use comeback_engine::needs;
 use comeback_supervise::ports;
 use nix::sys::signal::{Signal, kill};

@@ -8,15 +8,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use comeback_core::endpoint::Endpoint;
-use comeback_core::event::Exit;
-use comeback_core::ids::{BootId, Incarnation, Node, TrialId};
-use comeback_core::plan::{
-    Attempts, Listener, Protocol, Reach, Readiness, ReadyProbe, Signal, Stop, Target,
-};
-use comeback_core::units::Span;
 use comeback_engine::readiness::{NotReady, Ready, wait_until_ready};
 use comeback_host::clock::Clock;
+use comeback_model::endpoint::Endpoint;
+use comeback_model::event::Exit;
+use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
+use comeback_model::plan::{
+    Attempts, Listener, Protocol, Reach, Readiness, ReadyProbe, Signal, Stop, Target,
+};
+use comeback_model::units::Span;
 use comeback_supervise::ownership::{listeners, listening_addresses};
 use comeback_supervise::ports::free_port;
 use comeback_supervise::process::{Addresses, Launch, Process, StartError, adopt_orphans};

@@ -4,7 +4,7 @@
 
 mod support;
 
-use comeback_core::summary::{ArmSummary, Culprit, NodesSummary};
+use comeback_analysis::summary::{ArmSummary, Culprit, NodesSummary};
 use serde_json::Value;
 use support::{Run, arm};
 

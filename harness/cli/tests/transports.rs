@@ -6,21 +6,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use comeback_core::endpoint::Endpoint;
-use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
-use comeback_core::journal::{self, Header};
-use comeback_core::plan::{
-    Action, Aim, Arm, Arrivals, Attempts, Fault, Listener, Load, Plan, Protocol, Readiness,
-    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
-};
-use comeback_core::schedule;
-use comeback_core::units::Span;
 use comeback_engine::interrupt::Interrupt;
 use comeback_engine::readiness::{NotReady, Ready, wait_until_ready};
 use comeback_engine::record::JournalWriter;
 use comeback_engine::{Ended, Site};
 use comeback_host::clock::Clock;
 use comeback_host::machine;
+use comeback_model::endpoint::Endpoint;
+use comeback_model::ids::{Incarnation, Node, Seed, TrialId};
+use comeback_model::journal::{self, Header};
+use comeback_model::plan::{
+    Action, Aim, Arm, Arrivals, Attempts, Fault, Listener, Load, Plan, Protocol, Readiness,
+    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
+};
+use comeback_model::schedule;
+use comeback_model::units::Span;
 use comeback_supervise::ownership::listeners;
 use comeback_supervise::ports::free_port;
 use comeback_supervise::process::{Addresses, Launch, Process, adopt_orphans, resolve_endpoint};
@@ -312,7 +312,7 @@ async fn a_server_that_does_not_remove_its_socket_is_not_back_and_that_is_its_ow
     };
     let mut plan = plan(target);
     plan.load.workload =
-        Workload::Stateless(Box::new(comeback_core::plan::Request::new("GET", "/")));
+        Workload::Stateless(Box::new(comeback_model::plan::Request::new("GET", "/")));
     plan.windows.horizon = Span::from_secs(2);
     let folder = tempfile::tempdir().unwrap();
     let seen = run(plan, folder.path()).await;

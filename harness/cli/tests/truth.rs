@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use comeback_core::analysis::{Time, analyze};
-use comeback_core::journal::{self, Journal};
-use comeback_core::operation::Step;
-use comeback_core::summary::Status;
-use comeback_core::units::Elapsed;
+use comeback_analysis::measure::{Time, analyze};
+use comeback_analysis::summary::Status;
+use comeback_model::journal::{self, Journal};
+use comeback_model::operation::Step;
+use comeback_model::units::Elapsed;
 use serde_json::Value;
 use support::Run;
 

@@ -5,8 +5,8 @@
 
 mod support;
 
-use comeback_core::summary::{ArmSummary, Status};
-use comeback_core::verdict::Outcome;
+use comeback_analysis::summary::{ArmSummary, Status};
+use comeback_analysis::verdict::Outcome;
 use support::{Run, run};
 
 /// A short comparison of one server, with one trial and its control.
@@ -236,7 +236,7 @@ fn a_server_that_ignores_sigterm_is_killed_after_its_grace_and_that_is_told() {
     assert_eq!((summary.verdict, arm.faults_landed), (Outcome::Pass, 1));
     // The load asks what the health check asks: there is nothing beside it to be blind.
     assert_eq!(arm.blind_time, None);
-    let told = |found: &comeback_core::summary::TrialFinding| found.text.contains("SIGKILL");
+    let told = |found: &comeback_analysis::summary::TrialFinding| found.text.contains("SIGKILL");
     assert!(arm.findings.iter().any(told), "{:?}", arm.findings);
 }
 

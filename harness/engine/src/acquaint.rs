@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use comeback_core::event::Exit;
-use comeback_core::ids::{Incarnation, Node, TrialId};
-use comeback_core::plan::{Protocol, Readiness, ReadyProbe, Target};
-use comeback_core::said::Line;
-use comeback_core::units::Span;
+use comeback_model::event::Exit;
+use comeback_model::ids::{Incarnation, Node, TrialId};
+use comeback_model::plan::{Protocol, Readiness, ReadyProbe, Target};
+use comeback_model::said::Line;
+use comeback_model::units::Span;
 use reqwest::Client;
 
 use super::EngineError;

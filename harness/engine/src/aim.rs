@@ -5,10 +5,10 @@
 
 use std::io;
 
-use comeback_core::event::{EventKind, Mark};
-use comeback_core::ids::Node;
-use comeback_core::plan::{Action, Signal, Within, Workload};
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::event::{EventKind, Mark};
+use comeback_model::ids::Node;
+use comeback_model::plan::{Action, Signal, Within, Workload};
+use comeback_model::units::{Elapsed, Span};
 use tokio::sync::oneshot;
 
 use super::EngineError;

@@ -1,7 +1,7 @@
 //! Who answers: the owner of a node's listening socket, before the fault and after it.
 
-use comeback_core::ids::{Incarnation, Node};
-use comeback_core::plan::Listener;
+use comeback_model::ids::{Incarnation, Node};
+use comeback_model::plan::Listener;
 
 use super::context::Trial;
 use crate::load::probe::Owner;

@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use comeback_core::event::Event;
-use comeback_core::ids::Seed;
-use comeback_core::journal::{self, Header};
-use comeback_core::plan::Plan;
-use comeback_core::schedule;
 use comeback_host::{inside, machine};
+use comeback_model::event::Event;
+use comeback_model::ids::Seed;
+use comeback_model::journal::{self, Header};
+use comeback_model::plan::Plan;
+use comeback_model::schedule;
 use tokio::runtime::Runtime;
 
 use super::interrupt::Interrupt;

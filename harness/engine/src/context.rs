@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 
-use comeback_core::event::{EventKind, Exit, ExitCause, Phase};
-use comeback_core::ids::{Incarnation, Node};
-use comeback_core::plan::{Arm, Plan};
-use comeback_core::schedule::PlannedTrial;
-use comeback_core::units::Elapsed;
+use comeback_model::event::{EventKind, Exit, ExitCause, Phase};
+use comeback_model::ids::{Incarnation, Node};
+use comeback_model::plan::{Arm, Plan};
+use comeback_model::schedule::PlannedTrial;
+use comeback_model::units::Elapsed;
 
 use super::seats::Seats;
 use super::{EngineError, Site};

@@ -1,9 +1,9 @@
 //! That what a fault addressed has ended: seen as it happens, of all nodes at once, and nothing else is signalled.
 
-use comeback_core::event::{EventKind, Exit, ExitCause};
-use comeback_core::ids::Node;
-use comeback_core::plan::{Reach, Signal};
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::event::{EventKind, Exit, ExitCause};
+use comeback_model::ids::Node;
+use comeback_model::plan::{Reach, Signal};
+use comeback_model::units::{Elapsed, Span};
 use tokio::time::timeout;
 
 use super::EngineError;

@@ -8,10 +8,10 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use comeback_core::event::EventKind;
-use comeback_core::ids::{Node, TrialId};
-use comeback_core::plan::{Arm, Call, Plan, ReadyProbe, Request, Workload};
-use comeback_core::units::Elapsed;
+use comeback_model::event::EventKind;
+use comeback_model::ids::{Node, TrialId};
+use comeback_model::plan::{Arm, Call, Plan, ReadyProbe, Request, Workload};
+use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 

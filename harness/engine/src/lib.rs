@@ -25,18 +25,18 @@ mod trial;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use comeback_core::event::EventKind;
-use comeback_core::ids::{ArmId, TrialId};
-use comeback_core::plan::Plan;
-use comeback_core::schedule::{PlannedTrial, Schedule};
+use comeback_model::event::EventKind;
+use comeback_model::ids::{ArmId, TrialId};
+use comeback_model::plan::Plan;
+use comeback_model::schedule::{PlannedTrial, Schedule};
 
 pub use error::EngineError;
 use interrupt::Interrupt;
 use trial::Started;
 
-use comeback_core::endpoint;
 use comeback_host::clock::{self, Clock};
 use comeback_load as load;
+use comeback_model::endpoint;
 use comeback_supervise as supervise;
 use comeback_supervise::tag::RunTag;
 

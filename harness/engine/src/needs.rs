@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use comeback_core::plan::{Arm, Target};
+use comeback_model::plan::{Arm, Target};
 
 use crate::supervise::launch::check_program;
 use comeback_host::program::is_executable;

@@ -9,10 +9,10 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
-use comeback_core::event::{EventKind, Exit, ExitCause, Survivor};
-use comeback_core::ids::{BootId, Incarnation, Node};
-use comeback_core::plan::Listener;
-use comeback_core::units::Elapsed;
+use comeback_model::event::{EventKind, Exit, ExitCause, Survivor};
+use comeback_model::ids::{BootId, Incarnation, Node};
+use comeback_model::plan::Listener;
+use comeback_model::units::Elapsed;
 
 use super::EngineError;
 use super::attribution::owner_of;

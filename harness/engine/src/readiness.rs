@@ -8,10 +8,10 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use comeback_core::event::Exit;
-use comeback_core::ids::BootId;
-use comeback_core::plan::{Readiness, ReadyProbe};
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::event::Exit;
+use comeback_model::ids::BootId;
+use comeback_model::plan::{Readiness, ReadyProbe};
+use comeback_model::units::{Elapsed, Span};
 
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;

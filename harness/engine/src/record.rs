@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use comeback_core::event::{Event, EventKind};
-use comeback_core::ids::TrialId;
-use comeback_core::journal::{self, Header, Sealer};
-use comeback_core::operation::Operation;
-use comeback_core::plan::secret::Secrets;
-use comeback_core::units::Elapsed;
+use comeback_model::event::{Event, EventKind};
+use comeback_model::ids::TrialId;
+use comeback_model::journal::{self, Header, Sealer};
+use comeback_model::operation::Operation;
+use comeback_model::plan::secret::Secrets;
+use comeback_model::units::Elapsed;
 
 use crate::clock::Clock;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use comeback_core::event::EventKind;
-use comeback_core::ids::{BootId, Incarnation, Node};
-use comeback_core::plan::{Action, Workload};
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::event::EventKind;
+use comeback_model::ids::{BootId, Incarnation, Node};
+use comeback_model::plan::{Action, Workload};
+use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
 
 use super::EngineError;

@@ -1,10 +1,10 @@
 //! A rolling restart, or a deploy: one replica after the other is drained, stopped, started again, waited for, and given
 //! requests again.
 
-use comeback_core::event::{EventKind, Phase};
-use comeback_core::ids::Node;
-use comeback_core::plan::{Drain, Signal};
-use comeback_core::units::Span;
+use comeback_model::event::{EventKind, Phase};
+use comeback_model::ids::Node;
+use comeback_model::plan::{Drain, Signal};
+use comeback_model::units::Span;
 
 use super::context::{Early, Trial, missed};
 use super::ends::{self, Ending};

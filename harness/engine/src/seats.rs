@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use comeback_core::ids::{Incarnation, Node};
-use comeback_core::plan::{Arm, Listener, Target};
+use comeback_model::ids::{Incarnation, Node};
+use comeback_model::plan::{Arm, Listener, Target};
 
 use super::EngineError;
 use crate::endpoint::Endpoint;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use comeback_core::event::{EventKind, Phase};
-use comeback_core::ids::{Incarnation, Node};
-use comeback_core::plan::{Action, Signal};
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::event::{EventKind, Phase};
+use comeback_model::ids::{Incarnation, Node};
+use comeback_model::plan::{Action, Signal};
+use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 

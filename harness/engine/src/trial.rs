@@ -6,12 +6,12 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use comeback_core::event::{EventKind, ExitCause, Phase};
-use comeback_core::ids::Incarnation;
-use comeback_core::operation::ErrorClass;
-use comeback_core::plan::{Arm, Plan};
-use comeback_core::schedule::PlannedTrial;
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::event::{EventKind, ExitCause, Phase};
+use comeback_model::ids::Incarnation;
+use comeback_model::operation::ErrorClass;
+use comeback_model::plan::{Arm, Plan};
+use comeback_model::schedule::PlannedTrial;
+use comeback_model::units::{Elapsed, Span};
 
 use super::context::{Early, Trial, aborted};
 use super::nodes::{Nodes, start_failed};

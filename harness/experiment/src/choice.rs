@@ -51,7 +51,7 @@ fn dashed(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use comeback_core::plan::{Arrivals, Listener, Protocol, Reach, Writes};
+    use comeback_model::plan::{Arrivals, Listener, Protocol, Reach, Writes};
 
     use super::*;
     use crate::document::{BalancerKind, CacheKind, FaultKind, Policy, StoreKind};

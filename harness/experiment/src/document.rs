@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::plan::{Arrivals, Extract, Listener, Protocol, Signal, Writes};
-use comeback_core::units::Span;
-use comeback_core::verdict::Gate;
+use comeback_model::gate::Gate;
+use comeback_model::plan::{Arrivals, Extract, Listener, Protocol, Signal, Writes};
+use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use comeback_core::plan::{Action, Aim, Drain, Fault, Reach, Signal, Target, Within};
-use comeback_core::units::Span;
+use comeback_model::plan::{Action, Aim, Drain, Fault, Reach, Signal, Target, Within};
+use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

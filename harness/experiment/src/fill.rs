@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use comeback_core::plan::{
+use comeback_model::plan::{
     Attempts, Body, Call, Expect, Identity, Listener, Mix, Protocol, Readiness, ReadyProbe,
     Request, Retry, SessionFlow, Signal, Stop, Target,
 };
-use comeback_core::units::Span;
+use comeback_model::units::Span;
 
 use super::document::{
     ExpectPart, MixPart, RestartPart, RetryPart, SessionPart, StepPart, TargetPart,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::plan::{Body, Call, Request};
+use comeback_model::plan::{Body, Call, Request};
 
 /// Reads `METHOD /path [BODY]`: a body that begins with `{` or `[` is JSON, one with `=` is a form, any other is
 /// text.

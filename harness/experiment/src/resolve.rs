@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use comeback_core::ids::Seed;
-use comeback_core::plan::{
+use comeback_model::gate::Gate;
+use comeback_model::ids::Seed;
+use comeback_model::plan::{
     Action, Aim, Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows,
     Workload,
 };
-use comeback_core::units::Span;
-use comeback_core::verdict::Gate;
+use comeback_model::units::Span;
 
 use super::document::{
     BalancerPart, CachePart, DeployPart, FaultPart, RetryPart, StepPart, StorePart, TargetPart,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use comeback_core::plan::{Aim, StatusRange};
-use comeback_core::units::Span;
+use comeback_model::plan::{Aim, StatusRange};
+use comeback_model::units::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;

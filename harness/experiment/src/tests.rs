@@ -4,12 +4,12 @@
 
 use std::path::Path;
 
-use comeback_core::ids::{Incarnation, Seed};
-use comeback_core::plan::{
+use comeback_model::ids::{Incarnation, Seed};
+use comeback_model::plan::{
     Action, Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow,
     Signal, StatusRange, Workload, Writes,
 };
-use comeback_core::units::Span;
+use comeback_model::units::Span;
 use proptest::prelude::*;
 
 use super::*;

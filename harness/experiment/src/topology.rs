@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use comeback_core::plan::{Drain, Signal, Target};
-use comeback_core::units::Span;
+use comeback_model::plan::{Drain, Signal, Target};
+use comeback_model::units::Span;
 
 use super::choice::name_of;
 use super::document::{

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::units::{Elapsed, Span};
 use tokio::time::Instant;
 
 /// The run's clock: its origin is the run's start.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comeback_core::journal::Machine;
+use comeback_model::journal::Machine;
 
 /// Describes this machine; what cannot be read is `unknown`, never an error.
 pub fn describe(data: &Path) -> Machine {

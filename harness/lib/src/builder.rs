@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use comeback_core::plan::{Protocol, Signal};
-use comeback_core::units::Span;
+use comeback_model::plan::{Protocol, Signal};
+use comeback_model::units::Span;
 
 use comeback_experiment::document::{ReadyPart, Text, Words};
 use comeback_experiment::{Document, File, Origin, read_text};

@@ -61,10 +61,10 @@ mod run;
 mod step;
 mod users;
 
-pub use comeback_core::analysis::Analysis;
-pub use comeback_core::plan::{Protocol, Signal, Writes};
-pub use comeback_core::summary::Summary;
-pub use comeback_core::verdict::{Outcome, Verdict};
+pub use comeback_analysis::measure::Analysis;
+pub use comeback_analysis::summary::Summary;
+pub use comeback_analysis::verdict::{Outcome, Verdict};
+pub use comeback_model::plan::{Protocol, Signal, Writes};
 
 pub use builder::Experiment;
 pub use error::Error;

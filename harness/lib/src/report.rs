@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use comeback_core::analysis::Analysis;
-use comeback_core::summary::Summary;
-use comeback_core::verdict::{Outcome, Verdict};
+use comeback_analysis::measure::Analysis;
+use comeback_analysis::summary::Summary;
+use comeback_analysis::verdict::{Outcome, Verdict};
 
 use comeback_runs::finish::Judged;
 

@@ -1,6 +1,6 @@
 //! An experiment's plan, or everything that is wrong with it.
 
-use comeback_core::verdict::Gate;
+use comeback_model::gate::Gate;
 
 use super::{Error, Experiment};
 use comeback_experiment::{Document, Problem, Resolved, resolve};

@@ -5,10 +5,10 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use comeback_core::event::Event;
-use comeback_core::ids::Seed;
-use comeback_core::plan::{Listener, Plan, Target};
-use comeback_core::verdict;
+use comeback_analysis::verdict;
+use comeback_model::event::Event;
+use comeback_model::ids::Seed;
+use comeback_model::plan::{Listener, Plan, Target};
 
 use super::Experiment;
 use super::error::Error;

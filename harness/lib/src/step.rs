@@ -1,6 +1,6 @@
 //! A request of the users, and what its reply must be.
 
-use comeback_core::plan::StatusRange;
+use comeback_model::plan::StatusRange;
 
 use comeback_experiment::document::{StepPart, Text};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comeback_core::plan::Writes;
+use comeback_model::plan::Writes;
 
 use super::builder::span;
 use super::{Experiment, Step};

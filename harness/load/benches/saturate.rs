@@ -8,13 +8,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use comeback_core::endpoint::Endpoint;
-use comeback_core::ids::{Seed, TrialId};
-use comeback_core::operation::Operation;
-use comeback_core::plan::{Arrivals, Load, Protocol, Request, Workload};
-use comeback_core::units::Span;
 use comeback_host::clock::Clock;
 use comeback_load::{Generator, Setup};
+use comeback_model::endpoint::Endpoint;
+use comeback_model::ids::{Seed, TrialId};
+use comeback_model::operation::Operation;
+use comeback_model::plan::{Arrivals, Load, Protocol, Request, Workload};
+use comeback_model::units::Span;
 
 /// What a run is asked for.
 struct Args {

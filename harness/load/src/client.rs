@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use comeback_core::ids::{ClientId, TrialId};
-use comeback_core::operation::{ErrorClass, Operation, Outcome, Step};
-use comeback_core::plan::Retry;
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::ids::{ClientId, TrialId};
+use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_model::plan::Retry;
+use comeback_model::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
 use super::seen::Seen;

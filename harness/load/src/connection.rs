@@ -17,8 +17,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use comeback_core::operation::ErrorClass;
-use comeback_core::plan::Protocol;
+use comeback_model::operation::ErrorClass;
+use comeback_model::plan::Protocol;
 use tokio_rustls::TlsConnector;
 
 use self::http2::Http2;
@@ -26,7 +26,7 @@ use self::stream::Stream;
 use super::client::Waits;
 use super::socket::{Plain, Socket, class_of_connect};
 use super::tls;
-use comeback_core::endpoint::Endpoint;
+use comeback_model::endpoint::Endpoint;
 use comeback_session::reading::Wire;
 use comeback_session::wire::{Reply, Wanted};
 

@@ -7,9 +7,9 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use comeback_core::endpoint::Endpoint;
-use comeback_core::ids::BootId;
-use comeback_core::plan::{Protocol, ReadyProbe};
+use comeback_model::endpoint::Endpoint;
+use comeback_model::ids::BootId;
+use comeback_model::plan::{Protocol, ReadyProbe};
 use reqwest::{Client, redirect, retry};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};

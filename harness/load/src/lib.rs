@@ -25,8 +25,8 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use comeback_core::operation::Operation;
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::operation::Operation;
+use comeback_model::units::{Elapsed, Span};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 

@@ -14,18 +14,18 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use comeback_core::event::Evidence;
-use comeback_core::ids::BootId;
-use comeback_core::operation::Step;
-use comeback_core::plan::Load;
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::event::Evidence;
+use comeback_model::ids::BootId;
+use comeback_model::operation::Step;
+use comeback_model::plan::Load;
+use comeback_model::units::{Elapsed, Span};
 
 pub use self::work::Work;
 use self::work::{Done, Failure};
 use super::connection::{Dialer, Scratch};
 use super::pacer::Pacer;
-use comeback_core::endpoint::Endpoint;
 use comeback_host::clock::Clock;
+use comeback_model::endpoint::Endpoint;
 use comeback_session::flow::{Flow, Session};
 use comeback_session::wire::Wanted;
 

@@ -1,7 +1,7 @@
 //! What is recorded of a reply, beside what it means.
 
-use comeback_core::ids::BootId;
-use comeback_core::operation::Cached;
+use comeback_model::ids::BootId;
+use comeback_model::operation::Cached;
 
 use comeback_session::wire::Reply;
 use comeback_session::wire::relayed::Relayed;

@@ -9,14 +9,14 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use comeback_core::endpoint::Endpoint;
+use comeback_model::endpoint::Endpoint;
 
 /// How soon it is tried again while a Unix socket's backlog is full: the kernel answers a non-blocking
 /// connect at once then, where TCP goes on trying by itself.

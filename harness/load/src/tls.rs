@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use comeback_core::plan::Protocol;
+use comeback_model::plan::Protocol;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,

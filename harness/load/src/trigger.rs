@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use comeback_core::event::Mark;
-use comeback_core::operation::Step;
-use comeback_core::units::{Elapsed, Span};
+use comeback_model::event::Mark;
+use comeback_model::operation::Step;
+use comeback_model::units::{Elapsed, Span};
 
 use comeback_host::clock::Clock;
 

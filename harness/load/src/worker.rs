@@ -5,11 +5,11 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use comeback_core::ids::{ClientId, Seed, TrialId};
-use comeback_core::operation::{Operation, Step};
-use comeback_core::plan::{Load, Retry};
-use comeback_core::schedule::{ArrivalStream, clients_of};
-use comeback_core::units::Elapsed;
+use comeback_model::ids::{ClientId, Seed, TrialId};
+use comeback_model::operation::{Operation, Step};
+use comeback_model::plan::{Load, Retry};
+use comeback_model::schedule::{ArrivalStream, clients_of};
+use comeback_model::units::Elapsed;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
@@ -18,8 +18,8 @@ use super::connection::{Dialer, Scratch};
 use super::pacer::Pacer;
 use super::seen::{AGE, CACHE_STATUS};
 use super::trigger::Trigger;
-use comeback_core::endpoint::Endpoint;
 use comeback_host::clock::Clock;
+use comeback_model::endpoint::Endpoint;
 use comeback_session::flow::Flow;
 use comeback_session::wire::Wanted;
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use comeback_core::journal::Header;
-use comeback_core::schedule::{self, PlannedTrial};
-use comeback_core::verdict;
+use comeback_analysis::verdict;
 use comeback_engine::Extension;
+use comeback_model::journal::Header;
+use comeback_model::schedule::{self, PlannedTrial};
 
 use crate::finish::judge;
 use crate::read::read;

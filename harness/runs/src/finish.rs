@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use comeback_core::analysis::{self, Analysis};
-use comeback_core::journal::Journal;
-use comeback_core::summary::Summary;
-use comeback_core::verdict::{self, Verdict};
+use comeback_analysis::measure::{self, Analysis};
+use comeback_analysis::summary::{Summary, summarize};
+use comeback_analysis::verdict::{self, Verdict};
+use comeback_model::journal::Journal;
 
 use comeback_host::inside;
 
@@ -41,9 +41,9 @@ pub fn kept(run: &Path) -> Option<PathBuf> {
 pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), ReadError> {
     let stored = match kept(folder) {
         None => None,
-        Some(folder) => Some(analysis::analyze(&read_below(&folder)?)),
+        Some(folder) => Some(measure::analyze(&read_below(&folder)?)),
     };
-    let analysis = analysis::analyze(journal);
+    let analysis = measure::analyze(journal);
     let verdict = verdict::judge(&analysis, &journal.header.plan.gates, stored.as_ref());
     Ok((analysis, verdict))
 }
@@ -54,7 +54,7 @@ pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), Re
 /// When the baseline it keeps cannot be read, or something cannot be drawn or written.
 pub fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, FinishError> {
     let (analysis, verdict) = judge(journal, folder).map_err(FinishError::Baseline)?;
-    let summary = analysis::summarize(&analysis, &verdict);
+    let summary = summarize(&analysis, &verdict);
     let artifacts = comeback_reports::render(&analysis, &verdict, &summary)
         .map_err(|cause| FinishError::Draw(Box::new(cause)))?;
     for artifact in artifacts {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use comeback_core::journal;
 use comeback_engine::record::{EVENTS, OPERATIONS};
 use comeback_host::inside;
+use comeback_model::journal;
 
 /// Reads a run back from its folder.
 ///

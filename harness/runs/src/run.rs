@@ -3,11 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use comeback_core::event::Event;
-use comeback_core::journal::Header;
 use comeback_engine::campaign::{self, Host, RunHooks};
 use comeback_engine::interrupt::Interrupt;
 use comeback_engine::{Ended, EngineError};
+use comeback_model::event::Event;
+use comeback_model::journal::Header;
 use comeback_supervise::tag::RunTag;
 
 use crate::extend::Extender;

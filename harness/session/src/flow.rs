@@ -18,8 +18,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use comeback_core::operation::{ErrorClass, Found, Outcome, Step};
-use comeback_core::plan::{Request, SessionFlow, Workload, Writes};
+use comeback_model::operation::{ErrorClass, Found, Outcome, Step};
+use comeback_model::plan::{Request, SessionFlow, Workload, Writes};
 
 use self::place::Place;
 use self::step::{Compiler, Expected, Extra, Redirect};

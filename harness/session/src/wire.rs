@@ -9,7 +9,7 @@ pub mod resp;
 
 use std::mem::MaybeUninit;
 
-use comeback_core::ids::BootId;
+use comeback_model::ids::BootId;
 
 use relayed::{RelayReader, Relayed};
 

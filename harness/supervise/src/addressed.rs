@@ -5,9 +5,9 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use comeback_core::event::Survivor;
-use comeback_core::plan::{Reach, Signal};
-use comeback_core::units::Elapsed;
+use comeback_model::event::Survivor;
+use comeback_model::plan::{Reach, Signal};
+use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};

@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 
-use comeback_core::ids::{Node, TrialId};
-use comeback_core::units::Span;
+use comeback_model::ids::{Node, TrialId};
+use comeback_model::units::Span;
 use tokio::process::Command;
 
 use super::launch::{Addresses, Values, find_program};

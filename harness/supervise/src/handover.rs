@@ -32,7 +32,7 @@ use rustix::net::{
     socket_with, socketpair, sockopt,
 };
 
-use comeback_core::endpoint::Endpoint;
+use comeback_model::endpoint::Endpoint;
 
 /// The first descriptor that is passed, by the protocol of sd_listen_fds(3).
 const FIRST: i32 = 3;

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use comeback_core::event::Exit;
+use comeback_model::event::Exit;
 
 use super::ownership::{is_reached_by_loopback, listening_addresses};
 use super::process::Process;
 use super::unix_sockets;
-use comeback_core::endpoint::Endpoint;
+use comeback_model::endpoint::Endpoint;
 
 /// What a server may not do that is given a listening socket.
 const HELD: &str = "its listening socket is held by the harness and passed to it as descriptor 3 (LISTEN_FDS, \

@@ -11,14 +11,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use comeback_core::ids::{Incarnation, Node, TrialId};
-use comeback_core::plan::Target;
+use comeback_model::ids::{Incarnation, Node, TrialId};
+use comeback_model::plan::Target;
 
 use super::roster::Place;
 use super::tag::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
-use comeback_core::endpoint::Endpoint;
 use comeback_host::clock::Clock;
 use comeback_host::program;
+use comeback_model::endpoint::Endpoint;
 
 /// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
 const SOCKET_PATH_MAX: usize = 107;
@@ -491,8 +491,8 @@ pub(super) fn explain_spawn(program: PathBuf, cause: io::Error) -> StartError {
 mod tests {
     use std::collections::BTreeMap;
 
-    use comeback_core::plan::{Attempts, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop};
-    use comeback_core::units::Span;
+    use comeback_model::plan::{Attempts, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop};
+    use comeback_model::units::Span;
 
     use super::*;
 

@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use comeback_core::plan::secret;
+use comeback_model::plan::secret;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;

@@ -13,7 +13,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use comeback_core::ids::{Incarnation, Node, TrialId};
+use comeback_model::ids::{Incarnation, Node, TrialId};
 
 use super::cgroup::Cgroup;
 use super::proc::{self, Stat};

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use comeback_core::said::Line;
+use comeback_model::said::Line;
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;

@@ -6,8 +6,8 @@ use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use comeback_core::event::{OldProcess, Survivor};
-use comeback_core::ids::{Incarnation, Node, TrialId};
+use comeback_model::event::{OldProcess, Survivor};
+use comeback_model::ids::{Incarnation, Node, TrialId};
 use procfs::net::{TcpNetEntries, UdpNetEntries};
 use procfs::prelude::FromBufReadSI;
 
@@ -15,7 +15,7 @@ use super::members::Member;
 use super::proc::{self, Stat};
 use super::tag::RunTag;
 use super::unix_sockets;
-use comeback_core::endpoint::Endpoint;
+use comeback_model::endpoint::Endpoint;
 
 /// A process that holds a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,7 +270,7 @@ fn held_by(pid: i32, wanted: &HashSet<u64>) -> HashSet<u64> {
 
 #[cfg(test)]
 mod tests {
-    use comeback_core::plan::Protocol;
+    use comeback_model::plan::Protocol;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use comeback_core::plan::Reach;
+use comeback_model::plan::Reach;
 use nix::sys::signal;
 use rustix::process::Signal;
 

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
-use comeback_core::event::Exit;
-use comeback_core::ids::{Incarnation, Node};
-use comeback_core::plan::{ReadyProbe, Signal, Stop};
-use comeback_core::said::Line;
-use comeback_core::units::Elapsed;
+use comeback_model::event::Exit;
+use comeback_model::ids::{Incarnation, Node};
+use comeback_model::plan::{ReadyProbe, Signal, Stop};
+use comeback_model::said::Line;
+use comeback_model::units::Elapsed;
 use nix::errno::Errno;
 use nix::sys::signal::{self, killpg};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
 
-use comeback_core::ids::{Incarnation, Node, TrialId};
+use comeback_model::ids::{Incarnation, Node, TrialId};
 
 use super::cgroup::Cgroup;
 use super::lease::Lease;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 
-use comeback_core::said;
+use comeback_model::said;
 use tokio::sync::watch;
 
 /// How many of the last lines are kept.

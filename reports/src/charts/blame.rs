@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::analysis::{TimelineWindow, TrialAnalysis};
-use comeback_core::summary::Culprit;
+use comeback_analysis::measure::{TimelineWindow, TrialAnalysis};
+use comeback_analysis::summary::Culprit;
 
 use super::frame::{Key, Page};
 use super::panels::{Columns, Plot, Step, band, name_seconds};

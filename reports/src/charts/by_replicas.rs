@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::analysis::TrialAnalysis;
+use comeback_analysis::measure::TrialAnalysis;
 
 use super::frame::{Key, Page, trial};
 use super::panels::{Columns, Plot};

@@ -1,7 +1,7 @@
 //! Lost sessions and lost writes: the share of what was acknowledged, trial by trial and over all.
 
-use comeback_core::analysis::TrialAnalysis;
-use comeback_core::statistics::{Interval, Part, rate_interval};
+use comeback_analysis::measure::TrialAnalysis;
+use comeback_statistics::{Interval, Part, rate_interval};
 
 use super::frame::{Key, Page, bound, jitter, trial, whisker};
 use super::no_figures;

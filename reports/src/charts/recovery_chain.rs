@@ -1,8 +1,8 @@
 //! The recovery chain: what the time from the kill to the first correct reply went into, and how much longer
 //! it took until the service was as good as before.
 
-use comeback_core::analysis::{Time, TrialAnalysis};
-use comeback_core::statistics::median;
+use comeback_analysis::measure::{Time, TrialAnalysis};
+use comeback_statistics::median;
 
 use super::frame::{Page, arrow};
 use super::no_figures;

@@ -1,6 +1,6 @@
 //! The outage, from the kill to ready: every trial, the median and its interval; what never came back, at the right edge.
 
-use comeback_core::analysis::{Time, TrialAnalysis};
+use comeback_analysis::measure::{Time, TrialAnalysis};
 
 use super::frame::{Key, Page, arrow, jitter, trial, whisker};
 use super::no_figures;

@@ -1,7 +1,7 @@
 //! Who served what around one crash: a lane for each replica.
 
-use comeback_core::analysis::{Attribution, NodeOutage, TimelineWindow, TrialAnalysis};
-use comeback_core::ids::Node;
+use comeback_analysis::measure::{Attribution, NodeOutage, TimelineWindow, TrialAnalysis};
+use comeback_model::ids::Node;
 
 use super::frame::{Key, Page};
 use super::panels::{Columns, Plot, Step, band, name_seconds};

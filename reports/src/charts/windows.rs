@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::analysis::{TimelineWindow, TrialAnalysis};
-use comeback_core::statistics::median;
+use comeback_analysis::measure::{TimelineWindow, TrialAnalysis};
+use comeback_statistics::median;
 
 /// Median, least and most over the trials.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +77,7 @@ fn summed_up<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<W
 #[cfg(test)]
 mod tests {
     use super::*;
-    use comeback_core::analysis::ErrorTally;
+    use comeback_analysis::measure::ErrorTally;
 
     fn trial(failures: &[u64]) -> Vec<TimelineWindow> {
         failures
@@ -87,7 +87,7 @@ mod tests {
                 let mut errors = ErrorTally::default();
                 (0..50).for_each(|_| errors.count(None));
                 (0..*failed).for_each(|_| {
-                    errors.count(Some(comeback_core::operation::ErrorClass::Refused));
+                    errors.count(Some(comeback_model::operation::ErrorClass::Refused));
                 });
                 TimelineWindow {
                     start_ms: f64::from(place) * 250.0,

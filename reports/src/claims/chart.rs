@@ -1,6 +1,6 @@
 //! The small chart of a claim: bars under their names, one width for page, phone and file.
 
-use comeback_core::claims::{Bar, Chart};
+use comeback_model::claims::{Bar, Chart};
 
 use crate::draw::{Align, Drawing, Ink, Style};
 use crate::format::plain;

@@ -3,7 +3,7 @@
 mod chart;
 mod page;
 
-use comeback_core::claims::{ClaimRow, Claims};
+use comeback_model::claims::{ClaimRow, Claims};
 
 use crate::draw::{paint, text as fonts};
 use crate::format::printable;
@@ -98,7 +98,7 @@ fn markdown(claims: &Claims) -> String {
 }
 
 fn said(row: &ClaimRow) -> &'static str {
-    use comeback_core::claims::Ruling;
+    use comeback_model::claims::Ruling;
     match row.ruling {
         Ruling::Holds => "holds",
         Ruling::HoldsInPart => "holds in part",
@@ -111,8 +111,8 @@ fn said(row: &ClaimRow) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use comeback_core::claims::{Bar, Chart, Ruling, SCHEMA};
-    use comeback_core::journal::Machine;
+    use comeback_model::claims::{Bar, Chart, Ruling, SCHEMA};
+    use comeback_model::journal::Machine;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! What was found of claims as one page that needs nothing else.
 
-use comeback_core::claims::{ClaimRow, Claims, Ruling};
+use comeback_model::claims::{ClaimRow, Claims, Ruling};
 use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Where and with what a run took place, what its words mean, and its plan: all it takes to do it again.
 
-use comeback_core::plan::{Action, Arrivals, Plan, Workload};
+use comeback_model::plan::{Action, Arrivals, Plan, Workload};
 use serde::Serialize;
 
 use crate::RenderError;

@@ -1,7 +1,7 @@
 //! Every trial as a row, and what there is to say about single ones.
 
-use comeback_core::analysis::{BlindTime, Time, TrialAnalysis};
-use comeback_core::event::Evidence;
+use comeback_analysis::measure::{BlindTime, Time, TrialAnalysis};
+use comeback_model::event::Evidence;
 use serde::Serialize;
 
 use crate::arms::{ArmView, RunView};

@@ -6,10 +6,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use comeback_core::analysis::{Analysis, ArmAnalysis, Time, TrialAnalysis};
-use comeback_core::event::EventKind;
-use comeback_core::ids::TrialId;
-use comeback_core::journal::Journal;
+use comeback_analysis::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis};
+use comeback_model::event::EventKind;
+use comeback_model::ids::TrialId;
+use comeback_model::journal::Journal;
 use comeback_reports::Tail;
 
 use comeback_host::inside;

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use comeback_core::ids::Seed;
-use comeback_core::plan::secret;
+use comeback_model::ids::Seed;
+use comeback_model::plan::secret;
 
 use comeback_host::inside;
 

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use comeback_architectures::{Size, lines_of, replica, servers};
-use comeback_core::claims::{
-    self, Claim, ClaimRow, Comparison, Evidence, Experiment, Heading, Inquiry, Judgement,
-    Procedure, Run, Source,
+use comeback_claims::{
+    Claim, ClaimRow, Comparison, Evidence, Experiment, Heading, Inquiry, Judgement, Procedure, Run,
+    Source,
 };
-use comeback_core::ids::Seed;
+use comeback_model::ids::Seed;
 
 use super::runs;
 use crate::baseline::BaselineArgs;
@@ -92,13 +92,13 @@ impl Job<'_> {
         details.push(self.within(&own.join(EVIDENCE)));
         let found = comparison.judge(&Evidence::parse(&journal)?);
         let source = self.source(command, details);
-        Ok(claims::row(self.claim, found, source))
+        Ok(comeback_claims::row(self.claim, found, source))
     }
 
     /// The row of a claim that cannot be measured here.
     fn open(&self, why: String, command: String) -> ClaimRow {
         let source = self.source(command, Vec::new());
-        claims::row(self.claim, Judgement::open(why), source)
+        comeback_claims::row(self.claim, Judgement::open(why), source)
     }
 
     /// What is compared in a run, and how.
@@ -148,7 +148,7 @@ impl Job<'_> {
         let found = inquiry.judge(&comeback_claims::read(&own)?);
         let details = vec![self.within(&own.join(FACTS))];
         let source = self.source(self.again(), details);
-        Ok(claims::row(self.claim, found, source))
+        Ok(comeback_claims::row(self.claim, found, source))
     }
 
     fn carry_out(&self, inquiry: &Inquiry, own: &Path) -> Result<(), CliError> {
@@ -169,7 +169,7 @@ impl Job<'_> {
         let started = jiff::ZonedDateTime::now();
         campaign::new_folder("claim", &started, Some(own))?;
         let heading = Heading {
-            comeback_facts: claims::VERSION,
+            comeback_facts: comeback_claims::VERSION,
             claim: self.claim.number,
             seed: self.seed,
             amount: match self.quick {
@@ -260,7 +260,7 @@ fn place(claim: &Claim, comparison: &Comparison, number: usize) -> PathBuf {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use comeback_core::claims::CLAIMS;
+    use comeback_claims::CLAIMS;
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! What is compared in each run that claims are judged by.
 
 use comeback_architectures::{Comparison, Fault, Topology};
-use comeback_core::claims::Run;
-use comeback_core::plan::Aim;
+use comeback_claims::Run;
+use comeback_model::plan::Aim;
 
 use comeback_experiment::document::{CacheKind, FaultKind};
 

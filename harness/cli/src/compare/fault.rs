@@ -1,8 +1,8 @@
 //! What `compare` does to the servers.
 
 use comeback_architectures::{Fault, TARGETS};
-use comeback_core::plan::Aim;
-use comeback_core::units::Span;
+use comeback_model::plan::Aim;
+use comeback_model::units::Span;
 
 use crate::CliError;
 use crate::choice::{choice, of_table};

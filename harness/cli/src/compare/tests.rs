@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::Parser;
-use comeback_core::claims::{CLAIMS, Experiment};
+use comeback_claims::{CLAIMS, Experiment};
 
 use super::super::claims::comparison_of;
 use super::{Args, into_plan};

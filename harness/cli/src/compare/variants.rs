@@ -1,8 +1,8 @@
 //! What one server is compared in: who holds its listening socket, and who tries again what failed.
 
 use comeback_architectures::{RetryBy, Variants};
-use comeback_core::plan::Listener;
-use comeback_core::units::Span;
+use comeback_model::plan::Listener;
+use comeback_model::units::Span;
 
 use crate::choice::choice;
 

@@ -9,11 +9,11 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use comeback_core::event::{Event, EventKind};
-use comeback_core::ids::Seed;
-use comeback_core::plan::Plan;
-use comeback_core::said::Line;
-use comeback_core::schedule::Schedule;
+use comeback_model::event::{Event, EventKind};
+use comeback_model::ids::Seed;
+use comeback_model::plan::Plan;
+use comeback_model::said::Line;
+use comeback_model::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use narrate::Narrator;
 

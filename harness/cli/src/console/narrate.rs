@@ -1,9 +1,9 @@
 //! A trial told event by event, for `--verbose`: when, what, and, once the server is down, how long after.
 
-use comeback_core::event::{Event, EventKind, Evidence, ExitCause, Mark};
-use comeback_core::ids::Node;
-use comeback_core::plan::{Action, Plan};
-use comeback_core::units::Elapsed;
+use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark};
+use comeback_model::ids::Node;
+use comeback_model::plan::{Action, Plan};
+use comeback_model::units::Elapsed;
 
 /// Tells the events of one trial after another.
 #[derive(Debug, Default)]
@@ -244,8 +244,8 @@ impl Narrator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use comeback_core::event::{Exit, Phase};
-    use comeback_core::ids::{ArmId, Incarnation, Node, TrialId};
+    use comeback_model::event::{Exit, Phase};
+    use comeback_model::ids::{ArmId, Incarnation, Node, TrialId};
 
     fn told(events: Vec<(u64, EventKind)>) -> Vec<String> {
         let mut narrator = Narrator::default();

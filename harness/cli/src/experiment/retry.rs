@@ -1,6 +1,6 @@
 //! How clients try again, as it is typed.
 
-use comeback_core::units::Span;
+use comeback_model::units::Span;
 
 use comeback_experiment::Document;
 use comeback_experiment::document::RetryPart;

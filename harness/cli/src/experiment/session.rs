@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::plan::{Extract, Writes};
+use comeback_model::plan::{Extract, Writes};
 
 use crate::choice::choice;
 use comeback_experiment::document::{ExpectPart, IdentityPart, SessionPart, StepPart};

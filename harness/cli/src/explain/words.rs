@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use comeback_core::plan::{
+use comeback_model::plan::{
     Action, Arm, Arrivals, Body, Call, Fault, Listener, Plan, ReadyProbe, Request, Retry,
     SessionFlow, Signal, Workload,
 };
-use comeback_core::schedule::{PlannedTrial, Schedule};
-use comeback_core::units::Span;
+use comeback_model::schedule::{PlannedTrial, Schedule};
+use comeback_model::units::Span;
 
 use comeback_supervise::output::printable;
 
@@ -72,7 +72,7 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
         page.line("none", "the run is measured; it can neither pass nor fail");
     }
     for gate in &plan.gates {
-        let sees = comeback_core::verdict::sees_with(gate, plan.trials);
+        let sees = comeback_analysis::verdict::sees_with(gate, plan.trials);
         page.line("", &format!("{gate} ({sees})"));
     }
     page.heading("Schedule: when the signal is sent, counted from the start of the load");

@@ -1,6 +1,6 @@
 //! The text of a first experiment file.
 
-use comeback_core::plan::Protocol;
+use comeback_model::plan::Protocol;
 
 use comeback_engine::acquaint::{Acquaintance, Answer};
 

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use comeback_core::operation::Cached;
-use comeback_core::summary::{ArmSummary, CacheSummary, Culprit, Summary};
+use comeback_analysis::summary::{ArmSummary, CacheSummary, Culprit, Summary};
+use comeback_model::operation::Cached;
 
 use crate::support::{self, Run};
 

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use comeback_core::summary::{ArmSummary, Summary};
+use comeback_analysis::summary::{ArmSummary, Summary};
 use serde_json::Value;
 use tempfile::TempDir;
 

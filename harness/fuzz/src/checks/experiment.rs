@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use comeback_core::ids::Seed;
-use comeback_core::journal::{self, Header, Machine, VERSION, write_line};
-use comeback_core::plan::Plan;
-use comeback_core::schedule::{ArrivalStream, Schedule, clients_of, expand};
+use comeback_model::ids::Seed;
+use comeback_model::journal::{self, Header, Machine, VERSION, write_line};
+use comeback_model::plan::Plan;
+use comeback_model::schedule::{ArrivalStream, Schedule, clients_of, expand};
 
 use super::Worth;
 use comeback_experiment::{File, Unreadable};

@@ -1,8 +1,9 @@
 //! Any bytes are a journal that can be judged, or are refused by their line.
 
-use comeback_core::analysis::{analyze, summarize};
-use comeback_core::journal::{self, Journal, Sealer, write_line};
-use comeback_core::verdict::judge;
+use comeback_analysis::measure::analyze;
+use comeback_analysis::summary::summarize;
+use comeback_model::journal::{self, Journal, Sealer, write_line};
+use comeback_analysis::verdict::judge;
 
 use super::Worth;
 
@@ -98,7 +99,7 @@ fn check_judged(journal: &Journal) {
         let verdict = judge(&analysis, &journal.header.plan.gates, stored);
         let summary = summarize(&analysis, &verdict);
         let document = serde_json::to_string(&summary).expect("a document");
-        let again: comeback_core::summary::Summary =
+        let again: comeback_analysis::summary::Summary =
             serde_json::from_str(&document).expect("its own document");
         assert_eq!(again.verdict, verdict.outcome);
         assert_eq!(again.arms.len(), journal.header.plan.arms.len());

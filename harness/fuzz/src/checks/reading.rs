@@ -22,7 +22,7 @@ pub(super) struct Whole {
     pub(super) head: usize,
     pub(super) framing: Framing,
     pub(super) keep_alive: bool,
-    pub(super) boot: Option<comeback_core::ids::BootId>,
+    pub(super) boot: Option<comeback_model::ids::BootId>,
     pub(super) cookies: Vec<String>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,

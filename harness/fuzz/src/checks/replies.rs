@@ -1,6 +1,6 @@
 //! Any bytes, in any pieces, are the same reply, or no reply.
 
-use comeback_core::ids::BootId;
+use comeback_model::ids::BootId;
 
 use super::Worth;
 use super::reading::{Outcome, Whole, read};

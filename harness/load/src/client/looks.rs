@@ -1,9 +1,9 @@
 //! The looks at a client's sessions that are no part of the load: in rounds after it, and one before each logout.
 
-use comeback_core::ids::Seed;
-use comeback_core::operation::{ErrorClass, Step};
-use comeback_core::schedule::Shuffler;
-use comeback_core::units::Elapsed;
+use comeback_model::ids::Seed;
+use comeback_model::operation::{ErrorClass, Step};
+use comeback_model::schedule::Shuffler;
+use comeback_model::units::Elapsed;
 
 use super::{Bounds, Client, Wanted};
 use comeback_session::flow::Session;

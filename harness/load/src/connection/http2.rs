@@ -16,8 +16,8 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use comeback_core::ids::BootId;
-use comeback_core::operation::ErrorClass;
+use comeback_model::ids::BootId;
+use comeback_model::operation::ErrorClass;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream};
 use http::header::{CONNECTION, HOST, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE};

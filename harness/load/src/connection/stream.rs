@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::client::Waits;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use comeback_core::ids::BootId;
-use comeback_core::units::Elapsed;
+use comeback_model::ids::BootId;
+use comeback_model::units::Elapsed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;

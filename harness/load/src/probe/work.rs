@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use comeback_core::ids::BootId;
-use comeback_core::operation::{ErrorClass, Outcome, Step};
-use comeback_core::units::Elapsed;
+use comeback_model::ids::BootId;
+use comeback_model::operation::{ErrorClass, Outcome, Step};
+use comeback_model::units::Elapsed;
 
 use super::Probe;
 use crate::client::Waits;

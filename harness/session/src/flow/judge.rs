@@ -1,7 +1,7 @@
 //! What a reply means for an operation and its session.
 
-use comeback_core::operation::{ErrorClass, Outcome, Step};
-use comeback_core::plan::Writes;
+use comeback_model::operation::{ErrorClass, Outcome, Step};
+use comeback_model::plan::Writes;
 use url::Url;
 
 use super::place::{Found, Looked, Place};

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use comeback_core::plan::Extract;
+use comeback_model::plan::Extract;
 use regex::Regex;
 use serde_json::Value;
 use serde_json_path::JsonPath;

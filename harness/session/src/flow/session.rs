@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use comeback_core::operation::{Found, Outcome, Step};
+use comeback_model::operation::{Found, Outcome, Step};
 use cookie::Cookie;
 
 use super::user::{User, write_token};

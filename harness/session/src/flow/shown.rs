@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use comeback_core::operation::Step;
-use comeback_core::plan::Writes;
+use comeback_model::operation::Step;
+use comeback_model::plan::Writes;
 
 use super::place::{Found, Looked};
 use super::{Flow, Session, Turn};

@@ -1,6 +1,6 @@
 //! One request of a flow, compiled: how it is written, and what its reply must be.
 
-use comeback_core::plan::{Body, Call, Expect, Request, StatusRange, is_token};
+use comeback_model::plan::{Body, Call, Expect, Request, StatusRange, is_token};
 
 use super::FlowError;
 use super::place::{Looked, Place};

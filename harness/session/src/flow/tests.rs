@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::operation::{ErrorClass, Outcome, Step};
-use comeback_core::plan::{
+use comeback_model::operation::{ErrorClass, Outcome, Step};
+use comeback_model::plan::{
     Body, Call, Expect, Extract, Identity, Request, SessionFlow, StatusRange, Workload, Writes,
 };
 

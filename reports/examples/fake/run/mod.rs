@@ -6,13 +6,13 @@ mod replicas;
 mod summary;
 mod trial;
 
-use comeback_core::analysis::{Analysis, ArmAnalysis};
-use comeback_core::ids::Seed;
-use comeback_core::journal::{Header, Machine};
-use comeback_core::plan::{Action, Request, Signal, Workload};
-use comeback_core::schedule;
-use comeback_core::summary::{SCHEMA, SessionCounts, Summary, WriteCounts};
-use comeback_core::verdict::{Outcome, Verdict};
+use comeback_analysis::measure::{Analysis, ArmAnalysis};
+use comeback_analysis::summary::{SCHEMA, SessionCounts, Summary, WriteCounts};
+use comeback_analysis::verdict::{Outcome, Verdict};
+use comeback_model::ids::Seed;
+use comeback_model::journal::{Header, Machine};
+use comeback_model::plan::{Action, Request, Signal, Workload};
+use comeback_model::schedule;
 
 use plan::plan;
 pub(crate) use replicas::replicas;

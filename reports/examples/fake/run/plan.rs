@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comeback_core::plan::{
+use comeback_model::plan::{
     Action, Aim, Arm, Arrivals, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
     ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
-use comeback_core::units::Span;
+use comeback_model::units::Span;
 
 use super::Spec;
 

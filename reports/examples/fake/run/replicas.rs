@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::analysis::{
+use comeback_analysis::measure::{
     Attribution, Balancing, Continuity, Downtime, LastSent, NodeOutage, NodesAnalysis, Time,
-    TrialAnalysis, summarize,
+    TrialAnalysis,
 };
-use comeback_core::ids::Node;
-use comeback_core::plan::Plan;
-use comeback_core::summary::Culprit;
+use comeback_analysis::summary::Culprit;
+use comeback_analysis::summary::summarize;
+use comeback_model::ids::Node;
+use comeback_model::plan::Plan;
 
 use super::{Fake, PLAIN, Spec, fake};
 
@@ -145,10 +146,10 @@ fn attribute(trial: &mut TrialAnalysis, (replicas, struck): (u32, u32), kept: f6
     trial.nodes = nodes(struck, back);
 }
 
-fn window(kept: f64) -> comeback_core::analysis::TimelineWindow {
+fn window(kept: f64) -> comeback_analysis::measure::TimelineWindow {
     let scheduled = 1_000;
     let failed = (f64::from(scheduled) * (1.0 - kept) * 0.8) as u64;
-    comeback_core::analysis::TimelineWindow {
+    comeback_analysis::measure::TimelineWindow {
         start_ms: -5_000.0,
         length_ms: 5_000.0,
         errors: super::trial::tally(u64::from(scheduled as u32), failed),

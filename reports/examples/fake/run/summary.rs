@@ -1,12 +1,12 @@
 //! The summary of invented trials, in the simplest way that will do here.
 
-use comeback_core::analysis::{ArmAnalysis, ErrorTally, Journeys, Time, TrialAnalysis};
-use comeback_core::statistics::{median, median_interval};
-use comeback_core::summary::{
+use comeback_analysis::measure::{ArmAnalysis, ErrorTally, Journeys, Time, TrialAnalysis};
+use comeback_analysis::summary::{
     ArmSummary, AvailabilityRate, BlindSummary, ControlSummary, Distribution, ErrorRate, FalseRate,
     JourneySummary, Latency, RecoverySummary, SessionCounts, Status, StrikeSummary, TimeError,
     Windowed, WriteCounts,
 };
+use comeback_statistics::{median, median_interval};
 
 use super::Spec;
 use super::trial::tally;
@@ -95,7 +95,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         time_errors_ms: std::collections::BTreeMap::new(),
         send_lag_ms: Latency::default(),
         causes: Vec::new(),
-        findings: comeback_core::analysis::findings_of(arm),
+        findings: comeback_analysis::summary::findings_of(arm),
         control: ControlSummary {
             trials: arm.controls().count() as u32,
             errors: rates(&tally(2_400, u64::from(spec.never))),

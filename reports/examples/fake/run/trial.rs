@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use comeback_core::analysis::{
+use comeback_analysis::measure::{
     ArmAnalysis, Availability, BeforeTheFault, BlindTime, Chain, Doing, ErrorTally,
     JourneyOperations, Journeys, LatencyTally, LoadTally, Return, Spoils, StruckSessions, Time,
     TimelineWindow, TrialAnalysis, Void,
 };
-use comeback_core::event::Evidence;
-use comeback_core::ids::{ArmId, BootId, TrialId};
-use comeback_core::operation::ErrorClass;
-use comeback_core::plan::Plan;
-use comeback_core::summary::{SessionCounts, Windowed, WriteCounts};
+use comeback_analysis::summary::{SessionCounts, Windowed, WriteCounts};
+use comeback_model::event::Evidence;
+use comeback_model::ids::{ArmId, BootId, TrialId};
+use comeback_model::operation::ErrorClass;
+use comeback_model::plan::Plan;
 
 use super::{PLAIN, Spec};
 

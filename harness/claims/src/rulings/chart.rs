@@ -3,7 +3,7 @@
 use comeback_model::claims::Bar;
 
 use super::share;
-use crate::statistics::wilson;
+use comeback_statistics::wilson;
 
 /// A share in percent, with its 95 % interval (Wilson).
 pub(super) fn share_bar(label: impl Into<String>, (part, whole): (u64, u64)) -> Bar {

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 
-use crate::clients::{Exchange, Told, class_of};
-use crate::line::Line;
-use crate::user::{SESSION, User};
+use crate::procedures::clients::{Exchange, Told, class_of};
+use crate::procedures::line::Line;
+use crate::procedures::user::{SESSION, User};
 
 pub(super) struct Http {
     port: u16,

@@ -1,7 +1,7 @@
 //! The claims with procedures of their own, each with journals for every way it can come out.
 
 use super::super::*;
-use crate::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 
 /// What a test journal holds.
 struct Journal(Vec<Fact>);

@@ -6,19 +6,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use comeback_core::claims::{Amount, Fact, Heading};
-use comeback_core::ids::{Incarnation, Node, Seed, TrialId};
-use comeback_core::journal;
-use comeback_core::plan::{Arm, Protocol, Signal, Stop, Target};
-use comeback_core::said;
-use comeback_core::schedule::Shuffler;
+use crate::rulings::{Amount, Fact, Heading};
+use comeback_model::ids::{Incarnation, Node, Seed, TrialId};
+use comeback_model::journal;
+use comeback_model::plan::{Arm, Protocol, Signal, Stop, Target};
+use comeback_model::said;
+use comeback_model::schedule::Shuffler;
 
 use super::interrupt::debian;
 use super::unwritable;
-use comeback_core::endpoint::Endpoint;
 use comeback_engine::EngineError;
 use comeback_engine::readiness::wait_until_ready;
 use comeback_host::clock::Clock;
+use comeback_model::endpoint::Endpoint;
 use comeback_supervise::process::{Addresses, Launch, Process};
 use comeback_supervise::tag::RunTag;
 use comeback_supervise::{ownership, ports};

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use comeback_core::claims::{Fact, What};
-use comeback_core::plan::Arm;
-use comeback_core::statistics::{median, quantile};
+use crate::rulings::{Fact, What};
+use comeback_model::plan::Arm;
+use comeback_statistics::{median, quantile};
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 

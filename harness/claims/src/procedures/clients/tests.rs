@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 use comeback_servers::protocols::{PASSWORD, dns as zone};
 use comeback_servers::{ServeOptions, find, serve_with};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};

@@ -10,9 +10,9 @@ mod http;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use comeback_core::claims::{Fact, What};
-use comeback_core::operation::ErrorClass;
-use comeback_core::plan::Arm;
+use crate::rulings::{Fact, What};
+use comeback_model::operation::ErrorClass;
+use comeback_model::plan::Arm;
 use comeback_servers::protocols::{PASSWORD, dns as zone};
 use futures_util::StreamExt;
 use futures_util::future::{join_all, try_join_all};
@@ -20,11 +20,11 @@ use futures_util::stream;
 
 use self::http::Http;
 use super::stage::{House, Server, Stage, Trouble};
-use crate::clients::dns::{Dns, Question};
-use crate::clients::ftp::{Account, Ftp};
-use crate::clients::telnet::{self, Telnet, Typed};
-use crate::clients::udp::Udp;
-use crate::clients::{Exchange, Told};
+use crate::procedures::clients::dns::{Dns, Question};
+use crate::procedures::clients::ftp::{Account, Ftp};
+use crate::procedures::clients::telnet::{self, Telnet, Typed};
+use crate::procedures::clients::udp::Udp;
+use crate::procedures::clients::{Exchange, Told};
 
 /// The folder that FTP clients go to.
 const FOLDER: &str = "inbox";

@@ -15,7 +15,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 use tokio::net::TcpStream;
 
 /// A connection that takes longer is not made, and a reply that takes longer does not come.

@@ -4,7 +4,7 @@ use super::chart::share_bar;
 use super::evidence::{Evidence, the_only};
 use super::thresholds::{NEAR, REQUESTS};
 use super::{Chart, Judged, Judgement, Open, Ruling, percent_of, share};
-use crate::summary::{CacheSummary, WhileDownSummary};
+use comeback_analysis::summary::{CacheSummary, WhileDownSummary};
 
 /// What a cache made of an arm.
 struct Kept<'a> {

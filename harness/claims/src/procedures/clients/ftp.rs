@@ -5,7 +5,7 @@
 
 mod control;
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,6 +1,6 @@
 //! Lines typed into a terminal, and what must stand there before the next one is asked for.
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 use libmudtelnet::Parser;
 use libmudtelnet::events::TelnetEvents;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,7 +1,7 @@
 //! Each request of a session is sent to a fresh instance, alone: all before it went to another.
 
-use comeback_core::claims::{Fact, What};
-use comeback_core::plan::Arm;
+use crate::rulings::{Fact, What};
+use comeback_model::plan::Arm;
 
 use super::line::Line;
 use super::stage::{Server, Stage, Trouble};

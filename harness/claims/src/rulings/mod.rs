@@ -34,8 +34,8 @@ pub use evidence::Evidence;
 pub use facts::{Amount, Fact, FactsError, Findings, Found, Heading, VERSION, What};
 pub use table::CLAIMS;
 
-use crate::statistics::wilson;
-use crate::summary::Summary;
+use comeback_analysis::summary::Summary;
+use comeback_statistics::wilson;
 
 /// A claim of the table.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! A replica is added and takes over users that another knows; then that one is asked to end.
 
-use comeback_core::claims::{Fact, What};
-use comeback_core::plan::Arm;
+use crate::rulings::{Fact, What};
+use comeback_model::plan::Arm;
 
 use super::line::Line;
 use super::stage::{Server, Stage, Trouble};

@@ -1,7 +1,7 @@
 //! The requests of sessions are sent again as they were, shuffled and repeated.
 
-use comeback_core::claims::{Fact, What};
-use comeback_core::plan::Arm;
+use crate::rulings::{Fact, What};
+use comeback_model::plan::Arm;
 
 use super::line::{Answer, Line};
 use super::stage::{Stage, Trouble};

@@ -1,6 +1,6 @@
 //! The control connection: a command is a line, a reply begins with three digits and may have several lines (RFC 959).
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::chart::Figure;
 use super::thresholds::{ALL, REQUESTS};
 use super::{Open, share};
-use crate::journal::Machine;
-use crate::operation::ErrorClass;
-use crate::statistics::{median, median_interval};
+use comeback_model::journal::Machine;
+use comeback_model::operation::ErrorClass;
+use comeback_statistics::{median, median_interval};
 
 /// The shape of the journal; changed with it.
 pub const VERSION: u32 = 1;

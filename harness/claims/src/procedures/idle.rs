@@ -3,9 +3,9 @@
 use std::fs;
 use std::ops::Range;
 
-use comeback_core::claims::{Fact, What};
-use comeback_core::ids::Node;
-use comeback_core::plan::Arm;
+use crate::rulings::{Fact, What};
+use comeback_model::ids::Node;
+use comeback_model::plan::Arm;
 
 use super::grow::weigh;
 use super::interrupt::debian::Packaged;

@@ -1,8 +1,8 @@
 //! Sessions are begun, many, and every so often the memory and the disk are looked at that servers take; and what a
 //! request and its reply weigh.
 
-use comeback_core::claims::{Fact, What};
-use comeback_core::plan::Arm;
+use crate::rulings::{Fact, What};
+use comeback_model::plan::Arm;
 use futures_util::future::try_join_all;
 
 use super::line::Line;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::chart::share_bar;
 use super::thresholds::{ALL, CRASHES, NEAR, REQUESTS, UNKNOWN};
 use super::{Bar, Open, share};
-use crate::operation::ErrorClass;
-use crate::statistics::zero_event_upper_bound;
-use crate::summary::{ArmSummary, CacheSummary, Status};
+use comeback_analysis::summary::{ArmSummary, CacheSummary, Status};
+use comeback_model::operation::ErrorClass;
+use comeback_statistics::zero_event_upper_bound;
 
 /// What claims are about, of one arm: a line of the journal that a claim is judged by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

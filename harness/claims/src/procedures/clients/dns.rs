@@ -3,7 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use comeback_core::operation::ErrorClass;
+use comeback_model::operation::ErrorClass;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{Name, RData, RecordType};

@@ -7,10 +7,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use comeback_core::plan::{
+use comeback_model::plan::{
     Arm, Attempts, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop, Target,
 };
-use comeback_core::units::Span;
+use comeback_model::units::Span;
 use comeback_servers::protocols::{PASSWORD, dns as zone, ftp};
 
 /// A name server.

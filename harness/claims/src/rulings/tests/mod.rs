@@ -6,7 +6,7 @@ mod own;
 
 use super::evidence::lost;
 use super::*;
-use crate::summary::CacheSummary;
+use comeback_analysis::summary::CacheSummary;
 
 fn arm(name: &str, replicas: u32) -> Evidence {
     Evidence {

@@ -1,0 +1,162 @@
+//! The procedures of claims that no comparison is: servers are started, asked, and stopped, and what is found goes to a
+//! journal of its own, `facts.jsonl`, as it is found. They decide nothing: `rulings` does.
+
+mod clients;
+mod grow;
+mod hand_over;
+mod idle;
+mod interrupt;
+mod line;
+mod race;
+mod reorder;
+mod replay;
+mod stage;
+mod user;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::rulings::{Fact, FactsError, Findings, Heading, Procedure};
+use comeback_model::plan::Arm;
+
+use self::stage::Stage;
+use comeback_engine::campaign;
+use comeback_engine::interrupt::Interrupt;
+use comeback_engine::record::RecordError;
+use comeback_engine::{Ended, EngineError};
+use comeback_host::clock::Clock;
+use comeback_host::inside;
+use comeback_supervise::custody::{Custody, Host};
+use comeback_supervise::tag::RunTag;
+pub use idle::PROXY;
+pub use interrupt::debian::{Packaged, find as packaged};
+
+/// What was found, in the claim's folder.
+pub const FACTS: &str = "facts.jsonl";
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// The first line of its journal.
+    pub heading: &'a Heading,
+    /// What it is.
+    pub procedure: Procedure,
+    /// With which servers.
+    pub arms: &'a [Arm],
+    /// Where its journal and the servers' output go; it exists.
+    pub folder: &'a Path,
+    /// Whose program it is done in.
+    pub host: Host,
+    /// Hears which server's turn it is.
+    pub follow: fn(&str),
+}
+
+/// Does it, and leaves its journal and nothing else.
+///
+/// # Errors
+/// When the harness or its surroundings fail; what a server does is a fact.
+pub fn run(
+    task: &Task<'_>,
+    listen: impl FnOnce(&RunTag) -> io::Result<Interrupt>,
+) -> Result<Ended, EngineError> {
+    let tag = RunTag::new().map_err(EngineError::Setup)?;
+    let scratch = task.folder.join("data");
+    let logs = task.folder.join("logs");
+    inside::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
+    let custody = Custody::begin(task.host, &tag, &scratch).map_err(EngineError::Warden)?;
+    let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
+    let journal = task.folder.join(FACTS);
+    let stage = Stage::new(
+        task.heading,
+        &journal,
+        (&scratch, &logs),
+        tag,
+        Clock::start(),
+    )?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(EngineError::Setup)?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = interrupt.raised() => Ok(Ended::Interrupted),
+            done = carry_out(task, &stage) => done.map(|()| Ended::Complete),
+        }
+    });
+    drop(runtime);
+    stage.end();
+    custody.end().map_err(EngineError::Warden)?;
+    campaign::remove_empty(&logs)?;
+    ended
+}
+
+async fn carry_out(task: &Task<'_>, stage: &Stage) -> Result<(), EngineError> {
+    let mut able = Vec::new();
+    for arm in task.arms {
+        match &arm.skip {
+            Some(why) => stage.tell(&Fact::missing(&arm.name, why.clone()))?,
+            None => able.push(arm),
+        }
+    }
+    if task.procedure == Procedure::Race {
+        return race::run(stage, &able).await;
+    }
+    for arm in able {
+        (task.follow)(&arm.name);
+        let done = match task.procedure {
+            Procedure::Replay => replay::run(stage, arm).await,
+            Procedure::Grow => grow::run(stage, arm).await,
+            Procedure::Reorder => reorder::run(stage, arm).await,
+            Procedure::HandOver => hand_over::run(stage, arm).await,
+            Procedure::Idle => idle::run(stage, arm).await,
+            Procedure::Interrupt => interrupt::run(stage, arm).await,
+            Procedure::Race => Ok(()),
+        };
+        stage.settle(arm, done)?;
+    }
+    Ok(())
+}
+
+/// A journal that is not there, or is none.
+#[derive(Debug)]
+pub enum ReadError {
+    /// It cannot be read.
+    File(PathBuf, io::Error),
+    /// It is none.
+    Facts(PathBuf, FactsError),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, _) => write!(f, "failed to read {}", path.display()),
+            Self::Facts(path, _) => write!(f, "{} is no journal of facts", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(_, cause) => Some(cause),
+            Self::Facts(_, cause) => Some(cause),
+        }
+    }
+}
+
+/// Reads the journal in a claim's folder.
+///
+/// # Errors
+/// When there is none, or a line of it is damaged.
+pub fn read(folder: &Path) -> Result<Findings, ReadError> {
+    let path = folder.join(FACTS);
+    let text =
+        inside::read_in(folder, FACTS).map_err(|cause| ReadError::File(path.clone(), cause))?;
+    Findings::parse(&text).map_err(|cause| ReadError::Facts(path, cause))
+}
+
+fn unwritable(path: &Path, cause: io::Error) -> EngineError {
+    EngineError::Record(RecordError::new(path.to_owned(), cause))
+}
