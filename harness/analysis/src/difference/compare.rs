@@ -1,6 +1,11 @@
 //! Two runs against each other, metric by metric: judged as gates with a baseline are, and shown with the
 //! size of the effect and what so few trials could have missed (METHOD.md §5).
 
+use comeback_model::gate::{Count, Gate, METRICS, Metric, Unit};
+use comeback_model::journal::RunLabel;
+use comeback_model::plan::Workload;
+use comeback_statistics as statistics;
+
 use super::{
     ArmDifference, Counted, Difference, Figure, MetricDifference, SCHEMA, Shift, Standing,
     Unit as Shown,
@@ -15,10 +20,6 @@ use crate::verdict::samples::{self, Base};
 use crate::verdict::tally::Tally;
 use crate::verdict::values::Share;
 use crate::verdict::{Check, Outcome, check, no_control, what_is_missing};
-use comeback_model::gate::{Count, Gate, METRICS, Metric, Unit};
-use comeback_model::journal::RunLabel;
-use comeback_model::plan::Workload;
-use comeback_statistics as statistics;
 
 /// Fixed, so that two runs always differ alike.
 const SEED: u64 = 1;

@@ -5,11 +5,11 @@
 
 mod compare;
 
+use comeback_model::journal::RunLabel;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::verdict::Outcome;
-use comeback_model::journal::RunLabel;
 pub use compare::compare;
 
 /// The version of the document's shape.

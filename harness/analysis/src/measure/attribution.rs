@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use comeback_model::ids::Node;
+use comeback_model::operation::{ErrorClass, Operation};
+use comeback_model::plan::Arm;
+
 use super::Attribution;
 use super::caching::is_from_cache;
 use super::facts::Facts;
 use super::load::{Load, Part};
 use crate::measure::Culprit;
-use comeback_model::ids::Node;
-use comeback_model::operation::{ErrorClass, Operation};
-use comeback_model::plan::Arm;
 
 /// Attributes operations of a trial.
 ///

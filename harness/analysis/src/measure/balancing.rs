@@ -1,14 +1,15 @@
 //! How a balancer took the end and the return of a replica, by what it said to clients: which replica it asked in
 //! vain, and when the restarted one answered through it. What it does not say is not guessed.
 
-use super::facts::Facts;
-use super::load::Load;
-use super::{Balancing, LastSent, Time};
 use comeback_model::event::Evidence;
 use comeback_model::ids::Node;
 use comeback_model::operation::Operation;
 use comeback_model::plan::Arm;
 use comeback_model::units::Elapsed;
+
+use super::facts::Facts;
+use super::load::Load;
+use super::{Balancing, LastSent, Time};
 
 /// Why there is no detect time.
 const NOTHING_IN_VAIN: &str = "no reply says that the balancer asked a struck replica in vain: it asked none, the \

@@ -1,9 +1,10 @@
 //! Blind time: clients fail while the health check says ready (METHOD §3, *Blind time*).
 
+use comeback_model::units::Elapsed;
+
 use super::facts::Facts;
 use super::load::Load;
 use super::served;
-use comeback_model::units::Elapsed;
 
 /// What a health check said.
 #[derive(Clone, Debug, Default)]

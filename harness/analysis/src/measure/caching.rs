@@ -1,11 +1,12 @@
 //! What a shared cache in front did: how often it had the reply, whose content it served, and what it was good for
 //! while there was no server behind it.
 
+use comeback_model::operation::{Cached, ErrorClass, Operation};
+use comeback_model::plan::Arm;
+
 use super::facts::Facts;
 use super::load::{Load, Part};
 use super::{CacheTally, WhileDown};
-use comeback_model::operation::{Cached, ErrorClass, Operation};
-use comeback_model::plan::Arm;
 
 /// What the cache of a trial did; nothing where there is none. `all` holds the opening, the warm-up and the read-back,
 /// too: whose content somebody was shown matters always.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use comeback_model::ids::{Node, SessionId};
+use comeback_model::operation::{Operation, Step};
+
 use super::ArmAnalysis;
 use super::downtime::outages;
 use super::facts::Facts;
@@ -9,8 +12,6 @@ use super::ledger::Ledger;
 use super::oracle::BeforeTheFault;
 use super::sessions::refusal;
 use super::words::{counted, grouped, was};
-use comeback_model::ids::{Node, SessionId};
-use comeback_model::operation::{Operation, Step};
 
 /// Why a trial went as it did.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

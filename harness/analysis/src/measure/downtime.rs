@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::Facts;
-use super::{Downtime, NodeOutage, Time};
 use comeback_model::ids::Node;
 use comeback_model::plan::Arm;
 use comeback_model::units::{Elapsed, Span};
+
+use super::facts::Facts;
+use super::{Downtime, NodeOutage, Time};
 
 /// A node that was down.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::LoadTally;
-use super::blind::Health;
-use crate::measure::Extension;
 use comeback_model::event::{
     Event, EventKind, Evidence, Exit, ExitCause, Mark, OldProcess, Phase, Survivor,
 };
@@ -12,6 +9,10 @@ use comeback_model::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use comeback_model::operation::Operation;
 use comeback_model::said;
 use comeback_model::units::{Elapsed, Span};
+
+use super::LoadTally;
+use super::blind::Health;
+use crate::measure::Extension;
 
 /// What the events say of a run.
 #[derive(Debug, Default)]

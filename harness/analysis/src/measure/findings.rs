@@ -1,13 +1,14 @@
 //! What a reader of a trial should know, as sentences.
 
+use comeback_model::event::Exit;
+use comeback_model::ids::{Incarnation, Node};
+use comeback_model::plan::{Arm, Listener, Signal};
+
 use super::facts::{Ended, Facts};
 use super::ledger::Oddities;
 use super::void::last_words;
 use super::words::{counted, grouped, was};
 use super::{BlindTime, CacheTally, LatencyTally};
-use comeback_model::event::Exit;
-use comeback_model::ids::{Incarnation, Node};
-use comeback_model::plan::{Arm, Listener, Signal};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
 const SEND_LAG_MS: f64 = 1.0;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::Facts;
-use super::load::{Load, Part};
-use crate::measure::Windowed;
 use comeback_model::ids::SessionId;
 use comeback_model::operation::{Operation, Step};
 use comeback_model::plan::{Plan, Workload};
+
+use super::facts::Facts;
+use super::load::{Load, Part};
+use crate::measure::Windowed;
 
 /// What became of the journeys that have an operation in the measured load.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,5 +1,9 @@
 //! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
 
+use comeback_model::operation::Operation;
+use comeback_model::plan::{Plan, Workload};
+use comeback_model::units::Elapsed;
+
 use super::facts::Facts;
 use super::journeys::{End, Ends};
 use super::looks::Answered;
@@ -7,9 +11,6 @@ use super::sessions::{Fate, Refusal, Session, Standing, is_login_in_flight, sess
 use super::types::StruckSessions;
 use super::writes::Balance;
 use crate::measure::{SessionCounts, WriteCounts};
-use comeback_model::operation::Operation;
-use comeback_model::plan::{Plan, Workload};
-use comeback_model::units::Elapsed;
 
 /// Both ledgers of a trial, and what has no place in them.
 #[derive(Debug, Default)]

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::Facts;
-use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
-use crate::measure::Windowed;
 use comeback_model::event::Phase;
 use comeback_model::ids::SessionId;
 use comeback_model::operation::{Operation, Step};
 use comeback_model::plan::Plan;
 use comeback_model::units::{Elapsed, Span};
+
+use super::facts::Facts;
+use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
+use crate::measure::Windowed;
 
 /// A trial's measured operations: the opening logins, the warm-up and the final looks are not among them.
 #[derive(Debug)]

@@ -1,11 +1,12 @@
 //! The final looks at a session, in rounds, and what became of it by them (METHOD.md §3): one stale answer is no loss, and a
 //! session for which the server fails in every round, while it answers others, is lost to its user. Called by the sessions.
 
+use comeback_model::operation::{ErrorClass, Operation};
+use comeback_model::plan::Writes;
+
 use super::caching::{is_anothers_from_cache, is_from_cache};
 use super::sessions::{Fate, Refusal, Session, refusal};
 use super::writes::{Balance, Shown};
-use comeback_model::operation::{ErrorClass, Operation};
-use comeback_model::plan::Writes;
 
 /// In so many rounds the server must have answered others; a session that fails in fewer may be one that it had no time for.
 const LEAST_FAILURES: usize = 3;

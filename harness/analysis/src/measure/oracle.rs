@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Facts;
-use super::words::counted;
 use comeback_model::ids::SessionId;
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::plan::{Extract, Plan, SessionFlow, Workload};
 use comeback_model::units::Elapsed;
+
+use super::facts::Facts;
+use super::words::counted;
 
 /// What went wrong before any fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! What happened to the processes around a fault, as times after T0.
 
+use comeback_model::plan::Listener;
+use comeback_model::units::Elapsed;
+
 use super::facts::Facts;
 use super::strike;
 use super::{Chain, Return, Time};
-use comeback_model::plan::Listener;
-use comeback_model::units::Elapsed;
 
 /// The chain of a trial; empty in a control trial.
 ///

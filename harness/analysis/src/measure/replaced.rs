@@ -1,8 +1,9 @@
 //! Void trials that others have taken the place of (METHOD §3, *Replaced trials*): they are void by the harness's or the
 //! machine's doing, no more of them than the plan declared, and of each kind as many trials count as were to.
 
-use super::types::{Doing, TrialAnalysis};
 use comeback_model::journal::Header;
+
+use super::types::{Doing, TrialAnalysis};
 
 /// Marks those of an arm.
 pub(super) fn mark(header: &Header, mut trials: Vec<TrialAnalysis>) -> Vec<TrialAnalysis> {

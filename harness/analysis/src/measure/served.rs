@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::facts::Facts;
-use super::load::{Load, Part, latency_us};
-use super::words::{counted, grouped, percent};
-use super::{NotBack, Return, Shortfall, TrialAnalysis};
 use comeback_model::ids::SessionId;
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::units::{Elapsed, Span};
 use comeback_statistics::{median, upper_tail};
+
+use super::facts::Facts;
+use super::load::{Load, Part, latency_us};
+use super::words::{counted, grouped, percent};
+use super::{NotBack, Return, Shortfall, TrialAnalysis};
 
 /// Fewer operations than this tell nothing, however good the service usually is.
 const FEWEST: usize = 5;

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::caching::{is_anothers_from_cache, is_from_cache};
-use super::facts::{Facts, was_sent_by};
-use super::looks::{Answered, Looks, is_known};
-use super::writes::{Balance, Look, Shown, Written};
 use comeback_model::ids::SessionId;
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::plan::Writes;
 use comeback_model::units::Elapsed;
+
+use super::caching::{is_anothers_from_cache, is_from_cache};
+use super::facts::{Facts, was_sent_by};
+use super::looks::{Answered, Looks, is_known};
+use super::writes::{Balance, Look, Shown, Written};
 
 /// A session, from its acknowledged login on.
 #[derive(Debug)]

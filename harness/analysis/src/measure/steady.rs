@@ -1,12 +1,13 @@
 //! How far the service was from its own baseline after a fault, and since when it is back there.
 
+use comeback_model::operation::Operation;
+use comeback_model::plan::Plan;
+use comeback_model::units::{Elapsed, Span};
+
 use super::facts::Facts;
 use super::load::{Load, Part};
 use super::windows::{Grid, Window};
 use super::{Chain, Return, Time};
-use comeback_model::operation::Operation;
-use comeback_model::plan::Plan;
-use comeback_model::units::{Elapsed, Span};
 
 /// How much smaller than the baseline's share of correct operations a steady window's may be.
 const SHARE_SLACK: f64 = 0.05;

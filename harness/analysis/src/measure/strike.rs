@@ -1,14 +1,15 @@
 //! The fault itself: how far apart its parts were, what it met in flight, whom it must not have touched.
 
-use super::facts::{Drained, Facts, was_sent_by};
-use super::findings::processes;
-use super::load::Load;
-use super::{ErrorTally, MetWrites};
 use comeback_model::event::Exit;
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::{Operation, Outcome, Step};
 use comeback_model::plan::{Action, Plan, Signal, Workload};
 use comeback_model::units::{Elapsed, Span};
+
+use super::facts::{Drained, Facts, was_sent_by};
+use super::findings::processes;
+use super::load::Load;
+use super::{ErrorTally, MetWrites};
 
 /// A write that was acknowledged so long before the fault may still be under way in the server.
 const JUST_ACKNOWLEDGED: Span = Span::from_ms(1);

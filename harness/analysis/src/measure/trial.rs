@@ -1,5 +1,8 @@
 //! One trial, understood: its operations and facts brought together.
 
+use comeback_model::operation::{ErrorClass, Operation, Outcome};
+use comeback_model::plan::{Arm, Listener, Plan};
+
 use super::attribution::Rules;
 use super::balancing::balancing;
 use super::downtime::{downtime, outages};
@@ -14,8 +17,6 @@ use super::{
     blind, caching, causes, findings, journeys, ledger, oracle, recovery, retries, served,
 };
 use super::{strike, void};
-use comeback_model::operation::{ErrorClass, Operation, Outcome};
-use comeback_model::plan::{Arm, Listener, Plan};
 
 /// Understands a trial.
 /// `usual` is how the arm does without a fault, as far as its control trials say.

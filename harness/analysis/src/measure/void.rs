@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Facts;
-use super::load::{Load, Part};
-use super::types::{Doing, Return, Spoils, Void};
-use super::words::{counted, percent};
-use crate::measure::{SessionCounts, WriteCounts};
 use comeback_model::event::Survivor;
 use comeback_model::ids::{BootId, Incarnation};
 use comeback_model::operation::{ErrorClass, Operation, Step};
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
+
+use super::facts::Facts;
+use super::load::{Load, Part};
+use super::types::{Doing, Return, Spoils, Void};
+use super::words::{counted, percent};
+use crate::measure::{SessionCounts, WriteCounts};
 
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
 const LATE: Span = Span::from_ms(10);

@@ -1,10 +1,11 @@
 //! The load cut into windows of equal length, by the time an operation was wanted.
 
+use comeback_model::operation::Operation;
+use comeback_model::units::{Elapsed, Span};
+
 use super::attribution::Rules;
 use super::load::latency_us;
 use super::{Attribution, ErrorTally, TimelineWindow};
-use comeback_model::operation::Operation;
-use comeback_model::units::{Elapsed, Span};
 
 /// More windows than any trial has (a window of 250 ms: half a day); a journal that asks for more has a
 /// time in it that cannot be.

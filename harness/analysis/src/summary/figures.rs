@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use comeback_model::plan::Arm;
+use comeback_statistics as statistics;
+
 use super::distribution::distribution;
 use super::nodes;
 use crate::measure::words::{counted, grouped};
@@ -18,8 +21,6 @@ use crate::summary::{
     StruckWrites, Summary, TimeError, WhileDownSummary, Windowed, WriteCounts,
 };
 use crate::verdict::{Verdict, family_of};
-use comeback_model::plan::Arm;
-use comeback_statistics as statistics;
 
 /// The summary document of an analysis and its verdict.
 pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {

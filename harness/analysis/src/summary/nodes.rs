@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use comeback_model::ids::Node;
+use comeback_model::plan::Arm;
+
 use super::distribution::distribution;
 use crate::measure::{Balancing, NodesAnalysis, Time, TrialAnalysis};
 use crate::summary::{NodesSummary, ReplicaAvailability};
-use comeback_model::ids::Node;
-use comeback_model::plan::Arm;
 
 /// What was seen of an arm's nodes over its trials with a fault.
 pub(super) fn summarize(arm: &Arm, trials: &[&TrialAnalysis]) -> NodesSummary {

@@ -2,6 +2,9 @@
 //! of the Hodges–Lehmann shift is asked, of rates and counts that of the difference between pooled shares. Of
 //! what the baseline never had it is asked how likely chance alone would put it into trials of this arm only.
 
+use comeback_model::gate::{Allowance, Count, Metric, Unit};
+use comeback_statistics::{self as statistics, RATE_DIFFERENCE_NEEDS as NEEDS};
+
 use super::contrast::{self, Sizes, allowance, found, unmet};
 use super::figure::{Figure, Missing, pooled, shrinkage, undecided, whole_trials};
 use super::samples::{
@@ -11,8 +14,6 @@ use super::samples::{
 use super::tally::Tally;
 use super::values::{Share, undecided_of};
 use crate::measure::ArmAnalysis;
-use comeback_model::gate::{Allowance, Count, Metric, Unit};
-use comeback_statistics::{self as statistics, RATE_DIFFERENCE_NEEDS as NEEDS};
 
 /// Beyond so many trials of an arm nobody looks for a shift's interval, or for a rare loss.
 const MOST_FOR_A_SHIFT: usize = 100;

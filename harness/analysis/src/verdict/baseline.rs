@@ -3,12 +3,13 @@
 //!
 //! Called by the verdict for each gate that needs a baseline, and by whoever compares two runs.
 
-use super::samples::{Base, REMEASURE};
-use crate::measure::{Analysis, ArmAnalysis};
 use comeback_model::gate::Gate;
 use comeback_model::ids::ArmId;
 use comeback_model::journal::{Header, Machine};
 use comeback_model::plan::{Arm, Plan};
+
+use super::samples::{Base, REMEASURE};
+use crate::measure::{Analysis, ArmAnalysis};
 
 /// By how much the memory of one and the same machine may differ: the kernel keeps more or less for itself.
 const MEMORY_TOLERANCE: f64 = 0.01;

@@ -1,10 +1,11 @@
 //! Whether an arm is clean without any fault (METHOD.md §5): what goes wrong in a control trial, or before the fault,
 //! cannot be blamed on one. It keeps the gates that it bears on from being judged, and no others.
 
-use crate::measure::words::{counted, grouped, percent};
-use crate::measure::{ArmAnalysis, ErrorTally, TrialAnalysis};
 use comeback_model::gate::{Bearing, Gate};
 use comeback_statistics::surely_above;
+
+use crate::measure::words::{counted, grouped, percent};
+use crate::measure::{ArmAnalysis, ErrorTally, TrialAnalysis};
 
 /// The share of failed operations up to which a control is clean. One refused connection in 10,000 operations is the
 /// machine's doing, and the gates of error rates that people write are not below this.

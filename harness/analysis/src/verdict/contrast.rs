@@ -2,13 +2,14 @@
 //! of it. Of times and latencies it is the Hodges–Lehmann shift, of rates and counts the difference between
 //! pooled shares, with whole trials as its samples.
 
+use comeback_model::gate::{Allowance, Count, Demand, Gate};
+use comeback_statistics as statistics;
+
 use super::figure::{Figure, pooled, pooled_difference};
 use super::samples::filled;
 use super::tally::{Tally, counted_in};
 use super::values::Share;
 use crate::measure::ArmAnalysis;
-use comeback_model::gate::{Allowance, Count, Demand, Gate};
-use comeback_statistics as statistics;
 
 /// How many trials of each arm there are.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,11 @@
 //! Several gates of one run: the more of them lie just at their bounds, the likelier one breaks by chance. Together they are
 //! held to one level, by Holm's method (METHOD §5, *Several gates*).
 
+use comeback_statistics::{self as statistics, holm};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Check, Outcome};
-use comeback_statistics::{self as statistics, holm};
 
 /// At most so often does any gate of a run break by chance.
 const LEVEL: f64 = 1.0 - statistics::CONFIDENCE;

@@ -1,9 +1,10 @@
 //! Figures over trials with the intervals they are judged by, and how many trials would make an interval
 //! tell.
 
-use super::values::Share;
 use comeback_model::gate::Stat;
 use comeback_statistics::{self as statistics, Interval};
+
+use super::values::Share;
 
 /// The share that the 95th percentile leaves below it.
 const P95: f64 = 0.95;

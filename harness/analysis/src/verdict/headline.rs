@@ -1,12 +1,13 @@
 //! The decisive fact of a run in one line, such as `FAIL: lost 294 of 294 sessions`. Unknown is told before known.
 
+use comeback_model::gate::{Count, Gate};
+use comeback_model::plan::Workload;
+use comeback_statistics::zero_event_upper_bound;
+
 use super::tally::{self, Tally};
 use super::{Outcome, Verdict};
 use crate::measure::words::{counted, grouped, percent};
 use crate::measure::{Analysis, ArmAnalysis, ErrorTally, WriteCounts, causes_of};
-use comeback_model::gate::{Count, Gate};
-use comeback_model::plan::Workload;
-use comeback_statistics::zero_event_upper_bound;
 
 /// What broke a gate of an arm: how grave it is, and a clause about the arm.
 pub(super) struct Broken<'a> {

@@ -1,5 +1,8 @@
 //! Whether a gate holds for an arm: every figure is an interval, and the gate is asked of all of it.
 
+use comeback_model::gate::{Count, Demand, Gate, Metric, Part, Relation, Served, Stat, Unit};
+use comeback_statistics::{RATE_NEEDS, surely_above};
+
 use super::against;
 use super::figure::{Figure, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
@@ -9,8 +12,6 @@ use super::samples::{
 use super::tally::{Tally, example, untested};
 use super::values::{Share, least_share_served, longest_time, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
-use comeback_model::gate::{Count, Demand, Gate, Metric, Part, Relation, Served, Stat, Unit};
-use comeback_statistics::{RATE_NEEDS, surely_above};
 
 /// Whether it counts something of which the arm has a counterexample, be it in a trial that counts for nothing
 /// else.

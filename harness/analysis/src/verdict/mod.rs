@@ -22,8 +22,9 @@ mod tests;
 mod types;
 pub(crate) mod values;
 
-use crate::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis, causes_of};
 use comeback_model::gate::Count;
+
+use crate::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis, causes_of};
 pub use comeback_model::gate::{Gate, GateError};
 use comeback_model::journal::RunLabel;
 

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use comeback_model::gate::Gate;
+use comeback_model::ids::TrialId;
+use comeback_model::schedule::{PlannedTrial, Schedule};
+
 use super::judge::judge;
 use super::samples::{Base, Judged};
 use super::{Check, Outcome, Verdict};
 use crate::measure::replaced::{is_ours, missing};
 use crate::measure::words::counted;
 use crate::measure::{Analysis, ArmAnalysis, TrialAnalysis};
-use comeback_model::gate::Gate;
-use comeback_model::ids::TrialId;
-use comeback_model::schedule::{PlannedTrial, Schedule};
 
 /// A trial that takes the place of a void one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! The samples of a gate: each trial's figure of its metric, what it is compared with, and what is said where there are
 //! none.
 
+use comeback_model::gate::{Count, Metric, Time, Unit};
+
 use super::figure::{Figure, Missing};
 use super::tally::Tally;
 use super::values::{self, Share, errors_of, trials_with};
 use crate::measure::words::counted;
 use crate::measure::{ArmAnalysis, TrialAnalysis};
-use comeback_model::gate::{Count, Metric, Time, Unit};
 
 /// The mend for a stored baseline that does not do.
 pub(crate) const REMEASURE: &str = "measure it again beside this one (--remeasure)";

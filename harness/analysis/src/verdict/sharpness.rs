@@ -1,16 +1,17 @@
 //! How sharp a gate on a time or a rate is: what it could have seen with so many trials and this spread, and how
 //! likely it breaks by chance. Counts and the largest of all trials are exact, and have no such thing.
 
-use super::contrast::{self, unmet};
-use super::figure::{Figure, pooled_interval, reduced, shares_as_parts};
-use super::samples::{Base, filled, samples, shares};
-use super::values::Share;
-use crate::measure::ArmAnalysis;
 use comeback_model::gate::{Demand, Gate, Metric, Stat, Unit};
 use comeback_statistics::{
     self as statistics, RATE_NEEDS, Shift, median_excess, rate_excess, rate_shift_excess,
     shift_excess,
 };
+
+use super::contrast::{self, unmet};
+use super::figure::{Figure, pooled_interval, reduced, shares_as_parts};
+use super::samples::{Base, filled, samples, shares};
+use super::values::Share;
+use crate::measure::ArmAnalysis;
 
 /// The share that lies above the 95th percentile.
 const ABOVE_P95: f64 = 0.05;

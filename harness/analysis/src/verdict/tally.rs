@@ -1,8 +1,9 @@
 //! Counts: what was found, what may be, and out of how many.
 
+use comeback_model::gate::Count;
+
 use crate::measure::words::{counted, grouped};
 use crate::measure::{ArmAnalysis, ErrorTally, Return, Time, TrialAnalysis};
-use comeback_model::gate::Count;
 
 /// More than a run can do: a server whose counter says so says nothing.
 const COUNTLESS: u64 = 1_000_000_000_000;

@@ -1,9 +1,8 @@
 //! What a verdict consists of.
 
+use comeback_model::journal::RunLabel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use comeback_model::journal::RunLabel;
 
 /// The verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

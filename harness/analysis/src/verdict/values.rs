@@ -1,10 +1,11 @@
 //! Where the figure of a metric stands in a trial's analysis.
 
+use comeback_model::gate::{Part, Quantile, Served, Time};
+
 use crate::measure::{
     self, ArmAnalysis, Availability, ErrorTally, JourneyOperations, Journeys, LatencyTally,
     TrialAnalysis,
 };
-use comeback_model::gate::{Part, Quantile, Served, Time};
 
 /// So many of so many in one trial.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,10 @@
 //! Trials with a shared cache in front.
 
-use super::*;
-use crate::measure::Culprit;
 use comeback_model::operation::Cached;
 use comeback_model::plan::Target;
+
+use super::*;
+use crate::measure::Culprit;
 
 /// A server behind a cache; the server is killed and comes back.
 fn behind_a_cache() -> Story {

@@ -1,9 +1,10 @@
 //! Users' journeys, and which of them the fault tore.
 
+use comeback_model::plan::Request;
+
 use super::*;
 use crate::measure::Windowed;
 use crate::measure::{JourneyOperations, Journeys};
-use comeback_model::plan::Request;
 
 /// What became of the journeys of a story, as `(all, torn, undecided)` and the operations.
 fn journeys(story: Story) -> Journeys {

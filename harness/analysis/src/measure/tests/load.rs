@@ -1,9 +1,10 @@
 //! What the clients saw of the load.
 
-use super::*;
-use crate::measure::{Availability, Time};
 use ErrorClass::{Refused, ResponseTimeout, ServerError};
 use comeback_model::units::Span;
+
+use super::*;
+use crate::measure::{Availability, Time};
 
 fn refused(client: u32, at: u64) -> Op {
     look(client, at).unsent(Refused)

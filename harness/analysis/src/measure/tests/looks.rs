@@ -1,9 +1,10 @@
 //! The final looks at a session, in rounds.
 
+use ErrorClass::{Refused, ServerError, SessionRecreated, SessionRejected, Unsent, WrongIdentity};
+
 use super::sessions::{check, counts, one, writes};
 use super::*;
 use crate::measure::Cause;
-use ErrorClass::{Refused, ServerError, SessionRecreated, SessionRejected, Unsent, WrongIdentity};
 
 /// The looks of a round come after all those of the round before.
 const ROUND: u64 = 100;

@@ -22,7 +22,6 @@ mod summary;
 mod void;
 mod writes;
 
-use super::{Analysis, Doing, Spoils, TrialAnalysis, Void, analyze};
 use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use comeback_model::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
@@ -30,6 +29,8 @@ use comeback_model::operation::{ErrorClass, Found, Operation, Outcome, Step};
 use comeback_model::plan::{Action, Plan, Signal, Workload, Writes, test_plan};
 use comeback_model::schedule::expand;
 use comeback_model::units::Elapsed;
+
+use super::{Analysis, Doing, Spoils, TrialAnalysis, Void, analyze};
 
 /// The story of a trial, in ms, unless a test tells it otherwise.
 const BASELINE: u64 = 1_000;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use comeback_model::plan::{Arm, Target};
+
 use super::*;
 use crate::measure::Culprit;
-use comeback_model::plan::{Arm, Target};
 
 pub(super) fn boot_of(replica: u32) -> BootId {
     match replica {

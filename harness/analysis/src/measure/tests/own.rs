@@ -1,9 +1,10 @@
 //! What becomes of writes that each carry a value of their own, and of looks at them.
 
+use ErrorClass::{ClientError, SessionRejected, Unsent, WrongIdentity};
+
 use super::sessions::{check, counts, one, writes};
 use super::*;
 use crate::measure::{SessionCounts, WriteCounts};
-use ErrorClass::{ClientError, SessionRejected, Unsent, WrongIdentity};
 
 /// A trial with a fault, judged alike whether its writes go into a set or into a list.
 #[track_caller]

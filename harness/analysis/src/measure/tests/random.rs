@@ -1,13 +1,14 @@
 //! Whatever the journal says: the ledgers add up, and the analysis has an answer.
 
-use super::*;
-use crate::summary::summarize;
-use crate::verdict::{self, Verdict};
 use comeback_model::ids::Node;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+
+use super::*;
+use crate::summary::summarize;
+use crate::verdict::{self, Verdict};
 
 const STEPS: [Step; 6] = [
     Step::Login,

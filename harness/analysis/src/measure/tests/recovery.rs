@@ -1,10 +1,11 @@
 //! What happened to the processes.
 
-use super::*;
-use crate::measure::Time;
 use comeback_model::ids::Node;
 use comeback_model::plan::Listener;
 use comeback_model::said::Line;
+
+use super::*;
+use crate::measure::Time;
 
 #[test]
 fn the_chain_counts_from_the_confirmed_exit_with_the_error_of_each_link() {

@@ -1,9 +1,10 @@
 //! One good answer is not a recovery: the load after it must be served to its end.
 
-use super::*;
-use crate::measure::{NotBack, Return, Shortfall, Time};
 use ErrorClass::{ResponseTimeout, ServerError, SessionRejected};
 use comeback_model::units::Span;
+
+use super::*;
+use crate::measure::{NotBack, Return, Shortfall, Time};
 
 /// A baseline of an operation every 10 ms, and a recovery.
 fn back() -> Story {

@@ -1,9 +1,10 @@
 //! What becomes of sessions.
 
-use super::*;
-use crate::measure::{SessionCounts, WriteCounts};
 use ErrorClass::{Reset, SessionRecreated, SessionRejected, WrongAnswer, WrongIdentity};
 use comeback_model::plan::{Request, Workload};
+
+use super::*;
+use crate::measure::{SessionCounts, WriteCounts};
 
 /// The parts of the session ledger that are not 0.
 pub(super) fn counts(change: impl FnOnce(&mut SessionCounts)) -> SessionCounts {

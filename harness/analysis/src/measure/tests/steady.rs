@@ -1,9 +1,10 @@
 //! How long the service was worse than its baseline.
 
-use super::*;
-use crate::measure::Time;
 use ErrorClass::{Refused, ServerError};
 use comeback_model::units::Span;
+
+use super::*;
+use crate::measure::Time;
 
 /// A baseline and settle time of an operation every 10 ms, refused while the server was away.
 fn outage() -> Story {

@@ -1,10 +1,11 @@
 //! How a fault was done: at once or one after the other, by stopping or by standing still, and to whom.
 
+use comeback_model::plan::Action;
+use comeback_model::units::Span;
+
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
 use crate::measure::Time;
-use comeback_model::plan::Action;
-use comeback_model::units::Span;
 
 const ROLL: Action = Action::Roll {
     drain: Some(Span::from_secs(10)),

@@ -1,8 +1,9 @@
 //! Why a trial does not count.
 
-use super::*;
 use ErrorClass::{HarnessError, Unsent};
 use comeback_model::ids::Node;
+
+use super::*;
 
 #[track_caller]
 fn check(story: &Story, expected: &str) {

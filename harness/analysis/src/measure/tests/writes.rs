@@ -1,10 +1,11 @@
 //! What becomes of acknowledged writes.
 
+use ErrorClass::Unsent;
+
 use super::nodes::behind_a_balancer;
 use super::sessions::{check_faulted, counts, one, unverifiable_writes, writes};
 use super::*;
 use crate::measure::WriteCounts;
-use ErrorClass::Unsent;
 
 #[test]
 fn a_reply_of_the_old_process_read_after_t0_counts_as_before() {

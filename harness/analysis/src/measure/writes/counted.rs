@@ -1,9 +1,10 @@
 //! Writes that add up in a counter. It tells how many are there, not which: the newest are taken for the
 //! lost ones, and of two explanations for a count the one that speaks for the server is taken.
 
-use super::{Balance, Known};
 use comeback_model::operation::Operation;
 use comeback_model::units::Elapsed;
+
+use super::{Balance, Known};
 
 /// What a client knows of the writes it counts.
 #[derive(Debug, Default)]

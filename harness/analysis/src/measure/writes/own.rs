@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Balance, Known};
 use comeback_model::operation::{Found, Operation};
 use comeback_model::units::Elapsed;
+
+use super::{Balance, Known};
 
 /// What a client knows of its writes, by their numbers.
 #[derive(Debug, Default)]

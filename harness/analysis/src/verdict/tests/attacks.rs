@@ -1,10 +1,11 @@
 //! Attempts at a pass that the evidence does not carry: none may succeed, and none may be told as if it had.
 
-use super::*;
 use Fate::{Anothers, Finds, LoggedOut, Lost, Phantom, Undecided, Zombie};
 use comeback_model::event::{EventKind, Exit, ExitCause};
 use comeback_model::ids::{Incarnation, Node, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome as Effect, Step};
+
+use super::*;
 
 /// What `run` demands of users with sessions where nobody says anything.
 const USUAL: [&str; 3] = ["unrecovered == 0", "lost_sessions == 0", "lost_writes == 0"];

@@ -1,11 +1,12 @@
 //! Gates with a baseline: an arm of the same run, or an earlier run.
 
-use super::*;
-use crate::measure::Analysis;
-use crate::verdict::{arm_without_baseline, machine_differences, objections};
 use comeback_model::journal::Machine;
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
+
+use super::*;
+use crate::measure::Analysis;
+use crate::verdict::{arm_without_baseline, machine_differences, objections};
 
 pub(super) fn machine() -> Machine {
     Machine {

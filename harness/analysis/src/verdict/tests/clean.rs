@@ -1,10 +1,11 @@
 //! What goes wrong without any fault keeps the gates that it bears on from being judged, by name, and no others.
 
-use super::*;
 use Fate::{Finds, LoggedOut, Lost, Phantom, Zombie};
 use Outcome::{Fail, Inconclusive, Pass};
 use comeback_model::ids::{ClientId, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome as Effect, Step};
+
+use super::*;
 
 /// A run of a sound trial and of this control, in this order.
 fn beside(control: Told) -> Journal {

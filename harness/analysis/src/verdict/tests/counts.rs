@@ -1,8 +1,9 @@
 //! Gates on counts.
 
-use super::*;
 use Fate::{Anothers, Finds, LoggedOut, Lost, Phantom, Undecided, Zombie};
 use Outcome::{Fail, Inconclusive, Measured, Pass};
+
+use super::*;
 
 const SURVIVED: Fate = Finds(1);
 

@@ -1,10 +1,11 @@
 //! Two runs against each other.
 
+use comeback_statistics::zero_event_upper_bound;
+
 use super::baseline::{ready, run};
 use super::*;
 use crate::difference::compare;
 use crate::difference::{Difference, MetricDifference, Standing};
-use comeback_statistics::zero_event_upper_bound;
 
 fn differ(base: &Journal, new: &Journal, gates: &[&str]) -> Difference {
     let gates: Vec<Gate> = gates.iter().map(|text| gate(text)).collect();

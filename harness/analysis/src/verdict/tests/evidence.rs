@@ -1,11 +1,12 @@
 //! What keeps a run from passing, whatever is demanded of it.
 
-use super::*;
 use Outcome::{Fail, Inconclusive, Measured, Pass};
 use comeback_model::event::EventKind;
 use comeback_model::ids::TrialId;
 use comeback_model::operation::{Cached, ErrorClass, Step};
 use comeback_model::plan::Workload;
+
+use super::*;
 
 #[test]
 fn a_run_without_gates_is_measured_and_never_a_pass() {

@@ -1,7 +1,8 @@
 //! How far a run is extended, and what looking again and again costs.
 
-use super::*;
 use comeback_statistics::median_interval;
+
+use super::*;
 
 fn ready(times: &[u64]) -> Vec<Told> {
     times.iter().map(|ms| faulted().ready(Some(*ms))).collect()

@@ -1,8 +1,9 @@
 //! Gates on times and rates.
 
+use Outcome::{Fail, Inconclusive, Measured, Pass};
+
 use super::*;
 use crate::verdict::sees_with;
-use Outcome::{Fail, Inconclusive, Measured, Pass};
 
 /// Trials that are ready after these times, in ms.
 fn ready_after(times: impl IntoIterator<Item = u64>) -> Vec<Told> {

@@ -1,7 +1,8 @@
 //! The decisive fact in one line: unknown before known, and nothing that the evidence does not carry.
 
-use super::*;
 use Fate::{Anothers, Finds, Lost, Undecided, Zombie};
+
+use super::*;
 
 #[track_caller]
 fn check_line(trials: &[Told], gates: &[&str], expected: &str) {

@@ -16,10 +16,11 @@ mod replaced;
 mod told;
 mod written;
 
-use super::{Gate, Outcome, Verdict, judge};
-use crate::measure::analyze;
 use comeback_model::journal::Journal;
 use told::{Fate, Told, control, faulted, journal};
+
+use super::{Gate, Outcome, Verdict, judge};
+use crate::measure::analyze;
 
 fn gate(text: &str) -> Gate {
     Gate::try_from(text.to_owned()).unwrap()

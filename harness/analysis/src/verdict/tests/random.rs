@@ -1,11 +1,12 @@
 //! Whatever the trials were: no pass against the evidence, and none without it.
 
-use super::*;
 use Fate::{Anothers, Finds, LoggedOut, Lost, Phantom, Undecided, Zombie};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+
+use super::*;
 
 fn fates() -> impl Strategy<Value = Vec<Fate>> {
     let odd = select(vec![

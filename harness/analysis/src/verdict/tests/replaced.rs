@@ -1,15 +1,16 @@
 //! Void trials that others take the place of.
 
-use super::*;
-use crate::measure::Analysis;
-use crate::summary::summarize;
-use crate::verdict::{Replacement, replacements};
 use Outcome::{Fail, Inconclusive, Pass};
 use comeback_model::ids::TrialId;
 use comeback_model::operation::{ErrorClass, Operation, Step};
 use comeback_model::plan::test_plan;
 use comeback_model::schedule::expand;
 use comeback_model::units::Span;
+
+use super::*;
+use crate::measure::Analysis;
+use crate::summary::summarize;
+use crate::verdict::{Replacement, replacements};
 
 const GATES: [&str; 3] = ["unrecovered == 0", "lost_sessions == 0", "lost_writes == 0"];
 /// The trials that stand in the schedule of one arm: three with a fault, and a control. What follows are spare ones.

@@ -1,0 +1,95 @@
+//! What an analysis consists of. Everything here is plain data: see the siblings for how it is computed.
+
+mod nodes;
+mod tallies;
+mod trial;
+
+pub use nodes::{Balancing, Downtime, LastSent, NodeOutage, NodesAnalysis};
+pub use tallies::{
+    Attribution, Availability, CacheTally, Continuity, ErrorTally, LatencyTally, LoadTally,
+    Retries, TimelineWindow, WhileDown,
+};
+pub use trial::{
+    Chain, Doing, MetWrites, NotBack, Return, Shortfall, Spoils, StruckSessions, Time,
+    TrialAnalysis, Void,
+};
+
+use comeback_model::ids::ArmId;
+use comeback_model::journal::Header;
+
+use crate::measure::Extension;
+
+/// A run, understood.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// What was to happen.
+    pub header: Header,
+    /// One entry for each arm of the plan, in its order.
+    pub arms: Vec<ArmAnalysis>,
+    /// The run did not come to its own end.
+    pub incomplete: Option<String>,
+    /// How it went on after its declared trials.
+    pub extensions: Vec<Extension>,
+}
+
+/// An arm's trials.
+#[derive(Clone, Debug)]
+pub struct ArmAnalysis {
+    /// Its place in the plan.
+    pub id: ArmId,
+    /// Its name.
+    pub name: String,
+    /// One line for people: where this server keeps its state.
+    pub about: String,
+    /// Why it could not run here.
+    pub skipped: Option<String>,
+    /// Its trials, with and without a fault, in the order they ran.
+    pub trials: Vec<TrialAnalysis>,
+}
+
+impl ArmAnalysis {
+    /// Trials with a fault that count.
+    pub fn faulted(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        self.trials
+            .iter()
+            .filter(|trial| !trial.control && trial.void.is_none())
+    }
+
+    /// Trials with a fault that count for nothing but a certain loss: the fault landed, and only times and rates
+    /// are spoiled.
+    pub fn faulted_aside(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        let faulted = self.trials.iter().filter(|trial| !trial.control);
+        faulted.filter(|trial| trial.landed && trial.is_spoiled_for_times())
+    }
+
+    /// Void trials that others have taken the place of.
+    pub fn replaced(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        let is_replaced = |trial: &&TrialAnalysis| trial.void.as_ref().is_some_and(|v| v.replaced);
+        self.trials.iter().filter(is_replaced)
+    }
+
+    /// The same arm with those of them counted whose fault landed, as far as they show anything; nothing where there is
+    /// none.
+    pub fn with_replaced(&self) -> Option<Self> {
+        let mut arm = self.clone();
+        let mut any = false;
+        for trial in arm.trials.iter_mut().filter(|trial| trial.landed) {
+            any |= trial.void.take_if(|void| void.replaced).is_some();
+        }
+        any.then_some(arm)
+    }
+
+    /// Trials without a fault that tell what is lost without one: those that count, and those of which only times
+    /// and rates are spoiled.
+    pub fn controls_of_losses(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        let controls = self.trials.iter().filter(|trial| trial.control);
+        controls.filter(|trial| trial.void.is_none() || trial.is_spoiled_for_times())
+    }
+
+    /// Trials without a fault that count.
+    pub fn controls(&self) -> impl Iterator<Item = &TrialAnalysis> {
+        self.trials
+            .iter()
+            .filter(|trial| trial.control && trial.void.is_none())
+    }
+}
