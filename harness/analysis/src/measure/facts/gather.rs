@@ -1,0 +1,313 @@
+//! The events, taken up one by one.
+
+use std::collections::BTreeMap;
+
+use comeback_model::event::{Event, EventKind, ExitCause, Mark};
+use comeback_model::ids::{Incarnation, TrialId};
+use comeback_model::said;
+use comeback_model::units::{Elapsed, Span};
+
+use super::{Correct, Drained, Ended, Facts, Restart, RunFacts};
+use crate::measure::{Extension, LoadTally};
+
+/// Gathers what the events say.
+pub(in crate::measure) fn gather(events: &[Event]) -> RunFacts {
+    let mut run = RunFacts::default();
+    let mut places: BTreeMap<TrialId, usize> = BTreeMap::new();
+    for event in events {
+        match &event.kind {
+            EventKind::ArmSkipped { arm, reason } => {
+                run.skipped.entry(*arm).or_insert_with(|| reason.clone());
+            }
+            EventKind::RunInterrupted => run.interrupted = true,
+            EventKind::RunGivenUp { arm } => {
+                run.given_up.get_or_insert(*arm);
+            }
+            EventKind::RunEnded => run.ended = true,
+            EventKind::RunExtended {
+                trials,
+                replaces,
+                reasons,
+            } => {
+                run.ended = false;
+                run.extensions.push(Extension {
+                    trials: trials.len() as u32,
+                    replaces: replaces.iter().map(|trial| trial.0).collect(),
+                    reasons: reasons.clone(),
+                });
+            }
+            EventKind::TrialStarted { arm, control } => {
+                let Some(id) = event.trial else {
+                    run.note_stray(None);
+                    continue;
+                };
+                places.entry(id).or_insert_with(|| {
+                    run.trials.push(Facts::new(id, *arm, *control));
+                    run.trials.len() - 1
+                });
+            }
+            EventKind::PhaseEntered { .. }
+            | EventKind::TargetExecuted { .. }
+            | EventKind::TargetStartFailed { .. }
+            | EventKind::TargetReady { .. }
+            | EventKind::TargetExited { .. }
+            | EventKind::SessionsOpened { .. }
+            | EventKind::ProbeLimited { .. }
+            | EventKind::StrangerKnown { .. }
+            | EventKind::FaultAimed { .. }
+            | EventKind::FaultRequested { .. }
+            | EventKind::FaultConfirmed { .. }
+            | EventKind::TargetPaused { .. }
+            | EventKind::TargetResumed { .. }
+            | EventKind::DrainBegun { .. }
+            | EventKind::Drained { .. }
+            | EventKind::DrainEnded { .. }
+            | EventKind::TargetReturned { .. }
+            | EventKind::TargetSeen { .. }
+            | EventKind::FaultMissed { .. }
+            | EventKind::SurvivorsFound { .. }
+            | EventKind::OldProcessesAlive { .. }
+            | EventKind::OldOwnerSeen { .. }
+            | EventKind::HealthChanged { .. }
+            | EventKind::HealthWatched { .. }
+            | EventKind::FirstAccept { .. }
+            | EventKind::FirstCorrect { .. }
+            | EventKind::NotRecovered { .. }
+            | EventKind::LoadStopped { .. }
+            | EventKind::LeftBehind { .. }
+            | EventKind::TrialAborted { .. }
+            | EventKind::TrialEnded => {
+                let place = event.trial.and_then(|id| places.get(&id));
+                match place.and_then(|place| run.trials.get_mut(*place)) {
+                    Some(trial) => trial.learn(event.at, &event.kind),
+                    None => run.note_stray(event.trial),
+                }
+            }
+        }
+    }
+    run
+}
+
+impl RunFacts {
+    fn note_stray(&mut self, trial: Option<TrialId>) {
+        self.stray.get_or_insert_with(|| match trial {
+            Some(TrialId(trial)) => format!("an event of trial {trial}, which never started"),
+            None => "an event of no trial, though it is about one".to_owned(),
+        });
+    }
+}
+
+impl Facts {
+    fn learn(&mut self, at: Elapsed, kind: &EventKind) {
+        match kind {
+            EventKind::PhaseEntered { phase } => {
+                self.phases.entry(*phase).or_insert(at);
+            }
+            EventKind::TargetReady { node, boot } => {
+                if let Some(boot) = boot {
+                    self.boots.entry(*node).or_insert(*boot);
+                }
+            }
+            EventKind::TargetExecuted {
+                node,
+                incarnation,
+                pid: _,
+                requested_us,
+                launched_us,
+            } => {
+                self.nodes.insert(*node);
+                if *incarnation > Incarnation(0) {
+                    self.restarts.entry(*node).or_insert(Restart {
+                        requested: *requested_us,
+                        launched: *launched_us,
+                        executed: at,
+                    });
+                }
+            }
+            EventKind::TargetStartFailed {
+                node,
+                incarnation,
+                problem,
+                tail,
+                port_taken_by,
+            } => {
+                let start = (*node, *incarnation);
+                let failed = (start, problem.clone(), said::quote(tail));
+                self.port_taken |= self.start_failed.is_none() && port_taken_by.is_some();
+                self.start_failed.get_or_insert(failed);
+            }
+            EventKind::TargetExited {
+                node,
+                incarnation,
+                exit,
+                cause,
+                tail,
+            } => match cause {
+                ExitCause::Injected => {
+                    self.struck.entry(*node).or_insert((at, Some(*exit)));
+                    self.falls.push((*node, at));
+                }
+                ExitCause::Stopped => {
+                    self.stopped_as.entry(*node).or_insert(*exit);
+                }
+                ExitCause::Unasked => {
+                    self.falls.push((*node, at));
+                    let was_back = self.returned.contains_key(node) || self.correct.is_some();
+                    self.died_again |= was_back && self.struck.contains_key(node);
+                    self.unasked.push(Ended {
+                        at,
+                        start: (*node, *incarnation),
+                        exit: *exit,
+                        said: said::quote(tail),
+                    });
+                }
+            },
+            EventKind::FaultAimed {
+                mark,
+                after_us,
+                quiet_us,
+                waited_us: _,
+            } => {
+                if *mark == Some(Mark::Reply) && self.aimed.is_none() {
+                    let quiet = quiet_us.map(Span::from_us);
+                    self.aimed = after_us.map(|after| (Span::from_us(after), quiet));
+                }
+            }
+            EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
+                self.requests.entry(*node).or_insert(at);
+            }
+            EventKind::FaultConfirmed {
+                node,
+                took_kill,
+                left,
+            } => {
+                if let Some((ended, _)) = self.struck.get_mut(node) {
+                    *ended = at.max(*ended);
+                }
+                if !took_kill.is_empty() {
+                    self.took_kill.insert(*node, took_kill.clone());
+                }
+                self.left.extend(left.iter().cloned());
+            }
+            EventKind::TargetPaused { node } => {
+                self.struck.entry(*node).or_insert((at, None));
+                self.falls.push((*node, at));
+            }
+            EventKind::ProbeLimited { node: _, problem } => {
+                self.probe_limit.get_or_insert_with(|| problem.clone());
+            }
+            EventKind::StrangerKnown { node: _ } => self.stranger_known = true,
+            EventKind::TargetResumed { node: _ } => {
+                self.resumed.get_or_insert(at);
+            }
+            EventKind::Drained { node, problem } | EventKind::DrainEnded { node, problem } => {
+                self.drains.push(Drained {
+                    node: *node,
+                    is_end: matches!(kind, EventKind::DrainEnded { .. }),
+                    problem: problem.clone(),
+                });
+            }
+            EventKind::TargetReturned {
+                node,
+                last_failed_us,
+                evidence,
+                unowned,
+            } => {
+                self.note_unowned(unowned.as_deref());
+                self.returned.entry(*node).or_insert(Correct {
+                    at,
+                    last_failed: *last_failed_us,
+                    evidence: *evidence,
+                });
+            }
+            EventKind::TargetSeen { node, boot } => {
+                self.seen.entry(*node).or_insert(*boot);
+            }
+            EventKind::FaultMissed { reason } => {
+                self.missed.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::SurvivorsFound { pids } => self.survivors.extend(pids),
+            EventKind::OldProcessesAlive { node: _, processes } => {
+                self.old_processes.extend(processes.iter().cloned());
+            }
+            EventKind::OldOwnerSeen { node: _, problem } => {
+                self.old_owner.get_or_insert_with(|| problem.clone());
+            }
+            EventKind::HealthChanged {
+                node,
+                ready,
+                last_us,
+            } => {
+                let health = self.health.entry(*node).or_default();
+                health.changes.push((at, *ready, *last_us));
+            }
+            EventKind::HealthWatched {
+                node,
+                polls: _,
+                interval_us: _,
+                last_us,
+            } => {
+                self.health.entry(*node).or_default().last = *last_us;
+            }
+            EventKind::FirstAccept { last_failed_us } => {
+                self.accepted.get_or_insert((at, *last_failed_us));
+            }
+            EventKind::FirstCorrect {
+                last_failed_us,
+                evidence,
+                unowned,
+                probes: _,
+            } => {
+                self.note_unowned(unowned.as_deref());
+                self.correct.get_or_insert(Correct {
+                    at,
+                    last_failed: *last_failed_us,
+                    evidence: *evidence,
+                });
+            }
+            EventKind::NotRecovered {
+                last_failure,
+                probes: _,
+            } => {
+                self.given_up
+                    .get_or_insert_with(|| (at, last_failure.clone()));
+            }
+            EventKind::LoadStopped {
+                scheduled,
+                sent,
+                dropped,
+            } => {
+                let (scheduled, sent, dropped) = (*scheduled, *sent, *dropped);
+                self.stopped.get_or_insert((
+                    at,
+                    LoadTally {
+                        scheduled,
+                        sent,
+                        dropped,
+                    },
+                ));
+            }
+            EventKind::LeftBehind { pids } => self.left_behind.extend(pids),
+            EventKind::TrialAborted { reason } => {
+                self.aborted.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::TrialEnded => self.ended = true,
+            EventKind::SessionsOpened {
+                opened: _,
+                failed: _,
+            }
+            | EventKind::ArmSkipped { .. }
+            | EventKind::TrialStarted { .. }
+            | EventKind::RunInterrupted
+            | EventKind::RunGivenUp { .. }
+            | EventKind::RunEnded
+            | EventKind::RunExtended { .. } => {}
+        }
+    }
+
+    fn note_unowned(&mut self, why: Option<&str>) {
+        if self.unowned.is_none() {
+            self.unowned = why.map(str::to_owned);
+        }
+    }
+}

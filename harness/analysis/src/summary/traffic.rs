@@ -1,0 +1,218 @@
+//! What the clients saw, added up over trials.
+
+use std::collections::BTreeMap;
+
+use comeback_statistics as statistics;
+
+use super::{
+    AvailabilityRate, ContinuityRate, ErrorRate, JourneyRate, JourneySummary, Latency,
+    RetrySummary, SessionCounts, Windowed, WriteCounts,
+};
+use crate::measure::{
+    Availability, Continuity, ErrorTally, JourneyOperations, Journeys, LatencyTally, Retries,
+    TrialAnalysis,
+};
+
+pub(super) fn retries(trials: &[&TrialAnalysis]) -> RetrySummary {
+    let pooled = sum(trials, |trial| &trial.retries);
+    RetrySummary {
+        operations: pooled.operations,
+        tries: pooled.tries,
+        amplification: pooled.amplification(),
+        repeated: pooled.repeated,
+        saved: pooled.saved,
+    }
+}
+
+pub(super) fn by_class(tally: &ErrorTally) -> BTreeMap<String, u64> {
+    let failed = tally.failed.iter().filter(|(_, count)| **count > 0);
+    failed
+        .map(|(class, count)| (class.name().to_owned(), *count))
+        .collect()
+}
+
+pub(super) fn journeys(trials: &[&TrialAnalysis]) -> Option<JourneySummary> {
+    let each: Vec<&Journeys> = trials
+        .iter()
+        .filter_map(|trial| trial.journeys.as_ref())
+        .collect();
+    each.first()?;
+    let mut all = Journeys::default();
+    each.iter().for_each(|journeys| all.merge(journeys));
+    let rate = |operations: &JourneyOperations| JourneyRate {
+        scheduled: operations.scheduled,
+        torn: operations.torn,
+        undecided: operations.undecided,
+        goodput: operations.goodput(),
+    };
+    let parts: Vec<statistics::Part> = each
+        .iter()
+        .map(|journeys| journeys.total())
+        .filter(|operations| operations.known() > 0)
+        .map(|operations| statistics::Part {
+            part: operations.whole() as f64,
+            whole: operations.known() as f64,
+        })
+        .collect();
+    let interval = statistics::rate_interval(&parts);
+    Some(JourneySummary {
+        journeys: all.all,
+        torn: all.torn,
+        undecided: all.undecided,
+        goodput: all.total().goodput(),
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+        operations: Windowed {
+            before: rate(&all.operations.before),
+            during: rate(&all.operations.during),
+            after: rate(&all.operations.after),
+        },
+    })
+}
+
+pub(super) fn continuity(trials: &[&TrialAnalysis]) -> ContinuityRate {
+    let pooled = sum(trials, |trial| &trial.continuity);
+    ContinuityRate {
+        sent: pooled.sent,
+        kept: pooled.kept,
+        rate: pooled.rate(),
+    }
+}
+
+/// The mean over the trials that have one.
+pub(super) fn goodput(trials: &[&TrialAnalysis]) -> Option<f64> {
+    let figures: Vec<f64> = trials.iter().filter_map(|trial| trial.goodput()).collect();
+    let sum: f64 = figures.iter().sum();
+    (!figures.is_empty()).then(|| sum / figures.len() as f64)
+}
+
+/// Something that can be added up over trials.
+pub(super) trait Tally: Default {
+    fn add(&mut self, other: &Self);
+}
+
+impl Tally for ErrorTally {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Tally for LatencyTally {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Tally for Availability {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Tally for Retries {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Tally for Continuity {
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+pub(super) fn sum<T: Tally>(trials: &[&TrialAnalysis], of: impl Fn(&TrialAnalysis) -> &T) -> T {
+    trials.iter().fold(T::default(), |mut sum, trial| {
+        sum.add(of(trial));
+        sum
+    })
+}
+
+pub(super) fn windowed<T: Tally, F>(
+    trials: &[&TrialAnalysis],
+    of: impl Fn(&TrialAnalysis) -> &Windowed<T>,
+    figure: impl Fn(&T) -> F,
+) -> Windowed<F> {
+    Windowed {
+        before: figure(&sum(trials, |trial| &of(trial).before)),
+        during: figure(&sum(trials, |trial| &of(trial).during)),
+        after: figure(&sum(trials, |trial| &of(trial).after)),
+    }
+}
+
+pub(super) fn error_rate(tally: &ErrorTally) -> ErrorRate {
+    let by_class = tally
+        .failed
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(class, count)| {
+            let share = *count as f64 / tally.scheduled as f64;
+            (class.name().to_owned(), share)
+        })
+        .collect();
+    ErrorRate {
+        scheduled: tally.scheduled,
+        rate: tally.rate(),
+        by_class,
+    }
+}
+
+pub(super) fn availability(trials: &[&TrialAnalysis]) -> AvailabilityRate {
+    let pooled = sum(trials, |trial| &trial.availability);
+    AvailabilityRate {
+        scheduled: pooled.scheduled,
+        met: pooled.met,
+        rate: pooled.rate(),
+    }
+}
+
+pub(super) fn latency(tally: &LatencyTally) -> Latency {
+    let finite = |q| tally.quantile_ms(q).filter(|figure| figure.is_finite());
+    Latency {
+        p50: finite(0.5),
+        p99: finite(0.99),
+    }
+}
+
+pub(super) fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
+    let add = |of: fn(&SessionCounts) -> u64| {
+        trials
+            .iter()
+            .fold(0_u64, |sum, trial| sum.saturating_add(of(&trial.sessions)))
+    };
+    SessionCounts {
+        acknowledged: add(|counts| counts.acknowledged),
+        survived: add(|counts| counts.survived),
+        lost: add(|counts| counts.lost),
+        rejected: add(|counts| counts.rejected),
+        recreated: add(|counts| counts.recreated),
+        broken: add(|counts| counts.broken),
+        known_later: add(|counts| counts.known_later),
+        reset: add(|counts| counts.reset),
+        wrong_identity: add(|counts| counts.wrong_identity),
+        zombie: add(|counts| counts.zombie),
+        zombie_later: add(|counts| counts.zombie_later),
+        undecided: add(|counts| counts.undecided),
+        ambiguous: add(|counts| counts.ambiguous),
+        logged_out: add(|counts| counts.logged_out),
+    }
+}
+
+pub(super) fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
+    let add = |of: fn(&WriteCounts) -> u64| {
+        trials
+            .iter()
+            .fold(0_u64, |sum, trial| sum.saturating_add(of(&trial.writes)))
+    };
+    WriteCounts {
+        acknowledged: add(|counts| counts.acknowledged),
+        kept: add(|counts| counts.kept),
+        lost: add(|counts| counts.lost),
+        duplicated: add(|counts| counts.duplicated),
+        phantom: add(|counts| counts.phantom),
+        indeterminate: add(|counts| counts.indeterminate),
+        holes: add(|counts| counts.holes),
+        stale_reads: add(|counts| counts.stale_reads),
+        unverifiable: add(|counts| counts.unverifiable),
+    }
+}
