@@ -58,11 +58,11 @@ pub enum FaultKind {
     Abort,
     /// SIGSEGV, as from a wild pointer.
     Segfault,
-    /// All its processes stand still, and go on.
+    /// All its processes stand still (SIGSTOP), and go on (SIGCONT).
     Pause,
     /// Each replica in turn is drained, stopped as `stop` says, started again and waited for.
     RollingRestart,
-    /// The same, and what is started again is what `[deploy]` says.
+    /// A rolling restart that starts another version in place of each replica: what `[deploy]`, or `--deploy`, names.
     Deploy,
 }
 

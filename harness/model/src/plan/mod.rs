@@ -227,7 +227,7 @@ pub enum Protocol {
     Http,
     /// HTTP/1.1 over TLS; the certificate is not verified, since it is the target's own.
     Https,
-    /// HTTP/2 over TLS, likewise.
+    /// HTTP/2 over TLS; the certificate is not verified either.
     Http2,
     /// HTTP/2 without TLS, with prior knowledge.
     H2c,
