@@ -1,7 +1,6 @@
 //! `comeback claims`: what measurements say of claims about stateless and stateful servers.
 
 mod measure;
-mod runs;
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +10,6 @@ use comeback_model::ids::Seed;
 use comeback_reports::claims_table;
 
 use self::measure::Job;
-#[cfg(test)]
-pub(super) use self::runs::comparison as comparison_of;
 use super::report::new_table;
 use super::{CliError, campaign, options, print, print_aside};
 use comeback_host::inside;

@@ -1,52 +1,79 @@
-//! What is compared in each run that claims are judged by.
+//! What is compared, so that claims can be judged by it; several claims may be judged by one comparison.
 
 use comeback_architectures::{Comparison, Fault, Topology};
-use comeback_claims::Run;
+use comeback_experiment::document::{CacheKind, FaultKind};
 use comeback_model::plan::Aim;
 
-use comeback_experiment::document::{CacheKind, FaultKind};
+/// Servers, each alone, are killed.
+pub(super) fn each_alone() -> Comparison {
+    of(&["token", "token-newkey", "memory", "journal", "redis"])
+}
 
-/// The comparison of a run; how much of it is measured is said elsewhere.
-pub(crate) fn comparison(run: Run) -> Comparison {
-    match run {
-        Run::EachAlone => of(&["token", "token-newkey", "memory", "journal", "redis"]),
-        Run::ScaledOut => Comparison {
-            topology: Some(Topology {
-                replicas: vec![1, 2, 4],
-                ..Topology::default()
-            }),
-            ..of(&["round-robin", "sticky", "token", "redis"])
-        },
-        Run::ReplicaKilled => replicas(Fault::default()),
-        Run::ReplicasKilled => replicas(at(Aim::AllReplicas)),
-        Run::CachedReplicasKilled => Comparison {
-            topology: Some(Topology {
-                cache: Some(CacheKind::Builtin),
-                ..Topology::default()
-            }),
-            ..replicas(at(Aim::AllReplicas))
-        },
-        Run::StoreKilled => Comparison {
-            topology: Some(Topology::default()),
-            fault: at(Aim::Store),
-            ..of(&["redis"])
-        },
-        Run::Paused => replicas(kind(FaultKind::Pause)),
-        Run::Restarted => replicas(kind(FaultKind::RollingRestart)),
-        Run::Deployed => Comparison {
-            topology: Some(Topology::default()),
-            fault: Fault {
-                deploy: Some("token-v2".to_owned()),
-                ..kind(FaultKind::Deploy)
-            },
-            ..of(&["token"])
-        },
+/// One, two and four replicas; one of them is killed.
+pub(super) fn scaled_out() -> Comparison {
+    Comparison {
+        topology: Some(Topology {
+            replicas: vec![1, 2, 4],
+            ..Topology::default()
+        }),
+        ..of(&["round-robin", "sticky", "token", "redis"])
+    }
+}
+
+/// One of several replicas is killed.
+pub(super) fn replica_killed() -> Comparison {
+    replicas(Fault::default())
+}
+
+/// All replicas are killed at once.
+pub(super) fn replicas_killed() -> Comparison {
+    replicas(at(Aim::AllReplicas))
+}
+
+/// All replicas behind a cache are killed at once.
+pub(super) fn cached_replicas_killed() -> Comparison {
+    Comparison {
+        topology: Some(Topology {
+            cache: Some(CacheKind::Builtin),
+            ..Topology::default()
+        }),
+        ..replicas_killed()
+    }
+}
+
+/// The store of several replicas is killed.
+pub(super) fn store_killed() -> Comparison {
+    Comparison {
+        servers: names(&["redis"]),
+        ..replicas(at(Aim::Store))
+    }
+}
+
+/// One of several replicas is paused.
+pub(super) fn paused() -> Comparison {
+    replicas(kind(FaultKind::Pause))
+}
+
+/// Replicas are restarted, one after the other.
+pub(super) fn restarted() -> Comparison {
+    replicas(kind(FaultKind::RollingRestart))
+}
+
+/// Replicas are replaced by a later version, one after the other.
+pub(super) fn deployed() -> Comparison {
+    let fault = Fault {
+        deploy: Some("token-v2".to_owned()),
+        ..kind(FaultKind::Deploy)
+    };
+    Comparison {
+        servers: names(&["token"]),
+        ..replicas(fault)
     }
 }
 
 fn of(servers: &[&str]) -> Comparison {
     Comparison {
-        servers: servers.iter().map(|name| (*name).to_owned()).collect(),
+        servers: names(servers),
         ..Comparison::default()
     }
 }
@@ -58,6 +85,10 @@ fn replicas(fault: Fault) -> Comparison {
         fault,
         ..of(&["token", "sticky", "redis"])
     }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn at(target: Aim) -> Fault {

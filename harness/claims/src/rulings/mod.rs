@@ -5,6 +5,7 @@
 //! part, it is refuted, or this run cannot tell.
 
 mod chart;
+mod comparisons;
 mod document;
 mod evidence;
 mod facts;
@@ -35,6 +36,7 @@ pub use facts::{Amount, Fact, FactsError, Findings, Found, Heading, VERSION, Wha
 pub use table::CLAIMS;
 
 use comeback_analysis::summary::Summary;
+use comeback_architectures::{Comparison, Size};
 use comeback_statistics::wilson;
 
 /// A claim of the table.
@@ -52,42 +54,19 @@ pub struct Claim {
 #[derive(Clone, Copy, Debug)]
 pub enum Experiment {
     /// By what `comeback compare` measures.
-    Compare(Comparison),
+    Compare(Comparisons),
     /// By what no comparison asks.
     Own(Inquiry),
 }
 
 /// Comparisons.
 #[derive(Clone, Copy, Debug)]
-pub struct Comparison {
+pub struct Comparisons {
     /// What is compared, each time.
-    pub runs: &'static [Run],
+    runs: fn() -> Vec<Comparison>,
     /// How many trials of each arm, each time.
-    pub trials: u32,
+    trials: u32,
     judge: fn(&[Evidence]) -> Judged,
-}
-
-/// What is compared, so that claims can be judged by it; several claims may be judged by one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Run {
-    /// Servers, each alone, are killed.
-    EachAlone,
-    /// One, two and four replicas; one of them is killed.
-    ScaledOut,
-    /// One of several replicas is killed.
-    ReplicaKilled,
-    /// All replicas are killed at once.
-    ReplicasKilled,
-    /// All replicas behind a cache are killed at once.
-    CachedReplicasKilled,
-    /// The store of several replicas is killed.
-    StoreKilled,
-    /// One of several replicas is paused.
-    Paused,
-    /// Replicas are restarted, one after the other.
-    Restarted,
-    /// Replicas are replaced by a later version, one after the other.
-    Deployed,
 }
 
 /// A procedure of a claim's own.
@@ -133,7 +112,17 @@ impl Claim {
     }
 }
 
-impl Comparison {
+impl Comparisons {
+    /// What is compared, each time; a first look has as many trials, and shorter ones.
+    pub fn runs(&self, quick: bool) -> Vec<Comparison> {
+        let size = Size {
+            quick,
+            trials: Some(self.trials),
+        };
+        let sized = |run| Comparison { size, ..run };
+        (self.runs)().into_iter().map(sized).collect()
+    }
+
     /// What its runs show of the claim. `lines` knows how many lines of code a server has of its own.
     pub fn evidence(runs: &[Summary], lines: impl Fn(&str) -> Option<u32>) -> Vec<Evidence> {
         let mut evidence = Vec::new();

@@ -1,9 +1,9 @@
 //! The claims and their experiments.
 
 use super::{
-    Amount, Claim, Comparison, Experiment, Inquiry, Procedure, Run, any_server, bound, cacheable,
-    carries, complete, internet, order, protocols, quicker, restart, scale_out, simple, storage,
-    swap,
+    Amount, Claim, Comparisons, Experiment, Inquiry, Procedure, any_server, bound, cacheable,
+    carries, comparisons, complete, internet, order, protocols, quicker, restart, scale_out,
+    simple, storage, swap,
 };
 
 /// The claims that are measured.
@@ -84,8 +84,8 @@ pub const CLAIMS: [Claim; 14] = [
         number: 5,
         words: "Any server can process any request of a stateless service; of a stateful one only the server that knows \
                 the session can",
-        experiment: Experiment::Compare(Comparison {
-            runs: &[Run::ScaledOut],
+        experiment: Experiment::Compare(Comparisons {
+            runs: || vec![comparisons::scaled_out()],
             trials: 6,
             judge: any_server::judge,
         }),
@@ -93,8 +93,8 @@ pub const CLAIMS: [Claim; 14] = [
     Claim {
         number: 6,
         words: "Behind a balancer a login on server 1 is unknown on server 2, so a stateful service cannot scale out",
-        experiment: Experiment::Compare(Comparison {
-            runs: &[Run::ScaledOut, Run::StoreKilled],
+        experiment: Experiment::Compare(Comparisons {
+            runs: || vec![comparisons::scaled_out(), comparisons::store_killed()],
             trials: 6,
             judge: scale_out::judge,
         }),
@@ -102,8 +102,8 @@ pub const CLAIMS: [Claim; 14] = [
     Claim {
         number: 7,
         words: "What a stateless service answers is easy to cache",
-        experiment: Experiment::Compare(Comparison {
-            runs: &[Run::CachedReplicasKilled],
+        experiment: Experiment::Compare(Comparisons {
+            runs: || vec![comparisons::cached_replicas_killed()],
             trials: 6,
             judge: cacheable::judge,
         }),
@@ -145,8 +145,8 @@ pub const CLAIMS: [Claim; 14] = [
     Claim {
         number: 10,
         words: "Client and server are loosely coupled when the server is stateless: it can be exchanged while they talk",
-        experiment: Experiment::Compare(Comparison {
-            runs: &[Run::Restarted, Run::Deployed],
+        experiment: Experiment::Compare(Comparisons {
+            runs: || vec![comparisons::restarted(), comparisons::deployed()],
             trials: 6,
             judge: swap::judge,
         }),
@@ -154,13 +154,15 @@ pub const CLAIMS: [Claim; 14] = [
     Claim {
         number: 11,
         words: "A stateless design is simple, a stateful one complex",
-        experiment: Experiment::Compare(Comparison {
-            runs: &[
-                Run::ReplicaKilled,
-                Run::ReplicasKilled,
-                Run::Paused,
-                Run::Restarted,
-            ],
+        experiment: Experiment::Compare(Comparisons {
+            runs: || {
+                vec![
+                    comparisons::replica_killed(),
+                    comparisons::replicas_killed(),
+                    comparisons::paused(),
+                    comparisons::restarted(),
+                ]
+            },
             trials: 6,
             judge: simple::judge,
         }),
@@ -168,8 +170,14 @@ pub const CLAIMS: [Claim; 14] = [
     Claim {
         number: 12,
         words: "A stateless server that failed is easily restarted; a stateful one has lost its sessions",
-        experiment: Experiment::Compare(Comparison {
-            runs: &[Run::EachAlone, Run::ReplicaKilled, Run::StoreKilled],
+        experiment: Experiment::Compare(Comparisons {
+            runs: || {
+                vec![
+                    comparisons::each_alone(),
+                    comparisons::replica_killed(),
+                    comparisons::store_killed(),
+                ]
+            },
             trials: 6,
             judge: restart::judge,
         }),

@@ -3,14 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use comeback_architectures::{Size, lines_of, replica, servers};
+use comeback_architectures::{Comparison, lines_of, replica, servers};
 use comeback_claims::{
-    Claim, ClaimRow, Comparison, Evidence, Experiment, Heading, Inquiry, Judgement, Procedure, Run,
+    Claim, ClaimRow, Comparisons, Evidence, Experiment, Heading, Inquiry, Judgement, Procedure,
     Source,
 };
 use comeback_model::ids::Seed;
 
-use super::runs;
 use crate::baseline::BaselineArgs;
 use crate::campaign::Wishes;
 use crate::experiment::usage;
@@ -47,22 +46,25 @@ impl Job<'_> {
     /// Does what is left to do, and rules.
     pub(super) fn row(&self) -> Result<ClaimRow, CliError> {
         match self.claim.experiment {
-            Experiment::Compare(comparison) => self.compare(&comparison),
+            Experiment::Compare(comparisons) => self.compare(&comparisons),
             Experiment::Own(inquiry) => self.inquire(&inquiry),
         }
     }
 
-    fn compare(&self, comparison: &Comparison) -> Result<ClaimRow, CliError> {
+    fn compare(&self, comparisons: &Comparisons) -> Result<ClaimRow, CliError> {
         let own = self.own();
-        let command = match comparison.runs {
-            [run] => self.words(*run, comparison.trials).join(" "),
+        let runs = comparisons.runs(self.quick);
+        let command = match runs.as_slice() {
+            [run] => self.words(run).join(" "),
             _ => self.again(),
         };
-        let runs = comparison.runs.iter().enumerate();
-        let runs: Vec<(Run, PathBuf)> = runs
-            .map(|(number, run)| {
-                let home = home(self.all, self.claim, comparison, number);
-                (*run, self.folder.join(home))
+        let runs: Vec<(Comparison, PathBuf)> = runs
+            .into_iter()
+            .map(|run| {
+                let home = self
+                    .folder
+                    .join(home(self.all, self.claim, &run, self.quick));
+                (run, home)
             })
             .collect();
         for (run, folder) in &runs {
@@ -72,7 +74,7 @@ impl Job<'_> {
             if self.is_measured {
                 return Ok(self.open("it was not measured".to_owned(), command));
             }
-            match self.check(*run, comparison.trials) {
+            match Self::check(run) {
                 // A server is not installed. The other claims may do without.
                 Err(CliError::Usage(why)) => return Ok(self.open(why, command)),
                 able => able?,
@@ -81,16 +83,16 @@ impl Job<'_> {
         let (mut summaries, mut details) = (Vec::new(), Vec::new());
         for (run, folder) in &runs {
             if !folder.exists() {
-                self.run(*run, comparison.trials, folder)?;
+                self.run(run, folder)?;
             }
             summaries.push(judge_and_draw(&read(folder)?, folder)?.summary);
             details.push(self.within(&folder.join("report.html")));
         }
-        let evidence = Comparison::evidence(&summaries, lines_of);
+        let evidence = Comparisons::evidence(&summaries, lines_of);
         let journal = Evidence::to_text(&evidence)?;
         write_artifact(&own, EVIDENCE, journal.as_bytes())?;
         details.push(self.within(&own.join(EVIDENCE)));
-        let found = comparison.judge(&Evidence::parse(&journal)?);
+        let found = comparisons.judge(&Evidence::parse(&journal)?);
         let source = self.source(command, details);
         Ok(comeback_claims::row(self.claim, found, source))
     }
@@ -101,34 +103,23 @@ impl Job<'_> {
         comeback_claims::row(self.claim, Judgement::open(why), source)
     }
 
-    /// What is compared in a run, and how.
-    fn comparison(&self, run: Run, trials: u32) -> comeback_architectures::Comparison {
-        comeback_architectures::Comparison {
-            size: Size {
-                quick: self.quick,
-                trials: Some(trials),
-            },
-            ..runs::comparison(run)
-        }
-    }
-
     /// The command that repeats a run.
-    fn words(&self, run: Run, trials: u32) -> Vec<String> {
+    fn words(&self, run: &Comparison) -> Vec<String> {
         let mut words = vec!["comeback".to_owned(), "compare".to_owned()];
-        words.extend(self.comparison(run, trials).to_command());
+        words.extend(run.to_command());
         words.extend(["--seed".to_owned(), self.seed.to_string()]);
         words
     }
 
     /// Whether a run can be measured here, without measuring anything.
-    fn check(&self, run: Run, trials: u32) -> Result<(), CliError> {
-        let mut plan = compare::plan(self.comparison(run, trials), |_| {})?;
+    fn check(run: &Comparison) -> Result<(), CliError> {
+        let mut plan = compare::plan(run.clone(), |_| {})?;
         campaign::settle(&mut plan)?;
         campaign::check_limits(&plan)
     }
 
-    fn run(&self, run: Run, trials: u32, folder: &Path) -> Result<(), CliError> {
-        let plan = compare::plan(self.comparison(run, trials), |_| {})?;
+    fn run(&self, run: &Comparison, folder: &Path) -> Result<(), CliError> {
+        let plan = compare::plan(run.clone(), |_| {})?;
         let wishes = Wishes {
             output: &Output::to_folder(folder, self.quiet),
             baseline: &BaselineArgs::default(),
@@ -233,27 +224,27 @@ fn folder_of(claim: &Claim) -> String {
     format!("claim-{}", claim.number)
 }
 
-/// Where a comparison of a claim lies, seen from the folder of all claims: with the first of those that are measured which
-/// asks for the same. It is measured once, whoever else is judged by it.
-fn home(all: &[&Claim], claim: &Claim, comparison: &Comparison, number: usize) -> PathBuf {
-    let (run, trials) = (comparison.runs[number], comparison.trials);
-    let first = all.iter().find_map(|other| match other.experiment {
-        Experiment::Compare(others) if others.trials == trials => {
-            let number = others.runs.iter().position(|theirs| *theirs == run)?;
-            Some(place(other, &others, number))
-        }
-        Experiment::Compare(_) | Experiment::Own(_) => None,
-    });
-    first.unwrap_or_else(|| place(claim, comparison, number))
-}
-
-/// Where a comparison lies that is a claim's own.
-fn place(claim: &Claim, comparison: &Comparison, number: usize) -> PathBuf {
+/// Where a comparison lies that is a claim's own, by its place among them.
+fn place(claim: &Claim, all: &[Comparison], number: usize) -> PathBuf {
     let folder = PathBuf::from(folder_of(claim));
-    match comparison.runs {
+    match all {
         [_] => folder,
         _ => folder.join(format!("run-{}", number + 1)),
     }
+}
+
+/// Where a comparison lies, seen from the folder of all claims: with the first of those that are measured which asks for
+/// the same. It is measured once, whoever else is judged by it.
+fn home(all: &[&Claim], own: &Claim, run: &Comparison, quick: bool) -> PathBuf {
+    let first = all.iter().find_map(|claim| match claim.experiment {
+        Experiment::Compare(comparisons) => {
+            let runs = comparisons.runs(quick);
+            let number = runs.iter().position(|one| one == run)?;
+            Some(place(claim, &runs, number))
+        }
+        Experiment::Own(_) => None,
+    });
+    first.unwrap_or_else(|| folder_of(own).into())
 }
 
 #[cfg(test)]
@@ -269,10 +260,11 @@ mod tests {
         let find = |number: &u32| Claim::find(*number).unwrap();
         let all: Vec<&Claim> = all.iter().map(find).collect();
         let claim = find(&number);
-        let Experiment::Compare(comparison) = claim.experiment else {
+        let Experiment::Compare(comparisons) = claim.experiment else {
             panic!("claim {number} is no comparison");
         };
-        let homes = (0..comparison.runs.len()).map(|run| home(&all, claim, &comparison, run));
+        let runs = comparisons.runs(false);
+        let homes = runs.iter().map(|run| home(&all, claim, run, false));
         homes.map(|home| home.display().to_string()).collect()
     }
 

@@ -11,7 +11,6 @@ use std::path::Path;
 use clap::Parser;
 use comeback_claims::{CLAIMS, Experiment};
 
-use super::super::claims::comparison_of;
 use super::{Args, into_plan};
 
 /// The words of a comparison, as they are typed.
@@ -109,13 +108,9 @@ fn told(line: &str) -> String {
 fn the_plan_of_a_command_line_is_the_stored_one() {
     let mut lines: Vec<String> = LINES.iter().map(|line| (*line).to_owned()).collect();
     for claim in &CLAIMS {
-        if let Experiment::Compare(comparison) = claim.experiment {
-            lines.extend(
-                comparison
-                    .runs
-                    .iter()
-                    .map(|run| comparison_of(*run).to_command().join(" ")),
-            );
+        if let Experiment::Compare(comparisons) = claim.experiment {
+            let runs = comparisons.runs(false).into_iter();
+            lines.extend(runs.map(|run| run.to_command().join(" ")));
         }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/plans.jsonl");
