@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 
 use super::EngineError;
 use super::context::Trial;
+use super::seams::Shot;
 use crate::clock::Clock;
-use crate::load::{Blow, Moment, Passed, Trigger};
-use crate::supervise::addressed::Shot;
+use crate::load::{Blow, Moment, Passed};
 
 /// The load is waited for twice as long as this at least…
 const LEAST_PATIENCE: Span = Span::from_ms(50);
@@ -31,27 +31,31 @@ pub(super) struct Volley {
 }
 
 /// When each was fired, and whether it was.
-type Fired = Vec<(Node, Elapsed, io::Result<()>)>;
+type Shots = Vec<(Node, Elapsed, io::Result<()>)>;
+
+/// A volley that was fired.
+pub(super) struct Fired {
+    shots: Shots,
+    /// What is told of its moment, where it had one: when it was begun to be waited for, and which mark was passed.
+    aimed: Option<(Elapsed, Option<(Mark, Passed)>)>,
+}
 
 impl Volley {
-    fn fire(self) -> Fired {
+    fn fire(self) -> Shots {
         let shots = self.shots.into_iter();
         shots
-            .map(|(node, shot)| (node, self.clock.now(), shot.fire()))
+            .map(|(node, shot)| (node, self.clock.now(), shot()))
             .collect()
     }
 }
 
-/// Sends the fault at its moment, and records K.
-pub(super) async fn fire(
-    trial: &Trial<'_>,
-    trigger: &Trigger,
-    volley: Volley,
-) -> Result<(), EngineError> {
+/// Sends the fault at its moment.
+pub(super) async fn fire<S>(trial: &Trial<'_, S>, volley: Volley) -> Result<Fired, EngineError> {
     let clock = volley.clock;
     let begun = clock.now();
-    let Some((moment, patience)) = aim(trial) else {
-        return record(trial, volley.fire());
+    let (Some((moment, patience)), Some(trigger)) = (aim(trial), trial.trigger.get()) else {
+        let (shots, aimed) = (volley.fire(), None);
+        return Ok(Fired { shots, aimed });
     };
     // A write has to be waited for, and for its moment or its reply.
     let patience = patience + trigger.usual_service().unwrap_or(Span::ZERO);
@@ -69,16 +73,15 @@ pub(super) async fn fire(
     };
     let ended = "a load worker ended at the moment of the fault";
     let (passed, fired) = told.map_err(|_| EngineError::Process(io::Error::other(ended)))?;
-    tell_of(
-        trial,
-        begun,
-        passed.map(|passed| (moment.mark(), passed)),
-        fired,
-    )
+    let met = passed.map(|passed| (moment.mark(), passed));
+    Ok(Fired {
+        shots: fired,
+        aimed: Some((begun, met)),
+    })
 }
 
 /// The moment, and how long the load is waited for; nothing where the fault comes at any moment.
-fn aim(trial: &Trial<'_>) -> Option<(Moment, Span)> {
+fn aim<S>(trial: &Trial<'_, S>) -> Option<(Moment, Span)> {
     let plan = trial.plan;
     let (Action::Signal(signal), Within::Request) = (plan.fault.action, plan.fault.waits_for())
     else {
@@ -100,13 +103,10 @@ fn aim(trial: &Trial<'_>) -> Option<(Moment, Span)> {
     Some((moment, patience + patience))
 }
 
-fn tell_of(
-    trial: &Trial<'_>,
-    begun: Elapsed,
-    met: Option<(Mark, Passed)>,
-    fired: Fired,
-) -> Result<(), EngineError> {
-    if let Some((_, first, _)) = fired.first() {
+/// Records K, and how it was aimed.
+pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), EngineError> {
+    let Fired { shots, aimed } = fired;
+    if let (Some((_, first, _)), Some((begun, met))) = (shots.first(), aimed) {
         let since = |earlier: Elapsed| first.as_us().saturating_sub(earlier.as_us());
         let kind = EventKind::FaultAimed {
             mark: met.map(|(mark, _)| mark),
@@ -116,12 +116,8 @@ fn tell_of(
         };
         trial.record_at(*first, kind);
     }
-    record(trial, fired)
-}
-
-fn record(trial: &Trial<'_>, fired: Fired) -> Result<(), EngineError> {
     let action = trial.plan.fault.action;
-    for (node, at, sent) in fired {
+    for (node, at, sent) in shots {
         trial.record_at(at, EventKind::FaultRequested { node, action });
         sent.map_err(EngineError::Process)?;
     }

@@ -4,6 +4,7 @@ use comeback_model::ids::{Incarnation, Node};
 use comeback_model::plan::Listener;
 
 use super::context::Trial;
+use super::seams::Processes;
 use crate::load::probe::Owner;
 use crate::supervise::ownership;
 
@@ -14,12 +15,12 @@ const HELD: &str = "the harness itself holds the listening socket";
 pub(super) type Start = (Node, Incarnation);
 
 /// Whether the kernel takes connections for this node, be it dead or alive.
-pub(super) fn is_held(trial: &Trial<'_>, node: Node) -> bool {
+pub(super) fn is_held<S>(trial: &Trial<'_, S>, node: Node) -> bool {
     trial.arm.target_of(node).listener == Listener::Held
 }
 
 /// Who holds these nodes' listening sockets: the start of the last one, when each is held by its start.
-pub(super) fn owners_of(trial: &Trial<'_>, starts: &[Start]) -> Owner {
+pub(super) fn owners_of(trial: &Trial<'_, impl Processes>, starts: &[Start]) -> Owner {
     let mut last = Owner::Unknown("nothing was started again".to_owned());
     let mut unknown = None;
     for start in starts {
@@ -33,13 +34,12 @@ pub(super) fn owners_of(trial: &Trial<'_>, starts: &[Start]) -> Owner {
 }
 
 /// Who holds a node's listening socket, at this start of it.
-pub(super) fn owner_of(trial: &Trial<'_>, (node, incarnation): Start) -> Owner {
+pub(super) fn owner_of(trial: &Trial<'_, impl Processes>, (node, incarnation): Start) -> Owner {
     if is_held(trial, node) {
         return Owner::Unknown(HELD.to_owned());
     }
     let endpoint = trial.seats.endpoint(node);
-    let tag = &trial.site.tag;
-    let owners = match ownership::listeners(endpoint, tag) {
+    let owners = match trial.seams.owners(endpoint) {
         Ok(owners) => owners,
         Err(error) => {
             return Owner::Unknown(format!("the owner of {endpoint} is unknown: {error}"));
@@ -59,7 +59,7 @@ pub(super) fn owner_of(trial: &Trial<'_>, (node, incarnation): Start) -> Owner {
     let held = format!("{endpoint} is held by process {}, not a new one", other.pid);
     // Where a process belongs that is not known by its environment, its age tells: one that is younger than this start
     // is none of an earlier one, and one that was there before the first is no part of the server.
-    let begun = |incarnation| tag.start_time_of(place(incarnation));
+    let begun = |incarnation| trial.seams.start_time_of(place(incarnation));
     let is_older = begun(latest).is_none_or(|begun| other.start_time < begun);
     let is_since = begun(Incarnation(0)).is_none_or(|begun| other.start_time >= begun);
     match other.place {

@@ -1,35 +1,86 @@
-//! What all of a trial's rooms share: what was planned, where it takes place, and the way to put facts on record.
+//! What all of a trial's rooms share: what was planned, where it takes place, how far it has come, and the way to put facts
+//! on record.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use comeback_model::event::{EventKind, Exit, ExitCause, Phase};
-use comeback_model::ids::{Incarnation, Node};
+use comeback_model::event::{EventKind, ExitCause, Phase};
+use comeback_model::ids::{BootId, Incarnation, Node};
 use comeback_model::plan::{Arm, Plan};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Elapsed;
 
+use super::faults::FaultError;
+use super::seams::Process;
 use super::seats::Seats;
 use super::{EngineError, Site};
-use crate::supervise::process::Process;
+use crate::load::Trigger;
+use crate::load::probe::Work;
 
-/// One trial and its surroundings.
-pub(super) struct Trial<'a> {
+/// One trial and its surroundings. `S` are the seams that it stands on.
+pub(super) struct Trial<'a, S> {
     pub(super) plan: &'a Plan,
     pub(super) arm: &'a Arm,
     pub(super) planned: PlannedTrial,
     pub(super) site: &'a Site,
+    pub(super) seams: &'a S,
     pub(super) seats: Seats,
     /// How many users the recovery's probes have been.
     pub(super) probe_users: Cell<u32>,
+    /// By what a fault comes at a moment of the load's, once there is a load.
+    pub(super) trigger: OnceCell<Trigger>,
+    pub(super) progress: RefCell<Progress>,
+}
+
+/// How far a trial has come. The loop and the phases write it by turns; nobody holds it while he waits.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// The phase it is in, if one was entered.
+    pub(super) phase: Option<Phase>,
+    /// What the first start of a node called itself, where it said so.
+    pub(super) boots: BTreeMap<Node, BootId>,
+    /// What a probe that asks a node must be answered correctly, as was learnt by rehearsing.
+    pub(super) works: BTreeMap<Node, Work>,
+    /// The first node that ended before the load ran, in words.
+    pub(super) ended_early: Option<String>,
+    /// What became of the faulted nodes so far.
+    pub(super) faulted: BTreeMap<Node, Faulted>,
+    /// Nodes that have not served since they were started again: they are started once more when they end.
+    pub(super) retried: BTreeSet<Node>,
+}
+
+/// What became of a node that the fault addressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Faulted {
+    /// When the effect was confirmed, if it was.
+    pub(super) at: Option<Elapsed>,
+    /// Whether the effect was that it ended.
+    pub(super) has_ended: bool,
+    /// Whether it came back, where the fault itself waited for that.
+    pub(super) returned: Option<bool>,
+}
+
+/// The fault took effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Injected {
+    /// T0: the last of its effects was confirmed.
+    pub(super) at: Elapsed,
+    /// The faulted nodes.
+    pub(super) nodes: Vec<Node>,
+    /// What those called themselves that must not answer again.
+    pub(super) old_boots: Vec<BootId>,
 }
 
 /// Why a trial ended before its time.
+#[derive(Debug)]
 pub(super) enum Early {
     /// The target is the reason, and this tells of it.
     Target(EventKind),
     /// The harness is.
     Engine(EngineError),
+    /// The run shall end.
+    Interrupted,
 }
 
 impl<E: Into<EngineError>> From<E> for Early {
@@ -38,17 +89,37 @@ impl<E: Into<EngineError>> From<E> for Early {
     }
 }
 
+impl From<FaultError> for Early {
+    fn from(error: FaultError) -> Self {
+        match error {
+            FaultError::Missed(reason) => Self::Target(EventKind::FaultMissed { reason }),
+            FaultError::Abandoned => {
+                let ended = "the trial's loop ended before the fault was over";
+                Self::Engine(EngineError::Process(std::io::Error::other(ended)))
+            }
+        }
+    }
+}
+
 /// The trial cannot go on.
 pub(super) fn aborted(reason: String) -> Early {
     Early::Target(EventKind::TrialAborted { reason })
 }
 
-/// The fault did not do what it should.
-pub(super) fn missed(reason: String) -> Early {
-    Early::Target(EventKind::FaultMissed { reason })
-}
+impl<S> Trial<'_, S> {
+    /// The nodes that the fault addresses; none in a control trial.
+    pub(super) fn faulted(&self) -> Vec<Node> {
+        self.planned.struck(self.plan.fault.aim, self.arm.replicas)
+    }
 
-impl Trial<'_> {
+    /// How a node is named where there may be only one.
+    pub(super) fn name_of(&self, node: Node) -> String {
+        match self.seats.is_alone() {
+            true => "target".to_owned(),
+            false => node.to_string(),
+        }
+    }
+
     /// `trial-003-NAME-1.log` is the first restart's; with several nodes the node stands before the number.
     pub(super) fn log_of(&self, node: Node, incarnation: Incarnation) -> PathBuf {
         let (trial, arm, start) = (self.planned.id.0, &self.arm.name, incarnation.0);
@@ -60,12 +131,11 @@ impl Trial<'_> {
         self.site.logs.join(name)
     }
 
-    pub(super) fn record_exit(
-        &self,
-        process: &Process,
-        (exit, at): (Exit, Elapsed),
-        cause: ExitCause,
-    ) {
+    /// Records how a process ended, if it has.
+    pub(super) fn record_exit(&self, process: &impl Process, cause: ExitCause) {
+        let Some((exit, at)) = process.exit() else {
+            return;
+        };
         let tail = match cause {
             ExitCause::Injected | ExitCause::Stopped => Vec::new(),
             ExitCause::Unasked => process.tail(),
@@ -89,8 +159,40 @@ impl Trial<'_> {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
+        self.progress.borrow_mut().phase = Some(phase);
         self.record(EventKind::PhaseEntered { phase });
         force_panic(phase);
+    }
+}
+
+impl Progress {
+    /// What became of a faulted node, to be added to.
+    pub(super) fn faulted(&mut self, node: Node) -> &mut Faulted {
+        self.faulted.entry(node).or_default()
+    }
+
+    /// Whether the effect on each of these nodes was confirmed.
+    pub(super) fn is_confirmed(&self, nodes: &[Node]) -> bool {
+        let at = |node: &Node| self.faulted.get(node).and_then(|one| one.at);
+        nodes.iter().all(|node| at(node).is_some())
+    }
+
+    /// The confirmed effect on these nodes.
+    pub(super) fn injected(&self, nodes: &[Node]) -> Injected {
+        let of = |node: &Node| self.faulted.get(node).copied().unwrap_or_default();
+        // Whoever only stood still may answer again.
+        let ended = nodes.iter().filter(|node| of(node).has_ended);
+        Injected {
+            at: nodes
+                .iter()
+                .filter_map(|node| of(node).at)
+                .max()
+                .unwrap_or_default(),
+            nodes: nodes.to_vec(),
+            old_boots: ended
+                .filter_map(|node| self.boots.get(node).copied())
+                .collect(),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::EngineError;
 use super::context::Trial;
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
 use crate::load::control::{Question, Seen};
 use crate::record::Recorder;
 
@@ -42,21 +43,45 @@ struct Checked {
     last: Option<Elapsed>,
 }
 
+/// A node's declared health check.
+#[derive(Clone, Debug)]
+pub(super) struct Checkup {
+    pub(super) node: Node,
+    pub(super) probe: ReadyProbe,
+    pub(super) endpoint: Endpoint,
+}
+
 /// Where answers go.
-#[derive(Clone)]
-struct Book {
-    recorder: Recorder,
-    clock: Clock,
-    trial: TrialId,
+#[derive(Clone, Debug)]
+pub(super) struct Book {
+    pub(super) recorder: Recorder,
+    pub(super) clock: Clock,
+    pub(super) trial: TrialId,
+}
+
+/// The checks of all replicas that are not what the load asks itself.
+pub(super) fn checkups<S>(trial: &Trial<'_, S>) -> Vec<Checkup> {
+    let nodes = trial.seats.nodes().filter(|node| is_watched(trial, *node));
+    nodes
+        .map(|node| Checkup {
+            node,
+            probe: trial.arm.target_of(node).ready.probe.clone(),
+            endpoint: trial.seats.endpoint(node).clone(),
+        })
+        .collect()
 }
 
 impl Watch {
-    /// Begins to ask each replica that declares a health check which is not what the load asks itself.
-    pub(super) fn begin(trial: &Trial<'_>) -> Result<Self, EngineError> {
+    /// Begins to ask those that declare a health check.
+    pub(super) fn begin(checkups: Vec<Checkup>, book: Book) -> Result<Self, EngineError> {
         let mut checked = Vec::new();
-        for node in trial.seats.nodes().filter(|node| is_watched(trial, *node)) {
-            let probe = &trial.arm.target_of(node).ready.probe;
-            let check = Question::new(probe, trial.seats.endpoint(node), None);
+        for Checkup {
+            node,
+            probe,
+            endpoint,
+        } in checkups
+        {
+            let check = Question::new(&probe, &endpoint, None);
             let check = check.map_err(EngineError::Setup)?;
             let check = check.filter(Question::is_health_check);
             checked.extend(check.map(|check| Checked {
@@ -73,11 +98,6 @@ impl Watch {
                 thread: None,
             });
         }
-        let book = Book {
-            recorder: trial.site.recorder.clone(),
-            clock: trial.site.clock,
-            trial: trial.planned.id,
-        };
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("health".to_owned())
@@ -103,7 +123,7 @@ impl Drop for Watch {
     }
 }
 
-fn is_watched(trial: &Trial<'_>, node: Node) -> bool {
+fn is_watched<S>(trial: &Trial<'_, S>, node: Node) -> bool {
     matches!(node, Node::Replica(_)) && !is_the_load(trial.plan, trial.arm)
 }
 

@@ -8,19 +8,22 @@ mod aim;
 mod attribution;
 pub mod campaign;
 mod context;
-mod ends;
 mod error;
+mod faults;
 mod health;
 pub mod interrupt;
 pub mod needs;
 mod nodes;
 pub mod readiness;
+mod real;
 pub mod record;
 mod recovery;
-mod roll;
+mod seams;
 mod seats;
-mod strike;
+#[cfg(test)]
+mod tests;
 mod trial;
+mod trial_loop;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -32,7 +35,9 @@ use comeback_model::schedule::{PlannedTrial, Schedule};
 
 pub use error::EngineError;
 use interrupt::Interrupt;
-use trial::Started;
+use real::Real;
+use seams::Seams;
+use trial::{Finished, Started};
 
 use comeback_host::clock::{self, Clock};
 use comeback_load as load;
@@ -86,7 +91,14 @@ pub async fn run(
         }
     }
     let mut untried: BTreeSet<ArmId> = schedule.trials.iter().map(|trial| trial.arm).collect();
-    run_all(plan, &schedule.trials, &mut untried, site, interrupt).await
+    let real = Real::of(site);
+    run_all(
+        (plan, &schedule.trials),
+        &mut untried,
+        (site, &real),
+        interrupt,
+    )
+    .await
 }
 
 /// Trials that are run after the declared ones.
@@ -121,32 +133,29 @@ pub async fn extend(
         reasons,
     };
     site.recorder.event(None, kind);
-    run_all(plan, &trials, &mut BTreeSet::new(), site, interrupt).await
+    let (real, mut tried) = (Real::of(site), BTreeSet::new());
+    run_all((plan, &trials), &mut tried, (site, &real), interrupt).await
 }
 
 /// Runs these trials. Where the first start of an arm that is `untried` fails, the run ends with it: all its others would
 /// fail, and nobody waits for them.
-async fn run_all(
-    plan: &Plan,
-    trials: &[PlannedTrial],
+async fn run_all<S: Seams>(
+    (plan, trials): (&Plan, &[PlannedTrial]),
     untried: &mut BTreeSet<ArmId>,
-    site: &Site,
+    (site, seams): (&Site, &S),
     interrupt: &mut Interrupt,
 ) -> Result<Ended, EngineError> {
     for planned in trials {
         if site.recorder.is_broken() {
             return Err(EngineError::Journal);
         }
-        let arm = &plan.arms[planned.arm.0 as usize];
-        let started = tokio::select! {
-            biased;
-            () = interrupt.raised() => None,
-            started = trial::run(plan, arm, *planned, site) => Some(started?),
-        };
-        let Some(started) = started else {
-            site.tag.kill_all();
-            site.recorder.event(None, EventKind::RunInterrupted);
-            return Ok(Ended::Interrupted);
+        let started = match trial::run((plan, *planned), site, seams, interrupt).await? {
+            Finished::Done(started) => started,
+            Finished::Interrupted => {
+                seams.kill_all();
+                site.recorder.event(None, EventKind::RunInterrupted);
+                return Ok(Ended::Interrupted);
+            }
         };
         if untried.remove(&planned.arm) && started == Started::Not {
             let arm = planned.arm;

@@ -106,6 +106,37 @@ impl Recorder {
     }
 }
 
+/// What was recorded where nothing is written.
+#[cfg(test)]
+pub(crate) struct Recorded(Receiver<Entry>);
+
+#[cfg(test)]
+impl Recorder {
+    /// One that keeps what it is told.
+    pub(crate) fn in_memory(clock: Clock) -> (Self, Recorded) {
+        let (entries, inbox) = channel();
+        let recorder = Self {
+            entries,
+            clock,
+            broken: Arc::default(),
+            secrets: Arc::default(),
+        };
+        (recorder, Recorded(inbox))
+    }
+}
+
+#[cfg(test)]
+impl Recorded {
+    /// The events so far, in the order they were recorded.
+    pub(crate) fn events(self) -> Vec<Event> {
+        let events = self.0.try_iter().filter_map(|entry| match entry {
+            Entry::Event(event) => Some(*event),
+            Entry::Operations(_) | Entry::Settle(_) => None,
+        });
+        events.collect()
+    }
+}
+
 /// The journal being written.
 #[derive(Debug)]
 pub struct JournalWriter {

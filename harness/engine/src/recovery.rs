@@ -1,20 +1,20 @@
-//! Recovery: what was struck is started again, and probed until a correct answer comes from its new process.
+//! Recovery: what was started again is probed until a correct answer comes from its new process. The probes are rehearsed
+//! before the fault, and what may answer in a new process's place is looked for.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use comeback_model::event::EventKind;
-use comeback_model::ids::{BootId, Incarnation, Node};
+use comeback_model::ids::{Incarnation, Node};
 use comeback_model::plan::{Action, Workload};
-use comeback_model::units::{Elapsed, Span};
+use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
 
 use super::EngineError;
 use super::attribution::{Start, is_held, owner_of, owners_of};
-use super::context::{Early, Trial, aborted};
-use super::nodes::Nodes;
-use crate::load::probe::{Owner, Probe, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
-use crate::supervise::ownership;
+use super::context::{Early, Injected, Trial, aborted};
+use super::seams::{Probe, Seams};
+use crate::load::probe::{Owner, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 
 /// How often the probe rehearses; what differs from time to time is not required later.
 const REHEARSALS: u32 = 2;
@@ -23,47 +23,33 @@ const BALANCED_REHEARSALS: u32 = 4;
 /// How long the stranger of the trial's end may take.
 const STRANGER_WITHIN: Duration = Duration::from_secs(2);
 
-/// The fault landed.
-pub(super) struct Fallen {
-    /// T0: the last of its effects was confirmed.
-    pub(super) at: Elapsed,
-    /// What it struck.
-    pub(super) nodes: Vec<Node>,
-    /// What those called themselves that must not answer again.
-    pub(super) old_boots: Vec<BootId>,
-}
-
-/// Starts again what was struck.
-pub(super) async fn start_again(
-    trial: &Trial<'_>,
-    nodes: &mut Nodes,
-    fallen: &Fallen,
-) -> Result<Vec<Start>, Early> {
-    let mut starts = Vec::with_capacity(fallen.nodes.len());
-    for node in fallen.nodes.iter().copied() {
-        let pause = trial.arm.target_of(node).restart_after;
-        if pause > Span::ZERO {
-            let at = trial.site.clock.instant(fallen.at + pause);
-            let pause = tokio::time::sleep_until(at);
-            nodes.alongside(trial, pause).await?;
-        }
-        let start = nodes.start_again(trial, node)?;
-        starts.extend(start.map(|start| (node, start)));
+/// Waits until one node that the fault itself started again answers correctly; with the last of all, until the service does.
+pub(super) async fn run_part<S: Seams>(trial: &Trial<'_, S>, node: Node) -> Result<bool, Early> {
+    let (injected, is_whole) = {
+        let progress = trial.progress.borrow();
+        let is_whole = progress.is_confirmed(&trial.faulted());
+        (progress.injected(&[node]), is_whole)
+    };
+    if is_whole {
+        return run(trial, &injected).await;
     }
-    Ok(starts)
+    let watched = watch(trial, &injected).await?;
+    let missing = missing(&watched);
+    if let Some(missing) = missing {
+        record_missing(trial, &watched, missing);
+    }
+    Ok(missing.is_none())
 }
 
-/// Waits until all that was struck answers correctly, and the service with it; whether that was in time.
-pub(super) async fn run(
-    trial: &Trial<'_>,
-    nodes: &mut Nodes,
-    fallen: &Fallen,
-    starts: &[Start],
+/// Waits until all faulted nodes answer correctly, and the service with them; whether that was in time.
+pub(super) async fn run<S: Seams>(
+    trial: &Trial<'_, S>,
+    injected: &Injected,
 ) -> Result<bool, Early> {
-    let watched = watch(trial, nodes, fallen, starts).await?;
+    let watched = watch(trial, injected).await?;
     if let Some(missing) = missing(&watched) {
         // Nobody answered: who accepted is known only by who holds the port.
-        if matches!(owners_of(trial, starts), Owner::New(_)) {
+        if matches!(owners_of(trial, &starts_of(trial, injected)), Owner::New(_)) {
             record_accept(trial, &watched[0].seen);
         }
         record_missing(trial, &watched, missing);
@@ -90,26 +76,11 @@ pub(super) async fn run(
     Ok(true)
 }
 
-/// The same of one of several that are struck in turn: the others are still to be.
-pub(super) async fn run_part(
-    trial: &Trial<'_>,
-    nodes: &mut Nodes,
-    fallen: &Fallen,
-    starts: &[Start],
-) -> Result<bool, Early> {
-    let watched = watch(trial, nodes, fallen, starts).await?;
-    let missing = missing(&watched);
-    if let Some(missing) = missing {
-        record_missing(trial, &watched, missing);
-    }
-    Ok(missing.is_none())
-}
-
 fn missing(watched: &[Watched]) -> Option<&Watched> {
     watched.iter().find(|watched| watched.back.is_none())
 }
 
-fn record_missing(trial: &Trial<'_>, all: &[Watched], missing: &Watched) {
+fn record_missing<S>(trial: &Trial<'_, S>, all: &[Watched], missing: &Watched) {
     let saw = missing.seen.last_failure.clone().unwrap_or_default();
     let last_failure = match all {
         [_] => saw,
@@ -119,6 +90,14 @@ fn record_missing(trial: &Trial<'_>, all: &[Watched], missing: &Watched) {
         last_failure,
         probes: missing.seen.probes,
     });
+}
+
+/// The latest starts of the faulted nodes.
+fn starts_of<S>(trial: &Trial<'_, S>, injected: &Injected) -> Vec<Start> {
+    let nodes = injected.nodes.iter();
+    nodes
+        .map(|node| (*node, trial.seats.start(*node)))
+        .collect()
 }
 
 /// What the probe of a node saw.
@@ -132,32 +111,30 @@ struct Watched {
 /// Probes what the clients ask and, where several were struck, each of those itself, until all answer correctly or the
 /// horizon is reached; the first of the result stands for the service. The horizon is waited for even when a process
 /// ends meanwhile, which is recorded: one that detached itself may still come up.
-async fn watch(
-    trial: &Trial<'_>,
-    nodes: &mut Nodes,
-    fallen: &Fallen,
-    starts: &[Start],
-) -> Result<Vec<Watched>, Early> {
-    let whole = asked(trial, &fallen.nodes);
-    let mut asked = vec![(whole, starts)];
+async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Vec<Watched>, Early> {
+    let starts = starts_of(trial, injected);
+    let whole = asked(trial, &injected.nodes);
+    let mut asked = vec![(whole, starts.as_slice())];
     if starts.len() > 1 {
         asked.extend(starts.chunks(1).map(|start| (start[0].0, start)));
     }
     let probes = asked
         .iter()
-        .map(|(node, _)| probe_of(trial, nodes, fallen, *node));
-    let probes: Vec<Probe<'_>> = probes.collect::<Result<_, _>>()?;
+        .map(|(node, _)| probe_of(trial, injected, *node));
+    let probes: Vec<S::Probe<'_>> = probes.collect::<Result<_, _>>()?;
     let horizon = trial
         .site
         .clock
-        .instant(fallen.at + trial.plan.windows.horizon);
+        .instant(injected.at + trial.plan.windows.horizon);
     let probing = probes.iter().zip(&asked).map(|(probe, (_, starts))| {
-        tokio::time::timeout_at(horizon.into(), probe.run(|| owners_of(trial, starts)))
+        tokio::time::timeout_at(horizon, probe.run(|| owners_of(trial, starts)))
     });
-    let ended = nodes
-        .alongside_starts(trial, &fallen.nodes, join_all(probing))
-        .await?;
-    record_survivors(trial, starts);
+    // They have not served yet: those that end are started once more.
+    let retried = injected.nodes.iter().copied().collect();
+    trial.progress.borrow_mut().retried = retried;
+    let ended = join_all(probing).await;
+    trial.progress.borrow_mut().retried.clear();
+    record_survivors(trial, &starts);
     let mut watched = Vec::with_capacity(asked.len());
     for ((probe, (node, _)), ended) in probes.iter().zip(asked).zip(ended) {
         let back = match ended {
@@ -168,7 +145,7 @@ async fn watch(
         };
         let seen = probe.seen();
         // The store and the balancer are not asked themselves.
-        if let (Some(back), true) = (&back, fallen.nodes.contains(&node)) {
+        if let (Some(back), true) = (&back, injected.nodes.contains(&node)) {
             record_return(trial, node, &seen, back);
         }
         watched.push(Watched { node, seen, back });
@@ -178,20 +155,20 @@ async fn watch(
 
 /// Before the load: the probe does what it will do after the fault, with each that it will ask then. What the replies
 /// show is required of it again.
-pub(super) async fn rehearse(trial: &Trial<'_>, nodes: &mut Nodes) -> Result<(), Early> {
+pub(super) async fn rehearse<S: Seams>(trial: &Trial<'_, S>) -> Result<(), Early> {
     for node in to_rehearse(trial) {
-        let probe = Probe::new(ProbeSetup {
+        let setup = ProbeSetup {
             since: trial.site.clock.now(),
             ..setup_of(trial, node)
-        })
-        .map_err(EngineError::Probe)?;
+        };
+        let probe = trial.seams.probe(setup).map_err(EngineError::Probe)?;
         let shares = trial.arm.replicas > 1 && !matches!(node, Node::Replica(_));
         let wanted = if shares {
             BALANCED_REHEARSALS
         } else {
             REHEARSALS
         };
-        let rehearsed = match nodes.alongside(trial, probe.rehearse(wanted)).await? {
+        let rehearsed = match probe.rehearse(wanted).await {
             Ok(rehearsed) => rehearsed,
             Err(ProbeError::Harness(cause)) => return Err(EngineError::Probe(cause).into()),
             Err(ProbeError::Unattributable(reason)) => return Err(aborted(reason)),
@@ -212,25 +189,21 @@ pub(super) async fn rehearse(trial: &Trial<'_>, nodes: &mut Nodes) -> Result<(),
         if stranger_known {
             trial.record(EventKind::StrangerKnown { node });
         }
-        if let Some(running) = nodes.get_mut(node) {
-            running.work = Some(work);
-        }
+        trial.progress.borrow_mut().works.insert(node, work);
     }
     Ok(())
 }
 
 /// After the last look: whether a check still tells a known user from a stranger. A server may have begun to know everybody.
-pub(super) async fn ask_as_a_stranger(
-    trial: &Trial<'_>,
-    nodes: &mut Nodes,
-) -> Result<(), EngineError> {
+pub(super) async fn ask_as_a_stranger<S: Seams>(trial: &Trial<'_, S>) -> Result<(), EngineError> {
     for node in to_rehearse(trial) {
         let since = trial.site.clock.now();
         let setup = setup_of(trial, node);
-        let probe = Probe::new(ProbeSetup { since, ..setup }).map_err(EngineError::Probe)?;
+        let setup = ProbeSetup { since, ..setup };
+        let probe = trial.seams.probe(setup).map_err(EngineError::Probe)?;
         let asked = tokio::time::timeout(STRANGER_WITHIN, probe.rehearse(1));
         // One that does not answer well says nothing of it: that is seen elsewhere.
-        if let Ok(Ok(Ok(rehearsed))) = nodes.alongside(trial, asked).await?
+        if let Ok(Ok(Ok(rehearsed))) = asked.await
             && rehearsed.stranger_known
         {
             trial.record(EventKind::StrangerKnown { node });
@@ -240,26 +213,24 @@ pub(super) async fn ask_as_a_stranger(
 }
 
 /// Whom the probe will ask after the fault.
-fn to_rehearse(trial: &Trial<'_>) -> BTreeSet<Node> {
+fn to_rehearse<S>(trial: &Trial<'_, S>) -> BTreeSet<Node> {
     if matches!(trial.plan.load.workload, Workload::Stateless(_)) {
         return BTreeSet::new();
     }
-    let struck = trial
-        .planned
-        .struck(trial.plan.fault.aim, trial.arm.replicas);
+    let faulted = trial.faulted();
     let whole = match trial.plan.fault.action {
         // Each in turn, by itself.
-        Action::Roll { .. } if !struck.is_empty() => None,
-        Action::Roll { .. } | Action::Signal(_) | Action::Pause(_) => Some(asked(trial, &struck)),
+        Action::Roll { .. } if !faulted.is_empty() => None,
+        Action::Roll { .. } | Action::Signal(_) | Action::Pause(_) => Some(asked(trial, &faulted)),
     };
-    let themselves = struck
+    let themselves = faulted
         .iter()
-        .filter(|_| struck.len() > 1 || whole.is_none());
+        .filter(|_| faulted.len() > 1 || whole.is_none());
     themselves.copied().chain(whole).collect()
 }
 
 /// What a probe needs that asks this node, before anything was struck.
-fn setup_of<'a>(trial: &'a Trial<'_>, node: Node) -> ProbeSetup<'a> {
+fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup<'a> {
     ProbeSetup {
         load: &trial.plan.load,
         endpoint: trial.seats.endpoint(node),
@@ -272,24 +243,23 @@ fn setup_of<'a>(trial: &'a Trial<'_>, node: Node) -> ProbeSetup<'a> {
     }
 }
 
-fn probe_of<'a>(
-    trial: &'a Trial<'_>,
-    nodes: &Nodes,
-    fallen: &Fallen,
+fn probe_of<'a, S: Seams>(
+    trial: &'a Trial<'_, S>,
+    injected: &Injected,
     node: Node,
-) -> Result<Probe<'a>, EngineError> {
-    Probe::new(ProbeSetup {
-        old_boots: fallen.old_boots.clone(),
-        work: nodes.get(node).and_then(|running| running.work.clone()),
-        since: fallen.at,
+) -> Result<S::Probe<'a>, EngineError> {
+    let setup = ProbeSetup {
+        old_boots: injected.old_boots.clone(),
+        work: trial.progress.borrow().works.get(&node).cloned(),
+        since: injected.at,
         ..setup_of(trial, node)
-    })
-    .map_err(EngineError::Probe)
+    };
+    trial.seams.probe(setup).map_err(EngineError::Probe)
 }
 
 /// Whom to ask whether what was struck is back: one replica itself, since others may answer in its place; for
 /// everything else what the clients ask, but for a cache, which may answer for what is gone.
-fn asked(trial: &Trial<'_>, struck: &[Node]) -> Node {
+fn asked<S>(trial: &Trial<'_, S>, struck: &[Node]) -> Node {
     match struck {
         [alone @ (Node::Replica(_) | Node::Cache)] => *alone,
         _ => trial.arm.origin(),
@@ -297,18 +267,15 @@ fn asked(trial: &Trial<'_>, struck: &[Node]) -> Node {
 }
 
 /// Right before and right after the final look: who but the new starts may answer it.
-pub(super) fn look_around(trial: &Trial<'_>, nodes: &Nodes) {
-    let struck = trial
-        .planned
-        .struck(trial.plan.fault.aim, trial.arm.replicas);
-    let running = struck.iter().filter_map(|node| nodes.get(*node));
-    let starts = running.map(|running| (running.process.node(), running.process.incarnation()));
+pub(super) fn look_around<S: Seams>(trial: &Trial<'_, S>) {
+    let faulted = trial.faulted().into_iter();
+    let starts = faulted.map(|node| (node, trial.seats.start(node)));
     // What only stood still is asked again, and is to answer.
     for (node, incarnation) in starts.filter(|(_, incarnation)| *incarnation > Incarnation(0)) {
         let place = (trial.planned.id, node, incarnation);
         // A daemon of an unknown start may be another node's.
         let strays = trial.seats.is_alone();
-        let processes = ownership::old_processes(&trial.site.tag, place, strays);
+        let processes = trial.seams.old_processes(place, strays);
         if !processes.is_empty() {
             trial.record(EventKind::OldProcessesAlive { node, processes });
         }
@@ -318,17 +285,36 @@ pub(super) fn look_around(trial: &Trial<'_>, nodes: &Nodes) {
     }
 }
 
-fn record_survivors(trial: &Trial<'_>, starts: &[Start]) {
-    let tag = &trial.site.tag;
-    let before =
-        |(node, incarnation): &Start| tag.members_before((trial.planned.id, *node, *incarnation));
+/// Asks each node that was not faulted, and said who it is before, who it is now.
+pub(super) async fn see_untouched<S: Seams>(trial: &Trial<'_, S>) -> Result<(), EngineError> {
+    let faulted = trial.faulted();
+    for node in trial.seats.nodes().filter(|node| !faulted.contains(node)) {
+        if !trial.progress.borrow().boots.contains_key(&node) {
+            continue;
+        }
+        let target = trial.arm.target_of(node);
+        let endpoint = trial.seats.endpoint(node);
+        let boot_header = target.boot_header.as_deref();
+        let boot = trial.seams.boot_of(&target.ready, endpoint, boot_header);
+        if let Some(boot) = boot.await.map_err(EngineError::Probe)? {
+            trial.record(EventKind::TargetSeen { node, boot });
+        }
+    }
+    Ok(())
+}
+
+fn record_survivors<S: Seams>(trial: &Trial<'_, S>, starts: &[Start]) {
+    let before = |(node, incarnation): &Start| {
+        let place = (trial.planned.id, *node, *incarnation);
+        trial.seams.members_before(place)
+    };
     let pids: Vec<i32> = starts.iter().flat_map(before).collect();
     if !pids.is_empty() {
         trial.record(EventKind::SurvivorsFound { pids });
     }
 }
 
-fn record_return(trial: &Trial<'_>, node: Node, seen: &Seen, back: &Recovered) {
+fn record_return<S>(trial: &Trial<'_, S>, node: Node, seen: &Seen, back: &Recovered) {
     let kind = EventKind::TargetReturned {
         node,
         last_failed_us: seen.last_failed,
@@ -338,7 +324,7 @@ fn record_return(trial: &Trial<'_>, node: Node, seen: &Seen, back: &Recovered) {
     trial.record_at(back.at, kind);
 }
 
-fn record_accept(trial: &Trial<'_>, seen: &Seen) {
+fn record_accept<S>(trial: &Trial<'_, S>, seen: &Seen) {
     if let Some(accepted) = seen.accepted {
         let kind = EventKind::FirstAccept {
             last_failed_us: accepted.last_failed,

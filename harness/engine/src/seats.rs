@@ -1,17 +1,16 @@
 //! Where each node of a trial is: its port, folder and held listener, known before any is started.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::plan::{Arm, Listener, Target};
 
 use super::EngineError;
+use super::seams::Processes;
 use crate::endpoint::Endpoint;
-use crate::supervise::handover;
-use crate::supervise::ports;
 use crate::supervise::process::{Addresses, StartError, resolve_endpoint};
 
 /// Where each node is, known before any is started.
@@ -28,7 +27,7 @@ pub(super) struct Seat {
     pub(super) endpoint: Endpoint,
     pub(super) data: PathBuf,
     /// Its latest start.
-    pub(super) start: AtomicU32,
+    pub(super) start: Cell<u32>,
     /// Its listening socket, where the harness holds that through all of its starts.
     pub(super) listener: Option<OwnedFd>,
 }
@@ -43,7 +42,11 @@ pub(super) enum Unseated {
 
 impl Seats {
     /// Finds a port and makes a data folder for every node. A server that is alone has the trial's own folder.
-    pub(super) fn prepare(arm: &Arm, folder: &Path) -> Result<Self, Unseated> {
+    pub(super) fn prepare(
+        arm: &Arm,
+        folder: &Path,
+        processes: &impl Processes,
+    ) -> Result<Self, Unseated> {
         let nodes: Vec<Node> = arm.nodes().collect();
         let mut seats: Vec<Seat> = Vec::with_capacity(nodes.len());
         for node in nodes.iter().copied() {
@@ -53,17 +56,17 @@ impl Seats {
             };
             std::fs::create_dir_all(&data)
                 .map_err(|cause| Unseated::Engine(EngineError::folder("create", &data, cause)))?;
-            let port =
-                another_port(&seats).map_err(|cause| Unseated::Engine(EngineError::Port(cause)))?;
+            let port = another_port(&seats, processes)
+                .map_err(|cause| Unseated::Engine(EngineError::Port(cause)))?;
             let endpoint = resolve_endpoint(arm.target_of(node), port, &data, node)
                 .map_err(|error| Unseated::Target(node, error))?;
-            let listener = listener_of(arm.target_of(node), &endpoint)
+            let listener = listener_of(arm.target_of(node), &endpoint, processes)
                 .map_err(|error| Unseated::Target(node, error))?;
             seats.push(Seat {
                 node,
                 endpoint,
                 data,
-                start: AtomicU32::new(0),
+                start: Cell::new(0),
                 listener,
             });
         }
@@ -106,7 +109,7 @@ impl Seats {
 
     /// The latest start of a node.
     pub(super) fn start(&self, node: Node) -> Incarnation {
-        Incarnation(self.seat(node).start.load(Ordering::Relaxed))
+        Incarnation(self.seat(node).start.get())
     }
 
     /// What the nodes know of each other.
@@ -126,14 +129,20 @@ impl Seats {
     }
 }
 
-fn listener_of(target: &Target, endpoint: &Endpoint) -> Result<Option<OwnedFd>, StartError> {
+fn listener_of(
+    target: &Target,
+    endpoint: &Endpoint,
+    processes: &impl Processes,
+) -> Result<Option<OwnedFd>, StartError> {
     match target.listener {
         Listener::Own => Ok(None),
         Listener::Held => {
-            let held = handover::hold(endpoint).map_err(|cause| StartError::Listener {
-                endpoint: endpoint.clone(),
-                cause,
-            });
+            let held = processes
+                .hold(endpoint)
+                .map_err(|cause| StartError::Listener {
+                    endpoint: endpoint.clone(),
+                    cause,
+                });
             held.map(Some)
         }
     }
@@ -148,9 +157,9 @@ fn make_shared(folder: &Path) -> Result<PathBuf, Unseated> {
 }
 
 /// A port that is none of these: none of them is listened on yet.
-fn another_port(seats: &[Seat]) -> io::Result<u16> {
+fn another_port(seats: &[Seat], processes: &impl Processes) -> io::Result<u16> {
     loop {
-        let port = ports::free_port()?;
+        let port = processes.free_port()?;
         if seats.iter().all(|seat| seat.endpoint.port != port) {
             return Ok(port);
         }

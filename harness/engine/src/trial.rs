@@ -3,22 +3,28 @@
 //! Whatever happens on the way, the locals' drops leave no process behind. A target that misbehaves is a
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 
-use comeback_model::event::{EventKind, ExitCause, Phase};
-use comeback_model::ids::Incarnation;
+use comeback_model::event::{EventKind, Phase};
+use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
-use comeback_model::plan::{Arm, Plan};
+use comeback_model::plan::Plan;
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::{Elapsed, Span};
+use tokio::sync::mpsc;
 
 use super::context::{Early, Trial, aborted};
-use super::nodes::{Nodes, start_failed};
+use super::faults::{self, Call, Injection};
+use super::health::{self, Book};
+use super::interrupt::Interrupt;
+use super::nodes::start_failed;
+use super::seams::{Load, Seams};
 use super::seats::{Seats, Unseated};
-use super::{EngineError, Site, health, recovery, strike};
+use super::trial_loop::TrialLoop;
+use super::{EngineError, Site, recovery};
 use crate::endpoint::Endpoint;
-use crate::load::{Generator, Setup};
+use crate::load::Setup;
 use crate::supervise::scratch::remove_tree;
 
 /// How long the final looks at the sessions may take.
@@ -52,13 +58,23 @@ impl Started {
     }
 }
 
+/// How a trial ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finished {
+    /// By itself.
+    Done(Started),
+    /// The run shall end.
+    Interrupted,
+}
+
 /// Runs a trial to its end and leaves nothing of it behind.
-pub(super) async fn run(
-    plan: &Plan,
-    arm: &Arm,
-    planned: PlannedTrial,
+pub(super) async fn run<S: Seams>(
+    (plan, planned): (&Plan, PlannedTrial),
     site: &Site,
-) -> Result<Started, EngineError> {
+    seams: &S,
+    interrupt: &mut Interrupt,
+) -> Result<Finished, EngineError> {
+    let arm = &plan.arms[planned.arm.0 as usize];
     let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
     std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
     let record = |kind| site.recorder.event(Some(planned.id), kind);
@@ -66,17 +82,20 @@ pub(super) async fn run(
         arm: planned.arm,
         control: planned.is_control(),
     });
-    let ended = match Seats::prepare(arm, &data) {
+    let ended = match Seats::prepare(arm, &data, seams) {
         Ok(seats) => {
             let trial = Trial {
                 plan,
                 arm,
                 planned,
                 site,
+                seams,
                 seats,
                 probe_users: Cell::new(0),
+                trigger: OnceCell::new(),
+                progress: RefCell::default(),
             };
-            trial.run_phases().await
+            trial.run_phases(interrupt).await
         }
         Err(Unseated::Target(node, error)) => {
             Err(Early::Target(start_failed(node, Incarnation(0), &error)))
@@ -91,8 +110,9 @@ pub(super) async fn run(
             (false, started)
         }
         Err(Early::Engine(error)) => return Err(error),
+        Err(Early::Interrupted) => return Ok(Finished::Interrupted),
     };
-    let left = site.tag.kill_all();
+    let left = seams.kill_all();
     // A trial that ended early never came to its own stop: what it left is no finding.
     if complete && !left.is_empty() {
         record(EventKind::LeftBehind { pids: left });
@@ -104,63 +124,122 @@ pub(super) async fn run(
         });
     }
     record(EventKind::TrialEnded);
-    Ok(started)
+    Ok(Finished::Done(started))
 }
 
-impl Trial<'_> {
-    async fn run_phases(&self) -> Result<(), Early> {
+impl<S: Seams> Trial<'_, S> {
+    async fn run_phases(&self, interrupt: &mut Interrupt) -> Result<(), Early> {
+        let (hands, calls) = mpsc::unbounded_channel();
+        let mut nodes = TrialLoop::new(self, interrupt, calls);
         self.enter(Phase::Start);
-        let mut nodes = Nodes::start(self).await?;
+        nodes.start_all().await?;
         // For a daemon that detaches itself while it starts: there is no load yet that a look would disturb.
-        self.site.tag.take_census();
+        self.seams.take_census();
         self.enter(Phase::Open);
+        let load = nodes.run(self.open()).await??;
+        let (load, recovered) = nodes.run(self.measure(load, hands)).await??;
+        if recovered && nodes.are_running() {
+            self.enter(Phase::ReadBack);
+            nodes.run(self.read_back(load)).await??;
+        } else {
+            load.finish()?;
+        }
+        self.enter(Phase::Stop);
+        nodes.stop_all().await
+    }
+
+    /// Has the load's users log in, and the probes rehearse.
+    async fn open(&self) -> Result<S::Load, Early> {
         let mut load = self.start_load()?;
+        // It is set once in a trial.
+        let _ = self.trigger.set(load.trigger().clone());
         self.open_sessions(&mut load).await?;
-        recovery::rehearse(self, &mut nodes).await?;
-        let begin = self.site.clock.now() + LOAD_LEAD;
+        recovery::rehearse(self).await?;
+        Ok(load)
+    }
+
+    /// The load runs, and the fault is done under it; whether all that it addressed is back.
+    async fn measure(
+        &self,
+        mut load: S::Load,
+        hands: mpsc::UnboundedSender<Call>,
+    ) -> Result<(S::Load, bool), Early> {
+        let clock = self.site.clock;
+        let begin = clock.now() + LOAD_LEAD;
         load.run(begin);
-        let health = health::Watch::begin(self)?;
+        let book = Book {
+            recorder: self.site.recorder.clone(),
+            clock,
+            trial: self.planned.id,
+        };
+        let health = self.seams.watch_health(health::checkups(self), book)?;
         let windows = &self.plan.windows;
         self.enter(Phase::WarmUp);
-        self.wait_until(begin + windows.warm_up, &mut nodes).await?;
+        let ended_early = self.progress.borrow_mut().ended_early.take();
+        if let Some(problem) = ended_early {
+            return Err(aborted(problem));
+        }
+        self.wait_until(begin + windows.warm_up).await;
         self.enter(Phase::Baseline);
         let fault_at = begin
             + windows.warm_up
             + windows.baseline
             + self.planned.fault_after.unwrap_or(Span::ZERO);
-        self.wait_until(fault_at, &mut nodes).await?;
+        self.wait_until(fault_at).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
-        let recovered = if self.planned.is_control() {
-            true
-        } else {
-            strike::run(self, &mut nodes, load.trigger()).await?
-        };
+        let recovered = self.planned.is_control() || self.inject_and_recover(hands).await?;
         if recovered {
             self.enter(Phase::Settle);
-            let pause = tokio::time::sleep(windows.settle.into());
-            nodes.alongside(self, pause).await?;
+            tokio::time::sleep(windows.settle.into()).await;
         }
-        let tally = nodes.alongside(self, load.stop()).await??;
+        let tally = load.stop().await?;
         drop(health);
         self.record(EventKind::LoadStopped {
             scheduled: tally.scheduled,
             sent: tally.sent,
             dropped: tally.dropped,
         });
-        if recovered && nodes.are_running() {
-            self.enter(Phase::ReadBack);
-            recovery::look_around(self, &nodes);
-            let until = self.site.clock.now() + READ_BACK_WITHIN;
-            let looks = load.look_at_sessions(self.plan.load.looks, until);
-            nodes.alongside(self, looks).await??;
-            recovery::look_around(self, &nodes);
-            recovery::ask_as_a_stranger(self, &mut nodes).await?;
-            nodes.see_bystanders(self).await?;
+        Ok((load, recovered))
+    }
+
+    /// Does what the plan wants done, starts again what it ended, and waits until all of that is back; whether it is.
+    async fn inject_and_recover(&self, hands: mpsc::UnboundedSender<Call>) -> Result<bool, Early> {
+        let fault = &self.plan.fault;
+        let nodes = self.faulted();
+        let hands = (self.site.clock, hands);
+        let on = Injection::new(nodes.clone(), fault.reach(), fault.lands_within, hands);
+        faults::inject(fault.action, &on).await?;
+        let (injected, returned, ended) = {
+            let progress = self.progress.borrow();
+            let of = |node: &Node| progress.faulted.get(node).copied().unwrap_or_default();
+            let returned: Vec<bool> = nodes.iter().filter_map(|node| of(node).returned).collect();
+            let ended = nodes.iter().filter(|node| of(node).has_ended);
+            let ended: Vec<Node> = ended.copied().collect();
+            (progress.injected(&nodes), returned, ended)
+        };
+        if !returned.is_empty() {
+            // The fault started them again itself, and waited.
+            return Ok(returned.len() == nodes.len() && returned.iter().all(|back| *back));
         }
+        let at = injected.at;
+        on.each(&ended, async |node| {
+            on.start_after(node, Some(at)).await?;
+            Ok(at)
+        })
+        .await?;
+        recovery::run(self, &injected).await
+    }
+
+    /// After the load: what is left of the sessions, and who answers for them.
+    async fn read_back(&self, mut load: S::Load) -> Result<(), Early> {
+        recovery::look_around(self);
+        let until = self.site.clock.now() + READ_BACK_WITHIN;
+        load.look_at_sessions(self.plan.load.looks, until).await?;
+        recovery::look_around(self);
+        recovery::ask_as_a_stranger(self).await?;
+        recovery::see_untouched(self).await?;
         load.finish()?;
-        self.enter(Phase::Stop);
-        nodes.stop(self).await?;
         Ok(())
     }
 
@@ -170,7 +249,7 @@ impl Trial<'_> {
         (self.arm.front() != origin).then(|| self.seats.endpoint(origin))
     }
 
-    fn start_load(&self) -> Result<Generator, EngineError> {
+    fn start_load(&self) -> Result<S::Load, EngineError> {
         let setup = Setup {
             trial: self.planned.id,
             load: self.plan.load.clone(),
@@ -183,14 +262,12 @@ impl Trial<'_> {
             clock: self.site.clock,
         };
         let recorder = self.site.recorder.clone();
-        Ok(Generator::start(&setup, move |done| {
-            recorder.operations(done)
-        })?)
+        Ok(self.seams.start_load(&setup, recorder)?)
     }
 
     /// Has every client log in. A server may answer its readiness probe before it can work: what fails is
     /// tried again for as long as the start may take.
-    async fn open_sessions(&self, load: &mut Generator) -> Result<(), Early> {
+    async fn open_sessions(&self, load: &mut S::Load) -> Result<(), Early> {
         let clock = self.site.clock;
         let deadline = clock.now() + self.arm.target.ready.within;
         loop {
@@ -213,23 +290,8 @@ impl Trial<'_> {
         }
     }
 
-    /// Waits for a moment; ends early when a node ends by itself.
-    async fn wait_until(&self, until: Elapsed, nodes: &mut Nodes) -> Result<(), Early> {
-        let pause = tokio::time::sleep_until(self.site.clock.instant(until));
-        tokio::select! {
-            biased;
-            (place, exited) = nodes.next_exit() => {
-                let (exit, at) = exited.map_err(EngineError::Process)?;
-                let process = &nodes.all()[place].process;
-                self.record_exit(process, (exit, at), ExitCause::Unasked);
-                let name = match self.seats.is_alone() {
-                    true => "target".to_owned(),
-                    false => process.node().to_string(),
-                };
-                Err(aborted(format!("the {name} {exit} by itself")))
-            }
-            () = pause => Ok(()),
-        }
+    async fn wait_until(&self, until: Elapsed) {
+        tokio::time::sleep_until(self.site.clock.instant(until)).await;
     }
 }
 

@@ -93,6 +93,11 @@ impl Addressed {
         self.others.iter().filter_map(|other| other.ended).max()
     }
 
+    /// Whether some have not ended, the leader aside.
+    pub fn has_living(&self) -> bool {
+        self.living().next().is_some()
+    }
+
     /// Those that have not ended, the leader aside.
     fn living(&self) -> impl Iterator<Item = &Other> {
         self.others.iter().filter(|other| other.ended.is_none())

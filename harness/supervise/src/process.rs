@@ -252,10 +252,11 @@ impl Process {
 
     /// Whether it has not been reaped yet.
     pub fn is_running(&self) -> bool {
-        self.ended().is_none()
+        self.exit().is_none()
     }
 
-    fn ended(&self) -> Option<(Exit, Elapsed)> {
+    /// How it ended and when it was reaped, if it has been.
+    pub fn exit(&self) -> Option<(Exit, Elapsed)> {
         match self.state {
             State::Running => None,
             State::Exited { exit, at } | State::Cleared { exit, at } => Some((exit, at)),
@@ -269,7 +270,7 @@ impl Process {
     /// When it cannot be watched or reaped.
     pub async fn exited(&mut self) -> io::Result<(Exit, Elapsed)> {
         loop {
-            if let Some(ended) = self.ended() {
+            if let Some(ended) = self.exit() {
                 return Ok(ended);
             }
             // Left set: the descriptor of a process stays readable once it has ended.
@@ -333,7 +334,7 @@ impl Process {
     /// # Errors
     /// When it cannot be signalled or watched, or is there even ten seconds after SIGKILL.
     pub async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
-        if let Some((exit, at)) = self.ended() {
+        if let Some((exit, at)) = self.exit() {
             let took_kill = false;
             return Ok(Stopped {
                 exit,

@@ -13,7 +13,7 @@ use crate::connection::{Broken, Connection};
 use comeback_session::flow::{Flow, Next, Session, Shown, User};
 
 /// What must be answered correctly: the steps, and what the reply to each must show.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Work(Vec<(Step, Shown)>);
 
 /// A work that was answered correctly to its end.

@@ -1,0 +1,129 @@
+//! Nodes that end by a signal: it is sent to all of them in one go, each end is seen as it happens, and nothing else is
+//! signalled.
+
+use comeback_model::event::Exit;
+use comeback_model::ids::Node;
+use comeback_model::plan::Signal;
+use comeback_model::units::Span;
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
+
+use super::injection::{Ended, FaultError, Injection};
+
+/// How long the others may take to end after the process that was started, where the signal is neither a kill nor a
+/// stop: what it ends is gone by then, and what is there does not heed it.
+const OTHERS_TAKE: Span = Span::from_ms(500);
+
+/// How a node is ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) signal: Signal,
+    /// A stop, as a service manager does it: how long they may take before they are killed.
+    pub(super) grace: Option<Span>,
+}
+
+/// A node of which the end is waited for.
+struct Waited {
+    node: Node,
+    ending: Ending,
+    /// Until when it may end by itself.
+    until: Instant,
+    /// Until when the rest of it is waited for, once that was begun.
+    rest_until: Option<Instant>,
+    took_kill: Vec<i32>,
+    is_over: bool,
+}
+
+/// Ends these nodes, and puts on record that they have ended.
+///
+/// All ends are waited for before anything else is looked at: a look at `/proc` takes milliseconds, and the end of another
+/// node would be seen late by so much.
+pub(super) async fn end_all(
+    on: &Injection,
+    nodes: &[(Node, Ending)],
+    signal: Signal,
+) -> Result<(), FaultError> {
+    let addressed: Vec<Node> = nodes.iter().map(|(node, _)| *node).collect();
+    on.signal(&addressed, signal).await?;
+    let now = Instant::now();
+    let waits = nodes.iter().map(|(node, ending)| Waited {
+        node: *node,
+        ending: *ending,
+        until: now + ending.grace.unwrap_or(on.confirm_within()).into(),
+        rest_until: None,
+        took_kill: Vec::new(),
+        is_over: false,
+    });
+    let mut waits: Vec<Waited> = waits.collect();
+    loop {
+        let left = waits.iter_mut().filter(|one| !one.is_over);
+        let ended = join_all(left.map(|one| one.wait(on))).await;
+        ended.into_iter().collect::<Result<Vec<()>, _>>()?;
+        let mut has_newcomers = false;
+        for one in waits.iter_mut().filter(|one| !one.is_over) {
+            one.is_over = !on.newcomers(one.node).await?;
+            has_newcomers |= !one.is_over;
+        }
+        if !has_newcomers {
+            break;
+        }
+    }
+    for one in waits {
+        one.confirm(on).await?;
+    }
+    Ok(())
+}
+
+impl Waited {
+    /// Waits for the ends of all that is known of it, as long as they may take.
+    async fn wait(&mut self, on: &Injection) -> Result<(), FaultError> {
+        let (node, until) = (self.node, self.until);
+        let rest_until = match (self.rest_until, self.ending.grace) {
+            (Some(until), _) => until,
+            (None, Some(_)) => {
+                if let Ok(ended) = timeout_at(until, on.ended(node, Ended::All)).await {
+                    return ended;
+                }
+                self.took_kill = on.kill_rest(node).await?;
+                Instant::now() + on.confirm_within().into()
+            }
+            (None, None) if self.ending.signal == Signal::Kill => until,
+            (None, None) => {
+                // Whether it ended in time is seen when that is confirmed.
+                if let Ok(ended) = timeout_at(until, on.ended(node, Ended::Leader)).await {
+                    ended?;
+                }
+                Instant::now() + OTHERS_TAKE.into()
+            }
+        };
+        self.rest_until = Some(rest_until);
+        // Who is there when it takes longer is seen then.
+        match timeout_at(rest_until, on.ended(node, Ended::All)).await {
+            Ok(ended) => ended,
+            Err(_late) => {
+                self.is_over = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts on record that it has ended, by this signal and no other.
+    async fn confirm(self, on: &Injection) -> Result<(), FaultError> {
+        let signal = self.ending.signal;
+        let missed = |problem| Err(FaultError::Missed(problem));
+        match on.look_at(self.node).await? {
+            (pid, None) => missed(format!(
+                "process {pid} was still running {} after {signal}",
+                on.confirm_within()
+            )),
+            (_, Some(exit)) if signal == Signal::Kill && !is_kill(exit) => {
+                missed(format!("the process {exit} before SIGKILL reached it"))
+            }
+            (_, Some(_)) => on.confirm_end(self.node, self.took_kill).await.map(drop),
+        }
+    }
+}
+
+fn is_kill(exit: Exit) -> bool {
+    exit == Exit::Signal(Signal::Kill.number())
+}

@@ -1,0 +1,298 @@
+//! How a fault acts: through a handle, whose calls are messages to the trial's loop. Each is answered when it is done.
+
+use comeback_model::event::Exit;
+use comeback_model::ids::Node;
+use comeback_model::plan::{Reach, Signal, Stop};
+use comeback_model::units::{Elapsed, Span};
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+
+/// Why a fault did not do what it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FaultError {
+    /// It had no effect, or another one; in words.
+    Missed(String),
+    /// The trial is over.
+    Abandoned,
+}
+
+/// Where the answer to a call goes.
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, FaultError>>;
+
+/// What is waited for of a faulted node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The end of the process that was started.
+    Leader,
+    /// The end of all that were addressed.
+    All,
+}
+
+/// What a fault wants done, and where the answer goes.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// Finds all processes of these nodes that it reaches, and sends them a signal in one go, at the moment of the load that
+    /// the plan wants. From then on their exits are the fault's.
+    Signal {
+        nodes: Vec<Node>,
+        signal: Signal,
+        reach: Reach,
+        answer: Answer<()>,
+    },
+    /// Answered when what was sent a signal has ended.
+    AwaitEnd {
+        node: Node,
+        of: Ended,
+        answer: Answer<()>,
+    },
+    /// Looks for what a faulted node started since; whether there is any that has not ended.
+    TakeNewcomers { node: Node, answer: Answer<bool> },
+    /// Kills what was sent a signal and has not ended; their ids.
+    KillRest {
+        node: Node,
+        answer: Answer<Vec<i32>>,
+    },
+    /// How the process ended, if it has, and its id.
+    LookAt {
+        node: Node,
+        answer: Answer<(i32, Option<Exit>)>,
+    },
+    /// Puts on record that the node has ended by the fault; when the last of it did.
+    ConfirmEnd {
+        node: Node,
+        took_kill: Vec<i32>,
+        answer: Answer<Elapsed>,
+    },
+    /// Sends SIGSTOP.
+    Pause {
+        node: Node,
+        reach: Reach,
+        answer: Answer<()>,
+    },
+    /// Whether every thread stands still; then since when, and that is put on record.
+    ConfirmStill {
+        node: Node,
+        reach: Reach,
+        answer: Answer<Option<Elapsed>>,
+    },
+    /// Sends SIGCONT. One that never stood still was not resumed: that is not put on record.
+    Resume {
+        node: Node,
+        reach: Reach,
+        answer: Answer<()>,
+    },
+    /// How the plan says that the node is stopped.
+    HowToStop { node: Node, answer: Answer<Stop> },
+    /// Has the balancer send a replica no more requests, where the arm says how.
+    Drain {
+        node: Node,
+        within: Span,
+        answer: Answer<()>,
+    },
+    /// Has it send the replica requests again.
+    Undrain { node: Node, answer: Answer<()> },
+    /// Starts a node again that has ended, when its restart is due after `since`; without that, after its confirmed end.
+    Start {
+        node: Node,
+        since: Option<Elapsed>,
+        answer: Answer<()>,
+    },
+    /// Waits until a node that was started again answers correctly; whether it did in time.
+    AwaitReturn { node: Node, answer: Answer<bool> },
+}
+
+/// A fault's hands: what it can do to the nodes it is aimed at. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Injection {
+    nodes: Vec<Node>,
+    reach: Reach,
+    confirm_within: Span,
+    clock: Clock,
+    calls: mpsc::UnboundedSender<Call>,
+}
+
+impl Injection {
+    /// A handle for a fault that is aimed at these nodes, and where its calls arrive.
+    pub(crate) fn new(
+        nodes: Vec<Node>,
+        reach: Reach,
+        confirm_within: Span,
+        (clock, calls): (Clock, mpsc::UnboundedSender<Call>),
+    ) -> Self {
+        Self {
+            nodes,
+            reach,
+            confirm_within,
+            clock,
+            calls,
+        }
+    }
+
+    /// The nodes it is aimed at, in the order they were started.
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// How long its effect may take to be confirmed.
+    pub(crate) const fn confirm_within(&self) -> Span {
+        self.confirm_within
+    }
+
+    /// The run's clock.
+    pub(crate) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    async fn call<T>(&self, make: impl FnOnce(Answer<T>) -> Call) -> Result<T, FaultError> {
+        let (answer, answered) = oneshot::channel();
+        self.calls
+            .send(make(answer))
+            .map_err(|_| FaultError::Abandoned)?;
+        answered.await.map_err(|_| FaultError::Abandoned)?
+    }
+
+    /// Does something with all of these nodes at once; when the latest of them was done.
+    pub(crate) async fn each<F>(
+        &self,
+        nodes: &[Node],
+        act: impl Fn(Node) -> F,
+    ) -> Result<Elapsed, FaultError>
+    where
+        F: Future<Output = Result<Elapsed, FaultError>>,
+    {
+        let done = join_all(nodes.iter().map(|node| act(*node))).await;
+        let mut latest = None;
+        for at in done {
+            latest = latest.max(Some(at?));
+        }
+        Ok(latest.unwrap_or_else(|| self.clock.now()))
+    }
+
+    /// Sends a signal to all of these nodes in one go, at its moment.
+    pub(crate) async fn signal(&self, nodes: &[Node], signal: Signal) -> Result<(), FaultError> {
+        let (nodes, reach) = (nodes.to_vec(), self.reach);
+        self.call(|answer| Call::Signal {
+            nodes,
+            signal,
+            reach,
+            answer,
+        })
+        .await
+    }
+
+    /// Waits for the end of what was sent a signal.
+    pub(crate) async fn ended(&self, node: Node, of: Ended) -> Result<(), FaultError> {
+        self.call(|answer| Call::AwaitEnd { node, of, answer })
+            .await
+    }
+
+    /// Whether the node has started others since that live. It takes milliseconds, in which no exit is seen.
+    pub(crate) async fn newcomers(&self, node: Node) -> Result<bool, FaultError> {
+        self.call(|answer| Call::TakeNewcomers { node, answer })
+            .await
+    }
+
+    /// Kills what was sent a signal and has not ended; their ids.
+    pub(crate) async fn kill_rest(&self, node: Node) -> Result<Vec<i32>, FaultError> {
+        self.call(|answer| Call::KillRest { node, answer }).await
+    }
+
+    /// The id of a node's process, and how it ended if it has.
+    pub(crate) async fn look_at(&self, node: Node) -> Result<(i32, Option<Exit>), FaultError> {
+        self.call(|answer| Call::LookAt { node, answer }).await
+    }
+
+    /// The node has ended as it should. It takes milliseconds, in which no exit is seen.
+    pub(crate) async fn confirm_end(
+        &self,
+        node: Node,
+        took_kill: Vec<i32>,
+    ) -> Result<Elapsed, FaultError> {
+        self.call(|answer| Call::ConfirmEnd {
+            node,
+            took_kill,
+            answer,
+        })
+        .await
+    }
+
+    /// Has every process of the node stop where it is.
+    pub(crate) async fn pause(&self, node: Node) -> Result<(), FaultError> {
+        let reach = self.reach;
+        self.call(|answer| Call::Pause {
+            node,
+            reach,
+            answer,
+        })
+        .await
+    }
+
+    /// When every thread of the node was seen to stand still, if it does.
+    pub(crate) async fn stands_still(&self, node: Node) -> Result<Option<Elapsed>, FaultError> {
+        let reach = self.reach;
+        self.call(|answer| Call::ConfirmStill {
+            node,
+            reach,
+            answer,
+        })
+        .await
+    }
+
+    /// Lets every process of the node go on.
+    pub(crate) async fn thaw(&self, node: Node) -> Result<Elapsed, FaultError> {
+        let reach = self.reach;
+        self.call(|answer| Call::Resume {
+            node,
+            reach,
+            answer,
+        })
+        .await?;
+        Ok(self.clock.now())
+    }
+
+    /// How the plan says that the node is stopped.
+    pub(crate) async fn how_to_stop(&self, node: Node) -> Result<Stop, FaultError> {
+        self.call(|answer| Call::HowToStop { node, answer }).await
+    }
+
+    /// Has the balancer send a replica no more requests.
+    pub(crate) async fn drain(&self, node: Node, within: Span) -> Result<(), FaultError> {
+        self.call(|answer| Call::Drain {
+            node,
+            within,
+            answer,
+        })
+        .await
+    }
+
+    /// Has the balancer send it requests again.
+    pub(crate) async fn undrain(&self, node: Node) -> Result<(), FaultError> {
+        self.call(|answer| Call::Undrain { node, answer }).await
+    }
+
+    /// Starts a node again whose end was confirmed, when its restart is due.
+    pub(crate) async fn start(&self, node: Node) -> Result<(), FaultError> {
+        self.start_after(node, None).await
+    }
+
+    /// The same, with its restart due after another moment.
+    pub(crate) async fn start_after(
+        &self,
+        node: Node,
+        since: Option<Elapsed>,
+    ) -> Result<(), FaultError> {
+        self.call(|answer| Call::Start {
+            node,
+            since,
+            answer,
+        })
+        .await
+    }
+
+    /// Waits until a node that was started again answers correctly; whether it did in time.
+    pub(crate) async fn returned(&self, node: Node) -> Result<bool, FaultError> {
+        self.call(|answer| Call::AwaitReturn { node, answer }).await
+    }
+}

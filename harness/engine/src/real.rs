@@ -1,0 +1,295 @@
+//! The engine's seams filled with real processes, the load generator and its probe.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use comeback_model::event::{Exit, OldProcess, Survivor};
+use comeback_model::ids::{BootId, Incarnation, Node};
+use comeback_model::plan::{Reach, Readiness, Signal, Stop};
+use comeback_model::said::Line;
+use comeback_model::units::{Elapsed, Span};
+
+use super::health::{Book, Checkup, Watch};
+use super::readiness::{self, NotReady, Ready};
+use super::seams::{End, Load, Place, Probe, Process, Processes, Shot, Traffic};
+use super::{EngineError, Site};
+use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
+use crate::load::{Generator, LoadError, Opened, Setup, Tally, Trigger};
+use crate::record::Recorder;
+use crate::supervise::addressed::Addressed;
+use crate::supervise::errand::Errand;
+use crate::supervise::ownership::{self, Owner};
+use crate::supervise::process::{self, Launch, StartError, Stopped};
+use crate::supervise::tag::RunTag;
+use crate::supervise::{handover, ports};
+
+/// Processes and load of this machine.
+#[derive(Debug)]
+pub(super) struct Real {
+    tag: RunTag,
+    clock: Clock,
+}
+
+impl Real {
+    /// Those of a run.
+    pub(super) fn of(site: &Site) -> Self {
+        Self {
+            tag: site.tag.clone(),
+            clock: site.clock,
+        }
+    }
+}
+
+impl Processes for Real {
+    type Process = Started;
+
+    fn free_port(&self) -> io::Result<u16> {
+        ports::free_port()
+    }
+
+    fn hold(&self, endpoint: &Endpoint) -> io::Result<OwnedFd> {
+        handover::hold(endpoint)
+    }
+
+    fn start(&self, launch: Launch<'_>) -> Result<Started, StartError> {
+        Ok(Started {
+            process: process::Process::spawn(launch)?,
+            addressed: None,
+        })
+    }
+
+    async fn wait_until_ready(
+        &self,
+        process: &mut Started,
+        readiness: &Readiness,
+        endpoint: &Endpoint,
+        boot_header: Option<&str>,
+    ) -> Result<Ready, NotReady> {
+        let process = &mut process.process;
+        readiness::wait_until_ready(process, readiness, endpoint, boot_header, self.clock).await
+    }
+
+    async fn run_command(&self, command: Errand<'_>, within: Span) -> Result<(), String> {
+        command.run(within).await
+    }
+
+    fn owners(&self, endpoint: &Endpoint) -> io::Result<Vec<Owner>> {
+        ownership::listeners(endpoint, &self.tag)
+    }
+
+    fn older_than_us(&self, endpoint: &Endpoint) -> Option<Survivor> {
+        ownership::older_than_us(endpoint, &self.tag)
+    }
+
+    fn start_time_of(&self, place: Place) -> Option<u64> {
+        self.tag.start_time_of(place)
+    }
+
+    fn members_before(&self, place: Place) -> Vec<i32> {
+        self.tag.members_before(place)
+    }
+
+    fn old_processes(&self, place: Place, strays: bool) -> Vec<OldProcess> {
+        ownership::old_processes(&self.tag, place, strays)
+    }
+
+    fn take_census(&self) {
+        self.tag.take_census();
+    }
+
+    fn kill_all(&self) -> Vec<i32> {
+        self.tag.kill_all()
+    }
+}
+
+/// A started process, and whom a fault addresses with it.
+#[derive(Debug)]
+pub(super) struct Started {
+    process: process::Process,
+    addressed: Option<Addressed>,
+}
+
+impl Started {
+    fn addressed(&self) -> io::Result<&Addressed> {
+        let nobody = || io::Error::other("nobody was addressed before the signal");
+        self.addressed.as_ref().ok_or_else(nobody)
+    }
+}
+
+impl Process for Started {
+    fn node(&self) -> Node {
+        self.process.node()
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        self.process.incarnation()
+    }
+
+    fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
+    fn requested(&self) -> Elapsed {
+        self.process.requested()
+    }
+
+    fn launched(&self) -> Option<Elapsed> {
+        self.process.launched()
+    }
+
+    fn executed(&self) -> Elapsed {
+        self.process.executed()
+    }
+
+    fn exit(&self) -> Option<(Exit, Elapsed)> {
+        self.process.exit()
+    }
+
+    fn is_cleared(&self) -> bool {
+        self.process.is_cleared()
+    }
+
+    fn tail(&self) -> Vec<Line> {
+        self.process.tail()
+    }
+
+    async fn next_end(&mut self) -> io::Result<End> {
+        let Self { process, addressed } = self;
+        let is_running = process.is_running();
+        let others = async {
+            match addressed {
+                Some(addressed) if addressed.has_living() => addressed.others_gone().await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            exited = process.exited(), if is_running => {
+                let (exit, at) = exited?;
+                Ok(End::Exited(exit, at))
+            }
+            gone = others => gone.map(|()| End::Others),
+        }
+    }
+
+    fn address(&mut self, reach: Reach) -> io::Result<()> {
+        self.addressed = Some(self.process.address(reach)?);
+        Ok(())
+    }
+
+    fn shot(&self, signal: Signal) -> io::Result<Shot> {
+        let shot = self.process.shot(self.addressed()?, signal)?;
+        Ok(Box::new(move || shot.fire()))
+    }
+
+    fn has_others(&self) -> bool {
+        self.addressed.as_ref().is_some_and(Addressed::has_living)
+    }
+
+    fn last_end_of_others(&self) -> Option<Elapsed> {
+        self.addressed.as_ref().and_then(Addressed::last_end)
+    }
+
+    fn take_newcomers(&mut self) -> io::Result<bool> {
+        self.addressed
+            .as_mut()
+            .map_or(Ok(false), Addressed::take_newcomers)
+    }
+
+    fn kill_rest(&self) -> io::Result<Vec<i32>> {
+        self.process.kill_rest(self.addressed()?)
+    }
+
+    fn survivors(&mut self) -> io::Result<Vec<Survivor>> {
+        self.process.survivors()
+    }
+
+    fn pause(&self, reach: Reach) -> io::Result<()> {
+        self.process.pause(reach)
+    }
+
+    fn stands_still(&self, reach: Reach) -> io::Result<bool> {
+        self.process.stands_still(reach)
+    }
+
+    fn resume(&self, reach: Reach) -> io::Result<()> {
+        self.process.resume(reach)
+    }
+
+    async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
+        self.process.stop(stop).await
+    }
+
+    async fn clear_group(&mut self) -> io::Result<()> {
+        self.process.clear_group().await
+    }
+}
+
+impl Traffic for Real {
+    type Load = Generator;
+    type Probe<'a> = probe::Probe<'a>;
+    type Health = Watch;
+
+    fn start_load(&self, setup: &Setup, recorder: Recorder) -> Result<Generator, LoadError> {
+        Generator::start(setup, move |done| recorder.operations(done))
+    }
+
+    fn probe<'a>(&'a self, setup: ProbeSetup<'a>) -> io::Result<probe::Probe<'a>> {
+        probe::Probe::new(setup)
+    }
+
+    fn watch_health(&self, checkups: Vec<Checkup>, book: Book) -> Result<Watch, EngineError> {
+        Watch::begin(checkups, book)
+    }
+
+    async fn boot_of(
+        &self,
+        readiness: &Readiness,
+        endpoint: &Endpoint,
+        boot_header: Option<&str>,
+    ) -> io::Result<Option<BootId>> {
+        readiness::boot_of(readiness, endpoint, boot_header).await
+    }
+}
+
+impl Load for Generator {
+    fn trigger(&self) -> &Trigger {
+        Self::trigger(self)
+    }
+
+    async fn open(&mut self) -> Result<Opened, LoadError> {
+        Self::open(self).await
+    }
+
+    fn run(&self, start: Elapsed) {
+        Self::run(self, start);
+    }
+
+    async fn stop(&mut self) -> Result<Tally, LoadError> {
+        Self::stop(self).await
+    }
+
+    async fn look_at_sessions(&mut self, looks: u32, until: Elapsed) -> Result<(), LoadError> {
+        Self::look_at_sessions(self, looks, until).await
+    }
+
+    fn finish(self) -> Result<(), LoadError> {
+        Self::finish(self)
+    }
+}
+
+impl Probe for probe::Probe<'_> {
+    async fn rehearse(&self, wanted: u32) -> Result<Result<Rehearsed, String>, ProbeError> {
+        Self::rehearse(self, wanted).await
+    }
+
+    async fn run(&self, owner: impl FnMut() -> probe::Owner) -> Result<Recovered, ProbeError> {
+        Self::run(self, owner).await
+    }
+
+    fn seen(&self) -> Seen {
+        Self::seen(self)
+    }
+}

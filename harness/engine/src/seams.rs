@@ -1,0 +1,200 @@
+//! The engine's seams: what it wants of processes and of the load, as small traits.
+//!
+//! [`super::real`] fills them with real processes and sockets; tests of the engine fill them with mocks, and need neither.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use comeback_model::event::{Exit, OldProcess, Survivor};
+use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
+use comeback_model::plan::{Reach, Readiness, Signal, Stop};
+use comeback_model::said::Line;
+use comeback_model::units::{Elapsed, Span};
+
+use super::EngineError;
+use super::health::{Book, Checkup};
+use super::readiness::{NotReady, Ready};
+use crate::endpoint::Endpoint;
+use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
+use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
+use crate::record::Recorder;
+use crate::supervise::errand::Errand;
+use crate::supervise::ownership::Owner;
+use crate::supervise::process::{Launch, StartError, Stopped};
+
+/// A start of a node in a trial.
+pub(super) type Place = (TrialId, Node, Incarnation);
+
+/// A signal that is ready to be sent to all that it addresses, from any thread.
+pub(super) type Shot = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// All that the engine stands on.
+pub(super) trait Seams: Processes + Traffic {}
+
+impl<S: Processes + Traffic> Seams for S {}
+
+/// Starts processes, and knows which there are.
+pub(super) trait Processes {
+    /// A started one.
+    type Process: Process;
+
+    /// A port that nobody listens on.
+    fn free_port(&self) -> io::Result<u16>;
+    /// Listens in a node's place, for a socket that all of its starts are passed.
+    fn hold(&self, endpoint: &Endpoint) -> io::Result<OwnedFd>;
+    /// Starts a node.
+    fn start(&self, launch: Launch<'_>) -> Result<Self::Process, StartError>;
+    /// Waits until a started node is up for the first time.
+    fn wait_until_ready(
+        &self,
+        process: &mut Self::Process,
+        readiness: &Readiness,
+        endpoint: &Endpoint,
+        boot_header: Option<&str>,
+    ) -> impl Future<Output = Result<Ready, NotReady>>;
+    /// Runs a command to its end; what was wrong with it, in a line.
+    fn run_command(
+        &self,
+        command: Errand<'_>,
+        within: Span,
+    ) -> impl Future<Output = Result<(), String>>;
+    /// Who holds the listening socket of an endpoint.
+    fn owners(&self, endpoint: &Endpoint) -> io::Result<Vec<Owner>>;
+    /// A process that listens there and was there before the harness.
+    fn older_than_us(&self, endpoint: &Endpoint) -> Option<Survivor>;
+    /// When a start was begun, in clock ticks.
+    fn start_time_of(&self, place: Place) -> Option<u64>;
+    /// The living processes that are older than this start.
+    fn members_before(&self, place: Place) -> Vec<i32>;
+    /// The same, with what each could answer by; those of an unknown start where `strays` are wanted.
+    fn old_processes(&self, place: Place, strays: bool) -> Vec<OldProcess>;
+    /// Notes every process that there is, for the time when it cannot be recognised any more.
+    fn take_census(&self);
+    /// Kills whatever is left of the run; their ids.
+    fn kill_all(&self) -> Vec<i32>;
+}
+
+/// What the loop waits for of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It ended so, and was reaped then.
+    Exited(Exit, Elapsed),
+    /// All others that a fault addresses with it have ended.
+    Others,
+}
+
+/// A started process, with whatever it started. Dropping it kills that.
+pub(super) trait Process {
+    fn node(&self) -> Node;
+    fn incarnation(&self) -> Incarnation;
+    fn pid(&self) -> i32;
+    /// When its start was begun.
+    fn requested(&self) -> Elapsed;
+    /// When its launcher had been executed, where there is one.
+    fn launched(&self) -> Option<Elapsed>;
+    /// When its program had been executed.
+    fn executed(&self) -> Elapsed;
+    /// How and when it ended, if it has been reaped.
+    fn exit(&self) -> Option<(Exit, Elapsed)>;
+    /// Whether nothing of its group is left after its end.
+    fn is_cleared(&self) -> bool;
+    /// The last lines of its output.
+    fn tail(&self) -> Vec<Line>;
+
+    /// Whether it has not been reaped.
+    fn is_running(&self) -> bool {
+        self.exit().is_none()
+    }
+
+    /// The next of the ends that are left to be seen; it may be given up and asked again. Pending for good when none is.
+    fn next_end(&mut self) -> impl Future<Output = io::Result<End>>;
+
+    /// Finds whom a fault addresses. It reads all of `/proc`, so it comes before the moment that counts.
+    fn address(&mut self, reach: Reach) -> io::Result<()>;
+    /// Makes a signal to them ready. Until it was sent nobody may wait for the process's end: its number is its own only
+    /// as long as it is not reaped.
+    fn shot(&self, signal: Signal) -> io::Result<Shot>;
+    /// Whether some of the others that are addressed have not ended.
+    fn has_others(&self) -> bool;
+    /// When the last of the others ended, if one has.
+    fn last_end_of_others(&self) -> Option<Elapsed>;
+    /// Addresses those, too, that were started since; whether there are any. It reads all of `/proc`.
+    fn take_newcomers(&mut self) -> io::Result<bool>;
+    /// Kills those addressed that have not ended; their ids.
+    fn kill_rest(&self) -> io::Result<Vec<i32>>;
+    /// What is there of it after its end. It reads all of `/proc`.
+    fn survivors(&mut self) -> io::Result<Vec<Survivor>>;
+
+    /// Sends SIGSTOP to all that is reached.
+    fn pause(&self, reach: Reach) -> io::Result<()>;
+    /// Whether all of that stands still.
+    fn stands_still(&self, reach: Reach) -> io::Result<bool>;
+    /// Sends SIGCONT to it.
+    fn resume(&self, reach: Reach) -> io::Result<()>;
+
+    /// Asks its group to end, and kills it when it does not in its time of grace.
+    fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<Stopped>>;
+    /// Kills what is left of its group, and waits until nothing is.
+    fn clear_group(&mut self) -> impl Future<Output = io::Result<()>>;
+}
+
+/// Makes the load and the probes.
+pub(super) trait Traffic {
+    type Load: Load;
+    type Probe<'a>: Probe
+    where
+        Self: 'a;
+    /// Asks a target's health check all through the load, until it is dropped.
+    type Health;
+
+    /// Starts the load's workers; nothing is sent yet. Finished operations are put on record.
+    fn start_load(&self, setup: &Setup, recorder: Recorder) -> Result<Self::Load, LoadError>;
+    /// A recovery probe; nothing is sent yet.
+    fn probe<'a>(&'a self, setup: ProbeSetup<'a>) -> io::Result<Self::Probe<'a>>;
+    /// Begins to ask the health checks.
+    fn watch_health(&self, checkups: Vec<Checkup>, book: Book)
+    -> Result<Self::Health, EngineError>;
+    /// What a target that is up calls itself.
+    fn boot_of(
+        &self,
+        readiness: &Readiness,
+        endpoint: &Endpoint,
+        boot_header: Option<&str>,
+    ) -> impl Future<Output = io::Result<Option<BootId>>>;
+}
+
+/// The load of one trial.
+pub(super) trait Load {
+    /// By what a fault comes at a moment of the load's.
+    fn trigger(&self) -> &Trigger;
+    /// Every client without a session logs in, once.
+    fn open(&mut self) -> impl Future<Output = Result<Opened, LoadError>>;
+    /// The schedule begins.
+    fn run(&self, start: Elapsed);
+    /// The schedule ends; returns when no operation is in flight.
+    fn stop(&mut self) -> impl Future<Output = Result<Tally, LoadError>>;
+    /// Looks at every session, in rounds.
+    fn look_at_sessions(
+        &mut self,
+        looks: u32,
+        until: Elapsed,
+    ) -> impl Future<Output = Result<(), LoadError>>;
+    /// Ends the workers.
+    fn finish(self) -> Result<(), LoadError>;
+}
+
+/// The recovery probe.
+pub(super) trait Probe {
+    /// Before the fault: does the work until it went well `wanted` times.
+    fn rehearse(
+        &self,
+        wanted: u32,
+    ) -> impl Future<Output = Result<Result<Rehearsed, String>, ProbeError>>;
+    /// Asks until the new process answers correctly.
+    fn run(
+        &self,
+        owner: impl FnMut() -> probe::Owner,
+    ) -> impl Future<Output = Result<Recovered, ProbeError>>;
+    /// What was seen until now.
+    fn seen(&self) -> Seen;
+}

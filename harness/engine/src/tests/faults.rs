@@ -1,0 +1,280 @@
+//! The kinds of faults, under the whole engine.
+
+use comeback_model::event::{EventKind, Exit, ExitCause, Phase};
+use comeback_model::ids::Node;
+use comeback_model::plan::{Action, Aim, Signal};
+use comeback_model::units::Span;
+
+use super::scenario::*;
+
+const KILL: Action = Action::Signal(Signal::Kill);
+
+fn took_kill(told: &Told) -> Vec<usize> {
+    let taken = told.events.iter().filter_map(|event| match &event.kind {
+        EventKind::FaultConfirmed { took_kill, .. } => Some(took_kill.len()),
+        _ => None,
+    });
+    taken.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_effect_is_confirmed_when_the_last_of_all_nodes_has_ended() {
+    let told = two_replicas()
+        .with_balancer()
+        .fault(KILL, Aim::AllReplicas)
+        .node(REPLICA_0, |its| its.ends_after = Some(Span::from_ms(5)))
+        .node(REPLICA_1, |its| its.ends_after = Some(Span::from_ms(30)))
+        .run()
+        .await;
+    assert_eq!(told.requested(REPLICA_0), [ms(604)]);
+    assert_eq!(told.requested(REPLICA_1), told.requested(REPLICA_0));
+    assert_eq!(told.confirmed(REPLICA_0), [ms(609)]);
+    assert_eq!(told.confirmed(REPLICA_1), [ms(634)]);
+    assert_eq!(told.starts(REPLICA_0)[1].0, ms(634));
+    assert_eq!(told.starts(REPLICA_1)[1].0, ms(634));
+    assert_eq!(told.returned(REPLICA_0).len(), 1);
+    assert_eq!(told.returned(REPLICA_1).len(), 1);
+    assert_eq!(told.first_correct().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_looked_at_that_takes_time_while_another_node_may_end() {
+    // A look at /proc takes milliseconds, in which the end of another node, or of its worker, would be seen late.
+    let told = two_replicas()
+        .fault(KILL, Aim::AllReplicas)
+        .node(REPLICA_1, |its| {
+            its.ends_after = Some(Span::from_ms(10));
+            its.others_end_after = vec![Some(Span::from_ms(20))];
+        })
+        .run()
+        .await;
+    let last = told.confirmed(REPLICA_1)[0];
+    assert_eq!(last, told.requested(REPLICA_1)[0] + Span::from_ms(20));
+    for deed in ["scan replica-0", "survivors replica-0"] {
+        let looks = told.deeds(deed);
+        assert!(!looks.is_empty());
+        assert!(
+            looks.iter().all(|at| *at >= last),
+            "{deed} at {looks:?}, before {last:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_started_since_is_waited_for_too() {
+    let told = one_replica()
+        .node(REPLICA_0, |its| its.newcomers = 2)
+        .run()
+        .await;
+    // Two more were found in turn, and each took 10 ms.
+    assert_eq!(told.confirmed(REPLICA_0), [ms(623)]);
+    assert_eq!(told.exits(REPLICA_0)[0], (ms(603), ExitCause::Injected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ended_by_itself_before_the_kill_is_no_kill() {
+    let told = one_replica()
+        .node(REPLICA_0, |its| its.ends_with = Some(Exit::Status(0)))
+        .run()
+        .await;
+    assert_eq!(
+        told.missed(),
+        Some("the process exited with status 0 before SIGKILL reached it")
+    );
+    assert!(told.confirmed(REPLICA_0).is_empty());
+    assert!(told.has_ended());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_outlives_a_kill_was_missed() {
+    let told = one_replica()
+        .node(REPLICA_0, |its| its.ends_after = None)
+        .run()
+        .await;
+    let reason = told.missed().unwrap();
+    assert!(reason.contains("was still running 400ms after"), "{reason}");
+    assert_eq!(told.events.last().unwrap().at, ms(1_002));
+    assert_eq!(told.deeds("drop running replica-0"), [ms(1_002)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_given_its_time_of_grace_before_the_rest_is_killed() {
+    let stop = Action::Signal(Signal::Term);
+    let patient = one_replica()
+        .fault(stop, Aim::Replica(0))
+        .node(REPLICA_0, |its| its.ends_after = Some(Span::from_ms(250)))
+        .run()
+        .await;
+    assert_eq!(patient.confirmed(REPLICA_0), [ms(852)]);
+    assert_eq!(took_kill(&patient), [0]);
+    assert!(patient.deeds("kill rest replica-0").is_empty());
+    let stubborn = one_replica()
+        .fault(stop, Aim::Replica(0))
+        .node(REPLICA_0, |its| {
+            its.ends_after = Some(Span::from_ms(10));
+            its.others_end_after = vec![None];
+        })
+        .run()
+        .await;
+    assert_eq!(stubborn.deeds("kill rest replica-0"), [ms(902)]);
+    assert_eq!(took_kill(&stubborn), [1]);
+    assert_eq!(stubborn.confirmed(REPLICA_0), [ms(903)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_that_do_not_heed_a_signal_are_left_alone_and_named() {
+    let told = one_replica()
+        .fault(Action::Signal(Signal::Int), Aim::Replica(0))
+        .node(REPLICA_0, |its| its.others_end_after = vec![None])
+        .run()
+        .await;
+    let left = told.events.iter().find_map(|event| match &event.kind {
+        EventKind::FaultConfirmed { left, .. } => Some(left.len()),
+        _ => None,
+    });
+    assert_eq!(left, Some(1));
+    assert_eq!(told.confirmed(REPLICA_0), [ms(603)]);
+    assert_eq!(told.deeds("survivors replica-0"), [ms(1_103)]);
+    assert!(told.deeds("kill rest replica-0").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_begins_when_the_last_node_stands_still_and_no_process_is_started() {
+    let told = two_replicas()
+        .fault(Action::Pause(Span::from_ms(300)), Aim::AllReplicas)
+        .node(REPLICA_1, |its| its.still_after = Some(Span::from_ms(9)))
+        .run()
+        .await;
+    let times = |wanted: fn(&EventKind) -> bool| {
+        let events = told.events.iter().filter(|event| wanted(&event.kind));
+        events.map(|event| event.at).collect::<Vec<_>>()
+    };
+    let paused = times(|kind| matches!(kind, EventKind::TargetPaused { .. }));
+    let resumed = times(|kind| matches!(kind, EventKind::TargetResumed { .. }));
+    assert_eq!(told.requested(REPLICA_0), [ms(603)]);
+    assert_eq!(paused, [ms(605), ms(613)]);
+    assert_eq!(resumed, [ms(913), ms(913)]);
+    assert_eq!(told.entered(Phase::Recovery), [ms(613)]);
+    assert_eq!(told.starts(REPLICA_0).len(), 1);
+    assert_eq!(told.first_correct().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_never_stands_still_was_missed_and_goes_on() {
+    let told = one_replica()
+        .fault(Action::Pause(Span::from_ms(300)), Aim::Replica(0))
+        .node(REPLICA_0, |its| its.still_after = None)
+        .run()
+        .await;
+    let reason = told.missed().unwrap();
+    assert!(reason.contains("still ran 400ms after SIGSTOP"), "{reason}");
+    assert_eq!(told.deeds("resume replica-0").len(), 1);
+    let resumed = |kind: &EventKind| matches!(kind, EventKind::TargetResumed { .. });
+    assert!(!told.events.iter().any(|event| resumed(&event.kind)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_ends_while_it_stands_still_was_missed() {
+    let told = one_replica()
+        .fault(Action::Pause(Span::from_ms(300)), Aim::Replica(0))
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(0, Span::from_ms(700), exit(9))]
+        })
+        .run()
+        .await;
+    assert_eq!(told.exits(REPLICA_0), [(ms(700), ExitCause::Unasked)]);
+    assert_eq!(
+        told.missed(),
+        Some("the replica-0 ended while it stood still")
+    );
+}
+
+fn rolling(drain: Option<Span>) -> Action {
+    Action::Roll {
+        drain,
+        deploy: false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rolling_restart_drains_and_restarts_one_replica_after_the_other() {
+    let told = two_replicas()
+        .with_balancer()
+        .fault(rolling(Some(Span::from_ms(100))), Aim::AllReplicas)
+        .run()
+        .await;
+    let order = [
+        told.deeds("drain replica-0"),
+        told.requested(REPLICA_0),
+        told.confirmed(REPLICA_0),
+        told.starts(REPLICA_0)[1..]
+            .iter()
+            .map(|(at, _)| *at)
+            .collect(),
+        told.returned(REPLICA_0),
+        told.deeds("undrain replica-0"),
+        told.deeds("drain replica-1"),
+        told.requested(REPLICA_1),
+        told.confirmed(REPLICA_1),
+        told.entered(Phase::Recovery),
+        told.returned(REPLICA_1),
+        told.deeds("undrain replica-1"),
+    ];
+    assert!(order.iter().all(|times| times.len() == 1), "{order:?}");
+    assert!(order.iter().flatten().is_sorted(), "{order:?}");
+    assert_eq!(told.first_correct().len(), 1);
+    assert!(told.entered(Phase::Settle) >= told.deeds("undrain replica-1"));
+    let drained = told.events.iter().filter(|event| {
+        matches!(
+            event.kind,
+            EventKind::Drained { problem: None, .. } | EventKind::DrainEnded { problem: None, .. }
+        )
+    });
+    assert_eq!(drained.count(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_a_drain_is_told_and_the_rolling_restart_goes_on() {
+    let told = two_replicas()
+        .with_balancer()
+        .mock(|mock| mock.command_fails = Some("no such replica".to_owned()))
+        .fault(rolling(Some(Span::from_ms(100))), Aim::AllReplicas)
+        .run()
+        .await;
+    let problems = told.events.iter().filter_map(|event| match &event.kind {
+        EventKind::Drained { problem, .. } | EventKind::DrainEnded { problem, .. } => {
+            problem.as_deref()
+        }
+        _ => None,
+    });
+    assert_eq!(problems.collect::<Vec<_>>(), ["no such replica"; 4]);
+    assert_eq!(told.first_correct().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_replica_that_does_not_come_back_ends_a_rolling_restart() {
+    let told = two_replicas()
+        .with_balancer()
+        .fault(rolling(None), Aim::AllReplicas)
+        .node(REPLICA_0, |its| its.serves_after = None)
+        .run()
+        .await;
+    assert!(told.requested(REPLICA_1).is_empty());
+    assert!(told.entered(Phase::Recovery).is_empty());
+    assert!(told.entered(Phase::Settle).is_empty());
+    let missing = |kind: &EventKind| matches!(kind, EventKind::NotRecovered { .. });
+    assert!(told.events.iter().any(|event| missing(&event.kind)));
+    assert!(told.has_ended());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_balancer_can_be_the_faulted_node() {
+    let told = two_replicas()
+        .with_balancer()
+        .fault(KILL, Aim::Balancer)
+        .run()
+        .await;
+    assert_eq!(told.starts(Node::Balancer).len(), 2);
+    assert_eq!(told.starts(REPLICA_0).len(), 1);
+    assert_eq!(told.first_correct().len(), 1);
+}

@@ -1,0 +1,9 @@
+//! Trials without a process: every phase, early end and interruption, on a paused clock.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod early;
+mod faults;
+mod mock;
+mod phases;
+mod scenario;

@@ -1,0 +1,337 @@
+//! A trial of mock processes under mock load, and what its journal says afterwards.
+
+use std::collections::BTreeMap;
+
+use comeback_model::event::{Event, EventKind, ExitCause, Phase};
+use comeback_model::ids::{ArmId, Incarnation, Node, Seed, TrialId};
+use comeback_model::plan::{
+    Action, Aim, Arm, Arrivals, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol,
+    Readiness, ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
+};
+use comeback_model::schedule::PlannedTrial;
+use comeback_model::units::{Elapsed, Span};
+
+use super::mock::{Behaviour, Mock};
+use crate::clock::Clock;
+use crate::interrupt::Interrupt;
+use crate::record::Recorder;
+use crate::supervise::tag::RunTag;
+use crate::trial::{self, Finished};
+use crate::{EngineError, Site};
+
+/// The fault comes so long after the trial's begin: a rehearsal takes 1 ms for each that is asked, the load is begun 1 ms before
+/// its first arrival, and its windows end there.
+pub(super) const FAULT_AT: Elapsed = Elapsed::from_us(602_000);
+
+pub(super) const fn ms(ms: u64) -> Elapsed {
+    Elapsed::from_us(ms * 1_000)
+}
+
+pub(super) const REPLICA_0: Node = Node::Replica(0);
+pub(super) const REPLICA_1: Node = Node::Replica(1);
+
+/// What is to happen.
+pub(super) struct Scenario {
+    pub(super) plan: Plan,
+    pub(super) mock: Mock,
+    control: bool,
+    interrupt_at: Option<Elapsed>,
+    folder: tempfile::TempDir,
+}
+
+/// What happened.
+pub(super) struct Told {
+    pub(super) events: Vec<Event>,
+    pub(super) deeds: Vec<(Elapsed, String)>,
+    pub(super) finished: Result<Finished, EngineError>,
+}
+
+fn target() -> Target {
+    Target {
+        command: vec!["./server".to_owned()],
+        protocol: Protocol::Http,
+        socket: None,
+        listener: Listener::Own,
+        environment: BTreeMap::new(),
+        ready: Readiness {
+            probe: ReadyProbe::Http("/health".to_owned()),
+            within: Span::from_ms(200),
+        },
+        stop: Stop {
+            signal: Signal::Term,
+            grace: Span::from_ms(300),
+        },
+        restart_after: Span::ZERO,
+        attempts: Attempts::default(),
+        boot_header: None,
+    }
+}
+
+fn plan() -> Plan {
+    let flow = SessionFlow {
+        mix: Mix {
+            act: 70,
+            check: 30,
+            logout: 0,
+            browse: 0,
+        },
+        ..SessionFlow::reference()
+    };
+    Plan {
+        name: "test".to_owned(),
+        arms: vec![Arm {
+            name: "server".to_owned(),
+            about: String::new(),
+            target: target(),
+            family: None,
+            replicas: 1,
+            balancer: None,
+            cache: None,
+            store: None,
+            drain: None,
+            next: None,
+            retry: None,
+            baseline: None,
+            skip: None,
+        }],
+        trials: 1,
+        extend_to: 1,
+        replacements: 0,
+        controls: 0,
+        fault: Fault {
+            aim: Aim::Replica(0),
+            to: None,
+            action: Action::Signal(Signal::Kill),
+            within: Some(Within::Any),
+            jitter: Span::ZERO,
+            lands_within: Span::from_ms(400),
+        },
+        load: Load {
+            workload: Workload::Sessions(Box::new(flow)),
+            clients: 10,
+            rate: 100.0,
+            arrivals: Arrivals::Poisson,
+            timeout: Span::from_secs(2),
+            objective: None,
+            keep_alive: true,
+            looks: Load::LOOKS,
+            workers: 1,
+            floor: 0.9,
+        },
+        windows: Windows {
+            warm_up: Span::from_ms(200),
+            baseline: Span::from_ms(300),
+            settle: Span::from_ms(100),
+            horizon: Span::from_secs(2),
+            window: Span::from_ms(100),
+            steady_for: Span::from_ms(50),
+        },
+        gates: Vec::new(),
+        marked: std::collections::BTreeSet::new(),
+    }
+}
+
+/// One replica, which is killed.
+pub(super) fn one_replica() -> Scenario {
+    Scenario {
+        plan: plan(),
+        mock: Mock::new(Clock::start()),
+        control: false,
+        interrupt_at: None,
+        folder: tempfile::tempdir().unwrap(),
+    }
+}
+
+/// Two of them, without a balancer; the first is killed.
+pub(super) fn two_replicas() -> Scenario {
+    one_replica().with(|plan| plan.arms[0].replicas = 2)
+}
+
+impl Scenario {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Plan)) -> Self {
+        change(&mut self.plan);
+        self
+    }
+
+    pub(super) fn fault(self, action: Action, aim: Aim) -> Self {
+        self.with(|plan| (plan.fault.action, plan.fault.aim) = (action, aim))
+    }
+
+    pub(super) fn restart_after(self, pause: Span) -> Self {
+        self.with(|plan| plan.arms[0].target.restart_after = pause)
+    }
+
+    /// A balancer that drains.
+    pub(super) fn with_balancer(self) -> Self {
+        self.with(|plan| {
+            let arm = &mut plan.arms[0];
+            arm.balancer = Some(target());
+            arm.drain = Some(Drain {
+                begin: vec!["drain".to_owned()],
+                end: vec!["undrain".to_owned()],
+            });
+        })
+    }
+
+    pub(super) fn node(mut self, node: Node, change: impl FnOnce(&mut Behaviour)) -> Self {
+        change(self.mock.nodes.entry(node).or_default());
+        self
+    }
+
+    pub(super) fn mock(mut self, change: impl FnOnce(&mut Mock)) -> Self {
+        change(&mut self.mock);
+        self
+    }
+
+    pub(super) fn control(mut self) -> Self {
+        self.control = true;
+        self
+    }
+
+    pub(super) fn interrupt_at(mut self, at: Elapsed) -> Self {
+        self.interrupt_at = Some(at);
+        self
+    }
+
+    /// Runs the trial.
+    pub(super) async fn run(self) -> Told {
+        let clock = self.mock.clock;
+        let (recorder, recorded) = Recorder::in_memory(clock);
+        let site = Site {
+            tag: RunTag::new().unwrap(),
+            clock,
+            recorder,
+            scratch: self.folder.path().to_owned(),
+            logs: self.folder.path().to_owned(),
+        };
+        let planned = PlannedTrial {
+            id: TrialId(0),
+            arm: ArmId(0),
+            fault_after: (!self.control).then_some(Span::from_ms(100)),
+            load_seed: Seed(1),
+            turn: 0,
+        };
+        let (lifeline, mut interrupt) = Interrupt::by_hand();
+        let mut trial = std::pin::pin!(trial::run(
+            (&self.plan, planned),
+            &site,
+            &self.mock,
+            &mut interrupt
+        ));
+        let finished = match self.interrupt_at {
+            None => {
+                let finished = trial.await;
+                drop(lifeline);
+                finished
+            }
+            Some(at) => {
+                let raise = async {
+                    tokio::time::sleep_until(clock.instant(at)).await;
+                    drop(lifeline);
+                };
+                tokio::join!(raise, trial.as_mut()).1
+            }
+        };
+        let deeds = self.mock.deeds.borrow().clone();
+        Told {
+            events: recorded.events(),
+            deeds,
+            finished,
+        }
+    }
+}
+
+impl Told {
+    /// When something of this kind is on record.
+    fn times(&self, wanted: impl Fn(&EventKind) -> bool) -> Vec<Elapsed> {
+        let events = self.events.iter().filter(|event| wanted(&event.kind));
+        events.map(|event| event.at).collect()
+    }
+
+    pub(super) fn exits(&self, wanted: Node) -> Vec<(Elapsed, ExitCause)> {
+        let exit = |event: &Event| match &event.kind {
+            EventKind::TargetExited { node, cause, .. } if *node == wanted => {
+                Some((event.at, *cause))
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(exit).collect()
+    }
+
+    pub(super) fn starts(&self, wanted: Node) -> Vec<(Elapsed, u32)> {
+        let start = |event: &Event| match &event.kind {
+            EventKind::TargetExecuted {
+                node, incarnation, ..
+            } if *node == wanted => {
+                let Incarnation(number) = incarnation;
+                Some((event.at, *number))
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(start).collect()
+    }
+
+    pub(super) fn confirmed(&self, wanted: Node) -> Vec<Elapsed> {
+        self.times(|kind| matches!(kind, EventKind::FaultConfirmed { node, .. } if *node == wanted))
+    }
+
+    pub(super) fn requested(&self, wanted: Node) -> Vec<Elapsed> {
+        self.times(|kind| matches!(kind, EventKind::FaultRequested { node, .. } if *node == wanted))
+    }
+
+    pub(super) fn first_correct(&self) -> Vec<Elapsed> {
+        self.times(|kind| matches!(kind, EventKind::FirstCorrect { .. }))
+    }
+
+    pub(super) fn returned(&self, wanted: Node) -> Vec<Elapsed> {
+        self.times(|kind| matches!(kind, EventKind::TargetReturned { node, .. } if *node == wanted))
+    }
+
+    pub(super) fn phases(&self) -> Vec<Phase> {
+        let phase = |event: &Event| match event.kind {
+            EventKind::PhaseEntered { phase } => Some(phase),
+            _ => None,
+        };
+        self.events.iter().filter_map(phase).collect()
+    }
+
+    pub(super) fn entered(&self, wanted: Phase) -> Vec<Elapsed> {
+        self.times(|kind| matches!(kind, EventKind::PhaseEntered { phase } if *phase == wanted))
+    }
+
+    /// Why the trial ended early, if it did.
+    pub(super) fn aborted(&self) -> Option<&str> {
+        self.events.iter().find_map(|event| match &event.kind {
+            EventKind::TrialAborted { reason } => Some(reason.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Why the fault missed, if it did.
+    pub(super) fn missed(&self) -> Option<&str> {
+        self.events.iter().find_map(|event| match &event.kind {
+            EventKind::FaultMissed { reason } => Some(reason.as_str()),
+            _ => None,
+        })
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(
+            self.events.last(),
+            Some(Event {
+                kind: EventKind::TrialEnded,
+                ..
+            })
+        )
+    }
+
+    /// When each deed of this name was done.
+    pub(super) fn deeds(&self, name: &str) -> Vec<Elapsed> {
+        let deeds = self.deeds.iter().filter(|(_, deed)| deed == name);
+        deeds.map(|(at, _)| *at).collect()
+    }
+}
+
+pub(super) const fn exit(code: i32) -> comeback_model::event::Exit {
+    comeback_model::event::Exit::Status(code)
+}

@@ -1,0 +1,590 @@
+//! The loop of a trial: it owns the processes, and puts exits, calls of faults, their effects and what is due in one order.
+//!
+//! Exits come before calls: a fault cannot signal a process that has just ended, and claim its exit. The phases, the fault and
+//! the probes are futures that the loop polls; they touch no process, but call.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use comeback_model::event::{EventKind, ExitCause, Phase};
+use comeback_model::ids::{Incarnation, Node};
+use comeback_model::plan::{Drain, Reach, Signal};
+use comeback_model::units::{Elapsed, Span};
+use tokio::sync::mpsc;
+
+use super::EngineError;
+use super::aim::{self, Fired, Volley};
+use super::context::{Early, Trial, aborted};
+use super::faults::{Answer, Call, FaultError};
+use super::interrupt::Interrupt;
+use super::nodes::{self, Hold, Nodes, Running, launch, reply};
+use super::recovery;
+use super::seams::{End, Process, Seams};
+use crate::supervise::errand::Errand;
+
+/// How long the balancer may take to send a replica requests again; its health checks come first.
+const RETURN_WITHIN: Span = Span::from_secs(10);
+
+/// The loop, and what it alone may touch.
+pub(super) struct TrialLoop<'t, S: Seams> {
+    trial: &'t Trial<'t, S>,
+    nodes: Nodes<S::Process>,
+    interrupt: &'t mut Interrupt,
+    calls: mpsc::UnboundedReceiver<Call>,
+    /// Calls that take their time.
+    works: Vec<Pin<Box<dyn Future<Output = Done> + 't>>>,
+    /// Nodes that are to be started again.
+    due: BTreeMap<Node, Due>,
+}
+
+/// A start that is due.
+struct Due {
+    at: Elapsed,
+    /// Who wants it; nobody where a start is only tried once more.
+    answer: Option<Answer<()>>,
+}
+
+/// A call that took its time is done.
+enum Done {
+    /// The signal was sent, or could not be.
+    Signalled {
+        nodes: Vec<Node>,
+        fired: Result<Fired, EngineError>,
+        answer: Answer<()>,
+    },
+    /// The balancer was told something about a replica.
+    Told {
+        event: EventKind,
+        answer: Answer<()>,
+    },
+    /// It is known whether a node came back.
+    Returned {
+        node: Node,
+        back: Result<bool, Early>,
+        answer: Answer<bool>,
+    },
+}
+
+impl<'t, S: Seams> TrialLoop<'t, S> {
+    /// A loop that takes these calls; nothing is started yet.
+    pub(super) fn new(
+        trial: &'t Trial<'t, S>,
+        interrupt: &'t mut Interrupt,
+        calls: mpsc::UnboundedReceiver<Call>,
+    ) -> Self {
+        Self {
+            trial,
+            nodes: Nodes::default(),
+            interrupt,
+            calls,
+            works: Vec::new(),
+            due: BTreeMap::new(),
+        }
+    }
+
+    /// Starts every node, each when the one before is up.
+    pub(super) async fn start_all(&mut self) -> Result<(), Early> {
+        let trial = self.trial;
+        for node in trial.seats.nodes() {
+            let mut process = launch(trial, node, Incarnation(0)).map_err(Early::Target)?;
+            self.run(nodes::await_first_start(trial, &mut process))
+                .await??;
+            self.nodes.push(process);
+        }
+        Ok(())
+    }
+
+    /// Stops every node.
+    pub(super) async fn stop_all(&mut self) -> Result<(), Early> {
+        // One may have ended by itself in this very moment.
+        self.run(std::future::ready(())).await?;
+        tokio::select! {
+            biased;
+            () = self.interrupt.raised() => Err(Early::Interrupted),
+            stopped = nodes::stop_all(self.trial, &mut self.nodes) => Ok(stopped?),
+        }
+    }
+
+    /// Whether all nodes run.
+    pub(super) fn are_running(&self) -> bool {
+        self.nodes.are_running()
+    }
+
+    /// Goes round until `work` is done, or the trial ends early.
+    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Early> {
+        let mut work = pin!(work);
+        loop {
+            let next = self.due.values().map(|due| due.at).min();
+            let next = next.map(|at| self.trial.site.clock.instant(at));
+            tokio::select! {
+                biased;
+                () = self.interrupt.raised() => return Err(Early::Interrupted),
+                (place, end) = self.nodes.next_end() => {
+                    let end = end.map_err(EngineError::Process)?;
+                    self.see_end(place, end)?;
+                }
+                Some(call) = self.calls.recv() => self.take(call)?,
+                done = next_done(&mut self.works) => self.finish(done)?,
+                done = &mut work => return Ok(done),
+                () = wait_until(next) => self.start_due()?,
+            }
+        }
+    }
+
+    /// A process has ended, or all others that a fault addressed with it.
+    fn see_end(&mut self, place: usize, end: End) -> Result<(), Early> {
+        let running = self.nodes.at_mut(place);
+        let cause = running.cause();
+        if let End::Exited(..) = end {
+            self.trial.record_exit(&running.process, cause);
+        }
+        running.answer_waiting();
+        match (end, cause) {
+            (End::Exited(exit, at), ExitCause::Unasked) => {
+                let start = (running.process.node(), running.process.incarnation());
+                let problem = format!("the {} {exit} by itself", self.trial.name_of(start.0));
+                self.see_unexpected(start, at, problem)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A node has ended by itself: before the fault that ends the trial, and one that was started again and has not served is
+    /// started once more.
+    fn see_unexpected(
+        &mut self,
+        (node, start): (Node, Incarnation),
+        at: Elapsed,
+        problem: String,
+    ) -> Result<(), Early> {
+        let mut progress = self.trial.progress.borrow_mut();
+        match progress.phase {
+            Some(Phase::WarmUp | Phase::Baseline) => return Err(aborted(problem)),
+            None | Some(Phase::Start | Phase::Open) => {
+                progress.ended_early.get_or_insert(problem);
+            }
+            Some(
+                Phase::Fault | Phase::Recovery | Phase::Settle | Phase::ReadBack | Phase::Stop,
+            ) => {}
+        }
+        if progress.retried.contains(&node) {
+            let attempts = self.trial.arm.target_at(node, start).attempts;
+            if let Some(pause) = attempts.pause_after(start) {
+                let (at, answer) = (at + pause, None);
+                self.due.insert(node, Due { at, answer });
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what is due.
+    fn start_due(&mut self) -> Result<(), Early> {
+        let now = self.trial.site.clock.now();
+        let due: Vec<Node> = self
+            .due
+            .iter()
+            .filter(|(_, due)| due.at <= now)
+            .map(|(node, _)| *node)
+            .collect();
+        for node in due {
+            let Some(Due { answer, .. }) = self.due.remove(&node) else {
+                continue;
+            };
+            // One that is only tried once more is not when it has served meanwhile, or its time is over.
+            if answer.is_some() || self.trial.progress.borrow().retried.contains(&node) {
+                self.start_again(node)?;
+            }
+            if let Some(answer) = answer {
+                reply(answer, Ok(()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a node again that has ended.
+    fn start_again(&mut self, node: Node) -> Result<(), Early> {
+        if let Some(running) = self.nodes.get_mut(node) {
+            let next = Incarnation(running.process.incarnation().0 + 1);
+            running.replace(launch(self.trial, node, next).map_err(Early::Target)?);
+        }
+        Ok(())
+    }
+
+    /// Does what a fault wants done, or begins to.
+    fn take(&mut self, call: Call) -> Result<(), Early> {
+        match call {
+            Call::Signal {
+                nodes,
+                signal,
+                reach,
+                answer,
+            } => self.signal((nodes, signal, reach), answer)?,
+            Call::AwaitEnd { node, of, answer } => {
+                self.with(node, answer, |_, running, answer| {
+                    running.answer_when_ended(of, answer);
+                    Ok(())
+                })?;
+            }
+            Call::TakeNewcomers { node, answer } => {
+                self.with(node, answer, |_, running, answer| {
+                    let found = running.process.take_newcomers();
+                    reply(answer, Ok(found.map_err(EngineError::Process)?));
+                    Ok(())
+                })?
+            }
+            Call::KillRest { node, answer } => self.with(node, answer, |_, running, answer| {
+                let killed = running.process.kill_rest();
+                reply(answer, Ok(killed.map_err(EngineError::Process)?));
+                Ok(())
+            })?,
+            Call::LookAt { node, answer } => self.with(node, answer, |_, running, answer| {
+                let exit = running.process.exit().map(|(exit, _)| exit);
+                reply(answer, Ok((running.process.pid(), exit)));
+                Ok(())
+            })?,
+            Call::ConfirmEnd {
+                node,
+                took_kill,
+                answer,
+            } => self.with(node, answer, |trial, running, answer| {
+                let at = confirm_end(trial, running, took_kill)?;
+                reply(answer, Ok(at));
+                Ok(())
+            })?,
+            Call::Pause {
+                node,
+                reach,
+                answer,
+            } => self.with(node, answer, |trial, running, answer| {
+                reply(answer, pause(trial, running, reach)?);
+                Ok(())
+            })?,
+            Call::ConfirmStill {
+                node,
+                reach,
+                answer,
+            } => self.with(node, answer, |trial, running, answer| {
+                reply(answer, confirm_still(trial, running, reach)?);
+                Ok(())
+            })?,
+            Call::Resume {
+                node,
+                reach,
+                answer,
+            } => self.with(node, answer, |trial, running, answer| {
+                reply(answer, resume(trial, running, reach)?);
+                Ok(())
+            })?,
+            Call::HowToStop { node, answer } => {
+                self.with(node, answer, |trial, running, answer| {
+                    let start = running.process.incarnation();
+                    reply(answer, Ok(trial.arm.target_at(node, start).stop.clone()));
+                    Ok(())
+                })?
+            }
+            Call::Drain {
+                node,
+                within,
+                answer,
+            } => self.drain(node, within, answer),
+            Call::Undrain { node, answer } => self.undrain(node, answer),
+            Call::Start {
+                node,
+                since,
+                answer,
+            } => self.start_later(node, since, answer)?,
+            Call::AwaitReturn { node, answer } => self.await_return(node, answer),
+        }
+        Ok(())
+    }
+
+    /// Does something with a node; where the arm has no such node, the fault missed.
+    fn with<T>(
+        &mut self,
+        node: Node,
+        answer: Answer<T>,
+        act: impl FnOnce(&Trial<'_, S>, &mut Running<S::Process>, Answer<T>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        match self.nodes.get_mut(node) {
+            Some(running) => act(self.trial, running, answer),
+            None => {
+                reply(answer, Err(no_such(node)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Finds whom the fault addresses, and sends the signal at its moment. Until it was sent none of the nodes is reaped.
+    fn signal(
+        &mut self,
+        (nodes, signal, reach): (Vec<Node>, Signal, Reach),
+        answer: Answer<()>,
+    ) -> Result<(), Early> {
+        for node in &nodes {
+            let running = self.nodes.get_mut(*node);
+            let problem = match running {
+                None => no_such(*node),
+                Some(running) if running.process.is_running() => {
+                    let addressed = running.process.address(reach);
+                    addressed.map_err(EngineError::Process)?;
+                    continue;
+                }
+                Some(_) => FaultError::Missed(format!("the {node} had ended before the fault")),
+            };
+            reply(answer, Err(problem));
+            return Ok(());
+        }
+        let mut shots = Vec::with_capacity(nodes.len());
+        for node in &nodes {
+            if let Some(running) = self.nodes.get_mut(*node) {
+                let shot = running.process.shot(signal).map_err(EngineError::Process)?;
+                running.hold = Hold::Armed;
+                shots.push((*node, shot));
+            }
+        }
+        let (trial, clock) = (self.trial, self.trial.site.clock);
+        self.works.push(Box::pin(async move {
+            let fired = aim::fire(trial, Volley { clock, shots }).await;
+            Done::Signalled {
+                nodes,
+                fired,
+                answer,
+            }
+        }));
+        Ok(())
+    }
+
+    fn drain(&mut self, node: Node, within: Span, answer: Answer<()>) {
+        let Some(Drain { begin, .. }) = &self.trial.arm.drain else {
+            return reply(answer, Ok(()));
+        };
+        self.trial.record(EventKind::DrainBegun { node });
+        let done = |node, problem| EventKind::Drained { node, problem };
+        self.tell((node, begin, within), answer, done);
+    }
+
+    fn undrain(&mut self, node: Node, answer: Answer<()>) {
+        let Some(Drain { end, .. }) = &self.trial.arm.drain else {
+            return reply(answer, Ok(()));
+        };
+        let done = |node, problem| EventKind::DrainEnded { node, problem };
+        self.tell((node, end, RETURN_WITHIN), answer, done);
+    }
+
+    /// Runs a command that tells the balancer something about a replica.
+    fn tell(
+        &mut self,
+        (node, command, within): (Node, &'t [String], Span),
+        answer: Answer<()>,
+        done: impl FnOnce(Node, Option<String>) -> EventKind + 't,
+    ) {
+        let trial = self.trial;
+        let errand = Errand {
+            command,
+            of: Node::Balancer,
+            about: node,
+            seat: trial.seats.place(Node::Balancer),
+            addresses: trial.seats.addresses(),
+            trial: trial.planned.id,
+            tag: &trial.site.tag,
+        };
+        self.works.push(Box::pin(async move {
+            let told = trial.seams.run_command(errand, within).await;
+            let event = done(node, told.err());
+            Done::Told { event, answer }
+        }));
+    }
+
+    /// Starts a node again when the plan's pause is over; at once where there is none.
+    fn start_later(
+        &mut self,
+        node: Node,
+        since: Option<Elapsed>,
+        answer: Answer<()>,
+    ) -> Result<(), Early> {
+        let pause = self.trial.arm.target_of(node).restart_after;
+        if pause == Span::ZERO {
+            self.start_again(node)?;
+            reply(answer, Ok(()));
+            return Ok(());
+        }
+        let confirmed = self.trial.progress.borrow_mut().faulted(node).at;
+        let since = since.or(confirmed);
+        let due = Due {
+            at: since.unwrap_or_else(|| self.trial.site.clock.now()) + pause,
+            answer: Some(answer),
+        };
+        self.due.insert(node, due);
+        Ok(())
+    }
+
+    fn await_return(&mut self, node: Node, answer: Answer<bool>) {
+        let trial = self.trial;
+        self.works.push(Box::pin(async move {
+            let back = recovery::run_part(trial, node).await;
+            Done::Returned { node, back, answer }
+        }));
+    }
+
+    fn finish(&mut self, done: Done) -> Result<(), Early> {
+        match done {
+            Done::Signalled {
+                nodes,
+                fired,
+                answer,
+            } => {
+                aim::record(self.trial, fired?)?;
+                for node in nodes {
+                    if let Some(running) = self.nodes.get_mut(node) {
+                        running.hold = Hold::Signalled;
+                    }
+                }
+                reply(answer, Ok(()));
+            }
+            Done::Told { event, answer } => {
+                self.trial.record(event);
+                reply(answer, Ok(()));
+            }
+            Done::Returned { node, back, answer } => {
+                let back = back?;
+                self.trial.progress.borrow_mut().faulted(node).returned = Some(back);
+                reply(answer, Ok(back));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The next of the calls that take their time to be done. Pending for good when there is none.
+async fn next_done<'t>(works: &mut Vec<Pin<Box<dyn Future<Output = Done> + 't>>>) -> Done {
+    poll_fn(|context| {
+        for place in 0..works.len() {
+            if let Poll::Ready(done) = works[place].as_mut().poll(context) {
+                drop(works.remove(place));
+                return Poll::Ready(done);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+async fn wait_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn no_such(node: Node) -> FaultError {
+    FaultError::Missed(format!("this arm has no {node}"))
+}
+
+/// Puts on record that a node has ended by the fault, and what lives on in spite of it; when the last of it ended.
+fn confirm_end<S: Seams>(
+    trial: &Trial<'_, S>,
+    running: &mut Running<S::Process>,
+    took_kill: Vec<i32>,
+) -> Result<Elapsed, EngineError> {
+    let process = &mut running.process;
+    let left = process.survivors().map_err(EngineError::Process)?;
+    let ended = process.exit().map(|(_, at)| at);
+    let at = ended.max(process.last_end_of_others());
+    let at = at.unwrap_or_else(|| trial.site.clock.now());
+    let node = process.node();
+    let confirmed = EventKind::FaultConfirmed {
+        node,
+        took_kill,
+        left,
+    };
+    trial.record_at(at, confirmed);
+    note_effect(trial, node, at, true);
+    Ok(at)
+}
+
+/// The effect on a node was confirmed; with the last of them, the recovery begins.
+fn note_effect<S>(trial: &Trial<'_, S>, node: Node, at: Elapsed, has_ended: bool) {
+    let is_last = {
+        let mut progress = trial.progress.borrow_mut();
+        let faulted = progress.faulted(node);
+        (faulted.at, faulted.has_ended) = (Some(at), has_ended);
+        progress.is_confirmed(&trial.faulted())
+    };
+    if is_last {
+        trial.enter(Phase::Recovery);
+    }
+}
+
+/// Whether the process is there to be paused or resumed.
+fn refuse_ended(process: &impl Process, when: &str) -> Result<(), FaultError> {
+    match process.is_running() {
+        true => Ok(()),
+        false => Err(FaultError::Missed(format!("the {} {when}", process.node()))),
+    }
+}
+
+/// Stops every process of a node where it is; the first time that is the fault.
+fn pause<S>(
+    trial: &Trial<'_, S>,
+    running: &Running<impl Process>,
+    reach: Reach,
+) -> Result<Result<(), FaultError>, EngineError> {
+    let process = &running.process;
+    let node = process.node();
+    let is_first = !trial.progress.borrow().faulted.contains_key(&node);
+    let when = match is_first {
+        true => "had ended before the fault",
+        false => "ended while it stood still",
+    };
+    if let Err(ended) = refuse_ended(process, when) {
+        return Ok(Err(ended));
+    }
+    if is_first {
+        trial.progress.borrow_mut().faulted(node);
+        let action = trial.plan.fault.action;
+        trial.record(EventKind::FaultRequested { node, action });
+    }
+    process.pause(reach).map_err(EngineError::Process)?;
+    Ok(Ok(()))
+}
+
+/// Puts on record that every thread of a node stands still, if each does.
+fn confirm_still<S>(
+    trial: &Trial<'_, S>,
+    running: &Running<impl Process>,
+    reach: Reach,
+) -> Result<Result<Option<Elapsed>, FaultError>, EngineError> {
+    let process = &running.process;
+    if let Err(ended) = refuse_ended(process, "ended while it stood still") {
+        return Ok(Err(ended));
+    }
+    if !process.stands_still(reach).map_err(EngineError::Process)? {
+        return Ok(Ok(None));
+    }
+    let (node, at) = (process.node(), trial.site.clock.now());
+    trial.record_at(at, EventKind::TargetPaused { node });
+    note_effect(trial, node, at, false);
+    Ok(Ok(Some(at)))
+}
+
+/// Lets every process of a node go on.
+fn resume<S>(
+    trial: &Trial<'_, S>,
+    running: &Running<impl Process>,
+    reach: Reach,
+) -> Result<Result<(), FaultError>, EngineError> {
+    let process = &running.process;
+    if let Err(ended) = refuse_ended(process, "ended while it stood still") {
+        return Ok(Err(ended));
+    }
+    // One may answer before the call has returned.
+    let (node, at) = (process.node(), trial.site.clock.now());
+    process.resume(reach).map_err(EngineError::Process)?;
+    let faulted = trial.progress.borrow().faulted.get(&node).copied();
+    if faulted.is_some_and(|faulted| faulted.at.is_some()) {
+        trial.record_at(at, EventKind::TargetResumed { node });
+    }
+    Ok(Ok(()))
+}
