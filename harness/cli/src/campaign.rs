@@ -22,7 +22,6 @@ use comeback_engine::interrupt::Interrupt;
 use comeback_engine::needs;
 use comeback_runs::Hooks;
 use comeback_runs::folder::{self, FolderError};
-use comeback_session::flow::Flow;
 use comeback_supervise::tag::RunTag;
 
 /// Where runs go when no folder is named.
@@ -57,9 +56,9 @@ pub(super) fn measure(
 ) -> Result<(PathBuf, Ended), CliError> {
     let output = wishes.output;
     let (mut plan, stored) = baseline::prepare(plan, wishes.baseline)?;
+    // A baseline may have added arms.
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
-    Flow::new(&plan.load.workload, 0).map_err(|error| CliError::Usage(error.to_string()))?;
     settle(&mut plan)?;
     check_limits(&plan)?;
     check_extension(&plan)?;
