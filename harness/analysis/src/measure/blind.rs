@@ -2,28 +2,9 @@
 
 use comeback_model::units::Elapsed;
 
-use super::facts::Facts;
+use super::facts::{Facts, Health};
 use super::load::Load;
-use super::served;
-
-/// What a health check said.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Health {
-    /// Each answer that was another than the one before: when it was read, whether it said ready, and when the last one
-    /// before was read.
-    pub(super) changes: Vec<(Elapsed, bool, Option<Elapsed>)>,
-    /// When the last answer of all was read; absent where it is not known how it went on after the last change.
-    pub(super) last: Option<Elapsed>,
-}
-
-/// How long clients failed while the health check said ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct BlindTime {
-    /// For certain, in ms: between two answers that said so, and nothing else in between.
-    pub ms: f64,
-    /// How much more it may have been, since the check was only asked now and then.
-    pub error_ms: f64,
-}
+use super::{BlindTime, served};
 
 /// A stretch of time.
 type Stretch = (Elapsed, Elapsed);

@@ -11,7 +11,6 @@ mod balancing;
 mod blind;
 mod caching;
 mod causes;
-mod counts;
 mod downtime;
 mod facts;
 mod findings;
@@ -38,16 +37,13 @@ mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use blind::BlindTime;
-pub use causes::{Cause, causes_of};
-pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
-pub use journeys::{JourneyOperations, Journeys};
-pub use oracle::BeforeTheFault;
+pub use causes::causes_of;
 pub use types::{
-    Analysis, ArmAnalysis, Attribution, Availability, Balancing, CacheTally, Chain, Continuity,
-    Doing, Downtime, ErrorTally, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage,
-    NodesAnalysis, NotBack, Retries, Return, Shortfall, Spoils, StruckSessions, Time,
-    TimelineWindow, TrialAnalysis, Void, WhileDown,
+    Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
+    CacheTally, Cause, Chain, Continuity, Culprit, Doing, Downtime, ErrorTally, Extension,
+    JourneyOperations, Journeys, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage,
+    NodesAnalysis, NotBack, Retries, Return, SessionCounts, Shortfall, Spoils, StruckSessions,
+    Time, TimelineWindow, TrialAnalysis, Void, WhileDown, Windowed, WriteCounts,
 };
 
 use comeback_model::ids::{ArmId, TrialId};

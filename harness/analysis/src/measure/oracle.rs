@@ -8,19 +8,9 @@ use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::plan::{Extract, Plan, SessionFlow, Workload};
 use comeback_model::units::Elapsed;
 
+use super::BeforeTheFault;
 use super::facts::Facts;
 use super::words::counted;
-
-/// What went wrong before any fault.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BeforeTheFault {
-    /// Sessions that were rejected or re-created; in a control trial they are counted as lost instead.
-    pub lost_sessions: u64,
-    /// Replies whose counter or collection of writes cannot be.
-    pub refuted: u64,
-    /// The first of them, as a sentence.
-    pub example: Option<String>,
-}
 
 /// What a session showed last, and what was done to it since.
 #[derive(Clone, Copy, Default)]

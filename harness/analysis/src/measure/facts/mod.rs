@@ -10,7 +10,6 @@ use comeback_model::ids::{ArmId, BootId, Incarnation, Node, TrialId};
 use comeback_model::operation::Operation;
 use comeback_model::units::{Elapsed, Span};
 
-use crate::measure::blind::Health;
 use crate::measure::{Extension, LoadTally};
 
 pub(super) use gather::gather;
@@ -118,6 +117,16 @@ pub(super) struct Ended {
     pub(super) exit: Exit,
     /// What its output says of that.
     pub(super) said: Option<String>,
+}
+
+/// What a health check said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Health {
+    /// Each answer that was another than the one before: when it was read, whether it said ready, and when the last one
+    /// before was read.
+    pub(super) changes: Vec<(Elapsed, bool, Option<Elapsed>)>,
+    /// When the last answer of all was read; absent where it is not known how it went on after the last change.
+    pub(super) last: Option<Elapsed>,
 }
 
 /// Which start of which node.

@@ -1,23 +1,27 @@
 //! What an analysis consists of. Everything here is plain data: see the siblings for how it is computed.
 
+mod cause;
+mod counts;
+mod journeys;
 mod nodes;
 mod tallies;
 mod trial;
 
+pub use cause::Cause;
+pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
+pub use journeys::{JourneyOperations, Journeys};
 pub use nodes::{Balancing, Downtime, LastSent, NodeOutage, NodesAnalysis};
 pub use tallies::{
     Attribution, Availability, CacheTally, Continuity, ErrorTally, LatencyTally, LoadTally,
     Retries, TimelineWindow, WhileDown,
 };
 pub use trial::{
-    Chain, Doing, MetWrites, NotBack, Return, Shortfall, Spoils, StruckSessions, Time,
-    TrialAnalysis, Void,
+    BeforeTheFault, BlindTime, Chain, Doing, MetWrites, NotBack, Return, Shortfall, Spoils,
+    StruckSessions, Time, TrialAnalysis, Void,
 };
 
 use comeback_model::ids::ArmId;
 use comeback_model::journal::Header;
-
-use crate::measure::Extension;
 
 /// A run, understood.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use comeback_model::ids::Node;
 use comeback_model::operation::{Cached, ErrorClass};
 use hdrhistogram::Histogram;
 
-use crate::measure::Culprit;
+use super::counts::Culprit;
 
 /// Failed operations of a window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,16 +4,14 @@ use comeback_model::event::{Evidence, Exit};
 use comeback_model::ids::TrialId;
 use comeback_model::operation::ErrorClass;
 
+use super::cause::Cause;
+use super::counts::{SessionCounts, Windowed, WriteCounts};
+use super::journeys::Journeys;
 use super::nodes::NodesAnalysis;
 use super::tallies::{
     Attribution, Availability, CacheTally, Continuity, ErrorTally, LatencyTally, LoadTally,
     Retries, TimelineWindow,
 };
-use crate::measure::blind::BlindTime;
-use crate::measure::causes::Cause;
-use crate::measure::journeys::Journeys;
-use crate::measure::oracle::BeforeTheFault;
-use crate::measure::{SessionCounts, Windowed, WriteCounts};
 
 /// Why a trial does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -330,4 +328,24 @@ impl Time {
             Self::Beyond { .. } => None,
         }
     }
+}
+
+/// How long clients failed while the health check said ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BlindTime {
+    /// For certain, in ms: between two answers that said so, and nothing else in between.
+    pub ms: f64,
+    /// How much more it may have been, since the check was only asked now and then.
+    pub error_ms: f64,
+}
+
+/// What went wrong before any fault.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BeforeTheFault {
+    /// Sessions that were rejected or re-created; in a control trial they are counted as lost instead.
+    pub lost_sessions: u64,
+    /// Replies whose counter or collection of writes cannot be.
+    pub refuted: u64,
+    /// The first of them, as a sentence.
+    pub example: Option<String>,
 }
