@@ -7,8 +7,8 @@ use comeback_model::operation::{Operation, Step};
 
 use super::downtime::outages;
 use super::facts::Facts;
+use super::fate::refusal;
 use super::ledger::Ledger;
-use super::sessions::refusal;
 use super::{ArmAnalysis, BeforeTheFault, Cause};
 
 /// The causes of an arm's trials as sentences, each once with the trials that it holds for.

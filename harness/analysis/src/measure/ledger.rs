@@ -5,9 +5,10 @@ use comeback_model::plan::{Plan, Workload};
 use comeback_model::units::Elapsed;
 
 use super::facts::Facts;
+use super::fate::{Fate, Refusal};
 use super::journeys::{End, Ends};
 use super::looks::Answered;
-use super::sessions::{Fate, Refusal, Session, Standing, is_login_in_flight, sessions};
+use super::sessions::{Session, Standing, is_login_in_flight, sessions};
 use super::types::StruckSessions;
 use super::writes::Balance;
 use crate::measure::{SessionCounts, WriteCounts};

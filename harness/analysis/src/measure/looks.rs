@@ -5,7 +5,7 @@ use comeback_model::operation::{ErrorClass, Operation};
 use comeback_model::plan::Writes;
 
 use super::caching::{is_anothers_from_cache, is_from_cache};
-use super::sessions::{Fate, Refusal, Session, refusal};
+use super::fate::{Fate, Refusal, refusal};
 use super::writes::{Balance, Shown};
 
 /// In so many rounds the server must have answered others; a session that fails in fewer may be one that it had no time for.
@@ -14,6 +14,10 @@ const LEAST_FAILURES: usize = 3;
 /// The final looks at a session, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Looks<'a>(Vec<&'a Operation>);
+
+/// What the looks at a session tell of it, in their order.
+#[derive(Debug)]
+pub(super) struct Answers(Vec<Answer>);
 
 /// Of each round of final looks, whether the server answered a look at a live session in it.
 #[derive(Debug, Default)]
@@ -95,22 +99,32 @@ impl<'a> Looks<'a> {
         anothers.peek().is_some() && anothers.all(|look| is_anothers_from_cache(look))
     }
 
-    /// What became of the session by them. What the last one says for certain counts, unless an earlier one says better:
-    /// then nobody knows what its user will meet.
-    pub(super) fn fate(&self, session: &Session<'a>, answered: &Answered) -> Fate {
-        // What a cache showed of somebody else is not undone by what the server says.
-        if self.name_another() {
-            return Fate::Refused(Refusal::WrongIdentity);
-        }
-        let answers: Vec<Answer> = self.told().map(|look| answer(session, look)).collect();
-        let is_definite = |answer: &Answer| matches!(answer, Answer::Knows(_) | Answer::Refuses(_));
-        let Some(last) = answers.iter().rposition(is_definite) else {
-            return self.fate_of_failed(session, &answers, answered);
+    /// What each tells; `balance_at` says what a look that knew the session showed of its state.
+    pub(super) fn answers(
+        &self,
+        kind: Writes,
+        balance_at: impl Fn(&'a Operation) -> Option<Balance>,
+    ) -> Answers {
+        let answer = |look: &'a Operation| match is_known(kind, look) {
+            true => Answer::Knows(balance_at(look)),
+            false => Answer::without_it(look),
         };
-        let (earlier, since) = (&answers[..last], &answers[last + 1..]);
-        match answers[last] {
+        Answers(self.told().map(answer).collect())
+    }
+}
+
+impl Answers {
+    /// What became of the session by them. What the last one says for certain counts, unless an earlier one says better:
+    /// then nobody knows what its user will meet. A session is not alive when its user ended it, or may have.
+    pub(super) fn fate(&self, is_alive: bool, answered: &Answered) -> Fate {
+        let is_definite = |answer: &Answer| matches!(answer, Answer::Knows(_) | Answer::Refuses(_));
+        let Some(last) = self.0.iter().rposition(is_definite) else {
+            return self.fate_of_failed(is_alive, answered);
+        };
+        let (earlier, since) = (&self.0[..last], &self.0[last + 1..]);
+        match self.0[last] {
             // A logout that was never answered explains why the session is gone.
-            Answer::Refuses(_) if session.may_be_logged_out() => Fate::Undecided,
+            Answer::Refuses(_) if !is_alive => Fate::Undecided,
             Answer::Refuses(refusal) => {
                 let knows = |answer: &Answer| matches!(answer, Answer::Knows(_));
                 match earlier.iter().any(knows) {
@@ -125,18 +139,26 @@ impl<'a> Looks<'a> {
         }
     }
 
-    fn fate_of_failed(
-        &self,
-        session: &Session<'a>,
-        answers: &[Answer],
-        answered: &Answered,
-    ) -> Fate {
+    fn fate_of_failed(&self, is_alive: bool, answered: &Answered) -> Fate {
         let fails = |answer: &Answer| *answer == Answer::Fails;
-        let beside_others = answered.of_first(answers.len()) >= LEAST_FAILURES;
-        let is_alive = !session.may_be_logged_out();
-        match answers.iter().all(fails) && beside_others && is_alive {
+        let beside_others = answered.of_first(self.0.len()) >= LEAST_FAILURES;
+        match self.0.iter().all(fails) && beside_others && is_alive {
             true => Fate::Broken,
             false => Fate::Undecided,
+        }
+    }
+}
+
+impl Answer {
+    /// That of a look that did not know its session.
+    fn without_it(look: &Operation) -> Self {
+        match look.error {
+            Some(error) => match refusal(error) {
+                Some(refusal) => Self::Refuses(refusal),
+                None if is_failure(error) => Self::Fails,
+                None => Self::Open,
+            },
+            None => Self::Open,
         }
     }
 }
@@ -159,20 +181,6 @@ fn by_the_last(balance: Balance, earlier: &[Answer]) -> Fate {
         }
     }
     Fate::Known { balance, later }
-}
-
-fn answer<'a>(session: &Session<'a>, look: &'a Operation) -> Answer {
-    if is_known(session.kind(), look) {
-        return Answer::Knows(session.balance_at(look));
-    }
-    match look.error {
-        Some(error) => match refusal(error) {
-            Some(refusal) => Answer::Refuses(refusal),
-            None if is_failure(error) => Answer::Fails,
-            None => Answer::Open,
-        },
-        None => Answer::Open,
-    }
 }
 
 /// Whether a look knew its session: it was answered correctly, or showed a state, be that refuted.

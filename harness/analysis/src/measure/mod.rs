@@ -13,6 +13,7 @@ mod caching;
 mod causes;
 mod downtime;
 mod facts;
+mod fate;
 mod findings;
 mod journeys;
 mod ledger;

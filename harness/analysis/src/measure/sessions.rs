@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use comeback_model::ids::SessionId;
-use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_model::operation::{Operation, Outcome, Step};
 use comeback_model::plan::Writes;
 use comeback_model::units::Elapsed;
 
 use super::caching::{is_anothers_from_cache, is_from_cache};
 use super::facts::{Facts, was_sent_by};
+use super::fate::{Fate, Refusal, refusal};
 use super::looks::{Answered, Looks, is_known};
 use super::writes::{Balance, Look, Shown, Written};
 
@@ -33,33 +34,6 @@ pub(super) struct Session<'a> {
     last_change: Option<Elapsed>,
     /// The final looks at it.
     looks: Looks<'a>,
-}
-
-/// A definite answer against a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    Rejected,
-    Recreated,
-    WrongIdentity,
-}
-
-/// What became of a session that was acknowledged before the fault and alive at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Known, with the state it has; without one where it had nothing to show.
-    Known {
-        balance: Balance,
-        /// A final look before was refused, or showed less.
-        later: bool,
-    },
-    /// Not known any more, or another user's.
-    Refused(Refusal),
-    /// The server fails at every final look at it, and answers others.
-    Broken,
-    /// Known at one final look, and at a later one not, or with less.
-    Flapping,
-    /// No definite answer.
-    Undecided,
 }
 
 /// Where a session stands in the ledger.
@@ -228,7 +202,12 @@ impl<'a> Session<'a> {
         }
         match self.refused {
             Some((_, refusal)) => Fate::Refused(refusal),
-            None => self.looks.fate(self, answered),
+            // What a cache showed of somebody else is not undone by what the server says.
+            None if self.looks.name_another() => Fate::Refused(Refusal::WrongIdentity),
+            None => {
+                let answers = self.looks.answers(self.kind, |look| self.balance_at(look));
+                answers.fate(self.logout.is_none(), answered)
+            }
         }
     }
 
@@ -270,11 +249,6 @@ impl<'a> Session<'a> {
     /// What its changes change.
     pub(super) const fn kind(&self) -> Writes {
         self.kind
-    }
-
-    /// Whether its user ended it, or may have.
-    pub(super) const fn may_be_logged_out(&self) -> bool {
-        self.logout.is_some()
     }
 
     /// The final looks at it.
@@ -363,23 +337,4 @@ fn may_have_ended_before(facts: &Facts, logout: &Operation) -> bool {
     facts
         .cut()
         .is_none_or(|cut| was_sent_by(logout, cut) || logout.finished <= cut)
-}
-
-/// Which definite answer against a session an error is, if it is one.
-pub(super) const fn refusal(class: ErrorClass) -> Option<Refusal> {
-    match class {
-        ErrorClass::SessionRejected => Some(Refusal::Rejected),
-        ErrorClass::SessionRecreated => Some(Refusal::Recreated),
-        ErrorClass::WrongIdentity => Some(Refusal::WrongIdentity),
-        ErrorClass::Refused
-        | ErrorClass::Reset
-        | ErrorClass::ConnectTimeout
-        | ErrorClass::ResponseTimeout
-        | ErrorClass::ServerError
-        | ErrorClass::ClientError
-        | ErrorClass::WrongAnswer
-        | ErrorClass::Malformed
-        | ErrorClass::Unsent
-        | ErrorClass::HarnessError => None,
-    }
 }

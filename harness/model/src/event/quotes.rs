@@ -1,6 +1,7 @@
 //! Where events hold words of others: of a server, of a library, of the system.
 
-use super::EventKind;
+use super::{Event, EventKind};
+use crate::plan::secret::Secrets;
 use crate::said::Line;
 
 impl EventKind {
@@ -56,5 +57,12 @@ impl EventKind {
             | Self::RunGivenUp { .. }
             | Self::RunEnded => {}
         }
+    }
+}
+
+impl Secrets {
+    /// Masks them in what an event quotes.
+    pub fn hide_in(&self, event: &mut Event) {
+        event.kind.each_quote(|text| self.hide(text));
     }
 }

@@ -1,7 +1,5 @@
 //! What is counted over all trials, and all that is known of each count beforehand: one table.
 
-use super::metric::Bearing;
-
 /// Something counted over all trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
@@ -25,6 +23,21 @@ pub enum Count {
     InFlightFailed,
     /// Operations that failed while the server stopped.
     DrainFailed,
+}
+
+/// What must be clean without any fault for a figure to be laid to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearing {
+    /// Failed operations.
+    Errors,
+    /// Lost sessions.
+    LostSessions,
+    /// Another user's content.
+    Identity,
+    /// Sessions honoured after their logout.
+    Zombies,
+    /// Writes that are lost or there too often, and values that count none.
+    Writes,
 }
 
 /// What is known of a count beforehand.

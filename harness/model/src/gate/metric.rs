@@ -1,7 +1,7 @@
 //! Every metric a gate can speak of: its name, its unit, and which way is better. What is known of counts stands in
 //! [`Count::traits`].
 
-use super::count::Count;
+use super::count::{Bearing, Count};
 
 /// What a gate is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,21 +16,6 @@ pub enum Metric {
     Latency(Part, Quantile),
     /// A figure of each trial, reduced.
     Time(Time, Stat),
-}
-
-/// What must be clean without any fault for a figure to be laid to one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bearing {
-    /// Failed operations.
-    Errors,
-    /// Lost sessions.
-    LostSessions,
-    /// Another user's content.
-    Identity,
-    /// Sessions honoured after their logout.
-    Zombies,
-    /// Writes that are lost or there too often, and values that count none.
-    Writes,
 }
 
 /// A part of a trial.

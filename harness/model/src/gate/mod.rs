@@ -9,8 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use count::{Count, Traits};
-pub use metric::{Bearing, METRICS, Metric, Part, Quantile, Served, Stat, Time, Unit};
+pub use count::{Bearing, Count, Traits};
+pub use metric::{METRICS, Metric, Part, Quantile, Served, Stat, Time, Unit};
 pub use read::GateError;
 
 /// Something demanded of every arm, such as `lost_sessions == 0`, `time_to_ready.median < 2s` or

@@ -7,13 +7,10 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 
 use super::seal::Seal;
-use super::{Header, JournalError, OLDEST, VERSION, unreadable};
+use super::{EVENTS, Header, JournalError, OLDEST, VERSION, unreadable};
 use crate::event::{Event, EventKind};
 use crate::ids::TrialId;
 use crate::units::Elapsed;
-
-/// What errors call this file.
-pub(super) const PART: &str = "journal";
 
 /// Writes one line of the events file.
 ///
@@ -69,15 +66,15 @@ pub(super) fn read(lines: &str) -> Result<Lines, JournalError> {
     let mut lines = lines.lines().zip(1u64..);
     let header = match lines.next() {
         Some((line, _)) => read_header(line)?,
-        None => return Err(unreadable(PART, 1, "there is no header")),
+        None => return Err(unreadable(EVENTS, 1, "there is no header")),
     };
     let (mut events, mut seals) = (Vec::new(), Vec::new());
     for (line, number) in lines {
-        let wrong = |error| unreadable(PART, number, error);
+        let wrong = |error| unreadable(EVENTS, number, error);
         let event: Event = serde_json::from_str(line).map_err(wrong)?;
         if event.trial.is_none() && !event.kind.is_of_the_run() {
             let problem = "it is about a trial and does not say which";
-            return Err(unreadable(PART, number, problem));
+            return Err(unreadable(EVENTS, number, problem));
         }
         let seal = match event.kind {
             EventKind::TrialEnded | EventKind::RunEnded => {
@@ -96,7 +93,7 @@ fn read_header(line: &str) -> Result<Header, JournalError> {
     struct Version {
         comeback_journal: u32,
     }
-    let wrong = |problem: &dyn fmt::Display| unreadable(PART, 1, problem);
+    let wrong = |problem: &dyn fmt::Display| unreadable(EVENTS, 1, problem);
     let version: Version = serde_json::from_str(line).map_err(|error| wrong(&error))?;
     if !(OLDEST..=VERSION).contains(&version.comeback_journal) {
         return Err(wrong(&format!(

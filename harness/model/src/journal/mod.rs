@@ -11,6 +11,7 @@ mod operations;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::fmt;
 use std::io::{BufRead, Read};
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use events::write_line;
 pub use operations::write_operations;
-pub use seal::Sealer;
+pub use write::Sealer;
 
 use crate::event::Event;
 use crate::ids::Seed;
@@ -35,6 +36,9 @@ pub const VERSION: u32 = 4;
 const OLDEST: u32 = 3;
 /// The first version whose ends are sealed.
 const SEALED: u32 = 4;
+
+/// What errors call the events file.
+const EVENTS: &str = "journal";
 
 /// The first line: what was to happen, where, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,7 +142,7 @@ impl std::error::Error for JournalError {}
 /// When the header is missing or of another version, a line other than a torn last one cannot be read, an
 /// operation has times that cannot be, or lines or rows of an ended trial are missing.
 pub fn read(events: impl BufRead, operations: impl BufRead) -> Result<Journal, JournalError> {
-    let (lines, torn_events) = whole_lines(events::PART, events)?;
+    let (lines, torn_events) = whole_lines(EVENTS, events)?;
     let (header, events, seals) = events::read(&lines)?;
     let (rows, torn_operations) = whole_lines(operations::PART, operations)?;
     let operations = operations::read(&rows, &events::intervals(&events))?;

@@ -4,16 +4,12 @@
 //! it writes the next, so a harness that is killed leaves no seal over rows that are missing.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::events::{PART, write_line};
-use super::operations::write_operations;
-use super::{JournalError, unreadable};
+use super::{EVENTS, JournalError, unreadable};
 use crate::event::{Event, EventKind};
 use crate::ids::TrialId;
-use crate::operation::Operation;
 
 /// What stood in the files when a trial or a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,15 +20,6 @@ pub(super) struct Seal {
     operations: u64,
     /// The sum of the rows' checksums, in hexadecimal digits.
     checksum: String,
-}
-
-/// An event and the seal on its line.
-#[derive(Serialize)]
-struct Sealed<'a> {
-    #[serde(flatten)]
-    event: &'a Event,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seal: Option<Seal>,
 }
 
 /// Rows, counted and added up. A sum does not depend on their order: those of several workers come as they are done.
@@ -51,7 +38,7 @@ impl Rows {
 
 /// Counts lines and rows as they are written, or read.
 #[derive(Debug, Default)]
-struct Count {
+pub(super) struct Count {
     lines: u64,
     lines_of: BTreeMap<TrialId, u64>,
     rows_of: BTreeMap<TrialId, Rows>,
@@ -61,7 +48,7 @@ struct Count {
 
 impl Count {
     /// Adds rows of the operations file as text, without its header row.
-    fn note_rows(&mut self, rows: &str) {
+    pub(super) fn note_rows(&mut self, rows: &str) {
         for row in rows.lines() {
             let trial = row.split(',').next().and_then(|cell| cell.parse().ok());
             if let Some(trial) = trial {
@@ -75,7 +62,7 @@ impl Count {
     }
 
     /// Adds a line; the seal that belongs on it.
-    fn note_line(&mut self, event: &Event) -> Option<Seal> {
+    pub(super) fn note_line(&mut self, event: &Event) -> Option<Seal> {
         let seal = match (&event.kind, event.trial) {
             (EventKind::TrialEnded, Some(trial)) => {
                 let rows = self.rows_of.get(&trial).copied().unwrap_or_default();
@@ -127,43 +114,6 @@ impl Seal {
     }
 }
 
-/// Writes events and operations, and puts the seals on the lines that end a trial or the run.
-#[derive(Debug, Default)]
-pub struct Sealer {
-    count: Count,
-    has_columns: bool,
-}
-
-impl Sealer {
-    /// Writes one event.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_event(&mut self, to: impl Write, event: &Event) -> std::io::Result<()> {
-        let seal = self.count.note_line(event);
-        write_line(to, &Sealed { event, seal })
-    }
-
-    /// Writes rows of operations, with the header row before the first.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_operations(
-        &mut self,
-        mut to: impl Write,
-        operations: &[Operation],
-    ) -> std::io::Result<()> {
-        let mut rows = Vec::new();
-        if !std::mem::replace(&mut self.has_columns, true) {
-            super::operations::write_columns(&mut to)?;
-        }
-        write_operations(&mut rows, operations, false).map_err(std::io::Error::other)?;
-        let text = std::str::from_utf8(&rows).map_err(std::io::Error::other)?;
-        self.count.note_rows(text);
-        to.write_all(&rows)
-    }
-}
-
 /// Whether the files hold what their seals say; `seals` has one place for each event.
 pub(super) fn check(
     events: &[Event],
@@ -183,10 +133,10 @@ pub(super) fn check(
         };
         let Some(seal) = seal else {
             let problem = format!("{who} ended without saying what it holds");
-            return Err(unreadable(PART, line, problem));
+            return Err(unreadable(EVENTS, line, problem));
         };
         if let Some(missing) = seal.missing_from(&found) {
-            return Err(unreadable(PART, line, format!("{who} {missing}")));
+            return Err(unreadable(EVENTS, line, format!("{who} {missing}")));
         }
     }
     Ok(())

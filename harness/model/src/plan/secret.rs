@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Arm, Body, Call, Plan, Request, Target, Workload};
-use crate::event::Event;
 
 /// Stands for what is not stored. Where a name has several values in one plan, the later ones get a number.
 pub const MASK: &str = "•••";
@@ -58,13 +57,6 @@ impl Secrets {
             if text.contains(secret.as_str()) {
                 *text = text.replace(secret.as_str(), MASK);
             }
-        }
-    }
-
-    /// Masks them in what an event quotes.
-    pub fn hide_in(&self, event: &mut Event) {
-        if !self.texts.is_empty() {
-            event.kind.each_quote(|text| self.hide(text));
         }
     }
 }
@@ -378,7 +370,7 @@ fn parts_of_value(value: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventKind;
+    use crate::event::{Event, EventKind};
     use crate::plan::test_plan;
     use crate::units::Elapsed;
 

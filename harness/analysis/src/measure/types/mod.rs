@@ -5,6 +5,7 @@ mod counts;
 mod journeys;
 mod nodes;
 mod tallies;
+mod time;
 mod trial;
 
 pub use cause::Cause;
@@ -15,9 +16,10 @@ pub use tallies::{
     Attribution, Availability, CacheTally, Continuity, ErrorTally, LatencyTally, LoadTally,
     Retries, TimelineWindow, WhileDown,
 };
+pub use time::Time;
 pub use trial::{
     BeforeTheFault, BlindTime, Chain, Doing, MetWrites, NotBack, Return, Shortfall, Spoils,
-    StruckSessions, Time, TrialAnalysis, Void,
+    StruckSessions, TrialAnalysis, Void,
 };
 
 use comeback_model::ids::ArmId;

@@ -2,7 +2,7 @@
 
 use comeback_model::ids::Node;
 
-use super::trial::Time;
+use super::time::Time;
 
 /// What was seen of several nodes as such.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -12,6 +12,7 @@ use super::tallies::{
     Attribution, Availability, CacheTally, Continuity, ErrorTally, LatencyTally, LoadTally,
     Retries, TimelineWindow,
 };
+use super::time::Time;
 
 /// Why a trial does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -293,41 +294,6 @@ pub struct Chain {
     pub ready: Option<Time>,
     /// How that reply is known to come from it.
     pub evidence: Option<Evidence>,
-}
-
-/// A measured time after T0.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Time {
-    /// It was seen at `ms`; the truth lies at most `error_ms` earlier.
-    At {
-        /// When it was seen.
-        ms: f64,
-        /// How much earlier it may have been true.
-        error_ms: f64,
-    },
-    /// It was not seen, or not for good, until this many ms after T0.
-    Beyond {
-        /// How long was looked.
-        ms: f64,
-    },
-}
-
-impl Time {
-    /// The time in ms, infinite when it was not seen.
-    pub const fn or_infinite(self) -> f64 {
-        match self {
-            Self::At { ms, .. } => ms,
-            Self::Beyond { .. } => f64::INFINITY,
-        }
-    }
-
-    /// How much earlier it may have been true; unknown when it was not seen.
-    pub const fn error_ms(self) -> Option<f64> {
-        match self {
-            Self::At { error_ms, .. } => Some(error_ms),
-            Self::Beyond { .. } => None,
-        }
-    }
 }
 
 /// How long clients failed while the health check said ready.
