@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use comeback_model::event::EventKind;
-use comeback_model::ids::{Node, TrialId};
+use comeback_model::ids::Node;
 use comeback_model::plan::{Arm, Call, Plan, ReadyProbe, Request, Workload};
 use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
@@ -17,10 +17,8 @@ use tokio::sync::oneshot;
 
 use super::EngineError;
 use super::context::Trial;
-use crate::clock::Clock;
-use crate::endpoint::Endpoint;
+use super::seams::{Book, Checkup};
 use crate::load::control::{Question, Seen};
-use crate::record::Recorder;
 
 /// Between two questions, for each node: with several they are asked more seldom, so that it stays 50 a second.
 const EVERY: Duration = Duration::from_millis(20);
@@ -41,22 +39,6 @@ struct Checked {
     polls: u64,
     says: Option<bool>,
     last: Option<Elapsed>,
-}
-
-/// A node's declared health check.
-#[derive(Clone, Debug)]
-pub(super) struct Checkup {
-    pub(super) node: Node,
-    pub(super) probe: ReadyProbe,
-    pub(super) endpoint: Endpoint,
-}
-
-/// Where answers go.
-#[derive(Clone, Debug)]
-pub(super) struct Book {
-    pub(super) recorder: Recorder,
-    pub(super) clock: Clock,
-    pub(super) trial: TrialId,
 }
 
 /// The checks of all replicas that are not what the load asks itself.

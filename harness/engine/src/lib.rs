@@ -8,6 +8,7 @@ mod aim;
 mod attribution;
 pub mod campaign;
 mod context;
+mod effects;
 mod error;
 mod faults;
 mod health;
@@ -20,13 +21,13 @@ pub mod record;
 mod recovery;
 mod seams;
 mod seats;
+mod site;
 #[cfg(test)]
 mod tests;
 mod trial;
 mod trial_loop;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use comeback_model::event::EventKind;
 use comeback_model::ids::{ArmId, TrialId};
@@ -37,30 +38,13 @@ pub use error::EngineError;
 use interrupt::Interrupt;
 use real::Real;
 use seams::Seams;
+pub use site::Site;
 use trial::{Finished, Started};
 
-use comeback_host::clock::{self, Clock};
+use comeback_host::clock;
 use comeback_load as load;
 use comeback_model::endpoint;
 use comeback_supervise as supervise;
-use comeback_supervise::tag::RunTag;
-
-use record::Recorder;
-
-/// Where a run takes place.
-#[derive(Clone, Debug)]
-pub struct Site {
-    /// Marks every process of the run.
-    pub tag: RunTag,
-    /// The run's clock.
-    pub clock: Clock,
-    /// Takes the facts.
-    pub recorder: Recorder,
-    /// The trials' data folders; emptied by the end.
-    pub scratch: PathBuf,
-    /// The targets' output.
-    pub logs: PathBuf,
-}
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

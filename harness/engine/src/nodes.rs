@@ -68,6 +68,12 @@ impl<P: Process> Nodes<P> {
         nodes.find(|running| running.process.node() == node)
     }
 
+    /// Those of them, in the order they were started.
+    pub(super) fn these(&mut self, wanted: &[Node]) -> impl Iterator<Item = &mut Running<P>> {
+        let nodes = self.0.iter_mut();
+        nodes.filter(move |running| wanted.contains(&running.process.node()))
+    }
+
     /// Whether all of them run.
     pub(super) fn are_running(&self) -> bool {
         self.0.iter().all(|running| running.process.is_running())

@@ -9,9 +9,9 @@ use comeback_model::plan::{Reach, Readiness, Signal, Stop};
 use comeback_model::said::Line;
 use comeback_model::units::{Elapsed, Span};
 
-use super::health::{Book, Checkup, Watch};
+use super::health::Watch;
 use super::readiness::{self, NotReady, Ready};
-use super::seams::{End, Load, Place, Probe, Process, Processes, Shot, Traffic};
+use super::seams::{Book, Checkup, End, Load, Place, Probe, Process, Processes, Shot, Traffic};
 use super::{EngineError, Site};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;

@@ -7,13 +7,13 @@ use std::os::fd::OwnedFd;
 
 use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
-use comeback_model::plan::{Reach, Readiness, Signal, Stop};
+use comeback_model::plan::{Reach, Readiness, ReadyProbe, Signal, Stop};
 use comeback_model::said::Line;
 use comeback_model::units::{Elapsed, Span};
 
 use super::EngineError;
-use super::health::{Book, Checkup};
 use super::readiness::{NotReady, Ready};
+use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
@@ -136,6 +136,22 @@ pub(super) trait Process {
     fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<Stopped>>;
     /// Kills what is left of its group, and waits until nothing is.
     fn clear_group(&mut self) -> impl Future<Output = io::Result<()>>;
+}
+
+/// A node's declared health check.
+#[derive(Clone, Debug)]
+pub(super) struct Checkup {
+    pub(super) node: Node,
+    pub(super) probe: ReadyProbe,
+    pub(super) endpoint: Endpoint,
+}
+
+/// Where answers go.
+#[derive(Clone, Debug)]
+pub(super) struct Book {
+    pub(super) recorder: Recorder,
+    pub(super) clock: Clock,
+    pub(super) trial: TrialId,
 }
 
 /// Makes the load and the probes.

@@ -15,14 +15,13 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
 
 use super::context::{Early, Trial, aborted};
-use super::faults::{self, Call, Injection};
-use super::health::{self, Book};
+use super::faults::{self, Call, FaultError, Injection};
 use super::interrupt::Interrupt;
 use super::nodes::start_failed;
-use super::seams::{Load, Seams};
+use super::seams::{Book, Load, Seams};
 use super::seats::{Seats, Unseated};
 use super::trial_loop::TrialLoop;
-use super::{EngineError, Site, recovery};
+use super::{EngineError, Site, health, recovery};
 use crate::endpoint::Endpoint;
 use crate::load::Setup;
 use crate::supervise::scratch::remove_tree;
@@ -207,6 +206,10 @@ impl<S: Seams> Trial<'_, S> {
     async fn inject_and_recover(&self, hands: mpsc::UnboundedSender<Call>) -> Result<bool, Early> {
         let fault = &self.plan.fault;
         let nodes = self.faulted();
+        let has = |node: &Node| self.seats.nodes().any(|one| one == *node);
+        if let Some(node) = nodes.iter().find(|node| !has(node)) {
+            return Err(FaultError::Missed(format!("this arm has no {node}")).into());
+        }
         let hands = (self.site.clock, hands);
         let on = Injection::new(nodes.clone(), fault.reach(), fault.lands_within, hands);
         faults::inject(fault.action, &on).await?;

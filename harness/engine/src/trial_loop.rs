@@ -14,14 +14,13 @@ use comeback_model::plan::{Drain, Reach, Signal};
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
 
-use super::EngineError;
 use super::aim::{self, Fired, Volley};
 use super::context::{Early, Trial, aborted};
 use super::faults::{Answer, Call, FaultError};
 use super::interrupt::Interrupt;
-use super::nodes::{self, Hold, Nodes, Running, launch, reply};
-use super::recovery;
+use super::nodes::{self, Hold, Nodes, launch, reply};
 use super::seams::{End, Process, Seams};
+use super::{EngineError, effects, recovery};
 use crate::supervise::errand::Errand;
 
 /// How long the balancer may take to send a replica requests again; its health checks come first.
@@ -221,68 +220,11 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 reach,
                 answer,
             } => self.signal((nodes, signal, reach), answer)?,
-            Call::AwaitEnd { node, of, answer } => {
-                self.with(node, answer, |_, running, answer| {
-                    running.answer_when_ended(of, answer);
-                    Ok(())
-                })?;
-            }
-            Call::TakeNewcomers { node, answer } => {
-                self.with(node, answer, |_, running, answer| {
-                    let found = running.process.take_newcomers();
-                    reply(answer, Ok(found.map_err(EngineError::Process)?));
-                    Ok(())
-                })?
-            }
-            Call::KillRest { node, answer } => self.with(node, answer, |_, running, answer| {
-                let killed = running.process.kill_rest();
-                reply(answer, Ok(killed.map_err(EngineError::Process)?));
-                Ok(())
-            })?,
-            Call::LookAt { node, answer } => self.with(node, answer, |_, running, answer| {
-                let exit = running.process.exit().map(|(exit, _)| exit);
-                reply(answer, Ok((running.process.pid(), exit)));
-                Ok(())
-            })?,
-            Call::ConfirmEnd {
-                node,
-                took_kill,
-                answer,
-            } => self.with(node, answer, |trial, running, answer| {
-                let at = confirm_end(trial, running, took_kill)?;
-                reply(answer, Ok(at));
-                Ok(())
-            })?,
-            Call::Pause {
-                node,
-                reach,
-                answer,
-            } => self.with(node, answer, |trial, running, answer| {
-                reply(answer, pause(trial, running, reach)?);
-                Ok(())
-            })?,
-            Call::ConfirmStill {
-                node,
-                reach,
-                answer,
-            } => self.with(node, answer, |trial, running, answer| {
-                reply(answer, confirm_still(trial, running, reach)?);
-                Ok(())
-            })?,
-            Call::Resume {
-                node,
-                reach,
-                answer,
-            } => self.with(node, answer, |trial, running, answer| {
-                reply(answer, resume(trial, running, reach)?);
-                Ok(())
-            })?,
-            Call::HowToStop { node, answer } => {
-                self.with(node, answer, |trial, running, answer| {
-                    let start = running.process.incarnation();
-                    reply(answer, Ok(trial.arm.target_at(node, start).stop.clone()));
-                    Ok(())
-                })?
+            Call::Node { node, call } => {
+                // A fault is aimed at nodes that there are.
+                if let Some(running) = self.nodes.get_mut(node) {
+                    effects::act(self.trial, running, call)?;
+                }
             }
             Call::Drain {
                 node,
@@ -300,49 +242,27 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         Ok(())
     }
 
-    /// Does something with a node; where the arm has no such node, the fault missed.
-    fn with<T>(
-        &mut self,
-        node: Node,
-        answer: Answer<T>,
-        act: impl FnOnce(&Trial<'_, S>, &mut Running<S::Process>, Answer<T>) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
-        match self.nodes.get_mut(node) {
-            Some(running) => act(self.trial, running, answer),
-            None => {
-                reply(answer, Err(no_such(node)));
-                Ok(())
-            }
-        }
-    }
-
     /// Finds whom the fault addresses, and sends the signal at its moment. Until it was sent none of the nodes is reaped.
     fn signal(
         &mut self,
         (nodes, signal, reach): (Vec<Node>, Signal, Reach),
         answer: Answer<()>,
     ) -> Result<(), Early> {
-        for node in &nodes {
-            let running = self.nodes.get_mut(*node);
-            let problem = match running {
-                None => no_such(*node),
-                Some(running) if running.process.is_running() => {
-                    let addressed = running.process.address(reach);
-                    addressed.map_err(EngineError::Process)?;
-                    continue;
-                }
-                Some(_) => FaultError::Missed(format!("the {node} had ended before the fault")),
-            };
-            reply(answer, Err(problem));
-            return Ok(());
+        for running in self.nodes.these(&nodes) {
+            let node = running.process.node();
+            if !running.process.is_running() {
+                let problem = format!("the {node} had ended before the fault");
+                reply(answer, Err(FaultError::Missed(problem)));
+                return Ok(());
+            }
+            let addressed = running.process.address(reach);
+            addressed.map_err(EngineError::Process)?;
         }
         let mut shots = Vec::with_capacity(nodes.len());
-        for node in &nodes {
-            if let Some(running) = self.nodes.get_mut(*node) {
-                let shot = running.process.shot(signal).map_err(EngineError::Process)?;
-                running.hold = Hold::Armed;
-                shots.push((*node, shot));
-            }
+        for running in self.nodes.these(&nodes) {
+            let shot = running.process.shot(signal).map_err(EngineError::Process)?;
+            running.hold = Hold::Armed;
+            shots.push((running.process.node(), shot));
         }
         let (trial, clock) = (self.trial, self.trial.site.clock);
         self.works.push(Box::pin(async move {
@@ -436,10 +356,8 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 answer,
             } => {
                 aim::record(self.trial, fired?)?;
-                for node in nodes {
-                    if let Some(running) = self.nodes.get_mut(node) {
-                        running.hold = Hold::Signalled;
-                    }
+                for running in self.nodes.these(&nodes) {
+                    running.hold = Hold::Signalled;
                 }
                 reply(answer, Ok(()));
             }
@@ -476,115 +394,4 @@ async fn wait_until(at: Option<tokio::time::Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn no_such(node: Node) -> FaultError {
-    FaultError::Missed(format!("this arm has no {node}"))
-}
-
-/// Puts on record that a node has ended by the fault, and what lives on in spite of it; when the last of it ended.
-fn confirm_end<S: Seams>(
-    trial: &Trial<'_, S>,
-    running: &mut Running<S::Process>,
-    took_kill: Vec<i32>,
-) -> Result<Elapsed, EngineError> {
-    let process = &mut running.process;
-    let left = process.survivors().map_err(EngineError::Process)?;
-    let ended = process.exit().map(|(_, at)| at);
-    let at = ended.max(process.last_end_of_others());
-    let at = at.unwrap_or_else(|| trial.site.clock.now());
-    let node = process.node();
-    let confirmed = EventKind::FaultConfirmed {
-        node,
-        took_kill,
-        left,
-    };
-    trial.record_at(at, confirmed);
-    note_effect(trial, node, at, true);
-    Ok(at)
-}
-
-/// The effect on a node was confirmed; with the last of them, the recovery begins.
-fn note_effect<S>(trial: &Trial<'_, S>, node: Node, at: Elapsed, has_ended: bool) {
-    let is_last = {
-        let mut progress = trial.progress.borrow_mut();
-        let faulted = progress.faulted(node);
-        (faulted.at, faulted.has_ended) = (Some(at), has_ended);
-        progress.is_confirmed(&trial.faulted())
-    };
-    if is_last {
-        trial.enter(Phase::Recovery);
-    }
-}
-
-/// Whether the process is there to be paused or resumed.
-fn refuse_ended(process: &impl Process, when: &str) -> Result<(), FaultError> {
-    match process.is_running() {
-        true => Ok(()),
-        false => Err(FaultError::Missed(format!("the {} {when}", process.node()))),
-    }
-}
-
-/// Stops every process of a node where it is; the first time that is the fault.
-fn pause<S>(
-    trial: &Trial<'_, S>,
-    running: &Running<impl Process>,
-    reach: Reach,
-) -> Result<Result<(), FaultError>, EngineError> {
-    let process = &running.process;
-    let node = process.node();
-    let is_first = !trial.progress.borrow().faulted.contains_key(&node);
-    let when = match is_first {
-        true => "had ended before the fault",
-        false => "ended while it stood still",
-    };
-    if let Err(ended) = refuse_ended(process, when) {
-        return Ok(Err(ended));
-    }
-    if is_first {
-        trial.progress.borrow_mut().faulted(node);
-        let action = trial.plan.fault.action;
-        trial.record(EventKind::FaultRequested { node, action });
-    }
-    process.pause(reach).map_err(EngineError::Process)?;
-    Ok(Ok(()))
-}
-
-/// Puts on record that every thread of a node stands still, if each does.
-fn confirm_still<S>(
-    trial: &Trial<'_, S>,
-    running: &Running<impl Process>,
-    reach: Reach,
-) -> Result<Result<Option<Elapsed>, FaultError>, EngineError> {
-    let process = &running.process;
-    if let Err(ended) = refuse_ended(process, "ended while it stood still") {
-        return Ok(Err(ended));
-    }
-    if !process.stands_still(reach).map_err(EngineError::Process)? {
-        return Ok(Ok(None));
-    }
-    let (node, at) = (process.node(), trial.site.clock.now());
-    trial.record_at(at, EventKind::TargetPaused { node });
-    note_effect(trial, node, at, false);
-    Ok(Ok(Some(at)))
-}
-
-/// Lets every process of a node go on.
-fn resume<S>(
-    trial: &Trial<'_, S>,
-    running: &Running<impl Process>,
-    reach: Reach,
-) -> Result<Result<(), FaultError>, EngineError> {
-    let process = &running.process;
-    if let Err(ended) = refuse_ended(process, "ended while it stood still") {
-        return Ok(Err(ended));
-    }
-    // One may answer before the call has returned.
-    let (node, at) = (process.node(), trial.site.clock.now());
-    process.resume(reach).map_err(EngineError::Process)?;
-    let faulted = trial.progress.borrow().faulted.get(&node).copied();
-    if faulted.is_some_and(|faulted| faulted.at.is_some()) {
-        trial.record_at(at, EventKind::TargetResumed { node });
-    }
-    Ok(Ok(()))
 }

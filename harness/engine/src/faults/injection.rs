@@ -41,50 +41,8 @@ pub(crate) enum Call {
         reach: Reach,
         answer: Answer<()>,
     },
-    /// Answered when what was sent a signal has ended.
-    AwaitEnd {
-        node: Node,
-        of: Ended,
-        answer: Answer<()>,
-    },
-    /// Looks for what a faulted node started since; whether there is any that has not ended.
-    TakeNewcomers { node: Node, answer: Answer<bool> },
-    /// Kills what was sent a signal and has not ended; their ids.
-    KillRest {
-        node: Node,
-        answer: Answer<Vec<i32>>,
-    },
-    /// How the process ended, if it has, and its id.
-    LookAt {
-        node: Node,
-        answer: Answer<(i32, Option<Exit>)>,
-    },
-    /// Puts on record that the node has ended by the fault; when the last of it did.
-    ConfirmEnd {
-        node: Node,
-        took_kill: Vec<i32>,
-        answer: Answer<Elapsed>,
-    },
-    /// Sends SIGSTOP.
-    Pause {
-        node: Node,
-        reach: Reach,
-        answer: Answer<()>,
-    },
-    /// Whether every thread stands still; then since when, and that is put on record.
-    ConfirmStill {
-        node: Node,
-        reach: Reach,
-        answer: Answer<Option<Elapsed>>,
-    },
-    /// Sends SIGCONT. One that never stood still was not resumed: that is not put on record.
-    Resume {
-        node: Node,
-        reach: Reach,
-        answer: Answer<()>,
-    },
-    /// How the plan says that the node is stopped.
-    HowToStop { node: Node, answer: Answer<Stop> },
+    /// Something that is done to a node, or asked of it, at once.
+    Node { node: Node, call: NodeCall },
     /// Has the balancer send a replica no more requests, where the arm says how.
     Drain {
         node: Node,
@@ -101,6 +59,35 @@ pub(crate) enum Call {
     },
     /// Waits until a node that was started again answers correctly; whether it did in time.
     AwaitReturn { node: Node, answer: Answer<bool> },
+}
+
+/// What a fault wants of one node.
+#[derive(Debug)]
+pub(crate) enum NodeCall {
+    /// Answered when what was sent a signal has ended.
+    AwaitEnd { of: Ended, answer: Answer<()> },
+    /// Looks for what the node started since; whether there is any that has not ended.
+    TakeNewcomers { answer: Answer<bool> },
+    /// Kills what was sent a signal and has not ended; their ids.
+    KillRest { answer: Answer<Vec<i32>> },
+    /// The process's id, and how it ended, if it has.
+    LookAt { answer: Answer<(i32, Option<Exit>)> },
+    /// Puts on record that the node has ended by the fault; when the last of it did.
+    ConfirmEnd {
+        took_kill: Vec<i32>,
+        answer: Answer<Elapsed>,
+    },
+    /// Sends SIGSTOP.
+    Pause { reach: Reach, answer: Answer<()> },
+    /// Whether every thread stands still; then since when, and that is put on record.
+    ConfirmStill {
+        reach: Reach,
+        answer: Answer<Option<Elapsed>>,
+    },
+    /// Sends SIGCONT. One that never stood still was not resumed: that is not put on record.
+    Resume { reach: Reach, answer: Answer<()> },
+    /// How the plan says that the node is stopped.
+    HowToStop { answer: Answer<Stop> },
 }
 
 /// A fault's hands: what it can do to the nodes it is aimed at. Cheap to clone.
@@ -182,26 +169,38 @@ impl Injection {
         .await
     }
 
+    async fn ask<T>(
+        &self,
+        node: Node,
+        make: impl FnOnce(Answer<T>) -> NodeCall,
+    ) -> Result<T, FaultError> {
+        self.call(|answer| Call::Node {
+            node,
+            call: make(answer),
+        })
+        .await
+    }
+
     /// Waits for the end of what was sent a signal.
     pub(crate) async fn ended(&self, node: Node, of: Ended) -> Result<(), FaultError> {
-        self.call(|answer| Call::AwaitEnd { node, of, answer })
+        self.ask(node, |answer| NodeCall::AwaitEnd { of, answer })
             .await
     }
 
     /// Whether the node has started others since that live. It takes milliseconds, in which no exit is seen.
     pub(crate) async fn newcomers(&self, node: Node) -> Result<bool, FaultError> {
-        self.call(|answer| Call::TakeNewcomers { node, answer })
+        self.ask(node, |answer| NodeCall::TakeNewcomers { answer })
             .await
     }
 
     /// Kills what was sent a signal and has not ended; their ids.
     pub(crate) async fn kill_rest(&self, node: Node) -> Result<Vec<i32>, FaultError> {
-        self.call(|answer| Call::KillRest { node, answer }).await
+        self.ask(node, |answer| NodeCall::KillRest { answer }).await
     }
 
     /// The id of a node's process, and how it ended if it has.
     pub(crate) async fn look_at(&self, node: Node) -> Result<(i32, Option<Exit>), FaultError> {
-        self.call(|answer| Call::LookAt { node, answer }).await
+        self.ask(node, |answer| NodeCall::LookAt { answer }).await
     }
 
     /// The node has ended as it should. It takes milliseconds, in which no exit is seen.
@@ -210,51 +209,36 @@ impl Injection {
         node: Node,
         took_kill: Vec<i32>,
     ) -> Result<Elapsed, FaultError> {
-        self.call(|answer| Call::ConfirmEnd {
-            node,
-            took_kill,
-            answer,
-        })
-        .await
+        self.ask(node, |answer| NodeCall::ConfirmEnd { took_kill, answer })
+            .await
     }
 
     /// Has every process of the node stop where it is.
     pub(crate) async fn pause(&self, node: Node) -> Result<(), FaultError> {
         let reach = self.reach;
-        self.call(|answer| Call::Pause {
-            node,
-            reach,
-            answer,
-        })
-        .await
+        self.ask(node, |answer| NodeCall::Pause { reach, answer })
+            .await
     }
 
     /// When every thread of the node was seen to stand still, if it does.
     pub(crate) async fn stands_still(&self, node: Node) -> Result<Option<Elapsed>, FaultError> {
         let reach = self.reach;
-        self.call(|answer| Call::ConfirmStill {
-            node,
-            reach,
-            answer,
-        })
-        .await
+        self.ask(node, |answer| NodeCall::ConfirmStill { reach, answer })
+            .await
     }
 
     /// Lets every process of the node go on.
     pub(crate) async fn thaw(&self, node: Node) -> Result<Elapsed, FaultError> {
         let reach = self.reach;
-        self.call(|answer| Call::Resume {
-            node,
-            reach,
-            answer,
-        })
-        .await?;
+        self.ask(node, |answer| NodeCall::Resume { reach, answer })
+            .await?;
         Ok(self.clock.now())
     }
 
     /// How the plan says that the node is stopped.
     pub(crate) async fn how_to_stop(&self, node: Node) -> Result<Stop, FaultError> {
-        self.call(|answer| Call::HowToStop { node, answer }).await
+        self.ask(node, |answer| NodeCall::HowToStop { answer })
+            .await
     }
 
     /// Has the balancer send a replica no more requests.

@@ -5,10 +5,12 @@ mod injection;
 mod pause;
 mod rolling_restart;
 mod signal;
+#[cfg(test)]
+mod tests;
 
 use comeback_model::plan::Action;
 
-pub(super) use injection::{Answer, Call, Ended, FaultError, Injection};
+pub(super) use injection::{Answer, Call, Ended, FaultError, Injection, NodeCall};
 use pause::Pause;
 use rolling_restart::RollingRestart;
 use signal::SendSignal;

@@ -1,0 +1,156 @@
+//! What a fault has done to one node: each effect is confirmed, and put on record when it is.
+
+use comeback_model::event::{EventKind, Phase};
+use comeback_model::ids::Node;
+use comeback_model::plan::Reach;
+use comeback_model::units::Elapsed;
+
+use super::EngineError;
+use super::context::Trial;
+use super::faults::{FaultError, NodeCall};
+use super::nodes::{Running, reply};
+use super::seams::Process;
+
+/// Does what a fault wants of a node.
+pub(super) fn act<S>(
+    trial: &Trial<'_, S>,
+    running: &mut Running<impl Process>,
+    call: NodeCall,
+) -> Result<(), EngineError> {
+    let process = &mut running.process;
+    match call {
+        NodeCall::AwaitEnd { of, answer } => running.answer_when_ended(of, answer),
+        NodeCall::TakeNewcomers { answer } => {
+            let found = process.take_newcomers();
+            reply(answer, Ok(found.map_err(EngineError::Process)?));
+        }
+        NodeCall::KillRest { answer } => {
+            let killed = process.kill_rest();
+            reply(answer, Ok(killed.map_err(EngineError::Process)?));
+        }
+        NodeCall::LookAt { answer } => {
+            let exit = process.exit().map(|(exit, _)| exit);
+            reply(answer, Ok((process.pid(), exit)));
+        }
+        NodeCall::ConfirmEnd { took_kill, answer } => {
+            reply(answer, Ok(confirm_end(trial, running, took_kill)?));
+        }
+        NodeCall::Pause { reach, answer } => reply(answer, pause(trial, running, reach)?),
+        NodeCall::ConfirmStill { reach, answer } => {
+            reply(answer, confirm_still(trial, running, reach)?);
+        }
+        NodeCall::Resume { reach, answer } => reply(answer, resume(trial, running, reach)?),
+        NodeCall::HowToStop { answer } => {
+            let target = trial.arm.target_at(process.node(), process.incarnation());
+            reply(answer, Ok(target.stop.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Puts on record that a node has ended by the fault, and what lives on in spite of it; when the last of it ended.
+fn confirm_end<S>(
+    trial: &Trial<'_, S>,
+    running: &mut Running<impl Process>,
+    took_kill: Vec<i32>,
+) -> Result<Elapsed, EngineError> {
+    let process = &mut running.process;
+    let left = process.survivors().map_err(EngineError::Process)?;
+    let ended = process.exit().map(|(_, at)| at);
+    let at = ended.max(process.last_end_of_others());
+    let at = at.unwrap_or_else(|| trial.site.clock.now());
+    let node = process.node();
+    let confirmed = EventKind::FaultConfirmed {
+        node,
+        took_kill,
+        left,
+    };
+    trial.record_at(at, confirmed);
+    note_effect(trial, node, at, true);
+    Ok(at)
+}
+
+/// The effect on a node was confirmed; with the last of them, the recovery begins.
+fn note_effect<S>(trial: &Trial<'_, S>, node: Node, at: Elapsed, has_ended: bool) {
+    let is_last = {
+        let mut progress = trial.progress.borrow_mut();
+        let faulted = progress.faulted(node);
+        (faulted.at, faulted.has_ended) = (Some(at), has_ended);
+        progress.is_confirmed(&trial.faulted())
+    };
+    if is_last {
+        trial.enter(Phase::Recovery);
+    }
+}
+
+/// Whether the process is there to be paused or resumed.
+fn refuse_ended(process: &impl Process, when: &str) -> Result<(), FaultError> {
+    match process.is_running() {
+        true => Ok(()),
+        false => Err(FaultError::Missed(format!("the {} {when}", process.node()))),
+    }
+}
+
+/// Stops every process of a node where it is; the first time that is the fault.
+fn pause<S>(
+    trial: &Trial<'_, S>,
+    running: &Running<impl Process>,
+    reach: Reach,
+) -> Result<Result<(), FaultError>, EngineError> {
+    let process = &running.process;
+    let node = process.node();
+    let is_first = !trial.progress.borrow().faulted.contains_key(&node);
+    let when = match is_first {
+        true => "had ended before the fault",
+        false => "ended while it stood still",
+    };
+    if let Err(ended) = refuse_ended(process, when) {
+        return Ok(Err(ended));
+    }
+    if is_first {
+        trial.progress.borrow_mut().faulted(node);
+        let action = trial.plan.fault.action;
+        trial.record(EventKind::FaultRequested { node, action });
+    }
+    process.pause(reach).map_err(EngineError::Process)?;
+    Ok(Ok(()))
+}
+
+/// Puts on record that every thread of a node stands still, if each does.
+fn confirm_still<S>(
+    trial: &Trial<'_, S>,
+    running: &Running<impl Process>,
+    reach: Reach,
+) -> Result<Result<Option<Elapsed>, FaultError>, EngineError> {
+    let process = &running.process;
+    if let Err(ended) = refuse_ended(process, "ended while it stood still") {
+        return Ok(Err(ended));
+    }
+    if !process.stands_still(reach).map_err(EngineError::Process)? {
+        return Ok(Ok(None));
+    }
+    let (node, at) = (process.node(), trial.site.clock.now());
+    trial.record_at(at, EventKind::TargetPaused { node });
+    note_effect(trial, node, at, false);
+    Ok(Ok(Some(at)))
+}
+
+/// Lets every process of a node go on.
+fn resume<S>(
+    trial: &Trial<'_, S>,
+    running: &Running<impl Process>,
+    reach: Reach,
+) -> Result<Result<(), FaultError>, EngineError> {
+    let process = &running.process;
+    if let Err(ended) = refuse_ended(process, "ended while it stood still") {
+        return Ok(Err(ended));
+    }
+    // One may answer before the call has returned.
+    let (node, at) = (process.node(), trial.site.clock.now());
+    process.resume(reach).map_err(EngineError::Process)?;
+    let faulted = trial.progress.borrow().faulted.get(&node).copied();
+    if faulted.is_some_and(|faulted| faulted.at.is_some()) {
+        trial.record_at(at, EventKind::TargetResumed { node });
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,171 @@
+//! Faults without an engine: somebody says yes to each call, and notes what was asked, and when.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use comeback_host::clock::Clock;
+use comeback_model::event::Exit;
+use comeback_model::ids::Node;
+use comeback_model::plan::{Action, Reach, Signal, Stop};
+use comeback_model::units::{Elapsed, Span};
+use tokio::sync::mpsc;
+
+use super::{Call, FaultError, Injection, NodeCall, inject};
+
+const NODES: [Node; 2] = [Node::Replica(0), Node::Replica(1)];
+
+/// What was asked of which node, and when.
+type Asked = (&'static str, Node, Elapsed);
+
+fn ms(ms: u64) -> Elapsed {
+    Elapsed::from_us(ms * 1_000)
+}
+
+/// Says yes to each call.
+async fn answer_all(clock: Clock, mut calls: mpsc::UnboundedReceiver<Call>) -> Vec<Asked> {
+    let mut asked = Vec::new();
+    while let Some(call) = calls.recv().await {
+        let now = clock.now();
+        match call {
+            Call::Signal { nodes, answer, .. } => {
+                asked.extend(nodes.into_iter().map(|node| ("signal", node, now)));
+                let _ = answer.send(Ok(()));
+            }
+            Call::Node { node, call } => asked.push((say_yes(call, now), node, now)),
+            Call::Drain { node, answer, .. } => {
+                asked.push(("drain", node, now));
+                let _ = answer.send(Ok(()));
+            }
+            Call::Undrain { node, answer } => {
+                asked.push(("undrain", node, now));
+                let _ = answer.send(Ok(()));
+            }
+            Call::Start { node, answer, .. } => {
+                asked.push(("start", node, now));
+                let _ = answer.send(Ok(()));
+            }
+            Call::AwaitReturn { node, answer } => {
+                asked.push(("await return", node, now));
+                let _ = answer.send(Ok(node != Node::Replica(1)));
+            }
+        }
+    }
+    asked
+}
+
+fn say_yes(call: NodeCall, now: Elapsed) -> &'static str {
+    match call {
+        NodeCall::AwaitEnd { answer, .. } => {
+            let _ = answer.send(Ok(()));
+            "await end"
+        }
+        NodeCall::TakeNewcomers { answer } => {
+            let _ = answer.send(Ok(false));
+            "scan"
+        }
+        NodeCall::KillRest { answer } => {
+            let _ = answer.send(Ok(Vec::new()));
+            "kill rest"
+        }
+        NodeCall::LookAt { answer } => {
+            let killed = Exit::Signal(Signal::Kill.number());
+            let _ = answer.send(Ok((1, Some(killed))));
+            "look at"
+        }
+        NodeCall::ConfirmEnd { answer, .. } => {
+            let _ = answer.send(Ok(now));
+            "confirm end"
+        }
+        NodeCall::Pause { answer, .. } => {
+            let _ = answer.send(Ok(()));
+            "pause"
+        }
+        NodeCall::ConfirmStill { answer, .. } => {
+            let _ = answer.send(Ok(Some(now)));
+            "confirm still"
+        }
+        NodeCall::Resume { answer, .. } => {
+            let _ = answer.send(Ok(()));
+            "resume"
+        }
+        NodeCall::HowToStop { answer } => {
+            let stop = Stop {
+                signal: Signal::Term,
+                grace: Span::from_secs(1),
+            };
+            let _ = answer.send(Ok(stop));
+            "how to stop"
+        }
+    }
+}
+
+async fn asked_by(action: Action) -> (Vec<Asked>, Result<(), FaultError>) {
+    let clock = Clock::start();
+    let (hands, calls) = mpsc::unbounded_channel();
+    let within = Span::from_secs(1);
+    let on = Injection::new(NODES.to_vec(), Reach::Group, within, (clock, hands));
+    let fault = async move { inject(action, &on).await };
+    tokio::join!(answer_all(clock, calls), fault)
+}
+
+fn asked_of(asked: &[Asked], wanted: &str) -> Vec<(Node, Elapsed)> {
+    let asked = asked.iter().filter(|(what, _, _)| *what == wanted);
+    asked.map(|(_, node, at)| (*node, *at)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_nodes_go_on_when_the_pause_is_over() {
+    let (asked, ended) = asked_by(Action::Pause(Span::from_secs(2))).await;
+    ended.unwrap();
+    let both = |at| NODES.map(|node| (node, at));
+    assert_eq!(asked_of(&asked, "pause"), both(ms(0)));
+    assert_eq!(asked_of(&asked, "resume"), both(ms(2_000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_waits_for_every_end_before_it_looks_at_any_node() {
+    let (asked, ended) = asked_by(Action::Signal(Signal::Kill)).await;
+    ended.unwrap();
+    let order: Vec<&str> = asked.iter().map(|(what, _, _)| *what).collect();
+    assert_eq!(
+        order,
+        [
+            "signal",
+            "signal",
+            "await end",
+            "await end",
+            "scan",
+            "scan",
+            "look at",
+            "confirm end",
+            "look at",
+            "confirm end"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rolling_restart_ends_with_the_first_replica_that_does_not_come_back() {
+    let drain = Some(Span::from_secs(1));
+    let deploy = false;
+    let (asked, ended) = asked_by(Action::Roll { drain, deploy }).await;
+    ended.unwrap();
+    let of = |wanted| {
+        let nodes = asked_of(&asked, wanted).into_iter();
+        nodes.map(|(node, _)| node).collect::<Vec<_>>()
+    };
+    assert_eq!(of("drain"), NODES);
+    assert_eq!(of("start"), NODES);
+    // The second one did not come back.
+    assert_eq!(of("undrain"), [NODES[0]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_whose_trial_is_over_is_abandoned() {
+    let (hands, calls) = mpsc::unbounded_channel();
+    drop(calls);
+    let within = Span::from_secs(1);
+    let hands = (Clock::start(), hands);
+    let on = Injection::new(NODES.to_vec(), Reach::Group, within, hands);
+    let ended = inject(Action::Signal(Signal::Kill), &on).await;
+    assert_eq!(ended, Err(FaultError::Abandoned));
+}
