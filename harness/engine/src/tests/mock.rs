@@ -362,9 +362,10 @@ impl Process for MockProcess {
             let next = {
                 let mut state = self.start.life.state.lock().unwrap();
                 let leader = state.end.filter(|_| state.exit.is_none());
-                if let Some((at, exit)) = leader.filter(|(at, _)| *at <= now) {
-                    state.exit = Some((exit, at));
-                    return Ok(End::Exited(exit, at));
+                if let Some((_, exit)) = leader.filter(|(at, _)| *at <= now) {
+                    // As with a real one, it has ended when that is seen.
+                    state.exit = Some((exit, now));
+                    return Ok(End::Exited(exit, now));
                 }
                 let left = state.others.iter().filter(|other| !other.is_over);
                 let others = left.map(|other| other.end).max_by_key(|end| match end {
