@@ -19,28 +19,28 @@ pub(super) fn act<S>(
 ) -> Result<(), EngineError> {
     let process = &mut running.process;
     match call {
-        NodeCall::AwaitEnd { of, answer } => running.answer_when_ended(of, answer),
-        NodeCall::TakeNewcomers { answer } => {
+        NodeCall::AwaitEnd(of, answer) => running.answer_when_ended(of, answer),
+        NodeCall::TakeNewcomers(answer) => {
             let found = process.take_newcomers();
             reply(answer, Ok(found.map_err(EngineError::Process)?));
         }
-        NodeCall::KillRest { answer } => {
+        NodeCall::KillRest(answer) => {
             let killed = process.kill_rest();
             reply(answer, Ok(killed.map_err(EngineError::Process)?));
         }
-        NodeCall::LookAt { answer } => {
+        NodeCall::LookAt(answer) => {
             let exit = process.exit().map(|(exit, _)| exit);
             reply(answer, Ok((process.pid(), exit)));
         }
-        NodeCall::ConfirmEnd { took_kill, answer } => {
+        NodeCall::ConfirmEnd(took_kill, answer) => {
             reply(answer, Ok(confirm_end(trial, running, took_kill)?));
         }
-        NodeCall::Pause { reach, answer } => reply(answer, pause(trial, running, reach)?),
-        NodeCall::ConfirmStill { reach, answer } => {
+        NodeCall::Pause(reach, answer) => reply(answer, pause(trial, running, reach)?),
+        NodeCall::ConfirmStill(reach, answer) => {
             reply(answer, confirm_still(trial, running, reach)?);
         }
-        NodeCall::Resume { reach, answer } => reply(answer, resume(trial, running, reach)?),
-        NodeCall::HowToStop { answer } => {
+        NodeCall::Resume(reach, answer) => reply(answer, resume(trial, running, reach)?),
+        NodeCall::HowToStop(answer) => {
             let target = trial.arm.target_at(process.node(), process.incarnation());
             reply(answer, Ok(target.stop.clone()));
         }

@@ -10,13 +10,13 @@ use std::task::Poll;
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{Incarnation, Node};
-use comeback_model::plan::{Drain, Reach, Signal};
+use comeback_model::plan::Drain;
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
 
 use super::aim::{self, Fired, Volley};
 use super::context::{Early, Trial, aborted};
-use super::faults::{Answer, Call, FaultError};
+use super::faults::{Answer, Call, FaultError, SignalTo};
 use super::interrupt::Interrupt;
 use super::nodes::{self, Hold, Nodes, launch, reply};
 use super::seams::{End, Process, Seams};
@@ -214,30 +214,17 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     /// Does what a fault wants done, or begins to.
     fn take(&mut self, call: Call) -> Result<(), Early> {
         match call {
-            Call::Signal {
-                nodes,
-                signal,
-                reach,
-                answer,
-            } => self.signal((nodes, signal, reach), answer)?,
-            Call::Node { node, call } => {
+            Call::Signal(to, answer) => self.signal(to, answer)?,
+            Call::Node(node, call) => {
                 // A fault is aimed at nodes that there are.
                 if let Some(running) = self.nodes.get_mut(node) {
                     effects::act(self.trial, running, call)?;
                 }
             }
-            Call::Drain {
-                node,
-                within,
-                answer,
-            } => self.drain(node, within, answer),
-            Call::Undrain { node, answer } => self.undrain(node, answer),
-            Call::Start {
-                node,
-                since,
-                answer,
-            } => self.start_later(node, since, answer)?,
-            Call::AwaitReturn { node, answer } => self.await_return(node, answer),
+            Call::Drain(node, within, answer) => self.drain(node, within, answer),
+            Call::Undrain(node, answer) => self.undrain(node, answer),
+            Call::Start(node, since, answer) => self.start_later(node, since, answer)?,
+            Call::AwaitReturn(node, answer) => self.await_return(node, answer),
         }
         Ok(())
     }
@@ -245,7 +232,11 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     /// Finds whom the fault addresses, and sends the signal at its moment. Until it was sent none of the nodes is reaped.
     fn signal(
         &mut self,
-        (nodes, signal, reach): (Vec<Node>, Signal, Reach),
+        SignalTo {
+            nodes,
+            signal,
+            reach,
+        }: SignalTo,
         answer: Answer<()>,
     ) -> Result<(), Early> {
         for running in self.nodes.these(&nodes) {

@@ -35,59 +35,51 @@ pub(crate) enum Ended {
 pub(crate) enum Call {
     /// Finds all processes of these nodes that it reaches, and sends them a signal in one go, at the moment of the load that
     /// the plan wants. From then on their exits are the fault's.
-    Signal {
-        nodes: Vec<Node>,
-        signal: Signal,
-        reach: Reach,
-        answer: Answer<()>,
-    },
+    Signal(SignalTo, Answer<()>),
     /// Something that is done to a node, or asked of it, at once.
-    Node { node: Node, call: NodeCall },
-    /// Has the balancer send a replica no more requests, where the arm says how.
-    Drain {
-        node: Node,
-        within: Span,
-        answer: Answer<()>,
-    },
+    Node(Node, NodeCall),
+    /// Has the balancer send a replica no more requests, where the arm says how; so long it may take.
+    Drain(Node, Span, Answer<()>),
     /// Has it send the replica requests again.
-    Undrain { node: Node, answer: Answer<()> },
-    /// Starts a node again that has ended, when its restart is due after `since`; without that, after its confirmed end.
-    Start {
-        node: Node,
-        since: Option<Elapsed>,
-        answer: Answer<()>,
-    },
+    Undrain(Node, Answer<()>),
+    /// Starts a node again that has ended, when its restart is due after this moment; without one, after its confirmed end.
+    Start(Node, Option<Elapsed>, Answer<()>),
     /// Waits until a node that was started again answers correctly; whether it did in time.
-    AwaitReturn { node: Node, answer: Answer<bool> },
+    AwaitReturn(Node, Answer<bool>),
+}
+
+/// A signal to several nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignalTo {
+    /// The nodes.
+    pub(crate) nodes: Vec<Node>,
+    /// The signal.
+    pub(crate) signal: Signal,
+    /// Which processes of theirs it reaches.
+    pub(crate) reach: Reach,
 }
 
 /// What a fault wants of one node.
 #[derive(Debug)]
 pub(crate) enum NodeCall {
     /// Answered when what was sent a signal has ended.
-    AwaitEnd { of: Ended, answer: Answer<()> },
+    AwaitEnd(Ended, Answer<()>),
     /// Looks for what the node started since; whether there is any that has not ended.
-    TakeNewcomers { answer: Answer<bool> },
+    TakeNewcomers(Answer<bool>),
     /// Kills what was sent a signal and has not ended; their ids.
-    KillRest { answer: Answer<Vec<i32>> },
+    KillRest(Answer<Vec<i32>>),
     /// The process's id, and how it ended, if it has.
-    LookAt { answer: Answer<(i32, Option<Exit>)> },
-    /// Puts on record that the node has ended by the fault; when the last of it did.
-    ConfirmEnd {
-        took_kill: Vec<i32>,
-        answer: Answer<Elapsed>,
-    },
+    LookAt(Answer<(i32, Option<Exit>)>),
+    /// Puts on record that the node has ended by the fault, and which processes only SIGKILL ended; when the last of it did.
+    ConfirmEnd(Vec<i32>, Answer<Elapsed>),
     /// Sends SIGSTOP.
-    Pause { reach: Reach, answer: Answer<()> },
+    Pause(Reach, Answer<()>),
     /// Whether every thread stands still; then since when, and that is put on record.
-    ConfirmStill {
-        reach: Reach,
-        answer: Answer<Option<Elapsed>>,
-    },
+    ConfirmStill(Reach, Answer<Option<Elapsed>>),
     /// Sends SIGCONT. One that never stood still was not resumed: that is not put on record.
-    Resume { reach: Reach, answer: Answer<()> },
+    Resume(Reach, Answer<()>),
     /// How the plan says that the node is stopped.
-    HowToStop { answer: Answer<Stop> },
+    HowToStop(Answer<Stop>),
 }
 
 /// A fault's hands: what it can do to the nodes it is aimed at. Cheap to clone.
@@ -160,11 +152,15 @@ impl Injection {
     /// Sends a signal to all of these nodes in one go, at its moment.
     pub(crate) async fn signal(&self, nodes: &[Node], signal: Signal) -> Result<(), FaultError> {
         let (nodes, reach) = (nodes.to_vec(), self.reach);
-        self.call(|answer| Call::Signal {
-            nodes,
-            signal,
-            reach,
-            answer,
+        self.call(|answer| {
+            Call::Signal(
+                SignalTo {
+                    nodes,
+                    signal,
+                    reach,
+                },
+                answer,
+            )
         })
         .await
     }
@@ -174,33 +170,29 @@ impl Injection {
         node: Node,
         make: impl FnOnce(Answer<T>) -> NodeCall,
     ) -> Result<T, FaultError> {
-        self.call(|answer| Call::Node {
-            node,
-            call: make(answer),
-        })
-        .await
+        self.call(|answer| Call::Node(node, make(answer))).await
     }
 
     /// Waits for the end of what was sent a signal.
     pub(crate) async fn ended(&self, node: Node, of: Ended) -> Result<(), FaultError> {
-        self.ask(node, |answer| NodeCall::AwaitEnd { of, answer })
+        self.ask(node, |answer| NodeCall::AwaitEnd(of, answer))
             .await
     }
 
     /// Whether the node has started others since that live. It takes milliseconds, in which no exit is seen.
     pub(crate) async fn newcomers(&self, node: Node) -> Result<bool, FaultError> {
-        self.ask(node, |answer| NodeCall::TakeNewcomers { answer })
+        self.ask(node, |answer| NodeCall::TakeNewcomers(answer))
             .await
     }
 
     /// Kills what was sent a signal and has not ended; their ids.
     pub(crate) async fn kill_rest(&self, node: Node) -> Result<Vec<i32>, FaultError> {
-        self.ask(node, |answer| NodeCall::KillRest { answer }).await
+        self.ask(node, |answer| NodeCall::KillRest(answer)).await
     }
 
     /// The id of a node's process, and how it ended if it has.
     pub(crate) async fn look_at(&self, node: Node) -> Result<(i32, Option<Exit>), FaultError> {
-        self.ask(node, |answer| NodeCall::LookAt { answer }).await
+        self.ask(node, |answer| NodeCall::LookAt(answer)).await
     }
 
     /// The node has ended as it should. It takes milliseconds, in which no exit is seen.
@@ -209,51 +201,45 @@ impl Injection {
         node: Node,
         took_kill: Vec<i32>,
     ) -> Result<Elapsed, FaultError> {
-        self.ask(node, |answer| NodeCall::ConfirmEnd { took_kill, answer })
+        self.ask(node, |answer| NodeCall::ConfirmEnd(took_kill, answer))
             .await
     }
 
     /// Has every process of the node stop where it is.
     pub(crate) async fn pause(&self, node: Node) -> Result<(), FaultError> {
         let reach = self.reach;
-        self.ask(node, |answer| NodeCall::Pause { reach, answer })
+        self.ask(node, |answer| NodeCall::Pause(reach, answer))
             .await
     }
 
     /// When every thread of the node was seen to stand still, if it does.
     pub(crate) async fn stands_still(&self, node: Node) -> Result<Option<Elapsed>, FaultError> {
         let reach = self.reach;
-        self.ask(node, |answer| NodeCall::ConfirmStill { reach, answer })
+        self.ask(node, |answer| NodeCall::ConfirmStill(reach, answer))
             .await
     }
 
     /// Lets every process of the node go on.
     pub(crate) async fn thaw(&self, node: Node) -> Result<Elapsed, FaultError> {
         let reach = self.reach;
-        self.ask(node, |answer| NodeCall::Resume { reach, answer })
+        self.ask(node, |answer| NodeCall::Resume(reach, answer))
             .await?;
         Ok(self.clock.now())
     }
 
     /// How the plan says that the node is stopped.
     pub(crate) async fn how_to_stop(&self, node: Node) -> Result<Stop, FaultError> {
-        self.ask(node, |answer| NodeCall::HowToStop { answer })
-            .await
+        self.ask(node, |answer| NodeCall::HowToStop(answer)).await
     }
 
     /// Has the balancer send a replica no more requests.
     pub(crate) async fn drain(&self, node: Node, within: Span) -> Result<(), FaultError> {
-        self.call(|answer| Call::Drain {
-            node,
-            within,
-            answer,
-        })
-        .await
+        self.call(|answer| Call::Drain(node, within, answer)).await
     }
 
     /// Has the balancer send it requests again.
     pub(crate) async fn undrain(&self, node: Node) -> Result<(), FaultError> {
-        self.call(|answer| Call::Undrain { node, answer }).await
+        self.call(|answer| Call::Undrain(node, answer)).await
     }
 
     /// Starts a node again whose end was confirmed, when its restart is due.
@@ -267,16 +253,11 @@ impl Injection {
         node: Node,
         since: Option<Elapsed>,
     ) -> Result<(), FaultError> {
-        self.call(|answer| Call::Start {
-            node,
-            since,
-            answer,
-        })
-        .await
+        self.call(|answer| Call::Start(node, since, answer)).await
     }
 
     /// Waits until a node that was started again answers correctly; whether it did in time.
     pub(crate) async fn returned(&self, node: Node) -> Result<bool, FaultError> {
-        self.call(|answer| Call::AwaitReturn { node, answer }).await
+        self.call(|answer| Call::AwaitReturn(node, answer)).await
     }
 }

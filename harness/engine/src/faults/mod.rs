@@ -10,7 +10,7 @@ mod tests;
 
 use comeback_model::plan::Action;
 
-pub(super) use injection::{Answer, Call, Ended, FaultError, Injection, NodeCall};
+pub(super) use injection::{Answer, Call, Ended, FaultError, Injection, NodeCall, SignalTo};
 use pause::Pause;
 use rolling_restart::RollingRestart;
 use signal::SendSignal;

@@ -26,24 +26,24 @@ async fn answer_all(clock: Clock, mut calls: mpsc::UnboundedReceiver<Call>) -> V
     while let Some(call) = calls.recv().await {
         let now = clock.now();
         match call {
-            Call::Signal { nodes, answer, .. } => {
-                asked.extend(nodes.into_iter().map(|node| ("signal", node, now)));
+            Call::Signal(to, answer) => {
+                asked.extend(to.nodes.into_iter().map(|node| ("signal", node, now)));
                 let _ = answer.send(Ok(()));
             }
-            Call::Node { node, call } => asked.push((say_yes(call, now), node, now)),
-            Call::Drain { node, answer, .. } => {
+            Call::Node(node, call) => asked.push((say_yes(call, now), node, now)),
+            Call::Drain(node, _, answer) => {
                 asked.push(("drain", node, now));
                 let _ = answer.send(Ok(()));
             }
-            Call::Undrain { node, answer } => {
+            Call::Undrain(node, answer) => {
                 asked.push(("undrain", node, now));
                 let _ = answer.send(Ok(()));
             }
-            Call::Start { node, answer, .. } => {
+            Call::Start(node, _, answer) => {
                 asked.push(("start", node, now));
                 let _ = answer.send(Ok(()));
             }
-            Call::AwaitReturn { node, answer } => {
+            Call::AwaitReturn(node, answer) => {
                 asked.push(("await return", node, now));
                 let _ = answer.send(Ok(node != Node::Replica(1)));
             }
@@ -54,40 +54,40 @@ async fn answer_all(clock: Clock, mut calls: mpsc::UnboundedReceiver<Call>) -> V
 
 fn say_yes(call: NodeCall, now: Elapsed) -> &'static str {
     match call {
-        NodeCall::AwaitEnd { answer, .. } => {
+        NodeCall::AwaitEnd(_, answer) => {
             let _ = answer.send(Ok(()));
             "await end"
         }
-        NodeCall::TakeNewcomers { answer } => {
+        NodeCall::TakeNewcomers(answer) => {
             let _ = answer.send(Ok(false));
             "scan"
         }
-        NodeCall::KillRest { answer } => {
+        NodeCall::KillRest(answer) => {
             let _ = answer.send(Ok(Vec::new()));
             "kill rest"
         }
-        NodeCall::LookAt { answer } => {
+        NodeCall::LookAt(answer) => {
             let killed = Exit::Signal(Signal::Kill.number());
             let _ = answer.send(Ok((1, Some(killed))));
             "look at"
         }
-        NodeCall::ConfirmEnd { answer, .. } => {
+        NodeCall::ConfirmEnd(_, answer) => {
             let _ = answer.send(Ok(now));
             "confirm end"
         }
-        NodeCall::Pause { answer, .. } => {
+        NodeCall::Pause(_, answer) => {
             let _ = answer.send(Ok(()));
             "pause"
         }
-        NodeCall::ConfirmStill { answer, .. } => {
+        NodeCall::ConfirmStill(_, answer) => {
             let _ = answer.send(Ok(Some(now)));
             "confirm still"
         }
-        NodeCall::Resume { answer, .. } => {
+        NodeCall::Resume(_, answer) => {
             let _ = answer.send(Ok(()));
             "resume"
         }
-        NodeCall::HowToStop { answer } => {
+        NodeCall::HowToStop(answer) => {
             let stop = Stop {
                 signal: Signal::Term,
                 grace: Span::from_secs(1),
