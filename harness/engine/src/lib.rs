@@ -10,7 +10,6 @@ pub mod campaign;
 mod context;
 mod effects;
 mod error;
-mod faults;
 mod health;
 pub mod interrupt;
 pub mod needs;
@@ -41,6 +40,7 @@ use seams::Seams;
 pub use site::Site;
 use trial::{Finished, Started};
 
+use comeback_faults as faults;
 use comeback_host::clock;
 use comeback_load as load;
 use comeback_model::endpoint;

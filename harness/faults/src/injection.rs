@@ -7,11 +7,11 @@ use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Clock;
+use comeback_host::clock::Clock;
 
 /// Why a fault did not do what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FaultError {
+pub enum FaultError {
     /// It had no effect, or another one; in words.
     Missed(String),
     /// The trial is over.
@@ -19,11 +19,11 @@ pub(crate) enum FaultError {
 }
 
 /// Where the answer to a call goes.
-pub(crate) type Answer<T> = oneshot::Sender<Result<T, FaultError>>;
+pub type Answer<T> = oneshot::Sender<Result<T, FaultError>>;
 
 /// What is waited for of a faulted node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// The end of the process that was started.
     Leader,
     /// The end of all that were addressed.
@@ -32,7 +32,7 @@ pub(crate) enum Ended {
 
 /// What a fault wants done, and where the answer goes.
 #[derive(Debug)]
-pub(crate) enum Call {
+pub enum Call {
     /// Finds all processes of these nodes that it reaches, and sends them a signal in one go, at the moment of the load that
     /// the plan wants. From then on their exits are the fault's.
     Signal(SignalTo, Answer<()>),
@@ -50,18 +50,18 @@ pub(crate) enum Call {
 
 /// A signal to several nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SignalTo {
+pub struct SignalTo {
     /// The nodes.
-    pub(crate) nodes: Vec<Node>,
+    pub nodes: Vec<Node>,
     /// The signal.
-    pub(crate) signal: Signal,
+    pub signal: Signal,
     /// Which processes of theirs it reaches.
-    pub(crate) reach: Reach,
+    pub reach: Reach,
 }
 
 /// What a fault wants of one node.
 #[derive(Debug)]
-pub(crate) enum NodeCall {
+pub enum NodeCall {
     /// Answered when what was sent a signal has ended.
     AwaitEnd(Ended, Answer<()>),
     /// Looks for what the node started since; whether there is any that has not ended.
@@ -83,8 +83,10 @@ pub(crate) enum NodeCall {
 }
 
 /// A fault's hands: what it can do to the nodes it is aimed at. Cheap to clone.
+///
+/// Each call fails when the trial is over, or when the node is not as the fault needs it: the fault missed.
 #[derive(Clone, Debug)]
-pub(crate) struct Injection {
+pub struct Injection {
     nodes: Vec<Node>,
     reach: Reach,
     confirm_within: Span,
@@ -94,7 +96,7 @@ pub(crate) struct Injection {
 
 impl Injection {
     /// A handle for a fault that is aimed at these nodes, and where its calls arrive.
-    pub(crate) fn new(
+    pub fn new(
         nodes: Vec<Node>,
         reach: Reach,
         confirm_within: Span,
@@ -110,17 +112,17 @@ impl Injection {
     }
 
     /// The nodes it is aimed at, in the order they were started.
-    pub(crate) fn nodes(&self) -> &[Node] {
+    pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
     /// How long its effect may take to be confirmed.
-    pub(crate) const fn confirm_within(&self) -> Span {
+    pub const fn confirm_within(&self) -> Span {
         self.confirm_within
     }
 
     /// The run's clock.
-    pub(crate) const fn clock(&self) -> Clock {
+    pub const fn clock(&self) -> Clock {
         self.clock
     }
 
@@ -133,7 +135,7 @@ impl Injection {
     }
 
     /// Does something with all of these nodes at once; when the latest of them was done.
-    pub(crate) async fn each<F>(
+    pub async fn each<F>(
         &self,
         nodes: &[Node],
         act: impl Fn(Node) -> F,
@@ -150,7 +152,7 @@ impl Injection {
     }
 
     /// Sends a signal to all of these nodes in one go, at its moment.
-    pub(crate) async fn signal(&self, nodes: &[Node], signal: Signal) -> Result<(), FaultError> {
+    pub async fn signal(&self, nodes: &[Node], signal: Signal) -> Result<(), FaultError> {
         let (nodes, reach) = (nodes.to_vec(), self.reach);
         self.call(|answer| {
             Call::Signal(
@@ -174,29 +176,28 @@ impl Injection {
     }
 
     /// Waits for the end of what was sent a signal.
-    pub(crate) async fn ended(&self, node: Node, of: Ended) -> Result<(), FaultError> {
+    pub async fn ended(&self, node: Node, of: Ended) -> Result<(), FaultError> {
         self.ask(node, |answer| NodeCall::AwaitEnd(of, answer))
             .await
     }
 
     /// Whether the node has started others since that live. It takes milliseconds, in which no exit is seen.
-    pub(crate) async fn newcomers(&self, node: Node) -> Result<bool, FaultError> {
-        self.ask(node, |answer| NodeCall::TakeNewcomers(answer))
-            .await
+    pub async fn newcomers(&self, node: Node) -> Result<bool, FaultError> {
+        self.ask(node, NodeCall::TakeNewcomers).await
     }
 
     /// Kills what was sent a signal and has not ended; their ids.
-    pub(crate) async fn kill_rest(&self, node: Node) -> Result<Vec<i32>, FaultError> {
-        self.ask(node, |answer| NodeCall::KillRest(answer)).await
+    pub async fn kill_rest(&self, node: Node) -> Result<Vec<i32>, FaultError> {
+        self.ask(node, NodeCall::KillRest).await
     }
 
     /// The id of a node's process, and how it ended if it has.
-    pub(crate) async fn look_at(&self, node: Node) -> Result<(i32, Option<Exit>), FaultError> {
-        self.ask(node, |answer| NodeCall::LookAt(answer)).await
+    pub async fn look_at(&self, node: Node) -> Result<(i32, Option<Exit>), FaultError> {
+        self.ask(node, NodeCall::LookAt).await
     }
 
     /// The node has ended as it should. It takes milliseconds, in which no exit is seen.
-    pub(crate) async fn confirm_end(
+    pub async fn confirm_end(
         &self,
         node: Node,
         took_kill: Vec<i32>,
@@ -206,21 +207,21 @@ impl Injection {
     }
 
     /// Has every process of the node stop where it is.
-    pub(crate) async fn pause(&self, node: Node) -> Result<(), FaultError> {
+    pub async fn pause(&self, node: Node) -> Result<(), FaultError> {
         let reach = self.reach;
         self.ask(node, |answer| NodeCall::Pause(reach, answer))
             .await
     }
 
     /// When every thread of the node was seen to stand still, if it does.
-    pub(crate) async fn stands_still(&self, node: Node) -> Result<Option<Elapsed>, FaultError> {
+    pub async fn stands_still(&self, node: Node) -> Result<Option<Elapsed>, FaultError> {
         let reach = self.reach;
         self.ask(node, |answer| NodeCall::ConfirmStill(reach, answer))
             .await
     }
 
     /// Lets every process of the node go on.
-    pub(crate) async fn thaw(&self, node: Node) -> Result<Elapsed, FaultError> {
+    pub async fn thaw(&self, node: Node) -> Result<Elapsed, FaultError> {
         let reach = self.reach;
         self.ask(node, |answer| NodeCall::Resume(reach, answer))
             .await?;
@@ -228,36 +229,32 @@ impl Injection {
     }
 
     /// How the plan says that the node is stopped.
-    pub(crate) async fn how_to_stop(&self, node: Node) -> Result<Stop, FaultError> {
-        self.ask(node, |answer| NodeCall::HowToStop(answer)).await
+    pub async fn how_to_stop(&self, node: Node) -> Result<Stop, FaultError> {
+        self.ask(node, NodeCall::HowToStop).await
     }
 
     /// Has the balancer send a replica no more requests.
-    pub(crate) async fn drain(&self, node: Node, within: Span) -> Result<(), FaultError> {
+    pub async fn drain(&self, node: Node, within: Span) -> Result<(), FaultError> {
         self.call(|answer| Call::Drain(node, within, answer)).await
     }
 
     /// Has the balancer send it requests again.
-    pub(crate) async fn undrain(&self, node: Node) -> Result<(), FaultError> {
+    pub async fn undrain(&self, node: Node) -> Result<(), FaultError> {
         self.call(|answer| Call::Undrain(node, answer)).await
     }
 
     /// Starts a node again whose end was confirmed, when its restart is due.
-    pub(crate) async fn start(&self, node: Node) -> Result<(), FaultError> {
+    pub async fn start(&self, node: Node) -> Result<(), FaultError> {
         self.start_after(node, None).await
     }
 
     /// The same, with its restart due after another moment.
-    pub(crate) async fn start_after(
-        &self,
-        node: Node,
-        since: Option<Elapsed>,
-    ) -> Result<(), FaultError> {
+    pub async fn start_after(&self, node: Node, since: Option<Elapsed>) -> Result<(), FaultError> {
         self.call(|answer| Call::Start(node, since, answer)).await
     }
 
     /// Waits until a node that was started again answers correctly; whether it did in time.
-    pub(crate) async fn returned(&self, node: Node) -> Result<bool, FaultError> {
+    pub async fn returned(&self, node: Node) -> Result<bool, FaultError> {
         self.call(|answer| Call::AwaitReturn(node, answer)).await
     }
 }
