@@ -85,6 +85,20 @@ fn pure_crates_touch_nothing() {
     }
 }
 
+/// Figures know no verdict, and a verdict knows no document; their tests may. Within one crate Cargo does not see to that.
+#[test]
+fn the_analysis_imports_in_one_direction() {
+    let documents = ["crate::summary", "crate::difference"];
+    let above_measure = ["crate::verdict", documents[0], documents[1]];
+    for (room, forbidden) in [("measure", &above_measure[..]), ("verdict", &documents)] {
+        let files = sources(&root().join(format!("harness/analysis/src/{room}")));
+        let is_test = |path: &&PathBuf| path.iter().any(|part| part == "tests");
+        for path in files.iter().filter(|path| !is_test(path)) {
+            check_file(path, forbidden);
+        }
+    }
+}
+
 /// The names under `[dependencies]`.
 fn dependencies(folder: &str) -> BTreeSet<String> {
     let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();

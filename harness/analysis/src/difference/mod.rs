@@ -4,6 +4,7 @@
 //! Every difference is new − base. A number that does not exist, or lies beyond the horizon, is null.
 
 mod compare;
+mod seen;
 
 use comeback_model::journal::RunLabel;
 use schemars::JsonSchema;

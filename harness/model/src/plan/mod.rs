@@ -3,11 +3,12 @@
 //! A plan comes from the command line or an experiment file, is expanded by [`crate::schedule`] and is
 //! stored whole in the journal's header, so that a stored run explains itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 mod action;
 mod error;
 mod extract;
+mod fault;
 #[cfg(any(test, feature = "testing"))]
 mod fixture;
 mod remeasure;
@@ -15,6 +16,7 @@ mod retry;
 pub mod secret;
 mod session;
 mod signal;
+mod target;
 mod validate;
 
 use schemars::JsonSchema;
@@ -27,6 +29,7 @@ use crate::units::Span;
 pub use action::Action;
 pub use error::PlanError;
 pub use extract::{Extract, ExtractError};
+pub use fault::{Aim, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::test_plan;
 pub use retry::Retry;
@@ -34,6 +37,7 @@ pub use session::{
     Body, Call, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
 };
 pub use signal::Signal;
+pub use target::{Attempts, Drain, Listener, Protocol, Readiness, ReadyProbe, Stop, Target};
 pub use validate::is_token;
 
 /// What shall happen, with every default filled in.
@@ -175,224 +179,6 @@ impl Arm {
             Some(_) => Node::Balancer,
             None => Node::Replica(0),
         }
-    }
-}
-
-/// How a balancer is told to send a replica no more requests, and to do so again. Both are commands that end when
-/// that is so, with the exit code 0; `{replica}`, `{data}` (the balancer's folder), `{port}` (its port), `{replicas}`
-/// and `{comeback}` are filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drain {
-    /// Ends when the replica has no request in flight and gets no more.
-    pub begin: Vec<String>,
-    /// Ends when the replica gets requests again.
-    pub end: Vec<String>,
-}
-
-/// A server to start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Target {
-    /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}`, `{comeback}` (this very program,
-    /// which holds the reference servers), `{store}` (the store's port), `{replicas}` (the replicas'
-    /// addresses, separated by commas), `{origin}` (the address of what a cache stands in front of) and `{shared}` (a folder that the replicas share) are filled in at each start.
-    pub command: Vec<String>,
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// The Unix socket it listens on, with the same placeholders; without one, 127.0.0.1 and `{port}`.
-    pub socket: Option<String>,
-    /// Who binds its listening socket.
-    #[serde(default)]
-    pub listener: Listener,
-    /// Additional environment variables; the same placeholders are filled in.
-    pub environment: BTreeMap<String, String>,
-    /// When it counts as up for the first time.
-    pub ready: Readiness,
-    /// How it is stopped at a trial's end.
-    pub stop: Stop,
-    /// How long after its confirmed exit it is started again.
-    pub restart_after: Span,
-    /// How often it is started, where it ends before it serves.
-    #[serde(default)]
-    pub attempts: Attempts,
-    /// The response header that names the answering process's start, if the server has one.
-    pub boot_header: Option<String>,
-}
-
-/// What a target speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// HTTP/1.1.
-    #[default]
-    Http,
-    /// HTTP/1.1 over TLS; the certificate is not verified, since it is the target's own.
-    Https,
-    /// HTTP/2 over TLS; the certificate is not verified either.
-    Http2,
-    /// HTTP/2 without TLS, with prior knowledge.
-    H2c,
-    /// The Redis protocol (RESP2).
-    Redis,
-}
-
-/// Who binds a target's listening socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Listener {
-    /// The target: while it is dead, connections are refused.
-    #[default]
-    Own,
-    /// The harness, which keeps it while the target is dead and passes it to each start as socket activation does
-    /// (`LISTEN_FDS`, descriptor 3): connections wait meanwhile.
-    Held,
-}
-
-/// When a started target counts as up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Readiness {
-    /// What is asked of it.
-    pub probe: ReadyProbe,
-    /// How long it may take before the start has failed.
-    pub within: Span,
-}
-
-/// What is asked of a target to see whether it is up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReadyProbe {
-    /// A `GET` of this path is answered with a 2xx.
-    Http(String),
-    /// A TCP connection is accepted.
-    Tcp,
-    /// A line of its output contains this text.
-    Log(String),
-}
-
-/// How a target is stopped.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stop {
-    /// The signal asked with first.
-    pub signal: Signal,
-    /// How long it may take before SIGKILL.
-    pub grace: Span,
-}
-
-/// How often a server is started after a fault, as a service manager does it: again when it ends before it serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempts {
-    /// How many starts there are at most; at least 1.
-    pub most: u32,
-    /// The pause before the second; it doubles with each.
-    pub backoff: Span,
-}
-
-impl Default for Attempts {
-    fn default() -> Self {
-        Self {
-            most: 1,
-            backoff: Span::from_ms(200),
-        }
-    }
-}
-
-impl Attempts {
-    /// The pause after a start that ended before it served, where there is another one. The first start of a trial is
-    /// none of these.
-    pub fn pause_after(&self, start: Incarnation) -> Option<Span> {
-        let ended = start.0.checked_sub(1)?;
-        let factor = 1_u64.checked_shl(ended).unwrap_or(u64::MAX);
-        (start.0 < self.most).then(|| Span::from_us(self.backoff.as_us().saturating_mul(factor)))
-    }
-}
-
-/// Whom a fault strikes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Aim {
-    /// One replica, drawn for each trial.
-    #[default]
-    AnyReplica,
-    /// This replica, from 0.
-    Replica(u32),
-    /// All replicas at once.
-    AllReplicas,
-    /// The balancer.
-    Balancer,
-    /// The store.
-    Store,
-    /// The cache.
-    Cache,
-}
-
-/// Which processes of a node a fault addresses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reach {
-    /// The one that was started, and nothing that it started.
-    Process,
-    /// Its process group.
-    #[default]
-    Group,
-    /// All that descend from it, those that left its group too.
-    Tree,
-}
-
-/// Whether a fault waits for a write of the load, from its planned moment on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Within {
-    /// It comes inside a write, or right after one was acknowledged, if one comes in time.
-    Request,
-    /// It comes at its planned moment, whatever is under way.
-    Any,
-}
-
-/// As an object: `the process group`.
-impl std::fmt::Display for Reach {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Process => "the started process alone",
-            Self::Group => "the process group",
-            Self::Tree => "the process and all that it started",
-        })
-    }
-}
-
-/// What is done to the target.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Whom it strikes.
-    #[serde(default)]
-    pub aim: Aim,
-    /// Which of that one's processes it addresses, where that is said; see [`Fault::reach`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Reach>,
-    /// What is done.
-    pub action: Action,
-    /// Whether it waits for a write of the load, where that is said; see [`Fault::waits_for`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<Within>,
-    /// It is done at a uniformly drawn moment of this length after the baseline's end.
-    pub jitter: Span,
-    /// How long its effect may take to be confirmed; beyond it the fault did not land.
-    pub lands_within: Span,
-}
-
-impl Fault {
-    /// Whether it waits for a write: as is said, else if it ends what it strikes.
-    pub fn waits_for(&self) -> Within {
-        self.within.unwrap_or(match self.action {
-            Action::Signal(_) => Within::Request,
-            Action::Pause(_) | Action::Roll { .. } => Within::Any,
-        })
-    }
-
-    /// Which processes it addresses: as is said, else the group. A pause leaves nobody out, or work would go on.
-    pub fn reach(&self) -> Reach {
-        self.to.unwrap_or(match self.action {
-            Action::Pause(_) => Reach::Tree,
-            Action::Signal(_) | Action::Roll { .. } => Reach::Group,
-        })
     }
 }
 
