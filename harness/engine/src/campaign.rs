@@ -13,7 +13,8 @@ use comeback_model::schedule;
 use tokio::runtime::Runtime;
 
 use super::interrupt::Interrupt;
-use super::{Ended, EngineError, Extension, Site};
+use super::trials::{self, Ended, Extension};
+use super::{EngineError, Site};
 use crate::clock::Clock;
 use crate::record::JournalWriter;
 use crate::supervise::custody::Custody;
@@ -138,7 +139,7 @@ fn run_and_extend(
     interrupt: &mut Interrupt,
 ) -> Result<Ended, EngineError> {
     let Header { plan, schedule, .. } = header;
-    let mut ended = runtime.block_on(super::run(plan, schedule, site, interrupt))?;
+    let mut ended = runtime.block_on(trials::run(plan, schedule, site, interrupt))?;
     while ended == Ended::Complete {
         if !site.recorder.settle() {
             return Err(EngineError::Journal);
@@ -146,7 +147,7 @@ fn run_and_extend(
         let Some(extension) = extend().map_err(EngineError::Judge)? else {
             break;
         };
-        ended = runtime.block_on(super::extend(plan, extension, site, interrupt))?;
+        ended = runtime.block_on(trials::extend(plan, extension, site, interrupt))?;
     }
     Ok(ended)
 }

@@ -174,3 +174,15 @@ async fn an_interrupt_ends_a_trial_in_every_phase_and_leaves_no_process() {
         assert_eq!(starts, exits + dropped, "{at}: each start ends");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_while_a_write_is_waited_for_signals_nobody() {
+    let told = one_replica()
+        .with(|plan| plan.fault.within = None)
+        .interrupt_at(ms(620))
+        .run()
+        .await;
+    assert!(matches!(told.finished, Ok(Finished::Interrupted)));
+    assert!(told.requested(REPLICA_0).is_empty());
+    assert_eq!(told.deeds("drop running replica-0"), [ms(620)]);
+}

@@ -7,3 +7,4 @@ mod faults;
 mod mock;
 mod phases;
 mod scenario;
+mod trials;

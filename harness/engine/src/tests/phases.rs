@@ -2,6 +2,7 @@
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::Node;
+use comeback_model::plan::Workload;
 use comeback_model::units::Span;
 
 use super::scenario::*;
@@ -204,4 +205,36 @@ async fn what_a_trial_leaves_behind_is_named() {
     );
     assert!(left);
     assert!(told.has_ended());
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_are_tried_no_more_often_than_the_plan_says() {
+    let told = one_replica()
+        .with(|plan| plan.arms[0].target.attempts.most = 2)
+        .node(REPLICA_0, |its| {
+            let soon = Span::from_ms(20);
+            its.exits = vec![(1, soon, exit(1)), (2, soon, exit(1))];
+        })
+        .run()
+        .await;
+    assert_eq!(told.starts(REPLICA_0).len(), 3);
+    assert_eq!(told.exits(REPLICA_0).len(), 3);
+    assert!(told.first_correct().is_empty());
+    assert!(told.has_ended());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_without_sessions_needs_no_rehearsal() {
+    let told = one_replica()
+        .mock(|mock| mock.rehearsal_fails = Some("nobody asks".to_owned()))
+        .with(|plan| {
+            let Workload::Sessions(flow) = &plan.load.workload else {
+                return;
+            };
+            plan.load.workload = Workload::Stateless(Box::new(flow.check.clone()));
+        })
+        .run()
+        .await;
+    assert_eq!(told.aborted(), None);
+    assert_eq!(told.first_correct().len(), 1);
 }

@@ -14,9 +14,10 @@ use comeback_model::units::{Elapsed, Span};
 use super::mock::{Behaviour, Mock};
 use crate::clock::Clock;
 use crate::interrupt::Interrupt;
-use crate::record::Recorder;
+use crate::record::{Recorded, Recorder};
 use crate::supervise::tag::RunTag;
 use crate::trial::{self, Finished};
+use crate::trials::{self, Ended};
 use crate::{EngineError, Site};
 
 /// The fault comes so long after the trial's begin: a rehearsal takes 1 ms for each that is asked, the load is begun 1 ms before
@@ -193,24 +194,64 @@ impl Scenario {
         self
     }
 
-    /// Runs the trial.
-    pub(super) async fn run(self) -> Told {
-        let clock = self.mock.clock;
-        let (recorder, recorded) = Recorder::in_memory(clock);
+    /// Runs three trials of its arm as a run does.
+    pub(super) async fn run_trials(mut self) -> (Vec<EventKind>, Ended) {
+        self.plan.trials = 3;
+        let (site, recorded) = self.site();
+        let planned = [0, 1, 2].map(|number| PlannedTrial {
+            id: TrialId(number),
+            ..self.planned()
+        });
+        let (lifeline, mut interrupt) = Interrupt::by_hand();
+        let at = self.interrupt_at.unwrap_or(Elapsed::from_us(3_600_000_000));
+        let until = self.mock.clock.instant(at);
+        let raise = async {
+            tokio::time::sleep_until(until).await;
+            drop(lifeline);
+            std::future::pending::<()>().await;
+        };
+        let mut untried = [ArmId(0)].into();
+        let trials = trials::run_all(
+            (&self.plan, &planned),
+            &mut untried,
+            (&site, &self.mock),
+            &mut interrupt,
+        );
+        let ended = tokio::select! {
+            ended = trials => ended.unwrap(),
+            () = raise => unreachable!("it is pending for good"),
+        };
+        let events = recorded.events().into_iter();
+        (events.map(|event| event.kind).collect(), ended)
+    }
+
+    fn site(&self) -> (Site, Recorded) {
+        let (recorder, recorded) = Recorder::in_memory(self.mock.clock);
         let site = Site {
             tag: RunTag::new().unwrap(),
-            clock,
+            clock: self.mock.clock,
             recorder,
             scratch: self.folder.path().to_owned(),
             logs: self.folder.path().to_owned(),
         };
-        let planned = PlannedTrial {
+        (site, recorded)
+    }
+
+    fn planned(&self) -> PlannedTrial {
+        PlannedTrial {
             id: TrialId(0),
             arm: ArmId(0),
             fault_after: (!self.control).then_some(Span::from_ms(100)),
             load_seed: Seed(1),
             turn: 0,
-        };
+        }
+    }
+
+    /// Runs the trial.
+    pub(super) async fn run(self) -> Told {
+        let clock = self.mock.clock;
+        let (site, recorded) = self.site();
+        let planned = self.planned();
         let (lifeline, mut interrupt) = Interrupt::by_hand();
         let mut trial = std::pin::pin!(trial::run(
             (&self.plan, planned),
