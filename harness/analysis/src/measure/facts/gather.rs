@@ -98,15 +98,51 @@ impl RunFacts {
 }
 
 impl Facts {
+    /// What an event of the trial tells. [`gather`] lists them all, so that a new one is not forgotten.
     fn learn(&mut self, at: Elapsed, kind: &EventKind) {
+        self.learn_of_the_course(at, kind);
+        self.learn_of_processes(at, kind);
+        self.learn_of_the_fault(at, kind);
+        self.learn_of_the_recovery(at, kind);
+    }
+
+    /// How the trial went on, and ended.
+    fn learn_of_the_course(&mut self, at: Elapsed, kind: &EventKind) {
         match kind {
             EventKind::PhaseEntered { phase } => {
                 self.phases.entry(*phase).or_insert(at);
             }
-            EventKind::TargetReady { node, boot } => {
-                if let Some(boot) = boot {
-                    self.boots.entry(*node).or_insert(*boot);
-                }
+            EventKind::LoadStopped {
+                scheduled,
+                sent,
+                dropped,
+            } => {
+                let (scheduled, sent, dropped) = (*scheduled, *sent, *dropped);
+                self.stopped.get_or_insert((
+                    at,
+                    LoadTally {
+                        scheduled,
+                        sent,
+                        dropped,
+                    },
+                ));
+            }
+            EventKind::TrialAborted { reason } => {
+                self.aborted.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::TrialEnded => self.ended = true,
+            _ => {}
+        }
+    }
+
+    /// What was seen of processes.
+    fn learn_of_processes(&mut self, at: Elapsed, kind: &EventKind) {
+        match kind {
+            EventKind::TargetReady {
+                node,
+                boot: Some(boot),
+            } => {
+                self.boots.entry(*node).or_insert(*boot);
             }
             EventKind::TargetExecuted {
                 node,
@@ -162,16 +198,32 @@ impl Facts {
                     });
                 }
             },
+            EventKind::TargetSeen { node, boot } => {
+                self.seen.entry(*node).or_insert(*boot);
+            }
+            EventKind::SurvivorsFound { pids } => self.survivors.extend(pids),
+            EventKind::OldProcessesAlive { node: _, processes } => {
+                self.old_processes.extend(processes.iter().cloned());
+            }
+            EventKind::OldOwnerSeen { node: _, problem } => {
+                self.old_owner.get_or_insert_with(|| problem.clone());
+            }
+            EventKind::LeftBehind { pids } => self.left_behind.extend(pids),
+            _ => {}
+        }
+    }
+
+    /// What became of the fault.
+    fn learn_of_the_fault(&mut self, at: Elapsed, kind: &EventKind) {
+        match kind {
             EventKind::FaultAimed {
-                mark,
+                mark: Some(Mark::Reply),
                 after_us,
                 quiet_us,
                 waited_us: _,
-            } => {
-                if *mark == Some(Mark::Reply) && self.aimed.is_none() {
-                    let quiet = quiet_us.map(Span::from_us);
-                    self.aimed = after_us.map(|after| (Span::from_us(after), quiet));
-                }
+            } if self.aimed.is_none() => {
+                let quiet = quiet_us.map(Span::from_us);
+                self.aimed = after_us.map(|after| (Span::from_us(after), quiet));
             }
             EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
                 self.requests.entry(*node).or_insert(at);
@@ -193,10 +245,6 @@ impl Facts {
                 self.struck.entry(*node).or_insert((at, None));
                 self.falls.push((*node, at));
             }
-            EventKind::ProbeLimited { node: _, problem } => {
-                self.probe_limit.get_or_insert_with(|| problem.clone());
-            }
-            EventKind::StrangerKnown { node: _ } => self.stranger_known = true,
             EventKind::TargetResumed { node: _ } => {
                 self.resumed.get_or_insert(at);
             }
@@ -207,6 +255,20 @@ impl Facts {
                     problem: problem.clone(),
                 });
             }
+            EventKind::FaultMissed { reason } => {
+                self.missed.get_or_insert_with(|| reason.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// What the probe and the health check met.
+    fn learn_of_the_recovery(&mut self, at: Elapsed, kind: &EventKind) {
+        match kind {
+            EventKind::ProbeLimited { node: _, problem } => {
+                self.probe_limit.get_or_insert_with(|| problem.clone());
+            }
+            EventKind::StrangerKnown { node: _ } => self.stranger_known = true,
             EventKind::TargetReturned {
                 node,
                 last_failed_us,
@@ -219,19 +281,6 @@ impl Facts {
                     last_failed: *last_failed_us,
                     evidence: *evidence,
                 });
-            }
-            EventKind::TargetSeen { node, boot } => {
-                self.seen.entry(*node).or_insert(*boot);
-            }
-            EventKind::FaultMissed { reason } => {
-                self.missed.get_or_insert_with(|| reason.clone());
-            }
-            EventKind::SurvivorsFound { pids } => self.survivors.extend(pids),
-            EventKind::OldProcessesAlive { node: _, processes } => {
-                self.old_processes.extend(processes.iter().cloned());
-            }
-            EventKind::OldOwnerSeen { node: _, problem } => {
-                self.old_owner.get_or_insert_with(|| problem.clone());
             }
             EventKind::HealthChanged {
                 node,
@@ -272,36 +321,7 @@ impl Facts {
                 self.given_up
                     .get_or_insert_with(|| (at, last_failure.clone()));
             }
-            EventKind::LoadStopped {
-                scheduled,
-                sent,
-                dropped,
-            } => {
-                let (scheduled, sent, dropped) = (*scheduled, *sent, *dropped);
-                self.stopped.get_or_insert((
-                    at,
-                    LoadTally {
-                        scheduled,
-                        sent,
-                        dropped,
-                    },
-                ));
-            }
-            EventKind::LeftBehind { pids } => self.left_behind.extend(pids),
-            EventKind::TrialAborted { reason } => {
-                self.aborted.get_or_insert_with(|| reason.clone());
-            }
-            EventKind::TrialEnded => self.ended = true,
-            EventKind::SessionsOpened {
-                opened: _,
-                failed: _,
-            }
-            | EventKind::ArmSkipped { .. }
-            | EventKind::TrialStarted { .. }
-            | EventKind::RunInterrupted
-            | EventKind::RunGivenUp { .. }
-            | EventKind::RunEnded
-            | EventKind::RunExtended { .. } => {}
+            _ => {}
         }
     }
 
