@@ -1,0 +1,242 @@
+//! Processes and load that are none: they do what a test says, at moments of the paused clock.
+
+mod process;
+mod traffic;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use comeback_model::event::{Exit, OldProcess, Survivor};
+use comeback_model::ids::Node;
+use comeback_model::plan::Readiness;
+use comeback_model::units::{Elapsed, Span};
+use tokio::time::sleep_until;
+
+use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::readiness::{NotReady, Ready};
+use crate::seams::{End, Place, Process, Processes};
+use crate::supervise::errand::Errand;
+use crate::supervise::ownership::Owner;
+use crate::supervise::process::{Launch, StartError};
+use process::{Latest, Life, MockProcess};
+
+/// How a node behaves.
+#[derive(Clone, Debug)]
+pub(super) struct Behaviour {
+    /// From its execution until it is ready; it never is without.
+    pub(super) ready_after: Option<Span>,
+    /// From its execution until a probe is answered correctly, from its second start on; never without.
+    pub(super) serves_after: Option<Span>,
+    /// From a signal until the process ends by it; it does not without.
+    pub(super) ends_after: Option<Span>,
+    /// With which exit it ends then, where not by the signal.
+    pub(super) ends_with: Option<Exit>,
+    /// The same of its other processes.
+    pub(super) others_end_after: Vec<Option<Span>>,
+    /// From SIGSTOP until it stands still; it never does without.
+    pub(super) still_after: Option<Span>,
+    /// Starts that end by themselves: which, when after their execution, and how.
+    pub(super) exits: Vec<(u32, Span, Exit)>,
+    /// Starts that fail.
+    pub(super) cannot_start: Vec<u32>,
+    /// What each start calls itself, if it does.
+    pub(super) is_named: bool,
+    /// How often others are found that it started since.
+    pub(super) newcomers: u32,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            ready_after: Some(Span::ZERO),
+            serves_after: Some(Span::from_ms(100)),
+            ends_after: Some(Span::from_ms(1)),
+            ends_with: None,
+            others_end_after: Vec::new(),
+            still_after: Some(Span::from_ms(2)),
+            exits: Vec::new(),
+            cannot_start: Vec::new(),
+            is_named: false,
+            newcomers: 0,
+        }
+    }
+}
+
+/// What was done, and when.
+pub(super) type Deeds = Rc<RefCell<Vec<(Elapsed, String)>>>;
+
+/// All that a trial stands on.
+#[derive(Debug)]
+pub(super) struct Mock {
+    pub(super) clock: Clock,
+    pub(super) nodes: BTreeMap<Node, Behaviour>,
+    /// From how many rounds of logins on all users have a session.
+    pub(super) opens_after: u32,
+    /// Why the probe's rehearsal fails.
+    pub(super) rehearsal_fails: Option<String>,
+    /// How long a command to the balancer takes, and what is wrong with it.
+    pub(super) command_takes: Span,
+    pub(super) command_fails: Option<String>,
+    /// What is left of the run after a trial.
+    pub(super) leaves: Vec<i32>,
+    pub(super) deeds: Deeds,
+    ports: Cell<u16>,
+    pids: Cell<i32>,
+    places: RefCell<BTreeMap<u16, Node>>,
+    latest: RefCell<BTreeMap<Node, Latest>>,
+}
+
+impl Mock {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            nodes: BTreeMap::new(),
+            opens_after: 1,
+            rehearsal_fails: None,
+            command_takes: Span::from_ms(5),
+            command_fails: None,
+            leaves: Vec::new(),
+            deeds: Deeds::default(),
+            ports: Cell::new(40_000),
+            pids: Cell::new(100),
+            places: RefCell::default(),
+            latest: RefCell::default(),
+        }
+    }
+
+    fn note(&self, deed: String) {
+        self.deeds.borrow_mut().push((self.clock.now(), deed));
+    }
+
+    fn behaviour(&self, node: Node) -> Behaviour {
+        self.nodes.get(&node).cloned().unwrap_or_default()
+    }
+
+    fn node_at(&self, endpoint: &Endpoint) -> Option<Node> {
+        self.places.borrow().get(&endpoint.port).copied()
+    }
+
+    fn latest(&self, node: Node) -> Option<Latest> {
+        self.latest.borrow().get(&node).cloned()
+    }
+}
+
+impl Processes for Mock {
+    type Process = MockProcess;
+
+    fn free_port(&self) -> io::Result<u16> {
+        self.ports.set(self.ports.get() + 1);
+        Ok(self.ports.get())
+    }
+
+    fn hold(&self, _endpoint: &Endpoint) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn start(&self, launch: Launch<'_>) -> Result<MockProcess, StartError> {
+        let (node, incarnation) = (launch.node, launch.incarnation);
+        let behaviour = self.behaviour(node);
+        self.note(format!("start {node} {}", incarnation.0));
+        if behaviour.cannot_start.contains(&incarnation.0) {
+            let program = launch.target.command[0].clone();
+            return Err(StartError::NotFound { program });
+        }
+        let now = self.clock.now();
+        let life = Arc::new(Life::default());
+        for (start, after, exit) in &behaviour.exits {
+            if *start == incarnation.0 {
+                life.state.lock().unwrap().end = Some((now + *after, *exit));
+            }
+        }
+        self.pids.set(self.pids.get() + 1);
+        let latest = Latest {
+            place: (launch.trial, node, incarnation),
+            pid: self.pids.get(),
+            executed: now,
+            life,
+        };
+        self.places.borrow_mut().insert(launch.port, node);
+        self.latest.borrow_mut().insert(node, latest.clone());
+        Ok(MockProcess {
+            newcomers: Cell::new(behaviour.newcomers),
+            clock: self.clock,
+            deeds: Rc::clone(&self.deeds),
+            behaviour,
+            start: latest,
+        })
+    }
+
+    async fn wait_until_ready(
+        &self,
+        process: &mut MockProcess,
+        readiness: &Readiness,
+        _endpoint: &Endpoint,
+        _boot_header: Option<&str>,
+    ) -> Result<Ready, NotReady> {
+        let executed = process.start.executed;
+        let ready = process.behaviour.ready_after.map(|after| executed + after);
+        let until = ready.unwrap_or(executed + readiness.within);
+        tokio::select! {
+            biased;
+            end = process.next_end() => match end.unwrap() {
+                End::Exited(exit, at) => Err(NotReady::Exited { exit, after: at.since(executed), hint: None }),
+                End::Others => unreachable!("nobody was addressed"),
+            },
+            () = sleep_until(self.clock.instant(until)) => match ready {
+                Some(at) => Ok(Ready { at, boot: process.boot() }),
+                None => Err(NotReady::TooLate {
+                    within: readiness.within,
+                    asked: "a question".to_owned(),
+                    last: "no answer".to_owned(),
+                    hint: None,
+                }),
+            }
+        }
+    }
+
+    async fn run_command(&self, command: Errand<'_>, _within: Span) -> Result<(), String> {
+        self.note(format!("{} {}", command.command.join(" "), command.about));
+        tokio::time::sleep(self.command_takes.into()).await;
+        self.command_fails.clone().map_or(Ok(()), Err)
+    }
+
+    fn owners(&self, endpoint: &Endpoint) -> io::Result<Vec<Owner>> {
+        let latest = self.node_at(endpoint).and_then(|node| self.latest(node));
+        let holds = latest.filter(|latest| latest.life.state.lock().unwrap().exit.is_none());
+        let owner = |latest: Latest| Owner {
+            pid: latest.pid,
+            start_time: 1 + u64::from(latest.place.2.0),
+            is_member: true,
+            place: Some(latest.place),
+        };
+        Ok(holds.map(owner).into_iter().collect())
+    }
+
+    fn older_than_us(&self, _endpoint: &Endpoint) -> Option<Survivor> {
+        None
+    }
+
+    fn start_time_of(&self, (_, _, incarnation): Place) -> Option<u64> {
+        Some(1 + u64::from(incarnation.0))
+    }
+
+    fn members_before(&self, _place: Place) -> Vec<i32> {
+        Vec::new()
+    }
+
+    fn old_processes(&self, _place: Place, _strays: bool) -> Vec<OldProcess> {
+        Vec::new()
+    }
+
+    fn take_census(&self) {}
+
+    fn kill_all(&self) -> Vec<i32> {
+        self.note("kill all".to_owned());
+        self.leaves.clone()
+    }
+}

@@ -1,0 +1,175 @@
+//! A load that sends nothing, and a probe that asks nobody.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use comeback_model::event::Evidence;
+use comeback_model::ids::BootId;
+use comeback_model::plan::Readiness;
+use comeback_model::units::Elapsed;
+
+use super::process::Latest;
+use super::{Deeds, Mock};
+use crate::EngineError;
+use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen, Work};
+use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
+use crate::record::Recorder;
+use crate::seams::{Book, Checkup, Load, Probe, Traffic};
+
+impl Traffic for Mock {
+    type Load = MockLoad;
+    type Probe<'a> = MockProbe<'a>;
+    type Health = ();
+
+    fn start_load(&self, setup: &Setup, _recorder: Recorder) -> Result<MockLoad, LoadError> {
+        Ok(MockLoad {
+            deeds: Rc::clone(&self.deeds),
+            clock: self.clock,
+            trigger: Trigger::default(),
+            users: setup.load.clients,
+            rounds: self.opens_after,
+        })
+    }
+
+    fn probe<'a>(&'a self, setup: ProbeSetup<'a>) -> io::Result<MockProbe<'a>> {
+        Ok(MockProbe {
+            mock: self,
+            setup,
+            seen: RefCell::default(),
+        })
+    }
+
+    fn watch_health(&self, _checkups: Vec<Checkup>, _book: Book) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    async fn boot_of(
+        &self,
+        _readiness: &Readiness,
+        endpoint: &Endpoint,
+        _boot_header: Option<&str>,
+    ) -> io::Result<Option<BootId>> {
+        let node = self.node_at(endpoint);
+        let latest = node.and_then(|node| self.latest(node));
+        let name = |latest: Latest| format!("{} {}", latest.place.1, latest.place.2.0);
+        Ok(latest.map(|latest| BootId::from_header(name(latest).as_bytes())))
+    }
+}
+
+/// A load that sends nothing.
+#[derive(Debug)]
+pub(in crate::tests) struct MockLoad {
+    deeds: Deeds,
+    clock: Clock,
+    trigger: Trigger,
+    users: u32,
+    rounds: u32,
+}
+
+impl MockLoad {
+    fn note(&self, deed: &str) {
+        let deed = (self.clock.now(), deed.to_owned());
+        self.deeds.borrow_mut().push(deed);
+    }
+}
+
+impl Load for MockLoad {
+    fn trigger(&self) -> &Trigger {
+        &self.trigger
+    }
+
+    async fn open(&mut self) -> Result<Opened, LoadError> {
+        self.rounds = self.rounds.saturating_sub(1);
+        Ok(Opened {
+            open: if self.rounds == 0 { self.users } else { 0 },
+            wanted: self.users,
+            refusal: None,
+        })
+    }
+
+    fn run(&self, _start: Elapsed) {
+        self.note("load runs");
+    }
+
+    async fn stop(&mut self) -> Result<Tally, LoadError> {
+        self.note("load stops");
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        Ok(Tally::default())
+    }
+
+    async fn look_at_sessions(&mut self, _looks: u32, _until: Elapsed) -> Result<(), LoadError> {
+        self.note("look at sessions");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), LoadError> {
+        self.note("load ends");
+        Ok(())
+    }
+}
+
+/// A probe that is answered when the latest start of its node serves.
+#[derive(Debug)]
+pub(in crate::tests) struct MockProbe<'a> {
+    mock: &'a Mock,
+    setup: ProbeSetup<'a>,
+    seen: RefCell<Seen>,
+}
+
+impl Probe for MockProbe<'_> {
+    async fn rehearse(&self, _wanted: u32) -> Result<Result<Rehearsed, String>, ProbeError> {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        if let Some(problem) = &self.mock.rehearsal_fails {
+            return Ok(Err(problem.clone()));
+        }
+        Ok(Ok(Rehearsed {
+            work: Work::default(),
+            limit: None,
+            stranger_known: false,
+        }))
+    }
+
+    async fn run(&self, mut owner: impl FnMut() -> probe::Owner) -> Result<Recovered, ProbeError> {
+        let clock = self.setup.clock;
+        loop {
+            let now = clock.now();
+            self.seen.borrow_mut().probes += 1;
+            let node = self.mock.node_at(self.setup.endpoint).unwrap();
+            let latest = self.mock.latest(node).unwrap();
+            let serves = match latest.place.2.0 {
+                0 => Some(Elapsed::default()),
+                _ => self
+                    .mock
+                    .behaviour(node)
+                    .serves_after
+                    .map(|after| latest.executed + after),
+            };
+            if latest.is_there(now) && serves.is_some_and(|at| at <= now) {
+                let (at, unowned) = (now, None);
+                match owner() {
+                    probe::Owner::New(pid) => {
+                        let evidence = Evidence::SocketOwner(pid);
+                        return Ok(Recovered {
+                            at,
+                            evidence,
+                            unowned,
+                        });
+                    }
+                    probe::Owner::Old(problem) | probe::Owner::Unknown(problem) => {
+                        self.seen.borrow_mut().last_failure = Some(problem);
+                    }
+                }
+            }
+            self.seen.borrow_mut().last_failed = Some(now);
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        self.seen.borrow().clone()
+    }
+}
