@@ -3,7 +3,7 @@
 
 use comeback_analysis::measure::{Analysis, ArmAnalysis, TrialAnalysis};
 use comeback_analysis::summary::{ArmSummary, Status, Summary};
-use comeback_model::plan::{Action, Arm, Workload};
+use comeback_model::plan::{Arm, Workload};
 use comeback_model::units::Span;
 use comeback_statistics::zero_event_upper_bound;
 
@@ -74,21 +74,17 @@ impl<'a> RunView<'a> {
 
     /// The fault, as `SIGKILL`.
     pub(crate) fn fault(&self) -> String {
-        self.analysis.header.plan.fault.action.to_string()
+        self.analysis.header.plan.fault.words.noun.clone()
     }
 
     /// Whether the process had no chance to do anything about it.
     pub(crate) fn is_kill(&self) -> bool {
-        self.analysis.header.plan.fault.action.is_kill()
+        self.analysis.header.plan.fault.effect.is_kill()
     }
 
     /// What the fault is called at the moment it strikes.
-    pub(crate) const fn blow(&self) -> &'static str {
-        match self.analysis.header.plan.fault.action {
-            Action::Signal(_) => "crash",
-            Action::Pause(_) => "pause",
-            Action::Roll { .. } => "restart",
-        }
+    pub(crate) fn blow(&self) -> &str {
+        &self.analysis.header.plan.fault.words.short
     }
 
     /// Whether the traffic has sessions at all.

@@ -5,6 +5,7 @@ use comeback_experiment::document::{
 };
 use comeback_experiment::{Document, Origin, Problem, resolve};
 use comeback_model::plan::Arm;
+use comeback_model::plan::fault::Catalogue;
 use comeback_servers::{Protocol, Target};
 
 /// The header that changes with each start of a reference server.
@@ -100,12 +101,12 @@ fn command(server: &Target, data: &str) -> Words {
 ///
 /// # Errors
 /// When it cannot be an arm, with the reasons.
-pub fn replica(server: &'static Target) -> Result<Arm, Vec<Problem>> {
+pub fn replica(server: &'static Target, catalogue: &dyn Catalogue) -> Result<Arm, Vec<Problem>> {
     let document = Document {
         name: Some(server.name.to_owned()),
         arm: vec![Candidate::sharing(server).arm],
         ..Document::default()
     };
-    let mut plan = resolve(&document, &Origin::default())?.plan;
+    let mut plan = resolve(&document, &Origin::default(), catalogue)?.plan;
     Ok(plan.arms.remove(0))
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use comeback_experiment::Document;
 use comeback_experiment::choice;
-use comeback_experiment::document::{BalancerKind, FaultKind, LoadPart, WindowsPart};
+use comeback_experiment::document::{BalancerKind, LoadPart, WindowsPart};
 use comeback_model::plan::Aim;
 use comeback_model::units::Span;
 
@@ -169,7 +169,7 @@ impl Command {
     }
 
     fn fault(&mut self, fault: &Fault) {
-        let kind = (fault.kind != FaultKind::default()).then(|| choice::name_of(&fault.kind));
+        let kind = fault.kind.as_ref().map(|kind| kind.replace('_', "-"));
         self.option("--strike", fault.target.and_then(fault::name_of));
         self.option("--fault", kind);
         self.option("--pause", fault.lasts);

@@ -1,7 +1,8 @@
 //! The fault of a comparison.
 
-use comeback_experiment::document::{AimPart, DrainTime, FaultKind, FaultPart};
+use comeback_experiment::document::{AimPart, FaultPart};
 use comeback_model::plan::Aim;
+use comeback_model::plan::fault::Parameters;
 use comeback_model::units::Span;
 
 use crate::arm::{Candidate, deployment};
@@ -10,8 +11,8 @@ use crate::{ArchitectureError, servers};
 /// What is done to the servers of a comparison.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fault {
-    /// The kind of fault.
-    pub kind: FaultKind,
+    /// The kind of fault, by its name; by default that of every experiment.
+    pub kind: Option<String>,
     /// Which nodes it is for; by default any replica, or all of them where they are restarted in turn.
     pub target: Option<Aim>,
     /// How long a pause lasts; the default is that of every experiment.
@@ -49,15 +50,25 @@ impl Fault {
     /// The part of a document, when the load runs undisturbed for `at` before.
     pub(crate) fn to_part(&self, at: Span) -> FaultPart {
         FaultPart {
-            kind: Some(self.kind),
+            kind: self.kind.clone(),
             target: self.target.map(AimPart),
-            lasts: self.lasts,
-            drain: self.without_drain.then_some(DrainTime(None)),
+            parameters: self.parameters(),
             at: Some(at),
             // The flush period of the `buffered` server, so that the kill falls anywhere within it.
             spread: Some(Span::from_ms(500)),
             ..FaultPart::default()
         }
+    }
+
+    /// What its kind is told.
+    pub fn parameters(&self) -> Parameters {
+        let lasts = self
+            .lasts
+            .map(|lasts| ("lasts".to_owned(), lasts.to_string().into()));
+        let drain = self
+            .without_drain
+            .then(|| ("drain".to_owned(), false.into()));
+        lasts.into_iter().chain(drain).collect()
     }
 
     /// Tells each server what replaces it, if anything does.

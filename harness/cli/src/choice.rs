@@ -13,7 +13,7 @@ where
 {
     let values = choice::all::<T>()
         .into_iter()
-        .map(|choice| possible(choice.name, choice.about));
+        .map(|choice| possible(&choice.name, &choice.about));
     PossibleValuesParser::new(values).try_map(|name| choice::find(&name).ok_or("it cannot be read"))
 }
 
@@ -34,9 +34,9 @@ where
     })
 }
 
-/// Clap keeps names as long as the program runs; each command line is built once.
-fn possible(name: String, about: String) -> PossibleValue {
-    let name: &'static str = name.leak();
-    let about: &'static str = about.leak();
+/// A value by its name, with dashes. Clap keeps names as long as the program runs; each command line is built once.
+pub(super) fn possible(name: &str, about: &str) -> PossibleValue {
+    let name: &'static str = name.replace('_', "-").leak();
+    let about: &'static str = about.trim_end_matches('.').to_owned().leak();
     PossibleValue::new(name).help(about)
 }

@@ -8,6 +8,7 @@ mod variants;
 
 use comeback_analysis::verdict::{Gate, Outcome};
 use comeback_architectures::{Comparison, Size};
+use comeback_faults::Faults;
 use comeback_model::ids::Seed;
 use comeback_model::plan::Plan;
 
@@ -86,7 +87,7 @@ pub(super) fn plan(
 ) -> Result<Plan, CliError> {
     let mut document = comparison.into_document().map_err(targets::refuse)?;
     put_over(&mut document);
-    let resolved = resolve(&document, &Origin::default()).map_err(usage)?;
+    let resolved = resolve(&document, &Origin::default(), &Faults).map_err(usage)?;
     Ok(resolved.plan)
 }
 

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use comeback_architectures::servers;
+use comeback_faults::Faults;
 use comeback_model::gate::Gate;
 use comeback_model::plan::secret::is_masked;
 use comeback_model::plan::{Listener, Protocol, Reach, Signal};
@@ -98,7 +99,7 @@ impl What {
             Some(file) => {
                 // What is wrong with the file is shown in the file, before any flag mends or spoils it.
                 if command.is_empty() {
-                    file.resolve().map_err(refuse)?;
+                    file.resolve(&Faults).map_err(refuse)?;
                 }
                 (file.document.clone(), file.origin())
             }
@@ -112,7 +113,7 @@ impl What {
         };
         self.put_over(&mut document, command)?;
         size.put_over(&mut document);
-        resolve(&document, &origin).map_err(usage)
+        resolve(&document, &origin, &Faults).map_err(usage)
     }
 
     fn put_over(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {
@@ -137,8 +138,7 @@ impl What {
         self.put_over_target(&mut document.target);
         self.retry.put_over(document);
         if let Some(signal) = self.kill {
-            let fault = document.fault_mut();
-            (fault.kind, fault.signal) = (None, Some(signal));
+            document.fault_mut().send(signal);
         }
         if let Some(reach) = self.fault_to {
             document.fault_mut().to = Some(reach);
@@ -214,7 +214,7 @@ impl Size {
 /// Reads an experiment file.
 pub(super) fn read(path: &Path) -> Result<File, CliError> {
     let problem = match std::fs::File::open(path).and_then(read_text) {
-        Ok(text) => return File::parse(path, text).map_err(refuse),
+        Ok(text) => return File::parse(path, text, &Faults).map_err(refuse),
         Err(error)
             if matches!(
                 error.kind(),

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
+use comeback_faults::Faults;
 
 use self::draft::Draft;
 use super::{CliError, print};
@@ -89,7 +90,7 @@ fn meet(command: &[String]) -> Result<Acquaintance, CliError> {
         name: "init".to_owned(),
         here: None,
     };
-    let mut plan = resolve(&document, &origin)
+    let mut plan = resolve(&document, &origin, &Faults)
         .map_err(super::experiment::usage)?
         .plan;
     super::campaign::settle(&mut plan)?;

@@ -5,6 +5,7 @@ use comeback_analysis::difference::Difference;
 use comeback_analysis::summary::Summary;
 use comeback_analysis::verdict::Outcome;
 use comeback_claims::Claims;
+use comeback_faults::Faults;
 
 use super::{CliError, print};
 
@@ -33,7 +34,7 @@ enum Document {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let schema = match args.document {
-        Document::Experiment => comeback_experiment::json_schema(),
+        Document::Experiment => comeback_experiment::json_schema(&Faults),
         Document::Summary => Summary::json_schema(),
         Document::Difference => Difference::json_schema(),
         Document::Claims => Claims::json_schema(),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
+use comeback_faults::Faults;
 use serde::Serialize;
 
 use super::color::ColorChoice;
@@ -85,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 /// What a sound file comes to, in a few words.
 fn check(path: &Path) -> Result<String, CliError> {
     let file = experiment::read(path)?;
-    let mut plan = file.resolve().map_err(experiment::refuse)?.plan;
+    let mut plan = file.resolve(&Faults).map_err(experiment::refuse)?.plan;
     campaign::settle(&mut plan).map_err(|error| match error {
         CliError::Usage(problem) => CliError::Usage(format!("{}: {problem}", path.display())),
         other => other,

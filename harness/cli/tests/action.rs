@@ -388,6 +388,6 @@ fn without_a_program_the_actions_own_version_is_built_once() {
     let built = fs::read_to_string(job.temp.path().join("built")).unwrap();
     assert_eq!(built.lines().count(), 1, "{built}");
     assert!(built.starts_with("install --locked --path /"), "{built}");
-    assert!(built.contains("/harness --root "), "{built}");
+    assert!(built.contains("/harness/cli --root "), "{built}");
     assert_eq!(job.outputs["source.fingerprint"].len(), 64);
 }

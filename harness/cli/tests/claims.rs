@@ -14,6 +14,7 @@ use comeback_claims::{
 use comeback_engine::Ended;
 use comeback_engine::campaign::Host;
 use comeback_engine::interrupt::Interrupt;
+use comeback_faults::Faults;
 use comeback_model::plan::Arm;
 use serde_json::Value;
 
@@ -260,8 +261,8 @@ fn posing(name: &str, server: &str) -> Arm {
         "[target]\ncommand = ['{{comeback}}', 'serve', '{server}', '--port', '{{port}}', '--data', '{{{data}}}']\n\
          ready = {ready}\n"
     );
-    let file = comeback_experiment::File::parse(Path::new("posing.toml"), text).unwrap();
-    let plan = file.resolve().unwrap().plan;
+    let file = comeback_experiment::File::parse(Path::new("posing.toml"), text, &Faults).unwrap();
+    let plan = file.resolve(&Faults).unwrap().plan;
     Arm {
         name: name.to_owned(),
         ..plan.arms[0].clone()

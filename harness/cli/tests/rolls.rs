@@ -363,7 +363,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (
             whole(&format!("{roll}\nlasts = \"1s\"")),
-            "only a fault of the kind pause lasts",
+            "only a fault of the kind pause has it",
         ),
         (
             whole("kind = \"pause\"\nlasts = \"0s\""),
@@ -375,7 +375,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (
             whole("kind = \"pause\"\ndrain = false"),
-            "only a rolling_restart and a deploy",
+            "only a fault of the kind rolling_restart or deploy has it",
         ),
         (
             whole(&format!("{roll}\ndrain = true")),
@@ -413,7 +413,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
     for (words, told) in [
         (
             &["memory", "--no-drain"][..],
-            "only --fault rolling-restart and deploy drain",
+            "only a fault of the kind rolling_restart or deploy has it",
         ),
         (&["memory", "--fault", "deploy"], "say both"),
         (&["memory", "--deploy", "token-v2"], "say both"),
@@ -425,7 +425,10 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
             &["memory", "--fault", "deploy", "--deploy", "redis"],
             "its store is not that of 'memory'",
         ),
-        (&["memory", "--pause", "1s"], "how long --fault pause lasts"),
+        (
+            &["memory", "--pause", "1s"],
+            "--pause: only a fault of the kind pause has it",
+        ),
         (
             &[
                 "--topology",

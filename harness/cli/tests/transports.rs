@@ -10,14 +10,16 @@ use comeback_engine::interrupt::Interrupt;
 use comeback_engine::readiness::{NotReady, Ready, wait_until_ready};
 use comeback_engine::record::JournalWriter;
 use comeback_engine::{Ended, Site};
+use comeback_faults::Faults;
 use comeback_host::clock::Clock;
 use comeback_host::machine;
 use comeback_model::endpoint::Endpoint;
 use comeback_model::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{self, Header};
+use comeback_model::plan::fault::{Catalogue, Parameters, Said};
 use comeback_model::plan::{
-    Action, Aim, Arm, Arrivals, Attempts, Fault, Listener, Load, Plan, Protocol, Readiness,
-    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
+    Arm, Arrivals, Attempts, Listener, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
+    Signal, Stop, Target, Windows, Workload,
 };
 use comeback_model::schedule;
 use comeback_model::units::Span;
@@ -95,14 +97,16 @@ fn plan(target: Target) -> Plan {
         extend_to: 1,
         replacements: 0,
         controls: 0,
-        fault: Fault {
-            aim: Aim::AnyReplica,
-            to: None,
-            action: Action::Signal(Signal::Kill),
-            within: None,
-            jitter: Span::from_ms(50),
-            lands_within: Span::from_secs(5),
-        },
+        fault: Faults
+            .plan(
+                "kill",
+                &Parameters::new(),
+                Said {
+                    jitter: Some(Span::from_ms(50)),
+                    ..Said::default()
+                },
+            )
+            .unwrap(),
         load: Load {
             workload: Workload::Sessions(Box::new(SessionFlow::reference())),
             clients: SESSIONS,

@@ -7,7 +7,8 @@ use std::io;
 
 use comeback_model::event::{EventKind, Mark};
 use comeback_model::ids::Node;
-use comeback_model::plan::{Action, Signal, Within, Workload};
+use comeback_model::plan::Workload;
+use comeback_model::plan::fault::{Effect, Ending, Within};
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::oneshot;
 
@@ -83,8 +84,7 @@ pub(super) async fn fire<S>(trial: &Trial<'_, S>, volley: Volley) -> Result<Fire
 /// The moment, and how long the load is waited for; nothing where the fault comes at any moment.
 fn aim<S>(trial: &Trial<'_, S>) -> Option<(Moment, Span)> {
     let plan = trial.plan;
-    let (Action::Signal(signal), Within::Request) = (plan.fault.action, plan.fault.waits_for())
-    else {
+    let (Effect::Ends(ending), Within::Request) = (plan.fault.effect, plan.fault.within) else {
         return None;
     };
     let Workload::Sessions(flow) = &plan.load.workload else {
@@ -95,9 +95,9 @@ fn aim<S>(trial: &Trial<'_, S>) -> Option<(Moment, Span)> {
     let patience = Span::from_us((gap_s * GAPS * 1e6) as u64);
     let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
     let (mark, share) = trial.planned.aim();
-    let moment = match (signal, mark) {
+    let moment = match (ending, mark) {
         // A stop is about what is under way.
-        (Signal::Term, _) | (_, Mark::Request) => Moment::Within(share),
+        (Ending::AsAsked, _) | (_, Mark::Request) => Moment::Within(share),
         (_, Mark::Reply) => Moment::Acknowledged(trial.site.clock.now() + patience),
     };
     Some((moment, patience + patience))
@@ -116,9 +116,9 @@ pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), Engine
         };
         trial.record_at(*first, kind);
     }
-    let action = trial.plan.fault.action;
     for (node, at, sent) in shots {
-        trial.record_at(at, EventKind::FaultRequested { node, action });
+        let begun = trial.plan.fault.words.begun.clone();
+        trial.record_at(at, EventKind::FaultRequested { node, begun });
         sent.map_err(EngineError::Process)?;
     }
     Ok(())

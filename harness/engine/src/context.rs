@@ -11,12 +11,12 @@ use comeback_model::plan::{Arm, Plan};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Elapsed;
 
-use super::faults::FaultError;
 use super::seams::Process;
 use super::seats::Seats;
 use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;
+use comeback_faults::FaultError;
 
 /// One trial and its surroundings. `S` are the seams that it stands on.
 pub(super) struct Trial<'a, S> {

@@ -7,9 +7,9 @@ use comeback_model::units::Elapsed;
 
 use super::EngineError;
 use super::context::Trial;
-use super::faults::{FaultError, NodeCall};
 use super::nodes::{Running, reply};
 use super::seams::Process;
+use comeback_faults::{FaultError, NodeCall};
 
 /// Does what a fault wants of a node.
 pub(super) fn act<S>(
@@ -109,8 +109,8 @@ fn pause<S>(
     }
     if is_first {
         trial.progress.borrow_mut().faulted(node);
-        let action = trial.plan.fault.action;
-        trial.record(EventKind::FaultRequested { node, action });
+        let begun = trial.plan.fault.words.begun.clone();
+        trial.record(EventKind::FaultRequested { node, begun });
     }
     process.pause(reach).map_err(EngineError::Process)?;
     Ok(Ok(()))

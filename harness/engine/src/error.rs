@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use comeback_model::plan::fault::Invalid;
+
 use crate::load::LoadError;
 use crate::record::RecordError;
 
@@ -21,6 +23,8 @@ pub enum EngineError {
     },
     /// No free port was found.
     Port(io::Error),
+    /// The plan's fault is of a kind that this program does not have.
+    Fault(Invalid),
     /// The load generator failed.
     Load(LoadError),
     /// A process could not be watched or signalled.
@@ -59,6 +63,9 @@ impl fmt::Display for EngineError {
                 write!(f, "failed to {operation} the folder {}", path.display())
             }
             Self::Port(_) => f.write_str("failed to find a free port on 127.0.0.1"),
+            Self::Fault(Invalid { problem, .. }) => {
+                write!(f, "the plan's fault cannot be injected: {problem}")
+            }
             Self::Load(_) => f.write_str("the load generator failed"),
             Self::Process(_) => f.write_str("failed to watch or signal a process of the target"),
             Self::Probe(_) => f.write_str("the recovery probe failed"),
@@ -86,7 +93,7 @@ impl std::error::Error for EngineError {
             Self::Record(error) => error.source(),
             Self::Judge(cause) => Some(cause.as_ref()),
             Self::Load(cause) => Some(cause),
-            Self::Journal => None,
+            Self::Journal | Self::Fault(_) => None,
         }
     }
 }

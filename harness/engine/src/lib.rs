@@ -31,7 +31,6 @@ pub use error::EngineError;
 pub use site::Site;
 pub use trials::{Ended, Extension, extend, run};
 
-use comeback_faults as faults;
 use comeback_host::clock;
 use comeback_load as load;
 use comeback_model::endpoint;

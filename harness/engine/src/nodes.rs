@@ -14,11 +14,11 @@ use tokio::sync::oneshot;
 use super::EngineError;
 use super::attribution::owner_of;
 use super::context::{Early, Trial, aborted};
-use super::faults::{Answer, Ended, FaultError};
 use super::readiness::{NotReady, Ready};
 use super::seams::{End, Process, Processes, Seams};
 use crate::load::probe::Owner;
 use crate::supervise::process::{Launch, StartError};
+use comeback_faults::{Answer, Ended, FaultError};
 
 /// A node under way.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use comeback_model::event::EventKind;
 use comeback_model::ids::{Incarnation, Node};
-use comeback_model::plan::{Action, Workload};
+use comeback_model::plan::Workload;
 use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
 
@@ -218,10 +218,10 @@ fn to_rehearse<S>(trial: &Trial<'_, S>) -> BTreeSet<Node> {
         return BTreeSet::new();
     }
     let faulted = trial.faulted();
-    let whole = match trial.plan.fault.action {
+    let whole = match trial.plan.fault.effect.replaces() && !faulted.is_empty() {
         // Each in turn, by itself.
-        Action::Roll { .. } if !faulted.is_empty() => None,
-        Action::Roll { .. } | Action::Signal(_) | Action::Pause(_) => Some(asked(trial, &faulted)),
+        true => None,
+        false => Some(asked(trial, &faulted)),
     };
     let themselves = faulted
         .iter()

@@ -15,7 +15,6 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
 
 use super::context::{Early, Trial, aborted};
-use super::faults::{self, Call, FaultError, Injection};
 use super::interrupt::Interrupt;
 use super::nodes::start_failed;
 use super::seams::{Book, Load, Seams};
@@ -25,6 +24,7 @@ use super::{EngineError, Site, health, recovery};
 use crate::endpoint::Endpoint;
 use crate::load::Setup;
 use crate::supervise::scratch::remove_tree;
+use comeback_faults::{Call, FaultError, Injection};
 
 /// How long the final looks at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
@@ -211,8 +211,9 @@ impl<S: Seams> Trial<'_, S> {
             return Err(FaultError::Missed(format!("this arm has no {node}")).into());
         }
         let hands = (self.site.clock, hands);
-        let on = Injection::new(nodes.clone(), fault.reach(), fault.lands_within, hands);
-        faults::inject(fault.action, &on).await?;
+        let on = Injection::new(nodes.clone(), fault.reach, fault.lands_within, hands);
+        let injectable = comeback_faults::load(fault).map_err(EngineError::Fault)?;
+        injectable.inject(&on).await?;
         let (injected, returned, ended) = {
             let progress = self.progress.borrow();
             let of = |node: &Node| progress.faulted.get(node).copied().unwrap_or_default();

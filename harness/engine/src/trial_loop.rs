@@ -16,12 +16,12 @@ use tokio::sync::mpsc;
 
 use super::aim::{self, Fired, Volley};
 use super::context::{Early, Trial, aborted};
-use super::faults::{Answer, Call, FaultError, SignalTo};
 use super::interrupt::Interrupt;
 use super::nodes::{self, Hold, Nodes, launch, reply};
 use super::seams::{End, Process, Seams};
 use super::{EngineError, effects, recovery};
 use crate::supervise::errand::Errand;
+use comeback_faults::{Answer, Call, FaultError, SignalTo};
 
 /// How long the balancer may take to send a replica requests again; its health checks come first.
 const RETURN_WITHIN: Span = Span::from_secs(10);

@@ -54,7 +54,7 @@ mod tests {
     use comeback_model::plan::{Arrivals, Listener, Protocol, Reach, Writes};
 
     use super::*;
-    use crate::document::{BalancerKind, CacheKind, FaultKind, Policy, StoreKind};
+    use crate::document::{BalancerKind, CacheKind, Policy, StoreKind};
 
     /// Each name leads to its value and back, and has a description.
     fn names<T: JsonSchema + DeserializeOwned + Serialize>() -> Vec<String> {
@@ -81,17 +81,5 @@ mod tests {
         assert_eq!(names::<CacheKind>(), ["builtin", "nginx"]);
         assert_eq!(names::<Policy>().len(), 5);
         assert_eq!(names::<StoreKind>().len(), 4);
-        assert_eq!(
-            names::<FaultKind>(),
-            [
-                "kill",
-                "terminate",
-                "abort",
-                "segfault",
-                "pause",
-                "rolling-restart",
-                "deploy"
-            ]
-        );
     }
 }

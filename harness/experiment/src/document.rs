@@ -10,8 +10,8 @@ use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::faults::{DeployPart, DrainPart, FaultKind, FaultPart};
-pub use super::scalar::{AimPart, Demands, DrainTime, Statuses, Text, Words};
+pub use super::faults::{DeployPart, DrainPart, FaultPart};
+pub use super::scalar::{AimPart, Demands, Statuses, Text, Words};
 
 /// An experiment: servers, the users' traffic, what is done to the servers, and what is demanded of them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -47,7 +47,7 @@ pub struct Document {
     pub session: Option<SessionPart>,
     /// The one request of users without sessions; `GET /` when there is neither this nor a session.
     pub operation: Option<StepPart>,
-    /// What is done to the server; a kill when nothing is said.
+    /// What is done to the server. Default: a kill.
     #[serde(default)]
     pub fault: Vec<FaultPart>,
     /// What the server is replaced with by a fault of the kind `deploy`; an arm may have its own.

@@ -3,68 +3,44 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use comeback_model::plan::{Action, Aim, Drain, Fault, Reach, Signal, Target, Within};
+use comeback_model::plan::fault::{Catalogue, Fault, Invalid, Parameters, Reach, Said, Within};
+use comeback_model::plan::{Drain, Signal, Target};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::fill;
-use super::scalar::{AimPart, DrainTime, Text, Words};
+use super::scalar::{AimPart, Text, Words};
 
-/// How long a balancer may take to drain a replica, where nothing is said.
-const DRAIN_WITHIN: Span = Span::from_secs(10);
-
-/// What is done to the server.
+/// What is done to the server. Beside what every fault has, it has the parameters of its kind.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct FaultPart {
-    /// What; a kill when nothing is said.
-    pub kind: Option<FaultKind>,
-    /// Whom it strikes: `replica:any` (one of them, drawn for each trial; when nothing is said), `replica:0`,
-    /// `replicas:all` (when nothing is said of a `rolling_restart` or `deploy`), `balancer`, `cache` or `store`.
+    /// What kind of fault. Default: `kill`, or `signal` where a signal is named.
+    pub kind: Option<String>,
+    /// Which nodes it is for: `replica:any` (one of them, drawn for each trial), `replica:0`, `replicas:all`, `balancer`,
+    /// `cache` or `store`. Default: `replica:any`; `replicas:all` for a `rolling_restart` or `deploy`.
     #[schemars(with = "Option<String>")]
     pub target: Option<AimPart>,
-    /// Which of its processes: the one that was started alone (`process`), its process group (`group`, when nothing is
-    /// said), or all that descend from it, those that left the group too (`tree`, when nothing is said of a `pause`).
+    /// Which of its processes: the one that was started alone (`process`), its process group (`group`), or all that descend
+    /// from it, those that left the group too (`tree`). Default: `group`; `tree` for a `pause`.
     pub to: Option<Reach>,
-    /// Whether it waits for a write of the load, if one comes in time (`request`, when nothing is said of a fault that ends
-    /// processes), or comes at its moment whatever is under way (`any`).
+    /// Whether it waits for a write of the load, if one comes in time (`request`), or comes at its moment whatever is under way
+    /// (`any`). Default: `request` for a fault that ends processes, else `any`.
     pub within: Option<Within>,
-    /// Any other signal, in place of `kind`.
-    pub signal: Option<Signal>,
-    /// How long a `pause` lasts; 1s when nothing is said.
-    pub lasts: Option<Span>,
-    /// How long the balancer may take to have no request with a replica before a `rolling_restart` or `deploy` stops
-    /// that; 10s when nothing is said, `false` to stop it without telling the balancer.
-    pub drain: Option<DrainTime>,
-    /// How long the load runs undisturbed before, which everything after is compared with; 1s when nothing is said.
+    /// How long the load runs undisturbed before, which everything after is compared with. Default: 1s.
     pub at: Option<Span>,
-    /// The moment is drawn uniformly from so long after `at`; 250ms when nothing is said.
+    /// The moment is drawn uniformly from so long after `at`. Default: 250ms.
     pub spread: Option<Span>,
-    /// How long its effect may take to be confirmed; beyond it the fault did not land. 5s when nothing is said.
+    /// How long its effect may take to be confirmed; beyond it the fault did not land. Default: 5s.
     pub lands_within: Option<Span>,
+    /// The parameters of its kind.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub parameters: Parameters,
 }
 
-/// A fault, by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// SIGKILL.
-    #[default]
-    Kill,
-    /// A service manager's stop: SIGTERM to all of them, and SIGKILL to those that are there after the grace of `stop`.
-    Terminate,
-    /// SIGABRT, as from `abort()`.
-    Abort,
-    /// SIGSEGV, as from a wild pointer.
-    Segfault,
-    /// All its processes stand still (SIGSTOP), and go on (SIGCONT).
-    Pause,
-    /// Each replica in turn is drained, stopped as `stop` says, started again and waited for.
-    RollingRestart,
-    /// A rolling restart that starts another version in place of each replica: what `[deploy]`, or `--deploy`, names.
-    Deploy,
-}
+/// The parameter by which a signal is named without a kind.
+const SIGNAL: &str = "signal";
 
 /// What a deploy replaces the server with.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -89,60 +65,38 @@ pub struct DrainPart {
 }
 
 impl FaultPart {
+    /// The fault that sends a signal, in place of the kind and parameters that were said.
+    pub fn send(&mut self, signal: Signal) {
+        self.kind = None;
+        self.parameters = Parameters::from_iter([(SIGNAL.to_owned(), signal.name().into())]);
+    }
+
     /// What is done, to whom.
     ///
     /// # Errors
-    /// With what does not fit together.
-    pub(super) fn to_fault(&self) -> Result<Fault, fill::Fault> {
-        let action = self.action()?;
-        let usual = match action.is_rolling() {
-            true => AimPart(Aim::AllReplicas),
-            false => AimPart::default(),
+    /// With what does not fit together, and the path to it.
+    pub(super) fn to_fault(&self, catalogue: &dyn Catalogue) -> Result<Fault, Invalid> {
+        let kinds = catalogue.kinds();
+        let names_signal = self.parameters.contains_key(SIGNAL);
+        let kind = match &self.kind {
+            Some(kind) if names_signal && kind != SIGNAL => {
+                return Err(Invalid {
+                    field: Some(SIGNAL.to_owned()),
+                    problem: "say kind or signal, not both".to_owned(),
+                });
+            }
+            Some(kind) => kind.as_str(),
+            None if names_signal => SIGNAL,
+            None => kinds.first().map_or("", |kind| kind.name),
         };
-        Ok(Fault {
-            aim: self.target.unwrap_or(usual).0,
-            to: self.to,
-            action,
+        let said = Said {
+            aim: self.target.map(|target| target.0),
+            reach: self.to,
             within: self.within,
-            jitter: self.spread.unwrap_or(Span::from_ms(250)),
-            lands_within: self.lands_within.unwrap_or(Span::from_secs(5)),
-        })
-    }
-
-    fn action(&self) -> Result<Action, fill::Fault> {
-        let wrong = |part, what: &str| Err((vec![part], what.to_owned()));
-        let kind = self.kind.unwrap_or_default();
-        let is_roll = matches!(kind, FaultKind::RollingRestart | FaultKind::Deploy);
-        if self.kind.is_some() && self.signal.is_some() {
-            return wrong("signal", "say kind or signal, not both");
-        }
-        if self.lasts.is_some() && kind != FaultKind::Pause {
-            return wrong("lasts", "only a fault of the kind pause lasts");
-        }
-        if self.drain.is_some() && !is_roll {
-            let what = "only a rolling_restart and a deploy tell the balancer anything";
-            return wrong("drain", what);
-        }
-        if self.lasts == Some(Span::ZERO) {
-            return wrong("lasts", "a pause of no length is none");
-        }
-        if self.drain == Some(DrainTime(Some(Span::ZERO))) {
-            return wrong("drain", "it takes some time, or write false");
-        }
-        Ok(match (self.signal, kind) {
-            (Some(signal), _) => Action::Signal(signal),
-            (None, FaultKind::Kill) => Action::Signal(Signal::Kill),
-            (None, FaultKind::Terminate) => Action::Signal(Signal::Term),
-            (None, FaultKind::Abort) => Action::Signal(Signal::Abrt),
-            (None, FaultKind::Segfault) => Action::Signal(Signal::Segv),
-            (None, FaultKind::Pause) => Action::Pause(self.lasts.unwrap_or(Span::from_secs(1))),
-            (None, FaultKind::RollingRestart | FaultKind::Deploy) => Action::Roll {
-                drain: self
-                    .drain
-                    .map_or(Some(DRAIN_WITHIN), |DrainTime(time)| time),
-                deploy: kind == FaultKind::Deploy,
-            },
-        })
+            jitter: self.spread,
+            lands_within: self.lands_within,
+        };
+        catalogue.plan(kind, &self.parameters, said)
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use comeback_model::plan::fault::Catalogue;
 use serde::Deserialize;
 use toml::de::Deserializer;
 
@@ -73,8 +74,8 @@ impl File {
     ///
     /// # Errors
     /// When it is no TOML, has keys that are not known, or values of the wrong kind.
-    pub fn parse(path: &Path, text: String) -> Result<Self, Unreadable> {
-        match read(&text) {
+    pub fn parse(path: &Path, text: String, catalogue: &dyn Catalogue) -> Result<Self, Unreadable> {
+        match read(&text, catalogue) {
             Ok(document) => Ok(Self {
                 path: path.to_owned(),
                 text,
@@ -104,8 +105,9 @@ impl File {
     ///
     /// # Errors
     /// With everything about it that cannot be carried out.
-    pub fn resolve(&self) -> Result<Resolved, Unreadable> {
-        resolve(&self.document, &self.origin()).map_err(|problems| self.refuse(&problems))
+    pub fn resolve(&self, catalogue: &dyn Catalogue) -> Result<Resolved, Unreadable> {
+        resolve(&self.document, &self.origin(), catalogue)
+            .map_err(|problems| self.refuse(&problems))
     }
 
     fn refuse(&self, problems: &[Problem]) -> Unreadable {
@@ -119,7 +121,7 @@ impl File {
     }
 }
 
-fn read(text: &str) -> Result<Document, Vec<Wrong>> {
+fn read(text: &str, catalogue: &dyn Catalogue) -> Result<Document, Vec<Wrong>> {
     let refuse = |error: toml::de::Error| {
         vec![place(
             text,
@@ -129,7 +131,7 @@ fn read(text: &str) -> Result<Document, Vec<Wrong>> {
         )]
     };
     let spans = Spans::parse(text).map_err(refuse)?;
-    let unknown = unknown_keys(spans.root(), &json_schema());
+    let unknown = unknown_keys(spans.root(), &json_schema(catalogue));
     if !unknown.is_empty() {
         let wrong = unknown.iter().take(TOLD_MAX);
         let mut wrong: Vec<Wrong> = wrong.map(|key| tell_unknown(text, key)).collect();

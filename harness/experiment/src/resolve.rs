@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
+use comeback_model::plan::fault::{Catalogue, Invalid};
 use comeback_model::plan::{
-    Action, Aim, Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows,
-    Workload,
+    Aim, Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows, Workload,
 };
 use comeback_model::units::Span;
 
@@ -52,10 +52,14 @@ pub struct Resolved {
 ///
 /// # Errors
 /// With what cannot be carried out. The plan as a whole is looked at only when its parts are sound.
-pub fn resolve(document: &Document, origin: &Origin) -> Result<Resolved, Vec<Problem>> {
+pub fn resolve(
+    document: &Document,
+    origin: &Origin,
+    catalogue: &dyn Catalogue,
+) -> Result<Resolved, Vec<Problem>> {
     let mut problems = Vec::new();
     let workload = workload(document, &mut problems);
-    let fault = fault(document)
+    let fault = fault(document, catalogue)
         .map_err(|problem| problems.push(problem))
         .ok();
     let arms = match &fault {
@@ -252,10 +256,7 @@ impl Parts<'_> {
                 what,
             }
         };
-        let within = match fault.action {
-            Action::Roll { drain, .. } => drain,
-            Action::Signal(_) | Action::Pause(_) => None,
-        };
+        let within = fault.needs.drain;
         let drain = self.balancer.map(|part| part.to_drain(here, within));
         let drain = drain
             .transpose()
@@ -384,18 +385,18 @@ fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<
         .collect()
 }
 
-fn fault(document: &Document) -> Result<Fault, Problem> {
+fn fault(document: &Document, catalogue: &dyn Catalogue) -> Result<Fault, Problem> {
     let place = |index: usize| vec![Key::from("fault"), index.into()];
     if document.fault.len() > 1 {
         let what = "one fault in each trial is all there can be: write an experiment for each";
         return Err(Problem::at(place(1), "fault", what));
     }
-    first_fault(document).to_fault().map_err(|(at, what)| {
-        let name = at.last().copied().unwrap_or("fault");
-        let place = place(0)
-            .into_iter()
-            .chain(at.iter().map(|part| Key::from(*part)));
-        Problem::at(place.collect::<Vec<_>>(), name, what)
+    let planned = first_fault(document).to_fault(catalogue);
+    planned.map_err(|Invalid { field, problem }| {
+        let name = field.clone().unwrap_or_else(|| "fault".to_owned());
+        let field = field.map(|field| Key::from(field.as_str()));
+        let place = place(0).into_iter().chain(field);
+        Problem::at(place.collect::<Vec<_>>(), name, problem)
     })
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use comeback_model::plan::{Aim, StatusRange};
-use comeback_model::units::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -42,10 +41,6 @@ pub struct Statuses(pub Vec<StatusRange>);
 /// Whom a fault strikes: `replica:any`, `replica:0`, `replicas:all`, `balancer`, `cache`, `store`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AimPart(pub Aim);
-
-/// How long a balancer may take to drain a replica, or not at all: `"10s"`, `false`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DrainTime(pub Option<Span>);
 
 /// Bounds of a metric: `0`, `"< 2s"`, `[">= 1", "< 5"]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -239,33 +234,6 @@ impl<'de> Deserialize<'de> for AimPart {
     }
 }
 
-impl<'de> Deserialize<'de> for DrainTime {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct TimeOrFalse;
-        impl Visitor<'_> for TimeOrFalse {
-            type Value = DrainTime;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time such as \"10s\", or false")
-            }
-
-            fn visit_bool<E: Error>(self, wanted: bool) -> Result<DrainTime, E> {
-                match wanted {
-                    false => Ok(DrainTime(None)),
-                    true => Err(E::custom("say how long it may take, such as \"10s\"")),
-                }
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<DrainTime, E> {
-                text.parse()
-                    .map(|time| DrainTime(Some(time)))
-                    .map_err(E::custom)
-            }
-        }
-        from.deserialize_any(TimeOrFalse)
-    }
-}
-
 impl<'de> Deserialize<'de> for Demands {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct OneOrMany;
@@ -344,7 +312,6 @@ schema!(Statuses, {
         ]}}
     ]
 });
-schema!(DrainTime, {"anyOf": [{"type": "string"}, {"const": false}]});
 schema!(Demands, {
     "anyOf": [
         {"type": ["number", "string"]},

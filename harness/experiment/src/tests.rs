@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
+use comeback_faults::Faults;
 use comeback_model::ids::{Incarnation, Seed};
 use comeback_model::plan::{
-    Action, Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow,
-    Signal, StatusRange, Workload, Writes,
+    Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow, Signal,
+    StatusRange, Workload, Writes,
 };
 use comeback_model::units::Span;
 use proptest::prelude::*;
@@ -17,9 +18,10 @@ use super::*;
 const LEAST: &str = "[target]\ncommand = [\"./shop\", \"{port}\"]\n";
 
 fn resolved(text: &str) -> Resolved {
-    let file = File::parse(Path::new("/srv/shop.toml"), text.to_owned());
+    let file = File::parse(Path::new("/srv/shop.toml"), text.to_owned(), &Faults);
     let file = file.unwrap_or_else(|error| panic!("{error}"));
-    file.resolve().unwrap_or_else(|error| panic!("{error}"))
+    file.resolve(&Faults)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn plan(text: &str) -> Plan {
@@ -64,7 +66,7 @@ fn the_least_that_can_be_said_is_a_command() {
     );
     let gates: Vec<String> = plan.gates.iter().map(ToString::to_string).collect();
     assert_eq!(gates, ["unrecovered == 0"]);
-    assert_eq!(plan.fault.action, Action::Signal(Signal::Kill));
+    assert_eq!(plan.fault.kind, "kill");
 }
 
 #[test]
@@ -134,7 +136,7 @@ lost_sessions = 0
     assert_eq!(load.timeout, Span::from_secs(1));
     assert_eq!(load.objective, Some(Span::from_ms(200)));
     assert_eq!(load.floor, 0.5);
-    assert_eq!(plan.fault.action, Action::Signal(Signal::Term));
+    assert_eq!(plan.fault.kind, "terminate");
     assert_eq!(plan.fault.jitter, Span::from_ms(100));
     assert_eq!(plan.fault.lands_within, Span::from_secs(9));
     let windows = plan.windows;
@@ -339,7 +341,7 @@ ready = { within = "9s" }
 #[test]
 fn every_problem_is_told_with_its_place() {
     let text = "trails = 3\n[target]\ncommand = [\"./x\", \"{port}\"]\n[load]\n  sesions = 4\n";
-    let error = File::parse(Path::new("a.toml"), text.to_owned()).unwrap_err();
+    let error = File::parse(Path::new("a.toml"), text.to_owned(), &Faults).unwrap_err();
     assert_eq!(
         error.to_string(),
         "a.toml:1:1: unknown key 'trails' (did you mean 'trials'?)\n\
@@ -352,7 +354,7 @@ fn the_checked_in_schema_is_the_one_this_program_prints() {
     let stored = include_str!("../../experiments/experiment.schema.json");
     let stored: serde_json::Value = serde_json::from_str(stored).unwrap();
     assert!(
-        stored == json_schema(),
+        stored == json_schema(&Faults),
         "experiments/experiment.schema.json is not what `comeback schema experiment` prints: write it again"
     );
 }
@@ -361,8 +363,8 @@ proptest! {
     /// Whatever stands in a file, it is read or refused, with places that exist.
     #[test]
     fn any_text_is_read_or_refused(text in "(\\[\\[?(target|load|session|arm|gate|fault|operation)\\]?\\]\n|[a-z_]{1,9} = ([0-9]{1,3}|\"[ -~é]{0,9}\"|\\{\\}|\\[\\])\n|[ -~]{0,5}\n){0,12}") {
-        let refused = match File::parse(Path::new("x.toml"), text.clone()) {
-            Ok(file) => file.resolve().err(),
+        let refused = match File::parse(Path::new("x.toml"), text.clone(), &Faults) {
+            Ok(file) => file.resolve(&Faults).err(),
             Err(error) => Some(error),
         };
         if let Some(error) = refused {
@@ -385,7 +387,7 @@ fn what_is_shown_of_a_wrong_file_cannot_steer_the_terminal() {
         ("shop.toml", escaped),
         ("sh\u{1b}[31m\u{9b}op.toml", escaped),
     ] {
-        let refused = File::parse(Path::new(path), text.to_owned()).unwrap_err();
+        let refused = File::parse(Path::new(path), text.to_owned(), &Faults).unwrap_err();
         let shown = refused.render(false);
         let steers = |letter: char| letter.is_control() && letter != '\n';
         assert!(!shown.contains(steers), "{shown:?}");

@@ -8,7 +8,7 @@ use comeback_model::units::Span;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
-use super::injection::{Ended, FaultError, Injection};
+use crate::injection::{Ended, FaultError, Injection};
 
 /// How long the others may take to end after the process that was started, where the signal is neither a kill nor a
 /// stop: what it ends is gone by then, and what is there does not heed it.
@@ -16,10 +16,10 @@ const OTHERS_TAKE: Span = Span::from_ms(500);
 
 /// How a node is ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ending {
-    pub(super) signal: Signal,
+pub(crate) struct Ending {
+    pub(crate) signal: Signal,
     /// A stop, as a service manager does it: how long they may take before they are killed.
-    pub(super) grace: Option<Span>,
+    pub(crate) grace: Option<Span>,
 }
 
 /// A node of which the end is waited for.
@@ -38,7 +38,7 @@ struct Waited {
 ///
 /// All ends are waited for before anything else is looked at: a look at `/proc` takes milliseconds, and the end of another
 /// node would be seen late by so much.
-pub(super) async fn end_all(
+pub(crate) async fn end_all(
     on: &Injection,
     nodes: &[(Node, Ending)],
     signal: Signal,

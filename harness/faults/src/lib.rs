@@ -1,31 +1,20 @@
-//! The faults: one file for each kind, which acts through an [`Injection`] and knows nothing of the engine.
+//! The faults: one file for each kind, and the table of them.
 //!
-//! A line belongs here if it says what one kind of fault does to its nodes, and how its effect is confirmed. Processes are the
-//! engine's: it takes the calls of an injection, and answers each when it is done.
+//! A line belongs here if it is about one kind of fault. A kind is a struct whose fields are its parameters; it says what
+//! it does to nodes ([`Kind::effect`]), what people are told of it, and how it is injected: through an [`Injection`],
+//! which knows nothing of the engine. A new kind is a file, and a line in `table.rs`.
 
+mod deploy;
 mod ending;
 mod injection;
+mod kind;
 mod pause;
 mod rolling_restart;
 mod signal;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use comeback_model::plan::Action;
-
 pub use injection::{Answer, Call, Ended, FaultError, Injection, NodeCall, SignalTo};
-use pause::Pause;
-use rolling_restart::RollingRestart;
-use signal::SendSignal;
-
-/// Does what the plan wants done; returns when the fault is over. This is the one place that tells the kinds apart.
-///
-/// # Errors
-/// When it missed, or its trial is over.
-pub async fn inject(action: Action, on: &Injection) -> Result<(), FaultError> {
-    match action {
-        Action::Signal(signal) => SendSignal { signal }.inject(on).await,
-        Action::Pause(lasts) => Pause { lasts }.inject(on).await,
-        Action::Roll { drain, .. } => RollingRestart { drain }.inject(on).await,
-    }
-}
+pub use kind::{Injectable, Kind};
+pub use table::{Faults, load};

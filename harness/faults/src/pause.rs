@@ -3,22 +3,65 @@
 use std::time::Duration;
 
 use comeback_model::ids::Node;
+use comeback_model::plan::fault::{Effect, FaultWords, Reach};
 use comeback_model::units::{Elapsed, Span};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::injection::{FaultError, Injection};
+use crate::injection::{FaultError, Injection};
+use crate::kind::Kind;
 
 /// Between two looks at whether all processes stand still; a look reads all of `/proc`.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
 /// SIGSTOP, and SIGCONT when it has lasted so long.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pause {
-    pub(super) lasts: Span,
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Pause {
+    /// How long the processes stand still. Default: 1s.
+    lasts: Span,
 }
 
-impl Pause {
-    pub(super) async fn inject(self, on: &Injection) -> Result<(), FaultError> {
+impl Default for Pause {
+    fn default() -> Self {
+        Self {
+            lasts: Span::from_secs(1),
+        }
+    }
+}
+
+impl Kind for Pause {
+    const NAME: &'static str = "pause";
+    const ABOUT: &'static str = "All its processes stand still (SIGSTOP), and go on (SIGCONT).";
+    // Work would go on in those that were left out.
+    const REACH: Reach = Reach::Tree;
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        match self.lasts {
+            Span::ZERO => Err(("lasts", "a pause of no length is none")),
+            _ => Ok(()),
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::StandsStill(self.lasts)
+    }
+
+    fn words(&self, reach: Reach) -> FaultWords {
+        let lasts = self.lasts;
+        FaultWords {
+            short: "pause".to_owned(),
+            noun: format!("a pause of {lasts}"),
+            done: format!("a pause of {lasts} (SIGSTOP, then SIGCONT)"),
+            begun: "SIGSTOP sent".to_owned(),
+            explained: format!(
+                "SIGSTOP to {reach} of the faulted nodes, and SIGCONT {lasts} later"
+            ),
+        }
+    }
+
+    async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
         let deadline = Instant::now() + on.confirm_within().into();
         let stopped = on
             .each(on.nodes(), |node| freeze(on, node, deadline))

@@ -1,39 +1,96 @@
-//! A rolling restart, or a deploy: one replica after the other is drained, stopped, started again, waited for, and given
-//! requests again.
+//! `rolling_restart`: one replica after the other is drained, stopped, started again, waited for, and given requests again.
+
+use std::fmt;
 
 use comeback_model::ids::Node;
 use comeback_model::plan::Signal;
+use comeback_model::plan::fault::{Aim, Effect, FaultWords, Needs, Reach};
 use comeback_model::units::Span;
+use schemars::JsonSchema;
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::ending::{Ending, end_all};
-use super::injection::{FaultError, Injection};
+use crate::ending::{Ending, end_all};
+use crate::injection::{FaultError, Injection};
+use crate::kind::Kind;
 
-/// The next replica is restarted when the one before answers correctly. What is started again follows from the arm: with a
-/// deploy it is its next version.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RollingRestart {
-    /// How long the balancer may take to drain a replica; without one it is not told.
-    pub(super) drain: Option<Span>,
+/// A rolling restart.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RollingRestart {
+    /// How long the balancer may take to have no request with a replica before that is stopped; `false` to stop it without
+    /// telling the balancer. Default: 10s.
+    #[schemars(with = "DrainSchema")]
+    drain: DrainTime,
 }
 
-impl RollingRestart {
-    pub(super) async fn inject(self, on: &Injection) -> Result<(), FaultError> {
-        for node in on.nodes() {
-            if let Some(within) = self.drain {
-                on.drain(*node, within).await?;
-            }
-            stop(on, *node).await?;
-            on.start(*node).await?;
-            // The first that does not come back ends it, as it would anybody's.
-            if !on.returned(*node).await? {
-                break;
-            }
-            if self.drain.is_some() {
-                on.undrain(*node).await?;
-            }
-        }
-        Ok(())
+impl Kind for RollingRestart {
+    const NAME: &'static str = "rolling_restart";
+    const ABOUT: &'static str =
+        "Each replica in turn is drained, stopped as `stop` says, started again and waited for.";
+    const AIM: Aim = Aim::AllReplicas;
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        self.drain.check()
     }
+
+    fn effect(&self) -> Effect {
+        Effect::Replaces
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            drain: self.drain.0,
+            next: false,
+        }
+    }
+
+    fn words(&self, _: Reach) -> FaultWords {
+        words("rolling restart", self.drain, "is started again")
+    }
+
+    async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
+        replace_each(on, self.drain).await
+    }
+}
+
+/// What people are told of faults that replace one replica after the other.
+pub(crate) fn words(what: &str, DrainTime(drain): DrainTime, next: &str) -> FaultWords {
+    let how = if drain.is_some() { "with" } else { "without" };
+    let noun = format!("a {what} {how} drain");
+    let first = drain.map_or_else(String::new, |within| {
+        format!("is drained (within {within}), ")
+    });
+    FaultWords {
+        short: "restart".to_owned(),
+        done: noun.clone(),
+        noun,
+        begun: "told to stop".to_owned(),
+        explained: format!("each replica in turn {first}is stopped, {next} and waited for"),
+    }
+}
+
+/// One replica after the other: the next when the one before answers correctly. What is started again follows from the
+/// arm: with a deploy it is its next version.
+pub(crate) async fn replace_each(
+    on: &Injection,
+    DrainTime(drain): DrainTime,
+) -> Result<(), FaultError> {
+    for node in on.nodes() {
+        if let Some(within) = drain {
+            on.drain(*node, within).await?;
+        }
+        stop(on, *node).await?;
+        on.start(*node).await?;
+        // The first that does not come back ends it, as it would anybody's.
+        if !on.returned(*node).await? {
+            break;
+        }
+        if drain.is_some() {
+            on.undrain(*node).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Stops a replica as the plan says how it is stopped, and as a service manager does it.
@@ -42,4 +99,71 @@ async fn stop(on: &Injection, node: Node) -> Result<(), FaultError> {
     let signal = stop.signal;
     let grace = (signal != Signal::Kill).then_some(stop.grace);
     end_all(on, &[(node, Ending { signal, grace })], signal).await
+}
+
+/// How long the balancer may take to drain a replica; without a time it is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DrainTime(pub(crate) Option<Span>);
+
+impl DrainTime {
+    pub(crate) fn check(self) -> Result<(), (&'static str, &'static str)> {
+        match self.0 {
+            Some(Span::ZERO) => Err(("drain", "it takes some time, or write false")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Default for DrainTime {
+    fn default() -> Self {
+        Self(Some(Span::from_secs(10)))
+    }
+}
+
+// The values of `DrainTime` in a document. No comment for the schema: a parameter has its own.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) enum DrainSchema {
+    /// A time, such as `10s`.
+    Time(Span),
+    /// `false`.
+    Never(bool),
+}
+
+impl Serialize for DrainTime {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(within) => within.serialize(to),
+            None => to.serialize_bool(false),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DrainTime {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct TimeOrFalse;
+        impl Visitor<'_> for TimeOrFalse {
+            type Value = DrainTime;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time such as \"10s\", or false")
+            }
+
+            fn visit_bool<E: Error>(self, wanted: bool) -> Result<DrainTime, E> {
+                match wanted {
+                    false => Ok(DrainTime(None)),
+                    true => Err(E::custom("say how long it may take, such as \"10s\"")),
+                }
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<DrainTime, E> {
+                text.parse()
+                    .map(|time| DrainTime(Some(time)))
+                    .map_err(E::custom)
+            }
+        }
+        from.deserialize_any(TimeOrFalse)
+    }
 }

@@ -5,11 +5,13 @@
 use comeback_host::clock::Clock;
 use comeback_model::event::Exit;
 use comeback_model::ids::Node;
-use comeback_model::plan::{Action, Reach, Signal, Stop};
+use comeback_model::plan::fault::{Catalogue, Fault, Said};
+use comeback_model::plan::{Reach, Signal, Stop};
 use comeback_model::units::{Elapsed, Span};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Call, FaultError, Injection, NodeCall, inject};
+use super::{Call, FaultError, Faults, Injection, NodeCall, load};
 
 const NODES: [Node; 2] = [Node::Replica(0), Node::Replica(1)];
 
@@ -98,12 +100,19 @@ fn say_yes(call: NodeCall, now: Elapsed) -> &'static str {
     }
 }
 
-async fn asked_by(action: Action) -> (Vec<Asked>, Result<(), FaultError>) {
+fn planned(kind: &str, parameters: &Value) -> Result<Fault, String> {
+    let parameters = parameters.as_object().cloned().unwrap_or_default();
+    let planned = Faults.plan(kind, &parameters, Said::default());
+    planned.map_err(|invalid| format!("{:?}: {}", invalid.field, invalid.problem))
+}
+
+async fn asked_by(kind: &str, parameters: &Value) -> (Vec<Asked>, Result<(), FaultError>) {
     let clock = Clock::start();
     let (hands, calls) = mpsc::unbounded_channel();
     let within = Span::from_secs(1);
     let on = Injection::new(NODES.to_vec(), Reach::Group, within, (clock, hands));
-    let fault = async move { inject(action, &on).await };
+    let fault = load(&planned(kind, parameters).unwrap()).unwrap();
+    let fault = async move { fault.inject(&on).await };
     tokio::join!(answer_all(clock, calls), fault)
 }
 
@@ -114,7 +123,7 @@ fn asked_of(asked: &[Asked], wanted: &str) -> Vec<(Node, Elapsed)> {
 
 #[tokio::test(start_paused = true)]
 async fn all_nodes_go_on_when_the_pause_is_over() {
-    let (asked, ended) = asked_by(Action::Pause(Span::from_secs(2))).await;
+    let (asked, ended) = asked_by("pause", &json!({ "lasts": "2s" })).await;
     ended.unwrap();
     let both = |at| NODES.map(|node| (node, at));
     assert_eq!(asked_of(&asked, "pause"), both(ms(0)));
@@ -123,7 +132,7 @@ async fn all_nodes_go_on_when_the_pause_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_waits_for_every_end_before_it_looks_at_any_node() {
-    let (asked, ended) = asked_by(Action::Signal(Signal::Kill)).await;
+    let (asked, ended) = asked_by("kill", &json!({})).await;
     ended.unwrap();
     let order: Vec<&str> = asked.iter().map(|(what, _, _)| *what).collect();
     assert_eq!(
@@ -145,9 +154,7 @@ async fn a_kill_waits_for_every_end_before_it_looks_at_any_node() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rolling_restart_ends_with_the_first_replica_that_does_not_come_back() {
-    let drain = Some(Span::from_secs(1));
-    let deploy = false;
-    let (asked, ended) = asked_by(Action::Roll { drain, deploy }).await;
+    let (asked, ended) = asked_by("rolling_restart", &json!({ "drain": "1s" })).await;
     ended.unwrap();
     let of = |wanted| {
         let nodes = asked_of(&asked, wanted).into_iter();
@@ -166,6 +173,81 @@ async fn a_fault_whose_trial_is_over_is_abandoned() {
     let within = Span::from_secs(1);
     let hands = (Clock::start(), hands);
     let on = Injection::new(NODES.to_vec(), Reach::Group, within, hands);
-    let ended = inject(Action::Signal(Signal::Kill), &on).await;
+    let kill = load(&planned("kill", &json!({})).unwrap()).unwrap();
+    let ended = kill.inject(&on).await;
     assert_eq!(ended, Err(FaultError::Abandoned));
+}
+
+#[test]
+fn a_fault_of_an_older_journal_is_the_one_that_is_planned_today() {
+    for (action, kind, parameters) in [
+        (json!({ "signal": "KILL" }), "kill", json!({})),
+        (json!({ "signal": "TERM" }), "terminate", json!({})),
+        (json!({ "signal": "ABRT" }), "abort", json!({})),
+        (json!({ "signal": "SEGV" }), "segfault", json!({})),
+        (
+            json!({ "signal": "HUP" }),
+            "signal",
+            json!({ "signal": "HUP" }),
+        ),
+        (json!({ "pause": "2s" }), "pause", json!({ "lasts": "2s" })),
+        (
+            json!({ "roll": { "drain": "10s", "deploy": false } }),
+            "rolling_restart",
+            json!({}),
+        ),
+        (
+            json!({ "roll": { "drain": null, "deploy": true } }),
+            "deploy",
+            json!({ "drain": false }),
+        ),
+    ] {
+        let rolls = action.get("roll").is_some();
+        let aim = if rolls { "all_replicas" } else { "any_replica" };
+        let stored = json!({
+            "aim": aim, "action": action, "jitter": "250ms", "lands_within": "5s",
+        });
+        let stored: Fault = serde_json::from_value(stored).unwrap();
+        let planned = planned(kind, &parameters).unwrap();
+        assert_eq!(stored, planned);
+        // And it stays the same when it is stored as today.
+        let again = serde_json::to_value(&planned).unwrap();
+        assert_eq!(serde_json::from_value::<Fault>(again).unwrap(), planned);
+    }
+}
+
+#[test]
+fn a_signal_that_has_a_kind_of_its_own_is_planned_as_that_kind() {
+    let by_signal = planned("signal", &json!({ "signal": "KILL" })).unwrap();
+    assert_eq!(by_signal, planned("kill", &json!({})).unwrap());
+}
+
+#[test]
+fn what_a_fault_cannot_have_is_said_with_its_field() {
+    for (kind, parameters, told) in [
+        (
+            "kil",
+            json!({}),
+            "Some(\"kind\"): there is no fault 'kil' (did you mean 'kill'?)",
+        ),
+        (
+            "kill",
+            json!({ "lasts": "1s" }),
+            "Some(\"lasts\"): only a fault of the kind pause has it",
+        ),
+        (
+            "pause",
+            json!({ "lasts": "0s" }),
+            "Some(\"lasts\"): a pause of no length is none",
+        ),
+        (
+            "deploy",
+            json!({ "drain": true }),
+            "Some(\"drain\"): say how long it may take",
+        ),
+        ("signal", json!({}), "None: missing field `signal`"),
+    ] {
+        let problem = planned(kind, &parameters).unwrap_err();
+        assert!(problem.starts_with(told), "{problem}");
+    }
 }

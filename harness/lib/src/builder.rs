@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use comeback_faults::Faults;
 use comeback_model::plan::{Protocol, Signal};
 use comeback_model::units::Span;
 
@@ -60,7 +61,7 @@ impl Experiment {
         let text = std::fs::File::open(path)
             .and_then(read_text)
             .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
-        let file = File::parse(path, text).map_err(Error::refused)?;
+        let file = File::parse(path, text, &Faults).map_err(Error::refused)?;
         Ok(Self::new(file.document.clone(), file.origin()).read_from(file))
     }
 
@@ -69,7 +70,7 @@ impl Experiment {
     /// # Errors
     /// When it is no experiment: with line and column.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let file = File::parse(Path::new("experiment"), text.to_owned());
+        let file = File::parse(Path::new("experiment"), text.to_owned(), &Faults);
         let file = file.map_err(Error::refused)?;
         let origin = Origin {
             here: None,
@@ -227,8 +228,7 @@ impl Experiment {
 
     /// The signal that is sent to the server's process group; SIGKILL when nothing is said.
     pub fn signal(mut self, signal: Signal) -> Self {
-        let fault = self.document.fault_mut();
-        (fault.kind, fault.signal) = (None, Some(signal));
+        self.document.fault_mut().send(signal);
         self
     }
 

@@ -1,5 +1,6 @@
 //! An experiment's plan, or everything that is wrong with it.
 
+use comeback_faults::Faults;
 use comeback_model::gate::Gate;
 
 use super::{Error, Experiment};
@@ -10,7 +11,7 @@ impl Experiment {
     pub(super) fn resolve(&self) -> Result<Resolved, Error> {
         // What is wrong with the file is shown in the file, before any method mends or spoils it.
         if let Some(file) = &self.file {
-            file.resolve().map_err(Error::refused)?;
+            file.resolve(&Faults).map_err(Error::refused)?;
         }
         let mut problems = self.problems.clone();
         problems.extend(self.missing_steps());
@@ -22,7 +23,7 @@ impl Experiment {
             demands: gates,
             ..self.document.clone()
         };
-        resolve(&document, &self.origin).map_err(|problems| {
+        resolve(&document, &self.origin, &Faults).map_err(|problems| {
             let problems = problems.iter().map(Problem::to_string);
             Error::Usage(problems.collect())
         })

@@ -5,7 +5,8 @@ mod quotes;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
-use crate::plan::{Action, Signal};
+use crate::plan::Signal;
+use crate::plan::fault::read_begun;
 use crate::said::Line;
 use crate::units::Elapsed;
 
@@ -136,8 +137,9 @@ pub enum EventKind {
         /// To which part of the topology.
         #[serde(default)]
         node: Node,
-        /// What.
-        action: Action,
+        /// What was done to it; `action` in journals up to version 4.
+        #[serde(alias = "action", deserialize_with = "read_begun")]
+        begun: String,
     },
     /// All that the fault addressed of a node has ended, or is known to stay; the event's time is the last of those
     /// ends. The end of the process that was started is a [`Self::TargetExited`].

@@ -1,6 +1,6 @@
 //! Where and with what a run took place, what its words mean, and its plan: all it takes to do it again.
 
-use comeback_model::plan::{Action, Arrivals, Plan, Workload};
+use comeback_model::plan::{Arrivals, Plan, Workload};
 use serde::Serialize;
 
 use crate::RenderError;
@@ -37,13 +37,8 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         may_be_extended(plan) + &may_be_replaced(plan)
     );
     let fault = format!(
-        "{}{} at a random moment within {} after the baseline",
-        plan.fault.action,
-        match plan.fault.action {
-            Action::Signal(_) => format!(" to {},", plan.fault.reach()),
-            Action::Pause(_) => " (SIGSTOP, then SIGCONT),".to_owned(),
-            Action::Roll { .. } => ", begun".to_owned(),
-        },
+        "{}, at a random moment within {} after the baseline",
+        plan.fault.words.done,
         span(plan.fault.jitter)
     );
     let gates: Vec<String> = plan

@@ -3,7 +3,8 @@
 use comeback_model::event::Exit;
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::{Operation, Outcome, Step};
-use comeback_model::plan::{Action, Plan, Signal, Workload};
+use comeback_model::plan::fault::Effect;
+use comeback_model::plan::{Plan, Signal, Workload};
 use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Drained, Facts, was_sent_by};
@@ -50,9 +51,9 @@ pub(super) fn in_flight(facts: &Facts, load: &Load<'_>) -> ErrorTally {
 
 /// What became of the operations whose request had left when the last that was told to stop had ended, and that were not
 /// answered when the first was told. `scheduled` is how many there were.
-pub(super) fn draining(action: Action, facts: &Facts, load: &Load<'_>) -> ErrorTally {
+pub(super) fn draining(effect: Effect, facts: &Facts, load: &Load<'_>) -> ErrorTally {
     let mut tally = ErrorTally::default();
-    let is_told = action.is_rolling() || action == Action::Signal(Signal::Term);
+    let is_told = effect.asks();
     if let (Some(fault), Some(cut), true) = (facts.fault(), facts.cut(), is_told) {
         for operation in &load.operations {
             if was_sent_by(operation, cut) && operation.finished > fault {
@@ -70,7 +71,7 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
     };
     flow.share_of_acts()?;
     let fault = facts.fault()?;
-    if !matches!(plan.fault.action, Action::Signal(_)) {
+    if !plan.fault.effect.ends() {
         return None;
     }
     let blows = facts.blows();
@@ -139,17 +140,17 @@ fn chance_of_early(acts: &[&Operation], facts: &Facts, fault: Elapsed) -> f64 {
 }
 
 /// What a reader should know of how the fault was done.
-pub(super) fn findings(action: Action, facts: &Facts) -> Vec<String> {
+pub(super) fn findings(effect: Effect, facts: &Facts) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(spread) = spread_ms(facts).filter(|spread| *spread > AT_ONCE_MS)
-        && !action.is_rolling()
+        && !effect.replaces()
     {
         found.push(format!(
             "{spread:.1} ms lay between the first and the last of those that should be struck at once \
              (more than {AT_ONCE_MS} ms)"
         ));
     }
-    found.extend(took_kill(action, facts));
+    found.extend(took_kill(effect, facts));
     found.extend(
         facts
             .drains
@@ -161,7 +162,7 @@ pub(super) fn findings(action: Action, facts: &Facts) -> Vec<String> {
 }
 
 /// Those that a stop had to kill. A journal that names no processes tells it of a roll by how the leader ended.
-fn took_kill(action: Action, facts: &Facts) -> Vec<String> {
+fn took_kill(effect: Effect, facts: &Facts) -> Vec<String> {
     let told = |node| {
         let name = name_of(facts, node);
         format!("{name} did not end in its time of grace, and was killed")
@@ -172,7 +173,7 @@ fn took_kill(action: Action, facts: &Facts) -> Vec<String> {
     });
     let by_exit = facts
         .struck_as(Exit::Signal(Signal::Kill.number()))
-        .filter(|node| action.is_rolling() && !facts.took_kill.contains_key(node))
+        .filter(|node| effect.replaces() && !facts.took_kill.contains_key(node))
         .map(told);
     named.chain(by_exit).collect()
 }

@@ -44,7 +44,7 @@ pub(super) fn analyze(
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     findings.extend(served::finding(returned.as_ref()));
-    findings.extend(strike::findings(plan.fault.action, facts));
+    findings.extend(strike::findings(plan.fault.effect, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
     let blind_time = blind::blind_time(facts, &load);
     findings.extend(blind_time.and_then(findings::blind));
@@ -73,7 +73,7 @@ pub(super) fn analyze(
         latency,
         availability: load.availability(plan.load.objective),
         in_flight: strike::in_flight(facts, &load),
-        draining: strike::draining(plan.fault.action, facts, &load),
+        draining: strike::draining(plan.fault.effect, facts, &load),
         met: strike::met(plan, facts, &load),
         attribution: rules.attribute(),
         cache,

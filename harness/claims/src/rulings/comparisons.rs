@@ -1,7 +1,7 @@
 //! What is compared, so that claims can be judged by it; several claims may be judged by one comparison.
 
 use comeback_architectures::{Comparison, Fault, Topology};
-use comeback_experiment::document::{CacheKind, FaultKind};
+use comeback_experiment::document::CacheKind;
 use comeback_model::plan::Aim;
 
 /// Servers, each alone, are killed.
@@ -51,19 +51,19 @@ pub(super) fn store_killed() -> Comparison {
 
 /// One of several replicas is paused.
 pub(super) fn paused() -> Comparison {
-    replicas(kind(FaultKind::Pause))
+    replicas(kind("pause"))
 }
 
 /// Replicas are restarted, one after the other.
 pub(super) fn restarted() -> Comparison {
-    replicas(kind(FaultKind::RollingRestart))
+    replicas(kind("rolling_restart"))
 }
 
 /// Replicas are replaced by a later version, one after the other.
 pub(super) fn deployed() -> Comparison {
     let fault = Fault {
         deploy: Some("token-v2".to_owned()),
-        ..kind(FaultKind::Deploy)
+        ..kind("deploy")
     };
     Comparison {
         servers: names(&["token"]),
@@ -98,9 +98,9 @@ fn at(target: Aim) -> Fault {
     }
 }
 
-fn kind(kind: FaultKind) -> Fault {
+fn kind(kind: &str) -> Fault {
     Fault {
-        kind,
+        kind: Some(kind.to_owned()),
         ..Fault::default()
     }
 }

@@ -20,6 +20,7 @@ use comeback_engine::Ended;
 use comeback_engine::campaign::Host;
 use comeback_engine::interrupt::Interrupt;
 use comeback_engine::needs;
+use comeback_faults::Faults;
 use comeback_host::machine;
 use comeback_runs::finish::{judge_and_draw, write_artifact};
 use comeback_runs::read::read;
@@ -147,7 +148,8 @@ impl Job<'_> {
         for name in inquiry.arms {
             arms.push(match comeback_claims::packaged(name) {
                 Some(server) => server.arm(),
-                None => replica(servers::find(name).map_err(targets::refuse)?).map_err(usage)?,
+                None => replica(servers::find(name).map_err(targets::refuse)?, &Faults)
+                    .map_err(usage)?,
             });
         }
         if inquiry.procedure == Procedure::Idle {

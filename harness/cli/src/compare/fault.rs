@@ -5,16 +5,18 @@ use comeback_model::plan::Aim;
 use comeback_model::units::Span;
 
 use crate::CliError;
-use crate::choice::{choice, of_table};
-use comeback_experiment::document::FaultKind;
+use crate::choice::{of_table, possible};
+use clap::builder::PossibleValuesParser;
+use comeback_faults::Faults;
+use comeback_model::plan::fault::{Catalogue, Invalid, Parameters, Said};
 
 /// What is done to the servers.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fault")]
 pub(super) struct FaultArgs {
     /// What is done to the servers
-    #[arg(long, value_parser = choice::<FaultKind>(), default_value = "kill")]
-    fault: FaultKind,
+    #[arg(long, value_name = "KIND", value_parser = kinds(), default_value = DEFAULT)]
+    fault: String,
     /// Whom the fault strikes [default: replica; replicas of a rolling restart]
     #[arg(long, value_parser = of_table(&TARGETS), requires = "topology")]
     strike: Option<Aim>,
@@ -32,26 +34,40 @@ pub(super) struct FaultArgs {
 impl FaultArgs {
     /// The fault, when the flags are about the same one.
     pub(super) fn to_fault(&self) -> Result<Fault, CliError> {
-        let is_roll = matches!(self.fault, FaultKind::RollingRestart | FaultKind::Deploy);
-        let wrong = |what: &str| Err(CliError::Usage(what.to_owned()));
-        if self.pause.is_some() && self.fault != FaultKind::Pause {
-            return wrong("--pause is how long --fault pause lasts: say both");
-        }
-        if self.no_drain && !is_roll {
-            return wrong("--no-drain: only --fault rolling-restart and deploy drain");
-        }
-        if self.deploy.is_some() != (self.fault == FaultKind::Deploy) {
-            return wrong("--deploy names what --fault deploy starts: say both");
-        }
-        if self.pause == Some(Span::ZERO) {
-            return wrong("--pause 0s is none");
-        }
-        Ok(Fault {
-            kind: self.fault,
+        let fault = Fault {
+            kind: (self.fault != DEFAULT).then(|| self.fault.replace('-', "_")),
             target: self.strike,
             lasts: self.pause,
             without_drain: self.no_drain,
             deploy: self.deploy.clone(),
-        })
+        };
+        let kind = fault.kind.as_deref().unwrap_or(DEFAULT);
+        let planned = Faults.plan(kind, &fault.parameters(), Said::default());
+        let planned = planned.map_err(|Invalid { field, problem }| {
+            let flag = match field.as_deref() {
+                Some("lasts") => "--pause",
+                Some("drain") => "--no-drain",
+                Some(_) | None => "--fault",
+            };
+            CliError::Usage(format!("{flag}: {problem}"))
+        })?;
+        if self.deploy.is_some() != planned.needs.next {
+            let what = "--deploy names what --fault deploy starts: say both";
+            return Err(CliError::Usage(what.to_owned()));
+        }
+        Ok(fault)
     }
+}
+
+/// The kind of fault where none is named.
+const DEFAULT: &str = "kill";
+
+/// Reads the name of a kind that needs to be told nothing more.
+fn kinds() -> PossibleValuesParser {
+    let kinds = Faults.kinds().into_iter();
+    let kinds = kinds.filter(|kind| {
+        let planned = Faults.plan(kind.name, &Parameters::new(), Said::default());
+        planned.is_ok()
+    });
+    PossibleValuesParser::new(kinds.map(|kind| possible(kind.name, kind.about)))
 }

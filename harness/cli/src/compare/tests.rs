@@ -10,6 +10,7 @@ use std::path::Path;
 
 use clap::Parser;
 use comeback_claims::{CLAIMS, Experiment};
+use comeback_faults::Faults;
 
 use super::{Args, into_plan};
 
@@ -116,7 +117,7 @@ fn the_plan_of_a_command_line_is_the_stored_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/plans.jsonl");
     let mut now: Vec<String> = lines.iter().map(|line| told(line)).collect();
     for server in comeback_servers::all() {
-        let arm = comeback_architectures::replica(server).unwrap();
+        let arm = comeback_architectures::replica(server, &Faults).unwrap();
         now.push(serde_json::json!({ "replica": server.name, "arm": arm }).to_string());
     }
     if std::env::var_os("COMEBACK_STORE_PLANS").is_some() {

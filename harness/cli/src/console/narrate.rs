@@ -2,7 +2,7 @@
 
 use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark};
 use comeback_model::ids::Node;
-use comeback_model::plan::{Action, Plan};
+use comeback_model::plan::Plan;
 use comeback_model::units::Elapsed;
 
 /// Tells the events of one trial after another.
@@ -112,14 +112,7 @@ impl Narrator {
                 let after = after_us.map_or_else(String::new, |us| format!(", {us} µs after it"));
                 format!("the fault waited {waited_us} µs for {what}{after}")
             }
-            EventKind::FaultRequested { node, action } => {
-                let what = match action {
-                    Action::Signal(signal) => format!("{signal} sent"),
-                    Action::Pause(_) => "SIGSTOP sent".to_owned(),
-                    Action::Roll { .. } => "told to stop".to_owned(),
-                };
-                format!("{}{what}", self.of(*node))
-            }
+            EventKind::FaultRequested { node, begun } => format!("{}{begun}", self.of(*node)),
             EventKind::FaultConfirmed {
                 node,
                 took_kill,

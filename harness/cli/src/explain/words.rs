@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use comeback_model::plan::{
-    Action, Arm, Arrivals, Body, Call, Fault, Listener, Plan, ReadyProbe, Request, Retry,
-    SessionFlow, Signal, Workload,
+    Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, Retry, SessionFlow, Workload,
 };
 use comeback_model::schedule::{PlannedTrial, Schedule};
 use comeback_model::units::Span;
@@ -287,13 +286,12 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
         &format!("≤ {}", fault.jitter),
         &format!(
             "then {}, at a moment drawn uniformly; its effect must be seen within {}",
-            what_is_done(fault),
-            fault.lands_within
+            fault.words.explained, fault.lands_within
         ),
     );
     page.line(
         &format!("≤ {}", windows.horizon),
-        match fault.action.is_pause() {
+        match fault.effect.stands_still() {
             true => "recovery, until the first correct reply once they go on",
             false => "recovery, until the first correct reply of the new process",
         },
@@ -311,29 +309,6 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     );
 }
 
-fn what_is_done(fault: &Fault) -> String {
-    let to = fault.reach();
-    match fault.action {
-        Action::Signal(Signal::Term) => format!(
-            "SIGTERM to {to} of what it strikes, and SIGKILL to those that are there after the grace"
-        ),
-        Action::Signal(signal) => format!("{signal} to {to} of what it strikes"),
-        Action::Pause(lasts) => {
-            format!("SIGSTOP to {to} of what it strikes, and SIGCONT {lasts} later")
-        }
-        Action::Roll { drain, deploy } => {
-            let first = drain.map_or_else(String::new, |within| {
-                format!("is drained (within {within}), ")
-            });
-            let next = match deploy {
-                true => "its replacement is started",
-                false => "is started again",
-            };
-            format!("each replica in turn {first}is stopped, {next} and waited for")
-        }
-    }
-}
-
 fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
     let name = plan
         .arms
@@ -343,7 +318,7 @@ fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
         None => "no fault (control)".to_owned(),
         Some(after) => {
             let at = plan.windows.warm_up + plan.windows.baseline + after;
-            format!("{} at {:.3} s", plan.fault.action, at.as_secs())
+            format!("{} at {:.3} s", plan.fault.words.noun, at.as_secs())
         }
     };
     page.line(

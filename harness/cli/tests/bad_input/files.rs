@@ -162,7 +162,7 @@ const WITH_SERVER: &[Case] = &[
     (
         "[[fault]]\nkind = \"explode\"\n",
         "4:8",
-        &["unknown variant", "segfault"],
+        &["there is no fault 'explode'", "segfault"],
     ),
     ("[[fault]]\nat = \"0s\"\n", "4:6", &["at least two windows"]),
     (

@@ -1,8 +1,9 @@
 //! A trial that ends before its time: by the target, or by somebody who wants the run to end.
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
-use comeback_model::plan::{Action, Aim, Signal};
+use comeback_model::plan::{Aim, Within};
 use comeback_model::units::Span;
+use serde_json::json;
 
 use super::scenario::*;
 use crate::trial::{Finished, Started};
@@ -119,7 +120,7 @@ async fn a_node_that_ends_in_the_moment_of_the_fault_is_not_the_faults() {
 #[tokio::test(start_paused = true)]
 async fn a_fault_at_a_node_that_there_is_not_missed() {
     let told = one_replica()
-        .fault(Action::Signal(Signal::Kill), Aim::Store)
+        .fault("kill", &json!({}), Aim::Store)
         .run()
         .await;
     assert_eq!(told.missed(), Some("this arm has no store"));
@@ -178,7 +179,7 @@ async fn an_interrupt_ends_a_trial_in_every_phase_and_leaves_no_process() {
 #[tokio::test(start_paused = true)]
 async fn an_interrupt_while_a_write_is_waited_for_signals_nobody() {
     let told = one_replica()
-        .with(|plan| plan.fault.within = None)
+        .with(|plan| plan.fault.within = Within::Request)
         .interrupt_at(ms(620))
         .run()
         .await;

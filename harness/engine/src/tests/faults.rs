@@ -2,12 +2,12 @@
 
 use comeback_model::event::{EventKind, Exit, ExitCause, Phase};
 use comeback_model::ids::Node;
-use comeback_model::plan::{Action, Aim, Signal};
+use comeback_model::plan::Aim;
 use comeback_model::units::Span;
 
-use super::scenario::*;
+use serde_json::json;
 
-const KILL: Action = Action::Signal(Signal::Kill);
+use super::scenario::*;
 
 fn took_kill(told: &Told) -> Vec<usize> {
     let taken = told.events.iter().filter_map(|event| match &event.kind {
@@ -21,7 +21,7 @@ fn took_kill(told: &Told) -> Vec<usize> {
 async fn the_effect_is_confirmed_when_the_last_of_all_nodes_has_ended() {
     let told = two_replicas()
         .with_balancer()
-        .fault(KILL, Aim::AllReplicas)
+        .fault("kill", &json!({}), Aim::AllReplicas)
         .node(REPLICA_0, |its| its.ends_after = Some(Span::from_ms(5)))
         .node(REPLICA_1, |its| its.ends_after = Some(Span::from_ms(30)))
         .run()
@@ -41,7 +41,7 @@ async fn the_effect_is_confirmed_when_the_last_of_all_nodes_has_ended() {
 async fn nothing_is_looked_at_that_takes_time_while_another_node_may_end() {
     // A look at /proc takes milliseconds, in which the end of another node, or of its worker, would be seen late.
     let told = two_replicas()
-        .fault(KILL, Aim::AllReplicas)
+        .fault("kill", &json!({}), Aim::AllReplicas)
         .node(REPLICA_1, |its| {
             its.ends_after = Some(Span::from_ms(10));
             its.others_end_after = vec![Some(Span::from_ms(20))];
@@ -99,9 +99,8 @@ async fn a_process_that_outlives_a_kill_was_missed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_is_given_its_time_of_grace_before_the_rest_is_killed() {
-    let stop = Action::Signal(Signal::Term);
     let patient = one_replica()
-        .fault(stop, Aim::Replica(0))
+        .fault("terminate", &json!({}), Aim::Replica(0))
         .node(REPLICA_0, |its| its.ends_after = Some(Span::from_ms(250)))
         .run()
         .await;
@@ -109,7 +108,7 @@ async fn a_stop_is_given_its_time_of_grace_before_the_rest_is_killed() {
     assert_eq!(took_kill(&patient), [0]);
     assert!(patient.deeds("kill rest replica-0").is_empty());
     let stubborn = one_replica()
-        .fault(stop, Aim::Replica(0))
+        .fault("terminate", &json!({}), Aim::Replica(0))
         .node(REPLICA_0, |its| {
             its.ends_after = Some(Span::from_ms(10));
             its.others_end_after = vec![None];
@@ -124,7 +123,7 @@ async fn a_stop_is_given_its_time_of_grace_before_the_rest_is_killed() {
 #[tokio::test(start_paused = true)]
 async fn others_that_do_not_heed_a_signal_are_left_alone_and_named() {
     let told = one_replica()
-        .fault(Action::Signal(Signal::Int), Aim::Replica(0))
+        .fault("signal", &json!({ "signal": "INT" }), Aim::Replica(0))
         .node(REPLICA_0, |its| its.others_end_after = vec![None])
         .run()
         .await;
@@ -141,7 +140,7 @@ async fn others_that_do_not_heed_a_signal_are_left_alone_and_named() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_begins_when_the_last_node_stands_still_and_no_process_is_started() {
     let told = two_replicas()
-        .fault(Action::Pause(Span::from_ms(300)), Aim::AllReplicas)
+        .fault("pause", &json!({ "lasts": "300ms" }), Aim::AllReplicas)
         .node(REPLICA_1, |its| its.still_after = Some(Span::from_ms(9)))
         .run()
         .await;
@@ -162,7 +161,7 @@ async fn a_pause_begins_when_the_last_node_stands_still_and_no_process_is_starte
 #[tokio::test(start_paused = true)]
 async fn a_node_that_never_stands_still_was_missed_and_goes_on() {
     let told = one_replica()
-        .fault(Action::Pause(Span::from_ms(300)), Aim::Replica(0))
+        .fault("pause", &json!({ "lasts": "300ms" }), Aim::Replica(0))
         .node(REPLICA_0, |its| its.still_after = None)
         .run()
         .await;
@@ -176,7 +175,7 @@ async fn a_node_that_never_stands_still_was_missed_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_ends_while_it_stands_still_was_missed() {
     let told = one_replica()
-        .fault(Action::Pause(Span::from_ms(300)), Aim::Replica(0))
+        .fault("pause", &json!({ "lasts": "300ms" }), Aim::Replica(0))
         .node(REPLICA_0, |its| {
             its.exits = vec![(0, Span::from_ms(700), exit(9))]
         })
@@ -189,18 +188,15 @@ async fn a_node_that_ends_while_it_stands_still_was_missed() {
     );
 }
 
-fn rolling(drain: Option<Span>) -> Action {
-    Action::Roll {
-        drain,
-        deploy: false,
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_rolling_restart_drains_and_restarts_one_replica_after_the_other() {
     let told = two_replicas()
         .with_balancer()
-        .fault(rolling(Some(Span::from_ms(100))), Aim::AllReplicas)
+        .fault(
+            "rolling_restart",
+            &json!({ "drain": "100ms" }),
+            Aim::AllReplicas,
+        )
         .run()
         .await;
     let order = [
@@ -238,7 +234,11 @@ async fn what_is_wrong_with_a_drain_is_told_and_the_rolling_restart_goes_on() {
     let told = two_replicas()
         .with_balancer()
         .mock(|mock| mock.command_fails = Some("no such replica".to_owned()))
-        .fault(rolling(Some(Span::from_ms(100))), Aim::AllReplicas)
+        .fault(
+            "rolling_restart",
+            &json!({ "drain": "100ms" }),
+            Aim::AllReplicas,
+        )
         .run()
         .await;
     let problems = told.events.iter().filter_map(|event| match &event.kind {
@@ -255,7 +255,11 @@ async fn what_is_wrong_with_a_drain_is_told_and_the_rolling_restart_goes_on() {
 async fn the_first_replica_that_does_not_come_back_ends_a_rolling_restart() {
     let told = two_replicas()
         .with_balancer()
-        .fault(rolling(None), Aim::AllReplicas)
+        .fault(
+            "rolling_restart",
+            &json!({ "drain": false }),
+            Aim::AllReplicas,
+        )
         .node(REPLICA_0, |its| its.serves_after = None)
         .run()
         .await;
@@ -271,7 +275,7 @@ async fn the_first_replica_that_does_not_come_back_ends_a_rolling_restart() {
 async fn the_balancer_can_be_the_faulted_node() {
     let told = two_replicas()
         .with_balancer()
-        .fault(KILL, Aim::Balancer)
+        .fault("kill", &json!({}), Aim::Balancer)
         .run()
         .await;
     assert_eq!(told.starts(Node::Balancer).len(), 2);

@@ -2,7 +2,7 @@
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::Node;
-use comeback_model::plan::Workload;
+use comeback_model::plan::{Within, Workload};
 use comeback_model::units::Span;
 
 use super::scenario::*;
@@ -100,7 +100,7 @@ async fn another_nodes_exit_during_the_restart_delay_is_recorded_when_it_happens
 async fn another_nodes_exit_while_a_write_is_waited_for_is_recorded_when_it_happens() {
     // No client of this load ever writes, so the fault waits as long as it may.
     let told = two_replicas()
-        .with(|plan| plan.fault.within = None)
+        .with(|plan| plan.fault.within = Within::Request)
         .node(REPLICA_1, |its| {
             its.exits = vec![(0, Span::from_ms(620), exit(1))]
         })

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use comeback_faults::Faults;
 use comeback_model::event::{Event, EventKind, ExitCause, Phase};
 use comeback_model::ids::{ArmId, Incarnation, Node, Seed, TrialId};
+use comeback_model::plan::fault::{Catalogue, Said};
 use comeback_model::plan::{
-    Action, Aim, Arm, Arrivals, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol,
-    Readiness, ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
+    Aim, Arm, Arrivals, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
+    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
 };
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::{Elapsed, Span};
+use serde_json::{Value, json};
 
 use super::mock::{Behaviour, Mock};
 use crate::clock::Clock;
@@ -23,6 +26,20 @@ use crate::{EngineError, Site};
 /// The fault comes so long after the trial's begin: a rehearsal takes 1 ms for each that is asked, the load is begun 1 ms before
 /// its first arrival, and its windows end there.
 pub(super) const FAULT_AT: Elapsed = Elapsed::from_us(602_000);
+
+/// A fault of this kind, at once and whatever is under way.
+fn fault(kind: &str, parameters: &Value, aim: Aim) -> Fault {
+    let said = Said {
+        aim: Some(aim),
+        within: Some(Within::Any),
+        jitter: Some(Span::ZERO),
+        lands_within: Some(Span::from_ms(400)),
+        reach: None,
+    };
+    let parameters = parameters.as_object().cloned().unwrap_or_default();
+    let planned = Faults.plan(kind, &parameters, said);
+    planned.expect("there is such a fault")
+}
 
 pub(super) const fn ms(ms: u64) -> Elapsed {
     Elapsed::from_us(ms * 1_000)
@@ -99,14 +116,7 @@ fn plan() -> Plan {
         extend_to: 1,
         replacements: 0,
         controls: 0,
-        fault: Fault {
-            aim: Aim::Replica(0),
-            to: None,
-            action: Action::Signal(Signal::Kill),
-            within: Some(Within::Any),
-            jitter: Span::ZERO,
-            lands_within: Span::from_ms(400),
-        },
+        fault: fault("kill", &json!({}), Aim::Replica(0)),
         load: Load {
             workload: Workload::Sessions(Box::new(flow)),
             clients: 10,
@@ -154,8 +164,8 @@ impl Scenario {
         self
     }
 
-    pub(super) fn fault(self, action: Action, aim: Aim) -> Self {
-        self.with(|plan| (plan.fault.action, plan.fault.aim) = (action, aim))
+    pub(super) fn fault(self, kind: &str, parameters: &Value, aim: Aim) -> Self {
+        self.with(|plan| plan.fault = fault(kind, parameters, aim))
     }
 
     pub(super) fn restart_after(self, pause: Span) -> Self {

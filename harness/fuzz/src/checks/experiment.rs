@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use comeback_faults::Faults;
 use comeback_model::ids::Seed;
 use comeback_model::journal::{self, Header, Machine, VERSION, write_line};
 use comeback_model::plan::Plan;
@@ -25,7 +26,7 @@ pub fn check_experiment(bytes: &[u8]) -> Worth {
         return Worth::Dropped;
     };
     let path = Path::new("/experiments/shop.toml");
-    let resolved = File::parse(path, text.to_owned()).and_then(|file| file.resolve());
+    let resolved = File::parse(path, text.to_owned(), &Faults).and_then(|file| file.resolve(&Faults));
     match resolved {
         Err(refused) => check_refusal(&refused, text),
         Ok(resolved) => check_plan(resolved.plan, resolved.seed.unwrap_or(Seed(1))),

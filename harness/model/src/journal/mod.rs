@@ -30,8 +30,9 @@ use crate::plan::Plan;
 use crate::schedule::Schedule;
 
 /// The version of the journal this build writes. Since 2 an operation says which write it carries and which it
-/// found, and the plan has room for any server; since 4 the ends of trials and runs are sealed.
-pub const VERSION: u32 = 4;
+/// found, and the plan has room for any server; since 4 the ends of trials and runs are sealed; since 5
+/// a fault is stored with its kind, its effect and its words.
+pub const VERSION: u32 = 5;
 /// The oldest version it reads.
 const OLDEST: u32 = 3;
 /// The first version whose ends are sealed.

@@ -11,10 +11,10 @@ use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, TrialId};
 use crate::operation::{Cached, ErrorClass, Found, Outcome, Step};
-use crate::plan::{Action, Signal, test_plan};
+use crate::plan::test_plan;
 use crate::said::Line;
 use crate::schedule::expand;
-use crate::units::{Elapsed, Span};
+use crate::units::Elapsed;
 
 fn header() -> Header {
     let (plan, seed) = (test_plan(), Seed(7));
@@ -234,8 +234,8 @@ fn an_event_of_a_trial_that_names_none_is_damage() {
 #[test]
 fn a_journal_of_another_version_is_refused_by_its_number() {
     let (events, operations) = sample();
-    let other = with_line(&events, 1, br#"{"comeback_journal":5,"of":"the future"}"#);
-    check_refused(&other, &operations, "journal line 1", "version 5");
+    let other = with_line(&events, 1, br#"{"comeback_journal":6,"of":"the future"}"#);
+    check_refused(&other, &operations, "journal line 1", "version 6");
     let other = with_line(&events, 1, br#"{"comeback_journal":1,"of":"the past"}"#);
     check_refused(&other, &operations, "journal line 1", "version 1");
 }
@@ -246,7 +246,7 @@ fn a_journal_of_version_3_is_read_though_it_cannot_show_that_it_is_whole() {
     let (lines, rows) = written(&events, &operations);
     assert!(header().is_sealed());
     let old = String::from_utf8(lines).expect("it is text");
-    let old = old.replacen("\"comeback_journal\":4", "\"comeback_journal\":3", 1);
+    let old = old.replacen("\"comeback_journal\":5", "\"comeback_journal\":3", 1);
     let unsealed: String = old
         .lines()
         .map(|line| match line.split_once(",\"seal\"") {
@@ -259,7 +259,7 @@ fn a_journal_of_version_3_is_read_though_it_cannot_show_that_it_is_whole() {
         assert!(!journal.header.is_sealed());
         assert_eq!(journal.events, events);
     }
-    let claims_to_be_new = unsealed.replacen("_journal\":3", "_journal\":4", 1);
+    let claims_to_be_new = unsealed.replacen("_journal\":3", "_journal\":5", 1);
     check_refused(
         claims_to_be_new.as_bytes(),
         &rows,
@@ -591,14 +591,11 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
         },
         EventKind::FaultRequested {
             node: Node::default(),
-            action: Action::Signal(Signal::Segv),
+            begun: "SIGSEGV sent".to_owned(),
         },
         EventKind::FaultRequested {
             node: Node::Replica(2),
-            action: Action::Roll {
-                drain: time.map(|_| Span::from_ms(1_500)),
-                deploy: true,
-            },
+            begun: "told to stop".to_owned(),
         },
         EventKind::FaultConfirmed {
             node: Node::Store,

@@ -1,12 +1,51 @@
-//! What is done to the target, to whom of it, and when.
+//! A fault as a plan has it: resolved, with its effect and the words for it, so that a stored run explains itself.
+//!
+//! Which kinds there are is said elsewhere, through [`Catalogue`]. Nobody else tells kinds apart: the engine, the analysis
+//! and the reports go by [`Effect`], [`Needs`] and [`FaultWords`].
 
-use schemars::JsonSchema;
+mod stored;
+
+pub(crate) use stored::read_begun;
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::Action;
 use crate::units::Span;
 
-/// Whom a fault strikes.
+/// The parameters of a fault by name, every default filled in. Only its kind knows what they mean.
+pub type Parameters = Map<String, Value>;
+
+/// What is done to the target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "stored::StoredFault")]
+pub struct Fault {
+    /// The kind, by its name in the catalogue.
+    pub kind: String,
+    /// What the kind was told.
+    pub parameters: Parameters,
+    /// Which nodes it is for.
+    pub aim: Aim,
+    /// Which of a node's processes it is for.
+    pub reach: Reach,
+    /// Whether it waits for a write of the load.
+    pub within: Within,
+    /// It comes at a uniformly drawn moment of this length after the baseline's end.
+    pub jitter: Span,
+    /// How long its effect may take to be confirmed; beyond it the fault did not land.
+    pub lands_within: Span,
+    /// What becomes of the faulted nodes.
+    pub effect: Effect,
+    /// What it needs of an arm.
+    #[serde(default, skip_serializing_if = "Needs::are_none")]
+    pub needs: Needs,
+    /// What people are told of it.
+    pub words: FaultWords,
+}
+
+/// Which nodes a fault is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aim {
@@ -38,6 +77,17 @@ pub enum Reach {
     Tree,
 }
 
+/// As an object: `the process group`.
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Process => "the started process alone",
+            Self::Group => "the process group",
+            Self::Tree => "the process and all that it started",
+        })
+    }
+}
+
 /// Whether a fault waits for a write of the load, from its planned moment on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -48,51 +98,131 @@ pub enum Within {
     Any,
 }
 
-/// As an object: `the process group`.
-impl std::fmt::Display for Reach {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Process => "the started process alone",
-            Self::Group => "the process group",
-            Self::Tree => "the process and all that it started",
-        })
+/// What becomes of faulted nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// They end, all at once, and are started again.
+    Ends(Ending),
+    /// Their processes stand still for so long, then go on.
+    StandsStill(Span),
+    /// One after the other ends as it is asked to, is started again and serves.
+    Replaces,
+}
+
+/// How faulted nodes come to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Their processes have no chance to do anything about it.
+    AtOnce,
+    /// By a signal that a process may handle, but that asks for nothing.
+    BySignal,
+    /// They are asked to stop; what is there after its time of grace is killed.
+    AsAsked,
+}
+
+impl Effect {
+    /// Whether the processes had no chance to do anything about it.
+    pub const fn is_kill(self) -> bool {
+        matches!(self, Self::Ends(Ending::AtOnce))
+    }
+
+    /// Whether the nodes were asked to stop, and had time to.
+    pub const fn asks(self) -> bool {
+        matches!(self, Self::Ends(Ending::AsAsked) | Self::Replaces)
+    }
+
+    /// Whether faulted nodes end all at once.
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Ends(_))
+    }
+
+    /// Whether the same processes go on after it.
+    pub const fn stands_still(self) -> bool {
+        matches!(self, Self::StandsStill(_))
+    }
+
+    /// Whether one node after the other is faulted.
+    pub const fn replaces(self) -> bool {
+        matches!(self, Self::Replaces)
     }
 }
 
-/// What is done to the target.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Whom it strikes.
-    #[serde(default)]
-    pub aim: Aim,
-    /// Which of that one's processes it addresses, where that is said; see [`Fault::reach`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Reach>,
-    /// What is done.
-    pub action: Action,
-    /// Whether it waits for a write of the load, where that is said; see [`Fault::waits_for`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+/// What a fault needs of an arm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// The balancer must drain a replica, in no longer than this.
+    pub drain: Option<Span>,
+    /// There must be a next version of the server.
+    pub next: bool,
+}
+
+impl Needs {
+    const fn are_none(&self) -> bool {
+        self.drain.is_none() && !self.next
+    }
+}
+
+/// What people are told of a fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultWords {
+    /// Its moment in a chart: `crash`, `pause`.
+    pub short: String,
+    /// As a noun: `SIGKILL`, `a pause of 2s`.
+    pub noun: String,
+    /// With what it is done to: `SIGKILL to the process group`.
+    pub done: String,
+    /// What happens to a node when it begins: `SIGKILL sent`.
+    pub begun: String,
+    /// The whole of it: `SIGSTOP to every process of the faulted nodes, and SIGCONT 2s later`.
+    pub explained: String,
+}
+
+/// What a plan says of a fault beside its kind and the kind's parameters; what is not said has the kind's defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Which nodes it is for.
+    pub aim: Option<Aim>,
+    /// Which of a node's processes it is for.
+    pub reach: Option<Reach>,
+    /// Whether it waits for a write.
     pub within: Option<Within>,
-    /// It is done at a uniformly drawn moment of this length after the baseline's end.
-    pub jitter: Span,
-    /// How long its effect may take to be confirmed; beyond it the fault did not land.
-    pub lands_within: Span,
+    /// The length in which its moment is drawn.
+    pub jitter: Option<Span>,
+    /// How long its effect may take to be confirmed.
+    pub lands_within: Option<Span>,
 }
 
-impl Fault {
-    /// Whether it waits for a write: as is said, else if it ends what it strikes.
-    pub fn waits_for(&self) -> Within {
-        self.within.unwrap_or(match self.action {
-            Action::Signal(_) => Within::Request,
-            Action::Pause(_) | Action::Roll { .. } => Within::Any,
-        })
-    }
+/// A kind of fault, as it is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindInfo {
+    /// Its name in a document.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+}
 
-    /// Which processes it addresses: as is said, else the group. A pause leaves nobody out, or work would go on.
-    pub fn reach(&self) -> Reach {
-        self.to.unwrap_or(match self.action {
-            Action::Pause(_) => Reach::Tree,
-            Action::Signal(_) | Action::Roll { .. } => Reach::Group,
-        })
-    }
+/// A parameter that a fault cannot have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// Which field of the fault; none where it is the fault as a whole.
+    pub field: Option<String>,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The kinds of faults that there are.
+pub trait Catalogue {
+    /// All of them; the first is the default.
+    fn kinds(&self) -> Vec<KindInfo>;
+
+    /// The schema of the parameters of each kind, an object, by the kind's name.
+    fn schemas(&self, generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)>;
+
+    /// The fault of this kind with these parameters, every default filled in.
+    ///
+    /// # Errors
+    /// When there is no such kind, or it cannot have such parameters.
+    fn plan(&self, kind: &str, parameters: &Parameters, said: Said) -> Result<Fault, Invalid>;
 }

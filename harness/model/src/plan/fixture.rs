@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fault::{Effect, Ending, FaultWords, Needs, Parameters};
 use super::*;
 
 /// A small valid plan with two arms, to test with.
@@ -46,12 +47,22 @@ pub fn test_plan() -> Plan {
         replacements: 0,
         controls: 1,
         fault: Fault {
+            kind: "kill".to_owned(),
+            parameters: Parameters::new(),
             aim: Aim::AnyReplica,
-            to: None,
-            action: Action::Signal(Signal::Kill),
-            within: None,
+            reach: Reach::Group,
+            within: Within::Request,
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),
+            effect: Effect::Ends(Ending::AtOnce),
+            needs: Needs::default(),
+            words: FaultWords {
+                short: "crash".to_owned(),
+                noun: "SIGKILL".to_owned(),
+                done: "SIGKILL to the process group".to_owned(),
+                begun: "SIGKILL sent".to_owned(),
+                explained: "SIGKILL to the process group of the faulted nodes".to_owned(),
+            },
         },
         load: Load {
             workload: Workload::Sessions(Box::new(SessionFlow {

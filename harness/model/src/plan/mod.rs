@@ -5,10 +5,9 @@
 
 use std::collections::BTreeSet;
 
-mod action;
 mod error;
 mod extract;
-mod fault;
+pub mod fault;
 #[cfg(any(test, feature = "testing"))]
 mod fixture;
 mod remeasure;
@@ -26,7 +25,6 @@ use crate::gate::Gate;
 use crate::ids::{Incarnation, Node};
 use crate::units::Span;
 
-pub use action::Action;
 pub use error::PlanError;
 pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, Fault, Reach, Within};

@@ -1,10 +1,10 @@
 //! Everything about a plan that can be known to be wrong before something is started.
 
 use super::error::{PlanError, wrong};
+use super::fault::{Effect, Needs};
 use super::retry;
 use super::{
-    Action, Aim, Arm, Call, Listener, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows,
-    Workload,
+    Aim, Arm, Call, Listener, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows, Workload,
 };
 use crate::ids::Node;
 use crate::units::Span;
@@ -67,19 +67,20 @@ impl Plan {
     }
 
     fn validate_fault(&self) -> Result<(), PlanError> {
-        match self.fault.action {
-            Action::Signal(_) => {}
-            Action::Pause(lasts) if lasts >= self.windows.horizon => {
+        match self.fault.effect {
+            Effect::Ends(_) => {}
+            Effect::StandsStill(lasts) if lasts >= self.windows.horizon => {
                 let horizon = self.windows.horizon;
                 return wrong(
                     "fault-lasts",
                     format!(
-                        "a pause of {lasts} outlasts the horizon of {horizon}: nothing could be back"
+                        "{} outlasts the horizon of {horizon}: nothing could be back",
+                        self.fault.words.noun
                     ),
                 );
             }
-            Action::Pause(_) => {}
-            Action::Roll { .. } => {
+            Effect::StandsStill(_) => {}
+            Effect::Replaces => {
                 if matches!(self.fault.aim, Aim::Balancer | Aim::Store | Aim::Cache) {
                     let what = "only replicas are restarted one after the other: replicas:all, or one of them";
                     return wrong("fault-target", what);
@@ -96,18 +97,15 @@ impl Plan {
     }
 
     fn validate_roll_of(&self, arm: &Arm) -> Result<(), PlanError> {
-        let (drains, deploy) = match self.fault.action {
-            Action::Roll { drain, deploy } => (drain.is_some(), deploy),
-            Action::Signal(_) | Action::Pause(_) => (false, false),
-        };
-        if drains && arm.balancer.is_some() && arm.drain.is_none() {
+        let Needs { drain, next } = self.fault.needs;
+        if drain.is_some() && arm.balancer.is_some() && arm.drain.is_none() {
             return wrong(
                 "balancer",
                 "how is it told that a replica is about to be stopped? Say drain = { begin = [...], end = [...] }, or \
                  have the fault say drain = false",
             );
         }
-        match (&arm.next, deploy) {
+        match (&arm.next, next) {
             (None, true) => wrong(
                 "deploy",
                 "what replaces the server? Say its command or environment",

@@ -11,7 +11,7 @@ use comeback_analysis::summary::{SCHEMA, SessionCounts, Summary, WriteCounts};
 use comeback_analysis::verdict::{Outcome, Verdict};
 use comeback_model::ids::Seed;
 use comeback_model::journal::{Header, Machine};
-use comeback_model::plan::{Action, Request, Signal, Workload};
+use comeback_model::plan::{Request, Workload};
 use comeback_model::schedule;
 
 use plan::plan;
@@ -180,7 +180,7 @@ pub(crate) fn stateless() -> Fake {
     let mut fake = fake("no sessions", &[PLAIN]);
     fake.analysis.header.plan.load.workload =
         Workload::Stateless(Box::new(Request::new("GET", "/")));
-    fake.analysis.header.plan.fault.action = Action::Signal(Signal::Term);
+    fake.analysis.header.plan.fault = plan::fault("terminate");
     for arm in &mut fake.summary.arms {
         arm.sessions = SessionCounts::default();
         arm.writes = WriteCounts::default();

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use comeback_faults::Faults;
+use comeback_model::plan::fault::{Catalogue, Parameters, Said};
 use comeback_model::plan::{
-    Action, Aim, Arm, Arrivals, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
-    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Workload,
+    Arm, Arrivals, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
+    SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_model::units::Span;
 
@@ -54,14 +56,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         extend_to: 8,
         replacements: 2,
         controls: 1,
-        fault: Fault {
-            aim: Aim::AnyReplica,
-            to: None,
-            action: Action::Signal(Signal::Kill),
-            within: None,
-            jitter: Span::from_ms(500),
-            lands_within: Span::from_secs(5),
-        },
+        fault: fault("kill"),
         load: Load {
             workload: Workload::Sessions(Box::new(SessionFlow {
                 logout: None,
@@ -94,4 +89,14 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         gates: Vec::new(),
         marked: BTreeSet::new(),
     }
+}
+
+/// A fault of this kind, as the fakes have it.
+pub(crate) fn fault(kind: &str) -> Fault {
+    let said = Said {
+        jitter: Some(Span::from_ms(500)),
+        ..Said::default()
+    };
+    let planned = Faults.plan(kind, &Parameters::new(), said);
+    planned.expect("there is such a fault")
 }

@@ -225,7 +225,7 @@ impl Facts {
                 let quiet = quiet_us.map(Span::from_us);
                 self.aimed = after_us.map(|after| (Span::from_us(after), quiet));
             }
-            EventKind::FaultRequested { node, action: _ } | EventKind::DrainBegun { node } => {
+            EventKind::FaultRequested { node, begun: _ } | EventKind::DrainBegun { node } => {
                 self.requests.entry(*node).or_insert(at);
             }
             EventKind::FaultConfirmed {

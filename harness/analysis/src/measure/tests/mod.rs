@@ -26,7 +26,7 @@ use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use comeback_model::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
 use comeback_model::operation::{ErrorClass, Found, Operation, Outcome, Step};
-use comeback_model::plan::{Action, Plan, Signal, Workload, Writes, test_plan};
+use comeback_model::plan::{Plan, Workload, Writes, test_plan};
 use comeback_model::schedule::expand;
 use comeback_model::units::Elapsed;
 
@@ -150,7 +150,7 @@ impl Story {
                 FAULT,
                 EventKind::FaultRequested {
                     node: Node::default(),
-                    action: Action::Signal(Signal::Kill),
+                    begun: "SIGKILL sent".to_owned(),
                 },
             )
             .event(CUT, injected_exit())

@@ -134,7 +134,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         }),
         Just(EventKind::FaultRequested {
             node: Node::default(),
-            action: Action::Signal(Signal::Kill)
+            begun: "SIGKILL sent".to_owned()
         }),
         Just(EventKind::FaultMissed {
             reason: "it ran on".to_owned()

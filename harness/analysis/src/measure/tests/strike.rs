@@ -1,21 +1,16 @@
 //! How a fault was done: at once or one after the other, by stopping or by standing still, and to whom.
 
-use comeback_model::plan::Action;
+use comeback_model::plan::fault::{Effect, Ending};
 use comeback_model::units::Span;
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
 use crate::measure::Time;
 
-const ROLL: Action = Action::Roll {
-    drain: Some(Span::from_secs(10)),
-    deploy: false,
-};
-
 fn requested(replica: u32) -> EventKind {
     EventKind::FaultRequested {
         node: Node::Replica(replica),
-        action: Action::Signal(Signal::Kill),
+        begun: "SIGKILL sent".to_owned(),
     }
 }
 
@@ -27,8 +22,8 @@ impl Story {
         story
     }
 
-    fn acts(self, action: Action) -> Self {
-        self.planned(|plan| plan.fault.action = action)
+    fn with_effect(self, effect: Effect) -> Self {
+        self.planned(|plan| plan.fault.effect = effect)
     }
 }
 
@@ -48,7 +43,7 @@ fn how_far_apart_the_blows_were_is_told_and_too_far_is_a_finding() {
         "{findings:?}"
     );
     let rolled = behind_a_balancer()
-        .acts(ROLL)
+        .with_effect(Effect::Replaces)
         .meanwhile(FAULT + 900, requested(1));
     let findings = rolled.trial().findings;
     let is_spread = |finding: &String| finding.contains("lay between");
@@ -81,8 +76,8 @@ fn the_effect_is_complete_when_the_last_of_those_addressed_has_ended() {
 #[test]
 fn a_stop_that_took_sigkill_is_told_with_those_it_took() {
     let told = "did not end in its time of grace, and was killed: processes 12, 13 took SIGKILL";
-    for action in [Action::Signal(Signal::Term), ROLL] {
-        let story = Story::faulted().acts(action);
+    for effect in [Effect::Ends(Ending::AsAsked), Effect::Replaces] {
+        let story = Story::faulted().with_effect(effect);
         let findings = story
             .meanwhile(CUT, confirmed(vec![12, 13]))
             .trial()
@@ -121,7 +116,7 @@ fn what_was_in_flight_at_a_blow_is_told_by_its_end() {
         look
     };
     let story = behind_a_balancer()
-        .acts(ROLL)
+        .with_effect(Effect::Replaces)
         .meanwhile(
             FAULT - 100,
             EventKind::DrainBegun {
@@ -148,7 +143,7 @@ fn what_was_in_flight_at_a_blow_is_told_by_its_end() {
 #[test]
 fn sessions_begun_while_others_were_being_struck_did_not_stand_at_the_fault() {
     let trial = behind_a_balancer()
-        .acts(ROLL)
+        .with_effect(Effect::Replaces)
         .meanwhile(
             FAULT - 100,
             EventKind::DrainBegun {
@@ -198,7 +193,7 @@ fn a_replica_stopped_with_requests_left_or_by_force_is_a_finding() {
     let problem = Some("3 requests were in flight after 10s".to_owned());
     let node = Node::Replica(0);
     let story = behind_a_balancer()
-        .acts(ROLL)
+        .with_effect(Effect::Replaces)
         .meanwhile(FAULT, EventKind::Drained { node, problem });
     let findings = story.trial().findings;
     assert_eq!(
@@ -213,7 +208,7 @@ fn a_replica_stopped_with_requests_left_or_by_force_is_a_finding() {
 #[test]
 fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_going_on() {
     let paused = Story::killed()
-        .acts(Action::Pause(Span::from_ms(500)))
+        .with_effect(Effect::StandsStill(Span::from_ms(500)))
         .without(|kind| matches!(kind, EventKind::TargetExited { .. }))
         .event(
             CUT,
@@ -266,7 +261,7 @@ fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_ackno
     assert_eq!((met.in_flight, met.at_stake), (1, 2));
     assert_eq!(trial.in_flight.scheduled, 2);
     assert_eq!(Story::control().trial().met, None);
-    let paused = Story::faulted().acts(Action::Pause(Span::from_secs(1)));
+    let paused = Story::faulted().with_effect(Effect::StandsStill(Span::from_secs(1)));
     assert_eq!(paused.trial().met, None);
 }
 
@@ -314,7 +309,7 @@ fn what_fails_between_the_signal_to_stop_and_the_end_is_told_of_a_stop_only() {
         act(4, CUT + 1).unanswered(CUT + 2),
     ]);
     let of = |trial: TrialAnalysis| (trial.draining.scheduled, trial.draining.failures());
-    let stop = story.clone().acts(Action::Signal(Signal::Term));
+    let stop = story.clone().with_effect(Effect::Ends(Ending::AsAsked));
     assert_eq!(of(stop.trial()), (3, 2));
     assert_eq!(of(story.trial()), (0, 0));
 }

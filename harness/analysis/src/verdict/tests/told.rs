@@ -4,7 +4,7 @@ use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use comeback_model::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
-use comeback_model::plan::{Action, Signal, test_plan};
+use comeback_model::plan::test_plan;
 use comeback_model::schedule::expand;
 use comeback_model::units::Elapsed;
 
@@ -139,7 +139,7 @@ impl Told {
             FAULT,
             EventKind::FaultRequested {
                 node: Node::default(),
-                action: Action::Signal(Signal::Kill),
+                begun: "SIGKILL sent".to_owned(),
             },
         )];
         if !self.landed {

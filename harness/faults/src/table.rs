@@ -1,0 +1,102 @@
+//! The table of all kinds.
+
+use comeback_model::plan::fault::{Catalogue, Fault, Invalid, KindInfo, Parameters, Said};
+use schemars::{Schema, SchemaGenerator};
+
+use crate::deploy::Deploy;
+use crate::kind::{Injectable, Row, row};
+use crate::pause::Pause;
+use crate::rolling_restart::RollingRestart;
+use crate::signal::{Abort, AnySignal, Kill, Segfault, Terminate};
+
+/// All kinds, the default first.
+static TABLE: &[Row] = &[
+    row::<Kill>(),
+    row::<Terminate>(),
+    row::<Abort>(),
+    row::<Segfault>(),
+    row::<AnySignal>(),
+    row::<Pause>(),
+    row::<RollingRestart>(),
+    row::<Deploy>(),
+];
+
+/// The kinds of faults that there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults;
+
+impl Catalogue for Faults {
+    fn kinds(&self) -> Vec<KindInfo> {
+        TABLE.iter().map(|row| row.info).collect()
+    }
+
+    fn schemas(&self, generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+        let rows = TABLE.iter();
+        rows.map(|row| (row.info.name, (row.schema)(generator)))
+            .collect()
+    }
+
+    fn plan(&self, kind: &str, parameters: &Parameters, said: Said) -> Result<Fault, Invalid> {
+        let row = find(kind)?;
+        let same = (row.same_as)(parameters).map_err(|invalid| whose(invalid, kind))?;
+        match same {
+            Some(same) => (find(same)?.plan)(&Parameters::new(), said),
+            None => (row.plan)(parameters, said),
+        }
+    }
+}
+
+/// The fault of a plan, ready to be injected.
+///
+/// # Errors
+/// When this program has no such kind, or the kind no such parameters: the plan is another version's.
+pub fn load(fault: &Fault) -> Result<Box<dyn Injectable>, Invalid> {
+    (find(&fault.kind)?.load)(&fault.parameters)
+}
+
+fn find(kind: &str) -> Result<&'static Row, Invalid> {
+    let row = TABLE.iter().find(|row| row.info.name == kind);
+    row.ok_or_else(|| {
+        let near = TABLE
+            .iter()
+            .map(|row| row.info.name)
+            .min_by_key(|name| strsim::damerau_levenshtein(name, kind))
+            .filter(|name| strsim::damerau_levenshtein(name, kind) <= 1 + kind.len() / 4);
+        let names: Vec<&str> = TABLE.iter().map(|row| row.info.name).collect();
+        let meant = near.map_or_else(String::new, |near| format!(" (did you mean '{near}'?)"));
+        Invalid {
+            field: Some("kind".to_owned()),
+            problem: format!(
+                "there is no fault '{kind}'{meant}: the kinds are {}",
+                names.join(", ")
+            ),
+        }
+    })
+}
+
+/// Says which kinds have the parameter that this one does not have.
+fn whose(invalid: Invalid, kind: &str) -> Invalid {
+    let Some(field) = &invalid.field else {
+        return invalid;
+    };
+    let mut generator = SchemaGenerator::default();
+    let mut has = |row: &&Row| {
+        let schema = (row.schema)(&mut generator).to_value();
+        schema["properties"].get(field).is_some()
+    };
+    if TABLE
+        .iter()
+        .filter(|row| row.info.name == kind)
+        .any(|row| has(&row))
+    {
+        return invalid;
+    }
+    let owners: Vec<&str> = TABLE.iter().filter(has).map(|row| row.info.name).collect();
+    match owners.as_slice() {
+        [] => invalid,
+        owners => Invalid {
+            problem: format!("only a fault of the kind {} has it", owners.join(" or ")),
+            ..invalid
+        },
+    }
+}
