@@ -34,6 +34,21 @@ struct Waited {
     is_over: bool,
 }
 
+/// Stops these nodes at once, as the plan says how each is stopped, and as a service manager does it. Nodes that are faulted
+/// together are stopped by the same signal.
+pub(crate) async fn stop_all(on: &Injection, nodes: &[Node]) -> Result<(), FaultError> {
+    let mut endings = Vec::with_capacity(nodes.len());
+    let mut sent = Signal::Term;
+    for node in nodes {
+        let stop = on.how_to_stop(*node).await?;
+        let signal = stop.signal;
+        let grace = (signal != Signal::Kill).then_some(stop.grace);
+        endings.push((*node, Ending { signal, grace }));
+        sent = signal;
+    }
+    end_all(on, &endings, sent).await
+}
+
 /// Ends these nodes, and puts on record that they have ended.
 ///
 /// All ends are waited for before anything else is looked at: a look at `/proc` takes milliseconds, and the end of another

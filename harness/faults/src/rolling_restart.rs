@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use comeback_model::ids::Node;
-use comeback_model::plan::Signal;
 use comeback_model::plan::fault::{Aim, Effect, FaultWords, Needs, Reach};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::ending::{Ending, end_all};
+use crate::ending::stop_all;
 use crate::injection::{FaultError, Injection};
 use crate::kind::Kind;
 
@@ -80,7 +78,7 @@ pub(crate) async fn replace_each(
         if let Some(within) = drain {
             on.drain(*node, within).await?;
         }
-        stop(on, *node).await?;
+        stop_all(on, &[*node]).await?;
         on.start(*node).await?;
         // The first that does not come back ends it, as it would anybody's.
         if !on.returned(*node).await? {
@@ -91,14 +89,6 @@ pub(crate) async fn replace_each(
         }
     }
     Ok(())
-}
-
-/// Stops a replica as the plan says how it is stopped, and as a service manager does it.
-async fn stop(on: &Injection, node: Node) -> Result<(), FaultError> {
-    let stop = on.how_to_stop(node).await?;
-    let signal = stop.signal;
-    let grace = (signal != Signal::Kill).then_some(stop.grace);
-    end_all(on, &[(node, Ending { signal, grace })], signal).await
 }
 
 /// How long the balancer may take to drain a replica; without a time it is not told.
