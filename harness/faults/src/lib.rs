@@ -11,6 +11,7 @@ mod kind;
 mod pause;
 mod rolling_restart;
 mod signal;
+mod stop;
 mod table;
 #[cfg(test)]
 mod tests;

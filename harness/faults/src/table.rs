@@ -8,6 +8,7 @@ use crate::kind::{Injectable, Row, row};
 use crate::pause::Pause;
 use crate::rolling_restart::RollingRestart;
 use crate::signal::{Abort, AnySignal, Kill, Segfault, Terminate};
+use crate::stop::Stop;
 
 /// All kinds, the default first.
 static TABLE: &[Row] = &[
@@ -16,6 +17,7 @@ static TABLE: &[Row] = &[
     row::<Abort>(),
     row::<Segfault>(),
     row::<AnySignal>(),
+    row::<Stop>(),
     row::<Pause>(),
     row::<RollingRestart>(),
     row::<Deploy>(),

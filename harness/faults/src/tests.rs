@@ -16,7 +16,7 @@ use super::{Call, FaultError, Faults, Injection, NodeCall, load};
 const NODES: [Node; 2] = [Node::Replica(0), Node::Replica(1)];
 
 /// What was asked of which node, and when.
-type Asked = (&'static str, Node, Elapsed);
+pub(crate) type Asked = (&'static str, Node, Elapsed);
 
 fn ms(ms: u64) -> Elapsed {
     Elapsed::from_us(ms * 1_000)
@@ -106,7 +106,10 @@ fn planned(kind: &str, parameters: &Value) -> Result<Fault, String> {
     planned.map_err(|invalid| format!("{:?}: {}", invalid.field, invalid.problem))
 }
 
-async fn asked_by(kind: &str, parameters: &Value) -> (Vec<Asked>, Result<(), FaultError>) {
+pub(crate) async fn asked_by(
+    kind: &str,
+    parameters: &Value,
+) -> (Vec<Asked>, Result<(), FaultError>) {
     let clock = Clock::start();
     let (hands, calls) = mpsc::unbounded_channel();
     let within = Span::from_secs(1);
@@ -116,7 +119,7 @@ async fn asked_by(kind: &str, parameters: &Value) -> (Vec<Asked>, Result<(), Fau
     tokio::join!(answer_all(clock, calls), fault)
 }
 
-fn asked_of(asked: &[Asked], wanted: &str) -> Vec<(Node, Elapsed)> {
+pub(crate) fn asked_of(asked: &[Asked], wanted: &str) -> Vec<(Node, Elapsed)> {
     let asked = asked.iter().filter(|(what, _, _)| *what == wanted);
     asked.map(|(_, node, at)| (*node, *at)).collect()
 }
