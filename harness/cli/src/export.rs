@@ -1,17 +1,20 @@
-//! `comeback export`: a stored run's operations, for other programs.
+//! `comeback export`: what a stored run recorded, for other programs. One file for each exporter, and a table of them.
+
+mod csv;
+mod jsonl;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use comeback_analysis::verdict::Outcome;
-use comeback_model::journal;
-use comeback_model::operation::Operation;
+use comeback_model::journal::Journal;
 
 use super::CliError;
 use super::baseline::Stored;
 
-/// Write a stored run's operations as CSV or JSON Lines.
+/// Write a stored run's operations for other programs.
 ///
 /// One row for each thing a client did: when it was intended, sent and finished, in µs since the run's start,
 /// and what came of it.
@@ -24,30 +27,44 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
-    /// In which form
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
+    /// What is written, in which form
+    #[arg(long, value_name = "FORMAT", value_parser = exporter(), default_value = TABLE[0].name)]
+    format: &'static Exporter,
     /// File to write, instead of stdout; must not exist
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
-/// How many rows are formatted at once.
-const ROWS: usize = 1_000;
+/// A way to write what a run recorded.
+#[derive(Debug)]
+struct Exporter {
+    /// Its name at the command line.
+    name: &'static str,
+    /// What it writes, in a line.
+    about: &'static str,
+    /// Writes it.
+    write: fn(&Journal, &mut dyn Write) -> io::Result<()>,
+}
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    /// Comma-separated values, with a header row
-    Csv,
-    /// A JSON object on each line
-    Jsonl,
+/// All exporters, the default first.
+static TABLE: &[Exporter] = &[csv::CSV, jsonl::JSONL];
+
+/// Reads the name of an exporter.
+fn exporter() -> impl TypedValueParser<Value = &'static Exporter> {
+    let values = TABLE
+        .iter()
+        .map(|exporter| PossibleValue::new(exporter.name).help(exporter.about));
+    PossibleValuesParser::new(values).try_map(|name| {
+        let exporter = TABLE.iter().find(|exporter| exporter.name == name);
+        exporter.ok_or("there is none of this name")
+    })
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let stored = Stored::read("RUN", &args.run)?;
-    let operations = &stored.journal().operations;
+    let journal = stored.journal();
     let written = match &args.out {
-        None => match write(args.format, operations, io::stdout().lock()) {
+        None => match write(args.format, journal, io::stdout().lock()) {
             // A reader that went away (`| head`) is no failure.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written,
@@ -56,30 +73,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             let file = File::create_new(path).map_err(|error| {
                 CliError::Usage(format!("--out: {} cannot be made: {error}", path.display()))
             })?;
-            write(args.format, operations, file)
+            write(args.format, journal, file)
         }
     };
     written?;
     Ok(Outcome::Pass)
 }
 
-fn write(format: Format, operations: &[Operation], to: impl Write) -> io::Result<()> {
+fn write(exporter: &Exporter, journal: &Journal, to: impl Write) -> io::Result<()> {
     let mut to = BufWriter::new(to);
-    match format {
-        Format::Csv => {
-            // A chunk at a time: the library's error would hide what kind of error the writer had.
-            for (place, chunk) in operations.chunks(ROWS).enumerate() {
-                let mut rows = Vec::new();
-                journal::write_operations(&mut rows, chunk, place == 0)
-                    .map_err(io::Error::other)?;
-                to.write_all(&rows)?;
-            }
-        }
-        Format::Jsonl => {
-            for operation in operations {
-                journal::write_line(&mut to, operation)?;
-            }
-        }
-    }
+    (exporter.write)(journal, &mut to)?;
     to.flush()
 }

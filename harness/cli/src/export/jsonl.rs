@@ -1,0 +1,18 @@
+//! Operations as JSON Lines.
+
+use std::io::{self, Write};
+
+use comeback_model::journal::{self, Journal};
+
+use super::Exporter;
+
+pub(super) const JSONL: Exporter = Exporter {
+    name: "jsonl",
+    about: "Operations, a JSON object on each line",
+    write,
+};
+
+fn write(journal: &Journal, mut to: &mut dyn Write) -> io::Result<()> {
+    let mut operations = journal.operations.iter();
+    operations.try_for_each(|operation| journal::write_line(&mut to, operation))
+}
