@@ -1,6 +1,7 @@
 //! `comeback export`: what a stored run recorded, for other programs. One file for each exporter, and a table of them.
 
 mod csv;
+mod events;
 mod jsonl;
 
 use std::fs::File;
@@ -14,9 +15,9 @@ use comeback_model::journal::Journal;
 use super::CliError;
 use super::baseline::Stored;
 
-/// Write a stored run's operations for other programs.
+/// Write what a stored run recorded for other programs.
 ///
-/// One row for each thing a client did: when it was intended, sent and finished, in µs since the run's start,
+/// An operation is one thing that a client did: when it was intended, sent and finished, in µs since the run's start,
 /// and what came of it.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -47,7 +48,7 @@ struct Exporter {
 }
 
 /// All exporters, the default first.
-static TABLE: &[Exporter] = &[csv::CSV, jsonl::JSONL];
+static TABLE: &[Exporter] = &[csv::CSV, jsonl::JSONL, events::EVENTS];
 
 /// Reads the name of an exporter.
 fn exporter() -> impl TypedValueParser<Value = &'static Exporter> {

@@ -48,3 +48,38 @@ fn stored_journals_keep_their_summaries() {
         assert_eq!(expected, found, "{}", journal.display());
     }
 }
+
+/// What was recorded, each with its time and type.
+fn recorded(lines: &str) -> Vec<(u64, String)> {
+    let events = lines.lines().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let kind = event["kind"]["type"].as_str().unwrap();
+        (event["at_us"].as_u64().unwrap(), kind.to_owned())
+    });
+    events.collect()
+}
+
+#[test]
+fn an_export_of_events_holds_every_event() {
+    for journal in stored() {
+        let words = ["export", "--format", "events"].map(AsRef::as_ref);
+        let words: Vec<_> = words.into_iter().chain([journal.as_os_str()]).collect();
+        let told = command(&journal, &words).output().unwrap();
+        if !told.status.success() {
+            let said = String::from_utf8_lossy(&told.stderr);
+            assert!(journal.ends_with("torn"), "{}: {said}", journal.display());
+            continue;
+        }
+        let exported = String::from_utf8(told.stdout).unwrap();
+        let stored = fs::read_to_string(journal.join("journal.jsonl")).unwrap();
+        // The first line is the header; the last one may be torn.
+        let (_, events) = stored.split_once('\n').unwrap();
+        let whole = events.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        assert_eq!(
+            recorded(&exported),
+            recorded(whole),
+            "{}",
+            journal.display()
+        );
+    }
+}

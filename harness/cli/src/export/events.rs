@@ -1,0 +1,18 @@
+//! Events as JSON Lines.
+
+use std::io::{self, Write};
+
+use comeback_model::journal::{self, Journal};
+
+use super::Exporter;
+
+pub(super) const EVENTS: Exporter = Exporter {
+    name: "events",
+    about: "Events: starts, phases, faults, exits; a JSON object on each line",
+    write,
+};
+
+fn write(journal: &Journal, mut to: &mut dyn Write) -> io::Result<()> {
+    let mut events = journal.events.iter();
+    events.try_for_each(|event| journal::write_line(&mut to, event))
+}
