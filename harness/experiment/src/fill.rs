@@ -225,9 +225,9 @@ impl StepPart {
 
     pub(super) fn to_request(&self, protocol: Protocol) -> Result<Request, Fault> {
         let wrong = |part, what: String| (vec![part], what);
-        let request = match protocol {
-            Protocol::Redis => self.to_command()?,
-            Protocol::Http | Protocol::Https | Protocol::Http2 | Protocol::H2c => {
+        let request = match protocol.is_http() {
+            false => self.to_command()?,
+            true => {
                 let mut request =
                     parse_request(&self.request).map_err(|what| wrong("request", what))?;
                 self.add_to(&mut request.call)?;

@@ -130,7 +130,7 @@ fn workload(document: &Document, problems: &mut Vec<Problem>) -> Option<Workload
                 None
             }
         },
-        (None, None) if protocol == Protocol::Redis => {
+        (None, None) if !protocol.is_http() => {
             let what = "say with a session or an operation which commands are sent";
             problems.push(Problem::at(
                 vec!["target".into(), "protocol".into()],

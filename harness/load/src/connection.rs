@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use comeback_model::operation::ErrorClass;
-use comeback_model::plan::Protocol;
+use comeback_model::plan::Wire;
 use tokio_rustls::TlsConnector;
 
 use self::http2::Http2;
@@ -27,7 +27,7 @@ use super::client::Waits;
 use super::socket::{Plain, Socket, class_of_connect};
 use super::tls;
 use comeback_model::endpoint::Endpoint;
-use comeback_session::reading::Wire;
+use comeback_session::reading::Grammar;
 use comeback_session::wire::{Reply, Wanted};
 
 /// How much is read at once; shared by all connections of a worker.
@@ -109,10 +109,10 @@ impl Dialer {
             None => Socket::Plain(plain),
             Some(tls) => Socket::encrypt(plain, tls).await?,
         };
-        let link = match self.endpoint.protocol {
-            Protocol::Http | Protocol::Https => Link::Stream(Stream::new(socket, Wire::Http)),
-            Protocol::Redis => Link::Stream(Stream::new(socket, Wire::Redis)),
-            Protocol::Http2 | Protocol::H2c => {
+        let link = match self.endpoint.protocol.spec().wire {
+            Wire::Http1 => Link::Stream(Stream::new(socket, Grammar::Http)),
+            Wire::Resp => Link::Stream(Stream::new(socket, Grammar::Redis)),
+            Wire::Http2 => {
                 let opened = Http2::open(socket).await.map_err(io::Error::other)?;
                 Link::Http2(opened)
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use comeback_model::endpoint::Endpoint;
 use comeback_model::ids::BootId;
-use comeback_model::plan::{Protocol, ReadyProbe};
+use comeback_model::plan::{ReadyProbe, Wire};
 use reqwest::{Client, redirect, retry};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
@@ -59,7 +59,7 @@ impl Question {
         boot_header: Option<&str>,
     ) -> io::Result<Option<Self>> {
         let kind = match probe {
-            ReadyProbe::Http(_) if endpoint.protocol == Protocol::Redis => Kind::Ping,
+            ReadyProbe::Http(_) if !endpoint.protocol.is_http() => Kind::Ping,
             ReadyProbe::Http(path) => Kind::Http(HttpAsker::new(endpoint, path, boot_header)?),
             ReadyProbe::Tcp => Kind::Connect,
             ReadyProbe::Log(_) => return Ok(None),
@@ -168,9 +168,9 @@ pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .tls_backend_preconfigured(tls);
-    client = match endpoint.protocol {
-        Protocol::Http | Protocol::Https | Protocol::Redis => client.http1_only(),
-        Protocol::Http2 | Protocol::H2c => client.http2_prior_knowledge(),
+    client = match endpoint.protocol.spec().wire {
+        Wire::Http1 | Wire::Resp => client.http1_only(),
+        Wire::Http2 => client.http2_prior_knowledge(),
     };
     if let Some(path) = &endpoint.socket {
         client = client.unix_socket(path.as_path());

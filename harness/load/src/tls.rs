@@ -29,11 +29,7 @@ pub(super) fn client_config(protocol: Protocol) -> Result<ClientConfig, Error> {
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
-    let name: &[u8] = match protocol {
-        Protocol::Http2 | Protocol::H2c => b"h2",
-        Protocol::Http | Protocol::Https | Protocol::Redis => b"http/1.1",
-    };
-    config.alpn_protocols = vec![name.to_vec()];
+    config.alpn_protocols = vec![protocol.spec().wire.alpn().to_vec()];
     Ok(config)
 }
 

@@ -46,10 +46,7 @@ impl Endpoint {
 
     /// Whether TLS comes first.
     pub const fn is_encrypted(&self) -> bool {
-        match self.protocol {
-            Protocol::Https | Protocol::Http2 => true,
-            Protocol::Http | Protocol::H2c | Protocol::Redis => false,
-        }
+        self.protocol.spec().is_encrypted
     }
 }
 

@@ -5,7 +5,7 @@ use super::wire::{BodyReader, Framing, Head, Malformed, Wanted, parse_head};
 
 /// What bytes mean on a stream.
 #[derive(Clone, Copy, Debug)]
-pub enum Wire {
+pub enum Grammar {
     /// HTTP/1.1.
     Http,
     /// RESP2.
@@ -41,10 +41,10 @@ enum Kind {
 
 impl Reading {
     /// A reply that has not begun.
-    pub fn of(wire: Wire) -> Self {
+    pub fn of(wire: Grammar) -> Self {
         Self(match wire {
-            Wire::Http => Kind::Http(HttpReading::default()),
-            Wire::Redis => Kind::Redis(RespReader::default()),
+            Grammar::Http => Kind::Http(HttpReading::default()),
+            Grammar::Redis => Kind::Redis(RespReader::default()),
         })
     }
 

@@ -19,9 +19,9 @@ impl Draft<'_> {
     /// The whole file.
     pub(super) fn text(&self) -> String {
         let mut parts = vec![HEAD.to_owned(), self.target(), LOAD.to_owned()];
-        parts.push(match self.protocol() {
-            Protocol::Redis => REDIS.to_owned(),
-            Protocol::Http | Protocol::Https | Protocol::Http2 | Protocol::H2c => self.http(),
+        parts.push(match self.protocol().is_http() {
+            false => REDIS.to_owned(),
+            true => self.http(),
         });
         parts.push(TAIL.to_owned());
         parts.join("\n")
@@ -37,14 +37,17 @@ impl Draft<'_> {
             command => command.to_vec(),
         };
         let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let protocol = match self.protocol() {
-            Protocol::Http => {
+        let said = self.protocol();
+        let protocol = match (said == Protocol::default(), said.spec()) {
+            (true, _) => {
                 "# protocol = \"http\"                       # or https, http2, h2c, redis"
+                    .to_owned()
             }
-            Protocol::Https => "protocol = \"https\"   # its certificate is not verified",
-            Protocol::Http2 => "protocol = \"http2\"",
-            Protocol::H2c => "protocol = \"h2c\"",
-            Protocol::Redis => "protocol = \"redis\"",
+            (false, spec) if spec.is_encrypted => format!(
+                "protocol = \"{}\"   # its certificate is not verified",
+                spec.name
+            ),
+            (false, spec) => format!("protocol = \"{}\"", spec.name),
         };
         format!(
             "[target]\n# No shell reads it; {{port}} and {{data}} are filled in at each start, {{here}} is this file's folder.\n\
@@ -119,7 +122,7 @@ pub(super) fn tell(seen: &Acquaintance) -> Vec<String> {
     let mut lines = vec![match seen.protocol {
         Some(protocol) => format!(
             "it speaks {}, and accepted a connection after {:.0} ms",
-            name_of(protocol),
+            protocol.spec().label,
             seen.listening_after.as_ms()
         ),
         None => "it accepts connections, but answered neither HTTP, HTTPS nor Redis".to_owned(),
@@ -146,15 +149,6 @@ pub(super) fn tell(seen: &Acquaintance) -> Vec<String> {
         after.as_ms()
     ));
     lines
-}
-
-const fn name_of(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Http => "HTTP",
-        Protocol::Https => "HTTPS",
-        Protocol::Http2 | Protocol::H2c => "HTTP/2",
-        Protocol::Redis => "the Redis protocol",
-    }
 }
 
 fn cookies(seen: &Acquaintance) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! A reply as a connection reads it, without the connection.
 
-use comeback_session::reading::{Progress, Reading, Wire};
+use comeback_session::reading::{Progress, Reading, Grammar};
 use comeback_session::wire::{Framing, Malformed, Wanted};
 
 /// What came of a stream of pieces.
@@ -31,7 +31,7 @@ pub(super) struct Whole {
 /// Reads one reply from pieces, behind which the connection ends. Beside what came of it: whether nothing
 /// followed the reply in the piece that completed it.
 pub(super) fn read<'p>(
-    wire: Wire,
+    wire: Grammar,
     wanted: &Wanted,
     pieces: impl IntoIterator<Item = &'p [u8]>,
 ) -> (Outcome, bool) {

@@ -4,7 +4,7 @@ use comeback_model::ids::BootId;
 
 use super::Worth;
 use super::reading::{Outcome, Whole, read};
-use comeback_session::reading::Wire;
+use comeback_session::reading::Grammar;
 use comeback_session::wire::{Framing, KEPT_BODY, MAX_HEAD, Wanted};
 
 /// The most that a connection reads at once.
@@ -24,7 +24,7 @@ pub fn check_http(bytes: &[u8]) -> Worth {
         headers: vec!["location".to_owned(), "x-count".to_owned()],
         relayed: true,
     };
-    check_pieces(Wire::Http, &wanted, bytes, |whole, bytes| {
+    check_pieces(Grammar::Http, &wanted, bytes, |whole, bytes| {
         assert!(whole.head <= MAX_HEAD, "a head of {} bytes", whole.head);
         assert!((200..=999).contains(&whole.status), "{}", whole.status);
         let asked = |(name, _): &(String, String)| wanted.headers.contains(name);
@@ -41,7 +41,7 @@ pub fn check_http(bytes: &[u8]) -> Worth {
 /// as JSON.
 pub fn check_redis(bytes: &[u8]) -> Worth {
     check_pieces(
-        Wire::Redis,
+        Grammar::Redis,
         &Wanted::default(),
         bytes,
         |whole, bytes| {
@@ -56,7 +56,7 @@ pub fn check_redis(bytes: &[u8]) -> Worth {
     Worth::Kept
 }
 
-fn check_pieces(protocol: Wire, wanted: &Wanted, bytes: &[u8], check: impl Fn(&Whole, &[u8])) {
+fn check_pieces(protocol: Grammar, wanted: &Wanted, bytes: &[u8], check: impl Fn(&Whole, &[u8])) {
     let mut draws = Draws::from(bytes);
     let stretched;
     let bytes = if draws.below(16) == 0 {

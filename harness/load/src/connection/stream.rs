@@ -10,18 +10,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::super::client::Waits;
 use super::super::socket::Socket;
 use super::{Broken, Expired, Scratch, broken};
-use comeback_session::reading::{Progress, Reading, Wire};
+use comeback_session::reading::{Grammar, Progress, Reading};
 use comeback_session::wire::{Framing, Malformed, Reply, Wanted};
 
 /// A stream that carries one request at a time.
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: Socket,
-    wire: Wire,
+    wire: Grammar,
 }
 
 impl Stream {
-    pub(super) const fn new(socket: Socket, wire: Wire) -> Self {
+    pub(super) const fn new(socket: Socket, wire: Grammar) -> Self {
         Self { socket, wire }
     }
 

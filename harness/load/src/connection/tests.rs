@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use comeback_model::ids::BootId;
+use comeback_model::plan::Protocol;
 use comeback_model::units::Elapsed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -10,6 +10,7 @@ mod extract;
 pub mod fault;
 #[cfg(any(test, feature = "testing"))]
 mod fixture;
+mod protocol;
 mod remeasure;
 mod retry;
 pub mod secret;
@@ -30,12 +31,13 @@ pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::test_plan;
+pub use protocol::{Protocol, Wire};
 pub use retry::Retry;
 pub use session::{
     Body, Call, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
 };
 pub use signal::Signal;
-pub use target::{Attempts, Drain, Listener, Protocol, Readiness, ReadyProbe, Stop, Target};
+pub use target::{Attempts, Drain, Listener, Readiness, ReadyProbe, Stop, Target};
 pub use validate::is_token;
 
 /// What shall happen, with every default filled in.

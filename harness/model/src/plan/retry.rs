@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::{PlanError, wrong};
-use super::{Arm, Load, Protocol, Workload};
+use super::{Arm, Load, Workload};
 use crate::operation::{ErrorClass, Step};
 use crate::units::Span;
 
@@ -83,7 +83,7 @@ pub(super) fn validate(arm: &Arm, load: &Load) -> Result<(), PlanError> {
         ));
     }
     if retry.idempotency_key {
-        if arm.target.protocol == Protocol::Redis {
+        if !arm.target.protocol.is_http() {
             return wrong(
                 "idempotency_key needs headers, which Redis's protocol has none of: leave it out"
                     .to_owned(),
@@ -154,7 +154,7 @@ mod tests {
         let mut stateless = plan.clone();
         stateless.load.workload = Workload::Stateless(Box::new(Request::new("GET", "/")));
         assert!(stateless.validate().is_err());
-        plan.arms[0].target.protocol = Protocol::Redis;
+        plan.arms[0].target.protocol = crate::plan::Protocol::Redis;
         assert!(plan.validate().is_err());
     }
 }

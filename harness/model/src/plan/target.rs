@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Protocol;
 use super::Signal;
 use crate::ids::Incarnation;
 use crate::units::Span;
@@ -47,23 +48,6 @@ pub struct Target {
     pub attempts: Attempts,
     /// The response header that names the answering process's start, if the server has one.
     pub boot_header: Option<String>,
-}
-
-/// What a target speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// HTTP/1.1.
-    #[default]
-    Http,
-    /// HTTP/1.1 over TLS; the certificate is not verified, since it is the target's own.
-    Https,
-    /// HTTP/2 over TLS; the certificate is not verified either.
-    Http2,
-    /// HTTP/2 without TLS, with prior knowledge.
-    H2c,
-    /// The Redis protocol (RESP2).
-    Redis,
 }
 
 /// Who binds a target's listening socket.

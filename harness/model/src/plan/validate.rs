@@ -233,7 +233,7 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
     if target.listener == Listener::Own {
         return Ok(());
     }
-    if target.protocol == Protocol::Redis {
+    if !target.protocol.is_http() {
         return wrong(
             "listener",
             "held needs replies that name their process in a header, and Redis's have none: leave it out",
