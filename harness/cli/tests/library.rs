@@ -117,7 +117,8 @@ fn no_runtime_is_needed_and_a_chosen_folder_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let report = visits("token").out(&out).run_blocking().unwrap();
-    report.assert_passed();
+    // One fault need not meet a write under way; then the run is inconclusive, and its folder is kept all the same.
+    assert_ne!(report.verdict().outcome, Outcome::Fail);
     assert_eq!(report.folder(), out);
     drop(report);
     assert!(out.join("report.html").is_file());

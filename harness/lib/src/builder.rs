@@ -220,7 +220,7 @@ impl Experiment {
         self
     }
 
-    /// What all randomness follows from. When nothing is said one is drawn, which [`Report::seed`] tells.
+    /// What all randomness follows from. When nothing is said one is drawn, which [`Report::seed`](crate::Report::seed) tells.
     pub fn seed(mut self, seed: u64) -> Self {
         self.document.seed = Some(seed);
         self
@@ -265,7 +265,7 @@ impl Experiment {
     }
 
     /// Demands nothing but what [`gate`](Self::gate) says. Without any gate there is nothing to pass:
-    /// [`Report::assert_passed`] panics.
+    /// [`Report::assert_passed`](crate::Report::assert_passed) panics.
     pub fn no_default_gates(mut self) -> Self {
         self.document.default_gates = Some(false);
         self
@@ -277,7 +277,7 @@ impl Experiment {
     /// Puts the results into this folder, which must be new or empty, and keeps them in any case.
     ///
     /// When nothing is said they go to `comeback/NAME-1`, `-2`… in Cargo's target directory (in the system's folder for
-    /// temporary files where there is none), and those of a run that passed are removed with its [`Report`].
+    /// temporary files where there is none), and those of a run that passed are removed with its [`Report`](crate::Report).
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
         self.out = Some(folder.into());
         self
