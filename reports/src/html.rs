@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::RenderError;
 use crate::document::Document;
-use crate::draw::palette;
+use crate::palette;
 
 static TEMPLATE: &str = include_str!("../templates/report.html");
 /// What every page looks like.

@@ -5,13 +5,23 @@
 //! another of several nodes,
 //! and [`mod@format`] writes figures the way the reports do. CI systems read [`junit()`] and what
 //! [`github`] gives, which say what [`Notes`] add to the figures.
+//!
+//! The feature `charts` draws pictures; without it reports have words and tables alone.
+
+#![cfg_attr(
+    not(feature = "charts"),
+    allow(dead_code, reason = "some of it only charts read")
+)]
 
 mod arms;
+#[cfg(feature = "charts")]
 mod charts;
+#[cfg(feature = "charts")]
 mod claims;
 mod course;
 mod difference;
 mod document;
+#[cfg(feature = "charts")]
 mod draw;
 pub mod format;
 pub mod github;
@@ -19,15 +29,16 @@ mod html;
 mod junit;
 mod markdown;
 mod notes;
+mod palette;
 mod replicas;
 mod table;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "charts"))]
 #[path = "../examples/fake/run/mod.rs"]
 mod fake;
-#[cfg(test)]
+#[cfg(all(test, feature = "charts"))]
 mod range;
-#[cfg(test)]
+#[cfg(all(test, feature = "charts"))]
 mod tests;
 
 use std::fmt;
@@ -36,6 +47,7 @@ use comeback_analysis::measure::Analysis;
 use comeback_analysis::summary::Summary;
 use comeback_analysis::verdict::Verdict;
 
+#[cfg(feature = "charts")]
 pub use claims::{claims, claims_table};
 pub use course::course;
 pub use difference::{
@@ -135,35 +147,52 @@ pub fn render(
     verdict: &Verdict,
     summary: &Summary,
 ) -> Result<Vec<Artifact>, RenderError> {
-    draw::text::register()?;
     let run = RunView::new(analysis, summary)?;
     let mut json = serde_json::to_vec_pretty(summary)?;
     json.push(b'\n');
-    let mut artifacts = vec![artifact("summary.json", json)];
     let document = document::Document::of(&run, verdict)?;
-    let mut figures = Vec::new();
-    for chart in charts::of(&run) {
-        let wide = (chart.draw)(&run, charts::WIDE);
-        let narrow = (chart.draw)(&run, charts::NARROW);
+    let (figures, pictures) = figures(&run)?;
+    let page = html::render(&document, &figures)?;
+    let markdown = markdown::render(&document, &figures);
+    let mut artifacts = vec![
+        artifact("summary.json", json),
+        artifact("report.md", markdown.into_bytes()),
+        artifact("report.html", page.into_bytes()),
+    ];
+    artifacts.extend(pictures);
+    Ok(artifacts)
+}
+
+/// The charts of a run: as the page shows them, and as files.
+#[cfg(feature = "charts")]
+fn figures(run: &RunView<'_>) -> Result<(Vec<html::Figure>, Vec<Artifact>), RenderError> {
+    draw::text::register()?;
+    let (mut figures, mut pictures) = (Vec::new(), Vec::new());
+    for chart in charts::of(run) {
+        let wide = (chart.draw)(run, charts::WIDE);
+        let narrow = (chart.draw)(run, charts::NARROW);
         let svg = draw::paint::svg(&wide)?;
         let png = draw::paint::png(&wide)?;
         figures.push(html::Figure {
             name: chart.name,
             wide: svg.clone(),
             narrow: draw::paint::svg(&narrow)?,
-            caption: (chart.caption)(&run),
+            caption: (chart.caption)(run),
         });
-        artifacts.push(artifact(
+        pictures.push(artifact(
             &format!("charts/{}.svg", chart.name),
             svg.into_bytes(),
         ));
-        artifacts.push(artifact(&format!("charts/{}.png", chart.name), png));
+        pictures.push(artifact(&format!("charts/{}.png", chart.name), png));
     }
-    let page = html::render(&document, &figures)?;
-    let markdown = markdown::render(&document, &figures);
-    artifacts.insert(1, artifact("report.md", markdown.into_bytes()));
-    artifacts.insert(2, artifact("report.html", page.into_bytes()));
-    Ok(artifacts)
+    Ok((figures, pictures))
+}
+
+/// No charts.
+#[cfg(not(feature = "charts"))]
+#[expect(clippy::unnecessary_wraps, reason = "as with charts")]
+fn figures(_: &RunView<'_>) -> Result<(Vec<html::Figure>, Vec<Artifact>), RenderError> {
+    Ok((Vec::new(), Vec::new()))
 }
 
 fn artifact(path: &str, bytes: Vec<u8>) -> Artifact {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -111,6 +112,37 @@ fn dependencies(folder: &str) -> BTreeSet<String> {
         .filter(|name| !name.is_empty() && !name.starts_with('#'))
         .map(str::to_owned)
         .collect()
+}
+
+/// What a user's test compiles with the library: it stays light, and has no server in it.
+#[test]
+fn the_library_without_charts_is_at_most_180_packages() {
+    let told = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["tree", "--locked", "--package", "comeback"])
+        .args([
+            "--no-default-features",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{told:?}");
+    let told = String::from_utf8(told.stdout).unwrap();
+    let packages = told.lines().map(|line| {
+        line.trim_end_matches(" (*)")
+            .trim_end_matches(" (proc-macro)")
+    });
+    let packages: BTreeSet<&str> = packages.filter(|line| !line.is_empty()).collect();
+    assert!(packages.len() > 100, "{packages:?}");
+    assert!(packages.len() <= 180, "{}: {packages:#?}", packages.len());
+    for server in ["axum", "rusqlite", "libunftp", "hickory-server", "plotters"] {
+        let named = format!("{server} ");
+        let is_in = packages.iter().any(|package| package.starts_with(&named));
+        assert!(!is_in, "{server}");
+    }
 }
 
 /// The table of crates says which of ours each depends on; the manifests say the same.

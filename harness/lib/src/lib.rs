@@ -42,6 +42,10 @@
 //! - `{comeback}` in a command is the `comeback` program: what `COMEBACK_PROGRAM` names, else one in Cargo's target
 //!   directory or in `PATH`. Nothing else needs the program.
 //!
+//! # Features
+//!
+//! - `charts` (on by default): reports have pictures. Without it, fewer packages are compiled.
+//!
 //! # What is stable
 //!
 //! What this page lists: [`Experiment`], [`Step`], [`Report`], [`Error`] and what they take and give. [`Summary`] is

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::said;
 use crate::RenderError;
-use crate::draw::palette;
 use crate::format::count;
 use crate::html;
+use crate::palette;
 
 static TEMPLATE: &str = include_str!("../../templates/claims.html");
 static STYLE: &str = include_str!("../../templates/claims.css");

@@ -5,10 +5,9 @@
 
 pub(crate) mod axis;
 pub(crate) mod paint;
-pub(crate) mod palette;
 pub(crate) mod text;
 
-pub(crate) use palette::{Ink, Paint};
+pub(crate) use crate::palette::{Ink, Paint};
 pub(crate) use text::{Align, Style};
 
 /// A place in a drawing: from the left, from the top.
