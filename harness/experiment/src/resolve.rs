@@ -6,7 +6,8 @@ use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
 use comeback_model::plan::fault::{Catalogue, Invalid};
 use comeback_model::plan::{
-    Aim, Arm, Arrivals, Call, Fault, Load, Plan, PlanError, Protocol, Request, Windows, Workload,
+    Aim, Arm, Arrivals, Call, Fault, Field, Load, Plan, PlanError, Protocol, Request, Windows,
+    Workload,
 };
 use comeback_model::units::Span;
 
@@ -460,62 +461,64 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
     let arm = error.arm.filter(|_| !document.arm.is_empty());
     let one = |path: &[&str]| vec![path.iter().map(|name| Key::from(*name)).collect()];
     let places = match error.field {
-        "name" => one(&["name"]),
-        "arms" => match arm {
+        Field::Name => one(&["name"]),
+        Field::Arms => match arm {
             Some(arm) => vec![vec!["arm".into(), arm.into(), "name".into()]],
             None => one(&["arm"]),
         },
-        "command" => target_places(&["command"], arm),
-        "socket" => target_places(&["socket"], arm),
-        "listener" => target_places(&["listener"], arm),
-        "gate" => one(&["gate"]),
-        "ready" => target_places(&["ready", "http"], arm),
-        "ready-within" => target_places(&["ready", "within"], arm),
-        "replicas" => target_places(&["replicas"], arm),
-        "retry" => {
+        Field::Family => match arm {
+            Some(arm) => vec![vec!["arm".into(), arm.into(), "family".into()]],
+            None => one(&["arm"]),
+        },
+        Field::Command => target_places(&["command"], arm),
+        Field::Socket => target_places(&["socket"], arm),
+        Field::Listener => target_places(&["listener"], arm),
+        Field::Gate => one(&["gate"]),
+        Field::Ready => target_places(&["ready", "http"], arm),
+        Field::ReadyWithin => target_places(&["ready", "within"], arm),
+        Field::Replicas => target_places(&["replicas"], arm),
+        Field::Retry => {
             let own = arm.map(|arm| vec!["arm".into(), arm.into(), "retry".into()]);
             let common = vec!["load".into(), "retry".into()];
             own.into_iter().chain([common]).collect()
         }
-        "cache" => match arm {
+        Field::Cache => match arm {
             Some(arm) => vec![
                 vec!["arm".into(), arm.into(), "cache".into()],
                 vec!["cache".into()],
             ],
             None => one(&["cache"]),
         },
-        "fault" => one(&["fault"]),
-        "fault-target" => vec![vec!["fault".into(), 0.into(), "target".into()]],
-        "fault-lasts" => vec![vec!["fault".into(), 0.into(), "lasts".into()]],
-        "balancer" => one(&["balancer"]),
-        "deploy" => one(&["deploy"]),
-        "boot-header" => target_places(&["boot_header"], arm),
-        "trials" => one(&["trials"]),
-        "extend-to" => one(&["extend_to"]),
-        "sessions" => one(&["load", "sessions"]),
-        "rate" => one(&["load", "rate"]),
-        "timeout" => one(&["load", "timeout"]),
-        "looks" => one(&["load", "looks"]),
-        "workers" => one(&["load", "workers"]),
-        "floor" => one(&["load", "floor"]),
-        "objective" => one(&["load", "objective"]),
-        "mix" => one(&["session", "mix"]),
-        "get" => one(&["operation", "request"]),
-        "baseline" => match arm {
+        Field::FaultTarget => vec![vec!["fault".into(), 0.into(), "target".into()]],
+        Field::FaultLasts => vec![vec!["fault".into(), 0.into(), "lasts".into()]],
+        Field::Balancer => one(&["balancer"]),
+        Field::Deploy => one(&["deploy"]),
+        Field::BootHeader => target_places(&["boot_header"], arm),
+        Field::Trials => one(&["trials"]),
+        Field::ExtendTo => one(&["extend_to"]),
+        Field::Sessions => one(&["load", "sessions"]),
+        Field::Rate => one(&["load", "rate"]),
+        Field::Timeout => one(&["load", "timeout"]),
+        Field::Looks => one(&["load", "looks"]),
+        Field::Workers => one(&["load", "workers"]),
+        Field::Floor => one(&["load", "floor"]),
+        Field::Objective => one(&["load", "objective"]),
+        Field::Mix => one(&["session", "mix"]),
+        Field::Get => one(&["operation", "request"]),
+        Field::Baseline => match arm {
             Some(arm) => vec![vec!["arm".into(), arm.into(), "baseline".into()]],
             None => vec![vec!["fault".into(), 0.into(), "at".into()]],
         },
-        "settle" => [one(&["windows", "settle"]), one(&["windows", "steady_for"])].concat(),
-        "horizon" => [
+        Field::Settle => [one(&["windows", "settle"]), one(&["windows", "steady_for"])].concat(),
+        Field::Horizon => [
             one(&["windows", "horizon"]),
             target_places(&["restart", "after"], arm),
         ]
         .concat(),
-        _ => Vec::new(),
     };
     Problem {
         places,
-        name: error.field.to_owned(),
+        name: error.field.name().to_owned(),
         what: error.problem.clone(),
     }
 }

@@ -5,24 +5,130 @@ use std::fmt;
 /// A plan that cannot be carried out as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanError {
-    /// Which part of the plan, in the words of the command line.
-    pub field: &'static str,
+    /// Which part of the plan.
+    pub field: Field,
     /// Which arm it is about, by its place, where it is about one.
     pub arm: Option<usize>,
     /// What is wrong, and the mend.
     pub problem: String,
 }
 
+/// A part of a plan that can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The name of the run.
+    Name,
+    /// The arms, or the name of one.
+    Arms,
+    /// The family of an arm.
+    Family,
+    /// A target's command.
+    Command,
+    /// A target's socket.
+    Socket,
+    /// Who holds a target's listening socket.
+    Listener,
+    /// A gate.
+    Gate,
+    /// The path that a readiness probe asks for.
+    Ready,
+    /// How long a start may take.
+    ReadyWithin,
+    /// How many replicas there are.
+    Replicas,
+    /// How operations are tried again.
+    Retry,
+    /// The cache.
+    Cache,
+    /// Which nodes the fault is for.
+    FaultTarget,
+    /// How long the fault lasts.
+    FaultLasts,
+    /// The balancer.
+    Balancer,
+    /// What replaces the server.
+    Deploy,
+    /// The header that names a process.
+    BootHeader,
+    /// How many trials there are.
+    Trials,
+    /// How many there may be.
+    ExtendTo,
+    /// How many users there are.
+    Sessions,
+    /// How many operations a second.
+    Rate,
+    /// How long an operation may take.
+    Timeout,
+    /// How often sessions are looked at.
+    Looks,
+    /// How many threads drive the load.
+    Workers,
+    /// How much of the load must be sent.
+    Floor,
+    /// How soon a reply must come.
+    Objective,
+    /// How operations are mixed.
+    Mix,
+    /// The one request of users without sessions.
+    Get,
+    /// The load before the fault, or the arm that another is compared with.
+    Baseline,
+    /// The load after the recovery.
+    Settle,
+    /// How long recovery is waited for.
+    Horizon,
+}
+
+impl Field {
+    /// Its name, in the words of the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Arms => "arms",
+            Self::Family => "family",
+            Self::Command => "command",
+            Self::Socket => "socket",
+            Self::Listener => "listener",
+            Self::Gate => "gate",
+            Self::Ready => "ready",
+            Self::ReadyWithin => "ready-within",
+            Self::Replicas => "replicas",
+            Self::Retry => "retry",
+            Self::Cache => "cache",
+            Self::FaultTarget => "fault-target",
+            Self::FaultLasts => "fault-lasts",
+            Self::Balancer => "balancer",
+            Self::Deploy => "deploy",
+            Self::BootHeader => "boot-header",
+            Self::Trials => "trials",
+            Self::ExtendTo => "extend-to",
+            Self::Sessions => "sessions",
+            Self::Rate => "rate",
+            Self::Timeout => "timeout",
+            Self::Looks => "looks",
+            Self::Workers => "workers",
+            Self::Floor => "floor",
+            Self::Objective => "objective",
+            Self::Mix => "mix",
+            Self::Get => "get",
+            Self::Baseline => "baseline",
+            Self::Settle => "settle",
+            Self::Horizon => "horizon",
+        }
+    }
+}
+
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.problem)
+        write!(f, "{}: {}", self.field.name(), self.problem)
     }
 }
 
 impl std::error::Error for PlanError {}
 
 /// That this part of the plan cannot be so.
-pub(super) fn wrong(field: &'static str, problem: impl Into<String>) -> Result<(), PlanError> {
+pub(super) fn wrong(field: Field, problem: impl Into<String>) -> Result<(), PlanError> {
     Err(PlanError {
         field,
         arm: None,

@@ -26,7 +26,7 @@ use crate::gate::Gate;
 use crate::ids::{Incarnation, Node};
 use crate::units::Span;
 
-pub use error::PlanError;
+pub use error::{Field, PlanError};
 pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{PlanError, wrong};
+use super::error::{Field, PlanError, wrong};
 use super::{Arm, Load, Workload};
 use crate::operation::{ErrorClass, Step};
 use crate::units::Span;
@@ -64,7 +64,7 @@ pub(super) fn validate(arm: &Arm, load: &Load) -> Result<(), PlanError> {
     let Some(retry) = arm.retry else {
         return Ok(());
     };
-    let wrong = |problem: String| wrong("retry", problem);
+    let wrong = |problem: String| wrong(Field::Retry, problem);
     if !(1..=MOST).contains(&retry.times) {
         return wrong(format!("must be from 1 to {MOST} times, or left out"));
     }
@@ -138,7 +138,7 @@ mod tests {
             spoil(&mut retry);
             plan.arms[0].retry = Some(retry);
             let error = plan.validate().expect_err(said);
-            assert_eq!(error.field, "retry");
+            assert_eq!(error.field, Field::Retry);
             assert!(error.problem.contains(said), "{error}");
         }
     }

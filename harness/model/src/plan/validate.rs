@@ -1,6 +1,6 @@
 //! Everything about a plan that can be known to be wrong before something is started.
 
-use super::error::{PlanError, wrong};
+use super::error::{Field, PlanError, wrong};
 use super::fault::{Effect, Needs};
 use super::retry;
 use super::{
@@ -29,9 +29,9 @@ impl Plan {
     /// # Errors
     /// The first part that cannot be carried out, with the mend.
     pub fn validate(&self) -> Result<(), PlanError> {
-        validate_name("name", &self.name)?;
+        validate_name(Field::Name, &self.name)?;
         if self.arms.is_empty() {
-            return wrong("arms", "there is nothing to run: name at least one");
+            return wrong(Field::Arms, "there is nothing to run: name at least one");
         }
         self.windows.validate()?;
         for (index, arm) in self.arms.iter().enumerate() {
@@ -47,21 +47,21 @@ impl Plan {
         self.validate_fault()?;
         self.validate_baselines()?;
         if self.trials == 0 {
-            return wrong("trials", "at least one trial is needed");
+            return wrong(Field::Trials, "at least one trial is needed");
         }
         let each = u64::from(self.extend_to.max(self.trials))
             + u64::from(self.controls)
             + u64::from(self.replacements);
         if each.saturating_mul(self.arms.len() as u64) > MAX_TRIALS {
             return wrong(
-                "trials",
+                Field::Trials,
                 format!(
                     "at most {MAX_TRIALS} are supported, those of all arms and without a fault among them"
                 ),
             );
         }
         if self.extend_to < self.trials {
-            return wrong("extend-to", "must be at least the number of trials");
+            return wrong(Field::ExtendTo, "must be at least the number of trials");
         }
         self.load.validate()
     }
@@ -72,7 +72,7 @@ impl Plan {
             Effect::StandsStill(lasts) if lasts >= self.windows.horizon => {
                 let horizon = self.windows.horizon;
                 return wrong(
-                    "fault-lasts",
+                    Field::FaultLasts,
                     format!(
                         "{} outlasts the horizon of {horizon}: nothing could be back",
                         self.fault.words.noun
@@ -83,7 +83,7 @@ impl Plan {
             Effect::Replaces => {
                 if matches!(self.fault.aim, Aim::Balancer | Aim::Store | Aim::Cache) {
                     let what = "only replicas are restarted one after the other: replicas:all, or one of them";
-                    return wrong("fault-target", what);
+                    return wrong(Field::FaultTarget, what);
                 }
             }
         }
@@ -100,18 +100,18 @@ impl Plan {
         let Needs { drain, next } = self.fault.needs;
         if drain.is_some() && arm.balancer.is_some() && arm.drain.is_none() {
             return wrong(
-                "balancer",
+                Field::Balancer,
                 "how is it told that a replica is about to be stopped? Say drain = { begin = [...], end = [...] }, or \
                  have the fault say drain = false",
             );
         }
         match (&arm.next, next) {
             (None, true) => wrong(
-                "deploy",
+                Field::Deploy,
                 "what replaces the server? Say its command or environment",
             ),
             (Some(_), false) => wrong(
-                "deploy",
+                Field::Deploy,
                 "only a fault of the kind deploy replaces the server",
             ),
             (Some(next), true) => validate_target(next, &self.windows),
@@ -122,11 +122,11 @@ impl Plan {
     fn validate_arm(&self, index: usize) -> Result<(), PlanError> {
         let arm = &self.arms[index];
         if arm.replicas == 0 || arm.replicas > MAX_REPLICAS {
-            return wrong("replicas", format!("must be from 1 to {MAX_REPLICAS}"));
+            return wrong(Field::Replicas, format!("must be from 1 to {MAX_REPLICAS}"));
         }
         if arm.replicas > 1 && arm.balancer.is_none() {
             return wrong(
-                "replicas",
+                Field::Replicas,
                 "several need something in front that clients connect to: add a [balancer]",
             );
         }
@@ -142,18 +142,18 @@ impl Plan {
             let is_plain = arm.target.protocol == Protocol::Http && arm.target.socket.is_none();
             if !is_plain {
                 return wrong(
-                    "cache",
+                    Field::Cache,
                     "it asks the server in HTTP/1.1 at its port: leave out the target's protocol and socket",
                 );
             }
         }
         let name = &arm.name;
-        validate_name("arms", name)?;
+        validate_name(Field::Arms, name)?;
         if let Some(family) = &arm.family {
-            validate_name("family", family)?;
+            validate_name(Field::Family, family)?;
         }
         if self.arms[..index].iter().any(|other| other.name == *name) {
-            return wrong("arms", format!("'{name}' is named twice"));
+            return wrong(Field::Arms, format!("'{name}' is named twice"));
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Plan {
         {
             None => Ok(()),
             Some(gate) => wrong(
-                "gate",
+                Field::Gate,
                 format!(
                     "'{gate}' cannot be judged with a held listener, which accepts at all times: demand time_to_ready"
                 ),
@@ -180,7 +180,7 @@ impl Plan {
 }
 
 /// Names become those of folders and files.
-fn validate_name(field: &'static str, name: &str) -> Result<(), PlanError> {
+fn validate_name(field: Field, name: &str) -> Result<(), PlanError> {
     if name.is_empty() || name.contains('/') || name.contains(char::is_control) {
         return wrong(field, format!("{name:?} cannot be a file's name"));
     }
@@ -189,7 +189,7 @@ fn validate_name(field: &'static str, name: &str) -> Result<(), PlanError> {
 
 fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> {
     if target.command.first().is_none_or(String::is_empty) {
-        return wrong("command", "it is empty: give a program to start");
+        return wrong(Field::Command, "it is empty: give a program to start");
     }
     if let Some(socket) = &target.socket {
         let placeholders = ["{data}", "{port}", "{replica}"];
@@ -198,7 +198,7 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
             .fold(socket.clone(), |path, name| path.replace(name, ""));
         if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
             return wrong(
-                "socket",
+                Field::Socket,
                 format!("must be a path of 1 to {SOCKET_PATH_MAX} bytes"),
             );
         }
@@ -207,20 +207,20 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
         && !is_token(name)
     {
         return wrong(
-            "boot-header",
+            Field::BootHeader,
             format!("{name:?} is not the name of a header"),
         );
     }
     if let ReadyProbe::Http(path) = &target.ready.probe {
-        validate_path("ready", path)?;
+        validate_path(Field::Ready, path)?;
     }
     if target.ready.within == Span::ZERO {
-        return wrong("ready-within", "must be longer than 0s");
+        return wrong(Field::ReadyWithin, "must be longer than 0s");
     }
     validate_listener(target)?;
     if target.restart_after >= windows.horizon {
         return wrong(
-            "horizon",
+            Field::Horizon,
             "must be longer than the pause before the restart",
         );
     }
@@ -235,13 +235,13 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
     }
     if !target.protocol.is_http() {
         return wrong(
-            "listener",
+            Field::Listener,
             "held needs replies that name their process in a header, and Redis's have none: leave it out",
         );
     }
     if target.boot_header.is_none() {
         return wrong(
-            "listener",
+            Field::Listener,
             "held needs boot_header, a response header that changes with each start of the server: the harness \
              holds the listening socket, whose owner else tells the new process from the old",
         );
@@ -249,12 +249,12 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
     match target.ready.probe {
         ReadyProbe::Http(_) => Ok(()),
         ReadyProbe::Tcp => wrong(
-            "listener",
+            Field::Listener,
             "held takes connections whether the server is up or not, so that one proves nothing: say how it is \
              seen to be up, such as ready = { http = \"/health\" }",
         ),
         ReadyProbe::Log(_) => wrong(
-            "listener",
+            Field::Listener,
             "held needs a first reply that names its process, and a line of output is none: say ready = { http = \
              \"/health\" }",
         ),
@@ -264,32 +264,32 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
 impl Load {
     fn validate(&self) -> Result<(), PlanError> {
         if self.clients == 0 || self.clients > MAX_CLIENTS {
-            return wrong("sessions", format!("must be from 1 to {MAX_CLIENTS}"));
+            return wrong(Field::Sessions, format!("must be from 1 to {MAX_CLIENTS}"));
         }
         if !(self.rate > 0.0 && self.rate <= MAX_RATE) {
             return wrong(
-                "rate",
+                Field::Rate,
                 format!("must be above 0 and at most {MAX_RATE} per second"),
             );
         }
         if self.timeout == Span::ZERO {
-            return wrong("timeout", "must be longer than 0s");
+            return wrong(Field::Timeout, "must be longer than 0s");
         }
         if self.objective == Some(Span::ZERO) {
-            return wrong("objective", "must be longer than 0s");
+            return wrong(Field::Objective, "must be longer than 0s");
         }
         if self.workers == 0 || self.workers > self.clients {
             return wrong(
-                "workers",
+                Field::Workers,
                 "must be at least 1 and at most the number of sessions",
             );
         }
         if self.looks == 0 || self.looks > MAX_LOOKS {
-            return wrong("looks", format!("must be from 1 to {MAX_LOOKS}"));
+            return wrong(Field::Looks, format!("must be from 1 to {MAX_LOOKS}"));
         }
         // A load that may miss everything would let an idle trial count.
         if !(self.floor > 0.0 && self.floor <= 1.0) {
-            return wrong("floor", "must be above 0 and at most 1");
+            return wrong(Field::Floor, "must be above 0 and at most 1");
         }
         match &self.workload {
             Workload::Sessions(flow) => {
@@ -304,17 +304,17 @@ impl Load {
                     .any(|share| *share > MAX_SHARE)
                 {
                     return wrong(
-                        "mix",
+                        Field::Mix,
                         format!("shares of more than {MAX_SHARE} say nothing more"),
                     );
                 }
                 if act + check == 0 {
-                    return wrong("mix", "act and check cannot both be 0");
+                    return wrong(Field::Mix, "act and check cannot both be 0");
                 }
             }
             Workload::Stateless(request) => {
                 if let Call::Http { path, .. } = &request.call {
-                    validate_path("get", path)?;
+                    validate_path(Field::Get, path)?;
                 }
             }
         }
@@ -344,7 +344,7 @@ impl Plan {
                 Some(_) => continue,
             };
             return Err(PlanError {
-                field: "baseline",
+                field: Field::Baseline,
                 arm: Some(index),
                 problem,
             });
@@ -356,23 +356,23 @@ impl Plan {
 impl Windows {
     fn validate(&self) -> Result<(), PlanError> {
         if self.window == Span::ZERO || self.baseline.as_us() < 2 * self.window.as_us() {
-            return wrong("baseline", "must hold at least two windows");
+            return wrong(Field::Baseline, "must hold at least two windows");
         }
         if self.settle < self.steady_for || self.steady_for < self.window {
             return wrong(
-                "settle",
+                Field::Settle,
                 "must be at least as long as the time the service must stay steady, and that at least a window",
             );
         }
         if self.horizon == Span::ZERO {
-            return wrong("horizon", "must be longer than 0s");
+            return wrong(Field::Horizon, "must be longer than 0s");
         }
         Ok(())
     }
 }
 
 /// A path is sent as it stands: what is not visible ASCII would end the request line, or spoil it.
-fn validate_path(field: &'static str, path: &str) -> Result<(), PlanError> {
+fn validate_path(field: Field, path: &str) -> Result<(), PlanError> {
     let is_template = path.contains("{{") || path.contains("{%");
     let is_sound = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
     if is_sound || is_template {
@@ -427,78 +427,85 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 38] = [
-            ("name", |plan| plan.name = "a\u{1b}[31m".to_owned()),
-            ("arms", |plan| plan.arms[1].name = "v1/v2".to_owned()),
-            ("trials", |plan| plan.extend_to = u32::MAX),
-            ("trials", |plan| plan.replacements = u32::MAX),
-            ("baseline", |plan| {
+        let cases: [(Field, Spoil); 39] = [
+            (Field::Name, |plan| plan.name = "a\u{1b}[31m".to_owned()),
+            (Field::Arms, |plan| plan.arms[1].name = "v1/v2".to_owned()),
+            (Field::Family, |plan| {
+                plan.arms[1].family = Some("v1/v2".to_owned());
+            }),
+            (Field::Trials, |plan| plan.extend_to = u32::MAX),
+            (Field::Trials, |plan| plan.replacements = u32::MAX),
+            (Field::Baseline, |plan| {
                 plan.arms[0].baseline = Some("third".to_owned());
             }),
-            ("baseline", |plan| {
+            (Field::Baseline, |plan| {
                 plan.arms[0].baseline = Some("first".to_owned());
             }),
-            ("baseline", |plan| {
+            (Field::Baseline, |plan| {
                 plan.arms[0].baseline = Some("second".to_owned());
                 plan.arms[1].baseline = Some("first".to_owned());
             }),
-            ("trials", |plan| plan.controls = u32::MAX),
+            (Field::Trials, |plan| plan.controls = u32::MAX),
             // Of one arm it could be, of both it cannot.
-            ("trials", |plan| plan.extend_to = 60_000),
-            ("replicas", |plan| plan.arms[0].replicas = 0),
-            ("replicas", |plan| plan.arms[0].replicas = 2),
-            ("ready-within", |plan| {
+            (Field::Trials, |plan| plan.extend_to = 60_000),
+            (Field::Replicas, |plan| plan.arms[0].replicas = 0),
+            (Field::Replicas, |plan| plan.arms[0].replicas = 2),
+            (Field::ReadyWithin, |plan| {
                 plan.arms[0].target.ready.within = Span::ZERO;
             }),
-            ("boot-header", |plan| {
+            (Field::BootHeader, |plan| {
                 plan.arms[0].target.boot_header = Some("x y".to_owned());
             }),
-            ("ready", |plan| {
+            (Field::Ready, |plan| {
                 plan.arms[0].target.ready.probe = ReadyProbe::Http("/ü".to_owned());
             }),
-            ("get", |plan| asks(plan, "/a HTTP/1.1\r\nX: y")),
-            ("get", |plan| asks(plan, "health")),
-            ("arms", |plan| plan.arms.clear()),
-            ("arms", |plan| plan.arms[1].name = "first".to_owned()),
-            ("command", |plan| plan.arms[0].target.command.clear()),
-            ("listener", |plan| {
+            (Field::Get, |plan| asks(plan, "/a HTTP/1.1\r\nX: y")),
+            (Field::Get, |plan| asks(plan, "health")),
+            (Field::Arms, |plan| plan.arms.clear()),
+            (Field::Arms, |plan| plan.arms[1].name = "first".to_owned()),
+            (Field::Command, |plan| plan.arms[0].target.command.clear()),
+            (Field::Listener, |plan| {
                 hold(plan);
                 plan.arms[0].target.boot_header = None;
             }),
-            ("listener", |plan| {
+            (Field::Listener, |plan| {
                 hold(plan);
                 plan.arms[0].target.ready.probe = ReadyProbe::Tcp;
             }),
-            ("listener", |plan| {
+            (Field::Listener, |plan| {
                 hold(plan);
                 plan.arms[0].target.protocol = Protocol::Redis;
             }),
-            ("gate", |plan| {
+            (Field::Gate, |plan| {
                 hold(plan);
                 plan.gates =
                     vec![Gate::try_from("time_to_listen.max < 1s".to_owned()).expect("a gate")];
             }),
-            ("socket", |plan| {
+            (Field::Socket, |plan| {
                 plan.arms[0].target.socket = Some(String::new());
             }),
-            ("socket", |plan| {
+            (Field::Socket, |plan| {
                 plan.arms[0].target.socket = Some(format!("{{data}}/{}", "x".repeat(107)));
             }),
-            ("trials", |plan| plan.trials = 0),
-            ("sessions", |plan| plan.load.clients = 0),
-            ("rate", |plan| plan.load.rate = f64::NAN),
-            ("timeout", |plan| plan.load.timeout = Span::ZERO),
-            ("workers", |plan| plan.load.workers = 11),
-            ("looks", |plan| plan.load.looks = 0),
-            ("looks", |plan| plan.load.looks = 101),
-            ("baseline", |plan| {
+            (Field::Trials, |plan| plan.trials = 0),
+            (Field::Sessions, |plan| plan.load.clients = 0),
+            (Field::Rate, |plan| plan.load.rate = f64::NAN),
+            (Field::Timeout, |plan| plan.load.timeout = Span::ZERO),
+            (Field::Workers, |plan| plan.load.workers = 11),
+            (Field::Looks, |plan| plan.load.looks = 0),
+            (Field::Looks, |plan| plan.load.looks = 101),
+            (Field::Baseline, |plan| {
                 plan.windows.baseline = plan.windows.window
             }),
-            ("settle", |plan| plan.windows.settle = Span::from_ms(10)),
-            ("floor", |plan| plan.load.floor = 0.0),
-            ("objective", |plan| plan.load.objective = Some(Span::ZERO)),
-            ("horizon", |plan| plan.windows.horizon = Span::ZERO),
-            ("horizon", |plan| {
+            (Field::Settle, |plan| {
+                plan.windows.settle = Span::from_ms(10)
+            }),
+            (Field::Floor, |plan| plan.load.floor = 0.0),
+            (Field::Objective, |plan| {
+                plan.load.objective = Some(Span::ZERO)
+            }),
+            (Field::Horizon, |plan| plan.windows.horizon = Span::ZERO),
+            (Field::Horizon, |plan| {
                 plan.arms[1].target.restart_after = plan.windows.horizon;
             }),
         ];
@@ -506,7 +513,8 @@ mod tests {
         for (field, spoil) in cases {
             let mut plan = test_plan();
             spoil(&mut plan);
-            assert_eq!(plan.validate().expect_err(field).field, field);
+            let error = plan.validate().expect_err(field.name());
+            assert_eq!(error.field, field);
         }
     }
 }
