@@ -5,7 +5,6 @@ use comeback_analysis::measure::{Analysis, ArmAnalysis, TrialAnalysis};
 use comeback_analysis::summary::{ArmSummary, Status, Summary};
 use comeback_model::plan::{Arm, Workload};
 use comeback_model::units::Span;
-use comeback_statistics::zero_event_upper_bound;
 
 use crate::RenderError;
 use crate::format::{counted, printable};
@@ -118,11 +117,6 @@ impl<'a> ArmView<'a> {
     /// What every upper bound "no loss seen" is over: the crashes that landed.
     pub(crate) fn landed(&self) -> u32 {
         self.summary.faults_landed.min(self.summary.trials)
-    }
-
-    /// The bound on the share of crashes that lose something when none of these did.
-    pub(crate) fn zero_bound(&self) -> Option<f64> {
-        zero_event_upper_bound(u64::from(self.landed()))
     }
 }
 

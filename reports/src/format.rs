@@ -5,7 +5,6 @@
 
 use comeback_analysis::summary::Distribution;
 use comeback_model::units::Span;
-use comeback_statistics::zero_event_upper_bound;
 
 /// What stands where there is no figure at all.
 pub const NOTHING: &str = "–";
@@ -135,12 +134,6 @@ pub fn span(length: Span) -> String {
 /// Beyond what was waited for: `> 30 s`.
 pub fn beyond(horizon: Span) -> String {
     format!("> {}", span(horizon))
-}
-
-/// How unlikely a loss is after `trials` crashes without one: `≤ 39 % of crashes`; nothing without a crash.
-pub fn zero_bound(trials: u32) -> Option<String> {
-    zero_event_upper_bound(u64::from(trials))
-        .map(|bound| format!("≤ {} of crashes", percent(bound)))
 }
 
 /// Stands for what did not happen before the trial's load ended.

@@ -2,14 +2,12 @@
 //! apart for documents that have room.
 
 use comeback_analysis::summary::{
-    ArmSummary, BlindSummary, CacheSummary, ControlSummary, ErrorRate, JourneySummary,
+    ArmSummary, BlindSummary, CacheSummary, ControlSummary, ErrorRate, JourneySummary, LossShare,
     SessionCounts, Status, Summary, WriteCounts,
 };
 use comeback_model::units::Span;
 
-use crate::format::{
-    NOTHING, TimeStyle, count, count_of, counted, ms, percent, printable, zero_bound,
-};
+use crate::format::{NOTHING, TimeStyle, count, count_of, counted, ms, percent, printable};
 
 /// A table of plain strings, every row as long as the headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,11 +130,10 @@ impl Column {
 
     /// The figure of an arm that has figures.
     pub(crate) fn cell(self, arm: &ArmSummary, horizon: Option<Span>) -> Cell {
-        let crashes = arm.faults_landed.min(arm.trials);
         let after_fault = TimeStyle::after_fault(horizon);
         match self {
-            Self::Sessions => sessions(&arm.sessions, crashes),
-            Self::Writes => writes(&arm.writes, &arm.sessions, crashes),
+            Self::Sessions => sessions(&arm.sessions, arm.session_loss),
+            Self::Writes => writes(&arm.writes, &arm.sessions, arm.write_loss),
             Self::Errors => errors(&arm.errors.during),
             Self::Outage => Cell {
                 note: after_fault.interval(&arm.outage_ms),
@@ -213,14 +210,19 @@ fn named(counts: &[(u64, &str)]) -> Option<String> {
     (!named.is_empty()).then(|| named.join(", "))
 }
 
-fn loss(lost: u64, acknowledged: u64, crashes: u32) -> Cell {
+fn loss(lost: u64, acknowledged: u64, known: LossShare) -> Cell {
     if acknowledged == 0 {
         return Cell::new("none acknowledged".to_owned());
     }
     let (note, tone) = if lost == 0 {
-        (zero_bound(crashes), Tone::Good)
+        (
+            known
+                .high
+                .map(|bound| format!("≤ {} of crashes", percent(bound))),
+            Tone::Good,
+        )
     } else {
-        (Some(percent(lost as f64 / acknowledged as f64)), Tone::Bad)
+        (known.share.map(percent), Tone::Bad)
     };
     Cell {
         main: count_of(lost, acknowledged),
@@ -249,9 +251,9 @@ pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
     ])
 }
 
-fn sessions(sessions: &SessionCounts, crashes: u32) -> Cell {
+fn sessions(sessions: &SessionCounts, known: LossShare) -> Cell {
     let cell = unless_open(
-        loss(sessions.lost, sessions.acknowledged, crashes),
+        loss(sessions.lost, sessions.acknowledged, known),
         sessions.lost,
         sessions,
     );
@@ -286,9 +288,9 @@ fn unless_open(cell: Cell, lost: u64, sessions: &SessionCounts) -> Cell {
     }
 }
 
-fn writes(writes: &WriteCounts, sessions: &SessionCounts, crashes: u32) -> Cell {
+fn writes(writes: &WriteCounts, sessions: &SessionCounts, known: LossShare) -> Cell {
     let cell = unless_open(
-        loss(writes.lost, writes.acknowledged, crashes),
+        loss(writes.lost, writes.acknowledged, known),
         writes.lost,
         sessions,
     );

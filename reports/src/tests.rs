@@ -5,6 +5,7 @@ use comeback_analysis::summary::{CacheSummary, Summary, WhileDownSummary};
 use crate::arms::RunView;
 use crate::draw::{Align, Drawing, Point, Shape, Style, text};
 use crate::fake::{self, Fake};
+use crate::format::percent;
 use crate::table::Table;
 use crate::{Artifact, RenderError, charts, comparison, render};
 
@@ -156,6 +157,33 @@ fn words_neither_overlap_nor_leave_the_drawing() -> Made {
             }
         }
     }
+    Ok(())
+}
+
+#[test]
+fn the_interval_that_a_chart_draws_is_the_one_of_the_summary() -> Made {
+    text::register()?;
+    let mut seen = 0;
+    for (name, fake) in fakes() {
+        let run = RunView::new(&fake.analysis, &fake.summary)?;
+        let charts = charts::of(&run).filter(|chart| chart.name == "lost-sessions");
+        let drawn: Vec<Drawing> = charts
+            .map(|chart| (chart.draw)(&run, charts::WIDE))
+            .collect();
+        for arm in run.arms.iter().filter(|arm| arm.silence.is_none()) {
+            let known = arm.summary.session_loss;
+            let (Some(low), Some(high)) = (known.low, known.high) else {
+                continue;
+            };
+            let told = format!("95 % interval {} to {}", percent(low), percent(high));
+            let tells =
+                |shape: &Shape| matches!(shape, Shape::Text { text, .. } if text.contains(&told));
+            let is_told = drawn.iter().any(|drawing| drawing.shapes.iter().any(tells));
+            assert!(is_told, "{name}: {told}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
     Ok(())
 }
 

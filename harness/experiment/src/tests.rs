@@ -404,6 +404,9 @@ fn a_family_that_cannot_be_is_shown_where_it_stands() {
     let text = "[target]\ncommand = [\"server\", \"{port}\"]\n\n[[arm]]\nname = \"one\"\n\n[[arm]]\nname = \"two\"\nfamily = \"a/b\"\n";
     let file = File::parse(Path::new("a.toml"), text.to_owned(), &Faults).expect("it is read");
     let refused = file.resolve(&Faults).expect_err("it is refused");
-    let places = refused.wrong().iter().map(|wrong| (wrong.line, wrong.column));
+    let places = refused
+        .wrong()
+        .iter()
+        .map(|wrong| (wrong.line, wrong.column));
     assert_eq!(places.collect::<Vec<_>>(), [(9, 10)]);
 }

@@ -1,7 +1,7 @@
 //! Lost sessions and lost writes: the share of what was acknowledged, trial by trial and over all.
 
 use comeback_analysis::measure::TrialAnalysis;
-use comeback_statistics::{Interval, Part, rate_interval};
+use comeback_analysis::summary::LossShare;
 
 use super::frame::{Key, Page, bound, jitter, trial, whisker};
 use super::no_figures;
@@ -12,6 +12,8 @@ use crate::draw::{Drawing, Ink};
 use crate::format::{TOO_FEW, count, counted, percent, plain};
 use crate::table::{sessions_beside, writes_beside};
 
+/// The fewest trials with which a share has an interval.
+const ENOUGH: u32 = 6;
 /// Height of a row's marks.
 const STRIP: f64 = 28.0;
 
@@ -21,6 +23,7 @@ struct Subject {
     things: &'static str,
     of_trial: fn(&TrialAnalysis) -> Loss,
     of_arm: fn(&ArmView<'_>) -> Loss,
+    known: fn(&ArmView<'_>) -> LossShare,
     beside: fn(&ArmView<'_>) -> Option<String>,
 }
 
@@ -48,6 +51,7 @@ const SESSIONS: Subject = Subject {
         lost: arm.summary.sessions.lost,
         acknowledged: arm.summary.sessions.acknowledged,
     },
+    known: |arm| arm.summary.session_loss,
     beside: |arm| sessions_beside(&arm.summary.sessions),
 };
 
@@ -62,6 +66,7 @@ const WRITES: Subject = Subject {
         lost: arm.summary.writes.lost,
         acknowledged: arm.summary.writes.acknowledged,
     },
+    known: |arm| arm.summary.write_loss,
     beside: |arm| writes_beside(&arm.summary.writes),
 };
 
@@ -108,7 +113,7 @@ fn caption(run: &RunView<'_>, what: &str) -> String {
 /// What is known of an arm's share beyond its value.
 enum Certainty {
     /// An interval over the trials.
-    Between(Interval),
+    Between(f64, f64),
     /// Every trial lost nothing: at most this.
     AtMost(f64),
     /// Every trial lost everything: at least this.
@@ -130,14 +135,14 @@ impl Figure {
         Self {
             pooled,
             trials: losses.iter().filter_map(|loss| loss.share()).collect(),
-            certainty: certainty(arm, pooled, &losses),
+            certainty: certainty(arm, pooled, (subject.known)(arm)),
         }
     }
 
     /// The largest share that is drawn.
     fn reach(&self) -> f64 {
         let sure = match self.certainty {
-            Certainty::Between(interval) => interval.high,
+            Certainty::Between(_, high) => high,
             Certainty::AtMost(bound) => bound,
             Certainty::AtLeast(_) | Certainty::Unknown(_) => 0.0,
         };
@@ -149,23 +154,15 @@ impl Figure {
     }
 }
 
-fn certainty(arm: &ArmView<'_>, pooled: Loss, losses: &[Loss]) -> Certainty {
-    let too_few = Certainty::Unknown(TOO_FEW);
-    if pooled.lost == 0 {
-        return arm.zero_bound().map_or(too_few, Certainty::AtMost);
-    }
-    if pooled.lost == pooled.acknowledged {
-        let spared = arm.zero_bound();
-        return spared.map_or(too_few, |spared| Certainty::AtLeast(1.0 - spared));
-    }
-    let part = |loss: &Loss| Part {
-        part: loss.lost as f64,
-        whole: loss.acknowledged as f64,
-    };
-    match rate_interval(&losses.iter().map(part).collect::<Vec<_>>()) {
-        Some(interval) if interval.low < interval.high => Certainty::Between(interval),
-        Some(_) => Certainty::Unknown("no interval: all trials alike"),
-        None => too_few,
+fn certainty(arm: &ArmView<'_>, pooled: Loss, known: LossShare) -> Certainty {
+    match (known.low, known.high) {
+        (Some(low), Some(high)) => Certainty::Between(low, high),
+        (None, Some(bound)) => Certainty::AtMost(bound),
+        (Some(bound), None) => Certainty::AtLeast(bound),
+        (None, None) if pooled.lost > 0 && arm.landed() >= ENOUGH => {
+            Certainty::Unknown("no interval: all trials alike")
+        }
+        (None, None) => Certainty::Unknown(TOO_FEW),
     }
 }
 
@@ -185,11 +182,11 @@ fn sentence(arm: &ArmView<'_>, figure: &Figure, subject: &Subject) -> String {
             "{of}; with {trials} a crash that spares some, in up to {} of crashes, is not excluded",
             percent(1.0 - bound)
         ),
-        Certainty::Between(interval) => format!(
+        Certainty::Between(low, high) => format!(
             "{of}, {}; 95 % interval {} to {} over {trials}",
             percent(share),
-            percent(interval.low),
-            percent(interval.high)
+            percent(low),
+            percent(high)
         ),
         Certainty::Unknown(why) => format!("{of}, {}; {trials} ({why})", percent(share)),
     };
@@ -318,8 +315,8 @@ fn marks(drawing: &mut Drawing, figure: &Figure, (top, bottom): (f64, f64), scal
         Ink::Loss
     };
     match figure.certainty {
-        Certainty::Between(interval) => {
-            whisker(drawing, (at(interval.low), at(interval.high)), middle, ink);
+        Certainty::Between(low, high) => {
+            whisker(drawing, (at(low), at(high)), middle, ink);
         }
         Certainty::AtMost(limit) | Certainty::AtLeast(limit) => {
             bound(drawing, (at(share), at(limit)), middle);

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AttributionSummary, AvailabilityRate, BlindSummary, CacheSummary, ContinuityRate, Distribution,
-    ErrorRate, FalseRate, JourneySummary, Latency, NodesSummary, RecoverySummary, RetrySummary,
-    StrikeSummary, TimeError,
+    ErrorRate, FalseRate, JourneySummary, Latency, LossShare, NodesSummary, RecoverySummary,
+    RetrySummary, StrikeSummary, TimeError,
 };
 use crate::measure::{Extension, SessionCounts, Windowed, WriteCounts};
 use crate::verdict::{Check, Family, Outcome};
@@ -107,6 +107,12 @@ pub struct ArmSummary {
     pub sessions: SessionCounts,
     /// What became of the acknowledged writes of those sessions.
     pub writes: WriteCounts,
+    /// How much of the acknowledged sessions is lost, with its interval.
+    #[serde(default)]
+    pub session_loss: LossShare,
+    /// How much of the acknowledged writes is lost, with its interval.
+    #[serde(default)]
+    pub write_loss: LossShare,
     /// Which of the users' journeys the fault tore; absent where there are no sessions.
     #[serde(default)]
     pub journeys: Option<JourneySummary>,

@@ -10,8 +10,8 @@ use super::faults::{
 };
 use super::nodes;
 use super::traffic::{
-    availability, continuity, error_rate, goodput, journeys, latency, retries, sessions, sum,
-    windowed, writes,
+    availability, continuity, error_rate, goodput, journeys, latency, loss_share, retries,
+    sessions, sum, windowed, writes,
 };
 use super::{ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, Status, Summary, TrialFinding};
 use crate::measure::words::{counted, grouped};
@@ -51,6 +51,9 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
     let (status, reason) = status(arm, trials.len());
     let time =
         |of: fn(&TrialAnalysis) -> Option<f64>| distribution(trials.iter().copied().filter_map(of));
+    let landed = arm.trials.iter();
+    let landed = landed.filter(|trial| !trial.control && trial.landed);
+    let landed = landed.count() as u32;
     ArmSummary {
         name: arm.name.clone(),
         status,
@@ -58,14 +61,22 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         trials: trials.len() as u32,
         replaced: arm.replaced().map(ReplacedTrial::from).collect(),
         begun: arm.trials.len() as u32,
-        faults_landed: arm
-            .trials
-            .iter()
-            .filter(|trial| !trial.control && trial.landed)
-            .count() as u32,
+        faults_landed: landed,
         recovery: recovery(&trials),
         sessions: sessions(&trials),
         writes: writes(&trials),
+        session_loss: loss_share(
+            trials
+                .iter()
+                .map(|trial| (trial.sessions.lost, trial.sessions.acknowledged)),
+            landed.min(trials.len() as u32),
+        ),
+        write_loss: loss_share(
+            trials
+                .iter()
+                .map(|trial| (trial.writes.lost, trial.writes.acknowledged)),
+            landed.min(trials.len() as u32),
+        ),
         journeys: journeys(&trials),
         errors: windowed(&trials, |trial| &trial.errors, error_rate),
         latency_ms: windowed(&trials, |trial| &trial.latency, latency),

@@ -24,4 +24,5 @@ pub use parts::{
     JourneySummary, NodesSummary, RecoverySummary, ReplicaAvailability, RetrySummary,
     StrikeSummary, StruckTrial, StruckWrites, WhileDownSummary,
 };
-pub use values::{AvailabilityRate, Distribution, ErrorRate, Latency, TimeError};
+pub use traffic::loss_share;
+pub use values::{AvailabilityRate, Distribution, ErrorRate, Latency, LossShare, TimeError};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comeback_statistics as statistics;
 
 use super::{
-    AvailabilityRate, ContinuityRate, ErrorRate, JourneyRate, JourneySummary, Latency,
+    AvailabilityRate, ContinuityRate, ErrorRate, JourneyRate, JourneySummary, Latency, LossShare,
     RetrySummary, SessionCounts, Windowed, WriteCounts,
 };
 use crate::measure::{
@@ -29,6 +29,31 @@ pub(super) fn by_class(tally: &ErrorTally) -> BTreeMap<String, u64> {
     failed
         .map(|(class, count)| (class.name().to_owned(), *count))
         .collect()
+}
+
+/// How much is lost, from what each trial lost of what was acknowledged in it. `landed` is how many faults were confirmed.
+pub fn loss_share(losses: impl Iterator<Item = (u64, u64)>, landed: u32) -> LossShare {
+    let losses: Vec<(u64, u64)> = losses.collect();
+    let lost: u64 = losses.iter().map(|(lost, _)| lost).sum();
+    let acknowledged: u64 = losses.iter().map(|(_, acknowledged)| acknowledged).sum();
+    let share = (acknowledged > 0).then(|| lost as f64 / acknowledged as f64);
+    let bound = statistics::zero_event_upper_bound(u64::from(landed));
+    let (low, high) = if lost == 0 {
+        (None, bound)
+    } else if lost == acknowledged {
+        (bound.map(|spared| 1.0 - spared), None)
+    } else {
+        let parts = losses.iter().map(|(lost, acknowledged)| statistics::Part {
+            part: *lost as f64,
+            whole: *acknowledged as f64,
+        });
+        let interval = statistics::rate_interval(&parts.collect::<Vec<_>>());
+        // Trials that are all alike say nothing of how far others would differ.
+        let interval = interval.filter(|interval| interval.low < interval.high);
+        let bounds = interval.map(|interval| (interval.low, interval.high));
+        bounds.map_or((None, None), |(low, high)| (Some(low), Some(high)))
+    };
+    LossShare { share, low, high }
 }
 
 pub(super) fn journeys(trials: &[&TrialAnalysis]) -> Option<JourneySummary> {

@@ -64,3 +64,16 @@ pub struct Distribution {
     /// Trials in which it lies beyond the horizon.
     pub censored: u32,
 }
+
+/// How much of what was acknowledged is lost, beyond the counts. What one fault takes lives or dies together, so each
+/// fault is one sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LossShare {
+    /// The share that all faults together lost; null where nothing was acknowledged.
+    pub share: Option<f64>,
+    /// Lower bound of the share's interval of at least 95 % over the trials, which needs six that differ. Where everything was
+    /// lost: the share of faults that lose something is at least this.
+    pub low: Option<f64>,
+    /// Its upper bound. Where nothing was lost: the share of faults that lose something is at most this.
+    pub high: Option<f64>,
+}

@@ -4,7 +4,7 @@ use comeback_analysis::measure::{ArmAnalysis, ErrorTally, Journeys, Time, TrialA
 use comeback_analysis::summary::{
     ArmSummary, AvailabilityRate, BlindSummary, ControlSummary, Distribution, ErrorRate, FalseRate,
     JourneySummary, Latency, RecoverySummary, SessionCounts, Status, StrikeSummary, TimeError,
-    Windowed, WriteCounts,
+    Windowed, WriteCounts, loss_share,
 };
 use comeback_statistics::{median, median_interval};
 
@@ -49,6 +49,18 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         replaced: Vec::new(),
         begun: arm.trials.len() as u32,
         faults_landed: trials.len() as u32,
+        session_loss: loss_share(
+            trials
+                .iter()
+                .map(|trial| (trial.sessions.lost, trial.sessions.acknowledged)),
+            trials.len() as u32,
+        ),
+        write_loss: loss_share(
+            trials
+                .iter()
+                .map(|trial| (trial.writes.lost, trial.writes.acknowledged)),
+            trials.len() as u32,
+        ),
         sessions,
         writes,
         journeys: journeys(&trials),
