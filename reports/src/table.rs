@@ -217,7 +217,7 @@ fn loss(lost: u64, acknowledged: u64, known: LossShare) -> Cell {
     let (note, tone) = if lost == 0 {
         (
             known
-                .high
+                .loss_not_excluded
                 .map(|bound| format!("≤ {} of crashes", percent(bound))),
             Tone::Good,
         )

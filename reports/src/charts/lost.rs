@@ -155,15 +155,19 @@ impl Figure {
 }
 
 fn certainty(arm: &ArmView<'_>, pooled: Loss, known: LossShare) -> Certainty {
-    match (known.low, known.high) {
-        (Some(low), Some(high)) => Certainty::Between(low, high),
-        (None, Some(bound)) => Certainty::AtMost(bound),
-        (Some(bound), None) => Certainty::AtLeast(bound),
-        (None, None) if pooled.lost > 0 && arm.landed() >= ENOUGH => {
-            Certainty::Unknown("no interval: all trials alike")
-        }
-        (None, None) => Certainty::Unknown(TOO_FEW),
+    if let (Some(low), Some(high)) = (known.low, known.high) {
+        return Certainty::Between(low, high);
     }
+    if let Some(bound) = known.loss_not_excluded {
+        return Certainty::AtMost(bound);
+    }
+    if let Some(spared) = known.spared_not_excluded {
+        return Certainty::AtLeast(1.0 - spared);
+    }
+    Certainty::Unknown(match pooled.lost > 0 && arm.summary.trials >= ENOUGH {
+        true => "no interval: all trials alike",
+        false => TOO_FEW,
+    })
 }
 
 fn sentence(arm: &ArmView<'_>, figure: &Figure, subject: &Subject) -> String {

@@ -36,24 +36,38 @@ pub fn loss_share(losses: impl Iterator<Item = (u64, u64)>, landed: u32) -> Loss
     let losses: Vec<(u64, u64)> = losses.collect();
     let lost: u64 = losses.iter().map(|(lost, _)| lost).sum();
     let acknowledged: u64 = losses.iter().map(|(_, acknowledged)| acknowledged).sum();
-    let share = (acknowledged > 0).then(|| lost as f64 / acknowledged as f64);
-    let bound = statistics::zero_event_upper_bound(u64::from(landed));
-    let (low, high) = if lost == 0 {
-        (None, bound)
-    } else if lost == acknowledged {
-        (bound.map(|spared| 1.0 - spared), None)
-    } else {
-        let parts = losses.iter().map(|(lost, acknowledged)| statistics::Part {
-            part: *lost as f64,
-            whole: *acknowledged as f64,
-        });
-        let interval = statistics::rate_interval(&parts.collect::<Vec<_>>());
-        // Trials that are all alike say nothing of how far others would differ.
-        let interval = interval.filter(|interval| interval.low < interval.high);
-        let bounds = interval.map(|interval| (interval.low, interval.high));
-        bounds.map_or((None, None), |(low, high)| (Some(low), Some(high)))
+    if acknowledged == 0 {
+        return LossShare::default();
+    }
+    let known = LossShare {
+        share: Some(lost as f64 / acknowledged as f64),
+        ..LossShare::default()
     };
-    LossShare { share, low, high }
+    let bound = statistics::zero_event_upper_bound(u64::from(landed));
+    if lost == 0 {
+        return LossShare {
+            loss_not_excluded: bound,
+            ..known
+        };
+    }
+    if lost == acknowledged {
+        return LossShare {
+            spared_not_excluded: bound,
+            ..known
+        };
+    }
+    let parts = losses.iter().map(|(lost, acknowledged)| statistics::Part {
+        part: *lost as f64,
+        whole: *acknowledged as f64,
+    });
+    let interval = statistics::rate_interval(&parts.collect::<Vec<_>>());
+    // Trials that are all alike say nothing of how far others would differ.
+    let interval = interval.filter(|interval| interval.low < interval.high);
+    LossShare {
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+        ..known
+    }
 }
 
 pub(super) fn journeys(trials: &[&TrialAnalysis]) -> Option<JourneySummary> {
@@ -239,5 +253,43 @@ pub(super) fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
         holes: add(|counts| counts.holes),
         stale_reads: add(|counts| counts.stale_reads),
         unverifiable: add(|counts| counts.unverifiable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_share_that_is_lost_has_the_bounds_that_fit_it() {
+        let of = |losses: &[(u64, u64)], landed| loss_share(losses.iter().copied(), landed);
+        assert_eq!(of(&[(0, 0)], 1), LossShare::default());
+        let nothing = of(&[(0, 10); 6], 6);
+        let bound = statistics::zero_event_upper_bound(6);
+        assert_eq!(
+            (nothing.share, nothing.loss_not_excluded),
+            (Some(0.0), bound)
+        );
+        assert_eq!(
+            (nothing.low, nothing.high, nothing.spared_not_excluded),
+            (None, None, None)
+        );
+        let all = of(&[(10, 10); 6], 6);
+        assert_eq!((all.share, all.spared_not_excluded), (Some(1.0), bound));
+        assert_eq!(
+            (all.low, all.high, all.loss_not_excluded),
+            (None, None, None)
+        );
+        let alike = of(&[(5, 10); 6], 6);
+        assert_eq!(
+            (alike.share, alike.low, alike.high),
+            (Some(0.5), None, None)
+        );
+        let some = of(&[(1, 10), (2, 10), (3, 10), (4, 10), (5, 10), (6, 10)], 6);
+        assert!(some.low < some.share && some.share < some.high, "{some:?}");
+        assert_eq!(
+            (some.loss_not_excluded, some.spared_not_excluded),
+            (None, None)
+        );
     }
 }

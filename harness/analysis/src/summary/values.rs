@@ -71,9 +71,13 @@ pub struct Distribution {
 pub struct LossShare {
     /// The share that all faults together lost; null where nothing was acknowledged.
     pub share: Option<f64>,
-    /// Lower bound of the share's interval of at least 95 % over the trials, which needs six that differ. Where everything was
-    /// lost: the share of faults that lose something is at least this.
+    /// Lower bound of the share's interval of at least 95 % over the trials; needs six that differ.
     pub low: Option<f64>,
-    /// Its upper bound. Where nothing was lost: the share of faults that lose something is at most this.
+    /// Its upper bound.
     pub high: Option<f64>,
+    /// Where nothing was lost: with so many faults, a loss in up to this share of faults is not excluded (95 %).
+    pub loss_not_excluded: Option<f64>,
+    /// Where everything was lost: with so many faults, one that spares some, in up to this share of faults, is not
+    /// excluded (95 %).
+    pub spared_not_excluded: Option<f64>,
 }
