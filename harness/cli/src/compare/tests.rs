@@ -1,6 +1,6 @@
 //! The plans of many command lines, as they were stored: none of them changes by accident.
 //!
-//! `COMEBACK_STORE_PLANS=1 cargo test --workspace --lib the_plan_of_a_command_line` stores them anew, where a change is
+//! `COMEBACK_STORE_PLANS=1 cargo test --workspace --bin comeback the_plan_of_a_command_line` stores them anew, where a change is
 //! meant.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
