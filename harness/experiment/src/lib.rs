@@ -1,8 +1,8 @@
 //! An experiment: what a user wants to happen, as it is written down, and the plan that follows from it.
 //!
 //! A file ([`File`]), the flags of `run`, comparisons and the library's builder all fill in the same [`Document`]; one
-//! place (`resolve`) adds the defaults and makes the plan. Nothing is started here. Called by the cli and the
-//! library; imports core, and `load::flow` to see that templates are some.
+//! place (`resolve`) adds the defaults and makes the plan. Nothing is started here. Called by the program, the
+//! library and `architectures`. Which faults there are, the caller says by a catalogue.
 
 pub mod choice;
 pub mod document;

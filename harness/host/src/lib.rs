@@ -1,8 +1,8 @@
-//! This machine, as far as every room of the harness needs it.
+//! This machine, as far as several crates of the harness need it.
 //!
 //! A line belongs here if it asks the machine something and concerns neither a process of a run (`supervise`) nor a
 //! socket to its target (`load`): the [`clock`], [`watched`] descriptors, where the [`program`] is, the [`machine`]'s
-//! description, and files that are read and written [`inside`] a run's folder. Called by both of these rooms and
+//! description, and files that are read and written [`inside`] a run's folder. Called by both of these crates and
 //! by those above them.
 
 pub mod clock;

@@ -1,7 +1,7 @@
 //! Processes: started, watched, signalled, reaped, and found again wherever they went.
 //!
-//! This room knows pids, pipes, ports and `/proc`. It never speaks to a target: asking, load, measuring and judging are
-//! other rooms. Called by the engine, the cli and the library.
+//! This crate knows pids, pipes, ports and `/proc`. It never speaks to a target: asking, load, measuring and judging are
+//! other crates. Called by the engine, the claims, the program and the library.
 //!
 //! How nothing is left behind, from the cheapest means to the last:
 //! 1. each target is a process group ([`process`]): the fault and the stop reach all of it ([`addressed`]);
