@@ -12,7 +12,7 @@ pub const NOTHING: &str = "–";
 /// What stands where a figure would need more trials.
 pub const TOO_FEW: &str = "n too small";
 
-/// The fewest trials with which a median has an interval.
+/// The fewest trials with which a median, or a share, has an interval.
 pub const INTERVAL_NEEDS: u32 = 6;
 
 /// More than a run can do: a server whose counter says so says nothing.

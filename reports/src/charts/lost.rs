@@ -9,11 +9,9 @@ use super::rows::{Note, Row, Rows};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Drawing, Ink};
-use crate::format::{TOO_FEW, count, counted, percent, plain};
+use crate::format::{INTERVAL_NEEDS, TOO_FEW, count, counted, percent, plain};
 use crate::table::{sessions_beside, writes_beside};
 
-/// The fewest trials with which a share has an interval.
-const ENOUGH: u32 = 6;
 /// Height of a row's marks.
 const STRIP: f64 = 28.0;
 
@@ -164,10 +162,12 @@ fn certainty(arm: &ArmView<'_>, pooled: Loss, known: LossShare) -> Certainty {
     if let Some(spared) = known.spared_not_excluded {
         return Certainty::AtLeast(1.0 - spared);
     }
-    Certainty::Unknown(match pooled.lost > 0 && arm.summary.trials >= ENOUGH {
-        true => "no interval: all trials alike",
-        false => TOO_FEW,
-    })
+    Certainty::Unknown(
+        match pooled.lost > 0 && arm.summary.trials >= INTERVAL_NEEDS {
+            true => "no interval: all trials alike",
+            false => TOO_FEW,
+        },
+    )
 }
 
 fn sentence(arm: &ArmView<'_>, figure: &Figure, subject: &Subject) -> String {
