@@ -25,7 +25,7 @@ measure() {
 }
 measure alone token journal sqlite late-ack finishes-on-term
 measure replicas --topology token redis-always postgres
-measure store --topology redis-always postgres --strike store
+measure store --topology redis-always postgres --fault-target store
 python3 - "$work" "$trials" <<'END'
 import json, os, sys
 

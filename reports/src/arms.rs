@@ -81,8 +81,8 @@ impl<'a> RunView<'a> {
         self.analysis.header.plan.fault.effect.is_kill()
     }
 
-    /// What the fault is called at the moment it strikes.
-    pub(crate) fn blow(&self) -> &str {
+    /// What the fault is called at the moment it hits.
+    pub(crate) fn fault_noun(&self) -> &str {
         &self.analysis.header.plan.fault.words.short
     }
 

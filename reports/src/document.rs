@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use comeback_analysis::measure::Cause;
 use comeback_analysis::summary::{
-    ArmSummary, AttributionSummary, CacheSummary, Culprit, RecoverySummary, RetrySummary,
-    SessionCounts, StrikeSummary, StruckWrites, WriteCounts,
+    ArmSummary, AttributionSummary, CacheSummary, Culprit, FaultedWrites, InjectionSummary,
+    RecoverySummary, RetrySummary, SessionCounts, WriteCounts,
 };
 use comeback_analysis::verdict::{Outcome, Verdict};
 use serde::Serialize;
@@ -225,12 +225,12 @@ fn remark(arm: &ArmSummary) -> Option<String> {
     let reason = arm.reason.as_deref().map(printable);
     let attributed = arm.attribution.as_ref().map(attributed);
     let cached = arm.cache.as_ref().map(cached);
-    let struck = struck(&arm.strike);
+    let faulted = faulted(&arm.injection);
     let retried = arm.retries.as_ref().map(retried);
     let unknown = arm.nodes.iter().flat_map(unknown);
     let parts = reason
         .into_iter()
-        .chain(struck)
+        .chain(faulted)
         .chain(retried)
         .chain(cached);
     let parts: Vec<String> = parts.chain(attributed).chain(unknown).collect();
@@ -278,8 +278,8 @@ fn anothers_content(cache: &CacheSummary) -> Option<String> {
 }
 
 /// What became of the operations that the fault met.
-fn struck(strike: &StrikeSummary) -> Option<String> {
-    if strike.since == 0 {
+fn faulted(injection: &InjectionSummary) -> Option<String> {
+    if injection.since == 0 {
         return None;
     }
     let fate = |all: u64, failed: &BTreeMap<String, u64>| {
@@ -293,32 +293,35 @@ fn struck(strike: &StrikeSummary) -> Option<String> {
             (all, false) => format!("{}, of them failed: {}", count(all), classes.join(", ")),
         }
     };
-    let spread = strike.spread_ms.map_or_else(String::new, |ms| {
-        format!("; from the first to the last that was struck at most {ms:.1} ms")
+    let spread = injection.spread_ms.map_or_else(String::new, |ms| {
+        format!("; from the first to the last that was faulted at most {ms:.1} ms")
     });
-    let draining = match strike.draining {
+    let draining = match injection.draining {
         0 => String::new(),
         all => format!(
             "; operations between the signal to stop and the end: {}",
-            fate(all, &strike.draining_failed)
+            fate(all, &injection.draining_failed)
         ),
     };
-    let writes = strike.writes.as_ref().map_or_else(String::new, met_writes);
+    let writes = injection
+        .writes
+        .as_ref()
+        .map_or_else(String::new, met_writes);
     Some(format!(
-        "operations in flight when the fault struck: {}; operations from then on: {}{draining}{spread}{writes}",
-        fate(strike.in_flight, &strike.in_flight_failed),
-        fate(strike.since, &strike.since_failed),
+        "operations in flight when the fault faulted: {}; operations from then on: {}{draining}{spread}{writes}",
+        fate(injection.in_flight, &injection.in_flight_failed),
+        fate(injection.since, &injection.since_failed),
     ))
 }
 
 /// How much of the writes the faults met, and what that is good for.
-fn met_writes(writes: &StruckWrites) -> String {
+fn met_writes(writes: &FaultedWrites) -> String {
     let trials = writes.trials.iter();
     let each: Vec<String> = trials
         .map(|met| format!("{}", met.in_flight_writes))
         .collect();
     format!(
-        "; writes sent and not acknowledged when it struck: {} ({} by trial), and acknowledged less than 1 ms before: {}; a \
+        "; writes sent and not acknowledged when it faulted: {} ({} by trial), and acknowledged less than 1 ms before: {}; a \
          server that acknowledges 100 µs before it stores would have been found in {:.0} % of such runs",
         count(writes.in_flight),
         each.join(", "),

@@ -82,7 +82,7 @@ impl Extreme {
             Self::NoSessions => {
                 trial.sessions = Default::default();
                 trial.writes = Default::default();
-                trial.struck = Default::default();
+                trial.faulted = Default::default();
             }
             Self::NoOperations => {
                 trial.errors = Default::default();

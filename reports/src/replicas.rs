@@ -18,7 +18,7 @@ const HEADERS: [&str; 8] = [
     "arm",
     "available",
     "each replica",
-    "when struck",
+    "when faulted",
     "partly down, median",
     "all down, median",
     "balancer: detects, returns",
@@ -70,7 +70,7 @@ fn row(arm: &ArmSummary, nodes: &NodesSummary) -> Vec<String> {
         printable(&arm.name),
         share(arm.availability.rate),
         each(nodes),
-        struck(nodes.struck),
+        faulted(nodes.faulted),
         down(&nodes.partial_downtime_ms),
         down(&nodes.total_downtime_ms),
         balancer(nodes),
@@ -104,14 +104,14 @@ fn each(nodes: &NodesSummary) -> String {
     format!("{} to {} of {}", share(least), share(most), rates.len())
 }
 
-fn struck(replica: ReplicaAvailability) -> String {
+fn faulted(replica: ReplicaAvailability) -> String {
     match replica.rate {
         None => NOTHING.to_owned(),
         Some(rate) => format!("{} ({} failed)", percent(rate), count(replica.failed)),
     }
 }
 
-/// When it last sent a request to a struck replica, and when it sent one again.
+/// When it last sent a request to a faulted replica, and when it sent one again.
 fn balancer(nodes: &NodesSummary) -> String {
     let figure = |times: &Distribution, unknown: &[String]| match (times.n, unknown) {
         (0, []) => NOTHING.to_owned(),

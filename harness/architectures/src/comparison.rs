@@ -170,7 +170,7 @@ impl Command {
 
     fn fault(&mut self, fault: &Fault) {
         let kind = fault.kind.as_ref().map(|kind| kind.replace('_', "-"));
-        self.option("--strike", fault.target.and_then(fault::name_of));
+        self.option("--fault-target", fault.target.and_then(fault::name_of));
         self.option("--fault", kind);
         self.option("--pause", fault.lasts);
         self.flag("--no-drain", fault.without_drain);

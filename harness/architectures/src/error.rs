@@ -62,10 +62,10 @@ impl fmt::Display for ArchitectureError {
                 "there is no architecture '{name}': there are {}",
                 topology::names().join(", ")
             ),
-            Self::NoStore(name) => write!(f, "--strike store: '{name}' has no store"),
-            Self::NoCache => {
-                f.write_str("--strike cache: there is none; say --cache builtin or --cache nginx")
-            }
+            Self::NoStore(name) => write!(f, "--fault-target store: '{name}' has no store"),
+            Self::NoCache => f.write_str(
+                "--fault-target cache: there is none; say --cache builtin or --cache nginx",
+            ),
             Self::NoBalancer => {
                 f.write_str("--retry-by balancer: there is none without --topology")
             }

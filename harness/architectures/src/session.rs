@@ -20,7 +20,7 @@ pub(crate) fn counter() -> SessionPart {
             at: Extract::Pointer("/user".to_owned()),
             name: "u{{ session }}".to_owned(),
         }),
-        stranger: None,
+        logged_out_page: None,
         mix: None,
     }
 }

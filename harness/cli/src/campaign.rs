@@ -29,7 +29,7 @@ const RUNS: &str = "comeback-runs";
 
 /// What is wanted of a run beside its plan.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wishes<'a> {
+pub(super) struct RunOptions<'a> {
     /// Where its results go.
     pub(super) output: &'a Output,
     /// What gates with a baseline are compared with.
@@ -39,9 +39,9 @@ pub(super) struct Wishes<'a> {
 }
 
 /// Runs a plan, judges it, writes and shows its report.
-pub(super) fn run(plan: Plan, seed: Seed, wishes: &Wishes<'_>) -> Result<Outcome, CliError> {
-    let (folder, ended) = measure(plan, seed, wishes)?;
-    let outcome = report::finish(&folder, &wishes.output.told, wishes.file)?;
+pub(super) fn run(plan: Plan, seed: Seed, options: &RunOptions<'_>) -> Result<Outcome, CliError> {
+    let (folder, ended) = measure(plan, seed, options)?;
+    let outcome = report::finish(&folder, &options.output.told, options.file)?;
     match ended {
         Ended::Complete => Ok(outcome),
         Ended::Interrupted => Err(CliError::Interrupted),
@@ -52,10 +52,10 @@ pub(super) fn run(plan: Plan, seed: Seed, wishes: &Wishes<'_>) -> Result<Outcome
 pub(super) fn measure(
     plan: Plan,
     seed: Seed,
-    wishes: &Wishes<'_>,
+    options: &RunOptions<'_>,
 ) -> Result<(PathBuf, Ended), CliError> {
-    let output = wishes.output;
-    let (mut plan, stored) = baseline::prepare(plan, wishes.baseline)?;
+    let output = options.output;
+    let (mut plan, stored) = baseline::prepare(plan, options.baseline)?;
     // A baseline may have added arms.
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;

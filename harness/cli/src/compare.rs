@@ -13,7 +13,7 @@ use comeback_model::ids::Seed;
 use comeback_model::plan::Plan;
 
 use super::baseline::BaselineArgs;
-use super::campaign::Wishes;
+use super::campaign::RunOptions;
 use super::experiment::usage;
 use super::options::{self, Options, parse_gate};
 use super::{CliError, campaign, targets};
@@ -33,7 +33,7 @@ use variants::VariantArgs;
     after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
 comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].outage_ms'\n  \
 comeback compare journal --listener own,held --restart-after 300ms\n  \
-comeback compare --topology\n  comeback compare --topology redis postgres --strike store\n  \
+comeback compare --topology\n  comeback compare --topology redis postgres --fault-target store\n  \
 comeback compare --topology round-robin sticky token --replicas 1,2,4\n  \
 comeback compare --topology sticky token --fault rolling-restart --balancer haproxy\n  \
 comeback compare --topology token --fault deploy --deploy token-v2\n  \
@@ -65,28 +65,28 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let plan = into_plan(&args)?;
     let seed = options::seed(args.options.size.seed.map(Seed))?;
-    let wishes = Wishes {
+    let options = RunOptions {
         output: &args.options.output,
         baseline: &args.baseline,
         file: None,
     };
-    campaign::run(plan, seed, &wishes)
+    campaign::run(plan, seed, &options)
 }
 
 fn into_plan(args: &Args) -> Result<Plan, CliError> {
     plan(args.comparison()?, |document| {
-        args.options.size.put_over(document);
+        args.options.size.apply_to(document);
         document.demands.clone_from(&args.gates);
     })
 }
 
-/// The plan of a comparison, once `put_over` has said what differs.
+/// The plan of a comparison, once `apply_to` has said what differs.
 pub(super) fn plan(
     comparison: Comparison,
-    put_over: impl FnOnce(&mut Document),
+    apply_to: impl FnOnce(&mut Document),
 ) -> Result<Plan, CliError> {
     let mut document = comparison.into_document().map_err(targets::refuse)?;
-    put_over(&mut document);
+    apply_to(&mut document);
     let resolved = resolve(&document, &Origin::default(), &Faults).map_err(usage)?;
     Ok(resolved.plan)
 }

@@ -111,12 +111,12 @@ impl What {
                 (Document::default(), origin)
             }
         };
-        self.put_over(&mut document, command)?;
-        size.put_over(&mut document);
+        self.apply_to(&mut document, command)?;
+        size.apply_to(&mut document);
         resolve(&document, &origin, &Faults).map_err(usage)
     }
 
-    fn put_over(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {
+    fn apply_to(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {
         if let Some(name) = &self.name {
             document.name = Some(name.clone());
         }
@@ -135,8 +135,8 @@ impl What {
             }
             document.target.command = Some(Words(command.to_vec()));
         }
-        self.put_over_target(&mut document.target);
-        self.retry.put_over(document);
+        self.apply_to_target(&mut document.target);
+        self.retry.apply_to(document);
         if let Some(signal) = self.kill {
             document.fault_mut().send(signal);
         }
@@ -152,7 +152,7 @@ impl What {
         Ok(())
     }
 
-    fn put_over_target(&self, target: &mut TargetPart) {
+    fn apply_to_target(&self, target: &mut TargetPart) {
         if let Some(ready) = &self.ready {
             target.ready = Some(ready.clone());
         }
@@ -185,7 +185,7 @@ impl What {
 }
 
 impl Size {
-    pub(super) fn put_over(&self, document: &mut Document) {
+    pub(super) fn apply_to(&self, document: &mut Document) {
         fn over<T>(said: Option<T>, place: &mut Option<T>) {
             if said.is_some() {
                 *place = said;

@@ -11,7 +11,7 @@ use comeback_faults::Faults;
 
 use self::draft::Draft;
 use super::{CliError, print};
-use comeback_engine::acquaint::{Acquaintance, get_acquainted};
+use comeback_engine::discover::{Discovered, discover};
 use comeback_experiment::document::{TargetPart, Words};
 use comeback_experiment::{Document, Origin, resolve};
 use comeback_supervise::custody::{Custody, Host};
@@ -78,7 +78,7 @@ fn write(file: &Path, text: &str) -> Result<(), CliError> {
 }
 
 /// Starts the server once and sees what it is.
-fn meet(command: &[String]) -> Result<Acquaintance, CliError> {
+fn meet(command: &[String]) -> Result<Discovered, CliError> {
     let document = Document {
         target: TargetPart {
             command: Some(Words(command.to_vec())),
@@ -101,7 +101,7 @@ fn meet(command: &[String]) -> Result<Acquaintance, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let met = runtime.block_on(get_acquainted(&plan.arms[0].target, &tag, &folder));
+    let met = runtime.block_on(discover(&plan.arms[0].target, &tag, &folder));
     drop(runtime);
     custody.end()?;
     met.map_err(|error| CliError::Usage(format!("the server could not be looked at: {error}")))

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use comeback_analysis::verdict::Outcome;
 
 use super::CliError;
-use comeback_supervise::handover::{self, Launched};
+use comeback_supervise::socket_activation::{self, Launched};
 
 /// Executes a server with a listening socket that a run holds; started by the run itself.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let program = words
         .next()
         .ok_or_else(|| CliError::Usage("launch: there is no program to execute".to_owned()))?;
-    let error = handover::launch(&Launched {
+    let error = socket_activation::launch(&Launched {
         program,
         name: args.name,
         arguments: words.collect(),

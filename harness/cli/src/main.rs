@@ -165,6 +165,7 @@ const HARNESS_FAILED: u8 = 4;
 fn decide() -> u8 {
     program::announce();
     let cli = Cli::parse();
+    note_renamed_flags();
     // A panic unwinds through every guard, then counts as what it is: the harness failed.
     let ended = std::panic::catch_unwind(|| {
         // What only executes another program needs no handlers, and has no descriptors to spare.
@@ -237,6 +238,23 @@ fn told(error: &CliError, color: color::ColorChoice) -> String {
         CliError::Experiment(unreadable) => unreadable.render(color.wants_color_on_stderr()),
         CliError::Usage(_) | CliError::Harness(_) | CliError::Interrupted => {
             format!("comeback: {}", printable(&error.to_string()))
+        }
+    }
+}
+
+/// Flags that had another name once. The old one still works.
+const RENAMED_FLAGS: [(&str, &str); 2] = [
+    ("--strike", "--fault-target"),
+    ("--stranger", "--logged-out-page"),
+];
+
+/// Says the new name of each old flag among our own arguments. After `--` stand those of a server.
+fn note_renamed_flags() {
+    let ours = std::env::args_os().take_while(|word| word != "--");
+    for word in ours.filter_map(|word| word.into_string().ok()) {
+        let flag = word.split_once('=').map_or(word.as_str(), |(flag, _)| flag);
+        if let Some((old, now)) = RENAMED_FLAGS.iter().find(|(old, _)| *old == flag) {
+            warn(&format!("{old} is now called {now}: use that name"));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use comeback_analysis::verdict::Outcome;
 
 use super::baseline::{BaselineArgs, Stored};
-use super::campaign::Wishes;
+use super::campaign::RunOptions;
 use super::experiment::parse_variable;
 use super::options::Output;
 use super::{CliError, campaign};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         baseline: kept(stored.folder()),
         remeasure: false,
     };
-    let wishes = Wishes {
+    let options = RunOptions {
         output: &args.output,
         baseline: &baseline,
         file: None,
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let lower = |(name, value): &(String, String)| (name.to_lowercase(), value.clone());
     let others: BTreeMap<_, _> = args.secret.iter().map(lower).collect();
     plan.reveal(&variables, &others).map_err(CliError::Usage)?;
-    campaign::run(plan, header.seed, &wishes)
+    campaign::run(plan, header.seed, &options)
 }
 
 fn parse_or_take(text: &str) -> Result<(String, String), String> {

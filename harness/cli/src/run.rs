@@ -6,7 +6,7 @@ use comeback_analysis::verdict::Outcome;
 use comeback_model::ids::Seed;
 
 use super::baseline::BaselineArgs;
-use super::campaign::Wishes;
+use super::campaign::RunOptions;
 use super::experiment::What;
 use super::options::{self, Options};
 use super::{CliError, campaign};
@@ -53,10 +53,10 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;
     let file: Option<PathBuf> = args.what.experiment;
     let file = file.map(|path| path.display().to_string());
-    let wishes = Wishes {
+    let options = RunOptions {
         output,
         baseline: &args.baseline,
         file: file.as_deref(),
     };
-    campaign::run(resolved.plan, seed, &wishes)
+    campaign::run(resolved.plan, seed, &options)
 }

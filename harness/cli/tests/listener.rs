@@ -88,7 +88,7 @@ fn where_a_server_refuses_connections_with_its_own_socket_they_wait_with_a_held_
 
 #[test]
 fn a_balancer_waits_for_replicas_whose_sockets_are_held() {
-    let run = compare(&["token", "--topology", "--strike", "replicas"]);
+    let run = compare(&["token", "--topology", "--fault-target", "replicas"]);
     let summary = run.summary();
     let (own, held) = (arm(&summary, "token"), arm(&summary, "token-held"));
     let turned_away = |arm: &ArmSummary| class(&arm.errors.during, "server_error");

@@ -1,4 +1,4 @@
-//! Replicas behind a balancer: whom a fault strikes, what it takes with it, and who is to blame.
+//! Replicas behind a balancer: whom a fault hits, what it takes with it, and who is to blame.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -95,9 +95,9 @@ fn a_killed_replica_takes_what_only_it_had() {
 }
 
 #[test]
-fn only_what_is_struck_is_started_again() {
-    for (strike, struck) in [("replica", 1), ("replicas", 3), ("balancer", 1)] {
-        let run = compare(&["token", "--strike", strike]);
+fn only_what_is_faulted_is_started_again() {
+    for (aimed_at, faulted) in [("replica", 1), ("replicas", 3), ("balancer", 1)] {
+        let run = compare(&["token", "--fault-target", aimed_at]);
         assert_eq!(run.code(), 0, "{}", run.printed());
         let starts = starts(&run);
         let first: Vec<&str> = starts
@@ -108,31 +108,35 @@ fn only_what_is_struck_is_started_again() {
         assert_eq!(
             first,
             ["replica-0", "replica-1", "replica-2", "balancer"],
-            "{strike}"
+            "{aimed_at}"
         );
         let again: Vec<&str> = starts
             .iter()
             .filter(|(_, start)| *start == 1)
             .map(|(node, _)| node.as_str())
             .collect();
-        assert_eq!(again.len(), struck, "{strike}: {again:?}");
+        assert_eq!(again.len(), faulted, "{aimed_at}: {again:?}");
         assert!(
-            again.iter().all(|node| node.starts_with(&strike[..7])),
-            "{strike}: {again:?}"
+            again.iter().all(|node| node.starts_with(&aimed_at[..7])),
+            "{aimed_at}: {again:?}"
         );
         let arm = &run.summary().arms[0];
-        assert_eq!((arm.sessions.lost, arm.writes.lost), (0, 0), "{strike}");
-        assert!(arm.sessions.survived >= 30, "{strike}: {:?}", arm.sessions);
-        check_downtime(strike, arm.nodes.as_ref().unwrap());
+        assert_eq!((arm.sessions.lost, arm.writes.lost), (0, 0), "{aimed_at}");
+        assert!(
+            arm.sessions.survived >= 30,
+            "{aimed_at}: {:?}",
+            arm.sessions
+        );
+        check_downtime(aimed_at, arm.nodes.as_ref().unwrap());
     }
 }
 
 /// What was down, and what the balancer noticed of it.
-fn check_downtime(strike: &str, nodes: &NodesSummary) {
+fn check_downtime(aimed_at: &str, nodes: &NodesSummary) {
     let partial = nodes.partial_downtime_ms.median.unwrap();
     let (total, back) = (nodes.total_downtime_ms.median, nodes.balancer_return_ms);
     let detect = (nodes.balancer_detect_ms.n, &nodes.balancer_detect_unknown);
-    match strike {
+    match aimed_at {
         "replica" => {
             assert!(partial > 0.0, "{nodes:?}");
             assert_eq!(total, Some(0.0), "{nodes:?}");
@@ -156,7 +160,7 @@ fn check_downtime(strike: &str, nodes: &NodesSummary) {
         }
     }
     for (name, replica) in &nodes.availability {
-        assert!(replica.correct > 0, "{strike}: {name}: {nodes:?}");
+        assert!(replica.correct > 0, "{aimed_at}: {name}: {nodes:?}");
     }
 }
 
@@ -199,7 +203,7 @@ fn with_more_replicas_round_robin_keeps_less_and_a_token_everything() {
 
 #[test]
 fn all_replicas_at_once_take_every_session_that_is_in_them_and_a_balancer_takes_none() {
-    let run = compare(&["sticky", "--strike", "replicas"]);
+    let run = compare(&["sticky", "--fault-target", "replicas"]);
     let summary = run.summary();
     let sessions = arm(&summary, "sticky").sessions;
     // Of one whose logout was not answered nobody knows who ended it.
@@ -207,7 +211,13 @@ fn all_replicas_at_once_take_every_session_that_is_in_them_and_a_balancer_takes_
     assert_eq!(lost, sessions.acknowledged, "{sessions:?}");
     assert!(sessions.lost >= 24, "{sessions:?}");
     // Long enough that something is asked of it meanwhile.
-    let run = compare(&["sticky", "--strike", "balancer", "--restart-after", "200ms"]);
+    let run = compare(&[
+        "sticky",
+        "--fault-target",
+        "balancer",
+        "--restart-after",
+        "200ms",
+    ]);
     let summary = run.summary();
     let sticky = arm(&summary, "sticky");
     assert_eq!(sticky.sessions.lost, 0, "{:?}", sticky.sessions);
@@ -222,9 +232,9 @@ fn all_replicas_at_once_take_every_session_that_is_in_them_and_a_balancer_takes_
 }
 
 #[test]
-fn what_cannot_be_struck_is_refused() {
+fn what_cannot_be_faulted_is_refused() {
     for (words, told) in [
-        (&["token", "--strike", "store"][..], "has no store"),
+        (&["token", "--fault-target", "store"][..], "has no store"),
         (&["tokn"], "there is no architecture 'tokn'"),
         (&["token", "--replicas", "0"], "--replicas"),
         (&["token", "--replicas", "1,x"], "--replicas"),

@@ -45,7 +45,7 @@ const KINDS: [&str; 17] = [
     "check-hangs",
     "no-cookie",
     "stuck-counter",
-    "stranger",
+    "logged_out_page",
     "slow",
 ];
 

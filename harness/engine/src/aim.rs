@@ -16,7 +16,7 @@ use super::EngineError;
 use super::context::Trial;
 use super::seams::Shot;
 use crate::clock::Clock;
-use crate::load::{Blow, Moment, Passed};
+use crate::load::{Inject, Moment, Passed};
 
 /// The load is waited for twice as long as this at least…
 const LEAST_PATIENCE: Span = Span::from_ms(50);
@@ -61,13 +61,13 @@ pub(super) async fn fire<S>(trial: &Trial<'_, S>, volley: Volley) -> Result<Fire
     // A write has to be waited for, and for its moment or its reply.
     let patience = patience + trigger.usual_service().unwrap_or(Span::ZERO);
     let (tell, mut told) = oneshot::channel();
-    let blow: Blow = Box::new(move |passed| drop(tell.send((passed, volley.fire()))));
-    let armed = trigger.arm(moment, blow);
+    let inject: Inject = Box::new(move |passed| drop(tell.send((passed, volley.fire()))));
+    let armed = trigger.arm(moment, inject);
     let told = match tokio::time::timeout(patience.into(), &mut told).await {
         Ok(told) => told,
         Err(_late) => {
-            if let Some(blow) = armed.disarm() {
-                blow(None);
+            if let Some(inject) = armed.disarm() {
+                inject(None);
             }
             told.await
         }

@@ -38,7 +38,7 @@ pub(super) fn owner_of(trial: &Trial<'_, impl Processes>, (node, incarnation): S
     if is_held(trial, node) {
         return Owner::Unknown(HELD.to_owned());
     }
-    let endpoint = trial.seats.endpoint(node);
+    let endpoint = trial.placement.endpoint(node);
     let owners = match trial.seams.owners(endpoint) {
         Ok(owners) => owners,
         Err(error) => {
@@ -47,7 +47,7 @@ pub(super) fn owner_of(trial: &Trial<'_, impl Processes>, (node, incarnation): S
     };
     let place = |incarnation| (trial.planned.id, node, incarnation);
     // One that ended before it served may have been started again meanwhile.
-    let latest = incarnation.max(trial.seats.start(node));
+    let latest = incarnation.max(trial.placement.start(node));
     let is_own = |owner: &&ownership::Owner| owner.place == Some(place(latest));
     let mut others = owners.iter().filter(|owner| !is_own(owner));
     let Some(other) = others.next() else {

@@ -11,8 +11,8 @@ use comeback_model::plan::{Arm, Plan};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Elapsed;
 
+use super::placement::Placement;
 use super::seams::Process;
-use super::seats::Seats;
 use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;
@@ -25,7 +25,7 @@ pub(super) struct Trial<'a, S> {
     pub(super) planned: PlannedTrial,
     pub(super) site: &'a Site,
     pub(super) seams: &'a S,
-    pub(super) seats: Seats,
+    pub(super) placement: Placement,
     /// How many users the recovery's probes have been.
     pub(super) probe_users: Cell<u32>,
     /// By what a fault comes at a moment of the load's, once there is a load.
@@ -109,12 +109,12 @@ pub(super) fn aborted(reason: String) -> Early {
 impl<S> Trial<'_, S> {
     /// The nodes that the fault addresses; none in a control trial.
     pub(super) fn faulted(&self) -> Vec<Node> {
-        self.planned.struck(self.plan.fault.aim, self.arm.replicas)
+        self.planned.faulted(self.plan.fault.aim, self.arm.replicas)
     }
 
     /// How a node is named where there may be only one.
     pub(super) fn name_of(&self, node: Node) -> String {
-        match self.seats.is_alone() {
+        match self.placement.is_alone() {
             true => "target".to_owned(),
             false => node.to_string(),
         }
@@ -123,7 +123,7 @@ impl<S> Trial<'_, S> {
     /// `trial-003-NAME-1.log` is the first restart's; with several nodes the node stands before the number.
     pub(super) fn log_of(&self, node: Node, incarnation: Incarnation) -> PathBuf {
         let (trial, arm, start) = (self.planned.id.0, &self.arm.name, incarnation.0);
-        let node = match self.seats.is_alone() {
+        let node = match self.placement.is_alone() {
             true => String::new(),
             false => format!("-{node}"),
         };
@@ -138,7 +138,7 @@ impl<S> Trial<'_, S> {
         };
         let tail = match cause {
             ExitCause::Injected | ExitCause::Stopped => Vec::new(),
-            ExitCause::Unasked => process.tail(),
+            ExitCause::Unexpected => process.tail(),
         };
         let kind = EventKind::TargetExited {
             node: process.node(),

@@ -43,12 +43,15 @@ struct Checked {
 
 /// The checks of all replicas that are not what the load asks itself.
 pub(super) fn checkups<S>(trial: &Trial<'_, S>) -> Vec<Checkup> {
-    let nodes = trial.seats.nodes().filter(|node| is_watched(trial, *node));
+    let nodes = trial
+        .placement
+        .nodes()
+        .filter(|node| is_watched(trial, *node));
     nodes
         .map(|node| Checkup {
             node,
             probe: trial.arm.target_of(node).ready.probe.clone(),
-            endpoint: trial.seats.endpoint(node).clone(),
+            endpoint: trial.placement.endpoint(node).clone(),
         })
         .collect()
 }

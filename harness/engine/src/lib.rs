@@ -3,23 +3,23 @@
 //! A campaign is trials in the schedule's order; a trial (see `trial`) is one start of a target, its
 //! load, and at most one fault. Called by `runs`, and by the procedures of claims.
 
-pub mod acquaint;
 mod aim;
 mod attribution;
 pub mod campaign;
 mod context;
+pub mod discover;
 mod effects;
 mod error;
 mod health;
 pub mod interrupt;
 pub mod needs;
 mod nodes;
+mod placement;
 pub mod readiness;
 mod real;
 pub mod record;
 mod recovery;
 mod seams;
-mod seats;
 mod site;
 #[cfg(test)]
 mod tests;

@@ -69,7 +69,7 @@ impl<P: Process> Nodes<P> {
     }
 
     /// Those of them, in the order they were started.
-    pub(super) fn these(&mut self, wanted: &[Node]) -> impl Iterator<Item = &mut Running<P>> {
+    pub(super) fn select_mut(&mut self, wanted: &[Node]) -> impl Iterator<Item = &mut Running<P>> {
         let nodes = self.0.iter_mut();
         nodes.filter(move |running| wanted.contains(&running.process.node()))
     }
@@ -124,7 +124,7 @@ impl<P: Process> Running<P> {
     /// By whom its end was wanted.
     pub(super) const fn cause(&self) -> ExitCause {
         match self.hold {
-            Hold::Free => ExitCause::Unasked,
+            Hold::Free => ExitCause::Unexpected,
             Hold::Armed | Hold::Signalled => ExitCause::Injected,
         }
     }
@@ -164,20 +164,20 @@ pub(super) fn launch<S: Processes>(
     node: Node,
     incarnation: Incarnation,
 ) -> Result<S::Process, EventKind> {
-    let seat = trial.seats.seat(node);
-    seat.start.set(incarnation.0);
+    let slot = trial.placement.slot(node);
+    slot.start.set(incarnation.0);
     let started = trial.seams.start(Launch {
         target: trial.arm.target_at(node, incarnation),
-        port: seat.endpoint.port,
-        data: &seat.data,
+        port: slot.endpoint.port,
+        data: &slot.data,
         node,
-        addresses: trial.seats.addresses(),
+        addresses: trial.placement.addresses(),
         trial: trial.planned.id,
         incarnation,
         tag: &trial.site.tag,
         log: trial.log_of(node, incarnation),
         clock: trial.site.clock,
-        listener: seat.listener.as_ref(),
+        listener: slot.listener.as_ref(),
     });
     match started {
         Ok(process) => {
@@ -202,7 +202,7 @@ pub(super) async fn await_first_start<S: Seams>(
 ) -> Result<(), Early> {
     let (node, incarnation) = (process.node(), process.incarnation());
     let target = trial.arm.target_of(node);
-    let endpoint = trial.seats.endpoint(node);
+    let endpoint = trial.placement.endpoint(node);
     let boot_header = target.boot_header.as_deref();
     let ready = trial
         .seams
@@ -241,7 +241,7 @@ fn taken_by_another(trial: &Trial<'_, impl Processes>, node: Node) -> Option<Sur
     if trial.arm.target_of(node).listener == Listener::Held {
         return None;
     }
-    trial.seams.older_than_us(trial.seats.endpoint(node))
+    trial.seams.older_than_us(trial.placement.endpoint(node))
 }
 
 /// The reply that showed a node to be up was such a process's.

@@ -19,11 +19,11 @@ use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, See
 use crate::load::{Generator, LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
-use crate::supervise::errand::Errand;
+use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::{self, Owner};
 use crate::supervise::process::{self, Launch, StartError, Stopped};
 use crate::supervise::tag::RunTag;
-use crate::supervise::{handover, ports};
+use crate::supervise::{ports, socket_activation};
 
 /// Processes and load of this machine.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Processes for Real {
     }
 
     fn hold(&self, endpoint: &Endpoint) -> io::Result<OwnedFd> {
-        handover::hold(endpoint)
+        socket_activation::hold(endpoint)
     }
 
     fn start(&self, launch: Launch<'_>) -> Result<Started, StartError> {
@@ -71,7 +71,7 @@ impl Processes for Real {
         readiness::wait_until_ready(process, readiness, endpoint, boot_header, self.clock).await
     }
 
-    async fn run_command(&self, command: Errand<'_>, within: Span) -> Result<(), String> {
+    async fn run_command(&self, command: OneShotCommand<'_>, within: Span) -> Result<(), String> {
         command.run(within).await
     }
 

@@ -96,7 +96,7 @@ fn record_missing<S>(trial: &Trial<'_, S>, all: &[Watched], missing: &Watched) {
 fn starts_of<S>(trial: &Trial<'_, S>, injected: &Injected) -> Vec<Start> {
     let nodes = injected.nodes.iter();
     nodes
-        .map(|node| (*node, trial.seats.start(*node)))
+        .map(|node| (*node, trial.placement.start(*node)))
         .collect()
 }
 
@@ -108,7 +108,7 @@ struct Watched {
     back: Option<Recovered>,
 }
 
-/// Probes what the clients ask and, where several were struck, each of those itself, until all answer correctly or the
+/// Probes what the clients ask and, where several were faulted, each of those itself, until all answer correctly or the
 /// horizon is reached; the first of the result stands for the service. The horizon is waited for even when a process
 /// ends meanwhile, which is recorded: one that detached itself may still come up.
 async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Vec<Watched>, Early> {
@@ -229,11 +229,11 @@ fn to_rehearse<S>(trial: &Trial<'_, S>) -> BTreeSet<Node> {
     themselves.copied().chain(whole).collect()
 }
 
-/// What a probe needs that asks this node, before anything was struck.
+/// What a probe needs that asks this node, before anything was faulted.
 fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup<'a> {
     ProbeSetup {
         load: &trial.plan.load,
-        endpoint: trial.seats.endpoint(node),
+        endpoint: trial.placement.endpoint(node),
         boot_header: trial.arm.target.boot_header.as_deref(),
         old_boots: Vec::new(),
         work: None,
@@ -257,10 +257,10 @@ fn probe_of<'a, S: Seams>(
     trial.seams.probe(setup).map_err(EngineError::Probe)
 }
 
-/// Whom to ask whether what was struck is back: one replica itself, since others may answer in its place; for
+/// Whom to ask whether what was faulted is back: one replica itself, since others may answer in its place; for
 /// everything else what the clients ask, but for a cache, which may answer for what is gone.
-fn asked<S>(trial: &Trial<'_, S>, struck: &[Node]) -> Node {
-    match struck {
+fn asked<S>(trial: &Trial<'_, S>, faulted: &[Node]) -> Node {
+    match faulted {
         [alone @ (Node::Replica(_) | Node::Cache)] => *alone,
         _ => trial.arm.origin(),
     }
@@ -269,12 +269,12 @@ fn asked<S>(trial: &Trial<'_, S>, struck: &[Node]) -> Node {
 /// Right before and right after the final look: who but the new starts may answer it.
 pub(super) fn look_around<S: Seams>(trial: &Trial<'_, S>) {
     let faulted = trial.faulted().into_iter();
-    let starts = faulted.map(|node| (node, trial.seats.start(node)));
+    let starts = faulted.map(|node| (node, trial.placement.start(node)));
     // What only stood still is asked again, and is to answer.
     for (node, incarnation) in starts.filter(|(_, incarnation)| *incarnation > Incarnation(0)) {
         let place = (trial.planned.id, node, incarnation);
         // A daemon of an unknown start may be another node's.
-        let strays = trial.seats.is_alone();
+        let strays = trial.placement.is_alone();
         let processes = trial.seams.old_processes(place, strays);
         if !processes.is_empty() {
             trial.record(EventKind::OldProcessesAlive { node, processes });
@@ -288,12 +288,16 @@ pub(super) fn look_around<S: Seams>(trial: &Trial<'_, S>) {
 /// Asks each node that was not faulted, and said who it is before, who it is now.
 pub(super) async fn see_untouched<S: Seams>(trial: &Trial<'_, S>) -> Result<(), EngineError> {
     let faulted = trial.faulted();
-    for node in trial.seats.nodes().filter(|node| !faulted.contains(node)) {
+    for node in trial
+        .placement
+        .nodes()
+        .filter(|node| !faulted.contains(node))
+    {
         if !trial.progress.borrow().boots.contains_key(&node) {
             continue;
         }
         let target = trial.arm.target_of(node);
-        let endpoint = trial.seats.endpoint(node);
+        let endpoint = trial.placement.endpoint(node);
         let boot_header = target.boot_header.as_deref();
         let boot = trial.seams.boot_of(&target.ready, endpoint, boot_header);
         if let Some(boot) = boot.await.map_err(EngineError::Probe)? {

@@ -18,7 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
-use crate::supervise::errand::Errand;
+use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError, Stopped};
 
@@ -55,7 +55,7 @@ pub(super) trait Processes {
     /// Runs a command to its end; what was wrong with it, in a line.
     fn run_command(
         &self,
-        command: Errand<'_>,
+        command: OneShotCommand<'_>,
         within: Span,
     ) -> impl Future<Output = Result<(), String>>;
     /// Who holds the listening socket of an endpoint.

@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use super::context::{Early, Trial, aborted};
 use super::interrupt::Interrupt;
 use super::nodes::start_failed;
+use super::placement::{Placement, PlacementError};
 use super::seams::{Book, Load, Seams};
-use super::seats::{Seats, Unseated};
 use super::trial_loop::TrialLoop;
 use super::{EngineError, Site, health, recovery};
 use crate::endpoint::Endpoint;
@@ -81,25 +81,25 @@ pub(super) async fn run<S: Seams>(
         arm: planned.arm,
         control: planned.is_control(),
     });
-    let ended = match Seats::prepare(arm, &data, seams) {
-        Ok(seats) => {
+    let ended = match Placement::prepare(arm, &data, seams) {
+        Ok(placement) => {
             let trial = Trial {
                 plan,
                 arm,
                 planned,
                 site,
                 seams,
-                seats,
+                placement,
                 probe_users: Cell::new(0),
                 trigger: OnceCell::new(),
                 progress: RefCell::default(),
             };
             trial.run_phases(interrupt).await
         }
-        Err(Unseated::Target(node, error)) => {
+        Err(PlacementError::Target(node, error)) => {
             Err(Early::Target(start_failed(node, Incarnation(0), &error)))
         }
-        Err(Unseated::Engine(error)) => Err(Early::Engine(error)),
+        Err(PlacementError::Engine(error)) => Err(Early::Engine(error)),
     };
     let (complete, started) = match ended {
         Ok(()) => (true, Started::Up),
@@ -206,7 +206,7 @@ impl<S: Seams> Trial<'_, S> {
     async fn inject_and_recover(&self, hands: mpsc::UnboundedSender<Call>) -> Result<bool, Early> {
         let fault = &self.plan.fault;
         let nodes = self.faulted();
-        let has = |node: &Node| self.seats.nodes().any(|one| one == *node);
+        let has = |node: &Node| self.placement.nodes().any(|one| one == *node);
         if let Some(node) = nodes.iter().find(|node| !has(node)) {
             return Err(FaultError::Missed(format!("this arm has no {node}")).into());
         }
@@ -250,7 +250,7 @@ impl<S: Seams> Trial<'_, S> {
     /// Where what stands behind the cache is reached, if there is one.
     fn behind_cache(&self) -> Option<&Endpoint> {
         let origin = self.arm.origin();
-        (self.arm.front() != origin).then(|| self.seats.endpoint(origin))
+        (self.arm.front() != origin).then(|| self.placement.endpoint(origin))
     }
 
     fn start_load(&self) -> Result<S::Load, EngineError> {
@@ -259,7 +259,7 @@ impl<S: Seams> Trial<'_, S> {
             load: self.plan.load.clone(),
             retry: self.arm.retry,
             seed: self.planned.load_seed,
-            endpoint: self.seats.endpoint(self.arm.front()).clone(),
+            endpoint: self.placement.endpoint(self.arm.front()).clone(),
             boot_header: self.arm.target.boot_header.clone(),
             behind_cache: self.behind_cache().cloned(),
             balanced: self.arm.balancer.is_some(),

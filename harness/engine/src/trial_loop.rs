@@ -20,7 +20,7 @@ use super::interrupt::Interrupt;
 use super::nodes::{self, Hold, Nodes, launch, reply};
 use super::seams::{End, Process, Seams};
 use super::{EngineError, effects, recovery};
-use crate::supervise::errand::Errand;
+use crate::supervise::one_shot::OneShotCommand;
 use comeback_faults::{Answer, Call, FaultError, SignalTo};
 
 /// How long the balancer may take to send a replica requests again; its health checks come first.
@@ -86,7 +86,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     /// Starts every node, each when the one before is up.
     pub(super) async fn start_all(&mut self) -> Result<(), Early> {
         let trial = self.trial;
-        for node in trial.seats.nodes() {
+        for node in trial.placement.nodes() {
             let mut process = launch(trial, node, Incarnation(0)).map_err(Early::Target)?;
             self.run(nodes::await_first_start(trial, &mut process))
                 .await??;
@@ -141,7 +141,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         }
         running.answer_waiting();
         match (end, cause) {
-            (End::Exited(exit, at), ExitCause::Unasked) => {
+            (End::Exited(exit, at), ExitCause::Unexpected) => {
                 let start = (running.process.node(), running.process.incarnation());
                 let problem = format!("the {} {exit} by itself", self.trial.name_of(start.0));
                 self.see_unexpected(start, at, problem)
@@ -239,7 +239,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         }: SignalTo,
         answer: Answer<()>,
     ) -> Result<(), Early> {
-        for running in self.nodes.these(&nodes) {
+        for running in self.nodes.select_mut(&nodes) {
             let node = running.process.node();
             if !running.process.is_running() {
                 let problem = format!("the {node} had ended before the fault");
@@ -250,7 +250,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             addressed.map_err(EngineError::Process)?;
         }
         let mut shots = Vec::with_capacity(nodes.len());
-        for running in self.nodes.these(&nodes) {
+        for running in self.nodes.select_mut(&nodes) {
             let shot = running.process.shot(signal).map_err(EngineError::Process)?;
             running.hold = Hold::Armed;
             shots.push((running.process.node(), shot));
@@ -292,17 +292,17 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         done: impl FnOnce(Node, Option<String>) -> EventKind + 't,
     ) {
         let trial = self.trial;
-        let errand = Errand {
+        let command = OneShotCommand {
             command,
             of: Node::Balancer,
             about: node,
-            seat: trial.seats.place(Node::Balancer),
-            addresses: trial.seats.addresses(),
+            slot: trial.placement.place(Node::Balancer),
+            addresses: trial.placement.addresses(),
             trial: trial.planned.id,
             tag: &trial.site.tag,
         };
         self.works.push(Box::pin(async move {
-            let told = trial.seams.run_command(errand, within).await;
+            let told = trial.seams.run_command(command, within).await;
             let event = done(node, told.err());
             Done::Told { event, answer }
         }));
@@ -347,7 +347,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 answer,
             } => {
                 aim::record(self.trial, fired?)?;
-                for running in self.nodes.these(&nodes) {
+                for running in self.nodes.select_mut(&nodes) {
                     running.hold = Hold::Signalled;
                 }
                 reply(answer, Ok(()));

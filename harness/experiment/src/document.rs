@@ -340,7 +340,7 @@ pub struct SessionPart {
     /// Where replies name the user.
     pub identity: Option<IdentityPart>,
     /// The page for somebody who is not logged in, where it is neither a 401 nor a 403.
-    pub stranger: Option<ExpectPart>,
+    pub logged_out_page: Option<ExpectPart>,
     /// How often each step comes up.
     pub mix: Option<MixPart>,
 }

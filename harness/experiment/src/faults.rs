@@ -117,7 +117,7 @@ impl DeployPart {
             environment: self.environment.clone(),
             ..Default::default()
         };
-        old.under(&new).to_target(here, asked)
+        old.overridden_by(&new).to_target(here, asked)
     }
 }
 

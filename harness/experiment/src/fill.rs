@@ -40,7 +40,7 @@ impl RetryPart {
 
 impl TargetPart {
     /// This part with everything that `over` says put over it.
-    pub(super) fn under(&self, over: &Self) -> Self {
+    pub(super) fn overridden_by(&self, over: &Self) -> Self {
         let mut environment = self.environment.clone();
         environment.extend(over.environment.clone());
         // Both say when it is up; how long that may take is a thing of its own.
@@ -361,7 +361,7 @@ impl SessionPart {
                 at: identity.at.clone(),
                 name: identity.name.clone(),
             }),
-            stranger: self.stranger.as_ref().map(ExpectPart::to_expect),
+            logged_out_page: self.logged_out_page.as_ref().map(ExpectPart::to_expect),
         })
     }
 }

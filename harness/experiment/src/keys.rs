@@ -7,6 +7,9 @@ use std::ops::Range;
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
+/// Keys that had another name once.
+const RENAMED: [(&str, &str); 1] = [("stranger", "logged_out_page")];
+
 /// A key that is not known.
 pub(super) struct Unknown {
     pub(super) span: Range<usize>,
@@ -20,6 +23,9 @@ pub(super) struct Unknown {
 impl Unknown {
     /// The key that was probably meant, if one is near.
     pub(super) fn nearest(&self) -> Option<&str> {
+        if let Some((_, now)) = RENAMED.iter().find(|(old, _)| *old == self.name) {
+            return Some(now);
+        }
         let near = |known: &&String| {
             let edits = strsim::damerau_levenshtein(&self.name, known);
             (edits <= 1 + known.len() / 4).then_some(edits)

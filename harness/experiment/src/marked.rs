@@ -23,7 +23,10 @@ impl Document {
             steps.extend(session.logout.iter().chain(&session.browse));
             steps.extend(session.step.values());
         }
-        let stranger = self.session.as_ref().and_then(|it| it.stranger.as_ref());
+        let logged_out_page = self
+            .session
+            .as_ref()
+            .and_then(|it| it.logged_out_page.as_ref());
         let expected = |part: &'_ ExpectPart| marked_of(&part.headers);
         let of_steps = steps.iter().flat_map(|step| {
             let form = step.form.iter().flat_map(marked_of);
@@ -33,7 +36,7 @@ impl Document {
         environments
             .flat_map(marked_of)
             .chain(of_steps)
-            .chain(stranger.into_iter().flat_map(expected))
+            .chain(logged_out_page.into_iter().flat_map(expected))
             .collect()
     }
 }

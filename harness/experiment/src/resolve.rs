@@ -89,8 +89,8 @@ pub fn resolve(
         marked: document.marked(),
     };
     plan.validate()
-        .map_err(|error| vec![misfit(&error, document)])?;
-    Flow::new(&plan.load.workload, 0).map_err(|error| vec![misfit_of_flow(&error)])?;
+        .map_err(|error| vec![locate(&error, document)])?;
+    Flow::new(&plan.load.workload, 0).map_err(|error| vec![locate_of_flow(&error)])?;
     Ok(Resolved {
         plan,
         seed: document.seed.map(Seed),
@@ -192,7 +192,7 @@ fn arms(
     let mut arms = Vec::new();
     for (index, part) in document.arm.iter().enumerate() {
         let own = Parts {
-            target: document.target.under(&part.target),
+            target: document.target.overridden_by(&part.target),
             balancer: part.balancer.as_ref().or(document.balancer.as_ref()),
             cache: part.cache.as_ref().or(document.cache.as_ref()),
             store: part.store.as_ref().or(document.store.as_ref()),
@@ -239,8 +239,8 @@ impl Parts<'_> {
         let target = self
             .target
             .to_target(here, asked)
-            .map_err(|(at, what)| misfit_of_target(&at, self.index, what))?;
-        let misfit = |part: &'static str, (at, what): fill::Fault| {
+            .map_err(|(at, what)| locate_of_target(&at, self.index, what))?;
+        let locate = |part: &'static str, (at, what): fill::Fault| {
             let own = self.index.map(|index| vec![Key::from("arm"), index.into()]);
             let places = own.into_iter().chain([Vec::new()]);
             let rest = || at.iter().map(|name| Key::from(*name));
@@ -261,21 +261,21 @@ impl Parts<'_> {
         let drain = self.balancer.map(|part| part.to_drain(here, within));
         let drain = drain
             .transpose()
-            .map_err(|fault| misfit("balancer", fault))?;
+            .map_err(|fault| locate("balancer", fault))?;
         let next = self
             .deploy
             .map(|part| part.to_target(&self.target, here, asked));
-        let next = next.transpose().map_err(|fault| misfit("deploy", fault))?;
+        let next = next.transpose().map_err(|fault| locate("deploy", fault))?;
         let balancer = self
             .balancer
             .map(|part| part.to_target(here, within.is_some()));
         let balancer = balancer
             .transpose()
-            .map_err(|fault| misfit("balancer", fault))?;
+            .map_err(|fault| locate("balancer", fault))?;
         let cache = self.cache.map(|part| part.to_target(here));
-        let cache = cache.transpose().map_err(|fault| misfit("cache", fault))?;
+        let cache = cache.transpose().map_err(|fault| locate("cache", fault))?;
         let store = self.store.map(|part| part.to_target(here));
-        let store = store.transpose().map_err(|fault| misfit("store", fault))?;
+        let store = store.transpose().map_err(|fault| locate("store", fault))?;
         let replicas = self.target.replicas.unwrap_or(1);
         self.fits(fault, replicas)?;
         Ok(Arm {
@@ -434,7 +434,7 @@ fn windows(document: &Document) -> Windows {
 }
 
 /// What is wrong with a target: in the arm's own part, or in the common one.
-fn misfit_of_target(at: &[&str], arm: Option<usize>, what: String) -> Problem {
+fn locate_of_target(at: &[&str], arm: Option<usize>, what: String) -> Problem {
     Problem {
         places: target_places(at, arm),
         name: match at.first() {
@@ -457,7 +457,7 @@ fn target_places(at: &[&str], arm: Option<usize>) -> Vec<Vec<Key>> {
 }
 
 /// What a plan as a whole refuses, in the words of the document.
-fn misfit(error: &PlanError, document: &Document) -> Problem {
+fn locate(error: &PlanError, document: &Document) -> Problem {
     let arm = error.arm.filter(|_| !document.arm.is_empty());
     let one = |path: &[&str]| vec![path.iter().map(|name| Key::from(*name)).collect()];
     let places = match error.field {
@@ -523,7 +523,7 @@ fn misfit(error: &PlanError, document: &Document) -> Problem {
     }
 }
 
-fn misfit_of_flow(error: &FlowError) -> Problem {
+fn locate_of_flow(error: &FlowError) -> Problem {
     let mut place: Vec<Key> = match error.step.as_str() {
         "request" => vec!["operation".into()],
         "session" => vec!["session".into()],

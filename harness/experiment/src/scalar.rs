@@ -38,7 +38,7 @@ struct Word(String);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statuses(pub Vec<StatusRange>);
 
-/// Whom a fault strikes: `replica:any`, `replica:0`, `replicas:all`, `balancer`, `cache`, `store`.
+/// Whom a fault hits: `replica:any`, `replica:0`, `replicas:all`, `balancer`, `cache`, `store`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AimPart(pub Aim);
 

@@ -78,8 +78,8 @@ impl Experiment {
     }
 
     /// Text of the page for somebody who is not logged in, where it is neither a 401 nor a 403.
-    pub fn stranger(mut self, text: impl Into<String>) -> Self {
-        self.session().stranger = Some(ExpectPart {
+    pub fn logged_out_page(mut self, text: impl Into<String>) -> Self {
+        self.session().logged_out_page = Some(ExpectPart {
             body: Some(text.into()),
             ..ExpectPart::default()
         });
@@ -116,7 +116,7 @@ impl Experiment {
             value: None,
             writes: Writes::default(),
             identity: None,
-            stranger: None,
+            logged_out_page: None,
             mix: None,
         })
     }

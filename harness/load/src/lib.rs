@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use client::Looked;
 pub use client::Tally;
 use pacer::Pacer;
-pub use trigger::{Blow, Moment, Passed, Trigger};
+pub use trigger::{Inject, Moment, Passed, Trigger};
 use worker::Command;
 pub use worker::{Opened, Setup};
 

@@ -45,7 +45,7 @@ impl Moment {
 }
 
 /// What happens at the moment; it gets nothing when the moment did not come.
-pub type Blow = Box<dyn FnOnce(Option<Passed>) + Send>;
+pub type Inject = Box<dyn FnOnce(Option<Passed>) + Send>;
 
 /// A client passed the mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Trigger(Arc<Inner>);
 struct Inner {
     /// The mark that is waited for, as a number; 0 when none is.
     armed: AtomicU8,
-    blow: Mutex<Option<(Moment, Blow)>>,
+    inject: Mutex<Option<(Moment, Inject)>>,
     services: Mutex<VecDeque<Span>>,
     /// The fault comes: a session is looked at once more before its user ends it.
     looks: AtomicBool,
@@ -78,16 +78,16 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// Disarms when it is dropped: a trial that ends early strikes nobody.
+/// Disarms when it is dropped: a trial that ends early hits nobody.
 #[derive(Debug)]
 #[must_use]
 pub struct Armed<'a>(&'a Trigger);
 
 impl Armed<'_> {
     /// Takes back what did not happen yet.
-    pub fn disarm(&self) -> Option<Blow> {
+    pub fn disarm(&self) -> Option<Inject> {
         self.0.0.armed.store(0, Ordering::Release);
-        lock(&self.0.0.blow).take().map(|(_, blow)| blow)
+        lock(&self.0.0.inject).take().map(|(_, inject)| inject)
     }
 }
 
@@ -99,8 +99,8 @@ impl Drop for Armed<'_> {
 
 impl Trigger {
     /// The first client that comes to the moment sets this off.
-    pub fn arm(&self, moment: Moment, blow: Blow) -> Armed<'_> {
-        *lock(&self.0.blow) = Some((moment, blow));
+    pub fn arm(&self, moment: Moment, inject: Inject) -> Armed<'_> {
+        *lock(&self.0.inject) = Some((moment, inject));
         self.0.armed.store(number(moment.mark()), Ordering::Release);
         Armed(self)
     }
@@ -121,7 +121,7 @@ impl Trigger {
         if !self.waits_for(Mark::Request) {
             return None;
         }
-        let Some((Moment::Within(share), _)) = *lock(&self.0.blow) else {
+        let Some((Moment::Within(share), _)) = *lock(&self.0.inject) else {
             return None;
         };
         let usual = self.usual_service().unwrap_or(Span::ZERO);
@@ -138,7 +138,7 @@ impl Trigger {
 
     /// Whether it was read as soon as it came, as far as that is asked for.
     fn is_prompt(&self, passed: Passed) -> bool {
-        let is_over = match *lock(&self.0.blow) {
+        let is_over = match *lock(&self.0.inject) {
             Some((Moment::Acknowledged(until), _)) => passed.at >= until,
             _ => true,
         };
@@ -162,10 +162,10 @@ impl Trigger {
         if !self.waits_for(mark) {
             return;
         }
-        let taken = lock(&self.0.blow).take();
-        if let Some((_, blow)) = taken {
+        let taken = lock(&self.0.inject).take();
+        if let Some((_, inject)) = taken {
             self.0.armed.store(0, Ordering::Release);
-            blow(Some(passed));
+            inject(Some(passed));
         }
     }
 
@@ -182,7 +182,7 @@ impl Trigger {
             let (reply, quiet) = self.listen(clock, exchange).await;
             (reply, Some(quiet))
         } else if let Some(delay) = self.delay() {
-            (self.strike_within(clock, delay, exchange).await, None)
+            (self.inject_within(clock, delay, exchange).await, None)
         } else {
             (exchange.await, None)
         }
@@ -209,7 +209,7 @@ impl Trigger {
     }
 
     /// The moment comes so long after the request was sent, unless the reply does before.
-    async fn strike_within<T>(
+    async fn inject_within<T>(
         &self,
         clock: Clock,
         delay: Span,
@@ -276,22 +276,22 @@ mod tests {
     }
 
     /// Sends what passed the mark.
-    fn told() -> (Blow, std::sync::mpsc::Receiver<Option<Passed>>) {
+    fn told() -> (Inject, std::sync::mpsc::Receiver<Option<Passed>>) {
         let (tell, told) = channel();
-        let blow = Box::new(move |passed| tell.send(passed).expect("it is heard"));
-        (blow, told)
+        let inject = Box::new(move |passed| tell.send(passed).expect("it is heard"));
+        (inject, told)
     }
 
     #[test]
     fn only_the_first_acknowledgement_that_is_waited_for_sets_it_off() {
         let trigger = Trigger::default();
-        let (blow, told) = told();
+        let (inject, told) = told();
         let passed = |at| Passed {
             at: us(at),
             quiet: Some(us(at - 1)),
         };
         trigger.acknowledge(us(1), passed(2));
-        let armed = trigger.arm(Moment::Acknowledged(us(9)), blow);
+        let armed = trigger.arm(Moment::Acknowledged(us(9)), inject);
         trigger.acknowledge(us(1), passed(3));
         trigger.acknowledge(us(1), passed(4));
         assert_eq!(told.iter().collect::<Vec<_>>(), [Some(passed(3))]);
@@ -314,8 +314,8 @@ mod tests {
         ] {
             let trigger = Trigger::default();
             trigger.note_service(Span::from_us(usual));
-            let (blow, told) = told();
-            let _armed = trigger.arm(Moment::Acknowledged(us(10_000)), blow);
+            let (inject, told) = told();
+            let _armed = trigger.arm(Moment::Acknowledged(us(10_000)), inject);
             trigger.acknowledge(us(1_000), passed);
             assert_eq!(told.try_recv().is_ok(), counts, "{passed:?}");
         }
@@ -349,25 +349,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_is_struck_only_while_it_is_not_answered() {
+    async fn a_write_is_hit_only_while_it_is_not_answered() {
         let trigger = Trigger::default();
         trigger.note_service(Span::from_ms(20));
         let clock = Clock::start();
-        let (blow, told) = told();
-        let _armed = trigger.arm(Moment::Within(0.5), blow);
+        let (inject, told) = told();
+        let _armed = trigger.arm(Moment::Within(0.5), inject);
         let at_once = std::future::ready(());
         trigger.attend((Step::Act, clock), at_once).await;
         assert!(told.try_recv().is_err(), "its reply was there");
-        // It is answered when it has been struck.
-        let struck = poll_fn(|cx| {
+        // It is answered when it has been faulted.
+        let faulted = poll_fn(|cx| {
             stay_awake(cx);
             match trigger.waits_for(Mark::Request) {
                 true => Poll::Pending,
                 false => Poll::Ready(clock.now()),
             }
         });
-        let (answered, _) = trigger.attend((Step::Act, clock), struck).await;
-        let passed = told.recv().expect("it was struck").expect("at a mark");
+        let (answered, _) = trigger.attend((Step::Act, clock), faulted).await;
+        let passed = told.recv().expect("it was faulted").expect("at a mark");
         assert!(passed.at + Span::from_ms(10) <= answered);
     }
 

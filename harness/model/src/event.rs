@@ -119,7 +119,7 @@ pub enum EventKind {
         /// Who was asked.
         node: Node,
     },
-    /// The fault had waited for the load, so that it strikes inside a write, or right after its acknowledgement was read.
+    /// The fault had waited for the load, so that it hits inside a write, or right after its acknowledgement was read.
     FaultAimed {
         /// For what; absent when no write came, and it was sent nevertheless.
         mark: Option<Mark>,
@@ -132,7 +132,7 @@ pub enum EventKind {
         #[serde(default)]
         quiet_us: Option<u64>,
     },
-    /// The fault was begun with one of those that it strikes: the signal was sent.
+    /// The fault was begun with one of those that it hits: the signal was sent.
     FaultRequested {
         /// To which part of the topology.
         #[serde(default)]
@@ -184,7 +184,7 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
     },
-    /// What was struck answers correctly again, itself, for the first time.
+    /// What was faulted answers correctly again, itself, for the first time.
     TargetReturned {
         /// Which part of the topology.
         node: Node,
@@ -197,7 +197,7 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unowned: Option<String>,
     },
-    /// After everything, a node that was not struck was asked who it is.
+    /// After everything, a node that was not faulted was asked who it is.
     TargetSeen {
         /// Which part of the topology.
         node: Node,
@@ -448,8 +448,9 @@ pub enum ExitCause {
     Injected,
     /// Because the trial was over.
     Stopped,
-    /// By itself, unasked.
-    Unasked,
+    /// By itself: nobody had asked it to. Journals up to version 5 say `unasked`.
+    #[serde(rename = "unasked")]
+    Unexpected,
 }
 
 /// How a reply is known to come from the new process.

@@ -74,9 +74,9 @@ const fn is_first(turn: &u32) -> bool {
 }
 
 impl PlannedTrial {
-    /// The nodes that the fault strikes; none in a control trial. Which replica a fault at any of them strikes
+    /// The nodes that the fault hits; none in a control trial. Which replica a fault at any of them hits
     /// follows from the trial's seed.
-    pub fn struck(&self, aim: Aim, replicas: u32) -> Vec<Node> {
+    pub fn faulted(&self, aim: Aim, replicas: u32) -> Vec<Node> {
         if self.is_control() {
             return Vec::new();
         }
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_strikes_whom_it_is_aimed_at_and_any_replica_alike() {
+    fn a_fault_hits_whom_it_is_aimed_at_and_any_replica_alike() {
         let trial = |seed| PlannedTrial {
             id: TrialId(0),
             arm: ArmId(0),
@@ -390,27 +390,27 @@ mod tests {
             load_seed: Seed(seed),
             turn: 0,
         };
-        let mut struck = [0; 3];
+        let mut faulted = [0; 3];
         for seed in 0..3_000 {
-            let nodes = trial(seed).struck(Aim::AnyReplica, 3);
-            assert_eq!(nodes, trial(seed).struck(Aim::AnyReplica, 3));
+            let nodes = trial(seed).faulted(Aim::AnyReplica, 3);
+            assert_eq!(nodes, trial(seed).faulted(Aim::AnyReplica, 3));
             match nodes.as_slice() {
-                [Node::Replica(number)] => struck[*number as usize] += 1,
+                [Node::Replica(number)] => faulted[*number as usize] += 1,
                 other => panic!("{other:?}"),
             }
         }
         // Binomial, 1,000 expected, standard deviation 26.
         assert!(
-            struck.iter().all(|count| (900..1_100).contains(count)),
-            "{struck:?}"
+            faulted.iter().all(|count| (900..1_100).contains(count)),
+            "{faulted:?}"
         );
-        assert_eq!(trial(1).struck(Aim::Store, 3), [Node::Store]);
-        assert_eq!(trial(1).struck(Aim::AllReplicas, 2).len(), 2);
+        assert_eq!(trial(1).faulted(Aim::Store, 3), [Node::Store]);
+        assert_eq!(trial(1).faulted(Aim::AllReplicas, 2).len(), 2);
         let control = PlannedTrial {
             fault_after: None,
             ..trial(1)
         };
-        assert!(control.struck(Aim::Balancer, 3).is_empty());
+        assert!(control.faulted(Aim::Balancer, 3).is_empty());
     }
 
     #[test]

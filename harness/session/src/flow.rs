@@ -62,7 +62,7 @@ struct SessionRules {
     value: Option<Place>,
     writes: Writes,
     identity: Option<(Place, template::Text)>,
-    stranger: Option<Expected>,
+    logged_out_page: Option<Expected>,
     /// Whether the server gives known sessions new cookies, once that was seen.
     renews_at_act: Cell<Option<bool>>,
     renews_at_check: Cell<Option<bool>>,
@@ -270,13 +270,16 @@ impl Flow {
                 Some((at, name))
             }
         };
-        let stranger = flow.stranger.as_ref().filter(|page| !page.is_empty());
+        let logged_out_page = flow
+            .logged_out_page
+            .as_ref()
+            .filter(|page| !page.is_empty());
         Ok(SessionRules {
             value,
             writes: flow.writes,
             identity,
-            stranger: stranger
-                .map(|page| compiler.expect("stranger", page))
+            logged_out_page: logged_out_page
+                .map(|page| compiler.expect("logged_out_page", page))
                 .transpose()?,
             renews_at_act: Cell::new(None),
             renews_at_check: Cell::new(None),
@@ -325,7 +328,7 @@ impl Flow {
             .and_then(|rules| rules.identity.as_ref())
             .map(|(at, _)| at);
         let value = rules.and_then(|rules| rules.value.as_ref());
-        let stranger = rules.and_then(|rules| rules.stranger.as_ref());
+        let logged_out_page = rules.and_then(|rules| rules.logged_out_page.as_ref());
         let mut names: Vec<String> = self.requests.iter().flat_map(step::Step::headers).collect();
         names.extend(
             identity
@@ -335,7 +338,7 @@ impl Flow {
                 .map(str::to_owned),
         );
         names.extend(
-            stranger
+            logged_out_page
                 .into_iter()
                 .flat_map(Expected::headers)
                 .map(str::to_ascii_lowercase),

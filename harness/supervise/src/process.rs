@@ -23,13 +23,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
-use super::handover::{Failed, Handover};
 pub use super::launch::{Addresses, Launch, StartError, resolve_endpoint};
 use super::launch::{Prepared, explain_spawn};
 use super::members::Member;
 pub use super::orphans::adopt_orphans;
 use super::output::Output;
 use super::roster::{Leader, Place};
+use super::socket_activation::{Failed, SocketActivation};
 use super::tag::RunTag;
 use super::{group, proc};
 use comeback_host::clock::Clock;
@@ -101,16 +101,16 @@ impl Process {
             cause,
         })?;
         let clock = launch.clock;
-        let handover = match launch.listener {
+        let activation = match launch.listener {
             None => None,
             Some(listener) => {
-                let (handover, stdin) =
-                    Handover::begin(listener).map_err(|cause| StartError::Launcher {
+                let (activation, stdin) =
+                    SocketActivation::begin(listener).map_err(|cause| StartError::Launcher {
                         program: launcher.clone().unwrap_or_default(),
                         cause,
                     })?;
                 command.stdin(stdin);
-                Some(handover)
+                Some(activation)
             }
         };
         let first = launcher.unwrap_or_else(|| program.clone());
@@ -121,7 +121,7 @@ impl Process {
         };
         // The standard library returns when the exec has succeeded.
         let executed = clock.now();
-        // It holds the child's end of the handover, whose end of file is waited for.
+        // It holds the child's end of the activation, whose end of file is waited for.
         drop(command);
         let started = match Self::watch(&mut child, &launch, log) {
             Ok((pid, descriptor, output)) => Self {
@@ -140,20 +140,20 @@ impl Process {
             },
             Err(cause) => return Err(give_up(child, first.clone(), cause)),
         };
-        match handover {
+        match activation {
             None => Ok(started),
-            Some(handover) => started.await_execution(handover, program, &first),
+            Some(activation) => started.await_execution(activation, program, &first),
         }
     }
 
     /// Waits until the launcher has executed the target; where it has not, nothing is left of it.
     fn await_execution(
         mut self,
-        handover: Handover,
+        activation: SocketActivation,
         program: PathBuf,
         launcher: &Path,
     ) -> Result<Self, StartError> {
-        let handed = handover.wait();
+        let handed = activation.wait();
         let executed = self.clock.now();
         match handed {
             Ok(()) => {

@@ -144,7 +144,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     );
     let mut page = Page::new(
         width,
-        &format!("Who failed what around the {}", run.blow()),
+        &format!("Who failed what around the {}", run.fault_noun()),
         &subtitle,
     );
     let panels: Vec<Panel<'_>> = run
@@ -165,7 +165,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let mut legend: Vec<(Key, String)> = stack
         .map(|(_, ink, name)| (Key::Fill(*ink), (*name).to_owned()))
         .collect();
-    legend.push((Key::Moment(Ink::Text), run.blow().to_owned()));
+    legend.push((Key::Moment(Ink::Text), run.fault_noun().to_owned()));
     legend.push((Key::Moment(Ink::Good), "ready, median".to_owned()));
     page.legend(&legend);
     let is_double = page.is_wide() && panels.len() >= TWO_COLUMNS_FROM;

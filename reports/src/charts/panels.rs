@@ -12,7 +12,7 @@ const GAP: f64 = 22.0;
 /// Says below all panels, at this indent, what their axes count.
 pub(super) fn name_seconds(page: &mut Page, run: &RunView<'_>, indent: f64) {
     let place = (page.left() + indent, page.y + 4.0);
-    let text = format!("seconds after the {}", run.blow());
+    let text = format!("seconds after the {}", run.fault_noun());
     page.drawing.text(place, &text, Style::TICK);
     page.y += 18.0;
 }

@@ -79,7 +79,7 @@ struct Frame {
 pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let mut page = Page::new(
         width,
-        &format!("Goodput and failures around the {}", run.blow()),
+        &format!("Goodput and failures around the {}", run.fault_noun()),
         &format!("Operations per second; time 0 is {}.", run.fault()),
     );
     let panels: Vec<Panel<'_>> = run.arms.iter().map(Panel::of).collect();
@@ -99,7 +99,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
             Key::Area(Ink::Loss),
             "failed, median below the most".to_owned(),
         ),
-        (Key::Moment(Ink::Text), run.blow().to_owned()),
+        (Key::Moment(Ink::Text), run.fault_noun().to_owned()),
         (Key::Moment(Ink::Good), "ready, median".to_owned()),
     ]);
     let (drawn, empty): (Vec<_>, Vec<_>) =

@@ -62,7 +62,7 @@ impl<'a> Panel<'a> {
         }
         let trial = arm.crashes().find(|trial| !trial.timeline.is_empty())?;
         let mut lanes: Vec<Node> = (0..replicas).map(Node::Replica).collect();
-        // Where not all have room, those that were struck have.
+        // Where not all have room, those that were faulted have.
         let is_down = |node: &Node| trial.nodes.outages.iter().any(|it| it.node == *node);
         lanes.sort_by_key(|node| !is_down(node));
         lanes.truncate(MOST_LANES);
@@ -137,7 +137,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     );
     let mut page = Page::new(
         width,
-        &format!("Who served what around a {}", run.blow()),
+        &format!("Who served what around a {}", run.fault_noun()),
         &subtitle,
     );
     let panels: Vec<Panel<'_>> = run

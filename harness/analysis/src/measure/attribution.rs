@@ -93,7 +93,7 @@ impl<'a> Rules<'a> {
     }
 
     fn store_is_down(&self, operation: &Operation) -> bool {
-        self.facts.is_struck(Node::Store) && self.load.part(operation) == Part::During
+        self.facts.is_faulted(Node::Store) && self.load.part(operation) == Part::During
     }
 }
 

@@ -12,27 +12,27 @@ use super::load::Load;
 use super::{Balancing, LastSent, Time};
 
 /// Why there is no detect time.
-const NOTHING_IN_VAIN: &str = "no reply says that the balancer asked a struck replica in vain: it asked none, the \
+const NOTHING_IN_VAIN: &str = "no reply says that the balancer asked a faulted replica in vain: it asked none, the \
                                request was sent again elsewhere, or it does not say";
 /// Why there is no return time.
-const NEVER_BACK: &str = "what was struck did not come back";
+const NEVER_BACK: &str = "what was faulted did not come back";
 const NOBODY_SAYS: &str =
     "neither the replicas' replies nor the balancer's say which replica answered";
 
-/// What is known; nothing where there is no balancer, or no replica was struck.
+/// What is known; nothing where there is no balancer, or no replica was faulted.
 pub(super) fn balancing(arm: &Arm, facts: &Facts, load: &Load<'_>) -> Option<Balancing> {
     arm.balancer.as_ref()?;
-    let struck: Vec<(Node, Elapsed)> = facts
-        .struck()
+    let faulted: Vec<(Node, Elapsed)> = facts
+        .faulted()
         .filter(|(node, _)| matches!(node, Node::Replica(_)))
         .collect();
-    let back = struck.iter().map(|one| came_back(facts, load, *one));
+    let back = faulted.iter().map(|one| came_back(facts, load, *one));
     let last_back = back.reduce(|one, other| match (one, other) {
         (Ok(one), Ok(other)) => Ok(later(one, other)),
         (Err(why), _) | (_, Err(why)) => Err(why),
     })?;
     Some(Balancing {
-        detect: last_sent(facts, load, &struck).ok_or(NOTHING_IN_VAIN),
+        detect: last_sent(facts, load, &faulted).ok_or(NOTHING_IN_VAIN),
         back: last_back,
     })
 }
@@ -44,13 +44,13 @@ fn later(one: Time, other: Time) -> Time {
     }
 }
 
-/// The last request to a struck replica, of those that the balancer says were in vain. After its return a failure
+/// The last request to a faulted replica, of those that the balancer says were in vain. After its return a failure
 /// is no sign that the end was not noticed.
-fn last_sent(facts: &Facts, load: &Load<'_>, struck: &[(Node, Elapsed)]) -> Option<LastSent> {
+fn last_sent(facts: &Facts, load: &Load<'_>, faulted: &[(Node, Elapsed)]) -> Option<LastSent> {
     let fault = facts.fault()?;
     let in_vain = load.operations.iter().filter_map(|operation| {
         let node = facts.failed_by(operation)?;
-        let (_, exit) = struck.iter().find(|(other, _)| *other == node)?;
+        let (_, exit) = faulted.iter().find(|(other, _)| *other == node)?;
         let sent = operation.asked()?;
         let is_back = facts.return_of(node).is_some_and(|back| sent >= back.at);
         let counts = operation.finished >= fault && !is_back;

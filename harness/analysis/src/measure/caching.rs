@@ -49,7 +49,7 @@ pub(super) fn is_from_cache(operation: &Operation) -> bool {
 
 /// From the confirmed end of the last replica to the first correct reply of a new one.
 fn while_down(facts: &Facts, load: &Load<'_>) -> Option<WhileDown> {
-    let cut = facts.cut().filter(|_| facts.are_all_replicas_struck())?;
+    let cut = facts.cut().filter(|_| facts.are_all_replicas_faulted())?;
     let mut down = WhileDown::default();
     for operation in load.of(Part::During) {
         if operation.intended < cut {

@@ -25,7 +25,12 @@ pub(super) fn findings(
 ) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(survivors(facts));
-    found.extend(facts.unasked.iter().map(|ended| unasked(facts, ended)));
+    found.extend(
+        facts
+            .unexpected
+            .iter()
+            .map(|ended| unexpected(facts, ended)),
+    );
     found.extend(facts.nodes().filter_map(|node| starts(facts, node)));
     found.extend(not_recovered(facts));
     found.extend(probe_limits(arm, facts));
@@ -39,7 +44,7 @@ pub(super) fn findings(
         ));
     }
     if let Some(arm) = arm {
-        found.extend(unheeded(arm, facts));
+        found.extend(ignored_stop(arm, facts));
     }
     found.extend(late_sending(send_lag));
     found.extend(about_sessions(oddities));
@@ -71,13 +76,13 @@ fn survivors(facts: &Facts) -> Option<String> {
     })
 }
 
-fn unasked(facts: &Facts, ended: &Ended) -> String {
+fn unexpected(facts: &Facts, ended: &Ended) -> String {
     let name = facts.name_of(ended.start);
     let said = last_words(ended.said.as_deref());
     format!("{name} {} by itself{said}", ended.exit)
 }
 
-/// How often a struck node was started until it served, where once was not enough.
+/// How often a faulted node was started until it served, where once was not enough.
 fn starts(facts: &Facts, node: Node) -> Option<String> {
     let failed = facts.failed_starts(node);
     let name = facts.name_of((node, Incarnation(0)));
@@ -104,7 +109,7 @@ fn nth(number: u32) -> String {
 }
 
 /// A stop that took SIGKILL, where that is not what the plan stops with.
-fn unheeded(arm: &Arm, facts: &Facts) -> Vec<String> {
+fn ignored_stop(arm: &Arm, facts: &Facts) -> Vec<String> {
     let kill = Exit::Signal(Signal::Kill.number());
     let took_kill = |(node, exit): (&Node, &Exit)| {
         let stop = &arm.target_of(*node).stop;
@@ -141,7 +146,7 @@ fn not_recovered(facts: &Facts) -> Option<String> {
 /// That looks at sessions prove nothing.
 const STRANGER_KNOWN: &str = "a check by somebody who never logged in is answered like one within a session: whether a \
      session without a write is known cannot be told; say where replies name the user (identity), or what the page for \
-     strangers shows (stranger)";
+     strangers shows (logged_out_page)";
 
 fn probe_limits(arm: Option<&Arm>, facts: &Facts) -> impl Iterator<Item = String> {
     let limit = facts.probe_limit.as_ref().filter(|_| !facts.control);

@@ -9,7 +9,7 @@ use super::fate::{Fate, Refusal};
 use super::journeys::{End, Ends};
 use super::looks::Answered;
 use super::sessions::{Session, Standing, is_login_in_flight, sessions};
-use super::types::StruckSessions;
+use super::types::FaultedSessions;
 use super::writes::Balance;
 use crate::measure::{SessionCounts, WriteCounts};
 
@@ -18,7 +18,7 @@ use crate::measure::{SessionCounts, WriteCounts};
 pub(super) struct Ledger {
     pub(super) sessions: SessionCounts,
     pub(super) writes: WriteCounts,
-    pub(super) struck: StruckSessions,
+    pub(super) faulted: FaultedSessions,
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub(super) loss_window_ms: Option<f64>,
     pub(super) oddities: Oddities,
@@ -114,7 +114,7 @@ impl Ledger {
                 let end = journeys_end(fate, is_logged_out);
                 self.ends.note(session.id(), end);
                 if session.stood_at_the_fault(facts) {
-                    self.enter_struck(fate);
+                    self.enter_faulted(fate);
                 }
                 self.enter_writes(facts, session, fate);
                 let refused = matches!(fate, Fate::Refused(_));
@@ -161,14 +161,14 @@ impl Ledger {
         counts.lost = counts.rejected + counts.recreated + counts.broken;
     }
 
-    fn enter_struck(&mut self, fate: Fate) {
+    fn enter_faulted(&mut self, fate: Fate) {
         let is_lost = match fate {
             Fate::Flapping | Fate::Undecided => return,
             Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken => true,
             Fate::Refused(Refusal::WrongIdentity) | Fate::Known { .. } => false,
         };
-        self.struck.known += 1;
-        self.struck.lost += u64::from(is_lost);
+        self.faulted.known += 1;
+        self.faulted.lost += u64::from(is_lost);
     }
 
     fn enter_writes(&mut self, facts: &Facts, session: &Session<'_>, fate: Fate) {

@@ -15,6 +15,7 @@ mod downtime;
 mod facts;
 mod fate;
 mod findings;
+mod injection;
 mod journeys;
 mod ledger;
 mod load;
@@ -26,7 +27,6 @@ mod retries;
 mod served;
 mod sessions;
 mod steady;
-mod strike;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -42,9 +42,9 @@ pub use causes::causes_of;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
     CacheTally, Cause, Chain, Continuity, Culprit, Doing, Downtime, ErrorTally, Extension,
-    JourneyOperations, Journeys, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage,
-    NodesAnalysis, NotBack, Retries, Return, SessionCounts, Shortfall, Spoils, StruckSessions,
-    Time, TimelineWindow, TrialAnalysis, Void, WhileDown, Windowed, WriteCounts,
+    FaultedSessions, JourneyOperations, Journeys, LastSent, LatencyTally, LoadTally, MetWrites,
+    NodeOutage, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Shortfall, Spoils, Time,
+    TimelineWindow, TrialAnalysis, Void, WhileDown, Windowed, WriteCounts,
 };
 
 use comeback_model::ids::{ArmId, TrialId};

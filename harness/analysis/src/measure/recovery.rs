@@ -4,7 +4,7 @@ use comeback_model::plan::Listener;
 use comeback_model::units::Elapsed;
 
 use super::facts::Facts;
-use super::strike;
+use super::injection;
 use super::{Chain, Return, Time};
 
 /// The chain of a trial; empty in a control trial.
@@ -45,7 +45,7 @@ pub(super) fn chain(facts: &Facts, listener: Listener, returned: Option<&Return>
     });
     Chain {
         killed: facts.fault().map(|fault| fault.ms_after(cut)),
-        spread: strike::spread_ms(facts),
+        spread: injection::spread_ms(facts),
         exit: facts.injected().and_then(|(_, exit)| exit),
         launched,
         executed,

@@ -141,7 +141,7 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
         return Some(Return::ByProbeOnly { operations: 0 });
     }
     let shortfall = certain.or(slowness);
-    let is_up = facts.unasked.is_empty();
+    let is_up = facts.unexpected.is_empty();
     if let Some(shortfall) = shortfall {
         return Some(Return::Not(match is_up {
             true => NotBack::Metastable(shortfall),

@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Whether it had begun when the fault was sent: to the first that it strikes, where it strikes one after the other.
+    /// Whether it had begun when the fault was sent: to the first that it hits, where it hits one after the other.
     pub(super) fn stood_at_the_fault(&self, facts: &Facts) -> bool {
         let login = self.login.map(|login| login.finished);
         login

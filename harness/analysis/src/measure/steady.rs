@@ -173,7 +173,7 @@ pub(super) fn time_to_steady(
     })
 }
 
-/// The same rule over a control trial, as if a fault that took no time had struck when one would have: the time until
+/// The same rule over a control trial, as if a fault that took no time had faulted when one would have: the time until
 /// the service is called steady, in ms. Anything but 0 is a false alarm.
 pub(super) fn false_time_to_steady(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<Time> {
     let (from, fault, end) = (facts.baseline()?, facts.origin()?, load.end?);

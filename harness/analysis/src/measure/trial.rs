@@ -16,7 +16,7 @@ use super::{Chain, NodesAnalysis, Time, TimelineWindow, TrialAnalysis};
 use super::{
     blind, caching, causes, findings, journeys, ledger, oracle, recovery, retries, served,
 };
-use super::{strike, void};
+use super::{injection, void};
 
 /// Understands a trial.
 /// `usual` is how the arm does without a fault, as far as its control trials say.
@@ -44,7 +44,7 @@ pub(super) fn analyze(
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     findings.extend(served::finding(returned.as_ref()));
-    findings.extend(strike::findings(plan.fault.effect, facts));
+    findings.extend(injection::findings(plan.fault.effect, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
     let blind_time = blind::blind_time(facts, &load);
     findings.extend(blind_time.and_then(findings::blind));
@@ -67,14 +67,14 @@ pub(super) fn analyze(
         landed: facts.cut().is_some() && facts.missed.is_none(),
         journeys: journeys::tally(plan, facts, &load, &ledger.ends),
         sessions: ledger.sessions,
-        struck: ledger.struck,
+        faulted: ledger.faulted,
         writes: ledger.writes,
         errors,
         latency,
         availability: load.availability(plan.load.objective),
-        in_flight: strike::in_flight(facts, &load),
-        draining: strike::draining(plan.fault.effect, facts, &load),
-        met: strike::met(plan, facts, &load),
+        in_flight: injection::in_flight(facts, &load),
+        draining: injection::draining(plan.fault.effect, facts, &load),
+        met: injection::met(plan, facts, &load),
         attribution: rules.attribute(),
         cache,
         retries: retries::tally(&load),

@@ -99,7 +99,7 @@ impl Shown<'_> {
         let is_back = facts.recovered().is_some() && !matches!(self.returned, Some(Return::Not(_)));
         // Where times alone are spoiled, what is lost counts all the same, and is not hidden.
         let hides_a_loss = spoils == Spoils::Everything && self.certain_losses();
-        !facts.unasked.is_empty() || landed && (!is_back || hides_a_loss)
+        !facts.unexpected.is_empty() || landed && (!is_back || hides_a_loss)
     }
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AttributionSummary, AvailabilityRate, BlindSummary, CacheSummary, ContinuityRate, Distribution,
-    ErrorRate, FalseRate, JourneySummary, Latency, LossShare, NodesSummary, RecoverySummary,
-    RetrySummary, StrikeSummary, TimeError,
+    ErrorRate, FalseRate, InjectionSummary, JourneySummary, Latency, LossShare, NodesSummary,
+    RecoverySummary, RetrySummary, TimeError,
 };
 use crate::measure::{Extension, SessionCounts, Windowed, WriteCounts};
 use crate::verdict::{Check, Family, Outcome};
@@ -129,8 +129,8 @@ pub struct ArmSummary {
     #[serde(default)]
     pub cache: Option<CacheSummary>,
     /// What the fault met, and what failed from then on.
-    #[serde(default)]
-    pub strike: StrikeSummary,
+    #[serde(default, rename = "strike")]
+    pub injection: InjectionSummary,
     /// What trying again came to; absent where clients do not.
     #[serde(default)]
     pub retries: Option<RetrySummary>,
@@ -159,7 +159,7 @@ pub struct ArmSummary {
     pub time_to_steady_ms: Distribution,
     /// Longest time between two correct replies.
     pub longest_gap_ms: Distribution,
-    /// The same rule over the control trials, as if a fault had struck in them: how often it errs.
+    /// The same rule over the control trials, as if a fault had been injected in them: how often it errs.
     #[serde(default)]
     pub steady_false_rate: FalseRate,
     /// Equivalent seconds of full outage: failed and slow together.

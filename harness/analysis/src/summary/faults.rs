@@ -7,8 +7,8 @@ use comeback_statistics as statistics;
 use super::distribution::distribution;
 use super::traffic::{by_class, sum};
 use super::{
-    AttributionSummary, BlindSummary, CacheSummary, FalseRate, RecoverySummary, StrikeSummary,
-    StruckTrial, StruckWrites, TimeError, WhileDownSummary,
+    AttributionSummary, BlindSummary, CacheSummary, FalseRate, FaultedTrial, FaultedWrites,
+    InjectionSummary, RecoverySummary, TimeError, WhileDownSummary,
 };
 use crate::measure::{
     ArmAnalysis, Attribution, CacheTally, MetWrites, NotBack, Return, Time, TrialAnalysis,
@@ -77,27 +77,27 @@ pub(super) fn steady_false_rate(arm: &ArmAnalysis) -> FalseRate {
     rate
 }
 
-pub(super) fn strike(trials: &[&TrialAnalysis]) -> StrikeSummary {
+pub(super) fn injection(trials: &[&TrialAnalysis]) -> InjectionSummary {
     let in_flight = sum(trials, |trial| &trial.in_flight);
     let mut since = sum(trials, |trial| &trial.errors.during);
     since.merge(&sum(trials, |trial| &trial.errors.after));
     let spreads = trials.iter().filter_map(|trial| trial.chain.spread);
     let draining = sum(trials, |trial| &trial.draining);
-    StrikeSummary {
+    InjectionSummary {
         in_flight: in_flight.scheduled,
         in_flight_failed: by_class(&in_flight),
         since: since.scheduled,
         since_failed: by_class(&since),
-        sessions: trials.iter().map(|trial| trial.struck.known).sum(),
-        sessions_lost: trials.iter().map(|trial| trial.struck.lost).sum(),
+        sessions: trials.iter().map(|trial| trial.faulted.known).sum(),
+        sessions_lost: trials.iter().map(|trial| trial.faulted.lost).sum(),
         spread_ms: spreads.max_by(f64::total_cmp),
         draining: draining.scheduled,
         draining_failed: by_class(&draining),
-        writes: struck_writes(trials),
+        writes: faulted_writes(trials),
     }
 }
 
-pub(super) fn struck_writes(trials: &[&TrialAnalysis]) -> Option<StruckWrites> {
+pub(super) fn faulted_writes(trials: &[&TrialAnalysis]) -> Option<FaultedWrites> {
     let met = trials.iter();
     let met: Vec<(&TrialAnalysis, MetWrites)> =
         met.filter_map(|trial| Some((*trial, trial.met?))).collect();
@@ -113,14 +113,14 @@ pub(super) fn struck_writes(trials: &[&TrialAnalysis]) -> Option<StruckWrites> {
         .iter()
         .map(|(_, met)| 1.0 - met.early_ack_seen)
         .product();
-    Some(StruckWrites {
+    Some(FaultedWrites {
         in_flight: met.iter().map(|(_, met)| met.in_flight).sum(),
         at_stake: met.iter().map(|(_, met)| met.at_stake).sum(),
         early_ack_found: 1.0 - unseen,
         aimed_after_us: aimed.get(aimed.len() / 2).map(|us| *us as f64),
         trials: met
             .iter()
-            .map(|(trial, met)| StruckTrial {
+            .map(|(trial, met)| FaultedTrial {
                 trial: trial.id.0,
                 in_flight: trial.in_flight.scheduled,
                 in_flight_writes: met.in_flight,

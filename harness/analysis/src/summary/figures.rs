@@ -6,7 +6,7 @@ use comeback_model::plan::Arm;
 
 use super::distribution::distribution;
 use super::faults::{
-    attribution, blind_time, cache, recovery, steady_false_rate, strike, time_errors,
+    attribution, blind_time, cache, injection, recovery, steady_false_rate, time_errors,
 };
 use super::nodes;
 use super::traffic::{
@@ -84,7 +84,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         attribution: several.map(|_| attribution(&trials)),
         nodes: several.map(|planned| nodes::summarize(planned, &trials)),
         cache: cache(arm, &trials),
-        strike: strike(&trials),
+        injection: injection(&trials),
         retries: planned.and_then(|arm| arm.retry).map(|_| retries(&trials)),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),

@@ -20,9 +20,9 @@ pub use document::{
 };
 pub use figures::{findings_of, summarize};
 pub use parts::{
-    AttributionSummary, BlindSummary, CacheSummary, ContinuityRate, FalseRate, JourneyRate,
-    JourneySummary, NodesSummary, RecoverySummary, ReplicaAvailability, RetrySummary,
-    StrikeSummary, StruckTrial, StruckWrites, WhileDownSummary,
+    AttributionSummary, BlindSummary, CacheSummary, ContinuityRate, FalseRate, FaultedTrial,
+    FaultedWrites, InjectionSummary, JourneyRate, JourneySummary, NodesSummary, RecoverySummary,
+    ReplicaAvailability, RetrySummary, WhileDownSummary,
 };
 pub use traffic::loss_share;
 pub use values::{AvailabilityRate, Distribution, ErrorRate, Latency, LossShare, TimeError};

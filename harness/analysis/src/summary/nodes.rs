@@ -24,7 +24,7 @@ pub(super) fn summarize(arm: &Arm, trials: &[&TrialAnalysis]) -> NodesSummary {
     NodesSummary {
         replicas: arm.replicas,
         availability: availability(arm, trials),
-        struck: struck(trials),
+        faulted: faulted(trials),
         partial_downtime_ms: down(|nodes| Some(nodes.downtime?.partial)),
         total_downtime_ms: down(|nodes| Some(nodes.downtime?.total)),
         balancer_detect_ms: distribution(detected.map(|last| last.ms)),
@@ -52,7 +52,7 @@ fn availability(arm: &Arm, trials: &[&TrialAnalysis]) -> BTreeMap<String, Replic
         .collect()
 }
 
-fn struck(trials: &[&TrialAnalysis]) -> ReplicaAvailability {
+fn faulted(trials: &[&TrialAnalysis]) -> ReplicaAvailability {
     let all = trials.iter().flat_map(|trial| {
         let down = trial.nodes.outages.iter().map(|outage| outage.node);
         let replicas = down.filter(|node| matches!(node, Node::Replica(_)));

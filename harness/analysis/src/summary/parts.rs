@@ -40,7 +40,7 @@ pub struct FalseRate {
 
 /// What a fault met and what failed from then on, over the trials with one. Classes that did not occur are absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct StrikeSummary {
+pub struct InjectionSummary {
     /// Operations in flight at a signal of the fault, or when the drain of a replica was begun.
     pub in_flight: u64,
     /// Those of them that failed, by class.
@@ -50,13 +50,13 @@ pub struct StrikeSummary {
     /// Those of them that failed, by class.
     pub since_failed: BTreeMap<String, u64>,
     /// Sessions that had begun by that signal or drain, and of which it is known what became. Fewer than those acknowledged
-    /// before the fault, where one replica after the other is struck: who logs in again meanwhile is not among them.
+    /// before the fault, where one replica after the other is faulted: who logs in again meanwhile is not among them.
     #[serde(default)]
     pub sessions: u64,
     /// Those of them that were lost.
     #[serde(default)]
     pub sessions_lost: u64,
-    /// The longest time in ms from the first to the last of several that were struck in one trial; null where one was.
+    /// The longest time in ms from the first to the last of several that were faulted in one trial; null where one was.
     pub spread_ms: Option<f64>,
     /// Operations under way between the signal to stop and the end of what was told to; 0 where nothing was.
     #[serde(default)]
@@ -66,12 +66,12 @@ pub struct StrikeSummary {
     pub draining_failed: BTreeMap<String, u64>,
     /// The writes at a fault that ends processes; null where there are none.
     #[serde(default)]
-    pub writes: Option<StruckWrites>,
+    pub writes: Option<FaultedWrites>,
 }
 
 /// What faults met of the writes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct StruckWrites {
+pub struct FaultedWrites {
     /// Writes sent and not answered at a fault.
     pub in_flight: u64,
     /// Those, and the ones acknowledged less than a millisecond before one.
@@ -82,12 +82,12 @@ pub struct StruckWrites {
     /// waited for one.
     pub aimed_after_us: Option<f64>,
     /// The same of each trial.
-    pub trials: Vec<StruckTrial>,
+    pub trials: Vec<FaultedTrial>,
 }
 
 /// What the fault of one trial met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StruckTrial {
+pub struct FaultedTrial {
     /// Which.
     pub trial: u32,
     /// Operations in flight.
@@ -98,7 +98,7 @@ pub struct StruckTrial {
     pub at_stake: u64,
 }
 
-impl StrikeSummary {
+impl InjectionSummary {
     /// Operations in flight that failed.
     pub fn in_flight_lost(&self) -> u64 {
         self.in_flight_failed.values().sum()
@@ -176,13 +176,14 @@ pub struct NodesSummary {
     /// Of each replica (`replica-0`…) by itself, over all trials.
     pub availability: BTreeMap<String, ReplicaAvailability>,
     /// Of those replicas that were down at some time, in the trials in which they were.
-    pub struck: ReplicaAvailability,
+    #[serde(rename = "struck")]
+    pub faulted: ReplicaAvailability,
     /// Time in which at least one replica was down and not all, until the load's end; `censored` where it lasted
     /// beyond it.
     pub partial_downtime_ms: Distribution,
     /// Time in which all replicas were down, or what stands in front of them was; likewise.
     pub total_downtime_ms: Distribution,
-    /// The last request that the balancer sent to a struck replica − that replica's confirmed exit; may be negative.
+    /// The last request that the balancer sent to a faulted replica − that replica's confirmed exit; may be negative.
     pub balancer_detect_ms: Distribution,
     /// Why trials have no such figure, each reason once.
     pub balancer_detect_unknown: Vec<String>,

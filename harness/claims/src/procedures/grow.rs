@@ -5,8 +5,8 @@ use crate::rulings::{Fact, What};
 use comeback_model::plan::Arm;
 use futures_util::future::try_join_all;
 
+use super::context::{ClaimContext, Deployment, Server, Trouble};
 use super::line::Line;
-use super::stage::{House, Server, Stage, Trouble};
 use super::user::{Step, User, log_in};
 
 /// Connections that are used at once: a server that syncs does it for several.
@@ -16,27 +16,32 @@ const REVOCABLE: &str = "token-revocable";
 /// Requests before the first look: code is paged in, buffers are as large as they get.
 const WARM_UP: u64 = 5_000;
 
-pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
-    let mut house = stage.house(arm).await?;
-    let server = house.open().await?;
-    weigh(stage, arm, &server).await?;
-    grow(stage, arm, &house, &server).await?;
-    house.close(server).await
+pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+    let mut deployment = context.deployment(arm).await?;
+    let server = deployment.open().await?;
+    weigh(context, arm, &server).await?;
+    grow(context, arm, &deployment, &server).await?;
+    deployment.close(server).await
 }
 
 /// Looks at a first, steady state and then after each portion; first of requests within one session, then of logins.
-async fn grow(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> Result<(), Trouble> {
-    let each = u64::from(stage.amount.each);
-    let rounds = u64::from(stage.amount.rounds);
+async fn grow(
+    context: &ClaimContext,
+    arm: &Arm,
+    deployment: &Deployment<'_>,
+    server: &Server,
+) -> Result<(), Trouble> {
+    let each = u64::from(context.amount.each);
+    let rounds = u64::from(context.amount.rounds);
     let (mut lines, _) = log_in(server.port, 0..LINES).await?;
     ask(&mut lines, WARM_UP, &[Step::Me]).await?;
     for round in 0..=rounds {
         if round > 0 {
             let right = ask(&mut lines, each, &[Step::Me]).await?;
-            stage.tell(&Fact::share(&arm.name, What::Control, round, (right, each)))?;
+            context.tell(&Fact::share(&arm.name, What::Control, round, (right, each)))?;
         }
-        let memory = house.memory(server)? as f64;
-        stage.tell(&Fact::value(
+        let memory = deployment.memory(server)? as f64;
+        context.tell(&Fact::value(
             &arm.name,
             What::MemoryOfRequests,
             round * each,
@@ -50,16 +55,16 @@ async fn grow(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> R
     for round in 0..=rounds {
         if round > 0 {
             let right = ask(&mut lines, each, begin).await?;
-            stage.tell(&Fact::share(
+            context.tell(&Fact::share(
                 &arm.name,
                 What::Control,
                 rounds + round,
                 (right, each),
             ))?;
         }
-        let (memory, disk) = (house.memory(server)? as f64, house.disk()? as f64);
-        stage.tell(&Fact::value(&arm.name, What::Memory, round * each, memory))?;
-        stage.tell(&Fact::value(&arm.name, What::Disk, round * each, disk))?;
+        let (memory, disk) = (deployment.memory(server)? as f64, deployment.disk()? as f64);
+        context.tell(&Fact::value(&arm.name, What::Memory, round * each, memory))?;
+        context.tell(&Fact::value(&arm.name, What::Disk, round * each, disk))?;
     }
     Ok(())
 }
@@ -81,7 +86,11 @@ async fn ask(lines: &mut [(User, Line)], count: u64, steps: &[Step]) -> Result<u
 }
 
 /// What a request within a session weighs, and its reply: the mean of a visit and a look.
-pub(super) async fn weigh(stage: &Stage, arm: &Arm, server: &Server) -> Result<(), Trouble> {
+pub(super) async fn weigh(
+    context: &ClaimContext,
+    arm: &Arm,
+    server: &Server,
+) -> Result<(), Trouble> {
     let mut line = Line::open(server.port).await?;
     // Of a middle length, and not the first visit: a token holds both.
     let stranger = User::new(1_000);
@@ -99,7 +108,7 @@ pub(super) async fn weigh(stage: &Stage, arm: &Arm, server: &Server) -> Result<(
             (What::ReplyBytes, answer.bytes),
         ];
         for (what, bytes) in bytes {
-            stage.tell(&Fact::value(&arm.name, what, at, bytes as f64))?;
+            context.tell(&Fact::value(&arm.name, what, at, bytes as f64))?;
         }
     }
     Ok(())

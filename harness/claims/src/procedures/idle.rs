@@ -7,10 +7,10 @@ use crate::rulings::{Fact, What};
 use comeback_model::ids::Node;
 use comeback_model::plan::Arm;
 
+use super::context::{ClaimContext, Deployment, Server, Trouble};
 use super::grow::weigh;
 use super::interrupt::debian::Packaged;
 use super::line::Line;
-use super::stage::{House, Server, Stage, Trouble};
 use super::user::{Step, User, log_in};
 use comeback_engine::EngineError;
 use comeback_supervise::ports;
@@ -36,46 +36,51 @@ pub const PROXY: Packaged = Packaged {
 /// Clients that come and go before the first look: buffers are as large as they get.
 const WARM_UP: u32 = 50;
 
-pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
-    let mut house = stage.house(arm).await?;
-    let server = house.open().await?;
-    weigh(stage, arm, &server).await?;
-    stay(stage, arm, &house, &server).await?;
-    return_after_idle(stage, arm, &mut house, &server).await?;
-    house.close(server).await
+pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+    let mut deployment = context.deployment(arm).await?;
+    let server = deployment.open().await?;
+    weigh(context, arm, &server).await?;
+    stay(context, arm, &deployment, &server).await?;
+    return_after_idle(context, arm, &mut deployment, &server).await?;
+    deployment.close(server).await
 }
 
 /// More and more clients log in and stay connected.
-async fn stay(stage: &Stage, arm: &Arm, house: &House<'_>, server: &Server) -> Result<(), Trouble> {
-    let each = stage.amount.each;
+async fn stay(
+    context: &ClaimContext,
+    arm: &Arm,
+    deployment: &Deployment<'_>,
+    server: &Server,
+) -> Result<(), Trouble> {
+    let each = context.amount.each;
     drop(enter(server.port, 0..WARM_UP).await?);
     let mut clients = Vec::new();
-    for round in 0..=stage.amount.rounds {
+    for round in 0..=context.amount.rounds {
         if round > 0 {
             clients.push(enter(server.port, each * round..each * (round + 1)).await?);
         }
-        let memory = house.memory(server)? as f64;
+        let memory = deployment.memory(server)? as f64;
         let at = u64::from(each * round);
-        stage.tell(&Fact::value(&arm.name, What::IdleMemory, at, memory))?;
+        context.tell(&Fact::value(&arm.name, What::IdleMemory, at, memory))?;
     }
     Ok(())
 }
 
 /// Clients of nginx log in, wait until it closes their connections, and go on over others.
 async fn return_after_idle(
-    stage: &Stage,
+    context: &ClaimContext,
     arm: &Arm,
-    house: &mut House<'_>,
+    deployment: &mut Deployment<'_>,
     server: &Server,
 ) -> Result<(), Trouble> {
     let Some(nginx) = &arm.balancer else {
         return Err(Trouble::Server("there is no proxy in front".to_owned()));
     };
     let port = ports::free_port().map_err(EngineError::Port)?;
-    let data = house.data(Node::Balancer)?;
+    let data = deployment.data(Node::Balancer)?;
     fs::write(data.join(CONFIGURATION), configuration(port, server.port))?;
-    let proxy = house.put_before(nginx, port).await?;
-    let mut clients = enter(port, 0..stage.amount.each).await?;
+    let proxy = deployment.put_before(nginx, port).await?;
+    let mut clients = enter(port, 0..context.amount.each).await?;
     let (mut before, mut after) = (0, 0);
     for (user, line) in &mut clients {
         before += u64::from(user.take(Step::Visit, line).await?);
@@ -86,8 +91,8 @@ async fn return_after_idle(
         after += u64::from(user.take(Step::Visit, line).await?);
     }
     let asked = clients.len() as u64;
-    stage.tell(&Fact::share(&arm.name, What::Control, 0, (before, asked)))?;
-    stage.tell(&Fact::share(&arm.name, What::AfterIdle, 0, (after, asked)))?;
+    context.tell(&Fact::share(&arm.name, What::Control, 0, (before, asked)))?;
+    context.tell(&Fact::share(&arm.name, What::AfterIdle, 0, (after, asked)))?;
     proxy.stop().await?;
     Ok(())
 }

@@ -2,15 +2,15 @@
 //! journal of its own, `facts.jsonl`, as it is found. They decide nothing: `rulings` does.
 
 mod clients;
+mod context;
 mod grow;
-mod hand_over;
 mod idle;
 mod interrupt;
 mod line;
 mod race;
 mod reorder;
 mod replay;
-mod stage;
+mod replica_replacement;
 mod user;
 
 use std::fmt;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use crate::rulings::{Fact, FactsError, Findings, Heading, Procedure};
 use comeback_model::plan::Arm;
 
-use self::stage::Stage;
+use self::context::ClaimContext;
 use comeback_engine::campaign;
 use comeback_engine::interrupt::Interrupt;
 use comeback_engine::record::RecordError;
@@ -67,7 +67,7 @@ pub fn run(
     let custody = Custody::begin(task.host, &tag, &scratch).map_err(EngineError::Warden)?;
     let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
     let journal = task.folder.join(FACTS);
-    let stage = Stage::new(
+    let context = ClaimContext::new(
         task.heading,
         &journal,
         (&scratch, &logs),
@@ -82,39 +82,39 @@ pub fn run(
         tokio::select! {
             biased;
             () = interrupt.raised() => Ok(Ended::Interrupted),
-            done = carry_out(task, &stage) => done.map(|()| Ended::Complete),
+            done = carry_out(task, &context) => done.map(|()| Ended::Complete),
         }
     });
     drop(runtime);
-    stage.end();
+    context.end();
     custody.end().map_err(EngineError::Warden)?;
     campaign::remove_empty(&logs)?;
     ended
 }
 
-async fn carry_out(task: &Task<'_>, stage: &Stage) -> Result<(), EngineError> {
+async fn carry_out(task: &Task<'_>, context: &ClaimContext) -> Result<(), EngineError> {
     let mut able = Vec::new();
     for arm in task.arms {
         match &arm.skip {
-            Some(why) => stage.tell(&Fact::missing(&arm.name, why.clone()))?,
+            Some(why) => context.tell(&Fact::missing(&arm.name, why.clone()))?,
             None => able.push(arm),
         }
     }
     if task.procedure == Procedure::Race {
-        return race::run(stage, &able).await;
+        return race::run(context, &able).await;
     }
     for arm in able {
         (task.follow)(&arm.name);
         let done = match task.procedure {
-            Procedure::Replay => replay::run(stage, arm).await,
-            Procedure::Grow => grow::run(stage, arm).await,
-            Procedure::Reorder => reorder::run(stage, arm).await,
-            Procedure::HandOver => hand_over::run(stage, arm).await,
-            Procedure::Idle => idle::run(stage, arm).await,
-            Procedure::Interrupt => interrupt::run(stage, arm).await,
+            Procedure::Replay => replay::run(context, arm).await,
+            Procedure::Grow => grow::run(context, arm).await,
+            Procedure::Reorder => reorder::run(context, arm).await,
+            Procedure::ReplicaReplacement => replica_replacement::run(context, arm).await,
+            Procedure::Idle => idle::run(context, arm).await,
+            Procedure::Interrupt => interrupt::run(context, arm).await,
             Procedure::Race => Ok(()),
         };
-        stage.settle(arm, done)?;
+        context.settle(arm, done)?;
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use comeback_statistics::{median, quantile};
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
+use super::context::{ClaimContext, Deployment, Server, Trouble};
 use super::line::Line;
-use super::stage::{House, Server, Stage, Trouble};
 use super::user::{Step, User, log_in};
 use comeback_engine::EngineError;
 use comeback_load::pacer::Pacer;
@@ -25,62 +25,62 @@ const IDLE: &str = "trivial";
 /// An arm in the race.
 struct Runner<'a> {
     arm: &'a Arm,
-    house: House<'a>,
+    deployment: Deployment<'a>,
     server: Server,
     lines: Vec<(User, Line)>,
-    /// It fell in an earlier round, and runs no more.
-    fell: bool,
+    /// It failed in an earlier round, and runs no more.
+    failed: bool,
 }
 
-pub(super) async fn run(stage: &Stage, arms: &[&Arm]) -> Result<(), EngineError> {
+pub(super) async fn run(context: &ClaimContext, arms: &[&Arm]) -> Result<(), EngineError> {
     let mut runners = Vec::new();
     for arm in arms {
-        let runner = Runner::start(stage, arm).await;
-        runners.extend(stage.settle(arm, runner)?);
+        let runner = Runner::start(context, arm).await;
+        runners.extend(context.settle(arm, runner)?);
     }
-    for round in 0..u64::from(stage.amount.rounds) {
-        stage.shuffler(round).shuffle(&mut runners);
+    for round in 0..u64::from(context.amount.rounds) {
+        context.shuffler(round).shuffle(&mut runners);
         for runner in &mut runners {
-            runner.lap(stage, round).await?;
+            runner.round(context, round).await?;
         }
     }
     for runner in runners {
-        let closed = runner.house.close(runner.server).await;
-        stage.settle(runner.arm, closed)?;
+        let closed = runner.deployment.close(runner.server).await;
+        context.settle(runner.arm, closed)?;
     }
     Ok(())
 }
 
 impl<'a> Runner<'a> {
-    async fn start(stage: &'a Stage, arm: &'a Arm) -> Result<Self, Trouble> {
-        let mut house = stage.house(arm).await?;
-        let server = house.open().await?;
+    async fn start(context: &'a ClaimContext, arm: &'a Arm) -> Result<Self, Trouble> {
+        let mut deployment = context.deployment(arm).await?;
+        let server = deployment.open().await?;
         let (lines, _) = log_in(server.port, 0..LINES).await?;
         Ok(Self {
             arm,
-            house,
+            deployment,
             server,
             lines,
-            fell: false,
+            failed: false,
         })
     }
 
     /// A round, if it still runs.
-    async fn lap(&mut self, stage: &Stage, round: u64) -> Result<(), EngineError> {
-        if self.fell {
+    async fn round(&mut self, context: &ClaimContext, round: u64) -> Result<(), EngineError> {
+        if self.failed {
             return Ok(());
         }
-        let run = match self.sprint(stage, round).await {
-            Ok(()) => self.walk(stage, round).await,
-            fell => fell,
+        let run = match self.closed_loop(context, round).await {
+            Ok(()) => self.open_loop(context, round).await,
+            failed => failed,
         };
-        self.fell = stage.settle(self.arm, run)?.is_none();
+        self.failed = context.settle(self.arm, run)?.is_none();
         Ok(())
     }
 
     /// One request after the other on each line.
-    async fn sprint(&mut self, stage: &Stage, round: u64) -> Result<(), Trouble> {
-        let time = Duration::from_millis(u64::from(stage.amount.each));
+    async fn closed_loop(&mut self, context: &ClaimContext, round: u64) -> Result<(), Trouble> {
+        let time = Duration::from_millis(u64::from(context.amount.each));
         let name = &self.arm.name;
         let begun = Instant::now();
         let work = self.lines.iter_mut().map(|(user, line)| async move {
@@ -98,8 +98,8 @@ impl<'a> Runner<'a> {
         let (right, asked) = counts
             .into_iter()
             .fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
-        stage.tell(&Fact::share(name, What::Control, round, (right, asked)))?;
-        stage.tell(&Fact::value(
+        context.tell(&Fact::share(name, What::Control, round, (right, asked)))?;
+        context.tell(&Fact::value(
             name,
             What::Goodput,
             round,
@@ -109,8 +109,8 @@ impl<'a> Runner<'a> {
     }
 
     /// Each line at its own times, all together at the rate; latency is counted from the time a request was due.
-    async fn walk(&mut self, stage: &Stage, round: u64) -> Result<(), Trouble> {
-        let time = Duration::from_millis(u64::from(stage.amount.each));
+    async fn open_loop(&mut self, context: &ClaimContext, round: u64) -> Result<(), Trouble> {
+        let time = Duration::from_millis(u64::from(context.amount.each));
         let pause = Duration::from_secs(1) * LINES / RATE;
         let name = &self.arm.name;
         let begun = Instant::now();
@@ -137,7 +137,7 @@ impl<'a> Runner<'a> {
         let p99 = quantile(&latencies, 0.99).ok();
         for (what, value) in [(What::P50Ms, p50), (What::P99Ms, p99)] {
             if let Some(value) = value {
-                stage.tell(&Fact::value(name, what, round, value))?;
+                context.tell(&Fact::value(name, what, round, value))?;
             }
         }
         Ok(())

@@ -3,20 +3,20 @@
 use crate::rulings::{Fact, What};
 use comeback_model::plan::Arm;
 
+use super::context::{ClaimContext, Trouble};
 use super::line::{Answer, Line};
-use super::stage::{Stage, Trouble};
 use super::user::{Step, User};
 
 /// How often each is sent again.
 const TIMES: usize = 2;
 
-pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
-    for round in 0..stage.amount.rounds {
-        let mut house = stage.house(arm).await?;
-        let home = house.open().await?;
+pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+    for round in 0..context.amount.rounds {
+        let mut deployment = context.deployment(arm).await?;
+        let home = deployment.open().await?;
         let mut line = Line::open(home.port).await?;
         let (mut sent, mut right) = (Vec::new(), 0);
-        for number in 0..stage.amount.each {
+        for number in 0..context.amount.each {
             let mut user = User::new(number);
             right += u64::from(user.take(Step::Login, &mut line).await?);
             for step in [Step::Visit, Step::Me, Step::Visit, Step::Me] {
@@ -27,19 +27,19 @@ pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
                 sent.push((request, answer));
             }
         }
-        let asked = sent.len() as u64 + u64::from(stage.amount.each);
+        let asked = sent.len() as u64 + u64::from(context.amount.each);
         let at = u64::from(round);
-        stage.tell(&Fact::share(&arm.name, What::Control, at, (right, asked)))?;
+        context.tell(&Fact::share(&arm.name, What::Control, at, (right, asked)))?;
         let mut again: Vec<&(Vec<u8>, Answer)> = sent.iter().collect();
         again = again.repeat(TIMES);
-        stage.shuffler(at).shuffle(&mut again);
+        context.shuffler(at).shuffle(&mut again);
         let mut same = 0;
         for (request, before) in &again {
             same += u64::from(line.ask(request).await? == *before);
         }
         let of = (same, again.len() as u64);
-        stage.tell(&Fact::share(&arm.name, What::Reordered, at, of))?;
-        house.close(home).await?;
+        context.tell(&Fact::share(&arm.name, What::Reordered, at, of))?;
+        deployment.close(home).await?;
     }
     Ok(())
 }

@@ -3,24 +3,24 @@
 use crate::rulings::{Fact, What};
 use comeback_model::plan::Arm;
 
+use super::context::{ClaimContext, Server, Trouble};
 use super::line::Line;
-use super::stage::{Server, Stage, Trouble};
 use super::user::{SESSION, User};
 
-pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
-    for _ in 0..stage.amount.rounds {
-        let mut house = stage.house(arm).await?;
-        let home = house.open().await?;
+pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+    for _ in 0..context.amount.rounds {
+        let mut deployment = context.deployment(arm).await?;
+        let home = deployment.open().await?;
         for place in 0..SESSION.len() {
-            let fresh = house.open().await?;
+            let fresh = deployment.open().await?;
             for (what, there) in [(What::Control, &home), (What::Replayed, &fresh)] {
-                let right = replay(&home, there, place, stage.amount.each).await?;
-                let of = (right, u64::from(stage.amount.each));
-                stage.tell(&Fact::share(&arm.name, what, place as u64, of))?;
+                let right = replay(&home, there, place, context.amount.each).await?;
+                let of = (right, u64::from(context.amount.each));
+                context.tell(&Fact::share(&arm.name, what, place as u64, of))?;
             }
             fresh.stop().await?;
         }
-        house.close(home).await?;
+        deployment.close(home).await?;
     }
     Ok(())
 }

@@ -5,12 +5,12 @@ use super::thresholds::{ALL, NONE};
 use super::{Chart, Findings, Judged, Judgement, Ruling, What, percent_of, share};
 
 /// What an added replica takes over, and what outlives the one that is removed.
-struct HandOver {
+struct ReplicaReplacement {
     accepted: (u64, u64),
     kept: (u64, u64),
 }
 
-impl HandOver {
+impl ReplicaReplacement {
     fn is_free(&self) -> bool {
         share(self.accepted.0, self.accepted.1) >= ALL && share(self.kept.0, self.kept.1) >= ALL
     }
@@ -32,7 +32,7 @@ impl HandOver {
 pub(super) fn judge(found: &Findings) -> Judged {
     let of = |arm: &str| {
         found.controlled(arm)?;
-        Ok(HandOver {
+        Ok(ReplicaReplacement {
             accepted: found.share(arm, What::Accepted)?,
             kept: found.share(arm, What::Kept)?,
         })

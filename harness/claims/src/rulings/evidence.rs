@@ -73,8 +73,8 @@ impl Evidence {
         // Where several numbers of replicas are compared the name ends with the number.
         let name = arm.name.strip_suffix(&format!("-{replicas}"));
         let continuity = arm.control.continuity;
-        let strike = &arm.strike;
-        let unsent = strike.since_failed.get(ErrorClass::Unsent.name());
+        let injection = &arm.injection;
+        let unsent = injection.since_failed.get(ErrorClass::Unsent.name());
         let unsent = unsent.copied().unwrap_or_default();
         Self {
             name: name.unwrap_or(&arm.name).to_owned(),
@@ -88,9 +88,9 @@ impl Evidence {
             requests: (continuity.sent, continuity.kept),
             goodput: arm.control.goodput_per_s,
             lost_undisturbed: arm.control.sessions.lost,
-            sessions: (strike.sessions, strike.sessions_lost),
+            sessions: (injection.sessions, injection.sessions_lost),
             undecided: arm.sessions.undecided,
-            since: (strike.since - unsent, strike.since_lost() - unsent),
+            since: (injection.since - unsent, injection.since_lost() - unsent),
             unsent,
             ready_ms: arm.time_to_ready_ms.median,
             steady_ms: arm.time_to_steady_ms.median,
@@ -180,7 +180,7 @@ pub(super) fn controlled(arm: &Evidence) -> Result<(), Open> {
 }
 
 /// Sees that an arm met enough faults, and that it is known what became of it.
-pub(super) fn struck(arm: &Evidence) -> Result<(), Open> {
+pub(super) fn faulted(arm: &Evidence) -> Result<(), Open> {
     let (known, name) = (arm.sessions.0, &arm.name);
     if arm.faults < CRASHES || known == 0 {
         return Err(Open(format!(
@@ -204,8 +204,8 @@ pub(super) fn struck(arm: &Evidence) -> Result<(), Open> {
 }
 
 /// The same of one that keeps its sessions where nothing is done to it: what it loses otherwise need not be due to the fault.
-pub(super) fn struck_in_order(arm: &Evidence) -> Result<(), Open> {
-    struck(arm)?;
+pub(super) fn faulted_in_order(arm: &Evidence) -> Result<(), Open> {
+    faulted(arm)?;
     if !arm.has_all_requests() || arm.lost_undisturbed > 0 {
         return Err(Open(format!(
             "{} answered {} of {} requests within sessions as that session and lost {} sessions in its trials without a \
@@ -219,7 +219,7 @@ pub(super) fn struck_in_order(arm: &Evidence) -> Result<(), Open> {
 /// The one arm of this name, which met enough faults, and is in order without them.
 pub(super) fn the_only<'a>(evidence: &'a [Evidence], name: &str) -> Result<&'a Evidence, Open> {
     match arms(evidence, name)?.as_slice() {
-        [arm] => struck_in_order(arm).map(|()| *arm),
+        [arm] => faulted_in_order(arm).map(|()| *arm),
         _ => Err(Open(format!("there are several '{name}'"))),
     }
 }

@@ -93,7 +93,7 @@ pub enum Procedure {
     /// The requests of a session are sent again, shuffled and repeated.
     Reorder,
     /// A replica is added, and another removed.
-    HandOver,
+    ReplicaReplacement,
     /// As fast as they go, and at a load that is equal for all.
     Race,
     /// Clients stay connected and do nothing.

@@ -1,6 +1,6 @@
 //! 6: a stateful service cannot scale out.
 
-use super::evidence::{Evidence, arms, bar_of_found, lost, of_run, struck, the_only};
+use super::evidence::{Evidence, arms, bar_of_found, faulted, lost, of_run, the_only};
 use super::thresholds::KEEPS_UP;
 use super::{Chart, Judged, Judgement, Open, Ruling, percent_of};
 
@@ -10,7 +10,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     let sticky = arms(&replica_killed, "sticky")?;
     let shared = arms(&replica_killed, "redis")?;
     for arm in memory.iter().chain(&sticky).chain(&shared) {
-        struck(arm)?;
+        faulted(arm)?;
     }
     let storeless = the_only(&store_killed, "redis")?;
     let most = |all: &[&Evidence]| all.last().map_or(0, |arm| arm.replicas);

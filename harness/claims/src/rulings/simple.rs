@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::chart::count_bar;
-use super::evidence::{Evidence, INVARIANTS, arms, struck_in_order};
+use super::evidence::{Evidence, INVARIANTS, arms, faulted_in_order};
 use super::{Chart, Judged, Judgement, Open, Ruling};
 
 /// So many different faults are a matrix.
@@ -21,7 +21,7 @@ impl<'a> Record<'a> {
     fn of(evidence: &'a [Evidence], name: &str) -> Result<Self, Open> {
         let runs = arms(evidence, name)?;
         for run in &runs {
-            struck_in_order(run)?;
+            faulted_in_order(run)?;
         }
         if runs.len() < FAULTS {
             return Err(Open(format!(

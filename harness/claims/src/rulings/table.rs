@@ -129,7 +129,7 @@ pub const CLAIMS: [Claim; 14] = [
         number: 9,
         words: "A stateful server is bound to its sessions; a stateless one can be added or removed at any time",
         experiment: Experiment::Own(Inquiry {
-            procedure: Procedure::HandOver,
+            procedure: Procedure::ReplicaReplacement,
             arms: &["token", "token-newkey", "memory", "redis"],
             full: Amount {
                 rounds: 10,

@@ -11,7 +11,7 @@ use comeback_claims::{
 use comeback_model::ids::Seed;
 
 use crate::baseline::BaselineArgs;
-use crate::campaign::Wishes;
+use crate::campaign::RunOptions;
 use crate::experiment::usage;
 use crate::options::Output;
 use crate::{CliError, campaign, compare, print_aside, targets};
@@ -121,12 +121,12 @@ impl Job<'_> {
 
     fn run(&self, run: &Comparison, folder: &Path) -> Result<(), CliError> {
         let plan = compare::plan(run.clone(), |_| {})?;
-        let wishes = Wishes {
+        let options = RunOptions {
             output: &Output::to_folder(folder, self.quiet),
             baseline: &BaselineArgs::default(),
             file: None,
         };
-        match campaign::measure(plan, Seed(self.seed), &wishes)?.1 {
+        match campaign::measure(plan, Seed(self.seed), &options)?.1 {
             Ended::Complete => Ok(()),
             Ended::Interrupted => Err(CliError::Interrupted),
         }

@@ -17,9 +17,9 @@ pub(super) struct FaultArgs {
     /// What is done to the servers
     #[arg(long, value_name = "KIND", value_parser = kinds(), default_value = DEFAULT)]
     fault: String,
-    /// Whom the fault strikes [default: replica; replicas of a rolling restart]
-    #[arg(long, value_parser = of_table(&TARGETS), requires = "topology")]
-    strike: Option<Aim>,
+    /// Which node gets the fault [default: replica; replicas of a rolling restart]
+    #[arg(long, alias = "strike", value_parser = of_table(&TARGETS), requires = "topology")]
+    fault_target: Option<Aim>,
     /// How long --fault pause lasts [default: 1s]
     #[arg(long, value_name = "TIME")]
     pause: Option<Span>,
@@ -36,7 +36,7 @@ impl FaultArgs {
     pub(super) fn to_fault(&self) -> Result<Fault, CliError> {
         let fault = Fault {
             kind: (self.fault != DEFAULT).then(|| self.fault.replace('-', "_")),
-            target: self.strike,
+            target: self.fault_target,
             lasts: self.pause,
             without_drain: self.no_drain,
             deploy: self.deploy.clone(),

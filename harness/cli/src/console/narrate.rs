@@ -15,7 +15,7 @@ pub(super) struct Narrator {
     /// When the trial began.
     begun: Option<Elapsed>,
     /// T0: when the old process was confirmed to be gone.
-    fallen: Option<Elapsed>,
+    confirmed: Option<Elapsed>,
 }
 
 impl Narrator {
@@ -45,11 +45,11 @@ impl Narrator {
                 let several = self.several.get(arm.0 as usize);
                 self.names_nodes = several.copied().unwrap_or(false);
                 self.begun = Some(event.at);
-                self.fallen = None;
+                self.confirmed = None;
                 return None;
             }
             EventKind::TargetExited { cause, .. } if *cause == ExitCause::Injected => {
-                self.fallen = Some(event.at);
+                self.confirmed = Some(event.at);
             }
             _ => {}
         }
@@ -86,7 +86,7 @@ impl Narrator {
                 let why = match cause {
                     ExitCause::Injected => "by the fault",
                     ExitCause::Stopped => "since the trial is over",
-                    ExitCause::Unasked => "by itself",
+                    ExitCause::Unexpected => "by itself",
                 };
                 format!(
                     "{}start {} {exit}, {why}{}",
@@ -126,7 +126,7 @@ impl Narrator {
                     0 => String::new(),
                     count => format!(", {count} of its processes live on"),
                 };
-                format!("{}what was struck has ended{killed}{left}", self.of(*node))
+                format!("{}what was faulted has ended{killed}{left}", self.of(*node))
             }
             EventKind::TargetPaused { node } => {
                 format!("{}all its processes stand still", self.of(*node))
@@ -149,7 +149,7 @@ impl Narrator {
                 format!("{}answers correctly again, itself", self.of(*node))
             }
             EventKind::TargetSeen { node, boot } => {
-                format!("{}not struck, calls itself {boot} now", self.of(*node))
+                format!("{}not faulted, calls itself {boot} now", self.of(*node))
             }
             EventKind::SurvivorsFound { pids } => {
                 format!("processes {pids:?} outlived the fault")
@@ -225,9 +225,9 @@ impl Narrator {
 
     /// How long after T0, if it is past.
     fn after(&self, at: Elapsed) -> String {
-        match self.fallen {
-            Some(fallen) if at > fallen => {
-                format!(", {:.1} ms after the exit", at.ms_after(fallen))
+        match self.confirmed {
+            Some(confirmed) if at > confirmed => {
+                format!(", {:.1} ms after the exit", at.ms_after(confirmed))
             }
             Some(_) | None => String::new(),
         }

@@ -25,7 +25,7 @@ pub(super) struct RetryArgs {
 
 impl RetryArgs {
     /// Puts what is said in the place of what the document says.
-    pub(super) fn put_over(&self, document: &mut Document) {
+    pub(super) fn apply_to(&self, document: &mut Document) {
         let Some(times) = self.retry else {
             return;
         };

@@ -35,8 +35,8 @@ pub(super) struct SessionArgs {
     #[arg(long, value_name = "PLACE=NAME", value_parser = parse_identity, requires = "login")]
     identity: Option<IdentityPart>,
     /// Text of the page for somebody who is not logged in, where it is not a 401 or 403
-    #[arg(long, value_name = "TEXT", requires = "login")]
-    stranger: Option<String>,
+    #[arg(long, alias = "stranger", value_name = "TEXT", requires = "login")]
+    logged_out_page: Option<String>,
     /// Redirects that --login and --act follow
     #[arg(long, value_name = "N", default_value_t = 0, requires = "login")]
     follow: u32,
@@ -62,7 +62,7 @@ impl SessionArgs {
             value: self.value.clone(),
             writes: self.writes,
             identity: self.identity.clone(),
-            stranger: self.stranger.as_ref().map(|text| ExpectPart {
+            logged_out_page: self.logged_out_page.as_ref().map(|text| ExpectPart {
                 body: Some(text.clone()),
                 ..ExpectPart::default()
             }),

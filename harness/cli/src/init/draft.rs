@@ -2,14 +2,14 @@
 
 use comeback_model::plan::Protocol;
 
-use comeback_engine::acquaint::{Acquaintance, Answer};
+use comeback_engine::discover::{Answer, Discovered};
 
 /// What a first file is made from.
 pub(super) struct Draft<'a> {
     /// The server's command; empty when none is known.
     pub(super) command: &'a [String],
     /// What was seen of it.
-    pub(super) seen: Option<&'a Acquaintance>,
+    pub(super) seen: Option<&'a Discovered>,
 }
 
 /// Stands for a command that is not known yet.
@@ -86,7 +86,7 @@ impl Draft<'_> {
     }
 
     fn http(&self) -> String {
-        let front = self.seen.and_then(Acquaintance::front);
+        let front = self.seen.and_then(Discovered::front);
         let operation = match (self.seen, front) {
             (None, _) => "/".to_owned(),
             (Some(_), Some(front)) if front.is_good() => "/".to_owned(),
@@ -118,7 +118,7 @@ impl Draft<'_> {
 }
 
 /// What was seen, a line each.
-pub(super) fn tell(seen: &Acquaintance) -> Vec<String> {
+pub(super) fn tell(seen: &Discovered) -> Vec<String> {
     let mut lines = vec![match seen.protocol {
         Some(protocol) => format!(
             "it speaks {}, and accepted a connection after {:.0} ms",
@@ -151,7 +151,7 @@ pub(super) fn tell(seen: &Acquaintance) -> Vec<String> {
     lines
 }
 
-fn cookies(seen: &Acquaintance) -> Vec<String> {
+fn cookies(seen: &Discovered) -> Vec<String> {
     let mut names: Vec<String> = seen
         .answers
         .iter()

@@ -193,7 +193,7 @@ fn a_killed_cache_is_started_again_and_answers_for_nobody_meanwhile() {
         "2",
         "--cache",
         "builtin",
-        "--strike",
+        "--fault-target",
         "cache",
         "--quick",
         "--trials",

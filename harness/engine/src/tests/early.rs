@@ -93,7 +93,7 @@ async fn a_node_that_ends_under_the_load_before_the_fault_ends_the_trial_at_once
             })
             .run()
             .await;
-        assert_eq!(told.exits(REPLICA_0), [(ms(at), ExitCause::Unasked)]);
+        assert_eq!(told.exits(REPLICA_0), [(ms(at), ExitCause::Unexpected)]);
         assert_eq!(
             told.aborted(),
             Some("the target exited with status 3 by itself")
@@ -112,7 +112,7 @@ async fn a_node_that_ends_in_the_moment_of_the_fault_is_not_the_faults() {
         })
         .run()
         .await;
-    assert_eq!(told.exits(REPLICA_0), [(FAULT_AT, ExitCause::Unasked)]);
+    assert_eq!(told.exits(REPLICA_0), [(FAULT_AT, ExitCause::Unexpected)]);
     assert!(told.requested(REPLICA_0).is_empty());
     assert!(told.confirmed(REPLICA_0).is_empty());
 }

@@ -181,7 +181,7 @@ async fn a_node_that_ends_while_it_stands_still_was_missed() {
         })
         .run()
         .await;
-    assert_eq!(told.exits(REPLICA_0), [(ms(700), ExitCause::Unasked)]);
+    assert_eq!(told.exits(REPLICA_0), [(ms(700), ExitCause::Unexpected)]);
     assert_eq!(
         told.missed(),
         Some("the replica-0 ended while it stood still")

@@ -87,7 +87,7 @@ async fn another_nodes_exit_during_the_restart_delay_is_recorded_when_it_happens
         })
         .run()
         .await;
-    assert_eq!(told.exits(REPLICA_1), [(ms(700), ExitCause::Unasked)]);
+    assert_eq!(told.exits(REPLICA_1), [(ms(700), ExitCause::Unexpected)]);
     assert_eq!(told.starts(REPLICA_1).len(), 1);
     assert_eq!(told.starts(REPLICA_0)[1], (ms(1_103), 1));
     assert_eq!(told.first_correct(), [ms(1_203)]);
@@ -108,7 +108,7 @@ async fn another_nodes_exit_while_a_write_is_waited_for_is_recorded_when_it_happ
         .await;
     let requested = told.requested(REPLICA_0);
     assert!(requested[0] > ms(640), "{requested:?}");
-    assert_eq!(told.exits(REPLICA_1), [(ms(620), ExitCause::Unasked)]);
+    assert_eq!(told.exits(REPLICA_1), [(ms(620), ExitCause::Unexpected)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +120,7 @@ async fn a_node_that_ends_while_another_is_started_is_recorded_when_it_happens()
         .node(REPLICA_1, |its| its.ready_after = Some(Span::from_ms(50)))
         .run()
         .await;
-    assert_eq!(told.exits(REPLICA_0), [(ms(10), ExitCause::Unasked)]);
+    assert_eq!(told.exits(REPLICA_0), [(ms(10), ExitCause::Unexpected)]);
     assert_eq!(told.starts(REPLICA_1), [(ms(0), 0)]);
     assert_eq!(
         told.aborted(),
@@ -143,7 +143,7 @@ async fn one_that_ends_before_it_serves_is_started_once_more() {
         told.starts(REPLICA_0),
         [(ms(0), 0), (ms(603), 1), (ms(823), 2)]
     );
-    assert_eq!(told.exits(REPLICA_0)[1], (ms(623), ExitCause::Unasked));
+    assert_eq!(told.exits(REPLICA_0)[1], (ms(623), ExitCause::Unexpected));
     assert_eq!(told.first_correct(), [ms(923)]);
 }
 
@@ -157,7 +157,7 @@ async fn one_that_ends_after_it_served_is_not_started_again() {
         .run()
         .await;
     assert_eq!(told.first_correct(), [ms(703)]);
-    assert_eq!(told.exits(REPLICA_0)[1], (ms(753), ExitCause::Unasked));
+    assert_eq!(told.exits(REPLICA_0)[1], (ms(753), ExitCause::Unexpected));
     assert_eq!(told.starts(REPLICA_0).len(), 2);
     assert!(told.entered(Phase::ReadBack).is_empty());
     assert!(told.has_ended());

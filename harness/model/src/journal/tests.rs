@@ -582,7 +582,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             node: Node::default(),
             incarnation,
             exit: Exit::Signal(number),
-            cause: ExitCause::Unasked,
+            cause: ExitCause::Unexpected,
             tail,
         },
         EventKind::SessionsOpened {

@@ -9,7 +9,7 @@ pub struct PlanError {
     pub field: Field,
     /// Which arm it is about, by its place, where it is about one.
     pub arm: Option<usize>,
-    /// What is wrong, and the mend.
+    /// What is invalid, and the mend.
     pub problem: String,
 }
 
@@ -128,7 +128,7 @@ impl fmt::Display for PlanError {
 impl std::error::Error for PlanError {}
 
 /// That this part of the plan cannot be so.
-pub(super) fn wrong(field: Field, problem: impl Into<String>) -> Result<(), PlanError> {
+pub(super) fn invalid(field: Field, problem: impl Into<String>) -> Result<(), PlanError> {
     Err(PlanError {
         field,
         arm: None,

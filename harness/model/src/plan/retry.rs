@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Field, PlanError, wrong};
+use super::error::{Field, PlanError, invalid};
 use super::{Arm, Load, Workload};
 use crate::operation::{ErrorClass, Step};
 use crate::units::Span;
@@ -64,12 +64,12 @@ pub(super) fn validate(arm: &Arm, load: &Load) -> Result<(), PlanError> {
     let Some(retry) = arm.retry else {
         return Ok(());
     };
-    let wrong = |problem: String| wrong(Field::Retry, problem);
+    let invalid_retry = |problem: String| invalid(Field::Retry, problem);
     if !(1..=MOST).contains(&retry.times) {
-        return wrong(format!("must be from 1 to {MOST} times, or left out"));
+        return invalid_retry(format!("must be from 1 to {MOST} times, or left out"));
     }
     if retry.backoff >= load.timeout {
-        return wrong(format!(
+        return invalid_retry(format!(
             "its backoff ({}) must be shorter than the time-out ({}), within which an operation is tried again",
             retry.backoff, load.timeout
         ));
@@ -77,20 +77,20 @@ pub(super) fn validate(arm: &Arm, load: &Load) -> Result<(), PlanError> {
     if let Some(limit) = retry.try_timeout
         && !(Span::ZERO < limit && limit < load.timeout)
     {
-        return wrong(format!(
+        return invalid_retry(format!(
             "its try_timeout ({limit}) must be longer than 0s and shorter than the time-out ({}), which all tries share",
             load.timeout
         ));
     }
     if retry.idempotency_key {
         if !arm.target.protocol.is_http() {
-            return wrong(
+            return invalid_retry(
                 "idempotency_key needs headers, which Redis's protocol has none of: leave it out"
                     .to_owned(),
             );
         }
         if matches!(load.workload, Workload::Stateless(_)) {
-            return wrong(
+            return invalid_retry(
                 "idempotency_key is carried by the act of a session, and there is no [session]: leave it out"
                     .to_owned(),
             );

@@ -42,7 +42,8 @@ pub struct SessionFlow {
     /// Where the user's name stands in every reply, and how the name of client n is written.
     pub identity: Option<Identity>,
     /// How a page for somebody who is not logged in looks, where it is a 2xx or a redirect.
-    pub stranger: Option<Expect>,
+    #[serde(alias = "stranger")]
+    pub logged_out_page: Option<Expect>,
     /// How often each step comes up, in shares of their sum.
     pub mix: Mix,
 }
@@ -134,7 +135,7 @@ pub enum Body {
 /// What a reply looks like.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
-    /// Status codes; without any, every 2xx (for a stranger's page: any).
+    /// Status codes; without any, every 2xx (for the logged-out page: any).
     pub status: Vec<StatusRange>,
     /// Text the body must contain, a template.
     pub body: Option<String>,
@@ -232,7 +233,7 @@ impl SessionFlow {
                 at: Extract::Pointer("/user".to_owned()),
                 name: "u{{ session }}".to_owned(),
             }),
-            stranger: None,
+            logged_out_page: None,
             mix: Mix {
                 act: 70,
                 check: 28,

@@ -1,6 +1,6 @@
 //! Everything about a plan that can be known to be wrong before something is started.
 
-use super::error::{Field, PlanError, wrong};
+use super::error::{Field, PlanError, invalid};
 use super::fault::{Effect, Needs};
 use super::retry;
 use super::{
@@ -31,7 +31,7 @@ impl Plan {
     pub fn validate(&self) -> Result<(), PlanError> {
         validate_name(Field::Name, &self.name)?;
         if self.arms.is_empty() {
-            return wrong(Field::Arms, "there is nothing to run: name at least one");
+            return invalid(Field::Arms, "there is nothing to run: name at least one");
         }
         self.windows.validate()?;
         for (index, arm) in self.arms.iter().enumerate() {
@@ -47,13 +47,13 @@ impl Plan {
         self.validate_fault()?;
         self.validate_baselines()?;
         if self.trials == 0 {
-            return wrong(Field::Trials, "at least one trial is needed");
+            return invalid(Field::Trials, "at least one trial is needed");
         }
         let each = u64::from(self.extend_to.max(self.trials))
             + u64::from(self.controls)
             + u64::from(self.replacements);
         if each.saturating_mul(self.arms.len() as u64) > MAX_TRIALS {
-            return wrong(
+            return invalid(
                 Field::Trials,
                 format!(
                     "at most {MAX_TRIALS} are supported, those of all arms and without a fault among them"
@@ -61,7 +61,7 @@ impl Plan {
             );
         }
         if self.extend_to < self.trials {
-            return wrong(Field::ExtendTo, "must be at least the number of trials");
+            return invalid(Field::ExtendTo, "must be at least the number of trials");
         }
         self.load.validate()
     }
@@ -71,7 +71,7 @@ impl Plan {
             Effect::Ends(_) => {}
             Effect::StandsStill(lasts) if lasts >= self.windows.horizon => {
                 let horizon = self.windows.horizon;
-                return wrong(
+                return invalid(
                     Field::FaultLasts,
                     format!(
                         "{} outlasts the horizon of {horizon}: nothing could be back",
@@ -83,34 +83,35 @@ impl Plan {
             Effect::Replaces => {
                 if matches!(self.fault.aim, Aim::Balancer | Aim::Store | Aim::Cache) {
                     let what = "only replicas are restarted one after the other: replicas:all, or one of them";
-                    return wrong(Field::FaultTarget, what);
+                    return invalid(Field::FaultTarget, what);
                 }
             }
         }
         for (index, arm) in self.arms.iter().enumerate() {
-            self.validate_roll_of(arm).map_err(|error| PlanError {
-                arm: Some(index),
-                ..error
-            })?;
+            self.validate_rolling_restart_of(arm)
+                .map_err(|error| PlanError {
+                    arm: Some(index),
+                    ..error
+                })?;
         }
         Ok(())
     }
 
-    fn validate_roll_of(&self, arm: &Arm) -> Result<(), PlanError> {
+    fn validate_rolling_restart_of(&self, arm: &Arm) -> Result<(), PlanError> {
         let Needs { drain, next } = self.fault.needs;
         if drain.is_some() && arm.balancer.is_some() && arm.drain.is_none() {
-            return wrong(
+            return invalid(
                 Field::Balancer,
                 "how is it told that a replica is about to be stopped? Say drain = { begin = [...], end = [...] }, or \
                  have the fault say drain = false",
             );
         }
         match (&arm.next, next) {
-            (None, true) => wrong(
+            (None, true) => invalid(
                 Field::Deploy,
                 "what replaces the server? Say its command or environment",
             ),
-            (Some(_), false) => wrong(
+            (Some(_), false) => invalid(
                 Field::Deploy,
                 "only a fault of the kind deploy replaces the server",
             ),
@@ -122,10 +123,10 @@ impl Plan {
     fn validate_arm(&self, index: usize) -> Result<(), PlanError> {
         let arm = &self.arms[index];
         if arm.replicas == 0 || arm.replicas > MAX_REPLICAS {
-            return wrong(Field::Replicas, format!("must be from 1 to {MAX_REPLICAS}"));
+            return invalid(Field::Replicas, format!("must be from 1 to {MAX_REPLICAS}"));
         }
         if arm.replicas > 1 && arm.balancer.is_none() {
-            return wrong(
+            return invalid(
                 Field::Replicas,
                 "several need something in front that clients connect to: add a [balancer]",
             );
@@ -141,7 +142,7 @@ impl Plan {
         if arm.cache.is_some() && arm.origin() == Node::Replica(0) {
             let is_plain = arm.target.protocol == Protocol::Http && arm.target.socket.is_none();
             if !is_plain {
-                return wrong(
+                return invalid(
                     Field::Cache,
                     "it asks the server in HTTP/1.1 at its port: leave out the target's protocol and socket",
                 );
@@ -153,7 +154,7 @@ impl Plan {
             validate_name(Field::Family, family)?;
         }
         if self.arms[..index].iter().any(|other| other.name == *name) {
-            return wrong(Field::Arms, format!("'{name}' is named twice"));
+            return invalid(Field::Arms, format!("'{name}' is named twice"));
         }
         Ok(())
     }
@@ -169,7 +170,7 @@ impl Plan {
             .find(|gate| is_held && gate.asks_when_it_listens())
         {
             None => Ok(()),
-            Some(gate) => wrong(
+            Some(gate) => invalid(
                 Field::Gate,
                 format!(
                     "'{gate}' cannot be judged with a held listener, which accepts at all times: demand time_to_ready"
@@ -182,14 +183,14 @@ impl Plan {
 /// Names become those of folders and files.
 fn validate_name(field: Field, name: &str) -> Result<(), PlanError> {
     if name.is_empty() || name.contains('/') || name.contains(char::is_control) {
-        return wrong(field, format!("{name:?} cannot be a file's name"));
+        return invalid(field, format!("{name:?} cannot be a file's name"));
     }
     Ok(())
 }
 
 fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> {
     if target.command.first().is_none_or(String::is_empty) {
-        return wrong(Field::Command, "it is empty: give a program to start");
+        return invalid(Field::Command, "it is empty: give a program to start");
     }
     if let Some(socket) = &target.socket {
         let placeholders = ["{data}", "{port}", "{replica}"];
@@ -197,7 +198,7 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
             .iter()
             .fold(socket.clone(), |path, name| path.replace(name, ""));
         if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
-            return wrong(
+            return invalid(
                 Field::Socket,
                 format!("must be a path of 1 to {SOCKET_PATH_MAX} bytes"),
             );
@@ -206,7 +207,7 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
     if let Some(name) = &target.boot_header
         && !is_token(name)
     {
-        return wrong(
+        return invalid(
             Field::BootHeader,
             format!("{name:?} is not the name of a header"),
         );
@@ -215,11 +216,11 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
         validate_path(Field::Ready, path)?;
     }
     if target.ready.within == Span::ZERO {
-        return wrong(Field::ReadyWithin, "must be longer than 0s");
+        return invalid(Field::ReadyWithin, "must be longer than 0s");
     }
     validate_listener(target)?;
     if target.restart_after >= windows.horizon {
-        return wrong(
+        return invalid(
             Field::Horizon,
             "must be longer than the pause before the restart",
         );
@@ -234,13 +235,13 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
         return Ok(());
     }
     if !target.protocol.is_http() {
-        return wrong(
+        return invalid(
             Field::Listener,
             "held needs replies that name their process in a header, and Redis's have none: leave it out",
         );
     }
     if target.boot_header.is_none() {
-        return wrong(
+        return invalid(
             Field::Listener,
             "held needs boot_header, a response header that changes with each start of the server: the harness \
              holds the listening socket, whose owner else tells the new process from the old",
@@ -248,12 +249,12 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
     }
     match target.ready.probe {
         ReadyProbe::Http(_) => Ok(()),
-        ReadyProbe::Tcp => wrong(
+        ReadyProbe::Tcp => invalid(
             Field::Listener,
             "held takes connections whether the server is up or not, so that one proves nothing: say how it is \
              seen to be up, such as ready = { http = \"/health\" }",
         ),
-        ReadyProbe::Log(_) => wrong(
+        ReadyProbe::Log(_) => invalid(
             Field::Listener,
             "held needs a first reply that names its process, and a line of output is none: say ready = { http = \
              \"/health\" }",
@@ -264,32 +265,32 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
 impl Load {
     fn validate(&self) -> Result<(), PlanError> {
         if self.clients == 0 || self.clients > MAX_CLIENTS {
-            return wrong(Field::Sessions, format!("must be from 1 to {MAX_CLIENTS}"));
+            return invalid(Field::Sessions, format!("must be from 1 to {MAX_CLIENTS}"));
         }
         if !(self.rate > 0.0 && self.rate <= MAX_RATE) {
-            return wrong(
+            return invalid(
                 Field::Rate,
                 format!("must be above 0 and at most {MAX_RATE} per second"),
             );
         }
         if self.timeout == Span::ZERO {
-            return wrong(Field::Timeout, "must be longer than 0s");
+            return invalid(Field::Timeout, "must be longer than 0s");
         }
         if self.objective == Some(Span::ZERO) {
-            return wrong(Field::Objective, "must be longer than 0s");
+            return invalid(Field::Objective, "must be longer than 0s");
         }
         if self.workers == 0 || self.workers > self.clients {
-            return wrong(
+            return invalid(
                 Field::Workers,
                 "must be at least 1 and at most the number of sessions",
             );
         }
         if self.looks == 0 || self.looks > MAX_LOOKS {
-            return wrong(Field::Looks, format!("must be from 1 to {MAX_LOOKS}"));
+            return invalid(Field::Looks, format!("must be from 1 to {MAX_LOOKS}"));
         }
         // A load that may miss everything would let an idle trial count.
         if !(self.floor > 0.0 && self.floor <= 1.0) {
-            return wrong(Field::Floor, "must be above 0 and at most 1");
+            return invalid(Field::Floor, "must be above 0 and at most 1");
         }
         match &self.workload {
             Workload::Sessions(flow) => {
@@ -303,13 +304,13 @@ impl Load {
                     .iter()
                     .any(|share| *share > MAX_SHARE)
                 {
-                    return wrong(
+                    return invalid(
                         Field::Mix,
                         format!("shares of more than {MAX_SHARE} say nothing more"),
                     );
                 }
                 if act + check == 0 {
-                    return wrong(Field::Mix, "act and check cannot both be 0");
+                    return invalid(Field::Mix, "act and check cannot both be 0");
                 }
             }
             Workload::Stateless(request) => {
@@ -356,16 +357,16 @@ impl Plan {
 impl Windows {
     fn validate(&self) -> Result<(), PlanError> {
         if self.window == Span::ZERO || self.baseline.as_us() < 2 * self.window.as_us() {
-            return wrong(Field::Baseline, "must hold at least two windows");
+            return invalid(Field::Baseline, "must hold at least two windows");
         }
         if self.settle < self.steady_for || self.steady_for < self.window {
-            return wrong(
+            return invalid(
                 Field::Settle,
                 "must be at least as long as the time the service must stay steady, and that at least a window",
             );
         }
         if self.horizon == Span::ZERO {
-            return wrong(Field::Horizon, "must be longer than 0s");
+            return invalid(Field::Horizon, "must be longer than 0s");
         }
         Ok(())
     }
@@ -378,7 +379,7 @@ fn validate_path(field: Field, path: &str) -> Result<(), PlanError> {
     if is_sound || is_template {
         return Ok(());
     }
-    wrong(
+    invalid(
         field,
         format!(
             "{path:?} is not a path: it must begin with /, and spaces and letters beyond ASCII must be written \

@@ -133,7 +133,7 @@ impl Flow {
             return Ok(());
         };
         let at_goodbye = step == Step::Logout;
-        let stranger = match &rules.stranger {
+        let is_logged_out = match &rules.logged_out_page {
             // After a goodbye the page for strangers is what should come.
             Some(page) if !at_goodbye => {
                 let status_fits = !page.names_any_status() || page.names_status(status);
@@ -143,9 +143,9 @@ impl Flow {
             }
             Some(_) | None => false,
         };
-        if stranger || matches!(status, 401 | 403) || (looked.is_null() && !at_goodbye) {
+        if is_logged_out || matches!(status, 401 | 403) || (looked.is_null() && !at_goodbye) {
             let anew = values.session.is_begun_anew_by(looked.reply.cookies);
-            let class = match stranger && anew {
+            let class = match is_logged_out && anew {
                 true => ErrorClass::SessionRecreated,
                 false => ErrorClass::SessionRejected,
             };

@@ -76,7 +76,7 @@ pub(crate) fn kills(args: &Args) -> Result<(), Failed> {
     let harness = (0..args.kills).map(|_| Hit::Harness);
     let both = (0..args.both).map(|_| Hit::Both);
     for (hit, kind) in harness.chain(both).zip(kinds.iter().cycle()) {
-        campaign.strike(kind, hit).map_err(failed)?;
+        campaign.injection(kind, hit).map_err(failed)?;
     }
     let text = campaign.table(&kinds);
     io::stdout().write_all(text.as_bytes()).map_err(failed)?;

@@ -101,7 +101,7 @@ fn set_up(plan: &mut Plan, place: usize, family: &Family, replicas: u32) {
     }
 }
 
-fn attribute(trial: &mut TrialAnalysis, (replicas, struck): (u32, u32), kept: f64) {
+fn attribute(trial: &mut TrialAnalysis, (replicas, faulted): (u32, u32), kept: f64) {
     let back = trial.chain.ready.map_or(0.0, Time::or_infinite);
     if trial.control {
         // A control of the rest of these runs has no timeline; here its goodput is asked for.
@@ -115,7 +115,7 @@ fn attribute(trial: &mut TrialAnalysis, (replicas, struck): (u32, u32), kept: f6
     for window in &mut trial.timeline {
         let away = (0.0..back + ASKED_AFTER).contains(&window.start_ms);
         let asked: Vec<u32> = (0..replicas)
-            .filter(|number| !away || replicas == 1 || *number != struck)
+            .filter(|number| !away || replicas == 1 || *number != faulted)
             .collect();
         let mut attribution = Attribution::default();
         for operation in 0..window.errors.correct() {
@@ -136,14 +136,14 @@ fn attribute(trial: &mut TrialAnalysis, (replicas, struck): (u32, u32), kept: f6
             if culprit == Culprit::Replica {
                 *attribution
                     .failed_by
-                    .entry(Node::Replica(struck))
+                    .entry(Node::Replica(faulted))
                     .or_default() += 1;
             }
         }
         trial.attribution.merge(&attribution);
         window.attribution = attribution;
     }
-    trial.nodes = nodes(struck, back);
+    trial.nodes = nodes(faulted, back);
 }
 
 fn window(kept: f64) -> comeback_analysis::measure::TimelineWindow {
@@ -162,7 +162,7 @@ fn window(kept: f64) -> comeback_analysis::measure::TimelineWindow {
     }
 }
 
-fn nodes(struck: u32, back: f64) -> NodesAnalysis {
+fn nodes(faulted: u32, back: f64) -> NodesAnalysis {
     let is_back = back.is_finite();
     let time = |ms: f64| match is_back {
         true => Time::At { ms, error_ms: 0.4 },
@@ -170,16 +170,16 @@ fn nodes(struck: u32, back: f64) -> NodesAnalysis {
     };
     NodesAnalysis {
         balancing: Some(Balancing {
-            detect: match struck {
-                0 => Err("no reply names a struck replica"),
+            detect: match faulted {
+                0 => Err("no reply names a faulted replica"),
                 _ => Ok(LastSent {
-                    ms: 0.6 * f64::from(struck),
+                    ms: 0.6 * f64::from(faulted),
                     error_ms: 0.3,
                 }),
             },
             back: match is_back {
                 true => Ok(time(ASKED_AFTER)),
-                false => Err("what was struck did not come back"),
+                false => Err("what was faulted did not come back"),
             },
         }),
         downtime: Some(Downtime {
@@ -190,7 +190,7 @@ fn nodes(struck: u32, back: f64) -> NodesAnalysis {
             },
         }),
         outages: vec![NodeOutage {
-            node: Node::Replica(struck),
+            node: Node::Replica(faulted),
             from_ms: 1.0,
             to_ms: is_back.then_some(back),
         }],

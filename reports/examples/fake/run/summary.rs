@@ -3,7 +3,7 @@
 use comeback_analysis::measure::{ArmAnalysis, ErrorTally, Journeys, Time, TrialAnalysis};
 use comeback_analysis::summary::{
     ArmSummary, AvailabilityRate, BlindSummary, ControlSummary, Distribution, ErrorRate, FalseRate,
-    JourneySummary, Latency, RecoverySummary, SessionCounts, Status, StrikeSummary, TimeError,
+    InjectionSummary, JourneySummary, Latency, RecoverySummary, SessionCounts, Status, TimeError,
     Windowed, WriteCounts, loss_share,
 };
 use comeback_statistics::{median, median_interval};
@@ -83,7 +83,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
                 .count() as u32,
             ..RecoverySummary::default()
         },
-        strike: StrikeSummary::default(),
+        injection: InjectionSummary::default(),
         retries: None,
         nodes: None,
         time_to_detect_ms: none,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use comeback_analysis::measure::{
     ArmAnalysis, Availability, BeforeTheFault, BlindTime, Chain, Doing, ErrorTally,
-    JourneyOperations, Journeys, LatencyTally, LoadTally, Return, Spoils, StruckSessions, Time,
+    FaultedSessions, JourneyOperations, Journeys, LatencyTally, LoadTally, Return, Spoils, Time,
     TimelineWindow, TrialAnalysis, Void,
 };
 use comeback_analysis::summary::{SessionCounts, Windowed, WriteCounts};
@@ -106,7 +106,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             ambiguous: u64::from(index % 2),
             ..SessionCounts::default()
         },
-        struck: StruckSessions {
+        faulted: FaultedSessions {
             known: acknowledged,
             lost: lost_sessions,
         },

@@ -89,7 +89,7 @@ struct Failure {
 }
 
 /// A request that is being passed on.
-struct Errand {
+struct ProxiedRequest {
     visitor: Visitor,
     progress: Arc<Progress>,
     /// What a GET or HEAD without a body is made from once more.
@@ -127,30 +127,32 @@ impl Proxy {
         let is_bare = incoming.is_end_stream();
         let repeatable = is_bare && (parts.method == Method::GET || parts.method == Method::HEAD);
         let progress = Progress::new();
-        let errand = Errand {
+        let proxied = ProxiedRequest {
             visitor,
             spare: (repeatable && self.retry > 0).then(|| parts.clone()),
             progress: Arc::clone(&progress),
             broken,
         };
         let request = Request::from_parts(parts, Upload::new(incoming, progress));
-        self.run_errand(&errand, request).await
+        self.send_on(&proxied, request).await
     }
 
-    async fn run_errand(
+    async fn send_on(
         &self,
-        errand: &Errand,
+        proxied: &ProxiedRequest,
         mut request: Request<Upload>,
     ) -> Result<Response<Reply>, ClientGone> {
         let mut tried = Vec::new();
         let mut last = None;
         loop {
-            let chosen = self.chooser.choose(&self.replicas, &errand.visitor, &tried);
+            let chosen = self
+                .chooser
+                .choose(&self.replicas, &proxied.visitor, &tried);
             let Some(replica) = chosen else {
                 let (why, replica) = last.unwrap_or((Why::NoneUp, None));
                 return Ok(own_reply(why, replica, "no replica is up"));
             };
-            let failure = match self.attempt(replica, errand, request).await {
+            let failure = match self.attempt(replica, proxied, request).await {
                 Ok(response) => return Ok(response),
                 Err(failure) if failure.why == Why::ClientGone => return Err(ClientGone),
                 Err(failure) => failure,
@@ -170,12 +172,12 @@ impl Proxy {
     async fn attempt(
         &self,
         replica: &Arc<Replica>,
-        errand: &Errand,
+        proxied: &ProxiedRequest,
         request: Request<Upload>,
     ) -> Result<Response<Reply>, Failure> {
         let busy = replica.begin();
         let begun = std::time::Instant::now();
-        let tried = self.exchange(replica, errand, request).await;
+        let tried = self.exchange(replica, proxied, request).await;
         match &tried {
             Ok(_) => replica.tell_answered(),
             Err(Failure { why, .. }) => match why {
@@ -194,7 +196,7 @@ impl Proxy {
         parts
             .headers
             .insert(REPLICA, HeaderValue::from(replica.index));
-        if let Some(cookie) = self.chooser.cookie_for(replica.index, &errand.visitor)
+        if let Some(cookie) = self.chooser.cookie_for(replica.index, &proxied.visitor)
             && let Ok(value) = HeaderValue::from_str(&cookie)
         {
             parts.headers.append(SET_COOKIE, value);
@@ -206,7 +208,7 @@ impl Proxy {
             begun,
             timeout: self.timeout,
             patience: None,
-            broken: Arc::clone(&errand.broken),
+            broken: Arc::clone(&proxied.broken),
         };
         if relay.incoming.is_end_stream() {
             relay.finish();
@@ -218,7 +220,7 @@ impl Proxy {
     async fn exchange(
         &self,
         replica: &Replica,
-        errand: &Errand,
+        proxied: &ProxiedRequest,
         mut request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Link), Failure> {
         loop {
@@ -233,14 +235,14 @@ impl Proxy {
                 },
             };
             let sending = link.sender.try_send_request(request);
-            match errand.progress.patiently(self.timeout, sending).await {
+            match proxied.progress.patiently(self.timeout, sending).await {
                 Some(Ok(response)) => return Ok((response, link)),
                 Some(Err(mut error)) => match error.take_message() {
                     // It ended while it was idle, and nothing was written.
                     Some(unsent) if link.reused => request = unsent,
-                    unsent => return Err(errand.judge(&error, unsent)),
+                    unsent => return Err(proxied.judge(&error, unsent)),
                 },
-                None if errand.progress.awaits_client() => return Err(Why::SlowClient.into()),
+                None if proxied.progress.awaits_client() => return Err(Why::SlowClient.into()),
                 None => return Err(Why::Timeout.into()),
             }
         }
@@ -255,7 +257,7 @@ impl Proxy {
     }
 }
 
-impl Errand {
+impl ProxiedRequest {
     /// What a broken exchange means.
     fn judge(
         &self,

@@ -180,17 +180,17 @@ impl Facts {
                 tail,
             } => match cause {
                 ExitCause::Injected => {
-                    self.struck.entry(*node).or_insert((at, Some(*exit)));
+                    self.faulted.entry(*node).or_insert((at, Some(*exit)));
                     self.falls.push((*node, at));
                 }
                 ExitCause::Stopped => {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
-                ExitCause::Unasked => {
+                ExitCause::Unexpected => {
                     self.falls.push((*node, at));
                     let was_back = self.returned.contains_key(node) || self.correct.is_some();
-                    self.died_again |= was_back && self.struck.contains_key(node);
-                    self.unasked.push(Ended {
+                    self.died_again |= was_back && self.faulted.contains_key(node);
+                    self.unexpected.push(Ended {
                         at,
                         start: (*node, *incarnation),
                         exit: *exit,
@@ -233,7 +233,7 @@ impl Facts {
                 took_kill,
                 left,
             } => {
-                if let Some((ended, _)) = self.struck.get_mut(node) {
+                if let Some((ended, _)) = self.faulted.get_mut(node) {
                     *ended = at.max(*ended);
                 }
                 if !took_kill.is_empty() {
@@ -242,7 +242,7 @@ impl Facts {
                 self.left.extend(left.iter().cloned());
             }
             EventKind::TargetPaused { node } => {
-                self.struck.entry(*node).or_insert((at, None));
+                self.faulted.entry(*node).or_insert((at, None));
                 self.falls.push((*node, at));
             }
             EventKind::TargetResumed { node: _ } => {

@@ -10,7 +10,7 @@ use comeback_model::units::Elapsed;
 use super::Facts;
 
 impl Facts {
-    /// The node that calls itself so: at its first start, or as one that was struck and came back.
+    /// The node that calls itself so: at its first start, or as one that was faulted and came back.
     pub(in crate::measure) fn node_called(&self, boot: BootId) -> Option<Node> {
         let mut first = self.boots.iter();
         let first = first.find(|(_, its)| **its == boot).map(|(node, _)| *node);
@@ -57,8 +57,8 @@ impl Facts {
     /// Whether nobody but a process of a faulted node can have given a reply that names no process.
     fn is_by_the_dead(&self, operation: &Operation) -> bool {
         match self.answered_by(operation) {
-            Some(node) => self.is_struck(node),
-            None => self.is_alone() || self.are_all_replicas_struck(),
+            Some(node) => self.is_faulted(node),
+            None => self.is_alone() || self.are_all_replicas_faulted(),
         }
     }
 
@@ -69,7 +69,7 @@ impl Facts {
 
     /// When the fault had ended all that called itself so before, if it did.
     pub(in crate::measure) fn end_of(&self, boot: BootId) -> Option<Elapsed> {
-        let mut ended = self.struck.iter().filter(|(_, (_, exit))| exit.is_some());
+        let mut ended = self.faulted.iter().filter(|(_, (_, exit))| exit.is_some());
         let (_, (at, _)) = ended.find(|(node, _)| self.boots.get(node) == Some(&boot))?;
         Some(*at)
     }
@@ -85,6 +85,6 @@ impl Facts {
                 Evidence::SocketOwner(_) => return None,
             };
         }
-        Some(names).filter(|_| self.unasked.is_empty())
+        Some(names).filter(|_| self.unexpected.is_empty())
     }
 }

@@ -47,21 +47,21 @@ pub(super) struct Facts {
     pub(super) boots: BTreeMap<Node, BootId>,
     /// How long before the fault the acknowledgement that it waited for was read, and how long before it had not come yet.
     pub(super) aimed: Option<(Span, Option<Span>)>,
-    /// When the fault was begun with each node that it struck: its drain, else the signal.
+    /// When the fault was begun with each node that it faulted: its drain, else the signal.
     requests: BTreeMap<Node, Elapsed>,
-    /// The fault's effect was confirmed, on each node that it struck: it ended so, or stood still.
-    struck: BTreeMap<Node, (Elapsed, Option<Exit>)>,
+    /// The fault's effect was confirmed, on each node that it faulted: it ended so, or stood still.
+    faulted: BTreeMap<Node, (Elapsed, Option<Exit>)>,
     /// Processes of each node that a stop had to kill, for they did not end in their time of grace.
     pub(super) took_kill: BTreeMap<Node, Vec<i32>>,
-    /// Processes of what was struck that lived on when the fault had taken effect.
+    /// Processes of what was faulted that lived on when the fault had taken effect.
     pub(super) left: Vec<Survivor>,
     /// Those that stood still may go on.
     pub(super) resumed: Option<Elapsed>,
-    /// The first correct reply of each node that was struck, after that.
+    /// The first correct reply of each node that was faulted, after that.
     returned: BTreeMap<Node, Correct>,
     /// What became of telling the balancer to spare a replica, in order.
     pub(super) drains: Vec<Drained>,
-    /// What each node that was not struck called itself after everything.
+    /// What each node that was not faulted called itself after everything.
     pub(super) seen: BTreeMap<Node, BootId>,
     /// Why the probe asks for a login alone.
     pub(super) probe_limit: Option<String>,
@@ -98,10 +98,10 @@ pub(super) struct Facts {
     /// How each node ended when it was asked to, after the load.
     pub(super) stopped_as: BTreeMap<Node, Exit>,
     /// Ends nobody asked for.
-    pub(super) unasked: Vec<Ended>,
+    pub(super) unexpected: Vec<Ended>,
     /// When nodes went down: each end of one that was not a stop of ours, and each pause.
     pub(super) falls: Vec<(Node, Elapsed)>,
-    /// A process ended unasked after the recovery.
+    /// A process ended unexpected after the recovery.
     pub(super) died_again: bool,
     /// Why it ended early.
     pub(super) aborted: Option<String>,
@@ -171,7 +171,7 @@ impl Facts {
             boots: BTreeMap::new(),
             aimed: None,
             requests: BTreeMap::new(),
-            struck: BTreeMap::new(),
+            faulted: BTreeMap::new(),
             took_kill: BTreeMap::new(),
             left: Vec::new(),
             resumed: None,
@@ -195,7 +195,7 @@ impl Facts {
             start_failed: None,
             port_taken: false,
             stopped_as: BTreeMap::new(),
-            unasked: Vec::new(),
+            unexpected: Vec::new(),
             falls: Vec::new(),
             died_again: false,
             aborted: None,
@@ -216,21 +216,21 @@ impl Facts {
 
     /// When the fault's effect was complete, and the last of the exits that it consists of; none of a pause.
     pub(super) fn injected(&self) -> Option<(Elapsed, Option<Exit>)> {
-        self.struck.values().copied().max_by_key(|(at, _)| *at)
+        self.faulted.values().copied().max_by_key(|(at, _)| *at)
     }
 
-    /// K: the fault was sent, to the first that it strikes. Never in a control trial.
+    /// K: the fault was sent, to the first that it hits. Never in a control trial.
     pub(super) fn fault(&self) -> Option<Elapsed> {
         let confirmed = self.injected().map(|(at, _)| at);
         let requested = self.requests.values().min().copied();
         requested.or(confirmed).filter(|_| !self.control)
     }
 
-    /// When the fault was sent to each of those that it strikes, in order.
-    pub(super) fn blows(&self) -> Vec<Elapsed> {
-        let mut blows: Vec<Elapsed> = self.requests.values().copied().collect();
-        blows.sort_unstable();
-        blows
+    /// When the fault was sent to each of those that it hits, in order.
+    pub(super) fn injections(&self) -> Vec<Elapsed> {
+        let mut injections: Vec<Elapsed> = self.requests.values().copied().collect();
+        injections.sort_unstable();
+        injections
     }
 
     /// The restart that the recovery from T0 begins with: the first of those after T0. After a pause the moment they
@@ -267,50 +267,50 @@ impl Facts {
     }
 
     /// Whether the fault took effect on this node.
-    pub(super) fn is_struck(&self, node: Node) -> bool {
-        self.struck.contains_key(&node)
+    pub(super) fn is_faulted(&self, node: Node) -> bool {
+        self.faulted.contains_key(&node)
     }
 
     /// Those that the fault ended so.
-    pub(super) fn struck_as(&self, how: Exit) -> impl Iterator<Item = Node> {
-        let ended = self.struck.iter();
+    pub(super) fn faulted_as(&self, how: Exit) -> impl Iterator<Item = Node> {
+        let ended = self.faulted.iter();
         ended
             .filter(move |(_, (_, exit))| *exit == Some(how))
             .map(|(node, _)| *node)
     }
 
     /// Whether the fault took effect on every replica.
-    pub(super) fn are_all_replicas_struck(&self) -> bool {
+    pub(super) fn are_all_replicas_faulted(&self) -> bool {
         let mut replicas = self.nodes.iter();
-        replicas.all(|node| !matches!(node, Node::Replica(_)) || self.is_struck(*node))
+        replicas.all(|node| !matches!(node, Node::Replica(_)) || self.is_faulted(*node))
             && self
-                .struck
+                .faulted
                 .keys()
                 .any(|node| matches!(node, Node::Replica(_)))
     }
 
     /// The nodes that the fault took effect on, and when that was confirmed of each. None in a control trial.
-    pub(super) fn struck(&self) -> impl Iterator<Item = (Node, Elapsed)> {
-        let struck = self.struck.iter().filter(|_| !self.control);
-        struck.map(|(node, (at, _))| (*node, *at))
+    pub(super) fn faulted(&self) -> impl Iterator<Item = (Node, Elapsed)> {
+        let faulted = self.faulted.iter().filter(|_| !self.control);
+        faulted.map(|(node, (at, _))| (*node, *at))
     }
 
-    /// The first correct reply of a node that was struck. The store and the balancer answer nobody themselves: theirs is
-    /// the first of the service, if nothing else was struck.
+    /// The first correct reply of a node that was faulted. The store and the balancer answer nobody themselves: theirs is
+    /// the first of the service, if nothing else was faulted.
     pub(super) fn return_of(&self, node: Node) -> Option<Correct> {
-        let is_alone = || self.struck.len() == 1 && self.is_struck(node);
+        let is_alone = || self.faulted.len() == 1 && self.is_faulted(node);
         let returned = self.returned.get(&node).copied();
         returned.or_else(|| self.correct.filter(|_| is_alone()))
     }
 
-    /// How many starts of a node that was struck ended before it served again.
+    /// How many starts of a node that was faulted ended before it served again.
     pub(super) fn failed_starts(&self, node: Node) -> u32 {
         let back = self.return_of(node).map(|back| back.at);
-        let failed = self.unasked.iter().filter(|ended| {
+        let failed = self.unexpected.iter().filter(|ended| {
             let (of, incarnation) = ended.start;
             of == node
                 && incarnation > Incarnation(0)
-                && self.is_struck(node)
+                && self.is_faulted(node)
                 && back.is_none_or(|back| ended.at < back)
         });
         failed.count() as u32

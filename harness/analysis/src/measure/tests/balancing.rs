@@ -24,7 +24,7 @@ fn detect_is_the_last_request_that_went_to_the_dead_replica() {
         look(2, CUT + 4).in_vain(0).finished(CUT + 9),
         look(3, CUT + 7).in_vain(0).finished(CUT + 8),
         look(4, CUT + 6).by(1),
-        // About one that was not struck.
+        // About one that was not faulted.
         look(5, CUT + 20).in_vain(2),
         // No replica is named: the balancer sent it nowhere.
         look(6, CUT + 30).failed(ErrorClass::ServerError, Some(503)),
@@ -107,7 +107,7 @@ fn one_that_gets_nothing_any_more_is_beyond_the_loads_end() {
         )
     });
     let reason = balancing(&never).back.unwrap_err();
-    assert_eq!(reason, "what was struck did not come back");
+    assert_eq!(reason, "what was faulted did not come back");
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn without_names_the_balancers_word_must_do() {
 }
 
 #[test]
-fn there_is_nothing_to_notice_without_a_struck_replica_or_a_balancer() {
-    let struck = |node: Node| {
+fn there_is_nothing_to_notice_without_a_faulted_replica_or_a_balancer() {
+    let faulted = |node: Node| {
         let mut story = behind_a_balancer().does([look(1, 3_050).in_vain(0)]);
         for event in &mut story.events {
             if let EventKind::TargetExited { node: of, .. } = &mut event.kind {
@@ -150,14 +150,14 @@ fn there_is_nothing_to_notice_without_a_struck_replica_or_a_balancer() {
         }
         story
     };
-    assert!(struck(Node::Store).trial().nodes.balancing.is_none());
-    assert!(struck(Node::Balancer).trial().nodes.balancing.is_none());
+    assert!(faulted(Node::Store).trial().nodes.balancing.is_none());
+    assert!(faulted(Node::Balancer).trial().nodes.balancing.is_none());
     let alone = Story::faulted().does([look(1, 3_050)]);
     assert_eq!(alone.trial().nodes, Default::default());
 }
 
 #[test]
-fn of_several_struck_the_last_request_to_any_counts_from_its_own_exit() {
+fn of_several_faulted_the_last_request_to_any_counts_from_its_own_exit() {
     let mut story = behind_a_balancer().does([
         look(1, CUT + 10).in_vain(0),
         look(2, CUT + 12).in_vain(1),
@@ -191,7 +191,7 @@ fn of_several_struck_the_last_request_to_any_counts_from_its_own_exit() {
     let seen = balancing(&story);
     assert_eq!(seen.detect, last_sent(10, 1));
     // The second did not come back itself.
-    assert_eq!(seen.back, Err("what was struck did not come back"));
+    assert_eq!(seen.back, Err("what was faulted did not come back"));
     let place = story.events.len() - 3;
     for (at, number, boot) in [(RECOVERED, 0, new_boot()), (RECOVERED + 60, 1, boot_of(9))] {
         let kind = EventKind::TargetReturned {

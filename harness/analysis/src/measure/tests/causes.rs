@@ -8,7 +8,7 @@ fn exits_by_itself(incarnation: u32) -> EventKind {
         node: Node::default(),
         incarnation: Incarnation(incarnation),
         exit: Exit::Status(1),
-        cause: ExitCause::Unasked,
+        cause: ExitCause::Unexpected,
         tail: Vec::new(),
     }
 }
@@ -59,7 +59,7 @@ fn undecided_looks_that_are_all_redirected_ask_for_the_strangers_page() {
         status: 302,
     };
     assert_eq!(all.trial().causes, vec![cause.clone()]);
-    assert!(cause.sentence().contains("say `stranger`"));
+    assert!(cause.sentence().contains("say `logged_out_page`"));
     let some = story().does([
         redirected(0),
         meets(1, ErrorClass::ServerError),

@@ -27,7 +27,7 @@ fn is_return(kind: &EventKind) -> bool {
 }
 
 /// The same, with these exits in place of the one of the first replica.
-fn struck(exits: &[(u64, Node)]) -> Story {
+fn faulted(exits: &[(u64, Node)]) -> Story {
     let mut story =
         behind_a_balancer().without(|kind| matches!(kind, EventKind::TargetReturned { .. }));
     let place = story
@@ -47,7 +47,11 @@ fn struck(exits: &[(u64, Node)]) -> Story {
 /// Ends that nobody asked for, in order, before the load ends.
 fn and_ends(mut story: Story, at: u64, node: Node) -> Story {
     let place = story.events.len() - 3;
-    let (at, trial, kind) = (ms(at), Some(TrialId(0)), exit_of(node, ExitCause::Unasked));
+    let (at, trial, kind) = (
+        ms(at),
+        Some(TrialId(0)),
+        exit_of(node, ExitCause::Unexpected),
+    );
     story.events.insert(place, Event { at, trial, kind });
     story
 }
@@ -86,7 +90,7 @@ fn the_only_one_is_all_of_them_and_so_is_what_stands_in_front() {
     let single = behind_a_balancer().planned(|plan| plan.arms[0].replicas = 1);
     check(single, at(0, 0), at(RECOVERED - CUT, 5));
     check(
-        struck(&[(CUT, Node::Balancer)]),
+        faulted(&[(CUT, Node::Balancer)]),
         at(0, 0),
         at(RECOVERED - CUT, 5),
     );
@@ -94,7 +98,7 @@ fn the_only_one_is_all_of_them_and_so_is_what_stands_in_front() {
 
 #[test]
 fn a_store_is_no_replica() {
-    check(struck(&[(CUT, Node::Store)]), at(0, 0), at(0, 0));
+    check(faulted(&[(CUT, Node::Store)]), at(0, 0), at(0, 0));
 }
 
 #[test]
@@ -111,7 +115,7 @@ fn one_that_died_again_is_down_again() {
 }
 
 #[test]
-fn a_bystander_that_ends_is_down_too() {
+fn an_untouched_node_that_ends_is_down_too() {
     let story = and_ends(behind_a_balancer(), 4_100, Node::Replica(2));
     check(story, beyond(RECOVERED - CUT + 1_000), at(0, 0));
     // With all of them gone in the end it is the total that is open.
@@ -142,10 +146,10 @@ fn and_returns(mut story: Story, at: u64, node: Node, boot: BootId) -> Story {
 }
 
 #[test]
-fn of_several_struck_each_is_down_for_itself() {
+fn of_several_faulted_each_is_down_for_itself() {
     let all = [0, 1, 2].map(|number| (CUT + u64::from(number), Node::Replica(number)));
     let returns = [(1, RECOVERED), (0, 3_141), (2, 3_181)];
-    let told = returns.iter().fold(struck(&all), |story, (number, at)| {
+    let told = returns.iter().fold(faulted(&all), |story, (number, at)| {
         and_returns(story, *at, Node::Replica(*number), new_boot())
     });
     let seen = loaded(told).trial().nodes.downtime.unwrap();
@@ -154,7 +158,7 @@ fn of_several_struck_each_is_down_for_itself() {
     assert_eq!(seen.total.or_infinite(), total as f64);
     assert_eq!(seen.partial.or_infinite(), partial as f64);
     // That the service answers says of no replica that it is back.
-    check(struck(&all), at(2, 0), beyond(SETTLED - (CUT + 2)));
+    check(faulted(&all), at(2, 0), beyond(SETTLED - (CUT + 2)));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::measure::Culprit;
 
 pub(super) fn boot_of(replica: u32) -> BootId {
     match replica {
-        // The one that is struck.
+        // The one that is faulted.
         0 => old_boot(),
         other => BootId::from_header(format!("replica {other}").as_bytes()),
     }
@@ -88,7 +88,7 @@ fn who_served_and_who_failed_is_told_by_the_reply() {
         look(1, 1_600).by(1),
         look(1, 1_700).by(1),
         look(1, 4_000).by(2),
-        // The struck one, back under its new name, and one that nobody knows.
+        // The faulted one, back under its new name, and one that nobody knows.
         look(1, 4_100),
         {
             let mut stranger = look(1, 4_200);
@@ -121,7 +121,7 @@ fn who_served_and_who_failed_is_told_by_the_reply() {
 
 #[test]
 fn what_replicas_refuse_while_the_store_is_down_is_the_stores() {
-    let struck = |mut story: Story| {
+    let faulted = |mut story: Story| {
         for event in &mut story.events {
             if let EventKind::TargetExited { node, .. } | EventKind::FaultRequested { node, .. } =
                 &mut event.kind
@@ -131,7 +131,7 @@ fn what_replicas_refuse_while_the_store_is_down_is_the_stores() {
         }
         story
     };
-    let story = struck(behind_a_balancer()).does([
+    let story = faulted(behind_a_balancer()).does([
         look(1, 1_500).by(1),
         look(2, 1_500)
             .failed(ErrorClass::ServerError, Some(503))
@@ -163,13 +163,13 @@ fn what_another_replica_says_after_t0_is_not_from_before_it() {
     // Acknowledged by one that lived: the fault did not take it from the ledger's side of T0.
     let trial = story(late.clone()).trial();
     assert_eq!((trial.writes.acknowledged, trial.writes.lost), (0, 0));
-    // Acknowledged by the struck one, read after T0: it was said before.
+    // Acknowledged by the faulted one, read after T0: it was said before.
     let trial = story(late.by(0)).trial();
     assert_eq!((trial.writes.acknowledged, trial.writes.lost), (1, 1));
 }
 
 #[test]
-fn with_several_struck_t0_is_the_last_exit() {
+fn with_several_faulted_t0_is_the_last_exit() {
     let mut second = injected_exit();
     if let EventKind::TargetExited { node, .. } = &mut second {
         *node = Node::Replica(1);
@@ -193,12 +193,12 @@ fn with_several_struck_t0_is_the_last_exit() {
 }
 
 #[test]
-fn a_bystander_that_ends_is_named_and_is_no_failed_recovery() {
+fn an_untouched_node_that_ends_is_named_and_is_no_failed_recovery() {
     let ended = |node| EventKind::TargetExited {
         node,
         incarnation: Incarnation(0),
         exit: Exit::Status(1),
-        cause: ExitCause::Unasked,
+        cause: ExitCause::Unexpected,
         tail: Vec::new(),
     };
     let trial = |node| {
@@ -214,10 +214,10 @@ fn a_bystander_that_ends_is_named_and_is_no_failed_recovery() {
         );
         story.trial()
     };
-    let bystander = trial(Node::Replica(2));
-    assert!(bystander.not_back().is_none());
+    let untouched = trial(Node::Replica(2));
+    assert!(untouched.not_back().is_none());
     assert_eq!(
-        bystander.findings,
+        untouched.findings,
         ["replica 2 exited with status 1 by itself"]
     );
     assert!(trial(Node::Replica(0)).not_back().is_some());

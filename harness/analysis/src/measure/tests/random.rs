@@ -91,7 +91,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
     let causes = select(vec![
         ExitCause::Injected,
         ExitCause::Stopped,
-        ExitCause::Unasked,
+        ExitCause::Unexpected,
     ]);
     prop_oneof![
         (0..4_u32, any::<bool>()).prop_map(|(arm, control)| EventKind::TrialStarted {

@@ -170,11 +170,11 @@ fn what_outlives_the_kill_or_ends_unasked_is_told() {
         failed.findings[0],
         format!("the fault, or the restart, failed: {outlived}")
     );
-    let unasked = EventKind::TargetExited {
+    let unexpected = EventKind::TargetExited {
         node: Node::default(),
         incarnation: Incarnation(1),
         exit: Exit::Status(1),
-        cause: ExitCause::Unasked,
+        cause: ExitCause::Unexpected,
         tail: vec![
             Line::Out("starting".to_owned()),
             Line::Out("pid file exists".to_owned()),
@@ -183,7 +183,7 @@ fn what_outlives_the_kill_or_ends_unasked_is_told() {
     let left = EventKind::LeftBehind { pids: vec![5, 6] };
     assert_eq!(
         Story::never_recovered()
-            .event(3_050, unasked)
+            .event(3_050, unexpected)
             .event(6_000, left)
             .trial()
             .findings,
@@ -201,7 +201,7 @@ fn starts_that_failed_are_counted_until_it_serves() {
         node: Node::default(),
         incarnation: Incarnation(incarnation),
         exit: Exit::Signal(6),
-        cause: ExitCause::Unasked,
+        cause: ExitCause::Unexpected,
         tail: Vec::new(),
     };
     let twice = |mut story: Story| {
@@ -294,16 +294,16 @@ fn a_run_that_did_not_end_by_itself_is_incomplete() {
 
 #[test]
 fn a_server_that_ends_after_its_recovery_died_again() {
-    let unasked = |incarnation| EventKind::TargetExited {
+    let unexpected = |incarnation| EventKind::TargetExited {
         node: Node::default(),
         incarnation: Incarnation(incarnation),
         exit: Exit::Status(1),
-        cause: ExitCause::Unasked,
+        cause: ExitCause::Unexpected,
         tail: Vec::new(),
     };
     assert!(
         Story::faulted()
-            .event(RECOVERED + 400, unasked(1))
+            .event(RECOVERED + 400, unexpected(1))
             .trial()
             .not_back()
             .is_some()
@@ -327,7 +327,7 @@ fn back_and_gone_again_is_not_back() {
                 node: Node::default(),
                 incarnation: Incarnation(1),
                 exit: Exit::Status(1),
-                cause: ExitCause::Unasked,
+                cause: ExitCause::Unexpected,
                 tail: Vec::new(),
             },
         )

@@ -160,7 +160,7 @@ fn what_speaks_against_the_server_is_never_laid_to_the_machine() {
         node: Node::default(),
         incarnation: Incarnation(1),
         exit: Exit::Signal(11),
-        cause: ExitCause::Unasked,
+        cause: ExitCause::Unexpected,
         tail: Vec::new(),
     };
     let old = EventKind::OldOwnerSeen {

@@ -66,7 +66,7 @@ impl Cause {
                 was(*sessions)
             ),
             Self::Redirected { looks, status } => format!(
-                "all {} undecided are redirects (HTTP {status}): if they lead to the login page, say `stranger`",
+                "all {} undecided are redirects (HTTP {status}): if they lead to the login page, say `logged_out_page`",
                 counted(*looks, "reply").replace("replys", "replies")
             ),
         }

@@ -18,8 +18,8 @@ pub use tallies::{
 };
 pub use time::Time;
 pub use trial::{
-    BeforeTheFault, BlindTime, Chain, Doing, MetWrites, NotBack, Return, Shortfall, Spoils,
-    StruckSessions, TrialAnalysis, Void,
+    BeforeTheFault, BlindTime, Chain, Doing, FaultedSessions, MetWrites, NotBack, Return,
+    Shortfall, Spoils, TrialAnalysis, Void,
 };
 
 use comeback_model::ids::ArmId;

@@ -7,7 +7,7 @@ use super::time::Time;
 /// What was seen of several nodes as such.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodesAnalysis {
-    /// How the balancer took the end and the return of what was struck; absent where it had nothing to notice.
+    /// How the balancer took the end and the return of what was faulted; absent where it had nothing to notice.
     pub balancing: Option<Balancing>,
     /// How long some and all of the replicas were down; absent where nothing was measured.
     pub downtime: Option<Downtime>,
@@ -18,7 +18,7 @@ pub struct NodesAnalysis {
 /// How a balancer took the end and the return of replicas. What is not known says why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Balancing {
-    /// The last request that it sent to a struck replica, − that replica's confirmed exit.
+    /// The last request that it sent to a faulted replica, − that replica's confirmed exit.
     pub detect: Result<LastSent, &'static str>,
     /// The first reply of the restarted replica to a load operation, − its own first correct reply to the probe;
     /// beyond the load's end where there was none.

@@ -89,12 +89,12 @@ pub struct TrialAnalysis {
     pub chain: Chain,
     /// Whether the service came back for good; absent where it did not answer correctly at all, or had no reason to.
     pub returned: Option<Return>,
-    /// Starts of what was struck that ended before it served again.
+    /// Starts of what was faulted that ended before it served again.
     pub failed_starts: u32,
     /// What became of the sessions.
     pub sessions: SessionCounts,
     /// What became of those of them that had begun when the fault was sent, or the first drain begun.
-    pub struck: StruckSessions,
+    pub faulted: FaultedSessions,
     /// What became of the acknowledged writes.
     pub writes: WriteCounts,
     /// What became of the users' journeys; absent where there are no sessions.
@@ -267,7 +267,7 @@ pub enum Shortfall {
 
 /// Sessions that had begun when the fault was sent, or the first drain begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StruckSessions {
+pub struct FaultedSessions {
     /// Of how many it is known what became of them.
     pub known: u64,
     /// Those of them that were rejected or re-created.
@@ -279,7 +279,7 @@ pub struct StruckSessions {
 pub struct Chain {
     /// The signal was sent, or the first replica's drain begun (negative or zero).
     pub killed: Option<f64>,
-    /// From the first to the last of those that were struck; absent where one was.
+    /// From the first to the last of those that were faulted; absent where one was.
     pub spread: Option<f64>,
     /// How the old process ended; absent after a pause.
     pub exit: Option<Exit>,

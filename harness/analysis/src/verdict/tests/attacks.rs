@@ -235,7 +235,7 @@ fn faults_and_journals() -> Vec<Attack> {
         node: Node::default(),
         incarnation: Incarnation(1),
         exit: Exit::Signal(11),
-        cause: ExitCause::Unasked,
+        cause: ExitCause::Unexpected,
         tail: Vec::new(),
     };
     let ready = |kind: &EventKind| matches!(kind, EventKind::FirstCorrect { .. });
@@ -328,7 +328,7 @@ fn bad_trials_that_shall_vanish() -> Vec<Attack> {
         node: Node::default(),
         incarnation: Incarnation(1),
         exit: Exit::Signal(11),
-        cause: ExitCause::Unasked,
+        cause: ExitCause::Unexpected,
         tail: Vec::new(),
     };
     let held = EventKind::OldOwnerSeen {

@@ -17,7 +17,7 @@ fn operations(
     trial: u32,
     step: Step,
 ) -> impl Iterator<Item = &mut Operation> {
-    // The write that the fault strikes is in no session.
+    // The write that the fault hits is in no session.
     let is_of_one = move |client: ClientId| step == Step::Check || client.0 < 1_000;
     let operations = journal.operations.iter_mut();
     let operations = operations.filter(move |operation| operation.trial == TrialId(trial));

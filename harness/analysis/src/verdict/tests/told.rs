@@ -50,7 +50,7 @@ pub(super) struct Told {
     pub(super) unsent: (u64, u64),
     /// Operations after recovery that failed, the first ones, and all; one every 10 ms.
     pub(super) failed: (u64, u64),
-    /// An operation is struck by the fault.
+    /// An operation is faulted by the fault.
     pub(super) noticed: bool,
 }
 
@@ -192,7 +192,7 @@ impl Told {
         let mut told = Vec::new();
         let (unsent, all) = self.unsent;
         for place in 0..all {
-            // The fault strikes right after the last of them, a write, and within the next.
+            // The fault hits right after the last of them, a write, and within the next.
             let mut look = match place + 1 < all {
                 true => op(trial, Step::Check, BASELINE + place * 20),
                 false => Operation {
@@ -207,10 +207,10 @@ impl Told {
             told.push(look);
         }
         if self.noticed && !self.control {
-            let mut struck = op(trial, Step::Act, FAULT);
-            fail(&mut struck, Outcome::Indeterminate, ErrorClass::Reset);
-            struck.finished = ms(CUT + 2);
-            told.push(struck);
+            let mut faulted = op(trial, Step::Act, FAULT);
+            fail(&mut faulted, Outcome::Indeterminate, ErrorClass::Reset);
+            faulted.finished = ms(CUT + 2);
+            told.push(faulted);
         }
         let (failed, all) = self.failed;
         for place in 0..self.recovered().map_or(0, |_| all) {

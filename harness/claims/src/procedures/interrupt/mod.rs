@@ -19,7 +19,7 @@ use futures_util::future::{join_all, try_join_all};
 use futures_util::stream;
 
 use self::http::Http;
-use super::stage::{House, Server, Stage, Trouble};
+use super::context::{ClaimContext, Deployment, Server, Trouble};
 use crate::procedures::clients::dns::{Dns, Question};
 use crate::procedures::clients::ftp::{Account, Ftp};
 use crate::procedures::clients::telnet::{self, Telnet, Typed};
@@ -38,16 +38,16 @@ const MANY: usize = 6;
 /// Connections that are begun at once: inetd has room for ten.
 const AT_ONCE: usize = 8;
 
-pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
+pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     match arm.name.as_str() {
         "udp-echo" => {
-            interrupt(stage, arm, |port, number| {
+            interrupt(context, arm, |port, number| {
                 Udp::new(port, format!("u{number}"), MANY)
             })
             .await
         }
         "dns" | debian::UNBOUND => {
-            interrupt(stage, arm, |port, number| {
+            interrupt(context, arm, |port, number| {
                 // Each client has ids of its own.
                 let first_id = (number * MANY as u32) as u16;
                 Dns::new(port, first_id, questions(number))
@@ -55,7 +55,7 @@ pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
             .await
         }
         "ftp" | debian::VSFTPD => {
-            interrupt(stage, arm, |port, number| {
+            interrupt(context, arm, |port, number| {
                 let account = Account {
                     user: USER,
                     password: PASSWORD,
@@ -66,9 +66,12 @@ pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
             .await
         }
         "telnet" | debian::TELNETD => {
-            interrupt(stage, arm, |port, number| Telnet::new(port, typed(number))).await
+            interrupt(context, arm, |port, number| {
+                Telnet::new(port, typed(number))
+            })
+            .await
         }
-        _ => interrupt(stage, arm, Http::new).await,
+        _ => interrupt(context, arm, Http::new).await,
     }
 }
 
@@ -106,48 +109,51 @@ fn typed(number: u32) -> Vec<Typed> {
 }
 
 async fn interrupt<E: Exchange>(
-    stage: &Stage,
+    context: &ClaimContext,
     arm: &Arm,
     client: impl Fn(u16, u32) -> E,
 ) -> Result<(), Trouble> {
     let clients = |server: &Server| -> Vec<E> {
-        let numbers = 0..stage.amount.each;
+        let numbers = 0..context.amount.each;
         numbers.map(|number| client(server.port, number)).collect()
     };
-    for _ in 0..stage.amount.rounds {
-        let (house, server) = open(stage, arm).await?;
+    for _ in 0..context.amount.rounds {
+        let (deployment, server) = open(context, arm).await?;
         let mut undisturbed = clients(&server);
         let requests = undisturbed.first().map_or(0, E::requests);
         let right = run_all(&mut undisturbed).await;
         let asked = (requests * undisturbed.len()) as u64;
-        stage.tell(&Fact::share(&arm.name, What::Control, 0, (right, asked)))?;
+        context.tell(&Fact::share(&arm.name, What::Control, 0, (right, asked)))?;
         // Their connections go first, so that the server has nothing to wait for.
         drop(undisturbed);
-        house.close(server).await?;
+        deployment.close(server).await?;
         for place in 0..requests {
-            let (house, server) = open(stage, arm).await?;
+            let (deployment, server) = open(context, arm).await?;
             let mut clients = clients(&server);
             begin(&mut clients, place)
                 .await
                 .map_err(|class| unable(place, class))?;
-            let server = house.kill_and_restart(server).await?;
-            finish(stage, arm, &mut clients, place).await?;
+            let server = deployment.kill_and_restart(server).await?;
+            finish(context, arm, &mut clients, place).await?;
             drop(clients);
-            house.close(server).await?;
+            deployment.close(server).await?;
         }
     }
     Ok(())
 }
 
 /// A fresh server, with a folder that clients may write to.
-async fn open<'a>(stage: &'a Stage, arm: &'a Arm) -> Result<(House<'a>, Server), Trouble> {
-    let mut house = stage.house(arm).await?;
-    let server = house.open().await?;
+async fn open<'a>(
+    context: &'a ClaimContext,
+    arm: &'a Arm,
+) -> Result<(Deployment<'a>, Server), Trouble> {
+    let mut deployment = context.deployment(arm).await?;
+    let server = deployment.open().await?;
     let folder = server.data.join(FOLDER);
     fs::create_dir(&folder)?;
     // Servers that are started by root serve files as somebody else.
     fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
-    Ok((house, server))
+    Ok((deployment, server))
 }
 
 /// Every client has its whole exchange; how many requests came out right.
@@ -191,7 +197,7 @@ async fn connect<E: Exchange>(clients: &mut [E]) -> Vec<Told> {
 
 /// Every client sends its interrupted request again, and goes on from there.
 async fn finish<E: Exchange>(
-    stage: &Stage,
+    context: &ClaimContext,
     arm: &Arm,
     clients: &mut [E],
     place: usize,
@@ -203,9 +209,9 @@ async fn finish<E: Exchange>(
     let resumed = resumed.into_iter().flatten();
     let (kept, whole) = resumed.fold((0, 0), |sum, (had, all)| (sum.0 + had, sum.1 + all));
     let at = place as u64;
-    stage.tell(&Fact::outcomes(&arm.name, What::Finished, at, &finished))?;
+    context.tell(&Fact::outcomes(&arm.name, What::Finished, at, &finished))?;
     if whole > 0 {
-        stage.tell(&Fact::share(&arm.name, What::Resumed, at, (kept, whole)))?;
+        context.tell(&Fact::share(&arm.name, What::Resumed, at, (kept, whole)))?;
     }
     Ok(())
 }

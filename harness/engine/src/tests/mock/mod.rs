@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::readiness::{NotReady, Ready};
 use crate::seams::{End, Place, Process, Processes};
-use crate::supervise::errand::Errand;
+use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError};
 use process::{Latest, Life, MockProcess};
@@ -199,7 +199,7 @@ impl Processes for Mock {
         }
     }
 
-    async fn run_command(&self, command: Errand<'_>, _within: Span) -> Result<(), String> {
+    async fn run_command(&self, command: OneShotCommand<'_>, _within: Span) -> Result<(), String> {
         self.note(format!("{} {}", command.command.join(" "), command.about));
         tokio::time::sleep(self.command_takes.into()).await;
         self.command_fails.clone().map_or(Ok(()), Err)

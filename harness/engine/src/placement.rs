@@ -15,14 +15,14 @@ use crate::supervise::process::{Addresses, StartError, resolve_endpoint};
 
 /// Where each node is, known before any is started.
 #[derive(Debug)]
-pub(super) struct Seats {
-    list: Vec<Seat>,
+pub(super) struct Placement {
+    list: Vec<Slot>,
     addresses: Addresses,
 }
 
 /// Where a node is.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Slot {
     node: Node,
     pub(super) endpoint: Endpoint,
     pub(super) data: PathBuf,
@@ -33,36 +33,37 @@ pub(super) struct Seat {
 }
 
 /// Why there is no place for a node.
-pub(super) enum Unseated {
+pub(super) enum PlacementError {
     /// The target is the reason.
     Target(Node, StartError),
     /// The harness is.
     Engine(EngineError),
 }
 
-impl Seats {
+impl Placement {
     /// Finds a port and makes a data folder for every node. A server that is alone has the trial's own folder.
     pub(super) fn prepare(
         arm: &Arm,
         folder: &Path,
         processes: &impl Processes,
-    ) -> Result<Self, Unseated> {
+    ) -> Result<Self, PlacementError> {
         let nodes: Vec<Node> = arm.nodes().collect();
-        let mut seats: Vec<Seat> = Vec::with_capacity(nodes.len());
+        let mut slots: Vec<Slot> = Vec::with_capacity(nodes.len());
         for node in nodes.iter().copied() {
             let data = match nodes.as_slice() {
                 [_] => folder.to_owned(),
                 _ => folder.join(node.to_string()),
             };
-            std::fs::create_dir_all(&data)
-                .map_err(|cause| Unseated::Engine(EngineError::folder("create", &data, cause)))?;
-            let port = another_port(&seats, processes)
-                .map_err(|cause| Unseated::Engine(EngineError::Port(cause)))?;
+            std::fs::create_dir_all(&data).map_err(|cause| {
+                PlacementError::Engine(EngineError::folder("create", &data, cause))
+            })?;
+            let port = another_port(&slots, processes)
+                .map_err(|cause| PlacementError::Engine(EngineError::Port(cause)))?;
             let endpoint = resolve_endpoint(arm.target_of(node), port, &data, node)
-                .map_err(|error| Unseated::Target(node, error))?;
+                .map_err(|error| PlacementError::Target(node, error))?;
             let listener = listener_of(arm.target_of(node), &endpoint, processes)
-                .map_err(|error| Unseated::Target(node, error))?;
-            seats.push(Seat {
+                .map_err(|error| PlacementError::Target(node, error))?;
+            slots.push(Slot {
                 node,
                 endpoint,
                 data,
@@ -71,45 +72,45 @@ impl Seats {
             });
         }
         let ports = |wanted: fn(Node) -> bool| {
-            let seats = seats.iter().filter(move |seat| wanted(seat.node));
-            seats.map(|seat| seat.endpoint.port)
+            let slots = slots.iter().filter(move |slot| wanted(slot.node));
+            slots.map(|slot| slot.endpoint.port)
         };
         let shared = match nodes.as_slice() {
             [_] => None,
             _ => Some(make_shared(folder)?),
         };
-        let origin = seats.iter().find(|seat| seat.node == arm.origin());
+        let origin = slots.iter().find(|slot| slot.node == arm.origin());
         let addresses = Addresses {
             shared,
-            origin: origin.map(|seat| seat.endpoint.port),
+            origin: origin.map(|slot| slot.endpoint.port),
             store: ports(|node| node == Node::Store).next(),
             replicas: ports(|node| matches!(node, Node::Replica(_))).collect(),
         };
         Ok(Self {
-            list: seats,
+            list: slots,
             addresses,
         })
     }
 
     /// Every node, in the order they are started.
     pub(super) fn nodes(&self) -> impl DoubleEndedIterator<Item = Node> {
-        self.list.iter().map(|seat| seat.node)
+        self.list.iter().map(|slot| slot.node)
     }
 
     /// Where a node is reached.
     pub(super) fn endpoint(&self, node: Node) -> &Endpoint {
-        &self.seat(node).endpoint
+        &self.slot(node).endpoint
     }
 
     /// The port and the data folder of a node.
     pub(super) fn place(&self, node: Node) -> (u16, &Path) {
-        let seat = self.seat(node);
-        (seat.endpoint.port, &seat.data)
+        let slot = self.slot(node);
+        (slot.endpoint.port, &slot.data)
     }
 
     /// The latest start of a node.
     pub(super) fn start(&self, node: Node) -> Incarnation {
-        Incarnation(self.seat(node).start.get())
+        Incarnation(self.slot(node).start.get())
     }
 
     /// What the nodes know of each other.
@@ -117,10 +118,10 @@ impl Seats {
         &self.addresses
     }
 
-    pub(super) fn seat(&self, node: Node) -> &Seat {
-        let seat = self.list.iter().find(|seat| seat.node == node);
-        // Only nodes of the arm are asked for, and each has a seat.
-        seat.unwrap_or(&self.list[0])
+    pub(super) fn slot(&self, node: Node) -> &Slot {
+        let slot = self.list.iter().find(|slot| slot.node == node);
+        // Only nodes of the arm are asked for, and each has a slot.
+        slot.unwrap_or(&self.list[0])
     }
 
     /// Whether the server is all there is.
@@ -148,19 +149,19 @@ fn listener_of(
     }
 }
 
-fn make_shared(folder: &Path) -> Result<PathBuf, Unseated> {
+fn make_shared(folder: &Path) -> Result<PathBuf, PlacementError> {
     let shared = std::path::absolute(folder.join("shared"));
     let made = shared.and_then(|shared| std::fs::create_dir_all(&shared).map(|()| shared));
     made.map_err(|cause| {
-        Unseated::Engine(EngineError::folder("create", &folder.join("shared"), cause))
+        PlacementError::Engine(EngineError::folder("create", &folder.join("shared"), cause))
     })
 }
 
 /// A port that is none of these: none of them is listened on yet.
-fn another_port(seats: &[Seat], processes: &impl Processes) -> io::Result<u16> {
+fn another_port(slots: &[Slot], processes: &impl Processes) -> io::Result<u16> {
     loop {
         let port = processes.free_port()?;
-        if seats.iter().all(|seat| seat.endpoint.port != port) {
+        if slots.iter().all(|slot| slot.endpoint.port != port) {
             return Ok(port);
         }
     }

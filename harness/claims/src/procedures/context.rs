@@ -52,7 +52,7 @@ impl From<io::Error> for Trouble {
 }
 
 /// A procedure under way.
-pub(super) struct Stage {
+pub(super) struct ClaimContext {
     pub(super) seed: Seed,
     pub(super) amount: Amount,
     journal: (PathBuf, RefCell<File>),
@@ -63,7 +63,7 @@ pub(super) struct Stage {
     houses: Cell<u32>,
 }
 
-impl Stage {
+impl ClaimContext {
     pub(super) fn new(
         heading: &Heading,
         journal: &Path,
@@ -72,7 +72,7 @@ impl Stage {
         clock: Clock,
     ) -> Result<Self, EngineError> {
         let file = File::create_new(journal).map_err(|cause| unwritable(journal, cause))?;
-        let stage = Self {
+        let context = Self {
             seed: Seed(heading.seed),
             amount: heading.amount,
             journal: (journal.to_owned(), RefCell::new(file)),
@@ -82,8 +82,8 @@ impl Stage {
             clock,
             houses: Cell::new(0),
         };
-        stage.append(heading)?;
-        Ok(stage)
+        context.append(heading)?;
+        Ok(context)
     }
 
     /// Puts a fact on record.
@@ -123,10 +123,10 @@ impl Stage {
     }
 
     /// A place for the servers of an arm, with their store if they share one.
-    pub(super) async fn house<'a>(&'a self, arm: &'a Arm) -> Result<House<'a>, Trouble> {
+    pub(super) async fn deployment<'a>(&'a self, arm: &'a Arm) -> Result<Deployment<'a>, Trouble> {
         let number = self.houses.replace(self.houses.get() + 1);
-        let mut house = House {
-            stage: self,
+        let mut deployment = Deployment {
+            context: self,
             arm,
             number,
             folder: std::path::absolute(self.scratch.join(number.to_string()))
@@ -134,18 +134,18 @@ impl Stage {
             store: None,
             servers: 0,
         };
-        make(&house.folder.join("shared"))?;
+        make(&deployment.folder.join("shared"))?;
         if let Some(store) = &arm.store {
-            let store = house.start(store, Node::Store, Seat::Free).await?;
-            house.store = Some(store);
+            let store = deployment.start(store, Node::Store, Slot::Free).await?;
+            deployment.store = Some(store);
         }
-        Ok(house)
+        Ok(deployment)
     }
 }
 
 /// Where the servers of an arm stand.
-pub(super) struct House<'a> {
-    stage: &'a Stage,
+pub(super) struct Deployment<'a> {
+    context: &'a ClaimContext,
     arm: &'a Arm,
     number: u32,
     folder: PathBuf,
@@ -164,7 +164,7 @@ pub(super) struct Server {
 
 /// Which port a server gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seat {
+enum Slot {
     /// One that is free.
     Free,
     /// This one.
@@ -173,13 +173,13 @@ enum Seat {
     Again(u16),
 }
 
-impl House<'_> {
+impl Deployment<'_> {
     /// Starts one more server, a fresh one.
     pub(super) async fn open(&mut self) -> Result<Server, Trouble> {
         let arm = self.arm;
         let node = Node::Replica(self.servers);
         self.servers += 1;
-        self.start(&arm.target, node, Seat::Free).await
+        self.start(&arm.target, node, Slot::Free).await
     }
 
     /// Starts what stands in front of a server.
@@ -188,7 +188,7 @@ impl House<'_> {
         target: &Target,
         port: u16,
     ) -> Result<Server, Trouble> {
-        self.start(target, Node::Balancer, Seat::At(port)).await
+        self.start(target, Node::Balancer, Slot::At(port)).await
     }
 
     /// The data folder of a node; it is there.
@@ -198,16 +198,16 @@ impl House<'_> {
         Ok(data)
     }
 
-    async fn start(&self, target: &Target, node: Node, seat: Seat) -> Result<Server, Trouble> {
-        let stage = self.stage;
+    async fn start(&self, target: &Target, node: Node, slot: Slot) -> Result<Server, Trouble> {
+        let context = self.context;
         let data = self.data(node)?;
-        let port = match seat {
-            Seat::At(port) | Seat::Again(port) => port,
-            Seat::Free => ports::free_port().map_err(EngineError::Port)?,
+        let port = match slot {
+            Slot::At(port) | Slot::Again(port) => port,
+            Slot::Free => ports::free_port().map_err(EngineError::Port)?,
         };
         debian::furnish(&self.arm.name, &data, port)
             .map_err(|cause| EngineError::folder("fill", &data, cause))?;
-        let incarnation = Incarnation(u32::from(matches!(seat, Seat::Again(_))));
+        let incarnation = Incarnation(u32::from(matches!(slot, Slot::Again(_))));
         let addresses = Addresses {
             store: self.store.as_ref().map(|store| store.port),
             shared: Some(self.folder.join("shared")),
@@ -225,9 +225,9 @@ impl House<'_> {
             addresses: &addresses,
             trial: TrialId(self.number),
             incarnation,
-            tag: &stage.tag,
-            log: stage.logs.join(name),
-            clock: stage.clock,
+            tag: &context.tag,
+            log: context.logs.join(name),
+            clock: context.clock,
             listener: None,
         })
         .map_err(|error| Trouble::Server(format!("{node} could not be started: {error}")))?;
@@ -242,7 +242,7 @@ impl House<'_> {
                 .map_err(|error| not_up(&process, &error))?;
         } else {
             let endpoint = Endpoint::tcp(Protocol::Http, port);
-            wait_until_ready(&mut process, &target.ready, &endpoint, None, stage.clock)
+            wait_until_ready(&mut process, &target.ready, &endpoint, None, context.clock)
                 .await
                 .map_err(|error| not_up(&process, &error))?;
         }
@@ -267,11 +267,11 @@ impl House<'_> {
         let (node, trial) = (process.node(), TrialId(self.number));
         let place = (trial, node, process.incarnation());
         // A server of one process for each connection may have put each into a group of its own.
-        let swept = self.stage.tag.sweep(|member| member.place == Some(place));
+        let swept = self.context.tag.sweep(|member| member.place == Some(place));
         if !swept.remaining.is_empty() {
             return Err(Trouble::Server(format!("{node} is there after SIGKILL")));
         }
-        self.start(&self.arm.target, node, Seat::Again(port)).await
+        self.start(&self.arm.target, node, Slot::Again(port)).await
     }
 
     /// The memory that a server and its store take, in bytes.

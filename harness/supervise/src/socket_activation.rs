@@ -69,7 +69,7 @@ pub fn hold(endpoint: &Endpoint) -> io::Result<OwnedFd> {
 
 /// The harness's end of a launcher's socket pair.
 #[derive(Debug)]
-pub(super) struct Handover(OwnedFd);
+pub(super) struct SocketActivation(OwnedFd);
 
 /// Why a launcher did not come to execute the target.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ pub(super) enum Failed {
     Launcher(io::Error),
 }
 
-impl Handover {
+impl SocketActivation {
     /// Puts the listening socket on its way; what is returned beside is the launcher's stdin.
     pub(super) fn begin(listener: &OwnedFd) -> io::Result<(Self, Stdio)> {
         let flags = SocketFlags::CLOEXEC;

@@ -3,34 +3,34 @@
 use crate::rulings::{Fact, What};
 use comeback_model::plan::Arm;
 
+use super::context::{ClaimContext, Server, Trouble};
 use super::line::Line;
-use super::stage::{Server, Stage, Trouble};
 use super::user::{Step, User, log_in};
 
-pub(super) async fn run(stage: &Stage, arm: &Arm) -> Result<(), Trouble> {
-    for round in 0..u64::from(stage.amount.rounds) {
-        let mut house = stage.house(arm).await?;
-        let first = house.open().await?;
-        let (mut users, mut right) = log_in(first.port, 0..stage.amount.each).await?;
+pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+    for round in 0..u64::from(context.amount.rounds) {
+        let mut deployment = context.deployment(arm).await?;
+        let first = deployment.open().await?;
+        let (mut users, mut right) = log_in(first.port, 0..context.amount.each).await?;
         for (user, line) in &mut users {
             right += user.take_all(&[Step::Visit, Step::Me], line).await?;
         }
         let asked = 3 * users.len() as u64;
-        stage.tell(&Fact::share(
+        context.tell(&Fact::share(
             &arm.name,
             What::Control,
             round,
             (right, asked),
         ))?;
-        let added = house.open().await?;
+        let added = deployment.open().await?;
         let accepted = look(&added, &mut users).await?;
-        stage.tell(&Fact::share(&arm.name, What::Accepted, round, accepted))?;
+        context.tell(&Fact::share(&arm.name, What::Accepted, round, accepted))?;
         // The users' connections are open, and idle.
         let took_ms = first.stop().await?.as_secs_f64() * 1_000.0;
-        stage.tell(&Fact::value(&arm.name, What::DrainMs, round, took_ms))?;
+        context.tell(&Fact::value(&arm.name, What::DrainMs, round, took_ms))?;
         let kept = look(&added, &mut users).await?;
-        stage.tell(&Fact::share(&arm.name, What::Kept, round, kept))?;
-        house.close(added).await?;
+        context.tell(&Fact::share(&arm.name, What::Kept, round, kept))?;
+        deployment.close(added).await?;
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ impl Story {
 }
 
 #[test]
-fn how_far_apart_the_blows_were_is_told_and_too_far_is_a_finding() {
+fn how_far_apart_the_injections_were_is_told_and_too_far_is_a_finding() {
     let apart = |distance| {
         let story = behind_a_balancer().meanwhile(FAULT + distance, requested(1));
         let trial = story.trial();
@@ -109,7 +109,7 @@ fn a_survivor_is_named_with_its_command() {
 }
 
 #[test]
-fn what_was_in_flight_at_a_blow_is_told_by_its_end() {
+fn what_was_in_flight_at_an_injection_is_told_by_its_end() {
     let over = |client, from: u64, to: u64| {
         let mut look = look(client, from).finished(to);
         look.0.sent = Some(ms(from));
@@ -141,7 +141,7 @@ fn what_was_in_flight_at_a_blow_is_told_by_its_end() {
 }
 
 #[test]
-fn sessions_begun_while_others_were_being_struck_did_not_stand_at_the_fault() {
+fn sessions_begun_while_others_were_being_faulted_did_not_stand_at_the_fault() {
     let trial = behind_a_balancer()
         .with_effect(Effect::Replaces)
         .meanwhile(
@@ -167,12 +167,12 @@ fn sessions_begun_while_others_were_being_struck_did_not_stand_at_the_fault() {
         (sessions.acknowledged, sessions.lost, sessions.undecided),
         (4, 2, 1)
     );
-    let struck = crate::measure::StruckSessions { known: 2, lost: 1 };
-    assert_eq!(trial.struck, struck);
+    let faulted = crate::measure::FaultedSessions { known: 2, lost: 1 };
+    assert_eq!(trial.faulted, faulted);
 }
 
 #[test]
-fn one_that_was_not_struck_and_is_another_process_is_collateral_damage() {
+fn one_that_was_not_faulted_and_is_another_process_is_collateral_damage() {
     let seen = |node, boot| {
         let kind = EventKind::TargetSeen { node, boot };
         behind_a_balancer()
@@ -183,7 +183,7 @@ fn one_that_was_not_struck_and_is_another_process_is_collateral_damage() {
     assert_eq!(seen(Node::Replica(1), boot_of(1)), [""; 0]);
     let findings = seen(Node::Replica(1), BootId::from_header(b"somebody"));
     assert!(
-        findings[0].starts_with("collateral damage: replica 1 was not struck"),
+        findings[0].starts_with("collateral damage: replica 1 was not faulted"),
         "{findings:?}"
     );
 }

@@ -13,7 +13,7 @@ use super::tag::{NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
 
 /// What is run, and with what filled in.
 #[derive(Clone, Copy, Debug)]
-pub struct Errand<'a> {
+pub struct OneShotCommand<'a> {
     /// Program and arguments.
     pub command: &'a [String],
     /// Whose it is.
@@ -21,7 +21,7 @@ pub struct Errand<'a> {
     /// Whom it is about; fills in `{replica}`.
     pub about: Node,
     /// Fills in `{port}` and, as an absolute path, `{data}`.
-    pub seat: (u16, &'a Path),
+    pub slot: (u16, &'a Path),
     /// Fills in the rest.
     pub addresses: &'a Addresses,
     /// The trial it belongs to.
@@ -30,7 +30,7 @@ pub struct Errand<'a> {
     pub tag: &'a RunTag,
 }
 
-impl Errand<'_> {
+impl OneShotCommand<'_> {
     /// Runs it; it is killed when it takes too long, or is given up.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Errand<'_> {
     }
 
     fn command(&self) -> Result<Command, String> {
-        let (port, data) = self.seat;
+        let (port, data) = self.slot;
         let values = Values::new(port, data, self.about).knowing(self.addresses);
         let mut words = self.command.iter().map(|word| values.fill_in(word));
         let name = words.next().unwrap_or_default();

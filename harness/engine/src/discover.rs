@@ -32,7 +32,7 @@ const BODY_MAX: usize = 64 * 1024;
 
 /// What was seen of a server.
 #[derive(Clone, Debug)]
-pub struct Acquaintance {
+pub struct Discovered {
     /// What it speaks, where that could be told.
     pub protocol: Option<Protocol>,
     /// From its execution to its first accepted connection.
@@ -63,7 +63,7 @@ impl Answer {
     }
 }
 
-impl Acquaintance {
+impl Discovered {
     /// A path whose only purpose is to say that the server is well.
     pub fn health(&self) -> Option<&Answer> {
         let mut answers = self.answers.iter();
@@ -78,7 +78,7 @@ impl Acquaintance {
 
 /// Why nothing is known of a server.
 #[derive(Debug)]
-pub enum Unacquainted {
+pub enum DiscoverError {
     /// It could not be started.
     Start(StartError),
     /// It did not come up; with the last lines of its output.
@@ -87,7 +87,7 @@ pub enum Unacquainted {
     Engine(EngineError),
 }
 
-impl fmt::Display for Unacquainted {
+impl fmt::Display for DiscoverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start(error) => write!(f, "{error}"),
@@ -103,9 +103,9 @@ impl fmt::Display for Unacquainted {
     }
 }
 
-impl std::error::Error for Unacquainted {}
+impl std::error::Error for DiscoverError {}
 
-impl<E: Into<EngineError>> From<E> for Unacquainted {
+impl<E: Into<EngineError>> From<E> for DiscoverError {
     fn from(error: E) -> Self {
         Self::Engine(error.into())
     }
@@ -116,11 +116,11 @@ impl<E: Into<EngineError>> From<E> for Unacquainted {
 ///
 /// # Errors
 /// When it does not start, or does not listen where it should.
-pub async fn get_acquainted(
+pub async fn discover(
     target: &Target,
     tag: &RunTag,
     folder: &Path,
-) -> Result<Acquaintance, Unacquainted> {
+) -> Result<Discovered, DiscoverError> {
     let clock = Clock::start();
     let port = ports::free_port().map_err(EngineError::Port)?;
     let endpoint = Endpoint::tcp(Protocol::Http, port);
@@ -139,14 +139,14 @@ pub async fn get_acquainted(
         clock,
         listener: None,
     };
-    let mut process = Process::spawn(launch).map_err(Unacquainted::Start)?;
+    let mut process = Process::spawn(launch).map_err(DiscoverError::Start)?;
     let readiness = Readiness {
         probe: ReadyProbe::Tcp,
         within: target.ready.within,
     };
     let ready = wait_until_ready(&mut process, &readiness, &endpoint, None, clock)
         .await
-        .map_err(|error| Unacquainted::NotReady(error, process.tail()))?;
+        .map_err(|error| DiscoverError::NotReady(error, process.tail()))?;
     let listening_after = ready.at.since(process.executed());
     let (protocol, answers) = ask(port).await;
     let asked = clock.now();
@@ -154,7 +154,7 @@ pub async fn get_acquainted(
         .stop(&target.stop)
         .await
         .map_err(EngineError::Process)?;
-    Ok(Acquaintance {
+    Ok(Discovered {
         protocol,
         listening_after,
         answers,

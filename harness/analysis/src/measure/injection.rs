@@ -17,31 +17,31 @@ const JUST_ACKNOWLEDGED: Span = Span::from_ms(1);
 /// The bug whose detection is told: acknowledged so long before it is stored.
 const EARLY: Span = Span::from_us(100);
 
-/// The most that may lie between the blows of a fault that strikes all of them at once.
+/// The most that may lie between the injections of a fault that hits all of them at once.
 const AT_ONCE_MS: f64 = 10.0;
 
 /// From the first to the last of those that the fault was sent to, in ms; absent unless it was sent to several.
 pub(super) fn spread_ms(facts: &Facts) -> Option<f64> {
-    let blows = facts.blows();
-    let (first, last) = (blows.first()?, blows.last()?);
-    (blows.len() > 1 && !facts.control).then(|| last.ms_after(*first))
+    let injections = facts.injections();
+    let (first, last) = (injections.first()?, injections.last()?);
+    (injections.len() > 1 && !facts.control).then(|| last.ms_after(*first))
 }
 
-/// What became of the operations that were in flight at any of the fault's blows: when a replica's drain was begun,
+/// What became of the operations that were in flight at any of the fault's injections: when a replica's drain was begun,
 /// else when the signal was sent. `scheduled` is how many there were.
 pub(super) fn in_flight(facts: &Facts, load: &Load<'_>) -> ErrorTally {
     let mut tally = ErrorTally::default();
     if facts.control {
         return tally;
     }
-    let blows = facts.blows();
+    let injections = facts.injections();
     for operation in &load.operations {
         let Some(sent) = operation.sent else {
             continue;
         };
-        if blows
+        if injections
             .iter()
-            .any(|blow| sent <= *blow && *blow < operation.finished)
+            .any(|injection| sent <= *injection && *injection < operation.finished)
         {
             tally.count(operation.error);
         }
@@ -74,7 +74,7 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
     if !plan.fault.effect.ends() {
         return None;
     }
-    let blows = facts.blows();
+    let injections = facts.injections();
     let acts = load.operations.iter();
     let acts: Vec<&Operation> = acts
         .copied()
@@ -83,17 +83,18 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
     let count = |meets: &dyn Fn(&Operation, Elapsed) -> bool| {
         let met = acts
             .iter()
-            .filter(|act| blows.iter().any(|blow| meets(act, *blow)));
+            .filter(|act| injections.iter().any(|injection| meets(act, *injection)));
         met.count() as u64
     };
-    let in_flight = |act: &Operation, blow| was_sent_by(act, blow) && blow < act.finished;
-    let just_acknowledged = |act: &Operation, blow: Elapsed, within: Span| {
+    let in_flight =
+        |act: &Operation, injection| was_sent_by(act, injection) && injection < act.finished;
+    let just_acknowledged = |act: &Operation, injection: Elapsed, within: Span| {
         act.outcome == Outcome::Acknowledged
-            && act.finished <= blow
-            && blow.since(act.finished) <= within
+            && act.finished <= injection
+            && injection.since(act.finished) <= within
     };
-    let at_stake = |act: &Operation, blow| {
-        in_flight(act, blow) || just_acknowledged(act, blow, JUST_ACKNOWLEDGED)
+    let at_stake = |act: &Operation, injection| {
+        in_flight(act, injection) || just_acknowledged(act, injection, JUST_ACKNOWLEDGED)
     };
     Some(MetWrites {
         in_flight: count(&in_flight),
@@ -146,7 +147,7 @@ pub(super) fn findings(effect: Effect, facts: &Facts) -> Vec<String> {
         && !effect.replaces()
     {
         found.push(format!(
-            "{spread:.1} ms lay between the first and the last of those that should be struck at once \
+            "{spread:.1} ms lay between the first and the last of those that should be faulted at once \
              (more than {AT_ONCE_MS} ms)"
         ));
     }
@@ -161,7 +162,7 @@ pub(super) fn findings(effect: Effect, facts: &Facts) -> Vec<String> {
     found
 }
 
-/// Those that a stop had to kill. A journal that names no processes tells it of a roll by how the leader ended.
+/// Those that a stop had to kill. A journal that names no processes tells it of a rolling restart by how the leader ended.
 fn took_kill(effect: Effect, facts: &Facts) -> Vec<String> {
     let told = |node| {
         let name = name_of(facts, node);
@@ -172,7 +173,7 @@ fn took_kill(effect: Effect, facts: &Facts) -> Vec<String> {
         format!("{}: {took} took SIGKILL", told(*node))
     });
     let by_exit = facts
-        .struck_as(Exit::Signal(Signal::Kill.number()))
+        .faulted_as(Exit::Signal(Signal::Kill.number()))
         .filter(|node| effect.replaces() && !facts.took_kill.contains_key(node))
         .map(told);
     named.chain(by_exit).collect()
@@ -187,14 +188,14 @@ fn problem_of(facts: &Facts, drain: &Drained) -> Option<String> {
     })
 }
 
-/// Those that were not struck and yet are other processes than before.
+/// Those that were not faulted and yet are other processes than before.
 fn collateral(facts: &Facts) -> impl Iterator<Item = String> {
     facts.seen.iter().filter_map(|(node, boot)| {
         let before = facts.boots.get(node)?;
-        (before != boot && !facts.is_struck(*node)).then(|| {
+        (before != boot && !facts.is_faulted(*node)).then(|| {
             let name = name_of(facts, *node);
             format!(
-                "collateral damage: {name} was not struck, and is another process than before \
+                "collateral damage: {name} was not faulted, and is another process than before \
                  (it called itself {before}, and now {boot})"
             )
         })

@@ -1,9 +1,9 @@
 //! Faults that are no kill: pauses, rolling restarts and deploys, with and without the balancer being told; and that those
-//! who were not struck are the same processes as before.
+//! who were not faulted are the same processes as before.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "rolls/processes.rs"]
+#[path = "rolling_restart/processes.rs"]
 mod processes;
 mod support;
 
@@ -67,12 +67,17 @@ const REPLICAS: [&str; 3] = ["replica-0", "replica-1", "replica-2"];
 /// Not one operation failed from the first drain on, and there were some.
 fn assert_lossless(arm: &ArmSummary) {
     let name = &arm.name;
-    assert!(arm.strike.since > 50, "{name}: {:?}", arm.strike);
-    assert_eq!(arm.strike.since_lost(), 0, "{name}: {:?}", arm.strike);
-    assert_eq!(arm.strike.in_flight_lost(), 0, "{name}: {:?}", arm.strike);
+    assert!(arm.injection.since > 50, "{name}: {:?}", arm.injection);
+    assert_eq!(arm.injection.since_lost(), 0, "{name}: {:?}", arm.injection);
+    assert_eq!(
+        arm.injection.in_flight_lost(),
+        0,
+        "{name}: {:?}",
+        arm.injection
+    );
 }
 
-fn check_roll(words: &[&str]) {
+fn check_rolling_restart(words: &[&str]) {
     let mut all = vec![
         "--topology",
         "token",
@@ -114,13 +119,13 @@ fn check_roll(words: &[&str]) {
 
 #[test]
 fn a_rolling_restart_behind_a_balancer_that_is_told_loses_nothing() {
-    check_roll(&[]);
+    check_rolling_restart(&[]);
 }
 
 #[test]
 fn nor_behind_haproxy() {
     if support::has("haproxy", &["haproxy", "-v"]) {
-        check_roll(&["--balancer", "haproxy"]);
+        check_rolling_restart(&["--balancer", "haproxy"]);
     }
 }
 
@@ -128,7 +133,7 @@ fn nor_behind_haproxy() {
 #[test]
 fn nor_behind_nginx_for_clients_that_keep_no_connection() {
     if support::has("nginx", &["nginx", "-v"]) {
-        check_roll(&["--balancer", "nginx", "--no-keep-alive"]);
+        check_rolling_restart(&["--balancer", "nginx", "--no-keep-alive"]);
     }
 }
 
@@ -144,7 +149,7 @@ fn a_balancer_that_is_not_told_loses_requests() {
     assert_eq!(run.code(), 0, "{}", run.printed());
     let summary = run.summary();
     let arm = arm(&summary, "token");
-    assert!(arm.strike.since_lost() > 0, "{:?}", arm.strike);
+    assert!(arm.injection.since_lost() > 0, "{:?}", arm.injection);
     // What was acknowledged is kept all the same.
     assert_eq!((arm.sessions.lost, arm.writes.lost), (0, 0));
     let events = run.events();
@@ -189,7 +194,7 @@ fn a_paused_store_is_waited_for_with_all_its_processes() {
     let run = compare(&[
         "--topology",
         "postgres",
-        "--strike",
+        "--fault-target",
         "store",
         "--fault",
         "pause",
@@ -232,7 +237,7 @@ fn a_deploy_shows_whether_the_next_version_knows_the_sessions() {
     assert_eq!(breaking.sessions.survived, 0, "{:?}", breaking.sessions);
     assert!(breaking.sessions.lost > 0);
     // Not for want of an answer: the old version's cookies are refused.
-    let classes: Vec<&String> = breaking.strike.since_failed.keys().collect();
+    let classes: Vec<&String> = breaking.injection.since_failed.keys().collect();
     assert_eq!(classes, ["session_rejected"]);
 }
 
@@ -273,7 +278,7 @@ fn report(run: &Run) -> String {
 }
 
 #[test]
-fn a_drain_that_fails_is_told_and_the_roll_goes_on() {
+fn a_drain_that_fails_is_told_and_the_rolling_restart_goes_on() {
     let begin = r#"["sh", "-c", "echo replica {replica} is busy >&2; exit 3"]"#;
     let run = experiment(&own_balancer("kind = \"rolling_restart\"", begin, SERVER));
     assert_eq!(run.code(), 0, "{}", run.printed());
@@ -318,10 +323,10 @@ fn a_replica_that_had_to_be_killed_is_told() {
     assert!(report(&run).contains(told), "{}", run.printed());
 }
 
-/// Each replica's shell starts its server again when that ends; the second start of the one that is struck takes the
+/// Each replica's shell starts its server again when that ends; the second start of the one that is faulted takes the
 /// server of replica 2 down first.
 #[test]
-fn a_bystander_that_is_another_process_afterwards_is_collateral_damage() {
+fn an_untouched_node_that_is_another_process_afterwards_is_collateral_damage() {
     let server = r#"["sh", "-c", """
 [ -e {data}/again ] && kill -KILL $(cat {shared}/server-2)
 touch {data}/again
@@ -338,31 +343,31 @@ done
         "[\"true\"]",
         server,
     ));
-    let told = "collateral damage: replica 2 was not struck, and is another process than before";
+    let told = "collateral damage: replica 2 was not faulted, and is another process than before";
     let report = report(&run);
     assert!(report.contains(told), "{}", run.printed());
-    assert!(!report.contains("replica 1 was not struck"));
+    assert!(!report.contains("replica 1 was not faulted"));
 }
 
 #[test]
 fn what_does_not_fit_together_is_refused_before_anything_starts() {
     let whole = |fault: &str| own_balancer(fault, "[\"true\"]", SERVER);
-    let roll = "kind = \"rolling_restart\"";
+    let rolling = "kind = \"rolling_restart\"";
     let without = |text: String, what: &str| {
         let lines = text.lines().filter(|line| !line.starts_with(what));
         lines.collect::<Vec<_>>().join("\n")
     };
     for (text, told) in [
         (
-            whole(&format!("{roll}\ntarget = \"store\"")),
+            whole(&format!("{rolling}\ntarget = \"store\"")),
             "there is no [store]",
         ),
         (
-            whole(&format!("{roll}\ntarget = \"balancer\"")),
+            whole(&format!("{rolling}\ntarget = \"balancer\"")),
             "only replicas are restarted one after the other",
         ),
         (
-            whole(&format!("{roll}\nlasts = \"1s\"")),
+            whole(&format!("{rolling}\nlasts = \"1s\"")),
             "only a fault of the kind pause has it",
         ),
         (
@@ -378,7 +383,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
             "only a fault of the kind rolling_restart or deploy has it",
         ),
         (
-            whole(&format!("{roll}\ndrain = true")),
+            whole(&format!("{rolling}\ndrain = true")),
             "say how long it may take",
         ),
         (whole("kind = \"deploy\""), "what replaces the server?"),
@@ -390,18 +395,18 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
             "deploy: ",
         ),
         (
-            without(whole(roll), "drain"),
+            without(whole(rolling), "drain"),
             "how is it told that a replica is about to be stopped?",
         ),
         (
-            whole(roll).replace(
+            whole(rolling).replace(
                 "[windows]",
                 "[deploy]\nenvironment = { A = \"1\" }\n[windows]",
             ),
             "only a fault of the kind deploy",
         ),
         (
-            whole(roll).replace("end = [\"true\"]", "end = []"),
+            whole(rolling).replace("end = [\"true\"]", "end = []"),
             "give a program to run",
         ),
     ] {
@@ -435,7 +440,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
                 "token",
                 "--fault",
                 "rolling-restart",
-                "--strike",
+                "--fault-target",
                 "balancer",
             ],
             "only replicas are restarted",
