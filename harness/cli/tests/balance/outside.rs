@@ -163,7 +163,8 @@ fn haproxy_takes_orders_at_its_control_socket() {
     let flags = format!("--with haproxy --data lb --control {}", socket.display());
     let balancer = Process::balance(&ports(&replicas), &flags);
     let order = |line: &str| {
-        let mut stream = UnixStream::connect(&socket).unwrap();
+        // HAProxy puts the socket in its place after it has begun to listen at its port.
+        let mut stream = wait_for("its control socket", || UnixStream::connect(&socket).ok());
         writeln!(stream, "{line}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

@@ -331,7 +331,7 @@ fn site() -> SessionFlow {
         )]),
         value: Some(Extract::Regex("(\\d+) visits".to_owned())),
         identity: None,
-        stranger: Some(Expect {
+        logged_out_page: Some(Expect {
             body: Some("Please log in".to_owned()),
             ..Expect::default()
         }),

@@ -76,7 +76,7 @@ pub(crate) fn kills(args: &Args) -> Result<(), Failed> {
     let harness = (0..args.kills).map(|_| Hit::Harness);
     let both = (0..args.both).map(|_| Hit::Both);
     for (hit, kind) in harness.chain(both).zip(kinds.iter().cycle()) {
-        campaign.injection(kind, hit).map_err(failed)?;
+        campaign.inject(kind, hit).map_err(failed)?;
     }
     let text = campaign.table(&kinds);
     io::stdout().write_all(text.as_bytes()).map_err(failed)?;
@@ -172,7 +172,7 @@ impl Campaign {
     }
 
     /// Kills one run of a kind, and counts what is left.
-    fn strike(&mut self, kind: &'static Kind, hit: Hit) -> io::Result<()> {
+    fn inject(&mut self, kind: &'static Kind, hit: Hit) -> io::Result<()> {
         let mut most = kind.lasts;
         for _ in 0..TRIES {
             let at = most.mul_f64(self.draw());
