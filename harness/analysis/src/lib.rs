@@ -3,7 +3,7 @@
 //! [`measure`] computes the figures of a journal, [`verdict`] judges them by the plan's gates. [`summary`] is the document
 //! that other programs read, and [`mod@difference`] that of two runs compared. They import in this order only.
 //!
-//! A line belongs here if it computes a figure of a run, or decides by one. `METHOD.md` beside this crate says what each
+//! A line belongs here if it computes a figure of a run, or decides by one. `harness/docs/METHOD.md` says what each
 //! figure is. The same input gives the same output.
 
 pub mod difference;

@@ -301,7 +301,7 @@ fn a_summary_page_that_cannot_be_written_is_a_warning() {
 
 #[test]
 fn the_gitlab_example_names_the_file_that_its_command_writes() {
-    let page = read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../CI.md"));
+    let page = read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/ci.md"));
     let section = page.split("## GitLab").nth(1).unwrap();
     let snippet = section.split("```yaml\n").nth(1).unwrap();
     let snippet: serde_json::Value =

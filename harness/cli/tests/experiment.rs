@@ -360,7 +360,7 @@ fn a_server_that_cannot_be_looked_at_leaves_no_file() {
 /// The guide's examples, as a reader would copy them, with programs that are there.
 #[test]
 fn the_examples_of_the_guide_can_be_run() {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../EXPERIMENTS.md");
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/experiment-files.md");
     let guide = std::fs::read_to_string(guide).unwrap();
     let mut checked = 0;
     for block in guide.split("```toml\n").skip(1) {

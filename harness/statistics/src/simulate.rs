@@ -484,7 +484,7 @@ mod tests {
     #[test]
     #[ignore = "takes seconds when optimized, a minute otherwise"]
     fn the_page_shows_what_is_simulated() {
-        let page = include_str!("../../analysis/METHOD.md");
+        let page = include_str!("../../docs/METHOD.md");
         for line in tables(RUNS).lines() {
             assert!(
                 page.contains(line),

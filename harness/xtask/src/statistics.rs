@@ -8,7 +8,7 @@ use comeback_statistics::simulate::{FEW_RUNS, RUNS, tables};
 use crate::Failed;
 
 /// The page that shows them.
-const PAGE: &str = "harness/analysis/METHOD.md";
+const PAGE: &str = "harness/docs/METHOD.md";
 
 /// Where they begin and end there.
 const MARKS: [&str; 2] = [
