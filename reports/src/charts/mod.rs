@@ -13,7 +13,6 @@ mod recovery_time;
 mod rows;
 mod timeline;
 mod who_served;
-mod windows;
 
 use crate::arms::RunView;
 use crate::draw::Drawing;

@@ -1,9 +1,10 @@
 //! Goodput and failures over time around the fault, one panel for each arm on one common scale.
 
+use comeback_analysis::summary::{WindowOverTrials, windows_over};
+
 use super::frame::{Key, Page};
 use super::no_figures;
 use super::panels::name_seconds;
-use super::windows::{Window, windows};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Align, Drawing, Ink, Style};
@@ -39,13 +40,13 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
 /// An arm's panel, before it is drawn.
 struct Panel<'a> {
     arm: &'a ArmView<'a>,
-    windows: Vec<Window>,
+    windows: Vec<WindowOverTrials>,
 }
 
 impl<'a> Panel<'a> {
     fn of(arm: &'a ArmView<'a>) -> Self {
         let windows = match arm.silence {
-            None => windows(arm.crashes()),
+            None => windows_over(arm.crashes()),
             Some(_) => Vec::new(),
         };
         Self { arm, windows }
@@ -243,12 +244,12 @@ fn head(
 }
 
 fn curves(drawing: &mut Drawing, panel: &Panel<'_>, across: Scale, up: Scale, end: f64) {
-    let seen: Vec<&Window> = panel
+    let seen: Vec<&WindowOverTrials> = panel
         .windows
         .iter()
         .filter(|window| window.to <= end + 1e-9)
         .collect();
-    let line = |of: fn(&Window) -> f64| steps(&seen, across, up, of);
+    let line = |of: fn(&WindowOverTrials) -> f64| steps(&seen, across, up, of);
     let between = |upper: Vec<(f64, f64)>, lower: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
         upper.into_iter().chain(lower.into_iter().rev()).collect()
     };
@@ -279,10 +280,10 @@ fn curves(drawing: &mut Drawing, panel: &Panel<'_>, across: Scale, up: Scale, en
 
 /// A figure of each window, level from its start to its end.
 fn steps(
-    windows: &[&Window],
+    windows: &[&WindowOverTrials],
     across: Scale,
     up: Scale,
-    of: impl Fn(&Window) -> f64,
+    of: impl Fn(&WindowOverTrials) -> f64,
 ) -> Vec<(f64, f64)> {
     windows
         .iter()

@@ -5,7 +5,7 @@ use comeback_statistics as statistics;
 use super::Distribution;
 
 /// A time over trials; infinite where it was not seen.
-pub(super) fn distribution(figures: impl Iterator<Item = f64>) -> Distribution {
+pub fn distribution(figures: impl Iterator<Item = f64>) -> Distribution {
     let figures: Vec<f64> = figures.filter(|figure| !figure.is_nan()).collect();
     let finite = |figure: f64| Some(figure).filter(|figure| figure.is_finite());
     let interval = statistics::median_interval(&figures);

@@ -11,10 +11,12 @@ mod nodes;
 mod parts;
 mod traffic;
 mod values;
+mod windows;
 
 pub use comeback_model::journal::RunLabel;
 
 pub use crate::measure::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
+pub use distribution::distribution;
 pub use document::{
     ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, Status, Summary, TrialFinding,
 };
@@ -26,3 +28,4 @@ pub use parts::{
 };
 pub use traffic::loss_share;
 pub use values::{AvailabilityRate, Distribution, ErrorRate, Latency, LossShare, TimeError};
+pub use windows::{Spread, WindowOverTrials, windows_over};

@@ -1,16 +1,21 @@
-//! The timeline's figures: what each window of the trials saw, summed up over the trials of an arm.
+//! The timeline's figures: what each window of the trials saw, summed up over the trials of an arm. For charts; they are
+//! not in the document.
 
 use std::collections::BTreeMap;
 
-use comeback_analysis::measure::{TimelineWindow, TrialAnalysis};
 use comeback_statistics::median;
+
+use crate::measure::{TimelineWindow, TrialAnalysis};
 
 /// Median, least and most over the trials.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spread {
-    pub(super) median: f64,
-    pub(super) least: f64,
-    pub(super) most: f64,
+pub struct Spread {
+    /// The median.
+    pub median: f64,
+    /// The smallest.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
 }
 
 impl Spread {
@@ -25,23 +30,24 @@ impl Spread {
 
 /// One window over all trials of an arm.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Window {
-    /// Its start and end, in seconds after the fault.
-    pub(super) from: f64,
-    pub(super) to: f64,
+pub struct WindowOverTrials {
+    /// Its start, in seconds after the fault.
+    pub from: f64,
+    /// Its end.
+    pub to: f64,
     /// Correct operations per second.
-    pub(super) goodput: Spread,
+    pub goodput: Spread,
     /// Failed ones.
-    pub(super) failures: Spread,
+    pub failures: Spread,
 }
 
 /// An arm's windows in order, as long as every trial has them: where the quick ones have ended, a median
 /// would be one over the slow ones.
-pub(super) fn windows<'a>(trials: impl Iterator<Item = &'a TrialAnalysis>) -> Vec<Window> {
+pub fn windows_over<'a>(trials: impl Iterator<Item = &'a TrialAnalysis>) -> Vec<WindowOverTrials> {
     summed_up(trials.map(|trial| trial.timeline.as_slice()))
 }
 
-fn summed_up<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<Window> {
+fn summed_up<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<WindowOverTrials> {
     let mut places: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
     let (mut count, mut length) = (0, 0.0);
     for timeline in timelines.filter(|timeline| !timeline.is_empty()) {
@@ -64,7 +70,7 @@ fn summed_up<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<W
         .filter(|(_, seen)| seen.len() >= count)
         .filter_map(|(place, seen)| {
             let column = |of: fn(&(f64, f64)) -> f64| seen.iter().map(of).collect::<Vec<_>>();
-            Some(Window {
+            Some(WindowOverTrials {
                 from: place as f64 * length,
                 to: (place + 1) as f64 * length,
                 goodput: Spread::of(&column(|seen| seen.0))?,
@@ -77,7 +83,7 @@ fn summed_up<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<W
 #[cfg(test)]
 mod tests {
     use super::*;
-    use comeback_analysis::measure::ErrorTally;
+    use crate::measure::ErrorTally;
 
     fn trial(failures: &[u64]) -> Vec<TimelineWindow> {
         failures
