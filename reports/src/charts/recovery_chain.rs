@@ -1,9 +1,6 @@
 //! The recovery chain: what the time from the kill to the first correct reply went into, and how much longer
 //! it took until the service was as good as before.
 
-use comeback_analysis::measure::{Time, TrialAnalysis};
-use comeback_statistics::median;
-
 use super::frame::{Page, arrow};
 use super::no_figures;
 use super::rows::{Note, Row, Rows};
@@ -50,10 +47,9 @@ struct Step {
 
 impl Moments {
     fn of(arm: &ArmView<'_>) -> Option<Self> {
-        let over = |of: fn(&TrialAnalysis) -> Option<f64>| {
-            median(&arm.crashes().filter_map(of).collect::<Vec<f64>>())
-        };
-        let killed = over(|trial| trial.chain.killed).unwrap_or(0.0).min(0.0);
+        let summary = arm.summary;
+        let effect = summary.time_to_effect_ms.median.unwrap_or(0.0);
+        let killed = (0.0 - effect).min(0.0);
         let mut steps = vec![Step {
             name: "exit",
             ink: Ink::Loss,
@@ -62,26 +58,14 @@ impl Moments {
         }];
         let mut from = 0.0;
         let moments = [
-            (
-                "exec",
-                Ink::StepTwo,
-                over(|t| t.chain.executed.map(Time::or_infinite)),
-            ),
-            (
-                "accept",
-                Ink::StepThree,
-                over(|t| t.chain.listening.map(Time::or_infinite)),
-            ),
-            (
-                "reply",
-                Ink::Measure,
-                over(|t| t.chain.ready.map(Time::or_infinite)),
-            ),
+            ("exec", Ink::StepTwo, summary.time_to_restart_ms),
+            ("accept", Ink::StepThree, summary.time_to_listen_ms),
+            ("reply", Ink::Measure, summary.time_to_ready_ms),
         ];
-        moments.last()?.2?;
+        moments.last()?.2.median_or_infinite()?;
         for (name, ink, to) in moments {
             // A moment that was not recorded leaves its time to the next one.
-            if let Some(to) = to.map(|to| to.max(from)) {
+            if let Some(to) = to.median_or_infinite().map(|to| to.max(from)) {
                 steps.push(Step {
                     name,
                     ink,

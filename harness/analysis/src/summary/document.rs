@@ -139,6 +139,9 @@ pub struct ArmSummary {
     pub nodes: Option<NodesSummary>,
     /// First operation that failed through the fault − T0; negative when a client saw it first.
     pub time_to_detect_ms: Distribution,
+    /// T0 − the fault's sending: how long it took until its effect was confirmed.
+    #[serde(default)]
+    pub time_to_effect_ms: Distribution,
     /// New process executed − T0.
     pub time_to_restart_ms: Distribution,
     /// First accepted connection − T0.

@@ -87,6 +87,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         injection: injection(&trials),
         retries: planned.and_then(|arm| arm.retry).map(|_| retries(&trials)),
         time_to_detect_ms: time(|trial| trial.time_to_detect),
+        time_to_effect_ms: time(|trial| trial.chain.killed.map(|killed| 0.0 - killed)),
         time_to_restart_ms: time(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: time(|trial| trial.chain.listening.map(Time::or_infinite)),
         time_to_ready_ms: time(|trial| trial.chain.ready.map(Time::or_infinite)),

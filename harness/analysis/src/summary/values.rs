@@ -65,6 +65,13 @@ pub struct Distribution {
     pub censored: u32,
 }
 
+impl Distribution {
+    /// The median, infinite where it lies beyond the horizon; absent where no trial has the figure.
+    pub fn median_or_infinite(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.median.unwrap_or(f64::INFINITY))
+    }
+}
+
 /// How much of what was acknowledged is lost, beyond the counts. What one fault takes lives or dies together, so each
 /// fault is one sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

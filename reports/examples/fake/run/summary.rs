@@ -4,9 +4,8 @@ use comeback_analysis::measure::{ArmAnalysis, ErrorTally, Journeys, Time, TrialA
 use comeback_analysis::summary::{
     ArmSummary, AvailabilityRate, BlindSummary, ControlSummary, Distribution, ErrorRate, FalseRate,
     InjectionSummary, JourneySummary, Latency, RecoverySummary, SessionCounts, Status, TimeError,
-    Windowed, WriteCounts, loss_share,
+    Windowed, WriteCounts, distribution, loss_share,
 };
-use comeback_statistics::{median, median_interval};
 
 use super::Spec;
 use super::trial::tally;
@@ -14,7 +13,7 @@ use super::trial::tally;
 pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
     let trials: Vec<&TrialAnalysis> = arm.faulted().collect();
     let times = |of: fn(&TrialAnalysis) -> Option<f64>| {
-        distribution(trials.iter().filter_map(|trial| of(trial)).collect())
+        distribution(trials.iter().filter_map(|trial| of(trial)))
     };
     let none = Distribution::default();
     let mut during = ErrorTally::default();
@@ -87,6 +86,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         retries: None,
         nodes: None,
         time_to_detect_ms: none,
+        time_to_effect_ms: times(|trial| trial.chain.killed.map(|killed| 0.0 - killed)),
         time_to_restart_ms: times(|trial| trial.chain.executed.map(Time::or_infinite)),
         time_to_listen_ms: times(|trial| trial.chain.listening.map(Time::or_infinite)),
         time_to_ready_ms: times(|trial| trial.chain.ready.map(Time::or_infinite)),
@@ -120,7 +120,7 @@ fn blind(trials: &[&TrialAnalysis]) -> Option<BlindSummary> {
     let times = trials.iter().filter_map(|trial| trial.blind_time);
     let error = times.clone().next()?.error_ms;
     Some(BlindSummary {
-        ms: distribution(times.map(|time| time.ms).collect()),
+        ms: distribution(times.map(|time| time.ms)),
         error_ms: TimeError {
             median: error,
             max: error,
@@ -153,19 +153,5 @@ fn rates(tally: &ErrorTally) -> ErrorRate {
         by_class: classes
             .map(|(class, count)| (class.name().to_owned(), share(*count)))
             .collect(),
-    }
-}
-
-fn distribution(samples: Vec<f64>) -> Distribution {
-    let finite = |value: f64| value.is_finite().then_some(value);
-    let interval = median_interval(&samples);
-    Distribution {
-        n: samples.len() as u32,
-        median: median(&samples).and_then(finite),
-        low: interval.and_then(|interval| finite(interval.low)),
-        high: interval.and_then(|interval| finite(interval.high)),
-        p95: None,
-        max: samples.iter().copied().reduce(f64::max).and_then(finite),
-        censored: samples.iter().filter(|sample| !sample.is_finite()).count() as u32,
     }
 }
