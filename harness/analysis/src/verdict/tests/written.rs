@@ -1,5 +1,9 @@
 //! How a gate is written.
 
+use std::collections::BTreeSet;
+
+use comeback_model::gate::METRICS;
+
 use super::*;
 
 #[track_caller]
@@ -12,7 +16,7 @@ fn check_refused(text: &str, said: &str) {
     assert!(error.contains(said), "{error}");
 }
 
-const COUNTS: [&str; 8] = [
+const COUNTS: [&str; 10] = [
     "lost_sessions",
     "reset_sessions",
     "wrong_identity",
@@ -21,12 +25,16 @@ const COUNTS: [&str; 8] = [
     "duplicated_writes",
     "phantom_writes",
     "unrecovered",
+    "in_flight_failed",
+    "drain_failed",
 ];
-const RATES: [&str; 4] = [
+const RATES: [&str; 6] = [
     "availability",
+    "journey_goodput",
     "error_rate.before",
     "error_rate.during",
     "error_rate.after",
+    "control.error_rate",
 ];
 const LATENCIES: [&str; 6] = [
     "latency.before.p50",
@@ -36,11 +44,14 @@ const LATENCIES: [&str; 6] = [
     "latency.after.p50",
     "latency.after.p99",
 ];
-const TIMES: [&str; 7] = [
+const TIMES: [&str; 10] = [
     "time_to_detect",
     "time_to_restart",
     "time_to_listen",
     "time_to_ready",
+    "outage",
+    "client_outage",
+    "blind_time",
     "time_to_steady",
     "longest_gap",
     "outage_area",
@@ -56,6 +67,13 @@ fn demands() -> Vec<(String, &'static str)> {
     let latencies = LATENCIES.map(|name| (name.to_owned(), "250ms"));
     let figures = times.chain(latencies);
     counts.into_iter().chain(rates).chain(figures).collect()
+}
+
+#[test]
+fn the_metrics_that_are_tested_are_all_there_are() {
+    let tested: BTreeSet<String> = demands().into_iter().map(|(metric, _)| metric).collect();
+    let known = METRICS.map(|(name, _)| name.to_owned());
+    assert_eq!(tested, BTreeSet::from(known));
 }
 
 #[test]
