@@ -10,6 +10,74 @@ use comeback_model::units::{Elapsed, Span};
 use super::{Correct, Drained, Ended, Facts, Restart, RunFacts};
 use crate::measure::{Extension, LoadTally};
 
+/// The events that tell how a trial went on and ended. Each event of a trial is in one of these groups; the function that
+/// learns of a group handles each of its events by name, so that a new one is not forgotten.
+macro_rules! of_the_course {
+    () => {
+        EventKind::PhaseEntered { .. }
+            | EventKind::LoadStopped { .. }
+            | EventKind::SessionsOpened { .. }
+            | EventKind::TrialAborted { .. }
+            | EventKind::TrialEnded
+    };
+}
+
+/// The events that tell of processes.
+macro_rules! of_processes {
+    () => {
+        EventKind::TargetReady { .. }
+            | EventKind::TargetExecuted { .. }
+            | EventKind::TargetStartFailed { .. }
+            | EventKind::TargetExited { .. }
+            | EventKind::TargetSeen { .. }
+            | EventKind::SurvivorsFound { .. }
+            | EventKind::OldProcessesAlive { .. }
+            | EventKind::OldOwnerSeen { .. }
+            | EventKind::LeftBehind { .. }
+    };
+}
+
+/// The events that tell what became of the fault.
+macro_rules! of_the_fault {
+    () => {
+        EventKind::FaultAimed { .. }
+            | EventKind::FaultRequested { .. }
+            | EventKind::FaultConfirmed { .. }
+            | EventKind::TargetPaused { .. }
+            | EventKind::TargetResumed { .. }
+            | EventKind::DrainBegun { .. }
+            | EventKind::Drained { .. }
+            | EventKind::DrainEnded { .. }
+            | EventKind::FaultMissed { .. }
+    };
+}
+
+/// The events that tell what the probe and the health check met.
+macro_rules! of_the_recovery {
+    () => {
+        EventKind::ProbeLimited { .. }
+            | EventKind::StrangerKnown { .. }
+            | EventKind::TargetReturned { .. }
+            | EventKind::HealthChanged { .. }
+            | EventKind::HealthWatched { .. }
+            | EventKind::FirstAccept { .. }
+            | EventKind::FirstCorrect { .. }
+            | EventKind::NotRecovered { .. }
+    };
+}
+
+/// The events that tell of the run, or begin a trial.
+macro_rules! of_the_run {
+    () => {
+        EventKind::ArmSkipped { .. }
+            | EventKind::RunInterrupted
+            | EventKind::RunGivenUp { .. }
+            | EventKind::RunEnded
+            | EventKind::RunExtended { .. }
+            | EventKind::TrialStarted { .. }
+    };
+}
+
 /// Gathers what the events say.
 pub(in crate::measure) fn gather(events: &[Event]) -> RunFacts {
     let mut run = RunFacts::default();
@@ -46,37 +114,7 @@ pub(in crate::measure) fn gather(events: &[Event]) -> RunFacts {
                     run.trials.len() - 1
                 });
             }
-            EventKind::PhaseEntered { .. }
-            | EventKind::TargetExecuted { .. }
-            | EventKind::TargetStartFailed { .. }
-            | EventKind::TargetReady { .. }
-            | EventKind::TargetExited { .. }
-            | EventKind::SessionsOpened { .. }
-            | EventKind::ProbeLimited { .. }
-            | EventKind::StrangerKnown { .. }
-            | EventKind::FaultAimed { .. }
-            | EventKind::FaultRequested { .. }
-            | EventKind::FaultConfirmed { .. }
-            | EventKind::TargetPaused { .. }
-            | EventKind::TargetResumed { .. }
-            | EventKind::DrainBegun { .. }
-            | EventKind::Drained { .. }
-            | EventKind::DrainEnded { .. }
-            | EventKind::TargetReturned { .. }
-            | EventKind::TargetSeen { .. }
-            | EventKind::FaultMissed { .. }
-            | EventKind::SurvivorsFound { .. }
-            | EventKind::OldProcessesAlive { .. }
-            | EventKind::OldOwnerSeen { .. }
-            | EventKind::HealthChanged { .. }
-            | EventKind::HealthWatched { .. }
-            | EventKind::FirstAccept { .. }
-            | EventKind::FirstCorrect { .. }
-            | EventKind::NotRecovered { .. }
-            | EventKind::LoadStopped { .. }
-            | EventKind::LeftBehind { .. }
-            | EventKind::TrialAborted { .. }
-            | EventKind::TrialEnded => {
+            of_the_course!() | of_processes!() | of_the_fault!() | of_the_recovery!() => {
                 let place = event.trial.and_then(|id| places.get(&id));
                 match place.and_then(|place| run.trials.get_mut(*place)) {
                     Some(trial) => trial.learn(event.at, &event.kind),
@@ -98,7 +136,7 @@ impl RunFacts {
 }
 
 impl Facts {
-    /// What an event of the trial tells. [`gather`] lists them all, so that a new one is not forgotten.
+    /// What an event of the trial tells.
     fn learn(&mut self, at: Elapsed, kind: &EventKind) {
         self.learn_of_the_course(at, kind);
         self.learn_of_processes(at, kind);
@@ -131,7 +169,8 @@ impl Facts {
                 self.aborted.get_or_insert_with(|| reason.clone());
             }
             EventKind::TrialEnded => self.ended = true,
-            _ => {}
+            EventKind::SessionsOpened { .. } => {}
+            of_processes!() | of_the_fault!() | of_the_recovery!() | of_the_run!() => {}
         }
     }
 
@@ -144,6 +183,7 @@ impl Facts {
             } => {
                 self.boots.entry(*node).or_insert(*boot);
             }
+            EventKind::TargetReady { boot: None, .. } => {}
             EventKind::TargetExecuted {
                 node,
                 incarnation,
@@ -209,7 +249,7 @@ impl Facts {
                 self.old_owner.get_or_insert_with(|| problem.clone());
             }
             EventKind::LeftBehind { pids } => self.left_behind.extend(pids),
-            _ => {}
+            of_the_course!() | of_the_fault!() | of_the_recovery!() | of_the_run!() => {}
         }
     }
 
@@ -225,6 +265,8 @@ impl Facts {
                 let quiet = quiet_us.map(Span::from_us);
                 self.aimed = after_us.map(|after| (Span::from_us(after), quiet));
             }
+            // It waited for no acknowledgement.
+            EventKind::FaultAimed { .. } => {}
             EventKind::FaultRequested { node, begun: _ } | EventKind::DrainBegun { node } => {
                 self.requests.entry(*node).or_insert(at);
             }
@@ -258,7 +300,7 @@ impl Facts {
             EventKind::FaultMissed { reason } => {
                 self.missed.get_or_insert_with(|| reason.clone());
             }
-            _ => {}
+            of_the_course!() | of_processes!() | of_the_recovery!() | of_the_run!() => {}
         }
     }
 
@@ -321,7 +363,7 @@ impl Facts {
                 self.given_up
                     .get_or_insert_with(|| (at, last_failure.clone()));
             }
-            _ => {}
+            of_the_course!() | of_processes!() | of_the_fault!() | of_the_run!() => {}
         }
     }
 
