@@ -13,6 +13,8 @@ mod color;
 mod compare;
 mod console;
 mod diff;
+#[cfg(test)]
+mod docs;
 mod doctor;
 mod experiment;
 mod explain;

@@ -67,8 +67,8 @@ fn a_claim_is_ruled_on_by_what_was_measured_and_says_how_to_repeat_it() {
 }
 
 #[test]
-fn the_readme_has_each_claim_in_its_words_with_a_ruling_and_a_reason() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+fn the_page_of_claims_has_each_in_its_words_with_a_ruling_and_a_reason() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/claims.md");
     let text = std::fs::read_to_string(path).unwrap();
     let (_, rest) = text
         .split_once("written by `cargo xtask claims` -->")

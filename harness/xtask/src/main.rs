@@ -29,9 +29,9 @@ enum Chore {
     Statistics(statistics::Args),
     /// Kill the harness at random instants over every kind of run, and count what is left
     Kills(kills::Args),
-    /// Draw the README's chart and the gallery anew, from a real run
+    /// Draw the README's chart and the gallery again, from a real run
     Gallery,
-    /// Measure the claims anew, all of them, and write the README's table of them
+    /// Measure all claims again, and write the table of `harness/docs/claims.md`
     Claims,
 }
 
@@ -166,7 +166,10 @@ fn gallery() -> Result<(), Failed> {
     )
 }
 
-/// Where the README's table of claims begins and ends.
+/// The page with the table of claims.
+const CLAIMS_PAGE: &str = "harness/docs/claims.md";
+
+/// Where the table begins and ends.
 const CLAIMS: [&str; 2] = [
     "<!-- claims: written by `cargo xtask claims` -->\n",
     "<!-- end of claims -->",
@@ -185,7 +188,7 @@ fn claims() -> Result<(), Failed> {
     let read = |path: &str| {
         std::fs::read_to_string(path).map_err(|error| Failed(format!("{path}: {error}")))
     };
-    let (page, readme) = (read("reports/claims/claims.md")?, read("README.md")?);
+    let (page, kept) = (read("reports/claims/claims.md")?, read(CLAIMS_PAGE)?);
     let table: String = page
         .lines()
         .skip_while(|line| !line.starts_with('|'))
@@ -193,16 +196,16 @@ fn claims() -> Result<(), Failed> {
         .flat_map(|line| [line, "\n"])
         .collect();
     let [begin, end] = CLAIMS;
-    let parts = readme
+    let parts = kept
         .split_once(begin)
         .and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
     let (before, after) = parts.ok_or_else(|| {
         Failed(format!(
-            "README.md has no place between {begin:?} and {end:?}"
+            "{CLAIMS_PAGE} has no place between {begin:?} and {end:?}"
         ))
     })?;
     let text = format!("{before}{begin}{table}{end}{after}");
-    std::fs::write("README.md", text).map_err(|error| Failed(format!("README.md: {error}")))
+    std::fs::write(CLAIMS_PAGE, text).map_err(|error| Failed(format!("{CLAIMS_PAGE}: {error}")))
 }
 
 fn install() -> Result<(), Failed> {

@@ -1,0 +1,230 @@
+//! The README and the guides in `harness/docs` against the program: links, commands, kinds of faults, metrics, messages.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use comeback_faults::Faults;
+use comeback_model::gate::METRICS;
+use comeback_model::plan::fault::Catalogue;
+
+use super::Cli;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(page: &Path) -> String {
+    fs::read_to_string(page).unwrap_or_else(|error| panic!("{}: {error}", page.display()))
+}
+
+/// The guides, without their table of contents.
+fn guides() -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join("harness/docs")).unwrap();
+    let mut pages: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+        .filter(|path| !path.ends_with("SUMMARY.md"))
+        .collect();
+    pages.sort();
+    pages
+}
+
+/// Every page that links to others.
+fn pages() -> Vec<PathBuf> {
+    let others = [
+        "README.md",
+        "harness/ARCHITECTURE.md",
+        "harness/CHANGELOG.md",
+        "harness/docs/SUMMARY.md",
+        "harness/experiments/README.md",
+        "harness/fuzz/README.md",
+    ];
+    let mut pages = guides();
+    pages.extend(others.iter().map(|page| root().join(page)));
+    pages
+}
+
+/// The fenced blocks of a page, each with its mark, such as `sh`, and the text around them.
+fn blocks(text: &str) -> (Vec<(&str, &str)>, String) {
+    let (mut inside, mut around) = (Vec::new(), String::new());
+    for (place, part) in text.split("```").enumerate() {
+        match place % 2 {
+            0 => around.push_str(part),
+            _ => inside.push(part.split_once('\n').unwrap_or((part, ""))),
+        }
+    }
+    (inside, around)
+}
+
+/// Where the links of a page lead.
+fn links(text: &str) -> Vec<String> {
+    let (_, around) = blocks(text);
+    let links = around.split("](").skip(1);
+    links
+        .filter_map(|rest| rest.split(')').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Where a heading is linked to: in lower case, with dashes for spaces and without punctuation.
+fn anchor_of(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim();
+    text.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| match c {
+            ' ' => '-',
+            c => c.to_ascii_lowercase(),
+        })
+        .collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in pages() {
+        for link in links(&read(&page)) {
+            if link.starts_with("http") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let linked = match path {
+                "" => page.clone(),
+                path => page.with_file_name(path),
+            };
+            let shown = page.display();
+            assert!(linked.exists(), "{shown}: {link} is not there");
+            if !anchor.is_empty() {
+                let text = read(&linked);
+                let mut anchors = text.lines().filter(|line| line.starts_with('#'));
+                assert!(
+                    anchors.any(|heading| anchor_of(heading) == anchor),
+                    "{shown}: {link} leads to no heading"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_contents_has_every_guide_once() {
+    let mut listed = links(&read(&root().join("harness/docs/SUMMARY.md")));
+    listed.sort();
+    let there: Vec<String> = guides()
+        .iter()
+        .map(|page| page.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, there);
+}
+
+/// The words of a command as a shell reads them, up to a pipe, a redirection or a comment.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, ' ') => words.extend(word.take()),
+            (None, '|' | '>' | '#' | '&') if word.is_none() => break,
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// A flag that is renamed, and a file that is named in a wrong place, would show only when a reader types them.
+#[test]
+fn every_command_in_a_block_is_one_that_the_program_takes() {
+    let mut found = 0;
+    for page in pages() {
+        let text = read(&page);
+        for (_, block) in blocks(&text).0 {
+            let block = block.replace("\\\n", " ");
+            for line in block.lines() {
+                let line = line.trim_start().trim_start_matches(['$', '-']).trim_start();
+                let line = line.replace("cargo run --release -- ", "comeback ");
+                if !line.starts_with("comeback ") {
+                    continue;
+                }
+                found += 1;
+                if let Err(error) = Cli::command().try_get_matches_from(words(&line)) {
+                    panic!("{}: {line}\n{error}", page.display());
+                }
+            }
+        }
+    }
+    assert!(found >= 20, "only {found} commands were found");
+}
+
+#[test]
+fn the_guide_to_faults_has_every_kind() {
+    let page = read(&root().join("harness/docs/faults.md"));
+    for kind in Faults.kinds() {
+        let row = format!("| `{}` |", kind.name);
+        assert!(page.contains(&row), "there is no row of {}", kind.name);
+    }
+}
+
+#[test]
+fn the_guide_to_gates_has_every_metric_and_no_other() {
+    let page = read(&root().join("harness/docs/gates.md"));
+    let (_, rest) = page.split_once("\n## Metrics").unwrap();
+    let table = rest.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let is_of = |name: &str, row: &str| {
+        let rest = name.strip_prefix(row);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    for (name, _) in METRICS {
+        let times = rows.iter().filter(|row| is_of(name, row)).count();
+        assert_eq!(times, 1, "rows of {name}");
+    }
+    for row in rows {
+        let mut names = METRICS.iter().map(|(name, _)| name);
+        assert!(names.any(|name| is_of(name, row)), "{row} is no metric");
+    }
+}
+
+/// The text of every source file below a folder, with strings of several lines put together.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true if path.ends_with("target") || path.ends_with("docs") => {}
+            true => sources(&path, text),
+            false if path.extension().is_some_and(|ending| ending == "rs") => {
+                for line in read(&path).lines() {
+                    let line = line.trim_start();
+                    match line.strip_suffix('\\') {
+                        Some(begun) => text.push_str(begun),
+                        None => text.extend([line, "\n"]),
+                    }
+                }
+            }
+            false => {}
+        }
+    }
+}
+
+/// Readers search the page for the words that they see.
+#[test]
+fn every_message_in_the_troubleshooting_is_one_of_the_programs() {
+    let mut text = String::new();
+    sources(&root().join("harness"), &mut text);
+    let text = text.replace("{{", "{").replace("}}", "}");
+    let page = read(&root().join("harness/docs/troubleshooting.md"));
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### `"));
+    let messages: Vec<&str> = headings.filter_map(|rest| rest.strip_suffix('`')).collect();
+    assert!(messages.len() >= 20, "only {} messages", messages.len());
+    for message in messages {
+        assert!(text.contains(message), "nothing says '{message}'");
+    }
+}
