@@ -1,4 +1,4 @@
-//! `comeback compare`: the main job. The reference servers, the same seeded plan, side by side.
+//! `comeback compare`: the main job. Reference servers side by side, under the same seeded plan.
 
 mod fault;
 #[cfg(test)]
@@ -24,10 +24,10 @@ use variants::VariantArgs;
 
 /// Compare the reference servers through crashes.
 ///
-/// Each trial starts a server, opens real sessions, drives open-loop load, kills the server with SIGKILL
-/// (or does what --fault says), starts it again, and reads every session back. Each server also gets a trial without a fault.
-/// The results, with charts and a report, go to a folder. Exits 0 when every server was measured, 3 when
-/// one was not.
+/// Each trial starts a server, opens real sessions, drives open-loop load, kills the server with SIGKILL (or
+/// injects the fault of --fault), starts it again, and reads every session back. Each server also gets a trial without a
+/// fault. The results, with charts and a report, go to a folder. Exits 0 if every server was measured, 3 if one
+/// was not.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
@@ -40,11 +40,10 @@ comeback compare --topology token --fault deploy --deploy token-v2\n  \
 comeback compare --topology postgres --fault pause --retry-by none,client,client-key --try-timeout 200ms"
 )]
 pub(super) struct Args {
-    /// Which servers (`comeback targets` lists them); when none is named, all that keep their sessions by
-    /// themselves
+    /// Which servers (`comeback targets` lists them) [default: all that keep their sessions without help]
     #[arg(value_name = "ARM")]
     arms: Vec<String>,
-    /// A first look within 30 seconds: fewer and shorter trials
+    /// Take a first look within 30 seconds: fewer and shorter trials
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
@@ -53,7 +52,7 @@ pub(super) struct Args {
     topology: TopologyArgs,
     #[command(flatten)]
     variants: VariantArgs,
-    /// What the verdict demands of each server, such as 'lost_sessions == 0'
+    /// Add a gate for each server, such as 'lost_sessions == 0'
     #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
     gates: Vec<Gate>,
     #[command(flatten)]
@@ -92,7 +91,7 @@ pub(super) fn plan(
 }
 
 impl Args {
-    /// What is compared, and how.
+    /// The comparison that the arguments describe.
     fn comparison(&self) -> Result<Comparison, CliError> {
         Ok(Comparison {
             servers: self.arms.clone(),

@@ -1,4 +1,4 @@
-//! What is to be run, as it is typed: a file, flags, or both. Flags and file fill in the same document.
+//! The experiment on the command line: a file, flags, or both. They fill in the same document.
 
 mod retry;
 mod session;
@@ -23,13 +23,13 @@ use comeback_experiment::{
     Document, File, Origin, Problem, Resolved, Unreadable, read_text, resolve,
 };
 
-/// What is to be run.
+/// The experiment to run.
 #[derive(Debug, clap::Args)]
 pub(super) struct What {
-    /// Experiment file (`comeback init` writes one); flags override what it says
+    /// Experiment file (`comeback init` writes one); flags override it
     #[arg(value_name = "EXPERIMENT.toml")]
     pub(super) experiment: Option<PathBuf>,
-    /// Path the load asks for [default: /]
+    /// Path of the load's requests [default: /]
     #[arg(
         long,
         value_name = "PATH",
@@ -37,29 +37,29 @@ pub(super) struct What {
         conflicts_with = "experiment"
     )]
     get: Option<String>,
-    /// When the server is up: http:PATH, tcp, or log:TEXT [default: http:<the path of --get>, or tcp with
-    /// --login]
+    /// How the server is known to be up: http:PATH, tcp, or log:TEXT [default: http:<the path of --get>; with
+    /// --login, tcp]
     #[arg(long, value_name = "PROBE", value_parser = parse_ready, conflicts_with = "experiment")]
     ready: Option<ReadyPart>,
     /// How long the first start may take [default: 10s]
     #[arg(long, value_name = "TIME")]
     ready_within: Option<Span>,
-    /// Signal sent to the server; TERM is followed by KILL after its grace [default: KILL]
+    /// Signal sent to the server; after TERM and its grace, KILL follows [default: KILL]
     #[arg(long, value_name = "SIGNAL")]
     kill: Option<Signal>,
-    /// Which of its processes the fault is for [default: group]
+    /// Which processes of the server get the fault [default: group]
     #[arg(long, value_parser = choice::<Reach>(), value_name = "WHOM")]
     fault_to: Option<Reach>,
     /// Pause between the confirmed exit and the restart [default: 0s]
     #[arg(long, value_name = "TIME")]
     restart_after: Option<Span>,
-    /// How many starts there are at most, where the server ends before it serves [default: 1]
+    /// The most starts after one fault, if the server ends before it is ready [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     restart_attempts: Option<u32>,
     /// Environment variable for the server
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     environment: Vec<(String, String)>,
-    /// What the server speaks; a certificate is not verified [default: http]
+    /// Protocol of the server; certificates are not verified [default: http]
     #[arg(long, value_parser = choice::<Protocol>(), conflicts_with = "experiment")]
     protocol: Option<Protocol>,
     /// Unix socket the server listens on, such as {data}/app.sock, instead of 127.0.0.1:{port}
@@ -68,18 +68,18 @@ pub(super) struct What {
     /// Who holds the listening socket [default: own]
     #[arg(long, value_parser = choice::<Listener>(), conflicts_with = "experiment")]
     listener: Option<Listener>,
-    /// Response header that changes with each start of the server; without it the owner of the
-    /// listening socket tells the new process from the old
+    /// Response header that changes with each start of the server [default: the owner of the listening
+    /// socket tells the new process from the old one]
     #[arg(long, value_name = "HEADER", conflicts_with = "experiment")]
     boot_header: Option<String>,
-    /// What the verdict demands, such as 'outage.median < 2s' or 'error_rate.after <= 0.1%'
+    /// Add a gate, such as 'outage.median < 2s' or 'error_rate.after <= 0.1%'
     #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
     gates: Vec<Gate>,
-    /// Demand nothing but what --gate says: neither the default gates (the server comes back, no session and no write
-    /// is lost) nor those of the file
+    /// Turn off all gates except those of --gate: the default gates (the server comes back and loses no session and no
+    /// write) and those of the file
     #[arg(long)]
     no_gates: bool,
-    /// Name of the run [default: the file's, or run]
+    /// Name of the run [default: the file's; without a file, run]
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -88,16 +88,16 @@ pub(super) struct What {
     session: SessionArgs,
 }
 
-/// What flags are called when there is no file, and the run has no other name.
+/// The name of a run without a file and without a name.
 const AD_HOC: &str = "run";
 
 impl What {
-    /// The plan that follows from the file, if there is one, the flags and the command behind `--`.
+    /// The plan, from the file (if there is one), the flags and the command behind `--`.
     pub(super) fn resolve(&self, size: &Size, command: &[String]) -> Result<Resolved, CliError> {
         let file = self.experiment.as_deref().map(read).transpose()?;
         let (mut document, origin) = match &file {
             Some(file) => {
-                // What is wrong with the file is shown in the file, before any flag mends or spoils it.
+                // Problems of the file are shown in the file, before any flag hides or adds some.
                 if command.is_empty() {
                     file.resolve(&Faults).map_err(refuse)?;
                 }
@@ -192,7 +192,7 @@ impl Size {
             }
         }
         over(self.trials, &mut document.trials);
-        // More trials than the file may be extended to are more trials, not a contradiction.
+        // More trials than the file's `extend_to` are no contradiction.
         if self.trials > document.extend_to {
             document.extend_to = document.extend_to.and(self.trials);
         }
@@ -233,16 +233,16 @@ pub(super) fn read(path: &Path) -> Result<File, CliError> {
     Err(CliError::Usage(format!("{}: {problem}", path.display())))
 }
 
-/// Told by the lines of the file.
+/// Reports problems by the lines of the file.
 pub(super) fn refuse(unreadable: Unreadable) -> CliError {
     CliError::Experiment(Box::new(unreadable))
 }
 
-/// Told by the names of the flags.
+/// Reports problems by the names of the flags.
 pub(super) fn usage(problems: Vec<Problem>) -> CliError {
     const STEPS: [&str; 4] = ["login", "act", "check", "logout"];
     let lines = problems.iter().map(|problem| {
-        // A step as a whole is a flag; a part of one is said by its path.
+        // A step as a whole is a flag. A part of one is named by its path.
         match STEPS.contains(&problem.name.as_str()) {
             true => format!("--{problem}"),
             false => problem.to_string(),
@@ -251,7 +251,7 @@ pub(super) fn usage(problems: Vec<Problem>) -> CliError {
     CliError::Usage(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// A path is taken as it is typed: spaces end it in a request, and do not here.
+/// Reads a path. A space would end it in a request.
 fn get(path: &str) -> Result<StepPart, CliError> {
     let is_template = path.contains("{{");
     if !path.starts_with('/') || !is_template && path.contains(char::is_whitespace) {

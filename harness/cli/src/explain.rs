@@ -1,4 +1,4 @@
-//! `comeback explain`: what would happen, to the last default, without doing it.
+//! `comeback explain`: shows what a run would do, with every default, without doing it.
 
 mod words;
 
@@ -14,8 +14,8 @@ use super::{CliError, print};
 
 /// Show what a run would do; nothing is started.
 ///
-/// Prints the plan with every default filled in, what is killed when, and how long it takes at least. Takes what
-/// `run` takes.
+/// Prints the plan with every default filled in, the moment of each fault, and the shortest possible duration. It takes
+/// the same arguments as `run`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback explain shop.toml --seed 7\n  comeback explain shop.toml --json | jq .schedule\n  \
@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// Print plan and schedule as JSON
     #[arg(long)]
     json: bool,
-    /// The server and its arguments; in place of the file's command where there is a file
+    /// The server and its arguments; replaces the file's command
     #[arg(
         last = true,
         required_unless_present = "experiment",
@@ -38,12 +38,12 @@ pub(super) struct Args {
     command: Vec<String>,
 }
 
-/// What `--json` prints.
+/// The document of `--json`.
 #[derive(Serialize)]
 struct Explained<'a> {
     plan: &'a Plan,
     schedule: &'a Schedule,
-    /// Without starting, recovering and reading back.
+    /// Without the time for starts, recovery and reading back.
     at_least_ms: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The options that every command with trials has, and how they become parts of a plan.
+//! The options of every command with trials, and how they become parts of a plan.
 
 use std::path::{Path, PathBuf};
 
@@ -22,24 +22,24 @@ pub(super) struct Options {
     pub(super) output: Output,
 }
 
-/// How much is done, and from which seed.
+/// The size of a run, and its seed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Size {
-    /// Trials with a fault, for each arm [default: 6]
+    /// Trials with a fault for each arm [default: 6]
     #[arg(long, value_name = "N")]
     pub(super) trials: Option<u32>,
-    /// How many trials with a fault each arm may have in all, where --trials do not suffice to judge a gate;
-    /// the run then goes on by itself, in rounds of all arms
+    /// The most trials with a fault for each arm, if a gate needs more than --trials to be judged; the run then
+    /// continues by itself, in rounds of all arms
     #[arg(long, value_name = "N")]
     pub(super) extend_to: Option<u32>,
-    /// How many void trials of each arm are replaced at the end, where the harness or the machine made them void
-    /// and nothing in them speaks against the server [default: a tenth of --trials, at least 2]
+    /// How many void trials of each arm are replaced at the end, if the harness or the machine made them void and
+    /// nothing in them speaks against the server [default: a tenth of --trials, at least 2]
     #[arg(long, value_name = "N")]
     pub(super) replacements: Option<u32>,
-    /// Live sessions (or clients), each with its own connection
+    /// Sessions (or clients) at a time, each with its own connection
     #[arg(long, value_name = "N")]
     pub(super) sessions: Option<u32>,
-    /// Operations per second, all sessions together
+    /// Operations per second of all sessions together
     #[arg(long, value_name = "R")]
     pub(super) rate: Option<f64>,
     /// How the operations are spread over time [default: poisson]
@@ -48,16 +48,16 @@ pub(super) struct Size {
     /// How long an operation may take, and how late it may start [default: 2s]
     #[arg(long, value_name = "TIME")]
     pub(super) timeout: Option<Span>,
-    /// Open a connection for each operation, in place of one for each session
+    /// Open a new connection for each operation
     #[arg(long)]
     pub(super) no_keep_alive: bool,
-    /// How often each session is looked at after the recovery, at most [default: 8]
+    /// How often each session is read after the recovery, at most [default: 8]
     #[arg(long, value_name = "N")]
     pub(super) looks: Option<u32>,
-    /// How long recovery may take before it is recorded as beyond that [default: 30s]
+    /// How long the recovery is waited for [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub(super) horizon: Option<Span>,
-    /// What all randomness follows from; drawn and printed when not given
+    /// The seed of everything random [default: drawn, and printed]
     #[arg(long, value_name = "S")]
     pub(super) seed: Option<u64>,
 }
@@ -75,16 +75,16 @@ pub(super) struct Output {
     pub(super) told: Told,
 }
 
-/// How a verdict is told: for every command that ends with one.
+/// How a verdict is printed: for every command that ends with one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Told {
     /// Print the summary document instead of the table
     #[arg(long)]
     pub(super) json: bool,
-    /// Write the JUnit document here too; the run's folder has it as junit.xml in any case
+    /// Also write the JUnit document here; the run's folder always contains it as junit.xml
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
-    /// Tell more on stderr: what happens in each trial, and its figures
+    /// Print the events and figures of each trial on stderr
     #[arg(long, short)]
     pub(super) verbose: bool,
     /// When to color; NO_COLOR and CLICOLOR_FORCE are honored
@@ -93,7 +93,7 @@ pub(super) struct Told {
 }
 
 impl Output {
-    /// Results in this folder, told as they are by default.
+    /// Results in this folder, printed as by default.
     pub(super) fn to_folder(folder: &Path, quiet: bool) -> Self {
         Self {
             out: Some(folder.to_owned()),
@@ -107,7 +107,7 @@ impl Output {
         }
     }
 
-    /// Says what is demanded though nobody wrote it.
+    /// Prints the default gates that apply.
     pub(super) fn tell_default_gates(&self, gates: &[Gate]) {
         if self.quiet || gates.is_empty() {
             return;
@@ -119,7 +119,7 @@ impl Output {
         ));
     }
 
-    /// How much is told while the trials run.
+    /// How much is printed while the trials run.
     pub(super) const fn volume(&self) -> Volume {
         match (self.quiet, self.told.verbose) {
             (true, _) => Volume::Quiet,
@@ -129,7 +129,7 @@ impl Output {
     }
 }
 
-/// The seed asked for, or a drawn one, short enough to be typed again.
+/// The given seed, or a drawn one that is short enough to type again.
 pub(super) fn seed(asked: Option<Seed>) -> Result<Seed, CliError> {
     if let Some(seed) = asked {
         return Ok(seed);
@@ -137,7 +137,7 @@ pub(super) fn seed(asked: Option<Seed>) -> Result<Seed, CliError> {
     Ok(campaign::draw_seed()?)
 }
 
-/// A gate as it is typed.
+/// Reads a gate from the command line.
 pub(super) fn parse_gate(text: &str) -> Result<Gate, String> {
     Gate::try_from(text.to_owned()).map_err(|error| error.to_string())
 }

@@ -13,11 +13,11 @@ use super::{CliError, campaign};
 
 /// Run any server through crashes.
 ///
-/// What happens is told by an experiment file, or by flags and a command, which is started without a shell;
-/// {port}, {data} and {replica} are filled in, also in --env. Without --login the load is `GET PATH`, correct
-/// when it is answered with a complete 2xx; with it, users log in, change their session's state and look at it.
-/// Passes when every gate holds. By default the server must come back in every trial and lose no session and no write;
-/// a --gate about the same metric replaces such a default, --no-gates drops them all.
+/// Takes an experiment file, or flags and a command. The command is started without a shell; {port}, {data} and
+/// {replica} are filled in, also in --env. Without --login, the load is `GET PATH`, and a complete 2xx is correct.
+/// With --login, users log in, change the state of their session and read it.
+/// The run passes if every gate holds. By default, the server must come back in every trial and lose no session and
+/// no write. A --gate of the same metric replaces a default gate; --no-gates drops all of them.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback run shop.toml\n  comeback run shop.toml --trials 30 -- ./other-build --port {port}\n  \
@@ -37,7 +37,7 @@ pub(super) struct Args {
     baseline: BaselineArgs,
     #[command(flatten)]
     options: Options,
-    /// The server and its arguments; in place of the file's command where there is a file
+    /// The server and its arguments; replaces the file's command
     #[arg(
         last = true,
         required_unless_present = "experiment",

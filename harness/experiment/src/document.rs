@@ -1,4 +1,4 @@
-//! What may be written down: the shape of an experiment file. Everything that has a default may be left out.
+//! The shape of an experiment file. Everything that has a default may be left out.
 //!
 //! The comments on the fields are the descriptions in the published JSON Schema.
 
@@ -13,55 +13,56 @@ use serde::{Deserialize, Serialize};
 pub use super::faults::{DeployPart, DrainPart, FaultPart};
 pub use super::scalar::{AimPart, Demands, Statuses, Text, Words};
 
-/// An experiment: servers, the users' traffic, what is done to the servers, and what is demanded of them.
+/// An experiment: servers, the users' load, the fault, and the gates.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
-    /// The experiment's name; the file's when nothing is said.
+    /// The name of the experiment. Default: the name of the file.
     pub name: Option<String>,
-    /// Trials with a fault, for each arm; 6 when nothing is said, the fewest that give a median an interval.
+    /// Trials with a fault for each arm. Default: 6, the fewest that give a median an interval.
     pub trials: Option<u32>,
-    /// Trials without a fault, for each arm; 1 when nothing is said.
+    /// Control trials, without a fault, for each arm. Default: 1.
     pub controls: Option<u32>,
-    /// How many trials with a fault each arm may have where `trials` do not suffice to judge a gate.
+    /// The most trials with a fault that each arm may have if a gate needs more than `trials` to be judged. Default: none are
+    /// added.
     pub extend_to: Option<u32>,
-    /// How many void trials of each arm, those without a fault among them, are replaced at the end, where the harness or the
-    /// machine made them void and nothing in them speaks against the server; a tenth of `trials` when nothing is said, and
-    /// at least 2.
+    /// How many void trials of each arm, control trials included, are replaced at the end. Only trials that the harness or
+    /// the machine made void are replaced, and only if nothing in them speaks against the server. Default: a tenth of
+    /// `trials`, at least 2.
     pub replacements: Option<u32>,
-    /// What all randomness follows from; drawn when nothing is said.
+    /// The seed of everything random. Default: drawn, printed and recorded.
     pub seed: Option<u64>,
-    /// The server; an arm overrides what it names.
+    /// The server. An arm overrides the keys that it names.
     #[serde(default)]
     pub target: TargetPart,
-    /// What clients connect to in front of the server's replicas.
+    /// The balancer in front of the replicas. Clients connect to it.
     pub balancer: Option<BalancerPart>,
-    /// What keeps replies for all clients, in front of the balancer or of the server.
+    /// A shared cache in front of the balancer or the server. Clients connect to it.
     pub cache: Option<CachePart>,
-    /// What the replicas share; started before them.
+    /// The store that the replicas share. It is started before them.
     pub store: Option<StorePart>,
-    /// How many users there are, and how much they do.
+    /// The number of users, and how much they do.
     #[serde(default)]
     pub load: LoadPart,
     /// How a session looks from outside.
     pub session: Option<SessionPart>,
-    /// The one request of users without sessions; `GET /` when there is neither this nor a session.
+    /// The request of users without sessions. Default: `GET /`, if there is no session either.
     pub operation: Option<StepPart>,
-    /// What is done to the server. Default: a kill.
+    /// The fault. Default: a kill.
     #[serde(default)]
     pub fault: Vec<FaultPart>,
-    /// What the server is replaced with by a fault of the kind `deploy`; an arm may have its own.
+    /// The new version that a fault of the kind `deploy` starts. An arm may have its own.
     pub deploy: Option<DeployPart>,
     /// How long each part of a trial lasts.
     #[serde(default)]
     pub windows: WindowsPart,
-    /// What the verdict demands: a metric and its bound. Where nothing is said of a metric, the default gates demand
-    /// `unrecovered = 0` and, of users with sessions, `lost_sessions = 0` and `lost_writes = 0`.
+    /// Gates: metrics and their bounds. Each replaces the default gate of the same metric. Default gates: `unrecovered = 0`
+    /// and, with sessions, `lost_sessions = 0` and `lost_writes = 0`.
     #[serde(default)]
     pub gate: BTreeMap<String, Demands>,
-    /// Whether the default gates are asked. Default: true.
+    /// Whether the default gates apply. Default: true.
     pub default_gates: Option<bool>,
-    /// What flags and methods demand beside it.
+    /// Further gates, from flags and methods.
     #[serde(skip)]
     pub demands: Vec<Gate>,
     /// Several servers in one experiment.
@@ -70,7 +71,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// The fault, to be changed; begun where nothing was said of one.
+    /// The fault, to be changed. It is created if there is none yet.
     pub fn fault_mut(&mut self) -> &mut FaultPart {
         if self.fault.is_empty() {
             self.fault.push(FaultPart::default());
@@ -84,59 +85,59 @@ impl Document {
 #[serde(deny_unknown_fields)]
 pub struct TargetPart {
     /// Program and arguments, without a shell. `{port}`, `{data}`, `{replica}`, `{comeback}` (this program) and
-    /// `{here}` (the experiment file's folder) are filled in; where there are several replicas also `{shared}` (a
-    /// folder that they share) and `{store}` (the store's port).
+    /// `{here}` (the folder of the experiment file) are filled in. With several replicas, so are `{shared}` (a folder that
+    /// they share) and `{store}` (the port of the store).
     pub command: Option<Words>,
-    /// What it speaks; HTTP/1.1 when nothing is said.
+    /// The protocol it speaks. Default: `http`, which is HTTP/1.1.
     pub protocol: Option<Protocol>,
-    /// The Unix socket it listens on, such as `{data}/app.sock`, instead of 127.0.0.1 and `{port}`.
+    /// The Unix socket it listens on, such as `{data}/app.sock`. Default: 127.0.0.1 and `{port}`.
     pub socket: Option<String>,
-    /// Who binds its listening socket: the server (`own`, when nothing is said), or the harness (`held`), which keeps it
-    /// while the server is dead and passes it to each start as socket activation does (`LISTEN_FDS`), so that connections
-    /// wait and are not refused. Needs `boot_header` and `ready.http`.
+    /// Who binds its listening socket: the server (`own`) or the harness (`held`). A held socket stays open while the server
+    /// is dead, so that connections wait and are not refused. Each start gets it as under socket activation (`LISTEN_FDS`).
+    /// `held` needs `boot_header` and `ready.http`. Default: `own`.
     pub listener: Option<Listener>,
-    /// Environment variables; the same placeholders are filled in.
+    /// Environment variables. The same placeholders are filled in.
     #[serde(default)]
     pub environment: BTreeMap<String, Text>,
-    /// When it counts as up for the first time.
+    /// How its first start is known to be complete. Default: `http` with the path of the load; with sessions, `tcp`.
     pub ready: Option<ReadyPart>,
-    /// How it is stopped at a trial's end.
+    /// How it is stopped, at the end of a trial and by a planned stop.
     pub stop: Option<StopPart>,
-    /// When it is started again.
+    /// How it is started again.
     pub restart: Option<RestartPart>,
-    /// How many replicas of it there are; 1 when nothing is said. More than one need a balancer.
+    /// The number of replicas. More than one need a balancer. Default: 1.
     pub replicas: Option<u32>,
-    /// The response header that changes with each start of the server. Without one the owner of the listening
-    /// socket tells the new process from the old.
+    /// A response header that changes with each start of the server. Default: the owner of the listening socket tells the
+    /// new process from the old one.
     pub boot_header: Option<String>,
 }
 
-/// What stands in front of the replicas: one that this program knows to set up, or any command.
+/// The balancer in front of the replicas: one that this program can set up, or any command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BalancerPart {
-    /// Which one; `builtin` when nothing is said.
+    /// Which one. Default: `builtin`.
     pub kind: Option<BalancerKind>,
-    /// Which replica a request goes to; `round-robin` when nothing is said.
+    /// Which replica a request goes to. Default: `round-robin`.
     pub policy: Option<Policy>,
-    /// The path that replicas are asked for to see whether they are up.
+    /// The path of health checks. Default: a replica that accepts a connection is up.
     pub check: Option<String>,
-    /// How often it sends a request again to another replica, when nothing had been sent or it is a GET or HEAD; never
-    /// when nothing is said.
+    /// How often it sends a request again to another replica. It does so only if nothing had been sent, or for GET and HEAD.
+    /// Default: 0.
     pub retry: Option<u32>,
-    /// A command of your own instead; `{replicas}` is filled in with the replicas' addresses, `127.0.0.1:4001,…`.
+    /// A command of your own instead. `{replicas}` becomes the addresses of the replicas, `127.0.0.1:4001,…`.
     pub command: Option<Words>,
-    /// How it is told of a rolling restart; only for a command of your own.
+    /// How it is told to drain a replica. Only for a command of your own.
     pub drain: Option<DrainPart>,
-    /// When it counts as up for the first time; when it accepts a connection, if nothing is said.
+    /// How its first start is known to be complete. Default: it accepts a connection.
     pub ready: Option<ReadyPart>,
-    /// How it is stopped at a trial's end.
+    /// How it is stopped, at the end of a trial and by a planned stop.
     pub stop: Option<StopPart>,
-    /// When it is started again.
+    /// How it is started again.
     pub restart: Option<RestartPart>,
 }
 
-/// A balancer that this program knows to set up.
+/// A balancer that this program can set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BalancerKind {
@@ -153,43 +154,41 @@ pub enum BalancerKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// To each in turn.
+    /// To each replica in turn.
     #[default]
     RoundRobin,
-    /// To the one with the fewest requests under way.
+    /// To the replica with the fewest requests under way.
     LeastConnections,
-    /// To any.
+    /// To any replica, at random.
     Random,
-    /// To the same for the same client address.
+    /// To the same replica for the same client address.
     SourceHash,
-    /// To the one that answered the client's first request, by a cookie.
+    /// To the replica that answered the client's first request, by a cookie.
     Sticky,
 }
 
-/// A shared HTTP cache in front of the balancer, or of the server: one that this program knows to set up, or any
-/// command.
+/// A shared HTTP cache in front of the balancer or the server: one that this program can set up, or any command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CachePart {
-    /// Which one; `builtin` when nothing is said.
+    /// Which one. Default: `builtin`.
     pub kind: Option<CacheKind>,
-    /// How long a stale reply is served while the server fails, where the reply does not say so itself: a time, or
-    /// `always`; not at all when nothing is said. nginx knows `always` only.
+    /// How long a stale reply is served while the server fails, if the reply does not say so itself: a time, or `always`.
+    /// nginx knows only `always`. Default: not at all.
     pub stale_if_error: Option<String>,
-    /// Wrong on purpose: how long every reply to GET that is 200 is kept, whatever it says of that.
+    /// Wrong on purpose: how long every 200 reply to GET is kept, whatever its headers say. Default: off.
     pub ignore_private: Option<Span>,
-    /// A command of your own instead; `{origin}` is filled in with the address of what stands behind it,
-    /// `127.0.0.1:4001`.
+    /// A command of your own instead. `{origin}` becomes the address of the balancer or server behind it, `127.0.0.1:4001`.
     pub command: Option<Words>,
-    /// When it counts as up for the first time; when it accepts a connection, if nothing is said.
+    /// How its first start is known to be complete. Default: it accepts a connection.
     pub ready: Option<ReadyPart>,
-    /// How it is stopped at a trial's end.
+    /// How it is stopped, at the end of a trial and by a planned stop.
     pub stop: Option<StopPart>,
-    /// When it is started again.
+    /// How it is started again.
     pub restart: Option<RestartPart>,
 }
 
-/// A cache that this program knows to set up.
+/// A cache that this program can set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheKind {
@@ -200,26 +199,26 @@ pub enum CacheKind {
     Nginx,
 }
 
-/// What the replicas share: a store that this program knows to set up, or any command.
+/// The store that the replicas share: one that this program can set up, or any command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StorePart {
     /// Which one.
     pub kind: Option<StoreKind>,
-    /// A command of your own instead. Replicas find it by `{store}`, its port.
+    /// A command of your own instead. `{store}` in the command of the replicas becomes its port.
     pub command: Option<Words>,
     /// Environment variables.
     #[serde(default)]
     pub environment: BTreeMap<String, Text>,
-    /// When it counts as up for the first time; when it accepts a connection, if nothing is said.
+    /// How its first start is known to be complete. Default: it accepts a connection.
     pub ready: Option<ReadyPart>,
-    /// How it is stopped at a trial's end.
+    /// How it is stopped, at the end of a trial and by a planned stop.
     pub stop: Option<StopPart>,
-    /// When it is started again.
+    /// How it is started again.
     pub restart: Option<RestartPart>,
 }
 
-/// A store that this program knows to set up.
+/// A store that this program can set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreKind {
@@ -233,7 +232,7 @@ pub enum StoreKind {
     Postgres,
 }
 
-/// When a server counts as up: one of `http`, `tcp` and `log`.
+/// How a start is known to be complete: one of `http`, `tcp` and `log`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadyPart {
@@ -241,9 +240,9 @@ pub struct ReadyPart {
     pub http: Option<String>,
     /// A connection is accepted.
     pub tcp: Option<bool>,
-    /// A line of its output holds this text.
+    /// A line of its output contains this text.
     pub log: Option<String>,
-    /// How long the first start may take; 10s when nothing is said.
+    /// How long the first start may take. Default: 10s.
     pub within: Option<Span>,
 }
 
@@ -251,63 +250,62 @@ pub struct ReadyPart {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StopPart {
-    /// The signal asked with first; TERM when nothing is said.
+    /// The first signal. Default: TERM.
     pub signal: Option<Signal>,
-    /// How long it may take before SIGKILL; 5s when nothing is said.
+    /// The time until SIGKILL follows. Default: 5s.
     pub grace: Option<Span>,
 }
 
-/// When a server is started again.
+/// How a server is started again.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestartPart {
-    /// The pause after its confirmed exit; none when nothing is said.
+    /// The pause after its confirmed exit. Default: 0s.
     pub after: Option<Span>,
-    /// How many starts there are at most, where it ends before it serves; 1 when nothing is said.
+    /// The most starts after one fault, if the server ends before it is ready. Default: 1.
     pub attempts: Option<u32>,
-    /// The pause before the second start, which doubles with each; 200ms when nothing is said.
+    /// The pause before the second start. It doubles with each further start. Default: 200ms.
     pub backoff: Option<Span>,
 }
 
-/// The users' traffic.
+/// The users' load.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoadPart {
-    /// Live users, each with a session and a connection; 50 when nothing is said.
+    /// Users at a time, each with a session and a connection. Default: 50.
     pub sessions: Option<u32>,
-    /// Operations per second, all users together; 200 when nothing is said.
+    /// Operations per second of all users together. Default: 200.
     pub rate: Option<f64>,
-    /// How the operations are spread over time: as independent users do (`poisson`), or evenly.
+    /// How the operations are spread over time: like independent users (`poisson`) or evenly (`constant`). Default: `poisson`.
     pub arrivals: Option<Arrivals>,
-    /// How long an operation may take, and how late it may start; 2s when nothing is said.
+    /// How long an operation may take, and how late it may start. Default: 2s.
     pub timeout: Option<Span>,
-    /// How soon a correct reply must come to count as available; within the time-out when nothing is said.
+    /// A correct reply within this time counts as available. Default: the time-out.
     pub objective: Option<Span>,
-    /// Whether a user's connection is kept from one operation to the next; true when nothing is said.
+    /// Whether users keep their connection from one operation to the next. Default: true.
     pub keep_alive: Option<bool>,
-    /// How clients try an operation again that failed; not at all when nothing is said.
+    /// How clients retry failed operations. Default: not at all.
     pub retry: Option<RetryPart>,
-    /// How often each session is looked at after the recovery, at most. Default: 8.
+    /// How often each session is read after the recovery, at most. Default: 8.
     pub looks: Option<u32>,
-    /// Threads that drive the load; 1 when nothing is said.
+    /// Threads that drive the load. Default: 1.
     pub workers: Option<u32>,
-    /// The least share of the planned operations that must be sent before the fault, or the trial is void; 0.9
-    /// when nothing is said.
+    /// The share of the planned operations that must be sent before the fault. Below it the trial is void. Default: 0.9.
     pub floor: Option<f64>,
 }
 
-/// How clients try an operation again that failed: one that was refused, reset, not answered in time, or answered with
-/// a 5xx. All its tries share the operation's time-out, and count as one operation. A logout is not tried again.
+/// How clients retry an operation that was refused, reset, not answered in time, or answered with a 5xx. All tries share the
+/// operation's time-out and count as one operation. A logout is not retried.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryPart {
-    /// How often at most, after the first try: from 0, not at all, to 10.
+    /// The most retries after the first try, from 0 to 10.
     pub times: u32,
-    /// The wait before the first repetition, which doubles with each; 10ms when nothing is said.
+    /// The wait before the first retry. It doubles with each retry. Default: 10ms.
     pub backoff: Option<Span>,
-    /// How long a try may take; as long as the whole operation when nothing is said.
+    /// How long one try may take. Default: as long as the whole operation.
     pub try_timeout: Option<Span>,
-    /// Whether an act carries an `Idempotency-Key` header, the same in each of its tries; false when nothing is said.
+    /// Whether an act carries an `Idempotency-Key` header, the same in all its tries. Default: false.
     #[serde(default)]
     pub idempotency_key: bool,
 }
@@ -322,60 +320,60 @@ pub struct SessionPart {
     pub act: StepPart,
     /// Shows its state, and changes nothing.
     pub check: StepPart,
-    /// Ends it, where the server can do that.
+    /// Ends it, if the server can do that.
     pub logout: Option<StepPart>,
-    /// Looks at something that is nobody's in particular, such as a page that a cache may keep; its reply is no part
-    /// of the session.
+    /// Requests a page that is the same for all users, such as one that a cache may keep. Its reply is not part of the session.
     pub browse: Option<StepPart>,
-    /// Further requests by name, sent by the steps that name them in `before`.
+    /// Further requests by name. Steps that name them in `before` send them.
     #[serde(default)]
     pub step: BTreeMap<String, StepPart>,
-    /// Where `check` shows the state, and `act` where it does: `/visits` (JSON pointer), `$.items[*]` (JSONPath),
+    /// Where `check` (and `act`, if it does) shows the state: `/visits` (JSON pointer), `$.items[*]` (JSONPath),
     /// `header:NAME`, `cookie:NAME`, `regex:PATTERN` or `body`.
     #[schemars(with = "Option<String>")]
     pub value: Option<Extract>,
-    /// What `act` changes: adds one to a counter, or its own value `{{ write }}` to a set or a list.
+    /// How `act` changes the state: it adds one to a counter, or its own value `{{ write }}` to a set or a list. Default:
+    /// `counter`.
     #[serde(default)]
     pub writes: Writes,
     /// Where replies name the user.
     pub identity: Option<IdentityPart>,
-    /// The page for somebody who is not logged in, where it is neither a 401 nor a 403.
+    /// The page for a user who is not logged in, if it is neither a 401 nor a 403.
     pub logged_out_page: Option<ExpectPart>,
-    /// How often each step comes up.
+    /// How often each step is used.
     pub mix: Option<MixPart>,
 }
 
-/// Who the server believes the user to be.
+/// Which user the server believes it serves.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityPart {
-    /// Where the name stands.
+    /// Where the name is.
     #[schemars(with = "String")]
     pub at: Extract,
-    /// The name expected there, a template such as `u{{ session }}`.
+    /// The expected name, a template such as `u{{ session }}`.
     pub name: String,
 }
 
-/// How often each step comes up, in shares of their sum.
+/// How often each step is used, in shares of their sum.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MixPart {
-    /// 70 when nothing is said.
+    /// The share of `act`. Default: 70.
     pub act: Option<u32>,
-    /// What is left of 100 when nothing is said.
+    /// The share of `check`. Default: the rest of 100.
     pub check: Option<u32>,
-    /// 2 when nothing is said and there is a logout.
+    /// The share of `logout`. Default: 2, if there is a logout.
     pub logout: Option<u32>,
-    /// 20 when nothing is said and there is something to browse.
+    /// The share of `browse`. Default: 20, if there is a `browse`.
     pub browse: Option<u32>,
 }
 
-/// A request, and what its reply must be. Texts are templates: `{{ session }}` is the user's number, `{{ login }}`
-/// counts its logins, `{{ random }}` is random, `{{ write }}` the value an act writes; beside them what was captured.
+/// A request and its expected reply. Texts are templates: `{{ session }}` is the number of the user, `{{ login }}` counts its
+/// logins, `{{ random }}` is random, `{{ write }}` is the value that an act writes. Captured names can be used, too.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepPart {
-    /// `POST /login`; with `protocol = "redis"` a command such as `INCR n:{{ session }}`.
+    /// Method and path, such as `POST /login`. With `protocol = "redis"`, a command such as `INCR n:{{ session }}`.
     pub request: String,
     /// Request headers.
     #[serde(default)]
@@ -385,35 +383,35 @@ pub struct StepPart {
     pub json: Option<toml::Value>,
     /// The body as a form.
     pub form: Option<BTreeMap<String, Text>>,
-    /// The body as it stands.
+    /// The body as text.
     pub text: Option<String>,
-    /// What a correct reply looks like; any 2xx when nothing is said.
+    /// The correct reply. Default: any 2xx.
     #[serde(default)]
     pub expect: ExpectPart,
-    /// What is kept of the reply, by the name that later templates use.
+    /// Values taken from the reply, by the names that later templates use.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub capture: BTreeMap<String, Extract>,
-    /// Names of further steps sent before this one, within the same operation.
+    /// Names of steps that are sent before this one, within the same operation.
     #[serde(default)]
     pub before: Vec<String>,
-    /// How many redirects are followed; the last reply counts. None when nothing is said.
+    /// How many redirects are followed. The last reply counts. Default: 0.
     #[serde(default)]
     pub follow: u32,
-    /// Where this reply shows the state, if elsewhere than the session says.
+    /// Where this reply shows the state. Default: the `value` of the session.
     #[schemars(with = "Option<String>")]
     pub value: Option<Extract>,
 }
 
-/// What a reply looks like.
+/// Conditions on a reply.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectPart {
     /// A status such as 200, a class such as `"2xx"`, or a list of them.
     pub status: Option<Statuses>,
-    /// Text the body must hold, a template.
+    /// Text that the body must contain, a template.
     pub body: Option<String>,
-    /// Headers that must be there, each with text its value must hold, a template.
+    /// Headers that must be present, each with text that its value must contain, a template.
     #[serde(default)]
     pub headers: BTreeMap<String, Text>,
 }
@@ -422,16 +420,15 @@ pub struct ExpectPart {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowsPart {
-    /// Load before anything is measured; 300ms when nothing is said.
+    /// Load before anything is measured. Default: 300ms.
     pub warm_up: Option<Span>,
-    /// Load after the first correct reply of the new process; 2s when nothing is said.
+    /// Load after the first correct reply of the new process. Default: 2s.
     pub settle: Option<Span>,
-    /// How long recovery may take before it is recorded as beyond that; 30s when nothing is said.
+    /// How long the recovery is waited for. Default: 30s.
     pub horizon: Option<Span>,
-    /// The length over which goodput, errors and latency are summed for the time to steady; 100ms when nothing is
-    /// said.
+    /// The length of the windows in which goodput, errors and latency are summed for the time to steady. Default: 100ms.
     pub window: Option<Span>,
-    /// How long the service must stay as good as before to be steady; 1s when nothing is said.
+    /// How long the service must stay as good as before to be steady. Default: 1s.
     pub steady_for: Option<Span>,
 }
 
@@ -445,22 +442,22 @@ pub struct ArmPart {
     pub about: Option<String>,
     /// The arm that gates with `baseline` compare this one with.
     pub baseline: Option<String>,
-    /// A name that arms share which differ in the number of replicas alone: charts draw them as one line.
+    /// A name shared by arms that differ only in the number of replicas. Charts draw them as one line.
     pub family: Option<String>,
-    /// How its clients try again what failed; else the common way. `retry.times = 0` is not at all.
+    /// How its clients retry failed operations. Default: the common `load.retry`. `retry.times = 0` turns retries off.
     pub retry: Option<RetryPart>,
-    /// A balancer of its own; else the common one.
+    /// A balancer of its own. Default: the common one.
     pub balancer: Option<BalancerPart>,
-    /// A cache of its own; else the common one.
+    /// A cache of its own. Default: the common one.
     pub cache: Option<CachePart>,
-    /// A store of its own; else the common one.
+    /// A store of its own. Default: the common one.
     pub store: Option<StorePart>,
-    /// What a deploy replaces this one with; else the common one.
+    /// The new version that a deploy starts. Default: the common one.
     pub deploy: Option<DeployPart>,
-    /// What differs from the common target; environment variables are added to its own.
+    /// Keys that differ from the common target. Environment variables are added to the common ones.
     #[serde(default)]
     pub target: TargetPart,
-    /// Why it takes no part, where that is known before.
+    /// Why it takes no part, if that is known beforehand.
     #[serde(skip)]
     pub skip: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What is done to the server: as it is written down, and as a plan has it.
+//! The fault of an experiment file, and how it becomes part of a plan.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,26 +12,26 @@ use serde::Deserialize;
 use super::fill;
 use super::scalar::{AimPart, Text, Words};
 
-/// What is done to the server. Beside what every fault has, it has the parameters of its kind.
+/// A fault: the keys that every fault has, and the parameters of its kind.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 pub struct FaultPart {
-    /// What kind of fault. Default: `kill`, or `signal` where a signal is named.
+    /// The kind of fault. Default: `kill`, or `signal` if a signal is named.
     pub kind: Option<String>,
-    /// Which nodes it is for: `replica:any` (one of them, drawn for each trial), `replica:0`, `replicas:all`, `balancer`,
+    /// The faulted node: `replica:any` (one of them, drawn for each trial), `replica:0`, `replicas:all`, `balancer`,
     /// `cache` or `store`. Default: `replica:any`; `replicas:all` for a `rolling_restart` or `deploy`.
     #[schemars(with = "Option<String>")]
     pub target: Option<AimPart>,
-    /// Which of its processes: the one that was started alone (`process`), its process group (`group`), or all that descend
-    /// from it, those that left the group too (`tree`). Default: `group`; `tree` for a `pause`.
+    /// Which processes of the node: only the one that was started (`process`), its process group (`group`), or all its
+    /// descendants, even if they left the group (`tree`). Default: `group`; `tree` for a `pause`.
     pub to: Option<Reach>,
-    /// Whether it waits for a write of the load, if one comes in time (`request`), or comes at its moment whatever is under way
-    /// (`any`). Default: `request` for a fault that ends processes, else `any`.
+    /// Whether the fault waits for a write of the load (`request`) or is injected at its planned moment in any case (`any`).
+    /// Default: `request` for a fault that ends processes, else `any`.
     pub within: Option<Within>,
-    /// How long the load runs undisturbed before, which everything after is compared with. Default: 1s.
+    /// How long the load runs undisturbed before the fault. This baseline is compared with everything after. Default: 1s.
     pub at: Option<Span>,
-    /// The moment is drawn uniformly from so long after `at`. Default: 250ms.
+    /// The moment of the fault is drawn uniformly from this span after `at`. Default: 250ms.
     pub spread: Option<Span>,
-    /// How long its effect may take to be confirmed; beyond it the fault did not land. Default: 5s.
+    /// How long its effect may take to be confirmed. Later, the fault did not land. Default: 5s.
     pub lands_within: Option<Span>,
     /// The parameters of its kind.
     #[serde(flatten)]
@@ -42,25 +42,25 @@ pub struct FaultPart {
 /// The parameter by which a signal is named without a kind.
 const SIGNAL: &str = "signal";
 
-/// What a deploy replaces the server with.
+/// The new version that a deploy starts.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeployPart {
-    /// Program and arguments, as the target's; the target's own when nothing is said.
+    /// Program and arguments, as in the target. Default: those of the target.
     pub command: Option<Words>,
     /// Environment variables, added to the target's.
     #[serde(default)]
     pub environment: BTreeMap<String, Text>,
 }
 
-/// How a balancer is told that a replica is about to be stopped. Each is a command that ends, with the exit code 0,
-/// when it is so; `{replica}` (from 0), `{replicas}`, `{port}`, `{data}` (the balancer's) and `{comeback}` are filled in.
+/// How a balancer is told to drain a replica. Both commands end with exit code 0 when it is done. `{replica}` (from 0),
+/// `{replicas}`, `{port}`, `{data}` (the balancer's) and `{comeback}` are filled in.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DrainPart {
-    /// Ends when the replica gets no more requests and has none in flight.
+    /// Drains the replica. It ends when the replica gets no more requests and has none in flight.
     pub begin: Words,
-    /// Ends when the replica gets requests again.
+    /// Uses the replica again. It ends when the replica gets requests.
     pub end: Words,
 }
 

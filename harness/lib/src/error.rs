@@ -6,19 +6,19 @@ use std::path::PathBuf;
 
 use comeback_experiment::Unreadable;
 
-/// Why an experiment came to no verdict.
+/// Why an experiment has no verdict.
 ///
-/// Both `{}` and `{:?}` read well, so that a test may end with `?` or `unwrap()`.
+/// Both `{}` and `{:?}` are readable, so a test may end with `?` or `unwrap()`.
 #[non_exhaustive]
 pub enum Error {
-    /// What was asked for cannot be carried out. Nothing was started.
+    /// The experiment is invalid. Nothing was started.
     Usage(Vec<String>),
-    /// The harness or its surroundings failed; that is never a statement about the server.
+    /// The harness or its surroundings failed. That says nothing about the server.
     #[non_exhaustive]
     Harness {
         /// What failed.
         cause: Box<dyn StdError + Send + Sync>,
-        /// The folder with what was recorded until then, where there is one.
+        /// The folder with everything recorded until then, if there is one.
         folder: Option<PathBuf>,
     },
 }
@@ -35,13 +35,13 @@ impl Error {
         Self::Usage(vec![problem.to_string()])
     }
 
-    /// A file's problems, each with its place.
+    /// The problems of a file, each with its place.
     pub(super) fn refused(unreadable: Unreadable) -> Self {
         let lines = unreadable.to_string();
         Self::Usage(lines.lines().map(str::to_owned).collect())
     }
 
-    /// Names the folder with what was recorded.
+    /// Adds the folder of the run.
     pub(super) fn recorded_in(self, place: PathBuf) -> Self {
         match self {
             Self::Harness { cause, .. } => Self::Harness {
@@ -87,5 +87,5 @@ impl fmt::Debug for Error {
     }
 }
 
-/// It has no source: its text tells the whole chain.
+/// It has no source. Its text contains the whole chain.
 impl StdError for Error {}

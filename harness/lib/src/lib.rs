@@ -1,7 +1,7 @@
 //! Comeback: kill it, see what comes back.
 //!
-//! [`Experiment`] starts a server, drives user sessions against it, kills it, starts it again, and counts what was lost
-//! and how long it took, from within a test:
+//! From within a test, [`Experiment`] starts a server, drives user sessions against it, kills it, and starts it again. It counts
+//! losses and measures how long the recovery took:
 //!
 //! ```
 //! use std::time::Duration;
@@ -22,37 +22,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A server with sessions says how they look from outside with [`Experiment::login`], [`act`](Experiment::act),
-//! [`check`](Experiment::check) and [`value`](Experiment::value); a package to copy, with such a server and its test, is
-//! `harness/examples/shop`. An experiment file goes the same way, with [`Experiment::from_file`].
+//! Describe a session with [`Experiment::login`], [`act`](Experiment::act), [`check`](Experiment::check) and
+//! [`value`](Experiment::value). `harness/examples/shop` is a package to copy, with such a server and its test. An experiment file
+//! works, too: [`Experiment::from_file`].
 //!
 //! # In a test process
 //!
-//! - Nothing is printed; [`Report::assert_passed`] says everything in its panic. What was measured lies in a folder that
-//!   stays when the run did not pass (see [`Experiment::out`]).
-//! - Experiments take turns, since loads that share cores disturb each other's figures (see
-//!   [`Experiment::take_turns`]).
-//! - The process stays as it is: no signal handler, no adopted orphans, no change of folder or environment.
-//! - Nothing outlives a run, also when the test's process is killed: a small shell process, the warden, watches it and
-//!   ends whatever the run started. Processes are known by an environment variable, their process group and their
-//!   parents. One that detaches itself from all that *and* overwrites its environment (`redis-server --daemonize yes`)
-//!   is found by the `comeback` program only, which may adopt orphans: have servers stay in the foreground.
-//! - The load is driven by this crate as the test's profile builds it. Where times matter, not only counts, have it
-//!   optimized: `[profile.dev.package."*"]` with `opt-level = 3`.
-//! - `{comeback}` in a command is the `comeback` program: what `COMEBACK_PROGRAM` names, else one in Cargo's target
+//! - Nothing is printed. The panic of [`Report::assert_passed`] says everything. The folder of a run that did not pass stays
+//!   (see [`Experiment::out`]).
+//! - Experiments take turns, because loads that share cores disturb each other's figures (see [`Experiment::take_turns`]).
+//! - The process is not changed: no signal handler, no adopted orphans, no change of folder or environment.
+//! - Nothing outlives a run, even if the test's process is killed. A small shell process, the warden, watches it and ends
+//!   everything that the run started. Processes are known by an environment variable, their process group and their parents.
+//!   A process that leaves its group and its parents *and* overwrites its environment (`redis-server --daemonize yes`) is
+//!   found only by the `comeback` program, which may adopt orphans. Keep servers in the foreground.
+//! - The load runs at the optimization level of the test's profile. If times matter and not only counts, optimize it:
+//!   `[profile.dev.package."*"]` with `opt-level = 3`.
+//! - `{comeback}` in a command is the `comeback` program: the one that `COMEBACK_PROGRAM` names, else one in Cargo's target
 //!   directory or in `PATH`. Nothing else needs the program.
 //!
 //! # Features
 //!
-//! - `charts` (on by default): reports have pictures. Without it, fewer packages are compiled.
+//! - `charts`: reports contain charts. Without it, fewer packages are compiled. Default: on.
 //!
 //! # What is stable
 //!
-//! What this page lists: [`Experiment`], [`Step`], [`Report`], [`Error`] and what they take and give. [`Summary`] is
-//! `summary.json`, with its published schema. Gates, templates and experiment files are as `comeback run` has them.
+//! Everything on this page: [`Experiment`], [`Step`], [`Report`], [`Error`], and their arguments and results. [`Summary`] is
+//! `summary.json`, with its published schema. Gates, templates and experiment files are those of `comeback run`.
 //!
-//! What may change in any version: [`Summary`], [`Verdict`] and [`Analysis`] may gain fields, so build none of them, and
-//! take them apart with `..`; reasons may be worded differently.
+//! Two things may change in any version. [`Summary`], [`Verdict`] and [`Analysis`] may gain fields: do not construct them, and
+//! destructure them with `..`. The wording of reasons may change, too.
 //!
 //! Linux only.
 

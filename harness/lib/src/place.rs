@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::error::Error;
 use comeback_engine::interrupt::Interrupt;
 
-/// What Cargo puts into every target directory.
+/// A file that Cargo puts into every target directory.
 const MARK_OF_CARGO: &str = "CACHEDIR.TAG";
-/// Between two looks at whose turn it is.
+/// The pause between two attempts to take the turn.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Where runs go when no folder is chosen: `comeback` in Cargo's target directory, where this process's program lies;
-/// else in the system's folder for temporary files.
+/// The default place of runs: `comeback` in Cargo's target directory, if this process's program is in one; else in the
+/// system's temporary folder.
 pub(super) fn root() -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
     let mut above = own.ancestors().skip(1);
@@ -25,13 +25,13 @@ pub(super) fn root() -> PathBuf {
     }
 }
 
-/// A run's turn. The kernel takes it back when the process ends, however that happens.
+/// A run's turn. The kernel releases it when the process ends, however it ends.
 pub(super) struct Turn {
     _locked: File,
 }
 
 impl Turn {
-    /// Waits until no other run has it, in this process or another; nothing when the wait was given up.
+    /// Waits until no other run has the turn, in this process or another. `None` if the wait was given up.
     pub(super) fn wait(root: &Path, interrupt: &Interrupt) -> Result<Option<Self>, Error> {
         let path = root.join(".turn");
         let fail = |cause: io::Error| {

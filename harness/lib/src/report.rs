@@ -8,10 +8,10 @@ use comeback_analysis::verdict::{Outcome, Verdict};
 
 use comeback_runs::finish::Judged;
 
-/// A run that came to its verdict, with its figures and the folder of its report.
+/// A finished run: its verdict, its figures and the folder of its report.
 ///
-/// The folder of a run that passed is removed with this value, unless it was chosen with
-/// [`Experiment::out`](crate::Experiment::out) or a panic is under way; any other stays.
+/// The folder of a run that passed is removed when this value is dropped, unless it was chosen with
+/// [`Experiment::out`](crate::Experiment::out) or a panic is under way. Every other folder stays.
 #[derive(Debug)]
 #[must_use = "a run that is not judged demands nothing: call `assert_passed`, or look at the verdict"]
 pub struct Report {
@@ -34,36 +34,36 @@ impl Report {
         &self.judged.verdict
     }
 
-    /// Whether everything that was demanded holds, on sufficient evidence.
+    /// Whether every gate holds, on sufficient evidence.
     pub fn passed(&self) -> bool {
         self.judged.verdict.outcome == Outcome::Pass
     }
 
-    /// The figures of each arm, as they stand in `summary.json`: a document with a published schema.
+    /// The figures of each arm, as in `summary.json`: a document with a published schema.
     pub const fn summary(&self) -> &Summary {
         &self.judged.summary
     }
 
-    /// Everything that is known of each trial. It follows the measuring closely, and grows with it: for what shall
-    /// last, see [`Report::summary`].
+    /// Everything that is known of each trial. Its shape changes with the measurements. Use [`Report::summary`] for code that
+    /// must last.
     pub const fn analysis(&self) -> &Analysis {
         &self.judged.analysis
     }
 
-    /// What all randomness followed from; [`Experiment::seed`](crate::Experiment::seed) repeats it.
+    /// The seed of everything random. [`Experiment::seed`](crate::Experiment::seed) repeats the run with it.
     pub const fn seed(&self) -> u64 {
         self.judged.summary.seed
     }
 
-    /// Where everything lies: `report.html`, `summary.json`, the journal, the charts, the servers' output in `logs`.
+    /// The folder of the run: `report.html`, `summary.json`, the journal, the charts, and the output of the servers in `logs`.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Does nothing when the run passed.
+    /// Does nothing if the run passed.
     ///
     /// # Panics
-    /// When it failed, was inconclusive, or demanded nothing: with the reasons, the seed, and where the report is.
+    /// If the run failed, was inconclusive, or had no gates. The message has the reasons, the seed, and the path of the report.
     #[track_caller]
     pub fn assert_passed(&self) {
         assert!(self.passed(), "{}", self.explain());

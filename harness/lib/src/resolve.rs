@@ -7,7 +7,7 @@ use super::{Error, Experiment};
 use comeback_experiment::{Document, Problem, Resolved, resolve};
 
 impl Experiment {
-    /// The plan that follows, and the seed where one was said.
+    /// The plan, and the seed if one was set.
     pub(super) fn resolve(&self) -> Result<Resolved, Error> {
         // What is wrong with the file is shown in the file, before any method mends or spoils it.
         if let Some(file) = &self.file {

@@ -26,15 +26,14 @@ use comeback_runs::{Hooks, folder};
 use comeback_supervise::tag::RunTag;
 
 impl Experiment {
-    /// Runs it, on a thread of its own; needs no particular runtime. When the future is dropped, the run is ended
-    /// early and cleaned up.
+    /// Runs it on a thread of its own. It needs no particular runtime. If the future is dropped, the run is ended early and
+    /// cleaned up.
     ///
     /// # Errors
-    /// When it cannot be carried out, or the harness fails. A server that does not come back is a verdict, not an
-    /// error.
+    /// If the experiment is invalid, or the harness fails. A server that does not come back is a verdict, not an error.
     ///
     /// # Panics
-    /// When the harness does.
+    /// If the harness panics.
     pub async fn run(self) -> Result<Report, Error> {
         let (guard, interrupt) = Interrupt::by_hand();
         let (done, is_done) = oneshot::channel();
@@ -49,7 +48,7 @@ impl Experiment {
         ended
     }
 
-    /// The same where nothing is asynchronous.
+    /// The same for code that is not asynchronous.
     ///
     /// # Errors
     /// As [`Experiment::run`].
@@ -64,8 +63,8 @@ impl Experiment {
     }
 }
 
-/// Carries an experiment out on a thread of its own: there is a runtime in it, which cannot be within another. `done`
-/// is told when it has ended.
+/// Runs an experiment on a thread of its own, because it has a runtime, which cannot be nested in another one. `done` is told
+/// when it has ended.
 fn start(
     experiment: Experiment,
     interrupt: Interrupt,
@@ -81,7 +80,7 @@ fn start(
         .map_err(Error::harness)
 }
 
-/// The end of such a thread; a panic in it goes on here.
+/// Joins such a thread. A panic in it continues here.
 fn join(thread: JoinHandle<Result<Report, Error>>) -> Result<Report, Error> {
     match thread.join() {
         Ok(ended) => ended,
@@ -131,12 +130,12 @@ fn run_and_judge(
     finish::judge_and_draw(&journal, folder).map_err(Error::harness)
 }
 
-/// Nobody waits for this: whoever did, went.
+/// Nobody waits for the result any more.
 fn given_up() -> Error {
     Error::harness("it was given up before its end")
 }
 
-/// What would fail on this machine, or in this process.
+/// Problems of this machine or this process that would make the run fail.
 fn check(plan: &mut Plan) -> Result<(), Error> {
     let mut problems = Vec::new();
     for arm in plan.arms.iter().filter(|arm| arm.skip.is_none()) {

@@ -4,13 +4,13 @@ use comeback_model::plan::StatusRange;
 
 use comeback_experiment::document::{StepPart, Text};
 
-/// A request, and what its reply must be: `POST /login {"user":"u{{ session }}"}`, with a body that is JSON, a form
-/// (`a=1&b=2`) or text; with the Redis protocol a command, `INCR n:{{ session }}`.
+/// A request and its expected reply: `POST /login {"user":"u{{ session }}"}`, with a body that is JSON, a form
+/// (`a=1&b=2`) or text. With the Redis protocol it is a command, `INCR n:{{ session }}`.
 ///
-/// Every text is a template: `{{ session }}` is the user's number, `{{ login }}` counts its logins, `{{ random }}` is
-/// random, `{{ write }}` the value that an act writes; beside them whatever was captured.
+/// Every text is a template: `{{ session }}` is the number of the user, `{{ login }}` counts its logins, `{{ random }}` is
+/// random, `{{ write }}` is the value that an act writes. Captured names can be used, too.
 ///
-/// A text alone is a step too: wherever one is wanted, `"GET /me"` does.
+/// A text alone is a step, too: `"GET /me"`.
 ///
 /// ```
 /// let login = comeback::Step::new("POST /login")
@@ -23,7 +23,7 @@ use comeback_experiment::document::{StepPart, Text};
 #[must_use = "a step does nothing until an experiment has it"]
 pub struct Step {
     pub(super) part: StepPart,
-    /// What is wrong with its texts.
+    /// Problems with its texts.
     pub(super) problems: Vec<String>,
 }
 
@@ -59,13 +59,13 @@ impl Step {
         self
     }
 
-    /// Sends a text as it stands.
+    /// Sends a text unchanged.
     pub fn text(mut self, body: impl Into<String>) -> Self {
         self.part.text = Some(body.into());
         self
     }
 
-    /// A correct reply has this status; called again, this one too. Any 2xx when nothing is said.
+    /// A correct reply has this status. Further calls allow further ones. Default: any 2xx.
     pub fn expect_status(mut self, status: u16) -> Self {
         if (100..=599).contains(&status) {
             let statuses = self.part.expect.status.get_or_insert_default();
@@ -79,20 +79,20 @@ impl Step {
         self
     }
 
-    /// A correct reply's body holds this text.
+    /// The body of a correct reply contains this text.
     pub fn expect_body(mut self, text: impl Into<String>) -> Self {
         self.part.expect.body = Some(text.into());
         self
     }
 
-    /// A correct reply has this header, and its value holds this text.
+    /// A correct reply has this header, and its value contains this text.
     pub fn expect_header(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         let headers = &mut self.part.expect.headers;
         headers.insert(name.into(), Text::new(text));
         self
     }
 
-    /// Keeps something of the reply by a name that later templates use. The place is a JSON pointer (`/csrf`), a
+    /// Takes a value from the reply, for later templates to use by this name. The place is a JSON pointer (`/csrf`), a
     /// JSONPath (`$.items[*]`), `header:NAME`, `cookie:NAME`, `regex:PATTERN` or `body`.
     pub fn capture(mut self, name: impl Into<String>, place: &str) -> Self {
         let name = name.into();
@@ -105,20 +105,20 @@ impl Step {
         self
     }
 
-    /// Sends another step first, within the same operation; called again, that one too. See
+    /// Sends another step first, within the same operation. Further calls add further ones. See
     /// [`Experiment::step`](crate::Experiment::step).
     pub fn before(mut self, name: impl Into<String>) -> Self {
         self.part.before.push(name.into());
         self
     }
 
-    /// Follows so many redirects; the last reply counts. None when nothing is said.
+    /// Follows this many redirects. The last reply counts. Default: none.
     pub fn follow(mut self, redirects: u32) -> Self {
         self.part.follow = redirects;
         self
     }
 
-    /// Where this step's reply shows the state, if elsewhere than [`Experiment::value`](crate::Experiment::value) says.
+    /// Where the reply of this step shows the state. Default: [`Experiment::value`](crate::Experiment::value).
     pub fn value(mut self, place: &str) -> Self {
         match place.parse() {
             Ok(place) => self.part.value = Some(place),

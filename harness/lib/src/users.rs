@@ -10,7 +10,7 @@ use comeback_experiment::document::{ExpectPart, IdentityPart, SessionPart, StepP
 
 /// The users.
 impl Experiment {
-    /// The one request of users without sessions; `GET /` when there is neither this nor a session.
+    /// The request of users without sessions. Default: `GET /`, if there is no session either.
     pub fn operation(mut self, request: impl Into<Step>) -> Self {
         self.document.operation = Some(self.take("operation", request.into()));
         self
@@ -23,7 +23,7 @@ impl Experiment {
         self
     }
 
-    /// Changes a session's state: adds one to a counter, unless [`writes`](Self::writes) says otherwise.
+    /// Changes a session's state. It adds one to a counter, or does what [`writes`](Self::writes) says.
     pub fn act(mut self, request: impl Into<Step>) -> Self {
         self.session().act = self.take("act", request.into());
         self
@@ -41,7 +41,7 @@ impl Experiment {
         self
     }
 
-    /// A further request of a session, sent by the steps that name it in [`Step::before`].
+    /// A further request of a session. Steps that name it in [`Step::before`] send it.
     pub fn step(mut self, name: impl Into<String>, request: impl Into<Step>) -> Self {
         let name = name.into();
         let part = self.take(&name, request.into());
@@ -49,7 +49,7 @@ impl Experiment {
         self
     }
 
-    /// Where `check` shows the state, and `act` where it does: a JSON pointer (`/visits`), a JSONPath (`$.items[*]`),
+    /// Where `check` (and `act`, if it does) shows the state: a JSON pointer (`/visits`), a JSONPath (`$.items[*]`),
     /// `header:NAME`, `cookie:NAME`, `regex:PATTERN` or `body`.
     pub fn value(mut self, place: &str) -> Self {
         match place.parse() {
@@ -59,13 +59,13 @@ impl Experiment {
         self
     }
 
-    /// What `act` changes: with a set or a list, each act carries its own `{{ write }}`.
+    /// How `act` changes the state. With a set or a list, each act carries its own `{{ write }}`. Default: a counter.
     pub fn writes(mut self, writes: Writes) -> Self {
         self.session().writes = writes;
         self
     }
 
-    /// Where replies name the user, and the name expected there: `("/user", "u{{ session }}")`.
+    /// Where replies name the user, and the expected name: `("/user", "u{{ session }}")`.
     pub fn identity(mut self, place: &str, name: impl Into<String>) -> Self {
         match place.parse() {
             Ok(at) => {
@@ -77,7 +77,7 @@ impl Experiment {
         self
     }
 
-    /// Text of the page for somebody who is not logged in, where it is neither a 401 nor a 403.
+    /// Text of the page for a user who is not logged in, if it is neither a 401 nor a 403.
     pub fn logged_out_page(mut self, text: impl Into<String>) -> Self {
         self.session().logged_out_page = Some(ExpectPart {
             body: Some(text.into()),
@@ -86,25 +86,25 @@ impl Experiment {
         self
     }
 
-    /// Live users, each with a session and a connection.
+    /// Users at a time, each with a session and a connection. Default: 50.
     pub fn sessions(mut self, users: u32) -> Self {
         self.document.load.sessions = Some(users);
         self
     }
 
-    /// Operations per second, all users together.
+    /// Operations per second of all users together. Default: 200.
     pub fn rate(mut self, per_second: f64) -> Self {
         self.document.load.rate = Some(per_second);
         self
     }
 
-    /// How long an operation may take, and how late it may start.
+    /// How long an operation may take, and how late it may start. Default: 2 s. Default: 2 s.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.document.load.timeout = Some(span(time));
         self
     }
 
-    /// The session, with blank steps where none were said yet.
+    /// The session. Steps that were not set yet are blank.
     fn session(&mut self) -> &mut SessionPart {
         self.document.session.get_or_insert_with(|| SessionPart {
             login: StepPart::default(),

@@ -1,4 +1,4 @@
-//! What `compare` does to the servers.
+//! The fault of `compare`, on the command line.
 
 use comeback_architectures::{Fault, TARGETS};
 use comeback_model::plan::Aim;
@@ -10,11 +10,11 @@ use clap::builder::PossibleValuesParser;
 use comeback_faults::Faults;
 use comeback_model::plan::fault::{Catalogue, Invalid, Parameters, Said};
 
-/// What is done to the servers.
+/// The fault of a comparison.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fault")]
 pub(super) struct FaultArgs {
-    /// What is done to the servers
+    /// Which fault is injected
     #[arg(long, value_name = "KIND", value_parser = kinds(), default_value = DEFAULT)]
     fault: String,
     /// Which node gets the fault [default: replica; replicas of a rolling restart]
@@ -23,16 +23,16 @@ pub(super) struct FaultArgs {
     /// How long --fault pause lasts [default: 1s]
     #[arg(long, value_name = "TIME")]
     pause: Option<Span>,
-    /// Have --fault rolling-restart or deploy stop each replica without telling the balancer first
+    /// Stop each replica of --fault rolling-restart or deploy without telling the balancer first
     #[arg(long)]
     no_drain: bool,
-    /// What --fault deploy starts in place of each replica, by name
+    /// The server that --fault deploy starts in place of each replica
     #[arg(long, value_name = "SERVER")]
     deploy: Option<String>,
 }
 
 impl FaultArgs {
-    /// The fault, when the flags are about the same one.
+    /// The fault, if the flags fit together.
     pub(super) fn to_fault(&self) -> Result<Fault, CliError> {
         let fault = Fault {
             kind: (self.fault != DEFAULT).then(|| self.fault.replace('-', "_")),
@@ -52,17 +52,17 @@ impl FaultArgs {
             CliError::Usage(format!("{flag}: {problem}"))
         })?;
         if self.deploy.is_some() != planned.needs.next {
-            let what = "--deploy names what --fault deploy starts: say both";
+            let what = "--deploy names the server that --fault deploy starts: give both";
             return Err(CliError::Usage(what.to_owned()));
         }
         Ok(fault)
     }
 }
 
-/// The kind of fault where none is named.
+/// The default kind of fault.
 const DEFAULT: &str = "kill";
 
-/// Reads the name of a kind that needs to be told nothing more.
+/// Reads the name of a kind that needs no parameters.
 fn kinds() -> PossibleValuesParser {
     let kinds = Faults.kinds().into_iter();
     let kinds = kinds.filter(|kind| {

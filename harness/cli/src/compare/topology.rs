@@ -1,4 +1,4 @@
-//! What stands around the replicas that `compare --topology` compares.
+//! Balancer, cache and store of `compare --topology`.
 
 use comeback_architectures::Topology;
 
@@ -9,23 +9,23 @@ use comeback_experiment::document::{BalancerKind, CacheKind};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Replicas")]
 pub(super) struct TopologyArgs {
-    /// Compare architectures of several replicas behind a balancer, by name: round-robin, sticky, token, sqlite,
-    /// redis, redis-everysec, redis-always, postgres
+    /// Compare architectures of several replicas behind a balancer: round-robin, sticky, token, sqlite, redis,
+    /// redis-everysec, redis-always, postgres
     #[arg(long)]
     topology: bool,
-    /// How many replicas; with several numbers, such as 1,2,4, each architecture runs with each of them
+    /// Number of replicas; with several numbers, such as 1,2,4, each architecture runs with each of them
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3", requires = "topology", value_parser = clap::value_parser!(u32).range(1..=32))]
     replicas: Vec<u32>,
-    /// What stands in front of them
+    /// The balancer in front of them
     #[arg(long, value_parser = choice::<BalancerKind>(), default_value = "builtin", requires = "topology")]
     balancer: BalancerKind,
-    /// A shared HTTP cache in front of that; users then look at pages that it may keep, too
+    /// Put a shared HTTP cache in front of the balancer; users then also request pages that it may keep
     #[arg(long, value_parser = choice::<CacheKind>(), requires = "topology")]
     cache: Option<CacheKind>,
 }
 
 impl TopologyArgs {
-    /// What stands around the replicas, where there are some.
+    /// The topology, if there is one.
     pub(super) fn to_topology(&self) -> Option<Topology> {
         self.topology.then(|| Topology {
             replicas: self.replicas.clone(),

@@ -1,4 +1,4 @@
-//! What one server is compared in: who holds its listening socket, and who tries again what failed.
+//! Variants of each server: who holds its listening socket, and who retries failed requests.
 
 use comeback_architectures::{RetryBy, Variants};
 use comeback_model::plan::Listener;
@@ -6,16 +6,15 @@ use comeback_model::units::Span;
 
 use crate::choice::choice;
 
-/// Each server takes part once for each way.
+/// Each server takes part once for each variant.
 #[derive(Debug, clap::Args)]
 pub(super) struct VariantArgs {
-    /// Who holds the listening socket of the servers: themselves (own), or the harness while they are dead (held), so
-    /// that connections wait instead of being refused; with `own,held` each server takes part twice, as NAME and
-    /// NAME-held
+    /// Who holds the listening socket: the server (own), or the harness (held), so that connections wait while the
+    /// server is dead; with `own,held` each server takes part twice, as NAME and NAME-held
     #[arg(long, value_parser = choice::<Listener>(), value_delimiter = ',', default_value = "own")]
     listener: Vec<Listener>,
-    /// Who tries again what failed: nobody (none), the clients (client), the clients with an idempotency key
-    /// (client-key), or, with --topology, the balancer (balancer); with several each server takes part once for each
+    /// Who retries failed requests: nobody (none), the clients (client), the clients with an idempotency key
+    /// (client-key) or, with --topology, the balancer (balancer); with several, each server takes part once for each
     #[arg(
         long,
         value_name = "WHO",
@@ -24,13 +23,13 @@ pub(super) struct VariantArgs {
         default_value = "none"
     )]
     retry_by: Vec<RetryBy>,
-    /// How often it is tried again at most
+    /// The most retries of one operation
     #[arg(long, value_name = "N", default_value_t = 2)]
     retry: u32,
-    /// Wait before a client's first repetition, which doubles with each
+    /// Wait before a client's first retry; doubles with each retry
     #[arg(long, value_name = "TIME", default_value = "10ms")]
     retry_backoff: Span,
-    /// How long a client's try may take [default: as long as the operation]
+    /// How long one try of a client may take [default: as long as the operation]
     #[arg(long, value_name = "TIME")]
     try_timeout: Option<Span>,
     /// Pause between the confirmed exit and the restart of whatever is faulted [default: 0s]

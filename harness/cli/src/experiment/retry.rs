@@ -1,30 +1,30 @@
-//! How clients try again, as it is typed.
+//! Retries by clients, on the command line.
 
 use comeback_model::units::Span;
 
 use comeback_experiment::Document;
 use comeback_experiment::document::RetryPart;
 
-/// How clients try an operation again.
+/// How clients retry operations.
 #[derive(Debug, clap::Args)]
 pub(super) struct RetryArgs {
-    /// How often clients try an operation again that was refused, reset, not answered in time, or answered with a 5xx
+    /// How often clients retry an operation that was refused, reset, not answered in time, or answered with a 5xx
     /// [default: 0]
     #[arg(long, value_name = "N")]
     retry: Option<u32>,
-    /// Wait before the first repetition, which doubles with each [default: 10ms]
+    /// Wait before the first retry; doubles with each retry [default: 10ms]
     #[arg(long, value_name = "TIME", requires = "retry")]
     retry_backoff: Option<Span>,
-    /// How long a try may take [default: as long as the operation]
+    /// How long one try may take [default: as long as the operation]
     #[arg(long, value_name = "TIME", requires = "retry")]
     try_timeout: Option<Span>,
-    /// Have each act carry an Idempotency-Key, the same in all its tries
+    /// Send an Idempotency-Key with each act, the same in all its tries
     #[arg(long, requires = "retry")]
     idempotency_key: bool,
 }
 
 impl RetryArgs {
-    /// Puts what is said in the place of what the document says.
+    /// Overrides the document by the flags that were given.
     pub(super) fn apply_to(&self, document: &mut Document) {
         let Some(times) = self.retry else {
             return;

@@ -1,4 +1,4 @@
-//! The flags that say how a session looks from outside.
+//! The flags that describe a session.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use comeback_model::plan::{Extract, Writes};
 use crate::choice::choice;
 use comeback_experiment::document::{ExpectPart, IdentityPart, SessionPart, StepPart};
 
-/// How a session looks from outside.
+/// The description of a session.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Sessions")]
 pub(super) struct SessionArgs {
-    /// Begins a session: 'METHOD /path [BODY]', the body JSON, a=1&b=2, or text; {{ session }} is the
-    /// user's number, {{ login }} counts its logins, {{ random }} is random. Needs --act, --check and --value
+    /// Begins a session: 'METHOD /path [BODY]'; the body is JSON, a=1&b=2, or text; {{ session }} is the number
+    /// of the user, {{ login }} counts its logins, {{ random }} is random; needs --act, --check and --value
     #[arg(long, value_name = "REQUEST", requires_all = ["act", "check", "value"], conflicts_with_all = ["get", "experiment"])]
     login: Option<String>,
-    /// Changes the session's state: adds one to --value, or, with --writes, the value {{ write }}
+    /// Changes the session's state: adds one to --value or, with --writes, the value {{ write }}
     #[arg(long, value_name = "REQUEST", requires = "login")]
     act: Option<String>,
     /// Shows the session's state and changes nothing
@@ -24,26 +24,26 @@ pub(super) struct SessionArgs {
     /// Ends the session
     #[arg(long, value_name = "REQUEST", requires = "login")]
     logout: Option<String>,
-    /// Where --check shows the state (and --act, where it does): a JSON pointer (/visits), a JSONPath
+    /// Where --check (and --act, if it does) shows the state: a JSON pointer (/visits), a JSONPath
     /// ($.items[*]), header:NAME, cookie:NAME, regex:PATTERN, or body
     #[arg(long, value_name = "PLACE", requires = "login")]
     value: Option<Extract>,
-    /// What --act changes
+    /// How --act changes the state
     #[arg(long, value_parser = choice::<Writes>(), default_value = "counter", requires = "login")]
     writes: Writes,
-    /// Where replies name the user, and how: '/user=u{{ session }}'
+    /// Where replies name the user, and the expected name: '/user=u{{ session }}'
     #[arg(long, value_name = "PLACE=NAME", value_parser = parse_identity, requires = "login")]
     identity: Option<IdentityPart>,
-    /// Text of the page for somebody who is not logged in, where it is not a 401 or 403
+    /// Text of the page for a user who is not logged in, if it is not a 401 or 403
     #[arg(long, alias = "stranger", value_name = "TEXT", requires = "login")]
     logged_out_page: Option<String>,
-    /// Redirects that --login and --act follow
+    /// How many redirects --login and --act follow
     #[arg(long, value_name = "N", default_value_t = 0, requires = "login")]
     follow: u32,
 }
 
 impl SessionArgs {
-    /// The users' sessions, if there are any.
+    /// The description, if there is one.
     pub(super) fn to_part(&self) -> Option<SessionPart> {
         let (Some(login), Some(act), Some(check)) = (&self.login, &self.act, &self.check) else {
             return None;
@@ -71,7 +71,7 @@ impl SessionArgs {
     }
 }
 
-/// Reads `PLACE=NAME`: where the user's name stands, and what it must be.
+/// Reads `PLACE=NAME`: where the user's name is, and the expected name.
 fn parse_identity(text: &str) -> Result<IdentityPart, String> {
     let (at, name) = text
         .split_once('=')
