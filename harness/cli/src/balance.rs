@@ -1,4 +1,4 @@
-//! `comeback balance`: a load balancer in front of replicas, by hand.
+//! `comeback balance`: starts a load balancer by hand.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use comeback_infrastructure::balancer::{self, Options, Policy};
 
 /// Put a load balancer in front of replicas of a server.
 ///
-/// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight. What happens is printed as
-/// lines of JSON, `at_ms` being the machine's monotonic clock. Replies of replicas carry `x-replica: N`, those of the
+/// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight. It prints events as lines of
+/// JSON, with `at_ms` from the machine's monotonic clock. Replies of replicas carry `x-replica: N`, those of the
 /// balancer `x-balancer-error: refused|reset|timeout|none-up|malformed|local|client`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -44,11 +44,11 @@ pub(super) struct Args {
         required = true
     )]
     to: Vec<SocketAddr>,
-    /// Which replica gets a request. With `random` it is the less busy one of two; `source-hash` goes by the first address
-    /// in X-Forwarded-For, else by the client's address and port
+    /// Which replica gets a request; `random` takes the less busy one of two; `source-hash` uses the first address in
+    /// X-Forwarded-For, or the client's address and port
     #[arg(long, value_parser = choice::<document::Policy>(), default_value = "round-robin")]
     policy: document::Policy,
-    /// Path of health checks, good with any 2xx [default: a connection that is accepted is good]
+    /// Path of health checks; any 2xx is good [default: an accepted connection is good]
     #[arg(long, value_name = "PATH")]
     check: Option<String>,
     /// How often each replica is checked [default: 100ms]
@@ -57,13 +57,13 @@ pub(super) struct Args {
     /// How long a check may take [default: 1s]
     #[arg(long, value_name = "TIME")]
     check_timeout: Option<Span>,
-    /// Bad checks in a row, or broken requests in a row, that eject a replica; a refused connection does at once
+    /// Eject a replica after so many bad checks or broken requests in a row; a refused connection ejects at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     fall: u32,
-    /// Good checks in a row that bring it back [default: 1]
+    /// Use a replica again after so many good checks in a row [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rise: Option<u32>,
-    /// How often a request is sent again, elsewhere: when nothing had been sent, or it is a GET or HEAD and no reply had begun
+    /// How often a request is sent again to another replica: only if nothing had been sent, or for GET and HEAD without a reply
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry: u32,
     /// How long a replica may take to accept, to begin its reply, and between two pieces of it
@@ -78,45 +78,45 @@ pub(super) struct Args {
     /// Unix socket that takes `drain N`, `return N` and `status`, a line each; with haproxy, HAProxy's own commands
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
-    /// What random choices follow from [default: drawn, and printed]
+    /// The seed of random choices [default: drawn, and printed]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Which balancer: ours, or a real one with its configuration in --data
+    /// Which balancer; haproxy and nginx keep their configuration in --data
     #[arg(long, value_parser = choice::<BalancerKind>(), default_value = "builtin")]
     with: BalancerKind,
-    /// Folder for the configuration of haproxy or nginx; made if it is not there
+    /// Folder for the configuration of haproxy or nginx; created if missing
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
-/// Tells a running balancer something, and waits until it is so.
+/// Gives a running balancer an order, and waits until it is carried out.
 #[derive(Debug, clap::Subcommand)]
 enum OrderCommand {
     /// Send a replica no more requests, and wait until it has none in flight
     Drain {
-        /// Which, from 0
+        /// Number of the replica, from 0
         replica: usize,
         #[command(flatten)]
         to: Addressee,
     },
     /// Send a replica requests again, and wait until it is up
     Return {
-        /// Which, from 0
+        /// Number of the replica, from 0
         replica: usize,
         #[command(flatten)]
         to: Addressee,
     },
-    /// Tell how the replicas stand
+    /// Print the state of the replicas
     Status {
         #[command(flatten)]
         to: Addressee,
     },
 }
 
-/// Which balancer, and how long it has.
+/// Which balancer, and its time limit.
 #[derive(Debug, clap::Args)]
 struct Addressee {
-    /// The folder it works in: the builtin one and haproxy take orders at `control.sock` there (--control), nginx has its
+    /// Folder of the balancer: builtin and haproxy take orders at `control.sock` in it (--control), nginx keeps its
     /// configuration and pid there
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -168,7 +168,7 @@ fn line_of(standing: &Standing) -> String {
     format!("replica {index}  {address}  {state}{in_flight}")
 }
 
-/// The program that is another's.
+/// The balancer of another project.
 const fn program(with: BalancerKind) -> Option<Program> {
     match with {
         BalancerKind::Builtin => None,
@@ -193,7 +193,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 }
 
 impl Args {
-    /// The options, complete and possible.
+    /// The options, complete and validated.
     fn options(&self) -> Result<Options, CliError> {
         // Without it only an order is parsed.
         let port = self.port.ok_or_else(|| usage("--port is missing"))?;
@@ -278,7 +278,7 @@ impl Args {
         Ok(())
     }
 
-    /// Lets the program take this process's place; what is returned is why it did not.
+    /// Replaces this process by the program. It returns only if that failed, with the reason.
     fn become_program(&self, program: Program, options: &Options) -> CliError {
         let Some(folder) = &self.data else {
             let name = program.name();

@@ -19,15 +19,15 @@ use comeback_runs::finish::KEPT;
 use comeback_runs::read::read;
 use comeback_supervise::launch::find_target;
 
-/// What gates with a baseline are compared with.
+/// The baseline of a run, on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct BaselineArgs {
-    /// Folder of an earlier run, or a copy of it, that gates such as 'outage.median <= baseline'
-    /// compare with; it must be of this machine and of the same load, windows and fault
+    /// Folder of an earlier run, or a copy of it: the baseline of gates such as 'outage.median <= baseline'; it must
+    /// have the same machine, load, windows and fault
     #[arg(long, value_name = "RUN")]
     pub(super) baseline: Option<PathBuf>,
-    /// Start the baseline's servers again and measure them beside the new ones, in turn, so that neither
-    /// another machine nor another hour makes a difference
+    /// Start the baseline's servers again and measure them interleaved with the new ones, so that the machine and the
+    /// time of day make no difference
     #[arg(long, requires = "baseline")]
     pub(super) remeasure: bool,
 }
@@ -69,7 +69,7 @@ impl Stored {
         &self.folder
     }
 
-    /// Whether it is the run with this header.
+    /// Whether this is the run with that header.
     pub(super) fn is_of(&self, header: &Header) -> bool {
         self.journal.header == *header
     }
@@ -78,8 +78,8 @@ impl Stored {
         &self.analysis
     }
 
-    /// Copies what a later judgement needs into the folder of the run that is compared with this one, in
-    /// the place of what is there.
+    /// Copies the files that a later judgement needs into the folder of the run that is compared with this one. It
+    /// replaces the files there.
     pub(super) fn keep(&self, run: &Path) -> Result<(), CliError> {
         let place = run.join(KEPT);
         if fs::canonicalize(&place).is_ok_and(|kept| kept == self.folder) {
@@ -104,7 +104,7 @@ impl Stored {
     }
 }
 
-/// Puts a folder in the place of another.
+/// Replaces a folder by another.
 fn put(fresh: &Path, place: &Path) -> io::Result<()> {
     match fs::remove_dir_all(place) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -113,7 +113,7 @@ fn put(fresh: &Path, place: &Path) -> io::Result<()> {
     fs::rename(fresh, place)
 }
 
-/// Brings a plan and its baseline together: what is to be run, and the stored run it is to be compared with.
+/// Combines a plan and its baseline: the plan to run, and the stored run to compare with.
 pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<Stored>), CliError> {
     let Some(folder) = &args.baseline else {
         check_gates(&plan, false)?;
@@ -185,7 +185,7 @@ fn first_gate(plan: &Plan) -> String {
     gate.map_or_else(String::new, |gate| format!("'{gate}'"))
 }
 
-/// The baseline's server must still be there, and not be the new one by the same name.
+/// The baseline's server must still be there, and must not be the new one at the same path.
 fn check_server<'a>(
     base: &Arm,
     mut compared: impl Iterator<Item = &'a Arm>,
@@ -223,7 +223,7 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Says beforehand what will keep gates from being judged; what is measured is worth having all the same.
+/// Warns beforehand about anything that keeps gates from being judged. The measurements are still useful.
 pub(super) fn warn_of_objections(header: &Header, stored: &Stored) {
     for objection in verdict::objections(header, &stored.analysis) {
         warn(&format!(

@@ -1,4 +1,4 @@
-//! `comeback cache`: a shared HTTP cache in front of a server, by hand.
+//! `comeback cache`: starts a shared HTTP cache by hand.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,8 +16,8 @@ use comeback_infrastructure::cache::{self, Options, StaleIfError, outside};
 /// Put a shared HTTP cache in front of a server or its balancer.
 ///
 /// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight. It stores and serves by RFC
-/// 9111, and says in each reply's `Cache-Status` (RFC 9211) whether it was stored: `hit`, or `fwd=…` and why not. What
-/// happens is printed as lines of JSON.
+/// 9111. `Cache-Status` of each reply (RFC 9211) says whether it was stored: `hit`, or `fwd=…` and the reason. It prints
+/// events as lines of JSON.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback serve memory --port 4001 --data /tmp/a &\n  \
@@ -31,15 +31,15 @@ pub(super) struct Args {
     /// The server, or its balancer
     #[arg(long, value_name = "ADDRESS:PORT")]
     to: SocketAddr,
-    /// How long a stale reply is served while the server fails, where the reply does not say so itself: a time, or
+    /// How long a stale reply is served while the server fails, if the reply does not say so itself: a time, or
     /// `always` [default: not at all]
     #[arg(long, value_name = "TIME", value_parser = parse_stale)]
     stale_if_error: Option<StaleIfError>,
-    /// Wrong on purpose: store every reply to GET that is 200 for so long, whatever its Cache-Control, Expires and
-    /// Set-Cookie say. Users are shown each other's pages
+    /// Wrong on purpose: store every 200 reply to GET for this time, whatever its Cache-Control, Expires and Set-Cookie
+    /// say; users are then shown each other's pages
     #[arg(long, value_name = "TIME")]
     ignore_private: Option<Span>,
-    /// MiB of replies that are kept
+    /// Size of the cache in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     memory: u32,
     /// How long the server may take to accept, to begin its reply, and between two pieces of it
@@ -48,10 +48,10 @@ pub(super) struct Args {
     /// How long requests in flight may take after SIGTERM [default: 5s]
     #[arg(long, value_name = "TIME")]
     drain: Option<Span>,
-    /// Which cache: ours, or a real one with its configuration in --data
+    /// Which cache; nginx keeps its configuration in --data
     #[arg(long, value_parser = choice::<CacheKind>(), default_value = "builtin")]
     with: CacheKind,
-    /// Folder for the configuration and the stored replies of nginx; made if it is not there
+    /// Folder for the configuration and the stored replies of nginx; created if missing
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 }
 
 impl Args {
-    /// The options, complete and possible.
+    /// The options, complete and validated.
     fn options(&self) -> Result<Options, CliError> {
         if self.port == 0 {
             return Err(usage("--port 0 is no port: give the one clients shall use"));
@@ -114,7 +114,7 @@ impl Args {
         })
     }
 
-    /// Lets nginx take this process's place; what is returned is why it did not.
+    /// Replaces this process by nginx. It returns only if that failed, with the reason.
     fn become_nginx(&self, options: &Options) -> CliError {
         let Some(folder) = &self.data else {
             return usage("--with nginx needs --data DIR for its configuration");

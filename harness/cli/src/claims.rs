@@ -1,4 +1,4 @@
-//! `comeback claims`: what measurements say of claims about stateless and stateful servers.
+//! `comeback claims`: measures claims about stateless and stateful servers.
 
 mod measure;
 
@@ -18,27 +18,27 @@ use comeback_runs::finish::write_artifact;
 
 /// Measure claims about stateless and stateful servers, and rule on each.
 ///
-/// Each claim has an experiment that can come out either way, with control trials. It holds, holds in part, is refuted, or
-/// this run cannot tell, and the figures that decide stand beside it, with what would change them.
+/// Each claim has an experiment that can come out either way, with control trials. A claim holds, holds in part, is refuted,
+/// or the run cannot tell. The deciding figures are shown beside it, with what would change the ruling.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback claims --list\n  comeback claims --quick\n  comeback claims 5 6 --seed 7\n  comeback claims --from comeback-runs/claims-20261125-120000\n  \
 comeback claims --json | jq '.rows[] | {number, ruling}'"
 )]
 pub(super) struct Args {
-    /// Which ones, by their numbers [default: all]
+    /// Numbers of the claims [default: all]
     #[arg(value_name = "N", value_parser = parse_number)]
     numbers: Vec<u32>,
-    /// List the claims, and measure nothing
+    /// Only list the claims
     #[arg(long)]
     list: bool,
-    /// A first look: the same number of crashes, in shorter trials, and less of everything else
+    /// Take a first look: as many crashes, shorter trials, less of everything else
     #[arg(long)]
     quick: bool,
-    /// What all randomness follows from; drawn and printed when not given
+    /// The seed of everything random [default: drawn, and printed]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Rule again on what an earlier run measured, in its folder, and measure nothing
+    /// Rule again on the measurements in the folder of an earlier run
     #[arg(long, value_name = "DIR", conflicts_with_all = ["numbers", "quick", "seed", "out"])]
     from: Option<PathBuf>,
     /// Folder for the results; must be new or empty [default: comeback-runs/claims-TIME]

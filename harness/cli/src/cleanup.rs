@@ -1,4 +1,4 @@
-//! `comeback cleanup`: show what killed runs left behind, and end it.
+//! `comeback cleanup`: shows and removes what killed runs left behind.
 
 use comeback_analysis::verdict::Outcome;
 use comeback_reports::format::printable;
@@ -9,10 +9,10 @@ use comeback_supervise::leftovers::{self, Found, Process, Recorded, State};
 
 /// Show what killed runs left behind; with --yes, end and remove it.
 ///
-/// A run cleans up after itself, also when it is killed. This is for what outlived that too, such as a machine that
-/// ran out of memory. Only runs whose comeback is gone are touched, and only what they provably started or made: a run
-/// that is going on, a run in another container, and a process that merely carries a run's variables are listed and
-/// left alone. Exits 4 when something could not be ended or removed.
+/// A run cleans up after itself, even if it is killed. Use this for the rest, for example after the machine ran out of
+/// memory. It touches only runs whose comeback process is gone, and only what they provably started or created. A run in
+/// progress, a run in another container, and a process that merely carries a run's variables are listed and left
+/// alone. Exits 4 if something could not be ended or removed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback cleanup          # list: run, command, folder, processes with their owner\n  \
@@ -44,9 +44,9 @@ struct Run {
     folder: String,
     processes: Vec<Entry>,
     shared_memory: Vec<String>,
-    /// The folder with what its servers wrote, where that is left.
+    /// The folder with the files of its servers, if it is left.
     data: Option<String>,
-    /// What could not be ended or removed; null where nothing was tried.
+    /// Everything that could not be ended or removed. Null if nothing was tried.
     problems: Option<Vec<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! `comeback cluster`: PostgreSQL with a cluster of its own.
+//! `comeback cluster`: starts PostgreSQL with a cluster of its own.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,8 @@ use comeback_supervise::scratch;
 
 /// Start a PostgreSQL server with a cluster of its own.
 ///
-/// The cluster is made at the first start; user and database are `postgres`, without a password. The server, an
-/// installed one, listens on 127.0.0.1 and takes the place of this process. Experiments with a store of the kind
-/// `postgres` start it so.
+/// The cluster is created at the first start. User and database are `postgres`, without a password. The installed server
+/// listens on 127.0.0.1 and replaces this process. Experiments with a store of the kind `postgres` use this command.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback cluster --port 5433 --data /tmp/cluster\n  \
@@ -23,7 +22,7 @@ pub(super) struct Args {
     /// Port on 127.0.0.1
     #[arg(long)]
     port: u16,
-    /// Folder for the cluster; made if it is not there. As root it goes to the user 'postgres'
+    /// Folder for the cluster; created if missing; if comeback runs as root, owned by the user 'postgres'
     #[arg(long)]
     data: PathBuf,
 }

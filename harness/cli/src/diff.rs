@@ -1,4 +1,4 @@
-//! `comeback diff`: two stored runs against each other.
+//! `comeback diff`: compares two stored runs.
 
 use std::path::PathBuf;
 
@@ -22,11 +22,10 @@ use super::{CliError, print};
 
 /// Compare two stored runs.
 ///
-/// For each arm and metric: both figures, the difference with its interval, the size of the effect, and the
-/// smallest difference that so few trials would have shown. Times and rates are compared only where both runs
-/// are of the same machine and the same load, windows and fault. Exits 0 when nothing became worse than
-/// allowed, 1 when something did, 3 when that cannot be told. Allowed are +20 % or +100 ms, whichever is
-/// more, one percentage point of a rate, and nothing of a loss.
+/// For each arm and metric: both figures, the difference with its interval, the size of the effect, and the smallest
+/// difference that so few trials can show. Times and rates are compared only if both runs have the same machine, load,
+/// windows and fault. Exits 0 if nothing became worse than allowed, 1 if something did, 3 if that cannot be told.
+/// Allowed are +20 % or +100 ms, whichever is more, one percentage point of a rate, and no additional loss.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback diff main-run comeback-runs/latest\n  \
@@ -40,10 +39,10 @@ pub(super) struct Args {
     /// Folder of the run compared with it
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// How much worse a metric may be, instead of the usual: 'METRIC <= baseline + …'; also adds a metric
+    /// How much worse a metric may become: 'METRIC <= baseline + …'; also adds a metric
     #[arg(long = "gate", value_name = "GATE", value_parser = parse_relative)]
     gates: Vec<Gate>,
-    /// Print the document instead of the table; `comeback schema difference` has its shape
+    /// Print the document instead of the table (its schema: `comeback schema difference`)
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
     /// Print Markdown instead of the table
@@ -100,7 +99,7 @@ fn show(difference: &Difference, color: ColorChoice) {
     }
 }
 
-/// Figures stand at the right of their columns; so many short rows need no lines between them.
+/// Figures are aligned right. So many short rows need no lines between them.
 fn table(difference: &Table) -> String {
     let mut table = new_table(difference);
     table.load_style(

@@ -1,4 +1,4 @@
-//! `comeback doctor`: what this machine can do, by trying it.
+//! `comeback doctor`: tries what this machine can do.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use comeback_host::machine;
 
 /// Show what this machine can do, by trying it.
 ///
-/// Exits 0 when comeback can run here, 4 when something it needs is missing.
+/// Exits 0 if comeback can run here, 4 if something it needs is missing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  comeback doctor\n  comeback doctor --json")]
 pub(super) struct Args {
@@ -24,13 +24,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// One thing tried.
+/// One thing that was tried.
 #[derive(Debug, Serialize)]
 struct Finding {
     name: &'static str,
     works: bool,
     found: String,
-    /// What it means for results here.
+    /// Its meaning for results on this machine.
     meaning: &'static str,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         ),
         check(
             "holding processes",
-            "whatever a run starts, however detached, is ended",
+            "everything that a run starts is ended, even if detached",
             Ok(try_holding()),
         ),
         check(
@@ -65,18 +65,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         ),
         check(
             "local ports",
-            "connections a run can hold or leave behind",
+            "the most connections a run can hold or leave behind",
             local_ports(),
         ),
         check(
             "timer lateness",
-            "how late operations start, at best",
+            "operations start at least so late",
             timer_lateness(),
         ),
-        check("process start", "the least a restart takes", start_cost()),
+        check("process start", "a restart takes at least so long", start_cost()),
         check(
             "fsync",
-            "the least a durable acknowledgement takes, in this folder",
+            "a durable acknowledgement takes at least so long, in this folder",
             fsync_cost(here),
         ),
     ];
@@ -130,7 +130,7 @@ fn try_subreaper() -> io::Result<String> {
     Ok("available".to_owned())
 }
 
-/// Where there is none, a run goes without.
+/// A run works without it, too.
 fn try_holding() -> String {
     comeback_supervise::cgroup::try_out().unwrap_or_else(|error| {
         format!(

@@ -1,4 +1,4 @@
-//! `comeback export`: what a stored run recorded, for other programs. One file for each exporter, and a table of them.
+//! `comeback export`: writes the records of a stored run for other programs. One file for each exporter, and a table of them.
 
 mod csv;
 mod events;
@@ -15,10 +15,10 @@ use comeback_model::journal::Journal;
 use super::CliError;
 use super::baseline::Stored;
 
-/// Write what a stored run recorded for other programs.
+/// Write the records of a stored run for other programs.
 ///
-/// An operation is one thing that a client did: when it was intended, sent and finished, in µs since the run's start,
-/// and what came of it.
+/// An operation is one request of a client: when it was intended, sent and finished, in µs since the run's start, and
+/// its outcome.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback export --format jsonl | jq 'select(.error != null)'\n  \
@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
-    /// What is written, in which form
+    /// Which records, in which form
     #[arg(long, value_name = "FORMAT", value_parser = exporter(), default_value = TABLE[0].name)]
     format: &'static Exporter,
     /// File to write, instead of stdout; must not exist
@@ -36,12 +36,12 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-/// A way to write what a run recorded.
+/// A way to write the records of a run.
 #[derive(Debug)]
 struct Exporter {
-    /// Its name at the command line.
+    /// Its name on the command line.
     name: &'static str,
-    /// What it writes, in a line.
+    /// Its output, in one line.
     about: &'static str,
     /// Writes it.
     write: fn(&Journal, &mut dyn Write) -> io::Result<()>,

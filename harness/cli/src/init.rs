@@ -1,4 +1,4 @@
-//! `comeback init`: a first experiment file, commented, to be changed.
+//! `comeback init`: writes a first experiment file, with comments, for the user to change.
 
 mod draft;
 
@@ -19,8 +19,8 @@ use comeback_supervise::tag::RunTag;
 
 /// Write a first experiment file.
 ///
-/// Asks nothing and overwrites nothing. With --from-command the server is started once, on a free port and in a
-/// data folder of its own, asked a few harmless questions, and stopped; the file then says what was seen.
+/// Asks nothing and overwrites nothing. With --from-command, the server is started once, on a free port and in a data
+/// folder of its own. It gets a few harmless requests and is stopped. The file then describes the server.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback init\n  comeback init shop.toml --from-command ./shop --port {port} --data {data}"
@@ -77,7 +77,7 @@ fn write(file: &Path, text: &str) -> Result<(), CliError> {
     })
 }
 
-/// Starts the server once and sees what it is.
+/// Starts the server once, to see what it is.
 fn meet(command: &[String]) -> Result<Discovered, CliError> {
     let document = Document {
         target: TargetPart {

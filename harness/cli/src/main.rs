@@ -1,4 +1,4 @@
-//! The program: arguments → document → plan → run → report, one file per command. Only here the process ends.
+//! The program: arguments → document → plan → run → report. One file per command. Only this file ends the process.
 
 mod balance;
 mod baseline;
@@ -47,7 +47,7 @@ use comeback_supervise::output::printable;
 /// Kill it. See what comes back.
 ///
 /// Comeback starts servers, drives real user sessions against them, kills and restarts them under a
-/// seeded plan, and counts lost sessions, lost acknowledged writes, errors and the time to recover.
+/// seeded plan, and counts lost sessions, lost acknowledged writes, errors, and the time to recover.
 #[derive(Debug, Parser)]
 #[command(name = "comeback", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
@@ -78,7 +78,7 @@ enum Command {
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
     Schema(schema::Args),
-    /// Undoes what a run leaves when it dies; started by the run itself.
+    /// Cleans up if a run is killed. The run starts it.
     #[command(hide = true)]
     Warden(WardenArgs),
     #[command(hide = true)]
@@ -97,12 +97,12 @@ struct WardenArgs {
     cgroup: Option<PathBuf>,
 }
 
-/// Why a command did not come to a verdict.
+/// Why a command ended without a verdict.
 #[derive(Debug)]
 enum CliError {
-    /// What was asked for is wrong; nothing was started. Exit code 2.
+    /// Wrong usage. Nothing was started. Exit code 2.
     Usage(String),
-    /// An experiment file cannot be used; nothing was started. Exit code 2.
+    /// An experiment file cannot be used. Nothing was started. Exit code 2.
     Experiment(Box<Unreadable>),
     /// The harness or its surroundings failed. Exit code 4.
     Harness(Box<dyn std::error::Error + Send + Sync>),

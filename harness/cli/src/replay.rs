@@ -1,4 +1,4 @@
-//! `comeback replay`: a stored run's plan and seed, once more.
+//! `comeback replay`: runs a stored plan again, with its seed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,11 +14,11 @@ use comeback_runs::finish::kept;
 
 /// Run a stored run's plan again, with the same seed.
 ///
-/// The plan is taken from the journal as it was resolved: the same commands, trials, faults and operations, in
-/// the same order, into a new folder. Where the run was compared with a baseline, the new one is too.
+/// Takes the resolved plan from the journal: the same commands, trials, faults and operations, in the same order. The
+/// results go to a new folder. If the run was compared with a baseline, the new one is, too.
 ///
-/// No run stores its secrets: the values of environment variables, headers that prove who somebody is, and what is
-/// marked as secret. They are asked for again.
+/// No run stores its secrets: the values of environment variables, of headers that authenticate, and everything marked
+/// as secret. Give them again.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback replay\n  comeback replay main-run --out again\n  comeback replay main-run --env API_KEY"
@@ -27,10 +27,10 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
-    /// An environment variable of the server; without a value, this process's own
+    /// Environment variable of the server; without a value, that of this process
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = parse_or_take)]
     environment: Vec<(String, String)>,
-    /// A header, or a field of a form, whose value was not stored
+    /// Value of a header or form field that was not stored
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     secret: Vec<(String, String)>,
     #[command(flatten)]

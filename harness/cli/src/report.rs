@@ -1,4 +1,4 @@
-//! `comeback report`: judge and draw again, from the journal alone. A live run ends here too.
+//! `comeback report`: judges a run and draws its report again, from the journal alone. A live run ends here, too.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use comeback_runs::read::read;
 
 /// Judge and draw a stored run again.
 ///
-/// Reads the journal of a run folder and writes summary, report and charts anew, also when the run was
-/// interrupted. The exit code is the verdict's. With --baseline its gates are compared with that run from
-/// now on; else with the one it was compared with before.
+/// Reads the journal of a run folder and writes summary, report and charts again. Interrupted runs work, too. The exit
+/// code is the verdict's. With --baseline, the gates compare with that run from now on; otherwise with the same
+/// baseline as before.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json"
@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
-    /// Folder of an earlier run, or a copy of it, that gates with `baseline` compare with
+    /// Folder of an earlier run, or a copy of it: the baseline of the gates
     #[arg(long, value_name = "RUN")]
     baseline: Option<PathBuf>,
     #[command(flatten)]
@@ -58,8 +58,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     finish(&args.run, &args.told, None)
 }
 
-/// Where every run ends: judges what is stored in the folder, writes and shows it. `file` is what annotations
-/// point to, such as the experiment's file.
+/// The end of every run: judges the stored run, writes the report and prints the table. Annotations point to `file`, such as
+/// the experiment's file.
 pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<Outcome, CliError> {
     let journal = read(folder)?;
     if !journal.header.is_sealed() {
@@ -135,7 +135,7 @@ pub(super) fn new_table(comparison: &Table) -> comfy_table::Table {
     table
 }
 
-/// Columns of the terminal; enough for a row in one line where there is none.
+/// Columns of the terminal. Without a terminal, enough for a row in one line.
 fn terminal_width() -> u16 {
     match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => size.ws_col,

@@ -1,4 +1,4 @@
-//! `comeback schema`: the shape of the documents, as JSON Schema.
+//! `comeback schema`: prints the JSON Schemas of the documents.
 
 use clap::ValueEnum;
 use comeback_analysis::difference::Difference;
@@ -26,7 +26,7 @@ enum Document {
     Experiment,
     /// `summary.json` of a run folder
     Summary,
-    /// What `comeback diff --json` prints
+    /// The document of `comeback diff --json`
     Difference,
     /// `claims.json` of a folder of claims
     Claims,

@@ -1,4 +1,4 @@
-//! `comeback serve`: a reference server, by hand.
+//! `comeback serve`: starts a reference server by hand.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,8 +11,8 @@ use super::CliError;
 
 /// Start a reference server by hand.
 ///
-/// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight. A listening TCP socket that is
-/// passed to it as socket activation does (LISTEN_FDS, LISTEN_PID, descriptor 3) is used in place of the port.
+/// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight. If it gets a listening TCP
+/// socket by socket activation (LISTEN_FDS, LISTEN_PID, descriptor 3), it uses that instead of the port.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback serve memory --port 8080 --data /tmp/memory\n  \
@@ -28,10 +28,10 @@ pub(super) struct Args {
     /// Port on 127.0.0.1
     #[arg(long)]
     port: u16,
-    /// Folder for what it keeps; made if it is not there
+    /// Folder for its data; created if missing
     #[arg(long)]
     data: PathBuf,
-    /// Where the server is that keeps the sessions: for redis and postgres
+    /// Address of the store that keeps the sessions, for redis and postgres
     #[arg(long, value_name = "ADDRESS")]
     store: Option<SocketAddr>,
 }
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     }
 }
 
-/// A store that is not asked for would be ignored, and nobody would notice.
+/// A store that the server does not use would be ignored silently.
 fn check_store(target: &Target, store: Option<SocketAddr>) -> Result<(), CliError> {
     let name = target.name;
     match (target.store, store) {

@@ -1,4 +1,4 @@
-//! `comeback targets`: what there is to compare.
+//! `comeback targets`: lists the reference servers.
 
 use comeback_analysis::verdict::Outcome;
 use comeback_architectures::ArchitectureError;
@@ -9,7 +9,7 @@ use super::{CliError, print};
 /// As wide as the longest name of a protocol.
 const PROTOCOL: usize = 6;
 
-/// List the reference servers, and what each speaks.
+/// List the reference servers and their protocols.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  comeback targets\n  comeback targets --all --json")]
 pub(super) struct Args {
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     Ok(Outcome::Pass)
 }
 
-/// Told as a usage error: it is about names and flags that somebody typed.
+/// A usage error, because it is about names and flags that the user typed.
 pub(super) fn refuse(error: ArchitectureError) -> CliError {
     CliError::Usage(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! `comeback validate`: whether experiment files can be run, without running them.
+//! `comeback validate`: checks experiment files without running them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,7 @@ use comeback_supervise::output::printable;
 
 /// Check experiment files; nothing is started.
 ///
-/// Shows every problem under the line it is in, with the mend. Exits 0 when all files can be run, 2 when one
-/// cannot.
+/// Shows every problem under its line, and how to correct it. Exits 0 if all files can be run, 2 if one cannot.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback validate shop.toml\n  comeback validate experiments/*.toml --json"
@@ -22,7 +21,7 @@ pub(super) struct Args {
     /// Experiment files
     #[arg(required = true, value_name = "EXPERIMENT.toml")]
     files: Vec<PathBuf>,
-    /// Print what was found as JSON: for each file its problems with line and column
+    /// Print JSON: for each file its problems, with line and column
     #[arg(long)]
     json: bool,
     /// When to color; NO_COLOR and CLICOLOR_FORCE are honored
@@ -30,7 +29,7 @@ pub(super) struct Args {
     color: ColorChoice,
 }
 
-/// What is known of a file.
+/// The result for one file.
 #[derive(Serialize)]
 struct Checked {
     file: String,
@@ -39,7 +38,7 @@ struct Checked {
 
 #[derive(Serialize)]
 struct Found {
-    /// Absent where a problem has no line: the file cannot be read, or its program cannot be started.
+    /// Absent if a problem has no line: the file cannot be read, or its program cannot be started.
     line: Option<usize>,
     column: Option<usize>,
     message: String,
@@ -83,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     }
 }
 
-/// What a sound file comes to, in a few words.
+/// A valid file, in a few words.
 fn check(path: &Path) -> Result<String, CliError> {
     let file = experiment::read(path)?;
     let mut plan = file.resolve(&Faults).map_err(experiment::refuse)?.plan;
