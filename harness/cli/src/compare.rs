@@ -79,7 +79,7 @@ fn into_plan(args: &Args) -> Result<Plan, CliError> {
     })
 }
 
-/// The plan of a comparison, once `apply_to` has said what differs.
+/// The plan of a comparison, after `apply_to` has changed its document.
 pub(super) fn plan(
     comparison: Comparison,
     apply_to: impl FnOnce(&mut Document),

@@ -146,7 +146,10 @@ fn every_command_in_a_block_is_one_that_the_program_takes() {
         for (_, block) in blocks(&text).0 {
             let block = block.replace("\\\n", " ");
             for line in block.lines() {
-                let line = line.trim_start().trim_start_matches(['$', '-']).trim_start();
+                let line = line
+                    .trim_start()
+                    .trim_start_matches(['$', '-'])
+                    .trim_start();
                 let line = line.replace("cargo run --release -- ", "comeback ");
                 if !line.starts_with("comeback ") {
                     continue;

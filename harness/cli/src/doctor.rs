@@ -73,7 +73,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             "operations start at least so late",
             timer_lateness(),
         ),
-        check("process start", "a restart takes at least so long", start_cost()),
+        check(
+            "process start",
+            "a restart takes at least so long",
+            start_cost(),
+        ),
         check(
             "fsync",
             "a durable acknowledgement takes at least so long, in this folder",

@@ -17,7 +17,7 @@ pub(super) struct FaultArgs {
     /// Which fault is injected
     #[arg(long, value_name = "KIND", value_parser = kinds(), default_value = DEFAULT)]
     fault: String,
-    /// Which node gets the fault [default: replica; replicas of a rolling restart]
+    /// The faulted node [default: replica; for a rolling restart, replicas]
     #[arg(long, alias = "strike", value_parser = of_table(&TARGETS), requires = "topology")]
     fault_target: Option<Aim>,
     /// How long --fault pause lasts [default: 1s]

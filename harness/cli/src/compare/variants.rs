@@ -32,7 +32,7 @@ pub(super) struct VariantArgs {
     /// How long one try of a client may take [default: as long as the operation]
     #[arg(long, value_name = "TIME")]
     try_timeout: Option<Span>,
-    /// Pause between the confirmed exit and the restart of whatever is faulted [default: 0s]
+    /// Pause between the confirmed exit and the restart of the faulted node [default: 0s]
     #[arg(long, value_name = "TIME")]
     restart_after: Option<Span>,
 }
