@@ -59,22 +59,23 @@ impl fmt::Display for ArchitectureError {
             ),
             Self::UnknownArchitecture(name) => write!(
                 f,
-                "there is no architecture '{name}': there are {}",
+                "there is no architecture '{name}'; the architectures are {}",
                 topology::names().join(", ")
             ),
             Self::NoStore(name) => write!(f, "--fault-target store: '{name}' has no store"),
             Self::NoCache => f.write_str(
-                "--fault-target cache: there is none; say --cache builtin or --cache nginx",
+                "--fault-target cache: there is no cache; add --cache builtin or --cache nginx",
             ),
             Self::NoBalancer => {
-                f.write_str("--retry-by balancer: there is none without --topology")
+                f.write_str("--retry-by balancer: there is no balancer without --topology")
             }
-            Self::NoRepetition => {
-                f.write_str("--retry 0: --retry-by names who tries again; say at least 1")
-            }
-            Self::SameReplicas(number) => write!(f, "--replicas: {number} stands there twice"),
+            Self::NoRepetition => f.write_str("--retry 0: --retry-by needs at least one retry"),
+            Self::SameReplicas(number) => write!(f, "--replicas: {number} is given twice"),
             Self::OtherStore { deployed, arm } => {
-                write!(f, "--deploy {deployed}: its store is not that of '{arm}'")
+                write!(
+                    f,
+                    "--deploy {deployed}: it does not use the store of '{arm}'"
+                )
             }
         }
     }

@@ -237,11 +237,11 @@ impl Args {
 
     fn check_addresses(&self, port: u16) -> Result<(), CliError> {
         if port == 0 {
-            return Err(usage("--port 0 is no port: give the one clients shall use"));
+            return Err(usage("--port 0 is not a port: give the port for clients"));
         }
         for (index, address) in self.to.iter().enumerate() {
             if address.port() == 0 {
-                return Err(usage(format!("--to {address}: 0 is no port")));
+                return Err(usage(format!("--to {address}: 0 is not a port")));
             }
             if address.port() == port && address.ip().is_loopback() {
                 return Err(usage(format!("--to {address} is the balancer itself")));

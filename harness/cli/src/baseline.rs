@@ -152,8 +152,7 @@ pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<S
         || earlier.fault != plan.fault
     {
         warn(
-            "the baseline was measured under another load, other windows or another fault; it is measured \
-             again under those of this run",
+            "the baseline has another load, windows or fault; it is measured again with those of this run",
         );
     }
     Ok((beside, None))
@@ -163,18 +162,15 @@ pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<S
 pub(super) fn check_gates(plan: &Plan, stored: bool) -> Result<(), CliError> {
     match verdict::arm_without_baseline(plan) {
         Some(arm) if !stored => Err(CliError::Usage(format!(
-            "gates: {} compares '{arm}' with a baseline, and there is none: name an earlier run (--baseline \
-             RUN), have its servers measured again beside this one (--baseline RUN --remeasure), or name \
-             another arm as the baseline of this one in the experiment",
+            "gates: {} compares '{arm}' with a baseline, and there is none: name an earlier run (--baseline RUN), measure its servers again in this run (--baseline RUN --remeasure), or name another arm as its baseline in the file",
             first_gate(plan)
         ))),
         None if stored && !plan.gates.iter().any(Gate::needs_baseline) => Err(CliError::Usage(
-            "--baseline: no gate compares with it: demand something such as --gate \
-                 'outage.median <= baseline'; `comeback diff` compares two runs as they are"
+            "--baseline: no gate compares with it: add one, such as --gate 'outage.median <= baseline'; `comeback diff` compares two runs without gates"
                 .to_owned(),
         )),
         None if stored => Err(CliError::Usage(
-            "--baseline: every arm is compared with another one of this run already".to_owned(),
+            "--baseline: every arm already has another arm of this run as its baseline".to_owned(),
         )),
         Some(_) | None => Ok(()),
     }
@@ -204,9 +200,7 @@ fn check_server<'a>(
     match compared.find(|new| is_same(new)) {
         None => Ok(()),
         Some(new) => Err(CliError::Usage(format!(
-            "--remeasure: the baseline's command is the one of '{}', so that this run would compare a server \
-             with itself: keep the earlier program under a path of its own, and name that when the baseline \
-             is measured, or make both arms of one run",
+            "--remeasure: the baseline has the same command as '{}', so this run would compare a server with itself: keep the earlier program at a path of its own and measure the baseline with that path, or make both arms of one run",
             new.name
         ))),
     }

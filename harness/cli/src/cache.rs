@@ -61,7 +61,7 @@ fn parse_stale(text: &str) -> Result<StaleIfError, String> {
         "always" => Ok(StaleIfError::Always),
         time => match time.parse::<Span>() {
             Ok(time) => Ok(StaleIfError::For(time.into())),
-            Err(error) => Err(format!("{error}; or say always")),
+            Err(error) => Err(format!("{error}; or write always")),
         },
     }
 }
@@ -82,10 +82,10 @@ impl Args {
     /// The options, complete and validated.
     fn options(&self) -> Result<Options, CliError> {
         if self.port == 0 {
-            return Err(usage("--port 0 is no port: give the one clients shall use"));
+            return Err(usage("--port 0 is not a port: give the port for clients"));
         }
         if self.to.port() == 0 {
-            return Err(usage(format!("--to {}: 0 is no port", self.to)));
+            return Err(usage(format!("--to {}: 0 is not a port", self.to)));
         }
         if self.to.port() == self.port && self.to.ip().is_loopback() {
             return Err(usage(format!("--to {} is the cache itself", self.to)));

@@ -123,7 +123,7 @@ fn stored(folder: &Path) -> Result<(Claims, Vec<&'static Claim>), CliError> {
     let stored: Claims =
         serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
     if stored.schema != SCHEMA {
-        let what = format!("its shape is '{}', and '{SCHEMA}' is known", stored.schema);
+        let what = format!("its schema is '{}', expected '{SCHEMA}'", stored.schema);
         return Err(unusable(what));
     }
     let measured = stored.rows.iter();
@@ -166,7 +166,7 @@ fn list() {
 fn parse_number(text: &str) -> Result<u32, String> {
     let number: u32 = text
         .parse()
-        .map_err(|_| "a claim is named by its number".to_owned())?;
+        .map_err(|_| "name a claim by its number".to_owned())?;
     if Claim::find(number).is_some() {
         return Ok(number);
     }

@@ -115,7 +115,7 @@ impl Document {
         match (ended, did_end) {
             (0, _) => print("nothing is left behind"),
             (_, false) => print(
-                "nothing was touched: `comeback cleanup --yes` ends and removes what ended runs left",
+                "nothing was changed: `comeback cleanup --yes` ends and removes what ended runs left",
             ),
             (_, true) => {}
         }
@@ -149,7 +149,7 @@ impl Run {
             "run {}: {}",
             self.run,
             match (self.state, &self.problems) {
-                ("running", _) => "is going on, and is left alone",
+                ("running", _) => "is still running, and is left alone",
                 ("elsewhere", _) =>
                     "runs in another pid namespace (a container), and is left alone",
                 (_, None) => "its comeback is gone",

@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let new = Stored::read("NEW", &args.new)?;
     if base.is_of(&new.journal().header) {
         return Err(CliError::Usage(format!(
-            "{} and {} are the same run: a run does not differ from itself",
+            "{} and {} are the same run: name two runs",
             args.base.display(),
             args.new.display()
         )));

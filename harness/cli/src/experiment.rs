@@ -129,7 +129,7 @@ impl What {
             let has_own = |arm: &ArmPart| arm.target.command.is_some();
             if !document.arm.is_empty() && document.arm.iter().all(has_own) {
                 return Err(CliError::Usage(
-                    "each arm of the file has a command of its own: there is none that the one behind -- could replace"
+                    "each arm of the file has its own command, so the one behind -- would replace none: remove it"
                         .to_owned(),
                 ));
             }
@@ -227,7 +227,9 @@ pub(super) fn read(path: &Path) -> Result<File, CliError> {
             if let Some(target) = path.to_str().and_then(comeback_servers::find) {
                 servers::check_http(target).map_err(targets::refuse)?;
             }
-            format!("{error} (`comeback init` writes one; a server's command stands behind --)")
+            format!(
+                "{error} (`comeback init` writes an experiment file; the command of a server goes behind --)"
+            )
         }
     };
     Err(CliError::Usage(format!("{}: {problem}", path.display())))
@@ -256,7 +258,7 @@ fn get(path: &str) -> Result<StepPart, CliError> {
     let is_template = path.contains("{{");
     if !path.starts_with('/') || !is_template && path.contains(char::is_whitespace) {
         return Err(CliError::Usage(format!(
-            "--get: {path:?} is not a path: it must begin with /, and spaces are written %20"
+            "--get: {path:?} is not a path: it must begin with /; write spaces as %20"
         )));
     }
     Ok(StepPart::new(format!("GET {path}")))
@@ -277,14 +279,14 @@ fn parse_ready(text: &str) -> Result<ReadyPart, String> {
             log: Some(line.to_owned()),
             ..ready
         }),
-        _ => Err("use http:/path, tcp, or log:text of a line".to_owned()),
+        _ => Err("use http:/path, tcp, or log:TEXT".to_owned()),
     }
 }
 
 pub(super) fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((_, value)) if is_masked(value) => Err(format!(
-            "{value} stands for what was not stored: write the value"
+            "{value} is a placeholder for a value that was not stored: write the value"
         )),
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("use NAME=VALUE".to_owned()),

@@ -72,7 +72,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         },
         Some(path) => {
             let file = File::create_new(path).map_err(|error| {
-                CliError::Usage(format!("--out: {} cannot be made: {error}", path.display()))
+                CliError::Usage(format!(
+                    "--out: {} cannot be created: {error}",
+                    path.display()
+                ))
             })?;
             write(args.format, journal, file)
         }

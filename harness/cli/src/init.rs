@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 
 fn exists(file: &Path) -> CliError {
     CliError::Usage(format!(
-        "{} is there already, and nothing in it shall be lost: name another file",
+        "{} already exists and is not overwritten: name another file",
         file.display()
     ))
 }
@@ -104,5 +104,5 @@ fn meet(command: &[String]) -> Result<Discovered, CliError> {
     let met = runtime.block_on(discover(&plan.arms[0].target, &tag, &folder));
     drop(runtime);
     custody.end()?;
-    met.map_err(|error| CliError::Usage(format!("the server could not be looked at: {error}")))
+    met.map_err(|error| CliError::Usage(format!("the server could not be examined: {error}")))
 }

@@ -154,7 +154,7 @@ fn main() -> ExitCode {
             thread.join().unwrap_or(HARNESS_FAILED)
         }
         Err(error) => {
-            warn(&format!("no thread could be started: {error}"));
+            warn(&format!("failed to start a thread: {error}"));
             HARNESS_FAILED
         }
     };

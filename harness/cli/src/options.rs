@@ -114,7 +114,7 @@ impl Output {
         }
         let gates: Vec<String> = gates.iter().map(Gate::to_string).collect();
         super::print_aside(&format!(
-            "gates by default: {}; --no-gates turns them off",
+            "default gates: {}; --no-gates turns them off",
             gates.join(", ")
         ));
     }

@@ -62,6 +62,7 @@ fn parse_or_take(text: &str) -> Result<(String, String), String> {
         return parse_variable(text);
     }
     let value = std::env::var(text);
-    let value = value.map_err(|error| format!("{text} is not taken from here: {error}"))?;
+    let value =
+        value.map_err(|error| format!("{text} cannot be taken from the environment: {error}"))?;
     Ok((text.to_owned(), value))
 }

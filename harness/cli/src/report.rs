@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         let header = read(&args.run)?.header;
         if stored.is_of(&header) {
             return Err(CliError::Usage(format!(
-                "--baseline: {} is this very run: nothing is worse than itself",
+                "--baseline: {} is this run itself: name an earlier run",
                 folder.display()
             )));
         }
@@ -64,7 +64,7 @@ pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<O
     let journal = read(folder)?;
     if !journal.header.is_sealed() {
         super::warn(&format!(
-            "{} was written by an older version: its journal cannot show that nothing is missing from it",
+            "{} was written by an older version: its journal has no seals, so missing lines cannot be noticed",
             folder.display()
         ));
     }
@@ -101,7 +101,7 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         .map_or("", |(_, fact)| fact);
     print(&format!("verdict: {word}: {}", printable(fact)));
     if verdict.outcome == Outcome::Measured {
-        print("  nothing was demanded: add gates to make it pass or fail");
+        print("  there are no gates: add some to make the run pass or fail");
     }
     for reason in &judged.verdict.reasons {
         print(&format!("  {}", printable(reason)));

@@ -59,10 +59,10 @@ fn check_store(target: &Target, store: Option<SocketAddr>) -> Result<(), CliErro
     let name = target.name;
     match (target.store, store) {
         (Some(_), None) => Err(CliError::Usage(format!(
-            "{name} keeps its sessions in another server: say where that is, such as --store 127.0.0.1:6379"
+            "{name} keeps its sessions in a store: give its address, such as --store 127.0.0.1:6379"
         ))),
         (None, Some(_)) => Err(CliError::Usage(format!(
-            "--store: {name} keeps its sessions by itself"
+            "--store: {name} does not use a store"
         ))),
         _ => Ok(()),
     }

@@ -220,7 +220,7 @@ fn what_cannot_be_is_refused_before_anything_starts() {
     for (line, part) in [
         ("balance --port 25999", "--to"),
         ("balance --port 0 --to 127.0.0.1:4001", "--port 0"),
-        ("balance --port 25999 --to 127.0.0.1:0", "0 is no port"),
+        ("balance --port 25999 --to 127.0.0.1:0", "0 is not a port"),
         (
             "balance --port 25999 --to localhost:1",
             "invalid socket address",

@@ -256,7 +256,7 @@ fn what_outlived_even_the_warden_is_listed_and_ended_when_asked() {
     wait_until("the load", || has_entered(folder.path(), Phase::Baseline));
     let (code, said) = clean(folder.path(), &["--yes"]);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("is going on"), "{said}");
+    assert!(said.contains("is still running"), "{said}");
     assert!(
         has_daemon(folder.path()),
         "a run that goes on is not touched"

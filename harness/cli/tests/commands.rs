@@ -154,7 +154,7 @@ fn wrong_input_is_told_what_is_wrong_and_ends_with_2_before_anything_starts() {
         ),
         (
             &["run", "--ready", "maybe", "--", "./server", "{port}"],
-            "log:text",
+            "log:TEXT",
         ),
         (
             &["run", "--env", "PORT", "--", "./server", "{port}"],
@@ -569,7 +569,7 @@ fn a_report_follows_no_link_out_of_its_folder() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(4), "{name}: {said}");
         assert!(said.contains(&format!("'{name}' is a link")), "{said}");
-        assert!(said.contains("remove the link"), "{said}");
+        assert!(said.contains("replace the link"), "{said}");
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "gold", "{name}");
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1, "{name}");
         std::fs::remove_file(&place).unwrap();

@@ -272,7 +272,7 @@ fn a_first_file_can_be_run_once_its_server_is_named() {
     let again = call(folder.path(), &["init"]);
     assert_eq!(again.status.code(), Some(2));
     assert!(
-        stderr(&again).contains("is there already"),
+        stderr(&again).contains("already exists"),
         "{}",
         stderr(&again)
     );

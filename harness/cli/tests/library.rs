@@ -273,7 +273,7 @@ fn what_cannot_be_run_is_named_and_nothing_is_started() {
             &[
                 "value: ",
                 "identity: ",
-                "operation: 7 is no HTTP status",
+                "operation: 7 is not an HTTP status",
                 "operation: capture a: ",
             ],
         ),

@@ -74,7 +74,7 @@ fn without_gates_of_ones_own_losses_fail_and_without_any_they_are_measured() {
     let gated = words(&[]);
     assert_eq!(gated.code(), 1, "{}", gated.printed());
     for said in [
-        "gates by default: unrecovered == 0, lost_sessions == 0, lost_writes == 0; --no-gates turns them off",
+        "default gates: unrecovered == 0, lost_sessions == 0, lost_writes == 0; --no-gates turns them off",
         "verdict: ✗ FAIL: lost 5 of 5 sessions; 1 more demand does not hold",
     ] {
         assert!(
@@ -88,7 +88,7 @@ fn without_gates_of_ones_own_losses_fail_and_without_any_they_are_measured() {
     let said = "verdict: · MEASURED: lost 5 of 5 sessions";
     assert!(free.printed().contains(said), "{}", free.printed());
     assert!(
-        !free.printed().contains("gates by default"),
+        !free.printed().contains("default gates"),
         "{}",
         free.printed()
     );

@@ -269,10 +269,10 @@ fn a_run_of_which_nothing_can_run_is_refused() {
 fn a_server_and_its_store_are_named_together() {
     let folder = open_folder();
     for (words, wanted) in [
-        (&["serve", "redis"][..], "say where that is"),
+        (&["serve", "redis"][..], "give its address"),
         (
             &["serve", "memory", "--store", "127.0.0.1:1"],
-            "memory keeps its sessions by itself",
+            "memory does not use a store",
         ),
     ] {
         let mut words = words.to_vec();

@@ -355,7 +355,7 @@ async fn a_program_that_cannot_be_started_is_explained_with_the_mend() {
     make_executable(&script);
     assert!(explain(&[path]).contains("begin it with a `#!` line"));
     std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
-    assert!(explain(&[path]).contains("interpreter its first line names"));
+    assert!(explain(&[path]).contains("interpreter that its first line names"));
     assert!(explain(&["/tmp"]).contains("is a folder"));
     assert!(explain(&[""]).contains("is empty"));
     assert!(explain(&[]).contains("is empty"));

@@ -238,7 +238,7 @@ fn what_cannot_be_faulted_is_refused() {
         (&["tokn"], "there is no architecture 'tokn'"),
         (&["token", "--replicas", "0"], "--replicas"),
         (&["token", "--replicas", "1,x"], "--replicas"),
-        (&["token", "--replicas", "2,1,2"], "2 stands there twice"),
+        (&["token", "--replicas", "2,1,2"], "2 is given twice"),
     ] {
         let run = compare(words);
         assert_eq!(run.code(), 2, "{words:?}: {}", run.printed());

@@ -82,7 +82,7 @@ impl FaultPart {
             Some(kind) if names_signal && kind != SIGNAL => {
                 return Err(Invalid {
                     field: Some(SIGNAL.to_owned()),
-                    problem: "say kind or signal, not both".to_owned(),
+                    problem: "use kind or signal, not both".to_owned(),
                 });
             }
             Some(kind) => kind.as_str(),
@@ -109,7 +109,7 @@ impl DeployPart {
         asked: Option<&str>,
     ) -> Result<Target, fill::Fault> {
         if self.command.is_none() && self.environment.is_empty() {
-            let what = "say what is new: a command, or an environment";
+            let what = "give the new version: a command, or an environment";
             return Err((Vec::new(), what.to_owned()));
         }
         let new = super::document::TargetPart {

@@ -58,7 +58,7 @@ pub fn read_text(from: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     from.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_MAX {
-        let what = "it has more than 1 MiB, which no experiment file has: is it the right one?";
+        let what = "it is larger than 1 MiB, the limit of experiment files: is it the right file?";
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
     String::from_utf8(bytes).map_err(|error| {

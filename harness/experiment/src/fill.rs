@@ -133,11 +133,11 @@ impl TargetPart {
                 return Err((vec!["ready", "log"], "must be part of a line".to_owned()));
             }
             (None, Some(false), None) => {
-                let what = "leave it out, or say http or log instead";
+                let what = "remove it, or use http or log instead";
                 return Err((vec!["ready", "tcp"], what.to_owned()));
             }
             (_, _, _) => {
-                let what = "say one of http, tcp and log";
+                let what = "use one of http, tcp and log";
                 return Err((vec!["ready"], what.to_owned()));
             }
         };
@@ -161,7 +161,10 @@ fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
     let most = restart.attempts.unwrap_or(usual.most);
     let wrong = |part, what: &str| Err((vec!["restart", part], what.to_owned()));
     if most == 0 {
-        return wrong("attempts", "it is started at least once: write 1 or more");
+        return wrong(
+            "attempts",
+            "the server is started at least once: write 1 or more",
+        );
     }
     if most > ATTEMPTS_MAX {
         return wrong("attempts", "at most 100 are supported");
@@ -169,7 +172,7 @@ fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
     if most == 1 && restart.backoff.is_some() {
         return wrong(
             "backoff",
-            "it is the pause before a second start, and there is none: say attempts too",
+            "it is the pause before the second start: set attempts to 2 or more",
         );
     }
     Ok(Attempts {
@@ -268,7 +271,7 @@ impl StepPart {
         let text = self.text.clone().map(Body::Text);
         bodies.extend(text.map(|body| ("text", body)));
         if let [(first, _), (second, _), ..] = bodies.as_slice() {
-            let what = format!("a request has one body, and there is one in {first} already");
+            let what = format!("a request has one body, and {first} already gives one");
             return Err((vec![*second], what));
         }
         *body = bodies.pop().map(|(_, body)| body);
@@ -333,7 +336,7 @@ impl SessionPart {
             faults.push(StepFault {
                 step: named("mix"),
                 at: vec!["browse"],
-                what: "there is nothing to browse: say what by [session.browse]".to_owned(),
+                what: "there is no page to browse: add [session.browse]".to_owned(),
             });
         }
         let (Some(login), Some(act), Some(check)) = (login, act, check) else {

@@ -113,7 +113,7 @@ fn workload(document: &Document, problems: &mut Vec<Problem>) -> Option<Workload
     let protocol = protocol(document);
     match (&document.session, &document.operation) {
         (Some(_), Some(_)) => {
-            let what = "an experiment has users with a session, or one operation: leave one out";
+            let what = "an experiment has either a session or an operation: remove one";
             problems.push(Problem::at(vec!["operation".into()], "operation", what));
             None
         }
@@ -132,7 +132,7 @@ fn workload(document: &Document, problems: &mut Vec<Problem>) -> Option<Workload
             }
         },
         (None, None) if !protocol.is_http() => {
-            let what = "say with a session or an operation which commands are sent";
+            let what = "add a session or an operation with the commands to send";
             problems.push(Problem::at(
                 vec!["target".into(), "protocol".into()],
                 "protocol",
@@ -319,18 +319,18 @@ fn check_arms(document: &Document, problems: &mut Vec<Problem>) {
         if arm.target.protocol.is_some_and(|own| own != common) {
             let mut at = place("target");
             at.push("protocol".into());
-            let what = "the arms of an experiment speak alike, since their users do: write an experiment for each";
+            let what = "all arms of an experiment use the same protocol: write one experiment for each protocol";
             problems.push(Problem::at(at, "protocol", what));
         }
         let Some(baseline) = &arm.baseline else {
             continue;
         };
         if *baseline == arm.name {
-            let what = "an arm is no baseline of its own";
+            let what = "an arm cannot be its own baseline";
             problems.push(Problem::at(place("baseline"), "baseline", what));
         } else if !names.contains(&baseline.as_str()) {
             let what = format!(
-                "there is no arm '{baseline}': there are {}",
+                "there is no arm '{baseline}'; the arms are {}",
                 names.join(", ")
             );
             problems.push(Problem::at(place("baseline"), "baseline", what));

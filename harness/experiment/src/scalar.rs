@@ -180,7 +180,7 @@ impl<'de> Deserialize<'de> for Statuses {
                         first: status,
                         last: status,
                     }])),
-                    Ok(_) | Err(_) => Err(E::custom(format!("{status} is no HTTP status"))),
+                    Ok(_) | Err(_) => Err(E::custom(format!("{status} is not an HTTP status"))),
                 }
             }
 
@@ -192,7 +192,7 @@ impl<'de> Deserialize<'de> for Statuses {
                         last: class * 100 + 99,
                     }])),
                     Some(_) | None => Err(E::custom(format!(
-                        "'{text}' is no class of statuses: write \"2xx\" or a number such as 200"
+                        "'{text}' is not a class of statuses: write \"2xx\" or a number such as 200"
                     ))),
                 }
             }
@@ -228,7 +228,7 @@ impl<'de> Deserialize<'de> for AimPart {
         };
         aim.map(Self).ok_or_else(|| {
             D::Error::custom(format!(
-                "'{text}' is nothing to aim at: write replica:any, replica:0, replicas:all, balancer, cache or store"
+                "'{text}' is not a target of a fault: write replica:any, replica:0, replicas:all, balancer, cache or store"
             ))
         })
     }

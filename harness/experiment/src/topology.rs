@@ -54,14 +54,13 @@ impl BalancerPart {
     pub(super) fn to_target(&self, here: Option<&Path>, drains: bool) -> Result<Target, Fault> {
         let command = match (&self.command, self.kind) {
             (Some(_), Some(_)) => {
-                let what = "say kind or command, not both";
+                let what = "use kind or command, not both";
                 return Err((vec!["command"], what.to_owned()));
             }
             (Some(_), None)
                 if self.policy.is_some() || self.check.is_some() || self.retry.is_some() =>
             {
-                let what = "policy, check and retry are for the kinds that are known here: write them into the \
-                            command";
+                let what = "policy, check and retry do not work with a command of your own: write them into the command";
                 return Err((vec!["command"], what.to_owned()));
             }
             (Some(command), None) => command.clone(),
@@ -85,7 +84,7 @@ impl BalancerPart {
     ) -> Result<Option<Drain>, Fault> {
         match (&self.command, &self.drain, within) {
             (None, Some(_), _) => {
-                let what = "the kinds that are known here are told in their own way: leave it out";
+                let what = "it is only for a command of your own: remove it";
                 Err((vec!["drain"], what.to_owned()))
             }
             (_, _, None) => Ok(None),
@@ -98,7 +97,7 @@ impl BalancerPart {
         if kind == BalancerKind::Nginx {
             let lacks = |part, what: &str| {
                 let what = format!(
-                    "nginx has no {what} (its commercial edition does): builtin and haproxy do"
+                    "nginx has no {what} (only its commercial edition does): use builtin or haproxy"
                 );
                 Err((vec![part], what))
             };
@@ -142,12 +141,11 @@ impl CachePart {
     pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, Fault> {
         let command = match (&self.command, self.kind) {
             (Some(_), Some(_)) => {
-                let what = "say kind or command, not both";
+                let what = "use kind or command, not both";
                 return Err((vec!["command"], what.to_owned()));
             }
             (Some(_), None) if self.stale_if_error.is_some() || self.ignore_private.is_some() => {
-                let what = "stale_if_error and ignore_private are for the kinds that are known here: write them \
-                            into the command";
+                let what = "stale_if_error and ignore_private do not work with a command of your own: write them into the command";
                 return Err((vec!["command"], what.to_owned()));
             }
             (Some(command), None) => command.clone(),
@@ -182,11 +180,10 @@ impl CachePart {
                 (_, "always") => {}
                 (CacheKind::Builtin, time) => {
                     let read: Result<Span, _> = time.parse();
-                    read.map_err(|error| wrong(format!("{error}; or say \"always\"")))?;
+                    read.map_err(|error| wrong(format!("{error}; or write \"always\"")))?;
                 }
                 (CacheKind::Nginx, _) => {
-                    let what = "nginx knows no bound of its own: say \"always\", or let the replies say \
-                                stale-if-error=SECONDS, which it heeds";
+                    let what = "nginx supports only \"always\": for a limit, let the replies say stale-if-error=SECONDS";
                     return Err(wrong(what.to_owned()));
                 }
             }
@@ -214,11 +211,11 @@ impl StorePart {
             (Some(command), None) => command.clone(),
             (None, Some(kind)) => known(kind),
             (Some(_), Some(_)) => {
-                let what = "say kind or command, not both";
+                let what = "use kind or command, not both";
                 return Err((vec!["command"], what.to_owned()));
             }
             (None, None) => {
-                let what = "say which kind, or a command of your own";
+                let what = "give a kind, or a command of your own";
                 return Err((Vec::new(), what.to_owned()));
             }
         };

@@ -66,14 +66,14 @@ impl fmt::Display for Error {
                 }
             },
             Self::Harness { cause, folder } => {
-                write!(f, "the experiment came to no verdict: {cause}")?;
+                write!(f, "the experiment ended without a verdict: {cause}")?;
                 let mut next = cause.source();
                 while let Some(error) = next {
                     write!(f, ": {error}")?;
                     next = error.source();
                 }
                 match folder {
-                    Some(folder) => write!(f, "; what was recorded is in {}", folder.display()),
+                    Some(folder) => write!(f, "; the records so far are in {}", folder.display()),
                     None => Ok(()),
                 }
             }

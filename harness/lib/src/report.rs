@@ -13,7 +13,7 @@ use comeback_runs::finish::Judged;
 /// The folder of a run that passed is removed when this value is dropped, unless it was chosen with
 /// [`Experiment::out`](crate::Experiment::out) or a panic is under way. Every other folder stays.
 #[derive(Debug)]
-#[must_use = "a run that is not judged demands nothing: call `assert_passed`, or look at the verdict"]
+#[must_use = "a run without a look at its verdict tests nothing: call `assert_passed`, or read the verdict"]
 pub struct Report {
     judged: Judged,
     folder: PathBuf,
@@ -78,10 +78,12 @@ impl Report {
             Outcome::Pass => format!("{name} passed"),
             Outcome::Fail => format!("{name} failed"),
             Outcome::Inconclusive => {
-                format!("{name} is inconclusive, which is no pass: the evidence does not suffice")
+                format!(
+                    "{name} is inconclusive, which is not a pass: the evidence does not suffice"
+                )
             }
             Outcome::Measured => format!(
-                "{name} demanded nothing, so nothing passed: add a gate, or look at the summary instead of asserting"
+                "{name} has no gates, so it cannot pass: add a gate, or read the summary instead of asserting"
             ),
         };
         text.push_str(&format!(

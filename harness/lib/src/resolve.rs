@@ -40,7 +40,7 @@ impl Experiment {
         ];
         let missing = steps.iter().filter(|(_, step)| step.request.is_empty());
         let problem =
-            |name: &str| format!("{name}: there is none, and a session has login, act and check");
+            |name: &str| format!("{name} is missing: a session needs login, act and check");
         missing.map(|(name, _)| problem(name)).collect()
     }
 

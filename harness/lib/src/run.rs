@@ -132,7 +132,7 @@ fn run_and_judge(
 
 /// Nobody waits for the result any more.
 fn given_up() -> Error {
-    Error::harness("it was given up before its end")
+    Error::harness("it was cancelled before its end")
 }
 
 /// Problems of this machine or this process that would make the run fail.
@@ -142,8 +142,7 @@ fn check(plan: &mut Plan) -> Result<(), Error> {
         let mut parts = arm.nodes().map(|node| arm.target_of(node));
         if parts.any(wants_program) && program::find().is_none() {
             problems.push(format!(
-                "{}: {{comeback}}, which also passes a held listener on, is the comeback program, and there is none in \
-                 PATH: install it, or set {} to where it is",
+                "{}: {{comeback}}, also needed for a held listener, is the comeback program, and it is not in PATH: install it, or set {} to its path",
                 arm.name,
                 program::PROGRAM_VARIABLE
             ));

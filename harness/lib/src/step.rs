@@ -74,7 +74,8 @@ impl Step {
                 last: status,
             });
         } else {
-            self.problems.push(format!("{status} is no HTTP status"));
+            self.problems
+                .push(format!("{status} is not an HTTP status"));
         }
         self
     }

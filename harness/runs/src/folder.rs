@@ -25,7 +25,7 @@ impl fmt::Display for FolderError {
         match self {
             Self::NotEmpty(folder) => write!(
                 f,
-                "{} is not empty, and nothing in it shall be lost: name a new folder",
+                "{} is not empty and is not overwritten: name a new folder",
                 folder.display()
             ),
             Self::Unusable(folder, error) => {

@@ -134,7 +134,7 @@ impl Cgroup {
 /// When no group can be made, or a process cannot be moved.
 pub fn try_out() -> io::Result<String> {
     let group = Cgroup::create(&format!("doctor-{}", std::process::id()))
-        .ok_or_else(|| io::Error::other("no control group can be made here"))?;
+        .ok_or_else(|| io::Error::other("no control group can be created here"))?;
     let tried = || {
         let mut child = std::process::Command::new("sleep").arg("60").spawn()?;
         let moved = group.join(child.id() as i32);

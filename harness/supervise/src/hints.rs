@@ -12,8 +12,7 @@ use comeback_model::endpoint::Endpoint;
 
 /// What a server may not do that is given a listening socket.
 const HELD: &str = "its listening socket is held by the harness and passed to it as descriptor 3 (LISTEN_FDS, \
-    LISTEN_PID): a server that binds the port itself finds it in use, so have it take the one that is passed, or leave \
-    listener = \"held\" out";
+    LISTEN_PID): a server that binds the port itself finds it in use, so let it take the passed one, or remove listener = \"held\"";
 
 /// After an early exit: a server that puts itself into the background ends at once and lives on elsewhere.
 pub fn after_exit(process: &Process, exit: Exit) -> Option<String> {
@@ -75,7 +74,7 @@ fn from_addresses(addresses: &[SocketAddr], port: u16) -> Option<String> {
         |address: &SocketAddr| is_right(address) && is_reached_by_loopback(address.ip());
     (!addresses.iter().any(is_reached)).then(|| {
         format!(
-            "it listens on {} and is asked on 127.0.0.1:{port}: have it listen there",
+            "it listens on {} and is asked on 127.0.0.1:{port}: let it listen there",
             listed()
         )
     })
@@ -99,7 +98,7 @@ mod tests {
             hint(&["127.0.0.1:8080"]).as_deref(),
             Some("it listens on 127.0.0.1:8080, expected port 34567: does the command use {port}?")
         );
-        assert!(hint(&["[::1]:34567"]).is_some_and(|hint| hint.contains("have it listen there")));
+        assert!(hint(&["[::1]:34567"]).is_some_and(|hint| hint.contains("let it listen there")));
         assert_eq!(hint(&["0.0.0.0:34567", "127.0.0.1:9"]), None);
     }
 }

@@ -154,7 +154,7 @@ impl fmt::Display for StartError {
             ),
             Self::NoInterpreter { program } => write!(
                 f,
-                "{} is there, but the interpreter its first line names (or its loader) is not: install that",
+                "{} exists, but the interpreter that its first line names (or its loader) does not: install it",
                 program.display()
             ),
             Self::NotExecutable { program, problem } => {
@@ -164,14 +164,12 @@ impl fmt::Display for StartError {
                 write!(f, "the target's log {} cannot be written", path.display())
             }
             Self::Spawn { program, .. } => write!(f, "failed to start {}", program.display()),
-            Self::Listener { endpoint, .. } => write!(
-                f,
-                "the listening socket to be held, {endpoint}, cannot be had"
-            ),
+            Self::Listener { endpoint, .. } => {
+                write!(f, "the listening socket {endpoint} cannot be opened")
+            }
             Self::NoLauncher => write!(
                 f,
-                "a held listener is passed on by the comeback program, and there is none in PATH: install it, or \
-                 set {} to where it is",
+                "a held listener needs the comeback program, and it is not in PATH: install it, or set {} to its path",
                 program::PROGRAM_VARIABLE
             ),
             Self::Launcher { program, .. } => write!(
@@ -456,7 +454,7 @@ enum Problem {
 fn problem_of(program: &Path) -> Option<Problem> {
     match fs::metadata(program) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(Problem::Unusable(
-            "lies in a folder that may not be entered: allow that, or run as its owner",
+            "is in a folder that this user may not enter: allow it, or run as its owner",
         )),
         Err(_) => Some(Problem::Absent),
         Ok(metadata) if metadata.is_dir() => Some(Problem::Unusable(
@@ -474,7 +472,7 @@ pub(super) fn explain_spawn(program: PathBuf, cause: io::Error) -> StartError {
     if cause.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) {
         return StartError::NotExecutable {
             program,
-            problem: "is no program this machine can execute: if it is a script, begin it with a `#!` line",
+            problem: "is not a program that this machine can execute: if it is a script, begin it with a `#!` line",
         };
     }
     match cause.kind() {

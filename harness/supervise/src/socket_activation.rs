@@ -141,10 +141,10 @@ fn judge(said: &[u8]) -> Result<(), Failed> {
                 let errno = i32::from_le_bytes(errno);
                 Err(Failed::Program(io::Error::from_raw_os_error(errno)))
             }
-            Err(_) => Err(launcher("it said what no launcher says")),
+            Err(_) => Err(launcher("it sent an unknown message")),
         },
         _ => Err(launcher(
-            "it ended before it came to execute the server: is it of the same version?",
+            "it ended before it executed the server: is it the same version?",
         )),
     }
 }
@@ -199,7 +199,7 @@ fn prepare() -> io::Result<OwnedFd> {
     // It stays open for the target.
     match passed.into_raw_fd() {
         FIRST => Ok(harness),
-        _ => Err(io::Error::other("descriptor 3 is not to be had")),
+        _ => Err(io::Error::other("descriptor 3 is not available")),
     }
 }
 

@@ -41,21 +41,20 @@ impl RunTag {
     pub fn new() -> io::Result<Self> {
         let pid = proc::own_pid();
         let unreadable = |error: io::Error| {
-            let what = "/proc cannot be read, by which processes are known: mount it";
+            let what = "/proc cannot be read, and processes are identified by it: mount it";
             io::Error::new(error.kind(), format!("{what} ({error})"))
         };
         let seen = std::fs::read_link("/proc/self").map_err(unreadable)?;
         if seen.to_str() != Some(pid.to_string().as_str()) {
             return Err(io::Error::other(format!(
-                "/proc shows another pid namespace: this process is {pid} and stands there as {}; mount /proc anew",
+                "/proc shows another pid namespace: this process is {pid} and is listed there as {}; mount /proc again",
                 seen.display()
             )));
         }
         let own = proc::stat(pid).map_err(unreadable)?;
         if proc::ignores_ended_children()? {
             return Err(io::Error::other(
-                "SIGCHLD is ignored in this process, so nobody could learn how a server ends: give it its default \
-                 back (it is inherited: look for `trap '' CHLD` in what started this)",
+                "SIGCHLD is ignored in this process, so exits of servers cannot be noticed: restore its default (it is inherited: look for `trap '' CHLD` in the parent process)",
             ));
         }
         let mut random = [0_u8; 4];

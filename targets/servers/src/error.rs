@@ -110,7 +110,7 @@ impl fmt::Display for ServeError {
             Self::System { action, .. } => write!(f, "failed to {action}"),
             Self::Store(_) => f.write_str("failed to store the last changes"),
             Self::NoStore => {
-                f.write_str("this server keeps its sessions in another one: say where that is")
+                f.write_str("this server keeps its sessions in a store: give its address")
             }
             Self::Planted(reason) => f.write_str(reason),
         }

@@ -39,11 +39,11 @@ impl fmt::Display for SessionId {
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .map_err(StoreError::because("no random numbers to be had"))?;
+        .map_err(StoreError::because("no random numbers available"))?;
     if filled == N {
         Ok(bytes)
     } else {
-        Err(StoreError::new("too few random numbers to be had"))
+        Err(StoreError::new("too few random numbers available"))
     }
 }
 

@@ -271,7 +271,7 @@ fn a_server_that_needs_a_store_does_not_start_without_an_address() {
         let server = Server::start(kind.server(), data.path());
         let error = server.stop().join().unwrap().unwrap_err();
         assert!(
-            error.to_string().contains("say where that is"),
+            error.to_string().contains("give its address"),
             "{kind:?}: {error}"
         );
     }

@@ -144,10 +144,10 @@ impl Progress {
             EventKind::RunGivenUp { arm } => {
                 let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
                 self.say(&format!(
-                    "the first start of {name} failed: the run ends here; its other trials are not begun"
+                    "the first start of {name} failed: the run ends here, without its other trials"
                 ));
             }
-            EventKind::RunInterrupted => self.say("interrupted; what was measured is kept"),
+            EventKind::RunInterrupted => self.say("interrupted; the measurements so far are kept"),
             EventKind::RunEnded => {
                 if let Some(bar) = &self.bar {
                     bar.finish_and_clear();

@@ -85,7 +85,7 @@ impl Narrator {
             } => {
                 let why = match cause {
                     ExitCause::Injected => "by the fault",
-                    ExitCause::Stopped => "since the trial is over",
+                    ExitCause::Stopped => "at the end of the trial",
                     ExitCause::Unexpected => "by itself",
                 };
                 format!(
@@ -120,22 +120,25 @@ impl Narrator {
             } => {
                 let killed = match took_kill.as_slice() {
                     [] => String::new(),
-                    pids => format!(", processes {pids:?} by SIGKILL after their time of grace"),
+                    pids => format!(", processes {pids:?} by SIGKILL after the grace period"),
                 };
                 let left = match left.len() {
                     0 => String::new(),
-                    count => format!(", {count} of its processes live on"),
+                    count => format!(", {count} of its processes are still alive"),
                 };
-                format!("{}what was faulted has ended{killed}{left}", self.of(*node))
+                format!(
+                    "{}the faulted processes have ended{killed}{left}",
+                    self.of(*node)
+                )
             }
             EventKind::TargetPaused { node } => {
                 format!("{}all its processes stand still", self.of(*node))
             }
             EventKind::TargetResumed { node } => {
-                format!("{}SIGCONT sent: they may go on", self.of(*node))
+                format!("{}SIGCONT sent", self.of(*node))
             }
             EventKind::DrainBegun { node } => {
-                format!("{}the balancer told to drain it", self.of(*node))
+                format!("{}the balancer is told to drain it", self.of(*node))
             }
             EventKind::Drained { node, problem } => match problem {
                 None => format!("{}drained: no request in flight", self.of(*node)),

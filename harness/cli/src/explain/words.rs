@@ -74,7 +74,7 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
         let sees = comeback_analysis::verdict::sees_with(gate, plan.trials);
         page.line("", &format!("{gate} ({sees})"));
     }
-    page.heading("Schedule: when the signal is sent, counted from the start of the load");
+    page.heading("Schedule: the moment of each fault, from the start of the load");
     for trial in schedule.trials.iter().take(TRIALS_SHOWN) {
         tell_planned(&mut page, plan, trial);
     }
@@ -85,7 +85,7 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
         page.line(
             "void trials",
             &format!(
-                "up to {} of each arm are replaced at the end, where the harness or the machine made them void",
+                "up to {} of each arm that the harness or the machine made void are replaced at the end",
                 plan.replacements
             ),
         );
@@ -102,7 +102,7 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
     let probe = match &target.ready.probe {
         ReadyProbe::Http(path) => format!("GET {path} is answered with a 2xx"),
         ReadyProbe::Tcp => "it accepts a connection".to_owned(),
-        ReadyProbe::Log(text) => format!("a line of its output holds '{text}'"),
+        ReadyProbe::Log(text) => format!("a line of its output contains '{text}'"),
     };
     page.line(
         "",
@@ -123,7 +123,7 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
         page.line(
             "",
             &format!(
-                "where it ends before it serves: up to {} starts in all, the second after {}, then twice as long each time",
+                "if it ends before it is ready: up to {} starts, the second after {}, each further pause twice as long",
                 target.attempts.most, target.attempts.backoff
             ),
         );
@@ -131,7 +131,7 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
     if target.listener == Listener::Held {
         page.line(
             "",
-            "its listening socket is held by the harness and passed to each start: connections wait meanwhile",
+            "the harness holds its listening socket and passes it to each start: connections wait meanwhile",
         );
     }
     if !target.environment.is_empty() {
@@ -161,7 +161,7 @@ fn retried(retry: &Retry) -> String {
         .try_timeout
         .map_or_else(String::new, |limit| format!(", each try at most {limit}"));
     format!(
-        "what failed is tried again up to {} times, first after {}{limit}{key}",
+        "failed operations are tried again up to {} times, first after {}{limit}{key}",
         retry.times, retry.backoff
     )
 }
@@ -169,7 +169,7 @@ fn retried(retry: &Retry) -> String {
 fn tell_load(page: &mut Page, plan: &Plan) {
     let load = &plan.load;
     let arrivals = match load.arrivals {
-        Arrivals::Poisson => "as independent users make them (Poisson)",
+        Arrivals::Poisson => "like independent users (Poisson)",
         Arrivals::Constant => "evenly spaced",
     };
     page.line(
@@ -199,7 +199,7 @@ fn tell_load(page: &mut Page, plan: &Plan) {
             };
             page.line(
                 "final look",
-                &format!("at each session {times}, in random order, until each is known with all its writes"),
+                &format!("each session is read {times}, in random order, until each is known with all its writes"),
             );
             tell_flow(page, flow);
         }
@@ -226,7 +226,7 @@ fn tell_flow(page: &mut Page, flow: &SessionFlow) {
         Some(identity) => page.line("identity", &format!("{} = {}", identity.at, identity.name)),
         None => page.line(
             "identity",
-            "not said: a session that is begun anew is known by its cookie only",
+            "not given: only a new cookie shows that the server began a session anew",
         ),
     }
     let mix = flow.mix;
@@ -280,7 +280,7 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     page.line(&windows.warm_up.to_string(), "warm-up, not measured");
     page.line(
         &windows.baseline.to_string(),
-        "baseline, which everything after is compared with",
+        "baseline; everything after is compared with it",
     );
     page.line(
         &format!("≤ {}", fault.jitter),
@@ -292,7 +292,7 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     page.line(
         &format!("≤ {}", windows.horizon),
         match fault.effect.stands_still() {
-            true => "recovery, until the first correct reply once they go on",
+            true => "recovery, until the first correct reply after SIGCONT",
             false => "recovery, until the first correct reply of the new process",
         },
     );

@@ -50,7 +50,7 @@ impl Draft<'_> {
             (false, spec) => format!("protocol = \"{}\"", spec.name),
         };
         format!(
-            "[target]\n# No shell reads it; {{port}} and {{data}} are filled in at each start, {{here}} is this file's folder.\n\
+            "[target]\n# No shell reads it. {{port}} and {{data}} are filled in at each start. {{here}} is the folder of this file.\n\
              command = [{}]\n{protocol}\n{}\n{}\n# restart = {{ after = \"0s\" }}              # a pause before it is started again\n\
              # environment = {{ NAME = \"value\" }}\n",
             words.join(", "),
@@ -172,19 +172,19 @@ const HEAD: &str = r##"# An experiment for comeback: what happens to users when 
 #   comeback run FILE        does it        comeback schema experiment > experiment.schema.json, for editors
 
 trials = 6        # crashes; six are the fewest that give a median an interval
-controls = 1      # trials without a crash: what fails there is not the crash's doing
-# seed = 7        # without one, each run draws its own and prints it
-# extend_to = 20  # more crashes where a gate cannot be judged by the first ones
+controls = 1      # trials without a crash: problems in them have another cause
+# seed = 7        # default: each run draws one and prints it
+# extend_to = 20  # up to so many crashes, if a gate needs more
 "##;
 
 const LOAD: &str = r#"[load]
 sessions = 50         # users, each with a connection
 rate = 200            # operations per second, all users together
 timeout = "2s"
-# objective = "200ms" # for the availability: how soon a reply must come
+# objective = "200ms" # a correct reply within this time counts as available
 "#;
 
-const SESSION: &str = r#"# With sessions, describe how one looks from outside instead, and remove [operation]:
+const SESSION: &str = r#"# With sessions, describe one instead, and remove [operation]:
 # [session]
 # value = "/visits"                                 # where replies show the state: a JSON pointer, $.json.path,
 #                                                   # header:NAME, cookie:NAME, regex:PATTERN, body
@@ -211,8 +211,8 @@ request = "MGET u:{{ session }} n:{{ session }}"
 
 const TAIL: &str = r#"[[fault]]
 kind = "kill"         # or terminate, abort, segfault
-at = "1s"             # the load runs undisturbed for so long first
-spread = "250ms"      # the moment is drawn from so long after it
+at = "1s"             # the load runs undisturbed first
+spread = "250ms"      # the moment is drawn from this span after it
 
 [gate]                # the default gates: the server comes back, and with a [session] nothing is lost
 "outage.median" = "< 5s"

@@ -111,7 +111,7 @@ const WITH_SERVER: &[Case] = &[
     (
         "protocol = \"redis\"\n",
         "3:12",
-        &["which commands are sent"],
+        &["with the commands to send"],
     ),
     (
         "ready = { http = \"/\", tcp = true }\n",
@@ -126,7 +126,7 @@ const WITH_SERVER: &[Case] = &[
     (
         "ready = { tcp = false }\n",
         "3:17",
-        &["say http or log instead"],
+        &["use http or log instead"],
     ),
     (
         "ready = { http = \"/\", within = \"0s\" }\n",
@@ -209,12 +209,12 @@ const WITH_SERVER: &[Case] = &[
     (
         "[operation]\nrequest = \"GET /\"\nexpect = { status = 99 }\n",
         "5:21",
-        &["99 is no HTTP status"],
+        &["99 is not an HTTP status"],
     ),
     (
         "[operation]\nrequest = \"GET /\"\nexpect = { status = \"9xx\" }\n",
         "5:21",
-        &["no class of statuses"],
+        &["not a class of statuses"],
     ),
     (
         "[operation]\nrequest = \"POST /\"\nform = { a = 1 }\ntext = \"b\"\n",
@@ -259,12 +259,12 @@ const WITH_SERVER: &[Case] = &[
     (
         "[[arm]]\nname = \"a\"\nbaseline = \"a\"\n",
         "5:12",
-        &["no baseline of its own"],
+        &["cannot be its own baseline"],
     ),
     (
         "[[arm]]\nname = \"a\"\n[arm.target]\nprotocol = \"redis\"\n[[arm]]\nname = \"b\"\n[arm.target]\nprotocol = \"http\"\n",
         "10:12",
-        &["speak alike"],
+        &["use the same protocol"],
     ),
     (
         "[[arm]]\nname = \"a\"\n[arm.target]\nready = { within = \"0s\" }\n",
@@ -312,11 +312,7 @@ const WITH_SESSION: &[Case] = &[
         "9:10",
         &["unknown key 'logot'", "did you mean 'logout'?"],
     ),
-    (
-        "[operation]\nrequest = \"GET /\"\n",
-        "9:2",
-        &["leave one out"],
-    ),
+    ("[operation]\nrequest = \"GET /\"\n", "9:2", &["remove one"]),
 ];
 
 #[test]
@@ -344,8 +340,8 @@ fn what_is_no_text_or_no_file_is_refused() {
     for (name, told) in [
         ("missing.toml", "No such file"),
         ("a-folder", "Is a directory"),
-        ("/dev/zero", "it has more than 1 MiB"),
-        ("/dev/full", "it has more than 1 MiB"),
+        ("/dev/zero", "it is larger than 1 MiB"),
+        ("/dev/full", "it is larger than 1 MiB"),
     ] {
         let folder = folder();
         let output = Command::new(PROGRAM)

@@ -100,13 +100,13 @@ const WORDS: &[Case] = &[
     (&["--frobnicate"], &["unexpected argument '--frobnicate'"]),
     (
         &["--ready", "nonsense"],
-        &["--ready", "http:/path, tcp, or log:text"],
+        &["--ready", "http:/path, tcp, or log:TEXT"],
     ),
     (
         &["--ready", "http:health"],
-        &["http:/path, tcp, or log:text"],
+        &["http:/path, tcp, or log:TEXT"],
     ),
-    (&["--ready", "log:"], &["http:/path, tcp, or log:text"]),
+    (&["--ready", "log:"], &["http:/path, tcp, or log:TEXT"]),
     (&["--get", "health"], &["must begin with /"]),
     (&["--get", "/a b"], &["is not a path", "%20"]),
     (&["--get", "/a HTTP/1.1\r\nX: y"], &["is not a path"]),

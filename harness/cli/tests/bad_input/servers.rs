@@ -77,14 +77,14 @@ fn what_cannot_be_started_says_why() {
             code: 3,
             ..program(
                 &["./bad-interpreter", "{port}"],
-                &["the interpreter its first line names"],
+                &["the interpreter that its first line names"],
             )
         },
         Row {
             code: 3,
             ..program(
                 &["./no-program", "{port}"],
-                &["is no program this machine can execute"],
+                &["is not a program that this machine can execute"],
             )
         },
         program(
@@ -136,7 +136,7 @@ fn a_server_that_ends_or_is_not_reached_at_its_start_says_why() {
             "listens-on-ipv6",
             BRIEF,
             3,
-            &["it listens on [::1]:", "have it listen there"],
+            &["it listens on [::1]:", "let it listen there"],
         ),
         server("stops-itself", BRIEF, 3, &["not ready within 700ms"]),
         server(

@@ -241,12 +241,12 @@ fn what_a_cache_cannot_be_is_refused_by_its_line() {
         (
             "kind = \"nginx\", stale_if_error = \"always\"",
             "kind = \"nginx\", stale_if_error = \"5s\"",
-            "knows no bound",
+            "supports only",
         ),
         (
             "kind = \"builtin\", stale_if_error = \"60s\"",
             "kind = \"builtin\", stale_if_error = \"soon\"",
-            "or say \"always\"",
+            "or write \"always\"",
         ),
         (
             "kind = \"builtin\", stale_if_error = \"60s\"",
@@ -273,7 +273,7 @@ fn what_a_cache_cannot_be_is_refused_by_its_line() {
         (
             "[session.browse]\nrequest",
             "[session.step.page]\nrequest",
-            "there is nothing to browse",
+            "there is no page to browse",
         ),
         ("browse = 50", "browse = 5000000", "more than 1000000"),
         ("random % 4 }}?", "visits }}?", "visits"),

@@ -106,16 +106,13 @@ fn nginx_shows_users_each_others_page_only_where_server_or_configuration_is_wron
 fn what_nginx_cannot_do_is_refused() {
     for (flags, told) in [
         ("--with nginx", "needs --data"),
-        (
-            "--with nginx --data d --stale-if-error 5s",
-            "knows no bound",
-        ),
+        ("--with nginx --data d --stale-if-error 5s", "supports only"),
         (
             "--with nginx --data d --drain 5s",
-            "--drain is the builtin cache's",
+            "--drain works only with the builtin cache",
         ),
         ("--ignore-private 1ms", "at least 1s"),
-        ("--stale-if-error soon", "or say always"),
+        ("--stale-if-error soon", "or write always"),
         ("--memory 0", "0 is not in"),
         ("--timeout 0s", "too short"),
     ] {

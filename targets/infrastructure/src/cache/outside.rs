@@ -20,12 +20,11 @@ pub fn prepare(
     folder: &Path,
 ) -> Result<Prepared, OutsideError> {
     if drain_given {
-        let what = "--drain is the builtin cache's: SIGTERM ends nginx at once";
+        let what = "--drain works only with the builtin cache: SIGTERM ends nginx at once";
         return Err(OutsideError::Unsupported(what.to_owned()));
     }
     if let Some(StaleIfError::For(_)) = options.stale_if_error {
-        let what = "nginx knows no bound of its own for stale replies: say --stale-if-error always, or let the \
-                    replies say `stale-if-error=SECONDS`, which it heeds";
+        let what = "nginx supports only --stale-if-error always: for a limit, let the replies say `stale-if-error=SECONDS`";
         return Err(OutsideError::Unsupported(what.to_owned()));
     }
     let as_root = rustix::process::geteuid().is_root();

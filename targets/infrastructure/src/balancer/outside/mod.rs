@@ -174,12 +174,12 @@ fn unsupported(program: Program, options: &Options, given: Given) -> Option<Stri
     let name = program.name();
     if given.drain {
         return Some(format!(
-            "--drain is the builtin balancer's: SIGTERM ends {name} at once"
+            "--drain works only with the builtin balancer: SIGTERM ends {name} at once"
         ));
     }
     if given.seed {
         return Some(format!(
-            "--seed is the builtin balancer's: what {name} draws follows from nothing"
+            "--seed works only with the builtin balancer: {name} cannot be seeded"
         ));
     }
     match program {
