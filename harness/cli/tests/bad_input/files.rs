@@ -254,7 +254,7 @@ const WITH_SERVER: &[Case] = &[
     (
         "[[arm]]\nname = \"a\"\nbaseline = \"b\"\n",
         "5:12",
-        &["no arm 'b'", "there are a"],
+        &["no arm 'b'", "the arms are a"],
     ),
     (
         "[[arm]]\nname = \"a\"\nbaseline = \"a\"\n",
