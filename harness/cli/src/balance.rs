@@ -308,7 +308,7 @@ impl Args {
     }
 }
 
-/// Where the control socket is, whatever folder the balancer works in, as text that needs no quotes.
+/// The absolute path of the control socket, as text that needs no quotes.
 fn control(path: &Path) -> Result<PathBuf, CliError> {
     let path = std::path::absolute(path)?;
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\#$".contains(&byte);

@@ -1,5 +1,5 @@
-//! What a run is compared with: an earlier run as it is stored, or its servers measured again beside the
-//! new ones. A run keeps the baseline it was judged by in its own folder, so that it can be judged again.
+//! The baseline of a run: a stored earlier run, or its servers measured again beside the new ones. A run keeps a copy of
+//! its baseline in its own folder, so that it can be judged again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -88,7 +88,7 @@ impl Stored {
         let fresh = run.join(format!(".{KEPT}-{}", std::process::id()));
         let copied = self.copy_to(&fresh).and_then(|()| put(&fresh, &place));
         copied.map_err(|error| {
-            // What is half written is not the baseline; the first error is the one to tell.
+            // A half-written copy is not a baseline. The first error is reported.
             let _ = fs::remove_dir_all(&fresh);
             CliError::Harness(Box::new(error))
         })

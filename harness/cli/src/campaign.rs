@@ -27,7 +27,7 @@ use comeback_supervise::tag::RunTag;
 /// Where runs go when no folder is named.
 const RUNS: &str = "comeback-runs";
 
-/// What is wanted of a run beside its plan.
+/// The options of a run beside its plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunOptions<'a> {
     /// Where its results go.
@@ -76,7 +76,7 @@ pub(super) fn measure(
     Ok((folder, ended))
 }
 
-/// Runs the trials, told on stderr.
+/// Runs the trials, with progress on stderr.
 fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, CliError> {
     let mut progress = Progress::new(&header.plan, &header.schedule, volume);
     progress.announce(header.seed, folder);
@@ -88,13 +88,14 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
     Ok(comeback_runs::run(header, folder, hooks)?)
 }
 
-/// The second signal: the warden undoes what is left.
+/// The second signal ends the program at once. The warden cleans up.
 #[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
 pub(super) fn end_at_once() {
     std::process::exit(130);
 }
 
-/// What cannot be started is told before anything is; an arm that only lacks a server is skipped where others run.
+/// Servers that cannot be started are reported before anything starts. An arm whose server is not installed is skipped if
+    // others can run.
 pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
     servers::check_plan(plan).map_err(targets::refuse)?;
     needs::settle(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))

@@ -1,5 +1,5 @@
-//! What a CI system gets: the JUnit document, GitHub's summary and its annotations. The texts come from
-//! `reports`; here are the files and the environment. Called by `report`, with which every run ends.
+//! Output for CI systems: the JUnit document, GitHub's summary and annotations. `reports` makes the texts; this file handles
+//! paths and environment variables. Called by `report`, the end of every run.
 
 mod evidence;
 mod repeat;
@@ -94,7 +94,7 @@ pub(super) fn tell(
     if let Some(path) = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
         let markdown = github::step_summary(judged.verdict, judged.summary, &notes);
         if let Err(error) = append(&path, &markdown) {
-            // What was measured is worth more than where it is shown.
+            // The results matter more than this copy of them.
             warn(&format!(
                 "GITHUB_STEP_SUMMARY: {} cannot be written: {error}",
                 path.display()
@@ -114,7 +114,7 @@ pub(super) fn tell(
     Ok(())
 }
 
-/// Annotates a job whose run came to no verdict: at the lines of its file, where that is what is wrong.
+/// Annotates a job whose run has no verdict. Problems of its file are annotated at their lines.
 pub(super) fn tell_trouble(error: &CliError) {
     if !is_on_github() {
         return;

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             all: &wanted,
         };
         document.rows.push(job.row()?);
-        // What was measured is not lost when the next one fails; what is ruled on again is there already.
+        // Measurements are kept if the next claim fails. With --from, they are stored already.
         if !job.is_measured {
             write(&document, &folder)?;
         }

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let journal = stored.journal();
     let written = match &args.out {
         None => match write(args.format, journal, io::stdout().lock()) {
-            // A reader that went away (`| head`) is no failure.
+            // A closed pipe (`| head`) is not a failure.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written,
         },

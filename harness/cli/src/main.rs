@@ -138,7 +138,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// How much stack the program has, whatever a shell allows its first thread (`ulimit -s`).
+/// The size of the program's stack. The limit of the shell (`ulimit -s`) does not apply to it.
 const STACK: usize = 8 * 1024 * 1024;
 
 /// Runs the program, on a thread with a stack of its own; every exit code is decided here.
@@ -168,7 +168,7 @@ fn decide() -> u8 {
     program::announce();
     let cli = Cli::parse();
     note_renamed_flags();
-    // A panic unwinds through every guard, then counts as what it is: the harness failed.
+    // A panic unwinds through every guard. Then it counts as a failure of the harness.
     let ended = std::panic::catch_unwind(|| {
         // What only executes another program needs no handlers, and has no descriptors to spare.
         if !matches!(cli.command, Command::Launch(_)) {
@@ -266,13 +266,13 @@ fn warn(problem: &str) {
     print_aside(&format!("comeback: warning: {}", printable(problem)));
 }
 
-/// Prints a line on stderr; a reader that went away is no failure.
+/// Prints a line on stderr. A closed pipe is not a failure.
 fn print_aside(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Prints a line on stdout; a reader that went away (`| head`) is no failure.
+/// Prints a line on stdout. A closed pipe (`| head`) is not a failure.
 fn print(text: &str) {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();

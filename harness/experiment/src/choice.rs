@@ -11,7 +11,7 @@ use serde_json::Value;
 pub struct Choice {
     /// Its name, in small letters, with dashes.
     pub name: String,
-    /// What it is, in a line.
+    /// A description in one line.
     pub about: String,
 }
 

@@ -71,10 +71,10 @@ impl FaultPart {
         self.parameters = Parameters::from_iter([(SIGNAL.to_owned(), signal.name().into())]);
     }
 
-    /// What is done, to whom.
+    /// The planned fault.
     ///
     /// # Errors
-    /// With what does not fit together, and the path to it.
+    /// With the problem and the path of the key.
     pub(super) fn to_fault(&self, catalogue: &dyn Catalogue) -> Result<Fault, Invalid> {
         let kinds = catalogue.kinds();
         let names_signal = self.parameters.contains_key(SIGNAL);

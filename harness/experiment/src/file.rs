@@ -1,4 +1,4 @@
-//! An experiment file: its text, read, and what is wrong with it, shown where it stands.
+//! An experiment file: reads its text, and shows problems at their places.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ use super::{Document, Origin, Problem, Resolved, json_schema, resolve};
 pub struct File {
     path: PathBuf,
     text: String,
-    /// What it says.
+    /// Its content.
     pub document: Document,
 }
 
@@ -39,9 +39,9 @@ pub struct Wrong {
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
-    /// The mend, where one is known.
+    /// How to correct it, if known.
     pub help: Option<String>,
 }
 
@@ -70,10 +70,10 @@ pub fn read_text(from: impl Read) -> io::Result<String> {
 }
 
 impl File {
-    /// Reads the text of a file. The path names it in errors, and its folder stands for `{here}`.
+    /// Reads the text of a file. Errors name the path. Its folder is `{here}`.
     ///
     /// # Errors
-    /// When it is no TOML, has keys that are not known, or values of the wrong kind.
+    /// If it is not TOML, has unknown keys, or has values of the wrong type.
     pub fn parse(path: &Path, text: String, catalogue: &dyn Catalogue) -> Result<Self, Unreadable> {
         match read(&text, catalogue) {
             Ok(document) => Ok(Self {
@@ -177,7 +177,7 @@ fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) ->
 }
 
 impl Wrong {
-    /// What is wrong, and the mend behind it.
+    /// The problem, followed by its correction.
     pub fn told(&self) -> String {
         match &self.help {
             Some(help) => format!("{} ({help})", self.message),
@@ -234,7 +234,7 @@ impl Unreadable {
     }
 }
 
-/// The text with what could steer a terminal replaced.
+/// The text without control characters that a terminal would obey.
 fn tame(text: &str, steers: impl Fn(char) -> bool) -> String {
     let letters = text.chars();
     letters
@@ -245,7 +245,7 @@ fn tame(text: &str, steers: impl Fn(char) -> bool) -> String {
         .collect()
 }
 
-/// A line for each problem: `path:line:column: what (mend)`.
+/// A line for each problem: `path:line:column: problem (correction)`.
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, wrong) in self.wrong.iter().enumerate() {

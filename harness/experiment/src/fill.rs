@@ -23,7 +23,7 @@ const BROWSES: u32 = 20;
 /// More starts than that say nothing more within any horizon.
 const ATTEMPTS_MAX: u32 = 100;
 
-/// What is wrong with a part: the rest of its path, and what.
+/// A problem of a part: the rest of its path, and the message.
 pub(super) type Fault = (Vec<&'static str>, String);
 
 impl RetryPart {
@@ -81,7 +81,7 @@ impl TargetPart {
         }
     }
 
-    /// The target; `asked` is the path that is asked for where there are no sessions.
+    /// The target. `asked` is the path of the load's requests if there are no sessions.
     pub(super) fn to_target(
         &self,
         here: Option<&Path>,
@@ -199,7 +199,7 @@ fn knows_its_address(target: &Target) -> Result<(), Fault> {
         texts.any(|part| part.contains(text))
     };
     match &target.socket {
-        // It is told by what is passed to it.
+        // The server learns it from the passed socket.
         _ if target.listener == Listener::Held => Ok(()),
         Some(socket) if !mentions(socket) => Err((
             vec!["socket"],
@@ -301,7 +301,7 @@ fn texts(from: &BTreeMap<String, Text>) -> BTreeMap<String, String> {
 }
 
 impl SessionPart {
-    /// The flow, or what is wrong with which step.
+    /// The flow, or the problem and its step.
     pub(super) fn to_flow(&self, protocol: Protocol) -> Result<SessionFlow, Vec<StepFault>> {
         let mut faults = Vec::new();
         let mut read = |path: Vec<String>, part: &StepPart| {
@@ -369,7 +369,7 @@ impl SessionPart {
     }
 }
 
-/// What is wrong with a step.
+/// The problem of a step.
 pub(super) struct StepFault {
     /// Its path below `session`.
     pub(super) step: Vec<String>,

@@ -1,6 +1,6 @@
-//! Keys that an experiment file does not have, and the ones that were probably meant.
+//! Unknown keys of an experiment file, and the keys that were probably meant.
 //!
-//! The published schema is what is known, so that the check and the schema cannot differ.
+//! The check uses the published schema, so the two cannot differ.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ const RENAMED: [(&str, &str); 1] = [("stranger", "logged_out_page")];
 pub(super) struct Unknown {
     pub(super) span: Range<usize>,
     pub(super) name: String,
-    /// The table it stands in, as a path; empty at the top.
+    /// The path of its table. Empty at the top level.
     pub(super) table: String,
     /// What that table may hold.
     pub(super) known: Vec<String>,

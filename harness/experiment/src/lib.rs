@@ -1,8 +1,8 @@
-//! An experiment: what a user wants to happen, as it is written down, and the plan that follows from it.
+//! An experiment: the document that a user writes, and the plan made from it.
 //!
-//! A file ([`File`]), the flags of `run`, comparisons and the library's builder all fill in the same [`Document`]; one
+//! A file ([`File`]), the flags of `run`, comparisons and the library's builder all fill in the same [`Document`]. One
 //! place (`resolve`) adds the defaults and makes the plan. Nothing is started here. Called by the program, the
-//! library and `architectures`. Which faults there are, the caller says by a catalogue.
+//! library and `architectures`. The caller passes a catalogue of the kinds of faults.
 
 pub mod choice;
 pub mod document;

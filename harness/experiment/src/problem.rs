@@ -1,4 +1,4 @@
-//! What is wrong with an experiment, and where in it.
+//! Problems of an experiment, and their places.
 
 use std::fmt;
 
@@ -26,16 +26,16 @@ impl From<usize> for Key {
 /// Something about an experiment that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it may stand in a file; the first that is there is meant.
+    /// Possible places in a file. The first existing one is meant.
     pub places: Vec<Vec<Key>>,
-    /// What it is called at the command line.
+    /// Its name on the command line.
     pub name: String,
-    /// What is wrong, and the mend.
+    /// The problem and its correction.
     pub what: String,
 }
 
 impl Problem {
-    /// A problem with what stands at one place.
+    /// A problem of one place.
     pub(super) fn at(place: Vec<Key>, name: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             places: vec![place],

@@ -8,7 +8,7 @@ use comeback_model::plan::{Body, Call, Request};
 /// text.
 ///
 /// # Errors
-/// When it is no such line; the message says how one is written.
+/// If the line has another form. The message says how to write it.
 pub fn parse_request(text: &str) -> Result<Request, String> {
     let (method, rest) = split_word(text);
     let (path, body) = split_path(rest);

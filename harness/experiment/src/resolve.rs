@@ -19,12 +19,12 @@ use super::scalar::Demands;
 use super::{Document, Key, Problem};
 use comeback_session::flow::{Flow, FlowError};
 
-/// How long an operation may take, where nothing is said.
+/// The default time-out of an operation.
 pub const TIMEOUT: Span = Span::from_secs(2);
-/// How long recovery may take, where nothing is said.
+/// The default time for a recovery.
 pub const HORIZON: Span = Span::from_secs(30);
-/// What is demanded where nothing is said: of every service, of one with sessions, and of one whose sessions show their
-/// writes. A service that loses what it acknowledged should not pass because nobody asked.
+/// The default gates: for every service, for one with sessions, and for one whose sessions show their writes. Without them,
+/// a service that loses acknowledged writes would pass.
 const OF_ALL: &str = "unrecovered";
 const OF_SESSIONS: &str = "lost_sessions";
 const OF_WRITES: &str = "lost_writes";
@@ -34,25 +34,25 @@ const OF_WRITES: &str = "lost_writes";
 pub struct Origin {
     /// The experiment's name when it has none.
     pub name: String,
-    /// The folder that stands for `{here}`.
+    /// The folder of `{here}`.
     pub here: Option<PathBuf>,
 }
 
 /// A document, complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
-    /// What shall happen.
+    /// The plan.
     pub plan: Plan,
-    /// What it is drawn from, where the document says.
+    /// The seed, if the document has one.
     pub seed: Option<Seed>,
-    /// Those of the plan's gates that nobody wrote.
+    /// The default gates among the plan's gates.
     pub default_gates: Vec<Gate>,
 }
 
 /// Adds every default and makes the plan.
 ///
 /// # Errors
-/// With what cannot be carried out. The plan as a whole is looked at only when its parts are sound.
+/// With every problem found. The plan as a whole is checked only if its parts are valid.
 pub fn resolve(
     document: &Document,
     origin: &Origin,
@@ -102,7 +102,7 @@ fn name(document: &Document, origin: &Origin) -> String {
     document.name.clone().unwrap_or_else(|| origin.name.clone())
 }
 
-/// What an arm speaks decides how requests are read, so all arms of an experiment speak alike.
+/// The protocol decides how requests are read, so all arms of an experiment have the same one.
 fn protocol(document: &Document) -> Protocol {
     let arms = document.arm.iter().map(|arm| arm.target.protocol);
     let said = std::iter::once(document.target.protocol).chain(arms);
@@ -216,7 +216,7 @@ fn arms(
     arms
 }
 
-/// What an arm is made of.
+/// The parts of an arm.
 struct Parts<'a> {
     target: TargetPart,
     balancer: Option<&'a BalancerPart>,
@@ -295,7 +295,7 @@ impl Parts<'_> {
         })
     }
 
-    /// Whether there is what the fault is aimed at.
+    /// Whether the target of the fault exists.
     fn fits(&self, fault: &Fault, replicas: u32) -> Result<(), Problem> {
         let missing = match fault.aim {
             Aim::Balancer if self.balancer.is_none() => "there is no [balancer]".to_owned(),
@@ -346,7 +346,7 @@ fn path_of(request: &Request) -> Option<&str> {
     }
 }
 
-/// What the document demands itself.
+/// The gates of the document itself.
 fn gates(document: &Document, problems: &mut Vec<Problem>) -> Vec<Gate> {
     let mut gates = Vec::new();
     for (metric, Demands(demands)) in &document.gate {
@@ -365,7 +365,7 @@ fn gates(document: &Document, problems: &mut Vec<Problem>) -> Vec<Gate> {
     gates
 }
 
-/// What is demanded of metrics that the document's `own` gates do not speak of.
+/// The default gates of metrics that have no gate among the document's `own` ones.
 fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<Gate> {
     if document.default_gates == Some(false) {
         return Vec::new();
@@ -433,12 +433,12 @@ fn windows(document: &Document) -> Windows {
     }
 }
 
-/// What is wrong with a target: in the arm's own part, or in the common one.
+/// A problem of a target, in the arm's own part or in the common one.
 fn locate_of_target(at: &[&str], arm: Option<usize>, what: String) -> Problem {
     Problem {
         places: target_places(at, arm),
         name: match at.first() {
-            // It says by itself what it is about.
+            // The message names its subject.
             Some(&"command" | &"socket") | None => String::new(),
             Some(part) => (*part).to_owned(),
         },
@@ -456,7 +456,7 @@ fn target_places(at: &[&str], arm: Option<usize>) -> Vec<Vec<Key>> {
     own.into_iter().chain([common]).collect()
 }
 
-/// What a plan as a whole refuses, in the words of the document.
+/// Problems of the plan as a whole, by the keys of the document.
 fn locate(error: &PlanError, document: &Document) -> Problem {
     let arm = error.arm.filter(|_| !document.arm.is_empty());
     let one = |path: &[&str]| vec![path.iter().map(|name| Key::from(*name)).collect()];

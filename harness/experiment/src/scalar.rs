@@ -12,7 +12,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(pub Vec<String>);
 
-/// A text; a number or a truth value stands for its own text: `"a"`, `7`, `{ value = "a", secret = true }`.
+/// A text. A number or a boolean is taken as text: `"a"`, `7`, `{ value = "a", secret = true }`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// The text.

@@ -12,7 +12,7 @@ pub(super) struct Spans<'a>(Spanned<DeTable<'a>>);
 
 impl<'a> Spans<'a> {
     /// # Errors
-    /// When the text is no TOML.
+    /// If the text is not TOML.
     pub(super) fn parse(text: &'a str) -> Result<Self, toml::de::Error> {
         DeTable::parse(text).map(Self)
     }
@@ -78,7 +78,7 @@ fn entry<'t, 'a>(
     table.iter().find(|(key, _)| key.get_ref() == name)
 }
 
-/// A table is shown by its name, anything else by what it is.
+/// A table is shown by its name, any other value by its text.
 fn of(key: &Spanned<toml::de::DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     match value.get_ref() {
         DeValue::Table(_) | DeValue::Array(_) if value.span().is_empty() => key.span(),

@@ -15,7 +15,7 @@ use super::fill::Fault;
 /// Where a balancer takes orders: where `comeback balance drain` looks for it.
 const CONTROL: &str = "{data}/control.sock";
 
-/// How a balancer that is known by its kind is told that a replica is about to be stopped.
+/// How a balancer of a known kind is told to drain a replica.
 fn drain(kind: BalancerKind, within: Span) -> Drain {
     let order = |verb: &str| {
         let order = [
@@ -39,10 +39,10 @@ fn drain(kind: BalancerKind, within: Span) -> Drain {
 }
 
 impl BalancerPart {
-    /// Sees that the kind can do what is asked of it.
+    /// Checks that the kind supports the settings.
     ///
     /// # Errors
-    /// With what it lacks.
+    /// With the unsupported setting.
     pub fn check_kind(&self) -> Result<(), String> {
         match self.known(self.kind.unwrap_or_default(), false) {
             Ok(_) => Ok(()),
@@ -50,7 +50,7 @@ impl BalancerPart {
         }
     }
 
-    /// The process that stands in front of the replicas.
+    /// The balancer's process.
     pub(super) fn to_target(&self, here: Option<&Path>, drains: bool) -> Result<Target, Fault> {
         let command = match (&self.command, self.kind) {
             (Some(_), Some(_)) => {
@@ -76,7 +76,7 @@ impl BalancerPart {
         part.to_target(here, None)
     }
 
-    /// How it is told of a rolling restart that gives it so long, if it can be.
+    /// How it is told of a rolling restart with this time limit, if it can be.
     pub(super) fn to_drain(
         &self,
         here: Option<&Path>,
@@ -122,7 +122,7 @@ impl BalancerPart {
             "--data",
             "{data}",
         ]);
-        // nginx is told by its configuration and a signal.
+        // nginx gets a new configuration and a signal.
         if drains && kind != BalancerKind::Nginx {
             words.0.extend(["--control".to_owned(), CONTROL.to_owned()]);
         }

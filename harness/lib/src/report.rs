@@ -92,7 +92,7 @@ impl Report {
         ));
         for reason in reasons {
             text.push_str("\n  ");
-            // Reasons quote what the server wrote.
+            // Reasons quote output of the server.
             text.push_str(&comeback_reports::format::printable(reason));
         }
         let report = self.folder.join("report.html");
@@ -108,7 +108,7 @@ impl Report {
 impl Drop for Report {
     fn drop(&mut self) {
         if self.passed() && !self.is_chosen && !std::thread::panicking() {
-            // A leftover folder is no failure of the run.
+            // A leftover folder is not a failure of the run.
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }

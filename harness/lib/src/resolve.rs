@@ -9,7 +9,7 @@ use comeback_experiment::{Document, Problem, Resolved, resolve};
 impl Experiment {
     /// The plan, and the seed if one was set.
     pub(super) fn resolve(&self) -> Result<Resolved, Error> {
-        // What is wrong with the file is shown in the file, before any method mends or spoils it.
+        // Problems of the file are shown in the file, before any method hides or adds some.
         if let Some(file) = &self.file {
             file.resolve(&Faults).map_err(Error::refused)?;
         }

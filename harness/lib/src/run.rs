@@ -38,7 +38,7 @@ impl Experiment {
         let (guard, interrupt) = Interrupt::by_hand();
         let (done, is_done) = oneshot::channel();
         let thread = start(self, interrupt, move || {
-            // Whoever waited may have gone.
+            // The waiting future may have been dropped.
             let _ = done.send(());
         })?;
         // An error is a panic, which goes on in the join.

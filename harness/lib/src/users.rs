@@ -1,4 +1,4 @@
-//! What an experiment says about its users: what they do, and how a session looks from outside.
+//! The users of an experiment: their load, and the description of a session.
 
 use std::time::Duration;
 

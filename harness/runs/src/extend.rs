@@ -1,4 +1,4 @@
-//! What is run after a run's declared trials, when they do not suffice to judge it.
+//! Further trials after the declared ones, if those do not suffice to judge the run.
 
 use std::path::Path;
 
@@ -29,11 +29,11 @@ impl<'a> Extender<'a> {
         }
     }
 
-    /// The trials to go on with, as long as nothing but more trials is missing to judge the run: first in the place of
-    /// void ones, then beside those that count.
+    /// The next trials, while only more trials are missing to judge the run: first replacements of void ones, then
+    /// additional ones.
     ///
     /// # Errors
-    /// When the folder, or the baseline it keeps, cannot be read.
+    /// If the folder, or the baseline in it, cannot be read.
     pub(crate) fn next(
         &mut self,
         folder: &Path,

@@ -1,4 +1,4 @@
-//! Where every run ends: what is stored in its folder is read back, judged, and drawn.
+//! The end of every run: its stored records are read back, judged, and drawn.
 
 use std::fmt;
 use std::io;
@@ -18,7 +18,7 @@ use crate::read::{ReadError, read_below};
 pub struct Judged {
     /// Its figures.
     pub analysis: Analysis,
-    /// What they mean.
+    /// Their meaning.
     pub verdict: Verdict,
     /// The document for other programs.
     pub summary: Summary,
@@ -86,7 +86,7 @@ pub fn write_artifact(
 /// A document that could not be drawn or written.
 #[derive(Debug)]
 pub enum FinishError {
-    /// What it is compared with could not be read.
+    /// The baseline could not be read.
     Baseline(ReadError),
     /// It could not be drawn.
     Draw(Box<dyn std::error::Error + Send + Sync>),
@@ -102,7 +102,7 @@ pub enum FinishError {
 impl fmt::Display for FinishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // It says by itself which file.
+            // The message names the file.
             Self::Baseline(error) => write!(f, "{error}"),
             Self::Draw(_) => f.write_str("failed to draw the report"),
             Self::Write { path, .. } => write!(f, "failed to write {}", path.display()),

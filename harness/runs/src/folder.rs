@@ -59,7 +59,7 @@ pub fn claim(folder: &Path) -> Result<(), FolderError> {
         _ => {}
     }
     match fs::read_dir(folder).map_err(unusable)?.next() {
-        // What its journal holds is for nobody else.
+        // Only the owner may read the journal.
         None => close_to_others(folder).map_err(unusable),
         Some(_) => Err(FolderError::NotEmpty(folder.to_owned())),
     }

@@ -12,22 +12,22 @@ use comeback_supervise::tag::RunTag;
 
 use crate::extend::Extender;
 
-/// Who goes along with a run.
+/// The callbacks of a run.
 #[derive(Debug)]
 pub struct Hooks<L, F> {
-    /// Whose program it is.
+    /// The program that runs it.
     pub host: Host,
-    /// Says by what the run can be ended early.
+    /// Passes on the handle that ends the run early.
     pub listen: L,
-    /// Sees each event.
+    /// Gets each event.
     pub follow: F,
 }
 
-/// Runs the trials of a header in a folder that is there, and those that its verdict needs beside them. Leaves their
+/// Runs the trials of a header in an existing folder, and the additional trials that the verdict needs. It writes their
 /// journal.
 ///
 /// # Errors
-/// When the harness or its surroundings fail.
+/// If the harness or its surroundings fail.
 pub fn run<L, F>(header: &Header, folder: &Path, hooks: Hooks<L, F>) -> Result<Ended, EngineError>
 where
     L: FnOnce(&RunTag) -> io::Result<Interrupt>,

@@ -1,5 +1,5 @@
-//! One claim: its experiment, and the row that comes of it. What was measured lies in the claim's folder, and is judged
-//! from there, so that judging again cannot differ.
+//! One claim: its experiment and the resulting row. The measurements are in the claim's folder and are judged from there, so
+//! judging them again gives the same ruling.
 
 use std::path::{Path, PathBuf};
 
@@ -26,10 +26,10 @@ use comeback_runs::finish::{judge_and_draw, write_artifact};
 use comeback_runs::read::read;
 use comeback_supervise::tag::RunTag;
 
-/// What a comparison's claim was judged by, in the claim's folder.
+/// The file in a claim's folder with the evidence of a comparison.
 const EVIDENCE: &str = "evidence.jsonl";
 
-/// A claim to be measured, or to be judged by what was.
+/// A claim to measure, or to judge by stored measurements.
 pub(super) struct Job<'a> {
     pub(super) claim: &'a Claim,
     pub(super) seed: u64,
@@ -44,7 +44,7 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Does what is left to do, and rules.
+    /// Measures if necessary, then rules.
     pub(super) fn row(&self) -> Result<ClaimRow, CliError> {
         match self.claim.experiment {
             Experiment::Compare(comparisons) => self.compare(&comparisons),
@@ -235,8 +235,8 @@ fn place(claim: &Claim, all: &[Comparison], number: usize) -> PathBuf {
     }
 }
 
-/// Where a comparison lies, seen from the folder of all claims: with the first of those that are measured which asks for
-/// the same. It is measured once, whoever else is judged by it.
+/// The path of a comparison, from the folder of all claims: in the folder of the first measured claim that needs it. It is
+/// measured once, even if several claims need it.
 fn home(all: &[&Claim], own: &Claim, run: &Comparison, quick: bool) -> PathBuf {
     let first = all.iter().find_map(|claim| match claim.experiment {
         Experiment::Compare(comparisons) => {

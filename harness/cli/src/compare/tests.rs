@@ -1,7 +1,7 @@
-//! The plans of many command lines, as they were stored: none of them changes by accident.
+//! The stored plans of many command lines. None of them must change by accident.
 //!
-//! `COMEBACK_STORE_PLANS=1 cargo test --workspace --bin comeback the_plan_of_a_command_line` stores them anew, where a change is
-//! meant.
+//! After an intended change, `COMEBACK_STORE_PLANS=1 cargo test --workspace --bin comeback the_plan_of_a_command_line` stores them
+//! again.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -92,7 +92,7 @@ fn parse(line: &str) -> Args {
     Line::try_parse_from(words).unwrap().compare
 }
 
-/// What is stored of a command line.
+/// The stored form of a command line.
 fn told(line: &str) -> String {
     let args = parse(line);
     let outcome = match into_plan(&args) {

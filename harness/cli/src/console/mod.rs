@@ -1,7 +1,7 @@
 //! Progress on stderr: a consumer of the journal's events, nothing more.
 //!
-//! On a terminal a bar with what is happening now and the time left; elsewhere a line for each trial. Who
-//! asks for more gets a line for each event, as [`narrate`] puts it.
+//! On a terminal, a bar shows the current step and the time left. Elsewhere, each trial prints a line. With `--verbose`, each
+//! event prints a line ([`narrate`]).
 
 mod narrate;
 
@@ -17,7 +17,7 @@ use comeback_model::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use narrate::Narrator;
 
-/// How often the bar is drawn anew.
+/// How often the bar is redrawn.
 const TICK: Duration = Duration::from_millis(250);
 
 /// How much is told.
@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// Says what is about to happen, so that it can be repeated even if it does not come to its end.
+    /// Prints the seed and the folder at the start, so that even an unfinished run can be repeated.
     pub(crate) fn announce(&self, seed: Seed, folder: &Path) {
         if self.volume != Volume::Quiet {
             let (trials, folder) = (self.total, folder.display());
@@ -245,7 +245,7 @@ impl Progress {
         let line = comeback_supervise::output::printable(line);
         match &self.bar {
             Some(bar) => bar.println(line),
-            // A reader that went away is no failure.
+            // A closed pipe is not a failure.
             None => drop(writeln!(std::io::stderr(), "{line}")),
         }
     }

@@ -1,4 +1,4 @@
-//! A trial told event by event, for `--verbose`: when, what, and, once the server is down, how long after.
+//! A trial, event by event, for `--verbose`: the time, the event and, while the server is down, the time since T0.
 
 use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark};
 use comeback_model::ids::Node;
@@ -30,7 +30,7 @@ impl Narrator {
         }
     }
 
-    /// A node before what is told of it, where there are several.
+    /// The name of the node as a prefix, if there are several nodes.
     fn of(&self, node: Node) -> String {
         match self.names_nodes {
             true => format!("{node}: "),
@@ -38,7 +38,7 @@ impl Narrator {
         }
     }
 
-    /// A line for an event; none for those that are told at any volume.
+    /// A line for an event. `None` for events that are printed at any volume.
     pub(super) fn tell(&mut self, event: &Event) -> Option<String> {
         match &event.kind {
             EventKind::TrialStarted { arm, .. } => {

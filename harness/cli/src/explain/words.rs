@@ -10,12 +10,12 @@ use comeback_model::units::Span;
 
 use comeback_supervise::output::printable;
 
-/// Columns of the left side, what a line is about: at least, and at most.
+/// Columns of the labels on the left side: at least, and at most.
 const LABEL: (usize, usize) = (12, 32);
-/// A schedule longer than this is told by its beginning; `--json` has all of it.
+/// Only the beginning of a longer schedule is shown. `--json` prints all of it.
 const TRIALS_SHOWN: usize = 40;
 
-/// A page in which every line is a label and what is said of it.
+/// A page in which every line has a label and a text.
 struct Page {
     text: String,
     label: usize,

@@ -4,15 +4,15 @@ use comeback_model::plan::Protocol;
 
 use comeback_engine::discover::{Answer, Discovered};
 
-/// What a first file is made from.
+/// The input of a first file.
 pub(super) struct Draft<'a> {
     /// The server's command; empty when none is known.
     pub(super) command: &'a [String],
-    /// What was seen of it.
+    /// The observations of the server.
     pub(super) seen: Option<&'a Discovered>,
 }
 
-/// Stands for a command that is not known yet.
+/// A placeholder for a command that is not known yet.
 const EXAMPLE: [&str; 5] = ["./server", "--port", "{port}", "--data", "{data}"];
 
 impl Draft<'_> {
@@ -117,7 +117,7 @@ impl Draft<'_> {
     }
 }
 
-/// What was seen, a line each.
+/// The observations, one line each.
 pub(super) fn tell(seen: &Discovered) -> Vec<String> {
     let mut lines = vec![match seen.protocol {
         Some(protocol) => format!(
