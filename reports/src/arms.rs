@@ -1,5 +1,5 @@
 //! Arms as the reports see them: the analysis and the summary of one arm side by side, with the names made
-//! printable, and what is to be said where there are no figures.
+//! printable, and what is to be said if there are no figures.
 
 use comeback_analysis::measure::{Analysis, ArmAnalysis, TrialAnalysis};
 use comeback_analysis::summary::{ArmSummary, Status, Summary};
@@ -39,7 +39,7 @@ impl<'a> RunView<'a> {
     /// Puts the two halves together.
     ///
     /// # Errors
-    /// When they are not of the same run.
+    /// If they are not of the same run.
     pub(crate) fn new(analysis: &'a Analysis, summary: &'a Summary) -> Result<Self, RenderError> {
         if analysis.arms.len() != summary.arms.len() {
             return Err(RenderError::Mismatch);

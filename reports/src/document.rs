@@ -117,7 +117,7 @@ impl Document {
     /// What a report on this run says.
     ///
     /// # Errors
-    /// When the plan cannot be written as JSON.
+    /// If the plan cannot be written as JSON.
     pub(crate) fn of(run: &RunView<'_>, verdict: &Verdict) -> Result<Self, RenderError> {
         Ok(Self {
             name: printable(&run.summary.name),
@@ -219,7 +219,7 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmRow {
     }
 }
 
-/// What is to be known of an arm beside its figures: what does not count, and, where there are several nodes, who
+/// What is to be known of an arm beside its figures: what does not count, and, if there are several nodes, who
 /// failed operations and who served them.
 fn remark(arm: &ArmSummary) -> Option<String> {
     let reason = arm.reason.as_deref().map(printable);

@@ -6,7 +6,7 @@
 use comeback_analysis::summary::Distribution;
 use comeback_model::units::Span;
 
-/// What stands where there is no figure at all.
+/// What stands if there is no figure at all.
 pub const NOTHING: &str = "–";
 
 /// What stands where a figure would need more trials.

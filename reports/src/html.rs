@@ -29,7 +29,7 @@ pub(crate) struct Figure {
 /// The page.
 ///
 /// # Errors
-/// When the template cannot be filled in.
+/// If the template cannot be filled in.
 pub(crate) fn render(document: &Document, figures: &[Figure]) -> Result<String, RenderError> {
     let mut environment = environment()?;
     // The name's ending turns on escaping.
@@ -46,7 +46,7 @@ pub(crate) fn render(document: &Document, figures: &[Figure]) -> Result<String, 
 /// What fills in a page.
 ///
 /// # Errors
-/// When the library fails.
+/// If the library fails.
 pub(crate) fn environment() -> Result<Environment<'static>, RenderError> {
     let mut environment = Environment::new();
     environment.set_syntax(

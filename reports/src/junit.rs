@@ -25,7 +25,7 @@ const RUN: &str = "comeback";
 /// The run as a JUnit document.
 ///
 /// # Errors
-/// When analysis and summary are of different runs, or the XML library fails.
+/// If analysis and summary are of different runs, or the XML library fails.
 pub fn junit(
     analysis: &Analysis,
     verdict: &Verdict,
@@ -47,7 +47,7 @@ pub fn junit(
 /// an error, and not what an earlier run left, when it never ends.
 ///
 /// # Errors
-/// When the XML library fails.
+/// If the XML library fails.
 pub fn junit_unfinished(name: &str) -> Result<Vec<u8>, RenderError> {
     let problem = "the run did not come to its end";
     let mut suite = TestSuite::new(RUN);

@@ -141,7 +141,7 @@ impl From<minijinja::Error> for RenderError {
 /// each chart as `charts/NAME.svg` and `charts/NAME.png`.
 ///
 /// # Errors
-/// When analysis and summary are of different runs, or a library fails.
+/// If analysis and summary are of different runs, or a library fails.
 pub fn render(
     analysis: &Analysis,
     verdict: &Verdict,

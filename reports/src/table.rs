@@ -69,7 +69,7 @@ pub(crate) enum Column {
     /// Operations of journeys that were not torn.
     Journeys,
     Control,
-    /// Only where there is a cache, and only in the terminal: a page has room to say it in a sentence.
+    /// Only if there is a cache, and only in the terminal: a page has room to say it in a sentence.
     Cache,
 }
 

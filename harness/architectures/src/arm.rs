@@ -100,7 +100,7 @@ fn command(server: &Target, data: &str) -> Words {
 /// One server among others of its kind, as a plan has it.
 ///
 /// # Errors
-/// When it cannot be an arm, with the reasons.
+/// If it cannot be an arm, with the reasons.
 pub fn replica(server: &'static Target, catalogue: &dyn Catalogue) -> Result<Arm, Vec<Problem>> {
     let document = Document {
         name: Some(server.name.to_owned()),

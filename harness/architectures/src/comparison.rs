@@ -39,7 +39,7 @@ impl Comparison {
     /// The same as an experiment.
     ///
     /// # Errors
-    /// When a name is unknown, or what is asked for needs something that is not there.
+    /// If a name is unknown, or what is asked for needs something that is not there.
     pub fn into_document(self) -> Result<Document, ArchitectureError> {
         let mut candidates = self.candidates()?;
         self.fault.replace(&mut candidates)?;

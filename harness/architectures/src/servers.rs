@@ -10,7 +10,7 @@ use crate::ArchitectureError;
 /// A reference server by its name.
 ///
 /// # Errors
-/// When there is none of that name.
+/// If there is none of that name.
 pub fn find(name: &str) -> Result<&'static Target, ArchitectureError> {
     comeback_servers::find(name).ok_or_else(|| ArchitectureError::UnknownServer {
         name: name.to_owned(),
@@ -21,7 +21,7 @@ pub fn find(name: &str) -> Result<&'static Target, ArchitectureError> {
 /// Refuses what does not speak HTTP, for a command whose load does.
 ///
 /// # Errors
-/// When the server speaks another protocol.
+/// If the server speaks another protocol.
 pub fn check_http(server: &'static Target) -> Result<(), ArchitectureError> {
     match server.protocol {
         Protocol::Http => Ok(()),
@@ -32,7 +32,7 @@ pub fn check_http(server: &'static Target) -> Result<(), ArchitectureError> {
 /// Refuses a plan that starts a reference server which does not speak HTTP.
 ///
 /// # Errors
-/// When one of the plan's servers speaks another protocol.
+/// If one of the plan's servers speaks another protocol.
 pub fn check_plan(plan: &Plan) -> Result<(), ArchitectureError> {
     for arm in &plan.arms {
         let servers = [Some(&arm.target), arm.next.as_ref()];

@@ -53,7 +53,7 @@ const TOLD_MAX: usize = 20;
 /// Reads an experiment file's text, and no more than a file of this kind can have: a device has no end.
 ///
 /// # Errors
-/// When it cannot be read, is too long, or no text.
+/// If it cannot be read, is too long, or no text.
 pub fn read_text(from: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     from.take(FILE_MAX + 1).read_to_end(&mut bytes)?;

@@ -1,7 +1,7 @@
 //! The files of a run's folder, read and written without following a link out of it.
 //!
-//! Whoever can write into a run's folder, such as the server under test, could put a link there that leads anywhere.
-//! The folder itself may be named by a link, such as `latest`; below it none is followed.
+//! A process that can write into a run's folder, such as the server under test, could put a link there that leads anywhere.
+//! The folder itself may be named by a link, such as `latest`. Links inside it are not followed.
 
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
@@ -16,10 +16,10 @@ use rustix::io::Errno;
 /// Opens a file for reading.
 ///
 /// # Errors
-/// When it, or a folder on the way to it, is a link, or it cannot be opened.
+/// If it, or a folder on the way to it, is a link, or it cannot be opened.
 pub fn open_in(folder: &Path, name: impl AsRef<Path>) -> io::Result<File> {
     let (above, last) = enter(folder, name.as_ref(), false)?;
-    // What is no file, such as a pipe, is not waited for.
+    // Opening a pipe would wait for its other end.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(&above, last, flags, Mode::empty());
     Ok(opened.map_err(|error| told(&above, last, error))?.into())
@@ -35,10 +35,10 @@ pub fn read_in(folder: &Path, name: impl AsRef<Path>) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes a file in the place of what is there, and the folders above it where they are missing.
+/// Writes a file, replacing an existing one, and creates missing folders above it.
 ///
 /// # Errors
-/// When it, or a folder on the way to it, is a link, or it cannot be written.
+/// If it, or a folder on the way to it, is a link, or it cannot be written.
 pub fn write_in(folder: &Path, name: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
     let (above, last) = enter(folder, name.as_ref(), true)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
@@ -51,7 +51,7 @@ pub fn write_in(folder: &Path, name: impl AsRef<Path>, bytes: &[u8]) -> io::Resu
 /// Makes a folder that only its owner can enter.
 ///
 /// # Errors
-/// When it is there, or cannot be made.
+/// If it is there, or cannot be made.
 pub fn create_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(folder)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use comeback_model::journal::Machine;
 
-/// Describes this machine; what cannot be read is `unknown`, never an error.
+/// Describes this machine. Anything that cannot be read is `unknown`, not an error.
 pub fn describe(data: &Path) -> Machine {
     Machine {
         system: system().unwrap_or_else(unknown),

@@ -16,8 +16,8 @@ pub fn announce() {
     let _ = THIS.set(());
 }
 
-/// The program: this one; else what the environment variable names; else one beside this process's own program, as
-/// Cargo puts it beside tests; else one in `PATH`.
+/// The program: this one, else the one that the environment variable names, else one beside this process's own program (where
+/// Cargo puts it for tests), else one in `PATH`.
 pub fn find() -> Option<PathBuf> {
     let own = std::env::current_exe().ok();
     if THIS.get().is_some() {

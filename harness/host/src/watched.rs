@@ -8,7 +8,7 @@ use tokio::io::unix::AsyncFd;
 /// Has the runtime watch a descriptor that this process owns.
 ///
 /// # Errors
-/// When the runtime's poll does not take it.
+/// If the runtime's poll does not take it.
 #[expect(
     deprecated,
     reason = "its successor is unsafe because a type may give away the descriptor it holds; an OwnedFd does not"

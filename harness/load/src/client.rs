@@ -86,7 +86,7 @@ pub struct Tally {
     pub dropped: u64,
 }
 
-/// Something a client shall do.
+/// Something a client must do.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Job {
     /// An operation of the load.

@@ -72,7 +72,7 @@ impl Dialer {
     /// Connections to `endpoint`, whose replies are read for what is `wanted`.
     ///
     /// # Errors
-    /// When TLS is needed and cannot be had.
+    /// If TLS is needed and cannot be had.
     pub(super) fn new(endpoint: Endpoint, wanted: Wanted) -> io::Result<Self> {
         let tls = if endpoint.is_encrypted() {
             let config = tls::client_config(endpoint.protocol).map_err(io::Error::other)?;

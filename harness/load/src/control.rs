@@ -52,7 +52,7 @@ impl Question {
     /// header with its boot id.
     ///
     /// # Errors
-    /// When TLS or the client cannot be set up.
+    /// If TLS or the client cannot be set up.
     pub fn new(
         probe: &ReadyProbe,
         endpoint: &Endpoint,
@@ -157,7 +157,7 @@ async fn ask_ping(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result
 /// begin with. It follows no redirect and tries nothing twice.
 ///
 /// # Errors
-/// When TLS or the client cannot be set up.
+/// If TLS or the client cannot be set up.
 pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
     // The configuration is given even where nothing is encrypted: the client's own would need a default
     // for the whole program.

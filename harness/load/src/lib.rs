@@ -47,7 +47,7 @@ const LAST_LOOK_PAUSE: Span = Span::from_ms(800);
 /// How late the pacer is, in ms, over `count` waits of `pause` each: the least lag operations have here.
 ///
 /// # Errors
-/// When the kernel has no timer for it.
+/// If the kernel has no timer for it.
 pub fn measure_lateness(count: u32, pause: Duration) -> io::Result<Vec<f64>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -112,7 +112,7 @@ impl Generator {
     /// Starts the workers; nothing is sent yet. Finished operations go to `sink`, in batches.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// If a thread cannot be started.
     pub fn start(
         setup: &Setup,
         sink: impl Fn(Vec<Operation>) + Clone + Send + 'static,
@@ -145,7 +145,7 @@ impl Generator {
     /// Every client without a session logs in, once.
     ///
     /// # Errors
-    /// When a worker ended.
+    /// If a worker ended.
     pub async fn open(&mut self) -> Result<Opened, LoadError> {
         let opened = self.ask(Command::Open).await?;
         Ok(opened
@@ -170,7 +170,7 @@ impl Generator {
     /// The schedule ends; returns when no operation is in flight.
     ///
     /// # Errors
-    /// When a worker ended.
+    /// If a worker ended.
     pub async fn stop(&mut self) -> Result<Tally, LoadError> {
         let tallies = self.ask(Command::Stop).await?;
         Ok(tallies
@@ -184,10 +184,10 @@ impl Generator {
 
     /// Looks at every session, in rounds, until each is known with all its acknowledged changes. It ends after `looks`
     /// rounds in which the server answered anybody, and begins nothing after `until`. Where it fails for everybody, somebody
-    /// logs in anew, to tell a server that is down from one that lost its sessions.
+    /// logs in again, to tell a server that is down from one that lost its sessions.
     ///
     /// # Errors
-    /// When a worker ended.
+    /// If a worker ended.
     pub async fn look_at_sessions(&mut self, looks: u32, until: Elapsed) -> Result<(), LoadError> {
         let mut answered = 0;
         let mut patience = LOOK_PAUSE;
@@ -233,7 +233,7 @@ impl Generator {
     /// Ends the workers and hands on what is left to record.
     ///
     /// # Errors
-    /// When a worker failed.
+    /// If a worker failed.
     pub fn finish(mut self) -> Result<(), LoadError> {
         let joined = self.join();
         joined.into_iter().collect()

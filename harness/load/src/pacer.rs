@@ -22,7 +22,7 @@ impl Pacer {
     /// A timer that is not armed.
     ///
     /// # Errors
-    /// When the kernel has none.
+    /// If the kernel has none.
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -34,7 +34,7 @@ impl Pacer {
     /// Waits until `at`, or until a previous wait that was given up would have ended.
     ///
     /// # Errors
-    /// When the timer cannot be set.
+    /// If the timer cannot be set.
     pub async fn wait_until(&self, at: Instant) -> io::Result<()> {
         let left = at.saturating_duration_since(Instant::now());
         let zero = Timespec {

@@ -164,7 +164,7 @@ impl<'a> Probe<'a> {
     /// A probe; nothing is sent yet.
     ///
     /// # Errors
-    /// When the kernel has no timer for it, TLS cannot be had, or the flow is none.
+    /// If the kernel has no timer for it, TLS cannot be had, or the flow is none.
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
@@ -196,7 +196,7 @@ impl<'a> Probe<'a> {
     /// nothing, only the login can be asked for after the fault.
     ///
     /// # Errors
-    /// When the harness fails, or not even the login went well: what it met.
+    /// If the harness fails, or not even the login went well: what it met.
     pub async fn rehearse(&self, wanted: u32) -> Result<Result<Rehearsed, String>, ProbeError> {
         let limit = match self.rehearse_work(&Work::whole(&self.flow), wanted).await? {
             Ok((work, session)) => {
@@ -263,7 +263,7 @@ impl<'a> Probe<'a> {
     /// A reply is attributed by its boot id, and by `owner`, who holds the listening socket.
     ///
     /// # Errors
-    /// When the harness fails, or replies cannot be attributed.
+    /// If the harness fails, or replies cannot be attributed.
     pub async fn run(&self, mut owner: impl FnMut() -> Owner) -> Result<Recovered, ProbeError> {
         let clock = self.setup.clock;
         let mut waiting: Vec<Asking<'_>> = Vec::new();

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, Signature
 /// Sessions are not resumed: no connection costs less because of what an earlier process handed out.
 ///
 /// # Errors
-/// When the cryptography offers no version of TLS; it does.
+/// If the cryptography offers no version of TLS; it does.
 pub(super) fn client_config(protocol: Protocol) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));

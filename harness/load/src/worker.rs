@@ -89,7 +89,7 @@ pub(super) enum Command {
         until: Elapsed,
         answer: oneshot::Sender<Looked>,
     },
-    /// A client logs in anew: a session of now bears witness that the server answers.
+    /// A client logs in again: a session of now bears witness that the server answers.
     Witness(oneshot::Sender<()>),
     /// A closed loop begins: every client asks again as soon as it is answered.
     Saturate,

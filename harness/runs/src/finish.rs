@@ -37,7 +37,7 @@ pub fn kept(run: &Path) -> Option<PathBuf> {
 /// Analyses and judges the run of a folder, by the baseline that the folder keeps.
 ///
 /// # Errors
-/// When that baseline cannot be read.
+/// If that baseline cannot be read.
 pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), ReadError> {
     let stored = match kept(folder) {
         None => None,
@@ -51,7 +51,7 @@ pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), Re
 /// Analyses, judges, and writes every document and chart into the run's folder.
 ///
 /// # Errors
-/// When the baseline it keeps cannot be read, or something cannot be drawn or written.
+/// If the baseline it keeps cannot be read, or something cannot be drawn or written.
 pub fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, FinishError> {
     let (analysis, verdict) = judge(journal, folder).map_err(FinishError::Baseline)?;
     let summary = summarize(&analysis, &verdict);
@@ -70,7 +70,7 @@ pub fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, Finish
 /// Writes a document into a run's folder, and the folders above it where they are missing.
 ///
 /// # Errors
-/// When it cannot be written, or a link is in its place.
+/// If it cannot be written, or a link is in its place.
 pub fn write_artifact(
     folder: &Path,
     name: impl AsRef<Path>,

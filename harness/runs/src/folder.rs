@@ -48,7 +48,7 @@ fn close_to_others(folder: &Path) -> io::Result<()> {
 /// Makes the folder that was asked for; it may be there, if it is empty.
 ///
 /// # Errors
-/// When it is not empty, or cannot be made or read.
+/// If it is not empty, or cannot be made or read.
 pub fn claim(folder: &Path) -> Result<(), FolderError> {
     let unusable = |error| FolderError::Unusable(folder.to_owned(), error);
     if let Some(parent) = folder.parent() {
@@ -68,7 +68,7 @@ pub fn claim(folder: &Path) -> Result<(), FolderError> {
 /// Makes the first folder below `parent` that is not there yet; `name` gives their names, from 1.
 ///
 /// # Errors
-/// When none can be made.
+/// If none can be made.
 pub fn create_next(parent: &Path, name: impl Fn(u32) -> String) -> Result<PathBuf, FolderError> {
     fs::create_dir_all(parent).map_err(|error| FolderError::Unusable(parent.to_owned(), error))?;
     for number in 1..ENOUGH {

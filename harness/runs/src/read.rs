@@ -11,7 +11,7 @@ use comeback_model::journal;
 /// Reads a run back from its folder.
 ///
 /// # Errors
-/// When a file is missing or cannot be understood; the message names the file.
+/// If a file is missing or cannot be understood; the message names the file.
 pub fn read(folder: &Path) -> Result<journal::Journal, ReadError> {
     let open = |name: &str| match inside::open_in(folder, name) {
         Ok(file) => Ok(io::BufReader::new(file)),

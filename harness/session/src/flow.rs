@@ -1,8 +1,8 @@
-//! A session from outside: what to send for each step, and what a reply means.
+//! A session from outside: the request of each step, and the meaning of its reply.
 //!
-//! Pure: bytes in, judgement out. The oracle lives here: it knows what the session's state must be. A step
-//! may take several requests: those it names in `before`, its own, and the redirects it follows. They are
-//! one operation, which is what the [`Turn`] keeps track of.
+//! Pure: bytes in, judgement out. The oracle is here: it knows the possible states of the session. A step may take several
+//! requests: those it names in `before`, its own, and the redirects it follows. Together they are one operation, which a [`Turn`]
+//! tracks.
 
 mod judge;
 mod place;
@@ -77,7 +77,7 @@ pub struct FlowError {
     pub step: String,
     /// Which part of it.
     pub part: String,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
 }
 
@@ -116,7 +116,7 @@ pub struct Turn {
     write: Option<u32>,
 }
 
-/// What comes after a reply.
+/// The next action after a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Another request of the same operation.
@@ -125,12 +125,12 @@ pub enum Next {
     Done(Judgement),
 }
 
-/// What a reply means.
+/// The meaning of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// Whether the operation took effect.
     pub outcome: Outcome,
-    /// What was wrong with it.
+    /// The problem of the reply.
     pub error: Option<ErrorClass>,
     /// The counter it gave.
     pub value: Option<u64>,
@@ -163,7 +163,7 @@ impl Flow {
     /// Makes a workload's requests ready to be sent to `port`.
     ///
     /// # Errors
-    /// When a template, a place or a pattern of it is none, or a step names another that is not there.
+    /// If a template, a place or a pattern of it is none, or a step names another that is not there.
     pub fn new(workload: &Workload, port: u16) -> Result<Self, FlowError> {
         let mut flow = Self {
             host: format!("127.0.0.1:{port}"),
@@ -189,7 +189,7 @@ impl Flow {
         Ok(flow)
     }
 
-    /// Gives each act an `Idempotency-Key` of its own, which it keeps when it is tried again.
+    /// Gives each act its own `Idempotency-Key`, the same in all its tries.
     #[must_use]
     pub fn with_idempotency_keys(self, keyed: bool) -> Self {
         Self { keyed, ..self }
@@ -206,7 +206,7 @@ impl Flow {
                     problem: format!("a further step cannot name another one ('{further}')"),
                 });
             }
-            // What it may use depends on who sends it: the login's further steps see nothing yet.
+            // The names that it may use depend on the step that sends it: steps before the login have no captured values yet.
             let for_login = flow.login.before.contains(name);
             let known = if for_login {
                 captured_before(flow, &flow.login, name)
@@ -391,7 +391,7 @@ impl Flow {
     /// Writes the turn's next request behind what `out` holds.
     ///
     /// # Errors
-    /// When a template fails on the values it finds.
+    /// If a template fails on the values it finds.
     pub fn write_request(
         &self,
         turn: &mut Turn,

@@ -1,9 +1,9 @@
-//! A session, from outside: what a user sends and what a reply means.
+//! A session from outside: the requests of a user, and the meaning of the replies.
 //!
-//! A line belongs here if it makes the bytes of a request or tells what the bytes of a reply say: the [`flow`] with its
-//! oracle and its templates, the [`wire`] parsers of HTTP/1.1 and of Redis's protocol, and replies on their way in
-//! ([`reading`]). What a correct reply is, is said here and nowhere else. Pure, and fuzzed: no socket, no clock. Called by `load`,
-//! and by `experiment` to see that templates can be compiled.
+//! A line belongs here if it makes the bytes of a request or interprets the bytes of a reply: the [`flow`] with its oracle and its
+//! templates, the [`wire`] parsers of HTTP/1.1 and of the Redis protocol, and replies while they arrive ([`reading`]). Only this
+//! crate defines a correct reply. Pure and fuzzed: no socket, no clock. Called by `load`, and by `experiment` to check
+//! templates.
 
 pub mod flow;
 pub mod reading;

@@ -22,9 +22,9 @@ pub enum Progress<'a> {
     Whole {
         /// Its head; `length` counts the bytes of the head alone.
         head: Head,
-        /// What is kept of its body.
+        /// The kept part of its body.
         body: &'a [u8],
-        /// Nothing follows that nobody asked for.
+        /// No unrequested bytes follow.
         reusable: bool,
     },
 }
@@ -48,10 +48,10 @@ impl Reading {
         })
     }
 
-    /// Takes what arrived.
+    /// Takes the bytes that arrived.
     ///
     /// # Errors
-    /// When it is not what the protocol allows.
+    /// If the protocol does not allow it.
     pub fn absorb<'a>(
         &'a mut self,
         bytes: &'a [u8],
@@ -77,7 +77,7 @@ impl Reading {
     /// The connection ended.
     ///
     /// # Errors
-    /// When what came is not what the protocol allows.
+    /// If the protocol does not allow the end here.
     pub fn end(&mut self) -> Result<Progress<'_>, Malformed> {
         match &mut self.0 {
             Kind::Http(reading) => reading.end(),

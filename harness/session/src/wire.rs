@@ -1,8 +1,7 @@
-//! Replies as bytes: where one ends, and what it says. Pure: no sockets, no clock. HTTP/1.1 is here, Redis
-//! in [`resp`].
+//! Parsers of replies: the end of a reply, and its content. Pure: no sockets, no clock. HTTP/1.1 is here, Redis in [`resp`].
 //!
-//! Called by `connection` for each piece that arrives. Memory is bounded whatever a server
-//! sends: a head of at most [`MAX_HEAD`], of the body the first [`KEPT_BODY`].
+//! Called by `connection` for each piece that arrives. Memory is bounded for any server: a head of at most [`MAX_HEAD`], and the
+//! first [`KEPT_BODY`] of the body.
 
 pub mod relayed;
 pub mod resp;
@@ -26,14 +25,14 @@ const MAX_CHUNK_LINE: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// What is taken from a reply's head, beside what every reply is read for.
+/// Optional headers that are read from a reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// The header that names the answering process.
     pub boot: Option<String>,
     /// Further headers, by their names in lower case.
     pub headers: Vec<String>,
-    /// What a balancer says of the replica that a reply is about.
+    /// The balancer's headers about the replica of a reply.
     pub relayed: bool,
 }
 
@@ -88,11 +87,11 @@ pub enum Framing {
     UntilClose,
 }
 
-/// Reads a head from the beginning of `bytes`; `None` when more is needed. Interim (1xx) replies are
+/// Reads a head from the beginning of `bytes`; `None` if more is needed. Interim (1xx) replies are
 /// returned like any other: the caller skips them.
 ///
 /// # Errors
-/// When the bytes cannot become a head, or it exceeds its bounds.
+/// If the bytes cannot become a head, or it exceeds its bounds.
 pub fn parse_head(bytes: &[u8], wanted: &Wanted) -> Result<Option<Head>, Malformed> {
     // Left uninitialized: filling them would cost more than parsing a small reply.
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
@@ -173,7 +172,7 @@ impl Wanted {
 }
 
 impl Head {
-    /// What a reply in a protocol without headers comes to.
+    /// A reply of a protocol without headers.
     pub const fn without_headers(status: u16) -> Self {
         Self {
             status,
@@ -270,7 +269,7 @@ impl BodyReader {
     /// Takes a piece; returns how much of it belongs to this body.
     ///
     /// # Errors
-    /// When a chunk is not framed as one.
+    /// If a chunk is not framed as one.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         let mut at = 0;
         while at < bytes.len() && !self.is_done() {
@@ -340,14 +339,14 @@ impl BodyReader {
     }
 }
 
-/// Appends what there is room for.
+/// Appends as much as there is room for.
 pub fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
     let room = KEPT_BODY - kept.len();
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 fn parse_chunk_size(line: &[u8]) -> Result<u64, Malformed> {
-    // The library takes no digits for a zero, and so what is garbled for the end of the body.
+    // The library reads missing digits as zero, and would take a garbled size for the end of the body.
     if !line.first().is_some_and(u8::is_ascii_hexdigit) {
         return Err(Malformed);
     }

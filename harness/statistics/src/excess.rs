@@ -1,5 +1,5 @@
-//! How likely it is by chance alone that samples lie so far beyond a bound: what a family of several gates is judged
-//! by, each at a stricter level than by itself.
+//! The probability that samples lie so far beyond a bound by chance alone. A family of several gates is judged by it, each gate
+//! at a stricter level than alone.
 
 use super::normal::cdf;
 use super::shift::POWER;
@@ -11,8 +11,8 @@ use super::{
 /// than it takes them to. What that comes to is simulated in [`super::simulate`].
 const ROUGH: f64 = 4.0;
 
-/// The chance that the median of such samples lies at `bound` or below, and they show what they show: the smaller one of
-/// the sign test's and Student's.
+/// The p-value of samples like these, or more extreme ones, if their median is at `bound` or below: the smaller of the sign
+/// test's and Student's.
 ///
 /// The sign test holds for any distribution, and with n trials comes to 2⁻ⁿ at the least. Student's test also goes by how
 /// far beyond the bound they lie, in units of their own scatter. A censored sample counts as the largest that was seen.
@@ -26,7 +26,7 @@ pub fn median_excess(samples: &[f64], bound: f64) -> f64 {
     by_sign.min(ROUGH * by_mean)
 }
 
-/// The chance that `a` does not lie more than `allowed` above `b`, and they show what they show: the smaller one of
+/// The p-value of samples like these, or more extreme ones, if `a` is not more than `allowed` above `b`: the smaller of
 /// Mann–Whitney's and Welch's.
 ///
 /// Source: as [`mann_whitney`]; B. L. Welch, "The Generalization of Student's Problem when Several Different Population
@@ -44,13 +44,13 @@ pub fn shift_excess(a: &[f64], b: &[f64], allowed: f64) -> f64 {
     by_rank.min(ROUGH * a.minus(b).excess(0.0))
 }
 
-/// The chance that the rate of such trials is `bound` or below, and they show what they show, by Student's test of a
-/// ratio of sums.
+/// The p-value of trials like these, or more extreme ones, if their rate is `bound` or below, by Student's test of a ratio of
+/// sums.
 pub fn rate_excess(trials: &[Part], bound: f64) -> f64 {
     Moments::of_rate(trials).excess(bound)
 }
 
-/// The chance that the rate of `a` does not lie more than `allowed` above that of `b`; likewise.
+/// The p-value of trials like these if the rate of `a` is not more than `allowed` above that of `b`, by the same test.
 pub fn rate_shift_excess(a: &[Part], b: &[Part], allowed: f64) -> f64 {
     let (a, b) = (Moments::of_rate(a), Moments::of_rate(b));
     a.minus(b).excess(allowed)

@@ -60,7 +60,7 @@ pub fn quantile_needed(p: f64) -> usize {
 /// occurred, hence at ease with censored ones.
 ///
 /// # Errors
-/// When there are fewer samples than [`quantile_needed`].
+/// If there are fewer samples than [`quantile_needed`].
 pub fn quantile(samples: &[f64], p: f64) -> Result<f64, TooFew> {
     require(samples, p)?;
     let n = samples.len();
@@ -75,7 +75,7 @@ pub fn quantile(samples: &[f64], p: f64) -> Result<f64, TooFew> {
 /// Source: W. J. Conover, "Practical Nonparametric Statistics", 3rd ed. 1999, section 3.2; `METHOD.md §4`.
 ///
 /// # Errors
-/// When there are fewer samples than [`quantile_needed`]: no sample would bound the quantile.
+/// If there are fewer samples than [`quantile_needed`]: no sample would bound the quantile.
 pub fn quantile_upper_bound(samples: &[f64], p: f64) -> Result<f64, TooFew> {
     require(samples, p)?;
     let index = binomial::cumulative(samples.len(), p)

@@ -9,7 +9,7 @@ const RELABELLINGS: u64 = 10_000;
 const MOST_MASKED: usize = 63;
 
 /// The two-sided p-value of "both arms have the same distribution" for the difference of a figure of whole
-/// trials: the share of relabellings whose difference is at least as large as the one seen. `None` when an
+/// trials: the share of relabellings whose difference is at least as large as the one seen. `None` if an
 /// arm is empty.
 ///
 /// Exact where there are at most 10,000 ways to choose the first arm's trials; beyond that of 10,000 drawn

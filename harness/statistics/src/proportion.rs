@@ -2,7 +2,7 @@
 
 use super::{CONFIDENCE, Interval, Z_TWO_SIDED};
 
-/// The Wilson 95 % interval for a proportion; `None` when `n` is zero.
+/// The Wilson 95 % interval for a proportion; `None` if `n` is zero.
 ///
 /// (p̂ + z²/2n ± z·√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n), z = Φ⁻¹(0.975). Source: E. B. Wilson, "Probable
 /// Inference, the Law of Succession, and Statistical Inference", Journal of the American Statistical
@@ -28,7 +28,7 @@ pub fn wilson(successes: u64, n: u64) -> Option<Interval> {
 }
 
 /// The 95 % upper bound of an event's probability when `n` trials saw none of it: 1 − 0.05^(1/n), about
-/// 3/n (30 trials: 9.5 %). `None` when `n` is zero.
+/// 3/n (30 trials: 9.5 %). `None` if `n` is zero.
 ///
 /// It solves (1−p)ⁿ = 0.05. Source: J. A. Hanley & A. Lippman-Hand, "If Nothing Goes Wrong, Is Everything
 /// All Right?", JAMA 249 (1983) 1743–1745; `METHOD.md §4`.

@@ -8,7 +8,7 @@ use super::{assert_no_nan, normal};
 /// Up to this size of each arm the exact distribution is used, as R's `wilcox.test` does.
 const EXACT_BELOW: usize = 50;
 
-/// What the Mann–Whitney test says about two arms.
+/// The result of the Mann–Whitney test for two arms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MannWhitney {
     /// How many pairs have the first arm's sample above the second's; a tie counts half.
@@ -17,7 +17,7 @@ pub struct MannWhitney {
     pub p_value: f64,
 }
 
-/// The Mann–Whitney test, two-sided; `None` when an arm is empty.
+/// The Mann–Whitney test, two-sided; `None` if an arm is empty.
 ///
 /// Exact when no samples tie and both arms have less than 50; otherwise by the normal approximation with
 /// corrections for ties and for continuity, which is rough when both arms are small. Source: H. B. Mann &
@@ -36,7 +36,7 @@ pub fn mann_whitney(a: &[f64], b: &[f64]) -> Option<MannWhitney> {
     Some(MannWhitney { u, p_value })
 }
 
-/// Cliff's δ = P(a > b) − P(a < b) over all pairs, from −1 to 1; `None` when an arm is empty.
+/// Cliff's δ = P(a > b) − P(a < b) over all pairs, from −1 to 1; `None` if an arm is empty.
 ///
 /// Source: N. Cliff, "Dominance Statistics: Ordinal Analyses to Answer Ordinal Questions", Psychological
 /// Bulletin 114 (1993) 494–509; here by δ = 2U/mn − 1.

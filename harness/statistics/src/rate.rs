@@ -132,7 +132,7 @@ pub(super) fn error(trials: &[Part], rate: f64) -> f64 {
         .iter()
         .map(|trial| {
             let residual = trial.part - rate * trial.whole;
-            // Rounding is no scatter.
+            // A rounding error is not scatter.
             let noise = 4.0 * f64::EPSILON * trial.whole;
             if residual.abs() <= noise {
                 0.0

@@ -13,7 +13,7 @@ pub(super) const POWER: f64 = (Z_TWO_SIDED + Z_POWER) / Z_TWO_SIDED;
 /// How much the first arm lies above the second, in the samples' unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shift {
-    /// The median of all pairwise differences; infinite when mostly one arm is censored, `None` when so many
+    /// The median of all pairwise differences; infinite when mostly one arm is censored, `None` if so many
     /// pairs are censored on both sides that it can be anything.
     pub estimate: Option<f64>,
     /// The lower end of the interval; −∞ when censored samples leave it open.
@@ -25,7 +25,7 @@ pub struct Shift {
     pub confidence: f64,
 }
 
-/// The Hodges–Lehmann shift of `a` against `b`, with its interval of at least 95 %; `None` when the arms are
+/// The Hodges–Lehmann shift of `a` against `b`, with its interval of at least 95 %; `None` if the arms are
 /// too small for one (3 against 3, 2 against 7; 4 against 4 suffices).
 ///
 /// Of the mn ascending differences the interval is D(k)..D(mn+1−k), k the largest rank with P(U ≤ k−1) ≤
@@ -57,7 +57,7 @@ pub fn has_shift_interval(m: usize, n: usize) -> bool {
 
 impl Shift {
     /// The smallest shift that arms of these sizes and this spread could have told from none, in four of
-    /// five runs; `None` when the interval is open.
+    /// five runs; `None` if the interval is open.
     ///
     /// A shift of the samples moves the interval and leaves its width: whatever the shift was, half of the
     /// width is how far an interval around no shift would have reached. An effect of just that size is
@@ -89,7 +89,7 @@ fn differences(a: &[f64], b: &[f64], unknown: f64) -> Vec<f64> {
     differences
 }
 
-/// k and the achieved confidence 1 − 2·P(U ≤ k−1); `None` when no k is small enough.
+/// k and the achieved confidence 1 − 2·P(U ≤ k−1); `None` if no k is small enough.
 fn interval_rank(m: usize, n: usize) -> Option<(usize, f64)> {
     if m == 0 || n == 0 {
         return None;

@@ -425,8 +425,8 @@ mod tests {
         }),
     ];
 
-    /// How often any of so many gates breaks whose medians all lie just at their bounds, each judged by itself, and all
-    /// together by Holm's method.
+    /// How often any of several gates breaks if all medians lie just at their bounds: each gate judged alone, and all together
+    /// by Holm's method.
     fn family_alarms(times: Draw, gates: usize, n: usize, runs: u32) -> Option<[f64; 2]> {
         median_interval(&vec![0.0; n])?;
         let mut random = Uniform::new(SEED);

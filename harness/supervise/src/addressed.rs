@@ -106,7 +106,7 @@ impl Addressed {
     /// Waits until each has ended, the leader aside; each end is seen when it happens. May be given up and asked again.
     ///
     /// # Errors
-    /// When they cannot be watched.
+    /// If they cannot be watched.
     pub async fn others_gone(&mut self) -> io::Result<()> {
         let clock = self.clock;
         let ends = self.others.iter_mut().map(|other| other.end(clock));
@@ -116,7 +116,7 @@ impl Addressed {
     /// Takes in those that were started since; whether there are any.
     ///
     /// # Errors
-    /// When `/proc` cannot be read, or they cannot be watched.
+    /// If `/proc` cannot be read, or they cannot be watched.
     pub fn take_newcomers(&mut self) -> io::Result<bool> {
         let before = self.others.len();
         for member in self.scan()? {
@@ -158,7 +158,7 @@ impl Shot {
     /// Sends it.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If the system refuses.
     pub fn fire(self) -> io::Result<()> {
         let signal = self.signal.number().try_into()?;
         match self.to_group {
@@ -179,7 +179,7 @@ impl Process {
     /// Finds whom a fault addresses; it reads all of `/proc`, so it comes before the moment that counts.
     ///
     /// # Errors
-    /// When `/proc` cannot be read, or a process cannot be watched.
+    /// If `/proc` cannot be read, or a process cannot be watched.
     pub fn address(&self, reach: Reach) -> io::Result<Addressed> {
         let mut addressed = Addressed {
             reach,
@@ -196,7 +196,7 @@ impl Process {
     /// Sends them a signal.
     ///
     /// # Errors
-    /// When the leader has been reaped, or the system refuses.
+    /// If the leader has been reaped, or the system refuses.
     pub fn send(&self, addressed: &Addressed, signal: Signal) -> io::Result<()> {
         self.shot(addressed, signal)?.fire()
     }
@@ -205,7 +205,7 @@ impl Process {
     /// is its own only as long as it is not reaped.
     ///
     /// # Errors
-    /// When the leader has been reaped, or the system refuses.
+    /// If the leader has been reaped, or the system refuses.
     pub fn shot(&self, addressed: &Addressed, signal: Signal) -> io::Result<Shot> {
         let named = signal.number().try_into()?;
         self.refuse_when_ended(named)?;
@@ -228,7 +228,7 @@ impl Process {
     /// Kills those that have not ended; their ids.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If the system refuses.
     pub fn kill_rest(&self, addressed: &Addressed) -> io::Result<Vec<i32>> {
         let mut killed = Vec::new();
         if self.is_running() {
@@ -245,7 +245,7 @@ impl Process {
     /// What is there of this start after its leader's end: left alone, and named.
     ///
     /// # Errors
-    /// When `/proc` cannot be read.
+    /// If `/proc` cannot be read.
     pub fn survivors(&mut self) -> io::Result<Vec<Survivor>> {
         if self.is_running() {
             return Ok(Vec::new());

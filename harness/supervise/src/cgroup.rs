@@ -131,7 +131,7 @@ impl Cgroup {
 /// What this process may do, tried with a process that is moved.
 ///
 /// # Errors
-/// When no group can be made, or a process cannot be moved.
+/// If no group can be made, or a process cannot be moved.
 pub fn try_out() -> io::Result<String> {
     let group = Cgroup::create(&format!("doctor-{}", std::process::id()))
         .ok_or_else(|| io::Error::other("no control group can be created here"))?;

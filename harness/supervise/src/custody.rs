@@ -35,7 +35,7 @@ impl Custody {
     /// Takes a run into custody: makes its scratch folder, which must not be there yet.
     ///
     /// # Errors
-    /// When the folder cannot be made or the warden not be started. A record or a control group that cannot be made is
+    /// If the folder cannot be made or the warden not be started. A record or a control group that cannot be made is
     /// gone without.
     pub fn begin(host: Host, tag: &RunTag, scratch: &Path) -> io::Result<Self> {
         let scratch = std::path::absolute(scratch)?;
@@ -73,7 +73,7 @@ impl Custody {
     /// Ends what is left of the run: no process, and no scratch folder unless something in it cannot be removed.
     ///
     /// # Errors
-    /// When the warden cannot be waited for, or takes more than 20 seconds.
+    /// If the warden cannot be waited for, or takes more than 20 seconds.
     pub fn end(mut self) -> io::Result<()> {
         self.close()
     }

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// of the write. For a program of ours; a library leaves its process as it is.
 ///
 /// # Errors
-/// When a handler cannot be set.
+/// If a handler cannot be set.
 pub fn take_over() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()

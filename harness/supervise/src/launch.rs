@@ -278,7 +278,7 @@ pub(super) struct Prepared {
 /// folder may come to be there.
 ///
 /// # Errors
-/// When there is none, or it cannot be executed.
+/// If there is none, or it cannot be executed.
 pub fn check_program(target: &Target) -> Result<(), StartError> {
     let name = target.command.first().ok_or(StartError::Empty)?;
     if ["{data}", "{port}", "{replica}"]
@@ -293,7 +293,7 @@ pub fn check_program(target: &Target) -> Result<(), StartError> {
 /// The program a target's command names, found as it will be at its start.
 ///
 /// # Errors
-/// When there is none, or it cannot be executed; with the mend.
+/// If there is none, or it cannot be executed; with the mend.
 pub fn find_target(target: &Target) -> Result<PathBuf, StartError> {
     let values = Values::new(0, Path::new("."), Node::default());
     let name = target.command.first().map(|word| values.fill_in(word));
@@ -308,7 +308,7 @@ pub fn find_target(target: &Target) -> Result<PathBuf, StartError> {
 /// Where a target of this plan is reached: its socket's placeholders filled in as its command's are.
 ///
 /// # Errors
-/// When the socket's path is longer than the kernel takes.
+/// If the socket's path is longer than the kernel takes.
 pub fn resolve_endpoint(
     target: &Target,
     port: u16,

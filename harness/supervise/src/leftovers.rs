@@ -80,7 +80,7 @@ pub struct Found {
 /// Finds every run on record, and what is left of those whose harness is gone.
 ///
 /// # Errors
-/// When `/proc` cannot be read.
+/// If `/proc` cannot be read.
 pub fn find() -> io::Result<Found> {
     let here = Here {
         boot: proc::boot()?,

@@ -61,7 +61,7 @@ fn mapped(pid: i32) -> Vec<Shared> {
 /// The shared memory of a line of `maps`: address, rights, offset, device, inode, and what is mapped.
 fn mapping(line: &str) -> Option<Shared> {
     let mut fields = line.splitn(6, ' ').filter(|field| !field.is_empty());
-    // A segment's number stands in the place of the inode.
+    // A segment's number stands in place of the inode.
     let inode = fields.nth(4)?;
     let name = fields.next()?.trim_start();
     if name.starts_with("/SYSV") {

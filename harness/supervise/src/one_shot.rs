@@ -34,7 +34,7 @@ impl OneShotCommand<'_> {
     /// Runs it; it is killed when it takes too long, or is given up.
     ///
     /// # Errors
-    /// When it cannot be started, takes too long, or does not end with the exit code 0: what was wrong, in a line.
+    /// If it cannot be started, takes too long, or does not end with the exit code 0: what was wrong, in a line.
     pub async fn run(self, within: Span) -> Result<(), String> {
         let mut command = self.command()?;
         let told = |error: io::Error| format!("{} could not be run: {error}", self.name());

@@ -14,7 +14,7 @@ use super::tag::RunTag;
 /// process in a session of its own is reaped, and counts as the run's when its environment is overwritten.
 ///
 /// # Errors
-/// When the kernel does not know of it (before Linux 3.4).
+/// If the kernel does not know of it (before Linux 3.4).
 pub fn adopt_orphans() -> io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     Ok(())

@@ -36,7 +36,7 @@ pub struct Owner {
 /// socket whose holder may not be looked into (another user's process) has no owner here.
 ///
 /// # Errors
-/// When `/proc` cannot be read.
+/// If `/proc` cannot be read.
 pub fn listeners(endpoint: &Endpoint, tag: &RunTag) -> io::Result<Vec<Owner>> {
     let wanted = match &endpoint.socket {
         None => listening_on(endpoint.port)?,
@@ -93,7 +93,7 @@ fn listening_at(path: &Path) -> io::Result<HashSet<u64>> {
 /// The addresses these processes listen on.
 ///
 /// # Errors
-/// When `/proc` cannot be read.
+/// If `/proc` cannot be read.
 pub fn listening_addresses(pids: &[i32]) -> io::Result<Vec<SocketAddr>> {
     let sockets = listening_sockets()?;
     let inodes: HashSet<u64> = sockets.iter().map(|(_, inode)| *inode).collect();
@@ -195,7 +195,7 @@ fn owner_of(member: &Member) -> Owner {
 /// yet.
 ///
 /// # Errors
-/// When `/proc` cannot be read.
+/// If `/proc` cannot be read.
 pub fn is_bound_udp(port: u16) -> io::Result<bool> {
     let table = BufReader::new(File::open("/proc/net/udp")?);
     let entries = UdpNetEntries::from_buf_read(table, procfs::current_system_info())

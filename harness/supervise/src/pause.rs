@@ -14,7 +14,7 @@ impl Process {
     /// Sends SIGSTOP to it, or to its group. See [`Process::stands_still`] for what is not in that.
     ///
     /// # Errors
-    /// When it has ended, or the system refuses.
+    /// If it has ended, or the system refuses.
     pub fn pause(&self, reach: Reach) -> io::Result<()> {
         self.send_at_once(reach, signal::Signal::SIGSTOP)
     }
@@ -23,7 +23,7 @@ impl Process {
     /// group or were only just started, are sent SIGSTOP: ask again.
     ///
     /// # Errors
-    /// When it has ended, `/proc` cannot be read, or the system refuses.
+    /// If it has ended, `/proc` cannot be read, or the system refuses.
     pub fn stands_still(&self, reach: Reach) -> io::Result<bool> {
         let mut is_still = true;
         for member in self.reached(reach)? {
@@ -38,7 +38,7 @@ impl Process {
     /// Sends SIGCONT to every process that is reached.
     ///
     /// # Errors
-    /// When it has ended, or the system refuses.
+    /// If it has ended, or the system refuses.
     pub fn resume(&self, reach: Reach) -> io::Result<()> {
         self.send_at_once(reach, signal::Signal::SIGCONT)?;
         for member in self.reached(reach)? {

@@ -24,7 +24,7 @@ const DRAWS: usize = 200;
 /// A port that is free on 127.0.0.1 and on all addresses, and that no outgoing connection is given.
 ///
 /// # Errors
-/// When no socket can be made or no port is free.
+/// If no socket can be made or no port is free.
 pub fn free_port() -> io::Result<u16> {
     // Unreadable in some sandboxes: then the kernel's default.
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();

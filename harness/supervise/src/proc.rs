@@ -26,7 +26,7 @@ pub(super) struct Stat {
 /// One process.
 ///
 /// # Errors
-/// When there is none with this pid.
+/// If there is none with this pid.
 pub(super) fn stat(pid: i32) -> io::Result<Stat> {
     let stat = procfs::process::Stat::from_file(format!("/proc/{pid}/stat")).map_err(into_io)?;
     Ok(Stat {
@@ -43,7 +43,7 @@ pub(super) fn stat(pid: i32) -> io::Result<Stat> {
 /// Whether this process ignores SIGCHLD: the kernel then reaps its children, and keeps how they ended to itself.
 ///
 /// # Errors
-/// When `/proc` cannot be read.
+/// If `/proc` cannot be read.
 pub(super) fn ignores_ended_children() -> io::Result<bool> {
     let status = procfs::process::Status::from_file("/proc/self/status").map_err(into_io)?;
     let bit = nix::sys::signal::SIGCHLD as i32 - 1;
@@ -53,7 +53,7 @@ pub(super) fn ignores_ended_children() -> io::Result<bool> {
 /// The memory that a process has resident, in bytes.
 ///
 /// # Errors
-/// When there is none with this pid.
+/// If there is none with this pid.
 pub(super) fn resident_bytes(pid: i32) -> io::Result<u64> {
     let pages = procfs::process::StatM::from_file(format!("/proc/{pid}/statm")).map_err(into_io)?;
     Ok(pages.resident * rustix::param::page_size() as u64)
@@ -79,7 +79,7 @@ pub(super) fn is_stopped(pid: i32) -> io::Result<bool> {
 /// Every process there is.
 ///
 /// # Errors
-/// When `/proc` cannot be listed.
+/// If `/proc` cannot be listed.
 pub(super) fn all() -> io::Result<Vec<Stat>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
@@ -112,7 +112,7 @@ pub(super) fn command(pid: i32) -> String {
 /// A process's environment as it lies in its memory: `NAME=value` entries, each ended by a zero byte.
 ///
 /// # Errors
-/// When the process is gone, or another user's.
+/// If the process is gone, or another user's.
 pub(super) fn environment(pid: i32) -> io::Result<Vec<u8>> {
     fs::read(format!("/proc/{pid}/environ"))
 }
@@ -134,7 +134,7 @@ pub(super) fn is_intact(environment: &[u8]) -> bool {
 /// The pid namespace that a process is in, as the kernel numbers them: pids of another name other processes.
 ///
 /// # Errors
-/// When the process is gone, or another user's.
+/// If the process is gone, or another user's.
 pub(super) fn pid_namespace(pid: i32) -> io::Result<u64> {
     Ok(fs::metadata(format!("/proc/{pid}/ns/pid"))?.ino())
 }
@@ -142,7 +142,7 @@ pub(super) fn pid_namespace(pid: i32) -> io::Result<u64> {
 /// The start of the machine that is going on: pids and start times of another one mean nothing.
 ///
 /// # Errors
-/// When `/proc` does not tell.
+/// If `/proc` does not tell.
 pub(super) fn boot() -> io::Result<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     Ok(text.trim().to_owned())

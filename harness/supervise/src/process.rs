@@ -89,7 +89,7 @@ impl Process {
     /// There is no code of ours between fork and exec, so that the standard library uses `posix_spawn`.
     ///
     /// # Errors
-    /// When it cannot be started or watched; nothing is left running then.
+    /// If it cannot be started or watched; nothing is left running then.
     pub fn spawn(launch: Launch<'_>) -> Result<Self, StartError> {
         let Prepared {
             mut command,
@@ -245,7 +245,7 @@ impl Process {
     /// The memory that it has resident, in bytes; what it started is not counted.
     ///
     /// # Errors
-    /// When it is gone.
+    /// If it is gone.
     pub fn resident_bytes(&self) -> io::Result<u64> {
         proc::resident_bytes(self.pid())
     }
@@ -267,7 +267,7 @@ impl Process {
     /// asked again; after the end it answers at once.
     ///
     /// # Errors
-    /// When it cannot be watched or reaped.
+    /// If it cannot be watched or reaped.
     pub async fn exited(&mut self) -> io::Result<(Exit, Elapsed)> {
         loop {
             if let Some(ended) = self.exit() {
@@ -296,7 +296,7 @@ impl Process {
     /// Sends a signal to its whole group.
     ///
     /// # Errors
-    /// When it has been reaped, because its number may then be another's, or the system refuses.
+    /// If it has been reaped, because its number may then be another's, or the system refuses.
     pub fn signal_group(&self, signal: Signal) -> io::Result<()> {
         self.send_to_group(signal::Signal::try_from(signal.number())?)
     }
@@ -332,7 +332,7 @@ impl Process {
     /// Asks its group to end, and kills it when it does not in its time of grace.
     ///
     /// # Errors
-    /// When it cannot be signalled or watched, or is there even ten seconds after SIGKILL.
+    /// If it cannot be signalled or watched, or is there even ten seconds after SIGKILL.
     pub async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
         if let Some((exit, at)) = self.exit() {
             let took_kill = false;
@@ -365,10 +365,10 @@ impl Process {
     /// touched: whether that outlives a fault is a finding.
     ///
     /// # Errors
-    /// When something is there even two seconds after SIGKILL, or may not be killed.
+    /// If something is there even two seconds after SIGKILL, or may not be killed.
     ///
     /// # Panics
-    /// When it still runs: its status would be lost.
+    /// If it still runs: its status would be lost.
     pub async fn clear_group(&mut self) -> io::Result<()> {
         match self.state {
             State::Running => panic!("a group is cleared after its leader has been reaped"),

@@ -15,7 +15,7 @@ const MARK: &str = ".comeback-scratch";
 /// Makes the folder, for this user alone, and marks it as that of a run. It must not be there yet.
 ///
 /// # Errors
-/// When it is there, or cannot be made.
+/// If it is there, or cannot be made.
 pub fn create(folder: &Path, run: &str) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(folder)?;
     let mut mark = OpenOptions::new()
@@ -51,7 +51,7 @@ pub fn run_around(path: &Path) -> Option<&Path> {
 /// Removes the folder of a run, its mark last.
 ///
 /// # Errors
-/// When it is not the run's, or something in it cannot be removed.
+/// If it is not the run's, or something in it cannot be removed.
 pub(super) fn remove(folder: &Path, run: &str) -> Result<(), Stuck> {
     match fs::symlink_metadata(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -73,7 +73,7 @@ pub(super) fn remove(folder: &Path, run: &str) -> Result<(), Stuck> {
 /// it, nothing is removed.
 ///
 /// # Errors
-/// When something cannot be removed: which, and what to do about it.
+/// If something cannot be removed: which, and what to do about it.
 pub fn remove_tree(path: &Path) -> Result<(), Stuck> {
     if let Some(point) = mounted_in(path) {
         return Err(Stuck {

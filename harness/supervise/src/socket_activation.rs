@@ -50,7 +50,7 @@ const TAKES: Duration = Duration::from_secs(10);
 /// Binds the listening socket of an endpoint, for as long as what is returned lives.
 ///
 /// # Errors
-/// When it cannot be had.
+/// If it cannot be had.
 pub fn hold(endpoint: &Endpoint) -> io::Result<OwnedFd> {
     if let Some(path) = &endpoint.socket {
         let socket = OwnedFd::from(UnixListener::bind(path)?);

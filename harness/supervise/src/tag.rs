@@ -37,7 +37,7 @@ impl RunTag {
     /// A fresh tag for a run of this process.
     ///
     /// # Errors
-    /// When `/proc` is not there, SIGCHLD is ignored, or the kernel has no random numbers.
+    /// If `/proc` is not there, SIGCHLD is ignored, or the kernel has no random numbers.
     pub fn new() -> io::Result<Self> {
         let pid = proc::own_pid();
         let unreadable = |error: io::Error| {

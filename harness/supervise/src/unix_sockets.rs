@@ -18,7 +18,7 @@ const ACCEPTS: u32 = 0x1_0000;
 /// The inodes of the sockets that listen at this path.
 ///
 /// Usually one. A server that died may have left a child that still holds the socket whose file was since
-/// unlinked and made anew; `/proc` shows both under one path. See [`peer`].
+/// unlinked and made again; `/proc` shows both under one path. See [`peer`].
 pub(super) fn listening_at(path: &Path) -> io::Result<HashSet<u64>> {
     let table = fs::read("/proc/net/unix")?;
     Ok(inodes_at(&table, path))

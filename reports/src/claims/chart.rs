@@ -13,7 +13,7 @@ const ROW: f64 = 40.0;
 /// A bar's height.
 const BAR: f64 = 12.0;
 
-/// Draws it; nothing where there are no bars.
+/// Draws it; nothing if there are no bars.
 pub(super) fn draw(chart: &Chart) -> Option<Drawing> {
     if chart.bars.is_empty() {
         return None;

@@ -34,7 +34,7 @@ pub fn claims_table(claims: &Claims) -> Table {
 /// `charts/claim-N.svg`.
 ///
 /// # Errors
-/// When a library fails.
+/// If a library fails.
 pub fn claims(claims: &Claims) -> Result<Vec<Artifact>, RenderError> {
     fonts::register()?;
     let mut json = serde_json::to_vec_pretty(claims)?;

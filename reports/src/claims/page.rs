@@ -34,7 +34,7 @@ struct Shown<'a> {
 /// The page; each row with its chart as SVG, where it has one.
 ///
 /// # Errors
-/// When the template cannot be filled in.
+/// If the template cannot be filled in.
 pub(super) fn render(claims: &Claims, charts: &[Option<String>]) -> Result<String, RenderError> {
     let rows: Vec<Shown<'_>> = claims
         .rows

@@ -153,7 +153,7 @@ fn windows(plan: &Plan) -> String {
 /// The plan as JSON, without its secrets, which an older journal holds.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If it cannot be written.
 pub(crate) fn plan(run: &RunView<'_>) -> Result<String, RenderError> {
     let json = serde_json::to_string_pretty(&run.analysis.header.plan.masked())?;
     // Line by line, as the breaks between them are ours.

@@ -29,7 +29,7 @@ const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Ne
 /// The drawing as SVG.
 ///
 /// # Errors
-/// When the backend fails.
+/// If the backend fails.
 pub(crate) fn svg(drawing: &Drawing) -> Result<String, RenderError> {
     let size = pixels(drawing);
     let mut text = String::new();
@@ -53,7 +53,7 @@ pub(crate) fn svg(drawing: &Drawing) -> Result<String, RenderError> {
 /// The drawing as PNG.
 ///
 /// # Errors
-/// When the backend or the encoder fails.
+/// If the backend or the encoder fails.
 pub(crate) fn png(drawing: &Drawing) -> Result<Vec<u8>, RenderError> {
     let (width, height) = pixels(drawing);
     let mut pixels = vec![0xff; width as usize * height as usize * 3];

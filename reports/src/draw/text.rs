@@ -169,7 +169,7 @@ fn may_break(text: &str, after: char) -> bool {
 /// Makes the embedded font known, once.
 ///
 /// # Errors
-/// When the embedded font cannot be read.
+/// If the embedded font cannot be read.
 pub(crate) fn register() -> Result<(), RenderError> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     let registered = REGISTERED.get_or_init(|| {

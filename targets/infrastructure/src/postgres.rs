@@ -1,4 +1,4 @@
-//! PostgreSQL as a store: a cluster of its own, made where there is none, and the server in the place of this process.
+//! PostgreSQL as a store: a cluster of its own, made if there is none, and the server in place of this process.
 //!
 //! Whoever starts this supervises the postmaster itself. It runs as an ordinary user, as PostgreSQL demands.
 
@@ -107,7 +107,7 @@ impl std::error::Error for ClusterError {
 pub struct Setup {
     /// The folder of `initdb` and `postgres`.
     pub programs: PathBuf,
-    /// The folder of the cluster, which is made where there is none.
+    /// The folder of the cluster, which is made if there is none.
     pub data: PathBuf,
     /// The folder around `data` whose folders may be opened to the server's user, if there is one.
     pub opened: Option<PathBuf>,
@@ -118,7 +118,7 @@ pub struct Setup {
 /// Serves on 127.0.0.1 with a cluster of its own; returns only when it cannot.
 ///
 /// # Errors
-/// When there is no user for PostgreSQL, or no folder it can use.
+/// If there is no user for PostgreSQL, or no folder it can use.
 pub fn run(setup: Setup) -> Result<Infallible, ClusterError> {
     let data = std::path::absolute(&setup.data).map_err(ClusterError::file("find", &setup.data))?;
     let site = Site {

@@ -109,7 +109,7 @@ impl App {
     }
 }
 
-/// A good answer, which hands out or changes a cookie where there is a reason to.
+/// A good answer, which hands out or changes a cookie if there is a reason to.
 pub(crate) struct Answer {
     pub(crate) session: Session,
     pub(crate) cookie: Option<Cookie<'static>>,

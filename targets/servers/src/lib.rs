@@ -399,14 +399,14 @@ pub fn find(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
 
-/// Serves on 127.0.0.1 until SIGTERM or SIGINT has been heeded and the requests in flight are answered.
+/// Serves on 127.0.0.1 until SIGTERM or SIGINT has been obeyed and the requests in flight are answered.
 ///
 /// The port is bound after the state was loaded, so that listening means ready. A listening TCP socket that was passed
 /// to this process as socket activation does (`LISTEN_FDS`, `LISTEN_PID`) is used instead, and the port is not. The function blocks, on a
 /// current-thread runtime of its own.
 ///
 /// # Errors
-/// When the state cannot be loaded or stored, the port cannot be bound, or the target fails on purpose.
+/// If the state cannot be loaded or stored, the port cannot be bound, or the target fails on purpose.
 pub fn serve(target: &Target, options: &ServeOptions) -> Result<(), ServeError> {
     folder::create(&options.data)?;
     (target.start)(Launch::for_process(options)?)

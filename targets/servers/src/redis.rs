@@ -78,7 +78,7 @@ impl Redis {
         answer
     }
 
-    /// The connection, made anew where there is none or its end is known.
+    /// The connection, made again if there is none or its end is known.
     async fn connection(&self) -> Result<Arc<Connection>, StoreError> {
         let mut place = self.connection.lock().await;
         if let Some(connection) = place.as_ref().filter(|old| !old.driver.has_ended()) {

@@ -27,7 +27,7 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS sessions \
 const LOGIN: &str =
     "INSERT INTO sessions (id, user, visits) VALUES (?1, ?2, 0) RETURNING user, visits";
 const VISIT: &str = "UPDATE sessions SET visits = visits + 1 WHERE id = ?1 RETURNING user, visits";
-/// Keeps the key of a visit, where there is a session and it does not have it.
+/// Keeps the key of a visit, if there is a session and it does not have it.
 const TAKE_KEY: &str = "INSERT INTO keys (session, key) SELECT id, ?2 FROM sessions WHERE id = ?1 \
     ON CONFLICT DO NOTHING";
 const ME: &str = "SELECT user, visits FROM sessions WHERE id = ?1";

@@ -1,4 +1,4 @@
-//! `token-newkey`: as `token`, but the signing key is made anew at each start, so that no cookie outlives the process.
+//! `token-newkey`: as `token`, but the signing key is made again at each start, so that no cookie outlives the process.
 
 use crate::error::ServeError;
 use crate::launch::Launch;

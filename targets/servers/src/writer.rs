@@ -22,7 +22,7 @@ pub(crate) enum Change {
     Logout(SessionId),
 }
 
-/// The session after the change; none where there is no such session.
+/// The session after the change; none if there is no such session.
 pub(crate) type Outcome = Option<Session>;
 
 /// Durable storage that takes changes in batches.

@@ -55,7 +55,7 @@ pub struct Task<'a> {
 /// Does it, and leaves its journal and nothing else.
 ///
 /// # Errors
-/// When the harness or its surroundings fail; what a server does is a fact.
+/// If the harness or its surroundings fail; what a server does is a fact.
 pub fn run(
     task: &Task<'_>,
     listen: impl FnOnce(&RunTag) -> io::Result<Interrupt>,
@@ -149,7 +149,7 @@ impl std::error::Error for ReadError {
 /// Reads the journal in a claim's folder.
 ///
 /// # Errors
-/// When there is none, or a line of it is damaged.
+/// If there is none, or a line of it is damaged.
 pub fn read(folder: &Path) -> Result<Findings, ReadError> {
     let path = folder.join(FACTS);
     let text =

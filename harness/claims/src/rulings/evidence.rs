@@ -42,7 +42,7 @@ pub struct Evidence {
     pub steady_ms: Option<f64>,
     /// The outage area, the median in s.
     pub area_s: Option<f64>,
-    /// What a cache in front did; absent where there is none.
+    /// What a cache in front did; absent if there is none.
     pub cache: Option<CacheSummary>,
     /// Invariants that did not hold in the trials with a fault, by their names.
     pub violations: Vec<String>,
@@ -54,7 +54,7 @@ impl Evidence {
     /// The journal of all that a claim is judged by, a line for each arm.
     ///
     /// # Errors
-    /// When a figure is no number.
+    /// If a figure is no number.
     pub fn to_text(evidence: &[Self]) -> serde_json::Result<String> {
         let lines = evidence.iter().map(serde_json::to_string);
         lines.map(|line| line.map(|line| line + "\n")).collect()

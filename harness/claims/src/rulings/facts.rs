@@ -224,7 +224,7 @@ impl Findings {
     /// The journal as it is kept.
     ///
     /// # Errors
-    /// When a figure is no number.
+    /// If a figure is no number.
     pub fn to_text(&self) -> serde_json::Result<String> {
         let mut text = serde_json::to_string(&self.heading)? + "\n";
         for fact in &self.facts {

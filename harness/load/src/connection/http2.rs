@@ -175,7 +175,7 @@ fn to_head(response: &Response<()>, wanted: &Wanted) -> Head {
     head
 }
 
-/// A request in the form of HTTP/1.1, as a workload writes it, in the terms of HTTP/2; `None` when it cannot
+/// A request in the form of HTTP/1.1, as a workload writes it, in the terms of HTTP/2; `None` if it cannot
 /// be put so, for instance for a space in its path.
 fn translate(request: &[u8], scheme: &Scheme) -> Option<(Request<()>, Bytes)> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];

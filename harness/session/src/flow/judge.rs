@@ -1,4 +1,4 @@
-//! What a reply means for an operation and its session.
+//! The meaning of a reply for an operation and its session.
 
 use comeback_model::operation::{ErrorClass, Outcome, Step};
 use comeback_model::plan::Writes;
@@ -17,14 +17,14 @@ enum Named {
     Own,
     /// Somebody else.
     Other,
-    /// Nobody, and it says so: null, or no text.
+    /// The reply names nobody: null, or no text.
     Nobody,
     /// Nothing is where the name should be.
     Unsaid,
 }
 
 impl Flow {
-    /// What a reply means for the turn; updates what the client knows of its session.
+    /// Judges a reply for the turn, and updates the client's knowledge of its session.
     pub fn judge(
         &self,
         turn: &mut Turn,
@@ -37,7 +37,7 @@ impl Flow {
         match self.absorb(turn, user, session, &looked) {
             Ok(None) => Next::Again,
             Ok(Some(judgement)) => Next::Done(judgement),
-            // A request before its own changes nothing, whatever became of it.
+            // A request before the step's own one changes nothing, even if it failed.
             Err((_, class)) if !own => Next::Done(Judgement::failed(Outcome::Rejected, class)),
             Err((outcome, class)) => Next::Done(Judgement::failed(outcome, class)),
         }
@@ -102,7 +102,7 @@ impl Flow {
         }
         match &self.session {
             None => Ok(Some(Judgement::acknowledged(None))),
-            // What is nobody's in particular names nobody; a cookie that comes with it is taken as by a browser.
+            // A common page names nobody. Its cookies are stored, as by a browser.
             Some(_) if turn.step == Step::Get => {
                 session.take_cookies(looked.reply.cookies);
                 Ok(Some(Judgement::acknowledged(None)))
@@ -261,7 +261,7 @@ impl Flow {
         };
         let recreated = match counter {
             Some(counter) if session.is_older(counter.saturating_sub(least)) => replaced,
-            // The state went on: what the server does with the cookie now is what it does with a known session's.
+            // The state went on, so this is how the server treats the cookie of a known session.
             Some(counter) if counter > least => {
                 let renewed = renews.get().unwrap_or(false) || replaced;
                 renews.set(Some(renewed));
@@ -282,9 +282,9 @@ impl Flow {
     }
 }
 
-/// Where replies name nobody and show no state, only cookies tell. What a server does with the cookie of a session that
-/// it knows is learnt from the first check. One that leaves it alone, and sends another later, may have begun the session
-/// anew: the final look at it proves nothing then.
+/// If replies name nobody and show no state, there are only cookies. The first check shows how the server treats the cookie of
+/// a known session. A server that does not renew it at first and sends another one later may have re-created the session. Its
+/// final look proves nothing then.
 fn notice_anew(
     rules: &SessionRules,
     step: Step,
@@ -345,7 +345,7 @@ fn judge_writes(
     looked: &Looked<'_>,
 ) -> Result<Judgement, (Outcome, ErrorClass)> {
     let shown = match step {
-        // What a change's reply shows is not asked for: only its acknowledgement counts.
+        // The reply to a change needs no value: only its acknowledgement counts.
         Step::Act => return Ok(Judgement::acknowledged(None)),
         Step::Login | Step::Check | Step::Logout | Step::Get | Step::ReadBack => {
             place.and_then(|place| place.all(looked))

@@ -24,7 +24,7 @@ pub(super) enum Place {
     Body,
 }
 
-/// What stands there.
+/// The value at this place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing.
@@ -84,7 +84,7 @@ impl Place {
     /// Compiles a place.
     ///
     /// # Errors
-    /// When its JSONPath or regular expression is none.
+    /// If its JSONPath or regular expression is none.
     pub(super) fn new(extract: &Extract) -> Result<Self, String> {
         Ok(match extract {
             Extract::Pointer(pointer) => Self::Pointer(pointer.clone()),
@@ -163,11 +163,10 @@ impl Place {
         }
     }
 
-    /// All values there, in their order: the items of a JSON array, every match of a pattern, every line of a
-    /// body. `None` when there is no such place, or the
-    /// body was too long to be kept whole.
+    /// All values at this place, in their order: the items of a JSON array, every match of a pattern, every line of a body.
+    /// `None` if there is no such place, or the body was too long to be kept.
     pub(super) fn all(&self, looked: &Looked<'_>) -> Option<Vec<String>> {
-        // What is cut off would pass for lost.
+        // Values that were cut off would look like lost ones.
         if looked.reply.body.len() >= KEPT_BODY {
             return None;
         }

@@ -1,4 +1,4 @@
-//! What a client knows of its session, and the oracle: which state a reply may show.
+//! A client's knowledge of its session, and the oracle: the states that a reply may show.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,7 +7,7 @@ use cookie::Cookie;
 
 use super::user::{User, write_token};
 
-/// What a client knows of its session.
+/// A client's knowledge of its session.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     /// Cookies by name.
@@ -20,19 +20,19 @@ pub struct Session {
     first: u64,
     /// Acknowledged changes without a number of their own.
     acknowledged: u64,
-    /// The counter the last acknowledged reply stands for.
+    /// The counter after the last acknowledged reply.
     base: u64,
     /// A counter a refuted reply gave: the next one may continue from here.
     other_base: Option<u64>,
     /// Changes that may have been applied without an acknowledgement.
     slack: u64,
-    /// It may have been begun anew, and nothing that it shows would tell.
+    /// The server may have re-created it, and its replies would not show that.
     in_doubt: bool,
     /// What became of each write, where writes carry values of their own.
     writes: Vec<Write>,
 }
 
-/// What a client knows of one of its writes.
+/// A client's knowledge of one of its writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Write {
     /// It must be there.
@@ -41,11 +41,11 @@ enum Write {
     Possible,
     /// It must not be there.
     Rejected,
-    /// It was missed once; that is told once.
+    /// It was missing once. That is reported once.
     Missed,
 }
 
-/// What a stranger has in the place of a cookie or a captured value.
+/// A stranger's value for a cookie or a captured name.
 const NOBODYS: &str = "nobodys";
 
 impl Session {
@@ -163,7 +163,7 @@ impl Session {
         false
     }
 
-    /// Whether the counter is older than what was acknowledged.
+    /// Whether the counter is older than acknowledged.
     pub(super) fn is_older(&self, value: u64) -> bool {
         value < self.base
     }
@@ -229,12 +229,12 @@ impl Session {
         }
     }
 
-    /// Whether the reply puts another session, or none, in the place of this one.
+    /// Whether the reply replaces this session by another one, or by none.
     pub(super) fn is_replaced_by(&self, headers: &[String]) -> bool {
         self.is_replaced_where(headers, |_| true)
     }
 
-    /// Whether the reply begins another session in the place of this one, rather than only taking its cookie away.
+    /// Whether the reply begins another session instead of this one. Removing the cookie is not enough.
     pub(super) fn is_begun_anew_by(&self, headers: &[String]) -> bool {
         self.is_replaced_where(headers, |new| !is_ended(new))
     }
@@ -250,7 +250,7 @@ impl Session {
     }
 }
 
-/// Whether a reply's cookie says that there shall be none.
+/// Whether a reply's cookie deletes the cookie.
 fn is_ended(cookie: &Cookie<'_>) -> bool {
     let age = cookie.max_age();
     cookie.value().is_empty() || age.is_some_and(|age| age.is_zero() || age.is_negative())

@@ -1,4 +1,4 @@
-//! What the replies of a session's work show, beside being correct: what one process showed, the next must show too.
+//! Content of a session's correct replies. The new process must show everything that the old one showed.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::place::{Found, Looked};
 use super::{Flow, Session, Turn};
 use crate::wire::Reply;
 
-/// What the last reply of a step showed, and what the session holds after it.
+/// The content of a step's last reply, and the values of the session after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     names_user: bool,
@@ -27,7 +27,7 @@ impl Shown {
         }
     }
 
-    /// What is shown here and not there, in words.
+    /// The content that is missing in the other one, in words.
     pub fn missing_in(&self, other: &Self) -> Option<String> {
         if self.names_user && !other.names_user {
             return Some("the reply does not name the user, as it did before the fault".to_owned());
@@ -43,7 +43,7 @@ impl Shown {
 }
 
 impl Flow {
-    /// The steps of a session's whole work; the request, where there are no sessions.
+    /// The steps of a whole session, or the request if there are no sessions.
     pub fn work(&self) -> Vec<Step> {
         if !self.has_sessions() {
             return vec![Step::Get];
@@ -53,7 +53,7 @@ impl Flow {
         steps.into_iter().flatten().collect()
     }
 
-    /// What the last reply of a turn showed. Cookies count at the login only: a server may renew them later or not.
+    /// The content of a turn's last reply. Cookies count only at the login, because a server may or may not renew them later.
     pub fn shown(&self, turn: &Turn, reply: &Reply<'_>, session: &Session) -> Shown {
         let Some(rules) = &self.session else {
             return Shown::default();

@@ -36,7 +36,7 @@ enum Content {
     Form(Vec<(String, Text)>),
 }
 
-/// What a reply must look like.
+/// Conditions on a reply.
 #[derive(Debug)]
 pub(super) struct Expected {
     status: Vec<StatusRange>,
@@ -52,7 +52,7 @@ pub(super) struct Redirect {
     pub(super) path: String,
 }
 
-/// What a request carries beside what its step says.
+/// Parts of a request that its step does not define.
 #[derive(Debug)]
 pub(super) struct Extra<'a> {
     /// Names the change, however often it is asked for.

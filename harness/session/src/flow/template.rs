@@ -1,4 +1,4 @@
-//! Templates: what stands in a request for the user's number, random numbers and values seen before.
+//! Templates: placeholders in a request for the user's number, random numbers and captured values.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, escape_formatter};
 use super::session::Session;
 use super::user::{User, write_token};
 
-/// What a template may name beside the values its session captured.
+/// The built-in names of a template, beside captured values.
 pub const BUILT_IN: [&str; 4] = ["session", "login", "write", "random"];
 
 /// Templates named so hold JSON: strings put into them are escaped for it.
@@ -35,7 +35,7 @@ pub(super) struct Templates {
     count: usize,
 }
 
-/// What a template is put into.
+/// The context of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Into {
     Text,
@@ -62,7 +62,7 @@ impl Templates {
     /// Compiles a template that may use the built-in names and `known`.
     ///
     /// # Errors
-    /// When it is no template, or uses a name that nothing has captured by then.
+    /// If it is not a template, or uses a name that is not captured by then.
     pub(super) fn compile(
         &mut self,
         source: &str,
@@ -119,7 +119,7 @@ impl Templates {
     /// Writes a text behind what `out` holds.
     ///
     /// # Errors
-    /// When the engine fails on the values it finds.
+    /// If the engine fails on the values it finds.
     pub(super) fn write(
         &self,
         text: &Text,
@@ -207,7 +207,7 @@ fn split_at_number(source: &str) -> Option<Vec<String>> {
     plain.then_some(parts)
 }
 
-/// The length of the longest text between `{{` or `{%` and its end; what stands in quotes ends nothing.
+/// The length of the longest text between `{{` or `{%` and its end. Quoted text does not end it.
 fn longest_expression(source: &str) -> usize {
     let (mut longest, mut rest) = (0, source);
     while let Some(at) = [rest.find("{{"), rest.find("{%")]

@@ -1,4 +1,4 @@
-//! What flows send and what they make of replies.
+//! Requests of flows, and their judgement of replies.
 
 use std::collections::BTreeMap;
 
@@ -488,7 +488,7 @@ fn an_unmet_expectation_is_a_wrong_answer() {
     }
 }
 
-/// A user of a server whose replies name nobody.
+/// A user of a server whose replies do not name the user.
 fn nameless() -> Visit {
     let mut visit = Visit::new(SessionFlow {
         identity: None,

@@ -1,5 +1,5 @@
-//! What a balancer says of the replica that a reply is about. The names are those that `comeback balance` promises;
-//! the configurations it generates for others make them say the same.
+//! The balancer's headers about the replica of a reply. `comeback balance` documents their names. The configurations that it
+//! generates for HAProxy and nginx send the same ones.
 
 /// Which replica gave a reply.
 const REPLICA: &str = "x-replica";
@@ -8,7 +8,7 @@ const ERROR: &str = "x-balancer-error";
 /// Which replica an error of the balancer is about.
 const FAILED: &str = "x-failed-replica";
 
-/// What a balancer says of a reply's origin; nothing where there is none, or it says nothing.
+/// The balancer's headers about the origin of a reply. Empty without a balancer or without its headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relayed {
     /// The replica that gave the reply.
@@ -41,12 +41,12 @@ impl RelayReader {
         } else if name.eq_ignore_ascii_case(FAILED) {
             self.failed = number(value);
         } else if name.eq_ignore_ascii_case(ERROR) {
-            // What the balancer itself, or the client, is to blame for is not the replica's.
+            // Failures of the balancer or the client are not attributed to the replica.
             self.blamed = matches!(value, b"refused" | b"reset" | b"timeout" | b"malformed");
         }
     }
 
-    /// What they say together.
+    /// Combines them.
     pub fn read(self) -> Relayed {
         match self.failed.filter(|_| self.blamed) {
             Some(failed) => Relayed {

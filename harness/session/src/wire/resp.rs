@@ -1,6 +1,6 @@
-//! Redis replies as bytes (RESP2): where one ends, and what it says. Pure: no sockets, no clock.
+//! Parser of Redis replies (RESP2): the end of a reply, and its content. Pure: no sockets, no clock.
 //!
-//! A reply is told in the terms of HTTP, so that everything behind the wire reads one kind of reply:
+//! A reply is translated into HTTP terms, so that all other code handles one kind of reply:
 //!
 //! | reply | status | body |
 //! |---|---|---|
@@ -12,8 +12,7 @@
 //! | error of a server that cannot do it now, such as `LOADING` | 503 | its text |
 //! | any other error | 400 | its text |
 //!
-//! Nobody asks for RESP3 (`HELLO 3`), so its types are malformed. Memory is bounded whatever a server sends:
-//! the first [`KEPT_BODY`](super::KEPT_BODY) bytes of the body, lines of at most [`MAX_LINE`], arrays [`MAX_DEPTH`] deep.
+//! RESP3 is never requested (`HELLO 3`), so its types are malformed. Memory is bounded for any server: the first [`KEPT_BODY`](super::KEPT_BODY) bytes of the body, lines of at most [`MAX_LINE`], arrays [`MAX_DEPTH`] deep.
 
 use super::{Malformed, keep};
 
@@ -42,7 +41,7 @@ const UNAVAILABLE: [&[u8]; 9] = [
 pub struct RespReader {
     state: State,
     status: u16,
-    /// The arrays around what comes next, the outermost first.
+    /// The open arrays, the outermost first.
     open: Vec<Array>,
     body: Vec<u8>,
 }
@@ -53,7 +52,7 @@ enum State {
     Type,
     /// A line, without its end.
     Line { of: Line, text: Vec<u8> },
-    /// A bulk string; what is kept of it.
+    /// A bulk string, with its kept part.
     Bulk { left: u64, text: Vec<u8> },
     /// The line end behind a bulk string, of which so many bytes were seen.
     BulkEnd { seen: u8, text: Vec<u8> },
@@ -61,7 +60,7 @@ enum State {
     Done,
 }
 
-/// What a line tells.
+/// The meaning of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Simple,
@@ -95,7 +94,7 @@ impl RespReader {
         self.state == State::Done
     }
 
-    /// What it comes to as an HTTP status.
+    /// Its HTTP status.
     pub const fn status(&self) -> u16 {
         self.status
     }
@@ -108,7 +107,7 @@ impl RespReader {
     /// Takes a piece; returns how much of it belongs to this reply.
     ///
     /// # Errors
-    /// When the bytes are not RESP2, or exceed its bounds.
+    /// If the bytes are not RESP2, or exceed its bounds.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         let mut at = 0;
         while at < bytes.len() && !self.is_done() {
@@ -249,7 +248,7 @@ impl RespReader {
     }
 }
 
-/// What an error comes to, by its first word.
+/// The HTTP status of an error, by its first word.
 fn status_of(error: &[u8]) -> u16 {
     let word = error.split(|byte| *byte == b' ').next().unwrap_or(error);
     if UNAUTHORIZED.contains(&word) {
@@ -261,7 +260,7 @@ fn status_of(error: &[u8]) -> u16 {
     }
 }
 
-/// A length; `None` for the -1 that stands for nil.
+/// A length. `None` for -1, which is nil.
 fn parse_length(line: &[u8]) -> Result<Option<u64>, Malformed> {
     match parse_number(line)? {
         -1 => Ok(None),

@@ -53,7 +53,7 @@ impl Warden {
     /// it removes, if the run has marked it as its own.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub fn start(tag: &RunTag, scratch: &Path) -> io::Result<Self> {
         Self::start_as(&std::env::current_exe()?, tag, scratch)
     }
@@ -61,7 +61,7 @@ impl Warden {
     /// The same with another program that has the subcommand.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub fn start_as(program: &Path, tag: &RunTag, scratch: &Path) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(["warden", "--tag", tag.as_str()]);
@@ -78,7 +78,7 @@ impl Warden {
     /// The same with a shell, from within any program.
     ///
     /// # Errors
-    /// When there is no `/bin/sh`.
+    /// If there is no `/bin/sh`.
     pub fn start_in_shell(tag: &RunTag, scratch: &Path) -> io::Result<Self> {
         let mut command = Command::new(SHELL);
         command.args(["-c", SCRIPT, "comeback-warden", tag.as_str()]);
@@ -121,7 +121,7 @@ impl Warden {
     /// neither.
     ///
     /// # Errors
-    /// When it cannot be waited for, or takes more than 20 seconds.
+    /// If it cannot be waited for, or takes more than 20 seconds.
     pub fn dismiss(mut self) -> io::Result<()> {
         self.end()
     }

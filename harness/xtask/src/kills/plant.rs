@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Leaves one of each, sees that each is counted, and takes all of it away.
 ///
 /// # Errors
-/// When something is not counted, or the place is not clean before or after.
+/// If something is not counted, or the place is not clean before or after.
 pub(super) fn try_out(place: &mut Place) -> Result<(), String> {
     expect(place, [0; SORTS.len()])?;
     let run = PathBuf::from(format!("{WORK}/planted"));

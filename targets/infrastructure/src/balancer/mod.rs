@@ -92,7 +92,7 @@ const FILES: u64 = 16_384;
 /// Allows this process, and a program that takes its place, as many open files as it needs, or as it may have.
 ///
 /// # Errors
-/// When the limit cannot be read or set.
+/// If the limit cannot be read or set.
 pub fn raise_file_limit() -> io::Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(
@@ -105,7 +105,7 @@ pub fn raise_file_limit() -> io::Result<()> {
 /// Balances until SIGTERM or SIGINT has come and requests in flight are finished; blocks.
 ///
 /// # Errors
-/// When there is no runtime, or the port or the control socket cannot be had.
+/// If there is no runtime, or the port or the control socket cannot be had.
 pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -75,7 +75,7 @@ enum Event {
 /// Caches until SIGTERM or SIGINT has come and requests in flight are finished; blocks.
 ///
 /// # Errors
-/// When there is no runtime, or the port cannot be had.
+/// If there is no runtime, or the port cannot be had.
 pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -13,7 +13,7 @@ use crate::balancer::outside::{self, OutsideError, Prepared, Program};
 /// Writes nginx's configuration into `folder`, which is made where it is missing.
 ///
 /// # Errors
-/// When it cannot do what is asked, is not installed, or the folder cannot be written.
+/// If it cannot do what is asked, is not installed, or the folder cannot be written.
 pub fn prepare(
     options: &Options,
     drain_given: bool,

@@ -32,7 +32,7 @@ pub enum StaleIfError {
     Always,
 }
 
-/// A request as the library shall see it.
+/// A request as the library must see it.
 pub(super) fn asked(parts: &request::Parts) -> request::Parts {
     let mut asked = parts.clone();
     lower_directives(&mut asked.headers);
@@ -55,7 +55,7 @@ fn lower_directives(headers: &mut HeaderMap) {
 }
 
 impl Rules {
-    /// A reply as the library shall see it.
+    /// A reply as the library must see it.
     fn seen(&self, head: &response::Parts) -> response::Parts {
         let mut seen = head.clone();
         match self.ignore_private {

@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// The largest body that is worth keeping: one reply shall not push out all others.
+    /// The largest body that is worth keeping: one reply must not push out all others.
     pub(super) const fn largest(&self) -> u64 {
         self.most / 8
     }
@@ -82,7 +82,7 @@ impl Store {
         Found::Others
     }
 
-    /// Keeps a reply in the place of the one that stands for the same requests.
+    /// Keeps a reply in place of the one that stands for the same requests.
     pub(super) fn put(&mut self, key: Key, asked: &request::Parts, entry: Entry, now: SystemTime) {
         let size = entry.size();
         let mut variants = self.entries.pop(&key).unwrap_or_default();

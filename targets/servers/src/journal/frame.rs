@@ -119,7 +119,7 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// The payload of the frame at the start of the bytes, and what follows it; none where there is no whole, sound frame.
+/// The payload of the frame at the start of the bytes, and what follows it; none if there is no whole, sound frame.
 pub(super) fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (checksum, rest) = rest.split_first_chunk::<4>()?;

@@ -105,8 +105,8 @@ pub(super) struct Damage {
 /// Reads a whole log.
 ///
 /// # Errors
-/// When a frame is bad and a sound one follows, or a sound frame does not fit what stands before it. A bad frame with
-/// nothing sound behind it is the tail of a commit that a crash cut short, and is no error. A sound last frame that
+/// If a frame is bad and a sound one follows, or a sound frame does not fit what stands before it. A bad frame with
+/// nothing sound behind it is the tail of a commit that a crash cut short, and is not an error. A sound last frame that
 /// was damaged later looks the same; no log that ends without a mark elsewhere can tell.
 pub(super) fn replay(log: &[u8]) -> Result<Replay, Damage> {
     let Some(mut rest) = log.strip_prefix(MAGIC) else {

@@ -30,7 +30,7 @@ struct Chatty {
 
 impl Store for Chatty {
     async fn login(&self, user: User) -> Result<(SessionId, Session), StoreError> {
-        // A closed pipe is no reason to refuse a login.
+        // A closed pipe is not a reason to refuse a login.
         let _ = io::stdout().lock().write_all(&self.talk);
         let _ = io::stderr().lock().write_all(&self.talk);
         self.memory.login(user).await

@@ -86,7 +86,7 @@ impl Answer {
         self.header("x-boot-id").unwrap()
     }
 
-    /// `(200, "u17", 3)`; a status alone where there is no session in the body.
+    /// `(200, "u17", 3)`; a status alone if there is no session in the body.
     pub(crate) fn session(&self) -> (u16, &str, u64) {
         (
             self.status,

@@ -32,19 +32,19 @@ pub(crate) trait Exchange {
     /// Begins a new connection and drops the old one. What the client knows by itself, such as a cookie, stays.
     ///
     /// # Errors
-    /// When the server does not take it, or does not greet as it must.
+    /// If the server does not take it, or does not greet as it must.
     async fn connect(&mut self) -> Told;
 
     /// Sends the request at a place, and does not wait until it is answered.
     ///
     /// # Errors
-    /// When it cannot be sent, or a step before it, such as opening a data connection, is refused.
+    /// If it cannot be sent, or a step before it, such as opening a data connection, is refused.
     async fn send(&mut self, place: usize) -> Told;
 
     /// Takes the reply to what was sent.
     ///
     /// # Errors
-    /// When it does not come, or is not what it must be.
+    /// If it does not come, or is not what it must be.
     async fn receive(&mut self, place: usize) -> Told;
 
     /// Sends a request and takes its reply.

@@ -119,7 +119,7 @@ trait Listens {
 /// stand then. Blocks.
 ///
 /// # Errors
-/// When there is none, it has no such replica, or it takes too long.
+/// If there is none, it has no such replica, or it takes too long.
 pub fn give(
     program: Option<Program>,
     folder: &Path,

@@ -111,7 +111,7 @@ pub struct Prepared {
 /// Writes the configuration of a program into `folder`, which is made where it is missing.
 ///
 /// # Errors
-/// When it cannot do what is asked, is not installed, or the folder cannot be written.
+/// If it cannot do what is asked, is not installed, or the folder cannot be written.
 pub fn prepare(
     program: Program,
     options: &Options,
@@ -131,7 +131,7 @@ pub fn prepare(
 /// Writes a configuration into `folder`, which is made where it is missing, and gets its program ready.
 ///
 /// # Errors
-/// When the program is not installed, or the folder cannot be written.
+/// If the program is not installed, or the folder cannot be written.
 pub(crate) fn install(
     program: Program,
     configuration: String,

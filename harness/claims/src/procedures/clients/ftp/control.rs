@@ -23,7 +23,7 @@ impl Control {
     /// Takes a reply, and says what its last line says after the code.
     ///
     /// # Errors
-    /// When it has another code: a client that is not logged in is told 530, or 503 where the name is not known yet.
+    /// If it has another code: a client that is not logged in is told 530, or 503 where the name is not known yet.
     pub(super) async fn expect(&mut self, wanted: u16) -> Result<String, ErrorClass> {
         let (code, text) = in_time(self.read()).await?;
         match code {
