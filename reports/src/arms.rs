@@ -1,5 +1,5 @@
-//! Arms as the reports see them: the analysis and the summary of one arm side by side, with the names made
-//! printable, and what is to be said if there are no figures.
+//! Arms as reports use them: the analysis and the summary of one arm side by side, with printable names, and texts for missing
+//! figures.
 
 use comeback_analysis::measure::{Analysis, ArmAnalysis, TrialAnalysis};
 use comeback_analysis::summary::{ArmSummary, Status, Summary};

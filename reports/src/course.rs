@@ -1,5 +1,4 @@
-//! How a run went beside its figures: that it was extended, which trials were replaced, what it was compared with, and how
-//! sharp its gates are.
+//! Facts about a run beside its figures: its extension, its replaced trials, its baseline, and the sharpness of its gates.
 
 use comeback_analysis::summary::{ArmSummary, Extension, RunLabel, Summary};
 use comeback_analysis::verdict::{Check, Family, Outcome};

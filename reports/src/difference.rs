@@ -1,4 +1,4 @@
-//! How two runs differ, as plain strings for terminals and as Markdown.
+//! The difference of two runs, as plain strings for terminals and as Markdown.
 
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
-//! What a report says, before it is put into a markup: sentences, cells and lists of plain text.
+//! The content of a report, independent of its markup: sentences, cells and lists of plain text.
 //!
-//! All foreign text in here is printable; escaping it for HTML or Markdown is up to those who write that.
+//! All foreign text in here is printable. The writers of HTML and Markdown escape it.
 
 mod facts;
 mod trials;

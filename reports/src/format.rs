@@ -1,7 +1,6 @@
 //! Numbers and foreign text as people read them, the same in the terminal, the page and the charts.
 //!
-//! Nothing here decides what a figure means. Text that did not come from this program passes through
-//! [`printable`] before it is shown anywhere.
+//! Nothing here interprets a figure. Text from outside this program passes through [`printable`] before it is shown.
 
 use comeback_analysis::summary::Distribution;
 use comeback_model::units::Span;

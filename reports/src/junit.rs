@@ -1,10 +1,9 @@
 //! The verdict as JUnit XML, for CI systems.
 //!
 //! One suite for each arm, in it the case `measured` and one for each gate; then a suite for the run with
-//! the case `verdict`. JUnit knows no *inconclusive*: it becomes an error of that type, so that a CI system
-//! turns red, while a broken gate is a failure. Nor does it know *measured*: where nothing was demanded, the
-//! case `verdict` is skipped. Whoever reads only the counts learns the verdict from them: failures if and only
-//! if it is *fail*, no failures but errors if and only if it is *inconclusive*.
+//! the case `verdict`. A broken gate is a failure. JUnit has no *inconclusive*: it becomes an error of that type, so that a CI
+//! system turns red. JUnit has no *measured* either: without gates, the case `verdict` is skipped. The counts alone give the
+//! verdict: failures if and only if it is *fail*, errors without failures if and only if it is *inconclusive*.
 
 use comeback_analysis::measure::{Analysis, ArmAnalysis, causes_of};
 use comeback_analysis::summary::Summary;

@@ -1,12 +1,11 @@
-//! Reports: an analysed run as documents and pictures. Everything here is a pure function to bytes; who
-//! calls it decides where they go.
+//! Reports: an analysed run as documents and pictures. Everything here is a pure function to bytes. The caller decides where
+//! they go.
 //!
-//! [`render`] gives every file of a report. [`comparison`] is its table as plain strings, for terminals, [`replicas()`]
-//! another of several nodes,
-//! and [`mod@format`] writes figures the way the reports do. CI systems read [`junit()`] and what
-//! [`github`] gives, which say what [`Notes`] add to the figures.
+//! [`render`] makes every file of a report. [`comparison`] is its table as plain strings for terminals, and [`replicas()`] is the
+//! table of several nodes. [`mod@format`] formats figures as in the reports. [`junit()`] and [`github`] are for CI systems. They
+//! also show the [`Notes`].
 //!
-//! The feature `charts` draws pictures; without it reports have words and tables alone.
+//! The feature `charts` draws pictures. Without it, reports have only words and tables.
 
 #![cfg_attr(
     not(feature = "charts"),

@@ -1,5 +1,5 @@
-//! What a report for a CI system says beside the figures. It lies outside the journal's analysis, so whoever
-//! renders gathers it: the command that repeats the run, and each arm's last words.
+//! Additional facts in reports for CI systems: the command that repeats the run, and the last output of each arm. They are not
+//! part of the analysis, so the caller collects them.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
-//! The colours, by what they mean. Each has one value of its own, so that a page can exchange it for its
-//! counterpart on a dark ground. The strong ones are from the Okabe–Ito palette, which people with any
-//! kind of colour vision can tell apart.
+//! The colours, by their meaning. Each has a value of its own, so that a page can replace it by its counterpart on a dark
+//! background. The strong ones are from the Okabe–Ito palette, which people with any kind of colour vision can distinguish.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Whatever a run came to, no report prints a figure that cannot be.
+//! No report prints an impossible figure, whatever the run.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

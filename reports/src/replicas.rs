@@ -1,5 +1,5 @@
-//! Replicas side by side: what each did by itself, how long they were down, what the balancer noticed. A second table
-//! below the comparison, for arms of several nodes.
+//! Replicas side by side: the work of each, its downtime, and the balancer's observations. A second table below the comparison,
+//! for arms with several nodes.
 
 use comeback_analysis::summary::{
     ArmSummary, Distribution, NodesSummary, ReplicaAvailability, Status, Summary,

@@ -1,5 +1,5 @@
-//! The comparison: one row for each arm, its cells as plain strings for the terminal, and with their parts
-//! apart for documents that have room.
+//! The comparison: one row for each arm. Cells are plain strings for the terminal, or separate parts for documents with more
+//! room.
 
 use comeback_analysis::summary::{
     ArmSummary, BlindSummary, CacheSummary, ControlSummary, ErrorRate, JourneySummary, LossShare,

@@ -95,7 +95,7 @@ pub(super) fn end_at_once() {
 }
 
 /// Servers that cannot be started are reported before anything starts. An arm whose server is not installed is skipped if
-    // others can run.
+// others can run.
 pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
     servers::check_plan(plan).map_err(targets::refuse)?;
     needs::settle(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))

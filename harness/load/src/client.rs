@@ -1,7 +1,6 @@
 //! One simulated user: a session, a connection, and operations one after the other.
 //!
-//! A client knows HTTP and its own session; it knows nothing of processes and faults. How it looks at its sessions at last
-//! is in [`looks`].
+//! A client knows HTTP and its own session, and nothing about processes and faults. [`looks`] reads its sessions at the end.
 
 mod looks;
 

@@ -1,7 +1,6 @@
-//! One connection of one client: what left, what came back, and how it broke.
+//! One connection of one client: its sent and received bytes, and how it broke.
 //!
-//! The socket is ours so that *refused before a byte was sent* and *reset after the request had left* are
-//! two things. Every wait ends when the client's deadline has passed (see [`super::client::Waits`]).
+//! We own the socket, so that *refused before a byte was sent* and *reset after the request had left* can be distinguished. Every wait ends when the client's deadline has passed (see [`super::client::Waits`]).
 
 mod http2;
 mod stream;

@@ -1,7 +1,7 @@
-//! Requests beside the load: whether a target is up, and what a full HTTP client asks of it.
+//! Requests beside the load: readiness checks, and requests of a full HTTP client.
 //!
-//! Nothing here is measured for the record. So a well-kept client does it, where the load's hot path and the recovery
-//! probe own their bytes.
+//! Nothing here is measured. So a well-kept client library sends these requests. The load and the recovery probe write their
+//! own bytes.
 
 use std::fmt;
 use std::io;

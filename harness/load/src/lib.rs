@@ -1,13 +1,13 @@
-//! Load: real sessions against the target, in an open loop, with every operation's fate on record.
+//! Load: real sessions against the target, in an open loop. The outcome of every operation is recorded.
 //!
 //! ```text
 //! worker (a thread, a runtime) ── pacer: waits for the schedule's instants
-//!    └── client × n ── flow: what to send, what a reply means (the oracle)
+//!    └── client × n ── flow: the requests, and the meaning of replies (the oracle)
 //!          └── connection ── socket: bytes to the target and back, over TCP, a Unix socket, TLS
-//!                         ├── wire: where a reply ends, in HTTP/1.1 and in Redis's protocol
+//!                         ├── wire: parsers of HTTP/1.1 and of the Redis protocol
 //!                         └── http2: the same for HTTP/2, by a library
 //! ```
-//! Called by the engine. Knows sockets and sessions; knows nothing of processes and faults.
+//! Called by the engine. It knows sockets and sessions, and nothing about processes and faults.
 
 mod client;
 mod connection;

@@ -1,4 +1,4 @@
-//! Waits for an instant to a tenth of a millisecond, where the runtime's own timers tick at one.
+//! Waits for an instant with a precision of a tenth of a millisecond. The runtime's own timers tick at one millisecond.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,10 +1,9 @@
 //! The recovery probe: when does the target accept, and when does its new process answer correctly?
 //!
-//! A prober at a fixed interval measures its interval. This one asks again after a small share of the
-//! outage so far, on fresh connections each time, and keeps the last failed and the first good try, so
-//! that the error of the measure is known and in proportion. Probes that are left waiting do not blind
-//! it: further ones are made meanwhile. What it asks is a session's whole work ([`work`]); what that must
-//! show is learnt before the fault, by a rehearsal.
+//! A probe with a fixed interval measures its interval. This one asks again after a small share of the outage so far, on a fresh
+//! connection each time. It keeps the last failed and the first good try, so the error of the measurement is known and
+//! proportional. Probes without an answer do not block it: further ones are sent meanwhile. Each probe does the work of a whole
+//! session ([`work`]). A rehearsal before the fault shows what its replies must contain.
 
 mod work;
 

@@ -1,4 +1,4 @@
-//! What is recorded of a reply, beside what it means.
+//! The recorded facts of a reply, beside its meaning.
 
 use comeback_model::ids::BootId;
 use comeback_model::operation::Cached;

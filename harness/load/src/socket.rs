@@ -1,4 +1,4 @@
-//! A stream to the target, whatever it runs over. Knows addresses and bytes, not what they say.
+//! A stream to the target, over any transport. It knows addresses and bytes, not their meaning.
 //!
 //! One type with a branch for each kind, so that a read costs no call through a pointer.
 

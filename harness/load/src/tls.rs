@@ -1,7 +1,6 @@
-//! TLS towards a target on this machine: any certificate will do, since it is the target's own.
+//! TLS to a target on this machine. Any certificate is accepted, because it is the target's own.
 //!
-//! What the harness measures is whether the target comes back, not whom it is certified to be. Nothing here
-//! may be used to reach another machine.
+//! The harness measures whether the target comes back, not its identity. Do not use this to reach another machine.
 
 use std::sync::Arc;
 

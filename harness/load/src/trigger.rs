@@ -1,5 +1,5 @@
-//! Where in the load a fault is sent: a client that sends a write, or reads its acknowledgement, sets off what the engine
-//! has armed. On the client's own thread, so that microseconds lie between.
+//! The moment of a fault within the load: a client that sends a write, or reads its acknowledgement, fires the fault that the
+//! engine has armed. It does so on its own thread, within microseconds.
 
 use std::collections::VecDeque;
 use std::fmt;

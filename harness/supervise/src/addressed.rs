@@ -1,6 +1,6 @@
-//! Whom a fault addresses: the processes are found before the signal is sent, and watched until each has ended.
+//! The processes of a fault: they are found before the signal is sent, and watched until each has ended.
 //!
-//! Nothing here signals a process that was not asked for. What lives on is named, and left alone until the trial's end.
+//! No other process gets a signal. Survivors are reported, and left alone until the end of the trial.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,8 +1,8 @@
-//! A control group for each run: whatever the run starts is born in it and cannot leave it by a fork, a new session,
-//! or another environment. Where this process may make none, a run goes without (`comeback doctor` tells).
+//! A control group for each run. Everything that the run starts begins in it, and cannot leave it by a fork, a new session, or
+//! another environment. If this process may not create one, a run works without it (see `comeback doctor`).
 //!
-//! The program enters the group itself, so that no instant lies between a start and the group. A guest's process is not
-//! ours to move: there each target is moved as soon as it has been started.
+//! The program enters the group itself, so that no process starts outside it. The library must not move the process of a test.
+//! There, each target is moved right after its start.
 
 use std::fs;
 use std::io::{self, Write};

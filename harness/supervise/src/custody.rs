@@ -1,5 +1,5 @@
-//! What every run is held by from its start to its end, so that nothing outlives it: the folder for what its servers
-//! write, its record on disk, its warden, and its control group.
+//! Everything that a run holds from its start to its end, so that nothing outlives it: the folder for the files of its servers,
+//! its record on disk, its warden, and its control group.
 
 use std::io;
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! What this process does at signals that it may have inherited as ignored, or that would end it without a word.
+//! The reaction of this process to signals that it may have inherited as ignored, or that would end it silently.
 //!
-//! A handler is set where a signal is to be outlived: what is started gets the default back at its `exec`, while an
-//! ignored signal would be inherited.
+//! To survive a signal, it sets a handler. Started processes get the default back at `exec`. They would inherit an ignored
+//! signal.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What may be wrong with a target that does not come up, from what can be seen of it.
+//! Possible reasons why a target does not come up, from its processes and sockets.
 
 use std::net::SocketAddr;
 use std::path::Path;

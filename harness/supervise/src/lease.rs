@@ -1,8 +1,8 @@
-//! The record that each run keeps of itself while it goes on, in a folder of the user, out of the run's own.
+//! The record that each run keeps of itself while it runs, in a folder of the user, outside the run's folder.
 //!
-//! It is what `comeback cleanup` goes by when harness and warden are both gone: who they were, what was started, and
-//! where it was put. Its first line is a JSON object, each other one the roster's (see `roster.rs`). It is removed when
-//! nothing is left of the run.
+//! `comeback cleanup` uses it when both harness and warden are gone. It names them, the started processes, and their folders. Its
+//! first line is a JSON object. The other lines are the roster's (see `roster.rs`). It is removed when nothing of the run is
+//! left.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};

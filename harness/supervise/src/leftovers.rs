@@ -1,7 +1,7 @@
-//! What earlier runs left behind: found by the record that each run keeps of itself (see `lease.rs`).
+//! Leftovers of earlier runs, found by the record that each run keeps of itself (see `lease.rs`).
 //!
-//! Only a run whose harness is gone is undone, in the pid namespace and the start of the machine in which it ran; of
-//! it only what [`super::members`] proves to be its own. Everything else is listed, and left alone.
+//! A run is cleaned up only if its harness is gone, and only in its own pid namespace and boot of the machine. Only processes that
+//! [`super::members`] proves to be its own are ended. Everything else is listed, and left alone.
 
 use std::io;
 use std::path::Path;

@@ -1,15 +1,15 @@
-//! Processes: started, watched, signalled, reaped, and found again wherever they went.
+//! Processes: it starts, watches, signals and reaps them, and finds them again wherever they went.
 //!
-//! This crate knows pids, pipes, ports and `/proc`. It never speaks to a target: asking, load, measuring and judging are
-//! other crates. Called by the engine, the claims, the program and the library.
+//! This crate knows pids, pipes, ports and `/proc`. It never speaks to a target. Called by the engine, the claims, the program
+//! and the library.
 //!
-//! How nothing is left behind, from the cheapest means to the last:
+//! Means against leftovers, from the cheapest to the last one:
 //! 1. each target is a process group ([`process`]): the fault and the stop reach all of it ([`addressed`]);
-//! 2. where the kernel allows it, a run has a control group ([`cgroup`]): whatever it starts is born there;
-//! 3. each target carries the run's [`tag`] in its environment, and so does whatever it starts, also when that
-//!    detaches itself: a scan of `/proc` finds it ([`members`], [`sweep`]);
-//! 4. servers that write their title over their environment (PostgreSQL, nginx, Redis do) are known by being started
-//!    by us, by their group or their parent, or because they were handed to us as orphans;
+//! 2. if the kernel allows it, a run has a control group ([`cgroup`]), and everything that it starts begins in it;
+//! 3. each target carries the run's [`tag`] in its environment, and so do its children, even detached ones: a scan of `/proc`
+//!    finds them ([`members`], [`sweep`]);
+//! 4. servers that write their title over their environment (PostgreSQL, nginx, Redis do) are known because we started them,
+//!    by their group or parent, or because we adopted them as orphans;
 //! 5. when the harness itself dies, however, the [`warden`] does the same in its place;
 //! 6. when even the warden was killed, [`leftovers`] goes by the record that each run keeps ([`lease`]).
 //!

@@ -1,7 +1,7 @@
 //! Memory that processes share and that outlives them: segments of System V, and files in `/dev/shm`.
 //!
-//! A server that is killed cannot remove it. A run removes it when nobody uses it any more, and only what was made
-//! since the run began: by a process that the run started, or mapped by one.
+//! A killed server cannot remove it. A run removes it when no process uses it any more, and only if a process of the run created
+//! or mapped it after the run began.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! A command that is run to its end, such as one that tells a balancer something.
+//! A command that is run to its end, such as an order for a balancer.
 
 use std::io;
 use std::path::Path;

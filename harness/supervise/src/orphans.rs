@@ -1,4 +1,4 @@
-//! Orphans: detached processes of a target are handed to the harness, which reaps them when they end.
+//! Orphans: the harness adopts detached processes of a target, and reaps them when they end.
 
 use std::io;
 

@@ -1,7 +1,7 @@
-//! A target's output: always read, so that the target never waits for us, and bounded, whatever it writes.
+//! A target's output. It is always read, so that the target never waits for us, and memory for it is bounded.
 //!
-//! Two tasks empty stdout and stderr as they fill. Nothing ever waits for their end: an orphan of the
-//! target may hold a pipe open for as long as it likes.
+//! Two tasks empty stdout and stderr as they fill. Nothing waits for their end, because an orphan of the target may hold a pipe
+//! open for any time.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};

@@ -1,4 +1,4 @@
-//! Whose listening socket is it? `/proc` knows, by the socket's inode.
+//! The owner of a listening socket, from `/proc`, by the socket's inode.
 
 use std::collections::HashSet;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! Letting a process stand still, with whatever it started, and go on.
+//! Stops a process and its descendants (SIGSTOP), and lets them continue (SIGCONT).
 
 use std::io;
 

@@ -1,6 +1,6 @@
-//! A port for a target, one that stays free while the target is down.
+//! A port for a target that stays free while the target is down.
 //!
-//! A target is killed and started again on the same port, so nobody may take the port in between. The
+//! A target is killed and started again on the same port, so no other process must take the port in between. The
 //! usual way, binding port 0 and closing, yields a port of the range the kernel gives to outgoing
 //! connections (`ip_local_port_range`, 32768 and up): the load generator's own next connection could take
 //! it. Therefore a port below that range is drawn at random and tried. Trying binds and closes; it never

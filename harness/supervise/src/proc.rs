@@ -1,6 +1,6 @@
-//! What `/proc` tells of processes: their family, and their environment.
+//! Processes in `/proc`: their family and their environment.
 //!
-//! Processes come and go while they are read: one that is gone is left out, never an error.
+//! Processes come and go while they are read. A process that is gone is left out. That is not an error.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,7 @@
 //! The roster: every process a run has started directly, each the leader of a process group.
 //!
-//! A process on it is known without its environment, which a server may overwrite. Each entry is also written to the
-//! warden and to the run's record (see `lease.rs`), one line each, so that they know as much when the harness is gone:
+//! A process on it is known without its environment, which a server may overwrite. Each entry is also written to the warden and
+//! to the run's record (see `lease.rs`) as a line, so that they have the same information when the harness is gone:
 //! `started <pid> <start time> <trial> <node> <incarnation>`, `cleared <pid>`, `seen <pid> <start time>` for a process
 //! that was found to be the run's, and `memory <what>` for shared memory that the run's processes use.
 

@@ -1,7 +1,7 @@
-//! The folder for what a run's servers write, which is removed with the run, and the only one that is.
+//! The folder for the files of a run's servers. It is removed with the run, and no other folder is.
 //!
-//! It is known by a file that the run wrote into it when it made it, and that is removed last: a folder that is
-//! named by mistake is not touched. Nothing is removed through a link, or from another file system.
+//! A marker file identifies it. The run writes it when it creates the folder, and removes it last. So a folder that is named by
+//! mistake is not touched. Nothing is removed through a link, or from another file system.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions};

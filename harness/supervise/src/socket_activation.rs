@@ -1,10 +1,10 @@
-//! A listening socket that the harness holds, and its way into a target as socket activation has it: descriptor 3, with
+//! A listening socket that the harness holds and passes to a target by socket activation: descriptor 3, with
 //! `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES` in the environment (sd_listen_fds(3)).
 //!
 //! `LISTEN_PID` is known only to the process itself, and no code of ours runs between fork and exec. So the harness
 //! starts this program as a launcher, whose stdin is one end of a socket pair. The launcher takes the listening socket
-//! out of it, and executes the target in its own place: process and group stay. Its end of the pair closes with that
-//! execution, by which the harness knows the moment; what kept it from executing is said through the pair.
+//! out of it, and replaces itself by the target: process and group stay. Its end of the pair closes with that
+//! execution, which shows the harness the moment. If the execution fails, the reason comes through the pair.
 //!
 //! ```text
 //! harness                                   launcher (comeback launch)

@@ -1,8 +1,7 @@
-//! The run's tag: what all processes of a run have in common.
+//! The run's tag, which all processes of a run carry.
 //!
-//! It is handed to each target in its environment, which children inherit, also through `setsid` and
-//! when they make daemons of themselves. The finding is in [`super::members`], the killing in
-//! [`super::sweep`].
+//! Each target gets it in its environment. Children inherit it, even through `setsid` and if they become daemons.
+//! [`super::members`] finds the processes, [`super::sweep`] ends them.
 
 use std::fmt;
 use std::io;

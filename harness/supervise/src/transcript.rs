@@ -1,4 +1,4 @@
-//! What is kept of an output: its last lines, and a log file with its first megabytes.
+//! The kept part of an output: its last lines, and a log file with its first megabytes.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Who failed the operations that failed, over time: stacked, a panel for each arm of several nodes.
+//! Failed operations over time, stacked by the node that failed them. A panel for each arm with several nodes.
 
 use std::collections::BTreeMap;
 

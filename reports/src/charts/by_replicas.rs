@@ -1,5 +1,5 @@
-//! Figures against the number of replicas: a panel for each family of arms that differ in that number alone. They are of
-//! control trials: what an architecture does to its users without any crash.
+//! Figures against the number of replicas: a panel for each family of arms that differ only in that number. They come from
+//! control trials, so they show the effect of an architecture without any crash.
 
 use std::collections::BTreeMap;
 

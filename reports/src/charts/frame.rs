@@ -1,4 +1,4 @@
-//! What every chart has in common: the page with title and legend, and the marks the legend explains.
+//! The common parts of all charts: the page with title and legend, and the marks that the legend explains.
 
 use crate::draw::{Drawing, Ink, Point, Style};
 

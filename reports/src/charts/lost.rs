@@ -1,4 +1,4 @@
-//! Lost sessions and lost writes: the share of what was acknowledged, trial by trial and over all.
+//! Lost sessions and lost writes, as shares of the acknowledged ones, for each trial and in total.
 
 use comeback_analysis::measure::TrialAnalysis;
 use comeback_analysis::summary::LossShare;

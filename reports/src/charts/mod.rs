@@ -1,7 +1,7 @@
-//! The charts: what there is, how to read it, and what it cannot show.
+//! The table of charts, each with an explanation of how to read it and what it cannot show.
 //!
-//! Each is a pure function from a run and a width to a drawing. On a page each stands twice, once for wide
-//! and once for narrow screens, so that its words keep their size.
+//! A chart is a pure function from a run and a width to a drawing. A page contains each chart twice, for wide and for narrow
+//! screens, so that its words keep their size.
 
 mod blame;
 mod by_replicas;

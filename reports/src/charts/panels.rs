@@ -1,4 +1,4 @@
-//! Small plots in columns, all with the same scales: where each goes, and its axes.
+//! Small plots in columns, all with the same scales: their places and axes.
 
 use super::frame::Page;
 use crate::arms::RunView;

@@ -1,5 +1,5 @@
-//! The recovery chain: what the time from the kill to the first correct reply went into, and how much longer
-//! it took until the service was as good as before.
+//! The recovery chain: the parts of the time from the kill to the first correct reply, and the further time until the service
+//! was as good as before.
 
 use super::frame::{Page, arrow};
 use super::no_figures;

@@ -1,4 +1,4 @@
-//! The outage, from the kill to ready: every trial, the median and its interval; what never came back, at the right edge.
+//! The outage, from the kill to ready: every trial, the median and its interval. Services that never came back are at the right edge.
 
 use comeback_analysis::measure::{Time, TrialAnalysis};
 

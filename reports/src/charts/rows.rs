@@ -1,4 +1,4 @@
-//! Charts with a row for each arm: its name, what is said of it, a strip for its marks; an axis below.
+//! Charts with a row for each arm: its name, a text, and a strip for its marks. An axis is below.
 
 use super::frame::Page;
 use crate::draw::axis::Scale;

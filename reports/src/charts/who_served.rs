@@ -1,4 +1,4 @@
-//! Who served what around one crash: a lane for each replica.
+//! Which replica served which operations around one crash: a lane for each replica.
 
 use comeback_analysis::measure::{Attribution, NodeOutage, TimelineWindow, TrialAnalysis};
 use comeback_model::ids::Node;

@@ -1,4 +1,4 @@
-//! What was found of claims: a table for the terminal, and pages.
+//! The results of claims: a table for the terminal, and pages.
 
 mod chart;
 mod page;

@@ -1,4 +1,4 @@
-//! What was found of claims as one page that needs nothing else.
+//! The results of claims as one self-contained page.
 
 use comeback_model::claims::{ClaimRow, Claims, Ruling};
 use minijinja::context;

@@ -1,4 +1,4 @@
-//! Where and with what a run took place, what its words mean, and its plan: all it takes to do it again.
+//! The machine of a run, its plan, and the meaning of its words: everything needed to repeat it.
 
 use comeback_model::plan::{Arrivals, Plan, Workload};
 use serde::Serialize;

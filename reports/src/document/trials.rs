@@ -1,4 +1,4 @@
-//! Every trial as a row, and what there is to say about single ones.
+//! Every trial as a row, and remarks about single trials.
 
 use comeback_analysis::measure::{BlindTime, Time, TrialAnalysis};
 use comeback_model::event::Evidence;

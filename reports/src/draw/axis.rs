@@ -1,4 +1,4 @@
-//! Scales: from a figure to a place along an axis, and the numbers written along it.
+//! Scales: the place of a figure along an axis, and the numbers along it.
 
 /// From figures to pixels along one direction.
 #[derive(Clone, Copy, Debug)]

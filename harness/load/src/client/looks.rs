@@ -1,4 +1,4 @@
-//! The looks at a client's sessions that are no part of the load: in rounds after it, and one before each logout.
+//! Reads of a client's sessions that are not part of the load: in rounds after it, and once before each logout.
 
 use comeback_model::ids::Seed;
 use comeback_model::operation::{ErrorClass, Step};

@@ -1,4 +1,4 @@
-//! What the probe asks: a session's whole work, each step on a connection of its own, and what became of it.
+//! The requests of the probe: a whole session, each step on its own connection, and their results.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! The warden: a process that undoes what is left of a run when the harness is gone, however it ended.
+//! The warden: a process that cleans up after a run when the harness is gone, however it ended.
 //!
 //! It holds the reading end of a pipe whose writing end only the harness has. The kernel closes that end
-//! with the harness, after SIGKILL too; the warden then kills every process of the run, removes the scratch folder, the
-//! memory that they shared, the control group and the run's record, and ends. Over the same pipe it is told what is
-//! started (see `roster.rs`). What cannot be removed stays on record for `comeback cleanup`.
+//! with the harness, even after SIGKILL. Then the warden kills every process of the run, removes the scratch folder, the shared
+//! memory, the control group and the run's record, and ends. The same pipe tells it about started processes (see `roster.rs`).
+//! Anything that cannot be removed stays on record for `comeback cleanup`.
 //!
-//! There are two, which know a run's processes by the same signs. The program's warden is the program again: it
-//! kills through a descriptor, so that a recycled process id is never hit. A harness that lives in somebody
-//! else's program, such as a test, has no program to start that is sure to be there; for it a shell does the same
-//! (`warden.sh`), with an instant between the look and the kill, and leaves shared memory to `comeback cleanup`.
+//! There are two wardens, which identify a run's processes in the same way. The program's warden is the program itself. It
+//! kills through a descriptor, so that a recycled process id is never hit. The library runs in another program, such as a test, and
+//! cannot rely on a program of ours. Its warden is a shell (`warden.sh`). There, a moment passes between the look and the kill, and
+//! shared memory is left to `comeback cleanup`.
 
 use std::io::{self, BufRead};
 use std::os::unix::process::CommandExt;
