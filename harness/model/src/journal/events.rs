@@ -1,15 +1,15 @@
 //! The events file: a header, then an event a line.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
+use std::io::{BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::lines::Lines;
+use super::operations::Intervals;
 use super::seal::Seal;
 use super::{EVENTS, Header, JournalError, OLDEST, VERSION, unreadable};
 use crate::event::{Event, EventKind};
-use crate::ids::TrialId;
 use crate::units::Elapsed;
 
 /// Writes one line of the events file.
@@ -29,16 +29,15 @@ pub(super) struct Interval {
     pub(super) ended: Option<Elapsed>,
 }
 
-/// Of each trial that began, when it lasted.
-pub(super) fn intervals(events: &[Event]) -> BTreeMap<TrialId, Interval> {
-    let mut intervals = BTreeMap::new();
-    for event in events {
+impl Interval {
+    /// Notes what an event says of when trials began and ended.
+    pub(super) fn note(intervals: &mut Intervals, event: &Event) {
         let Some(trial) = event.trial else {
-            continue;
+            return;
         };
         match event.kind {
             EventKind::TrialStarted { .. } => {
-                intervals.entry(trial).or_insert(Interval {
+                intervals.entry(trial).or_insert(Self {
                     began: event.at,
                     ended: None,
                 });
@@ -51,30 +50,40 @@ pub(super) fn intervals(events: &[Event]) -> BTreeMap<TrialId, Interval> {
             _ => {}
         }
     }
-    intervals
 }
 
-/// The header, the events, and for each of them the seal on its line.
-type Lines = (Header, Vec<Event>, Vec<Option<Seal>>);
+/// Reads the lines of the events file, one after another.
+#[derive(Debug)]
+pub(super) struct Events<R> {
+    lines: Lines<R>,
+}
 
-/// Reads the header and the events.
-pub(super) fn read(lines: &str) -> Result<Lines, JournalError> {
-    #[derive(Deserialize)]
-    struct OfSeal {
-        seal: Option<Seal>,
+impl<R: BufRead> Events<R> {
+    /// Reads the header.
+    pub(super) fn new(from: R) -> Result<(Header, Self), JournalError> {
+        let mut lines = Lines::new(EVENTS, from);
+        if !lines.advance()? {
+            return Err(unreadable(EVENTS, 1, "there is no header"));
+        }
+        let header = read_header(&lines)?;
+        Ok((header, Self { lines }))
     }
-    let mut lines = lines.lines().zip(1u64..);
-    let header = match lines.next() {
-        Some((line, _)) => read_header(line)?,
-        None => return Err(unreadable(EVENTS, 1, "there is no header")),
-    };
-    let (mut events, mut seals) = (Vec::new(), Vec::new());
-    for (line, number) in lines {
-        let wrong = |error| unreadable(EVENTS, number, error);
+
+    /// The next event, and the seal on its line.
+    pub(super) fn next(&mut self) -> Result<Option<(Event, Option<Seal>)>, JournalError> {
+        #[derive(Deserialize)]
+        struct OfSeal {
+            seal: Option<Seal>,
+        }
+        if !self.lines.advance()? {
+            return Ok(None);
+        }
+        let line = self.lines.text()?;
+        let wrong = |error| self.lines.wrong(error);
         let event: Event = serde_json::from_str(line).map_err(wrong)?;
         if event.trial.is_none() && !event.kind.is_of_the_run() {
             let problem = "it is about a trial and does not say which";
-            return Err(unreadable(EVENTS, number, problem));
+            return Err(self.lines.wrong(problem));
         }
         let seal = match event.kind {
             EventKind::TrialEnded | EventKind::RunEnded => {
@@ -82,18 +91,27 @@ pub(super) fn read(lines: &str) -> Result<Lines, JournalError> {
             }
             _ => None,
         };
-        events.push(event);
-        seals.push(seal);
+        Ok(Some((event, seal)))
     }
-    Ok((header, events, seals))
+
+    /// The number of the line that was read last.
+    pub(super) const fn line(&self) -> u64 {
+        self.lines.number()
+    }
+
+    /// Whether the last line is torn, once all are read.
+    pub(super) const fn is_torn(&self) -> bool {
+        self.lines.is_torn()
+    }
 }
 
-fn read_header(line: &str) -> Result<Header, JournalError> {
+fn read_header(lines: &Lines<impl BufRead>) -> Result<Header, JournalError> {
     #[derive(Deserialize)]
     struct Version {
         comeback_journal: u32,
     }
-    let wrong = |problem: &dyn fmt::Display| unreadable(EVENTS, 1, problem);
+    let line = lines.text()?;
+    let wrong = |problem: &dyn fmt::Display| lines.wrong(problem);
     let version: Version = serde_json::from_str(line).map_err(|error| wrong(&error))?;
     if !(OLDEST..=VERSION).contains(&version.comeback_journal) {
         return Err(wrong(&format!(

@@ -6,21 +6,29 @@
 //! [sealed](seal): where lines or rows of it are missing, that is an error. Reading is total: any bytes are a
 //! journal or an error.
 
+#[cfg(any(test, feature = "testing"))]
+mod enlarge;
 mod events;
+mod lines;
 mod operations;
+mod outline;
+mod row;
 mod seal;
 #[cfg(test)]
 mod tests;
 mod write;
 
 use std::fmt;
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(test, feature = "testing"))]
+pub use enlarge::write_enlarged;
 pub use events::write_line;
 pub use operations::write_operations;
+pub use outline::{Outline, outline};
 pub use write::Sealer;
 
 use crate::event::Event;
@@ -137,63 +145,49 @@ impl fmt::Display for JournalError {
 
 impl std::error::Error for JournalError {}
 
-/// Reads a run back.
+/// Reads a run back, all of it into memory.
 ///
 /// # Errors
 /// When the header is missing or of another version, a line other than a torn last one cannot be read, an
 /// operation has times that cannot be, or lines or rows of an ended trial are missing.
 pub fn read(events: impl BufRead, operations: impl BufRead) -> Result<Journal, JournalError> {
-    let (lines, torn_events) = whole_lines(EVENTS, events)?;
-    let (header, events, seals) = events::read(&lines)?;
-    let (rows, torn_operations) = whole_lines(operations::PART, operations)?;
-    let operations = operations::read(&rows, &events::intervals(&events))?;
-    if header.is_sealed() {
-        seal::check(&events, &seals, &rows)?;
-    }
-    Ok(Journal {
-        header,
+    let (mut noted, mut kept) = (Vec::new(), Vec::new());
+    let outline = outline::scan(
         events,
         operations,
-        torn: torn_events || torn_operations,
+        |event| noted.push(event),
+        |operation| kept.push(operation),
+    )?;
+    Ok(Journal {
+        header: outline.header,
+        events: noted,
+        operations: kept,
+        torn: outline.torn,
     })
 }
 
-/// The longest line that is read, in bytes. The header, which holds the schedule, is the longest there is: about 100 bytes
-/// for each of at most 100,000 trials.
-const LINE_MAX: u64 = 64 * 1024 * 1024;
+/// The events of a run, one after another in the order they were recorded. Seals are not checked: see [`outline`].
+///
+/// # Errors
+/// When there is no header; each event when its line cannot be read.
+pub fn events(
+    from: impl BufRead,
+) -> Result<impl Iterator<Item = Result<Event, JournalError>>, JournalError> {
+    let (_, mut events) = events::Events::new(from)?;
+    Ok(std::iter::from_fn(move || events.next().transpose())
+        .map(|event| event.map(|(event, _)| event)))
+}
 
-/// The text up to its last line break, and whether anything stood behind it.
-fn whole_lines(part: &'static str, mut from: impl BufRead) -> Result<(String, bool), JournalError> {
-    let mut bytes = Vec::new();
-    for line in 1.. {
-        let read = from
-            .by_ref()
-            .take(LINE_MAX + 1)
-            .read_until(b'\n', &mut bytes)
-            .map_err(|error| unreadable(part, line, error))?;
-        match read as u64 {
-            0 => break,
-            length if length > LINE_MAX => {
-                let what = "it is longer than 64 MiB, which no line of a run is";
-                return Err(unreadable(part, line, what));
-            }
-            _ => {}
-        }
-    }
-    let end = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let torn = end < bytes.len();
-    bytes.truncate(end);
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok((text, torn)),
-        Err(error) => {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = good.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-            Err(unreadable(part, line, "it is not UTF-8"))
-        }
-    }
+/// The operations of a run, one after another in the order they were recorded. Their times and seals are not
+/// checked: see [`outline`].
+///
+/// # Errors
+/// When it does not begin with the names of the columns; each operation when its row cannot be read.
+pub fn operations(
+    from: impl BufRead,
+) -> Result<impl Iterator<Item = Result<Operation, JournalError>>, JournalError> {
+    let mut rows = operations::Rows::new(from)?;
+    Ok(std::iter::from_fn(move || rows.next().transpose()))
 }
 
 fn unreadable(part: &'static str, line: u64, problem: impl fmt::Display) -> JournalError {

@@ -1,9 +1,12 @@
 //! The operations file: rows of CSV. Which writes a reply showed is one word, see [`crate::operation::Found`].
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufRead, Seek, SeekFrom, Write};
 
 use super::events::Interval;
+use super::lines::Lines;
+use super::outline::Place;
+use super::row::parse_row;
 use super::{JournalError, unreadable};
 use crate::ids::TrialId;
 use crate::operation::Operation;
@@ -17,7 +20,7 @@ pub(super) const PART: &str = "operations";
 const MOST_SHOWN: usize = 100_000_000;
 
 /// The columns of the operations file.
-const COLUMNS: [&str; 22] = [
+pub(super) const COLUMNS: [&str; 22] = [
     "trial",
     "client",
     "generation",
@@ -67,54 +70,130 @@ pub(super) fn write_columns(to: impl Write) -> std::io::Result<()> {
 }
 
 /// Of each trial that began, when it lasted.
-type Intervals = BTreeMap<TrialId, Interval>;
+pub(super) type Intervals = BTreeMap<TrialId, Interval>;
 
-/// Reads the rows.
-pub(super) fn read(rows: &str, trials: &Intervals) -> Result<Vec<Operation>, JournalError> {
-    read_within(rows, trials, MOST_SHOWN)
+/// Reads the rows of the operations file, one after another.
+#[derive(Debug)]
+pub(super) struct Rows<R> {
+    lines: Lines<R>,
+    /// How many more writes the rows may show.
+    may_show: usize,
 }
 
-/// Reads the rows, unless all together show more writes than this.
-pub(super) fn read_within(
-    rows: &str,
-    trials: &Intervals,
-    most_shown: usize,
-) -> Result<Vec<Operation>, JournalError> {
-    let mut reader = csv::Reader::from_reader(rows.as_bytes());
-    let columns = reader
-        .headers()
-        .map_err(|error| unreadable(PART, 1, error))?
-        .clone();
-    if !columns.is_empty() && columns != *COLUMNS.as_slice() {
-        return Err(unreadable(
-            PART,
-            1,
-            "it does not name the columns this program writes",
-        ));
+impl<R: BufRead> Rows<R> {
+    /// Reads the header row.
+    pub(super) fn new(from: R) -> Result<Self, JournalError> {
+        Self::within(from, MOST_SHOWN)
     }
-    let mut operations = Vec::new();
-    let mut shown = 0_usize;
-    for row in reader.records() {
-        let row = row.map_err(at_its_line)?;
-        let operation: Operation = row.deserialize(Some(&columns)).map_err(at_its_line)?;
-        let writes = operation.found.as_ref().map(|found| found.writes.len());
-        shown = shown.saturating_add(writes.unwrap_or(0));
-        if shown > most_shown {
-            let line = row.position().map_or(1, csv::Position::line);
-            let problem = "up to here more writes are said to be found than a run can find";
-            return Err(unreadable(PART, line, problem));
+
+    /// Likewise; all rows together may show no more writes than this.
+    pub(super) fn within(from: R, may_show: usize) -> Result<Self, JournalError> {
+        let mut lines = Lines::new(PART, from);
+        // A run that was killed at its begin has no header row.
+        while lines.advance()? {
+            if !lines.bytes().is_empty() {
+                let names = lines.bytes().split(|byte| *byte == b',');
+                if !names.eq(COLUMNS.map(str::as_bytes)) {
+                    let problem = "it does not name the columns this program writes";
+                    return Err(lines.wrong(problem));
+                }
+                break;
+            }
         }
-        if let Some(problem) = impossible_times(&operation, trials.get(&operation.trial)) {
-            let line = row.position().map_or(1, csv::Position::line);
-            return Err(unreadable(PART, line, problem));
-        }
-        operations.push(operation);
+        Ok(Self { lines, may_show })
     }
-    Ok(operations)
+
+    /// The next row's operation.
+    pub(super) fn next(&mut self) -> Result<Option<Operation>, JournalError> {
+        while self.lines.advance()? {
+            if self.lines.bytes().is_empty() {
+                continue;
+            }
+            let operation = parse_row(self.lines.bytes());
+            let operation = operation.map_err(|problem| self.lines.wrong(problem))?;
+            let writes = operation.found.as_ref().map(|found| found.writes.len());
+            match self.may_show.checked_sub(writes.unwrap_or(0)) {
+                Some(rest) => self.may_show = rest,
+                None => {
+                    let problem = "up to here more writes are said to be found than a run can find";
+                    return Err(self.lines.wrong(problem));
+                }
+            }
+            return Ok(Some(operation));
+        }
+        Ok(None)
+    }
+
+    /// The row that was read last.
+    pub(super) const fn line(&self) -> &Lines<R> {
+        &self.lines
+    }
 }
 
-/// What cannot be of an operation's times. They are of one clock that never goes back, read in this order.
-fn impossible_times(operation: &Operation, trial: Option<&Interval>) -> Option<String> {
+/// Reads some rows that were read before: those of a place in the file.
+pub(super) fn read_again(
+    mut from: impl BufRead + Seek,
+    place: &Place,
+    mut to: impl FnMut(Operation),
+) -> Result<(), JournalError> {
+    let first = place.line;
+    let wrong = |error| unreadable(PART, first, error);
+    from.seek(SeekFrom::Start(place.bytes.start))
+        .map_err(wrong)?;
+    let rows = from.take(place.bytes.end - place.bytes.start);
+    let mut lines = Lines::behind(PART, rows, first - 1, place.bytes.start);
+    while lines.advance()? {
+        if !lines.bytes().is_empty() {
+            to(parse_row(lines.bytes()).map_err(|problem| lines.wrong(problem))?);
+        }
+    }
+    Ok(())
+}
+
+/// What can be of operations' times.
+#[derive(Debug)]
+pub(super) struct Times {
+    trials: Intervals,
+    /// The trial of the last operation, and when it lasted: the next one is mostly of the same.
+    last: Option<(TrialId, Option<Interval>)>,
+}
+
+impl Times {
+    pub(super) const fn new(trials: Intervals) -> Self {
+        Self { trials, last: None }
+    }
+
+    /// What cannot be of an operation's times, if something cannot.
+    pub(super) fn problem(&mut self, operation: &Operation) -> Option<String> {
+        let trial = match self.last {
+            Some((last, interval)) if last == operation.trial => interval,
+            Some(_) | None => {
+                let interval = self.trials.get(&operation.trial).copied();
+                self.last = Some((operation.trial, interval));
+                interval
+            }
+        };
+        if is_in_order(operation, trial) {
+            return None;
+        }
+        impossible_times(operation, trial)
+    }
+}
+
+/// Whether an operation's times can be: they are of one clock that never goes back, read in this order.
+fn is_in_order(operation: &Operation, trial: Option<Interval>) -> bool {
+    let mut last = trial.map_or(Elapsed::default(), |trial| trial.began);
+    let mut follows = |at: Elapsed| std::mem::replace(&mut last, at) <= at;
+    follows(operation.intended)
+        && follows(operation.dispatched)
+        && operation.sent.is_none_or(&mut follows)
+        && operation.resent.is_none_or(&mut follows)
+        && follows(operation.finished)
+        && trial.and_then(|trial| trial.ended).is_none_or(&mut follows)
+}
+
+/// What cannot be of them, in words.
+fn impossible_times(operation: &Operation, trial: Option<Interval>) -> Option<String> {
     let began = trial.map(|trial| ("its trial began", trial.began));
     let ended = trial.and_then(|trial| trial.ended);
     let moments = [
@@ -139,9 +218,4 @@ fn impossible_times(operation: &Operation, trial: Option<&Interval>) -> Option<S
         last = Some((what, at));
     }
     None
-}
-
-fn at_its_line(error: csv::Error) -> JournalError {
-    let line = error.position().map_or(1, csv::Position::line);
-    unreadable(PART, line, error)
 }

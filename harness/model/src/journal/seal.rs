@@ -42,6 +42,8 @@ pub(super) struct Count {
     lines: u64,
     lines_of: BTreeMap<TrialId, u64>,
     rows_of: BTreeMap<TrialId, Rows>,
+    /// Rows of the trial that the last row is of, which are not among those yet.
+    last: Option<(TrialId, Rows)>,
     /// Rows of the trials that have ended.
     ended: Rows,
 }
@@ -50,35 +52,80 @@ impl Count {
     /// Adds rows of the operations file as text, without its header row.
     pub(super) fn note_rows(&mut self, rows: &str) {
         for row in rows.lines() {
-            let trial = row.split(',').next().and_then(|cell| cell.parse().ok());
-            if let Some(trial) = trial {
-                let one = Rows {
-                    count: 1,
-                    sum: fnv_1a(row.as_bytes()),
-                };
-                self.rows_of.entry(TrialId(trial)).or_default().add(one);
+            self.note_row(row.as_bytes());
+        }
+    }
+
+    /// Adds a row, without its end.
+    pub(super) fn note_row(&mut self, row: &[u8]) {
+        let cell = row.split(|byte| *byte == b',').next();
+        let cell = cell.and_then(|cell| std::str::from_utf8(cell).ok());
+        let Some(trial) = cell.and_then(|cell| cell.parse().ok()).map(TrialId) else {
+            return;
+        };
+        let one = Rows {
+            count: 1,
+            sum: fnv_1a(row),
+        };
+        match &mut self.last {
+            Some((last, rows)) if *last == trial => rows.add(one),
+            last => {
+                if let Some((last, rows)) = last.replace((trial, one)) {
+                    self.rows_of.entry(last).or_default().add(rows);
+                }
             }
         }
     }
 
-    /// Adds a line; the seal that belongs on it.
-    pub(super) fn note_line(&mut self, event: &Event) -> Option<Seal> {
-        let seal = match (&event.kind, event.trial) {
-            (EventKind::TrialEnded, Some(trial)) => {
-                let rows = self.rows_of.get(&trial).copied().unwrap_or_default();
-                self.ended.add(rows);
-                let lines = self.lines_of.get(&trial).copied().unwrap_or(0);
-                Some(Seal::of(lines, rows))
-            }
-            (EventKind::RunEnded, _) => Some(Seal::of(self.lines, self.ended)),
+    fn rows_of(&self, trial: TrialId) -> Rows {
+        let mut rows = self.rows_of.get(&trial).copied().unwrap_or_default();
+        match self.last {
+            Some((last, more)) if last == trial => rows.add(more),
+            Some(_) | None => {}
+        }
+        rows
+    }
+
+    /// Adds a line; if it ends something, what.
+    pub(super) fn note_line(&mut self, event: &Event) -> Option<End> {
+        let end = match (&event.kind, event.trial) {
+            (EventKind::TrialEnded, Some(trial)) => Some(End {
+                trial: Some(trial),
+                lines: self.lines_of.get(&trial).copied().unwrap_or(0),
+            }),
+            (EventKind::RunEnded, _) => Some(End {
+                trial: None,
+                lines: self.lines,
+            }),
             _ => None,
         };
         self.lines += 1;
         if let Some(trial) = event.trial {
             *self.lines_of.entry(trial).or_default() += 1;
         }
-        seal
+        end
     }
+
+    /// The seal of an end; ends in their order.
+    pub(super) fn seal(&mut self, end: End) -> Seal {
+        match end.trial {
+            Some(trial) => {
+                let rows = self.rows_of(trial);
+                self.ended.add(rows);
+                Seal::of(end.lines, rows)
+            }
+            None => Seal::of(end.lines, self.ended),
+        }
+    }
+}
+
+/// The end of a trial, or of the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// Which trial's.
+    trial: Option<TrialId>,
+    /// Lines before it: of the trial, or of the run.
+    lines: u64,
 }
 
 impl Seal {
@@ -114,32 +161,39 @@ impl Seal {
     }
 }
 
-/// Whether the files hold what their seals say; `seals` has one place for each event.
-pub(super) fn check(
-    events: &[Event],
-    seals: &[Option<Seal>],
-    rows: &str,
-) -> Result<(), JournalError> {
-    let mut count = Count::default();
-    count.note_rows(rows.split_once('\n').map_or("", |(_, rows)| rows));
-    // The header is line 1.
-    for ((event, seal), line) in events.iter().zip(seals).zip(2_u64..) {
-        let Some(found) = count.note_line(event) else {
-            continue;
-        };
-        let who = match (&event.kind, event.trial) {
-            (EventKind::TrialEnded, Some(TrialId(trial))) => format!("trial {trial}"),
-            _ => "the run".to_owned(),
-        };
-        let Some(seal) = seal else {
-            let problem = format!("{who} ended without saying what it holds");
-            return Err(unreadable(EVENTS, line, problem));
-        };
-        if let Some(missing) = seal.missing_from(&found) {
-            return Err(unreadable(EVENTS, line, format!("{who} {missing}")));
-        }
+/// Holds what is read to its seals.
+#[derive(Debug, Default)]
+pub(super) struct Check {
+    pub(super) count: Count,
+    /// Each end with its line and its seal. Rows are read after them.
+    ends: Vec<(End, u64, Option<Seal>)>,
+}
+
+impl Check {
+    /// Notes the event on this line, and the line's seal.
+    pub(super) fn note_line(&mut self, line: u64, event: &Event, seal: Option<Seal>) {
+        let end = self.count.note_line(event);
+        self.ends.extend(end.map(|end| (end, line, seal)));
     }
-    Ok(())
+
+    /// Whether the files hold what their seals say, once all is read.
+    pub(super) fn finish(mut self) -> Result<(), JournalError> {
+        for (end, line, seal) in self.ends {
+            let found = self.count.seal(end);
+            let who = match end.trial {
+                Some(TrialId(trial)) => format!("trial {trial}"),
+                None => "the run".to_owned(),
+            };
+            let Some(seal) = seal else {
+                let problem = format!("{who} ended without saying what it holds");
+                return Err(unreadable(EVENTS, line, problem));
+            };
+            if let Some(missing) = seal.missing_from(&found) {
+                return Err(unreadable(EVENTS, line, format!("{who} {missing}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The 64-bit FNV-1a hash: short, the same everywhere, and enough against a cut (not against forgery).

@@ -1,6 +1,6 @@
 //! Journals as they are written, torn, spoiled, and of another version.
 
-use std::collections::BTreeMap;
+mod stream;
 
 use proptest::collection::vec;
 use proptest::option;
@@ -463,8 +463,13 @@ fn rows_that_together_find_more_than_fits_into_memory_are_refused() {
     let row = |shown| format!("0,3,1,check,1,2,3,9,acknowledged,,200,,,{shown},,,,false,,,1,\n");
     let (_, rows) = written(&[], &[operation(4)]);
     let rows = String::from_utf8(rows).expect("it is text") + &row("1-6") + &row("6-1") + &row("-");
-    assert!(operations::read_within(&rows, &BTreeMap::new(), 12).is_ok());
-    let error = operations::read_within(&rows, &BTreeMap::new(), 11).expect_err("12 are found");
+    let read_within = |most| {
+        let mut rows = operations::Rows::within(rows.as_bytes(), most)?;
+        while rows.next()?.is_some() {}
+        Ok::<_, JournalError>(())
+    };
+    assert!(read_within(12).is_ok());
+    let error = read_within(11).expect_err("12 are found");
     assert!(
         error
             .to_string()

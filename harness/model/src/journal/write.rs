@@ -32,7 +32,8 @@ impl Sealer {
     /// # Errors
     /// When the writer fails.
     pub fn write_event(&mut self, to: impl Write, event: &Event) -> std::io::Result<()> {
-        let seal = self.count.note_line(event);
+        let end = self.count.note_line(event);
+        let seal = end.map(|end| self.count.seal(end));
         write_line(to, &Sealed { event, seal })
     }
 
