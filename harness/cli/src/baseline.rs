@@ -6,17 +6,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use comeback_analysis::measure::{self, Analysis};
+use comeback_analysis::measure::Analysis;
 use comeback_analysis::verdict;
 use comeback_model::gate::Gate;
-use comeback_model::journal::{Header, Journal};
+use comeback_model::journal::Header;
 use comeback_model::plan::{Arm, Plan, Target};
 
 use super::{CliError, warn};
 use comeback_engine::record;
 use comeback_host::inside;
 use comeback_runs::finish::KEPT;
-use comeback_runs::read::read;
+use comeback_runs::read::{ReadError, Recorded, analyze};
 use comeback_supervise::launch::find_target;
 
 /// The baseline of a run, on the command line.
@@ -35,43 +35,23 @@ pub(super) struct BaselineArgs {
 /// An earlier run.
 pub(super) struct Stored {
     folder: PathBuf,
-    journal: Journal,
     analysis: Analysis,
 }
 
 impl Stored {
     /// Reads the run that `flag` names.
     pub(super) fn read(flag: &str, folder: &Path) -> Result<Self, CliError> {
-        let wrong = |problem: String| CliError::Usage(format!("{flag}: {problem}"));
-        if !folder.join(record::EVENTS).is_file() {
-            return Err(wrong(format!(
-                "{} is not a run folder: it has no {}",
-                folder.display(),
-                record::EVENTS
-            )));
-        }
-        // A link such as `latest` may point elsewhere by the time it is copied.
-        let folder = fs::canonicalize(folder)
-            .map_err(|error| wrong(format!("{} cannot be used: {error}", folder.display())))?;
-        let journal = read(&folder).map_err(|error| wrong(super::with_causes(&error)))?;
-        Ok(Self {
-            analysis: measure::analyze(&journal),
-            journal,
-            folder,
-        })
+        let (folder, analysis) = read_run(flag, folder, analyze)?;
+        Ok(Self { folder, analysis })
     }
 
-    pub(super) const fn journal(&self) -> &Journal {
-        &self.journal
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    pub(super) const fn header(&self) -> &Header {
+        &self.analysis.header
     }
 
     /// Whether this is the run with that header.
     pub(super) fn is_of(&self, header: &Header) -> bool {
-        self.journal.header == *header
+        self.analysis.header == *header
     }
 
     pub(super) const fn analysis(&self) -> &Analysis {
@@ -104,6 +84,31 @@ impl Stored {
     }
 }
 
+/// Opens the run that `flag` names, for whoever does not need its analysis.
+pub(super) fn open(flag: &str, folder: &Path) -> Result<(PathBuf, Recorded), CliError> {
+    read_run(flag, folder, Recorded::open)
+}
+
+fn read_run<T>(
+    flag: &str,
+    folder: &Path,
+    read: impl Fn(&Path) -> Result<T, ReadError>,
+) -> Result<(PathBuf, T), CliError> {
+    let wrong = |problem: String| CliError::Usage(format!("{flag}: {problem}"));
+    if !folder.join(record::EVENTS).is_file() {
+        return Err(wrong(format!(
+            "{} is not a run folder: it has no {}",
+            folder.display(),
+            record::EVENTS
+        )));
+    }
+    // A link such as `latest` may point elsewhere by the time it is copied.
+    let folder = fs::canonicalize(folder)
+        .map_err(|error| wrong(format!("{} cannot be used: {error}", folder.display())))?;
+    let run = read(&folder).map_err(|error| wrong(super::with_causes(&error)))?;
+    Ok((folder, run))
+}
+
 /// Replaces a folder by another.
 fn put(fresh: &Path, place: &Path) -> io::Result<()> {
     match fs::remove_dir_all(place) {
@@ -124,7 +129,7 @@ pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<S
         check_gates(&plan, true)?;
         return Ok((plan, Some(stored)));
     }
-    let earlier = &stored.journal.header.plan;
+    let earlier = &stored.header().plan;
     let mut again = earlier.clone();
     // Its load is not repeated. Its servers get this run's variables where their own values were not stored.
     again.load = plan.load.clone();

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use comeback_analysis::measure::Analysis;
 use comeback_analysis::summary::Summary;
 use comeback_analysis::verdict::Verdict;
-use comeback_model::journal::Journal;
 use comeback_reports::{Notes, github, junit, junit_unfinished};
 
 use super::options::Told;
@@ -25,7 +24,6 @@ pub(super) const JUNIT: &str = "junit.xml";
 
 /// A judged run.
 pub(super) struct Judgement<'a> {
-    pub(super) journal: &'a Journal,
     pub(super) analysis: &'a Analysis,
     pub(super) verdict: &'a Verdict,
     pub(super) summary: &'a Summary,
@@ -84,7 +82,7 @@ pub(super) fn tell(
     let notes = Notes {
         command: repeat::read_command(folder),
         report: folder.join("report.html").display().to_string(),
-        tails: evidence::tails(judged.journal, judged.analysis, &folder.join("logs")),
+        tails: evidence::tails(folder, judged.analysis)?,
     };
     let document = junit(judged.analysis, judged.verdict, judged.summary, &notes)?;
     write_artifact(folder, JUNIT, &document)?;

@@ -56,7 +56,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let base = Stored::read("BASE", &args.base)?;
     let new = Stored::read("NEW", &args.new)?;
-    if base.is_of(&new.journal().header) {
+    if base.is_of(new.header()) {
         return Err(CliError::Usage(format!(
             "{} and {} are the same run: name two runs",
             args.base.display(),

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use comeback_analysis::verdict::Outcome;
-use comeback_model::journal::Journal;
+use comeback_runs::read::Recorded;
 
 use super::CliError;
-use super::baseline::Stored;
+use super::baseline;
 
 /// Write the records of a stored run for other programs.
 ///
@@ -43,8 +43,8 @@ struct Exporter {
     name: &'static str,
     /// Its output, in one line.
     about: &'static str,
-    /// Writes it.
-    write: fn(&Journal, &mut dyn Write) -> io::Result<()>,
+    /// Writes it, an entry after the other: a run need not fit into memory.
+    write: fn(&Recorded, &mut dyn Write) -> io::Result<()>,
 }
 
 /// All exporters, the default first.
@@ -62,10 +62,9 @@ fn exporter() -> impl TypedValueParser<Value = &'static Exporter> {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    let stored = Stored::read("RUN", &args.run)?;
-    let journal = stored.journal();
+    let (_, run) = baseline::open("RUN", &args.run)?;
     let written = match &args.out {
-        None => match write(args.format, journal, io::stdout().lock()) {
+        None => match write(args.format, &run, io::stdout().lock()) {
             // A closed pipe (`| head`) is not a failure.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written,
@@ -77,15 +76,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
                     path.display()
                 ))
             })?;
-            write(args.format, journal, file)
+            write(args.format, &run, file)
         }
     };
     written?;
     Ok(Outcome::Pass)
 }
 
-fn write(exporter: &Exporter, journal: &Journal, to: impl Write) -> io::Result<()> {
+fn write(exporter: &Exporter, run: &Recorded, to: impl Write) -> io::Result<()> {
     let mut to = BufWriter::new(to);
-    (exporter.write)(journal, &mut to)?;
+    (exporter.write)(run, &mut to)?;
     to.flush()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use comeback_analysis::verdict::Outcome;
 
-use super::baseline::{BaselineArgs, Stored};
+use super::baseline::{self, BaselineArgs};
 use super::campaign::RunOptions;
 use super::experiment::parse_variable;
 use super::options::Output;
@@ -38,10 +38,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    let stored = Stored::read("RUN", &args.run)?;
-    let header = &stored.journal().header;
+    let (folder, recorded) = baseline::open("RUN", &args.run)?;
+    let header = recorded.header();
     let baseline = BaselineArgs {
-        baseline: kept(stored.folder()),
+        baseline: kept(&folder),
         remeasure: false,
     };
     let options = RunOptions {

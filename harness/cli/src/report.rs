@@ -12,7 +12,7 @@ use super::options::Told;
 use super::{CliError, ci, color, figures, print};
 use comeback_engine::record;
 use comeback_runs::finish::{Judged, judge_and_draw};
-use comeback_runs::read::read;
+use comeback_runs::read::{Recorded, analyze};
 
 /// Judge and draw a stored run again.
 ///
@@ -45,8 +45,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     ci::check_junit(&args.told)?;
     if let Some(folder) = &args.baseline {
         let stored = Stored::read("--baseline", folder)?;
-        let header = read(&args.run)?.header;
-        if stored.is_of(&header) {
+        let recorded = Recorded::open(&args.run)?;
+        let header = recorded.header();
+        if stored.is_of(header) {
             return Err(CliError::Usage(format!(
                 "--baseline: {} is this run itself: name an earlier run",
                 folder.display()
@@ -61,17 +62,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 /// The end of every run: judges the stored run, writes the report and prints the table. Annotations point to `file`, such as
 /// the experiment's file.
 pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<Outcome, CliError> {
-    let journal = read(folder)?;
-    if !journal.header.is_sealed() {
+    let analysis = analyze(folder)?;
+    if !analysis.header.is_sealed() {
         super::warn(&format!(
             "{} was written by an older version: its journal has no seals, so missing lines cannot be noticed",
             folder.display()
         ));
     }
-    let judged = judge_and_draw(&journal, folder)?;
+    let judged = judge_and_draw(analysis, folder)?;
     show(&judged, folder, told)?;
     let judgement = ci::Judgement {
-        journal: &journal,
         analysis: &judged.analysis,
         verdict: &judged.verdict,
         summary: &judged.summary,

@@ -21,7 +21,7 @@ use comeback_engine::needs;
 use comeback_experiment::Resolved;
 use comeback_host::program;
 use comeback_runs::finish;
-use comeback_runs::read::read;
+use comeback_runs::read::analyze;
 use comeback_runs::{Hooks, folder};
 use comeback_supervise::tag::RunTag;
 
@@ -126,8 +126,8 @@ fn run_and_judge(
         Ended::Complete => {}
         Ended::Interrupted => return Err(given_up()),
     }
-    let journal = read(folder).map_err(Error::harness)?;
-    finish::judge_and_draw(&journal, folder).map_err(Error::harness)
+    let analysis = analyze(folder).map_err(Error::harness)?;
+    finish::judge_and_draw(analysis, folder).map_err(Error::harness)
 }
 
 /// Nobody waits for the result any more.

@@ -8,7 +8,7 @@ use comeback_model::journal::Header;
 use comeback_model::schedule::{self, PlannedTrial};
 
 use crate::finish::judge;
-use crate::read::read;
+use crate::read::analyze;
 
 /// A run that is still going on, as far as its verdict says whether it must go on.
 #[derive(Debug)]
@@ -41,7 +41,8 @@ impl<'a> Extender<'a> {
         if self.further.is_empty() && self.header.schedule.spares.is_empty() {
             return Ok(None);
         }
-        let (analysis, verdict) = judge(&read(folder)?, folder)?;
+        let analysis = analyze(folder)?;
+        let verdict = judge(&analysis, folder)?;
         let replacements = verdict::replacements(&analysis, &verdict);
         if !replacements.is_empty() {
             return Ok(Some(Extension {

@@ -4,14 +4,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use comeback_analysis::measure::{self, Analysis};
+use comeback_analysis::measure::Analysis;
 use comeback_analysis::summary::{Summary, summarize};
 use comeback_analysis::verdict::{self, Verdict};
-use comeback_model::journal::Journal;
-
 use comeback_host::inside;
 
-use crate::read::{ReadError, read_below};
+use crate::read::{ReadError, analyze_below};
 
 /// A run, judged.
 #[derive(Debug)]
@@ -34,26 +32,25 @@ pub fn kept(run: &Path) -> Option<PathBuf> {
     (folder.is_dir() || folder.is_symlink()).then_some(folder)
 }
 
-/// Analyses and judges the run of a folder, by the baseline that the folder keeps.
+/// Judges the run of a folder, by the baseline that the folder keeps.
 ///
 /// # Errors
 /// If that baseline cannot be read.
-pub fn judge(journal: &Journal, folder: &Path) -> Result<(Analysis, Verdict), ReadError> {
+pub fn judge(analysis: &Analysis, folder: &Path) -> Result<Verdict, ReadError> {
     let stored = match kept(folder) {
         None => None,
-        Some(folder) => Some(measure::analyze(&read_below(&folder)?)),
+        Some(folder) => Some(analyze_below(&folder)?),
     };
-    let analysis = measure::analyze(journal);
-    let verdict = verdict::judge(&analysis, &journal.header.plan.gates, stored.as_ref());
-    Ok((analysis, verdict))
+    let gates = &analysis.header.plan.gates;
+    Ok(verdict::judge(analysis, gates, stored.as_ref()))
 }
 
-/// Analyses, judges, and writes every document and chart into the run's folder.
+/// Judges, and writes every document and chart into the run's folder.
 ///
 /// # Errors
 /// If the baseline it keeps cannot be read, or something cannot be drawn or written.
-pub fn judge_and_draw(journal: &Journal, folder: &Path) -> Result<Judged, FinishError> {
-    let (analysis, verdict) = judge(journal, folder).map_err(FinishError::Baseline)?;
+pub fn judge_and_draw(analysis: Analysis, folder: &Path) -> Result<Judged, FinishError> {
+    let verdict = judge(&analysis, folder).map_err(FinishError::Baseline)?;
     let summary = summarize(&analysis, &verdict);
     let artifacts = comeback_reports::render(&analysis, &verdict, &summary)
         .map_err(|cause| FinishError::Draw(Box::new(cause)))?;

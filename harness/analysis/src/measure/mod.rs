@@ -1,7 +1,7 @@
 //! Analysis: a journal understood. Pure and total: whatever the journal says, there is an answer, and
 //! what is odd about it becomes a finding, or the reason why a trial does not count.
 //!
-//! [`facts`] gathers what the events say of each trial. From them and the clients' operations come the
+//! A run is understood trial by trial ([`fold`]). [`facts`] gathers what the events say of each. From them and the clients' operations come the
 //! chain of [`recovery`], what the clients saw of the [`load`], whether it is [`served`] again to its end, how long its health check was [`blind`] to that, the [`windows`] over
 //! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`], the [`ledger`] of both and the users' [`journeys`], how the fault did [`strike`], the
 //! [`findings`] and the reasons to [`void`] a trial. [`crate::summary`] reduces all that to the document other programs read.
@@ -15,6 +15,7 @@ mod downtime;
 mod facts;
 mod fate;
 mod findings;
+mod fold;
 mod injection;
 mod journeys;
 mod ledger;
@@ -36,9 +37,10 @@ mod windows;
 pub(crate) mod words;
 mod writes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub use causes::causes_of;
+pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
     CacheTally, Cause, Chain, Continuity, Culprit, Doing, Downtime, ErrorTally, Extension,
@@ -48,71 +50,8 @@ pub use types::{
 };
 
 use comeback_model::ids::{ArmId, TrialId};
-use comeback_model::journal::{Header, Journal};
-use comeback_model::operation::Operation;
-use comeback_model::plan::Plan;
-use facts::{Facts, RunFacts};
-use served::Usual;
-
-/// Understands a run.
-pub fn analyze(journal: &Journal) -> Analysis {
-    let plan = &journal.header.plan;
-    let run = facts::gather(&journal.events);
-    let mut operations: BTreeMap<TrialId, Vec<&Operation>> = BTreeMap::new();
-    for operation in &journal.operations {
-        operations
-            .entry(operation.trial)
-            .or_default()
-            .push(operation);
-    }
-    let incomplete = incomplete(journal, &run, &operations);
-    let arms = (0_u32..)
-        .map(ArmId)
-        .zip(&plan.arms)
-        .map(|(id, arm)| ArmAnalysis {
-            id,
-            name: arm.name.clone(),
-            about: arm.about.clone(),
-            skipped: arm.skip.clone().or_else(|| run.skipped.get(&id).cloned()),
-            trials: replaced::mark(
-                &journal.header,
-                trials(
-                    plan,
-                    run.trials.iter().filter(|facts| facts.arm == id),
-                    &operations,
-                ),
-            ),
-        })
-        .collect();
-    Analysis {
-        header: journal.header.clone(),
-        arms,
-        incomplete,
-        extensions: run.extensions,
-    }
-}
-
-/// The trials of an arm. Those without a fault come first: they say how the service usually does.
-fn trials<'a>(
-    plan: &Plan,
-    of_arm: impl Iterator<Item = &'a Facts>,
-    operations: &BTreeMap<TrialId, Vec<&Operation>>,
-) -> Vec<TrialAnalysis> {
-    let of_arm: Vec<&Facts> = of_arm.collect();
-    let understand = |facts: &Facts, usual| {
-        let own = operations.get(&facts.id).map_or(&[][..], Vec::as_slice);
-        trial::analyze(plan, facts, own, usual)
-    };
-    let mut trials: Vec<Option<TrialAnalysis>> = of_arm
-        .iter()
-        .map(|facts| facts.control.then(|| understand(facts, Usual::default())))
-        .collect();
-    let usual = Usual::of_controls(trials.iter().flatten());
-    for (trial, facts) in trials.iter_mut().zip(of_arm) {
-        trial.get_or_insert_with(|| understand(facts, usual));
-    }
-    trials.into_iter().flatten().collect()
-}
+use comeback_model::journal::Header;
+use facts::RunFacts;
 
 /// That the run ended with the first start of an arm, which failed.
 fn given_up(header: &Header, run: &RunFacts, arm: ArmId) -> String {
@@ -135,19 +74,20 @@ fn given_up(header: &Header, run: &RunFacts, arm: ArmId) -> String {
     )
 }
 
-/// Why the journal does not hold a whole run, if so.
+/// Why the journal does not hold a whole run, if so; `operated` are the trials that have operations, in order.
 fn incomplete(
-    journal: &Journal,
+    header: &Header,
+    torn: bool,
     run: &RunFacts,
-    operations: &BTreeMap<TrialId, Vec<&Operation>>,
+    mut operated: impl Iterator<Item = TrialId>,
 ) -> Option<String> {
     if run.interrupted {
         return Some("the run was interrupted".to_owned());
     }
     if let Some(arm) = run.given_up {
-        return Some(given_up(&journal.header, run, arm));
+        return Some(given_up(header, run, arm));
     }
-    if journal.torn {
+    if torn {
         return Some(
             "the journal's last line is torn: the harness ended while it wrote".to_owned(),
         );
@@ -155,7 +95,7 @@ fn incomplete(
     if !run.ended {
         return Some("the journal ends before the run does".to_owned());
     }
-    let arms = journal.header.plan.arms.len();
+    let arms = header.plan.arms.len();
     if let Some(stray) = run.trials.iter().find(|trial| trial.arm.0 as usize >= arms) {
         return Some(format!(
             "trial {} belongs to no arm of the plan",
@@ -166,7 +106,7 @@ fn incomplete(
         return Some(format!("there is {stray}"));
     }
     let started: BTreeSet<TrialId> = run.trials.iter().map(|trial| trial.id).collect();
-    let stray = operations.keys().find(|trial| !started.contains(*trial))?;
+    let stray = operated.find(|trial| !started.contains(trial))?;
     Some(format!(
         "there are operations of trial {}, which never started",
         stray.0

@@ -23,14 +23,13 @@ use super::{injection, void};
 pub(super) fn analyze(
     plan: &Plan,
     facts: &Facts,
-    operations: &[&Operation],
+    mut operations: Vec<Operation>,
     usual: Usual,
 ) -> TrialAnalysis {
-    let told: Vec<Operation> = operations
-        .iter()
-        .map(|operation| unless_cut_off(operation, facts))
-        .collect();
-    let mut operations: Vec<&Operation> = told.iter().collect();
+    for operation in &mut operations {
+        doubt_if_cut_off(operation, facts);
+    }
+    let mut operations: Vec<&Operation> = operations.iter().collect();
     // A client does one thing at a time: in this order it did them.
     operations.sort_by_key(|operation| (operation.client, operation.finished, operation.sent));
     let load = Load::new(plan, facts, &operations);
@@ -102,21 +101,19 @@ pub(super) fn analyze(
 
 /// A body without a length ends with the connection, and so does half a body of a killed process: such a
 /// reply that was under way at the fault proves nothing.
-fn unless_cut_off(operation: &Operation, facts: &Facts) -> Operation {
+fn doubt_if_cut_off(operation: &mut Operation, facts: &Facts) {
+    if !operation.unframed || operation.error.is_some() {
+        return;
+    }
     let (Some(fault), Some(cut)) = (facts.fault(), facts.cut()) else {
-        return operation.clone();
+        return;
     };
     let was_asked = operation.asked().is_some_and(|at| at <= cut);
-    let under_way = was_asked && operation.finished >= fault;
-    if !(operation.unframed && operation.error.is_none() && under_way) {
-        return operation.clone();
-    }
-    Operation {
-        outcome: Outcome::Indeterminate,
-        error: Some(ErrorClass::Reset),
-        value: None,
-        found: None,
-        ..operation.clone()
+    if was_asked && operation.finished >= fault {
+        operation.outcome = Outcome::Indeterminate;
+        operation.error = Some(ErrorClass::Reset);
+        operation.value = None;
+        operation.found = None;
     }
 }
 

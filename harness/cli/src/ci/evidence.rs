@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use comeback_analysis::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis};
 use comeback_model::event::EventKind;
 use comeback_model::ids::TrialId;
-use comeback_model::journal::Journal;
 use comeback_reports::Tail;
+use comeback_runs::read::{ReadError, events};
 
 use comeback_host::inside;
 
@@ -20,16 +20,16 @@ const LINES: usize = 30;
 const BYTES: u64 = 64 * 1024;
 
 /// The end of each arm's most telling output, by the arm's name.
-pub(super) fn tails(journal: &Journal, analysis: &Analysis, logs: &Path) -> BTreeMap<String, Tail> {
-    analysis
-        .arms
-        .iter()
-        .filter_map(|arm| {
-            let worst = worst_trial(arm)?.id;
-            let tail = quoted(journal, worst).or_else(|| logged(logs, worst))?;
-            Some((arm.name.clone(), tail))
-        })
-        .collect()
+pub(super) fn tails(run: &Path, analysis: &Analysis) -> Result<BTreeMap<String, Tail>, ReadError> {
+    let arms = analysis.arms.iter();
+    let worst = arms.filter_map(|arm| Some((worst_trial(arm)?.id, arm.name.clone())));
+    let worst: BTreeMap<TrialId, String> = worst.collect();
+    let mut quoted = quoted(run, &worst)?;
+    let tails = worst.into_iter().filter_map(|(trial, arm)| {
+        let tail = quoted.remove(&trial);
+        Some((arm, tail.or_else(|| logged(&run.join("logs"), trial))?))
+    });
+    Ok(tails.collect())
 }
 
 /// The trial that went worst; of equals the first.
@@ -62,26 +62,36 @@ fn badness(trial: &TrialAnalysis) -> (bool, bool, bool, u64, u64) {
     )
 }
 
-/// The last words that the journal quotes of a trial's server.
-fn quoted(journal: &Journal, trial: TrialId) -> Option<Tail> {
-    let events = journal.events.iter().rev();
-    events
-        .filter(|event| event.trial == Some(trial))
-        .find_map(|event| {
-            let (EventKind::TargetStartFailed {
+/// The last words that the journal quotes of the server of each of these trials.
+fn quoted(
+    run: &Path,
+    trials: &BTreeMap<TrialId, String>,
+) -> Result<BTreeMap<TrialId, Tail>, ReadError> {
+    let mut quoted = BTreeMap::new();
+    for event in events(run)? {
+        let event = event?;
+        let (
+            Some(trial),
+            EventKind::TargetStartFailed {
                 incarnation, tail, ..
             }
             | EventKind::TargetExited {
                 incarnation, tail, ..
-            }) = &event.kind
-            else {
-                return None;
-            };
-            (!tail.is_empty()).then(|| Tail {
+            },
+        ) = (event.trial, event.kind)
+        else {
+            continue;
+        };
+        if trials.contains_key(&trial) && !tail.is_empty() {
+            let lines = tail.iter().map(|line| line.text().to_owned());
+            let tail = Tail {
                 whose: whose(trial, incarnation.0),
-                lines: last_of(tail.iter().map(|line| line.text().to_owned()).collect()),
-            })
-        })
+                lines: last_of(lines.collect()),
+            };
+            quoted.insert(trial, tail);
+        }
+    }
+    Ok(quoted)
 }
 
 /// The end of the log of the trial's last start that wrote anything.

@@ -23,7 +23,7 @@ use comeback_engine::needs;
 use comeback_faults::Faults;
 use comeback_host::machine;
 use comeback_runs::finish::{judge_and_draw, write_artifact};
-use comeback_runs::read::read;
+use comeback_runs::read::analyze;
 use comeback_supervise::tag::RunTag;
 
 /// The file in a claim's folder with the evidence of a comparison.
@@ -86,7 +86,7 @@ impl Job<'_> {
             if !folder.exists() {
                 self.run(run, folder)?;
             }
-            summaries.push(judge_and_draw(&read(folder)?, folder)?.summary);
+            summaries.push(judge_and_draw(analyze(folder)?, folder)?.summary);
             details.push(self.within(&folder.join("report.html")));
         }
         let evidence = Comparisons::evidence(&summaries, lines_of);

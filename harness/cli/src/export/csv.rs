@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use comeback_model::journal::{self, Journal};
+use comeback_model::journal;
+use comeback_runs::read::Recorded;
 
 use super::Exporter;
 
@@ -15,12 +16,19 @@ pub(super) const CSV: Exporter = Exporter {
     write,
 };
 
-fn write(journal: &Journal, to: &mut dyn Write) -> io::Result<()> {
-    // A chunk at a time: the library's error would hide what kind of error the writer had.
-    for (place, chunk) in journal.operations.chunks(ROWS).enumerate() {
+fn write(run: &Recorded, to: &mut dyn Write) -> io::Result<()> {
+    let mut operations = run.operations()?;
+    let mut is_first = true;
+    loop {
+        let chunk: Result<Vec<_>, _> = operations.by_ref().take(ROWS).collect();
+        let chunk = chunk?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        // The library's error would hide what kind of error the writer had.
         let mut rows = Vec::new();
-        journal::write_operations(&mut rows, chunk, place == 0).map_err(io::Error::other)?;
+        journal::write_operations(&mut rows, &chunk, is_first).map_err(io::Error::other)?;
         to.write_all(&rows)?;
+        is_first = false;
     }
-    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use comeback_model::journal::{self, Journal};
+use comeback_model::journal;
+use comeback_runs::read::Recorded;
 
 use super::Exporter;
 
@@ -12,7 +13,7 @@ pub(super) const EVENTS: Exporter = Exporter {
     write,
 };
 
-fn write(journal: &Journal, mut to: &mut dyn Write) -> io::Result<()> {
-    let mut events = journal.events.iter();
-    events.try_for_each(|event| journal::write_line(&mut to, event))
+fn write(run: &Recorded, mut to: &mut dyn Write) -> io::Result<()> {
+    let mut events = run.events()?;
+    events.try_for_each(|event| journal::write_line(&mut to, &event?))
 }

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use comeback_model::journal::{self, Journal};
+use comeback_model::journal;
+use comeback_runs::read::Recorded;
 
 use super::Exporter;
 
@@ -12,7 +13,7 @@ pub(super) const JSONL: Exporter = Exporter {
     write,
 };
 
-fn write(journal: &Journal, mut to: &mut dyn Write) -> io::Result<()> {
-    let mut operations = journal.operations.iter();
-    operations.try_for_each(|operation| journal::write_line(&mut to, operation))
+fn write(run: &Recorded, mut to: &mut dyn Write) -> io::Result<()> {
+    let mut operations = run.operations()?;
+    operations.try_for_each(|operation| journal::write_line(&mut to, &operation?))
 }

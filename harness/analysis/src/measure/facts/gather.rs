@@ -78,11 +78,23 @@ macro_rules! of_the_run {
     };
 }
 
-/// Gathers what the events say.
-pub(in crate::measure) fn gather(events: &[Event]) -> RunFacts {
-    let mut run = RunFacts::default();
-    let mut places: BTreeMap<TrialId, usize> = BTreeMap::new();
-    for event in events {
+/// Gathers what the events say, one by one.
+#[derive(Debug, Default)]
+pub(in crate::measure) struct Gatherer {
+    run: RunFacts,
+    /// Where each trial is among those of the run.
+    places: BTreeMap<TrialId, usize>,
+}
+
+impl Gatherer {
+    /// What all of them say.
+    pub(in crate::measure) fn finish(self) -> RunFacts {
+        self.run
+    }
+
+    /// Takes up the next event.
+    pub(in crate::measure) fn note(&mut self, event: &Event) {
+        let run = &mut self.run;
         match &event.kind {
             EventKind::ArmSkipped { arm, reason } => {
                 run.skipped.entry(*arm).or_insert_with(|| reason.clone());
@@ -107,15 +119,15 @@ pub(in crate::measure) fn gather(events: &[Event]) -> RunFacts {
             EventKind::TrialStarted { arm, control } => {
                 let Some(id) = event.trial else {
                     run.note_stray(None);
-                    continue;
+                    return;
                 };
-                places.entry(id).or_insert_with(|| {
+                self.places.entry(id).or_insert_with(|| {
                     run.trials.push(Facts::new(id, *arm, *control));
                     run.trials.len() - 1
                 });
             }
             of_the_course!() | of_processes!() | of_the_fault!() | of_the_recovery!() => {
-                let place = event.trial.and_then(|id| places.get(&id));
+                let place = event.trial.and_then(|id| self.places.get(&id));
                 match place.and_then(|place| run.trials.get_mut(*place)) {
                     Some(trial) => trial.learn(event.at, &event.kind),
                     None => run.note_stray(event.trial),
@@ -123,7 +135,6 @@ pub(in crate::measure) fn gather(events: &[Event]) -> RunFacts {
             }
         }
     }
-    run
 }
 
 impl RunFacts {

@@ -12,7 +12,7 @@ use comeback_model::units::{Elapsed, Span};
 
 use crate::measure::{Extension, LoadTally};
 
-pub(super) use gather::gather;
+pub(super) use gather::Gatherer;
 
 /// What the events say of a run.
 #[derive(Debug, Default)]

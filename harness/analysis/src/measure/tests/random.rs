@@ -1,12 +1,14 @@
 //! Whatever the journal says: the ledgers add up, and the analysis has an answer.
 
 use comeback_model::ids::Node;
+use comeback_model::journal::{self, Sealer, write_line};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::measure::{Course, analyze_stored};
 use crate::summary::summarize;
 use crate::verdict::{self, Verdict};
 
@@ -246,11 +248,102 @@ fn check_all(analysis: &Analysis) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Makes the times of an operation such that can be: one after the other, while its trial lasts.
+fn put_in_order(operation: &mut Operation, events: &[Event]) {
+    let own = || {
+        let trial = Some(operation.trial);
+        events.iter().filter(move |event| event.trial == trial)
+    };
+    let began = own().find(|event| matches!(event.kind, EventKind::TrialStarted { .. }));
+    let ended = own().find(|event| matches!(event.kind, EventKind::TrialEnded));
+    let from = began.map_or_else(Elapsed::default, |event| event.at);
+    let until = ended.map_or(Elapsed::from_us(u64::MAX), |event| event.at);
+    let mut times = [
+        operation.intended,
+        operation.dispatched,
+        operation.sent.unwrap_or_default(),
+        operation.finished,
+    ];
+    times.sort_unstable();
+    let times = times.map(|at| at.max(from).min(until));
+    [
+        operation.intended,
+        operation.dispatched,
+        _,
+        operation.finished,
+    ] = times;
+    operation.sent = operation.sent.map(|_| times[2]);
+}
+
+/// A journal that is written, with its end torn off, is understood trial by trial as it is at once.
+fn check_by_trial(journal: &Journal, torn: usize) -> Result<(), TestCaseError> {
+    let (mut lines, mut rows) = (Vec::new(), Vec::new());
+    let mut sealer = Sealer::default();
+    let written = write_line(&mut lines, &journal.header)
+        .and_then(|()| sealer.write_operations(&mut rows, &journal.operations))
+        .and_then(|()| {
+            let mut events = journal.events.iter();
+            events.try_for_each(|event| sealer.write_event(&mut lines, event))
+        });
+    prop_assert!(written.is_ok());
+    rows.truncate(rows.len().saturating_sub(torn));
+    let whole = match journal::read(&lines[..], &rows[..]) {
+        Ok(whole) => whole,
+        Err(error) => {
+            // A row of a trial that has ended.
+            prop_assert!(torn > 0, "{}", error);
+            return Ok(());
+        }
+    };
+    let mut course = Course::default();
+    let outline = journal::outline(&lines[..], &rows[..], |event| course.note(&event));
+    let outline = outline.map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let by_trial = analyze_stored(&outline, course, |pending| {
+        let mut file = std::io::Cursor::new(&rows);
+        let pending = pending.iter().rev();
+        let understood = pending.map(|trial| {
+            let operations = outline.read_trial(&mut file, trial.id());
+            operations.map(|operations| trial.analyze(operations))
+        });
+        understood.collect()
+    });
+    let by_trial = by_trial.map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!(format!("{by_trial:?}"), format!("{:?}", analyze(&whole)));
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn the_parts_of_the_ledgers_add_up(story in stories(), operations in vec(operation(), 0..60)) {
         let logins = (0..4).map(|client| login(client, 500));
         check_all(&story.does(logins).does(operations).analysis())?;
+    }
+
+    #[test]
+    fn a_run_is_understood_trial_by_trial_as_at_once(
+        story in stories(),
+        operations in vec((operation(), 0..3_u32), 0..60),
+        events in vec((moment(), 0..3_u32, kind()), 0..12),
+        torn in 0..120_usize,
+    ) {
+        let mut story = story;
+        for (at, trial, kind) in events {
+            // What ends a trial or the run would say when its operations had to be over.
+            if !matches!(kind, EventKind::TrialEnded | EventKind::RunEnded) {
+                let trial = (!kind.is_of_the_run()).then_some(TrialId(trial));
+                story.events.push(Event { at, trial, kind });
+            }
+        }
+        let operations = operations.into_iter().map(|(op, trial)| {
+            let mut op = op.0;
+            op.trial = TrialId(trial);
+            op
+        });
+        story.operations.extend(operations);
+        for operation in &mut story.operations {
+            put_in_order(operation, &story.events);
+        }
+        check_by_trial(&story.journal(), torn)?;
     }
 
     #[test]
