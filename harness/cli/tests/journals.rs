@@ -5,10 +5,20 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use comeback_analysis::measure;
+use comeback_model::journal::{self, Journal};
 
 use support::command;
+
+/// Operations of a run that does not fit into the memory below: an operation takes 160 bytes.
+const OPERATIONS: usize = 640_000;
+/// Room for the program, for two trials and for charts, in bytes.
+const MOST_MEMORY: usize = 80 * 1024 * 1024;
 
 /// The folders of the stored journals.
 fn stored() -> Vec<PathBuf> {
@@ -46,6 +56,49 @@ fn stored_journals_keep_their_summaries() {
         let differing = lines.find(|(expected, found)| expected != found);
         assert_eq!(differing, None, "{}", journal.display());
         assert_eq!(expected, found, "{}", journal.display());
+    }
+}
+
+/// A stored run, all of it in memory at once.
+fn read_at_once(folder: &Path) -> Journal {
+    let open = |name| BufReader::new(File::open(folder.join(name)).unwrap());
+    journal::read(open("journal.jsonl"), open("operations.csv")).unwrap()
+}
+
+#[test]
+fn stored_journals_are_understood_trial_by_trial_as_at_once() {
+    for folder in stored() {
+        let at_once = measure::analyze(&read_at_once(&folder));
+        let by_trial = comeback_runs::read::analyze(&folder).unwrap();
+        let (at_once, by_trial) = (format!("{at_once:?}"), format!("{by_trial:?}"));
+        assert!(at_once == by_trial, "{}", folder.display());
+    }
+}
+
+#[test]
+fn memory_depends_on_a_trial_and_not_on_the_run() {
+    let compare = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/compare");
+    let work = tempfile::tempdir().unwrap();
+    let run = work.path().join("run");
+    fs::create_dir(&run).unwrap();
+    let create = |name| BufWriter::new(File::create(run.join(name)).unwrap());
+    let (lines, rows) = (create("journal.jsonl"), create("operations.csv"));
+    journal::write_enlarged(read_at_once(&compare), (64, OPERATIONS), lines, rows).unwrap();
+    for words in [&["report"][..], &["export", "--out", "operations.csv"]] {
+        let told = Command::new("sh")
+            .args(["-c", r#"ulimit -d "$1" && shift && exec "$@""#, "sh"])
+            .arg((MOST_MEMORY / 1024).to_string())
+            .arg(support::PROGRAM)
+            .args(words)
+            .arg(&run)
+            .current_dir(work.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&told.stderr);
+        assert!(
+            matches!(told.status.code(), Some(0..=2)),
+            "{words:?}: {said}"
+        );
     }
 }
 

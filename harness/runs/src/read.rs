@@ -179,34 +179,3 @@ impl std::error::Error for ReadError {
         Some(self.cause.as_ref())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use comeback_model::journal::JournalError;
-
-    use super::*;
-
-    /// A stored run, read and understood all at once.
-    fn at_once(folder: &Path) -> Result<Analysis, JournalError> {
-        let open = |name| BufReader::new(File::open(folder.join(name)).expect("a stored file"));
-        journal::read(open(EVENTS), open(OPERATIONS)).map(|journal| measure::analyze(&journal))
-    }
-
-    #[test]
-    fn stored_runs_are_understood_trial_by_trial_as_at_once() {
-        let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/tests/data/journals");
-        let mut read = 0;
-        for entry in std::fs::read_dir(stored).expect("a folder") {
-            let folder = entry.expect("an entry").path();
-            if !folder.is_dir() {
-                continue;
-            }
-            let whole = at_once(&folder).map_err(|error| error.to_string());
-            let by_trial = analyze(&folder).map_err(|error| error.cause.to_string());
-            let (whole, by_trial) = (format!("{whole:?}"), format!("{by_trial:?}"));
-            assert!(whole == by_trial, "{}", folder.display());
-            read += 1;
-        }
-        assert!(read >= 12, "{read}");
-    }
-}
