@@ -73,17 +73,17 @@ impl<'a> RunView<'a> {
 
     /// The fault, as `SIGKILL`.
     pub(crate) fn fault(&self) -> String {
-        self.analysis.header.plan.fault.words.noun.clone()
+        self.analysis.header.plan.first_fault().words.noun.clone()
     }
 
     /// Whether the process had no chance to do anything about it.
     pub(crate) fn is_kill(&self) -> bool {
-        self.analysis.header.plan.fault.effect.is_kill()
+        self.analysis.header.plan.first_fault().effect.is_kill()
     }
 
     /// What the fault is called at the moment it hits.
     pub(crate) fn fault_noun(&self) -> &str {
-        &self.analysis.header.plan.fault.words.short
+        &self.analysis.header.plan.first_fault().words.short
     }
 
     /// Whether the traffic has sessions at all.

@@ -154,7 +154,8 @@ pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<S
     }
     if earlier.masked().load != plan.masked().load
         || earlier.windows != plan.windows
-        || earlier.fault != plan.fault
+        || earlier.faults != plan.faults
+        || earlier.surroundings != plan.surroundings
     {
         warn(
             "the baseline has another load, windows or fault; it is measured again with those of this run",

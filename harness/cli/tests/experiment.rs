@@ -191,7 +191,7 @@ fn what_is_explained_is_what_is_done() {
     let trials = header["schedule"]["trials"].as_array().unwrap();
     let drawn = trials
         .iter()
-        .find_map(|trial| trial["fault_after"].as_str());
+        .find_map(|trial| trial["faults"][0]["after"].as_str());
     let drawn: comeback_model::units::Span = drawn.unwrap().parse().unwrap();
     let at = format!("SIGKILL at {:.3} s", 0.7 + drawn.as_secs());
     assert!(words.contains(&at), "{at}\n{words}");

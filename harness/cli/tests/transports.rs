@@ -97,16 +97,19 @@ fn plan(target: Target) -> Plan {
         extend_to: 1,
         replacements: 0,
         controls: 0,
-        fault: Faults
-            .plan(
-                "kill",
-                &Parameters::new(),
-                Said {
-                    jitter: Some(Span::from_ms(50)),
-                    ..Said::default()
-                },
-            )
-            .unwrap(),
+        faults: vec![
+            Faults
+                .plan(
+                    "kill",
+                    &Parameters::new(),
+                    Said {
+                        jitter: Some(Span::from_ms(50)),
+                        ..Said::default()
+                    },
+                )
+                .unwrap(),
+        ],
+        surroundings: Vec::new(),
         load: Load {
             workload: Workload::Sessions(Box::new(SessionFlow::reference())),
             clients: SESSIONS,

@@ -6,7 +6,7 @@
 use std::io;
 
 use comeback_model::event::{EventKind, Mark};
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Workload;
 use comeback_model::plan::fault::{Effect, Ending, Within};
 use comeback_model::units::{Elapsed, Span};
@@ -84,7 +84,9 @@ pub(super) async fn fire<S>(trial: &Trial<'_, S>, volley: Volley) -> Result<Fire
 /// The moment, and how long the load is waited for; nothing where the fault comes at any moment.
 fn aim<S>(trial: &Trial<'_, S>) -> Option<(Moment, Span)> {
     let plan = trial.plan;
-    let (Effect::Ends(ending), Within::Request) = (plan.fault.effect, plan.fault.within) else {
+    let (Effect::Ends(ending), Within::Request) =
+        (plan.first_fault().effect, plan.first_fault().within)
+    else {
         return None;
     };
     let Workload::Sessions(flow) = &plan.load.workload else {
@@ -94,7 +96,7 @@ fn aim<S>(trial: &Trial<'_, S>) -> Option<(Moment, Span)> {
     let gap_s = 1.0 / (plan.load.rate * share);
     let patience = Span::from_us((gap_s * GAPS * 1e6) as u64);
     let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
-    let (mark, share) = trial.planned.aim();
+    let (mark, share) = trial.planned.aim(FaultId::FIRST);
     let moment = match (ending, mark) {
         // A stop is about what is under way.
         (Ending::AsAsked, _) | (_, Mark::Request) => Moment::Within(share),
@@ -109,6 +111,7 @@ pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), Engine
     if let (Some((_, first, _)), Some((begun, met))) = (shots.first(), aimed) {
         let since = |earlier: Elapsed| first.as_us().saturating_sub(earlier.as_us());
         let kind = EventKind::FaultAimed {
+            fault: FaultId::FIRST,
             mark: met.map(|(mark, _)| mark),
             waited_us: since(begun),
             after_us: met.map(|(_, passed)| since(passed.at)),
@@ -117,8 +120,15 @@ pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), Engine
         trial.record_at(*first, kind);
     }
     for (node, at, sent) in shots {
-        let begun = trial.plan.fault.words.begun.clone();
-        trial.record_at(at, EventKind::FaultRequested { node, begun });
+        let begun = trial.plan.first_fault().words.begun.clone();
+        trial.record_at(
+            at,
+            EventKind::FaultRequested {
+                fault: FaultId::FIRST,
+                node,
+                begun,
+            },
+        );
         sent.map_err(EngineError::Process)?;
     }
     Ok(())

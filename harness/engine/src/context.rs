@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
-use comeback_model::ids::{BootId, Incarnation, Node};
+use comeback_model::ids::{BootId, FaultId, Incarnation, Node};
 use comeback_model::plan::{Arm, Plan};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Elapsed;
@@ -22,7 +22,7 @@ use comeback_faults::FaultError;
 pub(super) struct Trial<'a, S> {
     pub(super) plan: &'a Plan,
     pub(super) arm: &'a Arm,
-    pub(super) planned: PlannedTrial,
+    pub(super) planned: &'a PlannedTrial,
     pub(super) site: &'a Site,
     pub(super) seams: &'a S,
     pub(super) placement: Placement,
@@ -92,7 +92,10 @@ impl<E: Into<EngineError>> From<E> for Early {
 impl From<FaultError> for Early {
     fn from(error: FaultError) -> Self {
         match error {
-            FaultError::Missed(reason) => Self::Target(EventKind::FaultMissed { reason }),
+            FaultError::Missed(reason) => Self::Target(EventKind::FaultMissed {
+                fault: FaultId::FIRST,
+                reason,
+            }),
             FaultError::Abandoned => {
                 let ended = "the trial's loop ended before the fault was over";
                 Self::Engine(EngineError::Process(std::io::Error::other(ended)))
@@ -109,7 +112,7 @@ pub(super) fn aborted(reason: String) -> Early {
 impl<S> Trial<'_, S> {
     /// The nodes that the fault addresses; none in a control trial.
     pub(super) fn faulted(&self) -> Vec<Node> {
-        self.planned.faulted(self.plan.fault.aim, self.arm.replicas)
+        self.planned.faulted().into_iter().collect()
     }
 
     /// How a node is named where there may be only one.
@@ -137,7 +140,7 @@ impl<S> Trial<'_, S> {
             return;
         };
         let tail = match cause {
-            ExitCause::Injected | ExitCause::Stopped => Vec::new(),
+            ExitCause::Injected(_) | ExitCause::Stopped => Vec::new(),
             ExitCause::Unexpected => process.tail(),
         };
         let kind = EventKind::TargetExited {

@@ -1,7 +1,7 @@
 //! What a fault has done to one node: each effect is confirmed, and put on record when it is.
 
 use comeback_model::event::{EventKind, Phase};
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Reach;
 use comeback_model::units::Elapsed;
 
@@ -61,6 +61,7 @@ fn confirm_end<S>(
     let at = at.unwrap_or_else(|| trial.site.clock.now());
     let node = process.node();
     let confirmed = EventKind::FaultConfirmed {
+        fault: FaultId::FIRST,
         node,
         took_kill,
         left,
@@ -109,8 +110,12 @@ fn pause<S>(
     }
     if is_first {
         trial.progress.borrow_mut().faulted(node);
-        let begun = trial.plan.fault.words.begun.clone();
-        trial.record(EventKind::FaultRequested { node, begun });
+        let begun = trial.plan.first_fault().words.begun.clone();
+        trial.record(EventKind::FaultRequested {
+            fault: FaultId::FIRST,
+            node,
+            begun,
+        });
     }
     process.pause(reach).map_err(EngineError::Process)?;
     Ok(Ok(()))
@@ -130,7 +135,13 @@ fn confirm_still<S>(
         return Ok(Ok(None));
     }
     let (node, at) = (process.node(), trial.site.clock.now());
-    trial.record_at(at, EventKind::TargetPaused { node });
+    trial.record_at(
+        at,
+        EventKind::TargetPaused {
+            fault: FaultId::FIRST,
+            node,
+        },
+    );
     note_effect(trial, node, at, false);
     Ok(Ok(Some(at)))
 }
@@ -150,7 +161,13 @@ fn resume<S>(
     process.resume(reach).map_err(EngineError::Process)?;
     let faulted = trial.progress.borrow().faulted.get(&node).copied();
     if faulted.is_some_and(|faulted| faulted.at.is_some()) {
-        trial.record_at(at, EventKind::TargetResumed { node });
+        trial.record_at(
+            at,
+            EventKind::TargetResumed {
+                fault: FaultId::FIRST,
+                node,
+            },
+        );
     }
     Ok(Ok(()))
 }

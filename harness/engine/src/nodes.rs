@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use comeback_model::event::{EventKind, ExitCause, Survivor};
-use comeback_model::ids::{Incarnation, Node};
+use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::plan::Listener;
 use tokio::sync::oneshot;
 
@@ -125,7 +125,7 @@ impl<P: Process> Running<P> {
     pub(super) const fn cause(&self) -> ExitCause {
         match self.hold {
             Hold::Free => ExitCause::Unexpected,
-            Hold::Armed | Hold::Signalled => ExitCause::Injected,
+            Hold::Armed | Hold::Signalled => ExitCause::Injected(FaultId::FIRST),
         }
     }
 

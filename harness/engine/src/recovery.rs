@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use comeback_model::event::EventKind;
-use comeback_model::ids::{Incarnation, Node};
+use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::plan::Workload;
 use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
@@ -66,6 +66,7 @@ pub(super) async fn run<S: Seams>(
             record_accept(trial, &whole.seen);
         }
         let kind = EventKind::FirstCorrect {
+            fault: FaultId::FIRST,
             last_failed_us: whole.seen.last_failed,
             evidence,
             unowned,
@@ -87,6 +88,7 @@ fn record_missing<S>(trial: &Trial<'_, S>, all: &[Watched], missing: &Watched) {
         _ => format!("{}: {saw}", missing.node),
     };
     trial.record(EventKind::NotRecovered {
+        fault: FaultId::FIRST,
         last_failure,
         probes: missing.seen.probes,
     });
@@ -218,7 +220,7 @@ fn to_rehearse<S>(trial: &Trial<'_, S>) -> BTreeSet<Node> {
         return BTreeSet::new();
     }
     let faulted = trial.faulted();
-    let whole = match trial.plan.fault.effect.replaces() && !faulted.is_empty() {
+    let whole = match trial.plan.first_fault().effect.replaces() && !faulted.is_empty() {
         // Each in turn, by itself.
         true => None,
         false => Some(asked(trial, &faulted)),
@@ -314,12 +316,16 @@ fn record_survivors<S: Seams>(trial: &Trial<'_, S>, starts: &[Start]) {
     };
     let pids: Vec<i32> = starts.iter().flat_map(before).collect();
     if !pids.is_empty() {
-        trial.record(EventKind::SurvivorsFound { pids });
+        trial.record(EventKind::SurvivorsFound {
+            fault: FaultId::FIRST,
+            pids,
+        });
     }
 }
 
 fn record_return<S>(trial: &Trial<'_, S>, node: Node, seen: &Seen, back: &Recovered) {
     let kind = EventKind::TargetReturned {
+        fault: FaultId::FIRST,
         node,
         last_failed_us: seen.last_failed,
         evidence: back.evidence,
@@ -331,6 +337,7 @@ fn record_return<S>(trial: &Trial<'_, S>, node: Node, seen: &Seen, back: &Recove
 fn record_accept<S>(trial: &Trial<'_, S>, seen: &Seen) {
     if let Some(accepted) = seen.accepted {
         let kind = EventKind::FirstAccept {
+            fault: FaultId::FIRST,
             last_failed_us: accepted.last_failed,
         };
         trial.record_at(accepted.at, kind);

@@ -7,7 +7,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 
 use comeback_model::event::{EventKind, Phase};
-use comeback_model::ids::{Incarnation, Node};
+use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::Plan;
 use comeback_model::schedule::PlannedTrial;
@@ -68,7 +68,7 @@ pub(super) enum Finished {
 
 /// Runs a trial to its end and leaves nothing of it behind.
 pub(super) async fn run<S: Seams>(
-    (plan, planned): (&Plan, PlannedTrial),
+    (plan, planned): (&Plan, &PlannedTrial),
     site: &Site,
     seams: &S,
     interrupt: &mut Interrupt,
@@ -183,7 +183,11 @@ impl<S: Seams> Trial<'_, S> {
         let fault_at = begin
             + windows.warm_up
             + windows.baseline
-            + self.planned.fault_after.unwrap_or(Span::ZERO);
+            + self
+                .planned
+                .faults
+                .first()
+                .map_or(Span::ZERO, |first| first.after);
         self.wait_until(fault_at).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
@@ -204,7 +208,7 @@ impl<S: Seams> Trial<'_, S> {
 
     /// Does what the plan wants done, starts again what it ended, and waits until all of that is back; whether it is.
     async fn inject_and_recover(&self, hands: mpsc::UnboundedSender<Call>) -> Result<bool, Early> {
-        let fault = &self.plan.fault;
+        let fault = self.plan.first_fault();
         let nodes = self.faulted();
         let has = |node: &Node| self.placement.nodes().any(|one| one == *node);
         if let Some(node) = nodes.iter().find(|node| !has(node)) {
@@ -214,6 +218,8 @@ impl<S: Seams> Trial<'_, S> {
         let on = Injection::new(nodes.clone(), fault.reach, fault.lands_within, hands);
         let injectable = comeback_faults::load(fault).map_err(EngineError::Fault)?;
         injectable.inject(&on).await?;
+        let fault = FaultId::FIRST;
+        self.record(EventKind::FaultEnded { fault });
         let (injected, returned, ended) = {
             let progress = self.progress.borrow();
             let of = |node: &Node| progress.faulted.get(node).copied().unwrap_or_default();

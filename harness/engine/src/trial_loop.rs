@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
-use comeback_model::ids::{Incarnation, Node};
+use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::plan::Drain;
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
@@ -271,8 +271,15 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         let Some(Drain { begin, .. }) = &self.trial.arm.drain else {
             return reply(answer, Ok(()));
         };
-        self.trial.record(EventKind::DrainBegun { node });
-        let done = |node, problem| EventKind::Drained { node, problem };
+        self.trial.record(EventKind::DrainBegun {
+            fault: FaultId::FIRST,
+            node,
+        });
+        let done = |node, problem| EventKind::Drained {
+            fault: FaultId::FIRST,
+            node,
+            problem,
+        };
         self.tell((node, begin, within), answer, done);
     }
 
@@ -280,7 +287,11 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         let Some(Drain { end, .. }) = &self.trial.arm.drain else {
             return reply(answer, Ok(()));
         };
-        let done = |node, problem| EventKind::DrainEnded { node, problem };
+        let done = |node, problem| EventKind::DrainEnded {
+            fault: FaultId::FIRST,
+            node,
+            problem,
+        };
         self.tell((node, end, RETURN_WITHIN), answer, done);
     }
 

@@ -101,7 +101,7 @@ pub(super) async fn run_all<S: Seams>(
         if site.recorder.is_broken() {
             return Err(EngineError::Journal);
         }
-        let started = match trial::run((plan, *planned), site, seams, interrupt).await? {
+        let started = match trial::run((plan, planned), site, seams, interrupt).await? {
             Finished::Done(started) => started,
             Finished::Interrupted => {
                 seams.kill_all();

@@ -48,8 +48,9 @@ pub struct Document {
     pub session: Option<SessionPart>,
     /// The request of users without sessions. Default: `GET /`, if there is no session either.
     pub operation: Option<StepPart>,
-    /// The fault. Default: a kill.
-    #[serde(default)]
+    /// The faults of each trial: a list, or a table if there is only one. Default: a kill.
+    #[serde(default, deserialize_with = "super::faults::read_one_or_more")]
+    #[schemars(with = "super::faults::OneOrMore")]
     pub fault: Vec<FaultPart>,
     /// The new version that a fault of the kind `deploy` starts. An arm may have its own.
     pub deploy: Option<DeployPart>,
@@ -71,7 +72,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// The fault, to be changed. It is created if there is none yet.
+    /// The first fault, to be changed. It is created if there is none yet.
     pub fn fault_mut(&mut self) -> &mut FaultPart {
         if self.fault.is_empty() {
             self.fault.push(FaultPart::default());

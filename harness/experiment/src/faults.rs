@@ -1,13 +1,17 @@
 //! The fault of an experiment file, and how it becomes part of a plan.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
+use comeback_model::ids::FaultId;
 use comeback_model::plan::fault::{Catalogue, Fault, Invalid, Parameters, Reach, Said, Within};
 use comeback_model::plan::{Drain, Signal, Target};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::fill;
 use super::scalar::{AimPart, Text, Words};
@@ -27,9 +31,14 @@ pub struct FaultPart {
     /// Whether the fault waits for a write of the load (`request`) or is injected at its planned moment in any case (`any`).
     /// Default: `request` for a fault that ends processes, else `any`.
     pub within: Option<Within>,
-    /// How long the load runs undisturbed before the fault. This baseline is compared with everything after. Default: 1s.
+    /// How long the load runs undisturbed before the first fault. This baseline is compared with everything after. Only the first
+    /// fault has it. Default: 1s.
     pub at: Option<Span>,
-    /// The moment of the fault is drawn uniformly from this span after `at`. Default: 250ms.
+    /// When a further fault is injected, counted from the moment of the first one; the first may still be going on. The first fault
+    /// has none. Default: 0s.
+    pub after: Option<Span>,
+    /// The moment of the fault is drawn uniformly from this span after `at` or `after`. Default: 250ms for the first fault, 0s
+    /// for the others.
     pub spread: Option<Span>,
     /// How long its effect may take to be confirmed. Later, the fault did not land. Default: 5s.
     pub lands_within: Option<Span>,
@@ -37,6 +46,44 @@ pub struct FaultPart {
     #[serde(flatten)]
     #[schemars(skip)]
     pub parameters: Parameters,
+}
+
+/// One table, or a list of them.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) enum OneOrMore {
+    More(Vec<FaultPart>),
+    One(FaultPart),
+}
+
+/// Reads one table as the list of one.
+pub(super) fn read_one_or_more<'de, D>(from: D) -> Result<Vec<FaultPart>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct OneOrMore;
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<FaultPart>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table, or a list of tables")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<FaultPart>, A::Error> {
+            let mut parts = Vec::new();
+            while let Some(part) = items.next_element()? {
+                parts.push(part);
+            }
+            Ok(parts)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<FaultPart>, A::Error> {
+            FaultPart::deserialize(MapAccessDeserializer::new(map)).map(|part| vec![part])
+        }
+    }
+    from.deserialize_any(OneOrMore)
 }
 
 /// The parameter by which a signal is named without a kind.
@@ -75,7 +122,17 @@ impl FaultPart {
     ///
     /// # Errors
     /// With the problem and the path of the key.
-    pub(super) fn to_fault(&self, catalogue: &dyn Catalogue) -> Result<Fault, Invalid> {
+    pub(super) fn to_fault(
+        &self,
+        catalogue: &dyn Catalogue,
+        id: FaultId,
+    ) -> Result<Fault, Invalid> {
+        if self.at.is_some() && id != FaultId::FIRST {
+            return Err(Invalid {
+                field: Some("at".to_owned()),
+                problem: "only the first fault has it: say after, which counts from the first fault's moment".to_owned(),
+            });
+        }
         let kinds = catalogue.kinds();
         let names_signal = self.parameters.contains_key(SIGNAL);
         let kind = match &self.kind {
@@ -93,10 +150,17 @@ impl FaultPart {
             aim: self.target.map(|target| target.0),
             reach: self.to,
             within: self.within,
-            jitter: self.spread,
+            jitter: match id {
+                FaultId::FIRST => self.spread,
+                _ => Some(self.spread.unwrap_or(Span::ZERO)),
+            },
             lands_within: self.lands_within,
         };
-        catalogue.plan(kind, &self.parameters, said)
+        let planned = catalogue.plan(kind, &self.parameters, said)?;
+        Ok(Fault {
+            after: self.after.unwrap_or(Span::ZERO),
+            ..planned
+        })
     }
 }
 

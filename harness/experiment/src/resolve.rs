@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use comeback_model::gate::Gate;
-use comeback_model::ids::Seed;
+use comeback_model::ids::{FaultId, Seed};
 use comeback_model::plan::fault::{Catalogue, Invalid};
 use comeback_model::plan::{
     Aim, Arm, Arrivals, Call, Fault, Field, Load, Plan, PlanError, Protocol, Request, Windows,
@@ -60,15 +60,13 @@ pub fn resolve(
 ) -> Result<Resolved, Vec<Problem>> {
     let mut problems = Vec::new();
     let workload = workload(document, &mut problems);
-    let fault = fault(document, catalogue)
-        .map_err(|problem| problems.push(problem))
-        .ok();
-    let arms = match &fault {
-        Some(fault) => arms(document, origin, workload.as_ref(), fault, &mut problems),
+    let faults = faults(document, catalogue, &mut problems);
+    let arms = match &faults {
+        Some(faults) => arms(document, origin, workload.as_ref(), faults, &mut problems),
         None => Vec::new(),
     };
     let own = gates(document, &mut problems);
-    let (Some(workload), Some(fault), true) = (workload, fault, problems.is_empty()) else {
+    let (Some(workload), Some(faults), true) = (workload, faults, problems.is_empty()) else {
         return Err(problems);
     };
     let default_gates = default_gates(document, &workload, &own);
@@ -82,7 +80,8 @@ pub fn resolve(
             .replacements
             .unwrap_or_else(|| Plan::usual_replacements(trials)),
         controls: document.controls.unwrap_or(1),
-        fault,
+        faults,
+        surroundings: Vec::new(),
         load: load(document, workload),
         windows: windows(document),
         gates: default_gates.iter().chain(&own).cloned().collect(),
@@ -159,7 +158,7 @@ fn arms(
     document: &Document,
     origin: &Origin,
     workload: Option<&Workload>,
-    fault: &Fault,
+    faults: &[Fault],
     problems: &mut Vec<Problem>,
 ) -> Vec<Arm> {
     let asked = match workload {
@@ -167,7 +166,7 @@ fn arms(
         Some(Workload::Sessions(_)) | None => None,
     };
     let mut fill = |arm: Parts<'_>| {
-        arm.fill(fault, origin.here.as_deref(), asked)
+        arm.fill(faults, origin.here.as_deref(), asked)
             .map_err(|problem| problems.push(problem))
             .ok()
     };
@@ -232,7 +231,7 @@ impl Parts<'_> {
     /// The arm, still without a name.
     fn fill(
         &self,
-        fault: &Fault,
+        faults: &[Fault],
         here: Option<&Path>,
         asked: Option<&str>,
     ) -> Result<Arm, Problem> {
@@ -257,7 +256,7 @@ impl Parts<'_> {
                 what,
             }
         };
-        let within = fault.needs.drain;
+        let within = faults.iter().filter_map(|fault| fault.needs.drain).max();
         let drain = self.balancer.map(|part| part.to_drain(here, within));
         let drain = drain
             .transpose()
@@ -277,7 +276,9 @@ impl Parts<'_> {
         let store = self.store.map(|part| part.to_target(here));
         let store = store.transpose().map_err(|fault| locate("store", fault))?;
         let replicas = self.target.replicas.unwrap_or(1);
-        self.fits(fault, replicas)?;
+        for (index, fault) in faults.iter().enumerate() {
+            self.fits(index, fault, replicas)?;
+        }
         Ok(Arm {
             name: String::new(),
             about: target.command.join(" "),
@@ -295,8 +296,8 @@ impl Parts<'_> {
         })
     }
 
-    /// Whether the target of the fault exists.
-    fn fits(&self, fault: &Fault, replicas: u32) -> Result<(), Problem> {
+    /// Whether the target of a fault exists.
+    fn fits(&self, index: usize, fault: &Fault, replicas: u32) -> Result<(), Problem> {
         let missing = match fault.aim {
             Aim::Balancer if self.balancer.is_none() => "there is no [balancer]".to_owned(),
             Aim::Cache if self.cache.is_none() => "there is no [cache]".to_owned(),
@@ -306,7 +307,7 @@ impl Parts<'_> {
             }
             _ => return Ok(()),
         };
-        let place = vec![Key::from("fault"), 0.into(), "target".into()];
+        let place = vec![Key::from("fault"), index.into(), "target".into()];
         Err(Problem::at(place, "target", missing))
     }
 }
@@ -386,23 +387,41 @@ fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<
         .collect()
 }
 
-fn fault(document: &Document, catalogue: &dyn Catalogue) -> Result<Fault, Problem> {
+/// The faults of the document, where each is one; a kill where none is said.
+fn faults(
+    document: &Document,
+    catalogue: &dyn Catalogue,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<Fault>> {
     let place = |index: usize| vec![Key::from("fault"), index.into()];
-    if document.fault.len() > 1 {
-        let what = "one fault in each trial is all there can be: write an experiment for each";
-        return Err(Problem::at(place(1), "fault", what));
+    let said = match document.fault.as_slice() {
+        [] => vec![FaultPart::default()],
+        parts => parts.to_vec(),
+    };
+    let mut faults = Vec::with_capacity(said.len());
+    for (index, part) in said.iter().enumerate() {
+        match part.to_fault(catalogue, FaultId(index as u32)) {
+            Ok(fault) => faults.push(fault),
+            Err(Invalid { field, problem }) => {
+                let name = field.clone().unwrap_or_else(|| "fault".to_owned());
+                let field = field.map(|field| Key::from(field.as_str()));
+                let place = place(index).into_iter().chain(field);
+                problems.push(Problem::at(place.collect::<Vec<_>>(), name, problem));
+            }
+        }
     }
-    let planned = first_fault(document).to_fault(catalogue);
-    planned.map_err(|Invalid { field, problem }| {
-        let name = field.clone().unwrap_or_else(|| "fault".to_owned());
-        let field = field.map(|field| Key::from(field.as_str()));
-        let place = place(0).into_iter().chain(field);
-        Problem::at(place.collect::<Vec<_>>(), name, problem)
-    })
+    // Taken away when the analysis tells the effects of several faults apart.
+    if faults.len() > 1 {
+        let what = "several faults in one trial cannot be judged yet: write an experiment for each";
+        problems.push(Problem::at(place(1), "fault", what));
+        return None;
+    }
+    (faults.len() == said.len()).then_some(faults)
 }
 
-fn first_fault(document: &Document) -> FaultPart {
-    document.fault.first().cloned().unwrap_or_default()
+/// When the first fault comes, where that is said.
+fn baseline(document: &Document) -> Option<Span> {
+    document.fault.first().and_then(|part| part.at)
 }
 
 fn load(document: &Document, workload: Workload) -> Load {
@@ -425,7 +444,7 @@ fn windows(document: &Document) -> Windows {
     let said = &document.windows;
     Windows {
         warm_up: said.warm_up.unwrap_or(Span::from_ms(300)),
-        baseline: first_fault(document).at.unwrap_or(Span::from_secs(1)),
+        baseline: baseline(document).unwrap_or(Span::from_secs(1)),
         settle: said.settle.unwrap_or(Span::from_secs(2)),
         horizon: said.horizon.unwrap_or(HORIZON),
         window: said.window.unwrap_or(Span::from_ms(100)),
@@ -454,6 +473,10 @@ fn target_places(at: &[&str], arm: Option<usize>) -> Vec<Vec<Key>> {
     });
     let common = std::iter::once(Key::from("target")).chain(rest()).collect();
     own.into_iter().chain([common]).collect()
+}
+
+fn fault_place(id: FaultId, key: &str) -> Vec<Vec<Key>> {
+    vec![vec!["fault".into(), id.place().into(), key.into()]]
 }
 
 /// Problems of the plan as a whole, by the keys of the document.
@@ -489,8 +512,10 @@ fn locate(error: &PlanError, document: &Document) -> Problem {
             ],
             None => one(&["cache"]),
         },
-        Field::FaultTarget => vec![vec!["fault".into(), 0.into(), "target".into()]],
-        Field::FaultLasts => vec![vec!["fault".into(), 0.into(), "lasts".into()]],
+        Field::Faults => one(&["fault"]),
+        Field::FaultTarget(id) => fault_place(id, "target"),
+        Field::FaultLasts(id) => fault_place(id, "lasts"),
+        Field::FaultAfter(id) => fault_place(id, "after"),
         Field::Balancer => one(&["balancer"]),
         Field::Deploy => one(&["deploy"]),
         Field::BootHeader => target_places(&["boot_header"], arm),

@@ -57,6 +57,8 @@ impl<'a> Spans<'a> {
                 (Key::Index(index), DeValue::Array(items)) => {
                     items.get(*index).map(|item| (item.span(), item))
                 }
+                // A list of one may be written as its only table.
+                (Key::Index(0), DeValue::Table(_)) => Some((span.clone(), value)),
                 (Key::Name(_) | Key::Index(_), _) => None,
             };
             let Some((place, inner)) = next else {

@@ -66,7 +66,7 @@ fn the_least_that_can_be_said_is_a_command() {
     );
     let gates: Vec<String> = plan.gates.iter().map(ToString::to_string).collect();
     assert_eq!(gates, ["unrecovered == 0"]);
-    assert_eq!(plan.fault.kind, "kill");
+    assert_eq!(plan.faults[0].kind, "kill");
 }
 
 #[test]
@@ -136,9 +136,9 @@ lost_sessions = 0
     assert_eq!(load.timeout, Span::from_secs(1));
     assert_eq!(load.objective, Some(Span::from_ms(200)));
     assert_eq!(load.floor, 0.5);
-    assert_eq!(plan.fault.kind, "terminate");
-    assert_eq!(plan.fault.jitter, Span::from_ms(100));
-    assert_eq!(plan.fault.lands_within, Span::from_secs(9));
+    assert_eq!(plan.faults[0].kind, "terminate");
+    assert_eq!(plan.faults[0].jitter, Span::from_ms(100));
+    assert_eq!(plan.faults[0].lands_within, Span::from_secs(9));
     let windows = plan.windows;
     assert_eq!(windows.baseline, Span::from_ms(700));
     assert_eq!(windows.warm_up, Span::from_ms(50));
@@ -409,4 +409,48 @@ fn a_family_that_cannot_be_is_shown_where_it_stands() {
         .iter()
         .map(|wrong| (wrong.line, wrong.column));
     assert_eq!(places.collect::<Vec<_>>(), [(9, 10)]);
+}
+
+/// A file with these faults, and what it resolves to.
+fn with_faults(faults: &str) -> Result<Resolved, Unreadable> {
+    let text = format!("[target]\ncommand = [\"server\", \"{{port}}\"]\n{faults}");
+    File::parse(Path::new("a.toml"), text, &Faults)?.resolve(&Faults)
+}
+
+#[test]
+fn one_fault_may_be_a_table_instead_of_a_list_of_one() {
+    let fault = "kind = \"pause\"\nlasts = \"2s\"\nat = \"3s\"\n";
+    let table = with_faults(&format!("[fault]\n{fault}")).expect("it is read");
+    let list = with_faults(&format!("[[fault]]\n{fault}")).expect("it is read");
+    assert_eq!(table.plan, list.plan);
+    assert_eq!(table.plan.windows.baseline, Span::from_secs(3));
+}
+
+#[test]
+fn what_is_wrong_with_a_fault_is_shown_where_it_stands_in_either_form() {
+    for (faults, line, what) in [
+        (
+            "[fault]\nkind = \"pause\"\nlasts = \"0s\"\n",
+            5,
+            "no length",
+        ),
+        (
+            "[[fault]]\nkind = \"pause\"\nlasts = \"0s\"\n",
+            5,
+            "no length",
+        ),
+        ("[fault]\nafter = \"1s\"\n", 4, "say at"),
+        ("[fault]\nlasst = \"1s\"\n", 4, "did you mean 'lasts'?"),
+        ("[[fault]]\n[[fault]]\nat = \"1s\"\n", 5, "say after"),
+        (
+            "[[fault]]\n[[fault]]\nkind = \"no\"\n",
+            5,
+            "there is no fault 'no'",
+        ),
+    ] {
+        let refused = with_faults(faults).expect_err(faults);
+        let first = &refused.wrong()[0];
+        assert!(first.told().contains(what), "{refused}");
+        assert_eq!(first.line, line, "{refused}");
+    }
 }

@@ -4,7 +4,7 @@ mod quotes;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ArmId, BootId, Incarnation, Node, TrialId};
+use crate::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
 use crate::plan::Signal;
 use crate::plan::fault::read_begun;
 use crate::said::Line;
@@ -121,6 +121,9 @@ pub enum EventKind {
     },
     /// The fault had waited for the load, so that it hits inside a write, or right after its acknowledgement was read.
     FaultAimed {
+        /// Which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// For what; absent when no write came, and it was sent nevertheless.
         mark: Option<Mark>,
         /// How long it had waited beyond its planned moment.
@@ -134,6 +137,9 @@ pub enum EventKind {
     },
     /// The fault was begun with one of those that it hits: the signal was sent.
     FaultRequested {
+        /// Which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// To which part of the topology.
         #[serde(default)]
         node: Node,
@@ -144,6 +150,9 @@ pub enum EventKind {
     /// All that the fault addressed of a node has ended, or is known to stay; the event's time is the last of those
     /// ends. The end of the process that was started is a [`Self::TargetExited`].
     FaultConfirmed {
+        /// Which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// Which part of the topology.
         node: Node,
         /// Processes that did not heed the signal of a stop in their time of grace, and were killed.
@@ -153,23 +162,40 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left: Vec<Survivor>,
     },
+    /// A fault is over: it does nothing more to its nodes. They may have to come back from it.
+    FaultEnded {
+        /// Which.
+        fault: FaultId,
+    },
     /// All processes of a node stand still; the event's time is when that was confirmed.
     TargetPaused {
+        /// By which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// Which part of the topology.
         node: Node,
     },
     /// They may go on: SIGCONT was sent.
     TargetResumed {
+        /// By which fault they had stood still.
+        #[serde(default)]
+        fault: FaultId,
         /// Which part of the topology.
         node: Node,
     },
     /// The balancer was told to send a replica no more requests.
     DrainBegun {
+        /// For which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// Which.
         node: Node,
     },
     /// The balancer said that a replica has no request left, or it could not be had to.
     Drained {
+        /// For which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// Which.
         node: Node,
         /// Why the replica is stopped although it is not known to be without requests.
@@ -178,6 +204,9 @@ pub enum EventKind {
     },
     /// The balancer was told to send a replica requests again, and said that it does.
     DrainEnded {
+        /// For which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// Which.
         node: Node,
         /// Why that is not known.
@@ -186,6 +215,9 @@ pub enum EventKind {
     },
     /// What was faulted answers correctly again, itself, for the first time.
     TargetReturned {
+        /// From which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// Which part of the topology.
         node: Node,
         /// When the last failed probe of it was begun; absent when none failed.
@@ -206,11 +238,17 @@ pub enum EventKind {
     },
     /// The fault's effect was not seen.
     FaultMissed {
+        /// Which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// What was seen instead.
         reason: String,
     },
     /// Processes of the old incarnation outlived the fault.
     SurvivorsFound {
+        /// Which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// Their process ids.
         pids: Vec<i32>,
     },
@@ -253,11 +291,17 @@ pub enum EventKind {
     },
     /// The new incarnation's port accepted a connection for the first time.
     FirstAccept {
+        /// After which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// When the last refused attempt was begun; absent when none was.
         last_failed_us: Option<Elapsed>,
     },
     /// The first correct reply of the new process, on a fresh connection.
     FirstCorrect {
+        /// After which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// When the last failed probe was begun; absent when none failed.
         last_failed_us: Option<Elapsed>,
         /// How the reply is known to come from the new process.
@@ -270,6 +314,9 @@ pub enum EventKind {
     },
     /// No correct reply of a new process within the horizon.
     NotRecovered {
+        /// From which fault.
+        #[serde(default)]
+        fault: FaultId,
         /// What the last probe saw.
         last_failure: String,
         /// How many probes were made.
@@ -442,15 +489,43 @@ impl std::fmt::Display for Exit {
 
 /// Why a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", from = "StoredCause")]
 pub enum ExitCause {
-    /// By the fault: this is T0.
-    Injected,
+    /// By this fault: the last of its exits is its T0.
+    Injected(FaultId),
     /// Because the trial was over.
     Stopped,
     /// By itself: nobody had asked it to. Journals up to version 5 say `unasked`.
     #[serde(rename = "unasked")]
     Unexpected,
+}
+
+/// Why a process ended, as it is stored: up to version 5 of the journal without the fault, which was the only one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredCause {
+    By { injected: FaultId },
+    Named(CauseName),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CauseName {
+    Injected,
+    Stopped,
+    #[serde(alias = "unasked")]
+    Unexpected,
+}
+
+impl From<StoredCause> for ExitCause {
+    fn from(stored: StoredCause) -> Self {
+        match stored {
+            StoredCause::By { injected } => Self::Injected(injected),
+            StoredCause::Named(CauseName::Injected) => Self::Injected(FaultId::FIRST),
+            StoredCause::Named(CauseName::Stopped) => Self::Stopped,
+            StoredCause::Named(CauseName::Unexpected) => Self::Unexpected,
+        }
+    }
 }
 
 /// How a reply is known to come from the new process.

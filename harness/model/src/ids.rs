@@ -16,7 +16,7 @@ impl fmt::Display for Seed {
     }
 }
 
-/// A trial: one start of a target and at most one fault. Trials are numbered in the order they run.
+/// A trial: one start of a target, and the faults of the plan or none. Trials are numbered in the order they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TrialId(pub u32);
@@ -107,6 +107,23 @@ impl TryFrom<String> for Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Incarnation(pub u32);
+
+/// A fault of a plan, by its place: those that come and go first, behind them its surroundings.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct FaultId(pub u32);
+
+impl FaultId {
+    /// The fault that a trial begins with; the only one where there are not several.
+    pub const FIRST: Self = Self(0);
+
+    /// Its place in the plan.
+    pub const fn place(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Which process answered: a 64-bit digest of what the server says of its own start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,9 +8,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Mark;
-use crate::ids::{ArmId, ClientId, Node, Seed, TrialId};
+use crate::ids::{ArmId, ClientId, FaultId, Node, Seed, TrialId};
 use crate::operation::Step;
-use crate::plan::{Aim, Arrivals, Load, Plan, Workload};
+use crate::plan::{Aim, Arrivals, Fault, Load, Plan, Workload};
 use crate::units::Span;
 
 /// Every trial of a run, in the order they run.
@@ -43,26 +43,88 @@ impl Schedule {
         let each = windows.warm_up + windows.baseline + windows.settle;
         let mut length = Span::ZERO;
         for trial in &self.trials {
-            length += each + trial.fault_after.unwrap_or(Span::ZERO);
+            let last = trial.faults.iter().map(|planned| planned.after).max();
+            length += each + last.unwrap_or(Span::ZERO);
         }
         length
+    }
+
+    /// Journals up to version 5 have no nodes in their schedule: which those are follows from the plan.
+    pub(crate) fn add_nodes(&mut self, plan: &Plan) {
+        let trials = self.trials.iter_mut();
+        for trial in trials.chain(&mut self.further).chain(&mut self.spares) {
+            let replicas = plan.arms.get(trial.arm.0 as usize);
+            let replicas = replicas.map_or(1, |arm| arm.replicas);
+            for planned in &mut trial.faults {
+                if let Some(fault) = plan.fault(planned.fault) {
+                    let drawn = Draw::victim(trial.load_seed, planned.fault);
+                    planned.nodes = nodes_of(fault.aim, replicas, drawn);
+                }
+            }
+        }
     }
 }
 
 /// One trial to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredTrial")]
 pub struct PlannedTrial {
     /// Its number.
     pub id: TrialId,
     /// Its arm.
     pub arm: ArmId,
-    /// Offset of the fault after the baseline's end; absent in a control trial.
-    pub fault_after: Option<Span>,
+    /// What is done to the target, the plan's first fault first; nothing in a control trial.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<PlannedInjection>,
     /// What its traffic is drawn from.
     pub load_seed: Seed,
     /// How many trials of its arm with a fault come before it.
     #[serde(default, skip_serializing_if = "is_first")]
     pub turn: u32,
+}
+
+/// A fault of a trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedInjection {
+    /// Which.
+    pub fault: FaultId,
+    /// Its moment, after the baseline's end.
+    pub after: Span,
+    /// The nodes that it is for.
+    pub nodes: Vec<Node>,
+}
+
+/// A trial of any version.
+#[derive(Deserialize)]
+struct StoredTrial {
+    id: TrialId,
+    arm: ArmId,
+    load_seed: Seed,
+    #[serde(default)]
+    turn: u32,
+    #[serde(default)]
+    faults: Vec<PlannedInjection>,
+    /// Up to version 5, where there was no more than one.
+    #[serde(default)]
+    fault_after: Option<Span>,
+}
+
+impl From<StoredTrial> for PlannedTrial {
+    fn from(stored: StoredTrial) -> Self {
+        let mut faults = stored.faults;
+        faults.extend(stored.fault_after.map(|after| PlannedInjection {
+            fault: FaultId::FIRST,
+            after,
+            nodes: Vec::new(),
+        }));
+        Self {
+            id: stored.id,
+            arm: stored.arm,
+            faults,
+            load_seed: stored.load_seed,
+            turn: stored.turn,
+        }
+    }
 }
 
 #[allow(
@@ -74,39 +136,59 @@ const fn is_first(turn: &u32) -> bool {
 }
 
 impl PlannedTrial {
-    /// The nodes that the fault hits; none in a control trial. Which replica a fault at any of them hits
-    /// follows from the trial's seed.
-    pub fn faulted(&self, aim: Aim, replicas: u32) -> Vec<Node> {
-        if self.is_control() {
-            return Vec::new();
-        }
-        match aim {
-            Aim::AnyReplica => {
-                let draw = Draws::new(self.load_seed.0 ^ VICTIM).below(u64::from(replicas.max(1)));
-                vec![Node::Replica(draw as u32)]
-            }
-            Aim::Replica(number) => vec![Node::Replica(number)],
-            Aim::AllReplicas => (0..replicas).map(Node::Replica).collect(),
-            Aim::Balancer => vec![Node::Balancer],
-            Aim::Store => vec![Node::Store],
-            Aim::Cache => vec![Node::Cache],
-        }
+    /// The nodes that its faults are for, each once.
+    pub fn faulted(&self) -> BTreeSet<Node> {
+        let nodes = self.faults.iter().flat_map(|planned| &planned.nodes);
+        nodes.copied().collect()
     }
 
-    /// What of the load the trial's fault waits for, and after which share of a write's usual time it comes. An arm's trials
-    /// take turns, and the first one's fault meets a write in flight.
-    pub fn aim(&self) -> (Mark, f64) {
+    /// What of the load a fault of the trial waits for, and after which share of a write's usual time it comes. An arm's
+    /// trials take turns, and the first one's faults meet a write in flight.
+    pub fn aim(&self, fault: FaultId) -> (Mark, f64) {
         let mark = match self.turn % 2 {
             0 => Mark::Request,
             _ => Mark::Reply,
         };
-        (mark, Draws::new(self.load_seed.0 ^ MOMENT).unit())
+        (mark, Draw::moment(self.load_seed, fault).unit())
     }
 
     /// Whether nothing is done to the target.
     pub const fn is_control(&self) -> bool {
-        self.fault_after.is_none()
+        self.faults.is_empty()
     }
+}
+
+/// The nodes that a fault is for; one that may be for any replica is for the one that is drawn.
+fn nodes_of(aim: Aim, replicas: u32, mut drawn: Draws) -> Vec<Node> {
+    match aim {
+        Aim::AnyReplica => {
+            let draw = drawn.below(u64::from(replicas.max(1)));
+            vec![Node::Replica(draw as u32)]
+        }
+        Aim::Replica(number) => vec![Node::Replica(number)],
+        Aim::AllReplicas => (0..replicas).map(Node::Replica).collect(),
+        Aim::Balancer => vec![Node::Balancer],
+        Aim::Store => vec![Node::Store],
+        Aim::Cache => vec![Node::Cache],
+    }
+}
+
+/// The faults of a trial whose first one comes `after` the baseline's end. All others draw from streams of their own, one for
+/// each purpose: another fault in the plan changes no draw but its own.
+fn injections(plan: &Plan, replicas: u32, load_seed: Seed, after: Span) -> Vec<PlannedInjection> {
+    let place = |(id, fault): (FaultId, &Fault)| PlannedInjection {
+        fault: id,
+        after: match id {
+            FaultId::FIRST => after,
+            _ => {
+                let jitter = fault.jitter.as_us().max(1);
+                let drawn = Draw::delay(load_seed, id).below(jitter);
+                after + fault.after + Span::from_us(drawn)
+            }
+        },
+        nodes: nodes_of(fault.aim, replicas, Draw::victim(load_seed, id)),
+    };
+    plan.named_faults().map(place).collect()
 }
 
 /// Expands a plan: rounds that hold each arm once, in random order, the control trial of each arm in a
@@ -135,13 +217,19 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
         let mut order: Vec<(usize, &Vec<bool>)> = arms.iter().copied().zip(&roles).collect();
         rng.shuffle(&mut order);
         for (arm, controls) in order {
-            let fault_after = Span::from_us(rng.below(plan.fault.jitter.as_us().max(1)));
+            // Drawn for a control trial, too, so that all others are the same without it.
+            let after = Span::from_us(rng.below(plan.first_fault().jitter.as_us().max(1)));
+            let load_seed = Seed(rng.next());
             let is_control = controls.get(round).is_some_and(|control| *control);
+            let faults = match is_control {
+                true => Vec::new(),
+                false => injections(plan, plan.arms[arm].replicas, load_seed, after),
+            };
             trials.push(PlannedTrial {
                 id: TrialId(trials.len() as u32),
                 arm: ArmId(arm as u32),
-                fault_after: (!is_control).then_some(fault_after),
-                load_seed: Seed(rng.next()),
+                faults,
+                load_seed,
                 turn: turns[arm],
             });
             turns[arm] += u32::from(!is_control);
@@ -157,11 +245,29 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
     }
 }
 
-/// Sets the draw of a victim apart from the draws of the trial's traffic.
-const VICTIM: u64 = 0x5649_4354_494d_0000;
+/// The draws for a fault of a trial, set apart from those of the trial's traffic, of other purposes and of other faults.
+struct Draw;
 
-/// Likewise the draw of a fault's moment within a write.
-const MOMENT: u64 = 0x4d4f_4d45_4e54_0000;
+impl Draw {
+    const VICTIM: u64 = 0x5649_4354_494d_0000;
+    const MOMENT: u64 = 0x4d4f_4d45_4e54_0000;
+    const DELAY: u64 = 0x4445_4c41_5900_0000;
+
+    /// Which replica it is for.
+    fn victim(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
+        Draws::new(load_seed.0 ^ Self::VICTIM ^ u64::from(fault))
+    }
+
+    /// Its moment within a write.
+    fn moment(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
+        Draws::new(load_seed.0 ^ Self::MOMENT ^ u64::from(fault))
+    }
+
+    /// How late it comes; of the first fault that is drawn with the trial.
+    fn delay(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
+        Draws::new(load_seed.0 ^ Self::DELAY ^ u64::from(fault))
+    }
+}
 
 /// One operation the schedule wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -356,10 +462,10 @@ mod tests {
     #[test]
     fn a_seed_keeps_its_meaning_from_version_to_version() {
         let plan = test_plan();
-        let first = expand(&plan, Seed(1)).trials[0];
+        let first = expand(&plan, Seed(1)).trials[0].clone();
         assert_eq!(
             serde_json::to_string(&first).expect("serializes"),
-            r#"{"id":0,"arm":1,"fault_after":"76326us","load_seed":16136862674430550035}"#
+            r#"{"id":0,"arm":1,"faults":[{"fault":0,"after":"76326us","nodes":["replica-0"]}],"load_seed":16136862674430550035}"#
         );
         let arrival = stream(&plan.load, 1, 0, 1)[0];
         assert_eq!(
@@ -375,7 +481,7 @@ mod tests {
         let after: u64 = schedule
             .trials
             .iter()
-            .filter_map(|trial| Some(trial.fault_after?.as_us()))
+            .filter_map(|trial| Some(trial.faults.first()?.after.as_us()))
             .sum();
         // 2 arms, each with 3 trials and a control, of 200 + 1,000 + 1,000 ms.
         assert_eq!(schedule.least_length(&plan).as_us(), 8 * 2_200_000 + after);
@@ -383,18 +489,13 @@ mod tests {
 
     #[test]
     fn a_fault_hits_whom_it_is_aimed_at_and_any_replica_alike() {
-        let trial = |seed| PlannedTrial {
-            id: TrialId(0),
-            arm: ArmId(0),
-            fault_after: Some(Span::ZERO),
-            load_seed: Seed(seed),
-            turn: 0,
-        };
+        let nodes =
+            |aim, replicas, seed| nodes_of(aim, replicas, Draw::victim(Seed(seed), FaultId::FIRST));
         let mut faulted = [0; 3];
         for seed in 0..3_000 {
-            let nodes = trial(seed).faulted(Aim::AnyReplica, 3);
-            assert_eq!(nodes, trial(seed).faulted(Aim::AnyReplica, 3));
-            match nodes.as_slice() {
+            let drawn = nodes(Aim::AnyReplica, 3, seed);
+            assert_eq!(drawn, nodes(Aim::AnyReplica, 3, seed));
+            match drawn.as_slice() {
                 [Node::Replica(number)] => faulted[*number as usize] += 1,
                 other => panic!("{other:?}"),
             }
@@ -404,13 +505,83 @@ mod tests {
             faulted.iter().all(|count| (900..1_100).contains(count)),
             "{faulted:?}"
         );
-        assert_eq!(trial(1).faulted(Aim::Store, 3), [Node::Store]);
-        assert_eq!(trial(1).faulted(Aim::AllReplicas, 2).len(), 2);
-        let control = PlannedTrial {
-            fault_after: None,
-            ..trial(1)
+        assert_eq!(nodes(Aim::Store, 3, 1), [Node::Store]);
+        assert_eq!(nodes(Aim::AllReplicas, 2, 1).len(), 2);
+    }
+
+    #[test]
+    fn another_fault_changes_no_draw_but_its_own() {
+        let one = Plan {
+            extend_to: 5,
+            replacements: 1,
+            ..test_plan()
         };
-        assert!(control.faulted(Aim::Balancer, 3).is_empty());
+        let mut three = one.clone();
+        for after in [Span::from_ms(40), Span::ZERO] {
+            three.faults.push(Fault {
+                after,
+                aim: Aim::AnyReplica,
+                ..test_plan().first_fault().clone()
+            });
+        }
+        for arm in &mut three.arms {
+            arm.replicas = 4;
+        }
+        let (of_one, of_three) = (expand(&one, Seed(5)), expand(&three, Seed(5)));
+        let all = |schedule: &Schedule| {
+            let trials = schedule.trials.iter().chain(&schedule.further);
+            trials.chain(&schedule.spares).cloned().collect::<Vec<_>>()
+        };
+        let (mut differ, mut aims) = (0, BTreeSet::new());
+        for (mut alone, with) in all(&of_one).into_iter().zip(all(&of_three)) {
+            assert_eq!(alone.is_control(), with.is_control());
+            let Some(first) = with.faults.first() else {
+                assert_eq!(alone, with);
+                continue;
+            };
+            assert_eq!(first.after, alone.faults[0].after);
+            assert_eq!(with.faults.len(), 3);
+            let jitter = three.first_fault().jitter;
+            for (planned, fault) in with.faults.iter().zip(&three.faults).skip(1) {
+                let earliest = first.after + fault.after;
+                assert!(planned.after >= earliest && planned.after < earliest + jitter);
+                differ += u32::from(planned.nodes != first.nodes);
+                aims.insert(with.aim(planned.fault).1.to_bits());
+            }
+            assert_eq!(with.aim(FaultId::FIRST), alone.aim(FaultId::FIRST));
+            alone.faults.clone_from(&with.faults);
+            assert_eq!(alone, with);
+        }
+        // Each fault draws its own victim and its own moment within a write.
+        assert!(differ > 5, "{differ}");
+        assert!(aims.len() > 20, "{}", aims.len());
+    }
+
+    #[test]
+    fn a_schedule_of_an_older_journal_has_the_nodes_that_its_plan_aims_at() {
+        let plan = Plan {
+            faults: vec![Fault {
+                aim: Aim::AnyReplica,
+                ..test_plan().first_fault().clone()
+            }],
+            ..test_plan()
+        };
+        let mut plan = plan;
+        for arm in &mut plan.arms {
+            arm.replicas = 3;
+        }
+        let today = expand(&plan, Seed(9));
+        let mut stored = serde_json::to_value(&today).expect("serializes");
+        for trial in stored["trials"].as_array_mut().expect("a list") {
+            let faults = trial.as_object_mut().expect("a trial").remove("faults");
+            trial["fault_after"] = match faults {
+                Some(faults) => faults[0]["after"].clone(),
+                None => serde_json::Value::Null,
+            };
+        }
+        let mut read: Schedule = serde_json::from_value(stored).expect("is read");
+        read.add_nodes(&plan);
+        assert_eq!(read, today);
     }
 
     #[test]
@@ -425,7 +596,7 @@ mod tests {
             let all = || schedule.trials.iter().chain(&schedule.further);
             for arm in [ArmId(0), ArmId(1)] {
                 let faulted = all().filter(|trial| trial.arm == arm && !trial.is_control());
-                let marks: Vec<Mark> = faulted.map(|trial| trial.aim().0).collect();
+                let marks: Vec<Mark> = faulted.map(|trial| trial.aim(FaultId::FIRST).0).collect();
                 assert_eq!(marks, [Mark::Request, Mark::Reply].repeat(3));
             }
         }
@@ -515,8 +686,8 @@ mod tests {
                 let own: Vec<_> = schedule.trials.iter().filter(|t| t.arm == ArmId(arm)).collect();
                 prop_assert_eq!(own.len() as u32, trials + controls);
                 prop_assert_eq!(own.iter().filter(|t| t.is_control()).count() as u32, controls);
-                for at in own.iter().filter_map(|t| t.fault_after) {
-                    prop_assert!(at < plan.fault.jitter);
+                for planned in own.iter().flat_map(|t| &t.faults) {
+                    prop_assert!(planned.after < plan.first_fault().jitter);
                 }
             }
         }

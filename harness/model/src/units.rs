@@ -67,6 +67,15 @@ impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
+    /// Whether it is no time at all.
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// A length of `us` microseconds.
     pub const fn from_us(us: u64) -> Self {
         Self(us)

@@ -46,7 +46,7 @@ impl<'a> Extender<'a> {
         let replacements = verdict::replacements(&analysis, &verdict);
         if !replacements.is_empty() {
             return Ok(Some(Extension {
-                trials: replacements.iter().map(|one| one.by).collect(),
+                trials: replacements.iter().map(|one| one.by.clone()).collect(),
                 replaces: replacements.iter().map(|one| one.void).collect(),
                 reasons: replacements.into_iter().map(|one| one.reason).collect(),
             }));

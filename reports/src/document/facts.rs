@@ -38,8 +38,8 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
     );
     let fault = format!(
         "{}, at a random moment within {} after the baseline",
-        plan.fault.words.done,
-        span(plan.fault.jitter)
+        plan.first_fault().words.done,
+        span(plan.first_fault().jitter)
     );
     let gates: Vec<String> = plan
         .gates

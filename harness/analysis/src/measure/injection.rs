@@ -71,7 +71,7 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
     };
     flow.share_of_acts()?;
     let fault = facts.fault()?;
-    if !plan.fault.effect.ends() {
+    if !plan.first_fault().effect.ends() {
         return None;
     }
     let injections = facts.injections();

@@ -43,7 +43,7 @@ pub(super) fn analyze(
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
     findings.extend(served::finding(returned.as_ref()));
-    findings.extend(injection::findings(plan.fault.effect, facts));
+    findings.extend(injection::findings(plan.first_fault().effect, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
     let blind_time = blind::blind_time(facts, &load);
     findings.extend(blind_time.and_then(findings::blind));
@@ -72,7 +72,7 @@ pub(super) fn analyze(
         latency,
         availability: load.availability(plan.load.objective),
         in_flight: injection::in_flight(facts, &load),
-        draining: injection::draining(plan.fault.effect, facts, &load),
+        draining: injection::draining(plan.first_fault().effect, facts, &load),
         met: injection::met(plan, facts, &load),
         attribution: rules.attribute(),
         cache,

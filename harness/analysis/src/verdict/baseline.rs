@@ -198,7 +198,8 @@ pub(crate) fn plan_differences(
     [
         (base.load != new.load, "its load"),
         (base.windows != new.windows, "the length of its windows"),
-        (base.fault != new.fault, "its fault"),
+        (base.faults != new.faults, "its fault"),
+        (base.surroundings != new.surroundings, "its surroundings"),
         (
             pause(base_arm) != pause(new_arm),
             "the pause before its restart",

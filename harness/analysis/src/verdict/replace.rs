@@ -53,7 +53,11 @@ pub fn replacements(analysis: &Analysis, verdict: &Verdict) -> Vec<Replacement> 
                     void: void.id,
                     reason: format!("{}: {}", arm.name, told(void)),
                     by: PlannedTrial {
-                        fault_after: by.fault_after.filter(|_| !control),
+                        faults: if control {
+                            Vec::new()
+                        } else {
+                            by.faults.clone()
+                        },
                         turn: turn_of(&analysis.header.schedule, void.id).unwrap_or(by.turn),
                         ..by
                     },

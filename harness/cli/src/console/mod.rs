@@ -108,7 +108,7 @@ impl Progress {
                     bar.set_message(format!("{}: {}", self.trial, phase.name()));
                 }
             }
-            EventKind::TrialAborted { reason } | EventKind::FaultMissed { reason } => {
+            EventKind::TrialAborted { reason } | EventKind::FaultMissed { fault: _, reason } => {
                 self.notes.push(reason.clone());
             }
             EventKind::TargetStartFailed { problem, tail, .. } => {
@@ -116,6 +116,7 @@ impl Progress {
                 self.quote(tail);
             }
             EventKind::Drained {
+                fault: _,
                 node,
                 problem: Some(problem),
             } => {
@@ -160,6 +161,7 @@ impl Progress {
             | EventKind::FaultAimed { .. }
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
+            | EventKind::FaultEnded { .. }
             | EventKind::TargetPaused { .. }
             | EventKind::TargetResumed { .. }
             | EventKind::DrainBegun { .. }

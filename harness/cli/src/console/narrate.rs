@@ -1,7 +1,7 @@
 //! A trial, event by event, for `--verbose`: the time, the event and, while the server is down, the time since T0.
 
 use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark};
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Plan;
 use comeback_model::units::Elapsed;
 
@@ -10,6 +10,8 @@ use comeback_model::units::Elapsed;
 pub(super) struct Narrator {
     /// For each arm, whether there is more than one node, so that they must be named.
     several: Vec<bool>,
+    /// Whether there is more than one fault, so that they must be named.
+    names_faults: bool,
     /// Whether nodes are named in the present trial.
     names_nodes: bool,
     /// When the trial began.
@@ -26,6 +28,7 @@ impl Narrator {
                 .iter()
                 .map(|arm| arm.nodes().count() > 1)
                 .collect(),
+            names_faults: plan.faults.len() > 1,
             ..Self::default()
         }
     }
@@ -35,6 +38,14 @@ impl Narrator {
         match self.names_nodes {
             true => format!("{node}: "),
             false => String::new(),
+        }
+    }
+
+    /// A fault in a sentence: the one there is, or by its place in the experiment.
+    fn fault(&self, fault: FaultId) -> String {
+        match self.names_faults {
+            true => format!("fault {}", fault.0 + 1),
+            false => "the fault".to_owned(),
         }
     }
 
@@ -48,7 +59,7 @@ impl Narrator {
                 self.confirmed = None;
                 return None;
             }
-            EventKind::TargetExited { cause, .. } if *cause == ExitCause::Injected => {
+            EventKind::TargetExited { cause, .. } if matches!(cause, ExitCause::Injected(_)) => {
                 self.confirmed = Some(event.at);
             }
             _ => {}
@@ -84,9 +95,9 @@ impl Narrator {
                 ..
             } => {
                 let why = match cause {
-                    ExitCause::Injected => "by the fault",
-                    ExitCause::Stopped => "at the end of the trial",
-                    ExitCause::Unexpected => "by itself",
+                    ExitCause::Injected(fault) => format!("by {}", self.fault(*fault)),
+                    ExitCause::Stopped => "at the end of the trial".to_owned(),
+                    ExitCause::Unexpected => "by itself".to_owned(),
                 };
                 format!(
                     "{}start {} {exit}, {why}{}",
@@ -99,6 +110,7 @@ impl Narrator {
                 format!("{opened} sessions opened, {failed} failed")
             }
             EventKind::FaultAimed {
+                fault,
                 mark,
                 waited_us,
                 after_us,
@@ -110,10 +122,18 @@ impl Narrator {
                     None => "a write, and none came",
                 };
                 let after = after_us.map_or_else(String::new, |us| format!(", {us} µs after it"));
-                format!("the fault waited {waited_us} µs for {what}{after}")
+                format!(
+                    "{} waited {waited_us} µs for {what}{after}",
+                    self.fault(*fault)
+                )
             }
-            EventKind::FaultRequested { node, begun } => format!("{}{begun}", self.of(*node)),
+            EventKind::FaultRequested {
+                fault: _,
+                node,
+                begun,
+            } => format!("{}{begun}", self.of(*node)),
             EventKind::FaultConfirmed {
+                fault: _,
                 node,
                 took_kill,
                 left,
@@ -131,20 +151,29 @@ impl Narrator {
                     self.of(*node)
                 )
             }
-            EventKind::TargetPaused { node } => {
+            EventKind::FaultEnded { fault } => format!("{} is over", self.fault(*fault)),
+            EventKind::TargetPaused { node, .. } => {
                 format!("{}all its processes stand still", self.of(*node))
             }
-            EventKind::TargetResumed { node } => {
+            EventKind::TargetResumed { fault: _, node } => {
                 format!("{}SIGCONT sent", self.of(*node))
             }
-            EventKind::DrainBegun { node } => {
+            EventKind::DrainBegun { fault: _, node } => {
                 format!("{}the balancer is told to drain it", self.of(*node))
             }
-            EventKind::Drained { node, problem } => match problem {
+            EventKind::Drained {
+                fault: _,
+                node,
+                problem,
+            } => match problem {
                 None => format!("{}drained: no request in flight", self.of(*node)),
                 Some(problem) => format!("{}not drained: {problem}", self.of(*node)),
             },
-            EventKind::DrainEnded { node, problem } => match problem {
+            EventKind::DrainEnded {
+                fault: _,
+                node,
+                problem,
+            } => match problem {
                 None => format!("{}gets requests again", self.of(*node)),
                 Some(problem) => format!("{}may get no requests: {problem}", self.of(*node)),
             },
@@ -154,7 +183,7 @@ impl Narrator {
             EventKind::TargetSeen { node, boot } => {
                 format!("{}not faulted, calls itself {boot} now", self.of(*node))
             }
-            EventKind::SurvivorsFound { pids } => {
+            EventKind::SurvivorsFound { fault: _, pids } => {
                 format!("processes {pids:?} outlived the fault")
             }
             EventKind::OldProcessesAlive { node, processes } => {
@@ -241,7 +270,7 @@ impl Narrator {
 mod tests {
     use super::*;
     use comeback_model::event::{Exit, Phase};
-    use comeback_model::ids::{ArmId, Incarnation, Node, TrialId};
+    use comeback_model::ids::{ArmId, Incarnation, TrialId};
 
     fn told(events: Vec<(u64, EventKind)>) -> Vec<String> {
         let mut narrator = Narrator::default();
@@ -279,7 +308,7 @@ mod tests {
                     node: Node::default(),
                     incarnation: Incarnation(0),
                     exit: Exit::Signal(9),
-                    cause: ExitCause::Injected,
+                    cause: ExitCause::Injected(FaultId::FIRST),
                     tail: Vec::new(),
                 },
             ),

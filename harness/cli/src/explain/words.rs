@@ -272,7 +272,7 @@ fn written(request: &Request) -> String {
 }
 
 fn tell_trial(page: &mut Page, plan: &Plan) {
-    let (windows, fault) = (&plan.windows, &plan.fault);
+    let (windows, fault) = (&plan.windows, plan.first_fault());
     page.line(
         "start",
         "the server starts, every user logs in, the load begins",
@@ -314,12 +314,15 @@ fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
         .arms
         .get(trial.arm.0 as usize)
         .map_or("?", |arm| arm.name.as_str());
-    let what = match trial.fault_after {
-        None => "no fault (control)".to_owned(),
-        Some(after) => {
-            let at = plan.windows.warm_up + plan.windows.baseline + after;
-            format!("{} at {:.3} s", plan.fault.words.noun, at.as_secs())
-        }
+    let begun = plan.windows.warm_up + plan.windows.baseline;
+    let injected = trial.faults.iter().filter_map(|planned| {
+        let fault = plan.fault(planned.fault)?;
+        let at = begun + planned.after;
+        Some(format!("{} at {:.3} s", fault.words.noun, at.as_secs()))
+    });
+    let what = match trial.is_control() {
+        true => "no fault (control)".to_owned(),
+        false => injected.collect::<Vec<_>>().join(", "),
     };
     page.line(
         &format!("trial {}", trial.id.0 + 1),

@@ -165,11 +165,7 @@ const WITH_SERVER: &[Case] = &[
         &["there is no fault 'explode'", "segfault"],
     ),
     ("[[fault]]\nat = \"0s\"\n", "4:6", &["at least two windows"]),
-    (
-        "[[fault]]\n[[fault]]\n",
-        "4:1",
-        &["one fault in each trial"],
-    ),
+    ("[[fault]]\n[[fault]]\n", "4:1", &["cannot be judged yet"]),
     (
         "[[fault]]\nkind = \"kill\"\nsignal = \"TERM\"\n",
         "5:10",

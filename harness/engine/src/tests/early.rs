@@ -179,7 +179,7 @@ async fn an_interrupt_ends_a_trial_in_every_phase_and_leaves_no_process() {
 #[tokio::test(start_paused = true)]
 async fn an_interrupt_while_a_write_is_waited_for_signals_nobody() {
     let told = one_replica()
-        .with(|plan| plan.fault.within = Within::Request)
+        .with(|plan| plan.faults[0].within = Within::Request)
         .interrupt_at(ms(620))
         .run()
         .await;

@@ -1,7 +1,7 @@
 //! The kinds of faults, under the whole engine.
 
 use comeback_model::event::{EventKind, Exit, ExitCause, Phase};
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Aim;
 use comeback_model::units::Span;
 
@@ -68,7 +68,10 @@ async fn what_was_started_since_is_waited_for_too() {
         .await;
     // Two more were found in turn, and each took 10 ms.
     assert_eq!(told.confirmed(REPLICA_0), [ms(623)]);
-    assert_eq!(told.exits(REPLICA_0)[0], (ms(603), ExitCause::Injected));
+    assert_eq!(
+        told.exits(REPLICA_0)[0],
+        (ms(603), ExitCause::Injected(FaultId::FIRST))
+    );
 }
 
 #[tokio::test(start_paused = true)]

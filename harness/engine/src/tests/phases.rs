@@ -1,7 +1,7 @@
 //! A trial that comes to its end: what happens in which phase.
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::{Within, Workload};
 use comeback_model::units::Span;
 
@@ -32,7 +32,7 @@ async fn a_whole_trial_goes_from_start_to_stop_and_leaves_nothing() {
     assert_eq!(told.returned(REPLICA_0), [ms(703)]);
     assert_eq!(told.first_correct(), [ms(703)]);
     let exits = told.exits(REPLICA_0);
-    assert_eq!(exits[0], (ms(603), ExitCause::Injected));
+    assert_eq!(exits[0], (ms(603), ExitCause::Injected(FaultId::FIRST)));
     assert_eq!(exits[1].1, ExitCause::Stopped);
     assert!(told.has_ended());
     assert_eq!(told.aborted(), None);
@@ -100,7 +100,7 @@ async fn another_nodes_exit_during_the_restart_delay_is_recorded_when_it_happens
 async fn another_nodes_exit_while_a_write_is_waited_for_is_recorded_when_it_happens() {
     // No client of this load ever writes, so the fault waits as long as it may.
     let told = two_replicas()
-        .with(|plan| plan.fault.within = Within::Request)
+        .with(|plan| plan.faults[0].within = Within::Request)
         .node(REPLICA_1, |its| {
             its.exits = vec![(0, Span::from_ms(620), exit(1))]
         })

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use comeback_faults::Faults;
 use comeback_model::event::{Event, EventKind, ExitCause, Phase};
-use comeback_model::ids::{ArmId, Incarnation, Node, Seed, TrialId};
+use comeback_model::ids::{ArmId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::plan::fault::{Catalogue, Said};
 use comeback_model::plan::{
     Aim, Arm, Arrivals, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
     ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
 };
-use comeback_model::schedule::PlannedTrial;
+use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::units::{Elapsed, Span};
 use serde_json::{Value, json};
 
@@ -116,7 +116,8 @@ fn plan() -> Plan {
         extend_to: 1,
         replacements: 0,
         controls: 0,
-        fault: fault("kill", &json!({}), Aim::Replica(0)),
+        faults: vec![fault("kill", &json!({}), Aim::Replica(0))],
+        surroundings: Vec::new(),
         load: Load {
             workload: Workload::Sessions(Box::new(flow)),
             clients: 10,
@@ -165,7 +166,7 @@ impl Scenario {
     }
 
     pub(super) fn fault(self, kind: &str, parameters: &Value, aim: Aim) -> Self {
-        self.with(|plan| plan.fault = fault(kind, parameters, aim))
+        self.with(|plan| plan.faults[0] = fault(kind, parameters, aim))
     }
 
     pub(super) fn restart_after(self, pause: Span) -> Self {
@@ -248,12 +249,39 @@ impl Scenario {
     }
 
     fn planned(&self) -> PlannedTrial {
+        let mut faults = Vec::new();
+        if !self.control {
+            faults = self
+                .plan
+                .named_faults()
+                .map(|(id, fault)| self.injection(id, fault))
+                .collect();
+        }
         PlannedTrial {
             id: TrialId(0),
             arm: ArmId(0),
-            fault_after: (!self.control).then_some(Span::from_ms(100)),
+            faults,
             load_seed: Seed(1),
             turn: 0,
+        }
+    }
+
+    /// A fault is injected 100 ms after the baseline, or as long after that as its plan says.
+    fn injection(&self, id: FaultId, fault: &Fault) -> PlannedInjection {
+        let replicas = self.plan.arms[0].replicas;
+        let nodes = match fault.aim {
+            Aim::AnyReplica => vec![REPLICA_0],
+            Aim::Replica(number) => vec![Node::Replica(number)],
+            Aim::AllReplicas => (0..replicas).map(Node::Replica).collect(),
+            Aim::Balancer => vec![Node::Balancer],
+            Aim::Store => vec![Node::Store],
+            Aim::Cache => vec![Node::Cache],
+        };
+        let after = Span::from_ms(100) + fault.after;
+        PlannedInjection {
+            fault: id,
+            after,
+            nodes,
         }
     }
 
@@ -264,7 +292,7 @@ impl Scenario {
         let planned = self.planned();
         let (lifeline, mut interrupt) = Interrupt::by_hand();
         let mut trial = std::pin::pin!(trial::run(
-            (&self.plan, planned),
+            (&self.plan, &planned),
             &site,
             &self.mock,
             &mut interrupt
@@ -361,7 +389,7 @@ impl Told {
     /// Why the fault missed, if it did.
     pub(super) fn missed(&self) -> Option<&str> {
         self.events.iter().find_map(|event| match &event.kind {
-            EventKind::FaultMissed { reason } => Some(reason.as_str()),
+            EventKind::FaultMissed { fault: _, reason } => Some(reason.as_str()),
             _ => None,
         })
     }

@@ -14,7 +14,7 @@ impl EventKind {
             }
             Self::TargetExited { tail, .. } => tail.iter_mut().map(Line::text_mut).for_each(visit),
             Self::ArmSkipped { reason, .. }
-            | Self::FaultMissed { reason }
+            | Self::FaultMissed { reason, .. }
             | Self::TrialAborted { reason } => visit(reason),
             Self::ProbeLimited { problem, .. } | Self::OldOwnerSeen { problem, .. } => {
                 visit(problem);
@@ -42,6 +42,7 @@ impl EventKind {
             | Self::StrangerKnown { .. }
             | Self::FaultAimed { .. }
             | Self::FaultRequested { .. }
+            | Self::FaultEnded { .. }
             | Self::TargetPaused { .. }
             | Self::TargetResumed { .. }
             | Self::DrainBegun { .. }

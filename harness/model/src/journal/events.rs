@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::lines::Lines;
 use super::operations::Intervals;
 use super::seal::Seal;
-use super::{EVENTS, Header, JournalError, OLDEST, VERSION, unreadable};
+use super::{EVENTS, Header, JournalError, OLDEST, SEVERAL, VERSION, unreadable};
 use crate::event::{Event, EventKind};
 use crate::units::Elapsed;
 
@@ -119,5 +119,9 @@ fn read_header(lines: &Lines<impl BufRead>) -> Result<Header, JournalError> {
             version.comeback_journal
         )));
     }
-    serde_json::from_str(line).map_err(|error| wrong(&error))
+    let mut header: Header = serde_json::from_str(line).map_err(|error| wrong(&error))?;
+    if version.comeback_journal < SEVERAL {
+        header.schedule.add_nodes(&header.plan);
+    }
+    Ok(header)
 }

@@ -39,12 +39,16 @@ use crate::schedule::Schedule;
 
 /// The version of the journal this build writes. Since 2 an operation says which write it carries and which it
 /// found, and the plan has room for any server; since 4 the ends of trials and runs are sealed; since 5
-/// a fault is stored with its kind, its effect and its words.
-pub const VERSION: u32 = 5;
+/// a fault is stored with its kind, its effect and its words; since 6 there may be several in one trial, and what is told of
+/// one names it.
+pub const VERSION: u32 = 6;
 /// The oldest version it reads.
 const OLDEST: u32 = 3;
 /// The first version whose ends are sealed.
 const SEALED: u32 = 4;
+
+/// The first version in which a trial may have several faults, and the schedule names their nodes.
+const SEVERAL: u32 = 6;
 
 /// What errors call the events file.
 const EVENTS: &str = "journal";

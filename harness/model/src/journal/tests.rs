@@ -9,7 +9,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
-use crate::ids::{ArmId, BootId, ClientId, Incarnation, Node, TrialId};
+use crate::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, TrialId};
 use crate::operation::{Cached, ErrorClass, Found, Outcome, Step};
 use crate::plan::test_plan;
 use crate::said::Line;
@@ -234,8 +234,8 @@ fn an_event_of_a_trial_that_names_none_is_damage() {
 #[test]
 fn a_journal_of_another_version_is_refused_by_its_number() {
     let (events, operations) = sample();
-    let other = with_line(&events, 1, br#"{"comeback_journal":6,"of":"the future"}"#);
-    check_refused(&other, &operations, "journal line 1", "version 6");
+    let other = with_line(&events, 1, br#"{"comeback_journal":7,"of":"the future"}"#);
+    check_refused(&other, &operations, "journal line 1", "version 7");
     let other = with_line(&events, 1, br#"{"comeback_journal":1,"of":"the past"}"#);
     check_refused(&other, &operations, "journal line 1", "version 1");
 }
@@ -246,7 +246,7 @@ fn a_journal_of_version_3_is_read_though_it_cannot_show_that_it_is_whole() {
     let (lines, rows) = written(&events, &operations);
     assert!(header().is_sealed());
     let old = String::from_utf8(lines).expect("it is text");
-    let old = old.replacen("\"comeback_journal\":5", "\"comeback_journal\":3", 1);
+    let old = old.replacen("\"comeback_journal\":6", "\"comeback_journal\":3", 1);
     let unsealed: String = old
         .lines()
         .map(|line| match line.split_once(",\"seal\"") {
@@ -259,13 +259,47 @@ fn a_journal_of_version_3_is_read_though_it_cannot_show_that_it_is_whole() {
         assert!(!journal.header.is_sealed());
         assert_eq!(journal.events, events);
     }
-    let claims_to_be_new = unsealed.replacen("_journal\":3", "_journal\":5", 1);
+    let claims_to_be_new = unsealed.replacen("_journal\":3", "_journal\":6", 1);
     check_refused(
         claims_to_be_new.as_bytes(),
         &rows,
         "journal line 4",
         "trial 0 ended without saying what it holds",
     );
+}
+
+#[test]
+fn what_is_told_of_a_fault_in_an_older_journal_is_told_of_the_only_one() {
+    let told: Vec<EventKind> = [
+        r#"{"type":"fault_requested","node":"store","action":{"signal":"KILL"}}"#,
+        r#"{"type":"fault_missed","reason":"it lives"}"#,
+        r#"{"type":"target_exited","incarnation":0,"exit":{"signal":9},"cause":"injected"}"#,
+        r#"{"type":"target_exited","incarnation":0,"exit":{"signal":9},"cause":"unasked"}"#,
+    ]
+    .map(|text| serde_json::from_str(text).expect(text))
+    .to_vec();
+    let fault = FaultId::FIRST;
+    let exited = |cause| EventKind::TargetExited {
+        node: Node::default(),
+        incarnation: Incarnation(0),
+        exit: Exit::Signal(9),
+        cause,
+        tail: Vec::new(),
+    };
+    let expected = [
+        EventKind::FaultRequested {
+            fault,
+            node: Node::Store,
+            begun: "SIGKILL sent".to_owned(),
+        },
+        EventKind::FaultMissed {
+            fault,
+            reason: "it lives".to_owned(),
+        },
+        exited(ExitCause::Injected(fault)),
+        exited(ExitCause::Unexpected),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -587,7 +621,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             node: Node::default(),
             incarnation,
             exit: Exit::Signal(number),
-            cause: ExitCause::Unexpected,
+            cause: ExitCause::Injected(FaultId(2)),
             tail,
         },
         EventKind::SessionsOpened {
@@ -595,14 +629,18 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             failed: 2,
         },
         EventKind::FaultRequested {
+            fault: FaultId::FIRST,
             node: Node::default(),
             begun: "SIGSEGV sent".to_owned(),
         },
         EventKind::FaultRequested {
+            fault: FaultId(1),
             node: Node::Replica(2),
             begun: "told to stop".to_owned(),
         },
+        EventKind::FaultEnded { fault: FaultId(3) },
         EventKind::FaultConfirmed {
+            fault: FaultId::FIRST,
             node: Node::Store,
             took_kill: vec![number],
             left: vec![Survivor {
@@ -610,20 +648,30 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
                 command: text.clone(),
             }],
         },
-        EventKind::TargetPaused { node: Node::Store },
-        EventKind::TargetResumed { node: Node::Store },
+        EventKind::TargetPaused {
+            fault: FaultId::FIRST,
+            node: Node::Store,
+        },
+        EventKind::TargetResumed {
+            fault: FaultId::FIRST,
+            node: Node::Store,
+        },
         EventKind::DrainBegun {
+            fault: FaultId::FIRST,
             node: Node::Replica(1),
         },
         EventKind::Drained {
+            fault: FaultId::FIRST,
             node: Node::Replica(1),
             problem: time.map(|_| text.clone()),
         },
         EventKind::DrainEnded {
+            fault: FaultId::FIRST,
             node: Node::Replica(1),
             problem: None,
         },
         EventKind::TargetReturned {
+            fault: FaultId::FIRST,
             node: Node::Replica(1),
             last_failed_us: time_or_none,
             evidence: Evidence::SocketOwner(number),
@@ -641,9 +689,13 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             node: Node::Balancer,
         },
         EventKind::FaultMissed {
+            fault: FaultId::FIRST,
             reason: text.clone(),
         },
-        EventKind::SurvivorsFound { pids: vec![number] },
+        EventKind::SurvivorsFound {
+            fault: FaultId::FIRST,
+            pids: vec![number],
+        },
         EventKind::OldProcessesAlive {
             node: Node::Store,
             processes: vec![OldProcess {
@@ -670,9 +722,11 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             last_us: time_or_none,
         },
         EventKind::FirstAccept {
+            fault: FaultId::FIRST,
             last_failed_us: time_or_none,
         },
         EventKind::FirstCorrect {
+            fault: FaultId::FIRST,
             last_failed_us: time_or_none,
             evidence: match time {
                 Some(_) => Evidence::BootId(boot),
@@ -682,6 +736,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             probes: count,
         },
         EventKind::NotRecovered {
+            fault: FaultId::FIRST,
             last_failure: text.clone(),
             probes: count,
         },

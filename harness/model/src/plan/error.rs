@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ids::FaultId;
+
 /// A plan that cannot be carried out as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanError {
@@ -40,10 +42,14 @@ pub enum Field {
     Retry,
     /// The cache.
     Cache,
-    /// Which nodes the fault is for.
-    FaultTarget,
-    /// How long the fault lasts.
-    FaultLasts,
+    /// The faults as a whole.
+    Faults,
+    /// Which nodes a fault is for.
+    FaultTarget(FaultId),
+    /// How long a fault lasts.
+    FaultLasts(FaultId),
+    /// How long after the first fault one comes.
+    FaultAfter(FaultId),
     /// The balancer.
     Balancer,
     /// What replaces the server.
@@ -96,8 +102,10 @@ impl Field {
             Self::Replicas => "replicas",
             Self::Retry => "retry",
             Self::Cache => "cache",
-            Self::FaultTarget => "fault-target",
-            Self::FaultLasts => "fault-lasts",
+            Self::Faults => "fault",
+            Self::FaultTarget(_) => "fault-target",
+            Self::FaultLasts(_) => "fault-lasts",
+            Self::FaultAfter(_) => "fault-after",
             Self::Balancer => "balancer",
             Self::Deploy => "deploy",
             Self::BootHeader => "boot-header",

@@ -6,6 +6,7 @@
 mod stored;
 
 pub(crate) use stored::read_begun;
+pub(super) use stored::read_faults;
 
 use std::fmt;
 
@@ -32,7 +33,10 @@ pub struct Fault {
     pub reach: Reach,
     /// Whether it waits for a write of the load.
     pub within: Within,
-    /// It comes at a uniformly drawn moment of this length after the baseline's end.
+    /// How long after the first fault's moment it comes; no time for the first.
+    #[serde(default, skip_serializing_if = "Span::is_zero")]
+    pub after: Span,
+    /// It comes at a uniformly drawn moment of this length, after that or, the first, after the baseline's end.
     pub jitter: Span,
     /// How long its effect may take to be confirmed; beyond it the fault did not land.
     pub lands_within: Span,

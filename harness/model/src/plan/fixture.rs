@@ -46,12 +46,13 @@ pub fn test_plan() -> Plan {
         extend_to: 3,
         replacements: 0,
         controls: 1,
-        fault: Fault {
+        faults: vec![Fault {
             kind: "kill".to_owned(),
             parameters: Parameters::new(),
             aim: Aim::AnyReplica,
             reach: Reach::Group,
             within: Within::Request,
+            after: Span::ZERO,
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),
             effect: Effect::Ends(Ending::AtOnce),
@@ -63,7 +64,8 @@ pub fn test_plan() -> Plan {
                 begun: "SIGKILL sent".to_owned(),
                 explained: "SIGKILL to the process group of the faulted nodes".to_owned(),
             },
-        },
+        }],
+        surroundings: Vec::new(),
         load: Load {
             workload: Workload::Sessions(Box::new(SessionFlow {
                 mix: Mix {

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
-use crate::ids::{Incarnation, Node};
+use crate::ids::{FaultId, Incarnation, Node};
 use crate::units::Span;
 
 pub use error::{Field, PlanError};
@@ -58,8 +58,13 @@ pub struct Plan {
     pub replacements: u32,
     /// Trials without a fault, for each arm.
     pub controls: u32,
-    /// What is done to the target in each trial with a fault.
-    pub fault: Fault,
+    /// What is done to the target in each trial with a fault: at least one. The others come after the first, or with it.
+    /// Up to version 5 of the journal `fault`, a single one.
+    #[serde(alias = "fault", deserialize_with = "fault::read_faults")]
+    pub faults: Vec<Fault>,
+    /// Faults that hold for the whole of every trial, those without a fault among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub surroundings: Vec<Fault>,
     /// The users' traffic.
     pub load: Load,
     /// How long each part of a trial lasts.
@@ -112,6 +117,27 @@ pub struct Arm {
 }
 
 impl Plan {
+    /// The fault that a trial begins with. Every plan that was read or validated has one.
+    pub fn first_fault(&self) -> &Fault {
+        &self.faults[FaultId::FIRST.place()]
+    }
+
+    /// A fault, or one of the surroundings.
+    pub fn fault(&self, id: FaultId) -> Option<&Fault> {
+        self.faults.iter().chain(&self.surroundings).nth(id.place())
+    }
+
+    /// The faults with their names.
+    pub fn named_faults(&self) -> impl Iterator<Item = (FaultId, &Fault)> {
+        (0..).map(FaultId).zip(&self.faults)
+    }
+
+    /// The surroundings with theirs.
+    pub fn named_surroundings(&self) -> impl Iterator<Item = (FaultId, &Fault)> {
+        let first = self.faults.len() as u32;
+        (first..).map(FaultId).zip(&self.surroundings)
+    }
+
     /// How many void trials of each arm are replaced where nobody says it: a tenth of the trials, and at least two.
     pub fn usual_replacements(trials: u32) -> u32 {
         trials.div_ceil(10).max(2)

@@ -1,12 +1,12 @@
 //! Everything about a plan that can be known to be wrong before something is started.
 
 use super::error::{Field, PlanError, invalid};
-use super::fault::{Effect, Needs};
+use super::fault::{Effect, Fault};
 use super::retry;
 use super::{
     Aim, Arm, Call, Listener, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows, Workload,
 };
-use crate::ids::Node;
+use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
 /// Bounds of what one machine can drive; beyond them figures would be about the generator.
@@ -20,6 +20,8 @@ const SOCKET_PATH_MAX: usize = 107;
 const MAX_TRIALS: u64 = 100_000;
 /// More would measure how they share the machine's cores.
 const MAX_REPLICAS: u32 = 32;
+/// More in one trial could not be told apart.
+const MAX_FAULTS: usize = 16;
 /// Shares beyond this are a slip, and their sum must stay a number.
 const MAX_SHARE: u32 = 1_000_000;
 
@@ -44,7 +46,7 @@ impl Plan {
                 ..error
             })?;
         }
-        self.validate_fault()?;
+        self.validate_faults()?;
         self.validate_baselines()?;
         if self.trials == 0 {
             return invalid(Field::Trials, "at least one trial is needed");
@@ -66,47 +68,62 @@ impl Plan {
         self.load.validate()
     }
 
-    fn validate_fault(&self) -> Result<(), PlanError> {
-        match self.fault.effect {
-            Effect::Ends(_) => {}
-            Effect::StandsStill(lasts) if lasts >= self.windows.horizon => {
-                let horizon = self.windows.horizon;
-                return invalid(
-                    Field::FaultLasts,
-                    format!(
-                        "{} outlasts the horizon of {horizon}: nothing could be back",
-                        self.fault.words.noun
-                    ),
-                );
-            }
-            Effect::StandsStill(_) => {}
-            Effect::Replaces => {
-                if matches!(self.fault.aim, Aim::Balancer | Aim::Store | Aim::Cache) {
-                    let what = "only replicas are restarted one after the other: replicas:all, or one of them";
-                    return invalid(Field::FaultTarget, what);
-                }
-            }
+    fn validate_faults(&self) -> Result<(), PlanError> {
+        if self.faults.is_empty() || self.faults.len() > MAX_FAULTS {
+            return invalid(
+                Field::Faults,
+                format!("a trial has from 1 to {MAX_FAULTS} of them"),
+            );
+        }
+        if self.first_fault().after != Span::ZERO {
+            return invalid(
+                Field::FaultAfter(FaultId::FIRST),
+                "the first fault comes after the baseline's end: say at",
+            );
+        }
+        for (id, fault) in self.named_faults() {
+            self.validate_fault(id, fault)?;
         }
         for (index, arm) in self.arms.iter().enumerate() {
-            self.validate_rolling_restart_of(arm)
-                .map_err(|error| PlanError {
-                    arm: Some(index),
-                    ..error
-                })?;
+            self.validate_needs_of(arm).map_err(|error| PlanError {
+                arm: Some(index),
+                ..error
+            })?;
         }
         Ok(())
     }
 
-    fn validate_rolling_restart_of(&self, arm: &Arm) -> Result<(), PlanError> {
-        let Needs { drain, next } = self.fault.needs;
-        if drain.is_some() && arm.balancer.is_some() && arm.drain.is_none() {
+    fn validate_fault(&self, id: FaultId, fault: &Fault) -> Result<(), PlanError> {
+        let horizon = self.windows.horizon;
+        match fault.effect {
+            Effect::StandsStill(lasts) if lasts >= horizon => invalid(
+                Field::FaultLasts(id),
+                format!(
+                    "{} outlasts the horizon of {horizon}: nothing could be back",
+                    fault.words.noun
+                ),
+            ),
+            Effect::Replaces if matches!(fault.aim, Aim::Balancer | Aim::Store | Aim::Cache) => {
+                let what =
+                    "only replicas are restarted one after the other: replicas:all, or one of them";
+                invalid(Field::FaultTarget(id), what)
+            }
+            Effect::Ends(_) | Effect::StandsStill(_) | Effect::Replaces => Ok(()),
+        }
+    }
+
+    /// Whether an arm has what the faults need.
+    fn validate_needs_of(&self, arm: &Arm) -> Result<(), PlanError> {
+        let drains = self.faults.iter().any(|fault| fault.needs.drain.is_some());
+        let deploys = self.faults.iter().any(|fault| fault.needs.next);
+        if drains && arm.balancer.is_some() && arm.drain.is_none() {
             return invalid(
                 Field::Balancer,
                 "how is it told that a replica is about to be stopped? Say drain = { begin = [...], end = [...] }, or \
                  have the fault say drain = false",
             );
         }
-        match (&arm.next, next) {
+        match (&arm.next, deploys) {
             (None, true) => invalid(
                 Field::Deploy,
                 "what replaces the server? Say its command or environment",

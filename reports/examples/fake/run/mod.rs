@@ -180,7 +180,7 @@ pub(crate) fn stateless() -> Fake {
     let mut fake = fake("no sessions", &[PLAIN]);
     fake.analysis.header.plan.load.workload =
         Workload::Stateless(Box::new(Request::new("GET", "/")));
-    fake.analysis.header.plan.fault = plan::fault("terminate");
+    fake.analysis.header.plan.faults[0] = plan::fault("terminate");
     for arm in &mut fake.summary.arms {
         arm.sessions = SessionCounts::default();
         arm.writes = WriteCounts::default();

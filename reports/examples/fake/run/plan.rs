@@ -56,7 +56,8 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         extend_to: 8,
         replacements: 2,
         controls: 1,
-        fault: fault("kill"),
+        faults: vec![fault("kill")],
+        surroundings: Vec::new(),
         load: Load {
             workload: Workload::Sessions(Box::new(SessionFlow {
                 logout: None,

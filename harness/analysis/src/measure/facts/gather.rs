@@ -43,6 +43,7 @@ macro_rules! of_the_fault {
         EventKind::FaultAimed { .. }
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
+            | EventKind::FaultEnded { .. }
             | EventKind::TargetPaused { .. }
             | EventKind::TargetResumed { .. }
             | EventKind::DrainBegun { .. }
@@ -230,7 +231,7 @@ impl Facts {
                 cause,
                 tail,
             } => match cause {
-                ExitCause::Injected => {
+                ExitCause::Injected(_) => {
                     self.faulted.entry(*node).or_insert((at, Some(*exit)));
                     self.falls.push((*node, at));
                 }
@@ -252,7 +253,7 @@ impl Facts {
             EventKind::TargetSeen { node, boot } => {
                 self.seen.entry(*node).or_insert(*boot);
             }
-            EventKind::SurvivorsFound { pids } => self.survivors.extend(pids),
+            EventKind::SurvivorsFound { fault: _, pids } => self.survivors.extend(pids),
             EventKind::OldProcessesAlive { node: _, processes } => {
                 self.old_processes.extend(processes.iter().cloned());
             }
@@ -268,6 +269,7 @@ impl Facts {
     fn learn_of_the_fault(&mut self, at: Elapsed, kind: &EventKind) {
         match kind {
             EventKind::FaultAimed {
+                fault: _,
                 mark: Some(Mark::Reply),
                 after_us,
                 quiet_us,
@@ -278,10 +280,16 @@ impl Facts {
             }
             // It waited for no acknowledgement.
             EventKind::FaultAimed { .. } => {}
-            EventKind::FaultRequested { node, begun: _ } | EventKind::DrainBegun { node } => {
+            EventKind::FaultRequested {
+                fault: _,
+                node,
+                begun: _,
+            }
+            | EventKind::DrainBegun { fault: _, node } => {
                 self.requests.entry(*node).or_insert(at);
             }
             EventKind::FaultConfirmed {
+                fault: _,
                 node,
                 took_kill,
                 left,
@@ -294,23 +302,33 @@ impl Facts {
                 }
                 self.left.extend(left.iter().cloned());
             }
-            EventKind::TargetPaused { node } => {
+            EventKind::TargetPaused { fault: _, node } => {
                 self.faulted.entry(*node).or_insert((at, None));
                 self.falls.push((*node, at));
             }
-            EventKind::TargetResumed { node: _ } => {
+            EventKind::TargetResumed { fault: _, node: _ } => {
                 self.resumed.get_or_insert(at);
             }
-            EventKind::Drained { node, problem } | EventKind::DrainEnded { node, problem } => {
+            EventKind::Drained {
+                fault: _,
+                node,
+                problem,
+            }
+            | EventKind::DrainEnded {
+                fault: _,
+                node,
+                problem,
+            } => {
                 self.drains.push(Drained {
                     node: *node,
                     is_end: matches!(kind, EventKind::DrainEnded { .. }),
                     problem: problem.clone(),
                 });
             }
-            EventKind::FaultMissed { reason } => {
+            EventKind::FaultMissed { fault: _, reason } => {
                 self.missed.get_or_insert_with(|| reason.clone());
             }
+            EventKind::FaultEnded { .. } => {}
             of_the_course!() | of_processes!() | of_the_recovery!() | of_the_run!() => {}
         }
     }
@@ -323,6 +341,7 @@ impl Facts {
             }
             EventKind::StrangerKnown { node: _ } => self.stranger_known = true,
             EventKind::TargetReturned {
+                fault: _,
                 node,
                 last_failed_us,
                 evidence,
@@ -351,10 +370,14 @@ impl Facts {
             } => {
                 self.health.entry(*node).or_default().last = *last_us;
             }
-            EventKind::FirstAccept { last_failed_us } => {
+            EventKind::FirstAccept {
+                fault: _,
+                last_failed_us,
+            } => {
                 self.accepted.get_or_insert((at, *last_failed_us));
             }
             EventKind::FirstCorrect {
+                fault: _,
                 last_failed_us,
                 evidence,
                 unowned,
@@ -368,6 +391,7 @@ impl Facts {
                 });
             }
             EventKind::NotRecovered {
+                fault: _,
                 last_failure,
                 probes: _,
             } => {

@@ -195,6 +195,7 @@ fn of_several_faulted_the_last_request_to_any_counts_from_its_own_exit() {
     let place = story.events.len() - 3;
     for (at, number, boot) in [(RECOVERED, 0, new_boot()), (RECOVERED + 60, 1, boot_of(9))] {
         let kind = EventKind::TargetReturned {
+            fault: FaultId::FIRST,
             node: Node::Replica(number),
             last_failed_us: None,
             evidence: Evidence::BootId(boot),
@@ -218,7 +219,10 @@ fn what_a_paused_replica_answered_before_is_no_return() {
     for event in &mut story.events {
         if event.kind == injected_exit() {
             let node = Node::Replica(0);
-            event.kind = EventKind::TargetPaused { node };
+            event.kind = EventKind::TargetPaused {
+                fault: FaultId::FIRST,
+                node,
+            };
         }
         if let EventKind::FirstCorrect { evidence, .. }
         | EventKind::TargetReturned { evidence, .. } = &mut event.kind

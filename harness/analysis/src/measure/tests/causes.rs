@@ -15,7 +15,10 @@ fn exits_by_itself(incarnation: u32) -> EventKind {
 
 #[test]
 fn an_old_process_that_lives_on_is_the_cause_only_where_nothing_new_answered() {
-    let survivors = || EventKind::SurvivorsFound { pids: vec![123] };
+    let survivors = || EventKind::SurvivorsFound {
+        fault: FaultId::FIRST,
+        pids: vec![123],
+    };
     let failed = Story::never_recovered().event(5_200, survivors());
     assert_eq!(failed.trial().causes, [Cause::OldProcess]);
     assert_eq!(

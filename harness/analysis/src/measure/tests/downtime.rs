@@ -37,7 +37,7 @@ fn faulted(exits: &[(u64, Node)]) -> Story {
     let place = place.unwrap();
     story.events.remove(place);
     for (at, node) in exits.iter().rev() {
-        let kind = exit_of(*node, ExitCause::Injected);
+        let kind = exit_of(*node, ExitCause::Injected(FaultId::FIRST));
         let (at, trial) = (ms(*at), Some(TrialId(0)));
         story.events.insert(place, Event { at, trial, kind });
     }
@@ -135,6 +135,7 @@ fn an_untouched_node_that_ends_is_down_too() {
 fn and_returns(mut story: Story, at: u64, node: Node, boot: BootId) -> Story {
     let place = story.events.len() - 3;
     let kind = EventKind::TargetReturned {
+        fault: FaultId::FIRST,
         node,
         last_failed_us: Some(ms(at - 2)),
         evidence: Evidence::BootId(boot),
@@ -167,7 +168,10 @@ fn one_that_stands_still_is_down_until_it_answers_again() {
     for event in &mut story.events {
         if event.kind == injected_exit() {
             let node = Node::Replica(0);
-            event.kind = EventKind::TargetPaused { node };
+            event.kind = EventKind::TargetPaused {
+                fault: FaultId::FIRST,
+                node,
+            };
         }
     }
     let story = and_returns(story, RECOVERED, Node::Replica(0), old_boot());

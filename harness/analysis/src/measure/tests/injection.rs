@@ -9,6 +9,7 @@ use crate::measure::Time;
 
 fn requested(replica: u32) -> EventKind {
     EventKind::FaultRequested {
+        fault: FaultId::FIRST,
         node: Node::Replica(replica),
         begun: "SIGKILL sent".to_owned(),
     }
@@ -23,7 +24,7 @@ impl Story {
     }
 
     fn with_effect(self, effect: Effect) -> Self {
-        self.planned(|plan| plan.fault.effect = effect)
+        self.planned(|plan| plan.faults[0].effect = effect)
     }
 }
 
@@ -55,6 +56,7 @@ fn how_far_apart_the_injections_were_is_told_and_too_far_is_a_finding() {
 
 fn confirmed(took_kill: Vec<i32>) -> EventKind {
     EventKind::FaultConfirmed {
+        fault: FaultId::FIRST,
         node: Node::default(),
         took_kill,
         left: Vec::new(),
@@ -94,13 +96,20 @@ fn a_survivor_is_named_with_its_command() {
         command: "python3 worker.py".to_owned(),
     }];
     let confirmed = EventKind::FaultConfirmed {
+        fault: FaultId::FIRST,
         node: Node::default(),
         took_kill: Vec::new(),
         left,
     };
     let trial = Story::faulted()
         .meanwhile(CUT, confirmed)
-        .event(3_100, EventKind::SurvivorsFound { pids: vec![123] })
+        .event(
+            3_100,
+            EventKind::SurvivorsFound {
+                fault: FaultId::FIRST,
+                pids: vec![123],
+            },
+        )
         .trial();
     assert_eq!(
         trial.findings,
@@ -120,6 +129,7 @@ fn what_was_in_flight_at_an_injection_is_told_by_its_end() {
         .meanwhile(
             FAULT - 100,
             EventKind::DrainBegun {
+                fault: FaultId::FIRST,
                 node: Node::Replica(0),
             },
         )
@@ -147,6 +157,7 @@ fn sessions_begun_while_others_were_being_faulted_did_not_stand_at_the_fault() {
         .meanwhile(
             FAULT - 100,
             EventKind::DrainBegun {
+                fault: FaultId::FIRST,
                 node: Node::Replica(0),
             },
         )
@@ -192,9 +203,14 @@ fn one_that_was_not_faulted_and_is_another_process_is_collateral_damage() {
 fn a_replica_stopped_with_requests_left_or_by_force_is_a_finding() {
     let problem = Some("3 requests were in flight after 10s".to_owned());
     let node = Node::Replica(0);
-    let story = behind_a_balancer()
-        .with_effect(Effect::Replaces)
-        .meanwhile(FAULT, EventKind::Drained { node, problem });
+    let story = behind_a_balancer().with_effect(Effect::Replaces).meanwhile(
+        FAULT,
+        EventKind::Drained {
+            fault: FaultId::FIRST,
+            node,
+            problem,
+        },
+    );
     let findings = story.trial().findings;
     assert_eq!(
         findings,
@@ -213,12 +229,14 @@ fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_go
         .event(
             CUT,
             EventKind::TargetPaused {
+                fault: FaultId::FIRST,
                 node: Node::default(),
             },
         )
         .event(
             CUT + 500,
             EventKind::TargetResumed {
+                fault: FaultId::FIRST,
                 node: Node::default(),
             },
         )
@@ -226,6 +244,7 @@ fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_go
         .event(
             CUT + 503,
             EventKind::FirstCorrect {
+                fault: FaultId::FIRST,
                 last_failed_us: Some(ms(CUT + 490)),
                 evidence: Evidence::BootId(old_boot()),
                 unowned: None,
@@ -282,6 +301,7 @@ fn an_early_acknowledgement_is_seen_the_surer_the_sooner_the_kill_follows_it() {
     assert!((after(50) - 0.25).abs() < 1e-9, "{}", after(50));
     // Or within the last 20 µs of them: before, the client had looked and found nothing.
     let aimed = |us: u64| EventKind::FaultAimed {
+        fault: FaultId::FIRST,
         mark: Some(comeback_model::event::Mark::Reply),
         waited_us: 1,
         after_us: Some(us),

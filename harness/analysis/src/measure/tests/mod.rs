@@ -23,7 +23,7 @@ mod void;
 mod writes;
 
 use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
-use comeback_model::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
+use comeback_model::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
 use comeback_model::operation::{ErrorClass, Found, Operation, Outcome, Step};
 use comeback_model::plan::{Plan, Workload, Writes, test_plan};
@@ -115,6 +115,7 @@ impl Story {
             .event(
                 ACCEPTED,
                 EventKind::FirstAccept {
+                    fault: FaultId::FIRST,
                     last_failed_us: Some(ms(ACCEPTED - 3)),
                 },
             )
@@ -132,6 +133,7 @@ impl Story {
             .event(
                 STOPPED,
                 EventKind::NotRecovered {
+                    fault: FaultId::FIRST,
                     last_failure,
                     probes: 9,
                 },
@@ -149,6 +151,7 @@ impl Story {
             .event(
                 FAULT,
                 EventKind::FaultRequested {
+                    fault: FaultId::FIRST,
                     node: Node::default(),
                     begun: "SIGKILL sent".to_owned(),
                 },
@@ -235,7 +238,7 @@ fn injected_exit() -> EventKind {
         node: Node::default(),
         incarnation: Incarnation(0),
         exit: Exit::Signal(9),
-        cause: ExitCause::Injected,
+        cause: ExitCause::Injected(FaultId::FIRST),
         tail: Vec::new(),
     }
 }
@@ -257,6 +260,7 @@ fn executed(incarnation: u32, at: u64) -> EventKind {
 
 fn returned(node: Node, boot: BootId) -> EventKind {
     EventKind::TargetReturned {
+        fault: FaultId::FIRST,
         node,
         last_failed_us: Some(ms(RECOVERED - 5)),
         evidence: Evidence::BootId(boot),
@@ -267,6 +271,7 @@ fn returned(node: Node, boot: BootId) -> EventKind {
 fn first_correct(last_failed_us: Option<Elapsed>) -> EventKind {
     let evidence = Evidence::BootId(new_boot());
     EventKind::FirstCorrect {
+        fault: FaultId::FIRST,
         last_failed_us,
         evidence,
         unowned: None,

@@ -1,6 +1,6 @@
 //! Whatever the journal says: the ledgers add up, and the analysis has an answer.
 
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::journal::{self, Sealer, write_line};
 use proptest::collection::vec;
 use proptest::option;
@@ -91,7 +91,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
             .collect::<Vec<_>>()
     });
     let causes = select(vec![
-        ExitCause::Injected,
+        ExitCause::Injected(FaultId::FIRST),
         ExitCause::Stopped,
         ExitCause::Unexpected,
     ]);
@@ -128,22 +128,31 @@ fn kind() -> impl Strategy<Value = EventKind> {
                 tail,
             }
         }),
-        option::of(moment()).prop_map(|last_failed_us| EventKind::FirstAccept { last_failed_us }),
+        option::of(moment()).prop_map(|last_failed_us| EventKind::FirstAccept {
+            fault: FaultId::FIRST,
+            last_failed_us
+        }),
         option::of(moment()).prop_map(first_correct),
         Just(EventKind::TargetReady {
             node: Node::default(),
             boot: Some(old_boot())
         }),
         Just(EventKind::FaultRequested {
+            fault: FaultId::FIRST,
             node: Node::default(),
             begun: "SIGKILL sent".to_owned()
         }),
         Just(EventKind::FaultMissed {
+            fault: FaultId::FIRST,
             reason: "it ran on".to_owned()
         }),
-        vec(any::<i32>(), 0..3).prop_map(|pids| EventKind::SurvivorsFound { pids }),
+        vec(any::<i32>(), 0..3).prop_map(|pids| EventKind::SurvivorsFound {
+            fault: FaultId::FIRST,
+            pids
+        }),
         vec(any::<i32>(), 0..3).prop_map(|pids| EventKind::LeftBehind { pids }),
         Just(EventKind::NotRecovered {
+            fault: FaultId::FIRST,
             last_failure: String::new(),
             probes: 0
         }),

@@ -1,6 +1,6 @@
 //! What happened to the processes.
 
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Listener;
 use comeback_model::said::Line;
 
@@ -136,6 +136,7 @@ fn a_server_that_listens_and_never_answers_is_told_apart() {
         .event(
             ACCEPTED,
             EventKind::FirstAccept {
+                fault: FaultId::FIRST,
                 last_failed_us: None,
             },
         )
@@ -161,7 +162,10 @@ fn a_control_trial_has_no_chain() {
 
 #[test]
 fn what_outlives_the_kill_or_ends_unasked_is_told() {
-    let survivors = EventKind::SurvivorsFound { pids: vec![123] };
+    let survivors = EventKind::SurvivorsFound {
+        fault: FaultId::FIRST,
+        pids: vec![123],
+    };
     let outlived = "process 123 of the old server outlived the fault";
     let recovered = Story::faulted().event(3_100, survivors.clone()).trial();
     assert_eq!(recovered.findings, [outlived]);

@@ -1,7 +1,7 @@
 //! Why a trial does not count.
 
 use ErrorClass::{HarnessError, Unsent};
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 
 use super::*;
 
@@ -92,6 +92,7 @@ fn a_run_that_ended_with_its_first_failed_start_says_so_and_is_no_whole_one() {
 #[test]
 fn a_fault_that_did_not_land_does_not_count() {
     let missed = EventKind::FaultMissed {
+        fault: FaultId::FIRST,
         reason: "process 7 was still running 5s after SIGTERM".to_owned(),
     };
     let story = sound().event(3_001, missed);

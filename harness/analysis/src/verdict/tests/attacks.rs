@@ -2,7 +2,7 @@
 
 use Fate::{Anothers, Finds, LoggedOut, Lost, Phantom, Undecided, Zombie};
 use comeback_model::event::{EventKind, Exit, ExitCause};
-use comeback_model::ids::{Incarnation, Node, TrialId};
+use comeback_model::ids::{FaultId, Incarnation, Node, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome as Effect, Step};
 
 use super::*;
@@ -254,7 +254,7 @@ fn faults_and_journals() -> Vec<Attack> {
         matches!(
             kind,
             EventKind::TargetExited {
-                cause: ExitCause::Injected,
+                cause: ExitCause::Injected(FaultId::FIRST),
                 ..
             }
         )

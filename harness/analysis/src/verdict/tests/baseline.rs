@@ -190,7 +190,7 @@ fn a_baseline_of_another_machine_plan_or_run_does_not_count() {
             "the length of its windows differs",
         ),
         (
-            |base| base.header.plan.fault.jitter = Span::ZERO,
+            |base| base.header.plan.faults[0].jitter = Span::ZERO,
             "its fault differs",
         ),
         (

@@ -75,7 +75,7 @@ fn a_trial_that_is_void_by_our_doing_gives_way_to_another_and_the_gates_decide()
     let schedule = &before.header.schedule;
     let expected = comeback_model::schedule::PlannedTrial {
         turn: schedule.trials[1].turn,
-        ..schedule.spares[0]
+        ..schedule.spares[0].clone()
     };
     assert_eq!(wanted[0].by, expected);
     assert!(

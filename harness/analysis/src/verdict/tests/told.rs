@@ -1,7 +1,7 @@
 //! A run of several trials, each told by what came of it.
 
 use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
-use comeback_model::ids::{ArmId, BootId, ClientId, Incarnation, Node, Seed, TrialId};
+use comeback_model::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::plan::test_plan;
@@ -138,20 +138,27 @@ impl Told {
         let mut events = vec![(
             FAULT,
             EventKind::FaultRequested {
+                fault: FaultId::FIRST,
                 node: Node::default(),
                 begun: "SIGKILL sent".to_owned(),
             },
         )];
         if !self.landed {
             let reason = "it ran on".to_owned();
-            events.push((CUT, EventKind::FaultMissed { reason }));
+            events.push((
+                CUT,
+                EventKind::FaultMissed {
+                    fault: FaultId::FIRST,
+                    reason,
+                },
+            ));
             return events;
         }
         let exited = EventKind::TargetExited {
             node: Node::default(),
             incarnation: Incarnation(0),
             exit: Exit::Signal(9),
-            cause: ExitCause::Injected,
+            cause: ExitCause::Injected(FaultId::FIRST),
             tail: Vec::new(),
         };
         events.push((CUT, exited));
@@ -169,16 +176,24 @@ impl Told {
             Some(recovered) => {
                 let last_failed_us = None;
                 let first_correct = EventKind::FirstCorrect {
+                    fault: FaultId::FIRST,
                     last_failed_us,
                     evidence: Evidence::BootId(boot(1)),
                     unowned: None,
                     probes: 7,
                 };
-                events.push((recovered - 10, EventKind::FirstAccept { last_failed_us }));
+                events.push((
+                    recovered - 10,
+                    EventKind::FirstAccept {
+                        fault: FaultId::FIRST,
+                        last_failed_us,
+                    },
+                ));
                 events.push((recovered, first_correct));
             }
             None => {
                 let given_up = EventKind::NotRecovered {
+                    fault: FaultId::FIRST,
                     last_failure: "connection refused".to_owned(),
                     probes: 9,
                 };

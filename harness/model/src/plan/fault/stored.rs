@@ -1,7 +1,11 @@
-//! Faults as they are stored: as [`Fault`] is written today, and as journals of the versions 3 and 4 have them, where a
-//! fault was one of three actions.
+//! Faults as they are stored: as [`Fault`] is written today, and as journals of older versions have them: up to version 5 a
+//! single one, up to version 4 as one of three actions.
+
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::json;
 
 use super::{Aim, Effect, Ending, Fault, FaultWords, Needs, Parameters, Reach, Within};
@@ -13,6 +17,8 @@ use crate::units::Span;
 pub(super) struct StoredFault {
     #[serde(default)]
     aim: Aim,
+    #[serde(default)]
+    after: Span,
     jitter: Span,
     lands_within: Span,
     within: Option<Within>,
@@ -52,6 +58,7 @@ impl TryFrom<StoredFault> for Fault {
             aim: stored.aim,
             reach: stored.reach.ok_or(missing)?,
             within: stored.within.ok_or(missing)?,
+            after: stored.after,
             jitter: stored.jitter,
             lands_within: stored.lands_within,
             effect: stored.effect.ok_or(missing)?,
@@ -59,6 +66,37 @@ impl TryFrom<StoredFault> for Fault {
             words: stored.words.ok_or(missing)?,
         })
     }
+}
+
+/// Reads the faults of a plan: a list, or a single one up to version 5.
+pub(in crate::plan) fn read_faults<'de, D>(deserializer: D) -> Result<Vec<Fault>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct OneOrMore;
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<Fault>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of faults")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Fault>, A::Error> {
+            let mut faults = Vec::new();
+            while let Some(fault) = items.next_element()? {
+                faults.push(fault);
+            }
+            match faults.is_empty() {
+                true => Err(Error::custom("a plan has a fault")),
+                false => Ok(faults),
+            }
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<Fault>, A::Error> {
+            Fault::deserialize(MapAccessDeserializer::new(map)).map(|fault| vec![fault])
+        }
+    }
+    deserializer.deserialize_any(OneOrMore)
 }
 
 /// What an event said when a fault was begun: the words today, the action up to version 4.
@@ -72,7 +110,7 @@ enum Begun {
 /// Reads what was begun in any version.
 pub(crate) fn read_begun<'de, D>(deserializer: D) -> Result<String, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
 {
     Ok(match Begun::deserialize(deserializer)? {
         Begun::Words(words) => words,
@@ -95,6 +133,7 @@ impl Action {
             aim: stored.aim,
             reach,
             within: stored.within.unwrap_or(usual_within),
+            after: Span::ZERO,
             jitter: stored.jitter,
             lands_within: stored.lands_within,
             effect: self.effect(),
