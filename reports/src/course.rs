@@ -45,7 +45,8 @@ fn shows_from(check: &Check) -> Option<String> {
     let from = check.sharpness.as_ref()?.shows_from.as_ref()?;
     (check.outcome == Outcome::Pass).then(|| {
         format!(
-            "{}: {} holds; with so many trials and this scatter it shows {from} in four of five runs, and less more seldom",
+            "{}: {} holds; with so many trials and this scatter it detects {from} in four of five runs, and smaller \
+             ones less often",
             check.arm, check.gate
         )
     })
@@ -90,7 +91,7 @@ fn replaced(arm: &ArmSummary) -> Option<String> {
 
 fn extended(extension: &Extension) -> String {
     format!(
-        "extended by {}, since without them {}",
+        "extended by {}, because without them {}",
         counted(u64::from(extension.trials), "trial"),
         match extension.reasons.as_slice() {
             [] => "nothing could be told".to_owned(),
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(
             course(&summary),
             [
-                "extended by 3 trials, since without them shop: x < 2s cannot be judged: too few",
+                "extended by 3 trials, because without them shop: x < 2s cannot be judged: too few",
                 "compared with 'shop' of 2026-01-01 00:00:00 UTC, seed 7",
             ]
         );
@@ -169,8 +170,8 @@ mod tests {
             [
                 "4 gates on times and rates: chance alone breaks one of them in about 5 % of runs, by Holm's method \
                  (10 % if each were judged by itself)",
-                "shop: outage.median < 2s holds; with so many trials and this scatter it shows 2104.0 ms in four of \
-                 five runs, and less more seldom",
+                "shop: outage.median < 2s holds; with so many trials and this scatter it detects 2104.0 ms in four \
+                 of five runs, and smaller ones less often",
             ]
         );
     }

@@ -69,9 +69,10 @@ pub fn difference_title(arm: &ArmDifference) -> String {
 
 /// What the words mean, a line each.
 pub const DIFFERENCE_LEGEND: [&str; 3] = [
-    "difference: new − base; of times the Hodges–Lehmann shift, of all else that of the shares of all trials",
-    "δ: Cliff's, from −1 to 1; p: of no difference at all, by Holm's method for all rows",
-    "shows from: the smallest difference that so few trials would have shown, in four of five runs",
+    "difference: new − base; for times the Hodges–Lehmann shift, for all others the difference of the shares of all \
+     trials",
+    "δ: Cliff's, from −1 to 1; p: p-value of no difference, by Holm's method for all rows",
+    "shows from: the smallest difference that so few trials detect in four of five runs",
 ];
 
 /// Why it ends as it does, in sentences: what is worse by its names, since the table has the figures, then

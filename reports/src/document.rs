@@ -152,11 +152,11 @@ impl Document {
 
 const fn meaning(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Pass => "Everything demanded of this run holds, on sufficient evidence.",
+        Outcome::Pass => "Every gate of this run holds, on sufficient evidence.",
         Outcome::Measured => {
-            "Everything was measured. Nothing was demanded, so this run neither passes nor fails."
+            "Everything was measured. There are no gates, so this run neither passes nor fails."
         }
-        Outcome::Fail => "Something demanded of this run does not hold.",
+        Outcome::Fail => "At least one gate of this run does not hold.",
         Outcome::Inconclusive => "The evidence of this run does not suffice for a verdict.",
     }
 }
@@ -165,12 +165,12 @@ fn level(run: &RunView<'_>) -> String {
     let chance = if run.is_kill() {
         ""
     } else {
-        ", which may have used the occasion to save its state"
+        ", which may have saved its state first"
     };
     let ended = format!(
-        "In every trial that counts, the process that {} was sent to is confirmed to have ended{chance}. That takes its \
-         memory and leaves the kernel's page cache: what survived here survived a process kill. Whether it would survive \
-         a power loss is not tested.",
+        "In every trial that counts, the process that got {} is confirmed to have ended{chance}. That takes its \
+         memory and leaves the kernel's page cache: everything that survived here survived a process kill. A power \
+         loss is not tested.",
         run.fault()
     );
     let old = run.arms.iter().any(|arm| {
@@ -179,7 +179,7 @@ fn level(run: &RunView<'_>) -> String {
     });
     match old {
         true => format!(
-            "{ended} But other processes of the old server lived on and kept the port: what they answer says nothing of a \
+            "{ended} But other processes of the old server survived and kept the port. Their replies do not show a \
              recovery."
         ),
         false => ended,
@@ -294,7 +294,7 @@ fn faulted(injection: &InjectionSummary) -> Option<String> {
         }
     };
     let spread = injection.spread_ms.map_or_else(String::new, |ms| {
-        format!("; from the first to the last that was faulted at most {ms:.1} ms")
+        format!("; from the first to the last faulted node at most {ms:.1} ms")
     });
     let draining = match injection.draining {
         0 => String::new(),
@@ -308,7 +308,7 @@ fn faulted(injection: &InjectionSummary) -> Option<String> {
         .as_ref()
         .map_or_else(String::new, met_writes);
     Some(format!(
-        "operations in flight when the fault faulted: {}; operations from then on: {}{draining}{spread}{writes}",
+        "operations in flight at the fault: {}; operations from then on: {}{draining}{spread}{writes}",
         fate(injection.in_flight, &injection.in_flight_failed),
         fate(injection.since, &injection.since_failed),
     ))
@@ -321,7 +321,7 @@ fn met_writes(writes: &FaultedWrites) -> String {
         .map(|met| format!("{}", met.in_flight_writes))
         .collect();
     format!(
-        "; writes sent and not acknowledged when it faulted: {} ({} by trial), and acknowledged less than 1 ms before: {}; a \
+        "; writes sent and not acknowledged at the fault: {} ({} by trial), and acknowledged less than 1 ms before: {}; a \
          server that acknowledges 100 µs before it stores would have been found in {:.0} % of such runs",
         count(writes.in_flight),
         each.join(", "),
@@ -336,7 +336,7 @@ fn retried(retries: &RetrySummary) -> String {
         .amplification
         .map_or_else(String::new, |tries| format!(": {tries:.3} tries for each"));
     format!(
-        "{} tried again of {}, {} of them answered correctly then{amplification}",
+        "{} of {} tried again, {} of them answered correctly then{amplification}",
         count(retries.repeated),
         counted(retries.operations, "operation"),
         count(retries.saved),
@@ -488,7 +488,7 @@ fn recovery(run: &RunView<'_>, recovery: &RecoverySummary) -> Vec<String> {
         ),
         (
             recovery.by_probe_only,
-            "back by the probe only, for want of load".to_owned(),
+            "back by the probe only, because the load was too small to tell".to_owned(),
         ),
     ];
     let said = said.into_iter().filter(|(trials, _)| *trials > 0);

@@ -168,11 +168,14 @@ pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<S
 pub(super) fn check_gates(plan: &Plan, stored: bool) -> Result<(), CliError> {
     match verdict::arm_without_baseline(plan) {
         Some(arm) if !stored => Err(CliError::Usage(format!(
-            "gates: {} compares '{arm}' with a baseline, and there is none: name an earlier run (--baseline RUN), measure its servers again in this run (--baseline RUN --remeasure), or name another arm as its baseline in the file",
+            "gates: {} compares '{arm}' with a baseline, and there is none: name an earlier run (--baseline RUN), \
+             measure its servers again in this run (--baseline RUN --remeasure), or name another arm as its baseline \
+             in the file",
             first_gate(plan)
         ))),
         None if stored && !plan.gates.iter().any(Gate::needs_baseline) => Err(CliError::Usage(
-            "--baseline: no gate compares with it: add one, such as --gate 'outage.median <= baseline'; `comeback diff` compares two runs without gates"
+            "--baseline: no gate compares with it: add one, such as --gate 'outage.median <= baseline'; `comeback \
+             diff` compares two runs without gates"
                 .to_owned(),
         )),
         None if stored => Err(CliError::Usage(
@@ -206,7 +209,9 @@ fn check_server<'a>(
     match compared.find(|new| is_same(new)) {
         None => Ok(()),
         Some(new) => Err(CliError::Usage(format!(
-            "--remeasure: the baseline has the same command as '{}', so this run would compare a server with itself: keep the earlier program at a path of its own and measure the baseline with that path, or make both arms of one run",
+            "--remeasure: the baseline has the same command as '{}', so this run would compare a server with itself: \
+             keep the earlier program at a path of its own and measure the baseline with that path, or make both \
+             arms of one run",
             new.name
         ))),
     }

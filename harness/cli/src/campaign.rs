@@ -104,7 +104,8 @@ pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
 fn check_extension(plan: &Plan) -> Result<(), CliError> {
     if plan.extend_to > plan.trials && plan.gates.is_empty() {
         return Err(CliError::Usage(
-            "--extend-to: trials are added only for gates, and there are none: add one, such as --gate 'outage.median < 2s', or raise --trials"
+            "--extend-to: trials are added only for gates, and there are none: add one, such as --gate \
+             'outage.median < 2s', or raise --trials"
                 .to_owned(),
         ));
     }

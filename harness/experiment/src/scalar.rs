@@ -228,7 +228,8 @@ impl<'de> Deserialize<'de> for AimPart {
         };
         aim.map(Self).ok_or_else(|| {
             D::Error::custom(format!(
-                "'{text}' is not a target of a fault: write replica:any, replica:0, replicas:all, balancer, cache or store"
+                "'{text}' is not a target of a fault: write replica:any, replica:0, replicas:all, balancer, cache or \
+                 store"
             ))
         })
     }

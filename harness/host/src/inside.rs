@@ -93,7 +93,8 @@ fn told(above: &OwnedFd, name: &OsStr, error: Errno) -> io::Error {
 /// Says that something in a run's folder is a link.
 pub fn is_link(name: &OsStr) -> io::Error {
     io::Error::other(format!(
-        "'{}' is a link, and the files of a run must be inside its folder: replace the link by the file that it leads to",
+        "'{}' is a link, and the files of a run must be inside its folder: replace the link by the file that it \
+         leads to",
         name.display()
     ))
 }

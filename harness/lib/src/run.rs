@@ -142,7 +142,8 @@ fn check(plan: &mut Plan) -> Result<(), Error> {
         let mut parts = arm.nodes().map(|node| arm.target_of(node));
         if parts.any(wants_program) && program::find().is_none() {
             problems.push(format!(
-                "{}: {{comeback}}, also needed for a held listener, is the comeback program, and it is not in PATH: install it, or set {} to its path",
+                "{}: {{comeback}}, also needed for a held listener, is the comeback program, and it is not in PATH: \
+                 install it, or set {} to its path",
                 arm.name,
                 program::PROGRAM_VARIABLE
             ));

@@ -53,7 +53,8 @@ impl RunTag {
         let own = proc::stat(pid).map_err(unreadable)?;
         if proc::ignores_ended_children()? {
             return Err(io::Error::other(
-                "SIGCHLD is ignored in this process, so exits of servers cannot be noticed: restore its default (it is inherited: look for `trap '' CHLD` in the parent process)",
+                "SIGCHLD is ignored in this process, so exits of servers cannot be noticed: restore its default (it \
+                 is inherited: look for `trap '' CHLD` in the parent process)",
             ));
         }
         let mut random = [0_u8; 4];

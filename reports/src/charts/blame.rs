@@ -45,10 +45,7 @@ pub(crate) fn applies(run: &RunView<'_>) -> bool {
 /// How to read it.
 pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
-        "Failed operations per second by who failed them, the mean over the crashes, in windows of {}; the layers add up. \
-         A replica failed what the balancer says it asked it for in vain, and what it answered wrongly itself; the \
-         balancer or the cache what it refused in its own name or broke off; the store what replicas answered with a 5xx while it \
-         was down. What fails before the crash is not its doing. A curve ends where the first of its crashes was no longer \
+        "Failed operations per second by the node that failed them: the mean over the crashes, in windows of {}. The layers add up. A replica failed operations that the balancer asked it for in vain, and those that it answered wrongly. The balancer or the cache failed operations that it refused itself or broke off. The store failed operations that replicas answered with a 5xx while it was down. Failures before the crash have another cause. A curve ends where the first of its crashes was no longer \
          observed.",
         span(run.analysis.header.plan.windows.window)
     )
@@ -139,12 +136,15 @@ struct Frame {
 /// The chart.
 pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let subtitle = format!(
-        "Failed operations per second by who failed them; time 0 is {}.",
+        "Failed operations per second by the node that failed them; time 0 is {}.",
         run.fault()
     );
     let mut page = Page::new(
         width,
-        &format!("Who failed what around the {}", run.fault_noun()),
+        &format!(
+            "Which node failed operations around the {}",
+            run.fault_noun()
+        ),
         &subtitle,
     );
     let panels: Vec<Panel<'_>> = run

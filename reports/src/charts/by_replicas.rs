@@ -62,7 +62,7 @@ const GOODPUT: Subject = Subject {
     least_end: |run| run.analysis.header.plan.load.rate,
     reference: (
         |run, _| run.analysis.header.plan.load.rate,
-        "operations that the users wanted",
+        "operations that the users intended",
     ),
 };
 
@@ -88,10 +88,10 @@ pub(crate) fn goodput(run: &RunView<'_>, width: f64) -> Drawing {
 
 /// How to read the chart of continuity.
 pub(crate) fn continuity_caption(_: &RunView<'_>) -> String {
-    "The share of acts and checks, of those that were sent within a session, that were answered correctly and as that \
-     session: in the trials without a crash, so that what is missing is the architecture's own doing. The mark is over all \
-     of these trials, the faint dots are single ones. The dashed line is what is left when each request goes to any \
-     replica and only one of them knows the session. What it cannot show: what a crash takes; that stands in the \
+    "The share of acts and checks within a session that were answered correctly and as that session. It is measured \
+     in the trials without a crash, so failures are caused by the architecture. The mark is the share over all of \
+     these trials, the faint dots are single trials. The dashed line is the share if each request goes to any \
+     replica and only one of them knows the session. What it cannot show: losses by a crash. Those are in the \
      comparison."
         .to_owned()
 }
@@ -100,9 +100,7 @@ pub(crate) fn continuity_caption(_: &RunView<'_>) -> String {
 pub(crate) fn goodput_caption(run: &RunView<'_>) -> String {
     format!(
         "Correct operations per second after the warm-up, in the trials without a crash; the mark is their mean, the faint dots \
-         are single trials. The users want {} operations per second whatever the number of replicas, so a mark on \
-         the dashed line says that all were served correctly, not how many could be: with more replicas it rises only where \
-         fewer did not suffice. All replicas share this machine's cores.",
+         are single trials. The users intend {} operations per second for any number of replicas. A mark on the dashed line means that all were served correctly. It does not show how many could be served. With more replicas the mark rises only if fewer did not suffice. All replicas share this machine's cores.",
         rate(run.analysis.header.plan.load.rate)
     )
 }

@@ -82,8 +82,8 @@ pub(crate) fn writes(run: &RunView<'_>, width: f64) -> Drawing {
 pub(crate) fn sessions_caption(run: &RunView<'_>) -> String {
     caption(
         run,
-        "A session counts once its login was acknowledged before the crash; it is lost when the server \
-         no longer knows it afterwards, or greets its holder as a stranger.",
+        "A session counts if its login was acknowledged before the crash. It is lost if the server no longer knows \
+         it afterwards, or treats its user as not logged in.",
     )
 }
 
@@ -91,19 +91,18 @@ pub(crate) fn sessions_caption(run: &RunView<'_>) -> String {
 pub(crate) fn writes_caption(run: &RunView<'_>) -> String {
     caption(
         run,
-        "A write counts once its reply was correct before the crash; it is lost when it cannot be found \
-         afterwards, also because its session is gone.",
+        "A write counts if its reply was correct before the crash. It is lost if it cannot be found afterwards, also \
+         because its session is gone.",
     )
 }
 
 fn caption(run: &RunView<'_>, what: &str) -> String {
     format!(
-        "{what} The faint dots are single crashes, the strong dot is the share over all of them. Sessions \
-         in one crash live or die together, so the interval takes each crash for one sample and needs 6 \
-         of them. Where nothing was lost, the dashed line ends at the share of crashes \
-         with a loss that this few crashes cannot exclude (95 %). What it cannot show: {} takes the \
-         process and its memory, not the kernel's page cache, so whatever survived here survived a \
-         process kill, and nothing is said about a power loss.",
+        "{what} The faint dots are single crashes, the strong dot is the share over all of them. Sessions in one \
+         crash live or die together, so each crash is one sample of the interval, which needs 6 of them. If nothing \
+         was lost, the dashed line ends at the share of crashes with a loss that so few crashes cannot exclude (95 \
+         %). What it cannot show: {} takes the process and its memory, not the kernel's page cache. Everything that \
+         survived here survived a process kill. A power loss is not tested.",
         run.fault()
     )
 }
@@ -164,7 +163,7 @@ fn certainty(arm: &ArmView<'_>, pooled: Loss, known: LossShare) -> Certainty {
     }
     Certainty::Unknown(
         match pooled.lost > 0 && arm.summary.trials >= INTERVAL_NEEDS {
-            true => "no interval: all trials alike",
+            true => "no interval: all trials are equal",
             false => TOO_FEW,
         },
     )

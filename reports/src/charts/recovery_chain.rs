@@ -23,9 +23,7 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
         "Each boundary is the median over the crashes of that moment, so the parts after the black stroke \
          add up to the median time to ready. The stroke is T0, the confirmed exit; left of it is the time \
-         {} took to end the process. Where the arms differ too much for one axis in ms, each bar is as \
-         long as its arm's own time; compare lengths by their figures then. Steady is reached when goodput, errors and latency stay within the \
-         band of the time before the crash; it is longer by its nature, and has a scale of its own. What \
+         {} took to end the process. If the arms differ too much for one axis in ms, each bar has the length of its arm's own time. Compare the figures then, not the lengths. Steady is reached when goodput, errors and latency stay within the band of the time before the crash. It takes longer by nature, and has its own scale. What \
          it cannot show: how much the parts vary from crash to crash (see the table of trials).",
         run.fault()
     )
@@ -123,7 +121,7 @@ impl Moments {
 pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let mut page = Page::new(
         width,
-        "What the time to recover goes into",
+        "Parts of the time to recover",
         "Medians over crashes: kill → exit confirmed (T0) → new process executed → first connection \
          accepted → first correct reply.",
     );

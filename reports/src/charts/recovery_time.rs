@@ -27,8 +27,7 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
         "From the moment {} was sent to the first correct reply of the new process, asked on a fresh \
          connection. Dots are crashes, the upright stroke is their median; its interval needs six \
-         trials and assumes nothing about the distribution. An arrow is a crash after which the service was \
-         not back for good within {}: it is kept and counted as longer than all others. What it cannot show: \
+         trials and assumes nothing about the distribution. An arrow is a crash after which the service was not back for good within {}. It is kept and counts as longer than all others. What it cannot show: \
          ready is not yet steady, and a time measured on one machine holds for that machine.",
         run.fault(),
         span(run.horizon())

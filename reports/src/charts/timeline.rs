@@ -28,10 +28,7 @@ const TWO_COLUMNS_FROM: usize = 4;
 /// How to read it.
 pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
-        "The line is the median over the crashes of correct operations per second, its band reaches from \
-         the least to the most; the filled area is the median of failed operations per second, the thin \
-         line above it the most. Operations count at the time the schedule wanted them, in windows of {}; \
-         all panels have the same scales. What it cannot show: what happens within a window. A curve \
+        "The line is the median over the crashes of correct operations per second, its band is the range. The filled area is the median of failed operations per second, the thin line above it the maximum. Operations count at their intended time, in windows of {}. All panels have the same scales. What it cannot show: what happens within a window. A curve \
          ends where the first of its crashes was no longer observed.",
         span(run.analysis.header.plan.windows.window)
     )

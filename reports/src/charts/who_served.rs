@@ -36,10 +36,10 @@ pub(crate) fn applies(run: &RunView<'_>) -> bool {
 /// How to read it.
 pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
-        "One crash of each arm, the first that counts: what every replica answered correctly, and above it the operations \
-         that failed through it, per second, in windows of {}. All lanes have the same scale, which ends at the number \
-         beside the first of them. An operation stands in the lane of the replica that its reply names. What it cannot \
-         show: failures that no replica is to blame for; those stand in the next chart. One crash is one sample.",
+        "The first crash of each arm that counts: the correct replies of every replica and, above them, the \
+         operations that it failed, per second, in windows of {}. All lanes have the same scale, which ends at the \
+         number beside the first lane. An operation is in the lane of the replica that its reply names. What it \
+         cannot show: failures of other nodes. Those are in the next chart. One crash is one sample.",
         crate::format::span(run.analysis.header.plan.windows.window)
     )
 }
@@ -137,7 +137,10 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     );
     let mut page = Page::new(
         width,
-        &format!("Who served what around a {}", run.fault_noun()),
+        &format!(
+            "Which replica served operations around a {}",
+            run.fault_noun()
+        ),
         &subtitle,
     );
     let panels: Vec<Panel<'_>> = run

@@ -96,7 +96,7 @@ fn may_be_extended(plan: &Plan) -> String {
         return String::new();
     }
     format!(
-        "; declared beforehand: up to {} with a crash where fewer cannot tell",
+        "; declared beforehand: up to {} with a crash if fewer cannot tell",
         count(u64::from(plan.extend_to))
     )
 }
@@ -105,7 +105,7 @@ fn may_be_replaced(plan: &Plan) -> String {
     match plan.replacements {
         0 => String::new(),
         most => format!(
-            "; declared beforehand: up to {most} of each arm replaced where the harness or the machine made them void"
+            "; declared beforehand: up to {most} of each arm replaced if the harness or the machine made them void"
         ),
     }
 }
@@ -129,7 +129,8 @@ fn load(plan: &Plan) -> String {
         Arrivals::Constant => "evenly spaced arrivals",
     };
     format!(
-        "{}, {} operations/s, {arrivals}, {connections}time-out {}, a trial counts from {} of the scheduled baseline sent",
+        "{}, {} operations/s, {arrivals}, {connections}time-out {}, a trial counts from {} of the scheduled baseline \
+         sent",
         counted(u64::from(load.clients), who),
         rate(load.rate),
         span(load.timeout),
@@ -168,9 +169,9 @@ fn false_rate(run: &RunView<'_>) -> String {
         controls += arm.steady_false_rate.controls;
     }
     match controls {
-        0 => "There is no control trial to say how often this rule errs.".to_owned(),
+        0 => "There is no control trial that could show how often this rule errs.".to_owned(),
         controls => format!(
-            "Asked of the trials without a crash, as if there had been one, the same rule erred in {late} of {controls}."
+            "Applied to the trials without a crash, the same rule erred in {late} of {controls}."
         ),
     }
 }
@@ -185,32 +186,40 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
     let mut all = vec![
         define(
             "trial",
-            "One start of a server and at most one crash. It is the unit everything is counted over: what happens to sessions in one crash happens to them together.",
+            "One start of a server and at most one crash. Everything is counted over trials, because sessions in one \
+             crash live or die together.",
         ),
         define(
             "T0",
-            "The moment the exit of the old process was confirmed, not the moment the signal was sent.",
+            "The moment when the exit of the old process was confirmed, not when the signal was sent.",
         ),
         define(
             "lost session",
-            "Its login was acknowledged before the crash; at every look after recovery the server rejects it or answers as to a stranger, or it fails for this session while it answers others (broken). One that logs in again afterwards stays lost. Logins in flight at the crash are ambiguous and are not counted; what gives no definite answer is undecided.",
+            "Its login was acknowledged before the crash. At every look after recovery, the server rejects it, \
+             treats its user as not logged in, or fails for this session while it answers others (broken). A session \
+             whose user logs in again stays lost. Logins in flight at the crash are ambiguous and do not count. A \
+             session without a definite answer is undecided.",
         ),
         define(
             "lost write",
-            "An acknowledged change that is absent afterwards, also because its session is gone. A request without an answer may or may not have been applied, and is never counted as lost.",
+            "An acknowledged change that is absent afterwards, also because its session is gone. A request without \
+             an answer may or may not have been applied, and is never counted as lost.",
         ),
         define(
             "ready",
-            "The first correct reply that provably comes from the new process, on a fresh connection, if the load after it is served to its end. A mere accepted connection is not enough, and neither is one good answer.",
+            "The first correct reply that provably comes from the new process, on a fresh connection, if the load \
+             after it is served to its end. An accepted connection is not enough, and neither is one good reply.",
         ),
         define(
             "outage",
-            "From the moment the fault was sent to ready: how long the service was away. The clients' outage goes from the last correct reply that one of them had before the fault to the first one after it.",
+            "The time from the moment the fault was sent to ready. The clients' outage is the time from the last \
+             correct reply before the fault to the first one after it.",
         ),
         Definition {
             term: "steady",
             meaning: format!(
-                "From here on until the load's end, and for {} at least, goodput, errors and the median latency stay within the band of the baseline, in windows of {} or as long as it takes for 20 operations. {}",
+                "From here until the end of the load, and for at least {}, goodput, errors and the median latency \
+                 stay within the band of the baseline, in windows of {} or of 20 operations. {}",
                 span(windows.steady_for),
                 span(windows.window),
                 false_rate(run)
@@ -218,27 +227,34 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
         },
         define(
             "errors during",
-            "Failed operations, as a share of those scheduled, that were in flight at the crash or due between it and ready. The schedule does not wait for the server.",
+            "The share of failed operations among those in flight at the crash or due between it and ready. The \
+             schedule does not wait for the server.",
         ),
         define(
             "outage area",
-            "Missing goodput after the crash, as equivalent seconds of full outage: operations that failed, and those that were correct and had to be waited for (slow).",
+            "Missing goodput after the crash, as equivalent seconds of full outage: failed operations, and correct \
+             ones that were slow.",
         ),
         define(
             "action-weighted goodput",
-            "A journey is what a user does in one session, from the login to the logout or the load's end. One operation that fails from the crash on, or a session that is lost or set back, tears all of it. The figure is the share of operations that belong to journeys which were not torn; in brackets its interval of 95 %, from six trials on.",
+            "A journey is everything that a user does in one session, from the login to the logout or the end of the \
+             load. One failed operation from the crash on, or a lost or reset session, tears the whole journey. The \
+             figure is the share of operations in journeys that were not torn. In brackets: its 95 % interval, from \
+             six trials on.",
         ),
         define(
             "control",
-            "The same server under the same load without a crash. What fails there is not due to the crash.",
+            "The same server under the same load without a crash. Failures there have another cause.",
         ),
         define(
             "≤ … of crashes",
-            "Nothing was lost in n trials; at 95 % confidence up to 1 − 0.05^(1/n) of crashes may still lose something.",
+            "Nothing was lost in n trials; at 95 % confidence up to 1 − 0.05^(1/n) of crashes may still lose \
+             something.",
         ),
         define(
             "[low, high]",
-            "An interval of at least 95 % for the median from order statistics; with fewer than six trials there is none (n too small).",
+            "An interval of at least 95 % for the median from order statistics; with fewer than six trials there is \
+             none (n too small).",
         ),
         Definition {
             term: NOT_SEEN,
@@ -250,7 +266,7 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
         Definition {
             term: "> …",
             meaning: format!(
-                "Did not happen within the horizon of {}. Such trials are kept and rank above all others.",
+                "It did not happen within the horizon of {}. Such trials are kept and rank above all others.",
                 span(windows.horizon)
             ),
         },
@@ -258,13 +274,15 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
     if run.summary.arms.iter().any(|arm| arm.blind_time.is_some()) {
         all.push(define(
             "blind time",
-            "How long clients failed from the crash on while the server's own health check said that it is ready. The check is asked every 20 ms at most; how much more it may have been stands in brackets.",
+            "How long clients failed from the crash on while the server's own health check said ready. The check is \
+             asked every 20 ms at most. In brackets: the possible additional time.",
         ));
     }
     if run.summary.arms.iter().any(|arm| arm.cache.is_some()) {
         all.push(define(
             "cache hits",
-            "Replies that the shared cache served from what it had stored without asking the server, out of those that were stored or could be from then on. Another user's content served so, even once, fails the run.",
+            "The share of replies that the shared cache served without asking the server, among all that it had \
+             stored or could store. If it serves another user's content even once, the run fails.",
         ));
     }
     all
