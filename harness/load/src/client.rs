@@ -28,7 +28,7 @@ const FIRST_BACKOFF: Span = Span::from_ms(1);
 /// steady` allows; connections are bounded by it and, in an open loop, by the schedule itself.
 const LAST_BACKOFF: Span = Span::from_ms(4);
 
-/// What a worker's clients share.
+/// Common data of a worker's clients.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) trial: TrialId,
@@ -49,21 +49,21 @@ pub(super) struct Shared {
     pub(super) tally: Cell<Tally>,
     /// Logins acknowledged.
     pub(super) logins: Cell<u32>,
-    /// Why the latest login that failed did: what the client saw, and the status.
+    /// The error of the latest failed login, and its status.
     pub(super) refusal: Cell<Option<Refusal>>,
-    /// What the users' random numbers are drawn from.
+    /// The seed of the users' random numbers.
     pub(super) seed: u64,
     pub(super) outstanding: Cell<u64>,
-    /// What a round of final looks leaves open.
+    /// The sessions that a round of final looks leaves open.
     pub(super) looked: Cell<Looked>,
     pub(super) idle: tokio::sync::Notify,
-    /// A client's task panicked: what it was asked for will never be done.
+    /// A client's task panicked, and will never answer.
     pub(super) panicked: Cell<bool>,
     /// Clients give themselves the next operation at once: a closed loop, for benchmarks.
     pub(super) saturate: Cell<bool>,
 }
 
-/// What a client saw of a login that failed, and the reply's status.
+/// The error that a client saw at a failed login, and the status of the reply.
 pub(super) type Refusal = (ErrorClass, Option<u16>);
 
 impl Shared {
@@ -96,7 +96,7 @@ pub(super) enum Job {
     },
     /// Begin a session, unless there is one.
     LogIn,
-    /// Look once at every session this client ever had; begun until then at the latest.
+    /// Read every session that this client ever had once. No read begins after this time.
     Look { round: u32, until: Elapsed },
 }
 
@@ -293,7 +293,7 @@ impl Client {
         }
         self.record(wanted, tried, finished);
         match step {
-            // What is beside the session neither begins nor ends it.
+            // A request beside the session neither begins nor ends it.
             Step::Get => self.session = had_session.then_some((generation, session)),
             _ => self.keep_or_end_session(wanted, session, outcome, error),
         }
@@ -388,7 +388,7 @@ impl Client {
             };
             tokio::time::sleep(self.shared.clock.until(at).into()).await;
             if wanted.step == Step::Login {
-                // What the broken one began is not its session.
+                // A session begun by the broken one is not its own.
                 *session = Session::default();
             }
             let again = self.attempt(wanted, &turn, session, bounds).await;
@@ -396,7 +396,7 @@ impl Client {
         }
     }
 
-    /// When the operation is to be tried again, if it is.
+    /// When the operation is retried, if it is.
     fn next_try(&self, wanted: Wanted, tried: &Attempt, bounds: Bounds) -> Option<Elapsed> {
         let retry = self.shared.retry?;
         let class = tried.judgement.error?;
@@ -529,7 +529,7 @@ impl Client {
     }
 }
 
-/// What was to be done, and when.
+/// The planned operation and its time.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
     step: Step,

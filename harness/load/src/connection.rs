@@ -45,7 +45,7 @@ impl Scratch {
 /// How an exchange broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Broken {
-    /// What the client saw.
+    /// The error that the client saw.
     pub(super) class: ErrorClass,
     /// Whether a byte of the request had left.
     pub(super) sent: bool,
@@ -68,7 +68,7 @@ impl fmt::Debug for Dialer {
 }
 
 impl Dialer {
-    /// Connections to `endpoint`, whose replies are read for what is `wanted`.
+    /// Connections to `endpoint`. The `wanted` headers are read from their replies.
     ///
     /// # Errors
     /// If TLS is needed and cannot be had.
@@ -130,7 +130,7 @@ pub(super) struct Connection {
     wanted: Rc<Wanted>,
 }
 
-/// What a connection is, by who knows where a reply ends.
+/// The kinds of connections, by the parser of their replies.
 #[derive(Debug)]
 enum Link {
     Stream(Stream),

@@ -24,7 +24,7 @@ const BODY_MAX: usize = 64 * 1024;
 pub enum Seen {
     /// The target is up, and calls itself this if it says so.
     Up(Option<BootId>),
-    /// It is not, with what was seen instead.
+    /// It is not, with the observation.
     Not(String),
     /// There was no answer in time.
     NothingInTime,

@@ -137,7 +137,7 @@ impl Generator {
         })
     }
 
-    /// By what a fault comes at a moment of the load's.
+    /// The trigger of a fault at a moment of the load.
     pub fn trigger(&self) -> &Trigger {
         &self.trigger
     }
@@ -230,7 +230,7 @@ impl Generator {
             .fold(Looked::default(), Looked::and))
     }
 
-    /// Ends the workers and hands on what is left to record.
+    /// Ends the workers and passes on their last records.
     ///
     /// # Errors
     /// If a worker failed.

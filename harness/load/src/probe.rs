@@ -56,7 +56,7 @@ pub struct ProbeSetup<'a> {
     pub endpoint: &'a Endpoint,
     /// The header that names the answering process.
     pub boot_header: Option<&'a str>,
-    /// What the processes before the fault called themselves, where they said so.
+    /// The boot ids of the processes before the fault, if they sent any.
     pub old_boots: Vec<BootId>,
     /// What was learnt by a rehearsal; without one all of the work is wanted, and what the flow says of it.
     pub work: Option<Work>,
@@ -68,7 +68,7 @@ pub struct ProbeSetup<'a> {
     pub clock: Clock,
 }
 
-/// A probe under way; what it saw stays when it is given up.
+/// A probe under way. Its observations stay when it is given up.
 #[derive(Debug)]
 pub struct Probe<'a> {
     setup: ProbeSetup<'a>,
@@ -80,10 +80,10 @@ pub struct Probe<'a> {
     seen: RefCell<Seen>,
 }
 
-/// What a rehearsal showed.
+/// The result of a rehearsal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rehearsed {
-    /// What the probe will ask for.
+    /// The work of the probe.
     pub work: Work,
     /// Why that is the login alone.
     pub limit: Option<String>,
@@ -91,7 +91,7 @@ pub struct Rehearsed {
     pub stranger_known: bool,
 }
 
-/// Who holds the listening socket of what was started again.
+/// The owner of the listening socket of the restarted node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// This process of the new start, and no older one.
@@ -102,16 +102,16 @@ pub enum Owner {
     Unknown(String),
 }
 
-/// What a probe saw.
+/// The observations of a probe.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// Probes made.
     pub probes: u64,
-    /// What the last one that failed saw.
+    /// The observation of the last failed one.
     pub last_failure: Option<String>,
-    /// When the latest probe that failed was begun: the target was not back then.
+    /// The begin of the latest failed probe. The target was not back then.
     pub last_failed: Option<Elapsed>,
-    /// When the last attempt to connect that failed was begun, before any was accepted.
+    /// The begin of the last failed attempt to connect before any was accepted.
     last_refused: Option<Elapsed>,
     /// The first accepted connection.
     pub accepted: Option<Accepted>,
@@ -122,7 +122,7 @@ pub struct Seen {
 pub struct Accepted {
     /// When it was accepted.
     pub at: Elapsed,
-    /// When the last attempt that was not accepted was begun.
+    /// The begin of the last attempt that was not accepted.
     pub last_failed: Option<Elapsed>,
 }
 
@@ -146,7 +146,7 @@ pub enum ProbeError {
     Unattributable(String),
 }
 
-/// A probe that was begun and not answered yet.
+/// A probe without an answer yet.
 struct Asking<'p> {
     begun: Elapsed,
     connected: Rc<Cell<bool>>,
@@ -184,7 +184,7 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// What was seen until now.
+    /// The observations so far.
     pub fn seen(&self) -> Seen {
         self.seen.borrow().clone()
     }
@@ -195,7 +195,7 @@ impl<'a> Probe<'a> {
     /// nothing, only the login can be asked for after the fault.
     ///
     /// # Errors
-    /// If the harness fails, or not even the login went well: what it met.
+    /// If the harness fails, or even the login failed, with its error.
     pub async fn rehearse(&self, wanted: u32) -> Result<Result<Rehearsed, String>, ProbeError> {
         let limit = match self.rehearse_work(&Work::whole(&self.flow), wanted).await? {
             Ok((work, session)) => {
@@ -329,7 +329,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// What an answer means: recovery, or one more failure to remember.
+    /// Judges an answer: recovery, or one more failure.
     fn weigh(
         &self,
         Answer { begun, result }: Answer,
@@ -343,7 +343,7 @@ impl<'a> Probe<'a> {
                     return Ok(Some(recovered));
                 }
                 Err(problem) => {
-                    // Whoever answered, it was not the new process: its accepting counts for nothing.
+                    // The answer was not from the new process, so the accepted connection does not count.
                     let mut seen = self.seen.borrow_mut();
                     seen.accepted = None;
                     seen.last_refused = Some(begun);
@@ -367,7 +367,7 @@ impl<'a> Probe<'a> {
         Ok(None)
     }
 
-    /// Probes that still wait, though one begun later was answered long since, failed.
+    /// Probes that still wait although a later one was answered long ago have failed.
     fn note_left_out(&self, begun: Elapsed, at: Elapsed, waiting: &[Asking<'_>]) {
         let took = at.since(begun).as_us();
         let left_out = waiting.iter().filter(|asking| {

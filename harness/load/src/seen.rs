@@ -11,7 +11,7 @@ pub(super) const CACHE_STATUS: &str = "cache-status";
 /// Where it says how old that is.
 pub(super) const AGE: &str = "age";
 
-/// What is recorded of a reply.
+/// The recorded facts of a reply.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) status: u16,
@@ -23,7 +23,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Whether it is what a cache had stored.
+    /// Whether it is a stored reply of a cache.
     pub(super) fn is_stored(&self) -> bool {
         self.cache.is_some_and(Cached::is_stored)
     }
@@ -38,7 +38,7 @@ impl Seen {
                 .filter(|_| through_cache)
         };
         let cache = last(CACHE_STATUS).and_then(|value| Cached::from_field(value, reply.status));
-        // What a reply says of processes was true when it was stored.
+        // The boot id of a stored reply is that of the time when it was stored.
         let is_fresh = !cache.is_some_and(Cached::is_stored);
         Self {
             status: reply.status,

@@ -48,9 +48,9 @@ impl Plain {
         }
     }
 
-    /// Whether the server closed the stream while it was idle, or sent what nobody asked for.
+    /// Whether the server closed the stream while it was idle, or sent unrequested bytes.
     pub(super) fn is_spoiled(&self, scratch: &mut [u8]) -> bool {
-        // Without readiness this is no system call.
+        // Without readiness this makes no system call.
         let read = match self {
             Self::Tcp(stream) => stream.try_read(scratch),
             Self::Unix(stream) => stream.try_read(scratch),
@@ -85,7 +85,7 @@ impl AsyncWrite for Plain {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The kernel has what was written.
+        // The kernel has the written bytes.
         Poll::Ready(Ok(()))
     }
 
@@ -114,7 +114,7 @@ impl Socket {
         Ok(Self::Tls(Box::new(stream)))
     }
 
-    /// Whether the server closed the stream while it was idle, or sent what nobody asked for.
+    /// Whether the server closed the stream while it was idle, or sent unrequested bytes.
     pub(super) fn is_spoiled(&mut self, scratch: &mut [u8]) -> bool {
         match self {
             Self::Plain(plain) => plain.is_spoiled(scratch),
@@ -220,7 +220,7 @@ impl AsyncWrite for Counted {
     }
 }
 
-/// What a failed attempt to connect means.
+/// The error class of a failed attempt to connect.
 pub(super) fn class_of_connect(error: &io::Error) -> ErrorClass {
     use nix::libc::{EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM};
     match error.raw_os_error() {

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, Signature
 
 /// How the handshake is done for a protocol, which is named in it (ALPN).
 ///
-/// Sessions are not resumed: no connection costs less because of what an earlier process handed out.
+/// Sessions are not resumed, so that no connection is cheaper because of an earlier process.
 ///
 /// # Errors
 /// If the cryptography offers no version of TLS; it does.

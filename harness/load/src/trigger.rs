@@ -18,7 +18,7 @@ use comeback_host::clock::Clock;
 /// The time that a write takes is the median of so many.
 const RECENT: usize = 255;
 
-/// So long a thread stays awake for a reply. Where replies take longer, being woken is a small part of it.
+/// A thread stays awake for a reply this long. If replies take longer, waking up is a small part of it.
 const AWAKE: Span = Span::from_ms(5);
 /// An acknowledgement is read as soon as it came, when that came no longer ago. On a busy machine many are not.
 const PROMPT: Span = Span::from_us(50);
@@ -35,7 +35,7 @@ pub enum Moment {
 }
 
 impl Moment {
-    /// What has to be passed.
+    /// The moment that must pass.
     pub const fn mark(self) -> Mark {
         match self {
             Self::Within(_) => Mark::Request,
@@ -78,7 +78,7 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// Disarms when it is dropped: a trial that ends early hits nobody.
+/// Disarms when dropped, so that a trial that ends early injects no fault.
 #[derive(Debug)]
 #[must_use]
 pub struct Armed<'a>(&'a Trigger);
@@ -208,7 +208,7 @@ impl Trigger {
         .await
     }
 
-    /// The moment comes so long after the request was sent, unless the reply does before.
+    /// The moment comes this long after the request was sent, unless the reply comes first.
     async fn inject_within<T>(
         &self,
         clock: Clock,

@@ -30,7 +30,7 @@ const BURST: u64 = 128;
 /// How soon it is looked again whether there is room.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
-/// What a worker needs to know.
+/// The setup of a worker.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The trial.
@@ -39,7 +39,7 @@ pub struct Setup {
     pub load: Load,
     /// Whether and how clients try again what failed.
     pub retry: Option<Retry>,
-    /// What it is drawn from.
+    /// The seed.
     pub seed: Seed,
     /// Where the target is reached.
     pub endpoint: Endpoint,
@@ -74,7 +74,7 @@ impl Setup {
     }
 }
 
-/// What the engine asks of a worker; each answer is sent when it is done.
+/// The engine's commands to a worker. Each answer is sent when the command is done.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Every client without a session logs in.
@@ -83,7 +83,7 @@ pub(super) enum Command {
     Run(Elapsed),
     /// The schedule ends; answered when no operation is in flight.
     Stop(oneshot::Sender<Tally>),
-    /// A round of looks at every session, each begun until then at the latest.
+    /// A round of looks at every session. No look begins after this time.
     Look {
         round: u32,
         until: Elapsed,
@@ -102,7 +102,7 @@ pub struct Opened {
     pub open: u32,
     /// So many should.
     pub wanted: u32,
-    /// What the last login that failed met, and the reply's status.
+    /// The error of the last failed login, and the status of its reply.
     pub refusal: Option<Refusal>,
 }
 

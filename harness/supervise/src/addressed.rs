@@ -242,7 +242,7 @@ impl Process {
         Ok(killed)
     }
 
-    /// What is there of this start after its leader's end: left alone, and named.
+    /// The processes of this start after its leader's end. They are left alone, and named.
     ///
     /// # Errors
     /// If `/proc` cannot be read.

@@ -79,7 +79,7 @@ impl Cgroup {
         found
     }
 
-    /// Whether nobody is in it, of no pid namespace.
+    /// Whether it contains no process, of any pid namespace.
     pub(super) fn is_empty(&self) -> bool {
         let is_empty = |folder: &PathBuf| {
             fs::read_to_string(folder.join(PROCESSES)).is_ok_and(|list| list.trim().is_empty())
@@ -93,7 +93,7 @@ impl Cgroup {
             .write(true)
             .open(self.path.join(KILL))
         {
-            // What is left then is killed one by one.
+            // The remaining processes are killed one by one.
             let _ = file.write_all(b"1");
         }
     }
@@ -113,7 +113,7 @@ impl Cgroup {
         }
     }
 
-    /// Its folder and those below it, each before what is in it.
+    /// Its folder and those below it, parents first.
     fn folders(&self) -> Vec<PathBuf> {
         let mut found = vec![self.path.clone()];
         let mut next = 0;

@@ -22,7 +22,7 @@ pub enum Host {
     Guest,
 }
 
-/// Holds a run. Dropping it ends what is left of the run, and waits for that.
+/// Holds a run. Dropping it ends the remaining processes of the run, and waits for that.
 #[derive(Debug)]
 #[must_use = "without it nothing undoes a run whose harness is killed"]
 pub struct Custody {
@@ -58,7 +58,7 @@ impl Custody {
             }
         })?;
         let mut custody = Self {
-            // It is not in the group, which it is to kill.
+            // It is not in the group that it kills.
             warden: Some(warden),
             tag: tag.clone(),
             is_inside: false,
@@ -70,7 +70,7 @@ impl Custody {
         Ok(custody)
     }
 
-    /// Ends what is left of the run: no process, and no scratch folder unless something in it cannot be removed.
+    /// Ends the rest of the run. No process is left, and no scratch folder unless something in it cannot be removed.
     ///
     /// # Errors
     /// If the warden cannot be waited for, or takes more than 20 seconds.
@@ -94,7 +94,7 @@ impl Custody {
 
 impl Drop for Custody {
     fn drop(&mut self) {
-        // Nobody is left to be told.
+        // There is no caller left for the error.
         let _ = self.close();
     }
 }

@@ -23,7 +23,7 @@ pub fn take_over() -> io::Result<()> {
         SignalKind::child(),
         SignalKind::from_raw(Signal::SIGXFSZ as i32),
     ] {
-        // Nobody listens; the handler stays.
+        // The receiver is gone. The handler stays.
         drop(signal(kind)?);
     }
     Ok(())

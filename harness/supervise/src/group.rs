@@ -34,7 +34,7 @@ pub(super) async fn clear(group: Pid) -> io::Result<()> {
     }
 }
 
-/// What is left of a group, without zombies that only another process can reap.
+/// The remaining processes of a group, without zombies that only another process can reap.
 fn rest_of(group: Pid) -> io::Result<Vec<i32>> {
     let own = proc::own_pid();
     let mut all = proc::all()?;

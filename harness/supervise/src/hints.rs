@@ -10,7 +10,7 @@ use super::process::Process;
 use super::unix_sockets;
 use comeback_model::endpoint::Endpoint;
 
-/// What a server may not do that is given a listening socket.
+/// The hint for a server that gets a listening socket and binds the port itself.
 const HELD: &str = "its listening socket is held by the harness and passed to it as descriptor 3 (LISTEN_FDS, \
     LISTEN_PID): a server that binds the port itself finds it in use, so let it take the passed one, or remove listener = \"held\"";
 

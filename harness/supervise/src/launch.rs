@@ -23,7 +23,7 @@ use comeback_model::endpoint::Endpoint;
 /// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
 const SOCKET_PATH_MAX: usize = 107;
 
-/// What is started, and with what filled in.
+/// The command, and the values of its placeholders.
 #[derive(Clone, Debug)]
 pub struct Launch<'a> {
     /// The target.
@@ -57,7 +57,7 @@ pub struct Addresses {
     pub store: Option<u16>,
     /// The replicas' ports, in their order.
     pub replicas: Vec<u16>,
-    /// The port of what a cache stands in front of.
+    /// The port of the balancer or server behind a cache.
     pub origin: Option<u16>,
     /// A folder that is the same for all replicas; `{shared}`. Without one it is a node's own.
     pub shared: Option<PathBuf>,
@@ -73,7 +73,7 @@ pub enum StartError {
         /// The path.
         path: PathBuf,
     },
-    /// There is no such program.
+    /// The program does not exist.
     NotFound {
         /// As the plan names it.
         program: String,
@@ -87,7 +87,7 @@ pub enum StartError {
     NotExecutable {
         /// Where it was found.
         program: PathBuf,
-        /// What is wrong, and the mend.
+        /// The problem and its correction.
         problem: &'static str,
     },
     /// The file for its output could not be opened.
@@ -104,14 +104,14 @@ pub enum StartError {
         /// Why.
         cause: io::Error,
     },
-    /// The listening socket that is to be held could not be had.
+    /// The listening socket could not be opened.
     Listener {
         /// Where.
         endpoint: Endpoint,
         /// Why.
         cause: io::Error,
     },
-    /// There is no program that could pass a held listening socket on.
+    /// The program that passes on a held listening socket is missing.
     NoLauncher,
     /// The program that passes a held listening socket on failed.
     Launcher {
@@ -209,7 +209,7 @@ impl Launch<'_> {
         (self.trial, self.node, self.incarnation)
     }
 
-    /// The command, which is the launcher's where a held listener is to be passed, and the programs in it.
+    /// The command and its programs. With a held listener, it is the launcher's command.
     ///
     /// The program is looked up here and not at its start, so that a `PATH` of the target's own does not
     /// keep the standard library from `posix_spawn`: `fork` takes 75 ms in a process with 1 GiB of heap.
@@ -293,7 +293,7 @@ pub fn check_program(target: &Target) -> Result<(), StartError> {
 /// The program a target's command names, found as it will be at its start.
 ///
 /// # Errors
-/// If there is none, or it cannot be executed; with the mend.
+/// If there is none, or it cannot be executed, with a correction.
 pub fn find_target(target: &Target) -> Result<PathBuf, StartError> {
     let values = Values::new(0, Path::new("."), Node::default());
     let name = target.command.first().map(|word| values.fill_in(word));
@@ -326,7 +326,7 @@ pub fn resolve_endpoint(
     Ok(endpoint.on_socket(path))
 }
 
-/// What the placeholders of a plan stand for.
+/// The values of a plan's placeholders.
 pub(super) struct Values {
     port: String,
     data: PathBuf,

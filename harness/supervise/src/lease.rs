@@ -23,7 +23,7 @@ const RECORDS_VARIABLE: &str = "COMEBACK_RECORDS";
 /// More than any record has; a file that is longer is none.
 const LONGEST: u64 = 16 << 20;
 
-/// What a record begins with.
+/// The first line of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The run's tag: the harness, by pid and start time.
@@ -32,11 +32,11 @@ pub struct Lease {
     pub boot: String,
     /// The pid namespace in which they do.
     pub namespace: u64,
-    /// The session of the harness, and of what it starts.
+    /// The session of the harness and its children.
     pub session: i32,
     /// The harness's parents with their sessions: one of them may be handed its orphans.
     pub ancestors: Vec<(i32, i32)>,
-    /// What the harness was started with.
+    /// The command line of the harness.
     pub command: String,
     /// The folder for what its servers write.
     pub scratch: PathBuf,
@@ -52,7 +52,7 @@ pub struct Lease {
 pub struct Stored {
     /// Its file.
     pub path: PathBuf,
-    /// What it begins with.
+    /// Its first line.
     pub lease: Lease,
     /// The roster's lines.
     pub lines: Vec<String>,
@@ -158,7 +158,7 @@ fn registries() -> Vec<PathBuf> {
         return vec![named.into()];
     }
     let name = format!("comeback-{}", rustix::process::geteuid().as_raw());
-    // Whoever looks later may not have the same TMPDIR.
+    // A later `comeback cleanup` may have another TMPDIR.
     let mut folders = vec![
         PathBuf::from("/tmp").join(&name),
         std::env::temp_dir().join(&name),
@@ -182,7 +182,7 @@ fn own_folder(folder: &Path) -> io::Result<()> {
     ))
 }
 
-/// Whether it is a folder, no link, that nobody else can write records into.
+/// Whether it is a folder, not a link, into which no other user can write records.
 fn is_own_folder(folder: &Path) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|found| {
         found.is_dir()

@@ -55,7 +55,7 @@ pub struct Process {
     pub pid: i32,
     /// The user it runs as.
     pub owner: String,
-    /// What it was started with.
+    /// Its command line.
     pub command: String,
 }
 
@@ -68,7 +68,7 @@ pub struct Unproven {
     pub run: String,
 }
 
-/// What is there.
+/// The found processes.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// Runs of this user that are on record.
@@ -77,7 +77,7 @@ pub struct Found {
     pub unproven: Vec<Unproven>,
 }
 
-/// Finds every run on record, and what is left of those whose harness is gone.
+/// Finds every run on record, and the leftovers of those whose harness is gone.
 ///
 /// # Errors
 /// If `/proc` cannot be read.
@@ -165,14 +165,14 @@ fn outlives(tag: &RunTag) -> bool {
     false
 }
 
-/// Whether a run of another pid namespace has ended with it: its harness was in its control group, and nobody is.
+/// Whether a run of another pid namespace has ended with it: its harness was in its control group, which is empty now.
 fn has_vanished(lease: &Lease) -> bool {
     let group = lease.cgroup.as_ref().filter(|_| lease.is_inside);
     let group = group.and_then(|path| Cgroup::of_run(&lease.tag, path));
     group.is_some_and(|group| group.is_empty())
 }
 
-/// Puts what the record says on the run's roster.
+/// Adds the entries of the record to the run's roster.
 fn recall(tag: &RunTag, lease: &Lease, lines: &[String]) {
     let mut roster = tag.roster();
     roster.take_lease(lease);
@@ -213,11 +213,11 @@ impl Recorded {
         self.state == State::Ended
     }
 
-    /// Ends and removes what is left of it: what could not be, each in a sentence.
+    /// Ends and removes its leftovers. Returns a sentence for each one that could not be removed.
     pub fn undo(&self) -> Vec<String> {
         assert!(self.is_left(), "only a run that has ended is undone");
         let (tag, lease) = (&self.tag, &self.stored.lease);
-        // Shared memory is told by those who use it: while they are there.
+        // Shared memory is found by its users, while they are alive.
         tag.take_census();
         let group = tag.roster().cgroup().cloned();
         if let Some(group) = group {

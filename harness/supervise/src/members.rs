@@ -59,12 +59,12 @@ impl RunTag {
         self.members().into_iter().filter(is_before).collect()
     }
 
-    /// When this start of a node was begun, in clock ticks since the machine's start.
+    /// The begin of this start of a node, in clock ticks since the machine's start.
     pub fn start_time_of(&self, place: (TrialId, Node, Incarnation)) -> Option<u64> {
         self.roster().start_time_of(place)
     }
 
-    /// Finds the members: first those that show it themselves, then whatever descends from them.
+    /// Finds the members: first those with a sign of their own, then their descendants.
     pub(super) fn scan(&self) -> io::Result<Vec<Member>> {
         let own = proc::own_pid();
         let candidates: Vec<_> = proc::all()?
@@ -107,7 +107,7 @@ impl RunTag {
         Ok(candidates.iter().filter_map(member).collect())
     }
 
-    /// Whether a process shows by itself that it is a member, and of which start if it says so.
+    /// Whether a process has a sign that it is a member, and of which start, if known.
     fn recognise(&self, stat: &Stat, signs: &Signs) -> Option<Option<Place>> {
         let roster = self.roster();
         if let Some(place) = roster.place_of(stat) {
@@ -140,7 +140,7 @@ impl RunTag {
     }
 }
 
-/// What a scan goes by.
+/// The data of a scan.
 struct Signs {
     group: HashSet<i32>,
     stray: Option<Stray>,

@@ -61,7 +61,7 @@ fn mapped(pid: i32) -> Vec<Shared> {
 /// The shared memory of a line of `maps`: address, rights, offset, device, inode, and what is mapped.
 fn mapping(line: &str) -> Option<Shared> {
     let mut fields = line.splitn(6, ' ').filter(|field| !field.is_empty());
-    // A segment's number stands in place of the inode.
+    // The number of a segment is in place of the inode.
     let inode = fields.nth(4)?;
     let name = fields.next()?.trim_start();
     if name.starts_with("/SYSV") {
@@ -77,7 +77,7 @@ fn is_shared_file(name: &str) -> bool {
     below.is_some_and(|rest| !rest.contains('/') && !rest.ends_with(" (deleted)"))
 }
 
-/// Segments that one of these processes made since `begun`, which is in clock ticks.
+/// Segments that one of these processes created since `begun`, in clock ticks.
 pub(super) fn made_by(pids: &[i32], begun: u64) -> Vec<Shared> {
     let Some(since) = since(begun) else {
         return Vec::new();
@@ -88,7 +88,7 @@ pub(super) fn made_by(pids: &[i32], begun: u64) -> Vec<Shared> {
     made.map(|segment| Shared::Segment(segment.id)).collect()
 }
 
-/// Those of them that are there, were made since `begun`, and that nobody uses.
+/// Those of them that exist, were created since `begun`, and are not in use.
 pub(super) fn unused(of: impl IntoIterator<Item = Shared>, begun: u64) -> Vec<Shared> {
     let Some(since) = since(begun) else {
         return Vec::new();
@@ -114,7 +114,7 @@ pub(super) fn unused(of: impl IntoIterator<Item = Shared>, begun: u64) -> Vec<Sh
 /// Removes it.
 pub(super) fn remove(shared: &Shared) -> bool {
     match shared {
-        // The system call is not to be had without `unsafe`; this program is where `ipcs` is.
+        // The system call needs `unsafe`. This program comes with `ipcs`.
         Shared::Segment(id) => Command::new("ipcrm")
             .args(["-m", &id.to_string()])
             .stdin(Stdio::null())

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::launch::{Addresses, Values, find_program};
 use super::tag::{NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
 
-/// What is run, and with what filled in.
+/// The command, and the values of its placeholders.
 #[derive(Clone, Copy, Debug)]
 pub struct OneShotCommand<'a> {
     /// Program and arguments.
@@ -34,7 +34,7 @@ impl OneShotCommand<'_> {
     /// Runs it; it is killed when it takes too long, or is given up.
     ///
     /// # Errors
-    /// If it cannot be started, takes too long, or does not end with the exit code 0: what was wrong, in a line.
+    /// If it cannot be started, takes too long, or does not end with exit code 0, with the problem in one line.
     pub async fn run(self, within: Span) -> Result<(), String> {
         let mut command = self.command()?;
         let told = |error: io::Error| format!("{} could not be run: {error}", self.name());

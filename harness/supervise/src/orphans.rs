@@ -59,7 +59,7 @@ fn reap_one(pid: i32) {
     }
 }
 
-/// Reaps whatever has ended in a group whose leader has been reaped.
+/// Reaps ended processes of a group whose leader has been reaped.
 pub(super) fn reap_group(group: Pid) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     while let Ok(Some(_)) = rustix::process::waitid(WaitId::Pgid(Some(group)), options) {}

@@ -31,7 +31,7 @@ const PIPE_SIZE: i32 = 1024 * 1024;
 /// more, since an orphan may be writing faster than we read.
 const CHUNKS_AT_ONCE: usize = 2 * PIPE_SIZE as usize / CHUNK;
 
-/// What a process writes.
+/// The output of a process.
 #[derive(Debug)]
 pub struct Output {
     shared: Arc<Shared>,
@@ -106,7 +106,7 @@ impl Drop for Output {
         for task in &self.tasks {
             task.abort();
         }
-        // What was written before the end belongs in the log.
+        // Output before the end belongs in the log.
         drop(self.shared.drain());
     }
 }
@@ -139,7 +139,7 @@ impl Shared {
         }
     }
 
-    /// Takes in what has been written until now, on both streams.
+    /// Reads everything written so far, on both streams.
     fn drain(&self) -> MutexGuard<'_, Transcript> {
         let mut taken = self.lock();
         for stream in 0..self.streams.len() {
@@ -152,7 +152,7 @@ impl Shared {
         taken
     }
 
-    /// Reads a chunk; whoever does holds the lock, so that chunks stay in order.
+    /// Reads a chunk. The reader holds the lock, so that chunks stay in order.
     fn read(&self, taken: &mut Transcript, stream: usize) -> Read {
         let mut chunk = [0_u8; CHUNK];
         match rustix::io::read(self.streams[stream].get_ref(), &mut chunk) {

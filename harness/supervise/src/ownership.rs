@@ -141,7 +141,7 @@ pub fn old_processes(
     .collect()
 }
 
-/// By what a process could answer: its listening sockets, else any socket. None where it surely holds none.
+/// The sockets by which a process could answer: its listening sockets, else any socket. `None` if it certainly holds none.
 fn reach_of(pid: i32) -> Option<String> {
     if let Some(address) = listening_addresses(&[pid]).unwrap_or_default().first() {
         return Some(format!("listens on {address}"));

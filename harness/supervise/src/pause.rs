@@ -11,7 +11,7 @@ use super::process::Process;
 use super::{proc, sweep};
 
 impl Process {
-    /// Sends SIGSTOP to it, or to its group. See [`Process::stands_still`] for what is not in that.
+    /// Sends SIGSTOP to it, or to its group. [`Process::stands_still`] covers the processes outside the group.
     ///
     /// # Errors
     /// If it has ended, or the system refuses.

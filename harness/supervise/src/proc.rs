@@ -165,12 +165,12 @@ pub(super) fn ancestors(pid: i32) -> Vec<(i32, i32)> {
     found
 }
 
-/// What a process was started with, as one line; empty when it is gone.
+/// The command line of a process, as one line. Empty if it is gone.
 pub(super) fn command_line(pid: i32) -> String {
     arguments(pid).join(" ").trim_end().to_owned()
 }
 
-/// What a process was started with; nothing when it is gone.
+/// The command line of a process. Empty if it is gone.
 pub(super) fn arguments(pid: i32) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = bytes.split(|byte| *byte == 0);
@@ -179,7 +179,7 @@ pub(super) fn arguments(pid: i32) -> Vec<String> {
         .collect()
 }
 
-/// Whether a process is on its way out: SIGKILL is pending, or its end has begun. That takes a large one a while.
+/// Whether a process is ending: SIGKILL is pending, or its end has begun. A large process takes a while.
 pub(super) fn is_dying(pid: i32) -> bool {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
     is_killed(&read("status")) || is_ending(&read("stat"))

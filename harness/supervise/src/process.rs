@@ -45,7 +45,7 @@ const DROP_TAKES: Timespec = Timespec {
 /// Between two looks at a process that is ending.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A started process and its group. Dropping it while it runs kills it and whatever it started.
+/// A started process and its group. Dropping it while it runs kills it and its descendants.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -205,7 +205,7 @@ impl Process {
         self.place.2
     }
 
-    /// When its start was begun.
+    /// The begin of its start.
     pub fn requested(&self) -> Elapsed {
         self.requested
     }
@@ -225,7 +225,7 @@ impl Process {
         self.executed
     }
 
-    /// What it writes.
+    /// Its output.
     pub fn output(&self) -> &Output {
         &self.output
     }
@@ -242,7 +242,7 @@ impl Process {
         members
     }
 
-    /// The memory that it has resident, in bytes; what it started is not counted.
+    /// Its resident memory in bytes, without its children.
     ///
     /// # Errors
     /// If it is gone.
@@ -395,7 +395,7 @@ impl Process {
 
     /// Kills it and its group, and waits for its end without a runtime.
     fn end_at_once(&mut self) {
-        // Best effort throughout: nobody is left to be told.
+        // Best effort: there is no caller left for errors.
         let _ = self.signal_group(Signal::Kill);
         let mut end = [PollFd::new(&self.descriptor, PollFlags::IN)];
         let _ = poll(&mut end, Some(&DROP_TAKES));
@@ -412,7 +412,7 @@ impl Drop for Process {
                 self.end_at_once();
                 self.tag.sweep(|member| member.place == Some(place));
             }
-            // Its number may be another group's by now: only what is known to be of this one.
+            // Another group may have its number by now, so only known members are killed.
             State::Exited { .. } => {
                 self.tag
                     .sweep(|member| member.place == Some(place) && member.group == group);
@@ -423,7 +423,7 @@ impl Drop for Process {
     }
 }
 
-/// Kills what was started and cannot be watched.
+/// Kills a started process that cannot be watched.
 fn give_up(mut child: Child, program: PathBuf, cause: io::Error) -> StartError {
     let pid = Pid::from_child(&child);
     let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);

@@ -19,7 +19,7 @@ use super::memory::Shared;
 use super::proc::{self, Stat};
 use super::tag::RUN_VARIABLE;
 
-/// What the warden is told when it is no longer needed.
+/// The message that dismisses the warden.
 pub(super) const DISMISSED: &str = "dismissed";
 const DISMISSED_LINE: &str = "dismissed\n";
 
@@ -36,7 +36,7 @@ pub(super) struct Leader {
     pub(super) is_cleared: bool,
 }
 
-/// What was started, in order, and by what else the run's processes are known.
+/// The started processes, in order, and the other signs of the run's processes.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     leaders: Vec<Leader>,
@@ -162,7 +162,7 @@ impl Roster {
         self.elders = elders;
     }
 
-    /// Takes in what the record of a run begins with.
+    /// Reads the first line of a run's record.
     pub(super) fn take_lease(&mut self, lease: &Lease) {
         let group = lease.cgroup.as_ref();
         self.cgroup = group.and_then(|path| Cgroup::of_run(&lease.tag, path));
@@ -239,7 +239,7 @@ impl Roster {
         self.seen.contains(&(stat.pid, stat.start_time))
     }
 
-    /// Whether this process is a leader: its status belongs to whoever started it.
+    /// Whether this process is a leader. Its starter reads its status.
     pub(super) fn is_leader(&self, stat: &Stat) -> bool {
         let same = |leader: &Leader| leader.pid == stat.pid && leader.start_time == stat.start_time;
         self.leaders.iter().any(same)

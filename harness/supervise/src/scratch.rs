@@ -167,7 +167,7 @@ fn unescape(text: &str) -> String {
     })
 }
 
-/// What keeps a folder from being removed: the first thing in it that is no folder, or an empty one.
+/// The obstacle to removing a folder: the first entry in it that is not a folder, or an empty folder.
 fn stubborn_in(path: &Path) -> PathBuf {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let mut entries: Vec<_> = entries.collect();

@@ -36,7 +36,7 @@ use comeback_model::endpoint::Endpoint;
 
 /// The first descriptor that is passed, by the protocol of sd_listen_fds(3).
 const FIRST: i32 = 3;
-/// The name of the socket among those passed; there is no other.
+/// The name of the only passed socket.
 const NAME: &str = "listener";
 /// Out of the way of the descriptors that are passed.
 const ASIDE: i32 = 10;
@@ -47,7 +47,7 @@ const BACKLOG: i32 = i32::MAX;
 /// How long the launcher may take; only a machine that has come to a standstill takes longer.
 const TAKES: Duration = Duration::from_secs(10);
 
-/// Binds the listening socket of an endpoint, for as long as what is returned lives.
+/// Binds the listening socket of an endpoint, for the lifetime of the returned value.
 ///
 /// # Errors
 /// If it cannot be had.
@@ -81,7 +81,7 @@ pub(super) enum Failed {
 }
 
 impl SocketActivation {
-    /// Puts the listening socket on its way; what is returned beside is the launcher's stdin.
+    /// Sends the listening socket. Also returns the launcher's stdin.
     pub(super) fn begin(listener: &OwnedFd) -> io::Result<(Self, Stdio)> {
         let flags = SocketFlags::CLOEXEC;
         let (ours, its) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -132,7 +132,7 @@ fn launcher(problem: &str) -> Failed {
     Failed::Launcher(io::Error::other(problem.to_owned()))
 }
 
-/// What the launcher said until its end of the pair closed.
+/// The launcher's message until its end of the pair closed.
 fn judge(said: &[u8]) -> Result<(), Failed> {
     match said {
         [ATTEMPT] => Ok(()),
@@ -149,12 +149,12 @@ fn judge(said: &[u8]) -> Result<(), Failed> {
     }
 }
 
-/// What a launcher executes in its own place.
+/// The program that replaces the launcher.
 #[derive(Clone, Debug)]
 pub struct Launched {
     /// The program, where it was found.
     pub program: OsString,
-    /// What it is told to be called.
+    /// Its argv[0].
     pub name: Option<OsString>,
     /// Its arguments.
     pub arguments: Vec<OsString>,
@@ -163,13 +163,13 @@ pub struct Launched {
 /// Takes the listening socket that stdin brings, and executes the target in this process's place.
 ///
 /// # Errors
-/// Always: it does not return when the target was executed. Whoever started the launcher is told by itself.
+/// Always: it returns only if the target was not executed. It reports that to the harness itself.
 pub fn launch(target: &Launched) -> io::Error {
     match prepare() {
         Ok(harness) => {
             let error = execute(target, &harness);
             let errno = error.raw_os_error().unwrap_or_default();
-            // If nobody is there to be told, nobody waits for it.
+            // If the harness is gone, nobody waits for the message.
             let _ = rustix::io::write(&harness, &errno.to_le_bytes());
             error
         }
@@ -177,7 +177,7 @@ pub fn launch(target: &Launched) -> io::Error {
     }
 }
 
-/// Makes descriptor 3 the listening socket and stdin empty; what is returned leads to the harness.
+/// Makes descriptor 3 the listening socket and empties stdin. Returns the connection to the harness.
 fn prepare() -> io::Result<OwnedFd> {
     let harness = fcntl_dupfd_cloexec(rustix::stdio::stdin(), ASIDE)?;
     let socket = receive(&harness)?;
@@ -190,7 +190,7 @@ fn prepare() -> io::Result<OwnedFd> {
             socket
         }
         _ => {
-            // Whatever was inherited there is not this program's; most often there is nothing.
+            // An inherited descriptor there is not ours. Usually there is none.
             let _ = nix::unistd::close(FIRST);
             // The lowest that is free, since the standard streams are not.
             dup(&socket)?
@@ -222,7 +222,7 @@ fn receive(harness: &OwnedFd) -> io::Result<OwnedFd> {
         .ok_or_else(|| io::Error::other("no listening socket came through stdin"))
 }
 
-/// Executes the target; what is returned is why not.
+/// Executes the target. Returns only on failure, with the reason.
 fn execute(target: &Launched, harness: &OwnedFd) -> io::Error {
     let name: &OsStr = target.name.as_deref().unwrap_or(&target.program);
     let mut command = Command::new(&target.program);

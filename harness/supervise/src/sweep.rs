@@ -17,7 +17,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// The longest pause between two scans.
 const PAUSE_MAX: Duration = Duration::from_millis(20);
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Processes that were running, and were killed.
@@ -41,7 +41,7 @@ impl RunTag {
         killed
     }
 
-    /// The memory that the run's processes shared, that is still there, and that nobody uses.
+    /// Shared memory of the run's processes that still exists and is not in use.
     pub(super) fn shared_memory(&self) -> Vec<Shared> {
         let (pids, mut shared) = {
             let roster = self.roster();
@@ -53,7 +53,7 @@ impl RunTag {
         memory::unused(shared, self.begun())
     }
 
-    /// Removes that memory; returns what could not be removed.
+    /// Removes that memory. Returns the parts that could not be removed.
     pub(super) fn free_memory(&self) -> Vec<Shared> {
         let mut left = self.shared_memory();
         left.retain(|shared| !memory::remove(shared));
@@ -99,7 +99,7 @@ impl RunTag {
 /// that a recycled pid is never hit.
 ///
 /// # Errors
-/// `NotFound` when it is gone, else what the system says.
+/// `NotFound` if it is gone, else the system's error.
 pub(super) fn signal(member: &Member, signal: Signal) -> io::Result<()> {
     let gone = |errno: Errno| match errno {
         Errno::SRCH => io::ErrorKind::NotFound.into(),

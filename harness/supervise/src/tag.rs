@@ -71,7 +71,7 @@ impl RunTag {
         }
     }
 
-    /// The tag as it stands in the environment of each process.
+    /// The tag in the environment of each process.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -97,7 +97,7 @@ impl RunTag {
         self.harness.1
     }
 
-    /// What was started directly.
+    /// The processes that were started directly.
     pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {
         // A roster is a list: a panic elsewhere leaves it whole.
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,7 +118,7 @@ impl PartialEq for RunTag {
 
 impl Eq for RunTag {}
 
-/// A text that is no tag.
+/// A text that is not a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagError(String);
 

@@ -19,14 +19,14 @@ const LOG_MAX: usize = 4 * 1024 * 1024;
 /// Stands where the log stops.
 const LOG_END: &str = "\n[comeback: the output beyond 4 MiB is left out]\n";
 
-/// What has been read from both streams.
+/// The lines read from both streams.
 #[derive(Debug)]
 pub(super) struct Transcript {
     log: Log,
     last: LastLines,
     /// The first line of all that looks like an error: the cause often stands far from the end.
     failure: Option<Numbered>,
-    /// What each stream wrote since its last line's end.
+    /// The incomplete last line of each stream.
     partial: [Line; 2],
     wanted: Option<(String, watch::Sender<bool>)>,
 }
@@ -117,7 +117,7 @@ struct LastLines {
 }
 
 impl LastLines {
-    /// Adds a line; where there are too many, the oldest of a stream that has more than its own goes.
+    /// Adds a line. If there are too many, the oldest line of the longer stream is dropped.
     fn push(&mut self, stream: usize, line: Line) -> &Numbered {
         let number = self.count;
         self.count += 1;

@@ -39,7 +39,7 @@ impl Former {
     }
 }
 
-/// What a round of looks leaves open.
+/// The sessions that a round of looks leaves open.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Looked {
     /// Looks that were answered correctly.
@@ -62,7 +62,7 @@ impl Looked {
     }
 }
 
-/// What a look met.
+/// The result of a look.
 struct Met {
     error: Option<ErrorClass>,
     /// No acknowledged change is lacking.
@@ -93,7 +93,7 @@ impl Client {
     async fn look_at(&mut self, former: &mut Former, until: Elapsed) -> Looked {
         let (generation, session) = (former.generation, &mut former.session);
         let mut met = self.look(generation, session, until).await;
-        // What a cache had stored is what its user is shown, and no word of the server's.
+        // The user sees a stored reply of the cache, but it says nothing about the server.
         if met.stored && self.shared.clock.now() < until {
             self.go_around_cache(true);
             met = self.look(generation, session, until).await;

@@ -58,7 +58,7 @@ impl Http2 {
             .handshake(socket)
             .await?;
         let driver = tokio::spawn(async move {
-            // How it ended is told by the request that it ended under.
+            // The request that was under way reports its end.
             let _ = connection.await;
         });
         Ok(Self {

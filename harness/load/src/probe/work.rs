@@ -12,7 +12,7 @@ use crate::client::Waits;
 use crate::connection::{Broken, Connection};
 use comeback_session::flow::{Flow, Next, Session, Shown, User};
 
-/// What must be answered correctly: the steps, and what the reply to each must show.
+/// The steps that must be answered correctly, and the required content of each reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Work(Vec<(Step, Shown)>);
 
@@ -21,9 +21,9 @@ pub struct Work(Vec<(Step, Shown)>);
 pub(super) struct Done {
     /// When its last reply was complete.
     pub(super) at: Elapsed,
-    /// What the process called itself that gave each reply.
+    /// The boot id of each reply.
     pub(super) boots: Vec<Option<BootId>>,
-    /// The same work, with what the replies showed.
+    /// The same work, with the content of the replies.
     pub(super) shown: Work,
     /// What its user knows of the session at its end.
     pub(super) session: Session,
@@ -52,7 +52,7 @@ struct Answered {
 }
 
 impl Work {
-    /// All of it, as far as the flow says what is correct.
+    /// The whole work, as far as the flow defines correct replies.
     pub(super) fn whole(flow: &Flow) -> Self {
         Self(flow.work().into_iter().map(nothing_more).collect())
     }
@@ -91,7 +91,7 @@ impl Failure {
             return Self::Harness;
         }
         let problem = match step {
-            // Nobody is there to be asked for anything.
+            // There is no user to log out.
             Step::Login if !connected => class.label(),
             step => tell(step, &class.label()),
         };
@@ -131,7 +131,7 @@ fn tell(step: Step, what: &str) -> String {
 }
 
 impl Probe<'_> {
-    /// Does a work as a user nobody has been yet: what is kept of one try cannot help or hinder the next.
+    /// Does the work as a new user, so that the state of one try cannot affect the next one.
     ///
     /// `connected` is set when a connection was accepted.
     pub(super) async fn perform(

@@ -28,7 +28,7 @@ const SCRIPT: &str = include_str!("warden.sh");
 /// What every POSIX system has.
 const SHELL: &str = "/bin/sh";
 
-/// How long the warden may take to end when it is no longer needed.
+/// The time limit for the end of a dismissed warden.
 const DISMISSED_WITHIN: Duration = Duration::from_secs(20);
 /// How long the warden tries; a process that waits for a disk may outlive even that.
 const UNDONE_WITHIN: Duration = Duration::from_secs(15);
@@ -144,12 +144,12 @@ impl Warden {
 
 impl Drop for Warden {
     fn drop(&mut self) {
-        // After a dismissal this finds it ended; otherwise nobody is left to be told.
+        // After a dismissal it has ended. Otherwise there is no caller left for the error.
         let _ = self.end();
     }
 }
 
-/// What a warden watches over.
+/// The run of a warden.
 #[derive(Clone, Debug)]
 pub struct Post {
     /// The run.
@@ -204,7 +204,7 @@ fn mourn(tag: &RunTag) {
     while tag.harness_is_alive() && Instant::now() < deadline {
         std::thread::sleep(PAUSE);
     }
-    // Whoever adopted this process adopted the harness's other orphans.
+    // The process that adopted this one also adopted the harness's other orphans.
     let adopter = proc::stat(proc::own_pid()).map(|own| own.parent);
     tag.roster().set_elders(Elders {
         adopters: adopter.into_iter().collect(),
