@@ -9,6 +9,8 @@ mod bench;
 mod files;
 #[path = "bad_input/flags.rs"]
 mod flags;
+#[path = "bad_input/messages.rs"]
+mod messages;
 #[path = "bad_input/servers.rs"]
 mod servers;
 #[path = "bad_input/stranger.rs"]

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::bench::folder;
+use super::messages;
 use crate::support::PROGRAM;
 
 /// A file's text, the line (and column) of what is wrong in it, and what must be told.
@@ -323,11 +324,15 @@ fn files_that_make_no_sense_are_refused_under_the_line_before_anything_is_starte
     all.extend(texts(SERVER, WITH_SERVER));
     all.extend(texts(&format!("{SERVER}{SESSION}"), WITH_SESSION));
     assert!(all.len() >= 60, "{}", all.len());
-    let failures: Vec<String> = all
-        .iter()
-        .filter_map(|(text, place, told)| refused(text.as_bytes(), place, told).err())
-        .collect();
+    let (mut said, mut failures) = (Vec::new(), Vec::new());
+    for (text, place, told) in &all {
+        match refused(text.as_bytes(), place, told) {
+            Ok(message) => said.push(message),
+            Err(failure) => failures.push(failure),
+        }
+    }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    messages::are_the_stored_ones("files", &said);
 }
 
 #[test]
@@ -384,7 +389,8 @@ fn the_server_of_these_files_would_have_left_a_trace() {
     assert!(folder.path().join("started").exists());
 }
 
-fn refused(text: &[u8], place: &str, told: &[&str]) -> Result<(), String> {
+/// What is said of a file that is refused as it should be.
+fn refused(text: &[u8], place: &str, told: &[&str]) -> Result<String, String> {
     let folder = folder();
     std::fs::write(folder.path().join("x.toml"), text).unwrap();
     let output = Command::new(PROGRAM)
@@ -412,5 +418,5 @@ fn refused(text: &[u8], place: &str, told: &[&str]) -> Result<(), String> {
             return wrong(format!("{trace} was made"));
         }
     }
-    Ok(())
+    Ok(said.into_owned())
 }

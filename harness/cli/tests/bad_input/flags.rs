@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::bench::folder;
+use super::messages;
 use crate::support::PROGRAM;
 
 /// What is typed before the command, and what must be told.
@@ -164,11 +165,15 @@ fn flags_that_make_no_sense_are_refused_before_anything_is_started() {
         .map(|(flags, told)| (run(flags), told))
         .collect();
     cases.extend(COMMANDS.iter().map(|(words, told)| (words.to_vec(), *told)));
-    let failures: Vec<String> = cases
-        .iter()
-        .filter_map(|(words, told)| refused(words, told).err())
-        .collect();
+    let (mut said, mut failures) = (Vec::new(), Vec::new());
+    for (words, told) in &cases {
+        match refused(words, told) {
+            Ok(message) => said.push(message),
+            Err(failure) => failures.push(failure),
+        }
+    }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    messages::are_the_stored_ones("flags", &said);
 }
 
 #[test]
@@ -184,7 +189,8 @@ fn the_command_of_these_cases_would_have_left_a_trace() {
     assert!(folder.path().join("comeback-runs").exists());
 }
 
-fn refused(words: &[&str], told: &[&str]) -> Result<(), String> {
+/// What is said of flags that are refused as they should be.
+fn refused(words: &[&str], told: &[&str]) -> Result<String, String> {
     let folder = folder();
     std::fs::create_dir(folder.path().join("full")).unwrap();
     std::fs::write(folder.path().join("full/file"), "precious").unwrap();
@@ -206,5 +212,5 @@ fn refused(words: &[&str], told: &[&str]) -> Result<(), String> {
             return wrong(format!("{trace} was made"));
         }
     }
-    Ok(())
+    Ok(said.into_owned())
 }
