@@ -17,9 +17,10 @@ use serde::Serialize;
 
 use crate::RenderError;
 use crate::arms::{ArmView, RunView};
+use crate::faults::faults;
 use crate::format::{TimeStyle, count, count_of, counted, percent, printable, span};
 use crate::replicas::{replicas, unknown};
-use crate::table::{Cell, Column, Tone, sessions_beside, writes_beside};
+use crate::table::{Cell, Column, Table, Tone, sessions_beside, writes_beside};
 
 pub(crate) use facts::{Definition, Fact};
 pub(crate) use trials::{Finding, TrialTable};
@@ -48,7 +49,9 @@ pub(crate) struct Document {
     /// Its rows.
     pub(crate) rows: Vec<ArmRow>,
     /// Arms of several nodes side by side; headers and rows.
-    pub(crate) replicas: Option<Replicas>,
+    pub(crate) replicas: Option<SideTable>,
+    /// The faults of a plan that has several; likewise.
+    pub(crate) faults: Option<SideTable>,
     /// What a reader should know about single trials.
     pub(crate) findings: Vec<Finding>,
     /// Every trial.
@@ -61,13 +64,22 @@ pub(crate) struct Document {
     pub(crate) plan: String,
 }
 
-/// What several nodes make worth saying.
+/// What several nodes, or several faults, make worth saying.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Replicas {
+pub(crate) struct SideTable {
     /// What each column holds.
     pub(crate) headers: Vec<String>,
-    /// The arms.
+    /// The arms, or their faults.
     pub(crate) rows: Vec<Vec<String>>,
+}
+
+impl From<Table> for SideTable {
+    fn from(table: Table) -> Self {
+        Self {
+            headers: table.headers,
+            rows: table.rows,
+        }
+    }
 }
 
 /// What an arm did, in one sentence.
@@ -137,10 +149,8 @@ impl Document {
                 .map(|column| column.header())
                 .collect(),
             rows: run.arms.iter().map(|arm| row(run, arm)).collect(),
-            replicas: replicas(run.summary).map(|table| Replicas {
-                headers: table.headers,
-                rows: table.rows,
-            }),
+            replicas: replicas(run.summary).map(SideTable::from),
+            faults: faults(run.summary).map(SideTable::from),
             findings: trials::findings(run),
             trials: trials::table(run),
             definitions: facts::definitions(run),

@@ -164,6 +164,14 @@ impl TimeStyle {
         }
     }
 
+    /// A time that was not seen to end for this reason.
+    pub fn or(beyond: &str) -> Self {
+        Self {
+            value: ms,
+            beyond: beyond.to_owned(),
+        }
+    }
+
     /// A time that counts until the end of the trial's load.
     pub fn until_the_end() -> Self {
         Self {

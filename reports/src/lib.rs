@@ -22,6 +22,7 @@ mod difference;
 mod document;
 #[cfg(feature = "charts")]
 mod draw;
+mod faults;
 pub mod format;
 pub mod github;
 mod html;
@@ -53,6 +54,7 @@ pub use difference::{
     DIFFERENCE_LEGEND, difference_heads, difference_markdown, difference_reasons, difference_table,
     difference_title,
 };
+pub use faults::faults;
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
 pub use replicas::replicas;

@@ -82,11 +82,17 @@ fn comparison(out: &mut String, document: &Document) {
             line(out, format!("\n{}: {}", text(&row.name), text(remark)));
         }
     }
-    if let Some(replicas) = &document.replicas {
-        line(out, "\n## Replicas\n");
-        table_row(out, replicas.headers.iter().map(String::as_str));
-        table_rule(out, replicas.headers.len());
-        for row in &replicas.rows {
+    for (name, table) in [
+        ("Faults", &document.faults),
+        ("Replicas", &document.replicas),
+    ] {
+        let Some(table) = table else {
+            continue;
+        };
+        line(out, format!("\n## {name}\n"));
+        table_row(out, table.headers.iter().map(String::as_str));
+        table_rule(out, table.headers.len());
+        for row in &table.rows {
             table_row(out, row.iter().map(|cell| text(cell)));
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
 use comeback_reports::format::printable;
-use comeback_reports::{Table, comparison, course, replicas};
+use comeback_reports::{Table, comparison, course, faults, replicas};
 
 use super::baseline::{self, Stored};
 use super::options::Told;
@@ -90,6 +90,9 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         return Ok(());
     }
     print(&table(&comparison(&judged.summary)));
+    if let Some(faults) = faults(&judged.summary) {
+        print(&table(&faults));
+    }
     if let Some(nodes) = replicas(&judged.summary) {
         print(&table(&nodes));
     }

@@ -9,7 +9,7 @@ use comeback_model::plan::Arm;
 use super::Attribution;
 use super::caching::is_from_cache;
 use super::facts::Facts;
-use super::load::{Load, Part};
+use super::load::Load;
 use crate::measure::Culprit;
 
 /// Attributes operations of a trial.
@@ -93,7 +93,7 @@ impl<'a> Rules<'a> {
     }
 
     fn store_is_down(&self, operation: &Operation) -> bool {
-        self.facts.is_faulted(Node::Store) && self.load.part(operation) == Part::During
+        self.load.is_under_way(operation, Node::Store)
     }
 }
 

@@ -5,9 +5,8 @@ use comeback_model::event::Evidence;
 use comeback_model::ids::Node;
 use comeback_model::operation::Operation;
 use comeback_model::plan::Arm;
-use comeback_model::units::Elapsed;
 
-use super::facts::Facts;
+use super::facts::{Facts, Hit};
 use super::load::Load;
 use super::{Balancing, LastSent, Time};
 
@@ -22,11 +21,12 @@ const NOBODY_SAYS: &str =
 /// What is known; nothing where there is no balancer, or no replica was faulted.
 pub(super) fn balancing(arm: &Arm, facts: &Facts, load: &Load<'_>) -> Option<Balancing> {
     arm.balancer.as_ref()?;
-    let faulted: Vec<(Node, Elapsed)> = facts
-        .faulted()
-        .filter(|(node, _)| matches!(node, Node::Replica(_)))
+    let hits = facts.hits().into_iter();
+    let mut faulted: Vec<Hit> = hits
+        .filter(|hit| matches!(hit.node, Node::Replica(_)))
         .collect();
-    let back = faulted.iter().map(|one| came_back(facts, load, *one));
+    faulted.sort_by_key(|hit| hit.node);
+    let back = faulted.iter().map(|hit| came_back(facts, load, hit));
     let last_back = back.reduce(|one, other| match (one, other) {
         (Ok(one), Ok(other)) => Ok(later(one, other)),
         (Err(why), _) | (_, Err(why)) => Err(why),
@@ -46,16 +46,16 @@ fn later(one: Time, other: Time) -> Time {
 
 /// The last request to a faulted replica, of those that the balancer says were in vain. After its return a failure
 /// is no sign that the end was not noticed.
-fn last_sent(facts: &Facts, load: &Load<'_>, faulted: &[(Node, Elapsed)]) -> Option<LastSent> {
+fn last_sent(facts: &Facts, load: &Load<'_>, faulted: &[Hit]) -> Option<LastSent> {
     let fault = facts.fault()?;
     let in_vain = load.operations.iter().filter_map(|operation| {
         let node = facts.failed_by(operation)?;
-        let (_, exit) = faulted.iter().find(|(other, _)| *other == node)?;
         let sent = operation.asked()?;
-        let is_back = facts.return_of(node).is_some_and(|back| sent >= back.at);
-        let counts = operation.finished >= fault && !is_back;
-        counts.then(|| LastSent {
-            ms: sent.ms_after(*exit),
+        let is_awaited = |hit: &&Hit| facts.back_from(hit).is_none_or(|back| sent < back.at);
+        let mut hits = faulted.iter().filter(|hit| hit.node == node);
+        let hit = hits.find(is_awaited)?;
+        (operation.finished >= fault).then(|| LastSent {
+            ms: sent.ms_after(hit.at),
             error_ms: operation.finished.since(sent).as_ms(),
         })
     });
@@ -64,12 +64,9 @@ fn last_sent(facts: &Facts, load: &Load<'_>, faulted: &[(Node, Elapsed)]) -> Opt
 
 /// The first reply of the replica's new process, or of the one that stood still, through the balancer, after its own
 /// first to the probe.
-fn came_back(
-    facts: &Facts,
-    load: &Load<'_>,
-    (node, exit): (Node, Elapsed),
-) -> Result<Time, &'static str> {
-    let (Some(correct), Some(end)) = (facts.return_of(node), load.end) else {
+fn came_back(facts: &Facts, load: &Load<'_>, hit: &Hit) -> Result<Time, &'static str> {
+    let (node, exit) = (hit.node, hit.at);
+    let (Some(correct), Some(end)) = (facts.back_from(hit), load.end) else {
         return Err(NEVER_BACK);
     };
     let was_sent_to_it = |operation: &Operation| operation.asked().is_some_and(|at| at >= exit);

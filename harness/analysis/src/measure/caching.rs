@@ -5,7 +5,7 @@ use comeback_model::operation::{Cached, ErrorClass, Operation};
 use comeback_model::plan::Arm;
 
 use super::facts::Facts;
-use super::load::{Load, Part};
+use super::load::Load;
 use super::{CacheTally, WhileDown};
 
 /// What the cache of a trial did; nothing where there is none. `all` holds the opening, the warm-up and the read-back,
@@ -49,9 +49,10 @@ pub(super) fn is_from_cache(operation: &Operation) -> bool {
 
 /// From the confirmed end of the last replica to the first correct reply of a new one.
 fn while_down(facts: &Facts, load: &Load<'_>) -> Option<WhileDown> {
-    let cut = facts.cut().filter(|_| facts.are_all_replicas_faulted())?;
+    let fault = facts.fault_of_all_replicas().filter(|_| !facts.control)?;
+    let cut = facts.of_fault(fault)?.cut()?;
     let mut down = WhileDown::default();
-    for operation in load.of(Part::During) {
+    for operation in load.of_fault(fault) {
         if operation.intended < cut {
             continue;
         }

@@ -68,7 +68,7 @@ fn crashed(facts: &Facts) -> Option<Cause> {
 }
 
 fn store_unanswered(facts: &Facts) -> Option<Cause> {
-    if facts.recovered().is_some() || facts.given_up.is_none() {
+    if facts.recovered().is_some() || facts.given_up().is_none() {
         return None;
     }
     let origin = facts.origin()?;

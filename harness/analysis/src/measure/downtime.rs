@@ -41,7 +41,7 @@ pub(super) fn outages(facts: &Facts) -> Vec<Outage> {
 
 /// When a node was back that went at `from`.
 fn back(facts: &Facts, node: Node, from: Elapsed) -> Option<Back> {
-    let correct = facts.return_of(node).filter(|correct| correct.at > from)?;
+    let correct = facts.return_after(node, from)?;
     let not_yet = correct.last_failed.unwrap_or(from).max(from);
     Some(Back {
         at: correct.at,

@@ -1,10 +1,11 @@
 //! What a reader of a trial should know, as sentences.
 
 use comeback_model::event::Exit;
-use comeback_model::ids::{Incarnation, Node};
-use comeback_model::plan::{Arm, Listener, Signal};
+use comeback_model::ids::{FaultId, Incarnation, Node};
+use comeback_model::plan::{Arm, Listener, Plan, Signal};
 
 use super::facts::{Ended, Facts};
+use super::faults;
 use super::ledger::Oddities;
 use super::void::last_words;
 use super::words::{counted, grouped, was};
@@ -18,12 +19,13 @@ const BLIND_MS: f64 = 10.0;
 
 /// The findings of a trial.
 pub(super) fn findings(
-    arm: Option<&Arm>,
+    plan: &Plan,
     facts: &Facts,
     send_lag: &LatencyTally,
     oddities: &Oddities,
 ) -> Vec<String> {
     let mut found = Vec::new();
+    let arm = plan.arms.get(facts.arm.0 as usize);
     found.extend(survivors(facts));
     found.extend(
         facts
@@ -32,7 +34,7 @@ pub(super) fn findings(
             .map(|ended| unexpected(facts, ended)),
     );
     found.extend(facts.nodes().filter_map(|node| starts(facts, node)));
-    found.extend(not_recovered(facts));
+    found.extend(faults::not_recovered(plan, facts));
     found.extend(probe_limits(arm, facts));
     if facts.stranger_known {
         found.push(STRANGER_KNOWN.to_owned());
@@ -127,12 +129,14 @@ fn ignored_stop(arm: &Arm, facts: &Facts) -> Vec<String> {
     facts.stopped_as.iter().filter_map(took_kill).collect()
 }
 
-fn not_recovered(facts: &Facts) -> Option<String> {
-    let (given_up, last_failure) = facts.given_up.as_ref()?;
-    if facts.recovered().is_some() {
+/// That a fault was not recovered from while that was waited for.
+pub(super) fn not_recovered(facts: &Facts, fault: FaultId) -> Option<String> {
+    let own = facts.of_fault(fault)?;
+    let (given_up, last_failure) = own.given_up.as_ref()?;
+    if facts.recovered_from(fault).is_some() {
         return None;
     }
-    let looked = given_up.since(facts.cut()?).as_secs();
+    let looked = given_up.since(own.cut()?).as_secs();
     let seen = match last_failure.as_str() {
         "" => String::new(),
         failure => format!("; the last probe saw: {failure}"),

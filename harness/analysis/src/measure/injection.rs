@@ -1,13 +1,14 @@
 //! The fault itself: how far apart its parts were, what it met in flight, whom it must not have touched.
 
 use comeback_model::event::Exit;
-use comeback_model::ids::{Incarnation, Node};
+use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::operation::{Operation, Outcome, Step};
 use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{Plan, Signal, Workload};
 use comeback_model::units::{Elapsed, Span};
 
-use super::facts::{Drained, Facts, was_sent_by};
+use super::facts::{Drained, Facts, FaultFacts, was_sent_by};
+use super::faults::effect_of;
 use super::findings::processes;
 use super::load::Load;
 use super::{ErrorTally, MetWrites};
@@ -20,21 +21,24 @@ const EARLY: Span = Span::from_us(100);
 /// The most that may lie between the injections of a fault that hits all of them at once.
 const AT_ONCE_MS: f64 = 10.0;
 
-/// From the first to the last of those that the fault was sent to, in ms; absent unless it was sent to several.
-pub(super) fn spread_ms(facts: &Facts) -> Option<f64> {
-    let injections = facts.injections();
+/// From the first to the last of those that a fault was sent to, in ms; absent unless it was sent to several.
+pub(super) fn spread_ms(own: &FaultFacts) -> Option<f64> {
+    let injections = own.injections();
     let (first, last) = (injections.first()?, injections.last()?);
-    (injections.len() > 1 && !facts.control).then(|| last.ms_after(*first))
+    (injections.len() > 1).then(|| last.ms_after(*first))
 }
 
-/// What became of the operations that were in flight at any of the fault's injections: when a replica's drain was begun,
-/// else when the signal was sent. `scheduled` is how many there were.
+/// What became of the operations that were in flight at an injection of any of the faults.
 pub(super) fn in_flight(facts: &Facts, load: &Load<'_>) -> ErrorTally {
+    let faults = facts.faults().filter(|_| !facts.control);
+    let injections = faults.flat_map(|(_, own)| own.injections());
+    in_flight_at(&injections.collect::<Vec<_>>(), load)
+}
+
+/// What became of the operations that were in flight at any of these injections: when a replica's drain was begun,
+/// else when the signal was sent. `scheduled` is how many there were.
+pub(super) fn in_flight_at(injections: &[Elapsed], load: &Load<'_>) -> ErrorTally {
     let mut tally = ErrorTally::default();
-    if facts.control {
-        return tally;
-    }
-    let injections = facts.injections();
     for operation in &load.operations {
         let Some(sent) = operation.sent else {
             continue;
@@ -49,32 +53,65 @@ pub(super) fn in_flight(facts: &Facts, load: &Load<'_>) -> ErrorTally {
     tally
 }
 
-/// What became of the operations whose request had left when the last that was told to stop had ended, and that were not
-/// answered when the first was told. `scheduled` is how many there were.
-pub(super) fn draining(effect: Effect, facts: &Facts, load: &Load<'_>) -> ErrorTally {
+/// What became of the operations that were under way while any fault's nodes were told to stop.
+pub(super) fn draining(plan: &Plan, facts: &Facts, load: &Load<'_>) -> ErrorTally {
+    let asking: Vec<&FaultFacts> = facts
+        .faults()
+        .filter(|(fault, _)| effect_of(plan, *fault).is_some_and(Effect::asks) && !facts.control)
+        .map(|(_, own)| own)
+        .collect();
+    draining_of(&asking, load)
+}
+
+/// What became of the operations whose request had left when the last that a fault told to stop had ended, and that were
+/// not answered when the first was told. `scheduled` is how many there were.
+pub(super) fn draining_of(faults: &[&FaultFacts], load: &Load<'_>) -> ErrorTally {
     let mut tally = ErrorTally::default();
-    let is_told = effect.asks();
-    if let (Some(fault), Some(cut), true) = (facts.fault(), facts.cut(), is_told) {
-        for operation in &load.operations {
-            if was_sent_by(operation, cut) && operation.finished > fault {
-                tally.count(operation.error);
-            }
+    let spans: Vec<(Elapsed, Elapsed)> = faults
+        .iter()
+        .filter_map(|own| Some((own.sent()?, own.cut()?)))
+        .collect();
+    for operation in &load.operations {
+        let is_draining = |(sent, cut): &(Elapsed, Elapsed)| {
+            was_sent_by(operation, *cut) && operation.finished > *sent
+        };
+        if spans.iter().any(is_draining) {
+            tally.count(operation.error);
         }
     }
     tally
 }
 
-/// What the fault met of the writes.
+/// What the faults met of the writes: those that end processes.
 pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrites> {
+    let faults = facts.faults().map(|(fault, _)| fault);
+    let met = faults.filter_map(|fault| met_by(plan, facts, fault, load));
+    met.reduce(|all, own| MetWrites {
+        // A write that two faults met counts with each: each could have taken it.
+        in_flight: all.in_flight + own.in_flight,
+        at_stake: all.at_stake + own.at_stake,
+        early_ack_seen: 1.0 - (1.0 - all.early_ack_seen) * (1.0 - own.early_ack_seen),
+        aimed_after_us: all.aimed_after_us.or(own.aimed_after_us),
+    })
+}
+
+/// What one fault met of the writes; absent where there are none, or it ends no process.
+pub(super) fn met_by(
+    plan: &Plan,
+    facts: &Facts,
+    fault: FaultId,
+    load: &Load<'_>,
+) -> Option<MetWrites> {
     let Workload::Sessions(flow) = &plan.load.workload else {
         return None;
     };
     flow.share_of_acts()?;
-    let fault = facts.fault()?;
-    if !plan.first_fault().effect.ends() {
+    let own = facts.of_fault(fault).filter(|_| !facts.control)?;
+    let sent = own.sent()?;
+    if !effect_of(plan, fault)?.ends() {
         return None;
     }
-    let injections = facts.injections();
+    let injections = own.injections();
     let acts = load.operations.iter();
     let acts: Vec<&Operation> = acts
         .copied()
@@ -99,8 +136,8 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
     Some(MetWrites {
         in_flight: count(&in_flight),
         at_stake: count(&at_stake),
-        early_ack_seen: chance_of_early(&acts, facts, fault),
-        aimed_after_us: facts.aimed.map(|(after, _)| after.as_us()),
+        early_ack_seen: chance_of_early(&acts, (facts.baseline(), own.aimed), sent),
+        aimed_after_us: own.aimed.map(|(after, _)| after.as_us()),
     })
 }
 
@@ -108,12 +145,13 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
 /// the server sent an acknowledgement nobody saw: at any time between the write's sending and the client's reading it, all
 /// equally likely. Of the one that the fault waited for it is known when it had not come yet. Where none was read of late
 /// the chance is that of a fault at any moment, 1 − exp(−rate · that time).
-fn chance_of_early(acts: &[&Operation], facts: &Facts, fault: Elapsed) -> f64 {
-    let from = facts.baseline();
+fn chance_of_early(
+    acts: &[&Operation],
+    (from, aimed): (Option<Elapsed>, Option<(Span, Option<Span>)>),
+    fault: Elapsed,
+) -> f64 {
     let earliest = |act: &Operation| {
-        let aimed = facts
-            .aimed
-            .filter(|(after, _)| act.finished + *after >= fault);
+        let aimed = aimed.filter(|(after, _)| act.finished + *after >= fault);
         let quiet = aimed.and_then(|(_, quiet)| quiet);
         let quiet = quiet.map(|us| Elapsed::from_us(fault.as_us().saturating_sub(us.as_us())));
         let quiet = quiet.filter(|quiet| *quiet <= act.finished);
@@ -140,41 +178,37 @@ fn chance_of_early(acts: &[&Operation], facts: &Facts, fault: Elapsed) -> f64 {
     any.max(1.0 - unseen)
 }
 
-/// What a reader should know of how the fault was done.
-pub(super) fn findings(effect: Effect, facts: &Facts) -> Vec<String> {
+/// What a reader should know of how a fault was done.
+pub(super) fn findings(effect: Effect, facts: &Facts, own: &FaultFacts) -> Vec<String> {
     let mut found = Vec::new();
-    if let Some(spread) = spread_ms(facts).filter(|spread| *spread > AT_ONCE_MS)
+    if let Some(spread) = spread_ms(own).filter(|spread| *spread > AT_ONCE_MS)
         && !effect.replaces()
+        && !facts.control
     {
         found.push(format!(
             "{spread:.1} ms lay between the first and the last of those that should be faulted at once \
              (more than {AT_ONCE_MS} ms)"
         ));
     }
-    found.extend(took_kill(effect, facts));
-    found.extend(
-        facts
-            .drains
-            .iter()
-            .filter_map(|drain| problem_of(facts, drain)),
-    );
-    found.extend(collateral(facts));
+    found.extend(took_kill(effect, facts, own));
+    let drains = own.drains.iter();
+    found.extend(drains.filter_map(|drain| problem_of(facts, drain)));
     found
 }
 
 /// Those that a stop had to kill. A journal that names no processes tells it of a rolling restart by how the leader ended.
-fn took_kill(effect: Effect, facts: &Facts) -> Vec<String> {
+fn took_kill(effect: Effect, facts: &Facts, own: &FaultFacts) -> Vec<String> {
     let told = |node| {
         let name = name_of(facts, node);
         format!("{name} did not end in its time of grace, and was killed")
     };
-    let named = facts.took_kill.iter().map(|(node, pids)| {
+    let named = own.took_kill.iter().map(|(node, pids)| {
         let took = processes(pids);
         format!("{}: {took} took SIGKILL", told(*node))
     });
-    let by_exit = facts
+    let by_exit = own
         .faulted_as(Exit::Signal(Signal::Kill.number()))
-        .filter(|node| effect.replaces() && !facts.took_kill.contains_key(node))
+        .filter(|node| effect.replaces() && !own.took_kill.contains_key(node))
         .map(told);
     named.chain(by_exit).collect()
 }
@@ -189,7 +223,7 @@ fn problem_of(facts: &Facts, drain: &Drained) -> Option<String> {
 }
 
 /// Those that were not faulted and yet are other processes than before.
-fn collateral(facts: &Facts) -> impl Iterator<Item = String> {
+pub(super) fn collateral(facts: &Facts) -> impl Iterator<Item = String> {
     facts.seen.iter().filter_map(|(node, boot)| {
         let before = facts.boots.get(node)?;
         (before != boot && !facts.is_faulted(*node)).then(|| {

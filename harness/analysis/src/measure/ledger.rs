@@ -7,6 +7,7 @@ use comeback_model::units::Elapsed;
 use super::facts::Facts;
 use super::fate::{Fate, Refusal};
 use super::journeys::{End, Ends};
+use super::laid::{Laid, Suspects};
 use super::looks::Answered;
 use super::sessions::{Session, Standing, is_login_in_flight, sessions};
 use super::types::FaultedSessions;
@@ -24,6 +25,8 @@ pub(super) struct Ledger {
     pub(super) oddities: Oddities,
     /// How the sessions ended that were alive at the fault.
     pub(super) ends: Ends,
+    /// Which faults the losses are laid to, where there are several.
+    pub(super) laid: Laid,
 }
 
 /// What a reader should know, though it is not the fault's doing or not certain to be.
@@ -69,8 +72,9 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
     for session in sessions.iter().filter(|session| !session.is_logged_out()) {
         answered.learn(session.looks());
     }
+    let suspects = Suspects::of(facts);
     for session in &sessions {
-        ledger.enter(facts, session, &answered);
+        ledger.enter((facts, suspects.as_ref()), session, &answered);
     }
     ledger
 }
@@ -87,6 +91,17 @@ const fn journeys_end(fate: Fate, is_logged_out: bool) -> End {
     }
 }
 
+/// Whether the session is lost to its user.
+const fn is_loss(fate: Fate) -> bool {
+    match fate {
+        Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken => true,
+        Fate::Refused(Refusal::WrongIdentity)
+        | Fate::Known { .. }
+        | Fate::Flapping
+        | Fate::Undecided => false,
+    }
+}
+
 impl Ledger {
     /// Sessions that one look found, and another did not or with less.
     pub(super) const fn found_again(&self) -> u64 {
@@ -94,7 +109,12 @@ impl Ledger {
         self.sessions.known_later + oddities.refused_yet_known + oddities.flapping
     }
 
-    fn enter(&mut self, facts: &Facts, session: &Session<'_>, answered: &Answered) {
+    fn enter(
+        &mut self,
+        (facts, suspects): (&Facts, Option<&Suspects>),
+        session: &Session<'_>,
+        answered: &Answered,
+    ) {
         let is_logged_out = session.is_logged_out();
         let looks = session.looks();
         if is_logged_out {
@@ -116,7 +136,10 @@ impl Ledger {
                 if session.stood_at_the_fault(facts) {
                     self.enter_faulted(fate);
                 }
-                self.enter_writes(facts, session, fate);
+                self.enter_writes((facts, suspects), session, fate);
+                if let Some(suspects) = suspects.filter(|_| is_loss(fate)) {
+                    self.laid.add_session(session.laid_to(suspects));
+                }
                 let refused = matches!(fate, Fate::Refused(_));
                 self.oddities.refused_yet_known += u64::from(refused && is_known);
                 self.oddities.flapping += u64::from(fate == Fate::Flapping);
@@ -162,16 +185,19 @@ impl Ledger {
     }
 
     fn enter_faulted(&mut self, fate: Fate) {
-        let is_lost = match fate {
-            Fate::Flapping | Fate::Undecided => return,
-            Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken => true,
-            Fate::Refused(Refusal::WrongIdentity) | Fate::Known { .. } => false,
-        };
+        if matches!(fate, Fate::Flapping | Fate::Undecided) {
+            return;
+        }
         self.faulted.known += 1;
-        self.faulted.lost += u64::from(is_lost);
+        self.faulted.lost += u64::from(is_loss(fate));
     }
 
-    fn enter_writes(&mut self, facts: &Facts, session: &Session<'_>, fate: Fate) {
+    fn enter_writes(
+        &mut self,
+        (facts, suspects): (&Facts, Option<&Suspects>),
+        session: &Session<'_>,
+        fate: Fate,
+    ) {
         let (balance, stale) = match fate {
             Fate::Flapping | Fate::Undecided => return,
             // Never to be excused, but it says nothing of the writes.
@@ -202,15 +228,40 @@ impl Ledger {
             writes.unverifiable += acknowledged - lost;
         }
         self.oddities.writes_lost_later += lost_later;
-        if let Some(oldest) = oldest_lost {
-            self.widen_loss_window(facts, oldest);
+        match suspects {
+            Some(suspects) => self.lay_writes((facts, suspects), session, (fate, balance)),
+            None => {
+                if let Some((cut, oldest)) = facts.cut().zip(oldest_lost) {
+                    self.widen_loss_window(cut, oldest);
+                }
+            }
         }
     }
 
-    fn widen_loss_window(&mut self, facts: &Facts, oldest_lost: Elapsed) {
-        let Some(cut) = facts.cut() else {
-            return;
+    /// Lays lost writes to faults; those of a session that is gone went with it.
+    fn lay_writes(
+        &mut self,
+        (facts, suspects): (&Facts, &Suspects),
+        session: &Session<'_>,
+        (fate, balance): (Fate, Balance),
+    ) {
+        let laid = match fate {
+            Fate::Refused(_) | Fate::Broken => session.all_laid_to(suspects),
+            Fate::Known { .. } if balance.lost > 0 => session.writes_laid_to(suspects, balance),
+            Fate::Known { .. } | Fate::Flapping | Fate::Undecided => Vec::new(),
         };
+        for (acknowledged, faults) in laid {
+            let cuts = faults
+                .iter()
+                .filter_map(|fault| facts.of_fault(*fault)?.cut());
+            if let Some(cut) = cuts.max() {
+                self.widen_loss_window(cut, acknowledged);
+            }
+            self.laid.add_write(faults);
+        }
+    }
+
+    fn widen_loss_window(&mut self, cut: Elapsed, oldest_lost: Elapsed) {
         // A reply of the old process may have been read after T0.
         let window = cut.since(oldest_lost).as_ms();
         self.loss_window_ms = Some(

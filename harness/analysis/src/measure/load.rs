@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use comeback_model::event::Phase;
-use comeback_model::ids::SessionId;
+use comeback_model::ids::{FaultId, Node, SessionId};
 use comeback_model::operation::{Operation, Step};
 use comeback_model::plan::Plan;
 use comeback_model::units::{Elapsed, Span};
 
-use super::facts::Facts;
+use super::facts::{Facts, FaultSpan};
 use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
 use crate::measure::Windowed;
 
@@ -16,6 +16,8 @@ use crate::measure::Windowed;
 #[derive(Debug)]
 pub(super) struct Load<'a> {
     facts: &'a Facts,
+    /// When each fault was sent, and recovered from.
+    spans: Vec<FaultSpan>,
     /// In no particular order.
     pub(super) operations: Vec<&'a Operation>,
     /// Sessions that a last look was answered correctly of.
@@ -27,11 +29,11 @@ pub(super) struct Load<'a> {
 /// The part of a trial an operation belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// It finished before the fault was sent.
+    /// It finished before the first fault was sent.
     Before,
-    /// It was in flight at, or wanted between, the fault and the first correct reply.
+    /// It was in flight at, or wanted between, a fault and the first correct reply after it.
     During,
-    /// It was wanted after that reply.
+    /// It was wanted after such a reply, and no other fault was under way.
     After,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Load<'a> {
         });
         Self {
             facts,
+            spans: facts.spans(),
             known_at_last: looks.map(|look| look.session()).collect(),
             operations,
             end,
@@ -63,12 +66,35 @@ impl<'a> Load<'a> {
 
     /// Which part of the trial an operation belongs to; without a fault everything is before it.
     pub(super) fn part(&self, operation: &Operation) -> Part {
-        match (self.facts.fault(), self.facts.recovered()) {
-            (None, _) => Part::Before,
-            (Some(fault), _) if operation.finished < fault => Part::Before,
-            (Some(_), Some(recovered)) if operation.intended >= recovered => Part::After,
-            (Some(_), _) => Part::During,
+        if self.spans.iter().all(|span| operation.finished < span.sent) {
+            return Part::Before;
         }
+        match self.spans.iter().any(|span| span.holds(operation)) {
+            true => Part::During,
+            false => Part::After,
+        }
+    }
+
+    /// Errors of the operations that were in flight at a fault, or wanted until all that it hit was back.
+    pub(super) fn errors_during(&self, fault: FaultId) -> ErrorTally {
+        let mut errors = ErrorTally::default();
+        self.of_fault(fault)
+            .for_each(|operation| errors.count(operation.error));
+        errors
+    }
+
+    /// The operations that were in flight at a fault, or wanted until all that it hit was back.
+    pub(super) fn of_fault(&self, fault: FaultId) -> impl Iterator<Item = &'a Operation> {
+        let span = self.spans.iter().find(|span| span.fault == fault).copied();
+        let operations = self.operations.iter().copied();
+        operations.filter(move |operation| span.is_some_and(|span| span.holds(operation)))
+    }
+
+    /// Whether an operation falls into a fault that hit this node.
+    pub(super) fn is_under_way(&self, operation: &Operation, node: Node) -> bool {
+        let hit = |fault| self.facts.of_fault(fault).is_some_and(|own| own.hit(node));
+        let mut spans = self.spans.iter().filter(|span| hit(span.fault));
+        spans.any(|span| span.holds(operation))
     }
 
     /// The operations of a part.
@@ -139,11 +165,19 @@ impl<'a> Load<'a> {
         lag
     }
 
-    /// First failure a client saw of the fault − T0, in ms; negative when it came before T0.
-    pub(super) fn time_to_detect(&self) -> Option<f64> {
-        let cut = self.facts.cut()?;
+    /// The longest time until a client saw a fault.
+    pub(super) fn longest_time_to_detect(&self) -> Option<f64> {
+        let faults = self.spans.iter().map(|span| span.fault);
+        let detected = faults.filter_map(|fault| self.time_to_detect(fault));
+        detected.max_by(f64::total_cmp)
+    }
+
+    /// First failure a client saw of a fault − T0, in ms; negative when it came before T0.
+    pub(super) fn time_to_detect(&self, fault: FaultId) -> Option<f64> {
+        let own = self.facts.of_fault(fault).filter(|_| !self.facts.control)?;
+        let cut = own.cut()?;
         let first = self
-            .of(Part::During)
+            .of_fault(fault)
             .filter(|operation| !operation.is_correct())
             .map(|operation| operation.finished)
             .min()?;
@@ -223,7 +257,7 @@ fn end(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Option<Elapsed>
         .phases
         .get(&Phase::Settle)
         .map(|settle| *settle + plan.windows.settle);
-    let given_up = facts.given_up.as_ref().map(|(at, _)| *at);
+    let given_up = facts.given_up().map(|(at, _)| *at);
     let wanted = last.max(settled.or(given_up).unwrap_or(last));
     Some(match facts.stopped {
         Some((stopped, _)) => wanted.min(stopped),

@@ -3,6 +3,7 @@
 
 use comeback_model::operation::{ErrorClass, Operation};
 use comeback_model::plan::Writes;
+use comeback_model::units::Elapsed;
 
 use super::caching::{is_anothers_from_cache, is_from_cache};
 use super::fate::{Fate, Refusal, refusal};
@@ -64,6 +65,11 @@ impl<'a> Looks<'a> {
         let by_server = self.0.iter().any(|look| !is_from_cache(look));
         let looks = self.0.iter().copied();
         looks.filter(move |look| !by_server || !is_from_cache(look))
+    }
+
+    /// When the first was answered, or failed.
+    pub(super) fn first(&self) -> Option<Elapsed> {
+        self.0.iter().map(|look| look.finished).min()
     }
 
     /// The last that knew the session.

@@ -14,10 +14,12 @@ mod causes;
 mod downtime;
 mod facts;
 mod fate;
+mod faults;
 mod findings;
 mod fold;
 mod injection;
 mod journeys;
+mod laid;
 mod ledger;
 mod load;
 mod looks;
@@ -44,9 +46,9 @@ pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
     CacheTally, Cause, Chain, Continuity, Culprit, Doing, Downtime, ErrorTally, Extension,
-    FaultedSessions, JourneyOperations, Journeys, LastSent, LatencyTally, LoadTally, MetWrites,
-    NodeOutage, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Shortfall, Spoils, Time,
-    TimelineWindow, TrialAnalysis, Void, WhileDown, Windowed, WriteCounts,
+    FaultAnalysis, FaultedSessions, JourneyOperations, Journeys, LaidLoss, LastSent, LatencyTally,
+    LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
+    Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Void, WhileDown, Windowed, WriteCounts,
 };
 
 use comeback_model::ids::{ArmId, TrialId};

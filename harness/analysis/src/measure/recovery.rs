@@ -1,5 +1,6 @@
 //! What happened to the processes around a fault, as times after T0.
 
+use comeback_model::ids::FaultId;
 use comeback_model::plan::Listener;
 use comeback_model::units::Elapsed;
 
@@ -7,28 +8,49 @@ use super::facts::Facts;
 use super::injection;
 use super::{Chain, Return, Time};
 
-/// The chain of a trial; empty in a control trial.
+/// The chain of a trial; empty in a control trial. Of several faults each of its times is the longest of any of them.
 ///
 /// With a held listener the kernel accepts whoever is dead: that no connection was accepted is never known.
 pub(super) fn chain(facts: &Facts, listener: Listener, returned: Option<&Return>) -> Chain {
-    let (Some(cut), false) = (facts.cut(), facts.control) else {
+    let landed = facts.faults().filter(|(_, own)| own.cut().is_some());
+    let chains: Vec<Chain> = landed
+        .map(|(fault, _)| chain_of(facts, fault, listener, returned))
+        .collect();
+    match chains.as_slice() {
+        _ if facts.control => Chain::default(),
+        [] => Chain::default(),
+        [only] => only.clone(),
+        several => longest(facts, several),
+    }
+}
+
+/// The chain of one fault of a trial.
+pub(super) fn chain_of(
+    facts: &Facts,
+    fault: FaultId,
+    listener: Listener,
+    returned: Option<&Return>,
+) -> Chain {
+    let own = facts.of_fault(fault).filter(|_| !facts.control);
+    let Some((own, cut)) = own.and_then(|own| Some((own, own.cut()?))) else {
         return Chain::default();
     };
     let beyond = || {
-        let (given_up, _) = facts.given_up.as_ref()?;
+        let (given_up, _) = own.given_up.as_ref()?;
         Some(Time::Beyond {
             ms: given_up.since(cut).as_ms(),
         })
     };
-    let restart = facts.restarted();
+    let restart = facts.restarted(fault);
     let launched =
         restart.and_then(|restart| Some(seen(cut, restart.launched?, Some(restart.requested))));
     // That it was executed, and that its launcher was, is noticed later than it was so.
     let executed = restart.map(|restart| seen(cut, restart.executed, Some(restart.requested)));
-    let accepted = facts
+    let accepted = own
         .accepted
-        .map(|(at, last_failed)| seen(cut, at, last_failed.max(facts.resumed)));
-    let correct = facts.correct.map(|correct| match returned {
+        .map(|(at, last_failed)| seen(cut, at, last_failed.max(own.resumed)));
+    let correct = facts.correct_of(fault);
+    let ready = correct.map(|correct| match returned {
         // A program that nobody had asked for yet, or that stood still, cannot have answered, whether a probe failed
         // before or not.
         Some(Return::ForGood | Return::ByProbeOnly { .. }) | None => {
@@ -44,18 +66,69 @@ pub(super) fn chain(facts: &Facts, listener: Listener, returned: Option<&Return>
         }
     });
     Chain {
-        killed: facts.fault().map(|fault| fault.ms_after(cut)),
-        spread: injection::spread_ms(facts),
-        exit: facts.injected().and_then(|(_, exit)| exit),
+        killed: own.sent().map(|sent| sent.ms_after(cut)),
+        spread: injection::spread_ms(own),
+        exit: own.injected().and_then(|(_, exit)| exit),
         launched,
         executed,
         listening: match listener {
             Listener::Own => accepted.or_else(beyond),
             Listener::Held => accepted,
         },
-        ready: correct.or_else(beyond),
-        evidence: facts.correct.map(|correct| correct.evidence),
+        ready: ready.or_else(beyond),
+        evidence: correct.map(|correct| correct.evidence),
     }
+}
+
+/// The longest of each time, so that a gate on one asks every fault.
+fn longest(facts: &Facts, chains: &[Chain]) -> Chain {
+    let time = |of: fn(&Chain) -> Option<Time>| chains.iter().filter_map(of).reduce(Time::longer);
+    // Where of one fault nothing is known, nothing is known of the trial; that one never was back is known.
+    let ready = time(|chain| chain.ready).filter(|longest| {
+        let is_known = chains.iter().all(|chain| chain.ready.is_some());
+        is_known || matches!(longest, Time::Beyond { .. })
+    });
+    let figures = |of: fn(&Chain) -> Option<f64>| chains.iter().filter_map(of);
+    let last = facts
+        .faults()
+        .filter_map(|(fault, _)| facts.correct_of(fault));
+    Chain {
+        killed: figures(|chain| chain.killed).min_by(f64::total_cmp),
+        spread: figures(|chain| chain.spread).max_by(f64::total_cmp),
+        exit: facts.injected().and_then(|(_, exit)| exit),
+        launched: time(|chain| chain.launched),
+        executed: time(|chain| chain.executed),
+        listening: time(|chain| chain.listening),
+        ready,
+        evidence: last.max_by_key(|last| last.at).map(|last| last.evidence),
+    }
+}
+
+/// From the sending of the first fault until the last was recovered from; `chain` is the trial's.
+pub(super) fn outage(facts: &Facts, chain: &Chain, returned: Option<&Return>) -> Option<Time> {
+    let several = facts
+        .faults()
+        .filter(|(_, own)| own.cut().is_some())
+        .count()
+        > 1;
+    if !several {
+        return outage_of(chain);
+    }
+    let first = facts.fault()?;
+    let ends = facts.faults().filter_map(|(fault, own)| {
+        let own_chain = chain_of(facts, fault, Listener::Own, returned);
+        let later = own.sent()?.ms_after(first);
+        Some(outage_of(&own_chain)?.plus(later))
+    });
+    ends.reduce(Time::longer).filter(|longest| {
+        let is_known = chain.ready.is_some();
+        is_known || matches!(longest, Time::Beyond { .. })
+    })
+}
+
+/// From the sending of the fault of a chain to ready.
+pub(super) fn outage_of(chain: &Chain) -> Option<Time> {
+    Some(chain.ready?.plus(-chain.killed?))
 }
 
 /// A time after T0, which may have been true since `not_yet`, or since T0 when nothing denies it.

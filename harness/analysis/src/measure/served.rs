@@ -120,7 +120,7 @@ fn slower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 /// Whether the service came back for good; absent where it did not come back at all, or no fault was to be seen.
 pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Option<Return> {
     let (_, recovered) = (facts.cut()?, facts.recovered()?);
-    if facts.died_again {
+    if facts.died_again() {
         return Some(Return::Not(NotBack::Ended));
     }
     let end = load.end.unwrap_or(recovered).max(recovered);
@@ -255,7 +255,10 @@ fn over_ms(last: &[&Operation], end: Elapsed) -> Option<f64> {
 
 /// The operations after ready that tell whether the service serves, in the order they were wanted.
 fn counting<'a>(facts: &Facts, load: &Load<'a>) -> Vec<&'a Operation> {
-    let is_after = |op: &&Operation| load.part(op) == Part::After;
+    let recovered = facts.recovered();
+    let is_after = |op: &&Operation| {
+        load.part(op) == Part::After && recovered.is_none_or(|last| op.intended >= last)
+    };
     let mut counting: Vec<&Operation> = telling(facts, load).filter(is_after).collect();
     counting.sort_by_key(|operation| operation.intended);
     counting

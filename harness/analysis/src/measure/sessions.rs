@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use comeback_model::ids::SessionId;
+use comeback_model::ids::{FaultId, SessionId};
 use comeback_model::operation::{Operation, Outcome, Step};
 use comeback_model::plan::Writes;
 use comeback_model::units::Elapsed;
 
 use super::caching::{is_anothers_from_cache, is_from_cache};
-use super::facts::{Facts, was_sent_by};
+use super::facts::{Facts, FaultFacts, was_sent_by};
 use super::fate::{Fate, Refusal, refusal};
+use super::laid::Suspects;
 use super::looks::{Answered, Looks, is_known};
 use super::writes::{Balance, Look, Shown, Written};
 
@@ -26,6 +27,8 @@ pub(super) struct Session<'a> {
     logout: Option<&'a Operation>,
     /// The first operation by which a client was told that the session is gone, or not its own.
     refused: Option<(&'a Operation, Refusal)>,
+    /// When the last request was sent whose reply knew it, before it was refused.
+    known: Option<Elapsed>,
     /// The looks of the load at it that showed its state.
     checks: Vec<&'a Operation>,
     /// The last look by which the new process told of it, before the session was logged out.
@@ -78,6 +81,7 @@ impl<'a> Session<'a> {
             login: None,
             logout: None,
             refused: None,
+            known: None,
             checks: Vec::new(),
             last_check: None,
             last_change: None,
@@ -123,6 +127,9 @@ impl<'a> Session<'a> {
         if let Some(refusal) = operation.error.and_then(refusal) {
             self.refused.get_or_insert((operation, refusal));
         }
+        if self.refused.is_none() && operation.is_correct() && !is_from_cache(operation) {
+            self.known = self.known.max(operation.asked());
+        }
     }
 
     fn learn_check(&mut self, facts: &Facts, check: &'a Operation) {
@@ -165,6 +172,9 @@ impl<'a> Session<'a> {
         {
             return Standing::RefusedBefore(refusal);
         }
+        if self.is_refused_between(facts) {
+            return Standing::Later(self.fate(answered));
+        }
         if facts.recovered().is_none() && !facts.control {
             return Standing::Counted(Fate::Undecided);
         }
@@ -177,11 +187,61 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Whether it had begun when the fault was sent: to the first that it hits, where it hits one after the other.
+    /// Whether it was begun after one fault and refused before the next was sent: no fault can have taken it.
+    fn is_refused_between(&self, facts: &Facts) -> bool {
+        let (Some(login), Some((refused, _))) = (self.login, self.refused) else {
+            return false;
+        };
+        let last = facts.last_fault();
+        let cut = facts.cut_by(refused.finished);
+        last.is_some_and(|last| refused.finished < last)
+            && cut.is_some_and(|cut| login.finished > cut)
+    }
+
+    /// The faults that may have taken it, if it is lost.
+    pub(super) fn laid_to(&self, suspects: &Suspects) -> Vec<FaultId> {
+        let login = self.login.and_then(Operation::asked);
+        let refused = self.refused.map(|(operation, _)| operation.finished);
+        suspects.between(self.known.max(login), refused.or(self.looks.first()))
+    }
+
+    /// When each of its writes was acknowledged that were lost with it, and the faults that may have taken it.
+    pub(super) fn all_laid_to(&self, suspects: &Suspects) -> Vec<(Elapsed, Vec<FaultId>)> {
+        let faults = self.laid_to(suspects);
+        let lost = self.written.lost_at(u64::MAX, None).into_iter();
+        lost.map(|at| (at, faults.clone())).collect()
+    }
+
+    /// When each of its lost writes was acknowledged, and the faults that may have taken it. A write was there when it was
+    /// acknowledged, and when a later request was answered with a state that held all that had been acknowledged.
+    pub(super) fn writes_laid_to(
+        &self,
+        suspects: &Suspects,
+        balance: Balance,
+    ) -> Vec<(Elapsed, Vec<FaultId>)> {
+        let lost = self.written.lost_at(balance.lost, self.last_look());
+        // One that was never answered may stand in a counter for one that is gone.
+        let hides_a_loss = self.written.is_counted() && self.written.indeterminate() > 0;
+        let seen = self.seen_whole().filter(|_| !hides_a_loss);
+        let lay = |at: Elapsed| {
+            let known = seen.filter(|seen| *seen >= at).unwrap_or(at);
+            (at, suspects.between(Some(known), self.looks.first()))
+        };
+        lost.into_iter().map(lay).collect()
+    }
+
+    /// When the last look of the load was sent whose reply showed a state that holds all that was acknowledged.
+    fn seen_whole(&self) -> Option<Elapsed> {
+        let checks = self.checks.iter();
+        let whole = checks.filter(|check| check.is_correct() && !is_from_cache(check));
+        whole.filter_map(|check| check.asked()).max()
+    }
+
+    /// Whether it had begun when the last fault was sent: to the first that it hits, where it hits one after the other.
     pub(super) fn stood_at_the_fault(&self, facts: &Facts) -> bool {
         let login = self.login.map(|login| login.finished);
         login
-            .zip(facts.fault())
+            .zip(facts.last_fault())
             .is_some_and(|(login, fault)| login <= fault)
     }
 
@@ -323,13 +383,13 @@ impl<'a> Session<'a> {
 
 /// Whether a login was in flight at the fault, so that nobody knows whether it began a session.
 pub(super) fn is_login_in_flight(facts: &Facts, operation: &Operation) -> bool {
-    let (Some(fault), Some(cut)) = (facts.fault(), facts.cut()) else {
-        return false;
+    let is_in_flight = |own: &FaultFacts| {
+        let window = own.sent().zip(own.cut()).filter(|_| !facts.control);
+        window.is_some_and(|(sent, cut)| operation.finished >= sent && was_sent_by(operation, cut))
     };
     operation.step == Step::Login
         && operation.outcome == Outcome::Indeterminate
-        && operation.finished >= fault
-        && was_sent_by(operation, cut)
+        && facts.faults().any(|(_, own)| is_in_flight(own))
 }
 
 /// Whether an unanswered logout may have taken effect before the fault did.

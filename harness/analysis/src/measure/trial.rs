@@ -6,15 +6,15 @@ use comeback_model::plan::{Arm, Listener, Plan};
 use super::attribution::Rules;
 use super::balancing::balancing;
 use super::downtime::{downtime, outages};
-use super::facts::Facts;
+use super::facts::{Facts, FaultFacts};
 use super::load::Load;
 use super::served::Usual;
 use super::steady::{false_time_to_steady, outage_area, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
-use super::{Chain, NodesAnalysis, Time, TimelineWindow, TrialAnalysis};
+use super::{NodesAnalysis, TimelineWindow, TrialAnalysis};
 use super::{
-    blind, caching, causes, findings, journeys, ledger, oracle, recovery, retries, served,
+    blind, caching, causes, faults, findings, journeys, ledger, oracle, recovery, retries, served,
 };
 use super::{injection, void};
 
@@ -41,9 +41,9 @@ pub(super) fn analyze(
     let returned = served::returned(facts, &load, usual);
     let chain = recovery::chain(facts, listener, returned.as_ref());
     let cache = caching::tally(arm, facts, &load, &operations);
-    let mut findings = findings::findings(arm, facts, &send_lag, &ledger.oddities);
+    let mut findings = findings::findings(plan, facts, &send_lag, &ledger.oddities);
     findings.extend(served::finding(returned.as_ref()));
-    findings.extend(injection::findings(plan.first_fault().effect, facts));
+    findings.extend(faults::findings(plan, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
     let blind_time = blind::blind_time(facts, &load);
     findings.extend(blind_time.and_then(findings::blind));
@@ -63,7 +63,9 @@ pub(super) fn analyze(
         void,
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,
-        landed: facts.cut().is_some() && facts.missed.is_none(),
+        landed: faults::all_landed(plan, facts),
+        faults: faults::each(plan, facts, &load, listener, returned.as_ref()),
+        laid: ledger.laid.losses(),
         journeys: journeys::tally(plan, facts, &load, &ledger.ends),
         sessions: ledger.sessions,
         faulted: ledger.faulted,
@@ -72,19 +74,19 @@ pub(super) fn analyze(
         latency,
         availability: load.availability(plan.load.objective),
         in_flight: injection::in_flight(facts, &load),
-        draining: injection::draining(plan.first_fault().effect, facts, &load),
+        draining: injection::draining(plan, facts, &load),
         met: injection::met(plan, facts, &load),
         attribution: rules.attribute(),
         cache,
         retries: retries::tally(&load),
         continuity: load.continuity(),
         nodes: nodes(arm, facts, &load),
-        time_to_detect: load.time_to_detect(),
+        time_to_detect: load.longest_time_to_detect(),
         time_to_steady: time_to_steady(plan, facts, &load, &chain, returned.as_ref()),
         longest_gap_ms: load.longest_gap_ms(),
         outage_area_s: area.map(|area| area.failed_s + area.slow_s),
         outage_area_slow_s: area.map(|area| area.slow_s),
-        outage: outage(&chain),
+        outage: recovery::outage(facts, &chain, returned.as_ref()),
         client_outage: load.client_outage(returned.as_ref()),
         blind_time,
         false_time_to_steady: false_time_to_steady(plan, facts, &load),
@@ -102,14 +104,15 @@ pub(super) fn analyze(
 /// A body without a length ends with the connection, and so does half a body of a killed process: such a
 /// reply that was under way at the fault proves nothing.
 fn doubt_if_cut_off(operation: &mut Operation, facts: &Facts) {
-    if !operation.unframed || operation.error.is_some() {
+    if !operation.unframed || operation.error.is_some() || facts.control {
         return;
     }
-    let (Some(fault), Some(cut)) = (facts.fault(), facts.cut()) else {
-        return;
+    let is_under_way_at = |own: &FaultFacts| {
+        let was_asked = operation.asked().is_some_and(|at| Some(at) <= own.cut());
+        let is_open = own.sent().is_some_and(|sent| operation.finished >= sent);
+        was_asked && is_open
     };
-    let was_asked = operation.asked().is_some_and(|at| at <= cut);
-    if was_asked && operation.finished >= fault {
+    if facts.faults().any(|(_, own)| is_under_way_at(own)) {
         operation.outcome = Outcome::Indeterminate;
         operation.error = Some(ErrorClass::Reset);
         operation.value = None;
@@ -155,16 +158,4 @@ fn nodes(arm: Option<&Arm>, facts: &Facts, load: &Load<'_>) -> NodesAnalysis {
             outages.map(|outage| outage.after(origin)).collect()
         }),
     }
-}
-
-/// The outage of the service, from the fault's sending to ready.
-fn outage(chain: &Chain) -> Option<Time> {
-    let killed = chain.killed?;
-    Some(match chain.ready? {
-        Time::At { ms, error_ms } => Time::At {
-            ms: ms - killed,
-            error_ms,
-        },
-        Time::Beyond { ms } => Time::Beyond { ms: ms - killed },
-    })
 }

@@ -9,6 +9,7 @@ use comeback_model::plan::Plan;
 use comeback_model::units::Span;
 
 use super::facts::Facts;
+use super::faults;
 use super::load::{Load, Part};
 use super::types::{Doing, Return, Spoils, Void};
 use super::words::{counted, percent};
@@ -95,7 +96,7 @@ impl Shown<'_> {
 
     /// Whether it speaks against the server, so that nothing may take the trial's place.
     fn speaks_against_the_server(&self, facts: &Facts, spoils: Spoils) -> bool {
-        let landed = facts.cut().is_some() && facts.missed.is_none();
+        let landed = facts.landed();
         let is_back = facts.recovered().is_some() && !matches!(self.returned, Some(Return::Not(_)));
         // Where times alone are spoiled, what is lost counts all the same, and is not hidden.
         let hides_a_loss = spoils == Spoils::Everything && self.certain_losses();
@@ -114,7 +115,7 @@ pub(super) fn reason(
     let all: Vec<(Why, String)> = match unfinished(facts) {
         Some(early) => vec![early],
         None => [
-            missed(facts).map(|reason| (Why::Missed, reason)),
+            faults::missed(plan, facts).map(|reason| (Why::Missed, reason)),
             failed_by_us(facts, operations),
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
@@ -157,17 +158,6 @@ fn unfinished(facts: &Facts) -> Option<(Why, String)> {
     }
     let interrupted = || "it was interrupted before its end".to_owned();
     (!facts.ended).then(|| (Why::Interrupted, interrupted()))
-}
-
-fn missed(facts: &Facts) -> Option<String> {
-    if facts.control {
-        return None;
-    }
-    match (&facts.missed, facts.injected()) {
-        (Some(reason), _) => Some(format!("the fault did not land: {reason}")),
-        (None, None) => Some("the fault did not land: no exit of the target was seen".to_owned()),
-        (None, Some(_)) => None,
-    }
 }
 
 fn failed_by_us(facts: &Facts, operations: &[&Operation]) -> Option<(Why, String)> {

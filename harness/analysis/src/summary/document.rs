@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AttributionSummary, AvailabilityRate, BlindSummary, CacheSummary, ContinuityRate, Distribution,
-    ErrorRate, FalseRate, InjectionSummary, JourneySummary, Latency, LossShare, NodesSummary,
-    RecoverySummary, RetrySummary, TimeError,
+    ErrorRate, FalseRate, FaultSummary, InjectionSummary, JourneySummary, Latency, LossShare,
+    NodesSummary, RecoverySummary, RetrySummary, SharedLoss, TimeError,
 };
 use crate::measure::{Extension, SessionCounts, Windowed, WriteCounts};
 use crate::verdict::{Check, Family, Outcome};
@@ -100,6 +100,12 @@ pub struct ArmSummary {
     pub begun: u32,
     /// Trials whose fault was confirmed.
     pub faults_landed: u32,
+    /// Each fault by itself; absent where the plan has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSummary>,
+    /// What is laid to several faults together; absent where the plan has one, and where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_losses: Vec<SharedLoss>,
     /// In how many of them the service came back, and for good.
     #[serde(default)]
     pub recovery: RecoverySummary,

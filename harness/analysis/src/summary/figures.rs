@@ -8,12 +8,12 @@ use super::distribution::distribution;
 use super::faults::{
     attribution, blind_time, cache, injection, recovery, steady_false_rate, time_errors,
 };
-use super::nodes;
 use super::traffic::{
     availability, continuity, error_rate, goodput, journeys, latency, loss_share, retries,
     sessions, sum, windowed, writes,
 };
 use super::{ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, Status, Summary, TrialFinding};
+use super::{nodes, several};
 use crate::measure::words::{counted, grouped};
 use crate::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis, causes_of};
 use crate::verdict::{Verdict, family_of};
@@ -62,6 +62,8 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         replaced: arm.replaced().map(ReplacedTrial::from).collect(),
         begun: arm.trials.len() as u32,
         faults_landed: landed,
+        faults: several::faults(&trials),
+        shared_losses: several::shared_losses(&trials),
         recovery: recovery(&trials),
         sessions: sessions(&trials),
         writes: writes(&trials),

@@ -9,6 +9,7 @@ mod faults;
 mod figures;
 mod nodes;
 mod parts;
+mod several;
 mod traffic;
 mod values;
 mod windows;
@@ -26,6 +27,7 @@ pub use parts::{
     FaultedWrites, InjectionSummary, JourneyRate, JourneySummary, NodesSummary, RecoverySummary,
     ReplicaAvailability, RetrySummary, WhileDownSummary,
 };
+pub use several::{FaultSummary, SharedLoss};
 pub use traffic::loss_share;
 pub use values::{AvailabilityRate, Distribution, ErrorRate, Latency, LossShare, TimeError};
 pub use windows::{Spread, WindowOverTrials, windows_over};

@@ -1,6 +1,9 @@
 //! Counts: what was found, what may be, and out of how many.
 
+use std::collections::BTreeMap;
+
 use comeback_model::gate::Count;
+use comeback_model::ids::FaultId;
 
 use crate::measure::words::{counted, grouped};
 use crate::measure::{ArmAnalysis, ErrorTally, Return, Time, TrialAnalysis};
@@ -200,16 +203,28 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     }
     let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
     let is_untested = !met.is_empty() && met.iter().all(|met| met.in_flight == 0);
-    is_untested.then(|| {
-        let faults = match met.len() {
-            1 => "the only fault".to_owned(),
-            count => format!("any of {count} faults"),
-        };
-        format!(
-            "no write was in flight at {faults}: raise the rate or the number of sessions, or have the fault come \
-             within a request"
-        )
-    })
+    let all = is_untested.then(|| match met.len() {
+        1 => "the only fault".to_owned(),
+        count => format!("any of {count} faults"),
+    });
+    let faults = idle_fault(arm).or(all)?;
+    Some(format!(
+        "no write was in flight at {faults}: raise the rate or the number of sessions, or have the fault come \
+         within a request"
+    ))
+}
+
+/// Of several faults the first that ends processes and met no write in any trial: what it would have taken nobody knows.
+fn idle_fault(arm: &ArmAnalysis) -> Option<String> {
+    let mut met: BTreeMap<FaultId, (&str, u64)> = BTreeMap::new();
+    for fault in arm.faulted().flat_map(|trial| &trial.faults) {
+        if let Some(own) = fault.met {
+            let (_, in_flight) = met.entry(fault.id).or_insert((&fault.name, 0));
+            *in_flight += own.in_flight;
+        }
+    }
+    let (name, _) = met.into_values().find(|(_, in_flight)| *in_flight == 0)?;
+    Some(format!("the fault '{name}' in any trial"))
 }
 
 /// Why it is so in the first trial of which that is known, as the end of a sentence.

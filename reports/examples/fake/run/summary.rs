@@ -48,6 +48,8 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         replaced: Vec::new(),
         begun: arm.trials.len() as u32,
         faults_landed: trials.len() as u32,
+        faults: Vec::new(),
+        shared_losses: Vec::new(),
         session_loss: loss_share(
             trials
                 .iter()

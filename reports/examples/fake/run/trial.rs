@@ -81,6 +81,8 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         control: false,
         void: None,
         landed: true,
+        faults: Vec::new(),
+        laid: Vec::new(),
         before: BeforeTheFault::default(),
         causes: Vec::new(),
         chain: Chain {

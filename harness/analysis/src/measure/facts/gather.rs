@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use comeback_model::event::{Event, EventKind, ExitCause, Mark};
-use comeback_model::ids::{Incarnation, TrialId};
+use comeback_model::ids::{FaultId, Incarnation, TrialId};
 use comeback_model::said;
 use comeback_model::units::{Elapsed, Span};
 
-use super::{Correct, Drained, Ended, Facts, Restart, RunFacts};
+use super::{Correct, Drained, Ended, Facts, FaultFacts, Restart, RunFacts};
 use crate::measure::{Extension, LoadTally};
 
 /// The events that tell how a trial went on and ended. Each event of a trial is in one of these groups; the function that
@@ -205,11 +205,12 @@ impl Facts {
             } => {
                 self.nodes.insert(*node);
                 if *incarnation > Incarnation(0) {
-                    self.restarts.entry(*node).or_insert(Restart {
+                    let restart = Restart {
                         requested: *requested_us,
                         launched: *launched_us,
                         executed: at,
-                    });
+                    };
+                    self.restarts.push((*node, restart));
                 }
             }
             EventKind::TargetStartFailed {
@@ -231,8 +232,9 @@ impl Facts {
                 cause,
                 tail,
             } => match cause {
-                ExitCause::Injected(_) => {
-                    self.faulted.entry(*node).or_insert((at, Some(*exit)));
+                ExitCause::Injected(fault) => {
+                    let own = self.fault_mut(*fault);
+                    own.faulted.entry(*node).or_insert((at, Some(*exit)));
                     self.falls.push((*node, at));
                 }
                 ExitCause::Stopped => {
@@ -240,8 +242,6 @@ impl Facts {
                 }
                 ExitCause::Unexpected => {
                     self.falls.push((*node, at));
-                    let was_back = self.returned.contains_key(node) || self.correct.is_some();
-                    self.died_again |= was_back && self.faulted.contains_key(node);
                     self.unexpected.push(Ended {
                         at,
                         start: (*node, *incarnation),
@@ -269,64 +269,70 @@ impl Facts {
     fn learn_of_the_fault(&mut self, at: Elapsed, kind: &EventKind) {
         match kind {
             EventKind::FaultAimed {
-                fault: _,
+                fault,
                 mark: Some(Mark::Reply),
                 after_us,
                 quiet_us,
                 waited_us: _,
-            } if self.aimed.is_none() => {
+            } => {
                 let quiet = quiet_us.map(Span::from_us);
-                self.aimed = after_us.map(|after| (Span::from_us(after), quiet));
+                let aimed = after_us.map(|after| (Span::from_us(after), quiet));
+                let own = &mut self.fault_mut(*fault).aimed;
+                *own = own.or(aimed);
             }
             // It waited for no acknowledgement.
             EventKind::FaultAimed { .. } => {}
             EventKind::FaultRequested {
-                fault: _,
+                fault,
                 node,
                 begun: _,
             }
-            | EventKind::DrainBegun { fault: _, node } => {
-                self.requests.entry(*node).or_insert(at);
+            | EventKind::DrainBegun { fault, node } => {
+                let own = self.fault_mut(*fault);
+                own.requests.entry(*node).or_insert(at);
             }
             EventKind::FaultConfirmed {
-                fault: _,
+                fault,
                 node,
                 took_kill,
                 left,
             } => {
-                if let Some((ended, _)) = self.faulted.get_mut(node) {
+                let own = self.fault_mut(*fault);
+                if let Some((ended, _)) = own.faulted.get_mut(node) {
                     *ended = at.max(*ended);
                 }
                 if !took_kill.is_empty() {
-                    self.took_kill.insert(*node, took_kill.clone());
+                    own.took_kill.insert(*node, took_kill.clone());
                 }
                 self.left.extend(left.iter().cloned());
             }
-            EventKind::TargetPaused { fault: _, node } => {
-                self.faulted.entry(*node).or_insert((at, None));
+            EventKind::TargetPaused { fault, node } => {
+                let own = self.fault_mut(*fault);
+                own.faulted.entry(*node).or_insert((at, None));
                 self.falls.push((*node, at));
             }
-            EventKind::TargetResumed { fault: _, node: _ } => {
-                self.resumed.get_or_insert(at);
+            EventKind::TargetResumed { fault, node: _ } => {
+                self.fault_mut(*fault).resumed.get_or_insert(at);
             }
             EventKind::Drained {
-                fault: _,
+                fault,
                 node,
                 problem,
             }
             | EventKind::DrainEnded {
-                fault: _,
+                fault,
                 node,
                 problem,
             } => {
-                self.drains.push(Drained {
+                self.fault_mut(*fault).drains.push(Drained {
                     node: *node,
                     is_end: matches!(kind, EventKind::DrainEnded { .. }),
                     problem: problem.clone(),
                 });
             }
-            EventKind::FaultMissed { fault: _, reason } => {
-                self.missed.get_or_insert_with(|| reason.clone());
+            EventKind::FaultMissed { fault, reason } => {
+                let own = self.fault_mut(*fault);
+                own.missed.get_or_insert_with(|| reason.clone());
             }
             EventKind::FaultEnded { .. } => {}
             of_the_course!() | of_processes!() | of_the_recovery!() | of_the_run!() => {}
@@ -341,14 +347,15 @@ impl Facts {
             }
             EventKind::StrangerKnown { node: _ } => self.stranger_known = true,
             EventKind::TargetReturned {
-                fault: _,
+                fault,
                 node,
                 last_failed_us,
                 evidence,
                 unowned,
             } => {
                 self.note_unowned(unowned.as_deref());
-                self.returned.entry(*node).or_insert(Correct {
+                let own = self.fault_mut(*fault);
+                own.returned.entry(*node).or_insert(Correct {
                     at,
                     last_failed: *last_failed_us,
                     evidence: *evidence,
@@ -371,35 +378,42 @@ impl Facts {
                 self.health.entry(*node).or_default().last = *last_us;
             }
             EventKind::FirstAccept {
-                fault: _,
+                fault,
                 last_failed_us,
             } => {
-                self.accepted.get_or_insert((at, *last_failed_us));
+                let own = self.fault_mut(*fault);
+                own.accepted.get_or_insert((at, *last_failed_us));
             }
             EventKind::FirstCorrect {
-                fault: _,
+                fault,
                 last_failed_us,
                 evidence,
                 unowned,
                 probes: _,
             } => {
                 self.note_unowned(unowned.as_deref());
-                self.correct.get_or_insert(Correct {
+                let own = self.fault_mut(*fault);
+                own.correct.get_or_insert(Correct {
                     at,
                     last_failed: *last_failed_us,
                     evidence: *evidence,
                 });
             }
             EventKind::NotRecovered {
-                fault: _,
+                fault,
                 last_failure,
                 probes: _,
             } => {
-                self.given_up
+                let own = self.fault_mut(*fault);
+                own.given_up
                     .get_or_insert_with(|| (at, last_failure.clone()));
             }
             of_the_course!() | of_processes!() | of_the_fault!() | of_the_run!() => {}
         }
+    }
+
+    fn fault_mut(&mut self, fault: FaultId) -> &mut FaultFacts {
+        self.faults.entry(fault).or_default()
     }
 
     fn note_unowned(&mut self, why: Option<&str>) {

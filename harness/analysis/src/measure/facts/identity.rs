@@ -15,7 +15,7 @@ impl Facts {
         let mut first = self.boots.iter();
         let first = first.find(|(_, its)| **its == boot).map(|(node, _)| *node);
         first.or_else(|| {
-            let mut returned = self.returned.iter();
+            let mut returned = self.faults.values().flat_map(|own| &own.returned);
             let back = returned.find(|(_, back)| back.evidence == Evidence::BootId(boot))?;
             Some(*back.0)
         })
@@ -54,30 +54,35 @@ impl Facts {
             }
     }
 
-    /// Whether nobody but a process of a faulted node can have given a reply that names no process.
+    /// Whether nobody but a process of a faulted node can have given a reply that names no process: of one whose fault
+    /// had not taken effect when it was asked.
     fn is_by_the_dead(&self, operation: &Operation) -> bool {
+        let asked = operation.asked();
+        let mut faults = self.faults.values().filter(|own| asked <= own.cut());
         match self.answered_by(operation) {
-            Some(node) => self.is_faulted(node),
-            None => self.is_alone() || self.are_all_replicas_faulted(),
+            Some(node) => faults.any(|own| own.faulted.contains_key(&node)),
+            None => self.is_alone() || self.fault_of_all_replicas().is_some(),
         }
     }
 
-    /// Whether a process that the fault ended called itself so. One that only stood still may answer again.
+    /// Whether a process that a fault ended called itself so. One that only stood still may answer again.
     fn is_of_the_dead(&self, boot: BootId) -> bool {
         self.end_of(boot).is_some()
     }
 
-    /// When the fault had ended all that called itself so before, if it did.
+    /// When a fault had ended all that called itself so before, if one did.
     pub(in crate::measure) fn end_of(&self, boot: BootId) -> Option<Elapsed> {
-        let mut ended = self.faulted.iter().filter(|(_, (_, exit))| exit.is_some());
-        let (_, (at, _)) = ended.find(|(node, _)| self.boots.get(node) == Some(&boot))?;
-        Some(*at)
+        let hits = self.hits().into_iter();
+        let mut ended = hits.filter(|hit| hit.exit.is_some());
+        let hit = ended.find(|hit| self.name_of_hit(hit) == Some(boot))?;
+        Some(hit.at)
     }
 
     /// What the processes may call themselves that answer after the recovery; nothing where one of them is known by
     /// its socket only, or where one ended by itself and may have been followed by another.
     pub(in crate::measure) fn names_after(&self) -> Option<BTreeSet<BootId>> {
-        let back = self.returned.values().chain(&self.correct);
+        let faults = self.faults.values();
+        let back = faults.flat_map(|own| own.returned.values().chain(&own.correct));
         let mut names: BTreeSet<BootId> = self.boots.values().copied().collect();
         for correct in back {
             match correct.evidence {

@@ -1,18 +1,22 @@
 //! What the events say of each trial, gathered; where the journal says a thing twice, the first holds.
 
+mod fault;
 mod gather;
 mod identity;
+mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use comeback_model::event::{Evidence, Exit, OldProcess, Phase, Survivor};
-use comeback_model::ids::{ArmId, BootId, Incarnation, Node, TrialId};
+use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::operation::Operation;
-use comeback_model::units::{Elapsed, Span};
+use comeback_model::units::Elapsed;
 
 use crate::measure::{Extension, LoadTally};
 
+pub(super) use fault::FaultFacts;
 pub(super) use gather::Gatherer;
+pub(super) use recovery::Hit;
 
 /// What the events say of a run.
 #[derive(Debug, Default)]
@@ -41,26 +45,14 @@ pub(super) struct Facts {
     pub(super) control: bool,
     /// When each phase was entered.
     pub(super) phases: BTreeMap<Phase, Elapsed>,
+    /// The faults that events name.
+    faults: BTreeMap<FaultId, FaultFacts>,
     /// The nodes that were started.
     nodes: BTreeSet<Node>,
     /// What each node called itself before the fault, where it said so.
     pub(super) boots: BTreeMap<Node, BootId>,
-    /// How long before the fault the acknowledgement that it waited for was read, and how long before it had not come yet.
-    pub(super) aimed: Option<(Span, Option<Span>)>,
-    /// When the fault was begun with each node that it faulted: its drain, else the signal.
-    requests: BTreeMap<Node, Elapsed>,
-    /// The fault's effect was confirmed, on each node that it faulted: it ended so, or stood still.
-    faulted: BTreeMap<Node, (Elapsed, Option<Exit>)>,
-    /// Processes of each node that a stop had to kill, for they did not end in their time of grace.
-    pub(super) took_kill: BTreeMap<Node, Vec<i32>>,
     /// Processes of what was faulted that lived on when the fault had taken effect.
     pub(super) left: Vec<Survivor>,
-    /// Those that stood still may go on.
-    pub(super) resumed: Option<Elapsed>,
-    /// The first correct reply of each node that was faulted, after that.
-    returned: BTreeMap<Node, Correct>,
-    /// What became of telling the balancer to spare a replica, in order.
-    pub(super) drains: Vec<Drained>,
     /// What each node that was not faulted called itself after everything.
     pub(super) seen: BTreeMap<Node, BootId>,
     /// Why the probe asks for a login alone.
@@ -69,22 +61,14 @@ pub(super) struct Facts {
     pub(super) stranger_known: bool,
     /// Why the recovery is known by a boot id alone.
     pub(super) unowned: Option<String>,
-    /// Why the fault is taken not to have landed.
-    pub(super) missed: Option<String>,
     /// Processes of earlier starts that were alive at the final look.
     pub(super) old_processes: Vec<OldProcess>,
     /// Who held a restarted node's listening socket at the final look, where that was no new process.
     pub(super) old_owner: Option<String>,
     /// Processes of the old server that outlived the fault.
     pub(super) survivors: Vec<i32>,
-    /// The first restart of each node.
-    restarts: BTreeMap<Node, Restart>,
-    /// The first accepted connection, and the last refused one.
-    pub(super) accepted: Option<(Elapsed, Option<Elapsed>)>,
-    /// The first correct reply of the new process.
-    pub(super) correct: Option<Correct>,
-    /// The recovery was given up, and what the last probe saw.
-    pub(super) given_up: Option<(Elapsed, String)>,
+    /// Every restart, in order.
+    restarts: Vec<(Node, Restart)>,
     /// What the health check of each node said, where it was asked.
     pub(super) health: BTreeMap<Node, Health>,
     /// The load ended.
@@ -101,8 +85,6 @@ pub(super) struct Facts {
     pub(super) unexpected: Vec<Ended>,
     /// When nodes went down: each end of one that was not a stop of ours, and each pause.
     pub(super) falls: Vec<(Node, Elapsed)>,
-    /// A process ended unexpected after the recovery.
-    pub(super) died_again: bool,
     /// Why it ended early.
     pub(super) aborted: Option<String>,
     /// It came to its end.
@@ -152,12 +134,32 @@ pub(super) struct Restart {
     pub(super) executed: Elapsed,
 }
 
+/// From the sending of a fault until all that it hit was back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FaultSpan {
+    pub(super) fault: FaultId,
+    /// K.
+    pub(super) sent: Elapsed,
+    /// R; absent where it never was back, or that is not known.
+    pub(super) recovered: Option<Elapsed>,
+}
+
 /// The first correct reply of the new process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Correct {
     pub(super) at: Elapsed,
     pub(super) last_failed: Option<Elapsed>,
     pub(super) evidence: Evidence,
+}
+
+impl FaultSpan {
+    /// Whether an operation was in flight at its begin, or wanted within it.
+    pub(super) fn holds(&self, operation: &Operation) -> bool {
+        let is_over = self
+            .recovered
+            .is_some_and(|back| operation.intended >= back);
+        operation.finished >= self.sent && !is_over
+    }
 }
 
 impl Facts {
@@ -167,28 +169,18 @@ impl Facts {
             arm,
             control,
             phases: BTreeMap::new(),
+            faults: BTreeMap::new(),
             nodes: BTreeSet::new(),
             boots: BTreeMap::new(),
-            aimed: None,
-            requests: BTreeMap::new(),
-            faulted: BTreeMap::new(),
-            took_kill: BTreeMap::new(),
             left: Vec::new(),
-            resumed: None,
-            returned: BTreeMap::new(),
-            drains: Vec::new(),
             seen: BTreeMap::new(),
             probe_limit: None,
             stranger_known: false,
             unowned: None,
-            missed: None,
             old_processes: Vec::new(),
             old_owner: None,
             survivors: Vec::new(),
-            restarts: BTreeMap::new(),
-            accepted: None,
-            correct: None,
-            given_up: None,
+            restarts: Vec::new(),
             health: BTreeMap::new(),
             stopped: None,
             left_behind: Vec::new(),
@@ -197,7 +189,6 @@ impl Facts {
             stopped_as: BTreeMap::new(),
             unexpected: Vec::new(),
             falls: Vec::new(),
-            died_again: false,
             aborted: None,
             ended: false,
         }
@@ -214,49 +205,73 @@ impl Facts {
         self.phases.get(&Phase::Baseline).copied()
     }
 
-    /// When the fault's effect was complete, and the last of the exits that it consists of; none of a pause.
+    /// Each fault that events name, in the plan's order.
+    pub(super) fn faults(&self) -> impl Iterator<Item = (FaultId, &FaultFacts)> {
+        self.faults.iter().map(|(fault, own)| (*fault, own))
+    }
+
+    /// What the events say of one fault.
+    pub(super) fn of_fault(&self, fault: FaultId) -> Option<&FaultFacts> {
+        self.faults.get(&fault)
+    }
+
+    /// When the last fault's effect was complete, and the last of the exits that it consists of; none of a pause.
     pub(super) fn injected(&self) -> Option<(Elapsed, Option<Exit>)> {
-        self.faulted.values().copied().max_by_key(|(at, _)| *at)
+        let injected = self.faults.values().filter_map(FaultFacts::injected);
+        injected.max_by_key(|(at, _)| *at)
     }
 
-    /// K: the fault was sent, to the first that it hits. Never in a control trial.
+    /// K of the first fault: it was sent, to the first that it hits. Never in a control trial.
     pub(super) fn fault(&self) -> Option<Elapsed> {
-        let confirmed = self.injected().map(|(at, _)| at);
-        let requested = self.requests.values().min().copied();
-        requested.or(confirmed).filter(|_| !self.control)
+        let sent = self.faults.values().filter_map(FaultFacts::sent);
+        sent.min().filter(|_| !self.control)
     }
 
-    /// When the fault was sent to each of those that it hits, in order.
-    pub(super) fn injections(&self) -> Vec<Elapsed> {
-        let mut injections: Vec<Elapsed> = self.requests.values().copied().collect();
-        injections.sort_unstable();
-        injections
+    /// K of the last fault. Never in a control trial.
+    pub(super) fn last_fault(&self) -> Option<Elapsed> {
+        let sent = self.faults.values().filter_map(FaultFacts::sent);
+        sent.max().filter(|_| !self.control)
     }
 
-    /// The restart that the recovery from T0 begins with: the first of those after T0. After a pause the moment they
-    /// may go on.
-    pub(super) fn restarted(&self) -> Option<Restart> {
-        let cut = self.injected().map(|(at, _)| at);
-        let restarts = self.restarts.values().copied();
-        let after = restarts.filter(|restart| cut.is_none_or(|cut| restart.executed >= cut));
-        let resumed = self.resumed.map(|at| Restart {
-            requested: at,
-            launched: None,
-            executed: at,
-        });
-        after.min_by_key(|restart| restart.executed).or(resumed)
-    }
-
-    /// T0: the fault's effect was complete. Never in a control trial.
+    /// T0 of the last fault: its effect was complete. Never in a control trial.
     pub(super) fn cut(&self) -> Option<Elapsed> {
         self.injected().map(|(at, _)| at).filter(|_| !self.control)
     }
 
-    /// R: the first correct reply of the new process. Never in a control trial.
-    pub(super) fn recovered(&self) -> Option<Elapsed> {
-        self.correct
-            .map(|correct| correct.at)
-            .filter(|_| !self.control)
+    /// T0 of the last of the faults that were sent by this moment.
+    pub(super) fn cut_by(&self, moment: Elapsed) -> Option<Elapsed> {
+        let sent = |own: &&FaultFacts| own.sent().is_some_and(|sent| sent <= moment);
+        let cuts = self
+            .faults
+            .values()
+            .filter(sent)
+            .filter_map(FaultFacts::cut);
+        cuts.max().filter(|_| !self.control)
+    }
+
+    /// Whether every fault of which there is word took effect, and there is one.
+    pub(super) fn landed(&self) -> bool {
+        !self.control && !self.faults.is_empty() && self.faults.values().all(FaultFacts::landed)
+    }
+
+    /// From the sending of each fault until all that it hit was back; without an end where that is not known. None in a
+    /// control trial.
+    pub(super) fn spans(&self) -> Vec<FaultSpan> {
+        let faults = self.faults.iter().filter(|_| !self.control);
+        let span = |(fault, own): (&FaultId, &FaultFacts)| {
+            Some(FaultSpan {
+                fault: *fault,
+                sent: own.sent()?,
+                recovered: self.recovered_from(*fault),
+            })
+        };
+        faults.filter_map(span).collect()
+    }
+
+    /// When the wait for a recovery was given up, at last, and what the last probe saw.
+    pub(super) fn given_up(&self) -> Option<&(Elapsed, String)> {
+        let given_up = self.faults.values().filter_map(|own| own.given_up.as_ref());
+        given_up.max_by_key(|(at, _)| *at)
     }
 
     /// Where the timeline's windows are aligned: the sending of the fault, or the moment it would have been.
@@ -266,54 +281,23 @@ impl Facts {
             .or_else(|| self.baseline())
     }
 
-    /// Whether the fault took effect on this node.
+    /// Whether a fault took effect on this node.
     pub(super) fn is_faulted(&self, node: Node) -> bool {
-        self.faulted.contains_key(&node)
+        let mut faults = self.faults.values();
+        faults.any(|own| own.faulted.contains_key(&node))
     }
 
-    /// Those that the fault ended so.
-    pub(super) fn faulted_as(&self, how: Exit) -> impl Iterator<Item = Node> {
-        let ended = self.faulted.iter();
-        ended
-            .filter(move |(_, (_, exit))| *exit == Some(how))
-            .map(|(node, _)| *node)
-    }
-
-    /// Whether the fault took effect on every replica.
-    pub(super) fn are_all_replicas_faulted(&self) -> bool {
-        let mut replicas = self.nodes.iter();
-        replicas.all(|node| !matches!(node, Node::Replica(_)) || self.is_faulted(*node))
-            && self
-                .faulted
-                .keys()
-                .any(|node| matches!(node, Node::Replica(_)))
-    }
-
-    /// The nodes that the fault took effect on, and when that was confirmed of each. None in a control trial.
-    pub(super) fn faulted(&self) -> impl Iterator<Item = (Node, Elapsed)> {
-        let faulted = self.faulted.iter().filter(|_| !self.control);
-        faulted.map(|(node, (at, _))| (*node, *at))
-    }
-
-    /// The first correct reply of a node that was faulted. The store and the balancer answer nobody themselves: theirs is
-    /// the first of the service, if nothing else was faulted.
-    pub(super) fn return_of(&self, node: Node) -> Option<Correct> {
-        let is_alone = || self.faulted.len() == 1 && self.is_faulted(node);
-        let returned = self.returned.get(&node).copied();
-        returned.or_else(|| self.correct.filter(|_| is_alone()))
-    }
-
-    /// How many starts of a node that was faulted ended before it served again.
-    pub(super) fn failed_starts(&self, node: Node) -> u32 {
-        let back = self.return_of(node).map(|back| back.at);
-        let failed = self.unexpected.iter().filter(|ended| {
-            let (of, incarnation) = ended.start;
-            of == node
-                && incarnation > Incarnation(0)
-                && self.is_faulted(node)
-                && back.is_none_or(|back| ended.at < back)
-        });
-        failed.count() as u32
+    /// Whether one fault took effect on every replica: which one.
+    pub(super) fn fault_of_all_replicas(&self) -> Option<FaultId> {
+        let mut faults = self.faults.iter();
+        let is_replica = |node: &&Node| matches!(node, Node::Replica(_));
+        let hits_all = |own: &FaultFacts| {
+            let mut replicas = self.nodes.iter().filter(is_replica);
+            replicas.all(|node| own.faulted.contains_key(node))
+                && own.faulted.keys().any(|node| is_replica(&node))
+        };
+        let (fault, _) = faults.find(|(_, own)| hits_all(own))?;
+        Some(*fault)
     }
 
     /// The nodes that were started.

@@ -17,6 +17,7 @@ mod random;
 mod recovery;
 mod served;
 mod sessions;
+mod several;
 mod steady;
 mod summary;
 mod void;

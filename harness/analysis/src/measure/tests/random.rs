@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::measure::{Course, analyze_stored};
+use crate::measure::{Course, LaidLoss, Time, analyze_stored};
 use crate::summary::summarize;
 use crate::verdict::{self, Verdict};
 
@@ -226,10 +226,13 @@ fn check(trial: &TrialAnalysis) -> Result<(), TestCaseError> {
             |figure| figure.is_infinite() || trial.not_back().is_none() && censored == measured
         ));
     }
-    prop_assert_eq!(
-        trial.loss_window_ms.is_some(),
-        writes.lost > 0 && !trial.control && trial.chain.exit.is_some()
-    );
+    if trial.faults.is_empty() {
+        prop_assert_eq!(
+            trial.loss_window_ms.is_some(),
+            writes.lost > 0 && !trial.control && trial.chain.exit.is_some()
+        );
+    }
+    check_faults(trial)?;
     if let Some(area) = trial.outage_area_s {
         prop_assert!(area.is_finite() && area >= 0.0, "{}", area);
     }
@@ -237,6 +240,23 @@ fn check(trial: &TrialAnalysis) -> Result<(), TestCaseError> {
         prop_assert!(
             window.start_ms.is_finite() && window.errors.failures() <= window.errors.scheduled
         );
+    }
+    Ok(())
+}
+
+/// What must hold of a trial with several faults: nothing is laid to nobody, and no fault took longer than the trial says.
+fn check_faults(trial: &TrialAnalysis) -> Result<(), TestCaseError> {
+    if !trial.laid.is_empty() {
+        let sum = |of: fn(&LaidLoss) -> u64| trial.laid.iter().map(of).sum::<u64>();
+        prop_assert_eq!(sum(|loss| loss.sessions), trial.sessions.lost);
+        prop_assert_eq!(sum(|loss| loss.writes), trial.writes.lost);
+    }
+    let longest = trial.chain.ready.map_or(f64::INFINITY, Time::or_infinite);
+    for fault in &trial.faults {
+        if let Some(Time::At { ms, .. }) = fault.chain.ready {
+            prop_assert!(ms <= longest, "{:?}: {} of {}", fault.id, ms, longest);
+        }
+        prop_assert!(fault.landed || !trial.landed);
     }
     Ok(())
 }
@@ -321,7 +341,113 @@ fn check_by_trial(journal: &Journal, torn: usize) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Any event of any fault, of any node.
+fn of_a_fault() -> impl Strategy<Value = EventKind> {
+    let fault = (0..4_u32).prop_map(FaultId);
+    let nodes = vec![Node::Replica(0), Node::Replica(1), Node::Store];
+    let boots = ["old", "new", "third"].map(|name| BootId::from_header(name.as_bytes()));
+    let exit = option::of(select(vec![Exit::Signal(9), Exit::Status(1)]));
+    let parts = (
+        fault,
+        select(nodes),
+        select(boots.to_vec()),
+        exit,
+        0..11_u32,
+        0..4_u32,
+    );
+    parts.prop_map(|(fault, node, boot, exit, which, incarnation)| {
+        let (last_failed_us, unowned) = (None, None);
+        let evidence = Evidence::BootId(boot);
+        let incarnation = Incarnation(incarnation);
+        match which {
+            0 => EventKind::FaultRequested {
+                fault,
+                node,
+                begun: String::new(),
+            },
+            1 => EventKind::TargetPaused { fault, node },
+            2 => EventKind::TargetResumed { fault, node },
+            3 => EventKind::FaultMissed {
+                fault,
+                reason: String::new(),
+            },
+            4 => EventKind::TargetReturned {
+                fault,
+                node,
+                last_failed_us,
+                evidence,
+                unowned,
+            },
+            5 => EventKind::FirstCorrect {
+                fault,
+                last_failed_us,
+                evidence,
+                unowned,
+                probes: 1,
+            },
+            6 => EventKind::NotRecovered {
+                fault,
+                last_failure: String::new(),
+                probes: 1,
+            },
+            7 => EventKind::FaultConfirmed {
+                fault,
+                node,
+                took_kill: Vec::new(),
+                left: Vec::new(),
+            },
+            8 => EventKind::TargetExecuted {
+                node,
+                incarnation,
+                pid: 1,
+                requested_us: ms(1),
+                launched_us: None,
+            },
+            9 => EventKind::DrainBegun { fault, node },
+            _ => EventKind::TargetExited {
+                node,
+                incarnation,
+                exit: exit.unwrap_or(Exit::Status(1)),
+                cause: match exit {
+                    Some(_) => ExitCause::Injected(fault),
+                    None => ExitCause::Unexpected,
+                },
+                tail: Vec::new(),
+            },
+        }
+    })
+}
+
 proptest! {
+    #[test]
+    fn no_order_of_several_faults_makes_the_analysis_panic_or_lose_a_loss(
+        story in select(vec![
+            Story::killed_twice(),
+            Story::overtaken(),
+            Story::back_once().ends(),
+            Story::faulted().with_a_second_fault("again"),
+            Story::control().with_a_second_fault("again"),
+        ]),
+        writes in select(vec![Writes::Counter, Writes::Set, Writes::List]),
+        keeps: u64,
+        events in vec((moment(), of_a_fault()), 0..20),
+        operations in vec(operation(), 0..60),
+    ) {
+        let logins = (0..4).map(|client| login(client, 500 + u64::from(client) * 900));
+        let mut story = story.writing(writes).does(logins).does(operations);
+        let mut place = 0;
+        story.events.retain(|event| {
+            place += 1;
+            matches!(event.kind, EventKind::TrialStarted { .. }) || keeps >> (place % 64) & 7 != 0
+        });
+        story.events.extend(events.into_iter().map(|(at, kind)| Event {
+            at,
+            trial: Some(TrialId(0)),
+            kind,
+        }));
+        check_all(&story.analysis())?;
+    }
+
     #[test]
     fn the_parts_of_the_ledgers_add_up(story in stories(), operations in vec(operation(), 0..60)) {
         let logins = (0..4).map(|client| login(client, 500));

@@ -18,8 +18,8 @@ pub use tallies::{
 };
 pub use time::Time;
 pub use trial::{
-    BeforeTheFault, BlindTime, Chain, Doing, FaultedSessions, MetWrites, NotBack, Return,
-    Shortfall, Spoils, TrialAnalysis, Void,
+    BeforeTheFault, BlindTime, Chain, Doing, FaultAnalysis, FaultedSessions, LaidLoss, MetWrites,
+    NotBack, Return, Shortfall, Spoils, TrialAnalysis, Void,
 };
 
 use comeback_model::ids::ArmId;

@@ -26,6 +26,37 @@ impl Time {
         }
     }
 
+    /// The longer of two: one that was not seen to end is longer than any that was.
+    #[must_use]
+    pub fn longer(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Beyond { .. }, Self::At { .. }) => self,
+            (Self::At { .. }, Self::Beyond { .. }) => other,
+            (Self::At { ms, .. }, Self::At { ms: more, .. })
+            | (Self::Beyond { ms }, Self::Beyond { ms: more }) => {
+                if more > ms {
+                    other
+                } else {
+                    self
+                }
+            }
+        }
+    }
+
+    /// The same moment, counted from so many ms earlier.
+    #[must_use]
+    pub fn plus(self, earlier_ms: f64) -> Self {
+        match self {
+            Self::At { ms, error_ms } => Self::At {
+                ms: ms + earlier_ms,
+                error_ms,
+            },
+            Self::Beyond { ms } => Self::Beyond {
+                ms: ms + earlier_ms,
+            },
+        }
+    }
+
     /// How much earlier it may have been true; unknown when it was not seen.
     pub const fn error_ms(self) -> Option<f64> {
         match self {

@@ -1,7 +1,7 @@
 //! What is known of one trial.
 
 use comeback_model::event::{Evidence, Exit};
-use comeback_model::ids::TrialId;
+use comeback_model::ids::{FaultId, TrialId};
 use comeback_model::operation::ErrorClass;
 
 use super::cause::Cause;
@@ -81,8 +81,12 @@ pub struct TrialAnalysis {
     pub control: bool,
     /// Why it does not count, if so: it ended early, the fault did not land, the load missed its floor…
     pub void: Option<Void>,
-    /// Whether the fault's effect was confirmed.
+    /// Whether the effect of every fault was confirmed.
     pub landed: bool,
+    /// Each fault by itself, where the plan has several; the trial's own figures are of all of them together.
+    pub faults: Vec<FaultAnalysis>,
+    /// Which faults losses are laid to, where the plan has several.
+    pub laid: Vec<LaidLoss>,
     /// What went wrong before the fault; in a control trial, in all of it.
     pub before: BeforeTheFault,
     /// What happened to the processes, in order, relative to T0.
@@ -272,6 +276,47 @@ pub struct FaultedSessions {
     pub known: u64,
     /// Those of them that were rejected or re-created.
     pub lost: u64,
+}
+
+/// One of several faults of a trial.
+#[derive(Clone, Debug, Default)]
+pub struct FaultAnalysis {
+    /// Which.
+    pub id: FaultId,
+    /// What people call it.
+    pub name: String,
+    /// Whether its effect was confirmed.
+    pub landed: bool,
+    /// When it was sent, in ms after the first fault was.
+    pub sent_ms: Option<f64>,
+    /// What happened to the processes that it hit, relative to its own T0. Where another fault overtook it, it is only known
+    /// that it had not been recovered from by then.
+    pub chain: Chain,
+    /// From its sending to ready.
+    pub outage: Option<Time>,
+    /// The fault that hit the same node before it was back.
+    pub overtaken_by: Option<FaultId>,
+    /// First operation that failed in it − its T0, in ms.
+    pub time_to_detect: Option<f64>,
+    /// Operations that were in flight when it was sent, or wanted until all that it hit was back.
+    pub errors: ErrorTally,
+    /// What became of the operations that were in flight when it was sent.
+    pub in_flight: ErrorTally,
+    /// What became of the operations under way while it told nodes to stop.
+    pub draining: ErrorTally,
+    /// What it met of the writes; absent where there are none, or nothing was to end.
+    pub met: Option<MetWrites>,
+}
+
+/// What was lost by these faults: by one, or by several of which nobody can tell which one took it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaidLoss {
+    /// The faults, in the plan's order.
+    pub faults: Vec<FaultId>,
+    /// Sessions that were rejected, re-created or broken.
+    pub sessions: u64,
+    /// Acknowledged writes.
+    pub writes: u64,
 }
 
 /// What happened to the processes around a fault; every time in ms relative to T0, the confirmed exit.

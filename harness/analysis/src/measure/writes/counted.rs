@@ -49,6 +49,13 @@ impl Counted {
         self.before.last().copied()
     }
 
+    /// The newest ones: which they are nobody can tell.
+    pub(super) fn lost_at(&self, lost: u64) -> Vec<Elapsed> {
+        let lost = usize::try_from(lost).unwrap_or(usize::MAX);
+        let first = self.before.len().saturating_sub(lost);
+        self.before[first..].to_vec()
+    }
+
     /// The least the counter may be: what it began with, and every acknowledged write.
     const fn expected(&self, base: u64) -> u64 {
         base.saturating_add(self.acknowledged())

@@ -153,6 +153,17 @@ impl Written {
         }
     }
 
+    /// When each of the lost writes was acknowledged, so many of them by the last look; without a look all of them are lost.
+    pub(super) fn lost_at(&self, lost: u64, last: Option<Look<'_>>) -> Vec<Elapsed> {
+        match self {
+            Self::Counted(counted) => counted.lost_at(lost),
+            Self::Own(own) => own.lost_at(last.and_then(|last| match last.shown {
+                Shown::Own(found) => Some(found),
+                Shown::Counter(_) => None,
+            })),
+        }
+    }
+
     /// The balance with what a look shows; absent where that cannot be compared.
     pub(super) fn balance(&self, look: Look<'_>) -> Option<Balance> {
         match (self, look.shown) {

@@ -77,6 +77,14 @@ impl Own {
             .filter_map(|(_, at, before)| before.then_some(at))
     }
 
+    /// Those acknowledged before the fault that are not among what was found; all of them where nothing was.
+    pub(super) fn lost_at(&self, found: Option<&Found>) -> Vec<Elapsed> {
+        let is_absent = |number: u32| found.is_none_or(|found| !found.writes.contains(&number));
+        self.acknowledged()
+            .filter_map(|(number, at, before)| (before && is_absent(number)).then_some(at))
+            .collect()
+    }
+
     pub(super) fn acknowledged_before(&self) -> u64 {
         self.before().count() as u64
     }

@@ -13,6 +13,7 @@ mod figures;
 mod headline;
 mod random;
 mod replaced;
+mod several;
 mod told;
 mod written;
 

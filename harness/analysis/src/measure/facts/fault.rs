@@ -1,0 +1,79 @@
+//! What the events say of one fault of a trial.
+
+use std::collections::BTreeMap;
+
+use comeback_model::event::Exit;
+use comeback_model::ids::Node;
+use comeback_model::units::{Elapsed, Span};
+
+use super::{Correct, Drained};
+
+/// One fault, by its events alone. What the other faults of the trial did to its recovery is told by [`super::Facts`].
+#[derive(Debug, Default)]
+pub(in crate::measure) struct FaultFacts {
+    /// How long before the fault the acknowledgement that it waited for was read, and how long before it had not come yet.
+    pub(in crate::measure) aimed: Option<(Span, Option<Span>)>,
+    /// When the fault was begun with each node that it hit: its drain, else the signal.
+    pub(super) requests: BTreeMap<Node, Elapsed>,
+    /// Its effect was confirmed, on each node that it hit: the node ended so, or stood still.
+    pub(super) faulted: BTreeMap<Node, (Elapsed, Option<Exit>)>,
+    /// Processes of each node that a stop had to kill, for they did not end in their time of grace.
+    pub(in crate::measure) took_kill: BTreeMap<Node, Vec<i32>>,
+    /// Those that stood still may go on.
+    pub(in crate::measure) resumed: Option<Elapsed>,
+    /// The first correct reply of each node that was faulted, after that.
+    pub(super) returned: BTreeMap<Node, Correct>,
+    /// What became of telling the balancer to spare a replica, in order.
+    pub(in crate::measure) drains: Vec<Drained>,
+    /// Why the fault is taken not to have landed.
+    pub(in crate::measure) missed: Option<String>,
+    /// The first accepted connection, and the last refused one.
+    pub(in crate::measure) accepted: Option<(Elapsed, Option<Elapsed>)>,
+    /// The first correct reply of all that it hit.
+    pub(in crate::measure) correct: Option<Correct>,
+    /// The recovery was given up, and what the last probe saw.
+    pub(in crate::measure) given_up: Option<(Elapsed, String)>,
+}
+
+impl FaultFacts {
+    /// When its effect was complete, and the last of the exits that it consists of; none of a pause.
+    pub(in crate::measure) fn injected(&self) -> Option<(Elapsed, Option<Exit>)> {
+        self.faulted.values().copied().max_by_key(|(at, _)| *at)
+    }
+
+    /// T0: its effect was complete.
+    pub(in crate::measure) fn cut(&self) -> Option<Elapsed> {
+        self.injected().map(|(at, _)| at)
+    }
+
+    /// K: it was sent, to the first that it hits.
+    pub(in crate::measure) fn sent(&self) -> Option<Elapsed> {
+        let requested = self.requests.values().min().copied();
+        requested.or(self.cut())
+    }
+
+    /// When it was sent to each of those that it hits, in order.
+    pub(in crate::measure) fn injections(&self) -> Vec<Elapsed> {
+        let mut injections: Vec<Elapsed> = self.requests.values().copied().collect();
+        injections.sort_unstable();
+        injections
+    }
+
+    /// Whether its effect was confirmed, and nothing denies it.
+    pub(in crate::measure) fn landed(&self) -> bool {
+        self.cut().is_some() && self.missed.is_none()
+    }
+
+    /// Whether it took effect on this node.
+    pub(in crate::measure) fn hit(&self, node: Node) -> bool {
+        self.faulted.contains_key(&node)
+    }
+
+    /// Those that it ended so.
+    pub(in crate::measure) fn faulted_as(&self, how: Exit) -> impl Iterator<Item = Node> {
+        let ended = self.faulted.iter();
+        ended
+            .filter(move |(_, (_, exit))| *exit == Some(how))
+            .map(|(node, _)| *node)
+    }
+}

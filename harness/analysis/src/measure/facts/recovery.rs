@@ -1,0 +1,222 @@
+//! Which recovery belongs to which fault (METHOD §10). A node is back from a fault with its first correct reply after the
+//! fault's effect on it. Where another fault hits it before that, the other has *overtaken* the first, and both are over
+//! with one reply.
+
+use comeback_model::event::{Evidence, Exit};
+use comeback_model::ids::{BootId, FaultId, Incarnation, Node};
+use comeback_model::units::Elapsed;
+
+use super::{Correct, Facts, FaultFacts, Restart};
+
+/// A fault's effect on one node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::measure) struct Hit {
+    pub(in crate::measure) fault: FaultId,
+    pub(in crate::measure) node: Node,
+    pub(in crate::measure) at: Elapsed,
+    /// How it ended; absent where it stood still.
+    pub(in crate::measure) exit: Option<Exit>,
+}
+
+impl Facts {
+    /// Every effect on every node, in order. None in a control trial.
+    pub(in crate::measure) fn hits(&self) -> Vec<Hit> {
+        let faults = self.faults.iter().filter(|_| !self.control);
+        let mut hits: Vec<Hit> = faults
+            .flat_map(|(fault, own)| {
+                let faulted = own.faulted.iter();
+                faulted.map(|(node, (at, exit))| Hit {
+                    fault: *fault,
+                    node: *node,
+                    at: *at,
+                    exit: *exit,
+                })
+            })
+            .collect();
+        hits.sort_by_key(|hit| (hit.at, hit.fault, hit.node));
+        hits
+    }
+
+    /// The correct replies of a node that probes waited for, in order. The store and the balancer answer nobody
+    /// themselves: theirs is the first of the service, where a fault hit nothing else.
+    fn returns(&self, node: Node) -> Vec<Correct> {
+        let of_fault = |own: &FaultFacts| {
+            let is_alone = own.faulted.len() == 1 && own.faulted.contains_key(&node);
+            let returned = own.returned.get(&node).copied();
+            returned.or_else(|| own.correct.filter(|_| is_alone))
+        };
+        let mut returns: Vec<Correct> = self.faults.values().filter_map(of_fault).collect();
+        returns.sort_by_key(|back| back.at);
+        returns
+    }
+
+    /// What a node called itself last before that moment.
+    fn name_before(&self, node: Node, at: Elapsed) -> Option<BootId> {
+        let returns = self.returns(node).into_iter();
+        let before = returns.filter(|back| back.at < at);
+        let named = before.filter_map(|back| match back.evidence {
+            Evidence::BootId(boot) => Some(boot),
+            Evidence::SocketOwner(_) => None,
+        });
+        named.last().or_else(|| self.boots.get(&node).copied())
+    }
+
+    /// What the process called itself that was hit.
+    pub(super) fn name_of_hit(&self, hit: &Hit) -> Option<BootId> {
+        self.name_before(hit.node, hit.at)
+    }
+
+    /// The first correct reply of the node after this effect on it. A process that the fault ended gives none, whenever its
+    /// last reply is read.
+    pub(in crate::measure) fn back_from(&self, hit: &Hit) -> Option<Correct> {
+        let ended = hit.exit.and_then(|_| self.name_of_hit(hit));
+        let is_by_the_ended = |back: &Correct| match back.evidence {
+            Evidence::BootId(boot) => Some(boot) == ended,
+            Evidence::SocketOwner(_) => false,
+        };
+        let mut returns = self.returns(hit.node).into_iter();
+        returns.find(|back| back.at >= hit.at && !is_by_the_ended(back))
+    }
+
+    /// The next effect on the node, where it came before the node was back.
+    pub(in crate::measure) fn overtaking(&self, hit: &Hit) -> Option<Hit> {
+        let back = self.back_from(hit);
+        let order = |hit: &Hit| (hit.at, hit.fault);
+        let hits = self.hits().into_iter();
+        let mut later = hits.filter(|other| other.node == hit.node && order(other) > order(hit));
+        later.find(|other| back.is_none_or(|back| back.at >= other.at))
+    }
+
+    /// The fault that hit a node before it was back from this one; the first of several.
+    pub(in crate::measure) fn overtaken_by(&self, fault: FaultId) -> Option<Hit> {
+        let hits = self.hits().into_iter();
+        let own = hits.filter(|hit| hit.fault == fault);
+        own.filter_map(|hit| self.overtaking(&hit))
+            .min_by_key(|other| (other.at, other.fault))
+    }
+
+    /// The reply with which a node was back from this effect, and from those that came before it was.
+    fn back_at_last(&self, hit: &Hit) -> Option<Correct> {
+        match self.overtaking(hit) {
+            // Later than this one, so that it comes to an end.
+            Some(other) => self.back_at_last(&other),
+            None => self.back_from(hit),
+        }
+    }
+
+    /// The reply with which all that a fault hit was back. Where another fault overtook it, both were back with the same
+    /// replies; not where the wait for the first had been given up before.
+    pub(in crate::measure) fn correct_of(&self, fault: FaultId) -> Option<Correct> {
+        let own = self.faults.get(&fault)?;
+        let Some(overtaken) = self.overtaken_by(fault) else {
+            return self.correct_after(fault, own);
+        };
+        let given_up = own.given_up.as_ref().map(|(at, _)| *at);
+        if given_up.is_some_and(|at| at <= overtaken.at) {
+            return None;
+        }
+        let hits = self.hits().into_iter();
+        let own = hits.filter(|hit| hit.fault == fault);
+        let back: Option<Vec<Correct>> = own.map(|hit| self.back_at_last(&hit)).collect();
+        back?.into_iter().max_by_key(|back| back.at)
+    }
+
+    /// R of one fault. Never in a control trial.
+    pub(in crate::measure) fn recovered_from(&self, fault: FaultId) -> Option<Elapsed> {
+        let correct = self.correct_of(fault).filter(|_| !self.control);
+        correct.map(|correct| correct.at)
+    }
+
+    /// The service's first correct reply after a fault's effect, by a process that the fault did not end.
+    fn correct_after(&self, fault: FaultId, own: &FaultFacts) -> Option<Correct> {
+        let correct = own.correct?;
+        let is_after = own.cut().is_none_or(|cut| correct.at >= cut);
+        let mut ended = self
+            .hits()
+            .into_iter()
+            .filter(|hit| hit.fault == fault && hit.exit.is_some());
+        let is_by_the_ended = ended.any(|hit| {
+            let name = self.name_of_hit(&hit).map(Evidence::BootId);
+            name == Some(correct.evidence)
+        });
+        (is_after && !is_by_the_ended).then_some(correct)
+    }
+
+    /// R: the first correct reply after which all that any fault hit was back. Never in a control trial.
+    pub(in crate::measure) fn recovered(&self) -> Option<Elapsed> {
+        let mut last = None;
+        for (fault, own) in &self.faults {
+            if !own.faulted.is_empty() || own.correct.is_some() {
+                last = last.max(Some(self.recovered_from(*fault)?));
+            }
+        }
+        last
+    }
+
+    /// The first reply of a node after it went down at this moment.
+    pub(in crate::measure) fn return_after(&self, node: Node, from: Elapsed) -> Option<Correct> {
+        self.returns(node).into_iter().find(|back| back.at > from)
+    }
+
+    /// The reply by which a node was back from the last fault that hit it.
+    pub(in crate::measure) fn return_of(&self, node: Node) -> Option<Correct> {
+        let hits = self.hits().into_iter();
+        let last = hits.filter(|hit| hit.node == node).next_back()?;
+        self.back_from(&last)
+    }
+
+    /// How many starts of a node that was faulted ended before it served again.
+    pub(in crate::measure) fn failed_starts(&self, node: Node) -> u32 {
+        let hits = self.hits().into_iter().filter(|hit| hit.node == node);
+        let hits: Vec<_> = hits.map(|hit| (hit, self.back_from(&hit))).collect();
+        let failed = self.unexpected.iter().filter(|ended| {
+            let (of, incarnation) = ended.start;
+            let is_awaited = |(hit, back): &(Hit, Option<Correct>)| {
+                ended.at >= hit.at && back.is_none_or(|back| ended.at < back.at)
+            };
+            of == node && incarnation > Incarnation(0) && hits.iter().any(is_awaited)
+        });
+        failed.count() as u32
+    }
+
+    /// Whether a node that was back from its last fault ended by itself.
+    pub(in crate::measure) fn died_again(&self) -> bool {
+        let hits = self.hits();
+        self.unexpected.iter().any(|ended| {
+            let (node, _) = ended.start;
+            let before = hits
+                .iter()
+                .rfind(|hit| hit.node == node && hit.at <= ended.at);
+            before.is_some_and(|hit| {
+                let back = self.back_from(hit).map(|back| back.at);
+                let back = back.or_else(|| self.recovered_from(hit.fault));
+                back.is_some_and(|back| back <= ended.at)
+            })
+        })
+    }
+
+    /// The restart that the recovery from a fault begins with: the first of those after T0. After a pause the moment they
+    /// may go on.
+    pub(in crate::measure) fn restarted(&self, fault: FaultId) -> Option<Restart> {
+        let own = self.faults.get(&fault)?;
+        let (sent, cut) = (own.sent(), own.cut());
+        let overtaken = self.overtaken_by(fault).map(|other| other.at);
+        let mut first = std::collections::BTreeMap::new();
+        for (node, restart) in &self.restarts {
+            let is_its = self.faults.len() == 1 || own.faulted.contains_key(node);
+            if is_its && sent.is_none_or(|sent| restart.executed >= sent) {
+                first.entry(*node).or_insert(*restart);
+            }
+        }
+        let after = first.into_values().filter(|restart| {
+            cut.is_none_or(|cut| restart.executed >= cut)
+                && overtaken.is_none_or(|end| restart.executed < end)
+        });
+        let resumed = own.resumed.map(|at| Restart {
+            requested: at,
+            launched: None,
+            executed: at,
+        });
+        after.min_by_key(|restart| restart.executed).or(resumed)
+    }
+}

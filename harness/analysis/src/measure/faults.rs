@@ -1,0 +1,194 @@
+//! The faults of a trial, each by itself (METHOD §10): whether it landed, how it was recovered from, what it met. Where a
+//! plan has one fault, the trial's own figures say all that.
+
+use comeback_model::ids::FaultId;
+use comeback_model::plan::fault::{Effect, Fault};
+use comeback_model::plan::{Listener, Plan};
+
+use super::facts::{Facts, FaultFacts, Hit};
+use super::load::Load;
+use super::types::{FaultAnalysis, Return};
+use super::{Chain, Time, findings, injection, recovery};
+
+/// The faults of a plan, in its order.
+pub(super) fn planned(plan: &Plan) -> &[Fault] {
+    &plan.faults
+}
+
+/// The fault as it was planned.
+fn fault_of(plan: &Plan, fault: FaultId) -> Option<&Fault> {
+    planned(plan).get(fault.0 as usize)
+}
+
+/// What becomes of the nodes that a fault hits.
+pub(super) fn effect_of(plan: &Plan, fault: FaultId) -> Option<Effect> {
+    Some(fault_of(plan, fault)?.effect)
+}
+
+/// What people call a fault: by its kind, and by its number among several of that kind.
+pub(super) fn name_of(plan: &Plan, fault: FaultId) -> String {
+    let Some(kind) = fault_of(plan, fault).map(|fault| &fault.kind) else {
+        return format!("fault {}", fault.0);
+    };
+    let alike = |until: usize| {
+        let faults = planned(plan).iter().take(until);
+        faults.filter(|other| other.kind == *kind).count()
+    };
+    match alike(usize::MAX) {
+        1 => kind.clone(),
+        _ => format!("{kind} {}", alike(fault.0 as usize + 1)),
+    }
+}
+
+/// The numbers of a plan's faults.
+fn ids(plan: &Plan) -> impl Iterator<Item = FaultId> {
+    (0..).map(FaultId).take(planned(plan).len())
+}
+
+/// Whether a plan has more than one fault.
+pub(super) fn are_several(plan: &Plan) -> bool {
+    planned(plan).len() > 1
+}
+
+/// Whether every fault of the plan took effect.
+pub(super) fn all_landed(plan: &Plan, facts: &Facts) -> bool {
+    let landed = |fault| facts.of_fault(fault).is_some_and(FaultFacts::landed);
+    !facts.control && ids(plan).all(landed)
+}
+
+/// Why the trial lacks a fault that it should have had. One that nobody sent since an earlier one was not recovered from
+/// does not count: what is to be seen of that is the earlier one's recovery.
+pub(super) fn missed(plan: &Plan, facts: &Facts) -> Option<String> {
+    if facts.control {
+        return None;
+    }
+    ids(plan).find_map(|fault| {
+        let own = facts.of_fault(fault);
+        let why = match own.and_then(|own| own.missed.as_ref()) {
+            Some(reason) => reason.clone(),
+            None if own.is_some_and(|own| own.cut().is_some()) => return None,
+            None if own.is_none() && is_held_up(facts) => return None,
+            None => "no exit of the target was seen".to_owned(),
+        };
+        Some(match are_several(plan) {
+            true => format!("the fault '{}' did not land: {why}", name_of(plan, fault)),
+            false => format!("the fault did not land: {why}"),
+        })
+    })
+}
+
+/// Whether a fault landed and was never recovered from.
+fn is_held_up(facts: &Facts) -> bool {
+    let mut faults = facts.faults();
+    faults.any(|(fault, own)| {
+        own.landed() && own.given_up.is_some() && facts.recovered_from(fault).is_none()
+    })
+}
+
+/// Each fault of a plan that has several; `returned` is what became of the service after the last recovery.
+pub(super) fn each(
+    plan: &Plan,
+    facts: &Facts,
+    load: &Load<'_>,
+    listener: Listener,
+    returned: Option<&Return>,
+) -> Vec<FaultAnalysis> {
+    if !are_several(plan) || facts.control {
+        return Vec::new();
+    }
+    let last = facts.recovered();
+    let analyze = |fault| {
+        let is_last = last.is_some() && facts.recovered_from(fault) == last;
+        let returned = returned.filter(|_| is_last);
+        analyze(plan, facts, load, fault, (listener, returned))
+    };
+    ids(plan).map(analyze).collect()
+}
+
+fn analyze(
+    plan: &Plan,
+    facts: &Facts,
+    load: &Load<'_>,
+    fault: FaultId,
+    (listener, returned): (Listener, Option<&Return>),
+) -> FaultAnalysis {
+    let default = FaultFacts::default();
+    let own = facts.of_fault(fault).unwrap_or(&default);
+    let overtaken = facts.overtaken_by(fault);
+    let chain = recovery::chain_of(facts, fault, listener, returned);
+    let chain = until_overtaken(chain, own, overtaken.as_ref());
+    let asks = effect_of(plan, fault).is_some_and(Effect::asks);
+    let asking: Vec<&FaultFacts> = asks.then_some(own).into_iter().collect();
+    FaultAnalysis {
+        id: fault,
+        name: name_of(plan, fault),
+        landed: own.landed(),
+        sent_ms: own
+            .sent()
+            .zip(facts.fault())
+            .map(|(sent, first)| sent.ms_after(first)),
+        outage: recovery::outage_of(&chain),
+        overtaken_by: overtaken.map(|other| other.fault),
+        time_to_detect: load.time_to_detect(fault),
+        errors: load.errors_during(fault),
+        in_flight: injection::in_flight_at(&own.injections(), load),
+        draining: injection::draining_of(&asking, load),
+        met: injection::met_by(plan, facts, fault, load),
+        chain,
+    }
+}
+
+/// Of a fault that another overtook it is only known that it had not been recovered from by then.
+fn until_overtaken(chain: Chain, own: &FaultFacts, overtaken: Option<&Hit>) -> Chain {
+    match (own.cut(), overtaken) {
+        (Some(cut), Some(other)) => Chain {
+            ready: Some(Time::Beyond {
+                ms: other.at.since(cut).as_ms(),
+            }),
+            evidence: None,
+            ..chain
+        },
+        (_, _) => chain,
+    }
+}
+
+/// What a reader should know of how the faults were done.
+pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<String> {
+    let mut found = Vec::new();
+    for (fault, own) in facts.faults() {
+        let Some(effect) = effect_of(plan, fault) else {
+            continue;
+        };
+        let own = injection::findings(effect, facts, own).into_iter();
+        let all = own.chain(overtaken(plan, facts, fault));
+        found.extend(all.map(|finding| about(plan, fault, finding)));
+    }
+    found.extend(injection::collateral(facts));
+    found
+}
+
+/// Which faults were not recovered from.
+pub(super) fn not_recovered(plan: &Plan, facts: &Facts) -> Vec<String> {
+    let faults = facts.faults().map(|(fault, _)| fault);
+    let told = faults.filter_map(|fault| {
+        let finding = findings::not_recovered(facts, fault)?;
+        Some(about(plan, fault, finding))
+    });
+    told.collect()
+}
+
+/// A finding that names its fault, where there are several.
+fn about(plan: &Plan, fault: FaultId, finding: String) -> String {
+    match are_several(plan) {
+        true => format!("fault '{}': {finding}", name_of(plan, fault)),
+        false => finding,
+    }
+}
+
+fn overtaken(plan: &Plan, facts: &Facts, fault: FaultId) -> Option<String> {
+    let other = facts.overtaken_by(fault)?;
+    Some(format!(
+        "it had not been recovered from when '{}' hit the same node; both are over with one recovery",
+        name_of(plan, other.fault)
+    ))
+}

@@ -1,0 +1,655 @@
+//! Trials with several faults (METHOD §10): which recovery and which loss belongs to which of them.
+
+use comeback_model::plan::Fault;
+
+use super::nodes::{behind_a_balancer, boot_of};
+use super::*;
+use crate::measure::{LaidLoss, Time};
+
+/// The story of the second fault, in ms, unless a test tells it otherwise.
+const AGAIN: u64 = 4_000;
+const CUT_AGAIN: u64 = 4_002;
+const BACK_AGAIN: u64 = 4_200;
+
+const FIRST: FaultId = FaultId(0);
+const SECOND: FaultId = FaultId(1);
+const ONLY: Node = Node::Replica(0);
+
+fn third_boot() -> BootId {
+    BootId::from_header(b"third")
+}
+
+impl Story {
+    /// The plan has a second fault, like its first but of a kind of that name.
+    pub(super) fn with_a_second_fault(self, name: &str) -> Self {
+        self.planned(|plan| {
+            let again = Fault {
+                kind: name.to_owned(),
+                ..plan.faults[0].clone()
+            };
+            plan.faults.push(again);
+        })
+    }
+
+    fn kills(self, fault: FaultId, node: Node, (sent, exit): (u64, u64), incarnation: u32) -> Self {
+        let begun = "SIGKILL sent".to_owned();
+        let cause = ExitCause::Injected(fault);
+        let ended = EventKind::TargetExited {
+            node,
+            incarnation: Incarnation(incarnation),
+            exit: Exit::Signal(9),
+            cause,
+            tail: Vec::new(),
+        };
+        self.event(sent, EventKind::FaultRequested { fault, node, begun })
+            .event(exit, ended)
+    }
+
+    fn starts(self, node: Node, incarnation: u32, at: u64) -> Self {
+        let executed = EventKind::TargetExecuted {
+            node,
+            incarnation: Incarnation(incarnation),
+            pid: 4242,
+            requested_us: ms(at - 2),
+            launched_us: None,
+        };
+        self.event(at, executed)
+    }
+
+    /// The node answers, and with it all that the fault hit.
+    fn is_back(self, fault: FaultId, node: Node, at: u64, boot: BootId) -> Self {
+        let evidence = Evidence::BootId(boot);
+        let returned = EventKind::TargetReturned {
+            fault,
+            node,
+            last_failed_us: None,
+            evidence,
+            unowned: None,
+        };
+        let correct = EventKind::FirstCorrect {
+            fault,
+            last_failed_us: None,
+            evidence,
+            unowned: None,
+            probes: 7,
+        };
+        self.event(at, returned).event(at, correct)
+    }
+
+    fn is_given_up(self, fault: FaultId, at: u64) -> Self {
+        let last_failure = "connection refused".to_owned();
+        let kind = EventKind::NotRecovered {
+            fault,
+            last_failure,
+            probes: 9,
+        };
+        self.event(at, kind)
+    }
+
+    /// Killed at [`FAULT`] and back at [`RECOVERED`]; what comes then is told by the test.
+    pub(super) fn back_once() -> Self {
+        Self::new(false)
+            .with_a_second_fault("again")
+            .kills(FIRST, ONLY, (FAULT, CUT), 0)
+            .starts(ONLY, 1, EXECUTED)
+            .is_back(FIRST, ONLY, RECOVERED, new_boot())
+            .does([look(99, 2_000)])
+    }
+
+    /// Killed twice, one kill after the other.
+    pub(super) fn killed_twice() -> Self {
+        Self::back_once()
+            .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
+            .starts(ONLY, 2, AGAIN + 10)
+            .is_back(SECOND, ONLY, BACK_AGAIN, third_boot())
+            .enters(BACK_AGAIN, Phase::Settle)
+            .ends()
+    }
+
+    /// Killed, and killed again at 3,050 ms while it starts again; back at 3,300 ms, as the probe of the second kill saw.
+    pub(super) fn overtaken() -> Self {
+        Self::new(false)
+            .with_a_second_fault("again")
+            .kills(FIRST, ONLY, (FAULT, CUT), 0)
+            .starts(ONLY, 1, EXECUTED)
+            .kills(SECOND, ONLY, (3_050, 3_052), 1)
+            .starts(ONLY, 2, 3_060)
+            .is_back(SECOND, ONLY, 3_300, third_boot())
+            .enters(3_300, Phase::Settle)
+            .ends()
+            .does([look(99, 2_000)])
+    }
+}
+
+/// An operation of the load after the second kill, answered by the process of its time.
+fn third(op: Op) -> Op {
+    op.boot(Some(third_boot()))
+}
+
+/// The final look that knows a session with this counter, after the second kill.
+fn known(client: u32, value: u64) -> Op {
+    third(finds(client, value))
+}
+
+/// The final look that does not know it any more.
+fn gone(client: u32) -> Op {
+    third(meets(client, ErrorClass::SessionRejected))
+}
+
+fn at(time: Option<Time>) -> Option<f64> {
+    match time? {
+        Time::At { ms, .. } => Some(ms),
+        Time::Beyond { .. } => None,
+    }
+}
+
+fn laid(faults: &[FaultId], sessions: u64, writes: u64) -> LaidLoss {
+    LaidLoss {
+        faults: faults.to_vec(),
+        sessions,
+        writes,
+    }
+}
+
+#[test]
+fn each_fault_has_its_own_recovery_and_the_trial_is_out_from_the_first_kill_to_the_last_return() {
+    let trial = Story::killed_twice().trial();
+    let outages: Vec<_> = trial.faults.iter().map(|fault| at(fault.outage)).collect();
+    assert_eq!(outages, [Some(100.0), Some(200.0)]);
+    let sent: Vec<_> = trial.faults.iter().map(|fault| fault.sent_ms).collect();
+    assert_eq!(sent, [Some(0.0), Some(1_000.0)]);
+    assert_eq!(at(trial.outage), Some(1_200.0));
+    assert!(trial.landed && trial.void.is_none(), "{:?}", trial.void);
+    assert!(trial.faults.iter().all(|fault| fault.landed));
+}
+
+#[test]
+fn faults_are_called_by_their_kinds_and_several_of_a_kind_by_their_numbers() {
+    let names = |second: &str| {
+        let trial = Story::killed_twice().planned(|plan| {
+            plan.faults[1].kind = second.to_owned();
+        });
+        let faults = trial.trial().faults.into_iter();
+        faults.map(|fault| fault.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("pause"), ["kill", "pause"]);
+    assert_eq!(names("kill"), ["kill 1", "kill 2"]);
+}
+
+#[test]
+fn a_quick_second_recovery_hides_no_slow_first_one() {
+    let trial = Story::new(false)
+        .with_a_second_fault("again")
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .starts(ONLY, 1, 3_500)
+        .is_back(FIRST, ONLY, 3_902, new_boot())
+        .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
+        .starts(ONLY, 2, 4_010)
+        .is_back(SECOND, ONLY, 4_032, third_boot())
+        .ends()
+        .trial();
+    assert_eq!(at(trial.chain.ready), Some(900.0));
+    assert_eq!(at(trial.chain.executed), Some(498.0));
+    assert_eq!(at(trial.outage), Some(1_032.0));
+}
+
+#[test]
+fn the_calm_between_two_faults_belongs_to_neither() {
+    let during = [
+        look(1, 3_050).unanswered(3_060),
+        look(2, 4_100).unanswered(4_110),
+    ];
+    let calm = [look(3, 3_500), look(4, 3_600)];
+    let trial = Story::killed_twice()
+        .does([third(look(6, 4_500))])
+        .does(during)
+        .does(calm)
+        .trial();
+    let scheduled = &trial.errors;
+    assert_eq!(
+        (
+            scheduled.before.scheduled,
+            scheduled.during.scheduled,
+            scheduled.after.scheduled
+        ),
+        (1, 2, 3)
+    );
+    assert_eq!(trial.errors.during.rate(), Some(1.0));
+    let own: Vec<u64> = trial
+        .faults
+        .iter()
+        .map(|fault| fault.errors.failures())
+        .collect();
+    assert_eq!(own, [1, 1]);
+    let detected: Vec<_> = trial
+        .faults
+        .iter()
+        .map(|fault| fault.time_to_detect)
+        .collect();
+    assert_eq!(detected, [Some(58.0), Some(108.0)]);
+    assert_eq!(trial.time_to_detect, Some(108.0));
+}
+
+#[test]
+fn faults_that_overlap_on_different_nodes_are_recovered_from_each_by_itself() {
+    let mut story = behind_a_balancer().with_a_second_fault("again");
+    // The first replica's kill and return are those of the story; the second's are told here.
+    let place = story.events.len() - 3;
+    let rest = story.events.split_off(place);
+    let mut story = story
+        .kills(SECOND, Node::Replica(1), (3_050, 3_052), 0)
+        .starts(Node::Replica(1), 1, 3_060)
+        .is_back(
+            SECOND,
+            Node::Replica(1),
+            3_400,
+            BootId::from_header(b"one again"),
+        );
+    story.events.extend(rest);
+    let trial = story.trial();
+    let outages: Vec<_> = trial.faults.iter().map(|fault| at(fault.outage)).collect();
+    assert_eq!(outages, [Some(100.0), Some(350.0)]);
+    assert_eq!(at(trial.outage), Some(400.0));
+    assert!(
+        trial
+            .faults
+            .iter()
+            .all(|fault| fault.overtaken_by.is_none())
+    );
+    let executed: Vec<_> = trial
+        .faults
+        .iter()
+        .map(|fault| at(fault.chain.executed))
+        .collect();
+    assert_eq!(executed, [Some(8.0), Some(8.0)]);
+    assert_eq!(boot_of(0), old_boot());
+}
+
+#[test]
+fn a_node_that_is_killed_while_it_starts_again_is_recovered_from_both_with_one_reply() {
+    let trial = Story::overtaken().trial();
+    let [first, second] = &trial.faults[..] else {
+        panic!("{:?}", trial.faults);
+    };
+    assert_eq!(first.overtaken_by, Some(SECOND));
+    assert_eq!(first.chain.ready, Some(Time::Beyond { ms: 50.0 }));
+    assert_eq!(first.outage, Some(Time::Beyond { ms: 52.0 }));
+    assert_eq!(
+        (second.overtaken_by, at(second.outage)),
+        (None, Some(250.0))
+    );
+    // The trial knows when the service was back, and counts the whole of it.
+    assert_eq!(
+        (at(trial.outage), at(trial.chain.ready)),
+        (Some(300.0), Some(298.0))
+    );
+    let said = "fault 'kill': it had not been recovered from when 'again' hit the same node; both are over with one recovery";
+    assert!(
+        trial.findings.iter().any(|found| found == said),
+        "{:?}",
+        trial.findings
+    );
+    assert!(trial.void.is_none(), "{:?}", trial.void);
+}
+
+#[test]
+fn a_pause_inside_the_recovery_from_a_kill_overtakes_it() {
+    let pause = |kind: fn(FaultId, Node) -> EventKind| kind(SECOND, ONLY);
+    let trial = Story::new(false)
+        .with_a_second_fault("pause")
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .starts(ONLY, 1, EXECUTED)
+        .event(
+            3_050,
+            pause(|fault, node| EventKind::TargetPaused { fault, node }),
+        )
+        .event(
+            3_250,
+            pause(|fault, node| EventKind::TargetResumed { fault, node }),
+        )
+        .is_back(FIRST, ONLY, 3_300, new_boot())
+        .is_back(SECOND, ONLY, 3_300, new_boot())
+        .ends()
+        .trial();
+    assert_eq!(trial.faults[0].overtaken_by, Some(SECOND));
+    assert_eq!(trial.faults[0].chain.ready, Some(Time::Beyond { ms: 48.0 }));
+    assert_eq!(at(trial.faults[1].chain.ready), Some(250.0));
+    assert_eq!(at(trial.outage), Some(300.0));
+}
+
+#[test]
+fn a_kill_while_all_stands_still_overtakes_the_pause() {
+    let trial = Story::new(false)
+        .with_a_second_fault("kill")
+        .event(
+            CUT,
+            EventKind::TargetPaused {
+                fault: FIRST,
+                node: ONLY,
+            },
+        )
+        .kills(SECOND, ONLY, (3_050, 3_052), 0)
+        .starts(ONLY, 1, 3_060)
+        .is_back(FIRST, ONLY, 3_200, new_boot())
+        .is_back(SECOND, ONLY, 3_200, new_boot())
+        .ends()
+        .trial();
+    assert_eq!(trial.faults[0].overtaken_by, Some(SECOND));
+    assert_eq!(at(trial.outage), Some(198.0));
+}
+
+#[test]
+fn a_first_fault_that_was_given_up_stays_unrecovered_though_the_second_brought_the_service_back() {
+    let trial = Story::new(false)
+        .with_a_second_fault("again")
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .starts(ONLY, 1, EXECUTED)
+        .is_given_up(FIRST, 3_900)
+        .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
+        .starts(ONLY, 2, AGAIN + 10)
+        .is_back(SECOND, ONLY, BACK_AGAIN, third_boot())
+        .ends()
+        .trial();
+    assert!(
+        matches!(trial.chain.ready, Some(Time::Beyond { .. })),
+        "{:?}",
+        trial.chain
+    );
+    assert!(matches!(trial.outage, Some(Time::Beyond { .. })));
+    let said = "fault 'kill': no correct reply of a new process within 0.9 s; the last probe saw: connection refused";
+    assert!(
+        trial.findings.iter().any(|found| found == said),
+        "{:?}",
+        trial.findings
+    );
+}
+
+#[test]
+fn a_first_that_is_back_says_nothing_for_a_second_that_is_not() {
+    let trial = Story::back_once()
+        .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
+        .starts(ONLY, 2, AGAIN + 10)
+        .is_given_up(SECOND, STOPPED)
+        .ends()
+        .trial();
+    assert!(
+        matches!(trial.chain.ready, Some(Time::Beyond { .. })),
+        "{:?}",
+        trial.chain
+    );
+    assert_eq!(at(trial.faults[0].outage), Some(100.0));
+    assert!(matches!(trial.faults[1].outage, Some(Time::Beyond { .. })));
+}
+
+#[test]
+fn a_recovery_is_laid_to_no_fault_that_came_after_it_nor_to_a_process_that_the_fault_ended() {
+    let back_at = |at, boot| {
+        Story::back_once()
+            .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
+            .is_back(SECOND, ONLY, at, boot)
+            .ends()
+            .trial()
+    };
+    // The probe of the first kill saw the process that the second one ended; once before its end, once read late.
+    for (at, boot) in [(CUT_AGAIN - 1, new_boot()), (CUT_AGAIN + 1, new_boot())] {
+        let trial = back_at(at, boot);
+        assert_eq!(trial.faults[1].chain.ready, None, "{at}");
+        assert_eq!((trial.outage, trial.chain.ready), (None, None), "{at}");
+    }
+    assert_eq!(
+        at(back_at(CUT_AGAIN + 1, third_boot()).outage),
+        Some(1_003.0)
+    );
+}
+
+#[test]
+fn a_second_fault_that_missed_voids_the_trial_whatever_the_first_showed() {
+    let missed = |reason: &str| EventKind::FaultMissed {
+        fault: SECOND,
+        reason: reason.to_owned(),
+    };
+    let trial = Story::back_once()
+        .event(AGAIN, missed("it ran on"))
+        .ends()
+        .trial();
+    let void = trial.void.unwrap();
+    assert_eq!(void.reason, "the fault 'again' did not land: it ran on");
+    assert_eq!(
+        (void.spoils, void.doing),
+        (Spoils::Everything, Doing::Servers)
+    );
+    assert!(!trial.landed);
+    // One of which there is no word at all.
+    let void = Story::back_once().ends().trial().void.unwrap();
+    assert_eq!(
+        void.reason,
+        "the fault 'again' did not land: no exit of the target was seen"
+    );
+}
+
+#[test]
+fn a_second_fault_that_was_never_sent_since_the_first_was_not_recovered_from_voids_nothing() {
+    let trial = Story::new(false)
+        .with_a_second_fault("again")
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .starts(ONLY, 1, EXECUTED)
+        .is_given_up(FIRST, STOPPED)
+        .ends()
+        .does([look(1, 2_000)])
+        .trial();
+    assert_eq!(trial.void, None);
+    assert!(matches!(trial.chain.ready, Some(Time::Beyond { .. })));
+}
+
+#[test]
+fn what_was_acknowledged_between_two_faults_and_is_gone_is_lost_by_the_second() {
+    let trial = Story::killed_twice()
+        .does([login(0, 3_400), act(0, 3_500).value(1), gone(0)])
+        .does([login(1, 3_400), act(1, 3_500).value(1), known(1, 0)])
+        .trial();
+    assert_eq!((trial.sessions.acknowledged, trial.sessions.lost), (2, 1));
+    assert_eq!((trial.writes.acknowledged, trial.writes.lost), (2, 2));
+    assert_eq!(trial.laid, [laid(&[SECOND], 1, 2)]);
+    assert_eq!(trial.loss_window_ms, Some((CUT_AGAIN - 3_501) as f64));
+}
+
+#[test]
+fn a_loss_is_laid_to_the_faults_between_the_last_look_that_knew_and_the_first_that_did_not() {
+    let refused = |op: Op| op.rejected(ErrorClass::SessionRejected);
+    let trial = Story::killed_twice()
+        // Told between the faults that it is gone.
+        .does([login(0, 1_500), refused(look(0, 3_300)), gone(0)])
+        // Known between them.
+        .does([login(1, 1_500), look(1, 3_300), gone(1)])
+        // Not seen between them: nobody can tell.
+        .does([login(2, 1_500), gone(2)])
+        // Known after the second, and gone at last: as in a trial with one fault, to the last before.
+        .does([login(3, 1_500), third(look(3, 4_500)), gone(3)])
+        .trial();
+    assert_eq!(trial.sessions.lost, 4);
+    assert_eq!(
+        trial.laid,
+        [
+            laid(&[FIRST], 1, 0),
+            laid(&[FIRST, SECOND], 1, 0),
+            laid(&[SECOND], 2, 0)
+        ]
+    );
+}
+
+#[test]
+fn where_faults_overlap_a_loss_is_laid_to_both() {
+    let trial = Story::overtaken()
+        .does([login(0, 1_500), act(0, 1_600).value(1), gone(0)])
+        .does([login(1, 1_500), act(1, 1_600).value(1), known(1, 1)])
+        .trial();
+    assert_eq!(trial.laid, [laid(&[FIRST, SECOND], 1, 1)]);
+}
+
+#[test]
+fn a_lost_write_is_laid_by_its_acknowledgement_and_by_the_checks_that_held_it() {
+    let lost = |client, ops: Vec<Op>| {
+        let logged_in = [login(client, 1_500), act(client, 1_600).value(1)];
+        let last = [known(client, 0)];
+        let ops = logged_in.into_iter().chain(ops).chain(last);
+        Story::killed_twice().does(ops).trial()
+    };
+    let shared = [laid(&[FIRST, SECOND], 0, 1)];
+    assert_eq!(lost(0, Vec::new()).laid, shared);
+    // A check after the first recovery showed it.
+    let shown = lost(0, vec![look(0, 3_300).value(1)]);
+    assert_eq!(shown.laid, [laid(&[SECOND], 0, 1)]);
+    assert_eq!(shown.loss_window_ms, Some((CUT_AGAIN - 1_601) as f64));
+    // A write that was never answered may stand in the counter for it.
+    let hidden = vec![act(0, 2_000).unanswered(2_010), look(0, 3_300).value(1)];
+    assert_eq!(lost(0, hidden).laid, shared);
+}
+
+#[test]
+fn a_write_with_a_value_of_its_own_is_laid_by_itself() {
+    let trial = Story::killed_twice()
+        .writing(Writes::Set)
+        .does([
+            login(0, 1_500),
+            write(0, 1_600, 1),
+            write(0, 3_500, 2),
+            write(0, 3_600, 3),
+        ])
+        .does([third(shows(0, &[3]))])
+        .trial();
+    assert_eq!((trial.writes.lost, trial.writes.holes), (2, 2));
+    assert_eq!(
+        trial.laid,
+        [laid(&[FIRST, SECOND], 0, 1), laid(&[SECOND], 0, 1)]
+    );
+}
+
+#[test]
+fn a_session_begun_after_one_fault_and_gone_before_the_next_was_taken_by_neither() {
+    let trial = Story::killed_twice()
+        .does([
+            login(0, 3_300),
+            look(0, 3_500).rejected(ErrorClass::SessionRejected),
+            gone(0),
+        ])
+        .does([login(1, 1_500), known(1, 0)])
+        .trial();
+    assert_eq!((trial.sessions.acknowledged, trial.sessions.lost), (1, 0));
+    assert!(trial.laid.is_empty());
+    let said = "1 session begun after the fault was lost";
+    assert!(
+        trial.findings.iter().any(|found| found == said),
+        "{:?}",
+        trial.findings
+    );
+}
+
+#[test]
+fn the_process_between_the_faults_is_old_after_the_second() {
+    let story = || Story::killed_twice().does([login(1, 1_500), known(1, 0)]);
+    // Asked before the second kill took effect, and read after it.
+    let late = login(0, AGAIN - 1).finished(CUT_AGAIN + 1);
+    let trial = story().does([late, gone(0)]).trial();
+    assert_eq!((trial.sessions.lost, trial.void), (1, None));
+    // Asked after it.
+    let void = story()
+        .does([look(2, CUT_AGAIN + 100)])
+        .trial()
+        .void
+        .unwrap();
+    assert!(
+        void.reason.starts_with("an old process still answers"),
+        "{}",
+        void.reason
+    );
+}
+
+#[test]
+fn what_each_fault_met_is_told_for_each() {
+    let trial = Story::killed_twice()
+        .does([act(1, FAULT - 1).finished(FAULT + 1)])
+        .does([
+            act(2, AGAIN - 1).unanswered(AGAIN + 1),
+            look(3, AGAIN - 1).unanswered(AGAIN + 1),
+        ])
+        .trial();
+    let met: Vec<u64> = trial
+        .faults
+        .iter()
+        .map(|fault| fault.met.unwrap().in_flight)
+        .collect();
+    let in_flight: Vec<u64> = trial
+        .faults
+        .iter()
+        .map(|fault| fault.in_flight.scheduled)
+        .collect();
+    assert_eq!((met, in_flight), (vec![1, 1], vec![1, 2]));
+    assert_eq!(
+        (trial.met.unwrap().in_flight, trial.in_flight.scheduled),
+        (2, 3)
+    );
+}
+
+#[test]
+fn a_start_that_fails_after_the_second_kill_is_no_end_after_the_recovery_from_the_first() {
+    let ends = |at, incarnation| {
+        let exited = EventKind::TargetExited {
+            node: ONLY,
+            incarnation: Incarnation(incarnation),
+            exit: Exit::Status(1),
+            cause: ExitCause::Unexpected,
+            tail: Vec::new(),
+        };
+        (at, exited)
+    };
+    let story = |(at, exited): (u64, EventKind)| {
+        Story::back_once()
+            .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
+            .starts(ONLY, 2, AGAIN + 10)
+            .event(at, exited)
+            .starts(ONLY, 3, AGAIN + 100)
+            .is_back(SECOND, ONLY, BACK_AGAIN, third_boot())
+            .ends()
+            .trial()
+    };
+    let failed_start = story(ends(AGAIN + 50, 2));
+    assert_eq!(
+        (failed_start.failed_starts, failed_start.not_back()),
+        (1, None)
+    );
+    // One that ends by itself between the faults was not back for good.
+    let mut died = Story::killed_twice();
+    let (at, exited) = ends(3_500, 1);
+    let died_between = Event {
+        at: ms(at),
+        trial: Some(TrialId(0)),
+        kind: exited,
+    };
+    died.events.push(died_between);
+    assert!(died.trial().not_back().is_some());
+}
+
+#[test]
+fn a_reply_without_a_length_is_whole_when_it_came_between_the_faults() {
+    let mut calm = look(1, 3_500);
+    calm.0.unframed = true;
+    let mut cut_off = look(2, AGAIN - 1).finished(AGAIN + 1);
+    cut_off.0.unframed = true;
+    let trial = Story::killed_twice().does([calm, cut_off]).trial();
+    assert_eq!(trial.errors.after.failures(), 0);
+    assert_eq!(trial.errors.during.failures(), 1);
+}
+
+#[test]
+fn a_control_trial_has_no_faults_and_one_fault_needs_no_telling_apart() {
+    let control = Story::control().with_a_second_fault("again");
+    let control = control.does([look(1, 2_000)]).trial();
+    assert!(control.faults.is_empty() && control.laid.is_empty());
+    assert!(control.void.is_none() && !control.landed);
+    let one = Story::faulted().does([login(0, 1_500), meets(0, ErrorClass::SessionRejected)]);
+    let one = one.trial();
+    assert_eq!(
+        (one.sessions.lost, one.faults.len(), one.laid.len()),
+        (1, 0, 0)
+    );
+}

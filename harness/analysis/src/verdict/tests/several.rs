@@ -1,0 +1,346 @@
+//! Runs whose trials have two faults: neither may pass for the other, and neither may be blamed for it.
+
+use Fate::{Finds, Lost};
+use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause};
+use comeback_model::ids::{BootId, ClientId, FaultId, Incarnation, Node, TrialId};
+use comeback_model::operation::{ErrorClass, Operation, Outcome as Effect, Step};
+use comeback_model::units::Elapsed;
+
+use super::*;
+
+/// What `run` demands of users with sessions where nobody says anything.
+const USUAL: [&str; 3] = ["unrecovered == 0", "lost_sessions == 0", "lost_writes == 0"];
+
+/// The second fault, in ms: the first one's recovery is at 3,100.
+const AGAIN: u64 = 3_300;
+const CUT_AGAIN: u64 = 3_302;
+const BACK_AGAIN: u64 = 3_400;
+
+const FIRST: FaultId = FaultId(0);
+const SECOND: FaultId = FaultId(1);
+
+fn ms(at: u64) -> Elapsed {
+    Elapsed::from_us(at * 1_000)
+}
+
+fn third_boot() -> BootId {
+    BootId::from_header(b"third")
+}
+
+/// A run of a trial in which the server is killed twice, and of a control.
+#[derive(Clone)]
+struct Twice(Journal);
+
+fn twice(fates: &[Fate]) -> Twice {
+    let mut journal = journal(&[faulted().with(fates), control()]);
+    let again = comeback_model::plan::Fault {
+        kind: "again".to_owned(),
+        ..journal.header.plan.faults[0].clone()
+    };
+    journal.header.plan.faults.push(again);
+    for operation in &mut journal.operations {
+        let sent = operation.sent.unwrap_or(operation.intended);
+        if operation.trial != TrialId(0) || sent < ms(AGAIN) {
+            continue;
+        }
+        operation.boot = Some(third_boot());
+        if sent < ms(BACK_AGAIN) {
+            fail(operation);
+        }
+    }
+    let mut met = journal.operations[0].clone();
+    met.client = ClientId(5_000);
+    met.step = Step::Act;
+    (met.intended, met.dispatched, met.sent) = (ms(AGAIN), ms(AGAIN), Some(ms(AGAIN)));
+    met.finished = ms(CUT_AGAIN + 2);
+    fail(&mut met);
+    journal.operations.push(met);
+    let twice = Twice(journal);
+    twice
+        .event(AGAIN, requested())
+        .event(CUT_AGAIN, exited())
+        .event(AGAIN + 10, executed())
+        .event(BACK_AGAIN, back(third_boot()))
+}
+
+fn fail(operation: &mut Operation) {
+    operation.outcome = Effect::Indeterminate;
+    operation.error = Some(ErrorClass::Reset);
+    operation.status = None;
+    operation.boot = None;
+}
+
+fn requested() -> EventKind {
+    EventKind::FaultRequested {
+        fault: SECOND,
+        node: Node::default(),
+        begun: "SIGKILL sent".to_owned(),
+    }
+}
+
+fn exited() -> EventKind {
+    EventKind::TargetExited {
+        node: Node::default(),
+        incarnation: Incarnation(1),
+        exit: Exit::Signal(9),
+        cause: ExitCause::Injected(SECOND),
+        tail: Vec::new(),
+    }
+}
+
+fn executed() -> EventKind {
+    EventKind::TargetExecuted {
+        node: Node::default(),
+        incarnation: Incarnation(2),
+        pid: 4243,
+        requested_us: ms(AGAIN + 8),
+        launched_us: None,
+    }
+}
+
+fn back(boot: BootId) -> EventKind {
+    EventKind::FirstCorrect {
+        fault: SECOND,
+        last_failed_us: None,
+        evidence: Evidence::BootId(boot),
+        unowned: None,
+        probes: 7,
+    }
+}
+
+impl Twice {
+    /// In the first trial.
+    fn event(mut self, at: u64, kind: EventKind) -> Self {
+        let place = self
+            .0
+            .events
+            .iter()
+            .position(|event| event.trial == Some(TrialId(1)));
+        let event = Event {
+            at: ms(at),
+            trial: Some(TrialId(0)),
+            kind,
+        };
+        self.0.events.insert(place.unwrap(), event);
+        self
+    }
+
+    fn without(mut self, is: impl Fn(&EventKind) -> bool) -> Self {
+        self.0
+            .events
+            .retain(|event| event.trial != Some(TrialId(0)) || !is(&event.kind));
+        self
+    }
+
+    /// What the server is asked by this client in the first trial.
+    fn asks(mut self, client: u32, step: Step, at: u64, spoil: impl Fn(&mut Operation)) -> Self {
+        let mut operation = self.0.operations[0].clone();
+        operation.client = ClientId(client);
+        operation.step = step;
+        (operation.intended, operation.dispatched, operation.sent) = (ms(at), ms(at), Some(ms(at)));
+        operation.finished = ms(at + 1);
+        operation.boot = Some(match at {
+            ..3_002 => BootId::from_header(b"old"),
+            3_002..CUT_AGAIN => BootId::from_header(b"new"),
+            _ => third_boot(),
+        });
+        spoil(&mut operation);
+        self.0.operations.push(operation);
+        self
+    }
+
+    fn judged(&self, gates: &[&str]) -> Verdict {
+        verdict_on(&self.0, gates)
+    }
+}
+
+fn is_of_the_second(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::FaultRequested { fault, .. } | EventKind::FirstCorrect { fault, .. } => {
+            *fault == SECOND
+        }
+        EventKind::TargetExited { incarnation, .. }
+        | EventKind::TargetExecuted { incarnation, .. } => *incarnation > Incarnation(1),
+        _ => false,
+    }
+}
+
+#[track_caller]
+fn check_twice(run: &Twice, gates: &[&str], outcome: Outcome, said: &str) {
+    let verdict = run.judged(gates);
+    assert_eq!(verdict.outcome, outcome, "{verdict:?}");
+    let has = verdict.reasons.iter().any(|reason| reason.contains(said));
+    assert!(has || said.is_empty(), "{verdict:?}");
+}
+
+#[test]
+fn a_server_that_keeps_all_through_both_faults_passes() {
+    check_twice(&twice(&[Finds(1); 3]), &USUAL, Outcome::Pass, "");
+}
+
+#[test]
+fn a_second_fault_that_missed_is_never_a_pass() {
+    let is_second = |kind: &EventKind| is_of_the_second(kind) || *kind == exited();
+    let missed = |reason: &str| EventKind::FaultMissed {
+        fault: SECOND,
+        reason: reason.to_owned(),
+    };
+    let run = twice(&[Finds(1); 3]).without(is_second);
+    let said = "the fault 'again' did not land: it ran on";
+    let told = run.clone().event(AGAIN, missed("it ran on"));
+    check_twice(&told, &USUAL, Outcome::Inconclusive, said);
+    // Nor is one of which there is no word.
+    check_twice(
+        &run,
+        &USUAL,
+        Outcome::Inconclusive,
+        "the fault 'again' did not land",
+    );
+    check_twice(
+        &run,
+        &[],
+        Outcome::Inconclusive,
+        "the fault 'again' did not land",
+    );
+}
+
+#[test]
+fn what_was_acknowledged_between_the_faults_and_is_gone_breaks_the_gate() {
+    let gone = |look: &mut Operation| {
+        look.outcome = Effect::Rejected;
+        look.error = Some(ErrorClass::SessionRejected);
+    };
+    let run = twice(&[Finds(1); 3])
+        .asks(7_000, Step::Login, 3_150, |_| {})
+        .asks(7_000, Step::ReadBack, 4_300, gone);
+    check_twice(
+        &run,
+        &USUAL,
+        Outcome::Fail,
+        "lost_sessions == 0 is broken: 1 of 4",
+    );
+    let run = twice(&[Finds(1); 3])
+        .asks(7_000, Step::Login, 3_150, |_| {})
+        .asks(7_000, Step::Act, 3_200, |_| {})
+        .asks(7_000, Step::ReadBack, 4_300, |look| look.value = Some(0));
+    check_twice(
+        &run,
+        &USUAL,
+        Outcome::Fail,
+        "lost_writes == 0 is broken: 1 of 4",
+    );
+}
+
+#[test]
+fn a_loss_by_the_first_fault_is_not_hidden_by_the_second_recovery() {
+    check_twice(
+        &twice(&[Finds(1), Lost]),
+        &USUAL,
+        Outcome::Fail,
+        "lost_sessions == 0",
+    );
+}
+
+#[test]
+fn a_service_that_is_not_back_from_the_second_fault_has_not_recovered() {
+    let given_up = |fault, at| {
+        let kind = EventKind::NotRecovered {
+            fault,
+            last_failure: "connection refused".to_owned(),
+            probes: 9,
+        };
+        (at, kind)
+    };
+    let (at, kind) = given_up(SECOND, 4_000);
+    let run = twice(&[Finds(1); 3]).without(|kind| *kind == back(third_boot()));
+    check_twice(
+        &run.clone().event(at, kind),
+        &USUAL,
+        Outcome::Fail,
+        "unrecovered == 0",
+    );
+    // Where nobody says how it ended, it is no pass.
+    check_twice(&run, &USUAL, Outcome::Inconclusive, "unrecovered == 0");
+    // Nor has one that was given up after the first fault, and came back by the second.
+    let is_first = |kind: &EventKind| matches!(kind, EventKind::FirstCorrect { fault: FIRST, .. });
+    let (at, kind) = given_up(FIRST, 3_200);
+    let run = twice(&[Finds(1); 3]).without(is_first).event(at, kind);
+    check_twice(&run, &USUAL, Outcome::Fail, "unrecovered == 0");
+}
+
+#[test]
+fn a_recovery_by_the_process_that_the_second_fault_ended_is_none() {
+    let run = twice(&[Finds(1); 3])
+        .without(|kind| *kind == back(third_boot()))
+        .event(CUT_AGAIN + 1, back(BootId::from_header(b"new")));
+    check_twice(&run, &USUAL, Outcome::Inconclusive, "unrecovered == 0");
+}
+
+#[test]
+fn a_gate_on_a_time_asks_the_slowest_recovery() {
+    let slow = |kind: &EventKind| matches!(kind, EventKind::FirstAccept { .. });
+    let run = twice(&[Finds(1); 3]).without(slow);
+    // 98 ms after the first kill, and 98 ms after the second; clients were out for 400 ms from the first to the last.
+    let all = ["unrecovered == 0"];
+    let ready = |gate| [&all[..], &[gate]].concat();
+    check_twice(&run, &ready("time_to_ready.max <= 98ms"), Outcome::Pass, "");
+    check_twice(
+        &run,
+        &ready("time_to_ready.max < 98ms"),
+        Outcome::Fail,
+        "time_to_ready.max",
+    );
+    check_twice(&run, &ready("outage.max <= 400ms"), Outcome::Pass, "");
+    check_twice(
+        &run,
+        &ready("outage.max < 400ms"),
+        Outcome::Fail,
+        "outage.max",
+    );
+}
+
+#[test]
+fn a_second_fault_that_met_no_write_says_nothing_of_losses() {
+    let mut run = twice(&[Finds(1); 3]);
+    run.0
+        .operations
+        .retain(|operation| operation.client != ClientId(5_000));
+    let said = "no write was in flight at the fault 'again' in any trial";
+    check_twice(&run, &USUAL, Outcome::Inconclusive, said);
+    // What was lost is lost all the same.
+    let mut run = twice(&[Finds(1), Lost]);
+    run.0
+        .operations
+        .retain(|operation| operation.client != ClientId(5_000));
+    check_twice(&run, &USUAL, Outcome::Fail, "lost_sessions == 0");
+}
+
+#[test]
+fn an_old_process_that_answers_after_the_second_fault_voids_the_trial() {
+    let old = |look: &mut Operation| look.boot = Some(BootId::from_header(b"new"));
+    let run = twice(&[Finds(1); 3]).asks(8_000, Step::Check, 3_900, old);
+    check_twice(
+        &run,
+        &USUAL,
+        Outcome::Inconclusive,
+        "an old process still answers",
+    );
+}
+
+#[test]
+fn without_a_control_two_faults_are_not_judged_either() {
+    let mut run = twice(&[Finds(1); 3]);
+    run.0.events.retain(|event| event.trial != Some(TrialId(1)));
+    run.0
+        .operations
+        .retain(|operation| operation.trial != TrialId(1));
+    let events = &mut run.0.events;
+    let ended = events.iter().any(|event| event.kind == EventKind::RunEnded);
+    assert!(ended);
+    check_twice(
+        &run,
+        &USUAL,
+        Outcome::Inconclusive,
+        "there is no control trial to compare with",
+    );
+}
