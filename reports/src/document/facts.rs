@@ -1,6 +1,6 @@
 //! The machine of a run, its plan, and the meaning of its words: everything needed to repeat it.
 
-use comeback_model::plan::{Arrivals, Plan, Workload};
+use comeback_model::plan::{Arrivals, Fault, Plan, Workload};
 use serde::Serialize;
 
 use crate::RenderError;
@@ -36,11 +36,6 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         count(u64::from(plan.controls)),
         may_be_extended(plan) + &may_be_replaced(plan)
     );
-    let fault = format!(
-        "{}, at a random moment within {} after the baseline",
-        plan.first_fault().words.done,
-        span(plan.first_fault().jitter)
-    );
     let gates: Vec<String> = plan
         .gates
         .iter()
@@ -59,7 +54,9 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         Fact::new("data file system", &machine.data_filesystem),
         Fact::new("build", &machine.build),
         Fact::new("trials", trials),
-        Fact::new("fault", fault),
+    ];
+    facts.extend(plan.faults.iter().enumerate().map(fault));
+    facts.extend([
         Fact::new("load", load(plan)),
         Fact::new("each trial", windows(plan)),
         Fact::new(
@@ -70,7 +67,7 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
                 gates.join("; ")
             },
         ),
-    ];
+    ]);
     for sentence in course(run.summary) {
         facts.push(Fact::new("what came of it", sentence));
     }
@@ -89,6 +86,23 @@ impl Fact {
             value: printable(value.as_ref()),
         }
     }
+}
+
+/// A fault of the plan, and when it comes.
+fn fault((place, fault): (usize, &Fault)) -> Fact {
+    let when = match place {
+        0 => format!(
+            "at a random moment within {} after the baseline",
+            span(fault.jitter)
+        ),
+        _ if fault.jitter.is_zero() => format!("{} after the first fault", span(fault.after)),
+        _ => format!(
+            "{} after the first fault, and up to {} later",
+            span(fault.after),
+            span(fault.jitter)
+        ),
+    };
+    Fact::new("fault", format!("{}, {when}", fault.words.done))
 }
 
 fn may_be_extended(plan: &Plan) -> String {

@@ -28,10 +28,10 @@ pub(super) struct Back {
 /// Every time a node was down, in order.
 pub(super) fn outages(facts: &Facts) -> Vec<Outage> {
     let mut falls = facts.falls.clone();
-    falls.sort_by_key(|(_, at)| *at);
+    falls.sort_by_key(|(_, at, _)| *at);
     falls
         .iter()
-        .map(|(node, from)| Outage {
+        .map(|(node, from, _)| Outage {
             node: *node,
             from: *from,
             back: back(facts, *node, *from),

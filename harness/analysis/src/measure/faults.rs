@@ -77,6 +77,17 @@ pub(super) fn missed(plan: &Plan, facts: &Facts) -> Option<String> {
     })
 }
 
+/// Which surrounding did not hold for the whole of the trial, be it one without a fault, and why.
+pub(super) fn lacking(plan: &Plan, facts: &Facts) -> Option<String> {
+    plan.named_surroundings().find_map(|(surrounding, fault)| {
+        let why = facts.lacks_surrounding(surrounding)?;
+        Some(format!(
+            "the surrounding '{}' did not hold: {why}",
+            fault.kind
+        ))
+    })
+}
+
 /// Whether a fault landed and was never recovered from.
 fn is_held_up(facts: &Facts) -> bool {
     let mut faults = facts.faults();

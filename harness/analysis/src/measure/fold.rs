@@ -59,7 +59,7 @@ pub fn analyze(journal: &Journal) -> Analysis {
         header: &journal.header,
         torn: journal.torn,
         operated: operations.keys().copied().collect(),
-        facts: course.0.finish(),
+        facts: course.0.finish(journal.header.plan.faults.len()),
     };
     let read = |pending: &[PendingTrial<'_>]| {
         let pending = pending.iter();
@@ -88,7 +88,7 @@ pub fn analyze_stored<E>(
         header: &outline.header,
         torn: outline.torn,
         operated: outline.trials().map(|(trial, _)| trial).collect(),
-        facts: course.0.finish(),
+        facts: course.0.finish(outline.header.plan.faults.len()),
     };
     run.analyze(read)
 }

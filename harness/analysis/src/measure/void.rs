@@ -25,6 +25,7 @@ enum Why {
     Interrupted,
     NotStarted { port_taken: bool },
     Missed,
+    OtherSurroundings,
     HarnessFailed { after_the_fault: bool },
     Renamed,
     OldAnswers,
@@ -40,6 +41,7 @@ impl Why {
             | Self::Interrupted
             | Self::NotStarted { .. }
             | Self::Missed
+            | Self::OtherSurroundings
             | Self::HarnessFailed { .. }
             | Self::Renamed
             | Self::OldAnswers
@@ -63,6 +65,7 @@ impl Why {
             | Self::Interrupted
             | Self::NotStarted { port_taken: false }
             | Self::Missed
+            | Self::OtherSurroundings
             | Self::HarnessFailed {
                 after_the_fault: true,
             }
@@ -116,6 +119,7 @@ pub(super) fn reason(
         Some(early) => vec![early],
         None => [
             faults::missed(plan, facts).map(|reason| (Why::Missed, reason)),
+            faults::lacking(plan, facts).map(|reason| (Why::OtherSurroundings, reason)),
             failed_by_us(facts, operations),
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),

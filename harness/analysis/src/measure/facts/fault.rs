@@ -25,6 +25,8 @@ pub(in crate::measure) struct FaultFacts {
     pub(super) returned: BTreeMap<Node, Correct>,
     /// What became of telling the balancer to spare a replica, in order.
     pub(in crate::measure) drains: Vec<Drained>,
+    /// It did nothing more to its nodes from then on.
+    pub(super) ended: Option<Elapsed>,
     /// Why the fault is taken not to have landed.
     pub(in crate::measure) missed: Option<String>,
     /// The first accepted connection, and the last refused one.

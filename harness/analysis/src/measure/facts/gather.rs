@@ -88,8 +88,11 @@ pub(in crate::measure) struct Gatherer {
 }
 
 impl Gatherer {
-    /// What all of them say.
-    pub(in crate::measure) fn finish(self) -> RunFacts {
+    /// What all of them say of a plan with so many faults.
+    pub(in crate::measure) fn finish(mut self, faults: usize) -> RunFacts {
+        for trial in &mut self.run.trials {
+            trial.set_surroundings_apart(FaultId(faults as u32));
+        }
         self.run
     }
 
@@ -235,13 +238,13 @@ impl Facts {
                 ExitCause::Injected(fault) => {
                     let own = self.fault_mut(*fault);
                     own.faulted.entry(*node).or_insert((at, Some(*exit)));
-                    self.falls.push((*node, at));
+                    self.falls.push((*node, at, Some(*fault)));
                 }
                 ExitCause::Stopped => {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
                 ExitCause::Unexpected => {
-                    self.falls.push((*node, at));
+                    self.falls.push((*node, at, None));
                     self.unexpected.push(Ended {
                         at,
                         start: (*node, *incarnation),
@@ -309,7 +312,7 @@ impl Facts {
             EventKind::TargetPaused { fault, node } => {
                 let own = self.fault_mut(*fault);
                 own.faulted.entry(*node).or_insert((at, None));
-                self.falls.push((*node, at));
+                self.falls.push((*node, at, Some(*fault)));
             }
             EventKind::TargetResumed { fault, node: _ } => {
                 self.fault_mut(*fault).resumed.get_or_insert(at);
@@ -334,7 +337,9 @@ impl Facts {
                 let own = self.fault_mut(*fault);
                 own.missed.get_or_insert_with(|| reason.clone());
             }
-            EventKind::FaultEnded { .. } => {}
+            EventKind::FaultEnded { fault } => {
+                self.fault_mut(*fault).ended.get_or_insert(at);
+            }
             of_the_course!() | of_processes!() | of_the_recovery!() | of_the_run!() => {}
         }
     }

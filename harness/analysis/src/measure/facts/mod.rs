@@ -47,6 +47,8 @@ pub(super) struct Facts {
     pub(super) phases: BTreeMap<Phase, Elapsed>,
     /// The faults that events name.
     faults: BTreeMap<FaultId, FaultFacts>,
+    /// The surroundings that events name.
+    surroundings: BTreeMap<FaultId, FaultFacts>,
     /// The nodes that were started.
     nodes: BTreeSet<Node>,
     /// What each node called itself before the fault, where it said so.
@@ -83,8 +85,8 @@ pub(super) struct Facts {
     pub(super) stopped_as: BTreeMap<Node, Exit>,
     /// Ends nobody asked for.
     pub(super) unexpected: Vec<Ended>,
-    /// When nodes went down: each end of one that was not a stop of ours, and each pause.
-    pub(super) falls: Vec<(Node, Elapsed)>,
+    /// When nodes went down, and by which fault: each end of one that was not a stop of ours, and each pause.
+    pub(super) falls: Vec<(Node, Elapsed, Option<FaultId>)>,
     /// Why it ended early.
     pub(super) aborted: Option<String>,
     /// It came to its end.
@@ -170,6 +172,7 @@ impl Facts {
             control,
             phases: BTreeMap::new(),
             faults: BTreeMap::new(),
+            surroundings: BTreeMap::new(),
             nodes: BTreeSet::new(),
             boots: BTreeMap::new(),
             left: Vec::new(),
@@ -208,6 +211,29 @@ impl Facts {
     /// Each fault that events name, in the plan's order.
     pub(super) fn faults(&self) -> impl Iterator<Item = (FaultId, &FaultFacts)> {
         self.faults.iter().map(|(fault, own)| (*fault, own))
+    }
+
+    /// Takes for surroundings what stands in the plan from this place on: they are no faults of the trial.
+    fn set_surroundings_apart(&mut self, first: FaultId) {
+        self.surroundings = self.faults.split_off(&first);
+        self.falls
+            .retain(|(_, _, fault)| fault.is_none_or(|fault| fault < first));
+    }
+
+    /// Why a surrounding did not hold for the whole of the trial, if so.
+    pub(super) fn lacks_surrounding(&self, surrounding: FaultId) -> Option<String> {
+        let own = self.surroundings.get(&surrounding);
+        let missed = own.and_then(|own| own.missed.clone());
+        let is_applied = own.is_some_and(|own| own.cut().is_some());
+        let load_ended = self.stopped.map(|(at, _)| at);
+        let ended = own.and_then(|own| own.ended);
+        match missed {
+            Some(_) => missed,
+            None if !is_applied => Some("it was not seen to be applied".to_owned()),
+            None => ended
+                .filter(|ended| load_ended.is_none_or(|end| *ended < end))
+                .map(|_| "it ended before the load did".to_owned()),
+        }
     }
 
     /// What the events say of one fault.

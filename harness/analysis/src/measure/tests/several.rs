@@ -641,6 +641,43 @@ fn a_reply_without_a_length_is_whole_when_it_came_between_the_faults() {
 }
 
 #[test]
+fn a_surrounding_is_no_fault_and_one_that_did_not_hold_voids_the_trial_be_it_a_control() {
+    const SURROUNDING: FaultId = FaultId(1);
+    let surrounded = |story: Story| story.planned(|plan| plan.surroundings = plan.faults.clone());
+    let applied = EventKind::TargetPaused {
+        fault: SURROUNDING,
+        node: Node::Store,
+    };
+    let ended = EventKind::FaultEnded { fault: SURROUNDING };
+    let of = |story: Story, events: &[(u64, &EventKind)]| {
+        let mut story = surrounded(story).does([look(1, 2_000)]);
+        for (at, kind) in events {
+            story = story.event(*at, (*kind).clone());
+        }
+        story.trial()
+    };
+    for story in [Story::faulted(), Story::control()] {
+        let held = of(story.clone(), &[(500, &applied), (STOPPED + 1, &ended)]);
+        assert_eq!(held.void, None);
+        assert!(held.faults.is_empty() && held.nodes.outages.is_empty());
+        let missing = of(story.clone(), &[]).void.unwrap();
+        assert_eq!(
+            missing.reason,
+            "the surrounding 'kill' did not hold: it was not seen to be applied"
+        );
+        assert_eq!(
+            (missing.spoils, missing.doing),
+            (Spoils::Everything, Doing::Servers)
+        );
+        let short = of(story, &[(500, &applied), (4_000, &ended)]).void.unwrap();
+        assert_eq!(
+            short.reason,
+            "the surrounding 'kill' did not hold: it ended before the load did"
+        );
+    }
+}
+
+#[test]
 fn a_control_trial_has_no_faults_and_one_fault_needs_no_telling_apart() {
     let control = Story::control().with_a_second_fault("again");
     let control = control.does([look(1, 2_000)]).trial();
