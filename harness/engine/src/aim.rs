@@ -36,6 +36,7 @@ type Shots = Vec<(Node, Elapsed, io::Result<()>)>;
 
 /// A volley that was fired.
 pub(super) struct Fired {
+    fault: FaultId,
     shots: Shots,
     /// What is told of its moment, where it had one: when it was begun to be waited for, and which mark was passed.
     aimed: Option<(Elapsed, Option<(Mark, Passed)>)>,
@@ -51,12 +52,26 @@ impl Volley {
 }
 
 /// Sends the fault at its moment.
-pub(super) async fn fire<S>(trial: &Trial<'_, S>, volley: Volley) -> Result<Fired, EngineError> {
+pub(super) async fn fire<S>(
+    trial: &Trial<'_, S>,
+    fault: FaultId,
+    volley: Volley,
+) -> Result<Fired, EngineError> {
     let clock = volley.clock;
     let begun = clock.now();
-    let (Some((moment, patience)), Some(trigger)) = (aim(trial), trial.trigger.get()) else {
+    let aimed_at = aim(trial, fault);
+    // One after the other: what the load sets off is one thing at a time.
+    let _turn = match &aimed_at {
+        Some(_) => Some(trial.aiming.lock().await),
+        None => None,
+    };
+    let (Some((moment, patience)), Some(trigger)) = (aimed_at, trial.trigger.get()) else {
         let (shots, aimed) = (volley.fire(), None);
-        return Ok(Fired { shots, aimed });
+        return Ok(Fired {
+            fault,
+            shots,
+            aimed,
+        });
     };
     // A write has to be waited for, and for its moment or its reply.
     let patience = patience + trigger.usual_service().unwrap_or(Span::ZERO);
@@ -76,17 +91,17 @@ pub(super) async fn fire<S>(trial: &Trial<'_, S>, volley: Volley) -> Result<Fire
     let (passed, fired) = told.map_err(|_| EngineError::Process(io::Error::other(ended)))?;
     let met = passed.map(|passed| (moment.mark(), passed));
     Ok(Fired {
+        fault,
         shots: fired,
         aimed: Some((begun, met)),
     })
 }
 
 /// The moment, and how long the load is waited for; nothing where the fault comes at any moment.
-fn aim<S>(trial: &Trial<'_, S>) -> Option<(Moment, Span)> {
+fn aim<S>(trial: &Trial<'_, S>, id: FaultId) -> Option<(Moment, Span)> {
     let plan = trial.plan;
-    let (Effect::Ends(ending), Within::Request) =
-        (plan.first_fault().effect, plan.first_fault().within)
-    else {
+    let fault = plan.fault(id)?;
+    let (Effect::Ends(ending), Within::Request) = (fault.effect, fault.within) else {
         return None;
     };
     let Workload::Sessions(flow) = &plan.load.workload else {
@@ -96,7 +111,7 @@ fn aim<S>(trial: &Trial<'_, S>) -> Option<(Moment, Span)> {
     let gap_s = 1.0 / (plan.load.rate * share);
     let patience = Span::from_us((gap_s * GAPS * 1e6) as u64);
     let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
-    let (mark, share) = trial.planned.aim(FaultId::FIRST);
+    let (mark, share) = trial.planned.aim(id);
     let moment = match (ending, mark) {
         // A stop is about what is under way.
         (Ending::AsAsked, _) | (_, Mark::Request) => Moment::Within(share),
@@ -107,11 +122,15 @@ fn aim<S>(trial: &Trial<'_, S>) -> Option<(Moment, Span)> {
 
 /// Records K, and how it was aimed.
 pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), EngineError> {
-    let Fired { shots, aimed } = fired;
+    let Fired {
+        fault,
+        shots,
+        aimed,
+    } = fired;
     if let (Some((_, first, _)), Some((begun, met))) = (shots.first(), aimed) {
         let since = |earlier: Elapsed| first.as_us().saturating_sub(earlier.as_us());
         let kind = EventKind::FaultAimed {
-            fault: FaultId::FIRST,
+            fault,
             mark: met.map(|(mark, _)| mark),
             waited_us: since(begun),
             after_us: met.map(|(_, passed)| since(passed.at)),
@@ -120,15 +139,8 @@ pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), Engine
         trial.record_at(*first, kind);
     }
     for (node, at, sent) in shots {
-        let begun = trial.plan.first_fault().words.begun.clone();
-        trial.record_at(
-            at,
-            EventKind::FaultRequested {
-                fault: FaultId::FIRST,
-                node,
-                begun,
-            },
-        );
+        let begun = trial.begun_by(fault);
+        trial.record_at(at, EventKind::FaultRequested { fault, node, begun });
         sent.map_err(EngineError::Process)?;
     }
     Ok(())

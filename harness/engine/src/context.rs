@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{BootId, FaultId, Incarnation, Node};
-use comeback_model::plan::{Arm, Plan};
+use comeback_model::plan::{Arm, Plan, Target};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Elapsed;
 
@@ -17,6 +17,7 @@ use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;
 use comeback_faults::FaultError;
+use tokio::sync::Mutex;
 
 /// One trial and its surroundings. `S` are the seams that it stands on.
 pub(super) struct Trial<'a, S> {
@@ -30,6 +31,8 @@ pub(super) struct Trial<'a, S> {
     pub(super) probe_users: Cell<u32>,
     /// By what a fault comes at a moment of the load's, once there is a load.
     pub(super) trigger: OnceCell<Trigger>,
+    /// Held by the fault that waits for such a moment.
+    pub(super) aiming: Mutex<()>,
     pub(super) progress: RefCell<Progress>,
 }
 
@@ -38,32 +41,36 @@ pub(super) struct Trial<'a, S> {
 pub(super) struct Progress {
     /// The phase it is in, if one was entered.
     pub(super) phase: Option<Phase>,
-    /// What the first start of a node called itself, where it said so.
-    pub(super) boots: BTreeMap<Node, BootId>,
+    /// What a node has called itself so far, where it said so.
+    pub(super) boots: BTreeMap<Node, Vec<BootId>>,
     /// What a probe that asks a node must be answered correctly, as was learnt by rehearsing.
     pub(super) works: BTreeMap<Node, Work>,
     /// The first node that ended before the load ran, in words.
     pub(super) ended_early: Option<String>,
-    /// What became of the faulted nodes so far.
-    pub(super) faulted: BTreeMap<Node, Faulted>,
-    /// Nodes that have not served since they were started again: they are started once more when they end.
-    pub(super) retried: BTreeSet<Node>,
+    /// What became of the nodes that each fault addressed so far.
+    pub(super) faulted: BTreeMap<(FaultId, Node), Faulted>,
+    /// Nodes that have not served since they were started again after a fault: they are started once more when they end.
+    pub(super) retried: BTreeMap<FaultId, BTreeSet<Node>>,
 }
 
-/// What became of a node that the fault addressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What became of a node that a fault addressed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Faulted {
     /// When the effect was confirmed, if it was.
     pub(super) at: Option<Elapsed>,
     /// Whether the effect was that it ended.
     pub(super) has_ended: bool,
+    /// What the node had called itself until then.
+    pub(super) old_boots: Vec<BootId>,
     /// Whether it came back, where the fault itself waited for that.
     pub(super) returned: Option<bool>,
 }
 
-/// The fault took effect.
+/// A fault took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Injected {
+    /// Which.
+    pub(super) fault: FaultId,
     /// T0: the last of its effects was confirmed.
     pub(super) at: Elapsed,
     /// The faulted nodes.
@@ -89,17 +96,13 @@ impl<E: Into<EngineError>> From<E> for Early {
     }
 }
 
-impl From<FaultError> for Early {
-    fn from(error: FaultError) -> Self {
-        match error {
-            FaultError::Missed(reason) => Self::Target(EventKind::FaultMissed {
-                fault: FaultId::FIRST,
-                reason,
-            }),
-            FaultError::Abandoned => {
-                let ended = "the trial's loop ended before the fault was over";
-                Self::Engine(EngineError::Process(std::io::Error::other(ended)))
-            }
+/// A fault did not do what it should.
+pub(super) fn failed(fault: FaultId, error: FaultError) -> Early {
+    match error {
+        FaultError::Missed(reason) => Early::Target(EventKind::FaultMissed { fault, reason }),
+        FaultError::Abandoned => {
+            let ended = "the trial's loop ended before the fault was over";
+            Early::Engine(EngineError::Process(std::io::Error::other(ended)))
         }
     }
 }
@@ -110,9 +113,36 @@ pub(super) fn aborted(reason: String) -> Early {
 }
 
 impl<S> Trial<'_, S> {
-    /// The nodes that the fault addresses; none in a control trial.
+    /// The nodes that any fault addresses; none in a control trial.
     pub(super) fn faulted(&self) -> Vec<Node> {
         self.planned.faulted().into_iter().collect()
+    }
+
+    /// The nodes that a fault addresses.
+    pub(super) fn faulted_by(&self, fault: FaultId) -> &[Node] {
+        let mut faults = self.planned.faults.iter();
+        let planned = faults.find(|planned| planned.fault == fault);
+        planned.map_or(&[], |planned| &planned.nodes)
+    }
+
+    /// What is done to a node when a fault begins, in words.
+    pub(super) fn begun_by(&self, fault: FaultId) -> String {
+        let fault = self.plan.fault(fault);
+        fault.map_or_else(String::new, |fault| fault.words.begun.clone())
+    }
+
+    /// What the latest start of a node runs, or its next one: its target, or the version that was deployed in its place.
+    pub(super) fn target_now(&self, node: Node) -> &Target {
+        match (&self.arm.next, node) {
+            (Some(next), Node::Replica(_)) if self.placement.slot(node).is_deployed.get() => next,
+            _ => self.arm.target_of(node),
+        }
+    }
+
+    /// A node has called itself so.
+    pub(super) fn note_boot(&self, node: Node, boot: BootId) {
+        let mut progress = self.progress.borrow_mut();
+        progress.boots.entry(node).or_default().push(boot);
     }
 
     /// How a node is named where there may be only one.
@@ -170,31 +200,40 @@ impl<S> Trial<'_, S> {
 
 impl Progress {
     /// What became of a faulted node, to be added to.
-    pub(super) fn faulted(&mut self, node: Node) -> &mut Faulted {
-        self.faulted.entry(node).or_default()
+    pub(super) fn faulted(&mut self, fault: FaultId, node: Node) -> &mut Faulted {
+        self.faulted.entry((fault, node)).or_default()
     }
 
-    /// Whether the effect on each of these nodes was confirmed.
-    pub(super) fn is_confirmed(&self, nodes: &[Node]) -> bool {
-        let at = |node: &Node| self.faulted.get(node).and_then(|one| one.at);
+    /// What became of a node so far by a fault.
+    pub(super) fn of(&self, fault: FaultId, node: Node) -> Faulted {
+        self.faulted
+            .get(&(fault, node))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Whether the effect of a fault on each of these nodes was confirmed.
+    pub(super) fn is_confirmed(&self, fault: FaultId, nodes: &[Node]) -> bool {
+        let at = |node: &Node| self.faulted.get(&(fault, *node)).and_then(|one| one.at);
         nodes.iter().all(|node| at(node).is_some())
     }
 
-    /// The confirmed effect on these nodes.
-    pub(super) fn injected(&self, nodes: &[Node]) -> Injected {
-        let of = |node: &Node| self.faulted.get(node).copied().unwrap_or_default();
+    /// Whether a node has not served since it was started again.
+    pub(super) fn is_retried(&self, node: Node) -> bool {
+        self.retried.values().any(|nodes| nodes.contains(&node))
+    }
+
+    /// The confirmed effect of a fault on these nodes.
+    pub(super) fn injected(&self, fault: FaultId, nodes: &[Node]) -> Injected {
+        let all: Vec<Faulted> = nodes.iter().map(|node| self.of(fault, *node)).collect();
+        let at = all.iter().filter_map(|one| one.at).max();
         // Whoever only stood still may answer again.
-        let ended = nodes.iter().filter(|node| of(node).has_ended);
+        let ended = all.into_iter().filter(|one| one.has_ended);
         Injected {
-            at: nodes
-                .iter()
-                .filter_map(|node| of(node).at)
-                .max()
-                .unwrap_or_default(),
+            fault,
+            at: at.unwrap_or_default(),
             nodes: nodes.to_vec(),
-            old_boots: ended
-                .filter_map(|node| self.boots.get(node).copied())
-                .collect(),
+            old_boots: ended.flat_map(|one| one.old_boots).collect(),
         }
     }
 }

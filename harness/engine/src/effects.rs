@@ -7,13 +7,14 @@ use comeback_model::units::Elapsed;
 
 use super::EngineError;
 use super::context::Trial;
-use super::nodes::{Running, reply};
+use super::nodes::{Hold, Running, reply};
 use super::seams::Process;
 use comeback_faults::{FaultError, NodeCall};
 
 /// Does what a fault wants of a node.
 pub(super) fn act<S>(
     trial: &Trial<'_, S>,
+    fault: FaultId,
     running: &mut Running<impl Process>,
     call: NodeCall,
 ) -> Result<(), EngineError> {
@@ -33,16 +34,15 @@ pub(super) fn act<S>(
             reply(answer, Ok((process.pid(), exit)));
         }
         NodeCall::ConfirmEnd(took_kill, answer) => {
-            reply(answer, Ok(confirm_end(trial, running, took_kill)?));
+            reply(answer, Ok(confirm_end(trial, fault, running, took_kill)?));
         }
-        NodeCall::Pause(reach, answer) => reply(answer, pause(trial, running, reach)?),
+        NodeCall::Pause(reach, answer) => reply(answer, pause(trial, fault, running, reach)?),
         NodeCall::ConfirmStill(reach, answer) => {
-            reply(answer, confirm_still(trial, running, reach)?);
+            reply(answer, confirm_still(trial, fault, running, reach)?);
         }
-        NodeCall::Resume(reach, answer) => reply(answer, resume(trial, running, reach)?),
+        NodeCall::Resume(reach, answer) => reply(answer, resume(trial, fault, running, reach)?),
         NodeCall::HowToStop(answer) => {
-            let target = trial.arm.target_at(process.node(), process.incarnation());
-            reply(answer, Ok(target.stop.clone()));
+            reply(answer, Ok(trial.target_now(process.node()).stop.clone()));
         }
     }
     Ok(())
@@ -51,6 +51,7 @@ pub(super) fn act<S>(
 /// Puts on record that a node has ended by the fault, and what lives on in spite of it; when the last of it ended.
 fn confirm_end<S>(
     trial: &Trial<'_, S>,
+    fault: FaultId,
     running: &mut Running<impl Process>,
     took_kill: Vec<i32>,
 ) -> Result<Elapsed, EngineError> {
@@ -61,25 +62,33 @@ fn confirm_end<S>(
     let at = at.unwrap_or_else(|| trial.site.clock.now());
     let node = process.node();
     let confirmed = EventKind::FaultConfirmed {
-        fault: FaultId::FIRST,
+        fault,
         node,
         took_kill,
         left,
     };
     trial.record_at(at, confirmed);
-    note_effect(trial, node, at, true);
+    note_effect(trial, (fault, node), at, true);
     Ok(at)
 }
 
-/// The effect on a node was confirmed; with the last of them, the recovery begins.
-fn note_effect<S>(trial: &Trial<'_, S>, node: Node, at: Elapsed, has_ended: bool) {
-    let is_last = {
+/// The effect of a fault on a node was confirmed; with the last of the first fault, the recovery begins.
+fn note_effect<S>(
+    trial: &Trial<'_, S>,
+    (fault, node): (FaultId, Node),
+    at: Elapsed,
+    has_ended: bool,
+) {
+    let begins = {
         let mut progress = trial.progress.borrow_mut();
-        let faulted = progress.faulted(node);
+        let old_boots = progress.boots.get(&node).cloned().unwrap_or_default();
+        let faulted = progress.faulted(fault, node);
         (faulted.at, faulted.has_ended) = (Some(at), has_ended);
-        progress.is_confirmed(&trial.faulted())
+        faulted.old_boots = old_boots;
+        progress.phase == Some(Phase::Fault)
+            && progress.is_confirmed(fault, trial.faulted_by(fault))
     };
-    if is_last {
+    if begins {
         trial.enter(Phase::Recovery);
     }
 }
@@ -95,28 +104,26 @@ fn refuse_ended(process: &impl Process, when: &str) -> Result<(), FaultError> {
 /// Stops every process of a node where it is; the first time that is the fault.
 fn pause<S>(
     trial: &Trial<'_, S>,
-    running: &Running<impl Process>,
+    fault: FaultId,
+    running: &mut Running<impl Process>,
     reach: Reach,
 ) -> Result<Result<(), FaultError>, EngineError> {
     let process = &running.process;
     let node = process.node();
-    let is_first = !trial.progress.borrow().faulted.contains_key(&node);
-    let when = match is_first {
-        true => "had ended before the fault",
-        false => "ended while it stood still",
+    let is_first = running.hold != Hold::Still(fault);
+    let may = match is_first {
+        true => running.check_free_for(fault),
+        false => refuse_ended(process, "ended while it stood still"),
     };
-    if let Err(ended) = refuse_ended(process, when) {
-        return Ok(Err(ended));
+    if let Err(missed) = may {
+        return Ok(Err(missed));
     }
     if is_first {
-        trial.progress.borrow_mut().faulted(node);
-        let begun = trial.plan.first_fault().words.begun.clone();
-        trial.record(EventKind::FaultRequested {
-            fault: FaultId::FIRST,
-            node,
-            begun,
-        });
+        running.hold = Hold::Still(fault);
+        let begun = trial.begun_by(fault);
+        trial.record(EventKind::FaultRequested { fault, node, begun });
     }
+    let process = &running.process;
     process.pause(reach).map_err(EngineError::Process)?;
     Ok(Ok(()))
 }
@@ -124,6 +131,7 @@ fn pause<S>(
 /// Puts on record that every thread of a node stands still, if each does.
 fn confirm_still<S>(
     trial: &Trial<'_, S>,
+    fault: FaultId,
     running: &Running<impl Process>,
     reach: Reach,
 ) -> Result<Result<Option<Elapsed>, FaultError>, EngineError> {
@@ -135,21 +143,16 @@ fn confirm_still<S>(
         return Ok(Ok(None));
     }
     let (node, at) = (process.node(), trial.site.clock.now());
-    trial.record_at(
-        at,
-        EventKind::TargetPaused {
-            fault: FaultId::FIRST,
-            node,
-        },
-    );
-    note_effect(trial, node, at, false);
+    trial.record_at(at, EventKind::TargetPaused { fault, node });
+    note_effect(trial, (fault, node), at, false);
     Ok(Ok(Some(at)))
 }
 
 /// Lets every process of a node go on.
 fn resume<S>(
     trial: &Trial<'_, S>,
-    running: &Running<impl Process>,
+    fault: FaultId,
+    running: &mut Running<impl Process>,
     reach: Reach,
 ) -> Result<Result<(), FaultError>, EngineError> {
     let process = &running.process;
@@ -159,15 +162,9 @@ fn resume<S>(
     // One may answer before the call has returned.
     let (node, at) = (process.node(), trial.site.clock.now());
     process.resume(reach).map_err(EngineError::Process)?;
-    let faulted = trial.progress.borrow().faulted.get(&node).copied();
-    if faulted.is_some_and(|faulted| faulted.at.is_some()) {
-        trial.record_at(
-            at,
-            EventKind::TargetResumed {
-                fault: FaultId::FIRST,
-                node,
-            },
-        );
+    running.hold = Hold::Free;
+    if trial.progress.borrow().of(fault, node).at.is_some() {
+        trial.record_at(at, EventKind::TargetResumed { fault, node });
     }
     Ok(Ok(()))
 }

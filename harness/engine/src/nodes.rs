@@ -32,15 +32,27 @@ pub(super) struct Running<P> {
     waiting: Vec<(Ended, Answer<()>)>,
 }
 
-/// What a fault does to a node just now.
+/// What a fault does to a node just now. A node is in the hands of one fault at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
     /// Nothing: it may end by itself only.
     Free,
-    /// A signal to it is ready to be sent: nobody may reap it.
-    Armed,
-    /// It was sent the signal, and ends by it.
-    Signalled,
+    /// A signal of this fault is ready to be sent: nobody may reap it.
+    Armed(FaultId),
+    /// It was sent the signal of this fault, and ends by it.
+    Signalled(FaultId),
+    /// It was stopped where it is by this fault, which lets it go on.
+    Still(FaultId),
+}
+
+impl Hold {
+    /// The fault that the node is in the hands of.
+    pub(super) const fn by(self) -> Option<FaultId> {
+        match self {
+            Self::Free => None,
+            Self::Armed(fault) | Self::Signalled(fault) | Self::Still(fault) => Some(fault),
+        }
+    }
 }
 
 /// The running processes, in the order they were started.
@@ -95,7 +107,7 @@ impl<P: Process> Nodes<P> {
         for (place, running) in self.0.iter_mut().enumerate() {
             let process = &mut running.process;
             let has_end = process.is_running() || process.has_others();
-            if has_end && running.hold != Hold::Armed {
+            if has_end && !matches!(running.hold, Hold::Armed(_)) {
                 ends.push(Box::pin(async move { (place, process.next_end().await) }));
             }
         }
@@ -121,11 +133,26 @@ impl<P: Process> Running<P> {
         }
     }
 
+    /// Whether a fault may begin with it: it runs, and no other fault has it in its hands.
+    pub(super) fn check_free_for(&self, fault: FaultId) -> Result<(), FaultError> {
+        let node = self.process.node();
+        match self.hold.by() {
+            Some(other) if other != fault => Err(FaultError::Missed(format!(
+                "the {node} was still under fault {}",
+                other.0 + 1
+            ))),
+            _ if !self.process.is_running() => Err(FaultError::Missed(format!(
+                "the {node} had ended before the fault"
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// By whom its end was wanted.
     pub(super) const fn cause(&self) -> ExitCause {
         match self.hold {
-            Hold::Free => ExitCause::Unexpected,
-            Hold::Armed | Hold::Signalled => ExitCause::Injected(FaultId::FIRST),
+            Hold::Free | Hold::Still(_) => ExitCause::Unexpected,
+            Hold::Armed(fault) | Hold::Signalled(fault) => ExitCause::Injected(fault),
         }
     }
 
@@ -167,7 +194,7 @@ pub(super) fn launch<S: Processes>(
     let slot = trial.placement.slot(node);
     slot.start.set(incarnation.0);
     let started = trial.seams.start(Launch {
-        target: trial.arm.target_at(node, incarnation),
+        target: trial.target_now(node),
         port: slot.endpoint.port,
         data: &slot.data,
         node,
@@ -216,8 +243,9 @@ pub(super) async fn await_first_start<S: Seams>(
         check_attribution(trial, node)?;
     }
     trial.record_at(at, EventKind::TargetReady { node, boot });
-    let boots = boot.map(|boot| (node, boot));
-    trial.progress.borrow_mut().boots.extend(boots);
+    if let Some(boot) = boot {
+        trial.note_boot(node, boot);
+    }
     Ok(())
 }
 
@@ -285,10 +313,7 @@ pub(super) async fn stop_all<S: Processes>(
 ) -> Result<(), EngineError> {
     for Running { process, .. } in nodes.in_stopping_order() {
         if process.is_running() {
-            let stop = &trial
-                .arm
-                .target_at(process.node(), process.incarnation())
-                .stop;
+            let stop = &trial.target_now(process.node()).stop;
             process.stop(stop).await.map_err(EngineError::Process)?;
             trial.record_exit(process, ExitCause::Stopped);
             process.clear_group().await.map_err(EngineError::Process)?;

@@ -28,6 +28,8 @@ pub(super) struct Slot {
     pub(super) data: PathBuf,
     /// Its latest start.
     pub(super) start: Cell<u32>,
+    /// Whether its next start, and its latest since, is of the version that a deploy brought.
+    pub(super) is_deployed: Cell<bool>,
     /// Its listening socket, where the harness holds that through all of its starts.
     pub(super) listener: Option<OwnedFd>,
 }
@@ -68,6 +70,7 @@ impl Placement {
                 endpoint,
                 data,
                 start: Cell::new(0),
+                is_deployed: Cell::new(false),
                 listener,
             });
         }

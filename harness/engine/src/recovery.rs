@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use comeback_model::event::EventKind;
+use comeback_model::event::{EventKind, Evidence};
 use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::plan::Workload;
+use comeback_model::schedule::PlannedInjection;
 use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
 
@@ -24,11 +25,15 @@ const BALANCED_REHEARSALS: u32 = 4;
 const STRANGER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Waits until one node that the fault itself started again answers correctly; with the last of all, until the service does.
-pub(super) async fn run_part<S: Seams>(trial: &Trial<'_, S>, node: Node) -> Result<bool, Early> {
+pub(super) async fn run_part<S: Seams>(
+    trial: &Trial<'_, S>,
+    fault: FaultId,
+    node: Node,
+) -> Result<bool, Early> {
     let (injected, is_whole) = {
         let progress = trial.progress.borrow();
-        let is_whole = progress.is_confirmed(&trial.faulted());
-        (progress.injected(&[node]), is_whole)
+        let is_whole = progress.is_confirmed(fault, trial.faulted_by(fault));
+        (progress.injected(fault, &[node]), is_whole)
     };
     if is_whole {
         return run(trial, &injected).await;
@@ -36,7 +41,7 @@ pub(super) async fn run_part<S: Seams>(trial: &Trial<'_, S>, node: Node) -> Resu
     let watched = watch(trial, &injected).await?;
     let missing = missing(&watched);
     if let Some(missing) = missing {
-        record_missing(trial, &watched, missing);
+        record_missing(trial, fault, &watched, missing);
     }
     Ok(missing.is_none())
 }
@@ -46,13 +51,14 @@ pub(super) async fn run<S: Seams>(
     trial: &Trial<'_, S>,
     injected: &Injected,
 ) -> Result<bool, Early> {
+    let fault = injected.fault;
     let watched = watch(trial, injected).await?;
     if let Some(missing) = missing(&watched) {
         // Nobody answered: who accepted is known only by who holds the port.
         if matches!(owners_of(trial, &starts_of(trial, injected)), Owner::New(_)) {
-            record_accept(trial, &watched[0].seen);
+            record_accept(trial, fault, &watched[0].seen);
         }
-        record_missing(trial, &watched, missing);
+        record_missing(trial, fault, &watched, missing);
         return Ok(false);
     }
     let whole = &watched[0];
@@ -63,10 +69,10 @@ pub(super) async fn run<S: Seams>(
     }) = whole.back.clone()
     {
         if !is_held(trial, whole.node) {
-            record_accept(trial, &whole.seen);
+            record_accept(trial, fault, &whole.seen);
         }
         let kind = EventKind::FirstCorrect {
-            fault: FaultId::FIRST,
+            fault,
             last_failed_us: whole.seen.last_failed,
             evidence,
             unowned,
@@ -81,14 +87,14 @@ fn missing(watched: &[Watched]) -> Option<&Watched> {
     watched.iter().find(|watched| watched.back.is_none())
 }
 
-fn record_missing<S>(trial: &Trial<'_, S>, all: &[Watched], missing: &Watched) {
+fn record_missing<S>(trial: &Trial<'_, S>, fault: FaultId, all: &[Watched], missing: &Watched) {
     let saw = missing.seen.last_failure.clone().unwrap_or_default();
     let last_failure = match all {
         [_] => saw,
         _ => format!("{}: {saw}", missing.node),
     };
     trial.record(EventKind::NotRecovered {
-        fault: FaultId::FIRST,
+        fault,
         last_failure,
         probes: missing.seen.probes,
     });
@@ -133,10 +139,11 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
     });
     // They have not served yet: those that end are started once more.
     let retried = injected.nodes.iter().copied().collect();
-    trial.progress.borrow_mut().retried = retried;
+    let fault = injected.fault;
+    trial.progress.borrow_mut().retried.insert(fault, retried);
     let ended = join_all(probing).await;
-    trial.progress.borrow_mut().retried.clear();
-    record_survivors(trial, &starts);
+    trial.progress.borrow_mut().retried.remove(&fault);
+    record_survivors(trial, fault, &starts);
     let mut watched = Vec::with_capacity(asked.len());
     for ((probe, (node, _)), ended) in probes.iter().zip(asked).zip(ended) {
         let back = match ended {
@@ -148,7 +155,7 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
         let seen = probe.seen();
         // The store and the balancer are not asked themselves.
         if let (Some(back), true) = (&back, injected.nodes.contains(&node)) {
-            record_return(trial, node, &seen, back);
+            record_return(trial, (injected.fault, node), &seen, back);
         }
         watched.push(Watched { node, seen, back });
     }
@@ -219,16 +226,23 @@ fn to_rehearse<S>(trial: &Trial<'_, S>) -> BTreeSet<Node> {
     if matches!(trial.plan.load.workload, Workload::Stateless(_)) {
         return BTreeSet::new();
     }
-    let faulted = trial.faulted();
-    let whole = match trial.plan.first_fault().effect.replaces() && !faulted.is_empty() {
+    if trial.planned.is_control() {
+        return [asked(trial, &[])].into();
+    }
+    let faults = trial.planned.faults.iter();
+    let asked_after = |planned: &PlannedInjection| {
+        let nodes = &planned.nodes;
+        let fault = trial.plan.fault(planned.fault);
         // Each in turn, by itself.
-        true => None,
-        false => Some(asked(trial, &faulted)),
+        let whole = match fault.is_some_and(|fault| fault.effect.replaces()) {
+            true => None,
+            false => Some(asked(trial, nodes)),
+        };
+        let are_asked = nodes.len() > 1 || whole.is_none();
+        let themselves = nodes.iter().copied().filter(move |_| are_asked);
+        themselves.chain(whole).collect::<Vec<_>>()
     };
-    let themselves = faulted
-        .iter()
-        .filter(|_| faulted.len() > 1 || whole.is_none());
-    themselves.copied().chain(whole).collect()
+    faults.flat_map(asked_after).collect()
 }
 
 /// What a probe needs that asks this node, before anything was faulted.
@@ -309,23 +323,28 @@ pub(super) async fn see_untouched<S: Seams>(trial: &Trial<'_, S>) -> Result<(), 
     Ok(())
 }
 
-fn record_survivors<S: Seams>(trial: &Trial<'_, S>, starts: &[Start]) {
+fn record_survivors<S: Seams>(trial: &Trial<'_, S>, fault: FaultId, starts: &[Start]) {
     let before = |(node, incarnation): &Start| {
         let place = (trial.planned.id, *node, *incarnation);
         trial.seams.members_before(place)
     };
     let pids: Vec<i32> = starts.iter().flat_map(before).collect();
     if !pids.is_empty() {
-        trial.record(EventKind::SurvivorsFound {
-            fault: FaultId::FIRST,
-            pids,
-        });
+        trial.record(EventKind::SurvivorsFound { fault, pids });
     }
 }
 
-fn record_return<S>(trial: &Trial<'_, S>, node: Node, seen: &Seen, back: &Recovered) {
+fn record_return<S>(
+    trial: &Trial<'_, S>,
+    (fault, node): (FaultId, Node),
+    seen: &Seen,
+    back: &Recovered,
+) {
+    if let Evidence::BootId(boot) = back.evidence {
+        trial.note_boot(node, boot);
+    }
     let kind = EventKind::TargetReturned {
-        fault: FaultId::FIRST,
+        fault,
         node,
         last_failed_us: seen.last_failed,
         evidence: back.evidence,
@@ -334,10 +353,10 @@ fn record_return<S>(trial: &Trial<'_, S>, node: Node, seen: &Seen, back: &Recove
     trial.record_at(back.at, kind);
 }
 
-fn record_accept<S>(trial: &Trial<'_, S>, seen: &Seen) {
+fn record_accept<S>(trial: &Trial<'_, S>, fault: FaultId, seen: &Seen) {
     if let Some(accepted) = seen.accepted {
         let kind = EventKind::FirstAccept {
-            fault: FaultId::FIRST,
+            fault,
             last_failed_us: accepted.last_failed,
         };
         trial.record_at(accepted.at, kind);

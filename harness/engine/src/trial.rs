@@ -1,4 +1,4 @@
-//! A trial: one start of a target, its load, and at most one fault, phase by phase.
+//! A trial: one start of a target, its load, and its faults, phase by phase.
 //!
 //! Whatever happens on the way, the locals' drops leave no process behind. A target that misbehaves is a
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
@@ -7,14 +7,16 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 
 use comeback_model::event::{EventKind, Phase};
-use comeback_model::ids::{FaultId, Incarnation, Node};
+use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::Plan;
-use comeback_model::schedule::PlannedTrial;
+use comeback_model::plan::fault::Invalid;
+use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::units::{Elapsed, Span};
-use tokio::sync::mpsc;
+use futures_util::future::try_join_all;
+use tokio::sync::{Mutex, mpsc};
 
-use super::context::{Early, Trial, aborted};
+use super::context::{Early, Trial, aborted, failed};
 use super::interrupt::Interrupt;
 use super::nodes::start_failed;
 use super::placement::{Placement, PlacementError};
@@ -24,7 +26,7 @@ use super::{EngineError, Site, health, recovery};
 use crate::endpoint::Endpoint;
 use crate::load::Setup;
 use crate::supervise::scratch::remove_tree;
-use comeback_faults::{Call, FaultError, Injection};
+use comeback_faults::{Calls, FaultError, Injection};
 
 /// How long the final looks at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
@@ -92,6 +94,7 @@ pub(super) async fn run<S: Seams>(
                 placement,
                 probe_users: Cell::new(0),
                 trigger: OnceCell::new(),
+                aiming: Mutex::default(),
                 progress: RefCell::default(),
             };
             trial.run_phases(interrupt).await
@@ -158,11 +161,7 @@ impl<S: Seams> Trial<'_, S> {
     }
 
     /// The load runs, and the fault is done under it; whether all that it addressed is back.
-    async fn measure(
-        &self,
-        mut load: S::Load,
-        hands: mpsc::UnboundedSender<Call>,
-    ) -> Result<(S::Load, bool), Early> {
+    async fn measure(&self, mut load: S::Load, hands: Calls) -> Result<(S::Load, bool), Early> {
         let clock = self.site.clock;
         let begin = clock.now() + LOAD_LEAD;
         load.run(begin);
@@ -180,18 +179,18 @@ impl<S: Seams> Trial<'_, S> {
         }
         self.wait_until(begin + windows.warm_up).await;
         self.enter(Phase::Baseline);
-        let fault_at = begin
-            + windows.warm_up
-            + windows.baseline
-            + self
-                .planned
-                .faults
-                .first()
-                .map_or(Span::ZERO, |first| first.after);
-        self.wait_until(fault_at).await;
+        let baseline_end = begin + windows.warm_up + windows.baseline;
+        let first = self
+            .planned
+            .faults
+            .iter()
+            .map(|planned| planned.after)
+            .min();
+        self.wait_until(baseline_end + first.unwrap_or(Span::ZERO))
+            .await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
-        let recovered = self.planned.is_control() || self.inject_and_recover(hands).await?;
+        let recovered = self.inject_all(baseline_end, hands).await?;
         if recovered {
             self.enter(Phase::Settle);
             tokio::time::sleep(windows.settle.into()).await;
@@ -206,38 +205,68 @@ impl<S: Seams> Trial<'_, S> {
         Ok((load, recovered))
     }
 
+    /// Injects every fault at its moment, and waits until all is back from each; whether it is. A fault that misses ends the trial
+    /// when the others are over: what they show of the service is known by then.
+    async fn inject_all(&self, baseline_end: Elapsed, calls: Calls) -> Result<bool, Early> {
+        let faults = self.planned.faults.iter();
+        let injected = faults.map(|planned| async {
+            self.wait_until(baseline_end + planned.after).await;
+            match self.inject_and_recover(planned, calls.clone()).await {
+                Err(Early::Target(missed @ EventKind::FaultMissed { .. })) => Ok(Err(missed)),
+                Err(early) => Err(early),
+                Ok(recovered) => Ok(Ok(recovered)),
+            }
+        });
+        let ended: Vec<Result<bool, EventKind>> = try_join_all(injected).await?;
+        let ended: Result<Vec<bool>, EventKind> = ended.into_iter().collect();
+        let recovered = ended.map_err(Early::Target)?;
+        Ok(recovered.into_iter().all(|back| back))
+    }
+
     /// Does what the plan wants done, starts again what it ended, and waits until all of that is back; whether it is.
-    async fn inject_and_recover(&self, hands: mpsc::UnboundedSender<Call>) -> Result<bool, Early> {
-        let fault = self.plan.first_fault();
-        let nodes = self.faulted();
+    async fn inject_and_recover(
+        &self,
+        PlannedInjection { fault, nodes, .. }: &PlannedInjection,
+        calls: Calls,
+    ) -> Result<bool, Early> {
+        let id = *fault;
         let has = |node: &Node| self.placement.nodes().any(|one| one == *node);
         if let Some(node) = nodes.iter().find(|node| !has(node)) {
-            return Err(FaultError::Missed(format!("this arm has no {node}")).into());
+            let missed = FaultError::Missed(format!("this arm has no {node}"));
+            return Err(failed(id, missed));
         }
-        let hands = (self.site.clock, hands);
-        let on = Injection::new(nodes.clone(), fault.reach, fault.lands_within, hands);
+        let Some(fault) = self.plan.fault(id) else {
+            let problem = "the schedule names a fault that the plan does not have".to_owned();
+            return Err(EngineError::Fault(Invalid {
+                field: None,
+                problem,
+            })
+            .into());
+        };
+        let hands = (self.site.clock, calls);
+        let on = Injection::new((id, nodes.clone()), fault.reach, fault.lands_within, hands);
         let injectable = comeback_faults::load(fault).map_err(EngineError::Fault)?;
-        injectable.inject(&on).await?;
-        let fault = FaultId::FIRST;
-        self.record(EventKind::FaultEnded { fault });
+        let injected = injectable.inject(&on).await;
+        injected.map_err(|error| failed(id, error))?;
+        self.record(EventKind::FaultEnded { fault: id });
         let (injected, returned, ended) = {
             let progress = self.progress.borrow();
-            let of = |node: &Node| progress.faulted.get(node).copied().unwrap_or_default();
+            let of = |node: &Node| progress.of(id, *node);
             let returned: Vec<bool> = nodes.iter().filter_map(|node| of(node).returned).collect();
             let ended = nodes.iter().filter(|node| of(node).has_ended);
             let ended: Vec<Node> = ended.copied().collect();
-            (progress.injected(&nodes), returned, ended)
+            (progress.injected(id, nodes), returned, ended)
         };
         if !returned.is_empty() {
             // The fault started them again itself, and waited.
             return Ok(returned.len() == nodes.len() && returned.iter().all(|back| *back));
         }
         let at = injected.at;
-        on.each(&ended, async |node| {
+        let started = on.each(&ended, async |node| {
             on.start_after(node, Some(at)).await?;
             Ok(at)
-        })
-        .await?;
+        });
+        started.await.map_err(|error| failed(id, error))?;
         recovery::run(self, &injected).await
     }
 

@@ -21,7 +21,7 @@ use super::nodes::{self, Hold, Nodes, launch, reply};
 use super::seams::{End, Process, Seams};
 use super::{EngineError, effects, recovery};
 use crate::supervise::one_shot::OneShotCommand;
-use comeback_faults::{Answer, Call, FaultError, SignalTo};
+use comeback_faults::{Answer, Call, SignalTo};
 
 /// How long the balancer may take to send a replica requests again; its health checks come first.
 const RETURN_WITHIN: Span = Span::from_secs(10);
@@ -31,11 +31,13 @@ pub(super) struct TrialLoop<'t, S: Seams> {
     trial: &'t Trial<'t, S>,
     nodes: Nodes<S::Process>,
     interrupt: &'t mut Interrupt,
-    calls: mpsc::UnboundedReceiver<Call>,
+    calls: mpsc::UnboundedReceiver<(FaultId, Call)>,
     /// Calls that take their time.
     works: Vec<Pin<Box<dyn Future<Output = Done> + 't>>>,
     /// Nodes that are to be started again.
     due: BTreeMap<Node, Due>,
+    /// The first start of a node after the latest fault that ended it.
+    first_starts: BTreeMap<Node, Incarnation>,
 }
 
 /// A start that is due.
@@ -49,6 +51,7 @@ struct Due {
 enum Done {
     /// The signal was sent, or could not be.
     Signalled {
+        fault: FaultId,
         nodes: Vec<Node>,
         fired: Result<Fired, EngineError>,
         answer: Answer<()>,
@@ -60,6 +63,7 @@ enum Done {
     },
     /// It is known whether a node came back.
     Returned {
+        fault: FaultId,
         node: Node,
         back: Result<bool, Early>,
         answer: Answer<bool>,
@@ -71,7 +75,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     pub(super) fn new(
         trial: &'t Trial<'t, S>,
         interrupt: &'t mut Interrupt,
-        calls: mpsc::UnboundedReceiver<Call>,
+        calls: mpsc::UnboundedReceiver<(FaultId, Call)>,
     ) -> Self {
         Self {
             trial,
@@ -80,6 +84,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             calls,
             works: Vec::new(),
             due: BTreeMap::new(),
+            first_starts: BTreeMap::new(),
         }
     }
 
@@ -124,7 +129,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                     let end = end.map_err(EngineError::Process)?;
                     self.see_end(place, end)?;
                 }
-                Some(call) = self.calls.recv() => self.take(call)?,
+                Some((fault, call)) = self.calls.recv() => self.take(fault, call)?,
                 done = next_done(&mut self.works) => self.finish(done)?,
                 done = &mut work => return Ok(done),
                 () = wait_until(next) => self.start_due()?,
@@ -168,9 +173,11 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 Phase::Fault | Phase::Recovery | Phase::Settle | Phase::ReadBack | Phase::Stop,
             ) => {}
         }
-        if progress.retried.contains(&node) {
-            let attempts = self.trial.arm.target_at(node, start).attempts;
-            if let Some(pause) = attempts.pause_after(start) {
+        if progress.is_retried(node) {
+            let attempts = self.trial.target_now(node).attempts;
+            // Each fault has as many starts.
+            let before = self.first_starts.get(&node).map_or(0, |first| first.0 - 1);
+            if let Some(pause) = attempts.pause_after(Incarnation(start.0.saturating_sub(before))) {
                 let (at, answer) = (at + pause, None);
                 self.due.insert(node, Due { at, answer });
             }
@@ -191,8 +198,11 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             let Some(Due { answer, .. }) = self.due.remove(&node) else {
                 continue;
             };
+            if answer.is_some() {
+                self.note_first_start(node);
+            }
             // One that is only tried once more is not when it has served meanwhile, or its time is over.
-            if answer.is_some() || self.trial.progress.borrow().retried.contains(&node) {
+            if answer.is_some() || self.trial.progress.borrow().is_retried(node) {
                 self.start_again(node)?;
             }
             if let Some(answer) = answer {
@@ -200,6 +210,12 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             }
         }
         Ok(())
+    }
+
+    /// A fault starts a node again.
+    fn note_first_start(&mut self, node: Node) {
+        let next = Incarnation(self.trial.placement.start(node).0 + 1);
+        self.first_starts.insert(node, next);
     }
 
     /// Starts a node again that has ended.
@@ -212,19 +228,19 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     }
 
     /// Does what a fault wants done, or begins to.
-    fn take(&mut self, call: Call) -> Result<(), Early> {
+    fn take(&mut self, fault: FaultId, call: Call) -> Result<(), Early> {
         match call {
-            Call::Signal(to, answer) => self.signal(to, answer)?,
+            Call::Signal(to, answer) => self.signal(fault, to, answer)?,
             Call::Node(node, call) => {
                 // A fault is aimed at nodes that there are.
                 if let Some(running) = self.nodes.get_mut(node) {
-                    effects::act(self.trial, running, call)?;
+                    effects::act(self.trial, fault, running, call)?;
                 }
             }
-            Call::Drain(node, within, answer) => self.drain(node, within, answer),
-            Call::Undrain(node, answer) => self.undrain(node, answer),
-            Call::Start(node, since, answer) => self.start_later(node, since, answer)?,
-            Call::AwaitReturn(node, answer) => self.await_return(node, answer),
+            Call::Drain(node, within, answer) => self.drain((fault, node), within, answer),
+            Call::Undrain(node, answer) => self.undrain((fault, node), answer),
+            Call::Start(node, since, answer) => self.start_later((fault, node), since, answer)?,
+            Call::AwaitReturn(node, answer) => self.await_return((fault, node), answer),
         }
         Ok(())
     }
@@ -232,6 +248,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     /// Finds whom the fault addresses, and sends the signal at its moment. Until it was sent none of the nodes is reaped.
     fn signal(
         &mut self,
+        fault: FaultId,
         SignalTo {
             nodes,
             signal,
@@ -240,25 +257,26 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         answer: Answer<()>,
     ) -> Result<(), Early> {
         for running in self.nodes.select_mut(&nodes) {
-            let node = running.process.node();
-            if !running.process.is_running() {
-                let problem = format!("the {node} had ended before the fault");
-                reply(answer, Err(FaultError::Missed(problem)));
+            if let Err(missed) = running.check_free_for(fault) {
+                reply(answer, Err(missed));
                 return Ok(());
             }
+        }
+        for running in self.nodes.select_mut(&nodes) {
             let addressed = running.process.address(reach);
             addressed.map_err(EngineError::Process)?;
         }
         let mut shots = Vec::with_capacity(nodes.len());
         for running in self.nodes.select_mut(&nodes) {
             let shot = running.process.shot(signal).map_err(EngineError::Process)?;
-            running.hold = Hold::Armed;
+            running.hold = Hold::Armed(fault);
             shots.push((running.process.node(), shot));
         }
         let (trial, clock) = (self.trial, self.trial.site.clock);
         self.works.push(Box::pin(async move {
-            let fired = aim::fire(trial, Volley { clock, shots }).await;
+            let fired = aim::fire(trial, fault, Volley { clock, shots }).await;
             Done::Signalled {
+                fault,
                 nodes,
                 fired,
                 answer,
@@ -267,28 +285,25 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         Ok(())
     }
 
-    fn drain(&mut self, node: Node, within: Span, answer: Answer<()>) {
+    fn drain(&mut self, (fault, node): (FaultId, Node), within: Span, answer: Answer<()>) {
         let Some(Drain { begin, .. }) = &self.trial.arm.drain else {
             return reply(answer, Ok(()));
         };
-        self.trial.record(EventKind::DrainBegun {
-            fault: FaultId::FIRST,
-            node,
-        });
-        let done = |node, problem| EventKind::Drained {
-            fault: FaultId::FIRST,
+        self.trial.record(EventKind::DrainBegun { fault, node });
+        let done = move |node, problem| EventKind::Drained {
+            fault,
             node,
             problem,
         };
         self.tell((node, begin, within), answer, done);
     }
 
-    fn undrain(&mut self, node: Node, answer: Answer<()>) {
+    fn undrain(&mut self, (fault, node): (FaultId, Node), answer: Answer<()>) {
         let Some(Drain { end, .. }) = &self.trial.arm.drain else {
             return reply(answer, Ok(()));
         };
-        let done = |node, problem| EventKind::DrainEnded {
-            fault: FaultId::FIRST,
+        let done = move |node, problem| EventKind::DrainEnded {
+            fault,
             node,
             problem,
         };
@@ -322,17 +337,26 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     /// Starts a node again when the plan's pause is over; at once where there is none.
     fn start_later(
         &mut self,
-        node: Node,
+        (fault, node): (FaultId, Node),
         since: Option<Elapsed>,
         answer: Answer<()>,
     ) -> Result<(), Early> {
+        if self
+            .trial
+            .plan
+            .fault(fault)
+            .is_some_and(|fault| fault.needs.next)
+        {
+            self.trial.placement.slot(node).is_deployed.set(true);
+        }
         let pause = self.trial.arm.target_of(node).restart_after;
         if pause == Span::ZERO {
+            self.note_first_start(node);
             self.start_again(node)?;
             reply(answer, Ok(()));
             return Ok(());
         }
-        let confirmed = self.trial.progress.borrow_mut().faulted(node).at;
+        let confirmed = self.trial.progress.borrow().of(fault, node).at;
         let since = since.or(confirmed);
         let due = Due {
             at: since.unwrap_or_else(|| self.trial.site.clock.now()) + pause,
@@ -342,24 +366,30 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         Ok(())
     }
 
-    fn await_return(&mut self, node: Node, answer: Answer<bool>) {
+    fn await_return(&mut self, (fault, node): (FaultId, Node), answer: Answer<bool>) {
         let trial = self.trial;
         self.works.push(Box::pin(async move {
-            let back = recovery::run_part(trial, node).await;
-            Done::Returned { node, back, answer }
+            let back = recovery::run_part(trial, fault, node).await;
+            Done::Returned {
+                fault,
+                node,
+                back,
+                answer,
+            }
         }));
     }
 
     fn finish(&mut self, done: Done) -> Result<(), Early> {
         match done {
             Done::Signalled {
+                fault,
                 nodes,
                 fired,
                 answer,
             } => {
                 aim::record(self.trial, fired?)?;
                 for running in self.nodes.select_mut(&nodes) {
-                    running.hold = Hold::Signalled;
+                    running.hold = Hold::Signalled(fault);
                 }
                 reply(answer, Ok(()));
             }
@@ -367,9 +397,18 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 self.trial.record(event);
                 reply(answer, Ok(()));
             }
-            Done::Returned { node, back, answer } => {
+            Done::Returned {
+                fault,
+                node,
+                back,
+                answer,
+            } => {
                 let back = back?;
-                self.trial.progress.borrow_mut().faulted(node).returned = Some(back);
+                self.trial
+                    .progress
+                    .borrow_mut()
+                    .faulted(fault, node)
+                    .returned = Some(back);
                 reply(answer, Ok(back));
             }
         }

@@ -29,7 +29,7 @@ pub struct FaultPart {
     /// descendants, even if they left the group (`tree`). Default: `group`; `tree` for a `pause`.
     pub to: Option<Reach>,
     /// Whether the fault waits for a write of the load (`request`) or is injected at its planned moment in any case (`any`).
-    /// Default: `request` for a fault that ends processes, else `any`.
+    /// Default: `request` for a first fault that ends processes, else `any`.
     pub within: Option<Within>,
     /// How long the load runs undisturbed before the first fault. This baseline is compared with everything after. Only the first
     /// fault has it. Default: 1s.
@@ -149,7 +149,11 @@ impl FaultPart {
         let said = Said {
             aim: self.target.map(|target| target.0),
             reach: self.to,
-            within: self.within,
+            within: match id {
+                FaultId::FIRST => self.within,
+                // One that comes while the first is going on may find no write at all.
+                _ => Some(self.within.unwrap_or(Within::Any)),
+            },
             jitter: match id {
                 FaultId::FIRST => self.spread,
                 _ => Some(self.spread.unwrap_or(Span::ZERO)),

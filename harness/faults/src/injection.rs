@@ -1,7 +1,7 @@
 //! How a fault acts: through a handle, whose calls are messages to the trial's loop. Each is answered when it is done.
 
 use comeback_model::event::Exit;
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::{Reach, Signal, Stop};
 use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
@@ -82,27 +82,32 @@ pub enum NodeCall {
     HowToStop(Answer<Stop>),
 }
 
+/// Where the calls of all faults of a trial arrive: each names the fault.
+pub type Calls = mpsc::UnboundedSender<(FaultId, Call)>;
+
 /// A fault's hands: what it can do to the nodes it is aimed at. Cheap to clone.
 ///
 /// Each call fails when the trial is over, or when the node is not as the fault needs it: the fault missed.
 #[derive(Clone, Debug)]
 pub struct Injection {
+    fault: FaultId,
     nodes: Vec<Node>,
     reach: Reach,
     confirm_within: Span,
     clock: Clock,
-    calls: mpsc::UnboundedSender<Call>,
+    calls: Calls,
 }
 
 impl Injection {
     /// A handle for a fault that is aimed at these nodes, and where its calls arrive.
     pub fn new(
-        nodes: Vec<Node>,
+        (fault, nodes): (FaultId, Vec<Node>),
         reach: Reach,
         confirm_within: Span,
-        (clock, calls): (Clock, mpsc::UnboundedSender<Call>),
+        (clock, calls): (Clock, Calls),
     ) -> Self {
         Self {
+            fault,
             nodes,
             reach,
             confirm_within,
@@ -129,7 +134,7 @@ impl Injection {
     async fn call<T>(&self, make: impl FnOnce(Answer<T>) -> Call) -> Result<T, FaultError> {
         let (answer, answered) = oneshot::channel();
         self.calls
-            .send(make(answer))
+            .send((self.fault, make(answer)))
             .map_err(|_| FaultError::Abandoned)?;
         answered.await.map_err(|_| FaultError::Abandoned)?
     }

@@ -16,6 +16,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use injection::{Answer, Call, Ended, FaultError, Injection, NodeCall, SignalTo};
+pub use injection::{Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, SignalTo};
 pub use kind::{Injectable, Kind};
 pub use table::{Faults, load};

@@ -4,7 +4,7 @@
 
 use comeback_host::clock::Clock;
 use comeback_model::event::Exit;
-use comeback_model::ids::Node;
+use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::fault::{Catalogue, Fault, Said};
 use comeback_model::plan::{Reach, Signal, Stop};
 use comeback_model::units::{Elapsed, Span};
@@ -23,9 +23,13 @@ fn ms(ms: u64) -> Elapsed {
 }
 
 /// Says yes to each call.
-async fn answer_all(clock: Clock, mut calls: mpsc::UnboundedReceiver<Call>) -> Vec<Asked> {
+async fn answer_all(
+    clock: Clock,
+    mut calls: mpsc::UnboundedReceiver<(FaultId, Call)>,
+) -> Vec<Asked> {
     let mut asked = Vec::new();
-    while let Some(call) = calls.recv().await {
+    while let Some((fault, call)) = calls.recv().await {
+        assert_eq!(fault, FaultId(1));
         let now = clock.now();
         match call {
             Call::Signal(to, answer) => {
@@ -113,7 +117,12 @@ pub(crate) async fn asked_by(
     let clock = Clock::start();
     let (hands, calls) = mpsc::unbounded_channel();
     let within = Span::from_secs(1);
-    let on = Injection::new(NODES.to_vec(), Reach::Group, within, (clock, hands));
+    let on = Injection::new(
+        (FaultId(1), NODES.to_vec()),
+        Reach::Group,
+        within,
+        (clock, hands),
+    );
     let fault = load(&planned(kind, parameters).unwrap()).unwrap();
     let fault = async move { fault.inject(&on).await };
     tokio::join!(answer_all(clock, calls), fault)
@@ -175,7 +184,7 @@ async fn a_fault_whose_trial_is_over_is_abandoned() {
     drop(calls);
     let within = Span::from_secs(1);
     let hands = (Clock::start(), hands);
-    let on = Injection::new(NODES.to_vec(), Reach::Group, within, hands);
+    let on = Injection::new((FaultId(1), NODES.to_vec()), Reach::Group, within, hands);
     let kill = load(&planned("kill", &json!({})).unwrap()).unwrap();
     let ended = kill.inject(&on).await;
     assert_eq!(ended, Err(FaultError::Abandoned));

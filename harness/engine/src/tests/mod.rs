@@ -7,4 +7,5 @@ mod faults;
 mod mock;
 mod phases;
 mod scenario;
+mod several;
 mod trials;

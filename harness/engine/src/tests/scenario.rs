@@ -169,6 +169,20 @@ impl Scenario {
         self.with(|plan| plan.faults[0] = fault(kind, parameters, aim))
     }
 
+    /// A further fault, so long after the first.
+    pub(super) fn then(self, after: Span, kind: &str, parameters: &Value, aim: Aim) -> Self {
+        let fault = Fault {
+            after,
+            ..fault(kind, parameters, aim)
+        };
+        self.with(|plan| plan.faults.push(fault))
+    }
+
+    /// What the replicas share.
+    pub(super) fn with_store(self) -> Self {
+        self.with(|plan| plan.arms[0].store = Some(target()))
+    }
+
     pub(super) fn restart_after(self, pause: Span) -> Self {
         self.with(|plan| plan.arms[0].target.restart_after = pause)
     }
@@ -376,6 +390,29 @@ impl Told {
 
     pub(super) fn entered(&self, wanted: Phase) -> Vec<Elapsed> {
         self.times(|kind| matches!(kind, EventKind::PhaseEntered { phase } if *phase == wanted))
+    }
+
+    /// When the first correct reply after each fault came.
+    pub(super) fn recoveries(&self) -> Vec<(u32, Elapsed)> {
+        let recovery = |event: &Event| match event.kind {
+            EventKind::FirstCorrect { fault, .. } => Some((fault.0, event.at)),
+            _ => None,
+        };
+        let mut recoveries: Vec<_> = self.events.iter().filter_map(recovery).collect();
+        recoveries.sort_unstable();
+        recoveries
+    }
+
+    /// Which faults missed, and why.
+    pub(super) fn all_missed(&self) -> Vec<(u32, &str)> {
+        let missed = |event| match event {
+            &Event {
+                kind: EventKind::FaultMissed { fault, ref reason },
+                ..
+            } => Some((fault.0, reason.as_str())),
+            _ => None,
+        };
+        self.events.iter().filter_map(missed).collect()
     }
 
     /// Why the trial ended early, if it did.

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
-use crate::ids::{FaultId, Incarnation, Node};
+use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
 pub use error::{Field, PlanError};
@@ -181,14 +181,6 @@ impl Arm {
             Node::Cache => self.cache.as_ref(),
         };
         other.unwrap_or(&self.target)
-    }
-
-    /// What a start of a node runs: a deploy replaces the server from its second start on.
-    pub fn target_at(&self, node: Node, incarnation: Incarnation) -> &Target {
-        match (&self.next, node) {
-            (Some(next), Node::Replica(_)) if incarnation > Incarnation(0) => next,
-            _ => self.target_of(node),
-        }
     }
 
     /// The node that clients connect to.

@@ -142,6 +142,7 @@ impl Processes for Mock {
         let (node, incarnation) = (launch.node, launch.incarnation);
         let behaviour = self.behaviour(node);
         self.note(format!("start {node} {}", incarnation.0));
+        self.note(format!("run {} {node}", launch.target.command[0]));
         if behaviour.cannot_start.contains(&incarnation.0) {
             let program = launch.target.command[0].clone();
             return Err(StartError::NotFound { program });

@@ -1,0 +1,242 @@
+//! Several faults in one trial: one after the other, together, and one within the recovery from another.
+
+use comeback_model::event::{EventKind, ExitCause, Phase};
+use comeback_model::ids::{FaultId, Node};
+use comeback_model::plan::Aim;
+use comeback_model::units::{Elapsed, Span};
+use serde_json::json;
+
+use super::scenario::*;
+use crate::trial::Finished;
+
+const FIRST: ExitCause = ExitCause::Injected(FaultId(0));
+const SECOND: ExitCause = ExitCause::Injected(FaultId(1));
+
+/// When each fault was over.
+fn over(told: &Told) -> Vec<(u32, Elapsed)> {
+    let over = told.events.iter().filter_map(|event| match event.kind {
+        EventKind::FaultEnded { fault } => Some((fault.0, event.at)),
+        _ => None,
+    });
+    over.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_kills_of_one_replica_one_after_the_other_are_two_faults() {
+    let told = one_replica()
+        .then(Span::from_ms(300), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    assert_eq!(
+        told.exits(REPLICA_0)[..2],
+        [(ms(603), FIRST), (ms(903), SECOND)]
+    );
+    assert_eq!(over(&told), [(0, ms(603)), (1, ms(903))]);
+    let starts: Vec<u32> = told
+        .starts(REPLICA_0)
+        .iter()
+        .map(|(_, number)| *number)
+        .collect();
+    assert_eq!(starts, [0, 1, 2]);
+    assert_eq!(told.recoveries(), [(0, ms(703)), (1, ms(1_003))]);
+    let phases = told.phases();
+    assert!(phases.is_sorted(), "{phases:?}");
+    assert!(phases.contains(&Phase::ReadBack));
+    assert!(told.entered(Phase::Settle) >= vec![ms(1_003)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_replicas_that_are_down_together_each_come_back_from_their_own_fault() {
+    let told = two_replicas()
+        .with_balancer()
+        .then(Span::from_ms(20), "kill", &json!({}), Aim::Replica(1))
+        .run()
+        .await;
+    assert_eq!(told.exits(REPLICA_0)[0].1, FIRST);
+    assert_eq!(told.exits(REPLICA_1)[0].1, SECOND);
+    let (first, second) = (told.exits(REPLICA_0)[0].0, told.exits(REPLICA_1)[0].0);
+    assert_eq!(second, first + Span::from_ms(20));
+    let back = told.recoveries();
+    assert_eq!(
+        back,
+        [
+            (0, first + Span::from_ms(100)),
+            (1, second + Span::from_ms(100))
+        ]
+    );
+    let returned = told.events.iter().filter_map(|event| match event.kind {
+        EventKind::TargetReturned { fault, node, .. } => Some((fault.0, node)),
+        _ => None,
+    });
+    assert_eq!(
+        returned.collect::<Vec<_>>(),
+        [(0, REPLICA_0), (1, REPLICA_1)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_is_killed_while_the_store_stands_still() {
+    let told = one_replica()
+        .with_store()
+        .fault("pause", &json!({ "lasts": "300ms" }), Aim::Store)
+        .then(Span::from_ms(100), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    let of_store = told.events.iter().filter_map(|event| match event.kind {
+        EventKind::TargetPaused { fault, node } => Some(("paused", fault.0, node, event.at)),
+        EventKind::TargetResumed { fault, node } => Some(("resumed", fault.0, node, event.at)),
+        _ => None,
+    });
+    let of_store: Vec<_> = of_store.collect();
+    let [
+        ("paused", 0, Node::Store, paused),
+        ("resumed", 0, Node::Store, resumed),
+    ] = of_store[..]
+    else {
+        panic!("{of_store:?}");
+    };
+    assert_eq!(resumed, paused + Span::from_ms(300));
+    let (killed, cause) = told.exits(REPLICA_0)[0];
+    assert_eq!(cause, SECOND);
+    assert!(paused < killed && killed < resumed);
+    // The service is back from both when the replica is, and the store goes on.
+    assert_eq!(told.recoveries().len(), 2);
+    assert_eq!(told.recoveries()[1], (1, killed + Span::from_ms(100)));
+    assert!(told.all_missed().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_while_the_server_starts_again_is_the_second_faults_and_both_end_with_the_same_reply()
+ {
+    let told = one_replica()
+        .then(Span::from_ms(50), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    assert_eq!(
+        told.exits(REPLICA_0)[..2],
+        [(ms(603), FIRST), (ms(653), SECOND)]
+    );
+    assert_eq!(told.starts(REPLICA_0)[1..], [(ms(603), 1), (ms(653), 2)]);
+    // Start 1 never served.
+    let back = told.recoveries();
+    assert_eq!(back.len(), 2);
+    assert!(back.iter().all(|(_, at)| *at >= ms(753)), "{back:?}");
+    assert!(told.all_missed().is_empty());
+    assert!(told.phases().contains(&Phase::Settle));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fault_has_as_many_starts_as_the_plan_allows() {
+    // A start that ends by itself is tried once more, after either fault.
+    let told = one_replica()
+        .with(|plan| {
+            let attempts = &mut plan.arms[0].target.attempts;
+            (attempts.most, attempts.backoff) = (2, Span::from_ms(10));
+        })
+        .node(REPLICA_0, |its| {
+            its.exits = vec![
+                (1, Span::from_ms(5), exit(1)),
+                (3, Span::from_ms(5), exit(1)),
+            ];
+        })
+        .then(Span::from_ms(300), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    let numbers = told.starts(REPLICA_0).into_iter().map(|(_, number)| number);
+    assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    assert_eq!(told.recoveries().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_between_two_faults_leaves_the_second_undone() {
+    let told = one_replica()
+        .then(Span::from_ms(500), "kill", &json!({}), Aim::Replica(0))
+        .interrupt_at(ms(900))
+        .run()
+        .await;
+    assert_eq!(told.finished.as_ref().unwrap(), &Finished::Interrupted);
+    assert_eq!(told.recoveries(), [(0, ms(703))]);
+    assert_eq!(told.requested(REPLICA_0).len(), 1);
+    assert!(told.all_missed().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_finds_its_node_down_is_missed_and_the_first_recovery_is_still_seen() {
+    let told = one_replica()
+        .restart_after(Span::from_ms(200))
+        .then(Span::from_ms(100), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    assert_eq!(
+        told.all_missed(),
+        [(1, "the replica-0 was still under fault 1")]
+    );
+    assert_eq!(told.recoveries(), [(0, ms(903))]);
+    assert!(told.has_ended());
+    assert!(!told.phases().contains(&Phase::Settle));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_comes_back_is_told_though_the_next_fault_missed_it() {
+    let told = one_replica()
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(1, Span::from_ms(5), exit(1))]
+        })
+        .then(Span::from_ms(100), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    let given_up = |event: &comeback_model::event::Event| {
+        matches!(
+            event.kind,
+            EventKind::NotRecovered {
+                fault: FaultId(0),
+                ..
+            }
+        )
+    };
+    assert!(told.events.iter().any(given_up));
+    assert_eq!(told.all_missed().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_another_fault_has_in_its_hands_is_missed() {
+    for kind in ["pause", "kill"] {
+        let told = one_replica()
+            .fault("pause", &json!({ "lasts": "300ms" }), Aim::Replica(0))
+            .then(Span::from_ms(100), kind, &json!({}), Aim::Replica(0))
+            .run()
+            .await;
+        assert_eq!(
+            told.all_missed(),
+            [(1, "the replica-0 was still under fault 1")],
+            "{kind}"
+        );
+        // The first one went on to its end.
+        assert_eq!(told.deeds("resume replica-0").len(), 1);
+        assert_eq!(told.recoveries().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_killed_before_a_deploy_reached_it_starts_again_as_it_was() {
+    let told = two_replicas()
+        .with_balancer()
+        .with(|plan| {
+            let arm = &mut plan.arms[0];
+            let mut next = arm.target.clone();
+            next.command = vec!["./next".to_owned()];
+            arm.next = Some(next);
+        })
+        .then(
+            Span::from_ms(300),
+            "deploy",
+            &json!({ "drain": false }),
+            Aim::AllReplicas,
+        )
+        .run()
+        .await;
+    assert_eq!(told.deeds("run ./server replica-0").len(), 2);
+    assert_eq!(told.deeds("run ./next replica-0").len(), 1);
+    assert_eq!(told.deeds("run ./next replica-1").len(), 1);
+    assert!(told.all_missed().is_empty());
+}
