@@ -95,10 +95,7 @@ fn memory_depends_on_a_trial_and_not_on_the_run() {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&told.stderr);
-        assert!(
-            matches!(told.status.code(), Some(0..=2)),
-            "{words:?}: {said}"
-        );
+        assert_eq!(told.status.code(), Some(0), "{words:?}: {said}");
     }
 }
 

@@ -9,6 +9,7 @@ use comeback_model::plan::Plan;
 use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Facts, FaultSpan};
+use super::types::LatencyCounter;
 use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
 use crate::measure::Windowed;
 
@@ -117,7 +118,7 @@ impl<'a> Load<'a> {
     /// Errors and latencies of each part.
     pub(super) fn tallies(&self) -> (Windowed<ErrorTally>, Windowed<LatencyTally>) {
         let mut errors = Windowed::<ErrorTally>::default();
-        let mut latency = Windowed::<LatencyTally>::default();
+        let mut latency = Windowed::<LatencyCounter>::default();
         for operation in &self.operations {
             let (errors, latency) = match self.part(operation) {
                 Part::Before => (&mut errors.before, &mut latency.before),
@@ -127,6 +128,11 @@ impl<'a> Load<'a> {
             errors.count(operation.error);
             latency.count(latency_us(operation));
         }
+        let latency = Windowed {
+            before: latency.before.finish(),
+            during: latency.during.finish(),
+            after: latency.after.finish(),
+        };
         (errors, latency)
     }
 
@@ -158,11 +164,11 @@ impl<'a> Load<'a> {
 
     /// The generator's own lateness in the baseline.
     pub(super) fn send_lag(&self) -> LatencyTally {
-        let mut lag = LatencyTally::default();
+        let mut lag = LatencyCounter::default();
         for operation in self.baseline() {
             lag.count(Some(operation.dispatched.since(operation.intended).as_us()));
         }
-        lag
+        lag.finish()
     }
 
     /// The longest time until a client saw a fault.

@@ -3,6 +3,7 @@
 mod cause;
 mod counts;
 mod journeys;
+mod latency;
 mod nodes;
 mod tallies;
 mod time;
@@ -11,10 +12,12 @@ mod trial;
 pub use cause::Cause;
 pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 pub use journeys::{JourneyOperations, Journeys};
+pub(in crate::measure) use latency::LatencyCounter;
+pub use latency::LatencyTally;
 pub use nodes::{Balancing, Downtime, LastSent, NodeOutage, NodesAnalysis};
 pub use tallies::{
-    Attribution, Availability, CacheTally, Continuity, ErrorTally, LatencyTally, LoadTally,
-    Retries, TimelineWindow, WhileDown,
+    Attribution, Availability, CacheTally, Continuity, ErrorTally, LoadTally, Retries,
+    TimelineWindow, WhileDown,
 };
 pub use time::Time;
 pub use trial::{

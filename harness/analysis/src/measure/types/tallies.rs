@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use comeback_model::ids::Node;
 use comeback_model::operation::{Cached, ErrorClass};
-use hdrhistogram::Histogram;
 
 use super::counts::Culprit;
 
@@ -81,15 +80,6 @@ pub struct Continuity {
     pub kept: u64,
     /// Acts and checks whose first byte was written.
     pub sent: u64,
-}
-
-/// Latencies of a window: a histogram in µs, and the failures, which count as infinite.
-#[derive(Clone, Debug)]
-pub struct LatencyTally {
-    /// Of the operations that succeeded.
-    pub histogram: Histogram<u64>,
-    /// How many failed.
-    pub failed: u64,
 }
 
 /// What the schedule wanted and what became of it.
@@ -199,59 +189,5 @@ impl Continuity {
     pub const fn merge(&mut self, other: &Self) {
         self.kept += other.kept;
         self.sent += other.sent;
-    }
-}
-
-impl Default for LatencyTally {
-    fn default() -> Self {
-        Self {
-            histogram: new_histogram(),
-            failed: 0,
-        }
-    }
-}
-
-/// A day: no operation lasts longer, and the histogram cannot grow without bounds.
-const LONGEST_US: u64 = 86_400_000_000;
-
-/// Three significant digits, growing with what is recorded.
-fn new_histogram() -> Histogram<u64> {
-    // 3 lies within the 0..=5 digits the library accepts, its only reason to fail.
-    Histogram::new(3).unwrap_or_else(|_| unreachable!("three significant digits are valid"))
-}
-
-impl LatencyTally {
-    /// Counts one operation that succeeded after `us` µs, or failed.
-    pub fn count(&mut self, us: Option<u64>) {
-        match us {
-            Some(us) => {
-                // Not `saturating_record`: that one clamps to the initial 2 ms instead of growing.
-                let recorded = self.histogram.record(us.min(LONGEST_US));
-                debug_assert!(recorded.is_ok());
-            }
-            None => self.failed += 1,
-        }
-    }
-
-    /// Adds another tally.
-    pub fn merge(&mut self, other: &Self) {
-        // A growing histogram takes any other of the same precision; there is no other kind here.
-        let added = self.histogram.add(&other.histogram);
-        debug_assert!(added.is_ok());
-        self.failed += other.failed;
-    }
-
-    /// The q-quantile in ms: absent without samples, infinite where it falls on a failure.
-    pub fn quantile_ms(&self, q: f64) -> Option<f64> {
-        let total = self.histogram.len() + self.failed;
-        if total == 0 {
-            return None;
-        }
-        let rank = ((q * total as f64).ceil() as u64).max(1);
-        if rank > self.histogram.len() {
-            return Some(f64::INFINITY);
-        }
-        let within = rank as f64 / self.histogram.len() as f64;
-        Some(self.histogram.value_at_quantile(within) as f64 / 1_000.0)
     }
 }

@@ -7,10 +7,11 @@ use comeback_model::operation::ErrorClass;
 use super::cause::Cause;
 use super::counts::{SessionCounts, Windowed, WriteCounts};
 use super::journeys::Journeys;
+use super::latency::LatencyTally;
 use super::nodes::NodesAnalysis;
 use super::tallies::{
-    Attribution, Availability, CacheTally, Continuity, ErrorTally, LatencyTally, LoadTally,
-    Retries, TimelineWindow,
+    Attribution, Availability, CacheTally, Continuity, ErrorTally, LoadTally, Retries,
+    TimelineWindow,
 };
 use super::time::Time;
 
