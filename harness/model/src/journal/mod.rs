@@ -2,9 +2,12 @@
 //!
 //! The first line of the [`events`] is a header with a version. A torn last line (the harness was killed
 //! while it wrote) is tolerated and reported; anything else that cannot be read is an error that names
-//! its line. [`operations`] are rows of CSV, with a fixed header. What a trial or the run held when it ended is
+//! its line. [`operations`] are rows of CSV, a line each, with a fixed header. What a trial or the run held when it ended is
 //! [sealed](seal): where lines or rows of it are missing, that is an error. Reading is total: any bytes are a
 //! journal or an error.
+//!
+//! Reading streams: an [`outline`] is what a run comes to without its operations, which stay in their file until those of a
+//! trial are asked for.
 
 #[cfg(any(test, feature = "testing"))]
 mod enlarge;
