@@ -4,7 +4,7 @@ use comeback_statistics as statistics;
 
 use super::Distribution;
 
-/// A time over trials; infinite where it was not seen.
+/// A time over trials. Infinite if it was not seen.
 pub fn distribution(figures: impl Iterator<Item = f64>) -> Distribution {
     let figures: Vec<f64> = figures.filter(|figure| !figure.is_nan()).collect();
     let finite = |figure: f64| Some(figure).filter(|figure| figure.is_finite());

@@ -24,43 +24,43 @@ pub struct Summary {
     pub schema: u32,
     /// The experiment's name.
     pub name: String,
-    /// What all randomness followed from.
+    /// The seed of everything random.
     pub seed: u64,
     /// Wall time at the run's start, RFC 3339.
     pub started: String,
-    /// Pass, fail, inconclusive, or measured where nothing was demanded.
+    /// Pass, fail, inconclusive, or measured (without gates).
     pub verdict: Outcome,
     /// The decisive fact in one line, such as `FAIL: lost 294 of 294 sessions`.
     #[serde(default)]
     pub headline: String,
-    /// Why, in sentences.
+    /// The reasons, in sentences.
     pub reasons: Vec<String>,
-    /// Each gate asked of each arm that was measured.
+    /// Each gate of each arm that was measured.
     pub gates: Vec<Check>,
-    /// The gates on times and rates taken together: how often one of them breaks by chance. Null where fewer than two
-    /// were judged.
+    /// All gates on times and rates together: how often one of them breaks by chance. Null if fewer than two were
+    /// judged.
     #[serde(default)]
     pub family: Option<Family>,
-    /// Where it ran.
+    /// The machine.
     pub machine: Machine,
-    /// How the run went on after its declared trials, since these did not suffice.
+    /// The extension of the run, if its declared trials did not suffice.
     #[serde(default)]
     pub extensions: Vec<Extension>,
-    /// The earlier run that gates with a baseline compare with, if one was given.
+    /// The earlier run that is the baseline of the gates, if one was given.
     #[serde(default)]
     pub baseline: Option<RunLabel>,
     /// One entry for each arm of the plan, in its order.
     pub arms: Vec<ArmSummary>,
 }
 
-/// A void trial that another has taken the place of.
+/// A void trial that was replaced by another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplacedTrial {
-    /// Which.
+    /// Its number.
     pub trial: u32,
-    /// It was one without a fault.
+    /// Whether it was a control trial.
     pub control: bool,
-    /// Why it is void.
+    /// The reason why it is void.
     pub reason: String,
 }
 
@@ -75,27 +75,27 @@ impl Summary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It has.
+    /// The arm has figures.
     Measured,
-    /// It could not run here, or no trial of it counts.
+    /// The arm could not run here, or none of its trials counts.
     Skipped,
 }
 
-/// An arm's figures, over its trials with a fault; the control trials stand apart.
+/// An arm's figures over its trials with a fault. Control trials are separate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArmSummary {
     /// Its name.
     pub name: String,
     /// Whether it has figures.
     pub status: Status,
-    /// Why not, or what to know about its figures.
+    /// The reason why not, or a remark about its figures.
     pub reason: Option<String>,
     /// Trials with a fault that ran to their end.
     pub trials: u32,
-    /// Void trials, by the harness's or the machine's doing, that others have taken the place of.
+    /// Trials that the harness or the machine made void and that were replaced.
     #[serde(default)]
     pub replaced: Vec<ReplacedTrial>,
-    /// All its trials that were begun, void ones and those without a fault among them.
+    /// All its trials that began, void ones and control trials included.
     #[serde(default)]
     pub begun: u32,
     /// Trials whose fault was confirmed.
@@ -106,82 +106,82 @@ pub struct ArmSummary {
     /// What is laid to several faults together; absent where the plan has one, and where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_losses: Vec<SharedLoss>,
-    /// In how many of them the service came back, and for good.
+    /// How many of them the service came back from, for good.
     #[serde(default)]
     pub recovery: RecoverySummary,
-    /// What became of the sessions acknowledged before the fault.
+    /// The fates of the sessions acknowledged before the fault.
     pub sessions: SessionCounts,
-    /// What became of the acknowledged writes of those sessions.
+    /// The fates of the acknowledged writes of those sessions.
     pub writes: WriteCounts,
-    /// How much of the acknowledged sessions is lost, with its interval.
+    /// The share of acknowledged sessions that is lost, with its interval.
     #[serde(default)]
     pub session_loss: LossShare,
-    /// How much of the acknowledged writes is lost, with its interval.
+    /// The share of acknowledged writes that is lost, with its interval.
     #[serde(default)]
     pub write_loss: LossShare,
-    /// Which of the users' journeys the fault tore; absent where there are no sessions.
+    /// The users' journeys that the fault tore. Absent without sessions.
     #[serde(default)]
     pub journeys: Option<JourneySummary>,
-    /// What the clients saw, by window.
+    /// The clients' failures, by window.
     pub errors: Windowed<ErrorRate>,
-    /// Latency from the intended start, by window; a failed operation counts as infinite.
+    /// Latency from the intended start, by window. A failed operation counts as infinite.
     pub latency_ms: Windowed<Latency>,
     /// The load that was served well enough, before, during and after the fault together.
     pub availability: AvailabilityRate,
-    /// Who failed the operations that failed and who served the others, before, during and after the fault
-    /// together; absent where the server is all there is.
+    /// The nodes that failed operations, and the nodes that served the others, before, during and after the fault
+    /// together. Absent for a single server.
     pub attribution: Option<AttributionSummary>,
-    /// What the shared cache in front did; absent where there is none.
+    /// The work of the shared cache in front. Absent without a cache.
     #[serde(default)]
     pub cache: Option<CacheSummary>,
-    /// What the fault met, and what failed from then on.
+    /// The operations that the fault met, and the failures from then on.
     #[serde(default, rename = "strike")]
     pub injection: InjectionSummary,
-    /// What trying again came to; absent where clients do not.
+    /// The results of retries. Absent if clients do not retry.
     #[serde(default)]
     pub retries: Option<RetrySummary>,
-    /// What was seen of several nodes as such; absent where the server is all there is.
+    /// Observations of several nodes. Absent for a single server.
     #[serde(default)]
     pub nodes: Option<NodesSummary>,
-    /// First operation that failed through the fault − T0; negative when a client saw it first.
+    /// First operation that failed because of the fault − T0. Negative if a client saw it first.
     pub time_to_detect_ms: Distribution,
-    /// T0 − the fault's sending: how long it took until its effect was confirmed.
+    /// T0 − the sending of the fault: the time until its effect was confirmed.
     #[serde(default)]
     pub time_to_effect_ms: Distribution,
     /// New process executed − T0.
     pub time_to_restart_ms: Distribution,
     /// First accepted connection − T0.
     pub time_to_listen_ms: Distribution,
-    /// First correct reply of the new process − T0; beyond the horizon also where that process died again.
+    /// First correct reply of the new process − T0. Also beyond the horizon if that process died again.
     pub time_to_ready_ms: Distribution,
-    /// First correct reply of the new process − the fault's sending: how long the service was away, from the kill. The
+    /// First correct reply of the new process − the sending of the fault: the outage of the service, from the kill. The
     /// headline.
     #[serde(default)]
     pub outage_ms: Distribution,
     /// Last correct reply that a client had before the fault → first one after it.
     #[serde(default)]
     pub client_outage_ms: Distribution,
-    /// How long clients failed from the fault on while the health check said ready; absent where none was asked.
+    /// How long clients failed from the fault on while the health check said ready. Absent without a health check.
     #[serde(default)]
     pub blind_time: Option<BlindSummary>,
     /// Back within the baseline's band until the load's end − T0.
     pub time_to_steady_ms: Distribution,
     /// Longest time between two correct replies.
     pub longest_gap_ms: Distribution,
-    /// The same rule over the control trials, as if a fault had been injected in them: how often it errs.
+    /// The same rule applied to the control trials: how often it errs.
     #[serde(default)]
     pub steady_false_rate: FalseRate,
     /// Equivalent seconds of full outage: failed and slow together.
     pub outage_area_s: Distribution,
-    /// Its part in which operations failed.
+    /// The part of it in which operations failed.
     #[serde(default)]
     pub outage_area_failed_s: Distribution,
-    /// Its part in which replies were correct and had to be waited for.
+    /// The part of it in which replies were correct and slow.
     #[serde(default)]
     pub outage_area_slow_s: Distribution,
-    /// T0 − acknowledgement of the oldest lost write; only trials that lost one.
+    /// T0 − acknowledgement of the oldest lost write. Only over trials that lost one.
     pub loss_window_ms: Distribution,
-    /// How much earlier than measured each time may have been true, by the time's name (`time_to_ready_ms`); times that were
+    /// The error of each measured time: how much earlier it may have been, by its name (`time_to_ready_ms`). Times that were
     /// not measured are absent.
     #[serde(default)]
     pub time_errors_ms: BTreeMap<String, TimeError>,
@@ -189,10 +189,10 @@ pub struct ArmSummary {
     pub send_lag_ms: Latency,
     /// The same server without a fault.
     pub control: ControlSummary,
-    /// Why trials went as they did, where their facts say: sentences, each once, with the trials.
+    /// Known causes, as sentences. Each is listed once, with its trials.
     #[serde(default)]
     pub causes: Vec<String>,
-    /// What a reader should know of single trials.
+    /// Findings about single trials.
     #[serde(default)]
     pub findings: Vec<TrialFinding>,
 }
@@ -204,30 +204,30 @@ pub struct TrialFinding {
     pub text: String,
     /// The trials it holds for.
     pub trials: Vec<u32>,
-    /// They do not count because of it.
+    /// Whether they do not count because of it.
     pub void: bool,
 }
 
-/// The trials without a fault: what fails here is not due to a crash.
+/// The control trials. Failures here are not caused by a crash.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ControlSummary {
     /// How many ran to their end.
     pub trials: u32,
-    /// What became of all acknowledged sessions.
+    /// The fates of all acknowledged sessions.
     pub sessions: SessionCounts,
-    /// What became of their acknowledged writes.
+    /// The fates of their acknowledged writes.
     pub writes: WriteCounts,
-    /// Which of the users' journeys were torn without any fault; absent where there are no sessions.
+    /// The users' journeys that were torn without any fault. Absent without sessions.
     #[serde(default)]
     pub journeys: Option<JourneySummary>,
-    /// What the clients saw after warm-up.
+    /// The clients' failures after the warm-up.
     pub errors: ErrorRate,
     /// The load that was served well enough.
     pub availability: AvailabilityRate,
     /// Requests within sessions that found their session.
     #[serde(default)]
     pub continuity: ContinuityRate,
-    /// Correct operations per second after warm-up, the mean over the trials; null where none was measured.
+    /// Correct operations per second after the warm-up, the mean over the trials. Null if none was measured.
     #[serde(default)]
     pub goodput_per_s: Option<f64>,
 }

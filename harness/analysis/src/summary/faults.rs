@@ -31,7 +31,7 @@ pub(super) fn recovery(trials: &[&TrialAnalysis]) -> RecoverySummary {
     recovery
 }
 
-/// How exactly each time was measured.
+/// The error of each measured time.
 pub(super) fn time_errors(trials: &[&TrialAnalysis]) -> BTreeMap<String, TimeError> {
     type Of = fn(&TrialAnalysis) -> Option<Time>;
     let times: [(&str, Of); 3] = [

@@ -111,7 +111,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
     }
 }
 
-/// What there is to say about trials, why they do not count first; the same sentence about several is said once.
+/// Remarks about trials, reasons why they do not count first. A sentence about several trials is listed once.
 pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
     let void = arm.trials.iter().filter_map(|trial| {
         let void = trial.void.as_ref()?;
@@ -150,7 +150,7 @@ impl From<&TrialAnalysis> for ReplacedTrial {
     }
 }
 
-/// Whether an arm has figures, and why not, or what to know about them.
+/// Whether an arm has figures, with the reason why not, or a remark about them.
 fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
     if let Some(reason) = &arm.skipped {
         return (Status::Skipped, Some(reason.clone()));
@@ -194,7 +194,7 @@ fn status(arm: &ArmAnalysis, counting: usize) -> (Status, Option<String>) {
     )
 }
 
-/// What was lost for certain in trials that count for nothing else.
+/// Certain losses in trials that count for nothing else.
 fn lost_aside(arm: &ArmAnalysis) -> Option<String> {
     let trials: Vec<&TrialAnalysis> = arm.faulted_aside().collect();
     let (sessions, writes) = (sessions(&trials), writes(&trials));

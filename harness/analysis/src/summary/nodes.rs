@@ -9,7 +9,7 @@ use super::distribution::distribution;
 use crate::measure::{Balancing, NodesAnalysis, Time, TrialAnalysis};
 use crate::summary::{NodesSummary, ReplicaAvailability};
 
-/// What was seen of an arm's nodes over its trials with a fault.
+/// Observations of an arm's nodes over its trials with a fault.
 pub(super) fn summarize(arm: &Arm, trials: &[&TrialAnalysis]) -> NodesSummary {
     let balanced = || {
         let balancing = trials.iter().map(|trial| trial.nodes.balancing.as_ref());

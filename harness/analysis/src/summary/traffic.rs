@@ -118,7 +118,7 @@ pub(super) fn continuity(trials: &[&TrialAnalysis]) -> ContinuityRate {
     }
 }
 
-/// The mean over the trials that have one.
+/// The mean over the trials that have a value.
 pub(super) fn goodput(trials: &[&TrialAnalysis]) -> Option<f64> {
     let figures: Vec<f64> = trials.iter().filter_map(|trial| trial.goodput()).collect();
     let sum: f64 = figures.iter().sum();

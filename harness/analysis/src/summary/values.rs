@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 pub struct ErrorRate {
     /// Operations scheduled.
     pub scheduled: u64,
-    /// Failed / scheduled; null when nothing was scheduled.
+    /// Failed / scheduled. Null if nothing was scheduled.
     pub rate: Option<f64>,
-    /// Failed operations of each class / scheduled; classes that did not occur are absent.
+    /// Failed operations of each class / scheduled. Classes that did not occur are absent.
     pub by_class: BTreeMap<String, f64>,
 }
 
-/// How much of the load was served well enough, from the end of the warm-up to the end of the load.
+/// The share of the load that was served well enough, from the end of the warm-up to the end of the load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AvailabilityRate {
     /// Operations scheduled.
     pub scheduled: u64,
     /// Correct operations whose reply came within the plan's latency objective, from their intended start;
-    /// without an objective all correct ones.
+    /// without an objective, all correct ones.
     pub met: u64,
-    /// Met / scheduled; null when nothing was scheduled.
+    /// Met / scheduled. Null if nothing was scheduled.
     pub rate: Option<f64>,
 }
 
-/// Quantiles of a latency; null where it is infinite (a failed operation) or where nothing was measured.
+/// Quantiles of a latency. Null if infinite (a failed operation) or not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// Median.
@@ -37,7 +37,7 @@ pub struct Latency {
     pub p99: Option<f64>,
 }
 
-/// How much earlier than measured a time may have been true, over the trials in which it was measured.
+/// The error of a measured time: how much earlier it may have been. Over the trials in which it was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeError {
     /// Median.
@@ -46,45 +46,45 @@ pub struct TimeError {
     pub max: f64,
 }
 
-/// A time over trials. Null where n is too small, or where the figure lies beyond the horizon.
+/// A time over trials. Null if n is too small, or if the figure is beyond the horizon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
     /// Trials with this figure, censored ones included.
     pub n: u32,
     /// Median.
     pub median: Option<f64>,
-    /// Lower bound of the median's distribution-free interval of at least 95 %; needs n of 6.
+    /// Lower bound of the median's distribution-free interval of at least 95 %. Needs 6 trials.
     pub low: Option<f64>,
     /// Its upper bound.
     pub high: Option<f64>,
-    /// 95th percentile; needs n of 59.
+    /// 95th percentile. Needs 59 trials.
     pub p95: Option<f64>,
     /// The largest.
     pub max: Option<f64>,
-    /// Trials in which it lies beyond the horizon.
+    /// Trials in which it is beyond the horizon.
     pub censored: u32,
 }
 
 impl Distribution {
-    /// The median, infinite where it lies beyond the horizon; absent where no trial has the figure.
+    /// The median. Infinite if it is beyond the horizon, absent if no trial has the figure.
     pub fn median_or_infinite(&self) -> Option<f64> {
         (self.n > 0).then(|| self.median.unwrap_or(f64::INFINITY))
     }
 }
 
-/// How much of what was acknowledged is lost, beyond the counts. What one fault takes lives or dies together, so each
-/// fault is one sample.
+/// The share of acknowledged items that is lost. Items hit by one fault live or die together, so each fault is one
+/// sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LossShare {
-    /// The share that all faults together lost; null where nothing was acknowledged.
+    /// The share that all faults together lost. Null if nothing was acknowledged.
     pub share: Option<f64>,
-    /// Lower bound of the share's interval of at least 95 % over the trials; needs six that differ.
+    /// Lower bound of the share's interval of at least 95 % over the trials. Needs six trials that differ.
     pub low: Option<f64>,
     /// Its upper bound.
     pub high: Option<f64>,
-    /// Where nothing was lost: with so many faults, a loss in up to this share of faults is not excluded (95 %).
+    /// If nothing was lost: so many faults cannot exclude a loss in up to this share of faults (95 %).
     pub loss_not_excluded: Option<f64>,
-    /// Where everything was lost: with so many faults, one that spares some, in up to this share of faults, is not
-    /// excluded (95 %).
+    /// If everything was lost: so many faults cannot exclude that some are spared in up to this share of faults
+    /// (95 %).
     pub spared_not_excluded: Option<f64>,
 }

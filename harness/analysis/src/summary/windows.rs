@@ -7,7 +7,7 @@ use comeback_statistics::median;
 
 use crate::measure::{TimelineWindow, TrialAnalysis};
 
-/// Median, least and most over the trials.
+/// Median, minimum and maximum over the trials.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The median.
