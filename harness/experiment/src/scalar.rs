@@ -17,7 +17,7 @@ pub struct Words(pub Vec<String>);
 pub struct Text {
     /// The text.
     pub text: String,
-    /// Whether no document may hold it.
+    /// Whether it is a secret, which no document may contain.
     pub is_secret: bool,
 }
 
@@ -296,7 +296,7 @@ schema!(Text, {
             "type": "object",
             "properties": {
                 "value": {"type": ["string", "number", "boolean"]},
-                "secret": {"description": "Whether no document of a run may hold it.", "type": "boolean"}
+                "secret": {"description": "Whether it is a secret, which no document of a run may contain.", "type": "boolean"}
             },
             "required": ["value"],
             "additionalProperties": false

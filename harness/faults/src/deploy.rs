@@ -20,7 +20,7 @@ pub(crate) struct Deploy {
 
 impl Kind for Deploy {
     const NAME: &'static str = "deploy";
-    const ABOUT: &'static str = "A rolling restart that starts another version in place of each replica: what `[deploy]`, or `--deploy`, names.";
+    const ABOUT: &'static str = "A rolling restart that starts another version in place of each replica, named by `[deploy]` or `--deploy`.";
     const AIM: Aim = Aim::AllReplicas;
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {

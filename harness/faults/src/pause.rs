@@ -33,7 +33,7 @@ impl Default for Pause {
 
 impl Kind for Pause {
     const NAME: &'static str = "pause";
-    const ABOUT: &'static str = "All its processes stand still (SIGSTOP), and go on (SIGCONT).";
+    const ABOUT: &'static str = "Stops all its processes (SIGSTOP), then continues them (SIGCONT).";
     // Work would go on in those that were left out.
     const REACH: Reach = Reach::Tree;
 

@@ -45,7 +45,7 @@ signal_kind!(
     /// A service manager's stop.
     Terminate,
     "terminate",
-    "A service manager's stop: SIGTERM to all of them, and SIGKILL to those that are there after the grace of `stop`.",
+    "A service manager's stop: SIGTERM to all of them, then SIGKILL to those still there after the grace of `stop`.",
     Signal::Term
 );
 signal_kind!(
@@ -67,7 +67,7 @@ pub(crate) struct AnySignal {
 
 impl Kind for AnySignal {
     const NAME: &'static str = "signal";
-    const ABOUT: &'static str = "Any other signal: the one that `signal` names.";
+    const ABOUT: &'static str = "Any other signal, named by `signal`.";
     const WITHIN: Within = Within::Request;
 
     fn same_as(&self) -> Option<&'static str> {

@@ -15,7 +15,7 @@ pub(crate) struct Stop {}
 
 impl Kind for Stop {
     const NAME: &'static str = "stop";
-    const ABOUT: &'static str = "A stop as `stop` says: its signal to all of them, and SIGKILL to those that are there after its grace.";
+    const ABOUT: &'static str = "A planned stop: the signal of `stop` to all of them, then SIGKILL to those still there after its grace.";
     const WITHIN: Within = Within::Request;
 
     fn effect(&self) -> Effect {

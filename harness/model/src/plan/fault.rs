@@ -72,12 +72,12 @@ pub enum Aim {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
-    /// The one that was started, and nothing that it started.
+    /// Only the process that was started.
     Process,
     /// Its process group.
     #[default]
     Group,
-    /// All that descend from it, those that left its group too.
+    /// All its descendants, even if they left its group.
     Tree,
 }
 
@@ -92,13 +92,13 @@ impl fmt::Display for Reach {
     }
 }
 
-/// Whether a fault waits for a write of the load, from its planned moment on.
+/// Whether a fault waits for a write of the load from its planned moment on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Within {
-    /// It comes inside a write, or right after one was acknowledged, if one comes in time.
+    /// During a write, or right after its acknowledgement, if a write comes in time.
     Request,
-    /// It comes at its planned moment, whatever is under way.
+    /// At its planned moment in any case.
     Any,
 }
 

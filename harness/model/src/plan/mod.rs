@@ -107,7 +107,7 @@ pub struct Arm {
     /// What replaces the server in a deploy.
     #[serde(default)]
     pub next: Option<Target>,
-    /// How its clients try an operation again that failed; not at all when nothing is said.
+    /// How its clients retry failed operations. Default: not at all.
     #[serde(default)]
     pub retry: Option<Retry>,
     /// The arm of this plan that gates with `baseline` compare this one with.
@@ -214,7 +214,7 @@ pub struct Load {
     /// How long an operation may take, and how late it may start.
     pub timeout: Span,
     /// How soon a correct reply must come, from its intended time, to count as available; any time within
-    /// `timeout` when nothing is said.
+    /// Default: `timeout`.
     pub objective: Option<Span>,
     /// Whether a user's connection is kept from one operation to the next.
     #[serde(default = "yes")]

@@ -6,16 +6,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a target speaks.
+/// The protocol of a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http,
-    /// HTTP/1.1 over TLS; the certificate is not verified, since it is the target's own.
+    /// HTTP/1.1 over TLS. The certificate is not verified, because it is the target's own.
     Https,
-    /// HTTP/2 over TLS; the certificate is not verified either.
+    /// HTTP/2 over TLS. The certificate is not verified either.
     Http2,
     /// HTTP/2 without TLS, with prior knowledge.
     H2c,

@@ -20,7 +20,7 @@ pub struct Retry {
     pub times: u32,
     /// The wait before the first repetition; it doubles with each.
     pub backoff: Span,
-    /// How long a try may take; as long as the whole operation when nothing is said.
+    /// How long one try may take. Default: as long as the whole operation.
     pub try_timeout: Option<Span>,
     /// Whether an act carries an `Idempotency-Key`, the same in all its tries.
     pub idempotency_key: bool,

@@ -48,16 +48,16 @@ pub struct SessionFlow {
     pub mix: Mix,
 }
 
-/// What `act` changes, and so how the state is read.
+/// How `act` changes the state, and so how the state is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Writes {
     /// Adds one to a counter, which `act` and `check` show.
     #[default]
     Counter,
-    /// Adds its own value `{{ write }}` to a set, which `check` shows: lost and phantom writes are told apart.
+    /// Adds its own value `{{ write }}` to a set, which `check` shows. Lost and phantom writes can be distinguished.
     Set,
-    /// Appends its own value `{{ write }}` to a list, which `check` shows: so are duplicated ones.
+    /// Appends its own value `{{ write }}` to a list, which `check` shows. Duplicated writes can be distinguished, too.
     List,
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Signal {
     /// SIGKILL: cannot be caught.
     Kill,
-    /// SIGTERM: the polite request to end.
+    /// SIGTERM: the usual request to end.
     Term,
     /// SIGINT, as from Ctrl-C.
     Int,

@@ -57,8 +57,8 @@ pub enum Listener {
     /// The target: while it is dead, connections are refused.
     #[default]
     Own,
-    /// The harness, which keeps it while the target is dead and passes it to each start as socket activation does
-    /// (`LISTEN_FDS`, descriptor 3): connections wait meanwhile.
+    /// The harness. It keeps the socket open while the target is dead, and passes it to each start by socket activation
+    /// (`LISTEN_FDS`, descriptor 3). Connections wait meanwhile.
     Held,
 }
 
