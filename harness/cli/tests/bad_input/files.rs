@@ -418,5 +418,5 @@ fn refused(text: &[u8], place: &str, told: &[&str]) -> Result<String, String> {
             return wrong(format!("{trace} was made"));
         }
     }
-    Ok(said.into_owned())
+    Ok(said.replace(&folder.path().display().to_string(), "FOLDER"))
 }

@@ -212,5 +212,5 @@ fn refused(words: &[&str], told: &[&str]) -> Result<String, String> {
             return wrong(format!("{trace} was made"));
         }
     }
-    Ok(said.into_owned())
+    Ok(said.replace(&folder.path().display().to_string(), "FOLDER"))
 }

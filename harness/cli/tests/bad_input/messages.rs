@@ -18,5 +18,10 @@ pub(crate) fn are_the_stored_ones(name: &str, said: &[String]) {
         fs::write(&path, &now).unwrap();
     }
     let stored = fs::read_to_string(&path).unwrap();
-    assert_eq!(now, stored, "the messages of {}", path.display());
+    let differing = now
+        .lines()
+        .zip(stored.lines())
+        .find(|(now, stored)| now != stored);
+    assert_eq!(differing, None, "{}", path.display());
+    assert_eq!(now.len(), stored.len(), "{}", path.display());
 }

@@ -213,8 +213,7 @@ pub struct Load {
     pub arrivals: Arrivals,
     /// How long an operation may take, and how late it may start.
     pub timeout: Span,
-    /// How soon a correct reply must come, from its intended time, to count as available; any time within
-    /// Default: `timeout`.
+    /// A correct reply within this time from its intended time counts as available. Default: `timeout`.
     pub objective: Option<Span>,
     /// Whether a user's connection is kept from one operation to the next.
     #[serde(default = "yes")]
