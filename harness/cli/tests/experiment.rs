@@ -199,6 +199,39 @@ fn what_is_explained_is_what_is_done() {
     assert!(!folder.path().join("comeback-runs").exists());
 }
 
+/// What happened in the trials with a fault: each fault's events of this type.
+fn faults_told(run: &Run, kind: &str) -> Vec<u64> {
+    let text = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+    let events = text.lines().skip(1).map(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        event["kind"].clone()
+    });
+    let told = events.filter(|event| event["type"] == kind);
+    told.map(|event| event["fault"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn two_faults_of_one_trial_are_injected_and_recovered_from() {
+    let second = "[[fault]]\nkind = \"terminate\"\nafter = \"900ms\"\n[windows]";
+    let run = run_shop(&SHOP.replace("[windows]", second), &[]);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    assert_eq!(header(&run)["plan"]["faults"].as_array().unwrap().len(), 2);
+    for kind in [
+        "fault_requested",
+        "fault_confirmed",
+        "fault_ended",
+        "first_correct",
+    ] {
+        assert_eq!(faults_told(&run, kind), [0, 1], "{kind}");
+    }
+    let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+    for cause in [r#""cause":{"injected":0}"#, r#""cause":{"injected":1}"#] {
+        assert_eq!(journal.matches(cause).count(), 1, "{cause}");
+    }
+    // Three starts, and the control's one.
+    assert_eq!(journal.matches(r#""type":"target_executed""#).count(), 4);
+}
+
 #[test]
 fn files_are_checked_without_running_them() {
     let folder = folder_with("good.toml", SHOP);

@@ -29,7 +29,8 @@ pub struct FaultPart {
     /// descendants, even if they left the group (`tree`). Default: `group`; `tree` for a `pause`.
     pub to: Option<Reach>,
     /// Whether the fault waits for a write of the load (`request`) or is injected at its planned moment in any case (`any`).
-    /// Default: `request` for a first fault that ends processes, else `any`.
+    /// Default: `request` for a fault that ends processes, else `any`. During the recovery from another fault there may be no
+    /// write to wait for: use `any` there.
     pub within: Option<Within>,
     /// How long the load runs undisturbed before the first fault. This baseline is compared with everything after. Only the first
     /// fault has it. Default: 1s.
@@ -130,7 +131,7 @@ impl FaultPart {
         if self.at.is_some() && id != FaultId::FIRST {
             return Err(Invalid {
                 field: Some("at".to_owned()),
-                problem: "only the first fault has it: say after, which counts from the first fault's moment".to_owned(),
+                problem: "only the first fault has it: use after, which counts from the moment of the first fault".to_owned(),
             });
         }
         let kinds = catalogue.kinds();
@@ -149,11 +150,7 @@ impl FaultPart {
         let said = Said {
             aim: self.target.map(|target| target.0),
             reach: self.to,
-            within: match id {
-                FaultId::FIRST => self.within,
-                // One that comes while the first is going on may find no write at all.
-                _ => Some(self.within.unwrap_or(Within::Any)),
-            },
+            within: self.within,
             jitter: match id {
                 FaultId::FIRST => self.spread,
                 _ => Some(self.spread.unwrap_or(Span::ZERO)),

@@ -410,12 +410,6 @@ fn faults(
             }
         }
     }
-    // Taken away when the analysis tells the effects of several faults apart.
-    if faults.len() > 1 {
-        let what = "several faults in one trial cannot be judged yet: write an experiment for each";
-        problems.push(Problem::at(place(1), "fault", what));
-        return None;
-    }
     (faults.len() == said.len()).then_some(faults)
 }
 

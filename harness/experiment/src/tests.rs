@@ -439,9 +439,9 @@ fn what_is_wrong_with_a_fault_is_shown_where_it_stands_in_either_form() {
             5,
             "no length",
         ),
-        ("[fault]\nafter = \"1s\"\n", 4, "say at"),
+        ("[fault]\nafter = \"1s\"\n", 4, "use at"),
         ("[fault]\nlasst = \"1s\"\n", 4, "did you mean 'lasts'?"),
-        ("[[fault]]\n[[fault]]\nat = \"1s\"\n", 5, "say after"),
+        ("[[fault]]\n[[fault]]\nat = \"1s\"\n", 5, "use after"),
         (
             "[[fault]]\n[[fault]]\nkind = \"no\"\n",
             5,

@@ -166,7 +166,8 @@ const WITH_SERVER: &[Case] = &[
         &["there is no fault 'explode'", "segfault"],
     ),
     ("[[fault]]\nat = \"0s\"\n", "4:6", &["at least two windows"]),
-    ("[[fault]]\n[[fault]]\n", "4:1", &["cannot be judged yet"]),
+    ("[[fault]]\n[[fault]]\nat = \"1s\"\n", "5:6", &["use after"]),
+    ("[fault]\nafter = \"1s\"\n", "4:9", &["use at"]),
     (
         "[[fault]]\nkind = \"kill\"\nsignal = \"TERM\"\n",
         "5:10",

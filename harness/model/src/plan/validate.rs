@@ -78,7 +78,7 @@ impl Plan {
         if self.first_fault().after != Span::ZERO {
             return invalid(
                 Field::FaultAfter(FaultId::FIRST),
-                "the first fault comes after the baseline's end: say at",
+                "the first fault comes at the baseline's end: use at",
             );
         }
         for (id, fault) in self.named_faults() {
