@@ -1,7 +1,7 @@
 //! Whether the load after the first correct reply is served until the load's end. One good answer is not a recovery: a
 //! server may answer once and then fail, hang, stop or flap (METHOD §3, *Back for good*).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use comeback_model::ids::SessionId;
@@ -125,6 +125,9 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
     }
     let end = load.end.unwrap_or(recovered).max(recovered);
     let usual = Usual::of_baseline(load).widened(controls);
+    if let Some(shortfall) = calm(facts, load, usual) {
+        return Some(Return::Not(NotBack::BetweenFaults(shortfall)));
+    }
     let counting = counting(facts, load);
     let last = |from: Elapsed| last_of(&counting, from, usual.fewest());
     let middle = half_of(recovered, end);
@@ -154,6 +157,22 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
             operations: seen as u64,
         },
         false => Return::ForGood,
+    })
+}
+
+/// That the service did not serve in the calm between two faults, where it lasted long enough to tell. The next fault cuts
+/// it short: only what the server did wrong counts, not how long it took.
+fn calm(facts: &Facts, load: &Load<'_>, usual: Usual) -> Option<Shortfall> {
+    let mut telling: Vec<&Operation> = telling(facts, load).collect();
+    telling.sort_by_key(|operation| operation.intended);
+    facts.calms().into_iter().find_map(|(from, to)| {
+        let is_in_it = |op: &&&Operation| {
+            load.part(op) == Part::After && op.intended >= from && op.intended < to
+        };
+        let own: Vec<&Operation> = telling.iter().filter(is_in_it).copied().collect();
+        let half = last_of(&own, half_of(from, to), usual.fewest());
+        let tells = own.len() >= usual.fewest();
+        failing(usual, &half, to, is_definite).filter(|_| tells)
     })
 }
 
@@ -267,24 +286,27 @@ fn counting<'a>(facts: &Facts, load: &Load<'a>) -> Vec<&'a Operation> {
 /// The operations that tell whether the service serves. How a session that stood at the fault is turned away is not
 /// among them: what was lost is counted once, with the sessions and writes. Nor is what the harness itself began late.
 pub(super) fn telling<'a, 'l>(
-    facts: &Facts,
+    facts: &'l Facts,
     load: &'l Load<'a>,
 ) -> impl Iterator<Item = &'a Operation> + use<'a, 'l> {
-    let cut = facts.cut();
     let logins = load.operations.iter();
-    let begun_after: BTreeSet<SessionId> = logins
+    let begun: BTreeMap<SessionId, Elapsed> = logins
         .filter(|op| op.step == Step::Login && op.outcome == Outcome::Acknowledged)
-        .filter(|op| cut.is_some_and(|cut| op.intended >= cut))
-        .map(|op| op.session())
+        .map(|op| (op.session(), op.intended))
         .collect();
+    // After the last fault that was sent by then.
+    let is_begun_after = move |op: &Operation| {
+        let begun = begun.get(&op.session());
+        begun.is_some_and(|begun| {
+            let cut = facts.cut_by(op.finished);
+            cut.is_some_and(|cut| *begun >= cut)
+        })
+    };
     let is_loss = move |op: &Operation| {
         // One that is known at last, and refused what was asked of it, is not lost: it is not served.
         let is_refused =
             op.error == Some(ErrorClass::ClientError) && load.known_at_last.contains(&op.session());
-        op.step != Step::Login
-            && !begun_after.contains(&op.session())
-            && may_be_a_loss(op)
-            && !is_refused
+        op.step != Step::Login && may_be_a_loss(op) && !is_refused && !is_begun_after(op)
     };
     let late = |op: &Operation| op.dispatched.since(op.intended) > LATE;
     let all = load.operations.iter().copied();
@@ -334,6 +356,13 @@ impl fmt::Display for NotBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended => f.write_str("the new process ended by itself"),
+            Self::BetweenFaults(shortfall) => {
+                write!(
+                    f,
+                    "before the next fault came, {}",
+                    shortfall.told("of that calm")
+                )
+            }
             Self::Unserved(shortfall) => shortfall.fmt(f),
             Self::Metastable(shortfall) => write!(
                 f,
@@ -345,15 +374,21 @@ impl fmt::Display for NotBack {
 
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told("of the load"))
+    }
+}
+
+impl Shortfall {
+    /// As a clause; it was seen at the end of this.
+    fn told(&self, of: &str) -> String {
         match self {
             Self::Failing {
                 failed,
                 scheduled,
                 class,
                 over_ms,
-            } => write!(
-                f,
-                "{} of {} failed in the last {:.1} s of the load ({}), most of them: {}",
+            } => format!(
+                "{} of {} failed in the last {:.1} s {of} ({}), most of them: {}",
                 grouped(*failed),
                 counted(*scheduled, "operation"),
                 over_ms / 1_000.0,
@@ -364,9 +399,8 @@ impl fmt::Display for Shortfall {
                 least_ms,
                 usual_ms,
                 over_ms,
-            } => write!(
-                f,
-                "three quarters of the correct replies in the last {:.1} s of the load took {least_ms:.1} ms or longer; \
+            } => format!(
+                "three quarters of the correct replies in the last {:.1} s {of} took {least_ms:.1} ms or longer; \
                  without a fault the median is {usual_ms:.1} ms",
                 over_ms / 1_000.0
             ),

@@ -294,6 +294,26 @@ impl Facts {
         faults.filter_map(span).collect()
     }
 
+    /// The stretches in which all was back from one fault, and the next had not come yet.
+    pub(super) fn calms(&self) -> Vec<(Elapsed, Elapsed)> {
+        let mut spans = self.spans();
+        spans.sort_by_key(|span| span.sent);
+        let mut calms = Vec::new();
+        let mut back: Option<Elapsed> = None;
+        for (place, span) in spans.iter().enumerate() {
+            if let Some(back) = back.filter(|back| *back < span.sent) {
+                calms.push((back, span.sent));
+            }
+            back = match span.recovered {
+                Some(own) if place == 0 => Some(own),
+                Some(own) => back.map(|back| back.max(own)),
+                // Never back: nothing is calm from then on.
+                None => None,
+            };
+        }
+        calms
+    }
+
     /// When the wait for a recovery was given up, at last, and what the last probe saw.
     pub(super) fn given_up(&self) -> Option<&(Elapsed, String)> {
         let given_up = self.faults.values().filter_map(|own| own.given_up.as_ref());

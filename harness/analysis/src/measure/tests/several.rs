@@ -630,6 +630,45 @@ fn a_start_that_fails_after_the_second_kill_is_no_end_after_the_recovery_from_th
 }
 
 #[test]
+fn a_service_that_answers_once_between_the_faults_and_then_fails_is_not_back_for_good() {
+    let served = |from, to| (from..to).step_by(20).map(|at| look(2_000 + at as u32, at));
+    let fails = |op: Op| op.fails(Outcome::Indeterminate, ErrorClass::ServerError);
+    let story = || {
+        Story::killed_twice()
+            .does(served(BASELINE, FAULT))
+            .does(served(BACK_AGAIN, STOPPED).map(third))
+    };
+    let trial = story().does(served(RECOVERED, AGAIN).map(fails)).trial();
+    let said = "the service is not back for good: before the next fault came, 22 of 22 operations failed in the last 0.4 s \
+                of that calm (100 %), most of them: server error";
+    assert!(trial.not_back().is_some());
+    assert!(
+        trial.findings.iter().any(|found| found == said),
+        "{:?}",
+        trial.findings
+    );
+    assert!(matches!(trial.chain.ready, Some(Time::Beyond { .. })));
+    // Sessions that were begun after the first kill and are not known then: they are no loss, they are not served.
+    let unknown = (0..23).flat_map(|client| {
+        let at = RECOVERED + 50 + u64::from(client) * 30;
+        let refused = look(client, at + 10).rejected(ErrorClass::SessionRejected);
+        [login(client, at), refused]
+    });
+    assert!(story().does(unknown).trial().not_back().is_some());
+    let served_well = story().does(served(RECOVERED, AGAIN)).trial();
+    assert_eq!(served_well.not_back(), None);
+}
+
+#[test]
+fn a_session_that_was_logged_out_between_the_faults_and_is_honoured_is_a_zombie() {
+    let trial = Story::killed_twice()
+        .does([login(0, 1_500), logout(0, 3_500), known(0, 0)])
+        .does([login(1, 1_500), logout(1, 3_500), gone(1)])
+        .trial();
+    assert_eq!((trial.sessions.zombie, trial.sessions.logged_out), (1, 2));
+}
+
+#[test]
 fn a_reply_without_a_length_is_whole_when_it_came_between_the_faults() {
     let mut calm = look(1, 3_500);
     calm.0.unframed = true;

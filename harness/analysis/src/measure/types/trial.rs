@@ -239,6 +239,8 @@ pub enum Return {
 pub enum NotBack {
     /// The new process ended by itself.
     Ended,
+    /// The load was not served after one fault, and before the next came.
+    BetweenFaults(Shortfall),
     /// Another process ended by itself, and the load is not served.
     Unserved(Shortfall),
     /// Every process is up, and the load is not served.
