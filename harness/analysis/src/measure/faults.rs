@@ -56,18 +56,21 @@ pub(super) fn all_landed(plan: &Plan, facts: &Facts) -> bool {
     !facts.control && ids(plan).all(landed)
 }
 
-/// Why the trial lacks a fault that it should have had. One that nobody sent since an earlier one was not recovered from
-/// does not count: what is to be seen of that is the earlier one's recovery.
+/// Why the trial lacks a fault that it should have had. One that was never sent, since an earlier one was not recovered from
+/// and there was nothing to hit, does not count: what is to be seen of that is the earlier one's recovery.
 pub(super) fn missed(plan: &Plan, facts: &Facts) -> Option<String> {
     if facts.control {
         return None;
     }
     ids(plan).find_map(|fault| {
         let own = facts.of_fault(fault);
+        let was_sent = own.is_some_and(|own| own.sent().is_some());
+        if !was_sent && is_held_up(facts) {
+            return None;
+        }
         let why = match own.and_then(|own| own.missed.as_ref()) {
             Some(reason) => reason.clone(),
             None if own.is_some_and(|own| own.cut().is_some()) => return None,
-            None if own.is_none() && is_held_up(facts) => return None,
             None => "no exit of the target was seen".to_owned(),
         };
         Some(match are_several(plan) {

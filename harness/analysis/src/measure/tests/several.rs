@@ -429,16 +429,32 @@ fn a_second_fault_that_missed_voids_the_trial_whatever_the_first_showed() {
 
 #[test]
 fn a_second_fault_that_was_never_sent_since_the_first_was_not_recovered_from_voids_nothing() {
-    let trial = Story::new(false)
-        .with_a_second_fault("again")
-        .kills(FIRST, ONLY, (FAULT, CUT), 0)
-        .starts(ONLY, 1, EXECUTED)
-        .is_given_up(FIRST, STOPPED)
-        .ends()
-        .does([look(1, 2_000)])
-        .trial();
-    assert_eq!(trial.void, None);
-    assert!(matches!(trial.chain.ready, Some(Time::Beyond { .. })));
+    let story = || {
+        Story::new(false)
+            .with_a_second_fault("again")
+            .kills(FIRST, ONLY, (FAULT, CUT), 0)
+            .starts(ONLY, 1, EXECUTED)
+            .is_given_up(FIRST, STOPPED)
+            .ends()
+            .does([look(1, 2_000)])
+    };
+    let missed = EventKind::FaultMissed {
+        fault: SECOND,
+        reason: "the target was still under fault 1".to_owned(),
+    };
+    for story in [story(), story().event(AGAIN, missed.clone())] {
+        let trial = story.trial();
+        assert_eq!(trial.void, None);
+        assert!(matches!(trial.chain.ready, Some(Time::Beyond { .. })));
+    }
+    // One that was sent and had no effect may be why.
+    let sent = EventKind::FaultRequested {
+        fault: SECOND,
+        node: ONLY,
+        begun: "SIGKILL sent".to_owned(),
+    };
+    let trial = story().event(AGAIN, sent).event(AGAIN + 1, missed).trial();
+    assert!(trial.void.is_some());
 }
 
 #[test]
