@@ -15,7 +15,7 @@ const LEVEL: f64 = 1.0 - statistics::CONFIDENCE;
 pub struct Family {
     /// How many, over all arms.
     pub gates: u32,
-    /// In what share of runs one of them would break by chance at most, were each judged by itself.
+    /// The largest share of runs in which one of them would break by chance if each were judged alone.
     pub unadjusted: f64,
     /// And as they are judged.
     pub controlled: f64,

@@ -57,9 +57,9 @@ pub struct Check {
     pub gate: String,
     /// Whether it holds.
     pub outcome: Outcome,
-    /// What was found, or what is missing; absent when it holds.
+    /// The violation, or the missing evidence. Absent if the gate holds.
     pub detail: Option<String>,
-    /// Where more trials with a fault would tell: how many more of this arm, at least or by an estimate.
+    /// How many more trials of this arm with a fault would suffice, at least or by an estimate.
     pub more_trials: Option<u32>,
     /// Of a gate on a time or a rate: how sharp it is. Absent for counts and for the largest of all trials, which are
     /// exact.

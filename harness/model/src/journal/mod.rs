@@ -65,7 +65,7 @@ pub struct Header {
     pub written_by: String,
     /// Wall time at the run's start, RFC 3339; every other time counts from it.
     pub started: String,
-    /// What all randomness followed from.
+    /// The seed of everything random.
     pub seed: Seed,
     /// Where it ran.
     pub machine: Machine,
@@ -82,7 +82,7 @@ impl Header {
     }
 }
 
-/// Where a run took place; figures of different machines are not compared.
+/// The machine of a run. Figures of different machines are not compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// Operating system and kernel release.
@@ -106,7 +106,7 @@ pub struct RunLabel {
     pub name: String,
     /// Wall time at its start, RFC 3339.
     pub started: String,
-    /// What all randomness followed from.
+    /// The seed of everything random.
     pub seed: u64,
 }
 

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct Extension {
     /// How many, of all arms together.
     pub trials: u32,
-    /// The void trials whose places they take, one each; empty where they are added to those that count.
+    /// The void trials that they replace, one each. Empty if they are additional.
     #[serde(default)]
     pub replaces: Vec<u32>,
-    /// What could not be judged without them; or why those are void.
+    /// The reason: gates that could not be judged without them, or the reasons of the void trials.
     pub reasons: Vec<String>,
 }
 
@@ -61,14 +61,14 @@ pub struct SessionCounts {
     /// The server failed at every final look at it (5xx, cut replies, time-outs), and answered others meanwhile.
     #[serde(default)]
     pub broken: u64,
-    /// Of `survived` and `reset`, those that an earlier final look was refused, or that it showed with less.
+    /// Of `survived` and `reset`: sessions that an earlier final look did not find, or found with an older state.
     #[serde(default)]
     pub known_later: u64,
     /// Known, but with a state older than acknowledged.
     pub reset: u64,
     /// Now names another user.
     pub wrong_identity: u64,
-    /// Of `logged_out`, those that are honoured afterwards.
+    /// Of `logged_out`: sessions that are honoured afterwards.
     pub zombie: u64,
     /// Logged out after the fault, and honoured nevertheless; no evidence that a logout outlives the fault.
     #[serde(default)]
@@ -111,7 +111,7 @@ pub struct WriteCounts {
     pub phantom: u64,
     /// May or may not have been applied.
     pub indeterminate: u64,
-    /// Lost ones older than a kept one of their session; 0 where writes add up in a counter, which cannot tell.
+    /// Lost ones that are older than a kept one of their session. 0 with a counter, which cannot show them.
     pub holes: u64,
     /// Checks of the load that lacked a write which had been acknowledged, and which was there at last.
     pub stale_reads: u64,
