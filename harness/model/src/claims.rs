@@ -8,7 +8,7 @@ use crate::journal::Machine;
 /// The shape of this document; changed with it.
 pub const SCHEMA: &str = "comeback-claims/2";
 
-/// What was found of the claims.
+/// The results of the claims.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Claims {
     /// The shape of this document.
@@ -25,7 +25,7 @@ pub struct Claims {
     pub rows: Vec<ClaimRow>,
 }
 
-/// What was found of a claim.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimRow {
     /// Its number.
@@ -57,13 +57,13 @@ impl Claims {
     }
 }
 
-/// What was found of a claim.
+/// The result of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ruling {
     /// It is so.
     Holds,
-    /// It is so of some, and not of others of which it is said too.
+    /// It holds for some of the things that it is about, and not for others.
     HoldsInPart,
     /// It is not so.
     Refuted,
@@ -86,7 +86,7 @@ impl Ruling {
 /// What decides, as bars.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Chart {
-    /// What the bars are, with its unit.
+    /// The meaning of the bars, with their unit.
     pub axis: String,
     /// Where the axis ends, if that is not up to the bars: 100 of a percentage.
     pub end: Option<f64>,
@@ -97,7 +97,7 @@ pub struct Chart {
 /// One bar.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bar {
-    /// What it is of.
+    /// Its subject.
     pub label: String,
     /// How long it is, in the axis's unit.
     pub value: f64,

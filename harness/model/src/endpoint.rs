@@ -11,7 +11,7 @@ use crate::plan::Protocol;
 /// Where a target is reached, and in which protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// What it speaks.
+    /// Its protocol.
     pub protocol: Protocol,
     /// What `{port}` stands for: a port of 127.0.0.1, where it listens unless there is a socket. Requests
     /// name it as their host in either case.

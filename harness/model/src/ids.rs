@@ -21,7 +21,7 @@ impl fmt::Display for Seed {
 #[serde(transparent)]
 pub struct TrialId(pub u32);
 
-/// An arm: what is compared, by its place in the plan.
+/// An arm, by its place in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ArmId(pub u32);
@@ -49,14 +49,14 @@ pub enum Node {
     Store,
     /// One of the server's replicas, from 0.
     Replica(u32),
-    /// What stands in front of the replicas.
+    /// The balancer in front of the replicas.
     Balancer,
-    /// What stands in front of that, or of the server, and keeps replies.
+    /// The cache in front of the balancer or the server.
     Cache,
 }
 
 impl Default for Node {
-    /// Where there is one server, it is this one.
+    /// A single server is this one.
     fn default() -> Self {
         Self::Replica(0)
     }
@@ -125,7 +125,7 @@ impl FaultId {
     }
 }
 
-/// Which process answered: a 64-bit digest of what the server says of its own start.
+/// The answering process: a 64-bit digest of the server's boot header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootId(u64);
 

@@ -1,4 +1,4 @@
-//! The values of Comeback: what shall happen, and what did.
+//! The values of Comeback: plans, and records of their execution.
 //!
 //! [`plan`] says what shall happen and [`gate`] what is demanded of it; [`schedule`] expands a plan under a seed.
 //! [`event`]s and [`operation`]s are what did happen, and [`journal`] writes and reads them as text. [`claims`] is the

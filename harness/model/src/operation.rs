@@ -20,7 +20,7 @@ pub struct Operation {
     pub client: ClientId,
     /// Which session of this client: for a login the one it tries to begin.
     pub generation: u32,
-    /// What was done.
+    /// The operation's kind.
     pub step: Step,
     /// When the schedule wanted it.
     #[serde(rename = "intended_us")]
@@ -36,7 +36,7 @@ pub struct Operation {
     pub finished: Elapsed,
     /// Whether it took effect.
     pub outcome: Outcome,
-    /// What was wrong with it, seen by the client; absent when it was correct.
+    /// Its error, as seen by the client. Absent if it was correct.
     pub error: Option<ErrorClass>,
     /// The HTTP status, if a reply came.
     pub status: Option<u16>,
@@ -44,9 +44,9 @@ pub struct Operation {
     pub value: Option<u64>,
     /// Which write this change carries, from 1 in each session; where writes carry values of their own.
     pub write: Option<u32>,
-    /// The writes the reply shows; likewise.
+    /// The writes that the reply shows, in the same way.
     pub found: Option<Box<Found>>,
-    /// Which process answered, if it says so; absent where a cache served what it had stored.
+    /// The answering process, if the reply names it. Absent for stored replies of a cache.
     pub boot: Option<BootId>,
     /// Which replica the balancer says gave the reply, from 0; where it says so.
     pub replica: Option<u32>,
@@ -54,7 +54,7 @@ pub struct Operation {
     pub failed_replica: Option<u32>,
     /// The reply's body had no length and ended with the connection, as it does when the server is killed.
     pub unframed: bool,
-    /// How a shared cache in front came to the reply; where there is one, and it says so.
+    /// How a shared cache in front came to the reply, if it says so.
     pub cache: Option<Cached>,
     /// How old the reply was when the cache served it, in seconds, if it says so.
     pub age_s: Option<u32>,
@@ -79,7 +79,7 @@ impl Operation {
         self.resent.or(self.sent)
     }
 
-    /// Whether the client got what it should.
+    /// Whether the reply was correct.
     pub const fn is_correct(&self) -> bool {
         self.error.is_none()
     }
@@ -91,11 +91,11 @@ impl Operation {
 pub struct Found {
     /// Numbers of this session's writes, in the order they are shown; one twice is there twice.
     pub writes: Vec<u32>,
-    /// Values that are no write of this session.
+    /// Values that are not writes of this session.
     pub foreign: u32,
 }
 
-/// What a client does.
+/// The operations of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -125,7 +125,7 @@ pub enum Outcome {
     Indeterminate,
 }
 
-/// What a client saw go wrong.
+/// The error classes, as seen by a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {

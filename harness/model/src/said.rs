@@ -1,4 +1,4 @@
-//! What a process wrote: its lines, and what of them is quoted when it failed.
+//! The output of a process: its lines, and the part that is quoted if it failed.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub enum Line {
 }
 
 impl Line {
-    /// What stands in it.
+    /// Its text.
     pub fn text(&self) -> &str {
         match self {
             Self::Out(text) | Self::Err { stderr: text } => text,
@@ -50,7 +50,7 @@ impl Line {
     }
 }
 
-/// Whether a line looks as if it told of a failure.
+/// Whether a line looks like a failure.
 pub fn tells_of_failure(line: &str) -> bool {
     let line = line.to_lowercase();
     WORDS_OF_FAILURE.iter().any(|word| line.contains(word))

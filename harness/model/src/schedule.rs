@@ -407,7 +407,7 @@ impl Shuffler {
     }
 }
 
-/// Draws whose formulas are fixed here, so that no library's update changes what a seed means.
+/// Draws with fixed formulas, so that no update of a library changes the meaning of a seed.
 #[derive(Debug)]
 struct Draws(ChaCha8Rng);
 

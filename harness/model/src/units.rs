@@ -67,7 +67,7 @@ impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
-    /// Whether it is no time at all.
+    /// Whether it is zero.
     #[allow(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde calls it with a reference"

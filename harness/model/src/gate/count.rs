@@ -1,4 +1,4 @@
-//! What is counted over all trials, and all that is known of each count beforehand: one table.
+//! The counts over all trials, and the fixed properties of each: one table.
 
 /// Something counted over all trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Count {
     DrainFailed,
 }
 
-/// What must be clean without any fault for a figure to be laid to one.
+/// The figures that must be clean without any fault, so that a figure can be attributed to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bearing {
     /// Failed operations.
@@ -40,10 +40,10 @@ pub enum Bearing {
     Writes,
 }
 
-/// What is known of a count beforehand.
+/// The fixed properties of a count.
 #[derive(Clone, Copy, Debug)]
 pub struct Traits {
-    /// What the server did, as a clause: `lost`, so many of so many of these, and an end of the sentence.
+    /// The verb of a sentence such as `lost 3 of 100 sessions`.
     pub verb: &'static str,
     /// One of those that are counted.
     pub noun: &'static str,
@@ -54,11 +54,11 @@ pub struct Traits {
     /// It counts what a fault made a server lose: nothing to blame on one when the server loses without, and nothing to
     /// be seen where no fault met a write.
     pub is_about_loss: bool,
-    /// One that was found is a counterexample whatever the load was.
+    /// One is a counterexample at any load.
     pub is_certain_at_any_load: bool,
-    /// What is found is part of what there was to be counted; else it comes beside it.
+    /// The count is a part of the whole. Otherwise it comes beside it.
     pub is_part_of_the_whole: bool,
-    /// A counterexample is one whoever caused it.
+    /// A counterexample counts, whatever caused it.
     pub is_never_excused: bool,
 }
 
@@ -113,7 +113,7 @@ impl Count {
         Self::PhantomWrites,
     ];
 
-    /// What is known of it beforehand.
+    /// Its fixed properties.
     pub const fn traits(self) -> Traits {
         use Bearing as B;
         match self {
@@ -170,7 +170,7 @@ impl Count {
         self.traits().is_about_loss || matches!(self, Self::Unrecovered)
     }
 
-    /// What is to be said of those that gave no answer.
+    /// The text for those without an answer.
     pub const fn without_an_answer(self) -> &'static str {
         match matches!(self, Self::Unrecovered) {
             true => "undecided: too little was seen after the restart to tell",

@@ -1,9 +1,9 @@
-//! Every metric a gate can speak of: its name, its unit, and which way is better. What is known of counts stands in
+//! Every metric of gates: its name, its unit, and which direction is better. Properties of counts are in
 //! [`Count::traits`].
 
 use super::count::{Bearing, Count};
 
-/// What a gate is about.
+/// The metric of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// How many, over all trials.
@@ -74,7 +74,7 @@ pub enum Time {
     OutageArea,
 }
 
-/// What is made of the trials' figures.
+/// The statistic over the trials' figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stat {
     /// The median.
@@ -148,7 +148,7 @@ pub const METRICS: [(&str, Metric); 52] = {
     ]
 };
 
-/// What a metric's figures are measured in.
+/// The unit of a metric's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// How many.
@@ -243,7 +243,7 @@ impl Metric {
         }
     }
 
-    /// What it counts, if it is a count.
+    /// The count, if it is one.
     pub const fn count(self) -> Option<Count> {
         match self {
             Self::Count(count) => Some(count),

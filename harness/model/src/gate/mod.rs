@@ -23,7 +23,7 @@ pub struct Gate {
     text: String,
 }
 
-/// What is demanded of a figure.
+/// The demand on a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Demand {
     /// A bound, in the metric's unit.
@@ -37,7 +37,7 @@ pub enum Demand {
 pub struct Allowance {
     /// A share of the baseline's figure.
     pub relative: f64,
-    /// In the metric's unit; of a count, a share of what was counted.
+    /// In the metric's unit. For a count, a share of the whole.
     pub absolute: f64,
     /// As much as two medians of the baseline may lie apart by chance, up to this.
     pub noise: f64,
@@ -96,12 +96,12 @@ impl Gate {
         self.metric == other.metric
     }
 
-    /// What it is about.
+    /// Its metric.
     pub const fn metric(&self) -> Metric {
         self.metric
     }
 
-    /// What is demanded of it.
+    /// Its demand.
     pub const fn demand(&self) -> Demand {
         self.demand
     }
@@ -116,7 +116,7 @@ impl Gate {
         matches!(self.metric, Metric::Count(Count::Unrecovered))
     }
 
-    /// What it counts, where that has a bound.
+    /// Its count, if that has a bound.
     pub const fn bounded_count(&self) -> Option<Count> {
         match (self.metric, self.demand) {
             (Metric::Count(count), Demand::Bound(_, _)) => Some(count),
@@ -124,7 +124,7 @@ impl Gate {
         }
     }
 
-    /// How grave it is when it is broken, the gravest first: what is lost for good before what took long.
+    /// The order of broken gates, the gravest first: losses before times.
     pub fn weight(&self) -> usize {
         let place = METRICS
             .iter()
@@ -137,12 +137,12 @@ impl Gate {
         self.metric.borne_on_by()
     }
 
-    /// Whether a counterexample is one whoever caused it.
+    /// Whether a counterexample counts, whatever caused it.
     pub const fn is_never_excused(&self) -> bool {
         matches!(self.metric.count(), Some(count) if count.traits().is_never_excused)
     }
 
-    /// Whether it counts what a fault made a server lose.
+    /// Whether it counts losses by a fault.
     pub const fn is_about_loss(&self) -> bool {
         matches!(self.metric.count(), Some(count) if count.traits().is_about_loss)
     }

@@ -15,7 +15,7 @@ const RELATIONS: [(&str, Relation); 5] = [
     (">", Relation::Greater),
 ];
 
-/// The word for what stands in for a bound.
+/// The word for a baseline in place of a bound.
 const BASELINE: &str = "baseline";
 
 /// What is nothing to alarm about (METHOD.md §5): a fifth of a start, what a busy machine adds to one, and what the
@@ -67,7 +67,7 @@ impl TryFrom<String> for Gate {
 }
 
 impl Gate {
-    /// A gate as it stands in an experiment file: `metric: value`, such as `lost_sessions: 0` or
+    /// A gate as written in an experiment file: `metric: value`, such as `lost_sessions: 0` or
     /// `time_to_ready.median: "<= baseline + 20%"`. A value without a sign is exact for a count, the least
     /// for what is served (`availability`, `journey_goodput`), and the most for everything else.
     ///
@@ -152,7 +152,7 @@ fn read_demand(metric: Metric, relation: Relation, text: &str) -> Result<Demand,
     }
 }
 
-/// What stands behind `baseline`. What is written is all that is allowed; without a word, the defaults.
+/// The text after `baseline`: the allowance. Without text, the defaults apply.
 fn read_allowance(metric: Metric, sign: char, terms: &str) -> Result<Allowance, String> {
     let is_time = matches!(metric.unit(), Unit::Ms | Unit::Seconds);
     let example = match (is_time, sign) {
@@ -210,7 +210,7 @@ const fn default_allowance(metric: Metric) -> Allowance {
             DEFAULT_NOISE_MS / 1_000.0,
         ),
         (Unit::Share, _) => (0.0, DEFAULT_POINTS, 0.0),
-        // What is safe is not allowed to become a little less so.
+        // A count of losses must not become a little worse.
         (Unit::Count, _) => (0.0, 0.0, 0.0),
     };
     Allowance {
@@ -228,7 +228,7 @@ fn parse_bound(metric: Metric, text: &str) -> Result<f64, String> {
         Unit::Count => number(text)
             .filter(|count| *count >= 0.0 && count.fract() == 0.0)
             .ok_or_else(|| wrong("a count such as 0")),
-        // A share above one would hold whatever happens: most likely its % was forgotten.
+        // A share above one always holds. Probably its % was forgotten.
         Unit::Share => match text.strip_suffix('%') {
             Some(percent) => number(percent).map(|percent| percent / 100.0),
             None => number(text),

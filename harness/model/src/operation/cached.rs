@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Cached {
-    /// From what it had stored, and without asking.
+    /// From its store, without asking.
     Hit,
-    /// Likewise, though it was stale.
+    /// From its store, although it was stale.
     Stale,
-    /// From what it had stored; the server said that it still holds.
+    /// From its store. The server said that it is still valid.
     Revalidated,
     /// From the server; it was stored for others.
     Miss,
@@ -24,7 +24,7 @@ pub enum Cached {
 }
 
 impl Cached {
-    /// Whether the content is what the cache had stored.
+    /// Whether the content came from the cache's store.
     pub const fn is_stored(self) -> bool {
         match self {
             Self::Hit | Self::Stale | Self::Revalidated => true,

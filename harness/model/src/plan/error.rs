@@ -1,4 +1,4 @@
-//! What is wrong with a plan.
+//! Problems of a plan.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub struct PlanError {
     pub field: Field,
     /// Which arm it is about, by its place, where it is about one.
     pub arm: Option<usize>,
-    /// What is invalid, and the mend.
+    /// The problem and its correction.
     pub problem: String,
 }
 

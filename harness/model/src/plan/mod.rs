@@ -203,7 +203,7 @@ impl Arm {
 /// The users' traffic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
-    /// What each user does.
+    /// The operations of each user.
     pub workload: Workload,
     /// Users, each with one session and one connection at a time.
     pub clients: u32,

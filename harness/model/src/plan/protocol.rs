@@ -1,4 +1,4 @@
-//! What a target speaks: one table of what is to be known of each protocol, beside its bytes.
+//! The protocols of targets: one table of the properties of each, apart from its bytes.
 //!
 //! Nobody else tells protocols apart. Whoever connects goes by the [`Wire`]: how the bytes of a protocol are read and
 //! written is one module for each wire, in `session` and `load`.
@@ -34,7 +34,7 @@ pub enum Wire {
     Resp,
 }
 
-/// What is to be known of a protocol.
+/// The properties of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProtocolSpec {
     /// Its name in documents.
@@ -48,7 +48,7 @@ pub struct ProtocolSpec {
 }
 
 impl Protocol {
-    /// What is to be known of it.
+    /// Its properties.
     pub const fn spec(self) -> ProtocolSpec {
         let (name, label, wire, is_encrypted) = match self {
             Self::Http => ("http", "HTTP", Wire::Http1, false),

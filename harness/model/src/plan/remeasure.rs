@@ -10,7 +10,7 @@ impl Plan {
     /// # Errors
     /// When an arm has no counterpart, or none is needed; with the mend.
     pub fn remeasuring(mut self, earlier: &Self) -> Result<Self, String> {
-        // What the earlier run was itself compared with is not what it measured.
+        // The baseline of the earlier run was not measured by it.
         let candidates: Vec<&Arm> = earlier
             .arms
             .iter()
@@ -91,7 +91,7 @@ mod tests {
     use super::super::test_plan;
     use super::*;
 
-    /// Each arm with what it is compared with.
+    /// Each arm with its baseline.
     fn arms(plan: &Plan) -> Vec<(&str, Option<&str>)> {
         let arms = plan.arms.iter();
         arms.map(|arm| (arm.name.as_str(), arm.baseline.as_deref()))

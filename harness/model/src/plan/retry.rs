@@ -59,7 +59,7 @@ impl Retry {
     }
 }
 
-/// Sees that an arm's retries can be what they say.
+/// Checks an arm's retries.
 pub(super) fn validate(arm: &Arm, load: &Load) -> Result<(), PlanError> {
     let Some(retry) = arm.retry else {
         return Ok(());

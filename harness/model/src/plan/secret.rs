@@ -1,5 +1,5 @@
-//! What a plan knows and no document may hold: values of environment variables, headers that prove who somebody is, and
-//! what is marked as secret.
+//! Values that a plan contains and no document may contain: environment variables, credentials in headers, and values
+//! marked as secret.
 //!
 //! A stored plan has [`MASK`] in their place; texts in which one is quoted have it, too. To run a stored plan again the
 //! values must be given again.
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Arm, Body, Call, Plan, Request, Target, Workload};
 
-/// Stands for what is not stored. Where a name has several values in one plan, the later ones get a number.
+/// The text in place of a secret. If a name has several values in one plan, the later ones get a number.
 pub const MASK: &str = "•••";
 
 /// Headers that prove who somebody is.
@@ -23,7 +23,7 @@ const SCHEMES: [&str; 4] = ["basic", "bearer", "digest", "token"];
 /// Shorter texts are in too many words by chance: they are masked where they stand in the plan, and not looked for
 /// elsewhere.
 const SOUGHT_FROM: usize = 4;
-/// Stands for what a reply gave.
+/// A placeholder for a captured value.
 const CAPTURED: &str = "\0";
 
 /// Texts that are masked wherever they are quoted.
@@ -140,7 +140,7 @@ impl Plan {
         plan
     }
 
-    /// Every text that is to be masked where it is quoted.
+    /// Every text that must be masked in quotes.
     pub fn secrets(&self) -> Secrets {
         let mut found: Vec<String> = self.known_secrets();
         self.clone().each_text(&mut |place, _, text| {
@@ -151,7 +151,7 @@ impl Plan {
         Secrets::of(found)
     }
 
-    /// What is marked, and what headers prove somebody with: no place of the plan may hold it.
+    /// Marked values and credentials in headers. No place of the plan may contain them.
     fn known_secrets(&self) -> Vec<String> {
         let mut found: Vec<String> = self.marked.iter().cloned().collect();
         self.clone().each_text(&mut |place, name, text| {
@@ -162,10 +162,10 @@ impl Plan {
         found
     }
 
-    /// Fills in what was not stored: `variables` of the environment, and `others`: headers and fields of forms.
+    /// Fills in values that were not stored: `variables` of the environment, and `others`: headers and form fields.
     ///
     /// # Errors
-    /// What is missing, or cannot be filled in, with the mend.
+    /// If a value is missing or cannot be filled in, with a correction.
     pub fn reveal(
         &mut self,
         variables: &BTreeMap<String, String>,
@@ -193,7 +193,7 @@ impl Plan {
                 None if *text == MASK && !flag.is_empty() => {
                     missing.insert(format!("{flag} '{name}=…'"));
                 }
-                // One value cannot stand for two, nor for a part of a text.
+                // One value cannot replace two, or a part of a text.
                 _ => is_lost = true,
             }
         });
@@ -313,7 +313,7 @@ fn is_placeholder(value: &str) -> bool {
     inner.is_some_and(|name| name.chars().all(|c| c.is_ascii_lowercase()))
 }
 
-/// Whether a header proves who somebody is, by more than what a reply gave: `Bearer {{ token }}` holds no secret.
+/// Whether a header contains credentials beyond captured values. `Bearer {{ token }}` contains no secret.
 fn proves(name: &str, value: &str) -> bool {
     let is_named = PROVING
         .iter()
@@ -321,7 +321,7 @@ fn proves(name: &str, value: &str) -> bool {
     is_named && !parts_of_header(value).is_empty()
 }
 
-/// The literal parts of a header's value: the whole of it, and what stands there behind a scheme or a cookie's name.
+/// The literal parts of a header's value: the whole value, and the part after a scheme or a cookie's name.
 fn parts_of_header(value: &str) -> Vec<String> {
     let mut literal = String::new();
     let mut rest = value;
@@ -336,7 +336,7 @@ fn parts_of_header(value: &str) -> Vec<String> {
     literal.push_str(rest);
     let credential = |word: &str| {
         let value = match word.split_once('=') {
-            // The padding of Base64 is no value.
+            // The padding of Base64 is not a value.
             Some((_, value)) if !value.trim_matches('=').is_empty() => value,
             _ => word,
         };

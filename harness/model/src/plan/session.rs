@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Extract;
 
-/// What each user does.
+/// The operations of each user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workload {
@@ -30,7 +30,7 @@ pub struct SessionFlow {
     pub check: Request,
     /// Ends the session, where the server can do that.
     pub logout: Option<Request>,
-    /// Looks at something that is nobody's in particular; its reply is no part of the session.
+    /// Requests a page that is the same for all users. Its reply is not part of the session.
     #[serde(default)]
     pub browse: Option<Request>,
     /// Further requests by name, sent by the steps that name them in `before`.
@@ -39,7 +39,7 @@ pub struct SessionFlow {
     pub value: Option<Extract>,
     /// What `act` changes, and so how `check` is read.
     pub writes: Writes,
-    /// Where the user's name stands in every reply, and how the name of client n is written.
+    /// The place of the user's name in every reply, and the expected name of client n.
     pub identity: Option<Identity>,
     /// How a page for somebody who is not logged in looks, where it is a 2xx or a redirect.
     #[serde(alias = "stranger")]
@@ -79,7 +79,7 @@ pub struct Mix {
     pub check: u32,
     /// Share of logouts, each followed by a login.
     pub logout: u32,
-    /// Share of looks at what is nobody's in particular.
+    /// The share of requests of pages that are the same for all users.
     #[serde(default)]
     pub browse: u32,
 }
@@ -87,21 +87,21 @@ pub struct Mix {
 /// A request, and what its reply must be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// What is sent.
+    /// The sent request.
     pub call: Call,
     /// Names of further requests sent first, in this order, within the same operation.
     pub before: Vec<String>,
     /// How many redirects are followed, as a browser would; the last reply counts.
     pub follow: u32,
-    /// What a correct reply looks like.
+    /// Conditions on a correct reply.
     pub expect: Expect,
-    /// What is kept of the reply, by the name under which later templates of the session find it.
+    /// Values taken from the reply, by the names that later templates use.
     pub capture: BTreeMap<String, Extract>,
     /// Where this reply shows the state; else where the session's `value` says.
     pub value: Option<Extract>,
 }
 
-/// What is sent.
+/// The sent request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
@@ -132,7 +132,7 @@ pub enum Body {
     Text(String),
 }
 
-/// What a reply looks like.
+/// Conditions on a reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
     /// Status codes; without any, every 2xx (for the logged-out page: any).

@@ -28,7 +28,7 @@ pub struct Target {
     /// which holds the reference servers), `{store}` (the store's port), `{replicas}` (the replicas'
     /// addresses, separated by commas), `{origin}` (the address of what a cache stands in front of) and `{shared}` (a folder that the replicas share) are filled in at each start.
     pub command: Vec<String>,
-    /// What it speaks.
+    /// Its protocol.
     pub protocol: Protocol,
     /// The Unix socket it listens on, with the same placeholders; without one, 127.0.0.1 and `{port}`.
     pub socket: Option<String>,
@@ -65,13 +65,13 @@ pub enum Listener {
 /// When a started target counts as up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// What is asked of it.
+    /// The readiness probe.
     pub probe: ReadyProbe,
     /// How long it may take before the start has failed.
     pub within: Span,
 }
 
-/// What is asked of a target to see whether it is up.
+/// The kinds of readiness probes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadyProbe {
