@@ -390,13 +390,18 @@ fn a_server_that_cannot_be_looked_at_leaves_no_file() {
     support::assert_nothing_left(folder.path());
 }
 
-/// The guide's examples, as a reader would copy them, with programs that are there.
+/// The examples of every guide, as a reader would copy them, with programs that are there.
 #[test]
-fn the_examples_of_the_guide_can_be_run() {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/experiment-files.md");
-    let guide = std::fs::read_to_string(guide).unwrap();
+fn the_examples_of_the_guides_can_be_run() {
+    let guides = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let texts = std::fs::read_dir(guides).unwrap().map(|page| {
+        let path = page.unwrap().path();
+        let is_guide = path.extension().is_some_and(|ending| ending == "md");
+        is_guide.then(|| std::fs::read_to_string(path).unwrap())
+    });
+    let guides = texts.flatten().collect::<Vec<_>>().concat();
     let mut checked = 0;
-    for block in guide.split("```toml\n").skip(1) {
+    for block in guides.split("```toml\n").skip(1) {
         let text = block.split("```").next().unwrap();
         let text = ["\"python3\"", "\"./server\"", "\"redis-server\""]
             .iter()
@@ -412,7 +417,7 @@ fn the_examples_of_the_guide_can_be_run() {
         assert_eq!(output.status.code(), Some(0), "{text}\n{}", stderr(&output));
         checked += 1;
     }
-    assert!(checked >= 4, "{checked} examples");
+    assert!(checked >= 8, "{checked} examples");
 }
 
 /// Every ready-made file, and whether the published schema takes it as the program does.
