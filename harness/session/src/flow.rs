@@ -4,6 +4,7 @@
 //! requests: those it names in `before`, its own, and the redirects it follows. Together they are one operation, which a [`Turn`]
 //! tracks.
 
+mod explain;
 mod judge;
 mod place;
 mod session;
@@ -114,6 +115,8 @@ pub struct Turn {
     asked: Option<String>,
     /// The number of the write it carries; of an act only.
     write: Option<u32>,
+    /// Which of its requests was answered wrongly, and which rule the reply broke.
+    broke: Option<(usize, judge::Why)>,
 }
 
 /// The next action after a reply.
@@ -361,6 +364,7 @@ impl Flow {
             redirect: None,
             asked: None,
             write: (step == Step::Act).then(|| session.next_write()),
+            broke: None,
         }
     }
 

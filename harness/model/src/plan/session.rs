@@ -3,6 +3,7 @@
 //! Paths, headers and bodies are templates (minijinja); see `METHOD.md` for the names that they may use.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,18 @@ impl StatusRange {
     /// Whether a status is among them.
     pub const fn contains(self, status: u16) -> bool {
         self.first <= status && status <= self.last
+    }
+}
+
+/// `200`, `2xx` or `200 to 204`.
+impl fmt::Display for StatusRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last } = *self;
+        match (first % 100, last.saturating_sub(first)) {
+            (_, 0) => write!(f, "{first}"),
+            (0, 99) => write!(f, "{}xx", first / 100),
+            _ => write!(f, "{first} to {last}"),
+        }
     }
 }
 

@@ -10,6 +10,58 @@ use super::template::Values;
 use super::{Flow, Judgement, Next, Session, SessionRules, Turn, User};
 use crate::wire::Reply;
 
+/// A reply that is not as it should be: what that means, and which rule it broke.
+pub(super) struct Refusal {
+    outcome: Outcome,
+    class: ErrorClass,
+    why: Why,
+}
+
+/// Which rule a reply broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Its status is not the one that is expected.
+    Status,
+    /// The body or a header is not as `expect` says.
+    Expectation,
+    /// The value number n of `capture` is not where it should be.
+    Capture(usize),
+    /// It is the page for logged-out users, or a status that says so.
+    LoggedOut,
+    /// The user's name is not where `identity` says.
+    NameMissing,
+    /// There it says that nobody is logged in.
+    NamesNobody,
+    /// There stands somebody else's name.
+    NamesAnother,
+    /// It begins a session anew, by its cookie.
+    NewCookie,
+    /// The state is not where `value` says.
+    ValueMissing,
+    /// The state there is not the session's.
+    WrongValue,
+    /// A template of the flow could not be filled in.
+    Template,
+}
+
+/// A change that may have happened.
+const fn unknown(class: ErrorClass, why: Why) -> Refusal {
+    Refusal {
+        outcome: Outcome::Indeterminate,
+        class,
+        why,
+    }
+}
+
+/// A change that did not happen.
+const fn rejected(class: ErrorClass, why: Why) -> Refusal {
+    Refusal {
+        outcome: Outcome::Rejected,
+        class,
+        why,
+    }
+}
+
 /// Whom a reply names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
@@ -34,12 +86,25 @@ impl Flow {
     ) -> Next {
         let looked = Looked::new(reply);
         let own = turn.left.len() == 1;
+        let place = turn.left.last().copied();
         match self.absorb(turn, user, session, &looked) {
             Ok(None) => Next::Again,
-            Ok(Some(judgement)) => Next::Done(judgement),
-            // A request before the step's own one changes nothing, even if it failed.
-            Err((_, class)) if !own => Next::Done(Judgement::failed(Outcome::Rejected, class)),
-            Err((outcome, class)) => Next::Done(Judgement::failed(outcome, class)),
+            Ok(Some(judgement)) => {
+                if judgement.error.is_some() {
+                    turn.broke = place.map(|place| (place, Why::WrongValue));
+                }
+                Next::Done(judgement)
+            }
+            Err(refusal) => {
+                turn.broke = place.map(|place| (place, refusal.why));
+                // A request before the step's own one changes nothing, even if it failed.
+                let outcome = if own {
+                    refusal.outcome
+                } else {
+                    Outcome::Rejected
+                };
+                Next::Done(Judgement::failed(outcome, refusal.class))
+            }
         }
     }
 
@@ -49,7 +114,7 @@ impl Flow {
         user: User,
         session: &mut Session,
         looked: &Looked<'_>,
-    ) -> Result<Option<Judgement>, (Outcome, ErrorClass)> {
+    ) -> Result<Option<Judgement>, Refusal> {
         let request = self.request_of(turn);
         let values = Values {
             user,
@@ -77,19 +142,19 @@ impl Flow {
         };
         match status {
             _ if fits => {}
-            400..500 => return Err((Outcome::Rejected, ErrorClass::ClientError)),
-            _ => return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer)),
+            400..500 => return Err(rejected(ErrorClass::ClientError, Why::Status)),
+            _ => return Err(unknown(ErrorClass::WrongAnswer, Why::Status)),
         }
         match request.expect.fits(looked, &self.templates, &values) {
             Ok(true) => {}
-            Ok(false) => return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer)),
-            Err(_) => return Err((Outcome::Indeterminate, ErrorClass::HarnessError)),
+            Ok(false) => return Err(unknown(ErrorClass::WrongAnswer, Why::Expectation)),
+            Err(_) => return Err(unknown(ErrorClass::HarnessError, Why::Template)),
         }
-        for (name, place) in &request.capture {
+        for (number, (name, place)) in request.capture.iter().enumerate() {
             match place.find(looked) {
                 Found::Text(text) => session.capture(name, text),
                 Found::Absent | Found::Nothing => {
-                    return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer));
+                    return Err(unknown(ErrorClass::WrongAnswer, Why::Capture(number)));
                 }
             }
         }
@@ -120,13 +185,13 @@ impl Flow {
         request: &step::Step,
         looked: &Looked<'_>,
         values: &Values<'_>,
-    ) -> Result<(), (Outcome, ErrorClass)> {
+    ) -> Result<(), Refusal> {
         let status = looked.reply.status;
         if request.expect.names_status(status) && status >= 400 {
             return Ok(());
         }
         if status >= 500 {
-            return Err((Outcome::Indeterminate, ErrorClass::ServerError));
+            return Err(unknown(ErrorClass::ServerError, Why::Status));
         }
         let within = !matches!(step, Step::Login | Step::Get);
         let Some(rules) = self.session.as_ref().filter(|_| within) else {
@@ -138,8 +203,7 @@ impl Flow {
             Some(page) if !at_goodbye => {
                 let status_fits = !page.names_any_status() || page.names_status(status);
                 let fits = page.fits(looked, &self.templates, values);
-                status_fits
-                    && fits.map_err(|_| (Outcome::Indeterminate, ErrorClass::HarnessError))?
+                status_fits && fits.map_err(|_| unknown(ErrorClass::HarnessError, Why::Template))?
             }
             Some(_) | None => false,
         };
@@ -149,7 +213,7 @@ impl Flow {
                 true => ErrorClass::SessionRecreated,
                 false => ErrorClass::SessionRejected,
             };
-            return Err((Outcome::Rejected, class));
+            return Err(rejected(class, Why::LoggedOut));
         }
         Ok(())
     }
@@ -163,7 +227,7 @@ impl Flow {
         user: User,
         session: &mut Session,
         looked: &Looked<'_>,
-    ) -> Result<Judgement, (Outcome, ErrorClass)> {
+    ) -> Result<Judgement, Refusal> {
         let cookies = looked.reply.cookies;
         let named = self.named(turn, rules, user, session, looked);
         let place = request.value.as_ref().or(rules.value.as_ref());
@@ -177,16 +241,25 @@ impl Flow {
                 session.take_cookies(cookies);
                 return Ok(Judgement::acknowledged(counter));
             }
-            (Step::Login, Named::Other | Named::Nobody) => {
-                return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer));
+            (Step::Login, Named::Other) => {
+                return Err(unknown(ErrorClass::WrongAnswer, Why::NamesAnother));
+            }
+            (Step::Login, Named::Nobody) => {
+                return Err(unknown(ErrorClass::WrongAnswer, Why::NamesNobody));
             }
             (_, Named::Own) | (Step::Act | Step::Logout, Named::Unsaid) => {}
             _ if session.is_replaced_by(cookies) => {
-                return Err((Outcome::Rejected, ErrorClass::SessionRecreated));
+                return Err(rejected(ErrorClass::SessionRecreated, Why::NewCookie));
             }
-            (_, Named::Nobody) => return Err((Outcome::Rejected, ErrorClass::SessionRejected)),
-            (_, Named::Other) => return Err((Outcome::Rejected, ErrorClass::WrongIdentity)),
-            (_, Named::Unsaid) => return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer)),
+            (_, Named::Nobody) => {
+                return Err(rejected(ErrorClass::SessionRejected, Why::NamesNobody));
+            }
+            (_, Named::Other) => {
+                return Err(rejected(ErrorClass::WrongIdentity, Why::NamesAnother));
+            }
+            (_, Named::Unsaid) => {
+                return Err(unknown(ErrorClass::WrongAnswer, Why::NameMissing));
+            }
         }
         if turn.step == Step::Logout {
             // A logout takes the cookie away; the read-back must still show it, as a thief would.
@@ -250,7 +323,7 @@ impl Flow {
         session: &mut Session,
         counter: Option<u64>,
         cookies: &[String],
-    ) -> Result<(), (Outcome, ErrorClass)> {
+    ) -> Result<(), Refusal> {
         let least = u64::from(step == Step::Act);
         let replaced = session.is_replaced_by(cookies);
         let renews = match step {
@@ -272,7 +345,7 @@ impl Flow {
             None => false,
         };
         if recreated {
-            return Err((Outcome::Rejected, ErrorClass::SessionRecreated));
+            return Err(rejected(ErrorClass::SessionRecreated, Why::NewCookie));
         }
         let undecided = replaced && counter == Some(least) && renews.get().is_none();
         if !(undecided && step == Step::Check) {
@@ -290,7 +363,7 @@ fn notice_anew(
     step: Step,
     session: &mut Session,
     cookies: &[String],
-) -> Result<(), (Outcome, ErrorClass)> {
+) -> Result<(), Refusal> {
     let replaced = session.is_replaced_by(cookies);
     match (step, rules.renews_at_check.get()) {
         (Step::Check, None) => rules.renews_at_check.set(Some(replaced)),
@@ -300,7 +373,7 @@ fn notice_anew(
     session.take_cookies(cookies);
     match step {
         Step::ReadBack if session.is_in_doubt() => {
-            Err((Outcome::Indeterminate, ErrorClass::WrongAnswer))
+            Err(unknown(ErrorClass::WrongAnswer, Why::NewCookie))
         }
         _ => Ok(()),
     }
@@ -313,7 +386,7 @@ fn judge_counter(
     rules: &SessionRules,
     session: &mut Session,
     counter: Option<u64>,
-) -> Result<Judgement, (Outcome, ErrorClass)> {
+) -> Result<Judgement, Refusal> {
     match (step, place, counter) {
         // Which counter the final look may show is judged by the ledger; that it shows one, here.
         (Step::ReadBack, Some(_), Some(counter)) => Ok(Judgement::acknowledged(Some(counter))),
@@ -324,7 +397,7 @@ fn judge_counter(
             session.count_blindly();
             Ok(Judgement::acknowledged(None))
         }
-        (_, Some(_), None) => Err((Outcome::Indeterminate, ErrorClass::WrongAnswer)),
+        (_, Some(_), None) => Err(unknown(ErrorClass::WrongAnswer, Why::ValueMissing)),
         (_, Some(_), Some(value)) => {
             if step == Step::Act {
                 rules.act_shows.set(true);
@@ -343,7 +416,7 @@ fn judge_writes(
     user: User,
     session: &mut Session,
     looked: &Looked<'_>,
-) -> Result<Judgement, (Outcome, ErrorClass)> {
+) -> Result<Judgement, Refusal> {
     let shown = match step {
         // The reply to a change needs no value: only its acknowledgement counts.
         Step::Act => return Ok(Judgement::acknowledged(None)),
@@ -352,7 +425,7 @@ fn judge_writes(
         }
     };
     let Some(shown) = shown else {
-        return Err((Outcome::Indeterminate, ErrorClass::WrongAnswer));
+        return Err(unknown(ErrorClass::WrongAnswer, Why::ValueMissing));
     };
     let found = session.recognize(user, &shown);
     let fits = step == Step::ReadBack || session.accepts_found(&found);

@@ -50,7 +50,7 @@ impl<'a> Looked<'a> {
         }
     }
 
-    fn json(&self) -> Option<&Value> {
+    pub(super) fn json(&self) -> Option<&Value> {
         self.json
             .get_or_init(|| serde_json::from_slice(self.reply.body).ok())
             .as_ref()
@@ -148,6 +148,11 @@ impl Place {
                 Some(_) | None => of_text(&looked.text()),
             },
         }
+    }
+
+    /// Whether anything stands there.
+    pub(super) fn is_there(&self, looked: &Looked<'_>) -> bool {
+        matches!(self.find(looked), Found::Text(_))
     }
 
     /// The counter there.

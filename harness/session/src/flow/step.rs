@@ -209,6 +209,23 @@ impl Expected {
         !self.status.is_empty()
     }
 
+    /// The statuses that are asked for, in words.
+    pub(super) fn wanted_status(&self) -> String {
+        let named: Vec<String> = self.status.iter().map(StatusRange::to_string).collect();
+        match named.as_slice() {
+            [] => "a 2xx".to_owned(),
+            named => named.join(" or "),
+        }
+    }
+
+    pub(super) const fn wanted_body(&self) -> Option<&Text> {
+        self.body.as_ref()
+    }
+
+    pub(super) fn wanted_headers(&self) -> &[(String, Text)] {
+        &self.headers
+    }
+
     pub(super) fn headers(&self) -> impl Iterator<Item = &str> {
         self.headers.iter().map(|(name, _)| name.as_str())
     }

@@ -102,6 +102,106 @@ impl Visit {
     }
 }
 
+/// What a reply to this step is told to lack.
+fn told(flow: SessionFlow, step: Step, reply: Said<'_>) -> String {
+    let mut visit = Visit::new(flow);
+    if step != Step::Login {
+        visit.does(Step::Login, said(200, &own(0)));
+    }
+    let mut turn = visit.begin(step);
+    let headers: Vec<(String, String)> = reply
+        .location
+        .map(|to| ("location".to_owned(), to.to_owned()))
+        .into_iter()
+        .collect();
+    let heard = Reply {
+        status: reply.status,
+        boot: None,
+        cookies: &[],
+        headers: &headers,
+        body: reply.body.as_bytes(),
+        unframed: false,
+        relayed: Default::default(),
+    };
+    visit
+        .flow
+        .judge(&mut turn, USER, &mut visit.session, &heard);
+    visit
+        .flow
+        .explain(&turn, USER, &visit.session, &heard)
+        .expect("it is wrong")
+}
+
+#[test]
+fn a_wrong_reply_is_explained_by_the_expectation_that_failed_and_its_mend() {
+    let flow = || SessionFlow {
+        identity: None,
+        ..SessionFlow::reference()
+    };
+    let at = |place: &str| SessionFlow {
+        value: Some(Extract::Pointer(place.to_owned())),
+        ..flow()
+    };
+    let moved = |status| Said {
+        location: Some("/login?next=/"),
+        ..said(status, "")
+    };
+    let notes = r#"{"notes":{"count":1}}"#;
+    let cases = [
+        (
+            told(at("/note/count"), Step::Check, said(200, notes)),
+            "value: nothing at /note/count: did you mean /notes/count?",
+        ),
+        (
+            told(at("/visits"), Step::Check, said(200, "<p>hello</p>")),
+            "value: nothing at /visits: the body is not JSON",
+        ),
+        (
+            told(
+                at("/visits"),
+                Step::Check,
+                said(200, r#"{"visits":"many"}"#),
+            ),
+            "value: at /visits stands no counter: if acts add entries of their own, say writes = \"set\" or \"list\"",
+        ),
+        (
+            told(flow(), Step::Check, moved(302)),
+            "status 302 to /login?next=/ instead of a 2xx: this looks like the way to the login page: say \
+             logged_out_page = { headers = { location = \"/login\" } }",
+        ),
+        (
+            told(flow(), Step::Login, moved(302)),
+            "status 302 to /login?next=/ instead of a 2xx: if that is how a login succeeds, say expect = { status = 302 }, \
+             or follow = 1 to go there",
+        ),
+        (
+            told(flow(), Step::Login, said(404, "")),
+            "status 404 instead of a 2xx: is the path right?",
+        ),
+        (
+            told(
+                SessionFlow::reference(),
+                Step::Login,
+                said(200, r#"{"user":"somebody","visits":0}"#),
+            ),
+            "identity: the name at /user is not 'u7': is it written like that there?",
+        ),
+        (
+            told(SessionFlow::reference(), Step::Login, said(401, "")),
+            "status 401 instead of a 2xx: the login was refused: are the user and the password right? A form may want a \
+             CSRF token: fetch it by a request in before, and capture it",
+        ),
+        (
+            told(flow(), Step::Check, said(200, r#"{"visits":7}"#)),
+            "value: /visits does not show what this session wrote before: is it the session's own state, and does each act \
+             change it as `writes` says?",
+        ),
+    ];
+    for (told, wanted) in cases {
+        assert_eq!(told, wanted);
+    }
+}
+
 fn own(visits: u64) -> String {
     format!(r#"{{"user":"u7","visits":{visits}}}"#)
 }
