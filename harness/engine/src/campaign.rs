@@ -6,7 +6,7 @@ use std::path::Path;
 
 use comeback_host::{inside, machine};
 use comeback_model::event::Event;
-use comeback_model::ids::Seed;
+use comeback_model::ids::{ArmId, Seed};
 use comeback_model::journal::{self, Header};
 use comeback_model::plan::Plan;
 use comeback_model::schedule;
@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::interrupt::Interrupt;
 use super::trials::{self, Ended, Extension};
+use super::try_out::{self, Tried};
 use super::{EngineError, Site};
 use crate::clock::Clock;
 use crate::record::JournalWriter;
@@ -100,13 +101,74 @@ where
     F: FnMut(&Event) + Send + 'static,
     E: FnMut(&Path) -> Result<Option<Extension>, JudgeError>,
 {
+    let RunHooks {
+        host,
+        listen,
+        follow,
+        mut extend,
+    } = hooks;
+    in_place(
+        (header, folder),
+        (host, listen, follow),
+        |runtime, site, interrupt| {
+            run_and_extend(header, || extend(folder), runtime, site, interrupt)
+        },
+    )
+}
+
+/// Takes one user through the flow of each arm that is not skipped, on a first start and after a restart, in a folder
+/// that is there. `None` when the run shall end.
+///
+/// # Errors
+/// When the harness or its surroundings fail.
+pub fn try_out<L>(
+    header: &Header,
+    folder: &Path,
+    host: Host,
+    listen: L,
+) -> Result<Option<Vec<Tried>>, EngineError>
+where
+    L: FnOnce(&RunTag) -> io::Result<Interrupt>,
+{
+    let Header { plan, schedule, .. } = header;
+    in_place(
+        (header, folder),
+        (host, listen, |_: &Event| ()),
+        |runtime, site, interrupt| {
+            let mut tried = Vec::new();
+            for arm in (0..).map(ArmId).take(plan.arms.len()) {
+                let mut trials = schedule.trials.iter();
+                let Some(planned) = trials.find(|trial| trial.arm == arm) else {
+                    continue;
+                };
+                let done = try_out::run((plan, planned.clone()), site, interrupt);
+                match runtime.block_on(done)? {
+                    Some(one) => tried.push(one),
+                    None => return Ok(None),
+                }
+            }
+            Ok(Some(tried))
+        },
+    )
+}
+
+/// Does some work where a run takes place, and leaves nothing of it but the journal and what targets printed.
+fn in_place<L, F, T>(
+    (header, folder): (&Header, &Path),
+    (host, listen, follow): (Host, L, F),
+    work: impl FnOnce(&Runtime, &Site, &mut Interrupt) -> Result<T, EngineError>,
+) -> Result<T, EngineError>
+where
+    L: FnOnce(&RunTag) -> io::Result<Interrupt>,
+    F: FnMut(&Event) + Send + 'static,
+{
     let clock = Clock::start();
     let (scratch, logs) = (folder.join("data"), folder.join("logs"));
     inside::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
     let tag = RunTag::new().map_err(EngineError::Setup)?;
-    let custody = Custody::begin(hooks.host, &tag, &scratch).map_err(EngineError::Warden)?;
-    let mut interrupt = (hooks.listen)(&tag).map_err(EngineError::Setup)?;
-    let journal = JournalWriter::create(folder, header, clock, hooks.follow)?;
+    let custody = Custody::begin(host, &tag, &scratch).map_err(EngineError::Warden)?;
+    let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
+    let journal = JournalWriter::create(folder, header, clock, follow)?;
     let site = Site {
         tag,
         clock,
@@ -118,15 +180,14 @@ where
         .enable_all()
         .build()
         .map_err(EngineError::Setup)?;
-    let mut extend = hooks.extend;
-    let ended = run_and_extend(header, || extend(folder), &runtime, &site, &mut interrupt);
+    let done = work(&runtime, &site, &mut interrupt);
     // What still reads a target's output, or has records to hand on, ends with the runtime.
     drop(runtime);
     drop(site);
     journal.finish()?;
     custody.end().map_err(EngineError::Warden)?;
     remove_empty(&logs)?;
-    ended
+    done
 }
 
 /// Runs the declared trials; then, as long as `extend` has any, those that the plan holds for the case that they do

@@ -26,10 +26,12 @@ mod tests;
 mod trial;
 mod trial_loop;
 mod trials;
+mod try_out;
 
 pub use error::EngineError;
 pub use site::Site;
 pub use trials::{Ended, Extension, extend, run};
+pub use try_out::{EndedEarly, Tried};
 
 use comeback_host::clock;
 use comeback_load as load;

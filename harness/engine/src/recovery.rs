@@ -246,7 +246,7 @@ fn to_rehearse<S>(trial: &Trial<'_, S>) -> BTreeSet<Node> {
 }
 
 /// What a probe needs that asks this node, before anything was faulted.
-fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup<'a> {
+pub(super) fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup<'a> {
     ProbeSetup {
         load: &trial.plan.load,
         endpoint: trial.placement.endpoint(node),

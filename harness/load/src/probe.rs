@@ -5,6 +5,7 @@
 //! proportional. Probes without an answer do not block it: further ones are sent meanwhile. Each probe does the work of a whole
 //! session ([`work`]). A rehearsal before the fault shows what its replies must contain.
 
+mod walk;
 mod work;
 
 use std::cell::{Cell, RefCell};
@@ -19,6 +20,7 @@ use comeback_model::operation::Step;
 use comeback_model::plan::Load;
 use comeback_model::units::{Elapsed, Span};
 
+pub use self::walk::{Exchange, Left, Replied, Walk, Walked, Who};
 pub use self::work::Work;
 use self::work::{Done, Failure};
 use super::connection::{Dialer, Scratch};
@@ -78,6 +80,9 @@ pub struct Probe<'a> {
     scratch: Scratch,
     pacer: Pacer,
     seen: RefCell<Seen>,
+    /// What was sent and answered, where that is kept.
+    transcript: RefCell<Vec<Exchange>>,
+    keeps_transcript: bool,
 }
 
 /// The result of a rehearsal.
@@ -167,11 +172,7 @@ impl<'a> Probe<'a> {
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
-        let wanted = Wanted {
-            boot: setup.boot_header.map(str::to_owned),
-            headers: flow.headers(),
-            relayed: false,
-        };
+        let wanted = wanted_of(&setup, &flow);
         let work = setup.work.clone();
         Ok(Self {
             dialer: Dialer::new(setup.endpoint.clone(), wanted)?,
@@ -181,7 +182,24 @@ impl<'a> Probe<'a> {
             scratch: Scratch::new(),
             pacer: Pacer::new()?,
             seen: RefCell::default(),
+            transcript: RefCell::default(),
+            keeps_transcript: false,
         })
+    }
+
+    /// A probe that can [`Probe::walk`]: it keeps all that is sent and answered.
+    ///
+    /// # Errors
+    /// As [`Probe::new`].
+    pub fn with_transcript(setup: ProbeSetup<'a>) -> io::Result<Self> {
+        let mut probe = Self::new(setup)?;
+        probe.keeps_transcript = true;
+        let mut wanted = wanted_of(&probe.setup, &probe.flow);
+        wanted.headers.extend(walk::SHOWN.map(str::to_owned));
+        wanted.headers.sort();
+        wanted.headers.dedup();
+        probe.dialer = Dialer::new(probe.setup.endpoint.clone(), wanted)?;
+        Ok(probe)
     }
 
     /// The observations so far.
@@ -443,6 +461,15 @@ fn make_room(waiting: &mut Vec<Asking<'_>>, now: Elapsed) {
     let least = inner.min_by(|one, other| spread(one).total_cmp(&spread(other)));
     if let Some(place) = least {
         drop(waiting.remove(place));
+    }
+}
+
+/// What replies are looked at for.
+fn wanted_of(setup: &ProbeSetup<'_>, flow: &Flow) -> Wanted {
+    Wanted {
+        boot: setup.boot_header.map(str::to_owned),
+        headers: flow.headers(),
+        relayed: false,
     }
 }
 

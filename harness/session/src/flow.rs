@@ -324,6 +324,11 @@ impl Flow {
         self.session.is_some()
     }
 
+    /// Whether users log out.
+    pub const fn has_logout(&self) -> bool {
+        self.steps.logout.is_some()
+    }
+
     /// The response headers, in lower case, that replies are looked at for.
     pub fn headers(&self) -> Vec<String> {
         let rules = self.session.as_ref();

@@ -7,10 +7,11 @@ use comeback_model::ids::BootId;
 use comeback_model::operation::{ErrorClass, Outcome, Step};
 use comeback_model::units::Elapsed;
 
-use super::Probe;
+use super::{Exchange, Probe, Replied};
 use crate::client::Waits;
 use crate::connection::{Broken, Connection};
 use comeback_session::flow::{Flow, Next, Session, Shown, User};
+use comeback_session::wire::Reply;
 
 /// The steps that must be answered correctly, and the required content of each reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,8 +46,15 @@ pub(super) enum Failure {
     Harness,
 }
 
+/// What is told of a reply.
+struct Judged {
+    status: u16,
+    /// Which expectation it missed.
+    why: Option<String>,
+}
+
 /// The reply that ended a step.
-struct Answered {
+pub(super) struct Answered {
     shown: Shown,
     boot: Option<BootId>,
 }
@@ -103,20 +111,30 @@ impl Failure {
         }
     }
 
-    fn judged(step: Step, class: ErrorClass, status: u16) -> Self {
+    fn judged(step: Step, class: ErrorClass, Judged { status, why }: Judged) -> Self {
         if class == ErrorClass::HarnessError {
             return Self::Harness;
         }
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
         let unknown = matches!(
             class,
             ErrorClass::SessionRejected | ErrorClass::SessionRecreated | ErrorClass::WrongIdentity
         );
         Self::Target {
             step,
-            problem: tell(step, &format!("{} (HTTP {status})", class.label())),
+            problem: tell(step, &format!("{} (HTTP {status}){why}", class.label())),
             connected: true,
             unknown,
         }
+    }
+}
+
+/// The probe's user of this number.
+pub(super) const fn user(number: u32) -> User {
+    User {
+        number,
+        login: 0,
+        seed: 0,
     }
 }
 
@@ -139,11 +157,7 @@ impl Probe<'_> {
         work: &Work,
         connected: &Cell<bool>,
     ) -> Result<Done, Failure> {
-        let user = User {
-            number: self.next_user(),
-            login: 0,
-            seed: 0,
-        };
+        let user = user(self.next_user());
         let mut session = Session::default();
         let mut boots = Vec::with_capacity(work.0.len());
         let mut shown = Vec::with_capacity(work.0.len());
@@ -166,11 +180,7 @@ impl Probe<'_> {
     /// Whether a check is answered as within a known session though its sender never logged in: a user of a new number,
     /// with cookies and captured values that nobody was given. Then no check tells who is known.
     pub(super) async fn is_stranger_known(&self, known: &Session) -> Result<bool, Failure> {
-        let user = User {
-            number: self.next_user(),
-            login: 0,
-            seed: 0,
-        };
+        let user = user(self.next_user());
         let mut session = known.of_a_stranger();
         let connected = Cell::new(false);
         let asked = self.ask(Step::Check, user, &mut session, &connected);
@@ -182,7 +192,7 @@ impl Probe<'_> {
     }
 
     /// One step: a fresh connection, its requests, its last reply.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         step: Step,
         user: User,
@@ -200,30 +210,34 @@ impl Probe<'_> {
             request.clear();
             flow.write_request(&mut turn, user, session, &mut request)
                 .map_err(|_| Failure::Harness)?;
+            let begun = self.setup.clock.now();
             let exchange = connection.exchange(&request, &self.scratch, &waits, |reply| {
                 let next = flow.judge(&mut turn, user, session, reply);
-                let shown = flow.shown(&turn, reply, session);
-                (
-                    reply.status,
-                    next,
-                    Answered {
-                        shown,
-                        boot: reply.boot,
-                    },
-                )
-            });
-            let ((status, next, answered), reusable) =
-                match tokio::time::timeout(limit, exchange).await {
-                    Err(_) => return Err(Failure::broken(step, ErrorClass::ResponseTimeout, true)),
-                    Ok(Err(Broken { class, .. })) => {
-                        return Err(Failure::broken(step, class, true));
-                    }
-                    Ok(Ok(exchanged)) => exchanged,
+                self.note_exchange(step, begun, &request, Some(reply));
+                let judged = Judged {
+                    status: reply.status,
+                    why: flow.explain(&turn, user, session, reply),
                 };
+                let shown = flow.shown(&turn, reply, session);
+                let boot = reply.boot;
+                (judged, next, Answered { shown, boot })
+            });
+            let exchanged = tokio::time::timeout(limit, exchange).await;
+            let ((judged, next, answered), reusable) = match exchanged {
+                Ok(Ok(exchanged)) => exchanged,
+                Ok(Err(Broken { class, .. })) => {
+                    self.note_exchange(step, begun, &request, None);
+                    return Err(Failure::broken(step, class, true));
+                }
+                Err(_) => {
+                    self.note_exchange(step, begun, &request, None);
+                    return Err(Failure::broken(step, ErrorClass::ResponseTimeout, true));
+                }
+            };
             match next {
                 Next::Done(judgement) => {
                     if let Some(class) = judgement.error {
-                        return Err(Failure::judged(step, class, status));
+                        return Err(Failure::judged(step, class, judged));
                     }
                     if step == Step::Act {
                         session.note_change(write, Outcome::Acknowledged);
@@ -234,6 +248,28 @@ impl Probe<'_> {
                 Next::Again => connection = self.connect(step, limit, connected).await?,
             }
         }
+    }
+
+    /// Keeps a request and its reply, where a transcript is wanted.
+    fn note_exchange(&self, step: Step, begun: Elapsed, request: &[u8], reply: Option<&Reply<'_>>) {
+        if !self.keeps_transcript {
+            return;
+        }
+        let cookies = |reply: &Reply<'_>| {
+            let cookies = reply.cookies.iter();
+            let named = cookies.map(|cookie| ("set-cookie".to_owned(), cookie.clone()));
+            named.collect::<Vec<_>>()
+        };
+        self.transcript.borrow_mut().push(Exchange {
+            step,
+            request: request.to_vec(),
+            reply: reply.map(|reply| Replied {
+                status: reply.status,
+                headers: [reply.headers, &cookies(reply)].concat(),
+                body: reply.body.to_vec(),
+            }),
+            took: self.setup.clock.now().since(begun),
+        });
     }
 
     async fn connect(

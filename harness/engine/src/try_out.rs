@@ -1,0 +1,177 @@
+//! A try: the target is started, one user goes the whole way through the flow, the target is stopped and started again, and
+//! the same is done once more. Nothing is measured and nothing is judged; what was seen is handed to the caller. Called by
+//! [`crate::campaign::try_out`].
+
+use std::cell::{Cell, OnceCell, RefCell};
+
+use comeback_model::event::EventKind;
+use comeback_model::ids::{ArmId, Incarnation, Node};
+use comeback_model::plan::Plan;
+use comeback_model::schedule::PlannedTrial;
+use tokio::sync::mpsc;
+
+use super::context::{Early, Trial, aborted};
+use super::interrupt::Interrupt;
+use super::nodes::start_failed;
+use super::placement::{Placement, PlacementError};
+use super::real::Real;
+use super::seams::Processes as _;
+use super::trial_loop::TrialLoop;
+use super::{EngineError, Site, recovery};
+use crate::load::probe::{Left, Probe, ProbeError, Walk, Walked};
+use crate::supervise::scratch::remove_tree;
+
+/// What was seen of one arm.
+#[derive(Debug)]
+pub struct Tried {
+    /// Which.
+    pub arm: ArmId,
+    /// The user's way after the first start.
+    pub first: Vec<Walked>,
+    /// The look at the first user's session after the restart, and another user's whole way.
+    pub restarted: Vec<Walked>,
+    /// Why it ended before all of that was done: a start that failed, or an end that nobody asked for.
+    pub ended_early: Option<EndedEarly>,
+}
+
+/// Why a try ended early.
+#[derive(Debug)]
+pub struct EndedEarly {
+    /// The node.
+    pub node: Option<Node>,
+    /// What happened, in words.
+    pub problem: String,
+    /// The last lines of its output.
+    pub tail: Vec<String>,
+}
+
+/// Tries one arm of a plan. `None` when the run shall end.
+pub(super) async fn run(
+    (plan, planned): (&Plan, PlannedTrial),
+    site: &Site,
+    interrupt: &mut Interrupt,
+) -> Result<Option<Tried>, EngineError> {
+    let arm = &plan.arms[planned.arm.0 as usize];
+    let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
+    std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
+    let real = Real::of(site);
+    let mut tried = Tried {
+        arm: planned.arm,
+        first: Vec::new(),
+        restarted: Vec::new(),
+        ended_early: None,
+    };
+    let ended = match Placement::prepare(arm, &data, &real) {
+        Ok(placement) => {
+            let trial = Trial {
+                plan,
+                arm,
+                planned,
+                site,
+                seams: &real,
+                placement,
+                probe_users: Cell::new(0),
+                trigger: OnceCell::new(),
+                progress: RefCell::default(),
+            };
+            trial.try_out(interrupt, &mut tried).await
+        }
+        Err(PlacementError::Target(node, error)) => {
+            Err(Early::Target(start_failed(node, Incarnation(0), &error)))
+        }
+        Err(PlacementError::Engine(error)) => Err(Early::Engine(error)),
+    };
+    let _ = real.kill_all();
+    // What the target locked there does not matter any more: the run's folder is removed by the warden.
+    let _ = remove_tree(&data);
+    match ended {
+        Ok(()) => Ok(Some(tried)),
+        Err(Early::Target(kind)) => {
+            tried.ended_early = Some(in_words(&kind));
+            Ok(Some(tried))
+        }
+        Err(Early::Engine(error)) => Err(error),
+        Err(Early::Interrupted) => Ok(None),
+    }
+}
+
+impl Trial<'_, Real> {
+    async fn try_out(&self, interrupt: &mut Interrupt, tried: &mut Tried) -> Result<(), Early> {
+        let (_hands, calls) = mpsc::unbounded_channel();
+        let mut nodes = TrialLoop::new(self, interrupt, calls);
+        nodes.start_all().await?;
+        let walk = nodes.run(self.walk(false)).await??;
+        tried.first = walk.steps;
+        self.see_early_end()?;
+        nodes.stop_all().await?;
+        drop(nodes);
+        let (_hands, calls) = mpsc::unbounded_channel();
+        let mut nodes = TrialLoop::new(self, interrupt, calls);
+        nodes.start_all().await?;
+        if let Some(mut left) = walk.session {
+            let looked = nodes.run(self.look_again(&mut left)).await??;
+            tried.restarted.push(looked);
+        }
+        let walk = nodes.run(self.walk(true)).await??;
+        tried.restarted.extend(walk.steps);
+        self.see_early_end()?;
+        nodes.stop_all().await
+    }
+
+    /// A node that ended while the user was on the way.
+    fn see_early_end(&self) -> Result<(), Early> {
+        match self.progress.borrow_mut().ended_early.take() {
+            Some(problem) => Err(aborted(problem)),
+            None => Ok(()),
+        }
+    }
+
+    async fn walk(&self, to_the_end: bool) -> Result<Walk, Early> {
+        let probe = self.walker()?;
+        probe.walk(to_the_end).await.map_err(of_probe)
+    }
+
+    async fn look_again(&self, left: &mut Left) -> Result<Walked, Early> {
+        let probe = self.walker()?;
+        probe.look_again(left).await.map_err(of_probe)
+    }
+
+    /// Who asks as a client would.
+    fn walker(&self) -> Result<Probe<'_>, Early> {
+        let setup = recovery::setup_of(self, self.arm.front());
+        Ok(Probe::with_transcript(setup).map_err(EngineError::Probe)?)
+    }
+}
+
+fn of_probe(error: ProbeError) -> Early {
+    let cause = match error {
+        ProbeError::Harness(cause) => cause,
+        ProbeError::Unattributable(problem) => std::io::Error::other(problem),
+    };
+    EngineError::Probe(cause).into()
+}
+
+fn in_words(kind: &EventKind) -> EndedEarly {
+    match kind {
+        EventKind::TargetStartFailed {
+            node,
+            problem,
+            tail,
+            ..
+        } => EndedEarly {
+            node: Some(*node),
+            problem: format!("it did not come up: {problem}"),
+            tail: tail.iter().map(|line| line.text().to_owned()).collect(),
+        },
+        EventKind::TrialAborted { reason } => EndedEarly {
+            node: None,
+            problem: reason.clone(),
+            tail: Vec::new(),
+        },
+        other => EndedEarly {
+            node: None,
+            problem: format!("{other:?}"),
+            tail: Vec::new(),
+        },
+    }
+}

@@ -1,0 +1,162 @@
+//! A user's whole way through a flow, once, with everything that was sent and answered. Called where a flow is tried out,
+//! before anything is measured.
+
+use std::cell::Cell;
+
+use comeback_model::operation::Step;
+use comeback_model::units::Span;
+use comeback_session::flow::Session;
+
+use super::work::Failure;
+use super::{Probe, ProbeError, of_the_harness};
+
+/// Headers that a transcript has in any case.
+pub(super) const SHOWN: [&str; 2] = ["content-type", "location"];
+
+/// A request, and what came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The step it belongs to.
+    pub step: Step,
+    /// What was sent, in its wire form.
+    pub request: Vec<u8>,
+    /// The reply; nothing where none came.
+    pub reply: Option<Replied>,
+    /// From the request to the reply's end, or until it was given up.
+    pub took: Span,
+}
+
+/// A reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replied {
+    /// The status.
+    pub status: u16,
+    /// The headers that are looked at, where it leads, its content's type and the cookies it sets.
+    pub headers: Vec<(String, String)>,
+    /// The body, or its beginning.
+    pub body: Vec<u8>,
+}
+
+/// What became of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walked {
+    /// Which.
+    pub step: Step,
+    /// Whose it is.
+    pub who: Who,
+    /// Its requests and their replies.
+    pub exchanges: Vec<Exchange>,
+    /// Why the reply is not the expected one, and what to do about it.
+    pub problem: Option<String>,
+}
+
+/// Who takes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A user who logged in.
+    User,
+    /// A user whose session is of before the restart.
+    UserOfBefore,
+    /// Somebody who never logged in.
+    Nobody,
+    /// A user who has logged out.
+    LoggedOut,
+}
+
+/// A whole way, and the session at its end.
+#[derive(Debug)]
+pub struct Walk {
+    /// The steps taken, in order; it ends with the first that goes wrong.
+    pub steps: Vec<Walked>,
+    /// The session, where it was not logged out.
+    pub session: Option<Left>,
+}
+
+/// A session that a walk left, and its user's number.
+#[derive(Clone, Debug)]
+pub struct Left {
+    session: Session,
+    user: u32,
+}
+
+impl Probe<'_> {
+    /// Takes a new user through the flow: login, act, check, the same check by nobody, and, where `to_the_end`, the logout
+    /// and a last check. Each step has a connection of its own.
+    ///
+    /// # Errors
+    /// When the harness fails.
+    pub async fn walk(&self, to_the_end: bool) -> Result<Walk, ProbeError> {
+        let mut left = Left {
+            session: Session::default(),
+            user: self.next_user(),
+        };
+        let mut steps = Vec::new();
+        for step in self.flow.work() {
+            let walked = self.take(step, Who::User, &mut left).await?;
+            let is_wrong = walked.problem.is_some();
+            steps.push(walked);
+            if is_wrong {
+                return Ok(Walk {
+                    steps,
+                    session: None,
+                });
+            }
+        }
+        if !self.flow.has_sessions() {
+            return Ok(Walk {
+                steps,
+                session: None,
+            });
+        }
+        let mut nobody = Left {
+            session: left.session.of_a_stranger(),
+            user: self.next_user(),
+        };
+        steps.push(self.take(Step::Check, Who::Nobody, &mut nobody).await?);
+        if !to_the_end || !self.flow.has_logout() {
+            return Ok(Walk {
+                steps,
+                session: Some(left),
+            });
+        }
+        // Who logs out keeps what he has, as a thief would.
+        let kept = left.clone();
+        steps.push(self.take(Step::Logout, Who::User, &mut left).await?);
+        let mut kept = kept;
+        steps.push(self.take(Step::Check, Who::LoggedOut, &mut kept).await?);
+        Ok(Walk {
+            steps,
+            session: None,
+        })
+    }
+
+    /// Looks at a session that an earlier walk left.
+    ///
+    /// # Errors
+    /// When the harness fails.
+    pub async fn look_again(&self, left: &mut Left) -> Result<Walked, ProbeError> {
+        self.take(Step::Check, Who::UserOfBefore, left).await
+    }
+
+    async fn take(&self, step: Step, who: Who, left: &mut Left) -> Result<Walked, ProbeError> {
+        let connected = Cell::new(false);
+        self.transcript.borrow_mut().clear();
+        let asked = self.ask(
+            step,
+            super::work::user(left.user),
+            &mut left.session,
+            &connected,
+        );
+        let problem = match asked.await {
+            Ok(_) => None,
+            Err(Failure::Target { problem, .. }) => Some(problem),
+            Err(Failure::Harness) => return Err(of_the_harness()),
+        };
+        Ok(Walked {
+            step,
+            who,
+            exchanges: self.transcript.take(),
+            problem,
+        })
+    }
+}
