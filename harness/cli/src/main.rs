@@ -29,6 +29,7 @@ mod run;
 mod schema;
 mod serve;
 mod targets;
+mod try_out;
 mod validate;
 
 use std::fmt;
@@ -66,6 +67,7 @@ enum Command {
     Report(report::Args),
     Init(init::Args),
     Validate(validate::Args),
+    Try(Box<try_out::Args>),
     Explain(Box<explain::Args>),
     Diff(diff::Args),
     Replay(replay::Args),
@@ -200,6 +202,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Claims(args) => claims::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Try(args) => try_out::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),

@@ -108,7 +108,7 @@ where
         mut extend,
     } = hooks;
     in_place(
-        (header, folder),
+        (header, folder, Keeps::Results),
         (host, listen, follow),
         |runtime, site, interrupt| {
             run_and_extend(header, || extend(folder), runtime, site, interrupt)
@@ -116,8 +116,8 @@ where
     )
 }
 
-/// Takes one user through the flow of each arm that is not skipped, on a first start and after a restart, in a folder
-/// that is there. `None` when the run shall end.
+/// Takes one user through the flow of each arm that is not skipped, on a first start and after a restart. The folder is made
+/// for that, and removed. `None` when the run shall end.
 ///
 /// # Errors
 /// When the harness or its surroundings fail.
@@ -132,7 +132,7 @@ where
 {
     let Header { plan, schedule, .. } = header;
     in_place(
-        (header, folder),
+        (header, folder, Keeps::Nothing),
         (host, listen, |_: &Event| ()),
         |runtime, site, interrupt| {
             let mut tried = Vec::new();
@@ -152,9 +152,18 @@ where
     )
 }
 
-/// Does some work where a run takes place, and leaves nothing of it but the journal and what targets printed.
+/// What is left of a folder at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeps {
+    /// The journal, and what targets printed.
+    Results,
+    /// Nothing, also if this process is killed.
+    Nothing,
+}
+
+/// Does some work where a run takes place.
 fn in_place<L, F, T>(
-    (header, folder): (&Header, &Path),
+    (header, folder, keeps): (&Header, &Path, Keeps),
     (host, listen, follow): (Host, L, F),
     work: impl FnOnce(&Runtime, &Site, &mut Interrupt) -> Result<T, EngineError>,
 ) -> Result<T, EngineError>
@@ -164,9 +173,13 @@ where
 {
     let clock = Clock::start();
     let (scratch, logs) = (folder.join("data"), folder.join("logs"));
-    inside::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
+    let removed = match keeps {
+        Keeps::Results => &scratch,
+        Keeps::Nothing => folder,
+    };
     let tag = RunTag::new().map_err(EngineError::Setup)?;
-    let custody = Custody::begin(host, &tag, &scratch).map_err(EngineError::Warden)?;
+    let custody = Custody::begin(host, &tag, removed).map_err(EngineError::Warden)?;
+    inside::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
     let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;
     let journal = JournalWriter::create(folder, header, clock, follow)?;
     let site = Site {
@@ -186,7 +199,9 @@ where
     drop(site);
     journal.finish()?;
     custody.end().map_err(EngineError::Warden)?;
-    remove_empty(&logs)?;
+    if keeps == Keeps::Results {
+        remove_empty(&logs)?;
+    }
     done
 }
 

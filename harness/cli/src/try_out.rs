@@ -1,0 +1,161 @@
+//! `comeback try`: one user's way through the flow, before anything is measured.
+
+mod shown;
+
+use comeback_analysis::verdict::Outcome;
+use comeback_engine::campaign::{self, Host};
+use comeback_engine::interrupt::Interrupt;
+use comeback_engine::{EndedEarly, Tried};
+use comeback_load::probe::{Walked, Who};
+use comeback_model::ids::{Node, Seed};
+use comeback_model::plan::Plan;
+use comeback_supervise::tag::RunTag;
+use serde::Serialize;
+
+use super::experiment::What;
+use super::options::{self, Size};
+use super::{CliError, print, print_aside};
+
+/// Take one user through the flow, before anything is measured.
+///
+/// Starts the server, logs in, acts, checks, checks once more as somebody who never logged in, restarts the server, and does
+/// all of that again. Prints each request and its reply, with secrets hidden. If a reply is not as the experiment describes
+/// it, says which expectation failed and what to write instead. Takes what `run` takes.
+///
+/// Exits 0 if the flow works, 1 if it does not, 2 if the file cannot be used.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comeback try shop.toml\n  comeback try shop.toml --brief\n  comeback try shop.toml --json | jq '.[].problem'\n  \
+comeback try --login 'POST /login {\"user\":\"u{{ session }}\"}' --act 'POST /visit' --check 'GET /me' --value /visits -- ./server --port {port}"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    size: Size,
+    /// Print one line for each step; requests and replies only where a step fails
+    #[arg(long, conflicts_with = "json")]
+    brief: bool,
+    /// Print what was sent and answered as JSON
+    #[arg(long)]
+    json: bool,
+    /// The server and its arguments; in place of the file's command where there is a file
+    #[arg(
+        last = true,
+        required_unless_present = "experiment",
+        value_name = "COMMAND"
+    )]
+    command: Vec<String>,
+}
+
+/// What `--json` prints of an arm.
+#[derive(Serialize)]
+struct Report {
+    arm: String,
+    /// What is wrong first of all; absent where the flow works.
+    problem: Option<String>,
+    /// What makes results weaker than they could be.
+    warnings: Vec<String>,
+    first_start: Vec<shown::Step>,
+    after_restart: Vec<shown::Step>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
+    let resolved = args.what.resolve(&args.size, &args.command)?;
+    let mut plan = resolved.plan;
+    super::campaign::settle(&mut plan)?;
+    super::campaign::check_limits(&plan)?;
+    let seed = options::seed(args.size.seed.map(Seed).or(resolved.seed))?;
+    let started = jiff::Timestamp::now().to_string();
+    let name = format!(
+        "comeback-try-{}-{}",
+        std::process::id(),
+        started.replace(':', "")
+    );
+    let folder = std::env::temp_dir().join(name);
+    let secrets = plan.secrets();
+    let header = campaign::header(plan, seed, started, &std::env::temp_dir());
+    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::campaign::end_at_once);
+    if !args.json {
+        print_aside("comeback: trying the flow, on a first start and after a restart");
+    }
+    let tried = campaign::try_out(&header, &folder, Host::Program, listen)?;
+    let Some(tried) = tried else {
+        return Err(CliError::Interrupted);
+    };
+    let reports: Vec<Report> = tried
+        .iter()
+        .map(|one| report(&header.plan, one, &secrets))
+        .collect();
+    let works = reports.iter().all(|report| report.problem.is_none());
+    if args.json {
+        print(&serde_json::to_string_pretty(&reports)?);
+    } else {
+        for report in &reports {
+            print(&shown::text(report, args.brief));
+        }
+        print(match works {
+            true => "The flow works: `comeback run` with the same arguments measures it.",
+            false => "The flow does not work as described. Nothing was measured.",
+        });
+    }
+    Ok(if works { Outcome::Pass } else { Outcome::Fail })
+}
+
+fn report(plan: &Plan, tried: &Tried, secrets: &comeback_model::plan::secret::Secrets) -> Report {
+    let arm = &plan.arms[tried.arm.0 as usize];
+    let steps = tried.first.iter().chain(&tried.restarted);
+    let mut problem = steps.clone().find_map(problem_of);
+    if let Some(ended) = &tried.ended_early {
+        problem = Some(in_words(ended));
+    }
+    let mut warnings: Vec<String> = steps.filter_map(warning_of).map(str::to_owned).collect();
+    warnings.dedup();
+    let mut hide = |mut text: String| {
+        secrets.hide(&mut text);
+        text
+    };
+    Report {
+        arm: arm.name.clone(),
+        problem: problem.map(&mut hide),
+        warnings,
+        first_start: shown::steps(&tried.first, secrets),
+        after_restart: shown::steps(&tried.restarted, secrets),
+    }
+}
+
+/// What is wrong with the flow by this step. Nobody is refused, and so is who logged out: that is as it should be. A session
+/// that a restart took is no mistake of the description.
+fn problem_of(walked: &Walked) -> Option<String> {
+    match walked.who {
+        Who::User => walked.problem.clone(),
+        Who::UserOfBefore | Who::Nobody | Who::LoggedOut => None,
+    }
+}
+
+/// What a step shows that makes results weaker.
+fn warning_of(walked: &Walked) -> Option<&'static str> {
+    match (walked.who, &walked.problem) {
+        (Who::Nobody, None) => Some(
+            "a check by somebody who never logged in is answered like a user's, so a lost session may pass for a known one: \
+             say where replies name the user (identity), or how the logged-out page looks (logged_out_page)",
+        ),
+        (Who::LoggedOut, None) => Some(
+            "the server still honours the session after the logout: run counts that as a failure (zombie)",
+        ),
+        _ => None,
+    }
+}
+
+fn in_words(ended: &EndedEarly) -> String {
+    let node = match ended.node {
+        Some(node) if node != Node::default() => format!("{node}: "),
+        _ => String::new(),
+    };
+    let mut text = format!("{node}{}", ended.problem);
+    for line in &ended.tail {
+        text.push_str("\n  | ");
+        text.push_str(line);
+    }
+    text
+}

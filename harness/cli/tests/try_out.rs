@@ -1,0 +1,168 @@
+//! `comeback try`: one user's way through the flow, and what is said where the description is wrong.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::{assert_nothing_left, command};
+
+const REFERENCE: &str = include_str!("../../experiments/reference.toml");
+
+/// Tries this experiment in a folder of its own, where temporary files are made, too.
+fn attempt(experiment: &str, more: &[&str]) -> (Output, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("it.toml"), experiment).unwrap();
+    let words = [&["try", "it.toml"], more].concat();
+    let output = command(folder.path(), &words)
+        .env("TMPDIR", folder.path())
+        .output()
+        .unwrap();
+    assert_nothing_left(folder.path());
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .flatten()
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    (output, text)
+}
+
+fn memory() -> String {
+    REFERENCE.replace("\"token\"", "\"memory\"")
+}
+
+#[test]
+fn a_flow_that_works_is_walked_twice_and_shows_what_a_restart_takes() {
+    let (output, text) = attempt(REFERENCE, &[]);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("The flow works"), "{text}");
+    assert!(text.contains("the session outlived the restart"), "{text}");
+    assert!(text.contains("> POST /login HTTP/1.1"), "{text}");
+    assert!(
+        text.contains("refused, as somebody who never logged in"),
+        "{text}"
+    );
+    let cookie = text
+        .lines()
+        .find(|line| line.contains("set-cookie: "))
+        .unwrap();
+    assert!(cookie.contains("=•••;"), "{cookie}");
+    // A server that keeps its sessions in memory is described just as rightly.
+    let (output, text) = attempt(&memory(), &["--brief"]);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("the session did not outlive the restart"),
+        "{text}"
+    );
+    assert!(!text.contains("> POST"), "{text}");
+}
+
+#[test]
+fn a_mistake_in_the_description_is_told_by_the_part_that_is_wrong_and_its_mend() {
+    for (right, wrong, told) in [
+        (
+            "\"/visits\"",
+            "\"/count/visits\"",
+            "value: nothing at /count/visits: did you mean /visits?",
+        ),
+        (
+            "POST /login",
+            "POST /signin",
+            "status 404 instead of a 2xx: is the path right?",
+        ),
+        (
+            "at = \"/user\"",
+            "at = \"/name\"",
+            "identity: nothing at /name",
+        ),
+        (
+            "GET /me",
+            "POST /me",
+            "status 405 instead of a 2xx: is the method right?",
+        ),
+    ] {
+        assert!(REFERENCE.contains(right), "{right}");
+        let (output, text) = attempt(&REFERENCE.replace(right, wrong), &["--brief"]);
+        assert_eq!(output.status.code(), Some(1), "{wrong}: {text}");
+        assert!(text.contains(told), "{wrong}: {text}");
+        assert!(text.contains("Nothing was measured"), "{wrong}: {text}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_come_up_is_told_with_its_last_words() {
+    let broken = "[target]\ncommand = [\"sh\", \"-c\", \"echo no configuration >&2; exit 3\"]\n";
+    let (output, text) = attempt(broken, &[]);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("no configuration"), "{text}");
+    let (output, text) = attempt("[target]\ncomand = [\"true\"]\n", &[]);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+}
+
+#[test]
+fn what_was_sent_and_answered_is_there_as_json() {
+    let (output, text) = attempt(&memory(), &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let arms: Value = serde_json::from_str(&text).unwrap();
+    let arm = &arms[0];
+    assert_eq!(arm["problem"], Value::Null);
+    let steps = |part: &str| {
+        let steps = arm[part].as_array().unwrap().iter();
+        let names = steps.map(|step| format!("{} {}", step["step"], step["who"]).replace('"', ""));
+        names.collect::<Vec<_>>()
+    };
+    let way = ["login user", "act user", "check user", "check nobody"];
+    assert_eq!(steps("first_start"), way);
+    let again = [
+        &["check session of before"],
+        &way[..],
+        &["logout user", "check logged out"],
+    ]
+    .concat();
+    assert_eq!(steps("after_restart"), again);
+    let lost = &arm["after_restart"][0];
+    assert_eq!(lost["exchanges"][0]["status"], 401, "{lost}");
+}
+
+/// The folder of a try, as long as it is there.
+fn folder_of_try(temporary: &Path) -> Option<std::path::PathBuf> {
+    let entries = std::fs::read_dir(temporary).unwrap().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.find(|path| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("comeback-try-"))
+    })
+}
+
+#[test]
+fn nothing_is_left_of_a_try_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent =
+        "[target]\ncommand = [\"sleep\", \"600\"]\nready = { http = \"/\", within = \"60s\" }\n";
+    std::fs::write(folder.path().join("it.toml"), silent).unwrap();
+    let mut tried = command(folder.path(), &["try", "it.toml"])
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let by = Instant::now() + Duration::from_secs(60);
+    while folder_of_try(folder.path()).is_none_or(|made| !made.join("logs").exists()) {
+        assert!(Instant::now() < by, "it does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    kill(Pid::from_raw(tried.id() as i32), Signal::SIGKILL).unwrap();
+    tried.wait().unwrap();
+    while let Some(left) = folder_of_try(folder.path()) {
+        assert!(Instant::now() < by, "{} is left", left.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_nothing_left(folder.path());
+}
