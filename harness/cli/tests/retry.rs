@@ -43,7 +43,8 @@ fn a_crash_that_is_shorter_than_the_tries_fails_nothing_but_what_it_tore() {
     assert_eq!(run.code(), 0, "{}", run.printed());
     let summary = run.summary();
     let (without, with) = (arm(&summary, "journal"), arm(&summary, "journal-retry"));
-    assert!(without.errors.during.rate.unwrap() > 0.9);
+    let during = &without.errors.during;
+    assert!(during.rate.unwrap() > 0.5, "{during:?}");
     assert_eq!(without.retries, None);
     assert!(
         with.errors.during.rate.unwrap() < 0.1,

@@ -21,7 +21,7 @@ const SMALL: [&str; 11] = [
     "--sessions",
     "30",
     "--rate",
-    "300",
+    "150",
     "--quiet",
     "--out",
     "out",

@@ -98,7 +98,8 @@ fn a_mistake_in_the_description_is_told_by_the_part_that_is_wrong_and_its_mend()
 
 #[test]
 fn a_server_that_does_not_come_up_is_told_with_its_last_words() {
-    let broken = "[target]\ncommand = [\"sh\", \"-c\", \"echo no configuration >&2; exit 3\"]\n";
+    let broken =
+        "[target]\ncommand = [\"sh\", \"-c\", \"echo no configuration >&2; exit 3\", \"{port}\"]\n";
     let (output, text) = attempt(broken, &[]);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("no configuration"), "{text}");
@@ -144,8 +145,7 @@ fn folder_of_try(temporary: &Path) -> Option<std::path::PathBuf> {
 #[test]
 fn nothing_is_left_of_a_try_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let silent =
-        "[target]\ncommand = [\"sleep\", \"600\"]\nready = { http = \"/\", within = \"60s\" }\n";
+    let silent = "[target]\ncommand = [\"sh\", \"-c\", \"exec sleep 600\", \"{port}\"]\nready = { http = \"/\", within = \"60s\" }\n";
     std::fs::write(folder.path().join("it.toml"), silent).unwrap();
     let mut tried = command(folder.path(), &["try", "it.toml"])
         .env("TMPDIR", folder.path())

@@ -141,7 +141,7 @@ where
                 let Some(planned) = trials.find(|trial| trial.arm == arm) else {
                     continue;
                 };
-                let done = try_out::run((plan, planned.clone()), site, interrupt);
+                let done = try_out::run((plan, planned), site, interrupt);
                 match runtime.block_on(done)? {
                     Some(one) => tried.push(one),
                     None => return Ok(None),

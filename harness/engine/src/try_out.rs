@@ -47,7 +47,7 @@ pub struct EndedEarly {
 
 /// Tries one arm of a plan. `None` when the run shall end.
 pub(super) async fn run(
-    (plan, planned): (&Plan, PlannedTrial),
+    (plan, planned): (&Plan, &PlannedTrial),
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Option<Tried>, EngineError> {
