@@ -334,11 +334,14 @@ impl<S: Seams> Trial<'_, S> {
     }
 }
 
+/// Where more is shown.
+const SEE: &str = "; `comeback try` shows each request and its reply";
+
 /// What the logins met, and what may mend it.
 fn why_not_opened(refusal: Option<(ErrorClass, Option<u16>)>) -> String {
     match refusal {
         None => String::new(),
-        Some((class, None)) => format!(": the login met '{}'", class.label()),
+        Some((class, None)) => format!(": the login met '{}'{SEE}", class.label()),
         Some((class, Some(status))) => {
             let mend = match status {
                 300..400 => " (a redirect: follow it, or expect its status)",
@@ -348,7 +351,7 @@ fn why_not_opened(refusal: Option<(ErrorClass, Option<u16>)>) -> String {
                 _ => "",
             };
             format!(
-                ": the login was answered with status {status}, which is '{}'{mend}",
+                ": the login was answered with status {status}, which is '{}'{mend}{SEE}",
                 class.label()
             )
         }

@@ -148,6 +148,39 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
     found
 }
 
+/// Whether a run ended with this exit code. It may also be inconclusive where other work takes so much of the machine that
+/// the run itself says so: then nothing more can be asked of it, and this says `false`.
+#[track_caller]
+pub(crate) fn ended_with(run: &Run, code: i32) -> bool {
+    let load = busyness();
+    if code != 3 && run.code() == 3 && load > BUSY {
+        eprintln!(
+            "not judged, for the machine is busy ({load:.1} processes for each core): {}",
+            run.printed()
+        );
+        return false;
+    }
+    assert_eq!(run.code(), code, "{}", run.printed());
+    true
+}
+
+/// So many processes that want a core make a machine busy.
+const BUSY: f64 = 3.0;
+
+/// Processes that wanted to run in the last minute, for each core.
+fn busyness() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").expect("Linux says how busy it is");
+    let load: f64 = text
+        .split(' ')
+        .next()
+        .expect("Linux says how busy it is")
+        .parse()
+        .expect("Linux says how busy it is");
+    load / std::thread::available_parallelism()
+        .expect("Linux says how busy it is")
+        .get() as f64
+}
+
 /// Whether what a test needs is installed, which is so when this command succeeds. Where it is not, the test is to be
 /// skipped, and that is told; in CI it is a failure.
 pub(crate) fn has(what: &str, command: &[&str]) -> bool {
