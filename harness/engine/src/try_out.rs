@@ -72,6 +72,7 @@ pub(super) async fn run(
                 placement,
                 probe_users: Cell::new(0),
                 trigger: OnceCell::new(),
+                aiming: Default::default(),
                 progress: RefCell::default(),
             };
             trial.try_out(interrupt, &mut tried).await
