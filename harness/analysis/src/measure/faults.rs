@@ -143,6 +143,7 @@ fn analyze(
             .map(|(sent, first)| sent.ms_after(first)),
         outage: recovery::outage_of(&chain),
         overtaken_by: overtaken.map(|other| other.fault),
+        hit_what_was_down: facts.hits_what_is_down(fault),
         time_to_detect: load.time_to_detect(fault),
         errors: load.errors_during(fault),
         in_flight: injection::in_flight_at(&own.injections(), load),

@@ -214,11 +214,12 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     ))
 }
 
-/// Of several faults the first that ends processes and met no write in any trial: what it would have taken nobody knows.
+/// Of several faults the first that ends processes and met no write in any trial: what it would have taken nobody knows. Where
+/// all that it hit was down there was none to be met.
 fn idle_fault(arm: &ArmAnalysis) -> Option<String> {
     let mut met: BTreeMap<FaultId, (&str, u64)> = BTreeMap::new();
     for fault in arm.faulted().flat_map(|trial| &trial.faults) {
-        if let Some(own) = fault.met {
+        if let Some(own) = fault.met.filter(|_| !fault.hit_what_was_down) {
             let (_, in_flight) = met.entry(fault.id).or_insert((&fault.name, 0));
             *in_flight += own.in_flight;
         }

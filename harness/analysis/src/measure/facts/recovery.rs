@@ -95,6 +95,17 @@ impl Facts {
             .min_by_key(|other| (other.at, other.fault))
     }
 
+    /// Whether a fault hit nothing but nodes that were not back from another: no request can have been under way there.
+    pub(in crate::measure) fn hits_what_is_down(&self, fault: FaultId) -> bool {
+        let hits = self.hits();
+        let is_down = |hit: &&Hit| {
+            let mut others = hits.iter().filter(|other| *other != *hit);
+            others.any(|other| self.overtaking(other).as_ref() == Some(*hit))
+        };
+        let mut own = hits.iter().filter(|hit| hit.fault == fault).peekable();
+        own.peek().is_some() && own.all(|hit| is_down(&hit))
+    }
+
     /// The reply with which a node was back from this effect, and from those that came before it was.
     fn back_at_last(&self, hit: &Hit) -> Option<Correct> {
         match self.overtaking(hit) {

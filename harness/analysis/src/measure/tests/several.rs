@@ -278,6 +278,10 @@ fn a_node_that_is_killed_while_it_starts_again_is_recovered_from_both_with_one_r
         (second.overtaken_by, at(second.outage)),
         (None, Some(250.0))
     );
+    assert_eq!(
+        (first.hit_what_was_down, second.hit_what_was_down),
+        (false, true)
+    );
     // The trial knows when the service was back, and counts the whole of it.
     assert_eq!(
         (at(trial.outage), at(trial.chain.ready)),

@@ -299,6 +299,8 @@ pub struct FaultAnalysis {
     pub outage: Option<Time>,
     /// The fault that hit the same node before it was back.
     pub overtaken_by: Option<FaultId>,
+    /// Whether it hit nothing but nodes that were not back from another fault.
+    pub hit_what_was_down: bool,
     /// First operation that failed in it − its T0, in ms.
     pub time_to_detect: Option<f64>,
     /// Operations that were in flight when it was sent, or wanted until all that it hit was back.

@@ -316,6 +316,35 @@ fn a_second_fault_that_met_no_write_says_nothing_of_losses() {
 }
 
 #[test]
+fn a_second_fault_within_the_first_recovery_can_meet_no_write_and_need_not() {
+    let mut run = twice(&[Finds(1); 3]).without(|kind| {
+        let is_first = |fault: &FaultId| *fault == FIRST;
+        match kind {
+            EventKind::FirstCorrect { fault, .. } | EventKind::FirstAccept { fault, .. } => {
+                is_first(fault)
+            }
+            _ => false,
+        }
+    });
+    for operation in &mut run.0.operations {
+        let sent = operation.sent.unwrap_or(operation.intended);
+        if operation.trial == TrialId(0) && (ms(3_002)..ms(BACK_AGAIN)).contains(&sent) {
+            fail(operation);
+        }
+    }
+    run.0
+        .operations
+        .retain(|operation| operation.client != ClientId(5_000));
+    check_twice(&run, &USUAL, Outcome::Pass, "");
+    check_twice(
+        &run,
+        &["unrecovered == 0", "time_to_ready.max < 398ms"],
+        Outcome::Fail,
+        "time_to_ready",
+    );
+}
+
+#[test]
 fn an_old_process_that_answers_after_the_second_fault_voids_the_trial() {
     let old = |look: &mut Operation| look.boot = Some(BootId::from_header(b"new"));
     let run = twice(&[Finds(1); 3]).asks(8_000, Step::Check, 3_900, old);
