@@ -49,6 +49,7 @@ if ! $only_summaries; then
   run never-back compare never-back --horizon 500ms "${small[@]}"
   run old-process compare orphan-keeps-port --horizon 500ms "${small[@]}"
   run void compare stalls "${small[@]}"
+  run several run "$here/../several.toml"
   # As a crash of the harness leaves it: the last line is torn.
   rm -rf "${here:?}/torn"
   mkdir "$here/torn"
