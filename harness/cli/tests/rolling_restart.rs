@@ -370,11 +370,11 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (
             whole(&format!("{rolling}\nlasts = \"1s\"")),
-            "only a fault of the kind pause has it",
+            "only a fault of the kind pause has this key",
         ),
         (
             whole("kind = \"pause\"\nlasts = \"0s\""),
-            "a pause of no length is none",
+            "a pause needs a length, such as 1s",
         ),
         (
             whole("kind = \"pause\"\nlasts = \"40s\""),
@@ -382,7 +382,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (
             whole("kind = \"pause\"\ndrain = false"),
-            "only a fault of the kind rolling_restart or deploy has it",
+            "only a fault of the kind rolling_restart or deploy has this key",
         ),
         (
             whole(&format!("{rolling}\ndrain = true")),
@@ -420,7 +420,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
     for (words, told) in [
         (
             &["memory", "--no-drain"][..],
-            "only a fault of the kind rolling_restart or deploy has it",
+            "only a fault of the kind rolling_restart or deploy has this key",
         ),
         (&["memory", "--fault", "deploy"], "say both"),
         (&["memory", "--deploy", "token-v2"], "say both"),
@@ -434,7 +434,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (
             &["memory", "--pause", "1s"],
-            "--pause: only a fault of the kind pause has it",
+            "--pause: only a fault of the kind pause has this key",
         ),
         (
             &[

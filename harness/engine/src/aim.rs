@@ -113,7 +113,7 @@ fn aim<S>(trial: &Trial<'_, S>, id: FaultId) -> Option<(Moment, Span)> {
     let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
     let (mark, share) = trial.planned.aim(id);
     let moment = match (ending, mark) {
-        // A stop is about what is under way.
+        // A stop is about operations under way.
         (Ending::AsAsked, _) | (_, Mark::Request) => Moment::Within(share),
         (_, Mark::Reply) => Moment::Acknowledged(trial.site.clock.now() + patience),
     };

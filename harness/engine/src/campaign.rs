@@ -38,9 +38,9 @@ pub fn draw_seed() -> io::Result<Seed> {
 /// Fewer files may be open than a plan needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooFewFiles {
-    /// What it needs.
+    /// The needed number.
     pub needed: u64,
-    /// What the process may have.
+    /// The limit of the process.
     pub limit: u64,
 }
 
@@ -58,7 +58,7 @@ pub fn check_files(plan: &Plan) -> io::Result<Result<(), TooFewFiles>> {
     })
 }
 
-/// What a run's journal begins with; its schedule follows from plan and seed.
+/// The header of a run's journal. Its schedule follows from plan and seed.
 pub fn header(plan: Plan, seed: Seed, started: String, folder: &Path) -> Header {
     Header {
         comeback_journal: journal::VERSION,
@@ -76,11 +76,11 @@ pub fn header(plan: Plan, seed: Seed, started: String, folder: &Path) -> Header 
 pub struct RunHooks<L, F, E> {
     /// Whose program it is.
     pub host: Host,
-    /// Says by what the run can be ended early.
+    /// Passes on the handle that ends the run early.
     pub listen: L,
     /// Sees each event.
     pub follow: F,
-    /// Says what is to be run after the trials so far, by what the folder holds of them.
+    /// Returns the next trials, based on the stored trials in the folder.
     pub extend: E,
 }
 

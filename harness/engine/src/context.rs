@@ -29,21 +29,21 @@ pub(super) struct Trial<'a, S> {
     pub(super) placement: Placement,
     /// How many users the recovery's probes have been.
     pub(super) probe_users: Cell<u32>,
-    /// By what a fault comes at a moment of the load's, once there is a load.
+    /// The trigger of faults at a moment of the load, once there is a load.
     pub(super) trigger: OnceCell<Trigger>,
     /// Held by the fault that waits for such a moment.
     pub(super) aiming: Mutex<()>,
     pub(super) progress: RefCell<Progress>,
 }
 
-/// How far a trial has come. The loop and the phases write it by turns; nobody holds it while he waits.
+/// The progress of a trial. The loop and the phases write it in turns, and never hold it while waiting.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// The phase it is in, if one was entered.
     pub(super) phase: Option<Phase>,
-    /// What a node has called itself so far, where it said so.
+    /// The boot ids of a node so far.
     pub(super) boots: BTreeMap<Node, Vec<BootId>>,
-    /// What a probe that asks a node must be answered correctly, as was learnt by rehearsing.
+    /// The work that a probe of a node must do correctly, from the rehearsal.
     pub(super) works: BTreeMap<Node, Work>,
     /// The first node that ended before the load ran, in words.
     pub(super) ended_early: Option<String>,
@@ -60,7 +60,7 @@ pub(super) struct Faulted {
     pub(super) at: Option<Elapsed>,
     /// Whether the effect was that it ended.
     pub(super) has_ended: bool,
-    /// What the node had called itself until then.
+    /// The boot ids of the node until then.
     pub(super) old_boots: Vec<BootId>,
     /// Whether it came back, where the fault itself waited for that.
     pub(super) returned: Option<bool>,
@@ -86,7 +86,7 @@ pub(super) enum Early {
     Target(EventKind),
     /// The harness is.
     Engine(EngineError),
-    /// The run shall end.
+    /// The run must end.
     Interrupted,
 }
 
@@ -96,7 +96,7 @@ impl<E: Into<EngineError>> From<E> for Early {
     }
 }
 
-/// A fault did not do what it should.
+/// A fault failed.
 pub(super) fn failed(fault: FaultId, error: FaultError) -> Early {
     match error {
         FaultError::Missed(reason) => Early::Target(EventKind::FaultMissed { fault, reason }),
@@ -125,13 +125,13 @@ impl<S> Trial<'_, S> {
         planned.map_or(&[], |planned| &planned.nodes)
     }
 
-    /// What is done to a node when a fault begins, in words.
+    /// The begin of a fault at a node, in words.
     pub(super) fn begun_by(&self, fault: FaultId) -> String {
         let fault = self.plan.fault(fault);
         fault.map_or_else(String::new, |fault| fault.words.begun.clone())
     }
 
-    /// What the latest start of a node runs, or its next one: its target, or the version that was deployed in its place.
+    /// The target of a node's latest or next start: its own, or the deployed version.
     pub(super) fn target_now(&self, node: Node) -> &Target {
         match (&self.arm.next, node) {
             (Some(next), Node::Replica(_)) if self.placement.slot(node).is_deployed.get() => next,

@@ -30,20 +30,20 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How much of an answer is looked at.
 const BODY_MAX: usize = 64 * 1024;
 
-/// What was seen of a server.
+/// The observations of a server.
 #[derive(Clone, Debug)]
 pub struct Discovered {
-    /// What it speaks, where that could be told.
+    /// Its protocol, if known.
     pub protocol: Option<Protocol>,
     /// From its execution to its first accepted connection.
     pub listening_after: Span,
-    /// What it answered.
+    /// Its reply.
     pub answers: Vec<Answer>,
     /// How it ended when it was asked to, and how long that took.
     pub stopped: (Exit, Span),
 }
 
-/// What a path was answered with.
+/// The reply to a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The path.
@@ -70,7 +70,7 @@ impl Discovered {
         answers.find(|answer| answer.path != "/" && answer.is_good())
     }
 
-    /// What the front page was answered with.
+    /// The reply to the front page.
     pub fn front(&self) -> Option<&Answer> {
         self.answers.iter().find(|answer| answer.path == "/")
     }
@@ -162,7 +162,7 @@ pub async fn discover(
     })
 }
 
-/// What it speaks, and what it answers to.
+/// Its protocol, and its reply.
 async fn ask(port: u16) -> (Option<Protocol>, Vec<Answer>) {
     for protocol in [Protocol::Http, Protocol::Https] {
         let endpoint = Endpoint::tcp(protocol, port);
@@ -202,7 +202,7 @@ async fn look_at(client: &Client, base: &str, path: &str) -> Option<Answer> {
             .collect(),
         content_type: text("content-type").into_iter().next(),
     };
-    // One that never ends its answer is no health check.
+    // A path whose reply never ends is not a health check.
     let mut read = 0;
     while read <= BODY_MAX {
         match response.chunk().await {

@@ -1,4 +1,4 @@
-//! What a fault has done to one node: each effect is confirmed, and put on record when it is.
+//! The effects of a fault on one node: each is confirmed, then recorded.
 
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{FaultId, Node};
@@ -11,7 +11,7 @@ use super::nodes::{Hold, Running, reply};
 use super::seams::Process;
 use comeback_faults::{FaultError, NodeCall};
 
-/// Does what a fault wants of a node.
+/// Carries out a fault's call for a node.
 pub(super) fn act<S>(
     trial: &Trial<'_, S>,
     fault: FaultId,

@@ -1,4 +1,4 @@
-//! What can go wrong in the engine: the harness and its surroundings, never the target.
+//! Errors of the engine: failures of the harness and its surroundings, never of the target.
 
 use std::fmt;
 use std::io;
@@ -39,7 +39,7 @@ pub enum EngineError {
     Judge(Box<dyn std::error::Error + Send + Sync>),
     /// The warden could not be started, or does not end.
     Warden(io::Error),
-    /// What every run needs was not to be had: `/proc`, random numbers, a runtime, the signals.
+    /// Something that every run needs is missing: `/proc`, random numbers, a runtime, the signals.
     Setup(io::Error),
 }
 
@@ -69,12 +69,12 @@ impl fmt::Display for EngineError {
             Self::Load(_) => f.write_str("the load generator failed"),
             Self::Process(_) => f.write_str("failed to watch or signal a process of the target"),
             Self::Probe(_) => f.write_str("the recovery probe failed"),
-            Self::Journal => f.write_str("the journal is not written any more"),
-            // It says by itself which file.
+            Self::Journal => f.write_str("the journal can no longer be written"),
+            // The message names the file.
             Self::Record(error) => write!(f, "{error}"),
             Self::Judge(_) => f.write_str("the trials so far could not be judged"),
             Self::Warden(_) => {
-                f.write_str("the warden failed, which undoes what a killed run leaves")
+                f.write_str("the warden, which cleans up after a killed run, failed")
             }
             Self::Setup(_) => f.write_str("the run could not be set up"),
         }

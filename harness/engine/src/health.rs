@@ -1,4 +1,4 @@
-//! The target's own health check, asked all through the load: what it says while clients fail (METHOD, *Blind time*).
+//! The target's own health check, asked during the whole load, to compare it with clients' failures (METHOD, *Blind time*).
 //!
 //! It has a thread of its own, so that neither the engine nor the load waits for it, and none of its requests is one of
 //! the load's. One request at a time, each on a connection of its own: a server that serves one client after another
@@ -32,7 +32,7 @@ pub(super) struct Watch {
     thread: Option<JoinHandle<()>>,
 }
 
-/// One node's check, and what it said.
+/// One node's check and its answers.
 struct Checked {
     node: Node,
     check: Question,
@@ -41,7 +41,7 @@ struct Checked {
     last: Option<Elapsed>,
 }
 
-/// The checks of all replicas that are not what the load asks itself.
+/// The checks of all replicas, unless the load asks for the same.
 pub(super) fn checkups<S>(trial: &Trial<'_, S>) -> Vec<Checkup> {
     let nodes = trial
         .placement
@@ -99,7 +99,7 @@ impl Watch {
 }
 
 impl Drop for Watch {
-    /// What it tells belongs before the trial's end in the journal.
+    /// Its events belong before the trial's end in the journal.
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -112,7 +112,7 @@ fn is_watched<S>(trial: &Trial<'_, S>, node: Node) -> bool {
     matches!(node, Node::Replica(_)) && !is_the_load(trial.plan, trial.arm)
 }
 
-/// Whether the load asks for nothing but what the health check asks for.
+/// Whether the load asks only for the health check.
 fn is_the_load(plan: &Plan, arm: &Arm) -> bool {
     let ReadyProbe::Http(checked) = &arm.target.ready.probe else {
         return false;

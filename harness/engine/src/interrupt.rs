@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::supervise::tag::RunTag;
 
-/// Tells whether the run shall end; cheap to clone.
+/// Tells whether the run must end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Interrupt {
     raised: watch::Receiver<bool>,
@@ -86,12 +86,12 @@ impl Interrupt {
         }
     }
 
-    /// Whether the run shall end.
+    /// Whether the run must end.
     pub fn is_raised(&self) -> bool {
         *self.raised.borrow()
     }
 
-    /// Returns when the run shall end.
+    /// Returns when the run must end.
     pub async fn raised(&mut self) {
         // The sender lives in a thread that ends only with the process, or raises when it goes.
         let _ = self.raised.wait_for(|raised| *raised).await;

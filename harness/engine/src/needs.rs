@@ -1,4 +1,4 @@
-//! What a plan needs of this machine: every program it starts, and the servers that packages bring.
+//! The needs of a plan: every program it starts, and the servers from packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ struct Known(&'static str, &'static str);
 /// installed is skipped, with the reason, where another arm can run.
 ///
 /// # Errors
-/// With what is wrong with each arm, when one cannot run for any other reason, or none can run.
+/// With the problem of each arm, if one cannot run for any other reason, or none can run.
 pub fn settle(arms: &mut [Arm]) -> Result<(), Vec<String>> {
     let mut wrong = Vec::new();
     let mut lacking = Vec::new();

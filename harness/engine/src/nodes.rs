@@ -26,7 +26,7 @@ pub(super) struct Running<P> {
     pub(super) process: P,
     /// Its earlier starts of which something lives on: dropping one would kill that.
     former: Vec<P>,
-    /// What the fault does to it.
+    /// The fault's effect on it.
     pub(super) hold: Hold,
     /// Who waits for an end.
     waiting: Vec<(Ended, Answer<()>)>,
@@ -35,9 +35,9 @@ pub(super) struct Running<P> {
 /// What a fault does to a node just now. A node is in the hands of one fault at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// Nothing: it may end by itself only.
+    /// No fault: only an unexpected exit is possible.
     Free,
-    /// A signal of this fault is ready to be sent: nobody may reap it.
+    /// A signal of this fault is ready to be sent: it must not be reaped.
     Armed(FaultId),
     /// It was sent the signal of this fault, and ends by it.
     Signalled(FaultId),
@@ -177,7 +177,7 @@ impl<P: Process> Running<P> {
     }
 }
 
-/// Whoever asked may have given up.
+/// The caller may have given up.
 pub(super) fn reply<T>(
     answer: oneshot::Sender<Result<T, FaultError>>,
     result: Result<T, FaultError>,
@@ -264,7 +264,7 @@ fn not_ready<S: Processes>(
     })
 }
 
-/// A process that listens in a node's place, and was there before the harness: no part of the server, whatever that does.
+/// A process that listens in a node's place and is older than the harness. It is not part of the server.
 fn taken_by_another(trial: &Trial<'_, impl Processes>, node: Node) -> Option<Survivor> {
     if trial.arm.target_of(node).listener == Listener::Held {
         return None;
@@ -291,16 +291,16 @@ fn answered_by_another(node: Node, incarnation: Incarnation, other: Survivor) ->
 fn check_attribution(trial: &Trial<'_, impl Processes>, node: Node) -> Result<(), Early> {
     if trial.arm.target_of(node).listener == Listener::Held {
         return Err(aborted(
-            "the reply that showed it to be up does not carry the boot header, which alone tells processes with a \
-             held listener apart: have it there, or leave listener = \"held\" out"
+            "the readiness reply has no boot header, and a held listener needs one to identify processes: send it, \
+             or remove listener = \"held\""
                 .to_owned(),
         ));
     }
     match owner_of(trial, (node, Incarnation(0))) {
         Owner::New(_) => Ok(()),
         Owner::Old(problem) | Owner::Unknown(problem) => Err(aborted(format!(
-            "its replies could not be told from those of another process ({problem}); a response header that \
-             changes with each start would do it (--boot-header)"
+            "its replies could not be attributed to one process ({problem}): send a response header that changes \
+             with each start (--boot-header)"
         ))),
     }
 }

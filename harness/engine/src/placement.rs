@@ -34,7 +34,7 @@ pub(super) struct Slot {
     pub(super) listener: Option<OwnedFd>,
 }
 
-/// Why there is no place for a node.
+/// The reason why a node cannot be placed.
 pub(super) enum PlacementError {
     /// The target is the reason.
     Target(Node, StartError),
@@ -116,7 +116,7 @@ impl Placement {
         Incarnation(self.slot(node).start.get())
     }
 
-    /// What the nodes know of each other.
+    /// The addresses that nodes know of each other.
     pub(super) const fn addresses(&self) -> &Addresses {
         &self.addresses
     }

@@ -47,18 +47,18 @@ pub enum NotReady {
         exit: Exit,
         /// When, from its start.
         after: Span,
-        /// What it may mean.
+        /// A hint.
         hint: Option<String>,
     },
     /// It took too long.
     TooLate {
         /// How long it had.
         within: Span,
-        /// What was asked of it.
+        /// The readiness probe.
         asked: String,
-        /// What the last try saw.
+        /// The observation of the last try.
         last: String,
-        /// What it may mean.
+        /// A hint.
         hint: Option<String>,
     },
     /// It could not be watched, or nothing could be asked.
@@ -83,7 +83,7 @@ impl fmt::Display for NotReady {
                 hint
             }
             Self::Failed(cause) => {
-                write!(f, "whether it is ready could not be seen: {cause}")?;
+                write!(f, "its readiness could not be checked: {cause}")?;
                 &None
             }
         };
@@ -106,7 +106,7 @@ enum Ended {
 /// Asks a target until it is up, in its own protocol; `boot_header` names the header with its boot id.
 ///
 /// # Errors
-/// As soon as it ends, or when its time is over (it counts from its execution), with what was seen.
+/// As soon as it ends, or after its time limit (from its execution), with the last observation.
 pub async fn wait_until_ready(
     process: &mut Process,
     readiness: &Readiness,
@@ -179,14 +179,14 @@ pub async fn boot_of(
     })
 }
 
-/// Tries until one succeeds; `last` tells what the last one saw.
+/// Tries until one succeeds. `last` is the observation of the last one.
 async fn ask_until_up(question: &Question, last: &mut String) -> Option<BootId> {
     let (mut pause, mut within) = (PAUSE_MIN, TRY_TAKES);
     loop {
         let mut asking = pin!(question.ask(within));
         let seen = match tokio::time::timeout(NOTED_AFTER, &mut asking).await {
             Ok(seen) => seen,
-            // Noted now: should time be up before its end, this is what the last try saw.
+            // Noted now: if time is up before its end, this is the last observation.
             Err(_) => {
                 "it was asked, and had not answered yet".clone_into(last);
                 asking.await

@@ -76,7 +76,7 @@ impl Recorder {
     /// Records an event that happened at `at`.
     pub fn event_at(&self, at: Elapsed, trial: Option<TrialId>, kind: EventKind) {
         let mut event = Event { at, trial, kind };
-        // Whoever sees an event sees it as it is stored.
+        // Followers see an event as it is stored.
         self.secrets.hide_in(&mut event);
         self.send(Entry::Event(Box::new(event)));
     }
@@ -189,7 +189,7 @@ impl JournalWriter {
         &self.recorder
     }
 
-    /// Writes what is left; every other handle must be gone by then.
+    /// Writes the rest. Every other handle must be dropped by then.
     ///
     /// # Errors
     /// When something could not be written.
@@ -221,7 +221,7 @@ impl Files {
                     self.events.write(|to| sealer.write_event(to, &event))?;
                     follow(&event);
                 }
-                // Each entry is flushed as it is written. Whoever asked may have gone.
+                // Each entry is flushed when it is written. The caller may be gone.
                 Entry::Settle(settled) => drop(settled.send(())),
                 Entry::Operations(operations) => {
                     let sealer = &mut self.sealer;

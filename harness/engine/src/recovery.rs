@@ -54,7 +54,7 @@ pub(super) async fn run<S: Seams>(
     let fault = injected.fault;
     let watched = watch(trial, injected).await?;
     if let Some(missing) = missing(&watched) {
-        // Nobody answered: who accepted is known only by who holds the port.
+        // Without a reply, only the owner of the port tells which process accepted.
         if matches!(owners_of(trial, &starts_of(trial, injected)), Owner::New(_)) {
             record_accept(trial, fault, &watched[0].seen);
         }
@@ -108,7 +108,7 @@ fn starts_of<S>(trial: &Trial<'_, S>, injected: &Injected) -> Vec<Start> {
         .collect()
 }
 
-/// What the probe of a node saw.
+/// The observation of a node's probe.
 struct Watched {
     node: Node,
     seen: Seen,
@@ -188,8 +188,8 @@ pub(super) async fn rehearse<S: Seams>(trial: &Trial<'_, S>) -> Result<(), Early
             stranger_known,
         } = rehearsed.map_err(|problem| {
             aborted(format!(
-                "the recovery probe's own user, whose number is beyond all clients', was not served before the fault: \
-                 {problem}"
+                "the recovery probe's own user, whose number is above those of all clients, was not served before \
+                 the fault: {problem}"
             ))
         })?;
         if let Some(problem) = limit {
@@ -203,7 +203,7 @@ pub(super) async fn rehearse<S: Seams>(trial: &Trial<'_, S>) -> Result<(), Early
     Ok(())
 }
 
-/// After the last look: whether a check still tells a known user from a stranger. A server may have begun to know everybody.
+/// After the last look: whether a check still distinguishes a known user from a stranger. A server may accept everybody by then.
 pub(super) async fn ask_as_a_stranger<S: Seams>(trial: &Trial<'_, S>) -> Result<(), EngineError> {
     for node in to_rehearse(trial) {
         let since = trial.site.clock.now();
@@ -245,7 +245,7 @@ fn to_rehearse<S>(trial: &Trial<'_, S>) -> BTreeSet<Node> {
     faults.flat_map(asked_after).collect()
 }
 
-/// What a probe needs that asks this node, before anything was faulted.
+/// The setup of a probe of this node, before any fault.
 pub(super) fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup<'a> {
     ProbeSetup {
         load: &trial.plan.load,

@@ -1,4 +1,4 @@
-//! The engine's seams: what it wants of processes and of the load, as small traits.
+//! The engine's seams: small traits for processes and for the load.
 //!
 //! [`super::real`] fills them with real processes and sockets; tests of the engine fill them with mocks, and need neither.
 
@@ -38,7 +38,7 @@ pub(super) trait Processes {
     /// A started one.
     type Process: Process;
 
-    /// A port that nobody listens on.
+    /// A port without a listener.
     fn free_port(&self) -> io::Result<u16>;
     /// Listens in a node's place, for a socket that all of its starts are passed.
     fn hold(&self, endpoint: &Endpoint) -> io::Result<OwnedFd>;
@@ -52,7 +52,7 @@ pub(super) trait Processes {
         endpoint: &Endpoint,
         boot_header: Option<&str>,
     ) -> impl Future<Output = Result<Ready, NotReady>>;
-    /// Runs a command to its end; what was wrong with it, in a line.
+    /// Runs a command to its end. Returns its problem, in one line.
     fn run_command(
         &self,
         command: OneShotCommand<'_>,
@@ -62,7 +62,7 @@ pub(super) trait Processes {
     fn owners(&self, endpoint: &Endpoint) -> io::Result<Vec<Owner>>;
     /// A process that listens there and was there before the harness.
     fn older_than_us(&self, endpoint: &Endpoint) -> Option<Survivor>;
-    /// When a start was begun, in clock ticks.
+    /// The begin of a start, in clock ticks.
     fn start_time_of(&self, place: Place) -> Option<u64>;
     /// The living processes that are older than this start.
     fn members_before(&self, place: Place) -> Vec<i32>;
@@ -70,11 +70,11 @@ pub(super) trait Processes {
     fn old_processes(&self, place: Place, strays: bool) -> Vec<OldProcess>;
     /// Notes every process that there is, for the time when it cannot be recognised any more.
     fn take_census(&self);
-    /// Kills whatever is left of the run; their ids.
+    /// Kills the remaining processes of the run. Returns their ids.
     fn kill_all(&self) -> Vec<i32>;
 }
 
-/// What the loop waits for of a process.
+/// The end of a process, which the loop waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// It ended so, and was reaped then.
@@ -83,12 +83,12 @@ pub(super) enum End {
     Others,
 }
 
-/// A started process, with whatever it started. Dropping it kills that.
+/// A started process with its descendants. Dropping it kills them.
 pub(super) trait Process {
     fn node(&self) -> Node;
     fn incarnation(&self) -> Incarnation;
     fn pid(&self) -> i32;
-    /// When its start was begun.
+    /// The begin of its start.
     fn requested(&self) -> Elapsed;
     /// When its launcher had been executed, where there is one.
     fn launched(&self) -> Option<Elapsed>;
@@ -122,7 +122,7 @@ pub(super) trait Process {
     fn take_newcomers(&mut self) -> io::Result<bool>;
     /// Kills those addressed that have not ended; their ids.
     fn kill_rest(&self) -> io::Result<Vec<i32>>;
-    /// What is there of it after its end. It reads all of `/proc`.
+    /// Its processes after its end. It reads all of `/proc`.
     fn survivors(&mut self) -> io::Result<Vec<Survivor>>;
 
     /// Sends SIGSTOP to all that is reached.
@@ -134,7 +134,7 @@ pub(super) trait Process {
 
     /// Asks its group to end, and kills it when it does not in its time of grace.
     fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<Stopped>>;
-    /// Kills what is left of its group, and waits until nothing is.
+    /// Kills the rest of its group, and waits until it is empty.
     fn clear_group(&mut self) -> impl Future<Output = io::Result<()>>;
 }
 
@@ -170,7 +170,7 @@ pub(super) trait Traffic {
     /// Begins to ask the health checks.
     fn watch_health(&self, checkups: Vec<Checkup>, book: Book)
     -> Result<Self::Health, EngineError>;
-    /// What a target that is up calls itself.
+    /// The boot id of a target that is up.
     fn boot_of(
         &self,
         readiness: &Readiness,
@@ -181,7 +181,7 @@ pub(super) trait Traffic {
 
 /// The load of one trial.
 pub(super) trait Load {
-    /// By what a fault comes at a moment of the load's.
+    /// The trigger of faults at a moment of the load.
     fn trigger(&self) -> &Trigger;
     /// Every client without a session logs in, once.
     fn open(&mut self) -> impl Future<Output = Result<Opened, LoadError>>;
@@ -211,6 +211,6 @@ pub(super) trait Probe {
         &self,
         owner: impl FnMut() -> probe::Owner,
     ) -> impl Future<Output = Result<Recovered, ProbeError>>;
-    /// What was seen until now.
+    /// The observations so far.
     fn seen(&self) -> Seen;
 }

@@ -45,7 +45,7 @@ pub(super) enum Started {
 }
 
 impl Started {
-    /// What an early end says of it.
+    /// The record of an early end.
     const fn before(ended: &EventKind) -> Self {
         match ended {
             // Another program that took the port once will not take the next one.
@@ -64,7 +64,7 @@ impl Started {
 pub(super) enum Finished {
     /// By itself.
     Done(Started),
-    /// The run shall end.
+    /// The run must end.
     Interrupted,
 }
 
@@ -115,11 +115,11 @@ pub(super) async fn run<S: Seams>(
         Err(Early::Interrupted) => return Ok(Finished::Interrupted),
     };
     let left = seams.kill_all();
-    // A trial that ended early never came to its own stop: what it left is no finding.
+    // A trial that ended early had no stop of its own, so leftovers are not a finding.
     if complete && !left.is_empty() {
         record(EventKind::LeftBehind { pids: left });
     }
-    // It is the target's to spoil. What cannot be removed costs this trial; the others have folders of their own.
+    // The target owns this folder. Leftovers that cannot be removed cost this trial. The others have their own folders.
     if let Err(stuck) = remove_tree(&data) {
         record(EventKind::TrialAborted {
             reason: format!("the trial left something behind: {stuck}"),
@@ -135,7 +135,7 @@ impl<S: Seams> Trial<'_, S> {
         let mut nodes = TrialLoop::new(self, interrupt, calls);
         self.enter(Phase::Start);
         nodes.start_all().await?;
-        // For a daemon that detaches itself while it starts: there is no load yet that a look would disturb.
+        // For a daemon that detaches itself while it starts. There is no load yet that a look would disturb.
         self.seams.take_census();
         self.enter(Phase::Open);
         let load = nodes.run(self.open()).await??;
@@ -223,7 +223,7 @@ impl<S: Seams> Trial<'_, S> {
         Ok(recovered.into_iter().all(|back| back))
     }
 
-    /// Does what the plan wants done, starts again what it ended, and waits until all of that is back; whether it is.
+    /// Injects the planned faults, starts ended nodes again, and waits until all of them are back. Returns whether they are.
     async fn inject_and_recover(
         &self,
         PlannedInjection { fault, nodes, .. }: &PlannedInjection,
@@ -270,7 +270,7 @@ impl<S: Seams> Trial<'_, S> {
         recovery::run(self, &injected).await
     }
 
-    /// After the load: what is left of the sessions, and who answers for them.
+    /// After the load: reads the sessions back, and checks who answers.
     async fn read_back(&self, mut load: S::Load) -> Result<(), Early> {
         recovery::look_around(self);
         let until = self.site.clock.now() + READ_BACK_WITHIN;
@@ -337,17 +337,15 @@ impl<S: Seams> Trial<'_, S> {
 /// Where more is shown.
 const SEE: &str = "; `comeback try` shows each request and its reply";
 
-/// What the logins met, and what may mend it.
+/// The error of the logins, and a hint.
 fn why_not_opened(refusal: Option<(ErrorClass, Option<u16>)>) -> String {
     match refusal {
         None => String::new(),
-        Some((class, None)) => format!(": the login met '{}'{SEE}", class.label()),
+        Some((class, None)) => format!(": the login failed with '{}'{SEE}", class.label()),
         Some((class, Some(status))) => {
             let mend = match status {
                 300..400 => " (a redirect: follow it, or expect its status)",
-                200..300 => {
-                    " (its content is not as expected: look at expect, capture and identity)"
-                }
+                200..300 => " (its content is not as expected: check expect, capture and identity)",
                 _ => "",
             };
             format!(

@@ -26,7 +26,7 @@ use comeback_faults::{Answer, Call, SignalTo};
 /// How long the balancer may take to send a replica requests again; its health checks come first.
 const RETURN_WITHIN: Span = Span::from_secs(10);
 
-/// The loop, and what it alone may touch.
+/// The loop and its own state.
 pub(super) struct TrialLoop<'t, S: Seams> {
     trial: &'t Trial<'t, S>,
     nodes: Nodes<S::Process>,
@@ -43,7 +43,7 @@ pub(super) struct TrialLoop<'t, S: Seams> {
 /// A start that is due.
 struct Due {
     at: Elapsed,
-    /// Who wants it; nobody where a start is only tried once more.
+    /// The caller. None if a start is only retried.
     answer: Option<Answer<()>>,
 }
 
@@ -56,7 +56,7 @@ enum Done {
         fired: Result<Fired, EngineError>,
         answer: Answer<()>,
     },
-    /// The balancer was told something about a replica.
+    /// The balancer got an order about a replica.
     Told {
         event: EventKind,
         answer: Answer<()>,
@@ -102,7 +102,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
 
     /// Stops every node.
     pub(super) async fn stop_all(&mut self) -> Result<(), Early> {
-        // One may have ended by itself in this very moment.
+        // One may have ended by itself at this moment.
         self.run(std::future::ready(())).await?;
         tokio::select! {
             biased;
@@ -185,7 +185,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         Ok(())
     }
 
-    /// Starts what is due.
+    /// Starts the nodes that are due.
     fn start_due(&mut self) -> Result<(), Early> {
         let now = self.trial.site.clock.now();
         let due: Vec<Node> = self
@@ -227,7 +227,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         Ok(())
     }
 
-    /// Does what a fault wants done, or begins to.
+    /// Carries out a fault's call, or begins to.
     fn take(&mut self, fault: FaultId, call: Call) -> Result<(), Early> {
         match call {
             Call::Signal(to, answer) => self.signal(fault, to, answer)?,

@@ -26,7 +26,7 @@ pub enum Ended {
 /// Runs every trial of the schedule, one after the other.
 ///
 /// # Errors
-/// When the harness or its surroundings fail; whatever a target does is a fact on record, not an error.
+/// If the harness or its surroundings fail. The behaviour of a target is recorded as a fact, not an error.
 pub async fn run(
     plan: &Plan,
     schedule: &Schedule,
@@ -60,7 +60,7 @@ pub struct Extension {
     pub trials: Vec<PlannedTrial>,
     /// The void ones whose places they take; none where they are run beside those that count.
     pub replaces: Vec<TrialId>,
-    /// For what the others do not suffice, or why those are void.
+    /// The reason why the others do not suffice, or why they are void.
     pub reasons: Vec<String>,
 }
 

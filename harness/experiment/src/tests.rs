@@ -432,12 +432,12 @@ fn what_is_wrong_with_a_fault_is_shown_where_it_stands_in_either_form() {
         (
             "[fault]\nkind = \"pause\"\nlasts = \"0s\"\n",
             5,
-            "no length",
+            "a pause needs a length",
         ),
         (
             "[[fault]]\nkind = \"pause\"\nlasts = \"0s\"\n",
             5,
-            "no length",
+            "a pause needs a length",
         ),
         ("[fault]\nafter = \"1s\"\n", 4, "use at"),
         ("[fault]\nlasst = \"1s\"\n", 4, "did you mean 'lasts'?"),

@@ -26,7 +26,7 @@ pub(crate) struct Ending {
 struct Waited {
     node: Node,
     ending: Ending,
-    /// Until when it may end by itself.
+    /// The deadline for its own end.
     until: Instant,
     /// Until when the rest of it is waited for, once that was begun.
     rest_until: Option<Instant>,

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use comeback_host::clock::Clock;
 
-/// Why a fault did not do what it should.
+/// The reason why a fault failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultError {
     /// It had no effect, or another one; in words.
@@ -21,7 +21,7 @@ pub enum FaultError {
 /// Where the answer to a call goes.
 pub type Answer<T> = oneshot::Sender<Result<T, FaultError>>;
 
-/// What is waited for of a faulted node.
+/// The awaited state of a faulted node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// The end of the process that was started.
@@ -30,7 +30,7 @@ pub enum Ended {
     All,
 }
 
-/// What a fault wants done, and where the answer goes.
+/// A call of a fault, and the channel for its answer.
 #[derive(Debug)]
 pub enum Call {
     /// Finds all processes of these nodes that it reaches, and sends them a signal in one go, at the moment of the load that
@@ -59,14 +59,14 @@ pub struct SignalTo {
     pub reach: Reach,
 }
 
-/// What a fault wants of one node.
+/// A call of a fault for one node.
 #[derive(Debug)]
 pub enum NodeCall {
-    /// Answered when what was sent a signal has ended.
+    /// Answered when the processes that got a signal have ended.
     AwaitEnd(Ended, Answer<()>),
-    /// Looks for what the node started since; whether there is any that has not ended.
+    /// Looks for processes that the node started since. Returns whether any has not ended.
     TakeNewcomers(Answer<bool>),
-    /// Kills what was sent a signal and has not ended; their ids.
+    /// Kills the processes that got a signal and have not ended. Returns their ids.
     KillRest(Answer<Vec<i32>>),
     /// The process's id, and how it ended, if it has.
     LookAt(Answer<(i32, Option<Exit>)>),
@@ -85,7 +85,7 @@ pub enum NodeCall {
 /// Where the calls of all faults of a trial arrive: each names the fault.
 pub type Calls = mpsc::UnboundedSender<(FaultId, Call)>;
 
-/// A fault's hands: what it can do to the nodes it is aimed at. Cheap to clone.
+/// The handle of a fault: its calls for its target nodes. Cheap to clone.
 ///
 /// Each call fails when the trial is over, or when the node is not as the fault needs it: the fault missed.
 #[derive(Clone, Debug)]
@@ -180,7 +180,7 @@ impl Injection {
         self.call(|answer| Call::Node(node, make(answer))).await
     }
 
-    /// Waits for the end of what was sent a signal.
+    /// Waits for the end of the processes that got a signal.
     pub async fn ended(&self, node: Node, of: Ended) -> Result<(), FaultError> {
         self.ask(node, |answer| NodeCall::AwaitEnd(of, answer))
             .await
@@ -191,7 +191,7 @@ impl Injection {
         self.ask(node, NodeCall::TakeNewcomers).await
     }
 
-    /// Kills what was sent a signal and has not ended; their ids.
+    /// Kills the processes that got a signal and have not ended. Returns their ids.
     pub async fn kill_rest(&self, node: Node) -> Result<Vec<i32>, FaultError> {
         self.ask(node, NodeCall::KillRest).await
     }

@@ -1,4 +1,4 @@
-//! What a kind of fault is, and the shell around it by which the table holds kinds of different types.
+//! The trait of a kind of fault, and the wrapper that lets the table hold kinds of different types.
 
 use std::pin::Pin;
 
@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use crate::injection::{FaultError, Injection};
 
-/// The moment is drawn from so long after the baseline. Default.
+/// The default span after the baseline from which the moment is drawn.
 const SPREAD: Span = Span::from_ms(250);
-/// So long an effect may take to be confirmed. Default.
+/// The default time limit for the confirmation of an effect.
 const CONFIRM_WITHIN: Span = Span::from_secs(5);
 
 /// A kind of fault: its fields are its parameters, by the names that documents give them.
@@ -25,7 +25,7 @@ const CONFIRM_WITHIN: Span = Span::from_secs(5);
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// Its name in documents, and with dashes at the command line.
     const NAME: &'static str;
-    /// What it does, in a line.
+    /// A description in one line.
     const ABOUT: &'static str;
     /// Which nodes it is for, by default.
     const AIM: Aim = Aim::AnyReplica;
@@ -34,7 +34,7 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// Whether it waits for a write, by default.
     const WITHIN: Within = Within::Any;
 
-    /// What is wrong with its parameters, if anything is: which, and what.
+    /// The first problem of its parameters: the parameter and the message.
     ///
     /// # Errors
     /// With the parameter and the problem.
@@ -50,12 +50,12 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// What becomes of the faulted nodes.
     fn effect(&self) -> Effect;
 
-    /// What it needs of an arm.
+    /// Its requirements of an arm.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// What people are told of it.
+    /// Its words for people.
     fn words(&self, reach: Reach) -> FaultWords;
 
     /// Does it; returns when the fault is over.

@@ -15,7 +15,7 @@ use crate::kind::Kind;
 /// Between two looks at whether all processes stand still; a look reads all of `/proc`.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
-/// SIGSTOP, and SIGCONT when it has lasted so long.
+/// SIGSTOP, then SIGCONT after its duration.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Pause {
@@ -39,7 +39,7 @@ impl Kind for Pause {
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         match self.lasts {
-            Span::ZERO => Err(("lasts", "a pause of no length is none")),
+            Span::ZERO => Err(("lasts", "a pause needs a length, such as 1s")),
             _ => Ok(()),
         }
     }
@@ -88,7 +88,7 @@ async fn freeze(on: &Injection, node: Node, deadline: Instant) -> Result<Elapsed
             return Err(FaultError::Missed(problem));
         }
         tokio::time::sleep(LOOK_PAUSE).await;
-        // What was started by one that did not stand still yet.
+        // Processes started by one that was not stopped yet.
         on.pause(node).await?;
     }
 }

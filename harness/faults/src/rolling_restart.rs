@@ -52,7 +52,7 @@ impl Kind for RollingRestart {
     }
 }
 
-/// What people are told of faults that replace one replica after the other.
+/// The words for faults that replace one replica after the other.
 pub(crate) fn words(what: &str, DrainTime(drain): DrainTime, next: &str) -> FaultWords {
     let how = if drain.is_some() { "with" } else { "without" };
     let noun = format!("a {what} {how} drain");
@@ -98,7 +98,10 @@ pub(crate) struct DrainTime(pub(crate) Option<Span>);
 impl DrainTime {
     pub(crate) fn check(self) -> Result<(), (&'static str, &'static str)> {
         match self.0 {
-            Some(Span::ZERO) => Err(("drain", "it takes some time, or write false")),
+            Some(Span::ZERO) => Err((
+                "drain",
+                "a drain needs some time, such as 10s; or write false",
+            )),
             Some(_) | None => Ok(()),
         }
     }

@@ -29,7 +29,8 @@ impl Kind for Stop {
             done: format!("a stop, as planned, of {reach}"),
             begun: "told to stop".to_owned(),
             explained: format!(
-                "the signal of `stop` to {reach} of the faulted nodes, and SIGKILL to those that are there after its grace"
+                "the signal of `stop` to {reach} of the faulted nodes, and SIGKILL to those that are there after its \
+                 grace"
             ),
         }
     }

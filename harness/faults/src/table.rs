@@ -97,7 +97,10 @@ fn whose(invalid: Invalid, kind: &str) -> Invalid {
     match owners.as_slice() {
         [] => invalid,
         owners => Invalid {
-            problem: format!("only a fault of the kind {} has it", owners.join(" or ")),
+            problem: format!(
+                "only a fault of the kind {} has this key",
+                owners.join(" or ")
+            ),
             ..invalid
         },
     }

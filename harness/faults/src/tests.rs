@@ -245,12 +245,12 @@ fn what_a_fault_cannot_have_is_said_with_its_field() {
         (
             "kill",
             json!({ "lasts": "1s" }),
-            "Some(\"lasts\"): only a fault of the kind pause has it",
+            "Some(\"lasts\"): only a fault of the kind pause has this key",
         ),
         (
             "pause",
             json!({ "lasts": "0s" }),
-            "Some(\"lasts\"): a pause of no length is none",
+            "Some(\"lasts\"): a pause needs a length, such as 1s",
         ),
         (
             "deploy",
