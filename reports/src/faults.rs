@@ -63,9 +63,24 @@ fn row(arm: &ArmSummary, fault: &FaultSummary) -> Vec<String> {
         fault
             .writes_in_flight
             .map_or_else(|| NOTHING.to_owned(), count),
-        count(fault.lost_sessions),
-        count(fault.lost_writes),
+        or_more(arm, fault, fault.lost_sessions, |loss| loss.sessions),
+        or_more(arm, fault, fault.lost_writes, |loss| loss.writes),
     ]
+}
+
+/// What is laid to a fault alone, and up to how much it may be with what is laid to it and others.
+fn or_more(
+    arm: &ArmSummary,
+    fault: &FaultSummary,
+    alone: u64,
+    of: fn(&SharedLoss) -> u64,
+) -> String {
+    let shared = arm.shared_losses.iter();
+    let shared = shared.filter(|loss| loss.faults.contains(&fault.name));
+    match shared.map(of).sum::<u64>() {
+        0 => count(alone),
+        more => format!("{} to {}", count(alone), count(alone + more)),
+    }
 }
 
 /// What is laid to several faults together.
@@ -117,6 +132,8 @@ mod tests {
         }];
         let table = faults(&summary).expect("there are several");
         assert_eq!(table.rows[0][4], OVERTAKEN);
+        // It is not said to have lost none.
+        assert_eq!(table.rows[0][8..], ["0 to 3", "0 to 4"]);
         assert_eq!(table.rows[1][1], "kill or pause, nobody can tell which");
         assert_eq!(table.rows[1][8..], ["3", "4"]);
     }
