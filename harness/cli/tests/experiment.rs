@@ -233,6 +233,18 @@ fn two_faults_of_one_trial_are_injected_and_recovered_from() {
 }
 
 #[test]
+fn a_surrounding_holds_for_whole_trials_and_for_the_one_without_a_fault() {
+    let limit = "[surroundings]\nkind = \"descriptor_limit\"\nopen = 64\n[windows]";
+    let run = run_shop(&SHOP.replace("[windows]", limit), &[]);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    // Two starts with a fault, and the control's one.
+    assert_eq!(faults_told(&run, "surrounding_applied"), [1; 3]);
+    assert_eq!(faults_told(&run, "surrounding_removed"), [1; 2]);
+    let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+    assert!(journal.contains("/limits: max open files 64"), "{journal}");
+}
+
+#[test]
 fn files_are_checked_without_running_them() {
     let folder = folder_with("good.toml", SHOP);
     std::fs::write(folder.path().join("bad.toml"), SHOP.replace("rate", "rat")).unwrap();

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{BootId, FaultId, Incarnation, Node};
-use comeback_model::plan::{Arm, Plan, Target};
+use comeback_model::plan::fault::Invalid;
+use comeback_model::plan::{Arm, Fault, Plan, Target};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Elapsed;
 
@@ -123,6 +124,23 @@ impl<S> Trial<'_, S> {
         let mut faults = self.planned.faults.iter();
         let planned = faults.find(|planned| planned.fault == fault);
         planned.map_or(&[], |planned| &planned.nodes)
+    }
+
+    /// The surroundings of a node.
+    pub(super) fn surroundings_of(&self, node: Node) -> Vec<FaultId> {
+        let all = self.planned.surroundings.iter();
+        let own = all.filter(|surrounding| surrounding.nodes.contains(&node));
+        own.map(|surrounding| surrounding.fault).collect()
+    }
+
+    /// A fault or surrounding of the plan.
+    pub(super) fn fault(&self, id: FaultId) -> Result<&Fault, EngineError> {
+        self.plan.fault(id).ok_or_else(|| {
+            EngineError::Fault(Invalid {
+                field: None,
+                problem: "the schedule names a fault that the plan does not have".to_owned(),
+            })
+        })
     }
 
     /// The begin of a fault at a node, in words.

@@ -41,6 +41,18 @@ pub(super) fn act<S>(
             reply(answer, confirm_still(trial, fault, running, reach)?);
         }
         NodeCall::Resume(reach, answer) => reply(answer, resume(trial, fault, running, reach)?),
+        NodeCall::LimitDescriptors(reach, limit, answer) => {
+            reply(
+                answer,
+                limit_descriptors(trial, fault, running, (reach, limit))?,
+            );
+        }
+        NodeCall::LiftDescriptorLimit(reach, limit, answer) => {
+            reply(
+                answer,
+                lift_descriptor_limit(trial, fault, running, (reach, limit))?,
+            );
+        }
         NodeCall::HowToStop(answer) => {
             reply(answer, Ok(trial.target_now(process.node()).stop.clone()));
         }
@@ -166,5 +178,74 @@ fn resume<S>(
     if trial.progress.borrow().of(fault, node).at.is_some() {
         trial.record_at(at, EventKind::TargetResumed { fault, node });
     }
+    Ok(Ok(()))
+}
+
+/// The first process of a node that may have more descriptors open.
+fn above(
+    process: &impl Process,
+    (reach, limit): (Reach, u64),
+) -> Result<Option<String>, EngineError> {
+    let limits = process
+        .descriptor_limits(reach)
+        .map_err(EngineError::Process)?;
+    let mut above = limits.into_iter();
+    let above = above.find(|(_, soft)| soft.is_none_or(|soft| soft > limit));
+    Ok(above.map(|(pid, soft)| {
+        let soft = soft.map_or_else(|| "any number of".to_owned(), |soft| soft.to_string());
+        format!("process {pid} may have {soft} descriptors open, and not only {limit}")
+    }))
+}
+
+/// Limits the open descriptors of every process of a node, and reads the limits back.
+fn limit_descriptors<S>(
+    trial: &Trial<'_, S>,
+    fault: FaultId,
+    running: &mut Running<impl Process>,
+    (reach, limit): (Reach, u64),
+) -> Result<Result<(), FaultError>, EngineError> {
+    let process = &running.process;
+    if let Err(ended) = refuse_ended(process, "had ended before its descriptors were limited") {
+        return Ok(Err(ended));
+    }
+    let before = process
+        .limit_descriptors(reach, Some(limit))
+        .map_err(EngineError::Process)?;
+    running.limit_before.get_or_insert(before);
+    let process = &running.process;
+    if let Some(problem) = above(process, (reach, limit))? {
+        return Ok(Err(FaultError::Missed(problem)));
+    }
+    let evidence = format!("/proc/{}/limits: max open files {limit}", process.pid());
+    trial.record(EventKind::SurroundingApplied {
+        fault,
+        node: process.node(),
+        evidence,
+    });
+    Ok(Ok(()))
+}
+
+/// Sets the limit back to what it was before, if it held until now.
+fn lift_descriptor_limit<S>(
+    trial: &Trial<'_, S>,
+    fault: FaultId,
+    running: &mut Running<impl Process>,
+    limited: (Reach, u64),
+) -> Result<Result<(), FaultError>, EngineError> {
+    let process = &running.process;
+    let Some(before) = running.limit_before.take() else {
+        return Ok(Ok(()));
+    };
+    if let Some(problem) = above(process, limited)? {
+        let node = process.node();
+        return Ok(Err(FaultError::Missed(format!(
+            "the limit of the {node} did not hold: {problem}"
+        ))));
+    }
+    process
+        .limit_descriptors(limited.0, before)
+        .map_err(EngineError::Process)?;
+    let node = process.node();
+    trial.record(EventKind::SurroundingRemoved { fault, node });
     Ok(Ok(()))
 }

@@ -17,6 +17,7 @@ use super::context::{Early, Trial, aborted};
 use super::readiness::{NotReady, Ready};
 use super::seams::{End, Process, Processes, Seams};
 use crate::load::probe::Owner;
+use crate::supervise::limit::SoftLimit;
 use crate::supervise::process::{Launch, StartError};
 use comeback_faults::{Answer, Ended, FaultError};
 
@@ -28,6 +29,8 @@ pub(super) struct Running<P> {
     former: Vec<P>,
     /// The fault's effect on it.
     pub(super) hold: Hold,
+    /// How many descriptors it might have open before a surrounding limited that.
+    pub(super) limit_before: Option<SoftLimit>,
     /// Who waits for an end.
     waiting: Vec<(Ended, Answer<()>)>,
 }
@@ -71,6 +74,7 @@ impl<P: Process> Nodes<P> {
             process,
             former: Vec::new(),
             hold: Hold::Free,
+            limit_before: None,
             waiting: Vec::new(),
         });
     }
@@ -128,6 +132,7 @@ impl<P: Process> Running<P> {
     pub(super) fn replace(&mut self, next: P) {
         let last = std::mem::replace(&mut self.process, next);
         self.hold = Hold::Free;
+        self.limit_before = None;
         if !last.is_running() && !last.is_cleared() {
             self.former.push(last);
         }

@@ -19,6 +19,7 @@ use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, See
 use crate::load::{Generator, LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
+use crate::supervise::limit::SoftLimit;
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::{self, Owner};
 use crate::supervise::process::{self, Launch, StartError, Stopped};
@@ -216,6 +217,14 @@ impl Process for Started {
 
     fn resume(&self, reach: Reach) -> io::Result<()> {
         self.process.resume(reach)
+    }
+
+    fn limit_descriptors(&self, reach: Reach, limit: SoftLimit) -> io::Result<SoftLimit> {
+        self.process.limit_descriptors(reach, limit)
+    }
+
+    fn descriptor_limits(&self, reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>> {
+        self.process.descriptor_limits(reach)
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {

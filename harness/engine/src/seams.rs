@@ -18,6 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
+use crate::supervise::limit::SoftLimit;
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError, Stopped};
@@ -131,6 +132,11 @@ pub(super) trait Process {
     fn stands_still(&self, reach: Reach) -> io::Result<bool>;
     /// Sends SIGCONT to it.
     fn resume(&self, reach: Reach) -> io::Result<()>;
+
+    /// Lets each process that is reached have no more descriptors open; how many it was before.
+    fn limit_descriptors(&self, reach: Reach, limit: SoftLimit) -> io::Result<SoftLimit>;
+    /// How many each may have open, by its id, as the kernel says.
+    fn descriptor_limits(&self, reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>>;
 
     /// Asks its group to end, and kills it when it does not in its time of grace.
     fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<Stopped>>;

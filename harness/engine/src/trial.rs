@@ -10,7 +10,6 @@ use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::Plan;
-use comeback_model::plan::fault::Invalid;
 use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::units::{Elapsed, Span};
 use futures_util::future::try_join_all;
@@ -132,7 +131,7 @@ pub(super) async fn run<S: Seams>(
 impl<S: Seams> Trial<'_, S> {
     async fn run_phases(&self, interrupt: &mut Interrupt) -> Result<(), Early> {
         let (hands, calls) = mpsc::unbounded_channel();
-        let mut nodes = TrialLoop::new(self, interrupt, calls);
+        let mut nodes = TrialLoop::new(self, interrupt, (hands.clone(), calls));
         self.enter(Phase::Start);
         nodes.start_all().await?;
         // For a daemon that detaches itself while it starts. There is no load yet that a look would disturb.
@@ -147,6 +146,7 @@ impl<S: Seams> Trial<'_, S> {
             load.finish()?;
         }
         self.enter(Phase::Stop);
+        nodes.release_all().await?;
         nodes.stop_all().await
     }
 
@@ -235,14 +235,7 @@ impl<S: Seams> Trial<'_, S> {
             let missed = FaultError::Missed(format!("this arm has no {node}"));
             return Err(failed(id, missed));
         }
-        let Some(fault) = self.plan.fault(id) else {
-            let problem = "the schedule names a fault that the plan does not have".to_owned();
-            return Err(EngineError::Fault(Invalid {
-                field: None,
-                problem,
-            })
-            .into());
-        };
+        let fault = self.fault(id)?;
         let hands = (self.site.clock, calls);
         let on = Injection::new((id, nodes.clone()), fault.reach, fault.lands_within, hands);
         let injectable = comeback_faults::load(fault).map_err(EngineError::Fault)?;

@@ -15,13 +15,13 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
 
 use super::aim::{self, Fired, Volley};
-use super::context::{Early, Trial, aborted};
+use super::context::{Early, Trial, aborted, failed};
 use super::interrupt::Interrupt;
-use super::nodes::{self, Hold, Nodes, launch, reply};
+use super::nodes::{self, Hold, Nodes, Running, launch, reply};
 use super::seams::{End, Process, Seams};
 use super::{EngineError, effects, recovery};
 use crate::supervise::one_shot::OneShotCommand;
-use comeback_faults::{Answer, Call, SignalTo};
+use comeback_faults::{Answer, Call, Calls, FaultError, Injectable, Injection, SignalTo};
 
 /// How long the balancer may take to send a replica requests again; its health checks come first.
 const RETURN_WITHIN: Span = Span::from_secs(10);
@@ -32,6 +32,8 @@ pub(super) struct TrialLoop<'t, S: Seams> {
     nodes: Nodes<S::Process>,
     interrupt: &'t mut Interrupt,
     calls: mpsc::UnboundedReceiver<(FaultId, Call)>,
+    /// By which surroundings call.
+    hands: Calls,
     /// Calls that take their time.
     works: Vec<Pin<Box<dyn Future<Output = Done> + 't>>>,
     /// Nodes that are to be started again.
@@ -61,6 +63,12 @@ enum Done {
         event: EventKind,
         answer: Answer<()>,
     },
+    /// A surrounding was applied to a node that was started again, or could not be.
+    Surrounded {
+        id: FaultId,
+        node: Node,
+        applied: Result<(), FaultError>,
+    },
     /// It is known whether a node came back.
     Returned {
         fault: FaultId,
@@ -75,9 +83,10 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     pub(super) fn new(
         trial: &'t Trial<'t, S>,
         interrupt: &'t mut Interrupt,
-        calls: mpsc::UnboundedReceiver<(FaultId, Call)>,
+        (hands, calls): (Calls, mpsc::UnboundedReceiver<(FaultId, Call)>),
     ) -> Self {
         Self {
+            hands,
             trial,
             nodes: Nodes::default(),
             interrupt,
@@ -96,6 +105,43 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             self.run(nodes::await_first_start(trial, &mut process))
                 .await??;
             self.nodes.push(process);
+            for id in trial.surroundings_of(node) {
+                let (surrounding, on) = self.surrounding(id, node)?;
+                let applied = async move { surrounding.inject(&on).await };
+                let applied = self.run(applied).await?;
+                applied.map_err(|error| failed(id, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A surrounding, and its hands on a node.
+    fn surrounding(
+        &self,
+        id: FaultId,
+        node: Node,
+    ) -> Result<(Box<dyn Injectable>, Injection), Early> {
+        let fault = self.trial.fault(id)?;
+        let hands = (self.trial.site.clock, self.hands.clone());
+        let on = Injection::new((id, vec![node]), fault.reach, fault.lands_within, hands);
+        let surrounding = comeback_faults::load(fault).map_err(EngineError::Fault)?;
+        Ok((surrounding, on))
+    }
+
+    /// Undoes the surroundings of all nodes that run, if they held.
+    pub(super) async fn release_all(&mut self) -> Result<(), Early> {
+        let trial = self.trial;
+        for node in trial.placement.nodes() {
+            for id in trial.surroundings_of(node) {
+                let is_there = |running: &mut Running<S::Process>| running.process.is_running();
+                if !self.nodes.get_mut(node).is_some_and(is_there) {
+                    continue;
+                }
+                let (surrounding, on) = self.surrounding(id, node)?;
+                let released = async move { surrounding.release(&on).await };
+                let released = self.run(released).await?;
+                released.map_err(|error| failed(id, error))?;
+            }
         }
         Ok(())
     }
@@ -223,6 +269,13 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         if let Some(running) = self.nodes.get_mut(node) {
             let next = Incarnation(running.process.incarnation().0 + 1);
             running.replace(launch(self.trial, node, next).map_err(Early::Target)?);
+        }
+        for id in self.trial.surroundings_of(node) {
+            let (surrounding, on) = self.surrounding(id, node)?;
+            self.works.push(Box::pin(async move {
+                let applied = surrounding.inject(&on).await;
+                Done::Surrounded { id, node, applied }
+            }));
         }
         Ok(())
     }
@@ -392,6 +445,13 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                     running.hold = Hold::Signalled(fault);
                 }
                 reply(answer, Ok(()));
+            }
+            Done::Surrounded { id, node, applied } => {
+                let mut runs = self.nodes.get_mut(node).into_iter();
+                // What has ended again meanwhile has no need of it.
+                if runs.any(|running| running.process.is_running()) {
+                    applied.map_err(|error| failed(id, error))?;
+                }
             }
             Done::Told { event, answer } => {
                 self.trial.record(event);

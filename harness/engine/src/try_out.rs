@@ -98,16 +98,14 @@ pub(super) async fn run(
 
 impl Trial<'_, Real> {
     async fn try_out(&self, interrupt: &mut Interrupt, tried: &mut Tried) -> Result<(), Early> {
-        let (_hands, calls) = mpsc::unbounded_channel();
-        let mut nodes = TrialLoop::new(self, interrupt, calls);
+        let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
         nodes.start_all().await?;
         let walk = nodes.run(self.walk(false)).await??;
         tried.first = walk.steps;
         self.see_early_end()?;
         nodes.stop_all().await?;
         drop(nodes);
-        let (_hands, calls) = mpsc::unbounded_channel();
-        let mut nodes = TrialLoop::new(self, interrupt, calls);
+        let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
         nodes.start_all().await?;
         if let Some(mut left) = walk.session {
             let looked = nodes.run(self.look_again(&mut left)).await??;

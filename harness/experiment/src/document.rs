@@ -10,7 +10,7 @@ use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::faults::{DeployPart, DrainPart, FaultPart};
+pub use super::faults::{DeployPart, DrainPart, FaultPart, SurroundingPart};
 pub use super::scalar::{AimPart, Demands, Statuses, Text, Words};
 
 /// An experiment: servers, the users' load, the fault, and the gates.
@@ -50,8 +50,12 @@ pub struct Document {
     pub operation: Option<StepPart>,
     /// The faults of each trial: a list, or a table if there is only one. Default: a kill.
     #[serde(default, deserialize_with = "super::faults::read_one_or_more")]
-    #[schemars(with = "super::faults::OneOrMore")]
+    #[schemars(with = "super::faults::OneOrMore<FaultPart>")]
     pub fault: Vec<FaultPart>,
+    /// Faults that hold for the whole of every trial, without a fault too: a list, or a table if there is only one. Default: none.
+    #[serde(default, deserialize_with = "super::faults::read_one_or_more")]
+    #[schemars(with = "super::faults::OneOrMore<SurroundingPart>")]
+    pub surroundings: Vec<SurroundingPart>,
     /// The new version that a fault of the kind `deploy` starts. An arm may have its own.
     pub deploy: Option<DeployPart>,
     /// How long each part of a trial lasts.

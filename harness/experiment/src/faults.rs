@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
 
 use comeback_model::ids::FaultId;
@@ -49,30 +50,48 @@ pub struct FaultPart {
     pub parameters: Parameters,
 }
 
+/// A fault that holds for the whole of every trial, control trials included: it is applied before the warm-up, and to each later
+/// start. Beside these keys it has the parameters of its kind.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+pub struct SurroundingPart {
+    /// The kind of surrounding.
+    pub kind: String,
+    /// Which nodes it is for, as of a fault. Default: `replicas:all`.
+    #[schemars(with = "Option<String>")]
+    pub target: Option<AimPart>,
+    /// Which processes of the node, as of a fault. Default: `tree`.
+    pub to: Option<Reach>,
+    /// The parameters of its kind.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub parameters: Parameters,
+}
+
 /// One table, or a list of them.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
-pub(super) enum OneOrMore {
-    More(Vec<FaultPart>),
-    One(FaultPart),
+pub(super) enum OneOrMore<T> {
+    More(Vec<T>),
+    One(T),
 }
 
 /// Reads one table as the list of one.
-pub(super) fn read_one_or_more<'de, D>(from: D) -> Result<Vec<FaultPart>, D::Error>
+pub(super) fn read_one_or_more<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
+    T: Deserialize<'de>,
 {
-    struct OneOrMore;
-    impl<'de> Visitor<'de> for OneOrMore {
-        type Value = Vec<FaultPart>;
+    struct OneOrMore<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMore<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a table, or a list of tables")
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<FaultPart>, A::Error> {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
             let mut parts = Vec::new();
             while let Some(part) = items.next_element()? {
                 parts.push(part);
@@ -80,11 +99,11 @@ where
             Ok(parts)
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<FaultPart>, A::Error> {
-            FaultPart::deserialize(MapAccessDeserializer::new(map)).map(|part| vec![part])
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(|part| vec![part])
         }
     }
-    from.deserialize_any(OneOrMore)
+    from.deserialize_any(OneOrMore(PhantomData))
 }
 
 /// The parameter by which a signal is named without a kind.
@@ -162,6 +181,21 @@ impl FaultPart {
             after: self.after.unwrap_or(Span::ZERO),
             ..planned
         })
+    }
+}
+
+impl SurroundingPart {
+    /// The surrounding, complete.
+    ///
+    /// # Errors
+    /// With the problem and the path of the key.
+    pub(super) fn to_fault(&self, catalogue: &dyn Catalogue) -> Result<Fault, Invalid> {
+        let said = Said {
+            aim: self.target.map(|target| target.0),
+            reach: self.to,
+            ..Said::default()
+        };
+        catalogue.plan(&self.kind, &self.parameters, said)
     }
 }
 

@@ -61,8 +61,12 @@ pub fn resolve(
     let mut problems = Vec::new();
     let workload = workload(document, &mut problems);
     let faults = faults(document, catalogue, &mut problems);
+    let surroundings = surroundings(document, catalogue, &mut problems);
     let arms = match &faults {
-        Some(faults) => arms(document, origin, workload.as_ref(), faults, &mut problems),
+        Some(faults) => {
+            let faults = (faults.as_slice(), surroundings.as_slice());
+            arms(document, origin, workload.as_ref(), faults, &mut problems)
+        }
         None => Vec::new(),
     };
     let own = gates(document, &mut problems);
@@ -81,7 +85,7 @@ pub fn resolve(
             .unwrap_or_else(|| Plan::usual_replacements(trials)),
         controls: document.controls.unwrap_or(1),
         faults,
-        surroundings: Vec::new(),
+        surroundings,
         load: load(document, workload),
         windows: windows(document),
         gates: default_gates.iter().chain(&own).cloned().collect(),
@@ -158,7 +162,7 @@ fn arms(
     document: &Document,
     origin: &Origin,
     workload: Option<&Workload>,
-    faults: &[Fault],
+    faults: (&[Fault], &[Fault]),
     problems: &mut Vec<Problem>,
 ) -> Vec<Arm> {
     let asked = match workload {
@@ -231,7 +235,7 @@ impl Parts<'_> {
     /// The arm, still without a name.
     fn fill(
         &self,
-        faults: &[Fault],
+        (faults, surroundings): (&[Fault], &[Fault]),
         here: Option<&Path>,
         asked: Option<&str>,
     ) -> Result<Arm, Problem> {
@@ -277,7 +281,10 @@ impl Parts<'_> {
         let store = store.transpose().map_err(|fault| locate("store", fault))?;
         let replicas = self.target.replicas.unwrap_or(1);
         for (index, fault) in faults.iter().enumerate() {
-            self.fits(index, fault, replicas)?;
+            self.fits(("fault", index), fault, replicas)?;
+        }
+        for (index, surrounding) in surroundings.iter().enumerate() {
+            self.fits(("surroundings", index), surrounding, replicas)?;
         }
         Ok(Arm {
             name: String::new(),
@@ -297,7 +304,12 @@ impl Parts<'_> {
     }
 
     /// Whether the target of a fault exists.
-    fn fits(&self, index: usize, fault: &Fault, replicas: u32) -> Result<(), Problem> {
+    fn fits(
+        &self,
+        (part, index): (&'static str, usize),
+        fault: &Fault,
+        replicas: u32,
+    ) -> Result<(), Problem> {
         let missing = match fault.aim {
             Aim::Balancer if self.balancer.is_none() => "there is no [balancer]".to_owned(),
             Aim::Cache if self.cache.is_none() => "there is no [cache]".to_owned(),
@@ -307,7 +319,7 @@ impl Parts<'_> {
             }
             _ => return Ok(()),
         };
-        let place = vec![Key::from("fault"), index.into(), "target".into()];
+        let place = vec![Key::from(part), index.into(), "target".into()];
         Err(Problem::at(place, "target", missing))
     }
 }
@@ -413,6 +425,28 @@ fn faults(
     (faults.len() == said.len()).then_some(faults)
 }
 
+/// The surroundings of the document that are right.
+fn surroundings(
+    document: &Document,
+    catalogue: &dyn Catalogue,
+    problems: &mut Vec<Problem>,
+) -> Vec<Fault> {
+    let mut surroundings = Vec::with_capacity(document.surroundings.len());
+    for (index, part) in document.surroundings.iter().enumerate() {
+        match part.to_fault(catalogue) {
+            Ok(surrounding) => surroundings.push(surrounding),
+            Err(Invalid { field, problem }) => {
+                let name = field.clone().unwrap_or_else(|| "surroundings".to_owned());
+                let place = vec![Key::from("surroundings"), index.into()].into_iter();
+                let field = field.map(|field| Key::from(field.as_str()));
+                let place = place.chain(field).collect::<Vec<_>>();
+                problems.push(Problem::at(place, name, problem));
+            }
+        }
+    }
+    surroundings
+}
+
 /// When the first fault comes, where that is said.
 fn baseline(document: &Document) -> Option<Span> {
     document.fault.first().and_then(|part| part.at)
@@ -507,6 +541,10 @@ fn locate(error: &PlanError, document: &Document) -> Problem {
             None => one(&["cache"]),
         },
         Field::Faults => one(&["fault"]),
+        Field::FaultKind(id) => match id.place().checked_sub(document.fault.len().max(1)) {
+            Some(index) => vec![vec!["surroundings".into(), index.into(), "kind".into()]],
+            None => fault_place(id, "kind"),
+        },
         Field::FaultTarget(id) => fault_place(id, "target"),
         Field::FaultLasts(id) => fault_place(id, "lasts"),
         Field::FaultAfter(id) => fault_place(id, "after"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comeback_model::plan::fault::Catalogue;
+use comeback_model::plan::fault::{Catalogue, KindInfo};
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
@@ -11,30 +11,45 @@ use super::Document;
 /// The published JSON Schema of an experiment file, with the kinds of faults of this catalogue and their parameters.
 pub fn json_schema(catalogue: &dyn Catalogue) -> Value {
     let mut generator = SchemaGenerator::default();
+    let schemas: BTreeMap<&str, Value> = catalogue
+        .schemas(&mut generator)
+        .into_iter()
+        .map(|(kind, schema)| (kind, schema.to_value()))
+        .collect();
+    let mut root = generator.into_root_schema_for::<Document>().to_value();
+    let (surroundings, faults): (Vec<KindInfo>, Vec<KindInfo>) = catalogue
+        .kinds()
+        .into_iter()
+        .partition(|kind| kind.surrounds);
+    for (part, kinds) in [("FaultPart", faults), ("SurroundingPart", surroundings)] {
+        add_kinds(&mut root["$defs"][part], &kinds, &schemas);
+    }
+    root
+}
+
+/// Adds the names and parameters of these kinds to the part of a document that may name one.
+fn add_kinds(part: &mut Value, kinds: &[KindInfo], schemas: &BTreeMap<&str, Value>) {
     let mut parameters: BTreeMap<String, (Vec<String>, Value)> = BTreeMap::new();
-    for (kind, schema) in catalogue.schemas(&mut generator) {
-        let mut schema = schema.to_value();
-        let own = schema["properties"].as_object_mut().map(std::mem::take);
+    for kind in kinds {
+        let own = schemas
+            .get(kind.name)
+            .and_then(|schema| schema["properties"].as_object());
         for (name, schema) in own.into_iter().flatten() {
-            let (kinds, _) = parameters.entry(name).or_insert((Vec::new(), schema));
-            kinds.push(format!("`{kind}`"));
+            let entry = parameters.entry(name.clone());
+            let (kinds, _) = entry.or_insert((Vec::new(), schema.clone()));
+            kinds.push(format!("`{}`", kind.name));
         }
     }
-    let mut root = generator.into_root_schema_for::<Document>().to_value();
-    let fault = &mut root["$defs"]["FaultPart"];
-    fault["additionalProperties"] = json!(false);
-    let kinds = catalogue.kinds();
-    let kinds = kinds
-        .iter()
-        .map(|kind| json!({ "const": kind.name, "description": kind.about }));
+    part["additionalProperties"] = json!(false);
+    let kinds = kinds.iter();
+    let kinds = kinds.map(|kind| json!({ "const": kind.name, "description": kind.about }));
     let kinds: Vec<Value> = kinds.collect();
-    let described = fault["properties"]["kind"]["description"].take();
-    fault["properties"]["kind"] = json!({ "description": described, "oneOf": kinds });
-    if let Some(properties) = fault["properties"].as_object_mut() {
+    let described = part["properties"]["kind"]["description"].take();
+    part["properties"]["kind"] = json!({ "description": described, "oneOf": kinds });
+    if let Some(properties) = part["properties"].as_object_mut() {
         let parameters = parameters.into_iter();
         properties.extend(parameters.map(|(name, parameter)| (name, of_kinds(parameter))));
     }
-    root
 }
 
 /// Says of a parameter which kinds have it.

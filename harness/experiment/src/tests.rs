@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use comeback_faults::Faults;
-use comeback_model::ids::{Incarnation, Seed};
+use comeback_model::ids::{FaultId, Incarnation, Seed};
 use comeback_model::plan::{
     Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow, Signal,
     StatusRange, Workload, Writes,
@@ -449,6 +449,43 @@ fn what_is_wrong_with_a_fault_is_shown_where_it_stands_in_either_form() {
         ),
     ] {
         let refused = with_faults(faults).expect_err(faults);
+        let first = &refused.wrong()[0];
+        assert!(first.told().contains(what), "{refused}");
+        assert_eq!(first.line, line, "{refused}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_surrounding_and_what_can_only_be_one_are_refused_by_name() {
+    let limit = "kind = \"descriptor_limit\"\nopen = 32\n";
+    let resolved = with_faults(&format!("[surroundings]\n{limit}")).expect("it is read");
+    let plan = resolved.plan;
+    assert_eq!(plan.surroundings[0].parameters["open"], 32);
+    assert_eq!(plan.named_surroundings().next().unwrap().0, FaultId(1));
+    for (faults, line, what) in [
+        (format!("[[fault]]\n{limit}"), 5, "unknown"),
+        (
+            "[[fault]]\nkind = \"descriptor_limit\"\n".to_owned(),
+            4,
+            "under [[surroundings]]",
+        ),
+        (
+            "[[surroundings]]\nkind = \"kill\"\n".to_owned(),
+            4,
+            "make it a fault",
+        ),
+        (
+            "[surroundings]\nkind = \"descriptor_limit\"\nopen = 3\n".to_owned(),
+            5,
+            "no server can start",
+        ),
+        (
+            "[surroundings]\nopen = 3\n".to_owned(),
+            3,
+            "missing field `kind`",
+        ),
+    ] {
+        let refused = with_faults(&faults).expect_err(&faults);
         let first = &refused.wrong()[0];
         assert!(first.told().contains(what), "{refused}");
         assert_eq!(first.line, line, "{refused}");

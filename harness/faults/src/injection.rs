@@ -78,6 +78,10 @@ pub enum NodeCall {
     ConfirmStill(Reach, Answer<Option<Elapsed>>),
     /// Sends SIGCONT. One that never stood still was not resumed: that is not put on record.
     Resume(Reach, Answer<()>),
+    /// Lets each process have no more descriptors open, and puts on record what shows it.
+    LimitDescriptors(Reach, u64, Answer<()>),
+    /// Looks whether the limit still holds, sets it back to what it was, and puts that on record.
+    LiftDescriptorLimit(Reach, u64, Answer<()>),
     /// How the plan says that the node is stopped.
     HowToStop(Answer<Stop>),
 }
@@ -230,6 +234,30 @@ impl Injection {
         let reach = self.reach;
         self.ask(node, |answer| NodeCall::Resume(reach, answer))
             .await?;
+        Ok(self.clock.now())
+    }
+
+    /// Lets each process of the node have no more descriptors open.
+    pub async fn limit_descriptors(&self, node: Node, limit: u64) -> Result<Elapsed, FaultError> {
+        let reach = self.reach;
+        self.ask(node, |answer| {
+            NodeCall::LimitDescriptors(reach, limit, answer)
+        })
+        .await?;
+        Ok(self.clock.now())
+    }
+
+    /// Undoes that, if it held until now.
+    pub async fn lift_descriptor_limit(
+        &self,
+        node: Node,
+        limit: u64,
+    ) -> Result<Elapsed, FaultError> {
+        let reach = self.reach;
+        self.ask(node, |answer| {
+            NodeCall::LiftDescriptorLimit(reach, limit, answer)
+        })
+        .await?;
         Ok(self.clock.now())
     }
 

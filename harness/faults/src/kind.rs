@@ -34,6 +34,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// Whether it waits for a write, by default.
     const WITHIN: Within = Within::Any;
 
+    /// Whether it is a surrounding: it holds for the whole of a trial, and [`Kind::release`] undoes it.
+    const SURROUNDS: bool = false;
+
     /// The first problem of its parameters: the parameter and the message.
     ///
     /// # Errors
@@ -63,12 +66,26 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// # Errors
     /// When it did not have its effect, or the trial is over.
     fn inject(&self, on: &Injection) -> impl Future<Output = Result<(), FaultError>>;
+
+    /// Undoes a surrounding, if it held until now.
+    ///
+    /// # Errors
+    /// When it did not, or the trial is over.
+    fn release(&self, _on: &Injection) -> impl Future<Output = Result<(), FaultError>> {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// A fault ready to be injected.
 pub trait Injectable {
     /// Does it; returns when the fault is over.
     fn inject<'a>(
+        &'a self,
+        on: &'a Injection,
+    ) -> Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'a>>;
+
+    /// Undoes a surrounding.
+    fn release<'a>(
         &'a self,
         on: &'a Injection,
     ) -> Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'a>>;
@@ -80,6 +97,13 @@ impl<K: Kind> Injectable for K {
         on: &'a Injection,
     ) -> Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'a>> {
         Box::pin(Kind::inject(self, on))
+    }
+
+    fn release<'a>(
+        &'a self,
+        on: &'a Injection,
+    ) -> Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'a>> {
+        Box::pin(Kind::release(self, on))
     }
 }
 
@@ -98,6 +122,7 @@ pub(crate) const fn row<K: Kind>() -> Row {
         info: KindInfo {
             name: K::NAME,
             about: K::ABOUT,
+            surrounds: K::SURROUNDS,
         },
         schema: |generator| K::json_schema(generator),
         same_as: |parameters| Ok(read::<K>(parameters)?.same_as()),

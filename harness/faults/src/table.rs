@@ -4,6 +4,7 @@ use comeback_model::plan::fault::{Catalogue, Fault, Invalid, KindInfo, Parameter
 use schemars::{Schema, SchemaGenerator};
 
 use crate::deploy::Deploy;
+use crate::descriptor_limit::DescriptorLimit;
 use crate::kind::{Injectable, Row, row};
 use crate::pause::Pause;
 use crate::rolling_restart::RollingRestart;
@@ -21,6 +22,7 @@ static TABLE: &[Row] = &[
     row::<Pause>(),
     row::<RollingRestart>(),
     row::<Deploy>(),
+    row::<DescriptorLimit>(),
 ];
 
 /// The kinds of faults that there are.

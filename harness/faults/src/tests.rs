@@ -93,6 +93,14 @@ fn say_yes(call: NodeCall, now: Elapsed) -> &'static str {
             let _ = answer.send(Ok(()));
             "resume"
         }
+        NodeCall::LimitDescriptors(_, _, answer) => {
+            let _ = answer.send(Ok(()));
+            "limit"
+        }
+        NodeCall::LiftDescriptorLimit(_, _, answer) => {
+            let _ = answer.send(Ok(()));
+            "lift"
+        }
         NodeCall::HowToStop(answer) => {
             let stop = Stop {
                 signal: Signal::Term,

@@ -167,6 +167,22 @@ pub enum EventKind {
         /// Which.
         fault: FaultId,
     },
+    /// A surrounding holds on a node from now on, as it does for every later start of it.
+    SurroundingApplied {
+        /// Which, by its place in the plan behind the faults.
+        fault: FaultId,
+        /// Which part of the topology.
+        node: Node,
+        /// What shows it.
+        evidence: String,
+    },
+    /// A surrounding held until now, and was undone.
+    SurroundingRemoved {
+        /// Which.
+        fault: FaultId,
+        /// Which part of the topology.
+        node: Node,
+    },
     /// All processes of a node stand still; the event's time is when that was confirmed.
     TargetPaused {
         /// By which fault.

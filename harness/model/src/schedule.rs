@@ -76,6 +76,9 @@ pub struct PlannedTrial {
     /// What is done to the target, the plan's first fault first; nothing in a control trial.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<PlannedInjection>,
+    /// What holds for the whole of it, a control trial too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub surroundings: Vec<PlannedSurrounding>,
     /// What its traffic is drawn from.
     pub load_seed: Seed,
     /// How many trials of its arm with a fault come before it.
@@ -94,6 +97,15 @@ pub struct PlannedInjection {
     pub nodes: Vec<Node>,
 }
 
+/// A surrounding of a trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedSurrounding {
+    /// Which.
+    pub fault: FaultId,
+    /// The nodes that it is for.
+    pub nodes: Vec<Node>,
+}
+
 /// A trial of any version.
 #[derive(Deserialize)]
 struct StoredTrial {
@@ -104,6 +116,8 @@ struct StoredTrial {
     turn: u32,
     #[serde(default)]
     faults: Vec<PlannedInjection>,
+    #[serde(default)]
+    surroundings: Vec<PlannedSurrounding>,
     /// Up to version 5, where there was no more than one.
     #[serde(default)]
     fault_after: Option<Span>,
@@ -121,6 +135,7 @@ impl From<StoredTrial> for PlannedTrial {
             id: stored.id,
             arm: stored.arm,
             faults,
+            surroundings: stored.surroundings,
             load_seed: stored.load_seed,
             turn: stored.turn,
         }
@@ -191,6 +206,20 @@ fn injections(plan: &Plan, replicas: u32, load_seed: Seed, after: Span) -> Vec<P
     plan.named_faults().map(place).collect()
 }
 
+/// The surroundings of a trial. They draw by their place among themselves: another fault in the plan changes nothing of them.
+fn surroundings(plan: &Plan, replicas: u32, load_seed: Seed) -> Vec<PlannedSurrounding> {
+    let named = (0..).zip(plan.named_surroundings());
+    let place = |(place, (fault, surrounding)): (u32, (FaultId, &Fault))| PlannedSurrounding {
+        fault,
+        nodes: nodes_of(
+            surrounding.aim,
+            replicas,
+            Draw::victim(load_seed, FaultId(Draw::SURROUNDING + place)),
+        ),
+    };
+    named.map(place).collect()
+}
+
 /// Expands a plan: rounds that hold each arm once, in random order, the control trial of each arm in a
 /// random round, so that a drift of the machine touches all arms alike. The further rounds up to the plan's
 /// `extend_to`, and behind them the spare ones, are drawn after all others: declaring them changes none of those.
@@ -229,6 +258,7 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
                 id: TrialId(trials.len() as u32),
                 arm: ArmId(arm as u32),
                 faults,
+                surroundings: surroundings(plan, plan.arms[arm].replicas, load_seed),
                 load_seed,
                 turn: turns[arm],
             });
@@ -252,6 +282,8 @@ impl Draw {
     const VICTIM: u64 = 0x5649_4354_494d_0000;
     const MOMENT: u64 = 0x4d4f_4d45_4e54_0000;
     const DELAY: u64 = 0x4445_4c41_5900_0000;
+    /// Sets surroundings apart from faults; a plan has fewer of those.
+    const SURROUNDING: u32 = 0x8000;
 
     /// Which replica it is for.
     fn victim(load_seed: Seed, FaultId(fault): FaultId) -> Draws {

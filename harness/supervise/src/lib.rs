@@ -24,6 +24,7 @@ pub mod hints;
 pub mod launch;
 pub mod lease;
 pub mod leftovers;
+pub mod limit;
 pub mod members;
 mod memory;
 pub mod one_shot;

@@ -54,7 +54,7 @@ impl Process {
         }
     }
 
-    fn reached(&self, reach: Reach) -> io::Result<Vec<Member>> {
+    pub(super) fn reached(&self, reach: Reach) -> io::Result<Vec<Member>> {
         if !self.is_running() {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
@@ -72,7 +72,7 @@ impl Process {
 }
 
 /// Processes come and go while they are looked at.
-fn unless_gone<T>(found: io::Result<T>, gone: T) -> io::Result<T> {
+pub(super) fn unless_gone<T>(found: io::Result<T>, gone: T) -> io::Result<T> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(gone),
         found => found,

@@ -65,7 +65,7 @@ const DEFAULT: &str = "kill";
 /// Reads the name of a kind that needs no parameters.
 fn kinds() -> PossibleValuesParser {
     let kinds = Faults.kinds().into_iter();
-    let kinds = kinds.filter(|kind| {
+    let kinds = kinds.filter(|kind| !kind.surrounds).filter(|kind| {
         let planned = Faults.plan(kind.name, &Parameters::new(), Said::default());
         planned.is_ok()
     });

@@ -162,6 +162,8 @@ impl Progress {
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
             | EventKind::FaultEnded { .. }
+            | EventKind::SurroundingApplied { .. }
+            | EventKind::SurroundingRemoved { .. }
             | EventKind::TargetPaused { .. }
             | EventKind::TargetResumed { .. }
             | EventKind::DrainBegun { .. }

@@ -151,6 +151,14 @@ impl Narrator {
                     self.of(*node)
                 )
             }
+            EventKind::SurroundingApplied {
+                fault: _,
+                node,
+                evidence,
+            } => format!("{}a surrounding holds ({evidence})", self.of(*node)),
+            EventKind::SurroundingRemoved { fault: _, node } => {
+                format!("{}a surrounding held, and is undone", self.of(*node))
+            }
             EventKind::FaultEnded { fault } => format!("{} is over", self.fault(*fault)),
             EventKind::TargetPaused { node, .. } => {
                 format!("{}all its processes stand still", self.of(*node))

@@ -277,6 +277,13 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
         "start",
         "the server starts, every user logs in, the load begins",
     );
+    for surrounding in &plan.surroundings {
+        let what = &surrounding.words.explained;
+        page.line(
+            "throughout",
+            &format!("{what}, from here on and in trials without a fault, too"),
+        );
+    }
     page.line(&windows.warm_up.to_string(), "warm-up, not measured");
     page.line(
         &windows.baseline.to_string(),
@@ -289,6 +296,19 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
             fault.words.explained, fault.lands_within
         ),
     );
+    for further in plan.faults.iter().skip(1) {
+        let spread = match further.jitter {
+            Span::ZERO => String::new(),
+            spread => format!(" and up to {spread}"),
+        };
+        page.line(
+            &format!("+ {}", further.after),
+            &format!(
+                "{}, {}{spread} after the moment of the first; its effect must be seen within {}",
+                further.words.explained, further.after, further.lands_within
+            ),
+        );
+    }
     page.line(
         &format!("≤ {}", windows.horizon),
         match fault.effect.stands_still() {

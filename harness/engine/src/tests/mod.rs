@@ -8,4 +8,5 @@ mod mock;
 mod phases;
 mod scenario;
 mod several;
+mod surroundings;
 mod trials;

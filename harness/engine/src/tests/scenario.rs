@@ -10,7 +10,7 @@ use comeback_model::plan::{
     Aim, Arm, Arrivals, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
     ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
 };
-use comeback_model::schedule::{PlannedInjection, PlannedTrial};
+use comeback_model::schedule::{PlannedInjection, PlannedSurrounding, PlannedTrial};
 use comeback_model::units::{Elapsed, Span};
 use serde_json::{Value, json};
 
@@ -178,6 +178,12 @@ impl Scenario {
         self.with(|plan| plan.faults.push(fault))
     }
 
+    /// What holds for the whole trial.
+    pub(super) fn under(self, kind: &str, parameters: &Value, aim: Aim) -> Self {
+        let surrounding = fault(kind, parameters, aim);
+        self.with(|plan| plan.surroundings.push(surrounding))
+    }
+
     /// What the replicas share.
     pub(super) fn with_store(self) -> Self {
         self.with(|plan| plan.arms[0].store = Some(target()))
@@ -263,6 +269,12 @@ impl Scenario {
     }
 
     fn planned(&self) -> PlannedTrial {
+        let surroundings = self.plan.named_surroundings();
+        let surroundings = surroundings.map(|(id, surrounding)| PlannedSurrounding {
+            fault: id,
+            nodes: self.injection(id, surrounding).nodes,
+        });
+        let surroundings = surroundings.collect();
         let mut faults = Vec::new();
         if !self.control {
             faults = self
@@ -276,6 +288,7 @@ impl Scenario {
             arm: ArmId(0),
             faults,
             load_seed: Seed(1),
+            surroundings,
             turn: 0,
         }
     }

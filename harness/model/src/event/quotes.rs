@@ -43,6 +43,8 @@ impl EventKind {
             | Self::FaultAimed { .. }
             | Self::FaultRequested { .. }
             | Self::FaultEnded { .. }
+            | Self::SurroundingApplied { .. }
+            | Self::SurroundingRemoved { .. }
             | Self::TargetPaused { .. }
             | Self::TargetResumed { .. }
             | Self::DrainBegun { .. }

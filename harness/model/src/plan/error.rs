@@ -44,6 +44,8 @@ pub enum Field {
     Cache,
     /// The faults as a whole.
     Faults,
+    /// What kind of fault it is.
+    FaultKind(FaultId),
     /// Which nodes a fault is for.
     FaultTarget(FaultId),
     /// How long a fault lasts.
@@ -103,6 +105,7 @@ impl Field {
             Self::Retry => "retry",
             Self::Cache => "cache",
             Self::Faults => "fault",
+            Self::FaultKind(_) => "fault-kind",
             Self::FaultTarget(_) => "fault-target",
             Self::FaultLasts(_) => "fault-lasts",
             Self::FaultAfter(_) => "fault-after",

@@ -112,6 +112,8 @@ pub enum Effect {
     StandsStill(Span),
     /// One after the other ends as it is asked to, is started again and serves.
     Replaces,
+    /// They go on under worse conditions, for the whole of a trial: a surrounding.
+    Surrounds,
 }
 
 /// How faulted nodes come to end.
@@ -145,6 +147,11 @@ impl Effect {
     /// Whether the same processes go on after it.
     pub const fn stands_still(self) -> bool {
         matches!(self, Self::StandsStill(_))
+    }
+
+    /// Whether it holds for the whole of a trial.
+    pub const fn surrounds(self) -> bool {
+        matches!(self, Self::Surrounds)
     }
 
     /// Whether one node after the other is faulted.
@@ -205,6 +212,8 @@ pub struct KindInfo {
     pub name: &'static str,
     /// What it does, in a line.
     pub about: &'static str,
+    /// Whether it is a surrounding: it holds for the whole of a trial. All others come and go.
+    pub surrounds: bool,
 }
 
 /// A parameter that a fault cannot have.

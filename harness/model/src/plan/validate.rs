@@ -84,6 +84,17 @@ impl Plan {
         for (id, fault) in self.named_faults() {
             self.validate_fault(id, fault)?;
         }
+        for (id, surrounding) in self.named_surroundings() {
+            if !surrounding.effect.surrounds() {
+                let kind = &surrounding.kind;
+                return invalid(
+                    Field::FaultKind(id),
+                    format!(
+                        "a {kind} comes and goes, and cannot hold for a whole trial: make it a fault"
+                    ),
+                );
+            }
+        }
         for (index, arm) in self.arms.iter().enumerate() {
             self.validate_needs_of(arm).map_err(|error| PlanError {
                 arm: Some(index),
@@ -108,6 +119,13 @@ impl Plan {
                     "only replicas are restarted one after the other: replicas:all, or one of them";
                 invalid(Field::FaultTarget(id), what)
             }
+            Effect::Surrounds => invalid(
+                Field::FaultKind(id),
+                format!(
+                    "a {} holds for the whole of a trial: name it under [[surroundings]]",
+                    fault.kind
+                ),
+            ),
             Effect::Ends(_) | Effect::StandsStill(_) | Effect::Replaces => Ok(()),
         }
     }

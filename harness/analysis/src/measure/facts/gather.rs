@@ -44,6 +44,8 @@ macro_rules! of_the_fault {
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
             | EventKind::FaultEnded { .. }
+            | EventKind::SurroundingApplied { .. }
+            | EventKind::SurroundingRemoved { .. }
             | EventKind::TargetPaused { .. }
             | EventKind::TargetResumed { .. }
             | EventKind::DrainBegun { .. }
@@ -337,8 +339,16 @@ impl Facts {
                 let own = self.fault_mut(*fault);
                 own.missed.get_or_insert_with(|| reason.clone());
             }
-            EventKind::FaultEnded { fault } => {
+            EventKind::FaultEnded { fault } | EventKind::SurroundingRemoved { fault, node: _ } => {
                 self.fault_mut(*fault).ended.get_or_insert(at);
+            }
+            EventKind::SurroundingApplied {
+                fault,
+                node,
+                evidence: _,
+            } => {
+                let own = self.fault_mut(*fault);
+                own.faulted.entry(*node).or_insert((at, None));
             }
             of_the_course!() | of_processes!() | of_the_recovery!() | of_the_run!() => {}
         }

@@ -48,6 +48,8 @@ pub(super) struct Behaviour {
     pub(super) is_named: bool,
     /// How often others are found that it started since.
     pub(super) newcomers: u32,
+    /// Whether it sets its own limits.
+    pub(super) ignores_limits: bool,
 }
 
 impl Default for Behaviour {
@@ -63,6 +65,7 @@ impl Default for Behaviour {
             cannot_start: Vec::new(),
             is_named: false,
             newcomers: 0,
+            ignores_limits: false,
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::sleep_until;
 use super::{Behaviour, Deeds};
 use crate::clock::Clock;
 use crate::seams::{End, Place, Process, Shot};
+use crate::supervise::limit::SoftLimit;
 use crate::supervise::process::Stopped;
 
 /// The latest start of a node.
@@ -40,6 +41,8 @@ pub(super) struct State {
     pub(super) exit: Option<(Exit, Elapsed)>,
     others: Vec<Other>,
     paused: Option<Elapsed>,
+    /// How many descriptors it may have open, if that was said.
+    limit: Option<SoftLimit>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -265,6 +268,23 @@ impl Process for MockProcess {
         self.note("resume");
         self.start.life.state.lock().unwrap().paused = None;
         Ok(())
+    }
+
+    fn limit_descriptors(&self, _reach: Reach, limit: SoftLimit) -> io::Result<SoftLimit> {
+        self.note("limit");
+        let mut state = self.start.life.state.lock().unwrap();
+        let before = state.limit.unwrap_or(Some(1_024));
+        // One that sets its own limit takes no notice.
+        state.limit = Some(match self.behaviour.ignores_limits {
+            true => before,
+            false => limit,
+        });
+        Ok(before)
+    }
+
+    fn descriptor_limits(&self, _reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>> {
+        let limit = self.start.life.state.lock().unwrap().limit;
+        Ok(vec![(self.start.pid, limit.unwrap_or(Some(1_024)))])
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {

@@ -1,0 +1,97 @@
+//! Surroundings: what holds from before the warm-up to the stop, on every start.
+
+use comeback_model::event::{Event, EventKind, Phase};
+use comeback_model::ids::FaultId;
+use comeback_model::plan::Aim;
+use comeback_model::units::{Elapsed, Span};
+use serde_json::json;
+
+use super::scenario::*;
+
+/// The first place behind one fault.
+const SURROUNDING: FaultId = FaultId(1);
+
+fn limited() -> Scenario {
+    one_replica().under("descriptor_limit", &json!({ "open": 16 }), Aim::AllReplicas)
+}
+
+fn applied(told: &Told) -> Vec<Elapsed> {
+    let applied = told.events.iter().filter_map(|event| match &event.kind {
+        EventKind::SurroundingApplied {
+            fault,
+            node: REPLICA_0,
+            evidence,
+        } => {
+            assert_eq!(*fault, SURROUNDING);
+            assert!(
+                evidence.ends_with("limits: max open files 16"),
+                "{evidence}"
+            );
+            Some(event.at)
+        }
+        _ => None,
+    });
+    applied.collect()
+}
+
+fn removed(told: &Told) -> Vec<Elapsed> {
+    let is_removed = |event: &&Event| {
+        matches!(
+            event.kind,
+            EventKind::SurroundingRemoved {
+                fault: SURROUNDING,
+                ..
+            }
+        )
+    };
+    let removed = told.events.iter().filter(is_removed);
+    removed.map(|event| event.at).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_surrounding_holds_on_every_start_from_before_the_warm_up_until_the_stop() {
+    let told = limited().run().await;
+    let applied = applied(&told);
+    assert_eq!(applied.len(), 2);
+    assert!(applied[0] <= told.entered(Phase::WarmUp)[0]);
+    assert_eq!(applied[1], told.starts(REPLICA_0)[1].0);
+    let removed = removed(&told);
+    assert_eq!(removed, told.entered(Phase::Stop));
+    assert!(told.all_missed().is_empty());
+    assert_eq!(told.recoveries().len(), 1);
+    // To 16 twice, and back once.
+    assert_eq!(told.deeds("limit replica-0").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_surrounding_holds_in_a_control_trial_too() {
+    let told = limited().control().run().await;
+    assert_eq!(applied(&told).len(), 1);
+    assert_eq!(removed(&told).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_surrounding_that_takes_no_effect_is_missed_before_the_load() {
+    let told = limited()
+        .node(REPLICA_0, |its| its.ignores_limits = true)
+        .run()
+        .await;
+    let [(1, reason)] = told.all_missed()[..] else {
+        panic!("{:?}", told.all_missed());
+    };
+    assert!(
+        reason.contains("may have 1024 descriptors open"),
+        "{reason}"
+    );
+    assert!(told.entered(Phase::WarmUp).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_ended_before_it_was_limited_misses_nothing() {
+    let told = limited()
+        .node(REPLICA_0, |its| its.exits = vec![(1, Span::ZERO, exit(1))])
+        .run()
+        .await;
+    assert_eq!(applied(&told).len(), 1);
+    assert!(told.all_missed().is_empty(), "{:?}", told.all_missed());
+}
