@@ -422,15 +422,15 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
             &["memory", "--no-drain"][..],
             "only a fault of the kind rolling_restart or deploy has this key",
         ),
-        (&["memory", "--fault", "deploy"], "say both"),
-        (&["memory", "--deploy", "token-v2"], "say both"),
+        (&["memory", "--fault", "deploy"], "give both"),
+        (&["memory", "--deploy", "token-v2"], "give both"),
         (
             &["memory", "--fault", "deploy", "--deploy", "dns"],
             "dns speaks DNS",
         ),
         (
             &["memory", "--fault", "deploy", "--deploy", "redis"],
-            "its store is not that of 'memory'",
+            "it does not use the store of 'memory'",
         ),
         (
             &["memory", "--pause", "1s"],
