@@ -118,8 +118,8 @@ pub(super) fn reason(
     let all: Vec<(Why, String)> = match unfinished(facts) {
         Some(early) => vec![early],
         None => [
-            faults::missed(plan, facts).map(|reason| (Why::Missed, reason)),
             faults::lacking(plan, facts).map(|reason| (Why::OtherSurroundings, reason)),
+            faults::missed(plan, facts).map(|reason| (Why::Missed, reason)),
             failed_by_us(facts, operations),
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),

@@ -25,6 +25,8 @@ pub(in crate::measure) struct FaultFacts {
     pub(super) returned: BTreeMap<Node, Correct>,
     /// What became of telling the balancer to spare a replica, in order.
     pub(in crate::measure) drains: Vec<Drained>,
+    /// Of a surrounding: when it was last applied to each node. It is applied to each of a node's starts.
+    pub(super) applied: BTreeMap<Node, Elapsed>,
     /// It did nothing more to its nodes from then on.
     pub(super) ended: Option<Elapsed>,
     /// Why the fault is taken not to have landed.

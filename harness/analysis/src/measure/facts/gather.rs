@@ -347,8 +347,7 @@ impl Facts {
                 node,
                 evidence: _,
             } => {
-                let own = self.fault_mut(*fault);
-                own.faulted.entry(*node).or_insert((at, None));
+                self.fault_mut(*fault).applied.insert(*node, at);
             }
             of_the_course!() | of_processes!() | of_the_recovery!() | of_the_run!() => {}
         }

@@ -222,18 +222,34 @@ impl Facts {
 
     /// Why a surrounding did not hold for the whole of the trial, if so.
     pub(super) fn lacks_surrounding(&self, surrounding: FaultId) -> Option<String> {
-        let own = self.surroundings.get(&surrounding);
-        let missed = own.and_then(|own| own.missed.clone());
-        let is_applied = own.is_some_and(|own| own.cut().is_some());
-        let load_ended = self.stopped.map(|(at, _)| at);
-        let ended = own.and_then(|own| own.ended);
-        match missed {
-            Some(_) => missed,
-            None if !is_applied => Some("it was not seen to be applied".to_owned()),
-            None => ended
-                .filter(|ended| load_ended.is_none_or(|end| *ended < end))
-                .map(|_| "it ended before the load did".to_owned()),
+        let default = FaultFacts::default();
+        let own = self.surroundings.get(&surrounding).unwrap_or(&default);
+        if own.missed.is_some() {
+            return own.missed.clone();
         }
+        if own.applied.is_empty() {
+            return Some("it was not seen to be applied".to_owned());
+        }
+        let load_ended = self.stopped.map(|(at, _)| at);
+        let is_early = |ended: Elapsed| load_ended.is_none_or(|end| ended < end);
+        if own.ended.is_some_and(is_early) {
+            return Some("it ended before the load did".to_owned());
+        }
+        let bare = own
+            .applied
+            .iter()
+            .find(|(node, at)| self.is_started_after(**node, **at));
+        bare.map(|(node, _)| format!("it was not applied to {node} when that was started again"))
+    }
+
+    /// Whether a node was started after this moment, and that start went on.
+    fn is_started_after(&self, node: Node, at: Elapsed) -> bool {
+        let starts = self.restarts.iter().filter(|(of, _)| *of == node);
+        let last = starts.map(|(_, restart)| restart.executed).max();
+        last.is_some_and(|last| {
+            let mut falls = self.falls.iter();
+            last > at && !falls.any(|(of, down, _)| *of == node && *down >= last)
+        })
     }
 
     /// What the events say of one fault.

@@ -703,11 +703,16 @@ fn a_reply_without_a_length_is_whole_when_it_came_between_the_faults() {
 fn a_surrounding_is_no_fault_and_one_that_did_not_hold_voids_the_trial_be_it_a_control() {
     const SURROUNDING: FaultId = FaultId(1);
     let surrounded = |story: Story| story.planned(|plan| plan.surroundings = plan.faults.clone());
-    let applied = EventKind::TargetPaused {
+    let node = ONLY;
+    let applied = EventKind::SurroundingApplied {
         fault: SURROUNDING,
-        node: Node::Store,
+        node,
+        evidence: "max open files 64".to_owned(),
     };
-    let ended = EventKind::FaultEnded { fault: SURROUNDING };
+    let ended = EventKind::SurroundingRemoved {
+        fault: SURROUNDING,
+        node,
+    };
     let of = |story: Story, events: &[(u64, &EventKind)]| {
         let mut story = surrounded(story).does([look(1, 2_000)]);
         for (at, kind) in events {
@@ -715,25 +720,39 @@ fn a_surrounding_is_no_fault_and_one_that_did_not_hold_voids_the_trial_be_it_a_c
         }
         story.trial()
     };
+    let over = STOPPED + 1;
     for story in [Story::faulted(), Story::control()] {
-        let held = of(story.clone(), &[(500, &applied), (STOPPED + 1, &ended)]);
+        // To the first start, and to the next one.
+        let applied_to_each = [(500, &applied), (EXECUTED + 1, &applied), (over, &ended)];
+        let held = of(story.clone(), &applied_to_each);
         assert_eq!(held.void, None);
         assert!(held.faults.is_empty() && held.nodes.outages.is_empty());
-        let missing = of(story.clone(), &[]).void.unwrap();
-        assert_eq!(
-            missing.reason,
-            "the surrounding 'kill' did not hold: it was not seen to be applied"
-        );
-        assert_eq!(
-            (missing.spoils, missing.doing),
-            (Spoils::Everything, Doing::Servers)
-        );
-        let short = of(story, &[(500, &applied), (4_000, &ended)]).void.unwrap();
-        assert_eq!(
-            short.reason,
-            "the surrounding 'kill' did not hold: it ended before the load did"
-        );
+        for (events, why) in [
+            (vec![], "it was not seen to be applied"),
+            (
+                vec![(500, &applied), (EXECUTED + 1, &applied), (4_000, &ended)],
+                "it ended before the load did",
+            ),
+        ] {
+            let void = of(story.clone(), &events).void.unwrap();
+            assert_eq!(
+                void.reason,
+                format!("the surrounding 'kill' did not hold: {why}")
+            );
+            assert_eq!(
+                (void.spoils, void.doing),
+                (Spoils::Everything, Doing::Servers)
+            );
+        }
     }
+    let bare = of(Story::faulted(), &[(500, &applied), (over, &ended)])
+        .void
+        .unwrap();
+    let why = "it was not applied to replica-0 when that was started again";
+    assert_eq!(
+        bare.reason,
+        format!("the surrounding 'kill' did not hold: {why}")
+    );
 }
 
 #[test]
