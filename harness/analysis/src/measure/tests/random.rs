@@ -482,6 +482,19 @@ proptest! {
     }
 
     #[test]
+    fn operations_are_put_into_the_order_of_their_clients(operations in vec(operation(), 0..60)) {
+        let mut sorted: Vec<Operation> = operations.into_iter().zip(0..).map(|(op, place)| {
+            // Several are equal but for this.
+            let finished = Elapsed::from_us(op.0.finished.as_us() % 3);
+            Operation { finished, sent: None, value: Some(place), ..op.0 }
+        }).collect();
+        let mut expected = sorted.clone();
+        expected.sort_by_key(|op| (op.client, op.finished, op.sent));
+        crate::measure::trial::sort_by_client(&mut sorted);
+        prop_assert_eq!(sorted, expected);
+    }
+
+    #[test]
     fn no_journal_makes_the_analysis_panic(
         story in stories(),
         keeps: u64,
