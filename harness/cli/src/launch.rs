@@ -11,7 +11,7 @@ use comeback_supervise::socket_activation::{self, Launched};
 /// Executes a server with a listening socket that a run holds; started by the run itself.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The program name that the server gets (argv[0])
+    /// The program name that the server gets (`argv[0]`)
     #[arg(long)]
     name: Option<OsString>,
     /// The program and its arguments

@@ -154,7 +154,7 @@ fn judge(said: &[u8]) -> Result<(), Failed> {
 pub struct Launched {
     /// The program, where it was found.
     pub program: OsString,
-    /// Its argv[0].
+    /// Its `argv[0]`.
     pub name: Option<OsString>,
     /// Its arguments.
     pub arguments: Vec<OsString>,

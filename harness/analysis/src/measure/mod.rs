@@ -3,7 +3,7 @@
 //!
 //! A run is understood trial by trial ([`fold`]). [`facts`] gathers what the events say of each. From them and the clients' operations come the
 //! chain of [`recovery`], what the clients saw of the [`load`], whether it is [`served`] again to its end, how long its health check was [`blind`] to that, the [`windows`] over
-//! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`], the [`ledger`] of both and the users' [`journeys`], how the fault did [`strike`], the
+//! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`], the [`ledger`] of both and the users' [`journeys`], the effect of each fault ([`injection`]), the
 //! [`findings`] and the reasons to [`void`] a trial. [`crate::summary`] reduces all that to the document other programs read.
 
 mod attribution;
