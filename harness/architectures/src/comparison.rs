@@ -169,7 +169,20 @@ impl Command {
     }
 
     fn fault(&mut self, fault: &Fault) {
+        let parameters = fault.parameters.iter();
+        let parameters = parameters.map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name}={text}"),
+            None => format!("{name}={value}"),
+        });
+        let parameters = parameters.collect::<Vec<_>>().join(",");
         let kind = fault.kind.as_ref().map(|kind| kind.replace('_', "-"));
+        let kind = match (kind, parameters.as_str()) {
+            (kind, "") => kind,
+            (kind, parameters) => {
+                let kind = kind.unwrap_or_else(|| "kill".to_owned());
+                Some(format!("{kind}:{parameters}"))
+            }
+        };
         self.option("--fault-target", fault.target.and_then(fault::name_of));
         self.option("--fault", kind);
         self.option("--pause", fault.lasts);

@@ -15,6 +15,8 @@ pub struct Fault {
     pub kind: Option<String>,
     /// Which nodes it is for; by default any replica, or all of them where they are restarted in turn.
     pub target: Option<Aim>,
+    /// What its kind is told beside the following.
+    pub parameters: Parameters,
     /// How long a pause lasts; the default is that of every experiment.
     pub lasts: Option<Span>,
     /// Whether replicas are stopped without telling the balancer first.
@@ -68,7 +70,8 @@ impl Fault {
         let drain = self
             .without_drain
             .then(|| ("drain".to_owned(), false.into()));
-        lasts.into_iter().chain(drain).collect()
+        let said = self.parameters.clone().into_iter();
+        said.chain(lasts).chain(drain).collect()
     }
 
     /// Tells each server what replaces it, if anything does.

@@ -112,8 +112,9 @@ fn check_extension(plan: &Plan) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Whether its clients may have as many connections as they want.
+/// Whether its faults can work on this machine, and its clients may have as many connections as they want.
 pub(super) fn check_limits(plan: &Plan) -> Result<(), CliError> {
+    campaign::check_faults(plan).map_err(CliError::Usage)?;
     campaign::check_files(plan)?.map_err(|TooFewFiles { needed, limit }| {
         CliError::Usage(format!(
             "sessions: {} need {needed} open files, and the limit is {limit}: lower --sessions, or raise the \

@@ -18,7 +18,9 @@ use self::session::SessionArgs;
 use super::choice::choice;
 use super::options::{Size, parse_gate};
 use super::{CliError, targets};
-use comeback_experiment::document::{ArmPart, ReadyPart, StepPart, TargetPart, Text, Words};
+use comeback_experiment::document::{
+    ArmPart, FaultPart, ReadyPart, StepPart, TargetPart, Text, Words,
+};
 use comeback_experiment::{
     Document, File, Origin, Problem, Resolved, Unreadable, read_text, resolve,
 };
@@ -47,6 +49,14 @@ pub(super) struct What {
     /// Signal sent to the server; after TERM and its grace, KILL follows [default: KILL]
     #[arg(long, value_name = "SIGNAL")]
     kill: Option<Signal>,
+    /// The fault of each trial, such as pause:lasts=2s,at=1s. Repeat the flag for several faults (`comeback faults` lists the
+    /// kinds)
+    #[arg(
+        long = "fault",
+        value_name = "KIND[:KEY=VALUE,…]",
+        conflicts_with = "kill"
+    )]
+    faults: Vec<FaultPart>,
     /// Which processes of the server get the fault [default: group]
     #[arg(long, value_parser = choice::<Reach>(), value_name = "WHOM")]
     fault_to: Option<Reach>,
@@ -137,6 +147,9 @@ impl What {
         }
         self.apply_to_target(&mut document.target);
         self.retry.apply_to(document);
+        if !self.faults.is_empty() {
+            document.fault.clone_from(&self.faults);
+        }
         if let Some(signal) = self.kill {
             document.fault_mut().send(signal);
         }

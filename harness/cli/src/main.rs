@@ -19,6 +19,7 @@ mod doctor;
 mod experiment;
 mod explain;
 mod export;
+mod faults;
 mod figures;
 mod init;
 mod launch;
@@ -77,6 +78,7 @@ enum Command {
     Balance(Box<balance::Args>),
     Cache(cache::Args),
     Targets(targets::Args),
+    Faults(faults::Args),
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
     Schema(schema::Args),
@@ -213,6 +215,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Balance(args) => balance::run(&args),
         Command::Cache(args) => cache::run(&args),
         Command::Targets(args) => targets::run(&args),
+        Command::Faults(args) => faults::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -228,6 +228,7 @@ fn two_faults_of_one_trial_are_injected_and_recovered_from() {
     for cause in [r#""cause":{"injected":0}"#, r#""cause":{"injected":1}"#] {
         assert_eq!(journal.matches(cause).count(), 1, "{cause}");
     }
+    assert!(journal.contains("was ended by signal 9 (SIGKILL)"));
     // Three starts, and the control's one.
     assert_eq!(journal.matches(r#""type":"target_executed""#).count(), 4);
 }
@@ -242,6 +243,47 @@ fn a_surrounding_holds_for_whole_trials_and_for_the_one_without_a_fault() {
     assert_eq!(faults_told(&run, "surrounding_removed"), [1; 2]);
     let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
     assert!(journal.contains("/limits: max open files 64"), "{journal}");
+}
+
+#[test]
+fn faults_of_the_command_line_take_the_place_of_those_of_the_file() {
+    let folder = folder_with("shop.toml", SHOP);
+    let explain = |faults: &[&str]| {
+        let mut words = vec!["explain", "shop.toml", "--json"];
+        words.extend(faults.iter().flat_map(|fault| ["--fault", *fault]));
+        call(folder.path(), &words)
+    };
+    let explained = explain(&["pause:lasts=2s,at=1s", "kill:after=500ms,within=any"]);
+    assert_eq!(explained.status.code(), Some(0), "{}", stderr(&explained));
+    let plan = &serde_json::from_slice::<Value>(&explained.stdout).unwrap()["plan"];
+    assert_eq!(plan["faults"][0]["kind"], "pause");
+    assert_eq!(plan["faults"][0]["parameters"]["lasts"], "2s");
+    assert_eq!(plan["faults"][1]["kind"], "kill");
+    assert_eq!(plan["faults"][1]["after"], "500ms");
+    assert_eq!(plan["windows"]["baseline"], "1s");
+    let refused = explain(&["pause:lasst=2s"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("lasst"), "{}", stderr(&refused));
+}
+
+#[test]
+fn the_kinds_of_faults_are_listed_with_what_proves_each_and_whether_it_works_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = call(folder.path(), &["faults", "--json"]);
+    let kinds: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let kinds = kinds.as_array().unwrap();
+    assert!(kinds.len() >= 10);
+    for kind in kinds {
+        assert_eq!(kind["works"], true, "{kind}");
+        assert!(
+            kind["evidence"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        );
+    }
+    let text = stdout(&call(folder.path(), &["faults"]));
+    assert!(text.contains("descriptor_limit (a surrounding)"), "{text}");
+    assert!(text.contains("lasts: How long"), "{text}");
 }
 
 #[test]

@@ -58,6 +58,15 @@ pub fn check_files(plan: &Plan) -> io::Result<Result<(), TooFewFiles>> {
     })
 }
 
+/// Whether each fault of a plan can work on this machine.
+///
+/// # Errors
+/// With the kind of the first that cannot, the reason and the mend.
+pub fn check_faults(plan: &Plan) -> Result<(), String> {
+    comeback_faults::probe(plan)
+        .map_err(|(kind, unavailable)| format!("{kind} cannot work on this machine: {unavailable}"))
+}
+
 /// The header of a run's journal. Its schedule follows from plan and seed.
 pub fn header(plan: Plan, seed: Seed, started: String, folder: &Path) -> Header {
     Header {

@@ -73,9 +73,14 @@ fn confirm_end<S>(
     let at = ended.max(process.last_end_of_others());
     let at = at.unwrap_or_else(|| trial.site.clock.now());
     let node = process.node();
+    let pid = process.pid();
+    let evidence = process
+        .exit()
+        .map(|(exit, _)| format!("process {pid} {exit}"));
     let confirmed = EventKind::FaultConfirmed {
         fault,
         node,
+        evidence: evidence.unwrap_or_default(),
         took_kill,
         left,
     };
@@ -155,7 +160,13 @@ fn confirm_still<S>(
         return Ok(Ok(None));
     }
     let (node, at) = (process.node(), trial.site.clock.now());
-    trial.record_at(at, EventKind::TargetPaused { fault, node });
+    let evidence = format!("/proc: every thread of {reach} is stopped");
+    let paused = EventKind::TargetPaused {
+        fault,
+        node,
+        evidence,
+    };
+    trial.record_at(at, paused);
     note_effect(trial, (fault, node), at, false);
     Ok(Ok(Some(at)))
 }

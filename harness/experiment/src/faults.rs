@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
+use std::str::FromStr;
 
 use comeback_model::ids::FaultId;
 use comeback_model::plan::fault::{Catalogue, Fault, Invalid, Parameters, Reach, Said, Within};
@@ -181,6 +182,31 @@ impl FaultPart {
             after: self.after.unwrap_or(Span::ZERO),
             ..planned
         })
+    }
+}
+
+/// As at the command line: `pause:lasts=2s,target=replica:0`. A kind may be written with dashes.
+impl FromStr for FaultPart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        let mut keys = Parameters::new();
+        keys.insert("kind".to_owned(), kind.replace('-', "_").into());
+        for pair in rest.split(',').filter(|pair| !pair.is_empty()) {
+            let Some((key, value)) = pair.split_once('=') else {
+                return Err(format!("'{pair}' has no value: write {pair}=VALUE"));
+            };
+            // A number or a truth value stands for itself, anything else is a text.
+            let value = match serde_json::from_str::<serde_json::Value>(value) {
+                Ok(value) if value.is_boolean() || value.is_u64() => value,
+                Ok(_) | Err(_) => value.into(),
+            };
+            if keys.insert(key.replace('-', "_"), value).is_some() {
+                return Err(format!("'{key}' has two values: leave one out"));
+            }
+        }
+        serde_json::from_value(keys.into()).map_err(|error| error.to_string())
     }
 }
 

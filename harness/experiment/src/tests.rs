@@ -491,3 +491,20 @@ fn what_cannot_be_a_surrounding_and_what_can_only_be_one_are_refused_by_name() {
         assert_eq!(first.line, line, "{refused}");
     }
 }
+
+#[test]
+fn a_fault_of_the_command_line_is_the_one_of_a_file() {
+    let file = "[fault]\nkind = \"rolling_restart\"\ntarget = \"replica:0\"\ndrain = false\nafter = \"0s\"\n";
+    let text = format!("{LEAST}{file}");
+    let file = File::parse(Path::new("a.toml"), text, &Faults).unwrap();
+    let typed = "rolling-restart:target=replica:0,drain=false,after=0s";
+    assert_eq!(typed.parse(), Ok(file.document.fault[0].clone()));
+    for (typed, what) in [
+        ("pause:lasts", "'lasts' has no value"),
+        ("pause:lasts=1s,lasts=2s", "two values"),
+        ("kill:target=moon", "'moon' is not a target"),
+    ] {
+        let refused = typed.parse::<document::FaultPart>().unwrap_err();
+        assert!(refused.contains(what), "{refused}");
+    }
+}

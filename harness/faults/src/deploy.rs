@@ -21,6 +21,7 @@ pub(crate) struct Deploy {
 impl Kind for Deploy {
     const NAME: &'static str = "deploy";
     const ABOUT: &'static str = "A rolling restart that starts another version in place of each replica, named by `[deploy]` or `--deploy`.";
+    const EVIDENCE: &'static str = "As of a rolling restart: each process was reaped; the balancer itself says that a replica is drained.";
     const AIM: Aim = Aim::AllReplicas;
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {

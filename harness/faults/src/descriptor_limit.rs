@@ -1,11 +1,12 @@
 //! `descriptor_limit`: for a whole trial, no process of the nodes may have more than so many descriptors open.
 
+use comeback_host::limits;
 use comeback_model::plan::fault::{Aim, Effect, FaultWords, Reach};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::injection::{FaultError, Injection};
-use crate::kind::Kind;
+use crate::kind::{Kind, Unavailable};
 
 /// Fewer than these no server can start with: its standard streams, a listening socket, a library to load.
 const LEAST: u64 = 8;
@@ -28,9 +29,20 @@ impl Kind for DescriptorLimit {
     const NAME: &'static str = "descriptor_limit";
     const ABOUT: &'static str =
         "Every process may have only so many descriptors open (its soft limit), for a whole trial.";
+    const EVIDENCE: &'static str =
+        "/proc/PID/limits of every process reads as it was set, at first and when it is undone.";
     const AIM: Aim = Aim::AllReplicas;
     const REACH: Reach = Reach::Tree;
     const SURROUNDS: bool = true;
+
+    fn probe() -> Result<(), Unavailable> {
+        limits::try_prlimit().map_err(|error| Unavailable {
+            reason: format!(
+                "a process's limit of open descriptors cannot be set and read: {error}"
+            ),
+            mend: "allow prlimit(2), and mount /proc",
+        })
+    }
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         match self.open {

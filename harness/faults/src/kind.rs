@@ -1,5 +1,6 @@
 //! The trait of a kind of fault, and the wrapper that lets the table hold kinds of different types.
 
+use std::fmt;
 use std::pin::Pin;
 
 use comeback_model::plan::fault::{
@@ -36,6 +37,17 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
 
     /// Whether it is a surrounding: it holds for the whole of a trial, and [`Kind::release`] undoes it.
     const SURROUNDS: bool = false;
+
+    /// What proves its effect, in a line.
+    const EVIDENCE: &'static str;
+
+    /// Whether it can work on this machine.
+    ///
+    /// # Errors
+    /// With the reason why not, and the mend.
+    fn probe() -> Result<(), Unavailable> {
+        Ok(())
+    }
 
     /// The first problem of its parameters: the parameter and the message.
     ///
@@ -76,6 +88,23 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     }
 }
 
+/// Why a kind cannot work on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// What was tried, and what came of it.
+    pub reason: String,
+    /// What would mend it.
+    pub mend: &'static str,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.mend)
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
 /// A fault ready to be injected.
 pub trait Injectable {
     /// Does it; returns when the fault is over.
@@ -110,6 +139,8 @@ impl<K: Kind> Injectable for K {
 /// A line of the table.
 pub(crate) struct Row {
     pub(crate) info: KindInfo,
+    pub(crate) evidence: &'static str,
+    pub(crate) probe: fn() -> Result<(), Unavailable>,
     pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
     pub(crate) same_as: fn(&Parameters) -> Result<Option<&'static str>, Invalid>,
     pub(crate) plan: fn(&Parameters, Said) -> Result<Fault, Invalid>,
@@ -124,6 +155,8 @@ pub(crate) const fn row<K: Kind>() -> Row {
             about: K::ABOUT,
             surrounds: K::SURROUNDS,
         },
+        evidence: K::EVIDENCE,
+        probe: K::probe,
         schema: |generator| K::json_schema(generator),
         same_as: |parameters| Ok(read::<K>(parameters)?.same_as()),
         plan: plan::<K>,

@@ -18,5 +18,5 @@ mod table;
 mod tests;
 
 pub use injection::{Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, SignalTo};
-pub use kind::{Injectable, Kind};
-pub use table::{Faults, load};
+pub use kind::{Injectable, Kind, Unavailable};
+pub use table::{Faults, Listed, list, load, probe};

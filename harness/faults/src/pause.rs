@@ -34,6 +34,8 @@ impl Default for Pause {
 impl Kind for Pause {
     const NAME: &'static str = "pause";
     const ABOUT: &'static str = "Stops all its processes (SIGSTOP), then continues them (SIGCONT).";
+    const EVIDENCE: &'static str =
+        "Every thread is stopped, as /proc says; its time is when the last was seen so.";
     // Work would go on in those that were left out.
     const REACH: Reach = Reach::Tree;
 

@@ -26,6 +26,8 @@ impl Kind for RollingRestart {
     const NAME: &'static str = "rolling_restart";
     const ABOUT: &'static str =
         "Each replica in turn is drained, stopped as `stop` says, started again and waited for.";
+    const EVIDENCE: &'static str =
+        "Each replica's process was reaped; the balancer itself says that a replica is drained.";
     const AIM: Aim = Aim::AllReplicas;
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {

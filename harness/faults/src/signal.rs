@@ -9,6 +9,10 @@ use crate::ending::{self, end_all};
 use crate::injection::{FaultError, Injection};
 use crate::kind::Kind;
 
+/// What proves that a signal ended a process.
+const EVIDENCE: &str =
+    "Each process was reaped; of a kill only by signal 9, which its wait status says.";
+
 /// A kind that sends one signal, always the same.
 macro_rules! signal_kind {
     ($(#[$about:meta])* $kind:ident, $name:literal, $line:literal, $signal:expr) => {
@@ -20,6 +24,7 @@ macro_rules! signal_kind {
         impl Kind for $kind {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $line;
+            const EVIDENCE: &'static str = EVIDENCE;
             const WITHIN: Within = Within::Request;
 
             fn effect(&self) -> Effect {
@@ -68,6 +73,7 @@ pub(crate) struct AnySignal {
 impl Kind for AnySignal {
     const NAME: &'static str = "signal";
     const ABOUT: &'static str = "Any other signal, named by `signal`.";
+    const EVIDENCE: &'static str = EVIDENCE;
     const WITHIN: Within = Within::Request;
 
     fn same_as(&self) -> Option<&'static str> {

@@ -16,6 +16,7 @@ pub(crate) struct Stop {}
 impl Kind for Stop {
     const NAME: &'static str = "stop";
     const ABOUT: &'static str = "A planned stop: the signal of `stop` to all of them, then SIGKILL to those still there after its grace.";
+    const EVIDENCE: &'static str = "Each process was reaped; those that took SIGKILL are named.";
     const WITHIN: Within = Within::Request;
 
     fn effect(&self) -> Effect {

@@ -1,11 +1,12 @@
 //! The table of all kinds.
 
+use comeback_model::plan::Plan;
 use comeback_model::plan::fault::{Catalogue, Fault, Invalid, KindInfo, Parameters, Said};
 use schemars::{Schema, SchemaGenerator};
 
 use crate::deploy::Deploy;
 use crate::descriptor_limit::DescriptorLimit;
-use crate::kind::{Injectable, Row, row};
+use crate::kind::{Injectable, Row, Unavailable, row};
 use crate::pause::Pause;
 use crate::rolling_restart::RollingRestart;
 use crate::signal::{Abort, AnySignal, Kill, Segfault, Terminate};
@@ -48,6 +49,53 @@ impl Catalogue for Faults {
             None => (row.plan)(parameters, said),
         }
     }
+}
+
+/// A kind of fault, and whether it can work on this machine.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its name, and what it does.
+    pub info: KindInfo,
+    /// Its parameters: each by its name, with what it means.
+    pub parameters: Vec<(String, String)>,
+    /// What proves its effect.
+    pub evidence: &'static str,
+    /// Whether it can work here.
+    pub works: Result<(), Unavailable>,
+}
+
+/// All kinds, the default first; each is probed.
+pub fn list() -> Vec<Listed> {
+    let mut generator = SchemaGenerator::default();
+    let list = TABLE.iter().map(|row| {
+        let schema = (row.schema)(&mut generator).to_value();
+        let properties = schema["properties"].as_object();
+        let parameter = |(name, schema): (&String, &serde_json::Value)| {
+            let about = schema["description"].as_str().unwrap_or_default();
+            (name.clone(), about.replace('\n', " "))
+        };
+        Listed {
+            info: row.info,
+            parameters: properties.into_iter().flatten().map(parameter).collect(),
+            evidence: row.evidence,
+            works: (row.probe)(),
+        }
+    });
+    list.collect()
+}
+
+/// The first fault or surrounding of a plan that cannot work on this machine, and why.
+///
+/// # Errors
+/// With its kind and the reason.
+pub fn probe(plan: &Plan) -> Result<(), (String, Unavailable)> {
+    for fault in plan.faults.iter().chain(&plan.surroundings) {
+        // What this program does not know is told when it is loaded.
+        if let Ok(row) = find(&fault.kind) {
+            (row.probe)().map_err(|unavailable| (fault.kind.clone(), unavailable))?;
+        }
+    }
+    Ok(())
 }
 
 /// The fault of a plan, ready to be injected.

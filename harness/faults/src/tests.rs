@@ -271,3 +271,18 @@ fn what_a_fault_cannot_have_is_said_with_its_field() {
         assert!(problem.starts_with(told), "{problem}");
     }
 }
+
+#[test]
+fn every_kind_says_what_it_does_what_proves_it_and_what_each_parameter_means() {
+    let list = crate::list();
+    assert_eq!(list[0].info.name, "kill");
+    for kind in &list {
+        assert!(!kind.info.about.is_empty() && !kind.evidence.is_empty());
+        for (name, about) in &kind.parameters {
+            assert!(!about.is_empty(), "{name} of {}", kind.info.name);
+        }
+        assert_eq!(kind.works, Ok(()), "{}", kind.info.name);
+    }
+    let limit = list.iter().find(|kind| kind.info.surrounds).unwrap();
+    assert_eq!(limit.parameters[0].0, "open");
+}

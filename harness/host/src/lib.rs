@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod inside;
+pub mod limits;
 pub mod machine;
 pub mod program;
 pub mod watched;

@@ -157,6 +157,7 @@ fn check(plan: &mut Plan) -> Result<(), Error> {
             "gate: one compares '{arm}' with a baseline, and there is none: make both arms of an experiment file"
         ));
     }
+    problems.extend(campaign::check_faults(plan).err());
     let files = campaign::check_files(plan).map_err(Error::harness)?;
     if let Err(TooFewFiles { needed, limit }) = files {
         problems.push(format!(

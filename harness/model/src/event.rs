@@ -155,6 +155,9 @@ pub enum EventKind {
         fault: FaultId,
         /// Which part of the topology.
         node: Node,
+        /// What proved it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        evidence: String,
         /// Processes that did not heed the signal of a stop in their time of grace, and were killed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         took_kill: Vec<i32>,
@@ -190,6 +193,9 @@ pub enum EventKind {
         fault: FaultId,
         /// Which part of the topology.
         node: Node,
+        /// What proved it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        evidence: String,
     },
     /// They may go on: SIGCONT was sent.
     TargetResumed {

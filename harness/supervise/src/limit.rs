@@ -63,19 +63,3 @@ fn set(member: &Member, soft: SoftLimit) -> io::Result<()> {
         Ok(_) => Ok(()),
     }
 }
-
-/// Whether this machine lets a process change the limit of another one of the same user, and shows it.
-///
-/// # Errors
-/// With what it says instead.
-pub fn can_limit_descriptors() -> io::Result<()> {
-    let own = proc::own_pid();
-    let DescriptorLimit { soft, hard } = proc::descriptor_limit(own)?;
-    let limits = Rlimit {
-        current: soft,
-        maximum: hard,
-    };
-    // To what it is: nothing changes.
-    prlimit(Pid::from_raw(own), Resource::Nofile, limits)?;
-    Ok(())
-}

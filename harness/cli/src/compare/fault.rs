@@ -5,18 +5,18 @@ use comeback_model::plan::Aim;
 use comeback_model::units::Span;
 
 use crate::CliError;
-use crate::choice::{of_table, possible};
-use clap::builder::PossibleValuesParser;
+use crate::choice::of_table;
+use comeback_experiment::document::FaultPart;
 use comeback_faults::Faults;
-use comeback_model::plan::fault::{Catalogue, Invalid, Parameters, Said};
+use comeback_model::plan::fault::{Catalogue, Invalid, Said};
 
 /// The fault of a comparison.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fault")]
 pub(super) struct FaultArgs {
-    /// Which fault is injected
-    #[arg(long, value_name = "KIND", value_parser = kinds(), default_value = DEFAULT)]
-    fault: String,
+    /// Which fault is injected, with its parameters if it has any, such as pause:lasts=2s (`comeback faults` lists them)
+    #[arg(long, value_name = "KIND[:KEY=VALUE,…]", default_value = DEFAULT)]
+    fault: FaultPart,
     /// The faulted node [default: replica; for a rolling restart, replicas]
     #[arg(long, alias = "strike", value_parser = of_table(&TARGETS), requires = "topology")]
     fault_target: Option<Aim>,
@@ -34,9 +34,20 @@ pub(super) struct FaultArgs {
 impl FaultArgs {
     /// The fault, if the flags fit together.
     pub(super) fn to_fault(&self) -> Result<Fault, CliError> {
+        let typed = &self.fault;
+        let own = FaultPart {
+            kind: typed.kind.clone(),
+            parameters: typed.parameters.clone(),
+            ..FaultPart::default()
+        };
+        if own != *typed {
+            let what = "--fault: a comparison takes only the parameters of the kind; its target is named by --fault-target";
+            return Err(CliError::Usage(what.to_owned()));
+        }
         let fault = Fault {
-            kind: (self.fault != DEFAULT).then(|| self.fault.replace('-', "_")),
+            kind: own.kind.filter(|kind| kind != DEFAULT),
             target: self.fault_target,
+            parameters: own.parameters,
             lasts: self.pause,
             without_drain: self.no_drain,
             deploy: self.deploy.clone(),
@@ -45,8 +56,8 @@ impl FaultArgs {
         let planned = Faults.plan(kind, &fault.parameters(), Said::default());
         let planned = planned.map_err(|Invalid { field, problem }| {
             let flag = match field.as_deref() {
-                Some("lasts") => "--pause",
-                Some("drain") => "--no-drain",
+                Some("lasts") if self.pause.is_some() => "--pause",
+                Some("drain") if self.no_drain => "--no-drain",
                 Some(_) | None => "--fault",
             };
             CliError::Usage(format!("{flag}: {problem}"))
@@ -61,13 +72,3 @@ impl FaultArgs {
 
 /// The default kind of fault.
 const DEFAULT: &str = "kill";
-
-/// Reads the name of a kind that needs no parameters.
-fn kinds() -> PossibleValuesParser {
-    let kinds = Faults.kinds().into_iter();
-    let kinds = kinds.filter(|kind| !kind.surrounds).filter(|kind| {
-        let planned = Faults.plan(kind.name, &Parameters::new(), Said::default());
-        planned.is_ok()
-    });
-    PossibleValuesParser::new(kinds.map(|kind| possible(kind.name, kind.about)))
-}

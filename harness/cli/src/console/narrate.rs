@@ -133,6 +133,7 @@ impl Narrator {
                 begun,
             } => format!("{}{begun}", self.of(*node)),
             EventKind::FaultConfirmed {
+                evidence: _,
                 fault: _,
                 node,
                 took_kill,

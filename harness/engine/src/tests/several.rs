@@ -83,7 +83,11 @@ async fn a_replica_is_killed_while_the_store_stands_still() {
         .run()
         .await;
     let of_store = told.events.iter().filter_map(|event| match event.kind {
-        EventKind::TargetPaused { fault, node } => Some(("paused", fault.0, node, event.at)),
+        EventKind::TargetPaused {
+            evidence: _,
+            fault,
+            node,
+        } => Some(("paused", fault.0, node, event.at)),
         EventKind::TargetResumed { fault, node } => Some(("resumed", fault.0, node, event.at)),
         _ => None,
     });

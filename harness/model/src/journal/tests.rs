@@ -640,6 +640,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
         },
         EventKind::FaultEnded { fault: FaultId(3) },
         EventKind::FaultConfirmed {
+            evidence: String::new(),
             fault: FaultId::FIRST,
             node: Node::Store,
             took_kill: vec![number],
@@ -649,6 +650,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             }],
         },
         EventKind::TargetPaused {
+            evidence: String::new(),
             fault: FaultId::FIRST,
             node: Node::Store,
         },

@@ -297,6 +297,7 @@ impl Facts {
                 own.requests.entry(*node).or_insert(at);
             }
             EventKind::FaultConfirmed {
+                evidence: _,
                 fault,
                 node,
                 took_kill,
@@ -311,7 +312,11 @@ impl Facts {
                 }
                 self.left.extend(left.iter().cloned());
             }
-            EventKind::TargetPaused { fault, node } => {
+            EventKind::TargetPaused {
+                evidence: _,
+                fault,
+                node,
+            } => {
                 let own = self.fault_mut(*fault);
                 own.faulted.entry(*node).or_insert((at, None));
                 self.falls.push((*node, at, Some(*fault)));

@@ -220,6 +220,7 @@ fn what_a_paused_replica_answered_before_is_no_return() {
         if event.kind == injected_exit() {
             let node = Node::Replica(0);
             event.kind = EventKind::TargetPaused {
+                evidence: String::new(),
                 fault: FaultId::FIRST,
                 node,
             };

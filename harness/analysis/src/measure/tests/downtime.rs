@@ -169,6 +169,7 @@ fn one_that_stands_still_is_down_until_it_answers_again() {
         if event.kind == injected_exit() {
             let node = Node::Replica(0);
             event.kind = EventKind::TargetPaused {
+                evidence: String::new(),
                 fault: FaultId::FIRST,
                 node,
             };

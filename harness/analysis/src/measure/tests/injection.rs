@@ -56,6 +56,7 @@ fn how_far_apart_the_injections_were_is_told_and_too_far_is_a_finding() {
 
 fn confirmed(took_kill: Vec<i32>) -> EventKind {
     EventKind::FaultConfirmed {
+        evidence: String::new(),
         fault: FaultId::FIRST,
         node: Node::default(),
         took_kill,
@@ -96,6 +97,7 @@ fn a_survivor_is_named_with_its_command() {
         command: "python3 worker.py".to_owned(),
     }];
     let confirmed = EventKind::FaultConfirmed {
+        evidence: String::new(),
         fault: FaultId::FIRST,
         node: Node::default(),
         took_kill: Vec::new(),
@@ -229,6 +231,7 @@ fn after_a_pause_the_same_process_may_answer_and_the_recovery_begins_with_its_go
         .event(
             CUT,
             EventKind::TargetPaused {
+                evidence: String::new(),
                 fault: FaultId::FIRST,
                 node: Node::default(),
             },

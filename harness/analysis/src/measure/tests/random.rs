@@ -365,7 +365,11 @@ fn of_a_fault() -> impl Strategy<Value = EventKind> {
                 node,
                 begun: String::new(),
             },
-            1 => EventKind::TargetPaused { fault, node },
+            1 => EventKind::TargetPaused {
+                evidence: String::new(),
+                fault,
+                node,
+            },
             2 => EventKind::TargetResumed { fault, node },
             3 => EventKind::FaultMissed {
                 fault,
@@ -391,6 +395,7 @@ fn of_a_fault() -> impl Strategy<Value = EventKind> {
                 probes: 1,
             },
             7 => EventKind::FaultConfirmed {
+                evidence: String::new(),
                 fault,
                 node,
                 took_kill: Vec::new(),

@@ -305,7 +305,11 @@ fn a_pause_inside_the_recovery_from_a_kill_overtakes_it() {
         .starts(ONLY, 1, EXECUTED)
         .event(
             3_050,
-            pause(|fault, node| EventKind::TargetPaused { fault, node }),
+            pause(|fault, node| EventKind::TargetPaused {
+                evidence: String::new(),
+                fault,
+                node,
+            }),
         )
         .event(
             3_250,
@@ -328,6 +332,7 @@ fn a_kill_while_all_stands_still_overtakes_the_pause() {
         .event(
             CUT,
             EventKind::TargetPaused {
+                evidence: String::new(),
                 fault: FIRST,
                 node: ONLY,
             },
