@@ -54,11 +54,11 @@ impl Facts {
     fn name_before(&self, node: Node, at: Elapsed) -> Option<BootId> {
         let returns = self.returns(node).into_iter();
         let before = returns.filter(|back| back.at < at);
-        let named = before.filter_map(|back| match back.evidence {
+        let mut named = before.filter_map(|back| match back.evidence {
             Evidence::BootId(boot) => Some(boot),
             Evidence::SocketOwner(_) => None,
         });
-        named.last().or_else(|| self.boots.get(&node).copied())
+        named.next_back().or_else(|| self.boots.get(&node).copied())
     }
 
     /// What the process called itself that was hit.
@@ -171,8 +171,8 @@ impl Facts {
 
     /// The reply by which a node was back from the last fault that hit it.
     pub(in crate::measure) fn return_of(&self, node: Node) -> Option<Correct> {
-        let hits = self.hits().into_iter();
-        let last = hits.filter(|hit| hit.node == node).next_back()?;
+        let mut hits = self.hits().into_iter();
+        let last = hits.rfind(|hit| hit.node == node)?;
         self.back_from(&last)
     }
 

@@ -57,7 +57,7 @@ impl Story {
     }
 
     /// The node answers, and with it all that the fault hit.
-    fn is_back(self, fault: FaultId, node: Node, at: u64, boot: BootId) -> Self {
+    fn comes_back(self, fault: FaultId, node: Node, at: u64, boot: BootId) -> Self {
         let evidence = Evidence::BootId(boot);
         let returned = EventKind::TargetReturned {
             fault,
@@ -76,7 +76,7 @@ impl Story {
         self.event(at, returned).event(at, correct)
     }
 
-    fn is_given_up(self, fault: FaultId, at: u64) -> Self {
+    fn gives_up_on(self, fault: FaultId, at: u64) -> Self {
         let last_failure = "connection refused".to_owned();
         let kind = EventKind::NotRecovered {
             fault,
@@ -92,7 +92,7 @@ impl Story {
             .with_a_second_fault("again")
             .kills(FIRST, ONLY, (FAULT, CUT), 0)
             .starts(ONLY, 1, EXECUTED)
-            .is_back(FIRST, ONLY, RECOVERED, new_boot())
+            .comes_back(FIRST, ONLY, RECOVERED, new_boot())
             .does([look(99, 2_000)])
     }
 
@@ -101,7 +101,7 @@ impl Story {
         Self::back_once()
             .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
             .starts(ONLY, 2, AGAIN + 10)
-            .is_back(SECOND, ONLY, BACK_AGAIN, third_boot())
+            .comes_back(SECOND, ONLY, BACK_AGAIN, third_boot())
             .enters(BACK_AGAIN, Phase::Settle)
             .ends()
     }
@@ -114,7 +114,7 @@ impl Story {
             .starts(ONLY, 1, EXECUTED)
             .kills(SECOND, ONLY, (3_050, 3_052), 1)
             .starts(ONLY, 2, 3_060)
-            .is_back(SECOND, ONLY, 3_300, third_boot())
+            .comes_back(SECOND, ONLY, 3_300, third_boot())
             .enters(3_300, Phase::Settle)
             .ends()
             .does([look(99, 2_000)])
@@ -182,10 +182,10 @@ fn a_quick_second_recovery_hides_no_slow_first_one() {
         .with_a_second_fault("again")
         .kills(FIRST, ONLY, (FAULT, CUT), 0)
         .starts(ONLY, 1, 3_500)
-        .is_back(FIRST, ONLY, 3_902, new_boot())
+        .comes_back(FIRST, ONLY, 3_902, new_boot())
         .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
         .starts(ONLY, 2, 4_010)
-        .is_back(SECOND, ONLY, 4_032, third_boot())
+        .comes_back(SECOND, ONLY, 4_032, third_boot())
         .ends()
         .trial();
     assert_eq!(at(trial.chain.ready), Some(900.0));
@@ -239,7 +239,7 @@ fn faults_that_overlap_on_different_nodes_are_recovered_from_each_by_itself() {
     let mut story = story
         .kills(SECOND, Node::Replica(1), (3_050, 3_052), 0)
         .starts(Node::Replica(1), 1, 3_060)
-        .is_back(
+        .comes_back(
             SECOND,
             Node::Replica(1),
             3_400,
@@ -315,8 +315,8 @@ fn a_pause_inside_the_recovery_from_a_kill_overtakes_it() {
             3_250,
             pause(|fault, node| EventKind::TargetResumed { fault, node }),
         )
-        .is_back(FIRST, ONLY, 3_300, new_boot())
-        .is_back(SECOND, ONLY, 3_300, new_boot())
+        .comes_back(FIRST, ONLY, 3_300, new_boot())
+        .comes_back(SECOND, ONLY, 3_300, new_boot())
         .ends()
         .trial();
     assert_eq!(trial.faults[0].overtaken_by, Some(SECOND));
@@ -339,8 +339,8 @@ fn a_kill_while_all_stands_still_overtakes_the_pause() {
         )
         .kills(SECOND, ONLY, (3_050, 3_052), 0)
         .starts(ONLY, 1, 3_060)
-        .is_back(FIRST, ONLY, 3_200, new_boot())
-        .is_back(SECOND, ONLY, 3_200, new_boot())
+        .comes_back(FIRST, ONLY, 3_200, new_boot())
+        .comes_back(SECOND, ONLY, 3_200, new_boot())
         .ends()
         .trial();
     assert_eq!(trial.faults[0].overtaken_by, Some(SECOND));
@@ -353,10 +353,10 @@ fn a_first_fault_that_was_given_up_stays_unrecovered_though_the_second_brought_t
         .with_a_second_fault("again")
         .kills(FIRST, ONLY, (FAULT, CUT), 0)
         .starts(ONLY, 1, EXECUTED)
-        .is_given_up(FIRST, 3_900)
+        .gives_up_on(FIRST, 3_900)
         .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
         .starts(ONLY, 2, AGAIN + 10)
-        .is_back(SECOND, ONLY, BACK_AGAIN, third_boot())
+        .comes_back(SECOND, ONLY, BACK_AGAIN, third_boot())
         .ends()
         .trial();
     assert!(
@@ -378,7 +378,7 @@ fn a_first_that_is_back_says_nothing_for_a_second_that_is_not() {
     let trial = Story::back_once()
         .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
         .starts(ONLY, 2, AGAIN + 10)
-        .is_given_up(SECOND, STOPPED)
+        .gives_up_on(SECOND, STOPPED)
         .ends()
         .trial();
     assert!(
@@ -395,7 +395,7 @@ fn a_recovery_is_laid_to_no_fault_that_came_after_it_nor_to_a_process_that_the_f
     let back_at = |at, boot| {
         Story::back_once()
             .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
-            .is_back(SECOND, ONLY, at, boot)
+            .comes_back(SECOND, ONLY, at, boot)
             .ends()
             .trial()
     };
@@ -443,7 +443,7 @@ fn a_second_fault_that_was_never_sent_since_the_first_was_not_recovered_from_voi
             .with_a_second_fault("again")
             .kills(FIRST, ONLY, (FAULT, CUT), 0)
             .starts(ONLY, 1, EXECUTED)
-            .is_given_up(FIRST, STOPPED)
+            .gives_up_on(FIRST, STOPPED)
             .ends()
             .does([look(1, 2_000)])
     };
@@ -633,7 +633,7 @@ fn a_start_that_fails_after_the_second_kill_is_no_end_after_the_recovery_from_th
             .starts(ONLY, 2, AGAIN + 10)
             .event(at, exited)
             .starts(ONLY, 3, AGAIN + 100)
-            .is_back(SECOND, ONLY, BACK_AGAIN, third_boot())
+            .comes_back(SECOND, ONLY, BACK_AGAIN, third_boot())
             .ends()
             .trial()
     };
