@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{Journal, Sealer, write_line};
+use super::{Journal, Sealer, VERSION, write_line};
 use crate::event::Event;
 use crate::ids::{ClientId, TrialId};
 use crate::operation::Operation;
@@ -42,6 +42,7 @@ pub fn write_enlarged(
         template.operations.push(operation);
     }
     let mut header = stored.header;
+    header.comeback_journal = VERSION;
     // Their numbers are taken.
     header.schedule.spares.clear();
     header.schedule.further.clear();
