@@ -14,7 +14,7 @@ use comeback_model::plan::Plan;
 
 use super::baseline::{self, BaselineArgs};
 use super::options::Output;
-use super::{CliError, ci, report, targets};
+use super::{CliError, ci, report, targets, try_out};
 use crate::console::{Progress, Volume};
 use comeback_engine::Ended;
 use comeback_engine::campaign::{self, Host, TooFewFiles};
@@ -34,6 +34,8 @@ pub(super) struct RunOptions<'a> {
     pub(super) output: &'a Output,
     /// What gates with a baseline are compared with.
     pub(super) baseline: &'a BaselineArgs,
+    /// Whether one user is taken through the flow before anything is measured.
+    pub(super) preflight: bool,
     /// The experiment's file, which annotations point to.
     pub(super) file: Option<&'a str>,
 }
@@ -62,6 +64,9 @@ pub(super) fn measure(
     settle(&mut plan)?;
     check_limits(&plan)?;
     check_extension(&plan)?;
+    if options.preflight {
+        try_out::preflight(&plan, seed)?;
+    }
     ci::check_junit(&output.told)?;
     let started = jiff::ZonedDateTime::now();
     let folder = create_folder(&plan.name, &started, output.out.as_deref())?;

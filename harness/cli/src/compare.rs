@@ -67,6 +67,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let options = RunOptions {
         output: &args.options.output,
         baseline: &args.baseline,
+        preflight: false,
         file: None,
     };
     campaign::run(plan, seed, &options)

@@ -47,6 +47,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let options = RunOptions {
         output: &args.output,
         baseline: &baseline,
+        preflight: false,
         file: None,
     };
     let mut plan = header.plan.clone();

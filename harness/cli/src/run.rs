@@ -35,6 +35,9 @@ pub(super) struct Args {
     what: What,
     #[command(flatten)]
     baseline: BaselineArgs,
+    /// Do not take one user through the flow first, which ends the run at once if a reply is not as described
+    #[arg(long)]
+    no_preflight: bool,
     #[command(flatten)]
     options: Options,
     /// The server and its arguments; replaces the file's command
@@ -56,6 +59,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let options = RunOptions {
         output,
         baseline: &args.baseline,
+        preflight: !args.no_preflight,
         file: file.as_deref(),
     };
     campaign::run(resolved.plan, seed, &options)

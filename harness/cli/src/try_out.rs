@@ -5,10 +5,10 @@ mod shown;
 use comeback_analysis::verdict::Outcome;
 use comeback_engine::campaign::{self, Host};
 use comeback_engine::interrupt::Interrupt;
-use comeback_engine::{EndedEarly, Tried};
+use comeback_engine::{EndedEarly, Reach, Tried};
 use comeback_load::probe::{Walked, Who};
 use comeback_model::ids::{Node, Seed};
-use comeback_model::plan::Plan;
+use comeback_model::plan::{Arm, Plan, Workload};
 use comeback_supervise::tag::RunTag;
 use serde::Serialize;
 
@@ -66,27 +66,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     super::campaign::settle(&mut plan)?;
     super::campaign::check_limits(&plan)?;
     let seed = options::seed(args.size.seed.map(Seed).or(resolved.seed))?;
-    let started = jiff::Timestamp::now().to_string();
-    let name = format!(
-        "comeback-try-{}-{}",
-        std::process::id(),
-        started.replace(':', "")
-    );
-    let folder = std::env::temp_dir().join(name);
-    let secrets = plan.secrets();
-    let header = campaign::header(plan, seed, started, &std::env::temp_dir());
-    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::campaign::end_at_once);
     if !args.json {
         print_aside("comeback: trying the flow, on a first start and after a restart");
     }
-    let tried = campaign::try_out(&header, &folder, Host::Program, listen)?;
-    let Some(tried) = tried else {
-        return Err(CliError::Interrupted);
-    };
-    let reports: Vec<Report> = tried
-        .iter()
-        .map(|one| report(&header.plan, one, &secrets))
-        .collect();
+    let tried = walk(&plan, seed, Reach::Restart)?;
+    let reports: Vec<Report> = tried.iter().map(|one| report(&plan, one)).collect();
     let works = reports.iter().all(|report| report.problem.is_none());
     if args.json {
         print(&serde_json::to_string_pretty(&reports)?);
@@ -102,7 +86,47 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     Ok(if works { Outcome::Pass } else { Outcome::Fail })
 }
 
-fn report(plan: &Plan, tried: &Tried, secrets: &comeback_model::plan::secret::Secrets) -> Report {
+/// Before a run: one user's way through the flow of each arm, on a first start.
+///
+/// Only a description that the server contradicts ends the run here. A server that fails, or does not know its own sessions,
+/// is what a run measures. The same holds for several replicas: they may share nothing on purpose.
+pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
+    let is_tried = |arm: &Arm| arm.skip.is_none() && arm.replicas == 1;
+    if !matches!(plan.load.workload, Workload::Sessions(_)) || !plan.arms.iter().all(is_tried) {
+        return Ok(());
+    }
+    for tried in walk(plan, seed, Reach::FirstStart)? {
+        let Some(wrong) = tried.first.iter().find(|one| one.contradicts_the_flow()) else {
+            continue;
+        };
+        let steps = shown::steps(std::slice::from_ref(wrong), &plan.secrets());
+        let arm = &plan.arms[tried.arm.0 as usize].name;
+        return Err(CliError::Usage(format!(
+            "{arm}: the server does not answer as the experiment describes it, before any fault\n{}\
+             Nothing was measured. `comeback try` shows the whole flow; --no-preflight measures all the same.",
+            shown::failed(&steps)
+        )));
+    }
+    Ok(())
+}
+
+/// Takes a user through the flow of each arm, in a temporary folder.
+fn walk(plan: &Plan, seed: Seed, reach: Reach) -> Result<Vec<Tried>, CliError> {
+    let started = jiff::Timestamp::now().to_string();
+    let name = format!(
+        "comeback-try-{}-{}",
+        std::process::id(),
+        started.replace(':', "")
+    );
+    let folder = std::env::temp_dir().join(name);
+    let header = campaign::header(plan.clone(), seed, started, &std::env::temp_dir());
+    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::campaign::end_at_once);
+    let tried = campaign::try_out(&header, (&folder, reach), Host::Program, listen)?;
+    tried.ok_or(CliError::Interrupted)
+}
+
+fn report(plan: &Plan, tried: &Tried) -> Report {
+    let secrets = &plan.secrets();
     let arm = &plan.arms[tried.arm.0 as usize];
     let steps = tried.first.iter().chain(&tried.restarted);
     let mut problem = steps.clone().find_map(problem_of);

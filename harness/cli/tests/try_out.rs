@@ -170,3 +170,31 @@ fn nothing_is_left_of_a_try_that_is_killed() {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+#[test]
+fn a_run_of_a_wrong_description_ends_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = memory().replace("\"/visits\"", "\"/count/visits\"");
+    std::fs::write(folder.path().join("it.toml"), wrong).unwrap();
+    let run = |more: &[&str]| {
+        let words = [&["run", "it.toml", "--out", "out", "--trials", "1"], more].concat();
+        command(folder.path(), &words).output().unwrap()
+    };
+    let refused = run(&[]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    for part in [
+        "the server does not answer as the experiment describes it, before any fault",
+        "value: nothing at /count/visits: did you mean /visits?",
+        "> GET /me HTTP/1.1",
+        "< 200",
+        "--no-preflight",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!folder.path().join("out").exists());
+    let measured = run(&["--no-preflight"]);
+    assert!(folder.path().join("out/summary.json").exists());
+    assert_ne!(measured.status.code(), Some(0));
+    assert_nothing_left(folder.path());
+}

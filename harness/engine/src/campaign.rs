@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::interrupt::Interrupt;
 use super::trials::{self, Ended, Extension};
-use super::try_out::{self, Tried};
+use super::try_out::{self, Reach, Tried};
 use super::{EngineError, Site};
 use crate::clock::Clock;
 use crate::record::JournalWriter;
@@ -132,7 +132,7 @@ where
 /// When the harness or its surroundings fail.
 pub fn try_out<L>(
     header: &Header,
-    folder: &Path,
+    (folder, reach): (&Path, Reach),
     host: Host,
     listen: L,
 ) -> Result<Option<Vec<Tried>>, EngineError>
@@ -150,7 +150,7 @@ where
                 let Some(planned) = trials.find(|trial| trial.arm == arm) else {
                     continue;
                 };
-                let done = try_out::run((plan, planned), site, interrupt);
+                let done = try_out::run((plan, planned, reach), site, interrupt);
                 match runtime.block_on(done)? {
                     Some(one) => tried.push(one),
                     None => return Ok(None),

@@ -31,7 +31,7 @@ mod try_out;
 pub use error::EngineError;
 pub use site::Site;
 pub use trials::{Ended, Extension, extend, run};
-pub use try_out::{EndedEarly, Tried};
+pub use try_out::{EndedEarly, Reach, Tried};
 
 use comeback_host::clock;
 use comeback_load as load;

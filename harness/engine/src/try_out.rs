@@ -3,6 +3,7 @@
 //! [`crate::campaign::try_out`].
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::time::Duration;
 
 use comeback_model::event::EventKind;
 use comeback_model::ids::{ArmId, Incarnation, Node};
@@ -18,8 +19,13 @@ use super::real::Real;
 use super::seams::Processes as _;
 use super::trial_loop::TrialLoop;
 use super::{EngineError, Site, recovery};
-use crate::load::probe::{Left, Probe, ProbeError, Walk, Walked};
+use crate::load::probe::{Left, Probe, ProbeError, Walk, Walked, Who};
 use crate::supervise::scratch::remove_tree;
+
+/// How many users try before it is said that the flow does not work.
+const TRIES: u32 = 3;
+/// Between two of them.
+const TRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// What was seen of one arm.
 #[derive(Debug)]
@@ -45,9 +51,18 @@ pub struct EndedEarly {
     pub tail: Vec<String>,
 }
 
+/// How far a try goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To the check by nobody, on the first start.
+    FirstStart,
+    /// Through a restart, to the check after the logout.
+    Restart,
+}
+
 /// Tries one arm of a plan. `None` when the run shall end.
 pub(super) async fn run(
-    (plan, planned): (&Plan, &PlannedTrial),
+    (plan, planned, reach): (&Plan, &PlannedTrial, Reach),
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Option<Tried>, EngineError> {
@@ -75,7 +90,7 @@ pub(super) async fn run(
                 aiming: Default::default(),
                 progress: RefCell::default(),
             };
-            trial.try_out(interrupt, &mut tried).await
+            trial.try_out(reach, interrupt, &mut tried).await
         }
         Err(PlacementError::Target(node, error)) => {
             Err(Early::Target(start_failed(node, Incarnation(0), &error)))
@@ -97,14 +112,22 @@ pub(super) async fn run(
 }
 
 impl Trial<'_, Real> {
-    async fn try_out(&self, interrupt: &mut Interrupt, tried: &mut Tried) -> Result<(), Early> {
+    async fn try_out(
+        &self,
+        reach: Reach,
+        interrupt: &mut Interrupt,
+        tried: &mut Tried,
+    ) -> Result<(), Early> {
         let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
         nodes.start_all().await?;
-        let walk = nodes.run(self.walk(false)).await??;
+        let walk = nodes.run(self.walk_when_it_works()).await??;
         tried.first = walk.steps;
         self.see_early_end()?;
         nodes.stop_all().await?;
         drop(nodes);
+        if reach == Reach::FirstStart {
+            return Ok(());
+        }
         let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
         nodes.start_all().await?;
         if let Some(mut left) = walk.session {
@@ -123,6 +146,21 @@ impl Trial<'_, Real> {
             Some(problem) => Err(aborted(problem)),
             None => Ok(()),
         }
+    }
+
+    /// A server may answer its readiness probe before it can work, and one wrong reply may be chance: another user tries a
+    /// few times more.
+    async fn walk_when_it_works(&self) -> Result<Walk, Early> {
+        let mut walk = self.walk(false).await?;
+        for _ in 1..TRIES {
+            let mut steps = walk.steps.iter();
+            if steps.all(|step| step.problem.is_none() || step.who != Who::User) {
+                break;
+            }
+            tokio::time::sleep(TRY_PAUSE).await;
+            walk = self.walk(false).await?;
+        }
+        Ok(walk)
     }
 
     async fn walk(&self, to_the_end: bool) -> Result<Walk, Early> {

@@ -124,6 +124,7 @@ impl Job<'_> {
         let options = RunOptions {
             output: &Output::to_folder(folder, self.quiet),
             baseline: &BaselineArgs::default(),
+            preflight: false,
             file: None,
         };
         match campaign::measure(plan, Seed(self.seed), &options)?.1 {

@@ -143,6 +143,15 @@ fn clean(text: &str, secrets: &Secrets) -> String {
     printable(&text)
 }
 
+/// Steps that failed, with what was sent and answered.
+pub(super) fn failed(steps: &[Step]) -> String {
+    let mut text = String::new();
+    for step in steps {
+        write_step(&mut text, step, false);
+    }
+    text
+}
+
 /// All of it, for people.
 pub(super) fn text(report: &Report, brief: bool) -> String {
     let mut text = String::new();

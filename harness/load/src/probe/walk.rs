@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use comeback_model::operation::Step;
+use comeback_model::operation::{ErrorClass, Step};
 use comeback_model::units::Span;
 use comeback_session::flow::Session;
 
@@ -48,6 +48,20 @@ pub struct Walked {
     pub exchanges: Vec<Exchange>,
     /// Why the reply is not the expected one, and what to do about it.
     pub problem: Option<String>,
+    /// The same as a class, where a reply came.
+    pub class: Option<ErrorClass>,
+}
+
+impl Walked {
+    /// Whether the reply is another one than the flow describes, though the server worked and knew the session: then the
+    /// description is wrong.
+    pub fn contradicts_the_flow(&self) -> bool {
+        let is_other = matches!(
+            self.class,
+            Some(ErrorClass::ClientError | ErrorClass::WrongAnswer)
+        );
+        self.who == Who::User && is_other
+    }
 }
 
 /// Who takes a step.
@@ -147,9 +161,9 @@ impl Probe<'_> {
             &mut left.session,
             &connected,
         );
-        let problem = match asked.await {
-            Ok(_) => None,
-            Err(Failure::Target { problem, .. }) => Some(problem),
+        let (problem, class) = match asked.await {
+            Ok(_) => (None, None),
+            Err(Failure::Target { problem, class, .. }) => (Some(problem), class),
             Err(Failure::Harness) => return Err(of_the_harness()),
         };
         Ok(Walked {
@@ -157,6 +171,7 @@ impl Probe<'_> {
             who,
             exchanges: self.transcript.take(),
             problem,
+            class,
         })
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Failure {
     /// The target's doing.
     Target {
         step: Step,
+        /// How a reply is wrong, where one came.
+        class: Option<ErrorClass>,
         problem: String,
         /// A connection had been accepted.
         connected: bool,
@@ -88,6 +90,7 @@ impl Failure {
     fn target(step: Step, problem: String) -> Self {
         Self::Target {
             step,
+            class: None,
             problem,
             connected: true,
             unknown: false,
@@ -105,6 +108,7 @@ impl Failure {
         };
         Self::Target {
             step,
+            class: Some(class),
             problem,
             connected,
             unknown: false,
@@ -122,6 +126,7 @@ impl Failure {
         );
         Self::Target {
             step,
+            class: Some(class),
             problem: tell(step, &format!("{} (HTTP {status}){why}", class.label())),
             connected: true,
             unknown,

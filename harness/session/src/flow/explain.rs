@@ -197,8 +197,15 @@ fn nothing_at(place: &Place, looked: &Looked<'_>) -> String {
         Place::Pointer(pointer) => match looked.json() {
             None => text.push_str(": the body is not JSON"),
             Some(json) => {
-                if let Some(near) = nearest(pointer, json) {
-                    let _ = write!(text, ": did you mean {near}?");
+                let mut places = Vec::new();
+                collect(json, &mut String::new(), &mut places);
+                match nearest(pointer, &places) {
+                    Some(near) => {
+                        let _ = write!(text, ": did you mean {near}?");
+                    }
+                    None => {
+                        text.push_str(&among("the body has", places.iter().map(String::as_str)))
+                    }
                 }
             }
         },
@@ -221,15 +228,13 @@ fn among<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> String {
     }
 }
 
-/// The pointer to a scalar of the body that is most like this one: the same last name, else the fewest edits.
-fn nearest(pointer: &str, json: &Value) -> Option<String> {
-    let mut places = Vec::new();
-    collect(json, &mut String::new(), &mut places);
+/// The place of a scalar in the body that is most like this one: the same last name, else the fewest edits.
+fn nearest<'p>(pointer: &str, places: &'p [String]) -> Option<&'p str> {
     let last = |pointer: &str| pointer.rsplit('/').next().unwrap_or_default().to_owned();
     let wanted = last(pointer);
-    let scored = places.into_iter().map(|place| {
-        let edits = strsim::damerau_levenshtein(pointer, &place);
-        (last(&place) != wanted, edits, place)
+    let scored = places.iter().map(|place| {
+        let edits = strsim::damerau_levenshtein(pointer, place);
+        (last(place) != wanted, edits, place.as_str())
     });
     let (is_other, edits, place) = scored.min()?;
     (!is_other || edits <= 1 + pointer.len() / 3).then_some(place)
