@@ -11,6 +11,7 @@ mod cleanup;
 mod cluster;
 mod color;
 mod compare;
+mod completions;
 mod console;
 mod diff;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod faults;
 mod figures;
 mod init;
 mod launch;
+mod metrics;
 mod options;
 mod replay;
 mod report;
@@ -82,6 +84,9 @@ enum Command {
     Doctor(doctor::Args),
     Cleanup(cleanup::Args),
     Schema(schema::Args),
+    Metrics(metrics::Args),
+    Completions(completions::CompletionsArgs),
+    Man(completions::ManArgs),
     /// Cleans up if a run is killed. The run starts it.
     #[command(hide = true)]
     Warden(WardenArgs),
@@ -219,6 +224,9 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Metrics(args) => metrics::run(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
         Command::Launch(args) => launch::run(args),
         Command::Warden(args) => {
             let tag = args

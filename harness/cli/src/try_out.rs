@@ -96,7 +96,11 @@ pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
         return Ok(());
     }
     for tried in walk(plan, seed, Reach::FirstStart)? {
-        let Some(wrong) = tried.first.iter().find(|one| one.contradicts_the_flow()) else {
+        let Some(wrong) = tried
+            .first
+            .iter()
+            .find(|one| one.who == Who::User && one.misfit)
+        else {
             continue;
         };
         let steps = shown::steps(std::slice::from_ref(wrong), &plan.secrets());

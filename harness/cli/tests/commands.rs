@@ -584,3 +584,88 @@ fn a_report_follows_no_link_out_of_its_folder() {
         .unwrap();
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn the_metrics_of_gates_are_listed_as_the_guide_lists_them() {
+    let listed: serde_json::Value =
+        serde_json::from_slice(&plain(&["metrics", "--json"]).stdout).unwrap();
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/gates.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    for metric in listed.as_array().unwrap() {
+        let text = |key: &str| metric[key].as_str().unwrap();
+        let name = text("name");
+        // The guide has one row for a metric and all its parts.
+        let row = guide.lines().find(|line| {
+            let of_row = line
+                .strip_prefix("| `")
+                .and_then(|rest| rest.split_once('`'));
+            of_row.is_some_and(|(family, _)| {
+                name == family || name.starts_with(&format!("{family}."))
+            })
+        });
+        let row = row.unwrap_or_else(|| panic!("the guide has no row for {name}"));
+        assert!(row.contains(text("meaning")), "{name}: {row}");
+        let wanted_unit = text("unit");
+        assert!(
+            row.contains(&format!("| {wanted_unit} |")) || name.starts_with("outage_area"),
+            "{name}: {row}"
+        );
+        // Each example is a gate.
+        let checked = plain(&[
+            "explain",
+            "--get",
+            "/",
+            "--gate",
+            text("example"),
+            "--",
+            "true",
+            "{port}",
+        ]);
+        assert_eq!(
+            checked.status.code(),
+            Some(0),
+            "{}: {checked:?}",
+            text("example")
+        );
+    }
+    let unknown = plain(&["metrics", "speed"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let printed = stdout(&plain(&["metrics"]));
+    assert!(
+        printed.lines().all(|line| line.chars().count() <= 80),
+        "{printed}"
+    );
+}
+
+#[test]
+fn shells_get_completions_and_man_gets_a_page_for_each_command() {
+    let script = stdout(&plain(&["completions", "bash"]));
+    let checked = std::process::Command::new("bash")
+        .args(["-n", "-c", &script])
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    assert!(script.contains("--fault-target"));
+    let folder = tempfile::tempdir().unwrap();
+    let made = command(folder.path(), &["man", "pages/man1"])
+        .output()
+        .unwrap();
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    for command in [
+        "comeback",
+        "comeback-run",
+        "comeback-try",
+        "comeback-compare",
+    ] {
+        let page = folder.path().join(format!("pages/man1/{command}.1"));
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(page.contains(".SH NAME"), "{command}: {page}");
+    }
+    let left = std::fs::read_dir(folder.path().join("pages/man1"))
+        .unwrap()
+        .flatten();
+    let hidden: Vec<_> = left
+        .filter(|page| page.file_name().to_string_lossy().contains("warden"))
+        .collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
+}

@@ -66,7 +66,7 @@ fn a_run_goes_on_until_its_gates_can_be_judged_and_no_further() {
     assert_eq!(summary.arms[0].trials, 6);
     assert_eq!(summary.extensions[0].trials, 4);
     assert!(
-        run.printed().contains("extended by 4 trials, since"),
+        run.printed().contains("extended by 4 trials, because"),
         "{}",
         run.printed()
     );

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use comeback_model::operation::{ErrorClass, Step};
+use comeback_model::operation::Step;
 use comeback_model::units::Span;
 use comeback_session::flow::Session;
 
@@ -48,20 +48,9 @@ pub struct Walked {
     pub exchanges: Vec<Exchange>,
     /// Why the reply is not the expected one, and what to do about it.
     pub problem: Option<String>,
-    /// The same as a class, where a reply came.
-    pub class: Option<ErrorClass>,
-}
-
-impl Walked {
-    /// Whether the reply is another one than the flow describes, though the server worked and knew the session: then the
-    /// description is wrong.
-    pub fn contradicts_the_flow(&self) -> bool {
-        let is_other = matches!(
-            self.class,
-            Some(ErrorClass::ClientError | ErrorClass::WrongAnswer)
-        );
-        self.who == Who::User && is_other
-    }
+    /// The reply has another form than the flow describes, though the server worked and knew the session: the description
+    /// is wrong.
+    pub misfit: bool,
 }
 
 /// Who takes a step.
@@ -161,9 +150,11 @@ impl Probe<'_> {
             &mut left.session,
             &connected,
         );
-        let (problem, class) = match asked.await {
-            Ok(_) => (None, None),
-            Err(Failure::Target { problem, class, .. }) => (Some(problem), class),
+        let (problem, misfit) = match asked.await {
+            Ok(_) => (None, false),
+            Err(Failure::Target {
+                problem, misfit, ..
+            }) => (Some(problem), misfit),
             Err(Failure::Harness) => return Err(of_the_harness()),
         };
         Ok(Walked {
@@ -171,7 +162,7 @@ impl Probe<'_> {
             who,
             exchanges: self.transcript.take(),
             problem,
-            class,
+            misfit,
         })
     }
 }

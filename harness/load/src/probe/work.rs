@@ -36,8 +36,8 @@ pub(super) enum Failure {
     /// The target's doing.
     Target {
         step: Step,
-        /// How a reply is wrong, where one came.
-        class: Option<ErrorClass>,
+        /// The reply has another form than the flow describes, and the server did not fail.
+        misfit: bool,
         problem: String,
         /// A connection had been accepted.
         connected: bool,
@@ -53,6 +53,7 @@ struct Judged {
     status: u16,
     /// Which expectation it missed.
     why: Option<String>,
+    has_another_form: bool,
 }
 
 /// The reply that ended a step.
@@ -90,7 +91,7 @@ impl Failure {
     fn target(step: Step, problem: String) -> Self {
         Self::Target {
             step,
-            class: None,
+            misfit: false,
             problem,
             connected: true,
             unknown: false,
@@ -108,14 +109,19 @@ impl Failure {
         };
         Self::Target {
             step,
-            class: Some(class),
+            misfit: false,
             problem,
             connected,
             unknown: false,
         }
     }
 
-    fn judged(step: Step, class: ErrorClass, Judged { status, why }: Judged) -> Self {
+    fn judged(step: Step, class: ErrorClass, judged: Judged) -> Self {
+        let Judged {
+            status,
+            why,
+            has_another_form,
+        } = judged;
         if class == ErrorClass::HarnessError {
             return Self::Harness;
         }
@@ -126,7 +132,7 @@ impl Failure {
         );
         Self::Target {
             step,
-            class: Some(class),
+            misfit: has_another_form && class != ErrorClass::ServerError,
             problem: tell(step, &format!("{} (HTTP {status}){why}", class.label())),
             connected: true,
             unknown,
@@ -222,6 +228,7 @@ impl Probe<'_> {
                 let judged = Judged {
                     status: reply.status,
                     why: flow.explain(&turn, user, session, reply),
+                    has_another_form: flow.has_another_form(&turn),
                 };
                 let shown = flow.shown(&turn, reply, session);
                 let boot = reply.boot;

@@ -222,6 +222,63 @@ impl Metric {
         }
     }
 
+    /// What it is, as a noun without its quantile, and without a word on the part of a trial that its name says.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Count(count) => match count {
+                Count::LostSessions => "sessions that the server did not know after the fault",
+                Count::ResetSessions => {
+                    "sessions that are known, with a state older than acknowledged"
+                }
+                Count::WrongIdentity => "sessions that were shown another user's content",
+                Count::ZombieSessions => "sessions that are honoured after their logout",
+                Count::LostWrites => "acknowledged writes that are gone",
+                Count::DuplicatedWrites => "writes that are there more than once",
+                Count::PhantomWrites => {
+                    "writes that are there, although they were rejected or never sent"
+                }
+                Count::Unrecovered => "faults after which the service did not come back for good",
+                Count::InFlightFailed => "operations in flight at the fault that failed",
+                Count::DrainFailed => "operations that failed while the server stopped",
+            },
+            Self::ErrorRate(Part::Control) => "failed operations of the control trials",
+            Self::ErrorRate(_) => "failed operations",
+            Self::Served(Served::Availability) => {
+                "operations with a correct reply within the objective"
+            }
+            Self::Served(Served::Journeys) => "operations of journeys that no fault tore",
+            Self::Latency(_, _) => "from the intended moment of an operation to its reply",
+            Self::Time(time, _) => match time {
+                Time::Detect => "T0 to the first failed operation",
+                Time::Restart => "T0 to the start of the new process",
+                Time::Listen => "T0 to the first accepted connection",
+                Time::Ready => "T0 to the first correct reply of the new process",
+                Time::Outage => "from the moment the fault was sent to ready",
+                Time::ClientOutage => "the longest time without a correct reply around the fault",
+                Time::Blind => "how long clients failed while the health check said ready",
+                Time::Steady => "T0 until the service is as good as before, for good",
+                Time::LongestGap => "the longest time between two correct replies",
+                Time::OutageArea => {
+                    "failed and slow operations together, as seconds of full outage"
+                }
+            },
+        }
+    }
+
+    /// A gate on it that makes sense for many services.
+    pub const fn example(self) -> &'static str {
+        match self.unit() {
+            Unit::Count => "== 0",
+            Unit::Share if self.is_better_when_more() => ">= 99 %",
+            Unit::Share => "<= 1 %",
+            Unit::Ms => match self {
+                Self::Latency(_, _) => "<= 50ms",
+                _ => "<= 2s",
+            },
+            Unit::Seconds => "<= 2s",
+        }
+    }
+
     /// Whether less of it is worse.
     pub const fn is_better_when_more(self) -> bool {
         matches!(self, Self::Served(_))

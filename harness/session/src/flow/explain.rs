@@ -21,6 +21,27 @@ const PLACES_MAX: usize = 500;
 const NAMES_MAX: usize = 8;
 
 impl Flow {
+    /// Whether the turn's last reply has another form than the flow describes. A wrong value in the right place is no such
+    /// thing, and neither is a session that the server does not know: a broken server may be described rightly.
+    pub fn has_another_form(&self, turn: &Turn) -> bool {
+        match turn.broke {
+            None => false,
+            Some((_, why)) => match why {
+                Why::Status
+                | Why::Expectation
+                | Why::Capture(_)
+                | Why::NameMissing
+                | Why::ValueMissing => true,
+                Why::LoggedOut
+                | Why::NamesNobody
+                | Why::NamesAnother
+                | Why::NewCookie
+                | Why::WrongValue
+                | Why::Template => false,
+            },
+        }
+    }
+
     /// Which expectation the turn's last reply missed, and what to do about it. `None` where it missed none.
     pub fn explain(
         &self,
