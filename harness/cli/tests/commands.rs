@@ -103,6 +103,8 @@ fn a_server_nobody_here_wrote_gets_a_full_report() {
         "run",
         "--trials",
         "2",
+        "--rate",
+        "50",
         "--out",
         "out",
         "--quiet",

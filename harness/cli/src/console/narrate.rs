@@ -59,7 +59,10 @@ impl Narrator {
                 self.confirmed = None;
                 return None;
             }
-            EventKind::TargetExited { cause, .. } if matches!(cause, ExitCause::Injected(_)) => {
+            EventKind::TargetExited {
+                cause: ExitCause::Injected(_),
+                ..
+            } => {
                 self.confirmed = Some(event.at);
             }
             _ => {}

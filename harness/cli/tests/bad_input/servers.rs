@@ -6,7 +6,7 @@ use super::bench::{Row, check};
 use super::stranger;
 
 /// Short waits, for servers that do not come up.
-const BRIEF: &str = "--ready-within 700ms";
+const BRIEF: &str = "--ready-within 2s";
 /// For servers that are up and never answer well: the run goes on until it can say so.
 const NEVER_RIGHT: &str = "--ready tcp --timeout 300ms --horizon 1s";
 
@@ -124,7 +124,7 @@ fn a_server_that_ends_or_is_not_reached_at_its_start_says_why() {
             "listens-on-nothing",
             BRIEF,
             3,
-            &["not ready within 700ms", "listens on no TCP port"],
+            &["not ready within 2s", "listens on no TCP port"],
         ),
         server(
             "listens-elsewhere",
@@ -138,7 +138,7 @@ fn a_server_that_ends_or_is_not_reached_at_its_start_says_why() {
             3,
             &["it listens on [::1]:", "let it listen there"],
         ),
-        server("stops-itself", BRIEF, 3, &["not ready within 700ms"]),
+        server("stops-itself", BRIEF, 3, &["not ready within 2s"]),
         server(
             "daemonizes",
             "",
@@ -179,7 +179,7 @@ fn a_server_that_is_never_ready_says_what_it_answered() {
         server("http-0.9", BRIEF, 3, &["invalid HTTP version"]),
         server("endless-header", BRIEF, 3, &["message head is too large"]),
         server("huge-headers", BRIEF, 3, &["message head is too large"]),
-        server("endless-interim", BRIEF, 3, &["not ready within 700ms"]),
+        server("endless-interim", BRIEF, 3, &["not ready within 2s"]),
         server("says-nothing", BRIEF, 3, &["had not answered yet"]),
         server("redirects", BRIEF, 3, &["it answered 302 Found"]),
         server("answers-404", BRIEF, 3, &["it answered 404 Not Found"]),
@@ -195,12 +195,17 @@ fn a_server_that_is_never_ready_says_what_it_answered() {
             3,
             &["connection closed before message completed"],
         ),
-        server("resets", BRIEF, 3, &["not ready within 700ms"]),
+        server("resets", BRIEF, 3, &["not ready within 2s"]),
         server("length-too-long", BRIEF, 3, &["its answer broke off"]),
-        server("length-is-nonsense", BRIEF, 3, &["not ready within 700ms"]),
-        server("length-overflows", BRIEF, 3, &["not ready within 700ms"]),
+        server("length-is-nonsense", BRIEF, 3, &["not ready within 2s"]),
+        server("length-overflows", BRIEF, 3, &["not ready within 2s"]),
         server("chunked-garbage", BRIEF, 3, &["its answer broke off"]),
-        server("slow", BRIEF, 3, &["not ready within 700ms"]),
+        server(
+            "slow",
+            "--ready-within 700ms",
+            3,
+            &["not ready within 700ms"],
+        ),
     ]);
 }
 
