@@ -65,6 +65,13 @@ pub(super) fn ready_after_fault(arm: &ArmView<'_>) -> Option<f64> {
     Some(arm.summary.outage_ms.median? / 1_000.0)
 }
 
+/// When the faults of a trial were sent, in seconds after the first: the medians. A plan with one fault has that moment alone.
+fn moments_of_faults<'a>(arm: &'a ArmView<'_>) -> impl Iterator<Item = f64> + 'a {
+    let later = arm.summary.faults.iter().skip(1);
+    let moments = later.filter_map(|fault| Some(fault.sent_ms.median? / 1_000.0));
+    std::iter::once(0.0).chain(moments)
+}
+
 /// What all panels share.
 struct Frame {
     from: f64,
@@ -198,13 +205,9 @@ fn plot(
         let style = Style::TICK.align(Align::Centre);
         drawing.text((place, bottom + 13.0), &plain(tick), style);
     }
-    if (frame.from..=frame.to).contains(&0.0) {
-        drawing.dashes(
-            (across.at(0.0), top),
-            (across.at(0.0), bottom),
-            1.5,
-            Ink::Text,
-        );
+    for moment in moments_of_faults(panel.arm).filter(|at| (frame.from..=frame.to).contains(at)) {
+        let place = across.at(moment);
+        drawing.dashes((place, top), (place, bottom), 1.5, Ink::Text);
     }
     if let Some(ready) = ready_after_fault(panel.arm).filter(|ready| *ready <= frame.to) {
         drawing.dashes(
