@@ -399,11 +399,11 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
     }
     let summary = arm.summary;
     let after_fault = TimeStyle::after_fault(Some(run.horizon()));
-    let crashes = if run.is_kill() {
-        counted(u64::from(arm.landed()), "process kill")
-    } else {
-        let trials = counted(u64::from(arm.landed()), "trial");
-        format!("{trials} with {}", run.fault())
+    let trials = counted(u64::from(arm.landed()), "trial");
+    let crashes = match summary.faults.len() {
+        2.. => format!("{trials} with {} faults each", summary.faults.len()),
+        _ if run.is_kill() => counted(u64::from(arm.landed()), "process kill"),
+        _ => format!("{trials} with {}", run.fault()),
     };
     let mut clauses = Vec::new();
     let mut tone = Tone::Plain;
@@ -431,7 +431,14 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
     let outage = &summary.outage_ms;
     clauses.push(match (outage.n, outage.median) {
         (0, _) => "its outage was not measured".to_owned(),
-        (_, Some(median)) => format!("back {} after the fault", after_fault.value_of(median)),
+        (_, Some(median)) => {
+            let which = if summary.faults.len() > 1 {
+                "first fault"
+            } else {
+                "fault"
+            };
+            format!("back {} after the {which}", after_fault.value_of(median))
+        }
         (_, None) => format!("mostly not back within {}", span(run.horizon())),
     });
     clauses.extend(recovery(run, &summary.recovery));
