@@ -198,3 +198,28 @@ fn a_run_of_a_wrong_description_ends_before_anything_is_measured() {
     assert_ne!(measured.status.code(), Some(0));
     assert_nothing_left(folder.path());
 }
+
+#[test]
+fn no_secret_is_shown_in_part_or_in_another_encoding() {
+    let secret = "environment = { KEY = { value = \"s3cr3t-0123456789-abcdefghij-klmnopqrst\", secret = true } }";
+    let with = |login: &str| {
+        let target = format!("ready       = {{ http = \"/health\" }}\n{secret}");
+        let described = memory().replace("ready       = { http = \"/health\" }", &target);
+        described.replace("json    = { user = \"u{{ session }}\" }", login)
+    };
+    // A line is cut in the middle of it.
+    let long = "json = { user = \"u{{ session }}\", more = \"0123456789012345\", key = \"s3cr3t-0123456789-abcdefghij-klmnopqrst\" }";
+    let (output, text) = attempt(&with(long), &[]);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("\"key\":\"•••"), "{text}");
+    assert!(!text.contains("s3cr3t"), "{text}");
+    let form = "form = { user = \"u{{ session }}\", password = { value = \"pass word & more\", secret = true } }";
+    for more in [&[][..], &["--json"]] {
+        let (_, text) = attempt(&with(form), more);
+        assert!(text.contains("password=•••"), "{text}");
+        assert!(
+            !text.contains("pass+word") && !text.contains("pass word"),
+            "{text}"
+        );
+    }
+}

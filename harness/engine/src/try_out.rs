@@ -9,6 +9,7 @@ use comeback_model::event::EventKind;
 use comeback_model::ids::{ArmId, Incarnation, Node};
 use comeback_model::plan::Plan;
 use comeback_model::schedule::PlannedTrial;
+use comeback_model::units::Span;
 use tokio::sync::mpsc;
 
 use super::context::{Early, Trial, aborted};
@@ -22,8 +23,8 @@ use super::{EngineError, Site, recovery};
 use crate::load::probe::{Left, Probe, ProbeError, Walk, Walked, Who};
 use crate::supervise::scratch::remove_tree;
 
-/// How many users try before it is said that the flow does not work.
-const TRIES: u32 = 3;
+/// How long users try before it is said that the flow does not work.
+const TRY_FOR: Span = Span::from_secs(3);
 /// Between two of them.
 const TRY_PAUSE: Duration = Duration::from_millis(300);
 
@@ -152,7 +153,8 @@ impl Trial<'_, Real> {
     /// few times more.
     async fn walk_when_it_works(&self) -> Result<Walk, Early> {
         let mut walk = self.walk(false).await?;
-        for _ in 1..TRIES {
+        let until = self.site.clock.now() + TRY_FOR;
+        while self.site.clock.now() < until {
             let mut steps = walk.steps.iter();
             if steps.all(|step| step.problem.is_none() || step.who != Who::User) {
                 break;

@@ -33,6 +33,10 @@ pub(super) struct Session<'a> {
     checks: Vec<&'a Operation>,
     /// The last look by which the new process told of it, before the session was logged out.
     last_check: Option<&'a Operation>,
+    /// The last look between two faults by which it was known then.
+    calm_check: Option<&'a Operation>,
+    /// T0 of the last fault before its logout, where another fault came after that.
+    logout_after: Option<Elapsed>,
     /// When the last change that may have been applied was over.
     last_change: Option<Elapsed>,
     /// The final looks at it.
@@ -84,6 +88,8 @@ impl<'a> Session<'a> {
             known: None,
             checks: Vec::new(),
             last_check: None,
+            calm_check: None,
+            logout_after: None,
             last_change: None,
             looks: Looks::default(),
         }
@@ -109,8 +115,9 @@ impl<'a> Session<'a> {
                     Outcome::Indeterminate => true,
                     Outcome::Rejected => false,
                 };
-                if ended {
-                    self.logout.get_or_insert(operation);
+                if ended && self.logout.is_none() {
+                    self.logout = Some(operation);
+                    self.learn_logout_between_faults(facts, operation);
                 }
             }
             Step::Act => {
@@ -143,8 +150,26 @@ impl<'a> Session<'a> {
     fn note_answer(&mut self, facts: &Facts, look: &'a Operation) {
         // What a cache had stored says nothing of what the new process knows.
         let is_news = !facts.is_before_cut(look) && !is_from_cache(look);
-        if is_known(self.kind, look) && is_news && self.logout.is_none() {
+        if !is_known(self.kind, look) || self.logout.is_some() || is_from_cache(look) {
+            return;
+        }
+        if is_news {
             self.last_check = Some(look);
+        } else if look
+            .sent
+            .is_some_and(|sent| facts.earlier_cut(sent).is_some())
+        {
+            self.calm_check = Some(look);
+        }
+    }
+
+    /// A user who logs out between two faults takes with him what the first one did: a look after its T0 tells of that.
+    fn learn_logout_between_faults(&mut self, facts: &Facts, logout: &Operation) {
+        let cut = logout.sent.and_then(|sent| facts.earlier_cut(sent));
+        self.logout_after = cut.filter(|_| facts.is_before_cut(logout));
+        if self.logout_after.is_some() {
+            let after = |look: &&Operation| look.sent > self.logout_after;
+            self.last_check = self.calm_check.filter(after);
         }
     }
 
@@ -158,18 +183,30 @@ impl<'a> Session<'a> {
         if !self.login.is_some_and(|login| facts.is_before_cut(login)) {
             return Standing::Later(self.fate(answered));
         }
+        let refused_before = match (self.refused, facts.fault()) {
+            (Some((operation, refusal)), Some(fault)) if operation.finished < fault => {
+                Some(refusal)
+            }
+            _ => None,
+        };
         if let Some(logout) = self.logout {
-            match logout.outcome {
-                Outcome::Acknowledged if facts.is_before_cut(logout) => return Standing::LoggedOut,
-                Outcome::Indeterminate if may_have_ended_before(facts, logout) => {
+            let took = self
+                .taken_between_faults(logout)
+                .filter(|_| refused_before.is_none());
+            match (logout.outcome, took) {
+                (Outcome::Acknowledged, took) if facts.is_before_cut(logout) => {
+                    return took.map_or(Standing::LoggedOut, Standing::Counted);
+                }
+                (Outcome::Indeterminate, Some(refused @ Fate::Refused(_))) => {
+                    return Standing::Counted(refused);
+                }
+                (Outcome::Indeterminate, _) if may_have_ended_before(facts, logout) => {
                     return Standing::Ambiguous;
                 }
-                Outcome::Acknowledged | Outcome::Indeterminate | Outcome::Rejected => {}
+                (Outcome::Acknowledged | Outcome::Indeterminate | Outcome::Rejected, _) => {}
             }
         }
-        if let (Some((operation, refusal)), Some(fault)) = (self.refused, facts.fault())
-            && operation.finished < fault
-        {
+        if let Some(refusal) = refused_before {
             return Standing::RefusedBefore(refusal);
         }
         if self.is_refused_between(facts) {
@@ -185,6 +222,17 @@ impl<'a> Session<'a> {
             }
             fate => fate,
         })
+    }
+
+    /// What became of a session that stood at an earlier fault and was logged out before the last one, unless it was whole
+    /// when its user left.
+    fn taken_between_faults(&self, logout: &'a Operation) -> Option<Fate> {
+        let login = self.login?.finished;
+        self.logout_after.filter(|cut| login <= *cut)?;
+        match self.fate_before(logout) {
+            Fate::Known { balance, .. } if balance == Balance::default() => None,
+            fate => Some(fate),
+        }
     }
 
     /// Whether it was begun after one fault and refused before the next was sent: no fault can have taken it.

@@ -11,6 +11,10 @@ use super::Report;
 
 /// How much of a line of a body is shown, in characters.
 const LINE_SHOWN: usize = 70;
+/// What ends a line of a request, with its control characters spelt out.
+const END_OF_LINE: &str = "\\x0d";
+/// What ends its head.
+const END_OF_HEAD: &str = "\\x0d\n\\x0d\n";
 /// How much of a body is shown, in bytes.
 const BODY_SHOWN: usize = 400;
 
@@ -71,10 +75,12 @@ const fn who(who: Who) -> &'static str {
 }
 
 fn shown(exchange: &Exchange, secrets: &Secrets) -> Shown {
-    let request = String::from_utf8_lossy(&exchange.request).into_owned();
-    let (head, body) = request.split_once("\r\n\r\n").unwrap_or((&request, ""));
+    // Secrets are looked for in the whole, before anything is cut.
+    let request = clean(&String::from_utf8_lossy(&exchange.request), secrets);
+    let (head, body) = request.split_once(END_OF_HEAD).unwrap_or((&request, ""));
     let mut sent: Vec<String> = head
         .lines()
+        .map(|line| line.trim_end_matches(END_OF_LINE))
         .map(|line| match line.split_once(": ") {
             Some((name, value)) => format!("{name}: {}", hidden(name, value)),
             None => line.to_owned(),
@@ -85,13 +91,17 @@ fn shown(exchange: &Exchange, secrets: &Secrets) -> Shown {
     if let Some(reply) = &exchange.reply {
         let headers = reply.headers.iter();
         came.extend(headers.map(|(name, value)| format!("{name}: {}", hidden(name, value))));
-        came.extend(lines_of(&String::from_utf8_lossy(&reply.body)));
+        came = came
+            .iter()
+            .map(|line: &String| clean(line, secrets))
+            .collect();
+        let body = String::from_utf8_lossy(&reply.body);
+        came.extend(lines_of(&clean(&body, secrets)));
     }
-    let clean = |line: String| clean(&line, secrets);
     Shown {
-        request: sent.into_iter().map(clean).collect(),
+        request: sent,
         status: exchange.reply.as_ref().map(|reply| reply.status),
-        reply: came.into_iter().map(clean).collect(),
+        reply: came,
         took_ms: exchange.took.as_ms(),
     }
 }

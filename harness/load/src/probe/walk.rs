@@ -115,7 +115,11 @@ impl Probe<'_> {
             session: left.session.of_a_stranger(),
             user: self.next_user(),
         };
-        steps.push(self.take(Step::Check, Who::Nobody, &mut nobody).await?);
+        let mut looked = self.take(Step::Check, Who::Nobody, &mut nobody).await?;
+        if looked.problem.is_none() && !nobody.session.is_of_a_stranger() {
+            looked.problem = Some("the reply begins a new session".to_owned());
+        }
+        steps.push(looked);
         if !to_the_end || !self.flow.has_logout() {
             return Ok(Walk {
                 steps,

@@ -111,7 +111,9 @@ impl<'a> Cells<'a> {
         let mut number = 0_u64;
         let mut length = 0;
         while let Some(digit @ b'0'..=b'9') = self.rest.get(length) {
-            number = number.wrapping_mul(10) + u64::from(digit - b'0');
+            number = number
+                .wrapping_mul(10)
+                .wrapping_add(u64::from(digit - b'0'));
             length += 1;
             if length > SAFE_DIGITS {
                 return None;

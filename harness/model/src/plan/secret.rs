@@ -42,9 +42,10 @@ impl std::fmt::Debug for Secrets {
 
 impl Secrets {
     fn of(texts: impl IntoIterator<Item = String>) -> Self {
-        let mut texts: Vec<String> = texts
-            .into_iter()
-            .filter(|text| text.chars().count() >= SOUGHT_FROM && !is_masked(text))
+        let plain = texts.into_iter().filter(|text| !is_masked(text));
+        let mut texts: Vec<String> = plain
+            .flat_map(|text| [form_encoded(&text), json_escaped(&text), text])
+            .filter(|text| text.chars().count() >= SOUGHT_FROM)
             .collect();
         texts.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         texts.dedup();
@@ -59,6 +60,17 @@ impl Secrets {
             }
         }
     }
+}
+
+/// A text as it stands in a form's body.
+fn form_encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// A text as it stands within the quotes of a JSON string.
+fn json_escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// Whether a value was not stored.

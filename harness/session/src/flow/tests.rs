@@ -166,12 +166,12 @@ fn a_wrong_reply_is_explained_by_the_expectation_that_failed_and_its_mend() {
         ),
         (
             told(flow(), Step::Check, moved(302)),
-            "status 302 to /login?next=/ instead of a 2xx: this looks like the way to the login page: say \
+            "status 302 to /login instead of a 2xx: this looks like the way to the login page: say \
              logged_out_page = { headers = { location = \"/login\" } }",
         ),
         (
             told(flow(), Step::Login, moved(302)),
-            "status 302 to /login?next=/ instead of a 2xx: if that is how a login succeeds, say expect = { status = 302 }, \
+            "status 302 to /login instead of a 2xx: if that is how a login succeeds, say expect = { status = 302 }, \
              or follow = 1 to go there",
         ),
         (

@@ -280,6 +280,13 @@ impl Facts {
         self.injected().map(|(at, _)| at).filter(|_| !self.control)
     }
 
+    /// T0 of the last fault before this moment, of those that another one came after.
+    pub(super) fn earlier_cut(&self, moment: Elapsed) -> Option<Elapsed> {
+        let last = self.cut()?;
+        let cuts = self.faults.values().filter_map(FaultFacts::cut);
+        cuts.filter(|cut| *cut < last && *cut < moment).max()
+    }
+
     /// T0 of the last of the faults that were sent by this moment.
     pub(super) fn cut_by(&self, moment: Elapsed) -> Option<Elapsed> {
         let sent = |own: &&FaultFacts| own.sent().is_some_and(|sent| sent <= moment);

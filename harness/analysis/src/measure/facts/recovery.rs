@@ -214,7 +214,12 @@ impl Facts {
         let overtaken = self.overtaken_by(fault).map(|other| other.at);
         let mut first = std::collections::BTreeMap::new();
         for (node, restart) in &self.restarts {
-            let is_its = self.faults.len() == 1 || own.faulted.contains_key(node);
+            // What only stood still is not started again by this fault.
+            let has_ended = own
+                .faulted
+                .get(node)
+                .is_some_and(|(_, exit)| exit.is_some());
+            let is_its = self.faults.len() == 1 || has_ended;
             if is_its && sent.is_none_or(|sent| restart.executed >= sent) {
                 first.entry(*node).or_insert(*restart);
             }

@@ -687,10 +687,50 @@ fn a_service_that_answers_once_between_the_faults_and_then_fails_is_not_back_for
 #[test]
 fn a_session_that_was_logged_out_between_the_faults_and_is_honoured_is_a_zombie() {
     let trial = Story::killed_twice()
-        .does([login(0, 1_500), logout(0, 3_500), known(0, 0)])
-        .does([login(1, 1_500), logout(1, 3_500), gone(1)])
+        .does([
+            login(0, 1_500),
+            look(0, 3_490),
+            logout(0, 3_500),
+            known(0, 0),
+        ])
+        .does([login(1, 1_500), look(1, 3_490), logout(1, 3_500), gone(1)])
         .trial();
     assert_eq!((trial.sessions.zombie, trial.sessions.logged_out), (1, 2));
+}
+
+#[test]
+fn a_logout_between_the_faults_hides_nothing_that_the_first_one_took() {
+    let refused = look(0, 3_490).rejected(ErrorClass::SessionRejected);
+    let older = look(1, 3_490).value(1);
+    let whole = look(2, 3_490).value(2);
+    let acts = |client| [act(client, 1_600).value(1), act(client, 1_700).value(2)];
+    let trial = Story::killed_twice()
+        .does([login(0, 1_500), refused, logout(0, 3_500), gone(0)])
+        .does([login(1, 1_500)])
+        .does(acts(1))
+        .does([older, logout(1, 3_500), gone(1)])
+        .does([login(2, 1_500)])
+        .does(acts(2))
+        .does([whole, logout(2, 3_500), gone(2)])
+        .trial();
+    assert_eq!(trial.sessions.lost, 1, "{:?}", trial.sessions);
+    assert_eq!(trial.sessions.reset, 1, "{:?}", trial.sessions);
+    assert_eq!(trial.sessions.logged_out, 1, "{:?}", trial.sessions);
+    assert_eq!(trial.writes.lost, 1, "{:?}", trial.writes);
+    // Of one that nobody looked at after the first kill nothing is known.
+    let unseen = Story::killed_twice()
+        .does([login(0, 1_500), look(0, 2_500), logout(0, 3_500), gone(0)])
+        .trial();
+    assert_eq!(unseen.sessions.undecided, 1, "{:?}", unseen.sessions);
+    // One that was begun after it is ended by its user alone.
+    let begun_later = Story::killed_twice()
+        .does([login(0, 3_300), logout(0, 3_500), gone(0)])
+        .trial();
+    assert_eq!(
+        begun_later.sessions.logged_out, 1,
+        "{:?}",
+        begun_later.sessions
+    );
 }
 
 #[test]
