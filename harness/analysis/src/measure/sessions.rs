@@ -271,17 +271,23 @@ impl<'a> Session<'a> {
         // One that was never answered may stand in a counter for one that is gone.
         let hides_a_loss = self.written.is_counted() && self.written.indeterminate() > 0;
         let seen = self.seen_whole().filter(|_| !hides_a_loss);
+        let login = self.login.and_then(Operation::asked);
         let lay = |at: Elapsed| {
-            let known = seen.filter(|seen| *seen >= at).unwrap_or(at);
-            (at, suspects.between(Some(known), self.looks.first()))
+            let known = match self.written.is_counted() {
+                // Which of its writes are gone a counter does not tell: they may be older ones.
+                true => seen.max(login),
+                false => seen.max(Some(at)),
+            };
+            (at, suspects.between(known, self.looks.first()))
         };
         lost.into_iter().map(lay).collect()
     }
 
     /// When the last look of the load was sent whose reply showed a state that holds all that was acknowledged.
     fn seen_whole(&self) -> Option<Elapsed> {
-        let checks = self.checks.iter();
-        let whole = checks.filter(|check| check.is_correct() && !is_from_cache(check));
+        let checks = self.checks.iter().filter(|check| !is_from_cache(check));
+        // A refuted state may be the truth from then on: what agrees with it later is not whole.
+        let whole = checks.take_while(|check| check.is_correct());
         whole.filter_map(|check| check.asked()).max()
     }
 

@@ -813,3 +813,22 @@ fn a_control_trial_has_no_faults_and_one_fault_needs_no_telling_apart() {
         (1, 0, 0)
     );
 }
+
+#[test]
+fn a_write_that_was_seen_to_be_gone_is_not_laid_to_a_later_fault_alone() {
+    // The first kill takes both writes; the server goes on from 0, and the oracle with it after one refuted look.
+    let mut refuted = look(0, 3_400).value(0);
+    refuted.0.error = Some(ErrorClass::WrongAnswer);
+    let trial = Story::killed_twice()
+        .does([
+            login(0, 1_500),
+            act(0, 1_600).value(1),
+            act(0, 1_700).value(2),
+        ])
+        .does([refuted])
+        .does([look(0, 3_500).value(0)])
+        .does([act(0, 3_600).value(1), act(0, 3_700).value(2), known(0, 2)])
+        .trial();
+    assert_eq!(trial.writes.lost, 2, "{:?}", trial.writes);
+    assert_eq!(trial.laid, [laid(&[FIRST, SECOND], 0, 2)]);
+}
