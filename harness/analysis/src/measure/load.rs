@@ -200,7 +200,11 @@ impl<'a> Load<'a> {
         self.facts.cut()?;
         let recovered = self.facts.recovered();
         let mut replies = self.correct_replies();
-        replies.extend(recovered.filter(|_| self.facts.is_alone()));
+        if self.facts.is_alone() {
+            let faults = self.facts.faults().map(|(fault, _)| fault);
+            replies.extend(faults.filter_map(|fault| self.facts.recovered_from(fault)));
+            replies.extend(recovered);
+        }
         replies.sort_unstable();
         let until = recovered.unwrap_or(end);
         let first = *replies.first().filter(|first| **first <= fault)?;

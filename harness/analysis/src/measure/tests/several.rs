@@ -832,3 +832,14 @@ fn a_write_that_was_seen_to_be_gone_is_not_laid_to_a_later_fault_alone() {
     assert_eq!(trial.writes.lost, 2, "{:?}", trial.writes);
     assert_eq!(trial.laid, [laid(&[FIRST, SECOND], 0, 2)]);
 }
+
+#[test]
+fn clients_are_out_until_each_recovery_and_not_until_their_next_request() {
+    // Nobody asks between the first recovery and 3,900 ms.
+    let trial = Story::killed_twice()
+        .does([login(0, 1_500), look(0, FAULT - 10), look(0, 3_900)])
+        .does([third(look(0, BACK_AGAIN + 10))])
+        .trial();
+    let out = at(trial.client_outage).unwrap();
+    assert!(out < 900.0, "{out}");
+}
