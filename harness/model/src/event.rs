@@ -517,7 +517,7 @@ pub enum ExitCause {
     Injected(FaultId),
     /// Because the trial was over.
     Stopped,
-    /// By itself: nobody had asked it to. Journals up to version 5 say `unasked`.
+    /// By itself: nobody had asked it to. Journals say `unasked`.
     #[serde(rename = "unasked")]
     Unexpected,
 }
