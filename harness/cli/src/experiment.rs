@@ -197,33 +197,6 @@ impl What {
     }
 }
 
-impl Size {
-    pub(super) fn apply_to(&self, document: &mut Document) {
-        fn over<T>(said: Option<T>, place: &mut Option<T>) {
-            if said.is_some() {
-                *place = said;
-            }
-        }
-        over(self.trials, &mut document.trials);
-        // More trials than the file's `extend_to` are no contradiction.
-        if self.trials > document.extend_to {
-            document.extend_to = document.extend_to.and(self.trials);
-        }
-        over(self.extend_to, &mut document.extend_to);
-        over(self.replacements, &mut document.replacements);
-        over(self.sessions, &mut document.load.sessions);
-        over(self.rate, &mut document.load.rate);
-        over(self.arrivals, &mut document.load.arrivals);
-        over(self.timeout, &mut document.load.timeout);
-        over(
-            self.no_keep_alive.then_some(false),
-            &mut document.load.keep_alive,
-        );
-        over(self.looks, &mut document.load.looks);
-        over(self.horizon, &mut document.windows.horizon);
-    }
-}
-
 /// Reads an experiment file.
 pub(super) fn read(path: &Path) -> Result<File, CliError> {
     let problem = match std::fs::File::open(path).and_then(read_text) {

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
-use comeback_model::plan::Arrivals;
 use comeback_model::units::Span;
 
 use super::CliError;
-use super::choice::choice;
 use super::color::ColorChoice;
 use crate::console::Volume;
 use comeback_engine::campaign;
+use comeback_experiment::Document;
+use comeback_experiment::document::LoadPart;
 
 /// Options of every command with trials.
 #[derive(Debug, clap::Args)]
@@ -36,30 +36,33 @@ pub(super) struct Size {
     /// nothing in them speaks against the server [default: a tenth of --trials, at least 2]
     #[arg(long, value_name = "N")]
     pub(super) replacements: Option<u32>,
-    /// Sessions (or clients) at a time, each with its own connection
-    #[arg(long, value_name = "N")]
-    pub(super) sessions: Option<u32>,
-    /// Operations per second of all sessions together
-    #[arg(long, value_name = "R")]
-    pub(super) rate: Option<f64>,
-    /// How the operations are spread over time [default: poisson]
-    #[arg(long, value_parser = choice::<Arrivals>())]
-    pub(super) arrivals: Option<Arrivals>,
-    /// How long an operation may take, and how late it may start [default: 2s]
-    #[arg(long, value_name = "TIME")]
-    pub(super) timeout: Option<Span>,
-    /// Open a new connection for each operation
-    #[arg(long)]
-    pub(super) no_keep_alive: bool,
-    /// How often each session is read after the recovery, at most [default: 8]
-    #[arg(long, value_name = "N")]
-    pub(super) looks: Option<u32>,
+    #[command(flatten)]
+    load: LoadPart,
     /// How long the recovery is waited for [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub(super) horizon: Option<Span>,
     /// The seed of everything random [default: drawn, and printed]
     #[arg(long, value_name = "S")]
     pub(super) seed: Option<u64>,
+}
+
+impl Size {
+    pub(super) fn apply_to(&self, document: &mut Document) {
+        fn over<T>(said: Option<T>, place: &mut Option<T>) {
+            if said.is_some() {
+                *place = said;
+            }
+        }
+        over(self.trials, &mut document.trials);
+        // More trials than the file's `extend_to` are no contradiction.
+        if self.trials > document.extend_to {
+            document.extend_to = document.extend_to.and(self.trials);
+        }
+        over(self.extend_to, &mut document.extend_to);
+        over(self.replacements, &mut document.replacements);
+        document.load.override_by(self.load.clone());
+        over(self.horizon, &mut document.windows.horizon);
+    }
 }
 
 /// Where results go.

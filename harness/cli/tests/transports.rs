@@ -111,16 +111,10 @@ fn plan(target: Target) -> Plan {
         ],
         surroundings: Vec::new(),
         load: Load {
-            workload: Workload::Sessions(Box::new(SessionFlow::reference())),
             clients: SESSIONS,
-            rate: 200.0,
             arrivals: Arrivals::Constant,
-            timeout: Span::from_secs(2),
-            objective: None,
-            keep_alive: true,
             looks: 2,
-            workers: 1,
-            floor: 0.9,
+            ..Load::of(Workload::Sessions(Box::new(SessionFlow::reference())))
         },
         windows: Windows {
             warm_up: Span::from_ms(100),

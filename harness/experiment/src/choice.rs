@@ -37,6 +37,21 @@ pub fn find<T: DeserializeOwned>(name: &str) -> Option<T> {
     read(name.to_owned()).or_else(|| read(name.replace('-', "_")))
 }
 
+/// Reads a value by its name from a command line. Clap keeps the names as long as the program runs. Each command line is
+/// built once.
+#[cfg(feature = "flags")]
+pub fn parser<T>() -> impl clap::builder::TypedValueParser<Value = T>
+where
+    T: JsonSchema + DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+    let values = all::<T>().into_iter().map(|Choice { name, about }| {
+        let (name, about): (&'static str, &'static str) = (name.leak(), about.leak());
+        PossibleValue::new(name).help(about)
+    });
+    PossibleValuesParser::new(values).try_map(|name| find(&name).ok_or("it cannot be read"))
+}
+
 /// The name of a value.
 pub fn name_of<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 
 use comeback_model::gate::Gate;
-use comeback_model::plan::{Arrivals, Extract, Listener, Protocol, Signal, Writes};
+use comeback_model::plan::{Extract, Listener, Protocol, Signal, Writes};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::faults::{DeployPart, DrainPart, FaultPart, SurroundingPart};
+pub use super::load::{LoadPart, RetryPart};
 pub use super::scalar::{AimPart, Demands, Statuses, Text, Words};
 
 /// An experiment: servers, the users' load, the fault, and the gates.
@@ -271,48 +272,6 @@ pub struct RestartPart {
     pub attempts: Option<u32>,
     /// The pause before the second start. It doubles with each further start. Default: 200ms.
     pub backoff: Option<Span>,
-}
-
-/// The users' load.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoadPart {
-    /// Users at a time, each with a session and a connection. Default: 50.
-    pub sessions: Option<u32>,
-    /// Operations per second of all users together. Default: 200.
-    pub rate: Option<f64>,
-    /// How the operations are spread over time: like independent users (`poisson`) or evenly (`constant`). Default: `poisson`.
-    pub arrivals: Option<Arrivals>,
-    /// How long an operation may take, and how late it may start. Default: 2s.
-    pub timeout: Option<Span>,
-    /// A correct reply within this time counts as available. Default: the time-out.
-    pub objective: Option<Span>,
-    /// Whether users keep their connection from one operation to the next. Default: true.
-    pub keep_alive: Option<bool>,
-    /// How clients retry failed operations. Default: not at all.
-    pub retry: Option<RetryPart>,
-    /// How often each session is read after the recovery, at most. Default: 8.
-    pub looks: Option<u32>,
-    /// Threads that drive the load. Default: 1.
-    pub workers: Option<u32>,
-    /// The share of the planned operations that must be sent before the fault. Below it the trial is void. Default: 0.9.
-    pub floor: Option<f64>,
-}
-
-/// How clients retry an operation that was refused, reset, not answered in time, or answered with a 5xx. All tries share the
-/// operation's time-out and count as one operation. A logout is not retried.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RetryPart {
-    /// The most retries after the first try, from 0 to 10.
-    pub times: u32,
-    /// The wait before the first retry. It doubles with each retry. Default: 10ms.
-    pub backoff: Option<Span>,
-    /// How long one try may take. Default: as long as the whole operation.
-    pub try_timeout: Option<Span>,
-    /// Whether an act carries an `Idempotency-Key` header, the same in all its tries. Default: false.
-    #[serde(default)]
-    pub idempotency_key: bool,
 }
 
 /// How a session looks from outside.

@@ -5,13 +5,11 @@ use std::path::Path;
 
 use comeback_model::plan::{
     Attempts, Body, Call, Expect, Identity, Listener, Mix, Protocol, Readiness, ReadyProbe,
-    Request, Retry, SessionFlow, Signal, Stop, Target,
+    Request, SessionFlow, Signal, Stop, Target,
 };
 use comeback_model::units::Span;
 
-use super::document::{
-    ExpectPart, MixPart, RestartPart, RetryPart, SessionPart, StepPart, TargetPart,
-};
+use super::document::{ExpectPart, MixPart, RestartPart, SessionPart, StepPart, TargetPart};
 use super::json::to_template;
 use super::request::{parse_command, parse_request};
 use super::scalar::Text;
@@ -25,18 +23,6 @@ const ATTEMPTS_MAX: u32 = 100;
 
 /// A problem of a part: the rest of its path, and the message.
 pub(super) type Fault = (Vec<&'static str>, String);
-
-impl RetryPart {
-    /// What clients do; nothing where they do not try again.
-    pub(super) fn to_retry(&self) -> Option<Retry> {
-        (self.times > 0).then(|| Retry {
-            times: self.times,
-            backoff: self.backoff.unwrap_or(Span::from_ms(10)),
-            try_timeout: self.try_timeout,
-            idempotency_key: self.idempotency_key,
-        })
-    }
-}
 
 impl TargetPart {
     /// This part with everything that `over` says put over it.

@@ -6,8 +6,7 @@ use comeback_model::gate::Gate;
 use comeback_model::ids::{FaultId, Seed};
 use comeback_model::plan::fault::{Catalogue, Invalid};
 use comeback_model::plan::{
-    Aim, Arm, Arrivals, Call, Fault, Field, Load, Plan, PlanError, Protocol, Request, Windows,
-    Workload,
+    Aim, Arm, Call, Fault, Field, Plan, PlanError, Protocol, Request, Windows, Workload,
 };
 use comeback_model::units::Span;
 
@@ -19,10 +18,6 @@ use super::scalar::Demands;
 use super::{Document, Key, Problem};
 use comeback_session::flow::{Flow, FlowError};
 
-/// The default time-out of an operation.
-pub const TIMEOUT: Span = Span::from_secs(2);
-/// The default time for a recovery.
-pub const HORIZON: Span = Span::from_secs(30);
 /// The default gates: for every service, for one with sessions, and for one whose sessions show their writes. Without them,
 /// a service that loses acknowledged writes would pass.
 const OF_ALL: &str = "unrecovered";
@@ -86,7 +81,7 @@ pub fn resolve(
         controls: document.controls.unwrap_or(1),
         faults,
         surroundings,
-        load: load(document, workload),
+        load: document.load.to_load(workload),
         windows: windows(document),
         gates: default_gates.iter().chain(&own).cloned().collect(),
         marked: document.marked(),
@@ -452,29 +447,13 @@ fn baseline(document: &Document) -> Option<Span> {
     document.fault.first().and_then(|part| part.at)
 }
 
-fn load(document: &Document, workload: Workload) -> Load {
-    let said = &document.load;
-    Load {
-        workload,
-        clients: said.sessions.unwrap_or(50),
-        rate: said.rate.unwrap_or(200.0),
-        arrivals: said.arrivals.unwrap_or(Arrivals::Poisson),
-        timeout: said.timeout.unwrap_or(TIMEOUT),
-        objective: said.objective,
-        keep_alive: said.keep_alive.unwrap_or(true),
-        looks: said.looks.unwrap_or(Load::LOOKS),
-        workers: said.workers.unwrap_or(1),
-        floor: said.floor.unwrap_or(0.9),
-    }
-}
-
 fn windows(document: &Document) -> Windows {
     let said = &document.windows;
     Windows {
         warm_up: said.warm_up.unwrap_or(Span::from_ms(300)),
         baseline: baseline(document).unwrap_or(Span::from_secs(1)),
         settle: said.settle.unwrap_or(Span::from_secs(2)),
-        horizon: said.horizon.unwrap_or(HORIZON),
+        horizon: said.horizon.unwrap_or(Span::from_secs(30)),
         window: said.window.unwrap_or(Span::from_ms(100)),
         steady_for: said.steady_for.unwrap_or(Span::from_secs(1)),
     }
@@ -553,13 +532,7 @@ fn locate(error: &PlanError, document: &Document) -> Problem {
         Field::BootHeader => target_places(&["boot_header"], arm),
         Field::Trials => one(&["trials"]),
         Field::ExtendTo => one(&["extend_to"]),
-        Field::Sessions => one(&["load", "sessions"]),
-        Field::Rate => one(&["load", "rate"]),
-        Field::Timeout => one(&["load", "timeout"]),
-        Field::Looks => one(&["load", "looks"]),
-        Field::Workers => one(&["load", "workers"]),
-        Field::Floor => one(&["load", "floor"]),
-        Field::Objective => one(&["load", "objective"]),
+        Field::Load(key) => one(&["load", key]),
         Field::Mix => one(&["session", "mix"]),
         Field::Get => one(&["operation", "request"]),
         Field::Baseline => match arm {

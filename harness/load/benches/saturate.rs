@@ -14,7 +14,6 @@ use comeback_model::endpoint::Endpoint;
 use comeback_model::ids::{Seed, TrialId};
 use comeback_model::operation::Operation;
 use comeback_model::plan::{Arrivals, Load, Protocol, Request, Workload};
-use comeback_model::units::Span;
 
 /// What a run is asked for.
 struct Args {
@@ -47,16 +46,10 @@ fn main() {
     let setup = Setup {
         trial: TrialId(0),
         load: Load {
-            workload: Workload::Stateless(Box::new(Request::new("GET", "/"))),
             clients: args.connections,
             rate: args.rate.unwrap_or(1.0),
             arrivals: Arrivals::Constant,
-            timeout: Span::from_secs(2),
-            objective: None,
-            keep_alive: true,
-            looks: 1,
-            workers: 1,
-            floor: 0.9,
+            ..Load::of(Workload::Stateless(Box::new(Request::new("GET", "/"))))
         },
         seed: Seed(1),
         endpoint: Endpoint::tcp(Protocol::Http, args.port),

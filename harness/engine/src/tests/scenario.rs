@@ -7,8 +7,8 @@ use comeback_model::event::{Event, EventKind, ExitCause, Phase};
 use comeback_model::ids::{ArmId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::plan::fault::{Catalogue, Said};
 use comeback_model::plan::{
-    Aim, Arm, Arrivals, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
-    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
+    Aim, Arm, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
+    SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
 };
 use comeback_model::schedule::{PlannedInjection, PlannedSurrounding, PlannedTrial};
 use comeback_model::units::{Elapsed, Span};
@@ -119,16 +119,9 @@ fn plan() -> Plan {
         faults: vec![fault("kill", &json!({}), Aim::Replica(0))],
         surroundings: Vec::new(),
         load: Load {
-            workload: Workload::Sessions(Box::new(flow)),
             clients: 10,
             rate: 100.0,
-            arrivals: Arrivals::Poisson,
-            timeout: Span::from_secs(2),
-            objective: None,
-            keep_alive: true,
-            looks: Load::LOOKS,
-            workers: 1,
-            floor: 0.9,
+            ..Load::of(Workload::Sessions(Box::new(flow)))
         },
         windows: Windows {
             warm_up: Span::from_ms(200),

@@ -62,20 +62,8 @@ pub enum Field {
     Trials,
     /// How many there may be.
     ExtendTo,
-    /// How many users there are.
-    Sessions,
-    /// How many operations a second.
-    Rate,
-    /// How long an operation may take.
-    Timeout,
-    /// How often sessions are looked at.
-    Looks,
-    /// How many threads drive the load.
-    Workers,
-    /// How much of the load must be sent.
-    Floor,
-    /// How soon a reply must come.
-    Objective,
+    /// A setting of the load, by its key.
+    Load(&'static str),
     /// How operations are mixed.
     Mix,
     /// The one request of users without sessions.
@@ -114,13 +102,7 @@ impl Field {
             Self::BootHeader => "boot-header",
             Self::Trials => "trials",
             Self::ExtendTo => "extend-to",
-            Self::Sessions => "sessions",
-            Self::Rate => "rate",
-            Self::Timeout => "timeout",
-            Self::Looks => "looks",
-            Self::Workers => "workers",
-            Self::Floor => "floor",
-            Self::Objective => "objective",
+            Self::Load(key) => key,
             Self::Mix => "mix",
             Self::Get => "get",
             Self::Baseline => "baseline",

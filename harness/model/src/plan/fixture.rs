@@ -67,7 +67,9 @@ pub fn test_plan() -> Plan {
         }],
         surroundings: Vec::new(),
         load: Load {
-            workload: Workload::Sessions(Box::new(SessionFlow {
+            clients: 10,
+            rate: 100.0,
+            ..Load::of(Workload::Sessions(Box::new(SessionFlow {
                 mix: Mix {
                     act: 70,
                     check: 25,
@@ -75,16 +77,7 @@ pub fn test_plan() -> Plan {
                     browse: 0,
                 },
                 ..SessionFlow::reference()
-            })),
-            clients: 10,
-            rate: 100.0,
-            arrivals: Arrivals::Poisson,
-            timeout: Span::from_secs(2),
-            objective: None,
-            keep_alive: true,
-            looks: Load::LOOKS,
-            workers: 1,
-            floor: 0.9,
+            })))
         },
         windows: Windows {
             warm_up: Span::from_ms(200),

@@ -10,6 +10,7 @@ mod extract;
 pub mod fault;
 #[cfg(any(test, feature = "testing"))]
 mod fixture;
+mod load;
 mod protocol;
 mod remeasure;
 mod retry;
@@ -19,7 +20,6 @@ mod signal;
 mod target;
 mod validate;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
@@ -31,6 +31,7 @@ pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::test_plan;
+pub use load::{Arrivals, Load};
 pub use protocol::{Protocol, Wire};
 pub use retry::Retry;
 pub use session::{
@@ -144,17 +145,8 @@ impl Plan {
     }
 }
 
-const fn yes() -> bool {
-    true
-}
-
 const fn one() -> u32 {
     1
-}
-
-impl Load {
-    /// How often each session is looked at after the recovery, unless it is said otherwise.
-    pub const LOOKS: u32 = 8;
 }
 
 impl Arm {
@@ -198,43 +190,6 @@ impl Arm {
             None => Node::Replica(0),
         }
     }
-}
-
-/// The users' traffic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Load {
-    /// The operations of each user.
-    pub workload: Workload,
-    /// Users, each with one session and one connection at a time.
-    pub clients: u32,
-    /// Operations per second, all users together.
-    pub rate: f64,
-    /// How the operations are spread over time.
-    pub arrivals: Arrivals,
-    /// How long an operation may take, and how late it may start.
-    pub timeout: Span,
-    /// A correct reply within this time from its intended time counts as available. Default: `timeout`.
-    pub objective: Option<Span>,
-    /// Whether a user's connection is kept from one operation to the next.
-    #[serde(default = "yes")]
-    pub keep_alive: bool,
-    /// How often each session is looked at after the recovery, at most; once in runs of before there were several.
-    #[serde(default = "one")]
-    pub looks: u32,
-    /// Threads that drive the load.
-    pub workers: u32,
-    /// The least share of the scheduled baseline operations that must be sent, else the trial is void.
-    pub floor: f64,
-}
-
-/// How operations are spread over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// Independent users: exponentially distributed gaps.
-    Poisson,
-    /// Evenly spaced.
-    Constant,
 }
 
 /// How long each part of a trial lasts.

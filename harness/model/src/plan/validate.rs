@@ -3,17 +3,10 @@
 use super::error::{Field, PlanError, invalid};
 use super::fault::{Effect, Fault};
 use super::retry;
-use super::{
-    Aim, Arm, Call, Listener, Load, Mix, Plan, Protocol, ReadyProbe, Target, Windows, Workload,
-};
+use super::{Aim, Arm, Listener, Plan, Protocol, ReadyProbe, Target, Windows};
 use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
-/// Bounds of what one machine can drive; beyond them figures would be about the generator.
-const MAX_CLIENTS: u32 = 15_000;
-/// More looks at each session tell nothing more.
-const MAX_LOOKS: u32 = 100;
-const MAX_RATE: f64 = 100_000.0;
 /// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
 const SOCKET_PATH_MAX: usize = 107;
 /// Of all arms together. Beyond this a schedule, which is drawn as a whole, would be no document any more.
@@ -22,8 +15,6 @@ const MAX_TRIALS: u64 = 100_000;
 const MAX_REPLICAS: u32 = 32;
 /// More in one trial could not be told apart.
 const MAX_FAULTS: usize = 16;
-/// Shares beyond this are a slip, and their sum must stay a number.
-const MAX_SHARE: u32 = 1_000_000;
 
 impl Plan {
     /// Checks everything that can be known before something is started.
@@ -297,67 +288,6 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
     }
 }
 
-impl Load {
-    fn validate(&self) -> Result<(), PlanError> {
-        if self.clients == 0 || self.clients > MAX_CLIENTS {
-            return invalid(Field::Sessions, format!("must be from 1 to {MAX_CLIENTS}"));
-        }
-        if !(self.rate > 0.0 && self.rate <= MAX_RATE) {
-            return invalid(
-                Field::Rate,
-                format!("must be above 0 and at most {MAX_RATE} per second"),
-            );
-        }
-        if self.timeout == Span::ZERO {
-            return invalid(Field::Timeout, "must be longer than 0s");
-        }
-        if self.objective == Some(Span::ZERO) {
-            return invalid(Field::Objective, "must be longer than 0s");
-        }
-        if self.workers == 0 || self.workers > self.clients {
-            return invalid(
-                Field::Workers,
-                "must be at least 1 and at most the number of sessions",
-            );
-        }
-        if self.looks == 0 || self.looks > MAX_LOOKS {
-            return invalid(Field::Looks, format!("must be from 1 to {MAX_LOOKS}"));
-        }
-        // A load that may miss everything would let an idle trial count.
-        if !(self.floor > 0.0 && self.floor <= 1.0) {
-            return invalid(Field::Floor, "must be above 0 and at most 1");
-        }
-        match &self.workload {
-            Workload::Sessions(flow) => {
-                let Mix {
-                    act,
-                    check,
-                    logout,
-                    browse,
-                } = flow.mix;
-                if [act, check, logout, browse]
-                    .iter()
-                    .any(|share| *share > MAX_SHARE)
-                {
-                    return invalid(
-                        Field::Mix,
-                        format!("shares of more than {MAX_SHARE} say nothing more"),
-                    );
-                }
-                if act + check == 0 {
-                    return invalid(Field::Mix, "act and check cannot both be 0");
-                }
-            }
-            Workload::Stateless(request) => {
-                if let Call::Http { path, .. } = &request.call {
-                    validate_path(Field::Get, path)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Plan {
     /// What an arm is compared with must be there, and be measured for its own sake.
     fn validate_baselines(&self) -> Result<(), PlanError> {
@@ -408,7 +338,7 @@ impl Windows {
 }
 
 /// A path is sent as it stands: what is not visible ASCII would end the request line, or spoil it.
-fn validate_path(field: Field, path: &str) -> Result<(), PlanError> {
+pub(super) fn validate_path(field: Field, path: &str) -> Result<(), PlanError> {
     let is_template = path.contains("{{") || path.contains("{%");
     let is_sound = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
     if is_sound || is_template {
@@ -431,7 +361,7 @@ pub fn is_token(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Request, test_plan};
+    use super::super::{Request, Workload, test_plan};
     use super::*;
     use crate::gate::Gate;
 
@@ -524,20 +454,22 @@ mod tests {
                 plan.arms[0].target.socket = Some(format!("{{data}}/{}", "x".repeat(107)));
             }),
             (Field::Trials, |plan| plan.trials = 0),
-            (Field::Sessions, |plan| plan.load.clients = 0),
-            (Field::Rate, |plan| plan.load.rate = f64::NAN),
-            (Field::Timeout, |plan| plan.load.timeout = Span::ZERO),
-            (Field::Workers, |plan| plan.load.workers = 11),
-            (Field::Looks, |plan| plan.load.looks = 0),
-            (Field::Looks, |plan| plan.load.looks = 101),
+            (Field::Load("sessions"), |plan| plan.load.clients = 0),
+            (Field::Load("rate"), |plan| plan.load.rate = f64::NAN),
+            (Field::Load("timeout"), |plan| {
+                plan.load.timeout = Span::ZERO
+            }),
+            (Field::Load("workers"), |plan| plan.load.workers = 11),
+            (Field::Load("looks"), |plan| plan.load.looks = 0),
+            (Field::Load("looks"), |plan| plan.load.looks = 101),
             (Field::Baseline, |plan| {
                 plan.windows.baseline = plan.windows.window
             }),
             (Field::Settle, |plan| {
                 plan.windows.settle = Span::from_ms(10)
             }),
-            (Field::Floor, |plan| plan.load.floor = 0.0),
-            (Field::Objective, |plan| {
+            (Field::Load("floor"), |plan| plan.load.floor = 0.0),
+            (Field::Load("objective"), |plan| {
                 plan.load.objective = Some(Span::ZERO)
             }),
             (Field::Horizon, |plan| plan.windows.horizon = Span::ZERO),

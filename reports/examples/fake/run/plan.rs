@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use comeback_faults::Faults;
 use comeback_model::plan::fault::{Catalogue, Parameters, Said};
 use comeback_model::plan::{
-    Arm, Arrivals, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
-    SessionFlow, Signal, Stop, Target, Windows, Workload,
+    Arm, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
+    Signal, Stop, Target, Windows, Workload,
 };
 use comeback_model::units::Span;
 
@@ -59,7 +59,9 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         faults: vec![fault("kill")],
         surroundings: Vec::new(),
         load: Load {
-            workload: Workload::Sessions(Box::new(SessionFlow {
+            clients: 200,
+            workers: 2,
+            ..Load::of(Workload::Sessions(Box::new(SessionFlow {
                 logout: None,
                 mix: Mix {
                     act: 70,
@@ -68,16 +70,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
                     browse: 0,
                 },
                 ..SessionFlow::reference()
-            })),
-            clients: 200,
-            rate: 200.0,
-            arrivals: Arrivals::Poisson,
-            timeout: Span::from_secs(2),
-            objective: None,
-            keep_alive: true,
-            workers: 2,
-            looks: Load::LOOKS,
-            floor: 0.9,
+            })))
         },
         windows: Windows {
             warm_up: Span::from_secs(1),

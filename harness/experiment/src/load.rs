@@ -1,0 +1,129 @@
+//! The settings of the load: their keys, their flags, and how they become part of a plan. The defaults are those of
+//! [`Load::of`].
+
+use comeback_model::plan::{Arrivals, Load, Retry, Workload};
+use comeback_model::units::Span;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+#[cfg(feature = "flags")]
+use super::choice::parser;
+
+/// The users' load.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "flags", derive(clap::Args))]
+#[serde(deny_unknown_fields)]
+#[rustfmt::skip] // A line for each flag.
+pub struct LoadPart {
+    /// Users at a time, each with a session and a connection. Default: 50.
+    #[cfg_attr(feature = "flags", arg(long, value_name = "N", help = "Sessions (or clients) at a time, each with its own connection"))]
+    pub sessions: Option<u32>,
+    /// Operations per second of all users together. Default: 200.
+    #[cfg_attr(feature = "flags", arg(long, value_name = "R", help = "Operations per second of all sessions together"))]
+    pub rate: Option<f64>,
+    /// How the operations are spread over time: like independent users (`poisson`) or evenly (`constant`). Default: `poisson`.
+    #[cfg_attr(feature = "flags", arg(long, value_parser = parser::<Arrivals>(), help = "How the operations are spread over time [default: poisson]"))]
+    pub arrivals: Option<Arrivals>,
+    /// How long an operation may take, and how late it may start. Default: 2s.
+    #[cfg_attr(feature = "flags", arg(long, value_name = "TIME", help = "How long an operation may take, and how late it may start [default: 2s]"))]
+    pub timeout: Option<Span>,
+    /// A correct reply within this time counts as available. Default: the time-out.
+    #[cfg_attr(feature = "flags", arg(skip))]
+    pub objective: Option<Span>,
+    /// Whether users keep their connection from one operation to the next. Default: true.
+    #[cfg_attr(feature = "flags", arg(long = "no-keep-alive", num_args = 0, default_missing_value = "false", help = "Open a new connection for each operation"))]
+    pub keep_alive: Option<bool>,
+    /// How clients retry failed operations. Default: not at all.
+    #[cfg_attr(feature = "flags", arg(skip))]
+    pub retry: Option<RetryPart>,
+    /// How often each session is read after the recovery, at most. Default: 8.
+    #[cfg_attr(feature = "flags", arg(long, value_name = "N", help = "How often each session is read after the recovery, at most [default: 8]"))]
+    pub looks: Option<u32>,
+    /// Threads that drive the load. Default: 1.
+    #[cfg_attr(feature = "flags", arg(skip))]
+    pub workers: Option<u32>,
+    /// The share of the planned operations that must be sent before the fault. Below it the trial is void. Default: 0.9.
+    #[cfg_attr(feature = "flags", arg(skip))]
+    pub floor: Option<f64>,
+}
+
+impl LoadPart {
+    /// Puts what `over` sets over this.
+    pub fn override_by(&mut self, over: Self) {
+        *self = Self {
+            sessions: over.sessions.or(self.sessions),
+            rate: over.rate.or(self.rate),
+            arrivals: over.arrivals.or(self.arrivals),
+            timeout: over.timeout.or(self.timeout),
+            objective: over.objective.or(self.objective),
+            keep_alive: over.keep_alive.or(self.keep_alive),
+            retry: over.retry.or(self.retry.take()),
+            looks: over.looks.or(self.looks),
+            workers: over.workers.or(self.workers),
+            floor: over.floor.or(self.floor),
+        };
+    }
+
+    pub(super) fn to_load(&self, workload: Workload) -> Load {
+        let usual = Load::of(workload);
+        Load {
+            clients: self.sessions.unwrap_or(usual.clients),
+            rate: self.rate.unwrap_or(usual.rate),
+            arrivals: self.arrivals.unwrap_or(usual.arrivals),
+            timeout: self.timeout.unwrap_or(usual.timeout),
+            objective: self.objective,
+            keep_alive: self.keep_alive.unwrap_or(usual.keep_alive),
+            looks: self.looks.unwrap_or(usual.looks),
+            workers: self.workers.unwrap_or(usual.workers),
+            floor: self.floor.unwrap_or(usual.floor),
+            workload: usual.workload,
+        }
+    }
+}
+
+/// How clients retry an operation that was refused, reset, not answered in time, or answered with a 5xx. All tries share the
+/// operation's time-out and count as one operation. A logout is not retried.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPart {
+    /// The most retries after the first try, from 0 to 10.
+    pub times: u32,
+    /// The wait before the first retry. It doubles with each retry. Default: 10ms.
+    pub backoff: Option<Span>,
+    /// How long one try may take. Default: as long as the whole operation.
+    pub try_timeout: Option<Span>,
+    /// Whether an act carries an `Idempotency-Key` header, the same in all its tries. Default: false.
+    #[serde(default)]
+    pub idempotency_key: bool,
+}
+
+impl RetryPart {
+    /// What clients do; nothing where they do not try again.
+    pub(super) fn to_retry(&self) -> Option<Retry> {
+        (self.times > 0).then(|| Retry {
+            times: self.times,
+            backoff: self.backoff.unwrap_or(Span::from_ms(10)),
+            try_timeout: self.try_timeout,
+            idempotency_key: self.idempotency_key,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_that_is_given_overrides_and_no_other_does() {
+        let given: LoadPart = toml::from_str(
+            "sessions = 7\nrate = 12.5\narrivals = \"constant\"\ntimeout = \"1s\"\nobjective = \"200ms\"\n\
+             keep_alive = false\nretry = { times = 2 }\nlooks = 3\nworkers = 2\nfloor = 0.5",
+        )
+        .expect("every setting");
+        let mut load = LoadPart::default();
+        load.override_by(given.clone());
+        assert_eq!(load, given);
+        load.override_by(LoadPart::default());
+        assert_eq!(load, given);
+    }
+}
