@@ -97,6 +97,8 @@ enum Unfit {
 }
 
 fn check(arm: &Arm) -> Result<(), Unfit> {
+    comeback_load::check_support(arm.target.protocol)
+        .map_err(|error| Unfit::Wrong(error.to_string()))?;
     let parts = [
         ("", Some(&arm.target)),
         ("deploy: ", arm.next.as_ref()),

@@ -43,7 +43,13 @@
 //!
 //! # Features
 //!
-//! - `charts`: reports contain charts. Without it, fewer packages are compiled. Default: on.
+//! All are on by default. Switch off what you do not need, and fewer packages are compiled.
+//!
+//! - `charts`: reports contain charts.
+//! - `http2`: targets may speak `http2` and `h2c`.
+//! - `tls`: targets may speak `https` and `http2`.
+//!
+//! A plan that needs a feature of these two is refused, before anything is started, if the feature is off.
 //!
 //! # What is stable
 //!

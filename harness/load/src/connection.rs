@@ -2,9 +2,10 @@
 //!
 //! We own the socket, so that *refused before a byte was sent* and *reset after the request had left* can be distinguished. Every wait ends when the client's deadline has passed (see [`super::client::Waits`]).
 
+#[cfg_attr(not(feature = "http2"), path = "connection/without_http2.rs")]
 mod http2;
 mod stream;
-#[cfg(test)]
+#[cfg(all(test, feature = "http2", feature = "tls"))]
 mod tests;
 
 use std::cell::RefCell;
@@ -13,18 +14,16 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::Wire;
-use tokio_rustls::TlsConnector;
 
 use self::http2::Http2;
 use self::stream::Stream;
 use super::client::Waits;
 use super::socket::{Plain, Socket, class_of_connect};
-use super::tls;
+use super::tls::Handshake;
 use comeback_model::endpoint::Endpoint;
 use comeback_session::reading::Grammar;
 use comeback_session::wire::{Reply, Wanted};
@@ -54,7 +53,7 @@ pub(super) struct Broken {
 /// Opens connections to one endpoint.
 pub(super) struct Dialer {
     endpoint: Endpoint,
-    tls: Option<TlsConnector>,
+    tls: Option<Handshake>,
     wanted: Rc<Wanted>,
 }
 
@@ -74,8 +73,7 @@ impl Dialer {
     /// If TLS is needed and cannot be had.
     pub(super) fn new(endpoint: Endpoint, wanted: Wanted) -> io::Result<Self> {
         let tls = if endpoint.is_encrypted() {
-            let config = tls::client_config(endpoint.protocol).map_err(io::Error::other)?;
-            Some(TlsConnector::from(Arc::new(config)))
+            Some(Handshake::of(endpoint.protocol)?)
         } else {
             None
         };
@@ -106,7 +104,7 @@ impl Dialer {
         accepted();
         let socket = match &self.tls {
             None => Socket::Plain(plain),
-            Some(tls) => Socket::encrypt(plain, tls).await?,
+            Some(tls) => Socket::Tls(tls.encrypt(plain).await?),
         };
         let link = match self.endpoint.protocol.spec().wire {
             Wire::Http1 => Link::Stream(Stream::new(socket, Grammar::Http)),

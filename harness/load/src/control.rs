@@ -10,11 +10,11 @@ use std::time::Duration;
 use comeback_model::endpoint::Endpoint;
 use comeback_model::ids::BootId;
 use comeback_model::plan::{ReadyProbe, Wire};
-use reqwest::{Client, redirect, retry};
+use reqwest::{Client, ClientBuilder, redirect, retry};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::tls;
+use super::{check_support, tls};
 
 /// How much of an answer is read; a server should not see its answer cut off where that can be helped.
 const BODY_MAX: usize = 64 * 1024;
@@ -159,18 +159,16 @@ async fn ask_ping(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result
 /// # Errors
 /// If TLS or the client cannot be set up.
 pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
-    // The configuration is given even where nothing is encrypted: the client's own would need a default
-    // for the whole program.
-    let tls = tls::client_config(endpoint.protocol).map_err(io::Error::other)?;
-    let mut client = Client::builder()
+    check_support(endpoint.protocol)?;
+    let client = Client::builder()
         .no_proxy()
         .pool_max_idle_per_host(0)
         .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .tls_backend_preconfigured(tls);
-    client = match endpoint.protocol.spec().wire {
+        .retry(retry::never());
+    let client = tls::encrypt_client(client, endpoint.protocol)?;
+    let mut client = match endpoint.protocol.spec().wire {
         Wire::Http1 | Wire::Resp => client.http1_only(),
-        Wire::Http2 => client.http2_prior_knowledge(),
+        Wire::Http2 => speak_http2(client),
     };
     if let Some(path) = &endpoint.socket {
         client = client.unix_socket(path.as_path());
@@ -182,6 +180,17 @@ pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
         "http"
     };
     Ok((client, format!("{scheme}://127.0.0.1:{}", endpoint.port)))
+}
+
+#[cfg(feature = "http2")]
+fn speak_http2(client: ClientBuilder) -> ClientBuilder {
+    client.http2_prior_knowledge()
+}
+
+/// Never called: such a protocol was refused.
+#[cfg(not(feature = "http2"))]
+fn speak_http2(client: ClientBuilder) -> ClientBuilder {
+    client
 }
 
 /// Asks over HTTP, each time on a connection of its own.

@@ -16,6 +16,7 @@ pub mod pacer;
 pub mod probe;
 mod seen;
 mod socket;
+#[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
 mod tls;
 mod trigger;
 mod worker;
@@ -26,6 +27,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use comeback_model::operation::Operation;
+use comeback_model::plan::{Protocol, Wire};
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -43,6 +45,33 @@ use comeback_host::clock::Clock;
 const LOOK_PAUSE: Span = Span::from_ms(25);
 /// The longest such pause, where the server fails: eight rounds take 3 s then.
 const LAST_LOOK_PAUSE: Span = Span::from_ms(800);
+
+/// Sees that this build has what a protocol needs.
+///
+/// # Errors
+/// Names the feature that was left out.
+pub fn check_support(protocol: Protocol) -> io::Result<()> {
+    let (has_tls, has_http2) = (cfg!(feature = "tls"), cfg!(feature = "http2"));
+    missing_feature(protocol, has_tls, has_http2).map_or(Ok(()), |feature| {
+        let name = protocol.spec().name;
+        let problem = format!(
+            "protocol \"{name}\": this build cannot speak it; enable the feature \"{feature}\" of the package comeback"
+        );
+        Err(io::Error::new(io::ErrorKind::Unsupported, problem))
+    })
+}
+
+/// The feature that a protocol needs and a build lacks.
+fn missing_feature(protocol: Protocol, has_tls: bool, has_http2: bool) -> Option<&'static str> {
+    let spec = protocol.spec();
+    if spec.is_encrypted && !has_tls {
+        Some("tls")
+    } else if spec.wire == Wire::Http2 && !has_http2 {
+        Some("http2")
+    } else {
+        None
+    }
+}
 
 /// How late the pacer is, in ms, over `count` waits of `pause` each: the least lag operations have here.
 ///
@@ -299,5 +328,22 @@ impl Drop for Generator {
     /// A worker whose engine left ends at once. Why one failed is told by whoever asked it last.
     fn drop(&mut self) {
         drop(self.join());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protocol_that_this_build_leaves_out_is_refused_with_the_feature_it_needs() {
+        use Protocol::{H2c, Http, Http2, Https, Redis};
+        let all = [Http, Https, Http2, H2c, Redis];
+        let missing = |tls, http2| all.map(|protocol| missing_feature(protocol, tls, http2));
+        assert_eq!(missing(true, true), [None; 5]);
+        let (tls, http2) = (Some("tls"), Some("http2"));
+        assert_eq!(missing(false, true), [None, tls, tls, None, None]);
+        assert_eq!(missing(true, false), [None, None, http2, http2, None]);
+        assert_eq!(missing(false, false), [None, tls, tls, http2, None]);
     }
 }

@@ -4,7 +4,6 @@
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -12,10 +11,8 @@ use std::time::Duration;
 use comeback_model::operation::ErrorClass;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::tls::Encrypted;
 use comeback_model::endpoint::Endpoint;
 
 /// How soon it is tried again while a Unix socket's backlog is full: the kernel answers a non-blocking
@@ -101,19 +98,10 @@ impl AsyncWrite for Plain {
 #[derive(Debug)]
 pub(super) enum Socket {
     Plain(Plain),
-    Tls(Box<TlsStream<Counted>>),
+    Tls(Encrypted),
 }
 
 impl Socket {
-    /// Does the TLS handshake on a fresh stream.
-    pub(super) async fn encrypt(plain: Plain, tls: &TlsConnector) -> io::Result<Self> {
-        let counted = Counted { plain, written: 0 };
-        // The same name as in the requests: an address, so that it is not sent along.
-        let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
-        let stream = tls.connect(name, counted).await?;
-        Ok(Self::Tls(Box::new(stream)))
-    }
-
     /// Whether the server closed the stream while it was idle, or sent unrequested bytes.
     pub(super) fn is_spoiled(&mut self, scratch: &mut [u8]) -> bool {
         match self {
@@ -123,7 +111,7 @@ impl Socket {
                 // task that has used up its turn is told that nothing is there.
                 let mut buffer = ReadBuf::new(scratch);
                 let reading =
-                    std::future::poll_fn(|cx| Pin::new(&mut **stream).poll_read(cx, &mut buffer));
+                    std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut buffer));
                 let reading = pin!(tokio::task::unconstrained(reading));
                 let mut nobody = Context::from_waker(Waker::noop());
                 reading.poll(&mut nobody).is_ready()
@@ -135,7 +123,7 @@ impl Socket {
     pub(super) fn left(&self, given: usize) -> u64 {
         match self {
             Self::Plain(_) => given as u64,
-            Self::Tls(stream) => stream.get_ref().0.written,
+            Self::Tls(stream) => stream.written(),
         }
     }
 }
@@ -148,7 +136,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(plain) => Pin::new(plain).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -161,62 +149,22 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(plain) => Pin::new(plain).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(plain) => Pin::new(plain).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(plain) => Pin::new(plain).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-    }
-}
-
-/// The stream below TLS, counting what leaves.
-#[derive(Debug)]
-pub(super) struct Counted {
-    plain: Plain,
-    written: u64,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().plain).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.plain).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(count)) = &written {
-            this.written += *count as u64;
-        }
-        written
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().plain).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().plain).poll_shutdown(cx)
     }
 }
 

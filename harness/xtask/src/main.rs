@@ -137,6 +137,11 @@ fn test() -> Result<(), Failed> {
         "cargo clippy --workspace --all-targets -- --deny warnings",
         &[],
     )?;
+    // What a user's test compiles who switches everything off.
+    run(
+        "cargo clippy --package comeback --no-default-features -- --deny warnings",
+        &[],
+    )?;
     run("cargo test --workspace", &[])?;
     kills::few()?;
     let strict = [("RUSTDOCFLAGS", "--deny warnings")];

@@ -1,0 +1,34 @@
+//! What stands in the place of `http2` where the feature `http2` is off: no connection ever speaks it.
+
+use std::io;
+
+use super::super::client::Waits;
+use super::super::socket::Socket;
+use super::Broken;
+use comeback_session::wire::{Reply, Wanted};
+
+/// There is none.
+#[derive(Debug)]
+pub(super) enum Http2 {}
+
+impl Http2 {
+    /// # Errors
+    /// Always.
+    pub(super) async fn open(_: Socket) -> io::Result<Self> {
+        Err(io::Error::other("this build has no HTTP/2"))
+    }
+
+    pub(super) fn is_stale(&mut self) -> bool {
+        match *self {}
+    }
+
+    pub(super) async fn exchange<R>(
+        &mut self,
+        _: &[u8],
+        _: &Wanted,
+        _: &Waits,
+        _: impl FnOnce(&Reply) -> R,
+    ) -> Result<(R, bool), Broken> {
+        match *self {}
+    }
+}
