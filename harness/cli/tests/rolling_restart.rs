@@ -131,7 +131,8 @@ fn nor_behind_haproxy() {
     }
 }
 
-/// At each change of its configuration nginx closes idle connections, and resets who asks at that very moment.
+/// nginx closes its idle connections at each change of its configuration, and a request that is sent over one at that moment
+/// is reset. A connection that has carried no request yet is not idle to nginx.
 #[test]
 fn nor_behind_nginx_for_clients_that_keep_no_connection() {
     if support::has("nginx", &["nginx", "-v"]) {

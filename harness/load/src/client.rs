@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub(super) timeout: Span,
     /// Whether and how what failed is tried again.
     pub(super) retry: Option<Retry>,
-    /// Whether a connection is kept for the next operation.
+    /// Whether a connection is kept for the next operation or look.
     pub(super) keep_alive: bool,
     /// Where what stands behind the cache is reached, when the target is reached through one.
     pub(super) around_cache: Option<Dialer>,
@@ -276,9 +276,6 @@ impl Client {
                 self.shared.trigger.acknowledge(sent, Passed { at, quiet });
             }
         }
-        if !self.shared.keep_alive {
-            self.connection = None;
-        }
         let mut tally = self.shared.tally.get();
         tally.sent += u64::from(tried.sent.is_some());
         tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));
@@ -466,7 +463,8 @@ impl Client {
             match exchanged {
                 Ok(((reply, next), reusable)) => {
                     self.backoff = Span::ZERO;
-                    if reusable {
+                    let goes_on = matches!(next, Next::Again);
+                    if reusable && (shared.keep_alive || goes_on) {
                         self.connection = Some(connection);
                     }
                     tried.sent = Some(first_sent);

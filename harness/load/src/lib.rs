@@ -12,6 +12,8 @@
 mod client;
 mod connection;
 pub mod control;
+#[cfg(test)]
+mod kept_connections;
 pub mod pacer;
 pub mod probe;
 mod seen;

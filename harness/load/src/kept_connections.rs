@@ -1,0 +1,136 @@
+//! Tests of a whole load against a server that notes which requests came over which connection.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use comeback_model::endpoint::Endpoint;
+use comeback_model::ids::{Seed, TrialId};
+use comeback_model::plan::{Load, Mix, Protocol, SessionFlow, Workload};
+
+use super::*;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAGE: &str = r#"{"user":"u0","visits":0}"#;
+
+/// The requests of each connection, as method and path.
+type Seen = Arc<Mutex<Vec<Vec<String>>>>;
+
+/// Knows everybody, and keeps every connection.
+fn serve() -> (u16, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let seen = Seen::default();
+    let noted = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            noted.lock().expect("no holder panicked").push(Vec::new());
+            let noted = Arc::clone(&noted);
+            std::thread::spawn(move || {
+                answer(stream, |line| {
+                    noted.lock().expect("no holder panicked")[number].push(line);
+                })
+            });
+        }
+    });
+    (port, seen)
+}
+
+/// Answers the requests of a connection until the client closes it.
+fn answer(mut stream: TcpStream, note: impl Fn(String)) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            let is_length = name.eq_ignore_ascii_case("content-length");
+            is_length.then(|| value.parse().ok()).flatten()
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).expect("the whole body");
+        note(head.split(' ').take(2).collect::<Vec<_>>().join(" "));
+        let length = PAGE.len();
+        let reply = format!(
+            "HTTP/1.1 200 OK\r\nset-cookie: id=1\r\ncontent-length: {length}\r\n\r\n{PAGE}"
+        );
+        if stream.write_all(reply.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// One user, who does nothing but log in and out.
+fn setup(port: u16, keep_alive: bool) -> Setup {
+    let flow = SessionFlow {
+        mix: Mix {
+            act: 0,
+            check: 0,
+            logout: 1,
+            browse: 0,
+        },
+        ..SessionFlow::reference()
+    };
+    Setup {
+        trial: TrialId(0),
+        load: Load {
+            clients: 1,
+            timeout: Span::from_secs(30),
+            keep_alive,
+            ..Load::of(Workload::Sessions(Box::new(flow)))
+        },
+        seed: Seed(1),
+        endpoint: Endpoint::tcp(Protocol::Http, port),
+        boot_header: None,
+        behind_cache: None,
+        retry: None,
+        balanced: false,
+        clock: Clock::start(),
+    }
+}
+
+/// The requests of each connection, where each logout has a look before it.
+async fn requests_of_each_connection(keep_alive: bool) -> Vec<Vec<String>> {
+    let (port, seen) = serve();
+    let setup = setup(port, keep_alive);
+    let mut load = Generator::start(&setup, |_| {}).expect("the load starts");
+    load.trigger().look_before_logouts();
+    load.open().await.expect("the worker lives");
+    load.run(setup.clock.now());
+    let enough = async {
+        let count = || {
+            let seen = seen.lock().expect("no holder panicked");
+            let requests = seen.iter().flatten();
+            requests.filter(|line| *line == "POST /logout").count()
+        };
+        while count() < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let enough = tokio::time::timeout(PATIENCE, enough).await;
+    enough.expect("users log out");
+    load.stop().await.expect("the worker lives");
+    load.finish().expect("the worker ends");
+    let seen = seen.lock().expect("no holder panicked");
+    seen.clone()
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_no_connection_sends_a_look_and_the_logout_behind_it_over_two() {
+    let connections = requests_of_each_connection(false).await;
+    for requests in &connections {
+        assert!(requests.len() <= 1, "{requests:?}");
+    }
+    assert!(connections.contains(&vec!["GET /me".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_its_connection_sends_everything_over_one() {
+    let connections = requests_of_each_connection(true).await;
+    assert_eq!(connections.len(), 1, "{connections:?}");
+}
