@@ -152,33 +152,42 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
 /// the run itself says so: then nothing more can be asked of it, and this says `false`.
 #[track_caller]
 pub(crate) fn ended_with(run: &Run, code: i32) -> bool {
-    let load = busyness();
-    if code != 3 && run.code() == 3 && load > BUSY {
-        eprintln!(
-            "not judged, for the machine is busy ({load:.1} processes for each core): {}",
-            run.printed()
-        );
-        return false;
+    if code != 3 && run.code() == 3 {
+        if let Some(busy) = how_busy() {
+            eprintln!(
+                "not judged, for the machine is busy ({busy}): {}",
+                run.printed()
+            );
+            return false;
+        }
     }
     assert_eq!(run.code(), code, "{}", run.printed());
     true
 }
 
+/// A machine is busy where somebody waits for a core for more than this share of the time, in percent.
+const SHARE_OF_WAITING: f64 = 60.0;
 /// So many processes that want a core make a machine busy.
-const BUSY: f64 = 3.0;
+const PROCESSES_PER_CORE: f64 = 3.0;
 
-/// Processes that wanted to run in the last minute, for each core.
-fn busyness() -> f64 {
-    let text = std::fs::read_to_string("/proc/loadavg").expect("Linux says how busy it is");
-    let load: f64 = text
-        .split(' ')
-        .next()
-        .expect("Linux says how busy it is")
-        .parse()
-        .expect("Linux says how busy it is");
-    load / std::thread::available_parallelism()
-        .expect("Linux says how busy it is")
-        .get() as f64
+/// What makes this machine busy, if anything does. The load average follows a burst of work only after a minute; the kernel's
+/// account of waiting follows it at once, where there is one.
+fn how_busy() -> Option<String> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let pressure = read("/proc/pressure/cpu");
+    let shares = pressure.split_whitespace().take(3).filter_map(|word| {
+        let (_, share) = word.split_once('=')?;
+        share.parse().ok()
+    });
+    let waiting = shares.fold(0.0, f64::max);
+    if waiting > SHARE_OF_WAITING {
+        return Some(format!("somebody waits for a core {waiting} % of the time"));
+    }
+    let load = read("/proc/loadavg");
+    let load: f64 = load.split(' ').next()?.parse().ok()?;
+    let cores = std::thread::available_parallelism().ok()?.get();
+    let each = load / cores as f64;
+    (each > PROCESSES_PER_CORE).then(|| format!("{each:.1} processes for each core"))
 }
 
 /// Whether what a test needs is installed, which is so when this command succeeds. Where it is not, the test is to be
