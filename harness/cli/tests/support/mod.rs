@@ -166,13 +166,13 @@ pub(crate) fn ended_with(run: &Run, code: i32) -> bool {
 }
 
 /// A machine is busy where somebody waits for a core for more than this share of the time, in percent.
-const SHARE_OF_WAITING: f64 = 60.0;
+const SHARE_OF_WAITING: f64 = 40.0;
 /// So many processes that want a core make a machine busy.
 const PROCESSES_PER_CORE: f64 = 3.0;
 
 /// What makes this machine busy, if anything does. The load average follows a burst of work only after a minute; the kernel's
 /// account of waiting follows it at once, where there is one.
-fn how_busy() -> Option<String> {
+pub(crate) fn how_busy() -> Option<String> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let pressure = read("/proc/pressure/cpu");
     let shares = pressure.split_whitespace().take(3).filter_map(|word| {
