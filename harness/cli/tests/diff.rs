@@ -8,37 +8,32 @@ mod support;
 
 use std::path::Path;
 use std::process::Output;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 use stored::{compare, copy, edit, header, word};
-use support::{Run, assert_nothing_left, command};
+use support::{assert_nothing_left, command};
 use tempfile::TempDir;
 
-/// A run of the `token` server.
-fn base() -> TempDir {
-    let base = stored::base();
-    steady_at_once(&base);
-    base
-}
-
-/// Has a single window in the baseline's band count as steady, so that no hiccup of the machine keeps a
-/// short trial from becoming so.
-fn steady_at_once(run: &TempDir) {
+/// A copy of a stored run. Its figures lie as far apart as on a quiet machine, wherever the test runs.
+fn stored_run(name: &str) -> TempDir {
+    let journals = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals");
+    let run = copy(&journals.join(name));
+    // A single window in the baseline's band counts as steady: these runs are short.
     edit(run.path(), |header| {
         let windows = &mut header["plan"]["windows"];
         windows["steady_for"] = windows["window"].clone();
     });
+    run
+}
+
+/// A run of the `token` server with four crashes.
+fn base() -> TempDir {
+    stored_run("four-crashes")
 }
 
 /// A run of a server that listens 300 ms late, under the same plan as [`base`].
 fn late() -> TempDir {
-    static LATE: OnceLock<Run> = OnceLock::new();
-    let run = LATE.get_or_init(|| compare("late-listener", &["--trials", "4", "--quiet"]));
-    assert_eq!(run.code(), 0, "{}", run.printed());
-    let late = copy(&run.out());
-    steady_at_once(&late);
-    late
+    stored_run("listens-late")
 }
 
 /// The run itself a second time: other seed and time, the same figures.
@@ -96,11 +91,7 @@ fn a_run_that_became_slower_ends_with_1_and_says_in_what() {
         .lines()
         .find(|line| line.contains("time to ready "))
         .unwrap();
-    // How much is allowed depends on how far the baseline's own trials lie apart on this machine.
-    assert!(
-        ready.contains("✗ worse; +") && ready.contains(" ms allowed"),
-        "{ready}"
-    );
+    assert!(ready.contains("✗ worse; +10 ms allowed"), "{ready}");
     // What is known to differ by 300 ms may be allowed to.
     let wide = [
         "outage.median <= baseline + 5s",
@@ -204,8 +195,8 @@ fn the_document_keeps_to_its_schema_and_markdown_has_the_same_rows() {
         .find(|metric| metric["metric"] == "time_to_ready.median")
         .unwrap();
     let shift = ready["shift"]["estimate"].as_f64().unwrap();
-    // The server sleeps 300 ms before it listens; starts of a debug build differ by some.
-    assert!((200.0..500.0).contains(&shift), "{shift}");
+    // The server sleeps 300 ms before it listens.
+    assert!((295.0..310.0).contains(&shift), "{shift}");
     assert_eq!(
         (&ready["standing"], &ready["cliffs_delta"]),
         (&"worse".into(), &1.0.into())
@@ -258,7 +249,7 @@ fn an_export_holds_every_operation() {
     assert_eq!(written.status.code(), Some(0));
     let lines = std::fs::read_to_string(folder.path().join("all.jsonl")).unwrap();
     let rows = stored.iter().filter(|byte| **byte == b'\n').count() - 1;
-    assert!(rows > 1_000 && lines.lines().count() == rows, "{rows}");
+    assert!(rows > 900 && lines.lines().count() == rows, "{rows}");
     let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!(first["step"], "login");
     let twice = command(folder.path(), &words).output().unwrap();

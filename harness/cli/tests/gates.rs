@@ -9,16 +9,29 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use comeback_analysis::verdict::Outcome;
 use serde_json::Value;
-use stored::{base, compare, edit, header, word};
+use stored::{compare, copy, edit, header, word};
 use support::{PROGRAM, Run, assert_nothing_left, command, read_events};
+use tempfile::TempDir;
 
 const READY: &str = "time_to_ready.median <= baseline";
 /// The same with an allowance that a busy machine stays within.
 const ABOUT_AS_READY: &str = "time_to_ready.median <= baseline + 20% + 500ms";
+
+/// A run of the `token` server with four crashes on this machine, in a folder of its own that a test may spoil or remove.
+fn base() -> TempDir {
+    static BASE: OnceLock<Run> = OnceLock::new();
+    let base = BASE.get_or_init(|| {
+        let run = compare("token", &["--trials", "4", "--seed", "5", "--quiet"]);
+        assert_eq!(run.code(), 0, "{}", run.printed());
+        run
+    });
+    copy(&base.out())
+}
 
 fn of_kind(events: &[Value], kind: &str) -> Vec<Value> {
     let is_it = |event: &&Value| event["kind"]["type"] == kind;
@@ -461,7 +474,7 @@ fn servers_measured_again_beside_the_new_one_tell_a_slower_start_on_any_machine(
 }
 
 /// The program under another name, on the file system where a link to it can be.
-fn program_of_its_own() -> (tempfile::TempDir, PathBuf) {
+fn program_of_its_own() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir_in(Path::new(PROGRAM).parent().unwrap()).unwrap();
     let program = folder.path().join("earlier");
     fs::hard_link(PROGRAM, &program).unwrap();
@@ -500,11 +513,11 @@ fn an_unchanged_server_does_not_fail_beside_itself_measured_again() {
 #[test]
 fn what_cannot_be_compared_ends_with_2_before_anything_starts() {
     let base = base();
-    let gone = stored::copy(base.path());
+    let gone = copy(base.path());
     edit(gone.path(), |header| {
         header["plan"]["arms"][0]["target"]["command"][0] = "./no-such-server".into();
     });
-    let torn = stored::copy(base.path());
+    let torn = copy(base.path());
     fs::write(torn.path().join("operations.csv"), "not,rows\n").unwrap();
     let (base, gone, torn) = (word(&base), word(&gone), word(&torn));
     let cases: &[(&[&str], &[&str])] = &[

@@ -1,8 +1,7 @@
-//! Runs to compare others with: measured once for a whole test file, copied and spoilt as a test wants.
+//! Runs to compare others with, copied and spoilt as a test wants.
 
 use std::fs;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -24,17 +23,6 @@ pub(crate) fn compare(target: &str, more: &[&str]) -> Run {
     ];
     words.extend(more);
     run(&words)
-}
-
-/// A run of the `token` server with four crashes, in a folder of its own that a test may spoil or remove.
-pub(crate) fn base() -> TempDir {
-    static BASE: OnceLock<Run> = OnceLock::new();
-    let base = BASE.get_or_init(|| {
-        let run = compare("token", &["--trials", "4", "--seed", "5", "--quiet"]);
-        assert_eq!(run.code(), 0, "{}", run.printed());
-        run
-    });
-    copy(&base.out())
 }
 
 /// A copy of a run: its journal and operations.

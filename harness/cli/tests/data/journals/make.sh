@@ -50,6 +50,9 @@ if ! $only_summaries; then
   run old-process compare orphan-keeps-port --horizon 500ms "${small[@]}"
   run void compare stalls "${small[@]}"
   run several run "$here/../several.toml"
+  # Alone on the machine: the tests of `diff` tell these two apart by their times.
+  run four-crashes compare token --quick --trials 4 --sessions 6 --rate 150 --seed 5
+  run listens-late compare late-listener --quick --trials 4 --sessions 6 --rate 150 --seed 5
   # As a crash of the harness leaves it: the last line is torn.
   rm -rf "${here:?}/torn"
   mkdir "$here/torn"
