@@ -16,7 +16,7 @@ use super::EngineError;
 use super::readiness::{NotReady, wait_until_ready};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
-use crate::load::control::{client_of, speaks_redis};
+use crate::load::control::{client_of, speaks};
 use crate::supervise::ports;
 use crate::supervise::process::{Addresses, Launch, Process, StartError};
 use crate::supervise::tag::RunTag;
@@ -164,11 +164,15 @@ pub async fn discover(
 
 /// Its protocol, and its reply.
 async fn ask(port: u16) -> (Option<Protocol>, Vec<Answer>) {
+    for protocol in Protocol::ALL {
+        if let Some(dialect) = protocol.dialect()
+            && speaks(&Endpoint::tcp(protocol, port), dialect, ANSWER_WITHIN).await
+        {
+            return (Some(protocol), Vec::new());
+        }
+    }
     for protocol in [Protocol::Http, Protocol::Https] {
         let endpoint = Endpoint::tcp(protocol, port);
-        if protocol == Protocol::Http && speaks_redis(&endpoint, ANSWER_WITHIN).await {
-            return (Some(Protocol::Redis), Vec::new());
-        }
         let Ok((client, base)) = client_of(&endpoint) else {
             continue;
         };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use comeback_model::event::EventKind;
 use comeback_model::ids::Node;
-use comeback_model::plan::{Arm, Call, Plan, ReadyProbe, Request, Workload};
+use comeback_model::plan::{Arm, Call, Command, Plan, ReadyProbe, Request, Workload};
 use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
@@ -119,8 +119,9 @@ fn is_the_load(plan: &Plan, arm: &Arm) -> bool {
     };
     let is_it = |request: &Request| match &request.call {
         Call::Http { method, path, .. } => method == "GET" && path == checked,
-        Call::Redis(words) => {
-            matches!(words.as_slice(), [word] if word.eq_ignore_ascii_case("PING"))
+        Call::Command(Command { dialect, words }) => {
+            let ping = dialect.spec().ping;
+            matches!(words.as_slice(), [word] if word.eq_ignore_ascii_case(ping))
         }
     };
     match &plan.load.workload {

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(names::<Writes>(), ["counter", "set", "list"]);
         assert_eq!(
             names::<Protocol>(),
-            ["http", "https", "http2", "h2c", "redis"]
+            Protocol::ALL.map(|protocol| protocol.spec().name)
         );
         assert_eq!(names::<BalancerKind>(), ["builtin", "haproxy", "nginx"]);
         assert_eq!(names::<CacheKind>(), ["builtin", "nginx"]);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use comeback_model::plan::{
-    Attempts, Body, Call, Expect, Identity, Listener, Mix, Protocol, Readiness, ReadyProbe,
-    Request, SessionFlow, Signal, Stop, Target,
+    Attempts, Body, Call, Dialect, Expect, Identity, Listener, Mix, Protocol, Readiness,
+    ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
 };
 use comeback_model::units::Span;
 
@@ -214,9 +214,9 @@ impl StepPart {
 
     pub(super) fn to_request(&self, protocol: Protocol) -> Result<Request, Fault> {
         let wrong = |part, what: String| (vec![part], what);
-        let request = match protocol.is_http() {
-            false => self.to_command()?,
-            true => {
+        let request = match protocol.dialect() {
+            Some(dialect) => self.to_command(dialect)?,
+            None => {
                 let mut request =
                     parse_request(&self.request).map_err(|what| wrong("request", what))?;
                 self.add_to(&mut request.call)?;
@@ -233,13 +233,14 @@ impl StepPart {
         })
     }
 
-    fn to_command(&self) -> Result<Request, Fault> {
+    fn to_command(&self, dialect: Dialect) -> Result<Request, Fault> {
         let has_http = self.json.is_some() || self.form.is_some() || self.text.is_some();
         if has_http || !self.headers.is_empty() {
-            let what = "a Redis command has no headers and no body: write all of it here";
-            return Err((vec!["request"], what.to_owned()));
+            let name = dialect.spec().name;
+            let what = format!("a {name} command has no headers and no body: write all of it here");
+            return Err((vec!["request"], what));
         }
-        Ok(parse_command(&self.request))
+        Ok(parse_command(dialect, &self.request))
     }
 
     /// Headers and body of an HTTP request.

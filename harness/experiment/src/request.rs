@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comeback_model::plan::{Body, Call, Request};
+use comeback_model::plan::{Body, Call, Command, Dialect, Request};
 
 /// Reads `METHOD /path [BODY]`: a body that begins with `{` or `[` is JSON, one with `=` is a form, any other is
 /// text.
@@ -34,8 +34,8 @@ pub fn parse_request(text: &str) -> Result<Request, String> {
     }))
 }
 
-/// Reads a Redis command, its words separated by spaces that are not within `{{ }}`.
-pub fn parse_command(text: &str) -> Request {
+/// Reads a command, its words separated by spaces that are not within `{{ }}`.
+pub fn parse_command(dialect: Dialect, text: &str) -> Request {
     let mut words = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
@@ -43,7 +43,7 @@ pub fn parse_command(text: &str) -> Request {
         words.push(word.to_owned());
         rest = behind;
     }
-    Request::of(Call::Redis(words))
+    Request::of(Call::Command(Command { dialect, words }))
 }
 
 fn parse_form(text: &str) -> Result<BTreeMap<String, String>, String> {
@@ -87,7 +87,7 @@ mod tests {
             Call::Http {
                 method, path, body, ..
             } => (method, path, body),
-            Call::Redis(_) => panic!("not HTTP"),
+            Call::Command(_) => panic!("not HTTP"),
         }
     }
 
@@ -135,8 +135,11 @@ mod tests {
     fn a_command_is_split_at_its_spaces() {
         let expected = ["SET", "user:{{ session }}", "u{{ session }}"].map(str::to_owned);
         assert_eq!(
-            parse_command(" SET user:{{ session }}  u{{ session }}").call,
-            Call::Redis(expected.to_vec())
+            parse_command(Dialect::Redis, " SET user:{{ session }}  u{{ session }}").call,
+            Call::Command(Command {
+                dialect: Dialect::Redis,
+                words: expected.to_vec()
+            })
         );
     }
 }

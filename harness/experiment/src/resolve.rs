@@ -129,7 +129,7 @@ fn workload(document: &Document, problems: &mut Vec<Problem>) -> Option<Workload
                 None
             }
         },
-        (None, None) if !protocol.is_http() => {
+        (None, None) if protocol.dialect().is_some() => {
             let what = "add a session or an operation with the commands to send";
             problems.push(Problem::at(
                 vec!["target".into(), "protocol".into()],
@@ -350,7 +350,7 @@ fn check_arms(document: &Document, problems: &mut Vec<Problem>) {
 fn path_of(request: &Request) -> Option<&str> {
     match &request.call {
         Call::Http { method, path, .. } if method == "GET" && !path.contains("{{") => Some(path),
-        Call::Http { .. } | Call::Redis(_) => None,
+        Call::Http { .. } | Call::Command(_) => None,
     }
 }
 

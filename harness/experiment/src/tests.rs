@@ -7,8 +7,8 @@ use std::path::Path;
 use comeback_faults::Faults;
 use comeback_model::ids::{FaultId, Incarnation, Seed};
 use comeback_model::plan::{
-    Arrivals, Body, Call, Extract, Plan, Protocol, ReadyProbe, Request, SessionFlow, Signal,
-    StatusRange, Workload, Writes,
+    Arrivals, Body, Call, Command, Dialect, Extract, Plan, Protocol, ReadyProbe, Request,
+    SessionFlow, Signal, StatusRange, Workload, Writes,
 };
 use comeback_model::units::Span;
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ fn flow(more: &str) -> SessionFlow {
 fn body(request: &Request) -> Option<&Body> {
     match &request.call {
         Call::Http { body, .. } => body.as_ref(),
-        Call::Redis(_) => panic!("not HTTP"),
+        Call::Command(_) => panic!("not HTTP"),
     }
 }
 
@@ -282,6 +282,18 @@ fn json_is_written_as_toml_and_templates_in_it_stay_templates() {
 }
 
 #[test]
+fn the_first_session_of_each_dialect_is_valid() {
+    for protocol in Protocol::ALL {
+        let Some(dialect) = protocol.dialect() else {
+            continue;
+        };
+        let (name, example) = (protocol.spec().name, dialect.spec().example);
+        let plan = plan(&format!("{LEAST}protocol = \"{name}\"\n{example}"));
+        assert!(matches!(plan.load.workload, Workload::Sessions(_)));
+    }
+}
+
+#[test]
 fn redis_steps_are_commands() {
     let text = "[target]\ncommand = [\"redis-server\", \"--port\", \"{port}\"]\nprotocol = \"redis\"\n\
                 [session]\nvalue = \"/1\"\n[session.login]\nrequest = \"SET n:{{ session }} 0\"\n\
@@ -290,7 +302,13 @@ fn redis_steps_are_commands() {
         panic!("no sessions");
     };
     let words = ["INCR", "n:{{ session }}"].map(str::to_owned);
-    assert_eq!(flow.act.call, Call::Redis(words.to_vec()));
+    assert_eq!(
+        flow.act.call,
+        Call::Command(Command {
+            dialect: Dialect::Redis,
+            words: words.to_vec()
+        })
+    );
 }
 
 #[test]

@@ -108,7 +108,9 @@ impl Dialer {
         };
         let link = match self.endpoint.protocol.spec().wire {
             Wire::Http1 => Link::Stream(Stream::new(socket, Grammar::Http)),
-            Wire::Resp => Link::Stream(Stream::new(socket, Grammar::Redis)),
+            Wire::Commands(dialect) => {
+                Link::Stream(Stream::new(socket, Grammar::Commands(dialect)))
+            }
             Wire::Http2 => {
                 let opened = Http2::open(socket).await.map_err(io::Error::other)?;
                 Link::Http2(opened)

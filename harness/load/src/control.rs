@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use comeback_model::endpoint::Endpoint;
 use comeback_model::ids::BootId;
-use comeback_model::plan::{ReadyProbe, Wire};
+use comeback_model::plan::{Dialect, ReadyProbe, Wire};
+use comeback_session::wire::commands;
 use reqwest::{Client, ClientBuilder, redirect, retry};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
@@ -32,7 +33,7 @@ pub enum Seen {
 
 /// The question whether a target is up, in its own protocol. Each time it is asked on a connection of its own.
 ///
-/// Redis knows no paths: `PING` takes the place of the request, and `+PONG` is the answer of a server that is up. A server
+/// A protocol of commands knows no paths: its dialect says which command asks, and how a server that is up answers. A server
 /// that first wants a password does not give that answer: its probe is `tcp` or a line of its output.
 #[derive(Debug)]
 pub struct Question {
@@ -43,7 +44,7 @@ pub struct Question {
 #[derive(Debug)]
 enum Kind {
     Http(HttpAsker),
-    Ping,
+    Ping(Dialect),
     Connect,
 }
 
@@ -59,8 +60,10 @@ impl Question {
         boot_header: Option<&str>,
     ) -> io::Result<Option<Self>> {
         let kind = match probe {
-            ReadyProbe::Http(_) if !endpoint.protocol.is_http() => Kind::Ping,
-            ReadyProbe::Http(path) => Kind::Http(HttpAsker::new(endpoint, path, boot_header)?),
+            ReadyProbe::Http(path) => match endpoint.protocol.dialect() {
+                Some(dialect) => Kind::Ping(dialect),
+                None => Kind::Http(HttpAsker::new(endpoint, path, boot_header)?),
+            },
             ReadyProbe::Tcp => Kind::Connect,
             ReadyProbe::Log(_) => return Ok(None),
         };
@@ -73,7 +76,7 @@ impl Question {
     /// Whether an answer says more than that somebody listens.
     pub const fn is_health_check(&self) -> bool {
         match self.kind {
-            Kind::Http(_) | Kind::Ping => true,
+            Kind::Http(_) | Kind::Ping(_) => true,
             Kind::Connect => false,
         }
     }
@@ -87,7 +90,7 @@ impl Question {
     pub async fn ask(&self, within: Duration) -> Seen {
         match &self.kind {
             Kind::Http(asker) => asker.ask(within).await,
-            Kind::Ping => ping(&self.endpoint, within).await,
+            Kind::Ping(dialect) => ping(&self.endpoint, *dialect, within).await,
             Kind::Connect => connect(&self.endpoint, within).await,
         }
     }
@@ -98,7 +101,7 @@ impl fmt::Display for Question {
         let endpoint = &self.endpoint;
         match &self.kind {
             Kind::Http(asker) => write!(f, "GET {} on {endpoint}", asker.path),
-            Kind::Ping => write!(f, "PING on {endpoint}"),
+            Kind::Ping(dialect) => write!(f, "{} on {endpoint}", dialect.spec().ping),
             Kind::Connect => write!(f, "a connection to {endpoint}"),
         }
     }
@@ -118,25 +121,24 @@ async fn connect(endpoint: &Endpoint, within: Duration) -> Seen {
     }
 }
 
-/// What `PING` is answered with by a server that has loaded its data.
-const PONG: &str = "+PONG";
-/// The longest answer to `PING` that is looked at.
+/// The longest line of an answer that is looked at.
 const PONG_MAX: u64 = 256;
 
-/// Whether a server answers Redis's `PING`, and it is not one that only happens to listen.
-pub async fn speaks_redis(endpoint: &Endpoint, within: Duration) -> bool {
-    matches!(ping(endpoint, within).await, Seen::Up(_))
+/// Whether a server speaks this dialect and is up, and does not only happen to listen.
+pub async fn speaks(endpoint: &Endpoint, dialect: Dialect, within: Duration) -> bool {
+    matches!(ping(endpoint, dialect, within).await, Seen::Up(_))
 }
 
-async fn ping(endpoint: &Endpoint, within: Duration) -> Seen {
+async fn ping(endpoint: &Endpoint, dialect: Dialect, within: Duration) -> Seen {
+    let request = commands::ping(dialect);
     let asking = async {
         match &endpoint.socket {
-            None => ask_ping(TcpStream::connect(endpoint.tcp_address()).await?).await,
-            Some(path) => ask_ping(UnixStream::connect(path).await?).await,
+            None => first_line(TcpStream::connect(endpoint.tcp_address()).await?, &request).await,
+            Some(path) => first_line(UnixStream::connect(path).await?, &request).await,
         }
     };
     match tokio::time::timeout(within, asking).await {
-        Ok(Ok(answer)) if answer == PONG => Seen::Up(None),
+        Ok(Ok(answer)) if answer == dialect.spec().pong => Seen::Up(None),
         Ok(Ok(answer)) => Seen::Not(format!("it answered '{}'", answer.escape_default())),
         Ok(Err(error)) => Seen::Not(error.to_string()),
         Err(_) => Seen::NothingInTime,
@@ -144,8 +146,11 @@ async fn ping(endpoint: &Endpoint, within: Duration) -> Seen {
 }
 
 /// The first line of the answer.
-async fn ask_ping(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<String> {
-    stream.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
+async fn first_line(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &[u8],
+) -> io::Result<String> {
+    stream.write_all(request).await?;
     let mut line = String::new();
     BufReader::new(stream.take(PONG_MAX))
         .read_line(&mut line)
@@ -167,7 +172,7 @@ pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
         .retry(retry::never());
     let client = tls::encrypt_client(client, endpoint.protocol)?;
     let mut client = match endpoint.protocol.spec().wire {
-        Wire::Http1 | Wire::Resp => client.http1_only(),
+        Wire::Http1 | Wire::Commands(_) => client.http1_only(),
         Wire::Http2 => speak_http2(client),
     };
     if let Some(path) = &endpoint.socket {

@@ -4,7 +4,7 @@
 //! worker (a thread, a runtime) ── pacer: waits for the schedule's instants
 //!    └── client × n ── flow: the requests, and the meaning of replies (the oracle)
 //!          └── connection ── socket: bytes to the target and back, over TCP, a Unix socket, TLS
-//!                         ├── wire: parsers of HTTP/1.1 and of the Redis protocol
+//!                         ├── wire: parsers of HTTP/1.1 and of protocols of commands
 //!                         └── http2: the same for HTTP/2, by a library
 //! ```
 //! Called by the engine. It knows sockets and sessions, and nothing about processes and faults.

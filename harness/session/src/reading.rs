@@ -1,42 +1,29 @@
 //! A reply on its way in: pieces as they arrive, until it is whole or cut off. Pure, like `wire`.
 
-use super::wire::resp::RespReader;
+use comeback_model::plan::Dialect;
+
+use super::wire::commands::CommandReading;
 use super::wire::{BodyReader, Framing, Head, Malformed, Wanted, parse_head};
+
+pub use super::wire::Progress;
 
 /// What bytes mean on a stream.
 #[derive(Clone, Copy, Debug)]
 pub enum Grammar {
     /// HTTP/1.1.
     Http,
-    /// RESP2.
-    Redis,
+    /// Replies to commands.
+    Commands(Dialect),
 }
 
-/// How far a reply has come.
-pub enum Progress<'a> {
-    /// More must come.
-    More,
-    /// The connection ended before the reply did.
-    CutOff,
-    /// The reply is complete.
-    Whole {
-        /// Its head; `length` counts the bytes of the head alone.
-        head: Head,
-        /// The kept part of its body.
-        body: &'a [u8],
-        /// No unrequested bytes follow.
-        reusable: bool,
-    },
-}
-
-/// A reply on its way in, in either protocol.
+/// A reply on its way in, in any protocol.
 #[derive(Debug)]
 pub struct Reading(Kind);
 
 #[derive(Debug)]
 enum Kind {
     Http(HttpReading),
-    Redis(RespReader),
+    Command(CommandReading),
 }
 
 impl Reading {
@@ -44,7 +31,7 @@ impl Reading {
     pub fn of(wire: Grammar) -> Self {
         Self(match wire {
             Grammar::Http => Kind::Http(HttpReading::default()),
-            Grammar::Redis => Kind::Redis(RespReader::default()),
+            Grammar::Commands(dialect) => Kind::Command(CommandReading::of(dialect)),
         })
     }
 
@@ -59,18 +46,7 @@ impl Reading {
     ) -> Result<Progress<'a>, Malformed> {
         match &mut self.0 {
             Kind::Http(reading) => reading.absorb(bytes, wanted),
-            Kind::Redis(reader) => {
-                let used = reader.feed(bytes)?;
-                Ok(if reader.is_done() {
-                    Progress::Whole {
-                        head: Head::without_headers(reader.status()),
-                        body: reader.body(),
-                        reusable: used == bytes.len(),
-                    }
-                } else {
-                    Progress::More
-                })
-            }
+            Kind::Command(reading) => reading.absorb(bytes),
         }
     }
 
@@ -81,7 +57,7 @@ impl Reading {
     pub fn end(&mut self) -> Result<Progress<'_>, Malformed> {
         match &mut self.0 {
             Kind::Http(reading) => reading.end(),
-            Kind::Redis(_) => Ok(Progress::CutOff),
+            Kind::Command(_) => Ok(Progress::CutOff),
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Parsers of replies: the end of a reply, and its content. Pure: no sockets, no clock. HTTP/1.1 is here, Redis in [`resp`].
+//! Parsers of replies: the end of a reply, and its content. Pure: no sockets, no clock. HTTP/1.1 is here, protocols
+//! of commands are in [`commands`].
 //!
 //! Called by `connection` for each piece that arrives. Memory is bounded for any server: a head of at most [`MAX_HEAD`], and the
 //! first [`KEPT_BODY`] of the body.
 
+pub mod commands;
 pub mod relayed;
-pub mod resp;
 
 use std::mem::MaybeUninit;
 
@@ -74,6 +75,23 @@ pub struct Head {
     pub cookies: Vec<String>,
     /// The headers that were asked for: names in lower case, in order.
     pub headers: Vec<(String, String)>,
+}
+
+/// How far a reply has come.
+pub enum Progress<'a> {
+    /// More must come.
+    More,
+    /// The connection ended before the reply did.
+    CutOff,
+    /// The reply is complete.
+    Whole {
+        /// Its head; `length` counts the bytes of the head alone.
+        head: Head,
+        /// The kept part of its body.
+        body: &'a [u8],
+        /// No unrequested bytes follow.
+        reusable: bool,
+    },
 }
 
 /// How a body ends.

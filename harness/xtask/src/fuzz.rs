@@ -11,7 +11,7 @@ use crate::{Failed, run};
 /// The crate, from the project's folder.
 const CRATE: &str = "harness/fuzz";
 /// Its targets.
-const TARGETS: [&str; 4] = ["experiment", "journal", "http", "redis"];
+const TARGETS: [&str; 4] = ["experiment", "journal", "http", "commands"];
 /// As cargo-fuzz 0.13 has them: counters at each branch, comparisons told to the fuzzer, assertions on.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

@@ -245,7 +245,7 @@ fn tell_flow(page: &mut Page, flow: &SessionFlow) {
 
 fn written(request: &Request) -> String {
     let line = match &request.call {
-        Call::Redis(words) => words.join(" "),
+        Call::Command(command) => command.words.join(" "),
         Call::Http {
             method, path, body, ..
         } => {

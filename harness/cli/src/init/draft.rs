@@ -1,6 +1,6 @@
 //! The text of a first experiment file.
 
-use comeback_model::plan::Protocol;
+use comeback_model::plan::{Dialect, Protocol};
 
 use comeback_engine::discover::{Answer, Discovered};
 
@@ -19,9 +19,9 @@ impl Draft<'_> {
     /// The whole file.
     pub(super) fn text(&self) -> String {
         let mut parts = vec![HEAD.to_owned(), self.target(), LOAD.to_owned()];
-        parts.push(match self.protocol().is_http() {
-            false => REDIS.to_owned(),
-            true => self.http(),
+        parts.push(match self.protocol().dialect() {
+            Some(dialect) => dialect.spec().example.to_owned(),
+            None => self.http(),
         });
         parts.push(TAIL.to_owned());
         parts.join("\n")
@@ -39,9 +39,14 @@ impl Draft<'_> {
         let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         let said = self.protocol();
         let protocol = match (said == Protocol::default(), said.spec()) {
-            (true, _) => {
-                "# protocol = \"http\"                       # or https, http2, h2c, redis"
-                    .to_owned()
+            (true, spec) => {
+                let others = Protocol::ALL.into_iter().filter(|other| *other != said);
+                let others: Vec<&str> = others.map(|other| other.spec().name).collect();
+                format!(
+                    "# protocol = \"{}\"                       # or {}",
+                    spec.name,
+                    others.join(", ")
+                )
             }
             (false, spec) if spec.is_encrypted => format!(
                 "protocol = \"{}\"   # its certificate is not verified",
@@ -125,7 +130,13 @@ pub(super) fn tell(seen: &Discovered) -> Vec<String> {
             protocol.spec().label,
             seen.listening_after.as_ms()
         ),
-        None => "it accepts connections, but answered neither HTTP, HTTPS nor Redis".to_owned(),
+        None => {
+            let dialects: Vec<&str> = Dialect::all().map(|dialect| dialect.spec().name).collect();
+            format!(
+                "it accepts connections, but answered neither HTTP, HTTPS nor {}",
+                dialects.join(" nor ")
+            )
+        }
     }];
     let good: Vec<&str> = seen
         .answers
@@ -196,17 +207,6 @@ const SESSION: &str = r#"# With sessions, describe one instead, and remove [oper
 # request = "POST /visit"
 # [session.check]                                   # shows the state, and changes nothing
 # request = "GET /me"
-"#;
-
-const REDIS: &str = r#"[session]
-value = "/1"                                          # the second value of the reply to check
-identity = { at = "/0", name = "u{{ session }}" }     # the first names the user
-[session.login]
-request = "MSET u:{{ session }} u{{ session }} n:{{ session }} 0"
-[session.act]
-request = "INCR n:{{ session }}"
-[session.check]
-request = "MGET u:{{ session }} n:{{ session }}"
 "#;
 
 const TAIL: &str = r#"[[fault]]

@@ -2,8 +2,8 @@
 
 use comeback_analysis::measure::analyze;
 use comeback_analysis::summary::summarize;
-use comeback_model::journal::{self, Journal, Sealer, write_line};
 use comeback_analysis::verdict::judge;
+use comeback_model::journal::{self, Journal, Sealer, write_line};
 
 use super::Worth;
 

@@ -7,7 +7,7 @@ mod replies;
 
 pub use experiment::check_experiment;
 pub use journal::check_journal;
-pub use replies::{check_http, check_redis};
+pub use replies::{check_commands, check_http};
 
 /// What a check of bytes has to tell the fuzzer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

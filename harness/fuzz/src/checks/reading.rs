@@ -1,6 +1,6 @@
 //! A reply as a connection reads it, without the connection.
 
-use comeback_session::reading::{Progress, Reading, Grammar};
+use comeback_session::reading::{Grammar, Progress, Reading};
 use comeback_session::wire::{Framing, Malformed, Wanted};
 
 /// What came of a stream of pieces.

@@ -1,6 +1,7 @@
 //! Any bytes, in any pieces, are the same reply, or no reply.
 
 use comeback_model::ids::BootId;
+use comeback_model::plan::Dialect;
 
 use super::Worth;
 use super::reading::{Outcome, Whole, read};
@@ -34,25 +35,23 @@ pub fn check_http(bytes: &[u8]) -> Worth {
     Worth::Kept
 }
 
-/// Reads the bytes as a Redis reply.
+/// Reads the bytes as the reply to a command, in each dialect.
 ///
 /// # Panics
-/// When what they are depends on the pieces they come in, or is more than may be kept, or an array is not told
+/// When what they are depends on the pieces they come in, or is more than may be kept, or an array of Redis is not told
 /// as JSON.
-pub fn check_redis(bytes: &[u8]) -> Worth {
-    check_pieces(
-        Grammar::Redis,
-        &Wanted::default(),
-        bytes,
-        |whole, bytes| {
+pub fn check_commands(bytes: &[u8]) -> Worth {
+    for dialect in Dialect::all() {
+        let wire = Grammar::Commands(dialect);
+        check_pieces(wire, &Wanted::default(), bytes, |whole, bytes| {
             assert!([200, 400, 401, 503].contains(&whole.status));
             assert_eq!(whole.boot, None::<BootId>);
-            if bytes[0] == b'*' && whole.body.len() < KEPT_BODY {
+            if dialect == Dialect::Redis && bytes[0] == b'*' && whole.body.len() < KEPT_BODY {
                 let told = serde_json::from_slice::<serde_json::Value>(&whole.body);
                 assert!(told.is_ok(), "told as {:?}", whole.body.escape_ascii());
             }
-        },
-    );
+        });
+    }
     Worth::Kept
 }
 

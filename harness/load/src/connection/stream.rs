@@ -1,4 +1,4 @@
-//! A connection whose requests and replies we write and parse ourselves: HTTP/1.1 or RESP2.
+//! A connection whose requests and replies we write and parse ourselves: HTTP/1.1 or commands.
 
 use std::io;
 use std::pin::Pin;

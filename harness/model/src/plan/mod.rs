@@ -32,10 +32,10 @@ pub use fault::{Aim, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::test_plan;
 pub use load::{Arrivals, Load};
-pub use protocol::{Protocol, Wire};
+pub use protocol::{Dialect, Protocol, Wire};
 pub use retry::Retry;
 pub use session::{
-    Body, Call, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
+    Body, Call, Command, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
 };
 pub use signal::Signal;
 pub use target::{Attempts, Drain, Listener, Readiness, ReadyProbe, Stop, Target};

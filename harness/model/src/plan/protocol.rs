@@ -1,7 +1,7 @@
 //! The protocols of targets: one table of the properties of each, apart from its bytes.
 //!
-//! Nobody else tells protocols apart. Whoever connects goes by the [`Wire`]: how the bytes of a protocol are read and
-//! written is one module for each wire, in `session` and `load`.
+//! No other code tells protocols apart. Whoever connects goes by the [`Wire`]. A protocol without paths and headers is a
+//! [`Dialect`] of commands: its words are here, its bytes are one file in `session/src/wire/commands`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,29 @@ pub enum Wire {
     Http1,
     /// HTTP/2.
     Http2,
+    /// Commands and their replies, one after the other.
+    Commands(Dialect),
+}
+
+/// A protocol of commands, without paths and headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
     /// RESP2.
-    Resp,
+    Redis,
+}
+
+/// The words of a protocol of commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DialectSpec {
+    /// Whose commands they are.
+    pub name: &'static str,
+    /// The command that asks whether a server is up: one word.
+    pub ping: &'static str,
+    /// The first line of the answer of a server that is up.
+    pub pong: &'static str,
+    /// The session in a first experiment file.
+    pub example: &'static str,
 }
 
 /// The properties of a protocol.
@@ -48,6 +69,9 @@ pub struct ProtocolSpec {
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Https, Self::Http2, Self::H2c, Self::Redis];
+
     /// Its properties.
     pub const fn spec(self) -> ProtocolSpec {
         let (name, label, wire, is_encrypted) = match self {
@@ -55,7 +79,12 @@ impl Protocol {
             Self::Https => ("https", "HTTPS", Wire::Http1, true),
             Self::Http2 => ("http2", "HTTP/2", Wire::Http2, true),
             Self::H2c => ("h2c", "HTTP/2", Wire::Http2, false),
-            Self::Redis => ("redis", "the Redis protocol", Wire::Resp, false),
+            Self::Redis => (
+                "redis",
+                "the Redis protocol",
+                Wire::Commands(Dialect::Redis),
+                false,
+            ),
         };
         ProtocolSpec {
             name,
@@ -65,29 +94,56 @@ impl Protocol {
         }
     }
 
-    /// Whether requests have paths and headers.
-    pub const fn is_http(self) -> bool {
-        self.spec().wire.is_http()
+    /// Its dialect, if its requests are commands without paths and headers.
+    pub const fn dialect(self) -> Option<Dialect> {
+        match self.spec().wire {
+            Wire::Http1 | Wire::Http2 => None,
+            Wire::Commands(dialect) => Some(dialect),
+        }
+    }
+}
+
+impl Dialect {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Protocol::ALL.into_iter().filter_map(Protocol::dialect)
+    }
+
+    /// Its words.
+    pub const fn spec(self) -> DialectSpec {
+        match self {
+            Self::Redis => DialectSpec {
+                name: "Redis",
+                ping: "PING",
+                // A server that first wants a password, or still loads its data, answers something else.
+                pong: "+PONG",
+                example: REDIS,
+            },
+        }
     }
 }
 
 impl Wire {
-    /// Whether requests have paths and headers.
-    pub const fn is_http(self) -> bool {
-        match self {
-            Self::Http1 | Self::Http2 => true,
-            Self::Resp => false,
-        }
-    }
-
     /// Its name in a TLS handshake (ALPN); a wire that has none there is named as HTTP/1.1.
     pub const fn alpn(self) -> &'static [u8] {
         match self {
             Self::Http2 => b"h2",
-            Self::Http1 | Self::Resp => b"http/1.1",
+            Self::Http1 | Self::Commands(_) => b"http/1.1",
         }
     }
 }
+
+/// Users with a name and a counter.
+const REDIS: &str = r#"[session]
+value = "/1"                                          # the second value of the reply to check
+identity = { at = "/0", name = "u{{ session }}" }     # the first names the user
+[session.login]
+request = "MSET u:{{ session }} u{{ session }} n:{{ session }} 0"
+[session.act]
+request = "INCR n:{{ session }}"
+[session.check]
+request = "MGET u:{{ session }} n:{{ session }}"
+"#;
 
 #[cfg(test)]
 mod tests {
@@ -95,15 +151,12 @@ mod tests {
 
     #[test]
     fn the_name_of_a_protocol_is_the_one_in_documents() {
-        for protocol in [
-            Protocol::Http,
-            Protocol::Https,
-            Protocol::Http2,
-            Protocol::H2c,
-            Protocol::Redis,
-        ] {
+        for protocol in Protocol::ALL {
             let written = serde_json::to_value(protocol).expect("a name");
             assert_eq!(written, protocol.spec().name);
         }
+        let schema = schemars::schema_for!(Protocol).to_value();
+        let known = schema["oneOf"].as_array().map(Vec::len);
+        assert_eq!(known, Some(Protocol::ALL.len()));
     }
 }

@@ -83,11 +83,11 @@ pub(super) fn validate(arm: &Arm, load: &Load) -> Result<(), PlanError> {
         ));
     }
     if retry.idempotency_key {
-        if !arm.target.protocol.is_http() {
-            return invalid_retry(
-                "idempotency_key needs headers, which Redis's protocol has none of: leave it out"
-                    .to_owned(),
-            );
+        if let Some(dialect) = arm.target.protocol.dialect() {
+            return invalid_retry(format!(
+                "idempotency_key needs headers, which {}'s protocol has none of: leave it out",
+                dialect.spec().name
+            ));
         }
         if matches!(load.workload, Workload::Stateless(_)) {
             return invalid_retry(

@@ -288,8 +288,8 @@ impl Request {
             visit(Place::Other, "", body);
         }
         match &mut self.call {
-            Call::Redis(words) => {
-                for word in words {
+            Call::Command(command) => {
+                for word in &mut command.words {
                     visit(Place::Other, "", word);
                 }
             }

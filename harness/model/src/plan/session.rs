@@ -8,7 +8,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Extract;
+use super::{Dialect, Extract};
 
 /// The operations of each user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,8 +117,40 @@ pub enum Call {
         /// The body, if there is one.
         body: Option<Body>,
     },
-    /// A Redis command: its name and arguments, each a template.
-    Redis(Vec<String>),
+    /// A command of a protocol without paths and headers.
+    #[serde(untagged)]
+    Command(Command),
+}
+
+/// A command. It is stored as its dialect with its words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    into = "BTreeMap<Dialect, Vec<String>>",
+    try_from = "BTreeMap<Dialect, Vec<String>>"
+)]
+pub struct Command {
+    /// Which protocol it belongs to.
+    pub dialect: Dialect,
+    /// Its name and arguments, each a template.
+    pub words: Vec<String>,
+}
+
+impl From<Command> for BTreeMap<Dialect, Vec<String>> {
+    fn from(command: Command) -> Self {
+        Self::from([(command.dialect, command.words)])
+    }
+}
+
+impl TryFrom<BTreeMap<Dialect, Vec<String>>> for Command {
+    type Error = &'static str;
+
+    fn try_from(stored: BTreeMap<Dialect, Vec<String>>) -> Result<Self, Self::Error> {
+        let mut stored = stored.into_iter();
+        match (stored.next(), stored.next()) {
+            (Some((dialect, words)), None) => Ok(Self { dialect, words }),
+            _ => Err("a call is one command"),
+        }
+    }
 }
 
 /// A request's body.
@@ -253,6 +285,28 @@ impl SessionFlow {
                 logout: 2,
                 browse: 0,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_stored_under_the_name_of_its_dialect() {
+        let command = Call::Command(Command {
+            dialect: Dialect::Redis,
+            words: vec!["PING".to_owned()],
+        });
+        let stored = serde_json::json!({ "redis": ["PING"] });
+        assert_eq!(serde_json::to_value(&command).ok(), Some(stored.clone()));
+        assert_eq!(serde_json::from_value::<Call>(stored).ok(), Some(command));
+        let http = Request::new("GET", "/").call;
+        let stored = serde_json::to_value(&http).expect("a call");
+        assert_eq!(serde_json::from_value::<Call>(stored).ok(), Some(http));
+        for wrong in ["{}", r#"{"telnet": ["a"]}"#, r#"{"redis": "a"}"#] {
+            assert!(serde_json::from_str::<Call>(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -260,10 +260,13 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
     if target.listener == Listener::Own {
         return Ok(());
     }
-    if !target.protocol.is_http() {
+    if let Some(dialect) = target.protocol.dialect() {
         return invalid(
             Field::Listener,
-            "held needs replies that name their process in a header, and Redis's have none: leave it out",
+            format!(
+                "held needs replies that name their process in a header, and {}'s have none: leave it out",
+                dialect.spec().name
+            ),
         );
     }
     if target.boot_header.is_none() {

@@ -1,10 +1,11 @@
 //! One request of a flow, compiled: how it is written, and what its reply must be.
 
-use comeback_model::plan::{Body, Call, Expect, Request, StatusRange, is_token};
+use comeback_model::plan::{Body, Call, Command, Dialect, Expect, Request, StatusRange, is_token};
 
 use super::FlowError;
 use super::place::{Looked, Place};
 use super::template::{Into, Templates, Text, Values};
+use crate::wire::commands::write_command;
 
 /// A request, compiled.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ enum Compiled {
         headers: Vec<(String, Text)>,
         body: Option<Content>,
     },
-    Redis(Vec<Text>),
+    Command(Dialect, Vec<Text>),
 }
 
 #[derive(Debug)]
@@ -161,14 +162,17 @@ impl Compiler<'_> {
                     body: body.as_ref().map(|body| self.content(body)).transpose()?,
                 })
             }
-            Call::Redis(words) => {
+            Call::Command(Command { dialect, words }) => {
                 if words.is_empty() {
                     return Err(self.wrong("request", "a command has at least a name".to_owned()));
                 }
                 let words = words
                     .iter()
                     .map(|word| self.text("request", word, Into::Text));
-                Ok(Compiled::Redis(words.collect::<Result<_, _>>()?))
+                Ok(Compiled::Command(
+                    *dialect,
+                    words.collect::<Result<_, _>>()?,
+                ))
             }
         }
     }
@@ -289,7 +293,13 @@ impl Step {
     ) -> Result<(), minijinja::Error> {
         let redirect = extra.redirect;
         match &self.call {
-            Compiled::Redis(words) => write_command(words, templates, values, out),
+            Compiled::Command(dialect, words) => {
+                let words = words.iter().map(|word| {
+                    let mut bytes = Vec::new();
+                    templates.write(word, values, &mut bytes).map(|()| bytes)
+                });
+                write_command(*dialect, words, out)
+            }
             Compiled::Http {
                 method,
                 path,
@@ -369,24 +379,6 @@ impl Content {
         out.extend_from_slice(&body);
         Ok(())
     }
-}
-
-/// A RESP2 array of bulk strings.
-fn write_command(
-    words: &[Text],
-    templates: &Templates,
-    values: &Values<'_>,
-    out: &mut Vec<u8>,
-) -> Result<(), minijinja::Error> {
-    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-    for word in words {
-        let mut bytes = Vec::new();
-        templates.write(word, values, &mut bytes)?;
-        out.extend_from_slice(format!("${}\r\n", bytes.len()).as_bytes());
-        out.extend_from_slice(&bytes);
-        out.extend_from_slice(b"\r\n");
-    }
-    Ok(())
 }
 
 fn write_cookies(cookies: &[(String, String)], out: &mut Vec<u8>) {

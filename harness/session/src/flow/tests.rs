@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use comeback_model::operation::{ErrorClass, Outcome, Step};
 use comeback_model::plan::{
-    Body, Call, Expect, Extract, Identity, Request, SessionFlow, StatusRange, Workload, Writes,
+    Body, Call, Command, Dialect, Expect, Extract, Identity, Request, SessionFlow, StatusRange,
+    Workload, Writes,
 };
 
 use super::{Flow, FlowError, Judgement, Next, Session, Turn, User};
@@ -790,8 +791,12 @@ fn what_a_server_says_cannot_break_out_of_its_place() {
 
 #[test]
 fn redis_commands_are_written_in_their_protocol() {
-    let command =
-        |words: &[&str]| Request::of(Call::Redis(words.iter().map(|w| (*w).to_owned()).collect()));
+    let command = |words: &[&str]| {
+        Request::of(Call::Command(Command {
+            dialect: Dialect::Redis,
+            words: words.iter().map(|w| (*w).to_owned()).collect(),
+        }))
+    };
     let mut visit = Visit::new(SessionFlow {
         login: command(&["SET", "user:{{ session }}", "u{{ session }}"]),
         act: command(&["INCR", "visits:{{ session }}"]),

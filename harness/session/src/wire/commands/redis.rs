@@ -1,6 +1,4 @@
-//! Parser of Redis replies (RESP2): the end of a reply, and its content. Pure: no sockets, no clock.
-//!
-//! A reply is translated into HTTP terms, so that all other code handles one kind of reply:
+//! Redis (RESP2): how a command is written, the end of its reply, and the reply's content in HTTP terms:
 //!
 //! | reply | status | body |
 //! |---|---|---|
@@ -12,14 +10,15 @@
 //! | error of a server that cannot do it now, such as `LOADING` | 503 | its text |
 //! | any other error | 400 | its text |
 //!
-//! RESP3 is never requested (`HELLO 3`), so its types are malformed. Memory is bounded for any server: the first [`KEPT_BODY`](super::KEPT_BODY) bytes of the body, lines of at most [`MAX_LINE`], arrays [`MAX_DEPTH`] deep.
+//! RESP3 is never requested (`HELLO 3`), so its types are malformed. Memory is bounded for any server: the first [`KEPT_BODY`](crate::wire::KEPT_BODY) bytes of the body, lines of at most [`MAX_LINE`], arrays [`MAX_DEPTH`] deep.
 
-use super::{Malformed, keep};
+use super::Codec;
+use crate::wire::{Malformed, keep};
 
 /// The longest line: simple strings and errors are short, and numbers shorter.
-pub const MAX_LINE: usize = 64 * 1024;
+const MAX_LINE: usize = 64 * 1024;
 /// How deep arrays may be nested; no command of Redis goes beyond a handful.
-pub const MAX_DEPTH: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// The first words of errors by which a server says who one must be.
 const UNAUTHORIZED: [&[u8]; 3] = [b"NOAUTH", b"NOPERM", b"WRONGPASS"];
@@ -38,7 +37,7 @@ const UNAVAILABLE: [&[u8]; 9] = [
 
 /// Reads one reply piece by piece.
 #[derive(Debug)]
-pub struct RespReader {
+pub(crate) struct RespReader {
     state: State,
     status: u16,
     /// The open arrays, the outermost first.
@@ -88,27 +87,23 @@ impl Default for RespReader {
     }
 }
 
-impl RespReader {
-    /// Whether the reply is complete.
-    pub fn is_done(&self) -> bool {
-        self.state == State::Done
+impl Codec for RespReader {
+    /// An array of bulk strings.
+    fn write<E>(
+        words: impl ExactSizeIterator<Item = Result<Vec<u8>, E>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), E> {
+        out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            let word = word?;
+            out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            out.extend_from_slice(&word);
+            out.extend_from_slice(b"\r\n");
+        }
+        Ok(())
     }
 
-    /// Its HTTP status.
-    pub const fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The body, or its first [`KEPT_BODY`](super::KEPT_BODY) bytes.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Takes a piece; returns how much of it belongs to this reply.
-    ///
-    /// # Errors
-    /// If the bytes are not RESP2, or exceed its bounds.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    fn feed(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         let mut at = 0;
         while at < bytes.len() && !self.is_done() {
             at += self.feed_some(&bytes[at..])?;
@@ -116,6 +111,20 @@ impl RespReader {
         Ok(at)
     }
 
+    fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl RespReader {
     fn feed_some(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match &mut self.state {
             State::Done => Ok(0),
@@ -275,8 +284,8 @@ fn parse_number(line: &[u8]) -> Result<i64, Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::KEPT_BODY;
     use super::*;
+    use crate::wire::KEPT_BODY;
 
     /// The reply as read in pieces of `piece` bytes: status, body, bytes used.
     fn read(bytes: &[u8], piece: usize) -> Result<(u16, String, usize), Malformed> {
@@ -326,6 +335,12 @@ mod tests {
                 assert_eq!(read, expected, "{reply:?} by {piece}");
             }
         }
+    }
+
+    #[test]
+    fn a_command_is_an_array_of_bulk_strings() {
+        let ping = crate::wire::commands::ping(comeback_model::plan::Dialect::Redis);
+        assert_eq!(ping, b"*1\r\n$4\r\nPING\r\n");
     }
 
     #[test]

@@ -1,5 +1,0 @@
-#![no_main]
-
-use libfuzzer_sys::{Corpus, fuzz_target};
-
-fuzz_target!(|bytes: &[u8]| -> Corpus { comeback_fuzz::checks::check_redis(bytes).into() });
