@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 
 use comeback_model::ids::{ClientId, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
-use comeback_model::plan::Retry;
+use comeback_model::plan::{Load, Retry};
 use comeback_model::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
@@ -37,11 +37,9 @@ pub(super) struct Shared {
     pub(super) trigger: Trigger,
     pub(super) flow: Flow,
     pub(super) dialer: Dialer,
-    pub(super) timeout: Span,
+    pub(super) load: Load,
     /// Whether and how what failed is tried again.
     pub(super) retry: Option<Retry>,
-    /// Whether a connection is kept for the next operation or look.
-    pub(super) keep_alive: bool,
     /// Where what stands behind the cache is reached, when the target is reached through one.
     pub(super) around_cache: Option<Dialer>,
     pub(super) scratch: Scratch,
@@ -70,7 +68,7 @@ impl Shared {
     /// How long one try of an operation may take.
     fn time_of_try(&self) -> Span {
         let limit = self.retry.and_then(|retry| retry.try_timeout);
-        limit.unwrap_or(self.timeout)
+        limit.unwrap_or(self.load.timeout)
     }
 }
 
@@ -276,6 +274,9 @@ impl Client {
                 self.shared.trigger.acknowledge(sent, Passed { at, quiet });
             }
         }
+        if !self.shared.load.keep_alive {
+            self.connection = None;
+        }
         let mut tally = self.shared.tally.get();
         tally.sent += u64::from(tried.sent.is_some());
         tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));
@@ -368,7 +369,7 @@ impl Client {
 
     /// As many tries as it takes and the plan allows, all within the operation's time-out.
     async fn try_repeatedly(&mut self, wanted: Wanted, session: &mut Session) -> Attempt {
-        let timeout = self.shared.timeout;
+        let timeout = self.shared.load.timeout;
         let turn = self.shared.flow.begin(wanted.step, session);
         let mut bounds = Bounds {
             latest_start: wanted.intended + timeout,
@@ -464,7 +465,7 @@ impl Client {
                 Ok(((reply, next), reusable)) => {
                     self.backoff = Span::ZERO;
                     let goes_on = matches!(next, Next::Again);
-                    if reusable && (shared.keep_alive || goes_on) {
+                    if reusable && (shared.load.keep_alive || goes_on) {
                         self.connection = Some(connection);
                     }
                     tried.sent = Some(first_sent);

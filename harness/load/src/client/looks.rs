@@ -112,7 +112,7 @@ impl Client {
     /// The last moment at which the session can show whether it is known.
     pub(super) async fn look_before_logout(&mut self) {
         if let Some((generation, mut session)) = self.session.take() {
-            let until = self.shared.clock.now() + self.shared.timeout;
+            let until = self.shared.clock.now() + self.shared.load.timeout;
             self.look(generation, &mut session, until).await;
             self.session = Some((generation, session));
         }
