@@ -175,28 +175,33 @@ pub async fn boot_of(
     };
     Ok(match question.ask(TRY_TAKES).await {
         Seen::Up(boot) => boot,
-        Seen::Not(_) | Seen::NothingInTime => None,
+        Seen::Answered(_) | Seen::Not(_) | Seen::NothingInTime => None,
     })
 }
 
-/// Tries until one succeeds. `last` is the observation of the last one.
+/// Tries until one succeeds. `last` is the observation of the last one, behind the last answer if that one has none.
 async fn ask_until_up(question: &Question, last: &mut String) -> Option<BootId> {
     let (mut pause, mut within) = (PAUSE_MIN, TRY_TAKES);
+    let mut before = String::new();
     loop {
         let mut asking = pin!(question.ask(within));
         let seen = match tokio::time::timeout(NOTED_AFTER, &mut asking).await {
             Ok(seen) => seen,
             // Noted now: if time is up before its end, this is the last observation.
             Err(_) => {
-                "it was asked, and had not answered yet".clone_into(last);
+                *last = format!("{before}it was asked, and had not answered yet");
                 asking.await
             }
         };
         match seen {
             Seen::Up(boot) => return boot,
+            Seen::Answered(what) => {
+                before = format!("{what}; later ");
+                *last = what;
+            }
             Seen::Not(what) => *last = what,
             Seen::NothingInTime => {
-                *last = format!("no answer within {} s", within.as_secs());
+                *last = format!("{before}no answer within {} s", within.as_secs());
                 within *= 2;
             }
         }

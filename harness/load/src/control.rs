@@ -25,7 +25,9 @@ const BODY_MAX: usize = 64 * 1024;
 pub enum Seen {
     /// The target is up, and calls itself this if it says so.
     Up(Option<BootId>),
-    /// It is not, with the observation.
+    /// It answered, and not as one that is up.
+    Answered(String),
+    /// It did not answer, with the observation.
     Not(String),
     /// There was no answer in time.
     NothingInTime,
@@ -139,7 +141,7 @@ async fn ping(endpoint: &Endpoint, dialect: Dialect, within: Duration) -> Seen {
     };
     match tokio::time::timeout(within, asking).await {
         Ok(Ok(answer)) if answer == dialect.spec().pong => Seen::Up(None),
-        Ok(Ok(answer)) => Seen::Not(format!("it answered '{}'", answer.escape_default())),
+        Ok(Ok(answer)) => Seen::Answered(format!("it answered '{}'", answer.escape_default())),
         Ok(Err(error)) => Seen::Not(error.to_string()),
         Err(_) => Seen::NothingInTime,
     }
@@ -227,7 +229,7 @@ impl HttpAsker {
             Err(error) => return Seen::Not(root_cause(&error)),
         };
         if !response.status().is_success() {
-            return Seen::Not(format!("it answered {}", response.status()));
+            return Seen::Answered(format!("it answered {}", response.status()));
         }
         let boot = self.boot_header.as_deref().and_then(|name| {
             let value = response.headers().get(name)?;

@@ -296,7 +296,8 @@ fn idle_connections_do_not_hold_a_server_that_is_asked_to_end() {
         }
         let asked = std::time::Instant::now();
         server.drain();
-        assert!(asked.elapsed() < Duration::from_secs(2), "{name}");
+        // A server that is held takes five seconds.
+        assert!(asked.elapsed() < Duration::from_secs(4), "{name}");
         let mut rest = Vec::new();
         // Reset or closed, as long as it is over.
         let _ = stream.read_to_end(&mut rest);

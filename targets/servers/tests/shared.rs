@@ -16,7 +16,7 @@ use stores::{Kind, RealStore};
 use support::{Answer, Client, Server};
 
 /// A request waits for the store for a second at most; the rest is for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// A store with replicas of the server over it.
 struct Service {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::support::PROGRAM;
 
 /// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until something is there.
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
