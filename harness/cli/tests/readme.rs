@@ -2,8 +2,6 @@
 //! own. Blocks marked `sh` are only parsed (`src/docs.rs`). The two commands that take minutes (the main job and the test
 //! command itself) are left to the reader.
 
-// As its readers run it: optimized.
-#![cfg(not(debug_assertions))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

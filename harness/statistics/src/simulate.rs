@@ -480,9 +480,8 @@ mod tests {
         [shift, median]
     }
 
-    /// Slow unless optimized: `cargo xtask test` runs it so.
+    /// Takes a minute unless optimized. So this package always is (`Cargo.toml`).
     #[test]
-    #[ignore = "takes seconds when optimized, a minute otherwise"]
     fn the_page_shows_what_is_simulated() {
         let page = include_str!("../../docs/METHOD.md");
         for line in tables(RUNS).lines() {

@@ -146,15 +146,6 @@ fn test() -> Result<(), Failed> {
     kills::few()?;
     let strict = [("RUSTDOCFLAGS", "--deny warnings")];
     run("cargo doc --workspace --no-deps", &strict)?;
-    // Optimized: the simulations that are slow otherwise, and the README's commands as its readers run them.
-    run(
-        "cargo test --release --package comeback-statistics -- --ignored",
-        &[],
-    )?;
-    run(
-        "cargo test --release --package comeback-cli --test readme",
-        &[],
-    )?;
     fuzz::fuzz(&fuzz::Args::default())
 }
 
