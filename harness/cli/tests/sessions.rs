@@ -171,6 +171,9 @@ fn redis(append_only: &str) -> Run {
         "",
         "--appendonly",
         append_only,
+        // `everysec`, the default, holds writes back while the disk is busy.
+        "--appendfsync",
+        "always",
     ])
 }
 

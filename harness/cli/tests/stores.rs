@@ -134,8 +134,11 @@ fn a_killed_redis_loses_what_it_did_not_write_down() {
     let forgetful = arm(&arms, "redis");
     assert_eq!(forgetful.sessions.lost, 20);
     assert_eq!(forgetful.writes.lost, forgetful.writes.acknowledged);
-    assert_nothing_lost(arm(&arms, "redis-everysec"));
     assert_nothing_lost(arm(&arms, "redis-always"));
+    // On a busy disk, `everysec` holds back what it acknowledges during a sync, and a kill takes that.
+    let everysec = arm(&arms, "redis-everysec");
+    assert_eq!(everysec.sessions.lost, 0, "{:?}", everysec.sessions);
+    assert!(everysec.writes.kept > 0, "{:?}", everysec.writes);
     let logs = std::fs::read_dir(run.out().join("logs")).unwrap().flatten();
     let names = logs.map(|entry| entry.file_name().into_string().unwrap());
     let of_stores = names.filter(|name| name.contains("-store-")).count();

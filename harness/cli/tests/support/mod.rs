@@ -28,11 +28,7 @@ impl Run {
 
     /// Everything it printed, for messages.
     pub(crate) fn printed(&self) -> String {
-        format!(
-            "{}\n{}",
-            String::from_utf8_lossy(&self.output.stdout),
-            String::from_utf8_lossy(&self.output.stderr)
-        )
+        printed(&self.output)
     }
 
     /// The folder of the results.
@@ -53,6 +49,15 @@ impl Run {
     pub(crate) fn events(&self) -> Vec<Value> {
         read_events(&self.out())
     }
+}
+
+/// Everything that a program printed.
+fn printed(output: &Output) -> String {
+    format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// An arm of a run with one fault in each, which landed.
@@ -152,16 +157,21 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
 /// the run itself says so: then nothing more can be asked of it, and this says `false`.
 #[track_caller]
 pub(crate) fn ended_with(run: &Run, code: i32) -> bool {
-    if code != 3 && run.code() == 3 {
+    output_ended_with(&run.output, code)
+}
+
+/// The same of a program's output.
+#[track_caller]
+pub(crate) fn output_ended_with(output: &Output, code: i32) -> bool {
+    let found = output.status.code();
+    if code != 3 && found == Some(3) {
         if let Some(busy) = how_busy() {
-            eprintln!(
-                "not judged, for the machine is busy ({busy}): {}",
-                run.printed()
-            );
+            let printed = printed(output);
+            eprintln!("not judged, for the machine is busy ({busy}): {printed}");
             return false;
         }
     }
-    assert_eq!(run.code(), code, "{}", run.printed());
+    assert_eq!(found, Some(code), "{}", printed(output));
     true
 }
 
