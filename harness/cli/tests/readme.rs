@@ -3,6 +3,7 @@
 //! command itself) are left to the reader.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a test says which command it runs")]
 
 mod support;
 

@@ -164,12 +164,13 @@ pub(crate) fn ended_with(run: &Run, code: i32) -> bool {
 #[track_caller]
 pub(crate) fn output_ended_with(output: &Output, code: i32) -> bool {
     let found = output.status.code();
-    if code != 3 && found == Some(3) {
-        if let Some(busy) = how_busy() {
-            let printed = printed(output);
-            eprintln!("not judged, for the machine is busy ({busy}): {printed}");
-            return false;
-        }
+    if code != 3
+        && found == Some(3)
+        && let Some(busy) = how_busy()
+    {
+        let printed = printed(output);
+        eprintln!("not judged, for the machine is busy ({busy}): {printed}");
+        return false;
     }
     assert_eq!(found, Some(code), "{}", printed(output));
     true
