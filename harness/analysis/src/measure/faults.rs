@@ -5,10 +5,11 @@ use comeback_model::ids::FaultId;
 use comeback_model::plan::fault::{Effect, Fault};
 use comeback_model::plan::{Listener, Plan};
 
-use super::facts::{Facts, FaultFacts, Hit};
+use super::facts::{Facts, FaultFacts};
 use super::load::Load;
-use super::types::{FaultAnalysis, Return};
-use super::{Chain, Time, findings, injection, recovery};
+use super::served::{self, Usual};
+use super::types::{FaultAnalysis, NotBack, Return};
+use super::{Time, findings, injection, recovery};
 
 /// The faults of a plan, in its order.
 pub(super) fn planned(plan: &Plan) -> &[Fault] {
@@ -99,22 +100,20 @@ fn is_held_up(facts: &Facts) -> bool {
     })
 }
 
-/// Each fault of a plan that has several; `returned` is what became of the service after the last recovery.
+/// Each fault of a plan that has several; `usual` is how the arm does without any.
 pub(super) fn each(
     plan: &Plan,
     facts: &Facts,
     load: &Load<'_>,
     listener: Listener,
-    returned: Option<&Return>,
+    usual: Usual,
 ) -> Vec<FaultAnalysis> {
     if !are_several(plan) || facts.control {
         return Vec::new();
     }
-    let last = facts.recovered();
     let analyze = |fault| {
-        let is_last = last.is_some() && facts.recovered_from(fault) == last;
-        let returned = returned.filter(|_| is_last);
-        analyze(plan, facts, load, fault, (listener, returned))
+        let returned = served::returned_from(fault, facts, load, usual);
+        analyze(plan, facts, load, fault, (listener, returned.as_ref()))
     };
     ids(plan).map(analyze).collect()
 }
@@ -129,8 +128,21 @@ fn analyze(
     let default = FaultFacts::default();
     let own = facts.of_fault(fault).unwrap_or(&default);
     let overtaken = facts.overtaken_by(fault);
-    let chain = recovery::chain_of(facts, fault, listener, returned);
-    let chain = until_overtaken(chain, own, overtaken.as_ref());
+    let overtaken = overtaken.as_ref();
+    let mut chain = recovery::chain_of(facts, fault, listener, returned);
+    let cut_short = match (overtaken, returned) {
+        (Some(other), _) => Some(other.at),
+        (None, Some(Return::Not(NotBack::BetweenFaults { next, .. }))) => Some(*next),
+        (None, _) => None,
+    };
+    // Of what another fault cut short it is only known that it had not been recovered from by then.
+    if let (Some(cut), Some(at)) = (own.cut(), cut_short) {
+        let ms = at.since(cut).as_ms();
+        chain.ready = Some(Time::Beyond { ms });
+    }
+    if overtaken.is_some() {
+        chain.evidence = None;
+    }
     let asks = effect_of(plan, fault).is_some_and(Effect::asks);
     let asking: Vec<&FaultFacts> = asks.then_some(own).into_iter().collect();
     FaultAnalysis {
@@ -150,20 +162,6 @@ fn analyze(
         draining: injection::draining_of(&asking, load),
         met: injection::met_by(plan, facts, fault, load),
         chain,
-    }
-}
-
-/// Of a fault that another overtook it is only known that it had not been recovered from by then.
-fn until_overtaken(chain: Chain, own: &FaultFacts, overtaken: Option<&Hit>) -> Chain {
-    match (own.cut(), overtaken) {
-        (Some(cut), Some(other)) => Chain {
-            ready: Some(Time::Beyond {
-                ms: other.at.since(cut).as_ms(),
-            }),
-            evidence: None,
-            ..chain
-        },
-        (_, _) => chain,
     }
 }
 

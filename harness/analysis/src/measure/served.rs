@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use comeback_model::ids::SessionId;
+use comeback_model::ids::{FaultId, SessionId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::units::{Elapsed, Span};
 use comeback_statistics::{median, upper_tail};
@@ -120,14 +120,42 @@ fn slower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 /// Whether the service came back for good; absent where it did not come back at all, or no fault was to be seen.
 pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Option<Return> {
     let (_, recovered) = (facts.cut()?, facts.recovered()?);
-    if facts.died_again() {
+    if facts.faults().any(|(fault, _)| facts.died_again(fault)) {
         return Some(Return::Not(NotBack::Ended));
     }
-    let end = load.end.unwrap_or(recovered).max(recovered);
     let usual = Usual::of_baseline(load).widened(controls);
-    if let Some(shortfall) = calm(facts, load, usual) {
-        return Some(Return::Not(NotBack::BetweenFaults(shortfall)));
+    let mut calms = failed_calms(facts, load, usual).into_iter();
+    Some(match calms.next() {
+        Some((_, failed)) => Return::Not(failed),
+        None => returned_at_last(facts, load, usual, recovered),
+    })
+}
+
+/// Whether it came back for good from one of several faults: what failed in the calm after it is no later fault's.
+pub(super) fn returned_from(
+    fault: FaultId,
+    facts: &Facts,
+    load: &Load<'_>,
+    controls: Usual,
+) -> Option<Return> {
+    let recovered = facts.recovered_from(fault)?;
+    if facts.died_again(fault) {
+        return Some(Return::Not(NotBack::Ended));
     }
+    let usual = Usual::of_baseline(load).widened(controls);
+    let mut calms = failed_calms(facts, load, usual).into_iter();
+    match calms.find(|(from, _)| *from == recovered) {
+        Some((_, failed)) => Some(Return::Not(failed)),
+        None if facts.recovered() == Some(recovered) => {
+            Some(returned_at_last(facts, load, usual, recovered))
+        }
+        None => None,
+    }
+}
+
+/// Whether the load after the last recovery is served to its end.
+fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Elapsed) -> Return {
+    let end = load.end.unwrap_or(recovered).max(recovered);
     let counting = counting(facts, load);
     let last = |from: Elapsed| last_of(&counting, from, usual.fewest());
     let middle = half_of(recovered, end);
@@ -141,39 +169,41 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
     let certain =
         failing(usual, &half, end, is_definite).or_else(|| failing(usual, &late, end, is_definite));
     if certain.is_none() && slowness.is_some() && is_starved(load, middle) {
-        return Some(Return::ByProbeOnly { operations: 0 });
+        return Return::ByProbeOnly { operations: 0 };
     }
     let shortfall = certain.or(slowness);
     let is_up = facts.unexpected.is_empty();
     if let Some(shortfall) = shortfall {
-        return Some(Return::Not(match is_up {
+        return Return::Not(match is_up {
             true => NotBack::Metastable(shortfall),
             false => NotBack::Unserved(shortfall),
-        }));
+        });
     }
     let seen = counting.len();
-    Some(match seen < usual.fewest() {
+    match seen < usual.fewest() {
         true => Return::ByProbeOnly {
             operations: seen as u64,
         },
         false => Return::ForGood,
-    })
+    }
 }
 
-/// That the service did not serve in the calm between two faults, where it lasted long enough to tell. The next fault cuts
-/// it short: only what the server did wrong counts, not how long it took.
-fn calm(facts: &Facts, load: &Load<'_>, usual: Usual) -> Option<Shortfall> {
+/// The calms between two faults in which the service did not serve, where they lasted long enough to tell, each with the
+/// recovery that it begins with. The next fault cuts it short: only what the server did wrong counts, not how long it took.
+fn failed_calms(facts: &Facts, load: &Load<'_>, usual: Usual) -> Vec<(Elapsed, NotBack)> {
     let mut telling: Vec<&Operation> = telling(facts, load).collect();
     telling.sort_by_key(|operation| operation.intended);
-    facts.calms().into_iter().find_map(|(from, to)| {
+    let failed = |(from, next): (Elapsed, Elapsed)| {
         let is_in_it = |op: &&&Operation| {
-            load.part(op) == Part::After && op.intended >= from && op.intended < to
+            load.part(op) == Part::After && op.intended >= from && op.intended < next
         };
         let own: Vec<&Operation> = telling.iter().filter(is_in_it).copied().collect();
-        let half = last_of(&own, half_of(from, to), usual.fewest());
+        let half = last_of(&own, half_of(from, next), usual.fewest());
         let tells = own.len() >= usual.fewest();
-        failing(usual, &half, to, is_definite).filter(|_| tells)
-    })
+        let shortfall = failing(usual, &half, next, is_definite).filter(|_| tells)?;
+        Some((from, NotBack::BetweenFaults { shortfall, next }))
+    };
+    facts.calms().into_iter().filter_map(failed).collect()
 }
 
 /// Whether the machine had no time for the harness itself from then on: nor had it for the server, perhaps.
@@ -356,7 +386,7 @@ impl fmt::Display for NotBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended => f.write_str("the new process ended by itself"),
-            Self::BetweenFaults(shortfall) => {
+            Self::BetweenFaults { shortfall, .. } => {
                 write!(
                     f,
                     "before the next fault came, {}",

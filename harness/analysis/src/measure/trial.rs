@@ -65,7 +65,7 @@ pub(super) fn analyze(
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,
         landed: faults::all_landed(plan, facts),
-        faults: faults::each(plan, facts, &load, listener, returned.as_ref()),
+        faults: faults::each(plan, facts, &load, listener, usual),
         laid: ledger.laid.losses(),
         journeys: journeys::tally(plan, facts, &load, &ledger.ends),
         sessions: ledger.sessions,

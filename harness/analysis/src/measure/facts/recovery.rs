@@ -190,15 +190,15 @@ impl Facts {
         failed.count() as u32
     }
 
-    /// Whether a node that was back from its last fault ended by itself.
-    pub(in crate::measure) fn died_again(&self) -> bool {
+    /// Whether a node that was back from this fault, the last that hit it by then, ended by itself.
+    pub(in crate::measure) fn died_again(&self, fault: FaultId) -> bool {
         let hits = self.hits();
         self.unexpected.iter().any(|ended| {
             let (node, _) = ended.start;
             let before = hits
                 .iter()
                 .rfind(|hit| hit.node == node && hit.at <= ended.at);
-            before.is_some_and(|hit| {
+            before.filter(|hit| hit.fault == fault).is_some_and(|hit| {
                 let back = self.back_from(hit).map(|back| back.at);
                 let back = back.or_else(|| self.recovered_from(hit.fault));
                 back.is_some_and(|back| back <= ended.at)

@@ -4,7 +4,7 @@ use comeback_model::plan::Fault;
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
-use crate::measure::{LaidLoss, Time};
+use crate::measure::{FaultAnalysis, LaidLoss, Time};
 
 /// The story of the second fault, in ms, unless a test tells it otherwise.
 const AGAIN: u64 = 4_000;
@@ -651,7 +651,11 @@ fn a_start_that_fails_after_the_second_kill_is_no_end_after_the_recovery_from_th
         kind: exited,
     };
     died.events.push(died_between);
-    assert!(died.trial().not_back().is_some());
+    let died = died.trial();
+    assert!(died.not_back().is_some());
+    let is_back = |own: &FaultAnalysis| matches!(own.chain.ready, Some(Time::At { .. }));
+    let back: Vec<bool> = died.faults.iter().map(is_back).collect();
+    assert_eq!(back, [false, true]);
 }
 
 #[test]
@@ -673,6 +677,26 @@ fn a_service_that_answers_once_between_the_faults_and_then_fails_is_not_back_for
         trial.findings
     );
     assert!(matches!(trial.chain.ready, Some(Time::Beyond { .. })));
+    // It is the first fault that was not recovered from, and that is known until the second came.
+    let ready = |trial: &TrialAnalysis| trial.faults.iter().map(|own| own.chain.ready).collect();
+    let readies: Vec<Option<Time>> = ready(&trial);
+    let (first, second) = ((AGAIN - CUT) as f64, (BACK_AGAIN - CUT_AGAIN) as f64);
+    assert_eq!(readies[0], Some(Time::Beyond { ms: first }));
+    assert!(
+        matches!(readies[1], Some(Time::At { ms, .. }) if ms == second),
+        "{readies:?}"
+    );
+    // What fails after the second is the second's.
+    let failing_last = Story::killed_twice()
+        .does(served(BASELINE, FAULT))
+        .does(served(RECOVERED, AGAIN))
+        .does(served(BACK_AGAIN, STOPPED).map(third).map(fails));
+    let readies: Vec<Option<Time>> = ready(&failing_last.trial());
+    assert!(matches!(readies[0], Some(Time::At { .. })), "{readies:?}");
+    assert!(
+        matches!(readies[1], Some(Time::Beyond { .. })),
+        "{readies:?}"
+    );
     // Sessions that were begun after the first kill and are not known then: they are no loss, they are not served.
     let unknown = (0..23).flat_map(|client| {
         let at = RECOVERED + 50 + u64::from(client) * 30;

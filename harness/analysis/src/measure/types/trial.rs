@@ -3,6 +3,7 @@
 use comeback_model::event::{Evidence, Exit};
 use comeback_model::ids::{FaultId, TrialId};
 use comeback_model::operation::ErrorClass;
+use comeback_model::units::Elapsed;
 
 use super::cause::Cause;
 use super::counts::{SessionCounts, Windowed, WriteCounts};
@@ -240,7 +241,12 @@ pub enum NotBack {
     /// The new process ended by itself.
     Ended,
     /// The load was not served after one fault, and before the next came.
-    BetweenFaults(Shortfall),
+    BetweenFaults {
+        /// What that calm lacks.
+        shortfall: Shortfall,
+        /// When the next was sent.
+        next: Elapsed,
+    },
     /// Another process ended by itself, and the load is not served.
     Unserved(Shortfall),
     /// Every process is up, and the load is not served.
