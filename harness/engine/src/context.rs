@@ -58,6 +58,8 @@ pub(super) struct Progress {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Faulted {
     /// When the effect was confirmed, if it was.
+    /// When the fault was sent to it, if it was.
+    pub(super) begun: Option<Elapsed>,
     pub(super) at: Option<Elapsed>,
     /// Whether the effect was that it ended.
     pub(super) has_ended: bool,

@@ -142,6 +142,8 @@ fn pause<S>(
     }
     let process = &running.process;
     process.pause(reach).map_err(EngineError::Process)?;
+        let mut progress = trial.progress.borrow_mut();
+        progress.faulted(fault, node).begun = Some(trial.site.clock.now());
     Ok(Ok(()))
 }
 

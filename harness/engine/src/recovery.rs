@@ -1,7 +1,9 @@
 //! Recovery: what was started again is probed until a correct answer comes from its new process. The probes are rehearsed
 //! before the fault, and what may answer in a new process's place is looked for.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::time::Duration;
 
 use comeback_model::event::{EventKind, Evidence};
@@ -13,7 +15,7 @@ use futures_util::future::join_all;
 
 use super::EngineError;
 use super::attribution::{Start, is_held, owner_of, owners_of};
-use super::context::{Early, Injected, Trial, aborted};
+use super::context::{Early, Faulted, Injected, Trial, aborted};
 use super::seams::{Probe, Seams};
 use crate::load::probe::{Owner, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 
@@ -116,6 +118,62 @@ struct Watched {
     back: Option<Recovered>,
 }
 
+/// When each node that was probed itself was back.
+type Back = RefCell<BTreeMap<Node, Elapsed>>;
+
+/// The result of a probe that asks for these starts, if it comes before their horizon ends.
+async fn within_horizon<T, S>(
+    trial: &Trial<'_, S>,
+    injected: &Injected,
+    (starts, back): (&[Start], &Back),
+    probing: impl Future<Output = T>,
+) -> Option<T> {
+    let mut probing = pin!(probing);
+    let mut until = horizon_of(trial, injected, starts, &back.borrow());
+    loop {
+        let deadline = trial.site.clock.instant(until);
+        if let Ok(done) = tokio::time::timeout_at(deadline, probing.as_mut()).await {
+            if let [(node, _)] = starts {
+                back.borrow_mut().insert(*node, trial.site.clock.now());
+            }
+            return Some(done);
+        }
+        let later = horizon_of(trial, injected, starts, &back.borrow());
+        if later <= until {
+            return None;
+        }
+        until = later;
+    }
+}
+
+/// Until when these starts may be waited for. A node that another fault hits before it is back has that one's horizon: both
+/// are over with the same reply (METHOD §10). One that the other has begun with is waited for until its effect is known.
+fn horizon_of<S>(
+    trial: &Trial<'_, S>,
+    injected: &Injected,
+    starts: &[Start],
+    back: &BTreeMap<Node, Elapsed>,
+) -> Elapsed {
+    let progress = trial.progress.borrow();
+    let horizon = trial.plan.windows.horizon;
+    let until_by_other = |((fault, node), other): (&(FaultId, Node), &Faulted)| {
+        let fault = trial
+            .plan
+            .fault(*fault)
+            .filter(|_| *fault != injected.fault)?;
+        let own = progress.of(injected.fault, *node).at?;
+        let begun = other.at.or(other.begun)?;
+        let was_back = back.get(node).is_some_and(|back| *back < begun);
+        let overtakes = starts.iter().any(|(start, _)| start == node) && begun >= own && !was_back;
+        overtakes.then(|| match other.at {
+            Some(at) => at + horizon,
+            None => begun + fault.lands_within,
+        })
+    };
+    let others = progress.faulted.iter().filter_map(until_by_other);
+    others.fold(injected.at + horizon, Elapsed::max)
+}
+
 /// Probes what the clients ask and, where several were faulted, each of those itself, until all answer correctly or the
 /// horizon is reached; the first of the result stands for the service. The horizon is waited for even when a process
 /// ends meanwhile, which is recorded: one that detached itself may still come up.
@@ -130,12 +188,10 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
         .iter()
         .map(|(node, _)| probe_of(trial, injected, *node));
     let probes: Vec<S::Probe<'_>> = probes.collect::<Result<_, _>>()?;
-    let horizon = trial
-        .site
-        .clock
-        .instant(injected.at + trial.plan.windows.horizon);
+    let back = RefCell::default();
     let probing = probes.iter().zip(&asked).map(|(probe, (_, starts))| {
-        tokio::time::timeout_at(horizon, probe.run(|| owners_of(trial, starts)))
+        let probing = probe.run(|| owners_of(trial, starts));
+        within_horizon(trial, injected, (starts, &back), probing)
     });
     // They have not served yet: those that end are started once more.
     let retried = injected.nodes.iter().copied().collect();
@@ -147,10 +203,10 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
     let mut watched = Vec::with_capacity(asked.len());
     for ((probe, (node, _)), ended) in probes.iter().zip(asked).zip(ended) {
         let back = match ended {
-            Ok(Ok(recovered)) => Some(recovered),
-            Ok(Err(ProbeError::Harness(cause))) => return Err(EngineError::Probe(cause).into()),
-            Ok(Err(ProbeError::Unattributable(reason))) => return Err(aborted(reason)),
-            Err(_) => None,
+            Some(Ok(recovered)) => Some(recovered),
+            Some(Err(ProbeError::Harness(cause))) => return Err(EngineError::Probe(cause).into()),
+            Some(Err(ProbeError::Unattributable(reason))) => return Err(aborted(reason)),
+            None => None,
         };
         let seen = probe.seen();
         // The store and the balancer are not asked themselves.

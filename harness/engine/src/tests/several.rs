@@ -129,6 +129,96 @@ async fn a_kill_while_the_server_starts_again_is_the_second_faults_and_both_end_
     assert!(told.phases().contains(&Phase::Settle));
 }
 
+/// The second kill comes 1.9 s into a recovery that may take 2 s; what it hits is back so long after it was started.
+fn overtaken_late(serves_after: Span) -> Scenario {
+    one_replica()
+        .node(REPLICA_0, |its| its.serves_after = Some(serves_after))
+        .then(Span::from_ms(1_900), "kill", &json!({}), Aim::Replica(0))
+}
+
+/// Which recoveries were given up, and when.
+fn given_up(told: &Told) -> Vec<(u32, Elapsed)> {
+    let given_up = told.events.iter().filter_map(|event| match event.kind {
+        EventKind::NotRecovered { fault, .. } => Some((fault.0, event.at)),
+        _ => None,
+    });
+    given_up.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overtaken_fault_has_the_horizon_of_the_one_that_overtook_it() {
+    // The first one's own horizon ends at 2,603 ms, the second's at 4,503 ms.
+    let told = overtaken_late(Span::from_ms(1_950)).run().await;
+    assert_eq!(told.exits(REPLICA_0)[1], (ms(2_503), SECOND));
+    assert_eq!(given_up(&told), []);
+    let back = told.recoveries();
+    assert_eq!(back.len(), 2);
+    assert!(back.iter().all(|(_, at)| *at >= ms(4_453)), "{back:?}");
+    assert!(told.phases().contains(&Phase::ReadBack));
+    // And no longer than that.
+    let told = overtaken_late(Span::from_ms(2_100)).run().await;
+    assert_eq!(told.recoveries(), []);
+    assert_eq!(given_up(&told), [(0, ms(4_503)), (1, ms(4_503))]);
+    assert!(!told.phases().contains(&Phase::ReadBack));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_was_sent_before_the_horizon_ends_overtakes_though_it_takes_effect_after_it() {
+    // The first one's horizon ends at 2,752 ms. The second is sent at 2,652 ms, and confirmed at 2,802 ms.
+    let told = one_replica()
+        .node(REPLICA_0, |its| {
+            its.serves_after = Some(Span::from_ms(1_990));
+            its.ends_after = Some(Span::from_ms(150));
+            its.still_after = Some(Span::from_ms(150));
+        })
+        .then(
+            Span::from_ms(2_050),
+            "pause",
+            &json!({ "lasts": "300ms" }),
+            Aim::Replica(0),
+        )
+        .run()
+        .await;
+    assert_eq!(given_up(&told), [], "{:?}", told.events);
+    assert_eq!(told.recoveries().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_overtaken_node_has_the_later_horizon() {
+    // Replica 1 never comes back from the first fault, which hits both; the second hits replica 0 alone.
+    let told = two_replicas()
+        .with_balancer()
+        .fault("kill", &json!({}), Aim::AllReplicas)
+        .node(REPLICA_0, |its| {
+            its.serves_after = Some(Span::from_ms(1_950))
+        })
+        .node(REPLICA_1, |its| {
+            its.serves_after = Some(Span::from_ms(2_500))
+        })
+        .then(Span::from_ms(1_900), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    let first = given_up(&told).into_iter().filter(|(fault, _)| *fault == 0);
+    assert_eq!(first.count(), 1);
+    assert!(told.recoveries().iter().all(|(fault, _)| *fault == 1));
+    assert!(!told.phases().contains(&Phase::ReadBack));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_back_before_it_was_hit_again_lengthens_nothing() {
+    // Replica 0 is back from the first fault at once, and hit again; replica 1 would be back after the horizon only.
+    let told = two_replicas()
+        .with_balancer()
+        .fault("kill", &json!({}), Aim::AllReplicas)
+        .node(REPLICA_1, |its| {
+            its.serves_after = Some(Span::from_ms(2_500))
+        })
+        .then(Span::from_ms(1_900), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    assert_eq!(given_up(&told), [(0, ms(2_605))], "{:?}", told.events);
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_fault_has_as_many_starts_as_the_plan_allows() {
     // A start that ends by itself is tried once more, after either fault.
