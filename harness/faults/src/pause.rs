@@ -7,6 +7,7 @@ use comeback_model::plan::fault::{Effect, FaultWords, Reach};
 use comeback_model::units::{Elapsed, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::injection::{FaultError, Injection};
@@ -65,13 +66,29 @@ impl Kind for Pause {
 
     async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
         let deadline = Instant::now() + on.confirm_within().into();
-        let stopped = on
-            .each(on.nodes(), |node| freeze(on, node, deadline))
-            .await?;
+        let stopped = freeze_all(on, deadline).await?;
         tokio::time::sleep_until(on.clock().instant(stopped + self.lasts)).await;
         on.each(on.nodes(), |node| on.thaw(node)).await?;
         Ok(())
     }
+}
+
+/// Stops all nodes, or none: where one is missed, those that stand still go on at once. What another fault has stopped is not
+/// among them.
+async fn freeze_all(on: &Injection, deadline: Instant) -> Result<Elapsed, FaultError> {
+    let frozen = Mutex::new(Vec::new());
+    let stopped = on.each(on.nodes(), async |node| {
+        let at = freeze(on, node, deadline).await?;
+        frozen.lock().await.push(node);
+        Ok(at)
+    });
+    let stopped = stopped.await;
+    if stopped.is_err() {
+        let frozen = frozen.into_inner();
+        // It is missed for the first reason; one that has ended meanwhile needs nothing.
+        let _ = on.each(&frozen, |node| on.thaw(node)).await;
+    }
+    stopped
 }
 
 /// Stops all processes of a node where they are, and waits until each thread stands still.

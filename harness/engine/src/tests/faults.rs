@@ -282,6 +282,43 @@ async fn the_balancer_can_be_the_faulted_node() {
         .run()
         .await;
     assert_eq!(told.starts(Node::Balancer).len(), 2);
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_misses_one_node_lets_the_others_go_on_at_once() {
+    let told = two_replicas()
+        .fault("pause", &json!({ "lasts": "300ms" }), Aim::AllReplicas)
+        .node(REPLICA_1, |its| its.still_after = None)
+        .run()
+        .await;
+    let reason = told.missed().unwrap();
+    assert!(reason.contains("still ran 400ms after SIGSTOP"), "{reason}");
+    let missed = told.deeds("resume replica-1");
+    assert_eq!(missed.len(), 1);
+    assert_eq!(told.deeds("resume replica-0"), missed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_misses_lets_nobody_go_on_whom_another_fault_holds() {
+    let told = two_replicas()
+        .fault("pause", &json!({ "lasts": "300ms" }), Aim::Replica(0))
+        .then(
+            Span::from_ms(100),
+            "pause",
+            &json!({ "lasts": "500ms" }),
+            Aim::AllReplicas,
+        )
+        .run()
+        .await;
+    assert_eq!(told.all_missed()[0].0, 1);
+    let [resumed] = told.deeds("resume replica-0")[..] else {
+        panic!("{:?}", told.deeds);
+    };
+    assert!(resumed >= FAULT_AT + Span::from_ms(300));
+    let [at_once] = told.deeds("resume replica-1")[..] else {
+        panic!("{:?}", told.deeds);
+    };
+    assert!(at_once < FAULT_AT + Span::from_ms(150));
+}
     assert_eq!(told.starts(REPLICA_0).len(), 1);
     assert_eq!(told.first_correct().len(), 1);
 }
