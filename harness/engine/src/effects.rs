@@ -7,7 +7,7 @@ use comeback_model::units::Elapsed;
 
 use super::EngineError;
 use super::context::Trial;
-use super::nodes::{Hold, Running, reply};
+use super::nodes::{Hold, Running, called, reply};
 use super::seams::Process;
 use comeback_faults::{FaultError, NodeCall};
 
@@ -194,8 +194,8 @@ fn resume<S>(
     Ok(Ok(()))
 }
 
-/// The first process of a node that may have more descriptors open.
-fn above(
+/// Why the limit is not seen to hold: a process of the node that may have more descriptors open, or none that can be looked at.
+fn not_limited(
     process: &impl Process,
     (reach, limit): (Reach, u64),
 ) -> Result<Option<String>, EngineError> {
@@ -222,14 +222,17 @@ fn limit_descriptors<S>(
         return Ok(Err(ended));
     }
     let before = process
-        .limit_descriptors(reach, Some(limit))
+        .limit_descriptors(reach, limit)
         .map_err(EngineError::Process)?;
     running.limit_before.get_or_insert(before);
     let process = &running.process;
-    if let Some(problem) = above(process, (reach, limit))? {
+    if let Some(problem) = not_limited(process, (reach, limit))? {
         return Ok(Err(FaultError::Missed(problem)));
     }
-    let evidence = format!("/proc/{}/limits: max open files {limit}", process.pid());
+    let evidence = format!(
+        "/proc/{}/limits: max open files at most {limit}",
+        process.pid()
+    );
     trial.record(EventKind::SurroundingApplied {
         fault,
         node: process.node(),
@@ -249,14 +252,15 @@ fn lift_descriptor_limit<S>(
     let Some(before) = running.limit_before.take() else {
         return Ok(Ok(()));
     };
-    if let Some(problem) = above(process, limited)? {
+    if let Some(problem) = not_limited(process, limited)? {
         let node = process.node();
         return Ok(Err(FaultError::Missed(format!(
-            "the limit of the {node} did not hold: {problem}"
+            "the limit of {} did not hold: {problem}",
+            called(node)
         ))));
     }
     process
-        .limit_descriptors(limited.0, before)
+        .lift_descriptor_limit(limited.0, before)
         .map_err(EngineError::Process)?;
     let node = process.node();
     trial.record(EventKind::SurroundingRemoved { fault, node });

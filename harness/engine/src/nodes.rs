@@ -17,7 +17,7 @@ use super::context::{Early, Trial, aborted};
 use super::readiness::{NotReady, Ready};
 use super::seams::{End, Process, Processes, Seams};
 use crate::load::probe::Owner;
-use crate::supervise::limit::SoftLimit;
+use crate::supervise::limit::DescriptorLimit;
 use crate::supervise::process::{Launch, StartError};
 use comeback_faults::{Answer, Ended, FaultError};
 
@@ -30,7 +30,7 @@ pub(super) struct Running<P> {
     /// The fault's effect on it.
     pub(super) hold: Hold,
     /// How many descriptors it might have open before a surrounding limited that.
-    pub(super) limit_before: Option<SoftLimit>,
+    pub(super) limit_before: Option<DescriptorLimit>,
     /// Who waits for an end.
     waiting: Vec<(Ended, Answer<()>)>,
 }

@@ -19,7 +19,7 @@ use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, See
 use crate::load::{Generator, LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
-use crate::supervise::limit::SoftLimit;
+use crate::supervise::limit::{DescriptorLimit, SoftLimit};
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::{self, Owner};
 use crate::supervise::process::{self, Launch, StartError, Stopped};
@@ -219,8 +219,12 @@ impl Process for Started {
         self.process.resume(reach)
     }
 
-    fn limit_descriptors(&self, reach: Reach, limit: SoftLimit) -> io::Result<SoftLimit> {
-        self.process.limit_descriptors(reach, limit)
+    fn limit_descriptors(&self, reach: Reach, most: u64) -> io::Result<DescriptorLimit> {
+        self.process.limit_descriptors(reach, most)
+    }
+
+    fn lift_descriptor_limit(&self, reach: Reach, before: DescriptorLimit) -> io::Result<()> {
+        self.process.lift_descriptor_limit(reach, before)
     }
 
     fn descriptor_limits(&self, reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>> {

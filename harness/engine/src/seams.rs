@@ -18,7 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
-use crate::supervise::limit::SoftLimit;
+use crate::supervise::limit::{DescriptorLimit, SoftLimit};
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError, Stopped};
@@ -134,7 +134,9 @@ pub(super) trait Process {
     fn resume(&self, reach: Reach) -> io::Result<()>;
 
     /// Lets each process that is reached have no more descriptors open; how many it was before.
-    fn limit_descriptors(&self, reach: Reach, limit: SoftLimit) -> io::Result<SoftLimit>;
+    fn limit_descriptors(&self, reach: Reach, most: u64) -> io::Result<DescriptorLimit>;
+    /// Undoes that, as far as it may.
+    fn lift_descriptor_limit(&self, reach: Reach, before: DescriptorLimit) -> io::Result<()>;
     /// How many each may have open, by its id, as the kernel says.
     fn descriptor_limits(&self, reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>>;
 

@@ -27,10 +27,8 @@ impl Default for DescriptorLimit {
 
 impl Kind for DescriptorLimit {
     const NAME: &'static str = "descriptor_limit";
-    const ABOUT: &'static str =
-        "Every process may have only so many descriptors open (its soft limit), for a whole trial.";
-    const EVIDENCE: &'static str =
-        "/proc/PID/limits of every process reads as it was set, at first and when it is undone.";
+    const ABOUT: &'static str = "Every process may have only so many descriptors open (soft and hard limit), for a whole trial.";
+    const EVIDENCE: &'static str = "/proc/PID/limits of every process says no more than was set, at first and when it is undone.";
     const AIM: Aim = Aim::AllReplicas;
     const REACH: Reach = Reach::Tree;
     const SURROUNDS: bool = true;

@@ -62,9 +62,11 @@ pub(super) fn resident_bytes(pid: i32) -> io::Result<u64> {
 
 /// How many descriptors a process may have open; `None` is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DescriptorLimit {
-    pub(super) soft: Option<u64>,
-    pub(super) hard: Option<u64>,
+pub struct DescriptorLimit {
+    /// What the kernel enforces.
+    pub soft: Option<u64>,
+    /// Up to what the process may raise that.
+    pub hard: Option<u64>,
 }
 
 /// How many descriptors a process may have open.

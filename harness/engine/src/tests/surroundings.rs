@@ -6,6 +6,7 @@ use comeback_model::plan::Aim;
 use comeback_model::units::{Elapsed, Span};
 use serde_json::json;
 
+use super::mock::Limits;
 use super::scenario::*;
 
 /// The first place behind one fault.
@@ -24,7 +25,7 @@ fn applied(told: &Told) -> Vec<Elapsed> {
         } => {
             assert_eq!(*fault, SURROUNDING);
             assert!(
-                evidence.ends_with("limits: max open files 16"),
+                evidence.ends_with("limits: max open files at most 16"),
                 "{evidence}"
             );
             Some(event.at)
@@ -59,8 +60,8 @@ async fn a_surrounding_holds_on_every_start_from_before_the_warm_up_until_the_st
     assert_eq!(removed, told.entered(Phase::Stop));
     assert!(told.all_missed().is_empty());
     assert_eq!(told.recoveries().len(), 1);
-    // To 16 twice, and back once.
-    assert_eq!(told.deeds("limit replica-0").len(), 3);
+    assert_eq!(told.deeds("limit replica-0").len(), 2);
+    assert_eq!(told.deeds("lift replica-0").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +74,7 @@ async fn a_surrounding_holds_in_a_control_trial_too() {
 #[tokio::test(start_paused = true)]
 async fn a_surrounding_that_takes_no_effect_is_missed_before_the_load() {
     let told = limited()
-        .node(REPLICA_0, |its| its.ignores_limits = true)
+        .node(REPLICA_0, |its| its.limits = Limits::Ignored)
         .run()
         .await;
     let [(1, reason)] = told.all_missed()[..] else {
@@ -94,4 +95,34 @@ async fn a_start_that_ended_before_it_was_limited_misses_nothing() {
         .await;
     assert_eq!(applied(&told).len(), 1);
     assert!(told.all_missed().is_empty(), "{:?}", told.all_missed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_surrounding_of_which_nothing_can_be_seen_is_missed() {
+    let told = limited()
+        .node(REPLICA_0, |its| its.limits = Limits::Unseen)
+        .run()
+        .await;
+    assert_eq!(
+        told.all_missed(),
+        [(1, "no process of replica-0 could be looked at")]
+    );
+    assert_eq!(applied(&told), []);
+    assert!(told.entered(Phase::WarmUp).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_lowers_its_own_limit_or_raises_it_as_far_as_it_may_is_as_it_was_asked() {
+    for own in [Limits::Lowered(8), Limits::RaisedToHard] {
+        let told = limited()
+            .node(REPLICA_0, |its| its.limits = own)
+            .run()
+            .await;
+        assert!(
+            told.all_missed().is_empty(),
+            "{own:?}: {:?}",
+            told.all_missed()
+        );
+        assert_eq!((applied(&told).len(), removed(&told).len()), (2, 1));
+    }
 }

@@ -25,6 +25,21 @@ use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError};
 use process::{Latest, Life, MockProcess};
 
+/// What a process does to a limit of its descriptors.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limits {
+    /// Nothing.
+    Taken,
+    /// It keeps what it had.
+    Ignored,
+    /// It sets its soft limit to this.
+    Lowered(u64),
+    /// It sets its soft limit to the hard one.
+    RaisedToHard,
+    /// Nothing of it can be seen.
+    Unseen,
+}
+
 /// How a node behaves.
 #[derive(Clone, Debug)]
 pub(super) struct Behaviour {
@@ -48,8 +63,8 @@ pub(super) struct Behaviour {
     pub(super) is_named: bool,
     /// How often others are found that it started since.
     pub(super) newcomers: u32,
-    /// Whether it sets its own limits.
-    pub(super) ignores_limits: bool,
+    /// What it does to a limit of its descriptors.
+    pub(super) limits: Limits,
 }
 
 impl Default for Behaviour {
@@ -65,7 +80,7 @@ impl Default for Behaviour {
             cannot_start: Vec::new(),
             is_named: false,
             newcomers: 0,
-            ignores_limits: false,
+            limits: Limits::Taken,
         }
     }
 }

@@ -12,11 +12,17 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
-use super::{Behaviour, Deeds};
+use super::{Behaviour, Deeds, Limits};
 use crate::clock::Clock;
 use crate::seams::{End, Place, Process, Shot};
-use crate::supervise::limit::SoftLimit;
+use crate::supervise::limit::{DescriptorLimit, SoftLimit};
 use crate::supervise::process::Stopped;
+
+/// What it may have open before anybody says something.
+const UNLIMITED: DescriptorLimit = DescriptorLimit {
+    soft: Some(1_024),
+    hard: Some(4_096),
+};
 
 /// The latest start of a node.
 #[derive(Clone, Debug)]
@@ -42,7 +48,7 @@ pub(super) struct State {
     others: Vec<Other>,
     paused: Option<Elapsed>,
     /// How many descriptors it may have open, if that was said.
-    limit: Option<SoftLimit>,
+    limit: Option<DescriptorLimit>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -270,21 +276,35 @@ impl Process for MockProcess {
         Ok(())
     }
 
-    fn limit_descriptors(&self, _reach: Reach, limit: SoftLimit) -> io::Result<SoftLimit> {
+    fn limit_descriptors(&self, _reach: Reach, most: u64) -> io::Result<DescriptorLimit> {
         self.note("limit");
         let mut state = self.start.life.state.lock().unwrap();
-        let before = state.limit.unwrap_or(Some(1_024));
-        // One that sets its own limit takes no notice.
-        state.limit = Some(match self.behaviour.ignores_limits {
-            true => before,
-            false => limit,
+        let before = state.limit.unwrap_or(UNLIMITED);
+        let (soft, hard) = (Some(most), Some(most));
+        state.limit = Some(match self.behaviour.limits {
+            Limits::Ignored => before,
+            Limits::Lowered(own) => DescriptorLimit {
+                soft: Some(own),
+                hard,
+            },
+            Limits::RaisedToHard => DescriptorLimit { soft: hard, hard },
+            Limits::Taken | Limits::Unseen => DescriptorLimit { soft, hard },
         });
         Ok(before)
     }
 
+    fn lift_descriptor_limit(&self, _reach: Reach, before: DescriptorLimit) -> io::Result<()> {
+        self.note("lift");
+        self.start.life.state.lock().unwrap().limit = Some(before);
+        Ok(())
+    }
+
     fn descriptor_limits(&self, _reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>> {
+        if matches!(self.behaviour.limits, Limits::Unseen) {
+            return Ok(Vec::new());
+        }
         let limit = self.start.life.state.lock().unwrap().limit;
-        Ok(vec![(self.start.pid, limit.unwrap_or(Some(1_024)))])
+        Ok(vec![(self.start.pid, limit.unwrap_or(UNLIMITED).soft)])
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
