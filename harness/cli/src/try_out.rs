@@ -8,12 +8,13 @@ use comeback_engine::interrupt::Interrupt;
 use comeback_engine::{EndedEarly, Reach, Tried};
 use comeback_load::probe::{Walked, Who};
 use comeback_model::ids::{Node, Seed};
-use comeback_model::plan::{Arm, Plan, Workload};
+use comeback_model::plan::{Plan, Workload};
+use comeback_supervise::output::printable;
 use comeback_supervise::tag::RunTag;
 use serde::Serialize;
 
-use super::experiment::What;
-use super::options::{self, Size};
+use super::experiment::Described;
+use super::options;
 use super::{CliError, print, print_aside};
 
 /// Take one user through the flow, before anything is measured.
@@ -30,22 +31,13 @@ comeback try --login 'POST /login {\"user\":\"u{{ session }}\"}' --act 'POST /vi
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    what: What,
-    #[command(flatten)]
-    size: Size,
+    described: Described,
     /// Print one line for each step; requests and replies only where a step fails
     #[arg(long, conflicts_with = "json")]
     brief: bool,
     /// Print what was sent and answered as JSON
     #[arg(long)]
     json: bool,
-    /// The server and its arguments; in place of the file's command where there is a file
-    #[arg(
-        last = true,
-        required_unless_present = "experiment",
-        value_name = "COMMAND"
-    )]
-    command: Vec<String>,
 }
 
 /// What `--json` prints of an arm.
@@ -61,11 +53,10 @@ struct Report {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    let resolved = args.what.resolve(&args.size, &args.command)?;
-    let mut plan = resolved.plan;
+    let (mut plan, seed) = args.described.resolve()?;
     super::campaign::settle(&mut plan)?;
     super::campaign::check_limits(&plan)?;
-    let seed = options::seed(args.size.seed.map(Seed).or(resolved.seed))?;
+    let seed = options::seed(seed)?;
     if !args.json {
         print_aside("comeback: trying the flow, on a first start and after a restart");
     }
@@ -89,26 +80,31 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 /// Before a run: one user's way through the flow of each arm, on a first start.
 ///
 /// Only a description that the server contradicts ends the run here. A server that fails, or does not know its own sessions,
-/// is what a run measures. The same holds for several replicas: they may share nothing on purpose.
+/// is what a run measures. Where a stranger is answered in the same way as the user, nobody can tell the two apart: that is
+/// a warning. So it is with replicas that share nothing.
 pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
-    let is_tried = |arm: &Arm| arm.skip.is_none() && arm.replicas == 1;
-    if !matches!(plan.load.workload, Workload::Sessions(_)) || !plan.arms.iter().all(is_tried) {
+    if !matches!(plan.load.workload, Workload::Sessions(_)) {
         return Ok(());
     }
     for tried in walk(plan, seed, Reach::FirstStart)? {
-        let Some(wrong) = tried
-            .first
-            .iter()
-            .find(|one| one.who == Who::User && one.misfit)
-        else {
+        let mut users = tried.first.iter().filter(|one| one.who == Who::User);
+        let Some(wrong) = users.find(|one| one.misfit || one.as_a_stranger) else {
             continue;
         };
         let steps = shown::steps(std::slice::from_ref(wrong), &plan.secrets());
-        let arm = &plan.arms[tried.arm.0 as usize].name;
+        let failed = shown::failed(&steps);
+        let arm = printable(&plan.arms[tried.arm.0 as usize].name);
+        if wrong.as_a_stranger {
+            print_aside(&format!(
+                "warning: {arm}: the server answers a user who has logged in as it answers a stranger, before any fault\n\
+                 {failed}Either the experiment describes this step wrongly, or the server does not know its own sessions. \
+                 `comeback try` shows the whole flow."
+            ));
+            continue;
+        }
         return Err(CliError::Usage(format!(
-            "{arm}: the server does not answer as the experiment describes it, before any fault\n{}\
-             Nothing was measured. `comeback try` shows the whole flow; --no-preflight measures all the same.",
-            shown::failed(&steps)
+            "{arm}: the server does not answer as the experiment describes it, before any fault\n{failed}\
+             Nothing was measured. `comeback try` shows the whole flow; --no-preflight measures all the same."
         )));
     }
     Ok(())

@@ -223,3 +223,74 @@ fn no_secret_is_shown_in_part_or_in_another_encoding() {
         );
     }
 }
+
+/// Runs an experiment of one trial in a folder of its own: its exit code, what it said, and whether it was measured.
+fn run_once(experiment: &str) -> (Option<i32>, String, bool) {
+    let folder = tempfile::tempdir().unwrap();
+    // Trials that end early are not replaced: that says nothing more here.
+    let experiment = format!("replacements = 0\n{experiment}");
+    std::fs::write(folder.path().join("it.toml"), experiment).unwrap();
+    let words = ["run", "it.toml", "--out", "out", "--trials", "1", "--quiet"];
+    let output = command(folder.path(), &words).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let was_measured = folder.path().join("out/summary.json").exists();
+    (output.status.code(), said, was_measured)
+}
+
+/// A server that forgets each session at once, and tells strangers so.
+fn forgets_at_once(stranger: &str) -> String {
+    let server = format!(
+        "import sys\n\
+         sys.path.insert(0, {data:?})\n\
+         from dishonest import Honest\n\
+         class Forgets(Honest):\n\
+         \x20   def login(self, user):\n\
+         \x20       reply = super().login(user)\n\
+         \x20       self.sessions.clear()\n\
+         \x20       return reply\n\
+         \x20   def stranger(self, sid, method):\n\
+         \x20       return {stranger}\n\
+         Forgets(int(sys.argv[1]), sys.argv[2]).run()\n",
+        data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"),
+    );
+    let flow = &REFERENCE[REFERENCE.find("[session]").unwrap()..];
+    format!(
+        "[target]\ncommand = [\"python3\", \"-B\", \"-c\", {server:?}, \"{{port}}\", \"{{data}}\"]\nready = {{ tcp = true }}\n\
+         [load]\nsessions = 5\nrate = 50\n{flow}"
+    )
+}
+
+#[test]
+fn a_server_that_forgets_sessions_without_any_fault_is_measured_whatever_it_tells_strangers() {
+    for stranger in [
+        "self.reply('', 302, headers=['Location: /login'])",
+        "self.reply('<html>Please log in</html>')",
+    ] {
+        let (code, said, was_measured) = run_once(&forgets_at_once(stranger));
+        assert!(was_measured, "{stranger}: {said}");
+        assert!(!matches!(code, Some(0 | 2)), "{stranger}: {code:?}: {said}");
+        let warning = "answers a user who has logged in as it answers a stranger";
+        assert!(said.contains(warning), "{stranger}: {said}");
+    }
+}
+
+#[test]
+fn a_run_tells_of_a_mistyped_path_and_refuses_what_no_lost_session_explains() {
+    let (code, said, was_measured) = run_once(&memory().replace("GET /me", "GET /mee"));
+    assert!(
+        was_measured && !matches!(code, Some(0 | 2)),
+        "{code:?}: {said}"
+    );
+    assert!(said.contains("is the path right?"), "{said}");
+    for (right, wrong, told) in [
+        ("GET /me", "POST /me", "is the method right?"),
+        ("POST /login", "POST /signin", "is the path right?"),
+    ] {
+        let (code, said, was_measured) = run_once(&memory().replace(right, wrong));
+        assert!(
+            code == Some(2) && !was_measured,
+            "{wrong}: {code:?}: {said}"
+        );
+        assert!(said.contains(told), "{wrong}: {said}");
+    }
+}

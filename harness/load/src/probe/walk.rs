@@ -51,6 +51,8 @@ pub struct Walked {
     /// The reply has another form than the flow describes, though the server worked and knew the session: the description
     /// is wrong.
     pub misfit: bool,
+    /// A stranger is answered the same: it may as well be the server that does not know the session.
+    pub as_a_stranger: bool,
 }
 
 /// Who takes a step.
@@ -95,8 +97,11 @@ impl Probe<'_> {
         };
         let mut steps = Vec::new();
         for step in self.flow.work() {
-            let walked = self.take(step, Who::User, &mut left).await?;
+            let mut walked = self.take(step, Who::User, &mut left).await?;
             let is_wrong = walked.problem.is_some();
+            if is_wrong && step != Step::Login {
+                walked.as_a_stranger = self.answers_a_stranger_so(&walked, &left).await?;
+            }
             steps.push(walked);
             if is_wrong {
                 return Ok(Walk {
@@ -167,6 +172,25 @@ impl Probe<'_> {
             exchanges: self.transcript.take(),
             problem,
             misfit,
+            as_a_stranger: false,
         })
+    }
+
+    /// Whether somebody who never logged in gets the reply that ended a user's step, and one that may mean so.
+    async fn answers_a_stranger_so(&self, user: &Walked, left: &Left) -> Result<bool, ProbeError> {
+        let mut nobody = Left {
+            session: left.session.of_a_stranger(),
+            user: self.next_user(),
+        };
+        let nobody = self.take(user.step, Who::Nobody, &mut nobody).await?;
+        let [own, other] = [user, &nobody].map(|one| one.exchanges.last()?.reply.as_ref());
+        Ok(own.zip(other).is_some_and(|(own, other)| {
+            let may_be_so = match own.status {
+                300..=399 | 401 | 403 | 404 => true,
+                200..=299 => own.body == other.body,
+                _ => false,
+            };
+            may_be_so && own.status == other.status
+        }))
     }
 }
