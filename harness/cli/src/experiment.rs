@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use comeback_architectures::servers;
 use comeback_faults::Faults;
 use comeback_model::gate::Gate;
+use comeback_model::ids::Seed;
 use comeback_model::plan::secret::is_masked;
-use comeback_model::plan::{Listener, Protocol, Reach, Signal};
+use comeback_model::plan::{Listener, Plan, Protocol, Reach, Signal};
 use comeback_model::units::Span;
 
 use self::retry::RetryArgs;
@@ -96,6 +97,31 @@ pub(super) struct What {
     retry: RetryArgs,
     #[command(flatten)]
     session: SessionArgs,
+}
+
+/// What commands take that look at an experiment and measure nothing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Described {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    size: Size,
+    /// The server and its arguments; replaces the file's command
+    #[arg(
+        last = true,
+        required_unless_present = "experiment",
+        value_name = "COMMAND"
+    )]
+    command: Vec<String>,
+}
+
+impl Described {
+    /// The plan, and the seed if one was said.
+    pub(super) fn resolve(&self) -> Result<(Plan, Option<Seed>), CliError> {
+        let resolved = self.what.resolve(&self.size, &self.command)?;
+        let seed = self.size.seed.map(Seed).or(resolved.seed);
+        Ok((resolved.plan, seed))
+    }
 }
 
 /// The name of a run without a file and without a name.

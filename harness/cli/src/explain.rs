@@ -3,13 +3,12 @@
 mod words;
 
 use comeback_analysis::verdict::Outcome;
-use comeback_model::ids::Seed;
 use comeback_model::plan::Plan;
 use comeback_model::schedule::{self, Schedule};
 use serde::Serialize;
 
-use super::experiment::What;
-use super::options::{self, Size};
+use super::experiment::Described;
+use super::options;
 use super::{CliError, print};
 
 /// Show what a run would do; nothing is started.
@@ -23,19 +22,10 @@ comeback explain --get /health -- ./server --port {port}"
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    what: What,
-    #[command(flatten)]
-    size: Size,
+    described: Described,
     /// Print plan and schedule as JSON
     #[arg(long)]
     json: bool,
-    /// The server and its arguments; replaces the file's command
-    #[arg(
-        last = true,
-        required_unless_present = "experiment",
-        value_name = "COMMAND"
-    )]
-    command: Vec<String>,
 }
 
 /// The document of `--json`.
@@ -48,10 +38,9 @@ struct Explained<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    let resolved = args.what.resolve(&args.size, &args.command)?;
-    let said = args.size.seed.map(Seed).or(resolved.seed);
+    let (plan, said) = args.described.resolve()?;
     let seed = options::seed(said)?;
-    let plan = resolved.plan.masked();
+    let plan = plan.masked();
     let schedule = schedule::expand(&plan, seed);
     if args.json {
         let explained = Explained {

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{BootId, FaultId, Incarnation, Node};
@@ -12,8 +12,9 @@ use comeback_model::plan::{Arm, Fault, Plan, Target};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Elapsed;
 
-use super::placement::Placement;
-use super::seams::Process;
+use super::nodes::{called, start_failed};
+use super::placement::{Placement, PlacementError};
+use super::seams::{Process, Processes};
 use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;
@@ -57,9 +58,9 @@ pub(super) struct Progress {
 /// What became of a node that a fault addressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Faulted {
-    /// When the effect was confirmed, if it was.
     /// When the fault was sent to it, if it was.
     pub(super) begun: Option<Elapsed>,
+    /// When the effect was confirmed, if it was.
     pub(super) at: Option<Elapsed>,
     /// Whether the effect was that it ended.
     pub(super) has_ended: bool,
@@ -115,6 +116,36 @@ pub(super) fn aborted(reason: String) -> Early {
     Early::Target(EventKind::TrialAborted { reason })
 }
 
+impl<'a, S: Processes> Trial<'a, S> {
+    /// Finds a place for a trial's arm; nothing is started yet.
+    pub(super) fn prepare(
+        (plan, planned): (&'a Plan, &'a PlannedTrial),
+        site: &'a Site,
+        seams: &'a S,
+        data: &Path,
+    ) -> Result<Self, Early> {
+        let arm = &plan.arms[planned.arm.0 as usize];
+        let placement = Placement::prepare(arm, data, seams).map_err(|error| match error {
+            PlacementError::Target(node, error) => {
+                Early::Target(start_failed(node, Incarnation(0), &error))
+            }
+            PlacementError::Engine(error) => Early::Engine(error),
+        })?;
+        Ok(Self {
+            plan,
+            arm,
+            planned,
+            site,
+            seams,
+            placement,
+            probe_users: Cell::new(0),
+            trigger: OnceCell::new(),
+            aiming: Mutex::default(),
+            progress: RefCell::default(),
+        })
+    }
+}
+
 impl<S> Trial<'_, S> {
     /// The nodes that any fault addresses; none in a control trial.
     pub(super) fn faulted(&self) -> Vec<Node> {
@@ -165,11 +196,11 @@ impl<S> Trial<'_, S> {
         progress.boots.entry(node).or_default().push(boot);
     }
 
-    /// How a node is named where there may be only one.
+    /// How a node is called in a sentence, where there may be only one.
     pub(super) fn name_of(&self, node: Node) -> String {
         match self.placement.is_alone() {
-            true => "target".to_owned(),
-            false => node.to_string(),
+            true => "the target".to_owned(),
+            false => called(node),
         }
     }
 

@@ -114,7 +114,10 @@ fn note_effect<S>(
 fn refuse_ended(process: &impl Process, when: &str) -> Result<(), FaultError> {
     match process.is_running() {
         true => Ok(()),
-        false => Err(FaultError::Missed(format!("the {} {when}", process.node()))),
+        false => Err(FaultError::Missed(format!(
+            "{} {when}",
+            called(process.node())
+        ))),
     }
 }
 
@@ -139,11 +142,11 @@ fn pause<S>(
         running.hold = Hold::Still(fault);
         let begun = trial.begun_by(fault);
         trial.record(EventKind::FaultRequested { fault, node, begun });
+        let mut progress = trial.progress.borrow_mut();
+        progress.faulted(fault, node).begun = Some(trial.site.clock.now());
     }
     let process = &running.process;
     process.pause(reach).map_err(EngineError::Process)?;
-        let mut progress = trial.progress.borrow_mut();
-        progress.faulted(fault, node).begun = Some(trial.site.clock.now());
     Ok(Ok(()))
 }
 
@@ -202,6 +205,10 @@ fn not_limited(
     let limits = process
         .descriptor_limits(reach)
         .map_err(EngineError::Process)?;
+    if limits.is_empty() {
+        let node = called(process.node());
+        return Ok(Some(format!("no process of {node} could be looked at")));
+    }
     let mut above = limits.into_iter();
     let above = above.find(|(_, soft)| soft.is_none_or(|soft| soft > limit));
     Ok(above.map(|(pid, soft)| {

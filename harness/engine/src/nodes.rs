@@ -143,11 +143,13 @@ impl<P: Process> Running<P> {
         let node = self.process.node();
         match self.hold.by() {
             Some(other) if other != fault => Err(FaultError::Missed(format!(
-                "the {node} was still under fault {}",
+                "{} was still under fault {}",
+                called(node),
                 other.0 + 1
             ))),
             _ if !self.process.is_running() => Err(FaultError::Missed(format!(
-                "the {node} had ended before the fault"
+                "{} had ended before the fault",
+                called(node)
             ))),
             Some(_) | None => Ok(()),
         }
@@ -179,6 +181,14 @@ impl<P: Process> Running<P> {
                 false => self.waiting.push((of, answer)),
             }
         }
+    }
+}
+
+/// A node in a sentence: "replica-0", "the store".
+pub(super) fn called(node: Node) -> String {
+    match node {
+        Node::Replica(_) => node.to_string(),
+        Node::Store | Node::Balancer | Node::Cache => format!("the {node}"),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use comeback_host::clock::Clock;
+use comeback_model::ids::TrialId;
 use comeback_supervise::tag::RunTag;
 
 use super::record::Recorder;
@@ -20,4 +21,11 @@ pub struct Site {
     pub scratch: PathBuf,
     /// The targets' output.
     pub logs: PathBuf,
+}
+
+impl Site {
+    /// The data folder of a trial.
+    pub(super) fn data_of(&self, trial: TrialId) -> PathBuf {
+        self.scratch.join(format!("trial-{:03}", trial.0))
+    }
 }

@@ -3,7 +3,6 @@
 //! Whatever happens on the way, the locals' drops leave no process behind. A target that misbehaves is a
 //! recorded fact that ends the trial early; an [`EngineError`] is ours.
 
-use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 
 use comeback_model::event::{EventKind, Phase};
@@ -13,12 +12,10 @@ use comeback_model::plan::Plan;
 use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::units::{Elapsed, Span};
 use futures_util::future::try_join_all;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 
 use super::context::{Early, Trial, aborted, failed};
 use super::interrupt::Interrupt;
-use super::nodes::start_failed;
-use super::placement::{Placement, PlacementError};
 use super::seams::{Book, Load, Seams};
 use super::trial_loop::TrialLoop;
 use super::{EngineError, Site, health, recovery};
@@ -74,34 +71,15 @@ pub(super) async fn run<S: Seams>(
     seams: &S,
     interrupt: &mut Interrupt,
 ) -> Result<Finished, EngineError> {
-    let arm = &plan.arms[planned.arm.0 as usize];
-    let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
-    std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
+    let data = site.data_of(planned.id);
     let record = |kind| site.recorder.event(Some(planned.id), kind);
     record(EventKind::TrialStarted {
         arm: planned.arm,
         control: planned.is_control(),
     });
-    let ended = match Placement::prepare(arm, &data, seams) {
-        Ok(placement) => {
-            let trial = Trial {
-                plan,
-                arm,
-                planned,
-                site,
-                seams,
-                placement,
-                probe_users: Cell::new(0),
-                trigger: OnceCell::new(),
-                aiming: Mutex::default(),
-                progress: RefCell::default(),
-            };
-            trial.run_phases(interrupt).await
-        }
-        Err(PlacementError::Target(node, error)) => {
-            Err(Early::Target(start_failed(node, Incarnation(0), &error)))
-        }
-        Err(PlacementError::Engine(error)) => Err(Early::Engine(error)),
+    let ended = match Trial::prepare((plan, planned), site, seams, &data) {
+        Ok(trial) => trial.run_phases(interrupt).await,
+        Err(early) => Err(early),
     };
     let (complete, started) = match ended {
         Ok(()) => (true, Started::Up),

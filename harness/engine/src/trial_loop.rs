@@ -194,7 +194,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         match (end, cause) {
             (End::Exited(exit, at), ExitCause::Unexpected) => {
                 let start = (running.process.node(), running.process.incarnation());
-                let problem = format!("the {} {exit} by itself", self.trial.name_of(start.0));
+                let problem = format!("{} {exit} by itself", self.trial.name_of(start.0));
                 self.see_unexpected(start, at, problem)
             }
             _ => Ok(()),

@@ -2,11 +2,10 @@
 //! the same is done once more. Nothing is measured and nothing is judged; what was seen is handed to the caller. Called by
 //! [`crate::campaign::try_out`].
 
-use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 
 use comeback_model::event::EventKind;
-use comeback_model::ids::{ArmId, Incarnation, Node};
+use comeback_model::ids::{ArmId, Node};
 use comeback_model::plan::Plan;
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Span;
@@ -14,8 +13,6 @@ use tokio::sync::mpsc;
 
 use super::context::{Early, Trial, aborted};
 use super::interrupt::Interrupt;
-use super::nodes::start_failed;
-use super::placement::{Placement, PlacementError};
 use super::real::Real;
 use super::seams::Processes as _;
 use super::trial_loop::TrialLoop;
@@ -67,9 +64,7 @@ pub(super) async fn run(
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Option<Tried>, EngineError> {
-    let arm = &plan.arms[planned.arm.0 as usize];
-    let data = site.scratch.join(format!("trial-{:03}", planned.id.0));
-    std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
+    let data = site.data_of(planned.id);
     let real = Real::of(site);
     let mut tried = Tried {
         arm: planned.arm,
@@ -77,26 +72,9 @@ pub(super) async fn run(
         restarted: Vec::new(),
         ended_early: None,
     };
-    let ended = match Placement::prepare(arm, &data, &real) {
-        Ok(placement) => {
-            let trial = Trial {
-                plan,
-                arm,
-                planned,
-                site,
-                seams: &real,
-                placement,
-                probe_users: Cell::new(0),
-                trigger: OnceCell::new(),
-                aiming: Default::default(),
-                progress: RefCell::default(),
-            };
-            trial.try_out(reach, interrupt, &mut tried).await
-        }
-        Err(PlacementError::Target(node, error)) => {
-            Err(Early::Target(start_failed(node, Incarnation(0), &error)))
-        }
-        Err(PlacementError::Engine(error)) => Err(Early::Engine(error)),
+    let ended = match Trial::prepare((plan, planned), site, &real, &data) {
+        Ok(trial) => trial.try_out(reach, interrupt, &mut tried).await,
+        Err(early) => Err(early),
     };
     let _ = real.kill_all();
     // What the target locked there does not matter any more: the run's folder is removed by the warden.

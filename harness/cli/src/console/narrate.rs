@@ -136,7 +136,7 @@ impl Narrator {
                 begun,
             } => format!("{}{begun}", self.of(*node)),
             EventKind::FaultConfirmed {
-                evidence: _,
+                evidence,
                 fault: _,
                 node,
                 took_kill,
@@ -151,8 +151,9 @@ impl Narrator {
                     count => format!(", {count} of its processes are still alive"),
                 };
                 format!(
-                    "{}the faulted processes have ended{killed}{left}",
-                    self.of(*node)
+                    "{}the faulted processes have ended{killed}{left}{}",
+                    self.of(*node),
+                    shown(evidence)
                 )
             }
             EventKind::SurroundingApplied {
@@ -164,9 +165,15 @@ impl Narrator {
                 format!("{}a surrounding held, and is undone", self.of(*node))
             }
             EventKind::FaultEnded { fault } => format!("{} is over", self.fault(*fault)),
-            EventKind::TargetPaused { node, .. } => {
-                format!("{}all its processes stand still", self.of(*node))
-            }
+            EventKind::TargetPaused {
+                fault: _,
+                node,
+                evidence,
+            } => format!(
+                "{}all its processes stand still{}",
+                self.of(*node),
+                shown(evidence)
+            ),
             EventKind::TargetResumed { fault: _, node } => {
                 format!("{}SIGCONT sent", self.of(*node))
             }
@@ -275,6 +282,14 @@ impl Narrator {
             }
             Some(_) | None => String::new(),
         }
+    }
+}
+
+/// What proves it. Journals of before version 6 hold nothing of that.
+fn shown(evidence: &str) -> String {
+    match evidence {
+        "" => String::new(),
+        evidence => format!(" ({evidence})"),
     }
 }
 

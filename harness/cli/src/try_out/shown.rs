@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comeback_load::probe::{Exchange, Walked, Who};
 use comeback_model::plan::secret::{MASK, Secrets};
 use comeback_supervise::output::printable;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Report;
 
@@ -22,7 +22,8 @@ const BODY_SHOWN: usize = 400;
 #[derive(Serialize)]
 pub(super) struct Step {
     step: &'static str,
-    who: &'static str,
+    #[serde(serialize_with = "in_words")]
+    who: Who,
     /// Why the reply is not the expected one.
     problem: Option<String>,
     exchanges: Vec<Shown>,
@@ -43,7 +44,7 @@ pub(super) fn steps(walked: &[Walked], secrets: &Secrets) -> Vec<Step> {
         .iter()
         .map(|walked| Step {
             step: name_of(walked.step),
-            who: who(walked.who),
+            who: walked.who,
             problem: walked.problem.as_deref().map(|text| clean(text, secrets)),
             exchanges: walked
                 .exchanges
@@ -65,13 +66,17 @@ const fn name_of(step: comeback_model::operation::Step) -> &'static str {
     }
 }
 
-const fn who(who: Who) -> &'static str {
+const fn name_of_who(who: Who) -> &'static str {
     match who {
         Who::User => "user",
         Who::UserOfBefore => "session of before",
         Who::Nobody => "nobody",
         Who::LoggedOut => "logged out",
     }
+}
+
+fn in_words<S: Serializer>(who: &Who, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name_of_who(*who))
 }
 
 fn shown(exchange: &Exchange, secrets: &Secrets) -> Shown {
@@ -199,8 +204,8 @@ fn write_step(text: &mut String, step: &Step, brief: bool) {
     let took: f64 = step.exchanges.iter().map(|one| one.took_ms).sum();
     let mark = mark(step);
     let name = match step.who {
-        "user" => step.step.to_owned(),
-        who => format!("{}, {who}", step.step),
+        Who::User => step.step.to_owned(),
+        who => format!("{}, {}", step.step, name_of_who(who)),
     };
     let _ = writeln!(
         text,
@@ -209,7 +214,7 @@ fn write_step(text: &mut String, step: &Step, brief: bool) {
     if let Some(note) = note(step) {
         let _ = writeln!(text, "      {note}");
     }
-    let is_wrong = step.who == "user" && step.problem.is_some();
+    let is_wrong = step.who == Who::User && step.problem.is_some();
     if brief && !is_wrong {
         return;
     }
@@ -229,25 +234,27 @@ fn write_step(text: &mut String, step: &Step, brief: bool) {
 /// `ok`, `!!` where the flow is wrong, `--` where the reply says something of the server.
 fn mark(step: &Step) -> &'static str {
     match (step.who, &step.problem) {
-        ("user", Some(_)) => "!!",
-        ("session of before", Some(_)) => "--",
-        ("nobody" | "logged out", None) => "!!",
-        _ => "ok",
+        (Who::User, Some(_)) => "!!",
+        (Who::UserOfBefore, Some(_)) => "--",
+        (Who::Nobody | Who::LoggedOut, None) => "!!",
+        (Who::User | Who::UserOfBefore, None) | (Who::Nobody | Who::LoggedOut, Some(_)) => "ok",
     }
 }
 
 /// What a step says of the server, where that is more than that it went well.
 fn note(step: &Step) -> Option<String> {
     match (step.who, &step.problem) {
-        ("user", problem) => problem.clone(),
-        ("session of before", Some(problem)) => Some(format!(
+        (Who::User, problem) => problem.clone(),
+        (Who::UserOfBefore, Some(problem)) => Some(format!(
             "the session did not outlive the restart: {problem}"
         )),
-        ("session of before", None) => Some("the session outlived the restart".to_owned()),
-        ("nobody", Some(_)) => {
+        (Who::UserOfBefore, None) => Some("the session outlived the restart".to_owned()),
+        (Who::Nobody, Some(_)) => {
             Some("refused, as somebody who never logged in should be".to_owned())
         }
-        ("logged out", Some(_)) => Some("refused, as somebody who logged out should be".to_owned()),
-        _ => None,
+        (Who::LoggedOut, Some(_)) => {
+            Some("refused, as somebody who logged out should be".to_owned())
+        }
+        (Who::Nobody | Who::LoggedOut, None) => None,
     }
 }

@@ -185,10 +185,7 @@ async fn a_node_that_ends_while_it_stands_still_was_missed() {
         .run()
         .await;
     assert_eq!(told.exits(REPLICA_0), [(ms(700), ExitCause::Unexpected)]);
-    assert_eq!(
-        told.missed(),
-        Some("the replica-0 ended while it stood still")
-    );
+    assert_eq!(told.missed(), Some("replica-0 ended while it stood still"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,6 +279,9 @@ async fn the_balancer_can_be_the_faulted_node() {
         .run()
         .await;
     assert_eq!(told.starts(Node::Balancer).len(), 2);
+    assert_eq!(told.starts(REPLICA_0).len(), 1);
+    assert_eq!(told.first_correct().len(), 1);
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_misses_one_node_lets_the_others_go_on_at_once() {
@@ -318,7 +318,4 @@ async fn a_pause_that_misses_lets_nobody_go_on_whom_another_fault_holds() {
         panic!("{:?}", told.deeds);
     };
     assert!(at_once < FAULT_AT + Span::from_ms(150));
-}
-    assert_eq!(told.starts(REPLICA_0).len(), 1);
-    assert_eq!(told.first_correct().len(), 1);
 }

@@ -124,7 +124,7 @@ async fn a_node_that_ends_while_another_is_started_is_recorded_when_it_happens()
     assert_eq!(told.starts(REPLICA_1), [(ms(0), 0)]);
     assert_eq!(
         told.aborted(),
-        Some("the replica-0 exited with status 1 by itself")
+        Some("replica-0 exited with status 1 by itself")
     );
     assert!(told.entered(Phase::Baseline).is_empty());
 }

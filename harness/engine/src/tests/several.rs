@@ -263,7 +263,7 @@ async fn a_fault_that_finds_its_node_down_is_missed_and_the_first_recovery_is_st
         .await;
     assert_eq!(
         told.all_missed(),
-        [(1, "the replica-0 was still under fault 1")]
+        [(1, "replica-0 was still under fault 1")]
     );
     assert_eq!(told.recoveries(), [(0, ms(903))]);
     assert!(told.has_ended());
@@ -302,7 +302,7 @@ async fn a_node_that_another_fault_has_in_its_hands_is_missed() {
             .await;
         assert_eq!(
             told.all_missed(),
-            [(1, "the replica-0 was still under fault 1")],
+            [(1, "replica-0 was still under fault 1")],
             "{kind}"
         );
         // The first one went on to its end.
