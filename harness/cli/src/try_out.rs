@@ -80,13 +80,19 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 /// Before a run: one user's way through the flow of each arm, on a first start.
 ///
 /// Only a description that the server contradicts ends the run here. A server that fails, or does not know its own sessions,
-/// is what a run measures. Where a stranger is answered in the same way as the user, nobody can tell the two apart: that is
-/// a warning. So it is with replicas that share nothing.
+/// is what a run measures. Where a stranger is answered in the same way as the user, nobody can tell the two apart: that is a
+/// warning. Arms with several replicas are left out: these may share nothing on purpose.
 pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
-    if !matches!(plan.load.workload, Workload::Sessions(_)) {
+    let mut plan = plan.clone();
+    for arm in plan.arms.iter_mut().filter(|arm| arm.replicas > 1) {
+        let why = || "it has several replicas".to_owned();
+        arm.skip.get_or_insert_with(why);
+    }
+    let is_walked = plan.arms.iter().any(|arm| arm.skip.is_none());
+    if !matches!(plan.load.workload, Workload::Sessions(_)) || !is_walked {
         return Ok(());
     }
-    for tried in walk(plan, seed, Reach::FirstStart)? {
+    for tried in walk(&plan, seed, Reach::FirstStart)? {
         let mut users = tried.first.iter().filter(|one| one.who == Who::User);
         let Some(wrong) = users.find(|one| one.misfit || one.as_a_stranger) else {
             continue;
