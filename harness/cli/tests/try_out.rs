@@ -294,3 +294,17 @@ fn a_run_tells_of_a_mistyped_path_and_refuses_what_no_lost_session_explains() {
         assert!(said.contains(told), "{wrong}: {said}");
     }
 }
+
+#[test]
+fn an_arm_with_several_replicas_does_not_leave_the_others_out_of_the_walk_before_a_run() {
+    let wrong = memory().replace("POST /login", "POST /signin");
+    let arms = "\n[[arm]]\nname = \"alone\"\n[[arm]]\nname = \"several\"\n\
+                target = { command = [\"{comeback}\", \"serve\", \"memory\", \"--port\", \"{port}\", \"--data\", \"{data}\"], replicas = 2 }\n\
+                balancer = { command = [\"{comeback}\", \"balance\", \"--port\", \"{port}\", \"--to\", \"{replicas}\"] }\n";
+    let (code, said, was_measured) = run_once(&(wrong + arms));
+    assert!(code == Some(2) && !was_measured, "{code:?}: {said}");
+    assert!(
+        said.contains("alone: the server does not answer as"),
+        "{said}"
+    );
+}
