@@ -220,7 +220,9 @@ fn faults_told(run: &Run, kind: &str) -> Vec<u64> {
 fn two_faults_of_one_trial_are_injected_and_recovered_from() {
     let second = "[[fault]]\nkind = \"terminate\"\nafter = \"900ms\"\n[windows]";
     let run = run_shop(&SHOP.replace("[windows]", second), &[]);
-    if !support::ended_with(&run, 0) {
+    // A trial that a busy machine made void is replaced, and its faults are told once more.
+    let is_replaced = |run: &Run| !run.summary().arms[0].replaced.is_empty();
+    if !support::ended_with(&run, 0) || is_replaced(&run) && support::how_busy().is_some() {
         return;
     }
     assert_eq!(header(&run)["plan"]["faults"].as_array().unwrap().len(), 2);
