@@ -14,7 +14,8 @@ mod support;
 mod wire;
 
 use std::io::Write;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
 use parts::{Fake, Process, Reply, free_port, wait_for};
@@ -96,21 +97,26 @@ fn a_source_goes_to_one_replica_by_its_forwarded_address_or_its_connection() {
 
 #[test]
 fn a_busy_replica_is_avoided_by_least_connections() {
-    let slow = Fake::start(|stream| {
-        std::thread::sleep(Duration::from_millis(500));
+    let over = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::clone(&over);
+    let slow = Fake::start(move |stream| {
+        wait_for("the test", || is_over.load(Ordering::Relaxed).then_some(()));
         stream.write_all(OK.as_bytes()).is_ok()
     });
     let quick = Fake::says(OK, true);
-    let balancer = Process::balance(&[slow.port, quick.port], "--policy least-connections");
+    let balancer = Process::balance(
+        &[slow.port, quick.port],
+        "--policy least-connections --timeout 60s",
+    );
     std::thread::scope(|scope| {
         // In turn as long as both are idle: the first goes to the slow one.
         let held = scope.spawn(|| balancer.get("/").replica());
         wait_for("the held request", || {
             (!slow.heads().is_empty()).then_some(())
         });
-        for _ in 0..6 {
-            assert_eq!(balancer.get("/").replica(), Some(1));
-        }
+        let others: Vec<_> = (0..6).map(|_| balancer.get("/").replica()).collect();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(others, [Some(1); 6]);
         assert_eq!(held.join().unwrap(), Some(0));
     });
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -64,25 +65,32 @@ fn order(path: &Path, line: &str) -> Value {
 fn a_replica_is_drained_by_order_even_of_its_sticky_clients() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("control");
-    let slow = Fake::start(|stream| {
-        std::thread::sleep(Duration::from_millis(200));
+    let over = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::clone(&over);
+    let slow = Fake::start(move |stream| {
+        wait_for("the test", || is_over.load(Ordering::Relaxed).then_some(()));
         stream.write_all(OK.as_bytes()).is_ok()
     });
     let other = Fake::says(OK, true);
-    let flags = format!("--policy sticky --control {}", socket.display());
+    let flags = format!(
+        "--policy sticky --timeout 60s --control {}",
+        socket.display()
+    );
     let mut balancer = Process::balance(&[slow.port, other.port], &flags);
     let cookie = ["cookie: comeback_replica=r0"];
     std::thread::scope(|scope| {
         let held = scope.spawn(|| balancer.ask("GET", "/", &cookie, ""));
         wait_for("the request", || (!slow.heads().is_empty()).then_some(()));
         let status = order(&socket, "drain 0");
+        let elsewhere = balancer.ask("GET", "/", &cookie, "").replica();
+        over.store(true, Ordering::Relaxed);
         let drained = &status["replicas"][0];
         assert_eq!(drained["draining"], true, "{status}");
         assert_eq!(
             (&drained["up"], &drained["in_flight"]),
             (&true.into(), &1.into())
         );
-        assert_eq!(balancer.ask("GET", "/", &cookie, "").replica(), Some(1));
+        assert_eq!(elsewhere, Some(1));
         assert_eq!(held.join().unwrap().replica(), Some(0));
     });
     assert_eq!(order(&socket, "status")["replicas"][0]["in_flight"], 0);

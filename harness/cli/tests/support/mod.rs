@@ -157,6 +157,13 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
 /// the run itself says so: then nothing more can be asked of it, and this says `false`.
 #[track_caller]
 pub(crate) fn ended_with(run: &Run, code: i32) -> bool {
+    if has_void_trial(run)
+        && let Some(busy) = how_busy()
+    {
+        let printed = run.printed();
+        eprintln!("not judged, for the machine is busy ({busy}): {printed}");
+        return false;
+    }
     output_ended_with(&run.output, code)
 }
 
@@ -174,6 +181,14 @@ pub(crate) fn output_ended_with(output: &Output, code: i32) -> bool {
     }
     assert_eq!(found, Some(code), "{}", printed(output));
     true
+}
+
+/// Whether a trial missed its load, or another took its place: then its arm may say less, and more trials ran than were planned.
+fn has_void_trial(run: &Run) -> bool {
+    let text = std::fs::read_to_string(run.out().join("summary.json")).unwrap_or_default();
+    let summary: Option<Summary> = serde_json::from_str(&text).ok();
+    let arms = summary.map(|summary| summary.arms).unwrap_or_default();
+    text.contains("; the floor is ") || arms.iter().any(|arm| !arm.replaced.is_empty())
 }
 
 /// A machine is busy where somebody waits for a core for more than this share of the time, in percent.
