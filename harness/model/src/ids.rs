@@ -17,7 +17,9 @@ impl fmt::Display for Seed {
 }
 
 /// A trial: one start of a target, and the faults of the plan or none. Trials are numbered in the order they run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct TrialId(pub u32);
 

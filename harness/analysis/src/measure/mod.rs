@@ -43,12 +43,13 @@ use std::collections::BTreeSet;
 
 pub use causes::causes_of;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
+pub use trial::TrialAnalysis;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
     CacheTally, Cause, Chain, Continuity, Culprit, Doing, Downtime, ErrorTally, Extension,
     FaultAnalysis, FaultedSessions, JourneyOperations, Journeys, LaidLoss, LastSent, LatencyTally,
     LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
-    Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Void, WhileDown, Windowed, WriteCounts,
+    Shortfall, Spoils, Time, TimelineWindow, Void, WhileDown, Windowed, WriteCounts,
 };
 
 use comeback_model::ids::{ArmId, TrialId};

@@ -3,7 +3,8 @@
 
 use comeback_model::journal::Header;
 
-use super::types::{Doing, TrialAnalysis};
+use super::TrialAnalysis;
+use super::types::Doing;
 
 /// Marks those of an arm.
 pub(super) fn mark(header: &Header, mut trials: Vec<TrialAnalysis>) -> Vec<TrialAnalysis> {

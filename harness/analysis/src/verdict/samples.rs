@@ -54,7 +54,7 @@ pub(crate) fn shares(metric: Metric, arm: &ArmAnalysis) -> Vec<Share> {
 /// Each trial's figure, absent where it should have one: it may have been any.
 pub(crate) fn samples(metric: Metric, arm: &ArmAnalysis) -> Samples {
     samples_by(metric, arm, |trial| match metric {
-        Metric::Time(time, _) => values::time_of(time, trial),
+        Metric::Time(time, _) => trial.figure(time),
         Metric::Latency(part, quantile) => values::latency_ms(quantile, part, trial),
         Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
     })

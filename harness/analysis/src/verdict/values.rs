@@ -3,8 +3,7 @@
 use comeback_model::gate::{Part, Quantile, Served, Time};
 
 use crate::measure::{
-    self, ArmAnalysis, Availability, ErrorTally, JourneyOperations, Journeys, LatencyTally,
-    TrialAnalysis,
+    ArmAnalysis, Availability, ErrorTally, JourneyOperations, Journeys, LatencyTally, TrialAnalysis,
 };
 
 /// So many of so many in one trial.
@@ -110,27 +109,9 @@ pub(crate) fn latency_ms(quantile: Quantile, part: Part, trial: &TrialAnalysis) 
     })
 }
 
-/// The trial's figure; infinite when it lies beyond the horizon.
-pub(crate) fn time_of(time: Time, trial: &TrialAnalysis) -> Option<f64> {
-    let infinite = |time: Option<measure::Time>| time.map(measure::Time::or_infinite);
-    match time {
-        Time::Detect => trial.time_to_detect,
-        Time::Restart => infinite(trial.chain.executed),
-        Time::Listen => infinite(trial.chain.listening),
-        Time::Ready => infinite(trial.chain.ready),
-        Time::Outage => infinite(trial.outage),
-        Time::ClientOutage => infinite(trial.client_outage),
-        Time::Blind => trial.blind_time.map(|time| time.ms),
-        Time::Steady => infinite(trial.time_to_steady),
-        Time::LongestGap => trial.longest_gap(),
-        Time::OutageArea => trial.outage_area(),
-    }
-    .filter(|figure| !figure.is_nan())
-}
-
 /// The most that the trial's figure may be, where it was not seen exactly and may have been more.
 pub(crate) fn longest_time(time: Time, trial: &TrialAnalysis) -> Option<f64> {
-    let least = time_of(time, trial)?;
+    let least = trial.figure(time)?;
     let error_ms = trial.blind_time.map_or(0.0, |time| time.error_ms);
     Some(least + if time == Time::Blind { error_ms } else { 0.0 })
 }

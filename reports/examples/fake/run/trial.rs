@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_analysis::measure::{
-    ArmAnalysis, Availability, BeforeTheFault, BlindTime, Chain, Doing, ErrorTally,
-    FaultedSessions, JourneyOperations, Journeys, LatencyTally, LoadTally, Return, Spoils, Time,
-    TimelineWindow, TrialAnalysis, Void,
+    ArmAnalysis, BlindTime, Chain, Doing, ErrorTally, FaultedSessions, JourneyOperations, Journeys,
+    Return, Spoils, Time, TimelineWindow, TrialAnalysis, Void,
 };
 use comeback_analysis::summary::{SessionCounts, Windowed, WriteCounts};
 use comeback_model::event::Evidence;
@@ -76,15 +75,8 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
     };
     let down = if never { 30_000.0 } else { ready };
     TrialAnalysis {
-        in_flight: ErrorTally::default(),
         id: TrialId(id),
-        control: false,
-        void: None,
         landed: true,
-        faults: Vec::new(),
-        laid: Vec::new(),
-        before: BeforeTheFault::default(),
-        causes: Vec::new(),
         chain: Chain {
             spread: None,
             killed: Some(-0.8 - noise(index, 4)),
@@ -99,7 +91,6 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             evidence: (!never).then(|| Evidence::BootId(BootId::from_header(b"boot"))),
         },
         returned: (!never).then_some(Return::ForGood),
-        failed_starts: 0,
         sessions: SessionCounts {
             acknowledged,
             survived: acknowledged - lost_sessions,
@@ -125,16 +116,7 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             during: tally((down / 5.0) as u64 + 1, (down / 5.3) as u64),
             after: tally(1_400, 12),
         },
-        latency: Windowed::default(),
-        attribution: Default::default(),
-        cache: None,
-        retries: Default::default(),
-        continuity: Default::default(),
-        nodes: Default::default(),
-        availability: Availability::default(),
         timeline: timeline(plan, down, index),
-        draining: ErrorTally::default(),
-        met: None,
         time_to_detect: Some(0.3),
         time_to_steady: at(ready + 1_900.0 + 300.0 * noise(index, 6), 100.0),
         longest_gap_ms: (!never).then_some(ready + 4.0),
@@ -146,11 +128,8 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             ms: (ready / 10.0).round(),
             error_ms: 24.0,
         }),
-        false_time_to_steady: None,
-        loss_window_ms: None,
-        send_lag: LatencyTally::default(),
-        load: LoadTally::default(),
         findings: spec.finding.map(str::to_owned).into_iter().collect(),
+        ..TrialAnalysis::default()
     }
 }
 

@@ -22,9 +22,10 @@ pub use tallies::{
 pub use time::Time;
 pub use trial::{
     BeforeTheFault, BlindTime, Chain, Doing, FaultAnalysis, FaultedSessions, LaidLoss, MetWrites,
-    NotBack, Return, Shortfall, Spoils, TrialAnalysis, Void,
+    NotBack, Return, Shortfall, Spoils, Void,
 };
 
+use super::TrialAnalysis;
 use comeback_model::ids::ArmId;
 use comeback_model::journal::Header;
 
