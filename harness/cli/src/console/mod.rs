@@ -91,6 +91,7 @@ impl Progress {
                 }
             }
         }
+        self.notes.extend(narrate::note(&event.kind));
         match &event.kind {
             EventKind::TrialStarted { arm, control } => {
                 self.arm = arm.0 as usize;
@@ -108,30 +109,7 @@ impl Progress {
                     bar.set_message(format!("{}: {}", self.trial, phase.name()));
                 }
             }
-            EventKind::TrialAborted { reason } | EventKind::FaultMissed { fault: _, reason } => {
-                self.notes.push(reason.clone());
-            }
-            EventKind::TargetStartFailed { problem, tail, .. } => {
-                self.notes.push(problem.clone());
-                self.quote(tail);
-            }
-            EventKind::Drained {
-                fault: _,
-                node,
-                problem: Some(problem),
-            } => {
-                self.notes
-                    .push(format!("{node} was not drained: {problem}"));
-            }
-            EventKind::NotRecovered { last_failure, .. } => {
-                self.notes.push(format!("never came back: {last_failure}"));
-            }
-            EventKind::LeftBehind { pids } => {
-                self.notes.push(format!(
-                    "left {} processes behind; they were ended",
-                    pids.len()
-                ));
-            }
+            EventKind::TargetStartFailed { tail, .. } => self.quote(tail),
             EventKind::ArmSkipped { arm, reason } => {
                 let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
                 self.say(&format!("{name}: skipped: {reason}"));
@@ -154,33 +132,8 @@ impl Progress {
                     bar.finish_and_clear();
                 }
             }
-            EventKind::TargetExecuted { .. }
-            | EventKind::TargetReady { .. }
-            | EventKind::TargetExited { .. }
-            | EventKind::SessionsOpened { .. }
-            | EventKind::FaultAimed { .. }
-            | EventKind::FaultRequested { .. }
-            | EventKind::FaultConfirmed { .. }
-            | EventKind::FaultEnded { .. }
-            | EventKind::SurroundingApplied { .. }
-            | EventKind::SurroundingRemoved { .. }
-            | EventKind::TargetPaused { .. }
-            | EventKind::TargetResumed { .. }
-            | EventKind::DrainBegun { .. }
-            | EventKind::Drained { .. }
-            | EventKind::DrainEnded { .. }
-            | EventKind::ProbeLimited { .. }
-            | EventKind::StrangerKnown { .. }
-            | EventKind::TargetReturned { .. }
-            | EventKind::TargetSeen { .. }
-            | EventKind::SurvivorsFound { .. }
-            | EventKind::OldProcessesAlive { .. }
-            | EventKind::OldOwnerSeen { .. }
-            | EventKind::HealthChanged { .. }
-            | EventKind::HealthWatched { .. }
-            | EventKind::FirstAccept { .. }
-            | EventKind::FirstCorrect { .. }
-            | EventKind::LoadStopped { .. } => {}
+            // `narrate` knows every kind of event.
+            _ => {}
         }
     }
 

@@ -1,4 +1,5 @@
-//! A trial, event by event, for `--verbose`: the time, the event and, while the server is down, the time since T0.
+//! The words for each kind of event. For `--verbose`, a trial event by event: the time, the event and, while the server is
+//! down, the time since T0. At any volume, the notes behind a trial's line.
 
 use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark};
 use comeback_model::ids::{FaultId, Node};
@@ -291,6 +292,26 @@ fn shown(evidence: &str) -> String {
         "" => String::new(),
         evidence => format!(" ({evidence})"),
     }
+}
+
+/// What is noted behind the line of a trial in which it happened.
+pub(super) fn note(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::TrialAborted { reason } | EventKind::FaultMissed { reason, .. } => {
+            reason.clone()
+        }
+        EventKind::TargetStartFailed { problem, .. } => problem.clone(),
+        EventKind::Drained {
+            fault: _,
+            node,
+            problem: Some(problem),
+        } => format!("{node} was not drained: {problem}"),
+        EventKind::NotRecovered { last_failure, .. } => format!("never came back: {last_failure}"),
+        EventKind::LeftBehind { pids } => {
+            format!("left {} processes behind; they were ended", pids.len())
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,166 @@
+//! What events consist of.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BootId, FaultId};
+use crate::plan::Signal;
+
+/// A process that lives on although the fault ended the one that started it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivor {
+    /// Its process id.
+    pub pid: i32,
+    /// Program and arguments, as it shows them.
+    pub command: String,
+}
+
+/// A process of an earlier start that was alive at the final look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldProcess {
+    /// Which.
+    #[serde(flatten)]
+    pub survivor: Survivor,
+    /// What it could answer by: `listens on 127.0.0.1:80`, `holds 2 sockets`. Absent where it holds no socket at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<String>,
+}
+
+/// What of the load a fault waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// A client sends a write; the fault follows within the time that one takes.
+    Request,
+    /// A client has read a write's acknowledgement; the fault follows at once.
+    Reply,
+}
+
+/// The parts of a trial, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The target starts and becomes ready.
+    Start,
+    /// The clients log in.
+    Open,
+    /// Load before anything is measured.
+    WarmUp,
+    /// Load that is compared with.
+    Baseline,
+    /// The fault is sent and confirmed (in a control trial: nothing is).
+    Fault,
+    /// The target starts again and is probed.
+    Recovery,
+    /// Load after recovery.
+    Settle,
+    /// Every session is read back.
+    ReadBack,
+    /// The target is stopped, and nothing is left.
+    Stop,
+}
+
+impl Phase {
+    /// Every phase, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Open,
+        Self::WarmUp,
+        Self::Baseline,
+        Self::Fault,
+        Self::Recovery,
+        Self::Settle,
+        Self::ReadBack,
+        Self::Stop,
+    ];
+
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Open => "open",
+            Self::WarmUp => "warm-up",
+            Self::Baseline => "baseline",
+            Self::Fault => "fault",
+            Self::Recovery => "recovery",
+            Self::Settle => "settle",
+            Self::ReadBack => "read-back",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// By itself, with this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "exited with status {status}"),
+            Self::Signal(number) => {
+                write!(f, "was ended by signal {number}")?;
+                match Signal::ALL.iter().find(|known| known.number() == *number) {
+                    Some(known) => write!(f, " ({known})"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Why a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", from = "StoredCause")]
+pub enum ExitCause {
+    /// By this fault: the last of its exits is its T0.
+    Injected(FaultId),
+    /// Because the trial was over.
+    Stopped,
+    /// By itself: nobody had asked it to. Journals say `unasked`.
+    #[serde(rename = "unasked")]
+    Unexpected,
+}
+
+/// Why a process ended, as it is stored: up to version 5 of the journal without the fault, which was the only one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredCause {
+    By { injected: FaultId },
+    Named(CauseName),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CauseName {
+    Injected,
+    Stopped,
+    #[serde(alias = "unasked")]
+    Unexpected,
+}
+
+impl From<StoredCause> for ExitCause {
+    fn from(stored: StoredCause) -> Self {
+        match stored {
+            StoredCause::By { injected } => Self::Injected(injected),
+            StoredCause::Named(CauseName::Injected) => Self::Injected(FaultId::FIRST),
+            StoredCause::Named(CauseName::Stopped) => Self::Stopped,
+            StoredCause::Named(CauseName::Unexpected) => Self::Unexpected,
+        }
+    }
+}
+
+/// How a reply is known to come from the new process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// It carries a boot id that no earlier incarnation had.
+    BootId(BootId),
+    /// The listening socket belongs to this process of the new incarnation, and to no older one.
+    SocketOwner(i32),
+}
