@@ -157,7 +157,7 @@ impl Experiment {
         self
     }
 
-    /// How long its first start may take. Default: 10 s. Default: 10 s.
+    /// How long its first start may take. Default: 10 s.
     pub fn ready_within(mut self, time: Duration) -> Self {
         let ready = self.document.target.ready.get_or_insert_default();
         ready.within = Some(span(time));
@@ -171,7 +171,7 @@ impl Experiment {
         self
     }
 
-    /// The pause between its confirmed exit and its restart. Default: none. Default: none.
+    /// The pause between its confirmed exit and its restart. Default: none.
     pub fn restart_after(mut self, pause: Duration) -> Self {
         self.document.target.restart.get_or_insert_default().after = Some(span(pause));
         self
@@ -231,7 +231,7 @@ impl Experiment {
         self
     }
 
-    /// How long the load runs undisturbed before the fault. Default: 1 s. Default: 1 s.
+    /// How long the load runs undisturbed before the fault. Default: 1 s.
     pub fn fault_at(mut self, time: Duration) -> Self {
         self.document.fault_mut().at = Some(span(time));
         self

@@ -98,7 +98,7 @@ impl Experiment {
         self
     }
 
-    /// How long an operation may take, and how late it may start. Default: 2 s. Default: 2 s.
+    /// How long an operation may take, and how late it may start. Default: 2 s.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.document.load.timeout = Some(span(time));
         self
