@@ -40,8 +40,7 @@ fn run_under(setup: &str) -> (TempDir, Output) {
 fn ignored_signals_and_a_small_stack_do_not_matter() {
     let stack = "resource.setrlimit(resource.RLIMIT_STACK, (65536, 65536))";
     let (folder, output) = run_under(&format!("{IGNORED}\n{stack}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    crate::support::output_ended_with(&output, 0);
     assert_nothing_left(folder.path());
 }
 
