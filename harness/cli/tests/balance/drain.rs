@@ -116,7 +116,8 @@ fn restart_all(drains: bool) -> (usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("control");
     let mut replicas = serve("token", 3);
-    let flags = format!("{CHECKED} --control {}", socket.display());
+    let patient = "--timeout 20s --check-timeout 20s";
+    let flags = format!("{CHECKED} {patient} --control {}", socket.display());
     let balancer = Process::balance(&ports(&replicas), &flags);
     let is = |index: usize, field: &str, value: Value| {
         wait_for(field, || {
