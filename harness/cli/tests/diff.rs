@@ -217,7 +217,7 @@ fn a_replay_has_the_same_plan_seed_and_schedule_in_a_new_folder() {
     }
     let words = ["replay", "out", "--out", "again", "--quiet"];
     let replay = command(first.folder.path(), &words).output().unwrap();
-    assert_eq!(replay.status.code(), Some(0));
+    support::output_ended_with(&replay, 0);
     assert_nothing_left(first.folder.path());
     let (one, other) = (
         header(&first.out()),

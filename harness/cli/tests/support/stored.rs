@@ -15,9 +15,9 @@ pub(crate) fn compare(target: &str, more: &[&str]) -> Run {
         target,
         "--quick",
         "--sessions",
-        "10",
+        "30",
         "--rate",
-        "300",
+        "100",
         "--out",
         "out",
     ];
