@@ -42,6 +42,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         port: args.port,
         data: args.data.clone(),
         store: args.store,
+        store_within: comeback_servers::STORE_WITHIN,
     };
     check_store(target, args.store)?;
     match comeback_servers::serve(target, &options) {

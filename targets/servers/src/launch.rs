@@ -45,12 +45,15 @@ pub struct ServeOptions {
     pub data: PathBuf,
     /// The server that keeps the state, for those targets that need one.
     pub store: Option<SocketAddr>,
+    /// How long a request waits for that server; usually [`STORE_WITHIN`](crate::STORE_WITHIN).
+    pub store_within: Duration,
 }
 
 /// What a target is started with.
 pub(crate) struct Launch {
     data: PathBuf,
     store: Option<SocketAddr>,
+    store_within: Duration,
     address: SocketAddr,
     listener: Option<TcpListener>,
     stop: StopWhen,
@@ -88,6 +91,7 @@ impl Launch {
         Self {
             data: options.data.clone(),
             store: options.store,
+            store_within: options.store_within,
             address: (Ipv4Addr::LOCALHOST, options.port).into(),
             listener: None,
             stop,
@@ -103,6 +107,11 @@ impl Launch {
     /// Where the server is that keeps the sessions.
     pub(crate) fn store(&self) -> Result<SocketAddr, ServeError> {
         self.store.ok_or(ServeError::NoStore)
+    }
+
+    /// How long a request waits for it.
+    pub(crate) fn store_within(&self) -> Duration {
+        self.store_within
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -38,6 +38,7 @@ pub use error::{ServeError, StoreError};
 use launch::Launch;
 pub use launch::ServeOptions;
 pub use protocols::Protocol;
+pub use shared::STORE_WITHIN;
 
 /// One server of the table.
 #[derive(Debug)]

@@ -6,8 +6,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 
@@ -15,7 +17,7 @@ use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::session::{Key, Session, SessionId, User};
-use crate::shared::{Driver, deadline, in_time};
+use crate::shared::{Driver, in_time};
 use crate::writer::lock;
 
 /// Connections of one process: commits of several sessions share a sync of the log, and many replicas together stay
@@ -42,6 +44,7 @@ const LOGOUT: &str = "DELETE FROM sessions WHERE id = $1 RETURNING name, visits"
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
     let store = Postgres {
         config: config(launch.store()?),
+        within: launch.store_within(),
         turns: Semaphore::new(CONNECTIONS),
         idle: Mutex::new(Vec::new()),
     };
@@ -62,6 +65,7 @@ fn config(address: SocketAddr) -> Config {
 /// The way to the server: as many connections as there are requests under way, up to a few.
 struct Postgres {
     config: Config,
+    within: Duration,
     turns: Semaphore,
     idle: Mutex<Vec<Connection>>,
 }
@@ -73,7 +77,7 @@ impl Postgres {
         statement: impl FnOnce(&Statements) -> &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Session>, StoreError> {
-        in_time(deadline(), async {
+        in_time(Instant::now() + self.within, async {
             let _turn = self
                 .turns
                 .acquire()

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -13,12 +14,13 @@ use redis::{
 };
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::session::{Key, Session, SessionId, User};
-use crate::shared::{Driver, deadline, in_time};
+use crate::shared::{Driver, in_time};
 
 const LOGIN: &str = "\
 redis.call('HSET', KEYS[1], 'user', ARGV[1], 'visits', 0)
@@ -43,6 +45,7 @@ return {found[1], tonumber(found[2])}";
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
     let store = Redis {
         address: launch.store()?,
+        within: launch.store_within(),
         connection: Mutex::new(None),
     };
     launch.serve(App::over(store))
@@ -51,6 +54,7 @@ pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
 /// The way to the server: one connection, on which requests stand in line.
 struct Redis {
     address: SocketAddr,
+    within: Duration,
     /// Made by the first request that finds none, or a broken one.
     connection: Mutex<Option<Arc<Connection>>>,
 }
@@ -69,7 +73,7 @@ impl Redis {
         let (session, keys) = (format!("session:{id}"), format!("keys:{{session:{id}}}"));
         command.arg(script).arg(2).arg(session).arg(keys);
         command.arg(argument);
-        let deadline = deadline();
+        let deadline = Instant::now() + self.within;
         let connection = in_time(deadline, self.connection()).await?;
         let answer = in_time(deadline, connection.ask(&command)).await;
         if answer.is_err() {

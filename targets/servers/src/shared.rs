@@ -11,12 +11,7 @@ use crate::error::StoreError;
 
 /// How long a request may wait for the store, a new connection included: longer than a healthy one ever takes, and
 /// short enough that its clients hear that it is away before they give up.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
-
-/// Until when the store has to have answered a request that begins now.
-pub(crate) fn deadline() -> Instant {
-    Instant::now() + ANSWERS_WITHIN
-}
+pub const STORE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Waits for the store until then. Whatever goes wrong, the store is away: what it holds is not known.
 pub(crate) async fn in_time<T>(
@@ -25,7 +20,7 @@ pub(crate) async fn in_time<T>(
 ) -> Result<T, StoreError> {
     let done = timeout_at(deadline, work)
         .await
-        .unwrap_or_else(|_| Err(StoreError::new("the store did not answer within a second")));
+        .unwrap_or_else(|_| Err(StoreError::new("the store did not answer in time")));
     done.map_err(StoreError::away)
 }
 

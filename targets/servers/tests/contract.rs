@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use comeback_servers::all;
-use support::Server;
+use support::{Server, wait_until};
 
 /// The servers that keep the whole contract, bugs apart that show only later or under load.
 const HONEST: &[&str] = &[
@@ -259,13 +259,20 @@ fn a_request_in_flight_is_answered_before_the_server_ends() {
     for name in ["stalls", "finishes-on-term"] {
         let data = tempfile::tempdir().unwrap();
         let server = Server::start(name, data.path());
-        let mut client = server.client();
-        client.login("u17");
-        client.write("POST", "/visit", "");
-        std::thread::sleep(Duration::from_millis(5));
+        let (mut client, address) = (server.client(), server.address);
+        let body = r#"{"user":"u17"}"#;
+        client.write_text(&format!(
+            "POST /login HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        ));
+        // Whoever carries the request out asks for its body, and waits for it.
+        assert_eq!(client.line(), "HTTP/1.1 100 Continue", "{name}");
+        assert_eq!(client.line(), "", "{name}");
         let drained = server.stop();
+        wait_until("the drain", || TcpStream::connect(address).is_err());
+        client.write_text(body);
         let answer = client.read();
-        assert_eq!(answer.session(), (200, "u17", 1), "{name}");
+        assert_eq!(answer.session(), (200, "u17", 0), "{name}");
         assert_eq!(answer.header("connection"), Some("close"), "{name}");
         drained.join().unwrap().unwrap();
     }

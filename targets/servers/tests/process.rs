@@ -31,6 +31,7 @@ fn serves_as_a_process() {
         port: port.parse().unwrap(),
         data: data.into(),
         store: None,
+        store_within: comeback_servers::STORE_WITHIN,
     };
     serve(find(&name).unwrap(), &options).unwrap();
 }

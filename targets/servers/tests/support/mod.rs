@@ -15,6 +15,9 @@ use tokio::sync::oneshot;
 /// Longer than any answer takes, shorter than anybody's patience.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
+/// Shorter than that, and longer than a store takes on a busy machine.
+const STORE_MAX: Duration = Duration::from_secs(8);
+
 /// A target that serves inside the test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -27,8 +30,18 @@ impl Server {
         Self::start_over(name, data, None)
     }
 
-    /// A target whose sessions another server keeps.
+    /// A target whose sessions another server keeps, and may take its time for on a busy machine.
     pub(crate) fn start_over(name: &str, data: &Path, store: Option<SocketAddr>) -> Self {
+        Self::start_within(name, data, store, STORE_MAX)
+    }
+
+    /// A target that waits for its store for so long.
+    pub(crate) fn start_within(
+        name: &str,
+        data: &Path,
+        store: Option<SocketAddr>,
+        store_within: Duration,
+    ) -> Self {
         let target = find(name).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -37,6 +50,7 @@ impl Server {
             port: 0,
             data: data.to_owned(),
             store,
+            store_within,
         };
         let thread = std::thread::spawn(move || {
             serve_with(target, &options, listener, async move {
@@ -180,9 +194,13 @@ impl Client {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: test\r\n{cookie}{headers}content-length: {length}\r\n\r\n{body}"
         );
+        self.write_text(&request);
+    }
+
+    pub(crate) fn write_text(&mut self, text: &str) {
         self.connection
             .get_mut()
-            .write_all(request.as_bytes())
+            .write_all(text.as_bytes())
             .unwrap();
     }
 
@@ -228,7 +246,7 @@ impl Client {
         }
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.connection.read_line(&mut line).unwrap();
         assert!(line.ends_with("\r\n"), "the connection ended in {line:?}");

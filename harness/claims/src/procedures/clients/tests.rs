@@ -27,6 +27,7 @@ async fn with_server<E: Exchange>(name: &str, client: impl FnOnce(u16) -> E) -> 
         port: 0,
         data: folder.path().to_owned(),
         store: None,
+        store_within: comeback_servers::STORE_WITHIN,
     };
     let target = find(name).expect("it is there");
     let server = std::thread::spawn(move || {
