@@ -327,13 +327,15 @@ fn a_run_in_another_pid_namespace_is_left_alone() {
         .args([
             "--kill-child",
             support::PROGRAM,
-            "compare",
-            "token",
+            "run",
             "--trials",
             "1",
             "--quiet",
         ])
-        .args(["--out", "out"])
+        // The server is the same for as long as the test looks.
+        .args(["--fault", "kill:at=60s", "--get", "/health"])
+        .args(["--out", "out", "--", support::PROGRAM, "serve", "token"])
+        .args(["--port", "{port}", "--data", "{data}"])
         .env("COMEBACK_RECORDS", folder.path().join("records"))
         .current_dir(folder.path())
         .stdout(std::process::Stdio::null())
@@ -370,7 +372,7 @@ fn a_warden_removes_no_folder_that_its_run_has_not_marked() {
     let words = [
         "warden",
         "--tag",
-        "99999999-1-89abcdef",
+        "99999999-2-89abcdef",
         "--scratch",
         "precious",
     ];

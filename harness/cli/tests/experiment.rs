@@ -218,7 +218,7 @@ fn faults_told(run: &Run, kind: &str) -> Vec<u64> {
 
 #[test]
 fn two_faults_of_one_trial_are_injected_and_recovered_from() {
-    let second = "[[fault]]\nkind = \"terminate\"\nafter = \"900ms\"\n[windows]";
+    let second = "[[fault]]\nkind = \"terminate\"\nafter = \"3s\"\n[windows]";
     let run = run_shop(&SHOP.replace("[windows]", second), &[]);
     // A trial that a busy machine made void is replaced, and its faults are told once more.
     let is_replaced = |run: &Run| !run.summary().arms[0].replaced.is_empty();

@@ -314,7 +314,7 @@ async fn a_server_that_does_not_remove_its_socket_is_not_back_and_that_is_its_ow
     let mut plan = plan(target);
     plan.load.workload =
         Workload::Stateless(Box::new(comeback_model::plan::Request::new("GET", "/")));
-    plan.windows.horizon = Span::from_secs(2);
+    plan.windows.horizon = Span::from_secs(5);
     let folder = tempfile::tempdir().unwrap();
     let seen = run(plan, folder.path()).await;
     let told = format!("{:#?}", seen.events);
@@ -424,7 +424,7 @@ async fn redis_is_ready_when_it_answers_a_ping_takes_a_connection_or_says_so() {
 async fn a_redis_that_wants_a_password_is_not_ready_and_says_why() {
     let probe = ReadyProbe::Http("/".to_owned());
     let mut redis = Redis::new(probe, None, &["--requirepass", "secret"]);
-    redis.target.ready.within = Span::from_ms(1500);
+    redis.target.ready.within = Span::from_secs(5);
     let (_process, ready) = redis.start().await;
     let told = ready.unwrap_err().to_string();
     assert!(told.contains("PING on port"), "{told}");

@@ -10,6 +10,7 @@ fn shop() -> Experiment {
         .check("GET /me")
         .value("/visits")
         .identity("/user", "u{{ session }}")
+        .rate(50.0)
 }
 
 #[tokio::test]
