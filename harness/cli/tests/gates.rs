@@ -238,27 +238,36 @@ fn assert_one_was_replaced(run: &Run, reason: &str) {
     assert_report_agrees(run);
 }
 
+/// What is begun later than the time-out is not begun at all.
+const LONG_BASELINE: &str = r#"
+trials = 2
+replacements = 4
+[target]
+command = ["{comeback}", "serve", "journal", "--port", "{port}", "--data", "{data}"]
+[load]
+sessions = 10
+rate = 100
+timeout = "200ms"
+[session]
+identity = { at = "/user", name = "u{{ session }}" }
+value = "/visits"
+login = { request = "POST /login", json = { user = "u{{ session }}" } }
+act = { request = "POST /visit" }
+check = { request = "GET /me" }
+[[fault]]
+at = "3s"
+[windows]
+settle = "600ms"
+steady_for = "300ms"
+window = "50ms"
+"#;
+
 #[test]
 fn a_trial_during_which_the_harness_stood_still_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    // What is begun later than the time-out is not begun at all.
-    let words = [
-        "compare",
-        "token",
-        "--quick",
-        "--sessions",
-        "10",
-        "--rate",
-        "500",
-        "--timeout",
-        "200ms",
-        "--replacements",
-        "4",
-        "--gate",
-        "lost_sessions == 0",
-        "--out",
-        "out",
-    ];
+    let path = folder.path().join("slow.toml");
+    fs::write(&path, LONG_BASELINE.replace("{comeback}", PROGRAM)).unwrap();
+    let words = ["run", "slow.toml", "--no-gates", "--out", "out"];
     let mut child = command(folder.path(), &words).spawn().unwrap();
     let pid = nix::unistd::Pid::from_raw(child.id() as i32);
     wait_for(
@@ -267,7 +276,7 @@ fn a_trial_during_which_the_harness_stood_still_is_replaced() {
         |text| text.contains(r#""phase":"baseline""#),
     );
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
-    // As long as the baseline and the time within which the fault comes.
+    // Most of the rest of the baseline, whenever in it this began.
     std::thread::sleep(Duration::from_millis(1_200));
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
     let output = child.wait_with_output().unwrap();

@@ -31,8 +31,7 @@ pub(crate) fn are_the_stored_ones(name: &str, said: &[String]) {
 
 /// The folder of a case has another name each time.
 fn without_folder(line: &str) -> String {
-    let temporary = std::env::temp_dir();
-    let start = format!("{}/.tmp", temporary.display());
+    let start = std::env::temp_dir().join(".tmp").display().to_string();
     match line.split_once(&start) {
         Some((before, after)) => {
             let rest = after.trim_start_matches(|one: char| one.is_ascii_alphanumeric());

@@ -137,10 +137,6 @@ def fork_a_little(_port, _folder):
             sleep()
 
 
-def die_soon(_port, _folder):
-    threading.Timer(0.5, lambda: os._exit(7)).start()
-
-
 def fill_the_data_folder(_port, folder):
     """A name that is no UTF-8, a link to nowhere."""
     with open(os.path.join(os.fsencode(folder), b"\xff\xfe\n"), "w", encoding="ascii"):
@@ -169,7 +165,6 @@ START = {
     "replaces-its-folder": replace_folder_by_file,
     "fills-its-folder": fill_the_data_folder,
     "forks-a-little": fork_a_little,
-    "dies-soon": die_soon,
 }
 
 # What is answered: bytes, or a function that sends and says whether the connection lives on.
@@ -219,6 +214,11 @@ def reset(connection):
     connection.close()
 
 
+def answer_and_die_soon(connection):
+    connection.sendall(reply())
+    threading.Timer(0.5, lambda: os._exit(7)).start()
+
+
 def with_a_new_boot_id(connection):
     connection.sendall(reply(headers=[f"X-Boot-Id: {os.urandom(8).hex()}"]))
 
@@ -250,6 +250,7 @@ REPLIES = {
     "http-0.9": send_and_close(b"<html>hello</html>\n"),
     "chunked-garbage": CHUNKED + b"zz\r\nnot a chunk\r\n",
     "chunk-size-overflows": CHUNKED + b"fffffffffffffffff\r\nx\r\n",
+    "dies-soon": answer_and_die_soon,
     "new-boot-id-each-time": with_a_new_boot_id,
 }
 

@@ -5,10 +5,13 @@ use std::path::Path;
 use super::bench::{Row, check};
 use super::stranger;
 
-/// Short waits, for servers that do not come up.
-const BRIEF: &str = "--ready-within 2s";
+/// Short waits, for servers that do not come up; long enough for each to start beside the others and to show why.
+const BRIEF: &str = "--ready-within 5s";
 /// For servers that are up and never answer well: the run goes on until it can say so.
 const NEVER_RIGHT: &str = "--ready tcp --timeout 300ms --horizon 1s";
+
+/// For servers that work: a load that they can keep up with beside the others.
+const CALM: &str = "--rate 20";
 
 fn words(command: &[&str]) -> Vec<String> {
     command.iter().map(|word| (*word).to_owned()).collect()
@@ -124,7 +127,7 @@ fn a_server_that_ends_or_is_not_reached_at_its_start_says_why() {
             "listens-on-nothing",
             BRIEF,
             3,
-            &["not ready within 2s", "listens on no TCP port"],
+            &["not ready within 5s", "listens on no TCP port"],
         ),
         server(
             "listens-elsewhere",
@@ -138,7 +141,7 @@ fn a_server_that_ends_or_is_not_reached_at_its_start_says_why() {
             3,
             &["it listens on [::1]:", "let it listen there"],
         ),
-        server("stops-itself", BRIEF, 3, &["not ready within 2s"]),
+        server("stops-itself", BRIEF, 3, &["not ready within 5s"]),
         server(
             "daemonizes",
             "",
@@ -179,7 +182,7 @@ fn a_server_that_is_never_ready_says_what_it_answered() {
         server("http-0.9", BRIEF, 3, &["invalid HTTP version"]),
         server("endless-header", BRIEF, 3, &["message head is too large"]),
         server("huge-headers", BRIEF, 3, &["message head is too large"]),
-        server("endless-interim", BRIEF, 3, &["not ready within 2s"]),
+        server("endless-interim", BRIEF, 3, &["not ready within 5s"]),
         server("says-nothing", BRIEF, 3, &["had not answered yet"]),
         server("redirects", BRIEF, 3, &["it answered 302 Found"]),
         server("answers-404", BRIEF, 3, &["it answered 404 Not Found"]),
@@ -195,10 +198,10 @@ fn a_server_that_is_never_ready_says_what_it_answered() {
             3,
             &["connection closed before message completed"],
         ),
-        server("resets", BRIEF, 3, &["not ready within 2s"]),
+        server("resets", BRIEF, 3, &["not ready within 5s"]),
         server("length-too-long", BRIEF, 3, &["its answer broke off"]),
-        server("length-is-nonsense", BRIEF, 3, &["not ready within 2s"]),
-        server("length-overflows", BRIEF, 3, &["not ready within 2s"]),
+        server("length-is-nonsense", BRIEF, 3, &["not ready within 5s"]),
+        server("length-overflows", BRIEF, 3, &["not ready within 5s"]),
         server("chunked-garbage", BRIEF, 3, &["its answer broke off"]),
         server(
             "slow",
@@ -268,28 +271,28 @@ fn a_server_that_never_answers_well_has_nothing_to_come_back_to() {
 #[test]
 fn a_server_that_works_may_be_odd_and_is_measured_or_told_why_not() {
     check(&[
-        server("fine", "", 0, &[]),
+        server("fine", CALM, 0, &[]),
         server(
             "ignores-sigterm",
-            "",
+            CALM,
             0,
             &["did not end within 5s of SIGTERM"],
         ),
-        server("floods", "", 0, &[]),
-        server("endless-line", "", 0, &[]),
-        server("chatters", "", 0, &[]),
+        server("floods", CALM, 0, &[]),
+        server("endless-line", CALM, 0, &[]),
+        server("chatters", CALM, 0, &[]),
         server(
             "forks-a-little",
-            "",
+            CALM,
             0,
             &["processes", "outlived the trial and had to be killed"],
         ),
-        server("deletes-its-folder", "", 0, &[]),
-        server("replaces-its-folder", "", 0, &[]),
-        server("fills-its-folder", "", 0, &[]),
+        server("deletes-its-folder", CALM, 0, &[]),
+        server("replaces-its-folder", CALM, 0, &[]),
+        server("fills-its-folder", CALM, 0, &[]),
         // What follows a whole reply may be dropped with its connection (RFC 9112, section 6.3), and whether it
         // comes in time to be seen is chance.
-        server("length-too-short", "", 0, &[]),
+        server("length-too-short", CALM, 0, &[]),
         // How much of the load it slows down depends on the machine: nearly all or all of it.
         server("huge-body", "--horizon 1s", 3, &["does not count"]),
         server("dies-soon", "", 3, &["exited with status 7 by itself"]),
