@@ -28,7 +28,7 @@ const SMALL: [&str; 11] = [
 ];
 
 fn compare(words: &[&str]) -> Run {
-    let mut all = vec!["compare", "--quick"];
+    let mut all = vec!["compare"];
     all.extend(SMALL);
     all.extend(words);
     support::run(&all)

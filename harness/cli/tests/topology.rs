@@ -13,7 +13,7 @@ fn compare(words: &[&str]) -> Run {
     compare_so(&["--quick", "--rate", "100"], words)
 }
 
-/// The same with other words for how long and how much.
+/// The same with other words for how long and how much. A load whose baseline is longer is missed by longer stalls only.
 fn compare_so(how: &[&str], words: &[&str]) -> Run {
     let small = "compare --topology --trials 1 --seed 4 --sessions 30 --quiet --out out";
     let mut all: Vec<&str> = small.split(' ').collect();
@@ -163,8 +163,8 @@ fn check_downtime(aimed_at: &str, nodes: &NodesSummary) {
 
 #[test]
 fn with_more_replicas_round_robin_keeps_less_and_a_token_everything() {
-    let how = ["--quick", "--rate", "300"];
-    let run = compare_so(&how, &["round-robin", "token", "--replicas", "4,1,2"]);
+    let words = ["round-robin", "token", "--replicas", "4,1,2"];
+    let run = compare_so(&["--rate", "100"], &words);
     if !support::was_measured(&run) {
         return;
     }
@@ -194,8 +194,8 @@ fn with_more_replicas_round_robin_keeps_less_and_a_token_everything() {
             true => 1.0,
             false => 1.0 / f64::from(replicas),
         };
-        // About 150 requests: four standard deviations.
-        assert!((kept - expected).abs() < 0.16, "{name}: {continuity:?}");
+        // About 100 requests: four standard deviations.
+        assert!((kept - expected).abs() < 0.2, "{name}: {continuity:?}");
         assert!(control.goodput_per_s.unwrap() > 0.0, "{name}");
     }
     let chart = std::fs::read_to_string(run.out().join("charts/continuity.svg")).unwrap();
