@@ -5,13 +5,22 @@
 //! connections (`ip_local_port_range`, 32768 and up): the load generator's own next connection could take
 //! it. Therefore a port below that range is drawn at random and tried. Trying binds and closes; it never
 //! accepts a connection, so that no TIME_WAIT is left on the port.
+//!
+//! Another run on this machine could draw the same port before the target is bound, or while it is down. So each process of
+//! ours holds a Unix socket with an abstract name for each port that it drew last. Such names belong to the network namespace, as
+//! ports do, and go with the process, however it ends.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with, sockopt,
+};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// Ports below this are left to well-known services, and to the data connections of FTP.
@@ -20,8 +29,13 @@ pub const LOWEST: u16 = 20_000;
 const ENOUGH: usize = 500;
 /// How often a port is drawn before the kernel is asked for one.
 const DRAWS: usize = 200;
+/// So many ports of this process are kept from other runs, the last ones: more than the nodes of one trial.
+const KEPT: usize = 64;
 
-/// A port that is free on 127.0.0.1 and on all addresses, and that no outgoing connection is given.
+/// What keeps this process's ports from other runs.
+static RESERVED: Mutex<VecDeque<OwnedFd>> = Mutex::new(VecDeque::new());
+
+/// A port that is free on 127.0.0.1 and on all addresses, that no outgoing connection is given, and that no other run draws.
 ///
 /// # Errors
 /// If no socket can be made or no port is free.
@@ -32,7 +46,10 @@ pub fn free_port() -> io::Result<u16> {
     if let Some(ports) = range_beside(&ephemeral) {
         for _ in 0..DRAWS {
             let port = draw(&ports)?;
-            if is_free(port)? {
+            if let Some(held) = reserve(port)?
+                && is_free(port)?
+            {
+                keep(held);
                 return Ok(port);
             }
         }
@@ -41,6 +58,24 @@ pub fn free_port() -> io::Result<u16> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()
         .map(|address| address.port())
+}
+
+/// Keeps a port from other runs for as long as the result lives; nothing if another run has it.
+fn reserve(port: u16) -> io::Result<Option<OwnedFd>> {
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    let name = SocketAddrUnix::new_abstract_name(format!("comeback-port-{port}").as_bytes())?;
+    let is_taken = bind(&socket, &name) == Err(rustix::io::Errno::ADDRINUSE);
+    // A sandbox may forbid such names: then nothing is kept, and the port is as good as without.
+    Ok((!is_taken).then_some(socket))
+}
+
+fn keep(held: OwnedFd) {
+    let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    reserved.push_back(held);
+    if reserved.len() > KEPT {
+        reserved.pop_front();
+    }
 }
 
 fn parse_range(text: &str) -> Option<RangeInclusive<u16>> {
@@ -101,6 +136,17 @@ mod tests {
             let port = listener.local_addr().expect("an address").port();
             assert!(!is_free(port).expect("sockets"));
         }
+    }
+
+    #[test]
+    fn a_port_that_a_run_drew_is_drawn_by_no_other_until_it_is_given_back() {
+        let port = free_port().expect("a port");
+        assert!(reserve(port).expect("sockets").is_none());
+        let other = draw(&(61_000..=65_000)).expect("random numbers");
+        let held = reserve(other).expect("sockets").expect("nobody has it");
+        assert!(reserve(other).expect("sockets").is_none());
+        drop(held);
+        assert!(reserve(other).expect("sockets").is_some());
     }
 
     #[test]
