@@ -80,8 +80,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 /// Before a run: one user's way through the flow of each arm, on a first start.
 ///
 /// Only a description that the server contradicts ends the run here. A server that fails, or does not know its own sessions,
-/// is what a run measures. Where a stranger is answered in the same way as the user, nobody can tell the two apart: that is a
-/// warning. Arms with several replicas are left out: these may share nothing on purpose.
+/// is what a run measures. Where a stranger is answered in the same way as the user, and the check does not tell the two apart
+/// either, that is a warning. Arms with several replicas are left out: these may share nothing on purpose.
 pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
     let mut plan = plan.clone();
     for arm in plan.arms.iter_mut().filter(|arm| arm.replicas > 1) {

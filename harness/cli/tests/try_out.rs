@@ -226,13 +226,18 @@ fn no_secret_is_shown_in_part_or_in_another_encoding() {
 
 /// Runs an experiment of one trial in a folder of its own: its exit code, what it said, and whether it was measured.
 fn run_once(experiment: &str) -> (Option<i32>, String, bool) {
+    run_with(experiment, &[])
+}
+
+fn run_with(experiment: &str, more: &[&str]) -> (Option<i32>, String, bool) {
     let folder = tempfile::tempdir().unwrap();
     // Trials that end early are not replaced: that says nothing more here.
     let experiment = format!("replacements = 0\n{experiment}");
     std::fs::write(folder.path().join("it.toml"), experiment).unwrap();
     let words = ["run", "it.toml", "--out", "out", "--trials", "1", "--quiet"];
+    let words = [&words, more].concat();
     let output = command(folder.path(), &words).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
     let was_measured = folder.path().join("out/summary.json").exists();
     (output.status.code(), said, was_measured)
 }
@@ -265,6 +270,7 @@ fn a_server_that_forgets_sessions_without_any_fault_is_measured_whatever_it_tell
     for stranger in [
         "self.reply('', 302, headers=['Location: /login'])",
         "self.reply('<html>Please log in</html>')",
+        "self.reply('no such session', 404)",
     ] {
         let (code, said, was_measured) = run_once(&forgets_at_once(stranger));
         assert!(was_measured, "{stranger}: {said}");
@@ -275,14 +281,14 @@ fn a_server_that_forgets_sessions_without_any_fault_is_measured_whatever_it_tell
 }
 
 #[test]
-fn a_run_tells_of_a_mistyped_path_and_refuses_what_no_lost_session_explains() {
-    let (code, said, was_measured) = run_once(&memory().replace("GET /me", "GET /mee"));
-    assert!(
-        was_measured && !matches!(code, Some(0 | 2)),
-        "{code:?}: {said}"
-    );
-    assert!(said.contains("is the path right?"), "{said}");
+fn a_run_refuses_what_no_lost_session_explains() {
     for (right, wrong, told) in [
+        (
+            "GET /me",
+            "GET /mee",
+            "the server answers the same for a path that cannot exist",
+        ),
+        ("POST /visit", "POST /visitt", "is the path right?"),
         ("GET /me", "POST /me", "is the method right?"),
         ("POST /login", "POST /signin", "is the path right?"),
     ] {
@@ -293,6 +299,20 @@ fn a_run_tells_of_a_mistyped_path_and_refuses_what_no_lost_session_explains() {
         );
         assert!(said.contains(told), "{wrong}: {said}");
     }
+}
+
+#[test]
+fn a_run_in_which_no_act_is_acknowledged_does_not_pass() {
+    let wrong = REFERENCE
+        .replace("POST /visit", "POST /visitt")
+        .replace("value    = \"/visits\"\n", "")
+        .replace("lost_writes   = 0\n", "");
+    let (code, said, was_measured) = run_with(&wrong, &[]);
+    assert!(code == Some(2) && !was_measured, "{code:?}: {said}");
+    let (code, said, was_measured) = run_with(&wrong, &["--no-preflight"]);
+    assert!(code == Some(3) && was_measured, "{code:?}: {said}");
+    let why = "no act was ever acknowledged before a fault";
+    assert!(said.contains(why), "{said}");
 }
 
 #[test]

@@ -82,6 +82,26 @@ pub(super) fn draining_of(faults: &[&FaultFacts], load: &Load<'_>) -> ErrorTally
     tally
 }
 
+/// How many writes were acknowledged before the first fault; absent where there are none, or no fault was sent.
+pub(super) fn acknowledged_before(
+    plan: &Plan,
+    facts: &Facts,
+    operations: &[&Operation],
+) -> Option<u64> {
+    let Workload::Sessions(flow) = &plan.load.workload else {
+        return None;
+    };
+    flow.share_of_acts()?;
+    let faults = facts.faults().filter(|_| !facts.control);
+    let first = faults.filter_map(|(_, own)| own.sent()).min()?;
+    let acknowledged = operations.iter().filter(|operation| {
+        operation.step == Step::Act
+            && operation.outcome == Outcome::Acknowledged
+            && operation.finished <= first
+    });
+    Some(acknowledged.count() as u64)
+}
+
 /// What the faults met of the writes: those that end processes.
 pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrites> {
     let faults = facts.faults().map(|(fault, _)| fault);

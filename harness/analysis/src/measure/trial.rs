@@ -70,6 +70,8 @@ pub struct TrialAnalysis {
     pub draining: ErrorTally,
     /// What the fault met of the writes; absent where there are none, or nothing was to end.
     pub met: Option<MetWrites>,
+    /// How many writes were acknowledged before the first fault; absent where there are none, or no fault was sent.
+    pub acknowledged_before: Option<u64>,
     /// Who failed the operations that failed, and who served the others.
     pub attribution: Attribution,
     /// What the shared cache in front did, where there is one.
@@ -248,6 +250,7 @@ pub(super) fn analyze(
         in_flight: injection::in_flight(facts, &load),
         draining: injection::draining(plan, facts, &load),
         met: injection::met(plan, facts, &load),
+        acknowledged_before: injection::acknowledged_before(plan, facts, &operations),
         attribution: rules.attribute(),
         cache,
         retries: retries::tally(&load),

@@ -9,7 +9,7 @@ use super::samples::{
     Base, Judged, filled, no_samples, samples, samples_by, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Tally, example, untested};
+use super::tally::{Tally, example, never_acknowledged, untested};
 use super::values::{Share, least_share_served, longest_time, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
 
@@ -35,7 +35,11 @@ pub(crate) fn judge<'a>(
         Demand::Bound(relation, bound) => (relation, bound),
         Demand::NoWorse(allowance) => {
             return match base() {
-                Ok(base) => against::judge(gate.metric(), allowance, arm, base),
+                Ok(base) => at_stake(
+                    against::judge(gate.metric(), allowance, arm, base),
+                    gate.metric(),
+                    arm,
+                ),
                 Err(why) => Judged::Unknown(Missing::for_good(why)),
             };
         }
@@ -58,6 +62,17 @@ pub(crate) fn judge<'a>(
             let most = samples_by(gate.metric(), arm, |trial| longest_time(time, trial));
             bound.judge_stat(stat, &samples(gate.metric(), arm), &most)
         }
+    }
+}
+
+/// No worse than a baseline is only an arm that had anything to lose.
+fn at_stake(judged: Judged, metric: Metric, arm: &ArmAnalysis) -> Judged {
+    match (&judged, metric.count()) {
+        (Judged::Holds, Some(count)) if Tally::of(count, arm).found_anywhere() == 0 => {
+            let why = never_acknowledged(count, arm).map(Missing::for_good);
+            why.map_or(judged, Judged::Unknown)
+        }
+        _ => judged,
     }
 }
 

@@ -196,10 +196,22 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
     }
 }
 
-/// Why that nothing is lost says nothing, where no fault met a write in flight.
+/// Why that nothing is lost says nothing, where the server never said that it took a write.
+pub(crate) fn never_acknowledged(count: Count, arm: &ArmAnalysis) -> Option<String> {
+    let acknowledged = arm.faulted().filter_map(|trial| trial.acknowledged_before);
+    let most = acknowledged.max().filter(|_| count.traits().is_about_loss);
+    (most == Some(0)).then(|| {
+        "no act was ever acknowledged before a fault, so nothing could be lost: is the request of `act` right?".to_owned()
+    })
+}
+
+/// Why that nothing is lost says nothing, where there was no write to be lost or no fault met one in flight.
 pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     if !count.traits().is_about_loss {
         return None;
+    }
+    if let Some(why) = never_acknowledged(count, arm) {
+        return Some(why);
     }
     let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
     let is_untested = !met.is_empty() && met.iter().all(|met| met.in_flight == 0);

@@ -2,6 +2,8 @@
 //! before anything is measured.
 
 use std::cell::Cell;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 use comeback_model::operation::Step;
 use comeback_model::units::Span;
@@ -9,6 +11,7 @@ use comeback_session::flow::Session;
 
 use super::work::Failure;
 use super::{Probe, ProbeError, of_the_harness};
+use crate::client::Waits;
 
 /// Headers that a transcript has in any case.
 pub(super) const SHOWN: [&str; 2] = ["content-type", "location"];
@@ -37,6 +40,15 @@ pub struct Replied {
     pub body: Vec<u8>,
 }
 
+impl Replied {
+    /// Where it redirects to, without the query, which may hold anything.
+    fn leads_to(&self) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let (_, location) = headers.find(|(name, _)| name == "location")?;
+        location.split('?').next()
+    }
+}
+
 /// What became of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Walked {
@@ -51,7 +63,7 @@ pub struct Walked {
     /// The reply has another form than the flow describes, though the server worked and knew the session: the description
     /// is wrong.
     pub misfit: bool,
-    /// A stranger is answered the same: it may as well be the server that does not know the session.
+    /// A stranger is answered the same, and nothing else shows that the server knows the session: it may as well not.
     pub as_a_stranger: bool,
 }
 
@@ -100,7 +112,7 @@ impl Probe<'_> {
             let mut walked = self.take(step, Who::User, &mut left).await?;
             let is_wrong = walked.problem.is_some();
             if is_wrong && step != Step::Login {
-                walked.as_a_stranger = self.answers_a_stranger_so(&walked, &left).await?;
+                self.tell_from_a_stranger(&mut walked, &left).await?;
             }
             steps.push(walked);
             if is_wrong {
@@ -116,15 +128,7 @@ impl Probe<'_> {
                 session: None,
             });
         }
-        let mut nobody = Left {
-            session: left.session.of_a_stranger(),
-            user: self.next_user(),
-        };
-        let mut looked = self.take(Step::Check, Who::Nobody, &mut nobody).await?;
-        if looked.problem.is_none() && !nobody.session.is_of_a_stranger() {
-            looked.problem = Some("the reply begins a new session".to_owned());
-        }
-        steps.push(looked);
+        steps.push(self.look_as_nobody(&left).await?);
         if !to_the_end || !self.flow.has_logout() {
             return Ok(Walk {
                 steps,
@@ -176,21 +180,121 @@ impl Probe<'_> {
         })
     }
 
-    /// Whether somebody who never logged in gets the reply that ended a user's step, and one that may mean so.
-    async fn answers_a_stranger_so(&self, user: &Walked, left: &Left) -> Result<bool, ProbeError> {
-        let mut nobody = Left {
+    /// The check by somebody who never logged in.
+    async fn look_as_nobody(&self, left: &Left) -> Result<Walked, ProbeError> {
+        let mut nobody = self.stranger_to(left);
+        let mut looked = self.take(Step::Check, Who::Nobody, &mut nobody).await?;
+        if looked.problem.is_none() && !nobody.session.is_of_a_stranger() {
+            looked.problem = Some("the reply begins a new session".to_owned());
+        }
+        Ok(looked)
+    }
+
+    /// Notes whether the server may not know the session, where a step went wrong.
+    async fn tell_from_a_stranger(
+        &self,
+        walked: &mut Walked,
+        left: &Left,
+    ) -> Result<(), ProbeError> {
+        if !self.answers_a_stranger_so(walked, left).await? {
+            return Ok(());
+        }
+        if walked.step == Step::Check {
+            if let Some(problem) = &mut walked.problem
+                && self.answers_no_page_so(&walked.exchanges).await?
+            {
+                problem.push_str("; the server answers the same for a path that cannot exist");
+                walked.misfit = true;
+                return Ok(());
+            }
+        } else if walked.misfit && self.is_known(left).await? {
+            return Ok(());
+        }
+        walked.as_a_stranger = true;
+        Ok(())
+    }
+
+    /// Whether the check is right for this user, and for nobody else.
+    async fn is_known(&self, left: &Left) -> Result<bool, ProbeError> {
+        let mut user = left.clone();
+        let looked = self.take(Step::Check, Who::User, &mut user).await?;
+        Ok(looked.problem.is_none() && self.look_as_nobody(left).await?.problem.is_some())
+    }
+
+    /// Whether the last reply, a 404 to a GET, is the one to a path that no server has.
+    async fn answers_no_page_so(&self, exchanges: &[Exchange]) -> Result<bool, ProbeError> {
+        let last = exchanges.last();
+        let Some((last, own)) = last.and_then(|last| Some((last, last.reply.as_ref()?))) else {
+            return Ok(false);
+        };
+        let path = last.request.strip_prefix(b"GET ");
+        let Some(end) = path.and_then(|path| path.iter().position(|byte| *byte == b' ')) else {
+            return Ok(false);
+        };
+        if own.status != 404 {
+            return Ok(false);
+        }
+        let (path, rest) = last.request[b"GET ".len()..].split_at(end);
+        let random = RandomState::new().build_hasher().finish();
+        let other = format!("/comeback-{random:016x}-no-such-page");
+        let request = [b"GET ", other.as_bytes(), rest].concat();
+        let answered = self.answer_to(last.step, &request).await?;
+        Ok(answered.is_some_and(|(status, body)| {
+            let is_same =
+                body == own.body || without(&body, other.as_bytes()) == without(&own.body, path);
+            status == own.status && is_same
+        }))
+    }
+
+    /// The status and the body of the reply to one request on a connection of its own, where one comes.
+    async fn answer_to(
+        &self,
+        step: Step,
+        request: &[u8],
+    ) -> Result<Option<(u16, Vec<u8>)>, ProbeError> {
+        let limit: Duration = self.setup.load.timeout.into();
+        let waits = Waits::default();
+        let mut connection = match self.connect(step, limit, &Cell::new(false)).await {
+            Ok(connection) => connection,
+            Err(Failure::Target { .. }) => return Ok(None),
+            Err(Failure::Harness) => return Err(of_the_harness()),
+        };
+        let exchange = connection.exchange(request, &self.scratch, &waits, |reply| {
+            (reply.status, reply.body.to_vec())
+        });
+        let exchanged = tokio::time::timeout(limit, exchange).await;
+        Ok(exchanged
+            .ok()
+            .and_then(Result::ok)
+            .map(|(answer, _)| answer))
+    }
+
+    fn stranger_to(&self, left: &Left) -> Left {
+        Left {
             session: left.session.of_a_stranger(),
             user: self.next_user(),
-        };
+        }
+    }
+
+    /// Whether somebody who never logged in gets the reply that ended a user's step, and one that may mean so.
+    async fn answers_a_stranger_so(&self, user: &Walked, left: &Left) -> Result<bool, ProbeError> {
+        let mut nobody = self.stranger_to(left);
         let nobody = self.take(user.step, Who::Nobody, &mut nobody).await?;
         let [own, other] = [user, &nobody].map(|one| one.exchanges.last()?.reply.as_ref());
         Ok(own.zip(other).is_some_and(|(own, other)| {
             let may_be_so = match own.status {
-                300..=399 | 401 | 403 | 404 => true,
+                300..=399 => own.leads_to() == other.leads_to(),
+                401 | 403 | 404 => true,
                 200..=299 => own.body == other.body,
                 _ => false,
             };
             may_be_so && own.status == other.status
         }))
     }
+}
+
+/// A body that may quote the path of its request, without that.
+fn without(body: &[u8], path: &[u8]) -> String {
+    let [body, path] = [body, path].map(String::from_utf8_lossy);
+    body.replace(&*path, "")
 }

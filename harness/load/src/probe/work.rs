@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use comeback_model::ids::BootId;
-use comeback_model::operation::{ErrorClass, Outcome, Step};
+use comeback_model::operation::{ErrorClass, Step};
 use comeback_model::units::Elapsed;
 
 use super::{Exchange, Probe, Replied};
@@ -248,11 +248,11 @@ impl Probe<'_> {
             };
             match next {
                 Next::Done(judgement) => {
+                    if step == Step::Act {
+                        session.note_change(write, judgement.outcome);
+                    }
                     if let Some(class) = judgement.error {
                         return Err(Failure::judged(step, class, judged));
-                    }
-                    if step == Step::Act {
-                        session.note_change(write, Outcome::Acknowledged);
                     }
                     return Ok(answered);
                 }
@@ -284,7 +284,7 @@ impl Probe<'_> {
         });
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         step: Step,
         limit: Duration,

@@ -3,7 +3,7 @@
 use Outcome::{Fail, Inconclusive, Measured, Pass};
 use comeback_model::event::EventKind;
 use comeback_model::ids::TrialId;
-use comeback_model::operation::{Cached, ErrorClass, Step};
+use comeback_model::operation::{Cached, ErrorClass, Outcome as Acknowledgement, Step};
 use comeback_model::plan::Workload;
 
 use super::*;
@@ -417,6 +417,22 @@ fn that_nothing_is_lost_says_nothing_where_no_fault_met_a_write() {
         &verdict_on(&unmet, &gates),
         Inconclusive,
         &[&sessions, &writes],
+    );
+    // A server that takes no write at all has none to lose, though one was in flight.
+    let mut refused = met.clone();
+    for operation in &mut refused.operations {
+        if operation.step == Step::Act {
+            operation.outcome = Acknowledgement::Rejected;
+            operation.error = Some(ErrorClass::ClientError);
+        }
+    }
+    check(
+        &verdict_on(&refused, &["lost_sessions == 0", "wrong_identity == 0"]),
+        Inconclusive,
+        &[
+            "first: lost_sessions == 0 cannot be judged: no act was ever acknowledged before a fault, so nothing could be \
+           lost: is the request of `act` right?",
+        ],
     );
     // Where nothing changes anything there is nothing to be met.
     if let Workload::Sessions(flow) = &mut unmet.header.plan.load.workload {
