@@ -116,15 +116,14 @@ impl Facts {
     }
 
     /// The reply with which all that a fault hit was back. Where another fault overtook it, both were back with the same
-    /// replies; not where the wait for the first had been given up before.
+    /// replies. Not where the wait for it was given up: a node that was overtaken has the later horizon by then.
     pub(in crate::measure) fn correct_of(&self, fault: FaultId) -> Option<Correct> {
         let own = self.faults.get(&fault)?;
-        let Some(overtaken) = self.overtaken_by(fault) else {
-            return self.correct_after(fault, own);
-        };
-        let given_up = own.given_up.as_ref().map(|(at, _)| *at);
-        if given_up.is_some_and(|at| at <= overtaken.at) {
+        if own.given_up.is_some() {
             return None;
+        }
+        if self.overtaken_by(fault).is_none() {
+            return self.correct_after(fault, own);
         }
         let hits = self.hits().into_iter();
         let own = hits.filter(|hit| hit.fault == fault);

@@ -374,6 +374,25 @@ fn a_first_fault_that_was_given_up_stays_unrecovered_though_the_second_brought_t
 }
 
 #[test]
+fn a_fault_that_was_given_up_after_another_overtook_it_is_unrecovered_too() {
+    let trial = Story::new(false)
+        .with_a_second_fault("again")
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .starts(ONLY, 1, EXECUTED)
+        .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
+        .starts(ONLY, 2, AGAIN + 10)
+        .gives_up_on(FIRST, CUT_AGAIN + 5)
+        .comes_back(SECOND, ONLY, BACK_AGAIN, third_boot())
+        .ends()
+        .trial();
+    assert_eq!(trial.faults[0].overtaken_by, Some(SECOND));
+    let ready = trial.chain.ready;
+    assert!(matches!(ready, Some(Time::Beyond { .. })), "{ready:?}");
+    let told = |found: &String| found.contains("no correct reply of a new process");
+    assert!(trial.findings.iter().any(told), "{:?}", trial.findings);
+}
+
+#[test]
 fn a_first_that_is_back_says_nothing_for_a_second_that_is_not() {
     let trial = Story::back_once()
         .kills(SECOND, ONLY, (AGAIN, CUT_AGAIN), 1)
