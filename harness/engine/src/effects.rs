@@ -9,7 +9,7 @@ use super::EngineError;
 use super::context::Trial;
 use super::nodes::{Hold, Running, called, reply};
 use super::seams::Process;
-use comeback_faults::{FaultError, NodeCall};
+use comeback_faults::{Act, ActError, FaultError, NodeCall, Step};
 
 /// Carries out a fault's call for a node.
 pub(super) fn act<S>(
@@ -41,18 +41,10 @@ pub(super) fn act<S>(
             reply(answer, confirm_still(trial, fault, running, reach)?);
         }
         NodeCall::Resume(reach, answer) => reply(answer, resume(trial, fault, running, reach)?),
-        NodeCall::LimitDescriptors(reach, limit, answer) => {
-            reply(
-                answer,
-                limit_descriptors(trial, fault, running, (reach, limit))?,
-            );
+        NodeCall::Act(reach, act, answer) => {
+            reply(answer, apply(trial, fault, running, (reach, act))?);
         }
-        NodeCall::LiftDescriptorLimit(reach, limit, answer) => {
-            reply(
-                answer,
-                lift_descriptor_limit(trial, fault, running, (reach, limit))?,
-            );
-        }
+        NodeCall::Undo(reach, answer) => reply(answer, undo(trial, fault, running, reach)?),
         NodeCall::HowToStop(answer) => {
             reply(answer, Ok(trial.target_now(process.node()).stop.clone()));
         }
@@ -197,79 +189,76 @@ fn resume<S>(
     Ok(Ok(()))
 }
 
-/// Why the limit is not seen to hold: a process of the node that may have more descriptors open, or none that can be looked at.
-fn not_limited(
-    process: &impl Process,
-    (reach, limit): (Reach, u64),
-) -> Result<Option<String>, EngineError> {
-    let limits = process
-        .descriptor_limits(reach)
-        .map_err(EngineError::Process)?;
-    if limits.is_empty() {
-        let node = called(process.node());
-        return Ok(Some(format!("no process of {node} could be looked at")));
-    }
-    let mut above = limits.into_iter();
-    let above = above.find(|(_, soft)| soft.is_none_or(|soft| soft > limit));
-    Ok(above.map(|(pid, soft)| {
-        let soft = soft.map_or_else(|| "any number of".to_owned(), |soft| soft.to_string());
-        format!("process {pid} may have {soft} descriptors open, and not only {limit}")
-    }))
-}
-
-/// Limits the open descriptors of every process of a node, and reads the limits back.
-fn limit_descriptors<S>(
+/// Does something to a node, and puts on record what shows it.
+fn apply<S>(
     trial: &Trial<'_, S>,
     fault: FaultId,
     running: &mut Running<impl Process>,
-    (reach, limit): (Reach, u64),
+    (reach, mut act): (Reach, Box<dyn Act>),
 ) -> Result<Result<(), FaultError>, EngineError> {
     let process = &running.process;
-    if let Err(ended) = refuse_ended(process, "had ended before its descriptors were limited") {
-        return Ok(Err(ended));
+    let node = process.node();
+    if act.is_for_ended() == process.is_running() {
+        let state = match process.is_running() {
+            true => "still ran when the fault needed its end",
+            false => "had ended before the fault",
+        };
+        return missed(format!("{} {state}", called(node)));
     }
-    let before = process
-        .limit_descriptors(reach, limit)
-        .map_err(EngineError::Process)?;
-    running.limit_before.get_or_insert(before);
-    let process = &running.process;
-    if let Some(problem) = not_limited(process, (reach, limit))? {
-        return Ok(Err(FaultError::Missed(problem)));
+    let on = (reach, trial.placement.slot(node).data.as_path());
+    let mut evidence = String::new();
+    for step in [Step::Apply, Step::Confirm] {
+        match process.carry_out(step, act.as_mut(), on) {
+            Ok(shown) => evidence = shown,
+            Err(ActError::Missed(problem)) => return missed(problem),
+            Err(ActError::Failed(cause)) => return Err(EngineError::Process(cause)),
+        }
     }
-    let evidence = format!(
-        "/proc/{}/limits: max open files at most {limit}",
-        process.pid()
-    );
-    trial.record(EventKind::SurroundingApplied {
-        fault,
-        node: process.node(),
-        evidence,
+    running.acts.push((fault, act));
+    trial.record(match trial.fault(fault)?.effect.surrounds() {
+        true => EventKind::SurroundingApplied {
+            fault,
+            node,
+            evidence,
+        },
+        false => EventKind::FaultActed {
+            fault,
+            node,
+            evidence,
+        },
     });
     Ok(Ok(()))
 }
 
-/// Sets the limit back to what it was before, if it held until now.
-fn lift_descriptor_limit<S>(
+/// Undoes what a fault did to a node, if it had its effect until now.
+fn undo<S>(
     trial: &Trial<'_, S>,
     fault: FaultId,
     running: &mut Running<impl Process>,
-    limited: (Reach, u64),
+    reach: Reach,
 ) -> Result<Result<(), FaultError>, EngineError> {
     let process = &running.process;
-    let Some(before) = running.limit_before.take() else {
-        return Ok(Ok(()));
-    };
-    if let Some(problem) = not_limited(process, limited)? {
-        let node = process.node();
-        return Ok(Err(FaultError::Missed(format!(
-            "the limit of {} did not hold: {problem}",
-            called(node)
-        ))));
-    }
-    process
-        .lift_descriptor_limit(limited.0, before)
-        .map_err(EngineError::Process)?;
     let node = process.node();
-    trial.record(EventKind::SurroundingRemoved { fault, node });
+    let on = (reach, trial.placement.slot(node).data.as_path());
+    let its = |(of, _): &mut (FaultId, Box<dyn Act>)| *of == fault;
+    for (_, mut act) in running.acts.extract_if(.., its) {
+        for step in [Step::Confirm, Step::Undo] {
+            match process.carry_out(step, act.as_mut(), on) {
+                Ok(_) => {}
+                Err(ActError::Missed(problem)) => {
+                    let (what, node) = (&trial.fault(fault)?.words.noun, called(node));
+                    return missed(format!("{what} did not hold for {node}: {problem}"));
+                }
+                Err(ActError::Failed(cause)) => return Err(EngineError::Process(cause)),
+            }
+        }
+        if trial.fault(fault)?.effect.surrounds() {
+            trial.record(EventKind::SurroundingRemoved { fault, node });
+        }
+    }
     Ok(Ok(()))
+}
+
+fn missed(problem: String) -> Result<Result<(), FaultError>, EngineError> {
+    Ok(Err(FaultError::Missed(problem)))
 }

@@ -17,9 +17,8 @@ use super::context::{Early, Trial, aborted};
 use super::readiness::{NotReady, Ready};
 use super::seams::{End, Process, Processes, Seams};
 use crate::load::probe::Owner;
-use crate::supervise::limit::DescriptorLimit;
 use crate::supervise::process::{Launch, StartError};
-use comeback_faults::{Answer, Ended, FaultError};
+use comeback_faults::{Act, Answer, Ended, FaultError};
 
 /// A node under way.
 #[derive(Debug)]
@@ -29,8 +28,8 @@ pub(super) struct Running<P> {
     former: Vec<P>,
     /// The fault's effect on it.
     pub(super) hold: Hold,
-    /// How many descriptors it might have open before a surrounding limited that.
-    pub(super) limit_before: Option<DescriptorLimit>,
+    /// What faults did to it, and may undo.
+    pub(super) acts: Vec<(FaultId, Box<dyn Act>)>,
     /// Who waits for an end.
     waiting: Vec<(Ended, Answer<()>)>,
 }
@@ -74,7 +73,7 @@ impl<P: Process> Nodes<P> {
             process,
             former: Vec::new(),
             hold: Hold::Free,
-            limit_before: None,
+            acts: Vec::new(),
             waiting: Vec::new(),
         });
     }
@@ -132,7 +131,7 @@ impl<P: Process> Running<P> {
     pub(super) fn replace(&mut self, next: P) {
         let last = std::mem::replace(&mut self.process, next);
         self.hold = Hold::Free;
-        self.limit_before = None;
+        self.acts.clear();
         if !last.is_running() && !last.is_cleared() {
             self.former.push(last);
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node};
@@ -19,12 +20,12 @@ use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, See
 use crate::load::{Generator, LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
-use crate::supervise::limit::{DescriptorLimit, SoftLimit};
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::{self, Owner};
 use crate::supervise::process::{self, Launch, StartError, Stopped};
 use crate::supervise::tag::RunTag;
 use crate::supervise::{ports, socket_activation};
+use comeback_faults::{Act, ActError, Step, Target};
 
 /// Processes and load of this machine.
 #[derive(Debug)]
@@ -219,16 +220,19 @@ impl Process for Started {
         self.process.resume(reach)
     }
 
-    fn limit_descriptors(&self, reach: Reach, most: u64) -> io::Result<DescriptorLimit> {
-        self.process.limit_descriptors(reach, most)
-    }
-
-    fn lift_descriptor_limit(&self, reach: Reach, before: DescriptorLimit) -> io::Result<()> {
-        self.process.lift_descriptor_limit(reach, before)
-    }
-
-    fn descriptor_limits(&self, reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>> {
-        self.process.descriptor_limits(reach)
+    fn carry_out(
+        &self,
+        step: Step,
+        act: &mut dyn Act,
+        (reach, data): (Reach, &Path),
+    ) -> Result<String, ActError> {
+        let process = &self.process;
+        let on = Reached {
+            process,
+            reach,
+            data,
+        };
+        step.carry_out(act, &on)
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
@@ -237,6 +241,27 @@ impl Process for Started {
 
     async fn clear_group(&mut self) -> io::Result<()> {
         self.process.clear_group().await
+    }
+}
+
+/// A node, as an act sees it.
+struct Reached<'a> {
+    process: &'a process::Process,
+    reach: Reach,
+    data: &'a Path,
+}
+
+impl Target for Reached<'_> {
+    fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
+    fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()> {
+        self.process.each_reached(self.reach, call)
+    }
+
+    fn data(&self) -> &Path {
+        self.data
     }
 }
 

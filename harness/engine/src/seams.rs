@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
@@ -18,10 +19,10 @@ use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
-use crate::supervise::limit::{DescriptorLimit, SoftLimit};
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError, Stopped};
+use comeback_faults::{Act, ActError, Step};
 
 /// A start of a node in a trial.
 pub(super) type Place = (TrialId, Node, Incarnation);
@@ -133,12 +134,14 @@ pub(super) trait Process {
     /// Sends SIGCONT to it.
     fn resume(&self, reach: Reach) -> io::Result<()>;
 
-    /// Lets each process that is reached have no more descriptors open; how many it was before.
-    fn limit_descriptors(&self, reach: Reach, most: u64) -> io::Result<DescriptorLimit>;
-    /// Undoes that, as far as it may.
-    fn lift_descriptor_limit(&self, reach: Reach, before: DescriptorLimit) -> io::Result<()>;
-    /// How many each may have open, by its id, as the kernel says.
-    fn descriptor_limits(&self, reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>>;
+    /// Does a step of what a fault does to it, with the processes that are reached and its data folder. Returns the evidence, if
+    /// it is asked for.
+    fn carry_out(
+        &self,
+        step: Step,
+        act: &mut dyn Act,
+        on: (Reach, &Path),
+    ) -> Result<String, ActError>;
 
     /// Asks its group to end, and kills it when it does not in its time of grace.
     fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<Stopped>>;

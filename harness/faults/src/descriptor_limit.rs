@@ -1,10 +1,16 @@
 //! `descriptor_limit`: for a whole trial, no process of the nodes may have more than so many descriptors open.
+//!
+//! The hard limit is lowered with the soft one: many runtimes (Go, the JVM) raise their soft limit to the hard one when they
+//! start. Only a privileged process can raise its hard limit again.
 
-use comeback_host::limits;
+use std::{fs, io};
+
 use comeback_model::plan::fault::{Aim, Effect, FaultWords, Reach};
+use rustix::process::{Pid, Resource, Rlimit, getpid, prlimit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::act::{Act, ActError, Target};
 use crate::injection::{FaultError, Injection};
 use crate::kind::{Kind, Unavailable};
 
@@ -34,7 +40,10 @@ impl Kind for DescriptorLimit {
     const SURROUNDS: bool = true;
 
     fn probe() -> Result<(), Unavailable> {
-        limits::try_prlimit().map_err(|error| Unavailable {
+        // Sets its own limit as it would set another's, to what it is.
+        let own = getpid().as_raw_pid();
+        let tried = limits_of(own).and_then(|limits| set(own, limits));
+        tried.map_err(|error| Unavailable {
             reason: format!(
                 "a process's limit of open descriptors cannot be set and read: {error}"
             ),
@@ -65,26 +74,175 @@ impl Kind for DescriptorLimit {
     }
 
     async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
-        let limit = |node| on.limit_descriptors(node, self.open);
+        let limit = |node| {
+            let (open, before) = (self.open, None);
+            on.act(node, Limit { open, before })
+        };
         on.each(on.nodes(), limit).await.map(drop)
     }
 
     async fn release(&self, on: &Injection) -> Result<(), FaultError> {
-        let lift = |node| on.lift_descriptor_limit(node, self.open);
-        on.each(on.nodes(), lift).await.map(drop)
+        on.each(on.nodes(), |node| on.undo(node)).await.map(drop)
     }
+}
+
+/// The limit of one node.
+#[derive(Debug)]
+struct Limit {
+    open: u64,
+    /// What the limits of the started process were.
+    before: Option<Rlimit>,
+}
+
+impl Act for Limit {
+    fn apply(&mut self, on: &dyn Target) -> Result<(), ActError> {
+        let most = |limit: Option<u64>| Some(limit.map_or(self.open, |limit| limit.min(self.open)));
+        Ok(on.each_process(&mut |pid| {
+            let now = limits_of(pid)?;
+            if pid == on.pid() {
+                self.before = Some(now.clone());
+            }
+            let (current, maximum) = (most(now.current), most(now.maximum));
+            set(pid, Rlimit { current, maximum })
+        })?)
+    }
+
+    fn confirm(&self, on: &dyn Target) -> Result<String, ActError> {
+        let mut soft_limits = Vec::new();
+        on.each_process(&mut |pid| {
+            soft_limits.push((pid, limits_of(pid)?.current));
+            Ok(())
+        })?;
+        if let Some(problem) = not_limited(&soft_limits, self.open) {
+            return Err(ActError::Missed(problem));
+        }
+        let (pid, open) = (on.pid(), self.open);
+        Ok(format!("/proc/{pid}/limits: max open files at most {open}"))
+    }
+
+    fn undo(&mut self, on: &dyn Target) -> io::Result<()> {
+        let Some(before) = self.before.take() else {
+            return Ok(());
+        };
+        on.each_process(&mut |pid| match set(pid, before.clone()) {
+            // Where the harness may not raise a hard limit, it stays as it is.
+            Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            lifted => lifted,
+        })
+    }
+}
+
+/// Why the limit is not seen to hold: a process that may have more descriptors open, or none that can be looked at.
+fn not_limited(soft_limits: &[(i32, Option<u64>)], open: u64) -> Option<String> {
+    if soft_limits.is_empty() {
+        return Some("no process could be looked at".to_owned());
+    }
+    let mut above = soft_limits.iter();
+    let (pid, soft) = above.find(|(_, soft)| soft.is_none_or(|soft| soft > open))?;
+    let soft = soft.map_or_else(|| "any number of".to_owned(), |soft| soft.to_string());
+    Some(format!(
+        "process {pid} may have {soft} descriptors open, and not only {open}"
+    ))
+}
+
+/// The limits of a process's open descriptors, as the kernel says; `None` is no limit.
+fn limits_of(pid: i32) -> io::Result<Rlimit> {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits"))?;
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix("Max open files"));
+    let mut values = line.into_iter().flat_map(str::split_whitespace);
+    let mut value = || values.next().and_then(|value| value.parse().ok());
+    let (current, maximum) = (value(), value());
+    Ok(Rlimit { current, maximum })
+}
+
+fn set(pid: i32, limits: Rlimit) -> io::Result<()> {
+    let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+    prlimit(Some(pid), Resource::Nofile, limits)?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+
     use serde_json::json;
 
+    use super::*;
     use crate::tests::{asked_by, asked_of};
+
+    /// A process that waits for the end of its input.
+    struct Waiting(Child);
+
+    impl Waiting {
+        fn start() -> Self {
+            let mut command = Command::new("cat");
+            let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+            Self(child.expect("cat is everywhere"))
+        }
+
+        fn soft_limit(&self) -> Option<u64> {
+            limits_of(self.pid()).expect("it lives").current
+        }
+    }
+
+    impl Drop for Waiting {
+        fn drop(&mut self) {
+            drop(self.0.stdin.take());
+            self.0.wait().expect("it is ours");
+        }
+    }
+
+    impl Target for Waiting {
+        fn pid(&self) -> i32 {
+            self.0.id() as i32
+        }
+
+        fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()> {
+            call(self.pid())
+        }
+
+        fn data(&self) -> &Path {
+            Path::new("/")
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn every_node_is_limited() {
         let (asked, ended) = asked_by("descriptor_limit", &json!({ "open": 16 })).await;
         assert_eq!(ended, Ok(()));
-        assert_eq!(asked_of(&asked, "limit").len(), 2);
+        assert_eq!(asked_of(&asked, "act").len(), 2);
+    }
+
+    #[test]
+    fn a_process_is_limited_and_may_have_as_many_as_before_when_that_is_undone() {
+        let target = Waiting::start();
+        let before = target.soft_limit();
+        let mut limit = Limit {
+            open: 16,
+            before: None,
+        };
+        assert!(matches!(limit.confirm(&target), Err(ActError::Missed(_))));
+        limit.apply(&target).expect("it may be lowered");
+        assert_eq!(target.soft_limit(), Some(16));
+        let evidence = limit.confirm(&target).expect("it holds");
+        assert!(evidence.ends_with("limits: max open files at most 16"));
+        limit.undo(&target).expect("it is undone");
+        // Without privileges the hard limit cannot be raised again.
+        assert!([before, Some(16)].contains(&target.soft_limit()));
+    }
+
+    #[test]
+    fn a_limit_that_a_process_lowers_itself_holds_and_one_that_it_raises_does_not() {
+        assert_eq!(not_limited(&[(7, Some(8)), (8, Some(16))], 16), None);
+        let above = not_limited(&[(7, Some(16)), (8, Some(1_024))], 16);
+        assert_eq!(
+            above.as_deref(),
+            Some("process 8 may have 1024 descriptors open, and not only 16")
+        );
+        let any = not_limited(&[(7, None)], 16).expect("it has none");
+        assert!(any.starts_with("process 7 may have any number of"), "{any}");
+        assert!(not_limited(&[], 16).is_some());
     }
 }

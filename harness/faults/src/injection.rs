@@ -7,6 +7,7 @@ use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::act::Act;
 use comeback_host::clock::Clock;
 
 /// The reason why a fault failed.
@@ -78,10 +79,10 @@ pub enum NodeCall {
     ConfirmStill(Reach, Answer<Option<Elapsed>>),
     /// Sends SIGCONT. One that never stood still was not resumed: that is not put on record.
     Resume(Reach, Answer<()>),
-    /// Lets each process have no more descriptors open, and puts on record what shows it.
-    LimitDescriptors(Reach, u64, Answer<()>),
-    /// Looks whether the limit still holds, sets it back to what it was, and puts that on record.
-    LiftDescriptorLimit(Reach, u64, Answer<()>),
+    /// Does this to it, and puts on record what shows it.
+    Act(Reach, Box<dyn Act>, Answer<()>),
+    /// Undoes what the fault did to it, if it had its effect until now, and puts that on record.
+    Undo(Reach, Answer<()>),
     /// How the plan says that the node is stopped.
     HowToStop(Answer<Stop>),
 }
@@ -237,27 +238,19 @@ impl Injection {
         Ok(self.clock.now())
     }
 
-    /// Lets each process of the node have no more descriptors open.
-    pub async fn limit_descriptors(&self, node: Node, limit: u64) -> Result<Elapsed, FaultError> {
-        let reach = self.reach;
-        self.ask(node, |answer| {
-            NodeCall::LimitDescriptors(reach, limit, answer)
-        })
-        .await?;
+    /// Does this to the node.
+    pub async fn act(&self, node: Node, act: impl Act + 'static) -> Result<Elapsed, FaultError> {
+        let (reach, act) = (self.reach, Box::new(act));
+        self.ask(node, |answer| NodeCall::Act(reach, act, answer))
+            .await?;
         Ok(self.clock.now())
     }
 
-    /// Undoes that, if it held until now.
-    pub async fn lift_descriptor_limit(
-        &self,
-        node: Node,
-        limit: u64,
-    ) -> Result<Elapsed, FaultError> {
+    /// Undoes what the fault did to the node, if it had its effect until now.
+    pub async fn undo(&self, node: Node) -> Result<Elapsed, FaultError> {
         let reach = self.reach;
-        self.ask(node, |answer| {
-            NodeCall::LiftDescriptorLimit(reach, limit, answer)
-        })
-        .await?;
+        self.ask(node, |answer| NodeCall::Undo(reach, answer))
+            .await?;
         Ok(self.clock.now())
     }
 

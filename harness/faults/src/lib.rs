@@ -4,6 +4,7 @@
 //! it does to nodes ([`Kind::effect`]), what people are told of it, and how it is injected: through an [`Injection`],
 //! which knows nothing of the engine. A new kind is a file, and a line in `table.rs`.
 
+mod act;
 mod deploy;
 mod descriptor_limit;
 mod ending;
@@ -17,6 +18,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use act::{Act, ActError, Step, Target};
 pub use injection::{Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, SignalTo};
 pub use kind::{Injectable, Kind, Unavailable};
 pub use table::{Faults, Listed, list, load, probe};

@@ -93,13 +93,13 @@ fn say_yes(call: NodeCall, now: Elapsed) -> &'static str {
             let _ = answer.send(Ok(()));
             "resume"
         }
-        NodeCall::LimitDescriptors(_, _, answer) => {
+        NodeCall::Act(_, _, answer) => {
             let _ = answer.send(Ok(()));
-            "limit"
+            "act"
         }
-        NodeCall::LiftDescriptorLimit(_, _, answer) => {
+        NodeCall::Undo(_, answer) => {
             let _ = answer.send(Ok(()));
-            "lift"
+            "undo"
         }
         NodeCall::HowToStop(answer) => {
             let stop = Stop {

@@ -7,7 +7,6 @@
 
 pub mod clock;
 pub mod inside;
-pub mod limits;
 pub mod machine;
 pub mod program;
 pub mod watched;

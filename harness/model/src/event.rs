@@ -167,6 +167,15 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left: Vec<Survivor>,
     },
+    /// A fault did something to a node other than by signals, and its effect was seen.
+    FaultActed {
+        /// Which fault.
+        fault: FaultId,
+        /// To which part of the topology.
+        node: Node,
+        /// What shows it.
+        evidence: String,
+    },
     /// A fault is over: it does nothing more to its nodes. They may have to come back from it.
     FaultEnded {
         /// Which.
@@ -416,6 +425,8 @@ impl EventKind {
                 visit(problem);
             }
             Self::NotRecovered { last_failure, .. } => visit(last_failure),
+            // It may name a file, or show bytes of it.
+            Self::FaultActed { evidence, .. } => visit(evidence),
             Self::Drained { problem: said, .. }
             | Self::DrainEnded { problem: said, .. }
             | Self::TargetReturned { unowned: said, .. }

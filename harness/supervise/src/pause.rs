@@ -6,8 +6,8 @@ use comeback_model::plan::Reach;
 use nix::sys::signal;
 use rustix::process::Signal;
 
-use super::members::Member;
 use super::process::Process;
+use super::reach::unless_gone;
 use super::{proc, sweep};
 
 impl Process {
@@ -52,29 +52,5 @@ impl Process {
             Reach::Process => self.send_to_leader(signal),
             Reach::Group | Reach::Tree => self.send_to_group(signal),
         }
-    }
-
-    pub(super) fn reached(&self, reach: Reach) -> io::Result<Vec<Member>> {
-        if !self.is_running() {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("process {} has ended", self.pid()),
-            ));
-        }
-        let mut members = self.members();
-        members.retain(|member| match reach {
-            Reach::Process => member.pid == self.pid(),
-            Reach::Group => member.pid == self.pid() || member.group == self.pid(),
-            Reach::Tree => true,
-        });
-        Ok(members)
-    }
-}
-
-/// Processes come and go while they are looked at.
-pub(super) fn unless_gone<T>(found: io::Result<T>, gone: T) -> io::Result<T> {
-    match found {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(gone),
-        found => found,
     }
 }

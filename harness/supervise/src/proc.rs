@@ -8,7 +8,6 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use procfs::prelude::FromRead;
-use procfs::process::LimitValue;
 use rustix::io::Errno;
 
 /// A process as it stood at one moment.
@@ -58,32 +57,6 @@ pub(super) fn ignores_ended_children() -> io::Result<bool> {
 pub(super) fn resident_bytes(pid: i32) -> io::Result<u64> {
     let pages = procfs::process::StatM::from_file(format!("/proc/{pid}/statm")).map_err(into_io)?;
     Ok(pages.resident * rustix::param::page_size() as u64)
-}
-
-/// How many descriptors a process may have open; `None` is no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DescriptorLimit {
-    /// What the kernel enforces.
-    pub soft: Option<u64>,
-    /// Up to what the process may raise that.
-    pub hard: Option<u64>,
-}
-
-/// How many descriptors a process may have open.
-///
-/// # Errors
-/// `NotFound` when there is none with this pid.
-pub(super) fn descriptor_limit(pid: i32) -> io::Result<DescriptorLimit> {
-    let limits = procfs::process::Limits::from_file(format!("/proc/{pid}/limits"));
-    let limits = limits.map_err(into_io)?.max_open_files;
-    let value = |limit| match limit {
-        LimitValue::Unlimited => None,
-        LimitValue::Value(value) => Some(value),
-    };
-    Ok(DescriptorLimit {
-        soft: value(limits.soft_limit),
-        hard: value(limits.hard_limit),
-    })
 }
 
 /// Whether every thread of a process is stopped, by a signal or a tracer, or has ended.

@@ -157,6 +157,15 @@ impl Narrator {
                     shown(evidence)
                 )
             }
+            EventKind::FaultActed {
+                fault,
+                node,
+                evidence,
+            } => format!(
+                "{}{} took effect ({evidence})",
+                self.of(*node),
+                self.fault(*fault)
+            ),
             EventKind::SurroundingApplied {
                 fault: _,
                 node,

@@ -639,6 +639,11 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             begun: "told to stop".to_owned(),
         },
         EventKind::FaultEnded { fault: FaultId(3) },
+        EventKind::FaultActed {
+            fault: FaultId::FIRST,
+            node: Node::Replica(1),
+            evidence: "it holds".to_owned(),
+        },
         EventKind::FaultConfirmed {
             evidence: String::new(),
             fault: FaultId::FIRST,

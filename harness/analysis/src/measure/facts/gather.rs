@@ -43,6 +43,7 @@ macro_rules! of_the_fault {
         EventKind::FaultAimed { .. }
             | EventKind::FaultRequested { .. }
             | EventKind::FaultConfirmed { .. }
+            | EventKind::FaultActed { .. }
             | EventKind::FaultEnded { .. }
             | EventKind::SurroundingApplied { .. }
             | EventKind::SurroundingRemoved { .. }
@@ -344,6 +345,8 @@ impl Facts {
                 let own = self.fault_mut(*fault);
                 own.missed.get_or_insert_with(|| reason.clone());
             }
+            // What it had for an effect shows in what the service does.
+            EventKind::FaultActed { .. } => {}
             EventKind::FaultEnded { fault } | EventKind::SurroundingRemoved { fault, node: _ } => {
                 self.fault_mut(*fault).ended.get_or_insert(at);
             }

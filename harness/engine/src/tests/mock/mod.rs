@@ -25,19 +25,19 @@ use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError};
 use process::{Latest, Life, MockProcess};
 
-/// What a process does to a limit of its descriptors.
+/// What becomes of what a fault does to a process.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Limits {
+pub(super) enum Acts {
+    /// It has its effect.
+    Hold,
     /// Nothing.
-    Taken,
-    /// It keeps what it had.
-    Ignored,
-    /// It sets its soft limit to this.
-    Lowered(u64),
-    /// It sets its soft limit to the hard one.
-    RaisedToHard,
-    /// Nothing of it can be seen.
-    Unseen,
+    Miss,
+    /// It has its effect, and none any more when it is undone.
+    Wear,
+    /// The system refuses it.
+    Fail,
+    /// The system refuses to undo it.
+    Stay,
 }
 
 /// How a node behaves.
@@ -63,8 +63,8 @@ pub(super) struct Behaviour {
     pub(super) is_named: bool,
     /// How often others are found that it started since.
     pub(super) newcomers: u32,
-    /// What it does to a limit of its descriptors.
-    pub(super) limits: Limits,
+    /// What becomes of what a fault does to it.
+    pub(super) acts: Acts,
 }
 
 impl Default for Behaviour {
@@ -80,7 +80,7 @@ impl Default for Behaviour {
             cannot_start: Vec::new(),
             is_named: false,
             newcomers: 0,
-            limits: Limits::Taken,
+            acts: Acts::Hold,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use comeback_model::event::{Exit, Survivor};
@@ -12,17 +13,11 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
-use super::{Behaviour, Deeds, Limits};
+use super::{Acts, Behaviour, Deeds};
 use crate::clock::Clock;
 use crate::seams::{End, Place, Process, Shot};
-use crate::supervise::limit::{DescriptorLimit, SoftLimit};
 use crate::supervise::process::Stopped;
-
-/// What it may have open before anybody says something.
-const UNLIMITED: DescriptorLimit = DescriptorLimit {
-    soft: Some(1_024),
-    hard: Some(4_096),
-};
+use comeback_faults::{Act, ActError, Step};
 
 /// The latest start of a node.
 #[derive(Clone, Debug)]
@@ -47,8 +42,8 @@ pub(super) struct State {
     pub(super) exit: Option<(Exit, Elapsed)>,
     others: Vec<Other>,
     paused: Option<Elapsed>,
-    /// How many descriptors it may have open, if that was said.
-    limit: Option<DescriptorLimit>,
+    /// How often something that was done to it was asked for its effect.
+    confirmed: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -276,35 +271,25 @@ impl Process for MockProcess {
         Ok(())
     }
 
-    fn limit_descriptors(&self, _reach: Reach, most: u64) -> io::Result<DescriptorLimit> {
-        self.note("limit");
+    fn carry_out(
+        &self,
+        step: Step,
+        _act: &mut dyn Act,
+        _on: (Reach, &Path),
+    ) -> Result<String, ActError> {
+        self.note(&format!("{step:?}").to_lowercase());
         let mut state = self.start.life.state.lock().unwrap();
-        let before = state.limit.unwrap_or(UNLIMITED);
-        let (soft, hard) = (Some(most), Some(most));
-        state.limit = Some(match self.behaviour.limits {
-            Limits::Ignored => before,
-            Limits::Lowered(own) => DescriptorLimit {
-                soft: Some(own),
-                hard,
-            },
-            Limits::RaisedToHard => DescriptorLimit { soft: hard, hard },
-            Limits::Taken | Limits::Unseen => DescriptorLimit { soft, hard },
-        });
-        Ok(before)
-    }
-
-    fn lift_descriptor_limit(&self, _reach: Reach, before: DescriptorLimit) -> io::Result<()> {
-        self.note("lift");
-        self.start.life.state.lock().unwrap().limit = Some(before);
-        Ok(())
-    }
-
-    fn descriptor_limits(&self, _reach: Reach) -> io::Result<Vec<(i32, SoftLimit)>> {
-        if matches!(self.behaviour.limits, Limits::Unseen) {
-            return Ok(Vec::new());
+        state.confirmed += u32::from(step == Step::Confirm);
+        match (self.behaviour.acts, step) {
+            (Acts::Miss, Step::Confirm) => Err(ActError::Missed("it has no effect".to_owned())),
+            (Acts::Wear, Step::Confirm) if state.confirmed > 1 => {
+                Err(ActError::Missed("it has no effect any more".to_owned()))
+            }
+            (Acts::Fail, Step::Apply) | (Acts::Stay, Step::Undo) => {
+                Err(ActError::Failed(io::ErrorKind::PermissionDenied.into()))
+            }
+            _ => Ok("the mock says so".to_owned()),
         }
-        let limit = self.start.life.state.lock().unwrap().limit;
-        Ok(vec![(self.start.pid, limit.unwrap_or(UNLIMITED).soft)])
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {

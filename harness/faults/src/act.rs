@@ -1,0 +1,95 @@
+//! Acts: what a fault does to a node other than by signals. The engine carries out any act, and knows none.
+//!
+//! An act is a value in its fault's file, with its system calls. [`Injection::act`] hands it to the engine, which applies it,
+//! has it confirm its effect, puts the evidence on record, and keeps it until [`Injection::undo`] or the node's next start.
+//!
+//! [`Injection::act`]: crate::Injection::act
+//! [`Injection::undo`]: crate::Injection::undo
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+
+/// The node that an act is done to.
+pub trait Target {
+    /// The process that was started.
+    fn pid(&self) -> i32;
+
+    /// Calls this for each living process that the fault reaches, right after a look at whether its number is still its own. A
+    /// process that ends meanwhile is left out.
+    ///
+    /// # Errors
+    /// If the node has ended, `/proc` cannot be read, or the call fails.
+    fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()>;
+
+    /// Its data folder.
+    fn data(&self) -> &Path;
+}
+
+/// Something that is done to one node.
+pub trait Act: Debug {
+    /// Whether the node must have ended before it; it must run otherwise.
+    fn is_for_ended(&self) -> bool {
+        false
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn apply(&mut self, on: &dyn Target) -> Result<(), ActError>;
+
+    /// What shows that it has its effect now. Asked after it was applied, and again before it is undone.
+    ///
+    /// # Errors
+    /// When nothing shows it.
+    fn confirm(&self, on: &dyn Target) -> Result<String, ActError>;
+
+    /// Undoes it.
+    ///
+    /// # Errors
+    /// When it cannot: the run ends.
+    fn undo(&mut self, _on: &dyn Target) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Why an act was not done.
+#[derive(Debug)]
+pub enum ActError {
+    /// It has no effect here; in words. The fault missed.
+    Missed(String),
+    /// The system refused. The run ends.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for ActError {
+    fn from(cause: io::Error) -> Self {
+        Self::Failed(cause)
+    }
+}
+
+/// One of an act's methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// [`Act::apply`].
+    Apply,
+    /// [`Act::confirm`].
+    Confirm,
+    /// [`Act::undo`].
+    Undo,
+}
+
+impl Step {
+    /// Calls the method. Returns the evidence, if it is asked for.
+    ///
+    /// # Errors
+    /// With the method's.
+    pub fn carry_out(self, act: &mut dyn Act, on: &dyn Target) -> Result<String, ActError> {
+        match self {
+            Self::Apply => act.apply(on).map(|()| String::new()),
+            Self::Confirm => act.confirm(on),
+            Self::Undo => Ok(act.undo(on).map(|()| String::new())?),
+        }
+    }
+}
