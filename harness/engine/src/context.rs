@@ -19,7 +19,7 @@ use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;
 use comeback_faults::FaultError;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 /// One trial and its surroundings. `S` are the seams that it stands on.
 pub(super) struct Trial<'a, S> {
@@ -35,6 +35,8 @@ pub(super) struct Trial<'a, S> {
     pub(super) trigger: OnceCell<Trigger>,
     /// Held by the fault that waits for such a moment.
     pub(super) aiming: Mutex<()>,
+    /// Told when a fault took effect on a node, and when it is over.
+    pub(super) effects: Notify,
     pub(super) progress: RefCell<Progress>,
 }
 
@@ -51,6 +53,8 @@ pub(super) struct Progress {
     pub(super) ended_early: Option<String>,
     /// What became of the nodes that each fault addressed so far.
     pub(super) faulted: BTreeMap<(FaultId, Node), Faulted>,
+    /// Faults that take no effect any more: all was done, or one missed.
+    pub(super) over: BTreeSet<FaultId>,
     /// Nodes that have not served since they were started again after a fault: they are started once more when they end.
     pub(super) retried: BTreeMap<FaultId, BTreeSet<Node>>,
 }
@@ -141,6 +145,7 @@ impl<'a, S: Processes> Trial<'a, S> {
             probe_users: Cell::new(0),
             trigger: OnceCell::new(),
             aiming: Mutex::default(),
+            effects: Notify::new(),
             progress: RefCell::default(),
         })
     }

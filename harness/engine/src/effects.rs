@@ -100,6 +100,7 @@ fn note_effect<S>(
     if begins {
         trial.enter(Phase::Recovery);
     }
+    trial.effects.notify_waiters();
 }
 
 /// Whether the process is there to be paused or resumed.

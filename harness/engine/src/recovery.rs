@@ -129,49 +129,59 @@ async fn within_horizon<T, S>(
     probing: impl Future<Output = T>,
 ) -> Option<T> {
     let mut probing = pin!(probing);
-    let mut until = horizon_of(trial, injected, starts, &back.borrow());
     loop {
-        let deadline = trial.site.clock.instant(until);
-        if let Ok(done) = tokio::time::timeout_at(deadline, probing.as_mut()).await {
-            if let [(node, _)] = starts {
-                back.borrow_mut().insert(*node, trial.site.clock.now());
+        // It sees each effect from here on, so that none is missed between the look at the horizon and the wait.
+        let effect = trial.effects.notified();
+        let until = horizon_of(trial, injected, starts, &back.borrow());
+        let waiting = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(trial.site.clock.instant(until)).await,
+                None => effect.await,
             }
-            return Some(done);
+        };
+        tokio::select! {
+            biased;
+            done = probing.as_mut() => {
+                if let [(node, _)] = starts {
+                    back.borrow_mut().insert(*node, trial.site.clock.now());
+                }
+                return Some(done);
+            }
+            () = waiting => {}
         }
         let later = horizon_of(trial, injected, starts, &back.borrow());
-        if later <= until {
+        if let (Some(until), Some(later)) = (until, later)
+            && later <= until
+        {
             return None;
         }
-        until = later;
     }
 }
 
 /// Until when these starts may be waited for. A node that another fault hits before it is back has that one's horizon: both
-/// are over with the same reply (METHOD §10). One that the other has begun with is waited for until its effect is known.
+/// are over with the same reply (METHOD §10). Not known while another fault that was sent to one of them may yet take effect
+/// on it: a stop takes its grace, and more.
 fn horizon_of<S>(
     trial: &Trial<'_, S>,
     injected: &Injected,
     starts: &[Start],
     back: &BTreeMap<Node, Elapsed>,
-) -> Elapsed {
+) -> Option<Elapsed> {
     let progress = trial.progress.borrow();
     let horizon = trial.plan.windows.horizon;
     let until_by_other = |((fault, node), other): (&(FaultId, Node), &Faulted)| {
-        let fault = trial
-            .plan
-            .fault(*fault)
-            .filter(|_| *fault != injected.fault)?;
         let own = progress.of(injected.fault, *node).at?;
         let begun = other.at.or(other.begun)?;
         let was_back = back.get(node).is_some_and(|back| *back < begun);
-        let overtakes = starts.iter().any(|(start, _)| start == node) && begun >= own && !was_back;
-        overtakes.then(|| match other.at {
-            Some(at) => at + horizon,
-            None => begun + fault.lands_within,
-        })
+        let is_asked = starts.iter().any(|(start, _)| start == node);
+        let overtakes = *fault != injected.fault && is_asked && begun >= own && !was_back;
+        let missed = other.at.is_none() && progress.over.contains(fault);
+        (overtakes && !missed).then(|| other.at.map(|at| at + horizon))
     };
-    let others = progress.faulted.iter().filter_map(until_by_other);
-    others.fold(injected.at + horizon, Elapsed::max)
+    let mut others = progress.faulted.iter().filter_map(until_by_other);
+    others.try_fold(injected.at + horizon, |until, other| {
+        Some(until.max(other?))
+    })
 }
 
 /// Probes what the clients ask and, where several were faulted, each of those itself, until all answer correctly or the

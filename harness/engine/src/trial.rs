@@ -218,6 +218,8 @@ impl<S: Seams> Trial<'_, S> {
         let on = Injection::new((id, nodes.clone()), fault.reach, fault.lands_within, hands);
         let injectable = comeback_faults::load(fault).map_err(EngineError::Fault)?;
         let injected = injectable.inject(&on).await;
+        self.progress.borrow_mut().over.insert(id);
+        self.effects.notify_waiters();
         injected.map_err(|error| failed(id, error))?;
         self.record(EventKind::FaultEnded { fault: id });
         let (injected, returned, ended) = {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use comeback_analysis::measure::{TrialAnalysis, analyze};
 use comeback_faults::Faults;
 use comeback_model::event::{Event, EventKind, ExitCause, Phase};
 use comeback_model::ids::{ArmId, FaultId, Incarnation, Node, Seed, TrialId};
+use comeback_model::journal::{Header, Journal, Machine, VERSION};
 use comeback_model::plan::fault::{Catalogue, Said};
 use comeback_model::plan::{
     Aim, Arm, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
     SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
 };
-use comeback_model::schedule::{PlannedInjection, PlannedSurrounding, PlannedTrial};
+use comeback_model::schedule::{PlannedInjection, PlannedSurrounding, PlannedTrial, Schedule};
 use comeback_model::units::{Elapsed, Span};
 use serde_json::{Value, json};
 
@@ -62,6 +64,8 @@ pub(super) struct Told {
     pub(super) events: Vec<Event>,
     pub(super) deeds: Vec<(Elapsed, String)>,
     pub(super) finished: Result<Finished, EngineError>,
+    plan: Plan,
+    planned: PlannedTrial,
 }
 
 fn target() -> Target {
@@ -336,11 +340,40 @@ impl Scenario {
             events: recorded.events(),
             deeds,
             finished,
+            plan: self.plan.clone(),
+            planned: planned.clone(),
         }
     }
 }
 
 impl Told {
+    /// What the journal means.
+    pub(super) fn analyzed(&self) -> TrialAnalysis {
+        let seed = Seed(1);
+        let schedule = Schedule {
+            seed,
+            trials: vec![self.planned.clone()],
+            further: Vec::new(),
+            spares: Vec::new(),
+        };
+        let header = Header {
+            comeback_journal: VERSION,
+            written_by: "test".to_owned(),
+            started: "2026-01-01T00:00:00Z".to_owned(),
+            seed,
+            machine: Machine::default(),
+            plan: self.plan.clone(),
+            schedule,
+        };
+        let journal = Journal {
+            header,
+            events: self.events.clone(),
+            operations: Vec::new(),
+            torn: false,
+        };
+        analyze(&journal).arms.remove(0).trials.remove(0)
+    }
+
     /// When something of this kind is on record.
     fn times(&self, wanted: impl Fn(&EventKind) -> bool) -> Vec<Elapsed> {
         let events = self.events.iter().filter(|event| wanted(&event.kind));

@@ -1,11 +1,13 @@
 //! Several faults in one trial: one after the other, together, and one within the recovery from another.
 
+use comeback_analysis::measure::Time;
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Aim;
 use comeback_model::units::{Elapsed, Span};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::mock::Behaviour;
 use super::scenario::*;
 use crate::trial::Finished;
 
@@ -183,6 +185,50 @@ async fn a_fault_that_was_sent_before_the_horizon_ends_overtakes_though_it_takes
     assert_eq!(told.recoveries().len(), 2);
 }
 
+/// The server hangs when it was started again; the second fault is sent 1.9 s into a recovery that may take 2 s, until 2,603 ms.
+fn hung_when_hit_again(kind: &str, parameters: &Value) -> Scenario {
+    one_replica()
+        .with(|plan| plan.arms[0].target.stop.grace = Span::from_ms(700))
+        .node(REPLICA_0, |its| its.hangs = vec![1])
+        .then(Span::from_ms(1_900), kind, parameters, Aim::Replica(0))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_was_sent_before_the_horizon_ends_overtakes_though_it_takes_its_grace() {
+    // It is sent at 2,502 ms, and the server is killed 700 ms later.
+    let told = hung_when_hit_again("stop", &json!({})).run().await;
+    assert_eq!(told.exits(REPLICA_0)[1], (ms(3_203), SECOND));
+    assert_eq!(given_up(&told), [], "{:?}", told.events);
+    let back = told.recoveries();
+    assert_eq!(back.len(), 2);
+    assert!(back.iter().all(|(_, at)| *at >= ms(3_303)), "{back:?}");
+    assert!(told.phases().contains(&Phase::ReadBack));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overtaken_fault_is_waited_for_no_longer_than_the_stop_that_took_its_grace() {
+    let told = hung_when_hit_again("stop", &json!({}))
+        .node(REPLICA_0, |its| its.hangs = vec![1, 2])
+        .run()
+        .await;
+    assert_eq!(told.recoveries(), []);
+    assert_eq!(given_up(&told), [(0, ms(5_203)), (1, ms(5_203))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_misses_overtakes_nothing() {
+    // It is sent at 2,502 ms, and missed 400 ms later.
+    let told = hung_when_hit_again("pause", &json!({ "lasts": "300ms" }))
+        .node(REPLICA_0, |its| its.still_after = None)
+        .run()
+        .await;
+    assert_eq!(told.all_missed().len(), 1);
+    let given_up = given_up(&told);
+    assert_eq!(given_up.len(), 1, "{:?}", told.events);
+    assert!(given_up[0].1 < ms(3_000), "{given_up:?}");
+    assert!(told.has_ended());
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_the_overtaken_node_has_the_later_horizon() {
     // Replica 1 never comes back from the first fault, which hits both; the second hits replica 0 alone.
@@ -217,6 +263,71 @@ async fn a_node_that_was_back_before_it_was_hit_again_lengthens_nothing() {
         .run()
         .await;
     assert_eq!(given_up(&told), [(0, ms(2_605))], "{:?}", told.events);
+}
+
+/// Both replicas are killed and hang; the first is killed again within the horizon, until 2,604 ms, the second after it.
+fn killed_and_each_killed_again(second_after: Span) -> Scenario {
+    let never = |its: &mut Behaviour| its.hangs = vec![1];
+    two_replicas()
+        .with_balancer()
+        .fault("kill", &json!({}), Aim::AllReplicas)
+        .node(REPLICA_0, never)
+        .node(REPLICA_1, never)
+        .then(Span::from_ms(1_700), "kill", &json!({}), Aim::Replica(0))
+        .then(second_after, "kill", &json!({}), Aim::Replica(1))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_analysis_finds_a_recovery_where_the_trial_waited_for_one_with_success_and_nowhere_else()
+ {
+    let kills_replica_0 = |scenario: Scenario| {
+        scenario.then(Span::from_ms(1_900), "kill", &json!({}), Aim::Replica(0))
+    };
+    let hangs_until = |scenario: Scenario, node, ms| {
+        scenario.node(node, |its| its.serves_after = Some(Span::from_ms(ms)))
+    };
+    let both = || {
+        let both = two_replicas().with_balancer();
+        both.fault("kill", &json!({}), Aim::AllReplicas)
+    };
+    let stop = || hung_when_hit_again("stop", &json!({}));
+    for (what, scenario, is_back) in [
+        ("overtaken", overtaken_late(Span::from_ms(1_950)), true),
+        ("too late", overtaken_late(Span::from_ms(2_100)), false),
+        ("by a stop", stop(), true),
+        (
+            "by a stop, and hung again",
+            stop().node(REPLICA_0, |its| its.hangs = vec![1, 2]),
+            false,
+        ),
+        (
+            "each overtaken in time",
+            killed_and_each_killed_again(Span::from_ms(1_800)),
+            true,
+        ),
+        (
+            "one overtaken in time",
+            killed_and_each_killed_again(Span::from_ms(2_600)),
+            false,
+        ),
+        (
+            "the other too late",
+            kills_replica_0(hangs_until(both(), REPLICA_1, 2_500)),
+            false,
+        ),
+    ] {
+        let told = scenario.run().await;
+        assert!(told.all_missed().is_empty(), "{what}: {:?}", told.events);
+        assert_eq!(
+            given_up(&told).is_empty(),
+            is_back,
+            "{what}: {:?}",
+            told.events
+        );
+        let ready = told.analyzed().chain.ready;
+        let is_found = matches!(ready, Some(Time::At { .. }));
+        assert_eq!(is_found, is_back, "{what}: {ready:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

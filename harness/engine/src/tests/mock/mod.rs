@@ -57,6 +57,8 @@ pub(super) struct Behaviour {
     pub(super) still_after: Option<Span>,
     /// Starts that end by themselves: which, when after their execution, and how.
     pub(super) exits: Vec<(u32, Span, Exit)>,
+    /// Starts that hang: they answer no probe, and nothing but SIGKILL ends them.
+    pub(super) hangs: Vec<u32>,
     /// Starts that fail.
     pub(super) cannot_start: Vec<u32>,
     /// What each start calls itself, if it does.
@@ -77,6 +79,7 @@ impl Default for Behaviour {
             others_end_after: Vec::new(),
             still_after: Some(Span::from_ms(2)),
             exits: Vec::new(),
+            hangs: Vec::new(),
             cannot_start: Vec::new(),
             is_named: false,
             newcomers: 0,

@@ -180,7 +180,10 @@ impl Process for MockProcess {
 
     fn shot(&self, signal: Signal) -> io::Result<Shot> {
         let (life, clock) = (Arc::clone(&self.start.life), self.clock);
-        let behaviour = self.behaviour.clone();
+        let mut behaviour = self.behaviour.clone();
+        if signal != Signal::Kill && behaviour.hangs.contains(&self.incarnation().0) {
+            behaviour.ends_after = None;
+        }
         Ok(Box::new(move || {
             let now = clock.now();
             let mut state = life.state.lock().unwrap();

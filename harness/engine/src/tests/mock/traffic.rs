@@ -140,13 +140,11 @@ impl Probe for MockProbe<'_> {
             self.seen.borrow_mut().probes += 1;
             let node = self.mock.node_at(self.setup.endpoint).unwrap();
             let latest = self.mock.latest(node).unwrap();
+            let behaviour = self.mock.behaviour(node);
             let serves = match latest.place.2.0 {
                 0 => Some(Elapsed::default()),
-                _ => self
-                    .mock
-                    .behaviour(node)
-                    .serves_after
-                    .map(|after| latest.executed + after),
+                hung if behaviour.hangs.contains(&hung) => None,
+                _ => behaviour.serves_after.map(|after| latest.executed + after),
             };
             if latest.is_there(now) && serves.is_some_and(|at| at <= now) {
                 let (at, unowned) = (now, None);
