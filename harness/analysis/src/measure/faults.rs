@@ -133,6 +133,10 @@ fn analyze(
     let cut_short = match (overtaken, returned) {
         (Some(other), _) => Some(other.at),
         (None, Some(Return::Not(NotBack::BetweenFaults { next, .. }))) => Some(*next),
+        (None, Some(Return::Not(NotBack::Ended))) => {
+            let ended = facts.ended_again(fault);
+            ended.first().and_then(|(at, _)| facts.sent_after(*at))
+        }
         (None, _) => None,
     };
     // Of what another fault cut short it is only known that it had not been recovered from by then.

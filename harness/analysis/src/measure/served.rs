@@ -120,7 +120,10 @@ fn slower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 /// Whether the service came back for good; absent where it did not come back at all, or no fault was to be seen.
 pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Option<Return> {
     let (_, recovered) = (facts.cut()?, facts.recovered()?);
-    if facts.faults().any(|(fault, _)| facts.died_again(fault)) {
+    if facts
+        .faults()
+        .any(|(fault, _)| !facts.ended_again(fault).is_empty())
+    {
         return Some(Return::Not(NotBack::Ended));
     }
     let usual = Usual::of_baseline(load).widened(controls);
@@ -131,7 +134,8 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
     })
 }
 
-/// Whether it came back for good from one of several faults: what failed in the calm after it is no later fault's.
+/// Whether it came back for good from one of several faults. What failed in the calm after it is no later fault's, nor is what
+/// the service lacks since a node ended by itself before that one was sent.
 pub(super) fn returned_from(
     fault: FaultId,
     facts: &Facts,
@@ -139,18 +143,20 @@ pub(super) fn returned_from(
     controls: Usual,
 ) -> Option<Return> {
     let recovered = facts.recovered_from(fault)?;
-    if facts.died_again(fault) {
+    if !facts.ended_again(fault).is_empty() {
         return Some(Return::Not(NotBack::Ended));
     }
     let usual = Usual::of_baseline(load).widened(controls);
     let mut calms = failed_calms(facts, load, usual).into_iter();
-    match calms.find(|(from, _)| *from == recovered) {
+    let returned = match calms.find(|(from, _)| *from == recovered) {
         Some((_, failed)) => Some(Return::Not(failed)),
         None if facts.recovered() == Some(recovered) => {
             Some(returned_at_last(facts, load, usual, recovered))
         }
         None => None,
-    }
+    };
+    let is_anothers = matches!(returned, Some(Return::Not(_))) && facts.was_short_of_a_node(fault);
+    returned.filter(|_| !is_anothers)
 }
 
 /// Whether the load after the last recovery is served to its end.

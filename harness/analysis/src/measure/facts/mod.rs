@@ -275,6 +275,12 @@ impl Facts {
         sent.max().filter(|_| !self.control)
     }
 
+    /// K of the first fault that was sent after this moment.
+    pub(super) fn sent_after(&self, moment: Elapsed) -> Option<Elapsed> {
+        let sent = self.faults.values().filter_map(FaultFacts::sent);
+        sent.filter(|sent| *sent > moment).min()
+    }
+
     /// T0 of the last fault: its effect was complete. Never in a control trial.
     pub(super) fn cut(&self) -> Option<Elapsed> {
         self.injected().map(|(at, _)| at).filter(|_| !self.control)

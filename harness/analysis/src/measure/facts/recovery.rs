@@ -189,19 +189,40 @@ impl Facts {
         failed.count() as u32
     }
 
-    /// Whether a node that was back from this fault, the last that hit it by then, ended by itself.
-    pub(in crate::measure) fn died_again(&self, fault: FaultId) -> bool {
+    /// When nodes ended by themselves after they were back from this fault, the last that hit them by then; in order.
+    pub(in crate::measure) fn ended_again(&self, fault: FaultId) -> Vec<(Elapsed, Node)> {
         let hits = self.hits();
-        self.unexpected.iter().any(|ended| {
-            let (node, _) = ended.start;
-            let before = hits
-                .iter()
-                .rfind(|hit| hit.node == node && hit.at <= ended.at);
+        let is_after = |(at, node): &(Elapsed, Node)| {
+            let before = hits.iter().rfind(|hit| hit.node == *node && hit.at <= *at);
             before.filter(|hit| hit.fault == fault).is_some_and(|hit| {
                 let back = self.back_from(hit).map(|back| back.at);
                 let back = back.or_else(|| self.recovered_from(hit.fault));
-                back.is_some_and(|back| back <= ended.at)
+                back.is_some_and(|back| back <= *at)
             })
+        };
+        let ends = self
+            .unexpected
+            .iter()
+            .map(|ended| (ended.at, ended.start.0));
+        let mut again: Vec<(Elapsed, Node)> = ends.filter(is_after).collect();
+        again.sort_unstable();
+        again
+    }
+
+    /// Whether a node had ended by itself after the recovery from another fault when this one was sent, and neither this one
+    /// nor anything else started it again.
+    pub(in crate::measure) fn was_short_of_a_node(&self, fault: FaultId) -> bool {
+        let Some((own, sent)) = self
+            .faults
+            .get(&fault)
+            .and_then(|own| Some((own, own.sent()?)))
+        else {
+            return false;
+        };
+        let others = self.faults.keys().filter(|other| **other != fault);
+        let mut ends = others.flat_map(|other| self.ended_again(*other));
+        ends.any(|(at, node)| {
+            at < sent && !own.faulted.contains_key(&node) && !self.is_started_after(node, at)
         })
     }
 

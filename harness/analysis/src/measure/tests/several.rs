@@ -4,7 +4,7 @@ use comeback_model::plan::Fault;
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
-use crate::measure::{FaultAnalysis, LaidLoss, Time};
+use crate::measure::{LaidLoss, Time};
 
 /// The story of the second fault, in ms, unless a test tells it otherwise.
 const AGAIN: u64 = 4_000;
@@ -672,9 +672,98 @@ fn a_start_that_fails_after_the_second_kill_is_no_end_after_the_recovery_from_th
     died.events.push(died_between);
     let died = died.trial();
     assert!(died.not_back().is_some());
-    let is_back = |own: &FaultAnalysis| matches!(own.chain.ready, Some(Time::At { .. }));
-    let back: Vec<bool> = died.faults.iter().map(is_back).collect();
-    assert_eq!(back, [false, true]);
+    // It is the first fault that was not recovered from, and that is known until the second came.
+    let (first, second) = (died.faults[0].chain.ready, died.faults[1].chain.ready);
+    let ms = (AGAIN - CUT) as f64;
+    assert_eq!(first, Some(Time::Beyond { ms }));
+    assert_eq!(self::at(second), Some((BACK_AGAIN - CUT_AGAIN) as f64));
+}
+
+#[test]
+fn what_a_node_leaves_undone_that_ended_before_the_second_fault_is_not_the_second_faults() {
+    const OTHER: Node = Node::Replica(1);
+    let ends_by_itself = |node, incarnation| EventKind::TargetExited {
+        node,
+        incarnation: Incarnation(incarnation),
+        exit: Exit::Status(1),
+        cause: ExitCause::Unexpected,
+        tail: Vec::new(),
+    };
+    let story = |ends: (u64, EventKind)| {
+        let fails = |op: Op| op.fails(Outcome::Indeterminate, ErrorClass::ServerError);
+        let mut story = behind_a_balancer().with_a_second_fault("again");
+        // The load's end, and all that comes after it.
+        let rest = story.events.split_off(story.events.len() - 3);
+        let mut story = story
+            .event(ends.0, ends.1)
+            .kills(SECOND, OTHER, (AGAIN, CUT_AGAIN), 0)
+            .starts(OTHER, 1, AGAIN + 10)
+            .comes_back(SECOND, OTHER, BACK_AGAIN, third_boot());
+        story.events.extend(rest);
+        let before = (BASELINE..FAULT).step_by(20);
+        let after = (BACK_AGAIN..STOPPED).step_by(20);
+        story
+            .does(before.map(|at| look(2_000 + at as u32, at).by(1)))
+            .does(after.map(|at| fails(third(look(2_000 + at as u32, at)))))
+            .trial()
+    };
+    // The first replica was back from the first fault, and is gone when the second comes.
+    let gone = story((3_500, ends_by_itself(ONLY, 1)));
+    let readies: Vec<_> = gone.faults.iter().map(|own| own.chain.ready).collect();
+    let (first, second) = ((AGAIN - CUT) as f64, (BACK_AGAIN - CUT_AGAIN) as f64);
+    assert_eq!(readies[0], Some(Time::Beyond { ms: first }));
+    assert_eq!(at(readies[1]), Some(second), "{readies:?}");
+    assert!(matches!(gone.chain.ready, Some(Time::Beyond { .. })));
+    // What ends after it leaves the second fault as it was: nobody can tell whose the failures are.
+    let later = story((BACK_AGAIN + 100, ends_by_itself(Node::Replica(2), 0)));
+    let readies: Vec<_> = later.faults.iter().map(|own| own.chain.ready).collect();
+    assert_eq!(at(readies[0]), Some((RECOVERED - CUT) as f64));
+    assert!(
+        matches!(readies[1], Some(Time::Beyond { .. })),
+        "{readies:?}"
+    );
+}
+
+#[test]
+fn a_fault_that_was_given_up_is_unrecovered_though_one_of_its_nodes_was_overtaken_before() {
+    // The first fault kills both, and is given up since the second replica hangs; each is killed once more, and is back then.
+    const THIRD: FaultId = FaultId(2);
+    const OTHER: Node = Node::Replica(1);
+    let boot = |name: &str| BootId::from_header(name.as_bytes());
+    let trial = Story::new(false)
+        .with_a_second_fault("again")
+        .with_a_second_fault("once more")
+        .planned(|plan| plan.arms[0].replicas = 2)
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .kills(FIRST, OTHER, (FAULT, CUT), 0)
+        .starts(ONLY, 1, EXECUTED)
+        .starts(OTHER, 1, EXECUTED)
+        .kills(SECOND, ONLY, (3_400, 3_402), 1)
+        .starts(ONLY, 2, 3_410)
+        .comes_back(SECOND, ONLY, 3_500, boot("second"))
+        .gives_up_on(FIRST, 3_600)
+        .kills(THIRD, OTHER, (AGAIN, CUT_AGAIN), 1)
+        .starts(OTHER, 2, AGAIN + 10)
+        .comes_back(THIRD, OTHER, BACK_AGAIN, third_boot())
+        .does(
+            (BACK_AGAIN..STOPPED)
+                .step_by(20)
+                .map(|at| third(look(2_000 + at as u32, at))),
+        )
+        .ends()
+        .trial();
+    assert_eq!(trial.faults[0].overtaken_by, Some(SECOND));
+    assert!(
+        matches!(trial.chain.ready, Some(Time::Beyond { .. })),
+        "{:?}",
+        trial.chain
+    );
+    let said = "fault 'kill': no correct reply of a new process within 0.6 s; the last probe saw: connection refused";
+    assert!(
+        trial.findings.iter().any(|found| found == said),
+        "{:?}",
+        trial.findings
+    );
 }
 
 #[test]
