@@ -274,9 +274,6 @@ impl Client {
                 self.shared.trigger.acknowledge(sent, Passed { at, quiet });
             }
         }
-        if !self.shared.load.keep_alive {
-            self.connection = None;
-        }
         let mut tally = self.shared.tally.get();
         tally.sent += u64::from(tried.sent.is_some());
         tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));
@@ -404,8 +401,24 @@ impl Client {
         (is_in_time && Retry::is_wanted(wanted.step, class)).then_some(at)
     }
 
-    /// One try: each request of the operation on a connection, until a reply ends it.
+    /// One try. Its connection is kept for the next operation only where the plan says so: not either where the time was over
+    /// before the next of its own requests.
     async fn attempt(
+        &mut self,
+        wanted: Wanted,
+        turn: &Turn,
+        session: &mut Session,
+        bounds: Bounds,
+    ) -> Attempt {
+        let tried = self.exchange_all(wanted, turn, session, bounds).await;
+        if !self.shared.load.keep_alive {
+            self.connection = None;
+        }
+        tried
+    }
+
+    /// Each request of the operation on a connection, until a reply ends it.
+    async fn exchange_all(
         &mut self,
         wanted: Wanted,
         turn: &Turn,
