@@ -7,12 +7,13 @@
 mod support;
 
 use std::env;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use comeback_servers::{ServeOptions, find, serve};
+use comeback_supervise::ports::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Client, wait_until};
 
@@ -95,10 +96,7 @@ impl Drop for Process {
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()))
 }
 
 #[test]

@@ -8,10 +8,11 @@
 mod stores;
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use comeback_servers::STORE_WITHIN;
+use comeback_supervise::ports::free_port;
 use rustix::process::Signal;
 use stores::{Kind, RealStore};
 use support::{Answer, Client, Server};
@@ -256,9 +257,7 @@ fn a_store_that_hangs_is_waited_for_a_second() {
 #[test]
 fn a_server_starts_without_its_store() {
     for kind in [Kind::Redis, Kind::Postgres] {
-        let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = nobody.local_addr().unwrap();
-        drop(nobody);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()));
         let server = replica(kind, address);
         let mut client = server.client();
         assert_eq!(client.health().status, 200, "{kind:?}");

@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -31,14 +30,10 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-/// A port nobody listens at, below those the kernel gives to clients.
+/// A port nobody listens at. Drawing it does not listen either: a child that another thread forks just then
+/// would go on listening in its place until it executes its program.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let offset = u16::try_from(std::process::id() % 100).unwrap() * 100;
-    wait_for("a free port", || {
-        let port = 20_000 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
-    })
+    comeback_supervise::ports::free_port().unwrap()
 }
 
 /// A process of a test's own; killed when dropped.
@@ -275,8 +270,8 @@ pub(crate) struct Fake {
 impl Fake {
     /// Calls `act` after each request's head; it says whether the connection is to be kept.
     pub(crate) fn start(act: impl Fn(&mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
-        let port = free_port();
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
         let heads = Arc::new(Mutex::new(Vec::new()));
         let (seen, act) = (Arc::clone(&heads), Arc::new(act));
         std::thread::spawn(move || {

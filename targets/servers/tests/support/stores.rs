@@ -4,13 +4,13 @@
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
+use comeback_supervise::ports::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -64,18 +64,9 @@ fn postgres_programs() -> Option<PathBuf> {
         .max()
 }
 
-/// An address that stays free while the store is away: below the ports that the system gives to connections.
+/// An address that stays free while the store is away.
 fn free_address() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Tests of other processes begin elsewhere.
-    let base = 10_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 20;
-    loop {
-        let port = base + NEXT.fetch_add(1, Ordering::Relaxed);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()))
 }
 
 /// A running store.
