@@ -5,6 +5,7 @@
 mod fuzz;
 mod kills;
 mod statistics;
+mod tests;
 
 use std::process::{Command, ExitCode};
 
@@ -20,7 +21,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Chore {
     /// Install what is missing, then run every check: format, clippy, tests, documentation, README, fuzzing
-    Test,
+    Test(tests::Args),
     /// Install the Debian packages that tests need
     Install,
     /// Run each fuzz target for a while
@@ -109,7 +110,7 @@ struct Failed(String);
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
-        Chore::Test => install().and_then(|()| test()),
+        Chore::Test(args) => install().and_then(|()| test(&args)),
         Chore::Install => install(),
         Chore::Fuzz(args) => fuzz::fuzz(&args),
         Chore::Statistics(args) => statistics::statistics(&args),
@@ -131,7 +132,7 @@ fn say(line: &str) {
     eprintln!("{line}");
 }
 
-fn test() -> Result<(), Failed> {
+fn test(args: &tests::Args) -> Result<(), Failed> {
     run("cargo fmt --all --check", &[])?;
     run(
         "cargo clippy --workspace --all-targets -- --deny warnings",
@@ -142,7 +143,7 @@ fn test() -> Result<(), Failed> {
         "cargo clippy --package comeback --no-default-features -- --deny warnings",
         &[],
     )?;
-    run("cargo test --workspace", &[])?;
+    tests::tests(args)?;
     kills::few()?;
     let strict = [("RUSTDOCFLAGS", "--deny warnings")];
     run("cargo doc --workspace --no-deps", &strict)?;

@@ -1,0 +1,156 @@
+//! All tests of the workspace, several programs at a time: most tests wait for a server, and leave the cores idle.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::{Failed, run, say};
+
+/// Those that take longest, which begin first.
+const FIRST: [&str; 5] = ["readme", "try_out", "dishonest", "verdicts", "regression"];
+
+/// How tests run.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Test programs that run at the same time; each runs as many tests at once as there are cores
+    #[arg(long, value_name = "N", default_value_t = Self::default().at_once)]
+    at_once: usize,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self { at_once: 2 }
+    }
+}
+
+/// A program with tests.
+struct Program {
+    name: String,
+    /// What it tests, from the package's folder.
+    source: String,
+    file: PathBuf,
+    package: PathBuf,
+}
+
+/// Builds all tests and runs each of them, whatever fails; then the examples in the documentation.
+pub(crate) fn tests(args: &Args) -> Result<(), Failed> {
+    let mut programs = build()?;
+    // A stable order: the long ones first, all others as cargo built them.
+    programs.sort_by_key(|program| {
+        let place = FIRST.iter().position(|name| *name == program.name);
+        place.unwrap_or(FIRST.len())
+    });
+    let (count, queue) = (programs.len(), Mutex::new(VecDeque::from(programs)));
+    let failed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..args.at_once.max(1) {
+            scope.spawn(|| {
+                while let Some(program) = lock(&queue).pop_front() {
+                    if let Err(why) = program.run() {
+                        lock(&failed).push(format!("{} ({why})", program.source));
+                    }
+                }
+            });
+        }
+    });
+    let documented = run("cargo test --workspace --doc", &[]);
+    let failed = lock(&failed);
+    if !failed.is_empty() {
+        return Err(Failed(format!(
+            "{} of {count} test programs failed: {}. What they printed stands above; \
+             `cargo test --workspace --test NAME` runs one again",
+            failed.len(),
+            failed.join(", ")
+        )));
+    }
+    documented
+}
+
+/// What all threads share; a thread that panicked left it whole.
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has cargo build every program with tests, and tell which.
+fn build() -> Result<Vec<Program>, Failed> {
+    let line = "cargo test --workspace --no-run --message-format json-render-diagnostics";
+    say(&format!("xtask: {line}"));
+    let mut words = line.split(' ');
+    let output = Command::new(words.next().unwrap_or_default())
+        .args(words)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failed(format!("{line}: {error}")))?;
+    if !output.status.success() {
+        return Err(Failed(format!("`{line}` ended with {}", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let programs: Vec<Program> = text.lines().filter_map(Program::read).collect();
+    if programs.is_empty() {
+        return Err(Failed(format!("`{line}` named no program")));
+    }
+    Ok(programs)
+}
+
+impl Program {
+    /// A message of cargo, if it is about a program with tests.
+    fn read(line: &str) -> Option<Self> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        if message["profile"]["test"] != true {
+            return None;
+        }
+        let file = message["executable"].as_str()?.into();
+        let target = &message["target"];
+        let package = Path::new(message["manifest_path"].as_str()?)
+            .parent()?
+            .to_owned();
+        let source = Path::new(target["src_path"].as_str()?);
+        let folder = package.file_name()?.to_string_lossy().into_owned();
+        let source = source.strip_prefix(&package).unwrap_or(source).display();
+        Some(Self {
+            name: target["name"].as_str()?.to_owned(),
+            source: format!("{folder}/{source}"),
+            file,
+            package,
+        })
+    }
+
+    /// Runs all its tests in the package's folder, as cargo does, and prints what they printed when they are done.
+    fn run(&self) -> Result<(), String> {
+        let began = Instant::now();
+        say(&format!("xtask: tests of {} begin", self.source));
+        let printed = self.file.with_extension("printed");
+        let told = |error| format!("{}: {error}", printed.display());
+        let out = fs::File::create(&printed).map_err(told)?;
+        let status = Command::new(&self.file)
+            .current_dir(&self.package)
+            .env("CARGO_MANIFEST_DIR", &self.package)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().map_err(told)?)
+            .stderr(out)
+            .status()
+            .map_err(|error| format!("{}: {error}", self.file.display()))?;
+        let text = fs::read(&printed).map_err(told)?;
+        let mut stderr = std::io::stderr().lock();
+        let head = format!(
+            "\nxtask: tests of {} took {:.0} s\n",
+            self.source,
+            began.elapsed().as_secs_f64()
+        );
+        let _ = stderr.write_all(&[head.as_bytes(), &text].concat());
+        drop(stderr);
+        fs::remove_file(&printed).map_err(told)?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        }
+    }
+}
