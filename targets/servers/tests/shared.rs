@@ -46,7 +46,7 @@ impl Service {
 
 fn replica(kind: Kind, store: SocketAddr) -> Server {
     let data = tempfile::tempdir().unwrap();
-    Server::start_over(kind.server(), data.path(), Some(store))
+    Server::start_over(kind.server(), data.path(), Some(store)).owning(data)
 }
 
 /// Runs a test on every store that is here.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use comeback_servers::{ServeError, ServeOptions, find, serve_with};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// Longer than any answer takes, shorter than anybody's patience.
@@ -23,6 +24,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<Result<(), ServeError>>,
+    /// Its data folder, if it is its own: removed after its end.
+    data: Option<TempDir>,
 }
 
 impl Server {
@@ -61,13 +64,27 @@ impl Server {
             address,
             stop,
             thread,
+            data: None,
+        }
+    }
+
+    /// The same, with this data folder for its own.
+    pub(crate) fn owning(self, data: TempDir) -> Self {
+        Self {
+            data: Some(data),
+            ..self
         }
     }
 
     /// Begins the drain and says how to wait for its end.
     pub(crate) fn stop(self) -> JoinHandle<Result<(), ServeError>> {
         let _ = self.stop.send(());
-        self.thread
+        let (thread, data) = (self.thread, self.data);
+        std::thread::spawn(move || {
+            let ended = thread.join().unwrap();
+            drop(data);
+            ended
+        })
     }
 
     pub(crate) fn drain(self) {
