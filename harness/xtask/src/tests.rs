@@ -1,8 +1,9 @@
 //! All tests of the workspace, several programs at a time: most tests wait for a server, and leave the cores idle.
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -122,16 +123,23 @@ impl Program {
         })
     }
 
-    /// Runs all its tests in the package's folder, as cargo does, and prints what they printed when they are done.
+    /// Runs all its tests in the package's folder, as cargo does, and prints what they printed when they are done. They have a
+    /// folder for temporary files of their own, and may leave nothing there.
     fn run(&self) -> Result<(), String> {
         let began = Instant::now();
         say(&format!("xtask: tests of {} begin", self.source));
         let printed = self.file.with_extension("printed");
         let told = |error| format!("{}: {error}", printed.display());
+        // PostgreSQL runs as a user of its own, which has to reach what is in it.
+        let temporary = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir()
+            .map_err(|error| error.to_string())?;
         let out = fs::File::create(&printed).map_err(told)?;
         let status = Command::new(&self.file)
             .current_dir(&self.package)
             .env("CARGO_MANIFEST_DIR", &self.package)
+            .env("TMPDIR", temporary.path())
             .stdin(Stdio::null())
             .stdout(out.try_clone().map_err(told)?)
             .stderr(out)
@@ -147,10 +155,13 @@ impl Program {
         let _ = stderr.write_all(&[head.as_bytes(), &text].concat());
         drop(stderr);
         fs::remove_file(&printed).map_err(told)?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(status.to_string())
+        if !status.success() {
+            return Err(status.to_string());
+        }
+        let left = fs::read_dir(temporary.path()).map_err(|error| error.to_string())?;
+        match left.count() {
+            0 => Ok(()),
+            left => Err(format!("it left {left} temporary files or folders")),
         }
     }
 }
