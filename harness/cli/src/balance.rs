@@ -14,6 +14,16 @@ use comeback_infrastructure::balancer::order::{self, Order, OrderError, Standing
 use comeback_infrastructure::balancer::outside::{self, Given, OutsideError, Program};
 use comeback_infrastructure::balancer::{self, Options, Policy};
 
+const EXAMPLES: &str = r#"Examples:
+  comeback serve memory --port 4001 --data /tmp/a &
+  comeback serve memory --port 4002 --data /tmp/b &
+  comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 \
+      --policy sticky --check /health \
+      --data /tmp/lb --control /tmp/lb/control.sock &
+  comeback balance drain 1 --data /tmp/lb
+  comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 \
+      --with haproxy --data /tmp/lb"#;
+
 /// Put a load balancer in front of replicas of a server.
 ///
 /// It listens on 127.0.0.1 until SIGTERM or Ctrl-C, then finishes the requests in flight. It prints events as lines of
@@ -23,12 +33,7 @@ use comeback_infrastructure::balancer::{self, Options, Policy};
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Examples:\n  comeback serve memory --port 4001 --data /tmp/a &\n  \
-comeback serve memory --port 4002 --data /tmp/b &\n  \
-comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 --policy sticky --check /health --data /tmp/lb \
---control /tmp/lb/control.sock &\n  \
-comeback balance drain 1 --data /tmp/lb\n  \
-comeback balance --port 8080 --to 127.0.0.1:4001,127.0.0.1:4002 --with haproxy --data /tmp/lb"
+    after_help = EXAMPLES
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -55,31 +60,41 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME")]
     every: Option<Span>,
     /// How long a check may take [default: 1s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     check_timeout: Option<Span>,
     /// Eject a replica after so many bad checks or broken requests in a row; a refused connection ejects at once
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..), hide_short_help = true)]
     fall: u32,
     /// Use a replica again after so many good checks in a row [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), hide_short_help = true)]
     rise: Option<u32>,
     /// How often a request is sent again to another replica: only if nothing had been sent, or for GET and HEAD without a reply
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry: u32,
     /// How long a replica may take to accept, to begin its reply, and between two pieces of it
-    #[arg(long, value_name = "TIME", default_value = "2s")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2s",
+        hide_short_help = true
+    )]
     timeout: Span,
     /// How long requests in flight may take after SIGTERM [default: 5s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     drain: Option<Span>,
     /// Name of the cookie of --policy sticky
-    #[arg(long, value_name = "NAME", default_value = "comeback_replica")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "comeback_replica",
+        hide_short_help = true
+    )]
     cookie: String,
     /// Unix socket that takes `drain N`, `return N` and `status`, a line each; with haproxy, HAProxy's own commands
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
     control: Option<PathBuf>,
     /// The seed of random choices [default: drawn, and printed]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", hide_short_help = true)]
     seed: Option<u64>,
     /// Which balancer; haproxy and nginx keep their configuration in --data
     #[arg(long, value_parser = choice::<BalancerKind>(), default_value = "builtin")]

@@ -21,14 +21,16 @@ use comeback_supervise::launch::find_target;
 
 /// The baseline of a run, on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Gates")]
 pub(super) struct BaselineArgs {
-    /// Folder of an earlier run, or a copy of it: the baseline of gates such as 'outage.median <= baseline'; it must
-    /// have the same machine, load, windows and fault
+    /// Folder of an earlier run, for gates against a baseline
+    ///
+    /// Or a copy of it. Such a gate is 'outage.median <= baseline'. The earlier run must have the same machine, load, windows and fault.
     #[arg(long, value_name = "RUN")]
     pub(super) baseline: Option<PathBuf>,
     /// Start the baseline's servers again and measure them interleaved with the new ones, so that the machine and the
     /// time of day make no difference
-    #[arg(long, requires = "baseline")]
+    #[arg(long, requires = "baseline", hide_short_help = true)]
     pub(super) remeasure: bool,
 }
 

@@ -22,6 +22,22 @@ use fault::FaultArgs;
 use topology::TopologyArgs;
 use variants::VariantArgs;
 
+const EXAMPLES: &str = r#"Examples:
+  comeback compare
+  comeback compare --quick
+  comeback compare memory journal --trials 30 --seed 7
+  comeback compare token --json | jq '.arms[0].outage_ms'
+  comeback compare --topology
+  comeback compare --topology redis postgres --fault-target store"#;
+
+const MORE_EXAMPLES: &str = r#"  comeback compare journal --listener own,held --restart-after 300ms
+  comeback compare --topology round-robin sticky token --replicas 1,2,4
+  comeback compare --topology sticky token --fault rolling-restart \
+      --balancer haproxy
+  comeback compare --topology token --fault deploy --deploy token-v2
+  comeback compare --topology postgres --fault pause \
+      --retry-by none,client,client-key --try-timeout 200ms"#;
+
 /// Compare the reference servers through crashes.
 ///
 /// Each trial starts a server, opens real sessions, drives open-loop load, kills the server with SIGKILL (or
@@ -30,18 +46,11 @@ use variants::VariantArgs;
 /// was not.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback compare\n  comeback compare --quick\n  \
-comeback compare memory journal --trials 30 --seed 7\n  comeback compare token --json | jq '.arms[0].outage_ms'\n  \
-comeback compare journal --listener own,held --restart-after 300ms\n  \
-comeback compare --topology\n  comeback compare --topology redis postgres --fault-target store\n  \
-comeback compare --topology round-robin sticky token --replicas 1,2,4\n  \
-comeback compare --topology sticky token --fault rolling-restart --balancer haproxy\n  \
-comeback compare --topology token --fault deploy --deploy token-v2\n  \
-comeback compare --topology postgres --fault pause --retry-by none,client,client-key --try-timeout 200ms"
+    after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n{MORE_EXAMPLES}")
 )]
 pub(super) struct Args {
     /// Which servers (`comeback targets` lists them) [default: all that keep their sessions without help]
-    #[arg(value_name = "ARM")]
+    #[arg(value_name = "ARM", help_heading = None::<&str>)]
     arms: Vec<String>,
     /// Take a first look within 30 seconds: fewer and shorter trials
     #[arg(long)]
@@ -53,7 +62,7 @@ pub(super) struct Args {
     #[command(flatten)]
     variants: VariantArgs,
     /// Add a gate for each server, such as 'lost_sessions == 0'
-    #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
+    #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate, help_heading = "Gates")]
     gates: Vec<Gate>,
     #[command(flatten)]
     baseline: BaselineArgs,

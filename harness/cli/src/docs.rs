@@ -231,3 +231,80 @@ fn every_message_in_the_troubleshooting_is_one_of_the_programs() {
         assert!(text.contains(message), "nothing says '{message}'");
     }
 }
+
+/// A command with all that stand below it, each with the words that lead to it.
+fn all_commands(command: &clap::Command, before: &str, found: &mut Vec<(String, clap::Command)>) {
+    let name = format!("{before}{}", command.get_name());
+    for below in command.get_subcommands() {
+        all_commands(below, &format!("{name} "), found);
+    }
+    found.push((name, command.clone()));
+}
+
+/// Lines of a screen. Terminals show 24 to 60.
+const SCREEN: usize = 66;
+
+#[test]
+fn the_help_of_each_command_fits_a_screen_and_80_columns() {
+    let mut program = Cli::command();
+    program.build();
+    let mut commands = Vec::new();
+    all_commands(&program, "", &mut commands);
+    assert!(commands.len() > 20);
+    for (name, mut command) in commands {
+        let (short, long) = (command.render_help(), command.render_long_help());
+        let lines = short.to_string().lines().count();
+        assert!(lines <= SCREEN, "{name} --help has {lines} lines");
+        for line in [short, long].iter().flat_map(|text| {
+            text.to_string()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        }) {
+            let columns = line.chars().count();
+            assert!(columns <= 80, "{name}: {columns} columns: {line}");
+        }
+    }
+}
+
+#[test]
+fn every_option_of_a_long_help_stands_below_a_heading() {
+    let mut program = Cli::command();
+    program.build();
+    for name in ["compare", "run", "try", "explain"] {
+        let command = program.find_subcommand(name).unwrap();
+        let loose = command.get_opts().filter(|option| {
+            option.get_help_heading().is_none() && !option.is_hide_short_help_set()
+        });
+        let loose: Vec<_> = loose.map(|option| option.get_id().as_str()).collect();
+        let of_the_command = ["help", "help_all", "version", "quick"];
+        assert!(
+            loose.iter().all(|id| of_the_command.contains(id)),
+            "{name}: {loose:?}"
+        );
+    }
+}
+
+#[test]
+fn every_example_of_a_help_is_one_that_the_program_takes() {
+    let mut program = Cli::command();
+    program.build();
+    let mut commands = Vec::new();
+    all_commands(&program, "", &mut commands);
+    let mut found = 0;
+    for (name, command) in commands {
+        let short = command.get_after_help().map(ToString::to_string);
+        let long = command.get_after_long_help().map(ToString::to_string);
+        for examples in [short, long].into_iter().flatten() {
+            let examples = examples.replace("\\\n", " ");
+            let lines = examples.lines().map(str::trim_start);
+            for line in lines.filter(|line| line.starts_with("comeback ")) {
+                found += 1;
+                if let Err(error) = Cli::command().try_get_matches_from(words(line)) {
+                    panic!("{name}: {line}\n{error}");
+                }
+            }
+        }
+    }
+    assert!(found >= 60, "only {found} examples were found");
+}

@@ -28,70 +28,94 @@ use comeback_experiment::{
 
 /// The experiment to run.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Server")]
 pub(super) struct What {
-    /// Experiment file (`comeback init` writes one); flags override it
-    #[arg(value_name = "EXPERIMENT.toml")]
+    /// Experiment file (`comeback init` writes one)
+    ///
+    /// Flags override what it says.
+    #[arg(value_name = "EXPERIMENT.toml", help_heading = None::<&str>)]
     pub(super) experiment: Option<PathBuf>,
     /// Path of the load's requests [default: /]
     #[arg(
         long,
         value_name = "PATH",
         overrides_with = "get",
-        conflicts_with = "experiment"
+        conflicts_with = "experiment",
+        help_heading = "Session"
     )]
     get: Option<String>,
-    /// How the server is known to be up: http:PATH, tcp, or log:TEXT [default: http:<the path of --get>; with
-    /// --login, tcp]
+    /// When the server is up: http:PATH, tcp, or log:TEXT
+    ///
+    /// Default: the path of --get over HTTP; with --login, an accepted connection.
     #[arg(long, value_name = "PROBE", value_parser = parse_ready, conflicts_with = "experiment")]
     ready: Option<ReadyPart>,
     /// How long the first start may take [default: 10s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     ready_within: Option<Span>,
-    /// Signal sent to the server; after TERM and its grace, KILL follows [default: KILL]
-    #[arg(long, value_name = "SIGNAL")]
+    /// Signal sent to the server [default: KILL]
+    ///
+    /// After TERM and its grace, KILL follows.
+    #[arg(long, value_name = "SIGNAL", help_heading = "Fault")]
     kill: Option<Signal>,
-    /// The fault of each trial, such as pause:lasts=2s,at=1s. Repeat the flag for several faults (`comeback faults` lists the
-    /// kinds)
+    /// The fault of each trial (`comeback faults` lists them)
+    ///
+    /// Its parameters follow it, such as pause:lasts=2s,at=1s. Repeat the flag for several faults.
     #[arg(
         long = "fault",
-        value_name = "KIND[:KEY=VALUE,…]",
-        conflicts_with = "kill"
+        value_name = "FAULT",
+        conflicts_with = "kill",
+        help_heading = "Fault"
     )]
     faults: Vec<FaultPart>,
     /// Which processes of the server get the fault [default: group]
-    #[arg(long, value_parser = choice::<Reach>(), value_name = "WHOM")]
+    #[arg(long, value_parser = choice::<Reach>(), value_name = "WHOM", help_heading = "Fault", hide_short_help = true)]
     fault_to: Option<Reach>,
     /// Pause between the confirmed exit and the restart [default: 0s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     restart_after: Option<Span>,
     /// The most starts after one fault, if the server ends before it is ready [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), hide_short_help = true)]
     restart_attempts: Option<u32>,
     /// Environment variable for the server
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable, help_heading = "Server")]
     environment: Vec<(String, String)>,
-    /// Protocol of the server; certificates are not verified [default: http]
+    /// Protocol of the server [default: http]
+    ///
+    /// Certificates are not verified.
     #[arg(long, value_parser = choice::<Protocol>(), conflicts_with = "experiment")]
     protocol: Option<Protocol>,
     /// Unix socket the server listens on, such as {data}/app.sock, instead of 127.0.0.1:{port}
-    #[arg(long, value_name = "PATH", conflicts_with = "experiment")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "experiment",
+        hide_short_help = true
+    )]
     socket: Option<String>,
     /// Who holds the listening socket [default: own]
-    #[arg(long, value_parser = choice::<Listener>(), conflicts_with = "experiment")]
+    #[arg(long, value_parser = choice::<Listener>(), conflicts_with = "experiment", hide_short_help = true)]
     listener: Option<Listener>,
     /// Response header that changes with each start of the server [default: the owner of the listening
     /// socket tells the new process from the old one]
-    #[arg(long, value_name = "HEADER", conflicts_with = "experiment")]
+    #[arg(
+        long,
+        value_name = "HEADER",
+        conflicts_with = "experiment",
+        hide_short_help = true
+    )]
     boot_header: Option<String>,
-    /// Add a gate, such as 'outage.median < 2s' or 'error_rate.after <= 0.1%'
-    #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate)]
+    /// Add a gate, such as 'outage.median < 2s'
+    ///
+    /// `comeback metrics` lists what can be asked.
+    #[arg(long = "gate", value_name = "GATE", value_parser = parse_gate, help_heading = "Gates")]
     gates: Vec<Gate>,
-    /// Turn off all gates except those of --gate: the default gates (the server comes back and loses no session and no
-    /// write) and those of the file
-    #[arg(long)]
+    /// Turn off all gates except those of --gate
+    ///
+    /// The default gates are that the server comes back and loses no session and no write. The gates of the file are turned off, too.
+    #[arg(long, help_heading = "Gates")]
     no_gates: bool,
     /// Name of the run [default: the file's; without a file, run]
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&str>, hide_short_help = true)]
     name: Option<String>,
     #[command(flatten)]
     retry: RetryArgs,
@@ -110,7 +134,8 @@ pub(super) struct Described {
     #[arg(
         last = true,
         required_unless_present = "experiment",
-        value_name = "COMMAND"
+        value_name = "COMMAND",
+        help_heading = None::<&str>
     )]
     command: Vec<String>,
 }

@@ -24,7 +24,7 @@ pub(super) struct Args {
     #[command(flatten)]
     described: Described,
     /// Print plan and schedule as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Results")]
     json: bool,
 }
 

@@ -39,7 +39,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 use comeback_analysis::verdict::Outcome;
 use nix::sys::signal::SigSet;
 
@@ -53,10 +53,30 @@ use comeback_supervise::output::printable;
 /// Comeback starts servers, drives real user sessions against them, kills and restarts them under a
 /// seeded plan, and counts lost sessions, lost acknowledged writes, errors, and the time to recover.
 #[derive(Debug, Parser)]
-#[command(name = "comeback", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(
+    name = "comeback",
+    version,
+    propagate_version = true,
+    after_help = EXIT_CODES,
+    max_term_width = 80,
+    disable_help_flag = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    help: Help,
+}
+
+/// How much of a command's help is shown. A flag that is seldom needed has `hide_short_help`.
+#[derive(Debug, clap::Args)]
+struct Help {
+    /// Print what is needed most
+    #[arg(long, short, global = true, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// Print every option
+    #[arg(long, global = true, action = ArgAction::HelpLong)]
+    help_all: Option<bool>,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 pass · 1 a gate failed · 2 usage or configuration · 3 inconclusive · \

@@ -24,25 +24,26 @@ pub(super) struct Options {
 
 /// The size of a run, and its seed.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Trials")]
 pub(super) struct Size {
     /// Trials with a fault for each arm [default: 6]
     #[arg(long, value_name = "N")]
     pub(super) trials: Option<u32>,
     /// The most trials with a fault for each arm, if a gate needs more than --trials to be judged; the run then
     /// continues by itself, in rounds of all arms
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(super) extend_to: Option<u32>,
     /// How many void trials of each arm are replaced at the end, if the harness or the machine made them void and
     /// nothing in them speaks against the server [default: a tenth of --trials, at least 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(super) replacements: Option<u32>,
     #[command(flatten)]
     load: LoadPart,
     /// How long the recovery is waited for [default: 30s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Trials")]
     pub(super) horizon: Option<Span>,
-    /// The seed of everything random [default: drawn, and printed]
-    #[arg(long, value_name = "S")]
+    /// The seed of everything random [default: drawn]
+    #[arg(long, value_name = "S", help_heading = "Trials")]
     pub(super) seed: Option<u64>,
 }
 
@@ -67,8 +68,9 @@ impl Size {
 
 /// Where results go.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Results")]
 pub(super) struct Output {
-    /// Folder for the results; must be new or empty [default: comeback-runs/NAME-TIME]
+    /// New folder for the results [default: comeback-runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// No progress on stderr
@@ -80,18 +82,19 @@ pub(super) struct Output {
 
 /// How a verdict is printed: for every command that ends with one.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Results")]
 pub(super) struct Told {
     /// Print the summary document instead of the table
     #[arg(long)]
     pub(super) json: bool,
     /// Also write the JUnit document here; the run's folder always contains it as junit.xml
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) junit: Option<PathBuf>,
     /// Print the events and figures of each trial on stderr
     #[arg(long, short)]
     pub(super) verbose: bool,
     /// When to color; NO_COLOR and CLICOLOR_FORCE are honored
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_short_help = true)]
     pub(super) color: ColorChoice,
 }
 

@@ -21,7 +21,7 @@ use comeback_runs::finish::kept;
 /// as secret. Give them again.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback replay\n  comeback replay main-run --out again\n  comeback replay main-run --env API_KEY"
+    after_help = "Examples:\n  comeback replay\n  comeback replay main-run --out again\n  comeback replay main-run --env API_KEY=secret"
 )]
 pub(super) struct Args {
     /// The run's folder

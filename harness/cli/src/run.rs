@@ -11,6 +11,22 @@ use super::experiment::What;
 use super::options::{self, Options};
 use super::{CliError, campaign};
 
+const EXAMPLES: &str = r#"Examples:
+  comeback run shop.toml
+  comeback run shop.toml --trials 30 -- ./other-build --port {port}
+  comeback run -- python3 -m http.server {port} --bind 127.0.0.1
+  comeback run --get /health --gate 'outage.median < 2s' -- ./server {port}
+  comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server
+  comeback run --login 'POST /login {"user":"u{{ session }}"}' \
+      --act 'POST /visit' --check 'GET /me' --value /visits \
+      --identity '/user=u{{ session }}' -- ./server --port {port}"#;
+
+const MORE_EXAMPLES: &str = r#"  comeback run --protocol redis \
+      --login 'MSET u:{{ session }} u{{ session }} n:{{ session }} 0' \
+      --act 'INCR n:{{ session }}' \
+      --check 'MGET u:{{ session }} n:{{ session }}' --value /1 \
+      --identity '/0=u{{ session }}' -- redis-server --port {port} --dir {data}"#;
+
 /// Run any server through crashes.
 ///
 /// Takes an experiment file, or flags and a command. The command is started without a shell; {port}, {data} and
@@ -20,15 +36,7 @@ use super::{CliError, campaign};
 /// no write. A --gate of the same metric replaces a default gate; --no-gates drops all of them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback run shop.toml\n  comeback run shop.toml --trials 30 -- ./other-build --port {port}\n  \
-comeback run -- python3 -m http.server {port} --bind 127.0.0.1\n  \
-comeback run --get /health --trials 20 --gate 'outage.median < 2s' -- ./server --port {port}\n  \
-comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server\n  \
-comeback run --login 'POST /login {\"user\":\"u{{ session }}\"}' --act 'POST /visit' --check 'GET /me' \
---value /visits --identity '/user=u{{ session }}' --gate 'lost_sessions == 0' -- ./server --port {port}\n  \
-comeback run --protocol redis --login 'MSET u:{{ session }} u{{ session }} n:{{ session }} 0' \
---act 'INCR n:{{ session }}' --check 'MGET u:{{ session }} n:{{ session }}' --value /1 \
---identity '/0=u{{ session }}' -- redis-server --port {port} --dir {data}"
+    after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n{MORE_EXAMPLES}")
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -36,7 +44,7 @@ pub(super) struct Args {
     #[command(flatten)]
     baseline: BaselineArgs,
     /// Do not take one user through the flow first, which ends the run at once if a reply is not as described
-    #[arg(long)]
+    #[arg(long, help_heading = "Trials", hide_short_help = true)]
     no_preflight: bool,
     #[command(flatten)]
     options: Options,
@@ -44,7 +52,8 @@ pub(super) struct Args {
     #[arg(
         last = true,
         required_unless_present = "experiment",
-        value_name = "COMMAND"
+        value_name = "COMMAND",
+        help_heading = None::<&str>
     )]
     command: Vec<String>,
 }

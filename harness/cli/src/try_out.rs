@@ -17,6 +17,14 @@ use super::experiment::Described;
 use super::options;
 use super::{CliError, print, print_aside};
 
+const EXAMPLES: &str = r#"Examples:
+  comeback try shop.toml
+  comeback try shop.toml --brief
+  comeback try shop.toml --json | jq '.[].problem'
+  comeback try --login 'POST /login {"user":"u{{ session }}"}' \
+      --act 'POST /visit' --check 'GET /me' --value /visits \
+      -- ./server --port {port}"#;
+
 /// Take one user through the flow, before anything is measured.
 ///
 /// Starts the server, logs in, acts, checks, checks once more as somebody who never logged in, restarts the server, and does
@@ -26,17 +34,16 @@ use super::{CliError, print, print_aside};
 /// Exits 0 if the flow works, 1 if it does not, 2 if the file cannot be used.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback try shop.toml\n  comeback try shop.toml --brief\n  comeback try shop.toml --json | jq '.[].problem'\n  \
-comeback try --login 'POST /login {\"user\":\"u{{ session }}\"}' --act 'POST /visit' --check 'GET /me' --value /visits -- ./server --port {port}"
+    after_help = EXAMPLES
 )]
 pub(super) struct Args {
     #[command(flatten)]
     described: Described,
     /// Print one line for each step; requests and replies only where a step fails
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", help_heading = "Results")]
     brief: bool,
     /// Print what was sent and answered as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Results")]
     json: bool,
 }
 

@@ -11,33 +11,33 @@ use super::choice::parser;
 
 /// The users' load.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "flags", derive(clap::Args))]
+#[cfg_attr(feature = "flags", derive(clap::Args), command(next_help_heading = "Load"))]
 #[serde(deny_unknown_fields)]
 #[rustfmt::skip] // A line for each flag.
 pub struct LoadPart {
     /// Users at a time, each with a session and a connection. Default: 50.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "N", help = "Sessions (or clients) at a time, each with its own connection"))]
+    #[cfg_attr(feature = "flags", arg(long, value_name = "N", help = "Sessions (or clients) at a time, each on a connection"))]
     pub sessions: Option<u32>,
     /// Operations per second of all users together. Default: 200.
     #[cfg_attr(feature = "flags", arg(long, value_name = "R", help = "Operations per second of all sessions together"))]
     pub rate: Option<f64>,
     /// How the operations are spread over time: like independent users (`poisson`) or evenly (`constant`). Default: `poisson`.
-    #[cfg_attr(feature = "flags", arg(long, value_parser = parser::<Arrivals>(), help = "How the operations are spread over time [default: poisson]"))]
+    #[cfg_attr(feature = "flags", arg(long, value_parser = parser::<Arrivals>(), hide_short_help = true, help = "How the operations are spread over time [default: poisson]"))]
     pub arrivals: Option<Arrivals>,
     /// How long an operation may take, and how late it may start. Default: 2s.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "TIME", help = "How long an operation may take, and how late it may start [default: 2s]"))]
+    #[cfg_attr(feature = "flags", arg(long, value_name = "TIME", help = "How long an operation may take [default: 2s]", long_help = "How long an operation may take, and how late it may start [default: 2s]"))]
     pub timeout: Option<Span>,
     /// A correct reply within this time counts as available. Default: the time-out.
     #[cfg_attr(feature = "flags", arg(skip))]
     pub objective: Option<Span>,
     /// Whether users keep their connection from one operation to the next. Default: true.
-    #[cfg_attr(feature = "flags", arg(long = "no-keep-alive", num_args = 0, default_missing_value = "false", help = "Open a new connection for each operation"))]
+    #[cfg_attr(feature = "flags", arg(long = "no-keep-alive", num_args = 0, default_missing_value = "false", hide_short_help = true, help = "Open a new connection for each operation"))]
     pub keep_alive: Option<bool>,
     /// How clients retry failed operations. Default: not at all.
     #[cfg_attr(feature = "flags", arg(skip))]
     pub retry: Option<RetryPart>,
     /// How often each session is read after the recovery, at most. Default: 8.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "N", help = "How often each session is read after the recovery, at most [default: 8]"))]
+    #[cfg_attr(feature = "flags", arg(long, value_name = "N", hide_short_help = true, help = "How often each session is read after the recovery, at most [default: 8]"))]
     pub looks: Option<u32>,
     /// Threads that drive the load. Default: 1.
     #[cfg_attr(feature = "flags", arg(skip))]

@@ -14,20 +14,22 @@ use comeback_model::plan::fault::{Catalogue, Invalid, Said};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fault")]
 pub(super) struct FaultArgs {
-    /// Which fault is injected, with its parameters if it has any, such as pause:lasts=2s (`comeback faults` lists them)
-    #[arg(long, value_name = "KIND[:KEY=VALUE,…]", default_value = DEFAULT)]
+    /// Which fault is injected (`comeback faults` lists them)
+    ///
+    /// Its parameters follow it, such as pause:lasts=2s.
+    #[arg(long, value_name = "FAULT", default_value = DEFAULT)]
     fault: FaultPart,
     /// The faulted node [default: replica; for a rolling restart, replicas]
     #[arg(long, alias = "strike", value_parser = of_table(&TARGETS), requires = "topology")]
     fault_target: Option<Aim>,
     /// How long --fault pause lasts [default: 1s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     pause: Option<Span>,
     /// Stop each replica of --fault rolling-restart or deploy without telling the balancer first
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_drain: bool,
     /// The server that --fault deploy starts in place of each replica
-    #[arg(long, value_name = "SERVER")]
+    #[arg(long, value_name = "SERVER", hide_short_help = true)]
     deploy: Option<String>,
 }
 

@@ -7,19 +7,20 @@ use comeback_experiment::document::RetryPart;
 
 /// How clients retry operations.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Load")]
 pub(super) struct RetryArgs {
     /// How often clients retry an operation that was refused, reset, not answered in time, or answered with a 5xx
     /// [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     retry: Option<u32>,
     /// Wait before the first retry; doubles with each retry [default: 10ms]
-    #[arg(long, value_name = "TIME", requires = "retry")]
+    #[arg(long, value_name = "TIME", requires = "retry", hide_short_help = true)]
     retry_backoff: Option<Span>,
     /// How long one try may take [default: as long as the operation]
-    #[arg(long, value_name = "TIME", requires = "retry")]
+    #[arg(long, value_name = "TIME", requires = "retry", hide_short_help = true)]
     try_timeout: Option<Span>,
     /// Send an Idempotency-Key with each act, the same in all its tries
-    #[arg(long, requires = "retry")]
+    #[arg(long, requires = "retry", hide_short_help = true)]
     idempotency_key: bool,
 }
 

@@ -9,36 +9,59 @@ use comeback_experiment::document::{ExpectPart, IdentityPart, SessionPart, StepP
 
 /// The description of a session.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Sessions")]
+#[command(next_help_heading = "Session")]
 pub(super) struct SessionArgs {
-    /// Begins a session: 'METHOD /path [BODY]'; the body is JSON, a=1&b=2, or text; {{ session }} is the number
-    /// of the user, {{ login }} counts its logins, {{ random }} is random; needs --act, --check and --value
+    /// Begins a session: 'METHOD /path [BODY]'
+    ///
+    /// The body is JSON, a=1&b=2, or text. {{ session }} is the number of the user, {{ login }} counts its logins,
+    /// {{ random }} is random. Needs --act, --check and --value.
     #[arg(long, value_name = "REQUEST", requires_all = ["act", "check", "value"], conflicts_with_all = ["get", "experiment"])]
     login: Option<String>,
-    /// Changes the session's state: adds one to --value or, with --writes, the value {{ write }}
+    /// Changes the session's state: adds one to --value
+    ///
+    /// With --writes, it writes the value {{ write }}.
     #[arg(long, value_name = "REQUEST", requires = "login")]
     act: Option<String>,
     /// Shows the session's state and changes nothing
     #[arg(long, value_name = "REQUEST", requires = "login")]
     check: Option<String>,
     /// Ends the session
-    #[arg(long, value_name = "REQUEST", requires = "login")]
+    #[arg(
+        long,
+        value_name = "REQUEST",
+        requires = "login",
+        hide_short_help = true
+    )]
     logout: Option<String>,
-    /// Where --check (and --act, if it does) shows the state: a JSON pointer (/visits), a JSONPath
-    /// ($.items[*]), header:NAME, cookie:NAME, regex:PATTERN, or body
+    /// Where --check shows the state, such as /visits
+    ///
+    /// A JSON pointer (/visits), a JSONPath ($.items[*]), header:NAME, cookie:NAME, regex:PATTERN, or body. If the reply to --act shows the state at
+    /// the same place, it is read there, too.
     #[arg(long, value_name = "PLACE", requires = "login")]
     value: Option<Extract>,
     /// How --act changes the state
-    #[arg(long, value_parser = choice::<Writes>(), default_value = "counter", requires = "login")]
+    #[arg(long, value_parser = choice::<Writes>(), default_value = "counter", requires = "login", hide_short_help = true)]
     writes: Writes,
-    /// Where replies name the user, and the expected name: '/user=u{{ session }}'
+    /// Where replies name the user, such as /user=u{{ session }}
     #[arg(long, value_name = "PLACE=NAME", value_parser = parse_identity, requires = "login")]
     identity: Option<IdentityPart>,
     /// Text of the page for a user who is not logged in, if it is not a 401 or 403
-    #[arg(long, alias = "stranger", value_name = "TEXT", requires = "login")]
+    #[arg(
+        long,
+        alias = "stranger",
+        value_name = "TEXT",
+        requires = "login",
+        hide_short_help = true
+    )]
     logged_out_page: Option<String>,
     /// How many redirects --login and --act follow
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "login")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        requires = "login",
+        hide_short_help = true
+    )]
     follow: u32,
 }
 
