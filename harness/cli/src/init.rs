@@ -1,6 +1,16 @@
 //! `comeback init`: writes a first experiment file, with comments, for the user to change.
 
+mod curl;
 mod draft;
+mod flow;
+mod har;
+mod infer;
+mod pattern;
+mod recorded;
+mod recording;
+mod roles;
+mod shell;
+mod state;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -10,6 +20,8 @@ use comeback_analysis::verdict::Outcome;
 use comeback_faults::Faults;
 
 use self::draft::Draft;
+use self::flow::Flow;
+use self::recording::{Inferred, Recording, Writer};
 use super::{CliError, print};
 use comeback_engine::discover::{Discovered, discover};
 use comeback_experiment::document::{TargetPart, Words};
@@ -21,14 +33,26 @@ use comeback_supervise::tag::RunTag;
 ///
 /// Asks nothing and overwrites nothing. With --from-command, the server is started once, on a free port and in a data
 /// folder of its own. It gets a few harmless requests and is stopped. The file then describes the server.
+///
+/// With --from-curl or --from-har, the file describes the sessions of users, too: which request is the login, which one
+/// changes the state, which one shows it, and where. Record a login, an action, a page that shows its effect, and the
+/// logout. Together with --from-command, the flow is tried out at once: exit code 1 if it does not work yet.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback init\n  comeback init shop.toml --from-command ./shop --port {port} --data {data}"
+    after_help = "Examples:\n  comeback init\n  comeback init shop.toml --from-command ./shop --port {port} --data {data}\n  \
+comeback init shop.toml --from-curl requests.sh\n  \
+comeback init shop.toml --from-har shop.har --from-command ./shop --port {port}"
 )]
 pub(super) struct Args {
     /// The file to write
     #[arg(value_name = "EXPERIMENT.toml", default_value = "experiment.toml")]
     file: PathBuf,
+    /// A file with curl commands, as browsers copy them; - is standard input
+    #[arg(long, value_name = "SCRIPT", conflicts_with = "from_har")]
+    from_curl: Option<PathBuf>,
+    /// A HAR file, as browsers export it; - is standard input
+    #[arg(long, value_name = "HAR")]
+    from_har: Option<PathBuf>,
     /// The server and its arguments, to the end of the line
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
     from_command: Vec<String>,
@@ -39,26 +63,61 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     if args.file.exists() {
         return Err(exists(&args.file));
     }
+    let recording = Recording::read(args.from_curl.as_deref(), args.from_har.as_deref())?;
     let seen = match args.from_command.as_slice() {
         [] => None,
         command => Some(meet(command)?),
     };
-    let draft = Draft {
-        command: &args.from_command,
-        seen: seen.as_ref(),
+    let draft = |flow: Option<&Flow>| {
+        let draft = Draft {
+            command: &args.from_command,
+            seen: seen.as_ref(),
+            flow,
+        };
+        draft.text()
     };
-    write(&args.file, &draft.text())?;
-    print(&format!("wrote {}", args.file.display()));
-    if let Some(seen) = &seen {
-        for line in draft::tell(seen) {
-            print(&format!("  {line}"));
-        }
+    let writer = Writer {
+        file: &args.file,
+        has_command: !args.from_command.is_empty(),
+        text: &|flow| draft(Some(flow)),
+    };
+    let inferred = recording
+        .map(|recording| writer.infer(&recording))
+        .transpose()?;
+    write(
+        &args.file,
+        &draft(inferred.as_ref().map(|found| &found.flow)),
+    )?;
+    tell(args, seen.as_ref(), inferred.as_ref());
+    let works = inferred.and_then(|found| found.works);
+    Ok(if works == Some(false) {
+        Outcome::Fail
+    } else {
+        Outcome::Pass
+    })
+}
+
+fn tell(args: &Args, seen: Option<&Discovered>, inferred: Option<&Inferred>) {
+    let file = args.file.display();
+    print(&format!("wrote {file}"));
+    for line in seen
+        .iter()
+        .flat_map(|seen| draft::tell(seen, inferred.is_some()))
+    {
+        print(&format!("  {line}"));
     }
-    print(&format!(
-        "next: change it, then `comeback validate {0}` and `comeback run {0}`",
-        args.file.display()
-    ));
-    Ok(Outcome::Pass)
+    for line in inferred.iter().flat_map(|found| &found.lines) {
+        print(line);
+    }
+    print(&match inferred.map(|found| found.works) {
+        None => {
+            format!("next: change it, then `comeback validate {file}` and `comeback run {file}`")
+        }
+        Some(Some(true)) => format!("next: read it, then `comeback run {file}`"),
+        Some(Some(false) | None) => {
+            format!("next: read it, then `comeback try {file}` and `comeback run {file}`")
+        }
+    });
 }
 
 fn exists(file: &Path) -> CliError {

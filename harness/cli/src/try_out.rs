@@ -124,7 +124,7 @@ pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
 }
 
 /// Takes a user through the flow of each arm, in a temporary folder.
-fn walk(plan: &Plan, seed: Seed, reach: Reach) -> Result<Vec<Tried>, CliError> {
+pub(super) fn walk(plan: &Plan, seed: Seed, reach: Reach) -> Result<Vec<Tried>, CliError> {
     let started = jiff::Timestamp::now().to_string();
     let name = format!(
         "comeback-try-{}-{}",

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "experiment/recordings.rs"]
+mod recordings;
 mod support;
 
 use std::path::Path;

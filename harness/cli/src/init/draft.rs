@@ -2,6 +2,7 @@
 
 use comeback_model::plan::{Dialect, Protocol};
 
+use super::flow::Flow;
 use comeback_engine::discover::{Answer, Discovered};
 
 /// The input of a first file.
@@ -10,6 +11,8 @@ pub(super) struct Draft<'a> {
     pub(super) command: &'a [String],
     /// The observations of the server.
     pub(super) seen: Option<&'a Discovered>,
+    /// The flow of its sessions, if requests were recorded.
+    pub(super) flow: Option<&'a Flow>,
 }
 
 /// A placeholder for a command that is not known yet.
@@ -21,7 +24,7 @@ impl Draft<'_> {
         let mut parts = vec![HEAD.to_owned(), self.target(), LOAD.to_owned()];
         parts.push(match self.protocol().dialect() {
             Some(dialect) => dialect.spec().example.to_owned(),
-            None => self.http(),
+            None => self.flow.map_or_else(|| self.http(), Flow::text),
         });
         parts.push(TAIL.to_owned());
         parts.join("\n")
@@ -67,6 +70,9 @@ impl Draft<'_> {
     fn ready(&self) -> String {
         let up = |what: &str| format!("ready = {{ {what}, within = \"10s\" }}");
         match self.seen {
+            None if self.flow.is_some() => {
+                format!("{}   # or {{ http = \"/health\" }}", up("tcp = true"))
+            }
             None => format!(
                 "{}   # or {{ tcp = true }}, {{ log = \"listening\" }}",
                 up("http = \"/health\"")
@@ -123,7 +129,7 @@ impl Draft<'_> {
 }
 
 /// The observations, one line each.
-pub(super) fn tell(seen: &Discovered) -> Vec<String> {
+pub(super) fn tell(seen: &Discovered, has_flow: bool) -> Vec<String> {
     let mut lines = vec![match seen.protocol {
         Some(protocol) => format!(
             "it speaks {}, and accepted a connection after {:.0} ms",
@@ -148,7 +154,7 @@ pub(super) fn tell(seen: &Discovered) -> Vec<String> {
         lines.push(format!("it answered with a 2xx: {}", good.join(", ")));
     }
     let cookies = cookies(seen);
-    if !cookies.is_empty() {
+    if !cookies.is_empty() && !has_flow {
         lines.push(format!(
             "it sets {}: describe its sessions in the file",
             cookies.join(", ")

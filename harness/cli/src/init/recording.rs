@@ -1,0 +1,316 @@
+//! From a recording to the flow of a session: read, inferred, and, where there is a command, tried out against the server.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use comeback_engine::{Reach, Tried};
+use comeback_experiment::File;
+use comeback_faults::Faults;
+use comeback_load::probe::{self, Who};
+use comeback_model::operation::Step;
+use comeback_model::plan::Plan;
+use comeback_model::units::Span;
+use comeback_supervise::output::printable;
+
+use super::flow::{Flow, item};
+use super::recorded::{Body, Exchange, Reply, Sifted, Unusable};
+use super::{curl, har, infer};
+use crate::{CliError, campaign, experiment, options, try_out};
+
+/// The longest recording, in bytes. A HAR file holds the replies, too.
+const RECORDING_MAX: u64 = 256 * 1024 * 1024;
+/// How long a reply may take when a flow is tried out.
+const PATIENCE: Span = Span::from_secs(30);
+/// How often a flow is tried out and inferred anew from what was answered.
+const ROUNDS: usize = 3;
+
+/// A flow, and what is to be said about it.
+pub(super) struct Inferred {
+    pub(super) flow: Flow,
+    pub(super) lines: Vec<String>,
+    /// Whether it went well against the server; absent if it was not tried.
+    pub(super) works: Option<bool>,
+}
+
+/// The requests that were recorded.
+pub(super) struct Recording {
+    path: PathBuf,
+    sifted: Sifted,
+}
+
+impl Recording {
+    /// Reads the recording that was given, if one was.
+    pub(super) fn read(curl: Option<&Path>, har: Option<&Path>) -> Result<Option<Self>, CliError> {
+        let (path, parse): (&Path, fn(&str) -> Result<Vec<Exchange>, Unusable>) = match (curl, har)
+        {
+            (Some(path), _) => (path, curl::parse),
+            (None, Some(path)) => (path, har::parse),
+            (None, None) => return Ok(None),
+        };
+        let text = read_text(path).map_err(|problem| refuse(path, &problem))?;
+        let recorded = parse(&text).map_err(|wrong| refuse(path, &wrong))?;
+        let recording = Self {
+            path: path.to_owned(),
+            sifted: Sifted::sift(recorded),
+        };
+        // A recording without a session is refused before a server is started for nothing.
+        recording.infer(None)?;
+        Ok(Some(recording))
+    }
+
+    fn infer(&self, keeps_user: Option<bool>) -> Result<Flow, CliError> {
+        infer::infer(&self.sifted.kept, keeps_user).map_err(|wrong| refuse(&self.path, &wrong))
+    }
+}
+
+fn refuse(path: &Path, problem: &dyn fmt::Display) -> CliError {
+    CliError::Usage(format!("{}: {problem}", path.display()))
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let from: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(std::fs::File::open(path).map_err(|error| error.to_string())?),
+    };
+    let mut bytes = Vec::new();
+    let read = from.take(RECORDING_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > RECORDING_MAX {
+        return Err("it is larger than 256 MiB: record only the login and one action".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text: is it the right file?".to_owned())
+}
+
+/// How the file is written, and whether the server's command is known.
+pub(super) struct Writer<'a> {
+    pub(super) file: &'a Path,
+    pub(super) has_command: bool,
+    pub(super) text: &'a dyn Fn(&Flow) -> String,
+}
+
+impl Writer<'_> {
+    /// Infers the flow. With a command, the one that works is taken.
+    pub(super) fn infer(&self, recording: &Recording) -> Result<Inferred, CliError> {
+        let by_default = recording.infer(None)?;
+        let best = match self.has_command {
+            false => {
+                self.plan(&by_default)?;
+                Attempt {
+                    flow: by_default,
+                    tried: None,
+                }
+            }
+            true => self.best(recording, &by_default)?,
+        };
+        let mut lines = vec![left_out(&recording.sifted, &recording.path)];
+        lines.extend(best.flow.tell());
+        match &best.tried {
+            None => {}
+            Some(Ok(())) => {
+                let works = "the server answers this flow as the file describes it";
+                lines.extend(item("tried", works));
+            }
+            Some(Err(problem)) => {
+                lines.extend(item("tried", &format!("it does not work yet: {problem}")));
+            }
+        }
+        Ok(Inferred {
+            works: best.tried.as_ref().map(Result::is_ok),
+            flow: best.flow,
+            lines,
+        })
+    }
+
+    /// Whether the server takes any user shows only when it is asked.
+    fn best(&self, recording: &Recording, by_default: &Flow) -> Result<Attempt, CliError> {
+        let numbered = recording.infer(Some(false))?;
+        let recorded = recording.infer(Some(true))?;
+        let names_a_user = recorded.text() != numbered.text();
+        let first = self.attempt(recording, numbered, false)?;
+        if first.is_complete() || !names_a_user {
+            return Ok(first);
+        }
+        let is_default = recorded.text() == by_default.text();
+        let second = self.attempt(recording, recorded, true)?;
+        let works = |attempt: &Attempt| attempt.rank().0;
+        Ok(
+            match second.rank() > first.rank() || is_default && !works(&first) {
+                true => second,
+                false => first,
+            },
+        )
+    }
+
+    /// Tries a flow out. Where the recording has no replies, it is inferred again from those of the server.
+    fn attempt(
+        &self,
+        recording: &Recording,
+        flow: Flow,
+        keeps_user: bool,
+    ) -> Result<Attempt, CliError> {
+        let recorded = &recording.sifted.kept;
+        let has_replies = recorded.iter().any(|one| one.page().is_some());
+        let mut flow = flow;
+        let mut tried = self.walk(&flow)?;
+        for _ in 1..ROUNDS {
+            let Some(walked) = tried.as_ref().filter(|_| !has_replies) else {
+                break;
+            };
+            match infer::infer(&merged(recorded, &flow, walked), Some(keeps_user)) {
+                Ok(next) if next.text() != flow.text() => {
+                    flow = next.with_roles_of(&flow);
+                    tried = self.walk(&flow)?;
+                }
+                Ok(_) | Err(_) => break,
+            }
+        }
+        Ok(Attempt {
+            flow,
+            tried: tried.map(|tried| match problem_of(&tried) {
+                None => Ok(()),
+                Some(problem) => Err(problem),
+            }),
+        })
+    }
+
+    /// The plan of the file with this flow.
+    fn plan(&self, flow: &Flow) -> Result<Plan, CliError> {
+        let file = File::parse(self.file, (self.text)(flow), &Faults);
+        let resolved = file.and_then(|file| file.resolve(&Faults));
+        Ok(resolved.map_err(experiment::refuse)?.plan)
+    }
+
+    /// Takes a user through the flow.
+    fn walk(&self, flow: &Flow) -> Result<Option<Tried>, CliError> {
+        let mut plan = self.plan(flow)?;
+        campaign::settle(&mut plan)?;
+        // The first requests to a cold server may take long, and nothing is measured here.
+        plan.load.timeout = plan.load.timeout.max(PATIENCE);
+        let tried = try_out::walk(&plan, options::seed(None)?, Reach::FirstStart)?;
+        Ok(tried.into_iter().next())
+    }
+}
+
+/// A flow, and how it went.
+struct Attempt {
+    flow: Flow,
+    tried: Option<Result<(), String>>,
+}
+
+impl Attempt {
+    /// Better ones are greater.
+    fn rank(&self) -> (bool, bool, bool) {
+        let works = matches!(self.tried, Some(Ok(())));
+        (
+            works,
+            self.flow.value.is_some(),
+            self.flow.identity.is_some(),
+        )
+    }
+
+    fn is_complete(&self) -> bool {
+        self.rank() == (true, true, true)
+    }
+}
+
+fn left_out(sifted: &Sifted, path: &Path) -> String {
+    let counted = [
+        (sifted.files, "for static files"),
+        (sifted.elsewhere, "to other hosts"),
+        (sifted.asides, "that change and show nothing"),
+    ];
+    let counted = counted.iter().filter(|(count, _)| *count > 0);
+    let counted: Vec<String> = counted
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let read = sifted.kept.len();
+    let plural = if read == 1 { "" } else { "s" };
+    let left_out = match counted.is_empty() {
+        true => String::new(),
+        false => format!("; left out: {}", counted.join(", ")),
+    };
+    let path = printable(&path.display().to_string());
+    format!("{read} request{plural} of {path}{left_out}")
+}
+
+/// What went wrong first.
+fn problem_of(tried: &Tried) -> Option<String> {
+    if let Some(ended) = &tried.ended_early {
+        return Some(ended.problem.clone());
+    }
+    let mut users = tried.first.iter().filter(|one| one.who == Who::User);
+    users.find_map(|one| one.problem.clone())
+}
+
+const fn name_of(step: Step) -> &'static str {
+    match step {
+        Step::Login => "login",
+        Step::Act => "act",
+        Step::Check | Step::ReadBack => "check",
+        Step::Logout => "logout",
+        Step::Get => "get",
+    }
+}
+
+/// The requests that were sent, with what the server answered, and behind them those recorded ones that were not sent.
+fn merged(recorded: &[Exchange], flow: &Flow, tried: &Tried) -> Vec<Exchange> {
+    let of = |who: Who| tried.first.iter().filter(move |one| one.who == who);
+    let nobody = of(Who::Nobody).flat_map(|one| &one.exchanges);
+    let user = of(Who::User).flat_map(|one| &one.exchanges);
+    let mut seen: Vec<Exchange> = nobody.chain(user).filter_map(answered).collect();
+    let sent: BTreeSet<&str> = of(Who::User).map(|one| name_of(one.step)).collect();
+    for (name, at) in &flow.roles {
+        if !sent.contains(name.as_str()) {
+            seen.extend(recorded.get(*at).cloned());
+        }
+    }
+    seen
+}
+
+/// A request of a walk, as if it had been recorded.
+fn answered(exchange: &probe::Exchange) -> Option<Exchange> {
+    let request = String::from_utf8_lossy(&exchange.request);
+    let (head, body) = request.split_once("\r\n\r\n")?;
+    let mut lines = head.split("\r\n");
+    let mut first = lines.next()?.split(' ');
+    let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers: Vec<(String, String)> = headers
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let of = |wanted: &str| {
+        let mut headers = headers.iter();
+        headers
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.as_str())
+    };
+    let cookies = of("cookie").unwrap_or_default().split("; ");
+    let cookies = cookies.filter_map(|pair| pair.split_once('='));
+    let reply = exchange.reply.as_ref().map(|reply| Reply {
+        status: reply.status,
+        headers: reply.headers.clone(),
+        body: Some(String::from_utf8_lossy(&reply.body).into_owned()),
+    });
+    Some(Exchange {
+        body: (!body.is_empty()).then(|| Body::read(body.to_owned(), of("content-type"))),
+        cookies: cookies
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        sets: reply
+            .as_ref()
+            .map(|reply| har::set_by(&reply.headers))
+            .unwrap_or_default(),
+        headers: headers
+            .iter()
+            .filter(|(name, _)| name != "cookie")
+            .cloned()
+            .collect(),
+        host: String::new(),
+        follows: false,
+        method,
+        path,
+        reply,
+    })
+}

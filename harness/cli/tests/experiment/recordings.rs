@@ -1,0 +1,210 @@
+//! Experiment files that `init` writes from recorded requests.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{call, folder_with, stderr, stdout};
+use crate::support::{PROGRAM, assert_nothing_left, has};
+
+/// Requests to a reference server, as somebody writes them down.
+const SCRIPT: &str = r#"#!/bin/sh
+# One user of the shop.
+curl -s -c cookies -X POST localhost:8080/login -H 'Content-Type: application/json' \
+     -d '{"user": "alice"}'
+curl -s -b cookies -X POST localhost:8080/visit > /dev/null
+curl -s -b cookies localhost:8080/me | jq .visits
+curl -s -b cookies localhost:8080/style.css
+curl -s -b cookies -X POST localhost:8080/logout
+"#;
+
+const SERVER: [&str; 6] = ["serve", "memory", "--port", "{port}", "--data", "{data}"];
+
+#[test]
+fn curl_commands_and_the_server_give_a_file_that_works() {
+    let folder = folder_with("shop.sh", SCRIPT);
+    let words = [
+        "init",
+        "shop.toml",
+        "--from-curl",
+        "shop.sh",
+        "--from-command",
+        PROGRAM,
+    ];
+    let written = call(folder.path(), &[&words[..], &SERVER].concat());
+    let told = stdout(&written);
+    assert_eq!(written.status.code(), Some(0), "{told}{}", stderr(&written));
+    for part in [
+        "4 requests of shop.sh; left out: 1 for static files",
+        "login       POST /login: its path",
+        "value       /visits: it was 0, 1 after 0, 1 acts",
+        "the server answers this flow as the file describes it",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    let own = |line: &&str| !line.contains("shop.toml");
+    assert!(
+        told.lines()
+            .filter(own)
+            .all(|line| line.chars().count() <= 80),
+        "{told}"
+    );
+    let text = std::fs::read_to_string(folder.path().join("shop.toml")).unwrap();
+    assert!(
+        text.contains("json = { user = \"u{{ session }}\" }"),
+        "{text}"
+    );
+    assert!(
+        text.contains("identity = { at = \"/user\", name = \"u{{ session }}\" }"),
+        "{text}"
+    );
+    let checked = call(folder.path(), &["validate", "shop.toml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    let tried = call(folder.path(), &["try", "shop.toml", "--brief"]);
+    assert_eq!(
+        tried.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&tried),
+        stderr(&tried)
+    );
+    assert_nothing_left(folder.path());
+}
+
+#[test]
+fn a_flow_that_the_server_refuses_is_written_and_told() {
+    let folder = folder_with(
+        "shop.sh",
+        &SCRIPT.replace("localhost:8080/visit", "localhost:8080/buy"),
+    );
+    let words = [
+        "init",
+        "shop.toml",
+        "--from-curl",
+        "shop.sh",
+        "--from-command",
+        PROGRAM,
+    ];
+    let written = call(folder.path(), &[&words[..], &SERVER].concat());
+    assert_eq!(written.status.code(), Some(1), "{}", stderr(&written));
+    let told = stdout(&written).replace("\n              ", " ");
+    assert!(
+        told.contains("it does not work yet: act: client error (HTTP 404): status 404"),
+        "{told}"
+    );
+    assert!(folder.path().join("shop.toml").exists());
+    assert_nothing_left(folder.path());
+}
+
+#[test]
+fn a_recording_that_cannot_be_used_is_refused_with_what_to_do_and_leaves_no_file() {
+    for (flag, recording, told) in [
+        (
+            "--from-curl",
+            "curl a\ncurl 'b",
+            "it: line 2: a quote begins here and is not closed: copy the whole command",
+        ),
+        (
+            "--from-curl",
+            "curl --frob a",
+            "it: line 1: curl's --frob is not known here: remove it",
+        ),
+        (
+            "--from-curl",
+            "curl -F a=b c",
+            "it: line 1: -F sends a multipart form",
+        ),
+        (
+            "--from-curl",
+            "ls",
+            "it: it has no curl command: in the browser's network tab choose",
+        ),
+        (
+            "--from-curl",
+            "curl localhost/a",
+            "it: none of its requests looks like a login: GET /a: record from before",
+        ),
+        (
+            "--from-har",
+            "curl a",
+            "it: it is not JSON: expected value at line 1 column 1: open the browser's",
+        ),
+        (
+            "--from-har",
+            "{\"log\": {\"entries\": []}}",
+            "it: it has no requests: log.entries is empty: open",
+        ),
+    ] {
+        let folder = folder_with("it", recording);
+        let output = call(folder.path(), &["init", "new.toml", flag, "it"]);
+        assert_eq!(output.status.code(), Some(2), "{recording}");
+        assert!(
+            stderr(&output).contains(told),
+            "{recording}: {}",
+            stderr(&output)
+        );
+        assert!(!folder.path().join("new.toml").exists());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = call(folder.path(), &["init", "--from-har", "nowhere.har"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("nowhere.har: No such file"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// Debian's Python, which has Debian's modules.
+const PYTHON: &str = "/usr/bin/python3";
+
+#[test]
+fn a_har_file_of_a_login_to_django_gives_a_file_that_works() {
+    if !has("python3-django", &[PYTHON, "-c", "import django"]) {
+        return;
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let recorder = here.join("tests/data/record_django.py");
+    let application = here.join("../experiments/apps/django_visits.py");
+    let application = application.to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = Command::new(PYTHON)
+        .arg("-B")
+        .args([
+            &recorder,
+            Path::new(application),
+            folder.path(),
+            Path::new("shop.har"),
+        ])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(recorded.status.success(), "{}", stderr(&recorded));
+    let command = [PYTHON, "-B", application, "{data}", "{port}"];
+    let words = [
+        "init",
+        "shop.toml",
+        "--from-har",
+        "shop.har",
+        "--from-command",
+    ];
+    let written = call(folder.path(), &[&words[..], &command].concat());
+    let text = std::fs::read_to_string(folder.path().join("shop.toml")).unwrap_or_default();
+    assert_eq!(
+        written.status.code(),
+        Some(0),
+        "{}{}{text}",
+        stdout(&written),
+        stderr(&written)
+    );
+    for part in [
+        "value = \"regex:visits: ([0-9]+)\"",
+        "identity = { at = \"regex:You are ([0-9A-Za-z_]+)\", name = \"u{{ session }}\" }",
+        "logged_out_page = { headers = { location = \"/login\" } }",
+        "form = { csrfmiddlewaretoken = \"{{ csrf }}\", user = \"u{{ session }}\" }",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    let checked = call(folder.path(), &["validate", "shop.toml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    assert_nothing_left(folder.path());
+}
