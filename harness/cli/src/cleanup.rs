@@ -44,6 +44,8 @@ struct Run {
     folder: String,
     processes: Vec<Entry>,
     shared_memory: Vec<String>,
+    /// Commands that undo what it did to the machine.
+    to_undo: Vec<String>,
     /// The folder with the files of its servers, if it is left.
     data: Option<String>,
     /// Everything that could not be ended or removed. Null if nothing was tried.
@@ -139,6 +141,7 @@ impl Run {
             folder: found.folder().display().to_string(),
             processes: found.processes.iter().map(Entry::new).collect(),
             shared_memory: found.memory.clone(),
+            to_undo: found.leases.clone(),
             data: scratch,
             problems: (shall_end && found.is_left()).then(|| found.undo()),
         }
@@ -164,6 +167,9 @@ impl Run {
         }
         for memory in &self.shared_memory {
             print(&format!("  memory   {}", printable(memory)));
+        }
+        for undo in &self.to_undo {
+            print(&format!("  to undo  {}", printable(undo)));
         }
         if let Some(data) = &self.data {
             print(&format!("  data     {}", printable(data)));

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use comeback_engine::readiness::{NotReady, Ready, wait_until_ready};
 use comeback_host::clock::Clock;
+use comeback_host::undo::Undo;
 use comeback_model::endpoint::Endpoint;
 use comeback_model::event::Exit;
 use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
@@ -643,6 +644,22 @@ async fn check_warden(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
     scratch::create(&scratch, bench.tag.as_str()).unwrap();
     std::fs::create_dir(scratch.join("trial-000")).unwrap();
     let warden = start(&bench.tag, &scratch).unwrap();
+    // What was done to the machine: one thing was undone already, one was not begun.
+    let [undone, done, planned] = ["undone", "it's done", "planned"].map(|name| {
+        let path = bench.folder.path().join(name);
+        bench
+            .tag
+            .lease(Undo::remove_folder(&path).unwrap())
+            .unwrap();
+        std::fs::create_dir(&path).unwrap();
+        if name == "undone" {
+            assert!(bench.tag.settle().is_empty());
+            assert!(!path.exists());
+            std::fs::create_dir(&path).unwrap();
+        }
+        path
+    });
+    std::fs::remove_dir(&planned).unwrap();
     let detached = bench.sh("setsid sleep 60 & exec sleep 60");
     let mut nameless = bench.python("overwrite(); print('done', flush=True); time.sleep(60)");
     until("the start", || {
@@ -664,6 +681,7 @@ async fn check_warden(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
     assert!(!is_there(pid));
     assert!(bench.pids().is_empty());
     assert!(!scratch.exists());
+    assert!(undone.exists() && !done.exists() && !planned.exists());
     assert_eq!(soon(nameless.exited()).await.unwrap().0, Exit::Signal(9));
     drop(detached);
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use comeback_host::undo::Undo;
 use comeback_model::plan::fault::Invalid;
 
 use crate::load::LoadError;
@@ -29,6 +30,13 @@ pub enum EngineError {
     Load(LoadError),
     /// A process could not be watched or signalled.
     Process(io::Error),
+    /// What a fault did to this machine could not be undone.
+    NotUndone {
+        /// The command that failed.
+        undo: Undo,
+        /// How.
+        cause: io::Error,
+    },
     /// The recovery probe got no timer, descriptor or local port.
     Probe(io::Error),
     /// The journal is not written any more; its own error tells why.
@@ -68,6 +76,11 @@ impl fmt::Display for EngineError {
             }
             Self::Load(_) => f.write_str("the load generator failed"),
             Self::Process(_) => f.write_str("failed to watch or signal a process of the target"),
+            Self::NotUndone { undo, .. } => write!(
+                f,
+                "what a fault did to this machine could not be undone: do it by hand with `{undo}`, or try \
+                 `comeback cleanup --yes` again later"
+            ),
             Self::Probe(_) => f.write_str("the recovery probe failed"),
             Self::Journal => f.write_str("the journal can no longer be written"),
             // The message names the file.
@@ -87,6 +100,7 @@ impl std::error::Error for EngineError {
             Self::Folder { cause, .. } => Some(cause),
             Self::Port(cause)
             | Self::Process(cause)
+            | Self::NotUndone { cause, .. }
             | Self::Probe(cause)
             | Self::Warden(cause)
             | Self::Setup(cause) => Some(cause),

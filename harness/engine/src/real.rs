@@ -104,6 +104,13 @@ impl Processes for Real {
     fn kill_all(&self) -> Vec<i32> {
         self.tag.kill_all()
     }
+
+    fn settle(&self) -> Result<(), EngineError> {
+        match self.tag.settle().into_iter().next() {
+            None => Ok(()),
+            Some((undo, cause)) => Err(EngineError::NotUndone { undo, cause }),
+        }
+    }
 }
 
 /// A started process, and whom a fault addresses with it.
@@ -232,6 +239,11 @@ impl Process for Started {
             reach,
             data,
         };
+        if step == Step::Apply
+            && let Some(undo) = act.lease(&on)?
+        {
+            process.lease(undo)?;
+        }
         step.carry_out(act, &on)
     }
 
@@ -258,6 +270,10 @@ impl Target for Reached<'_> {
 
     fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()> {
         self.process.each_reached(self.reach, call)
+    }
+
+    fn label(&self) -> String {
+        self.process.label()
     }
 
     fn data(&self) -> &Path {

@@ -74,6 +74,8 @@ pub(super) trait Processes {
     fn take_census(&self);
     /// Kills the remaining processes of the run. Returns their ids.
     fn kill_all(&self) -> Vec<i32>;
+    /// Undoes what was done to the machine outside of them and of the run's folder.
+    fn settle(&self) -> Result<(), EngineError>;
 }
 
 /// The end of a process, which the loop waits for.
@@ -134,8 +136,8 @@ pub(super) trait Process {
     /// Sends SIGCONT to it.
     fn resume(&self, reach: Reach) -> io::Result<()>;
 
-    /// Does a step of what a fault does to it, with the processes that are reached and its data folder. Returns the evidence, if
-    /// it is asked for.
+    /// Does a step of what a fault does to it, with the processes that are reached and its data folder. How to undo it is written
+    /// down before. Returns the evidence, if it is asked for.
     fn carry_out(
         &self,
         step: Step,

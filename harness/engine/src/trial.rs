@@ -92,6 +92,7 @@ pub(super) async fn run<S: Seams>(
         Err(Early::Interrupted) => return Ok(Finished::Interrupted),
     };
     let left = seams.kill_all();
+    seams.settle()?;
     // A trial that ended early had no stop of its own, so leftovers are not a finding.
     if complete && !left.is_empty() {
         record(EventKind::LeftBehind { pids: left });

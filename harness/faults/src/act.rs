@@ -10,6 +10,8 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
+use comeback_host::undo::Undo;
+
 /// The node that an act is done to.
 pub trait Target {
     /// The process that was started.
@@ -22,6 +24,9 @@ pub trait Target {
     /// If the node has ended, `/proc` cannot be read, or the call fails.
     fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()>;
 
+    /// A name of it that nothing else on this machine has.
+    fn label(&self) -> String;
+
     /// Its data folder.
     fn data(&self) -> &Path;
 }
@@ -31,6 +36,15 @@ pub trait Act: Debug {
     /// Whether the node must have ended before it; it must run otherwise.
     fn is_for_ended(&self) -> bool {
         false
+    }
+
+    /// How to undo what it does outside the run's processes, control group and folder: these are ended and removed in any case.
+    /// It is written down before the act is done, and carried out at the end of the trial, or when the harness is gone.
+    ///
+    /// # Errors
+    /// When that cannot be said.
+    fn lease(&self, _on: &dyn Target) -> io::Result<Option<Undo>> {
+        Ok(None)
     }
 
     /// Does it.
@@ -45,7 +59,7 @@ pub trait Act: Debug {
     /// When nothing shows it.
     fn confirm(&self, on: &dyn Target) -> Result<String, ActError>;
 
-    /// Undoes it.
+    /// Undoes it for the processes that live on.
     ///
     /// # Errors
     /// When it cannot: the run ends.

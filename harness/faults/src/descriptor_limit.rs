@@ -164,48 +164,13 @@ fn set(pid: i32, limits: Rlimit) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::process::{Child, Command, Stdio};
-
     use serde_json::json;
 
     use super::*;
-    use crate::tests::{asked_by, asked_of};
+    use crate::tests::{Waiting, asked_by, asked_of};
 
-    /// A process that waits for the end of its input.
-    struct Waiting(Child);
-
-    impl Waiting {
-        fn start() -> Self {
-            let mut command = Command::new("cat");
-            let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-            Self(child.expect("cat is everywhere"))
-        }
-
-        fn soft_limit(&self) -> Option<u64> {
-            limits_of(self.pid()).expect("it lives").current
-        }
-    }
-
-    impl Drop for Waiting {
-        fn drop(&mut self) {
-            drop(self.0.stdin.take());
-            self.0.wait().expect("it is ours");
-        }
-    }
-
-    impl Target for Waiting {
-        fn pid(&self) -> i32 {
-            self.0.id() as i32
-        }
-
-        fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()> {
-            call(self.pid())
-        }
-
-        fn data(&self) -> &Path {
-            Path::new("/")
-        }
+    fn soft_limit(target: &Waiting) -> Option<u64> {
+        limits_of(target.pid()).expect("it lives").current
     }
 
     #[tokio::test(start_paused = true)]
@@ -218,19 +183,19 @@ mod tests {
     #[test]
     fn a_process_is_limited_and_may_have_as_many_as_before_when_that_is_undone() {
         let target = Waiting::start();
-        let before = target.soft_limit();
+        let before = soft_limit(&target);
         let mut limit = Limit {
             open: 16,
             before: None,
         };
         assert!(matches!(limit.confirm(&target), Err(ActError::Missed(_))));
         limit.apply(&target).expect("it may be lowered");
-        assert_eq!(target.soft_limit(), Some(16));
+        assert_eq!(soft_limit(&target), Some(16));
         let evidence = limit.confirm(&target).expect("it holds");
         assert!(evidence.ends_with("limits: max open files at most 16"));
         limit.undo(&target).expect("it is undone");
         // Without privileges the hard limit cannot be raised again.
-        assert!([before, Some(16)].contains(&target.soft_limit()));
+        assert!([before, Some(16)].contains(&soft_limit(&target)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use comeback_host::cgroups::own_group;
 use rustix::fs::{Access, access};
 
 /// The file of a group that lists its processes, and that they are moved by.
@@ -29,7 +30,7 @@ pub(super) struct Cgroup {
 impl Cgroup {
     /// Makes one for the run of this name, in the group that this process is in; none where that is not allowed.
     pub(super) fn create(run: &str) -> Option<Self> {
-        hierarchies().into_iter().find_map(|own| {
+        hierarchies().find_map(|own| {
             // To move a process takes the right to write this file of the group above both.
             access(own.join(PROCESSES), Access::WRITE_OK).ok()?;
             let path = own.join(name_of(run));
@@ -161,60 +162,14 @@ fn write(list: &Path, pid: i32) -> io::Result<()> {
 }
 
 /// The groups that this process is in, of version 2 before those of version 1.
-fn hierarchies() -> Vec<PathBuf> {
-    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    groups_in(&own, &mounts)
-}
-
-fn groups_in(own: &str, mounts: &str) -> Vec<PathBuf> {
+fn hierarchies() -> impl Iterator<Item = PathBuf> {
     let wanted = [""].into_iter().chain(PLAIN);
-    let find = |controller: &str| {
-        let path = own.lines().find_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            let (controllers, path) = rest.split_once(':')?;
-            controllers
-                .split(',')
-                .any(|one| one == controller)
-                .then_some(path)
-        })?;
-        let (root, point) = mounts.lines().find_map(|line| {
-            let (before, after) = line.split_once(" - ")?;
-            let before: Vec<_> = before.split(' ').collect();
-            let mut after = after.split(' ');
-            let (kind, options) = (after.next()?, after.nth(1)?);
-            let is_it = match controller {
-                "" => kind == "cgroup2",
-                _ => kind == "cgroup" && options.split(',').any(|one| one == controller),
-            };
-            is_it.then_some((*before.get(3)?, *before.get(4)?))
-        })?;
-        let below = Path::new(path).strip_prefix(root).ok()?;
-        Some(Path::new(point).join(below))
-    };
-    wanted.filter_map(find).collect()
+    wanted.filter_map(own_group)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_group_of_this_process_is_found_in_each_hierarchy() {
-        let own = "8:pids:/user\n6:freezer,x:/a/b\n0::/docker/ab/run\n";
-        let mounts = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
-            37 31 0:34 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer\n\
-            41 31 0:38 /docker/ab /sys/fs/cgroup/unified rw,relatime shared:1 - cgroup2 cgroup2 rw\n";
-        assert_eq!(
-            groups_in(own, mounts),
-            [
-                PathBuf::from("/sys/fs/cgroup/unified/run"),
-                PathBuf::from("/sys/fs/cgroup/freezer/a/b")
-            ]
-        );
-        assert!(groups_in("", mounts).is_empty());
-        assert!(groups_in(own, "").is_empty());
-    }
 
     #[test]
     fn a_folder_of_another_name_is_no_group_of_the_run() {

@@ -44,6 +44,8 @@ pub struct Recorded {
     pub processes: Vec<Process>,
     /// Shared memory that it left, where it has ended.
     pub memory: Vec<String>,
+    /// How to undo what it did to the machine, where it has ended.
+    pub leases: Vec<String>,
     /// Whether its scratch folder is there and carries its mark.
     pub has_scratch: bool,
 }
@@ -110,7 +112,7 @@ impl Here {
         } else {
             State::Ended
         };
-        let (mut processes, mut memory) = (Vec::new(), Vec::new());
+        let (mut processes, mut memory, mut leases) = (Vec::new(), Vec::new(), Vec::new());
         if state == State::Ended && is_this_start && !is_here {
             // Its processes ended with their namespace, and their numbers name others.
             tag.roster().take_lease(lease);
@@ -121,6 +123,8 @@ impl Here {
             processes = tag.members().iter().filter_map(describe).collect();
             let shared = tag.shared_memory();
             memory = shared.iter().map(super::memory::Shared::name).collect();
+            let its = tag.roster().leases().into_iter();
+            leases = its.map(|(_, undo)| undo.to_string()).collect();
         }
         Some(Recorded {
             has_scratch: scratch::is_of(&lease.scratch, &lease.tag),
@@ -128,6 +132,7 @@ impl Here {
             state,
             processes,
             memory,
+            leases,
             stored,
         })
     }
@@ -237,6 +242,8 @@ impl Recorded {
         let mut left: Vec<_> = (tag.shared_memory().iter())
             .map(|shared| format!("shared memory ({}) could not be removed", shared.name()))
             .collect();
+        let leases = tag.roster().leases().into_iter();
+        left.extend(leases.map(|(_, undo)| format!("this failed; do it by hand: {undo}")));
         if let Err(stuck) = scratch::remove(&lease.scratch, &lease.tag) {
             left.push(stuck.to_string());
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use comeback_host::undo::Undo;
 use comeback_model::plan::Reach;
 use rustix::io::Errno;
 
@@ -30,6 +31,20 @@ impl Process {
             }
         }
         Ok(())
+    }
+
+    /// A name of the node that nothing else on this machine has.
+    pub fn label(&self) -> String {
+        let (_, node, _) = self.place;
+        format!("{}-{node}", self.tag)
+    }
+
+    /// Writes down how to undo what will be done to the machine for its sake.
+    ///
+    /// # Errors
+    /// If that cannot be written down: then it must not be done.
+    pub fn lease(&self, undo: Undo) -> io::Result<()> {
+        self.tag.lease(undo)
     }
 
     /// Them, put on record: whatever becomes of the harness, the warden ends what something was done to.

@@ -3,14 +3,16 @@
 //! A process on it is known without its environment, which a server may overwrite. Each entry is also written to the warden and
 //! to the run's record (see `lease.rs`) as a line, so that they have the same information when the harness is gone:
 //! `started <pid> <start time> <trial> <node> <incarnation>`, `cleared <pid>`, `seen <pid> <start time>` for a process
-//! that was found to be the run's, and `memory <what>` for shared memory that the run's processes use.
+//! that was found to be the run's, `memory <what>` for shared memory that the run's processes use, `lease <number> <length>
+//! <command>` for how to undo what is then done to the machine, and `settled <number>` when that was undone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
 
+use comeback_host::undo::Undo;
 use comeback_model::ids::{Incarnation, Node, TrialId};
 
 use super::cgroup::Cgroup;
@@ -43,6 +45,9 @@ pub(super) struct Roster {
     /// Others that were found to be the run's: pid and start time.
     seen: Vec<(i32, u64)>,
     memory: BTreeSet<Shared>,
+    /// How to undo what was done to the machine, by a number of its own.
+    leases: BTreeMap<u32, Undo>,
+    last_lease: u32,
     warden: Option<ChildStdin>,
     record: Option<(File, PathBuf)>,
     cgroup: Option<Cgroup>,
@@ -101,6 +106,38 @@ impl Roster {
     /// The memory that the run's processes used.
     pub(super) fn memory(&self) -> Vec<Shared> {
         self.memory.iter().cloned().collect()
+    }
+
+    /// Something will be done to the machine that is undone so.
+    ///
+    /// # Errors
+    /// If neither the warden nor the record can be told: then it must not be done.
+    pub(super) fn take_lease_of(&mut self, undo: Undo) -> io::Result<()> {
+        if self.leases.values().any(|known| *known == undo) {
+            return Ok(());
+        }
+        let number = self.last_lease + 1;
+        if !self.tell(&format!("lease {number} {} {undo}\n", undo.as_str().len())) {
+            let problem = "nobody could be told how to undo it if this process is killed";
+            return Err(io::Error::other(problem));
+        }
+        self.last_lease = number;
+        self.leases.insert(number, undo);
+        Ok(())
+    }
+
+    /// What is to be undone, the latest first.
+    pub(super) fn leases(&self) -> Vec<(u32, Undo)> {
+        let leases = self.leases.iter().rev();
+        leases
+            .map(|(number, undo)| (*number, undo.clone()))
+            .collect()
+    }
+
+    /// This was undone.
+    pub(super) fn settle(&mut self, number: u32) {
+        self.leases.remove(&number);
+        self.tell(&format!("settled {number}\n"));
     }
 
     /// Every process that was started directly or seen, whether it is there or not.
@@ -199,6 +236,20 @@ impl Roster {
                     self.seen.push((pid, start_time));
                 }
             }
+            ["lease", number, length, ..] => {
+                let text = words[3..].join(" ");
+                // A command that was cut would be another one.
+                let is_whole = length.parse() == Ok(text.len());
+                if let (true, Ok(number), Ok(undo)) = (is_whole, number.parse(), Undo::new(&text)) {
+                    self.leases.insert(number, undo);
+                    self.last_lease = self.last_lease.max(number);
+                }
+            }
+            ["settled", number] => {
+                if let Ok(number) = number.parse::<u32>() {
+                    self.leases.remove(&number);
+                }
+            }
             ["memory", ..] => self.memory.extend(Shared::parse(&words[1..].join(" "))),
             _ => {}
         }
@@ -252,16 +303,16 @@ impl Roster {
     }
 
     /// A warden that is gone cannot be told, nor a full disk; the environment and the group still mark every process.
-    /// Each line is one write, so that it is whole or absent when the harness is killed meanwhile.
-    fn tell(&mut self, line: &str) {
+    /// Each line is one write, so that it is whole or absent when the harness is killed meanwhile. Returns whether anybody was told.
+    fn tell(&mut self, line: &str) -> bool {
         if let Some(pipe) = &mut self.warden
             && pipe.write_all(line.as_bytes()).is_err()
         {
             self.warden = None;
         }
-        if let Some((file, _)) = &mut self.record {
-            let _ = file.write_all(line.as_bytes());
-        }
+        let record = self.record.as_mut();
+        let is_on_record = record.is_some_and(|(file, _)| file.write_all(line.as_bytes()).is_ok());
+        is_on_record || self.warden.is_some()
     }
 }
 
@@ -305,6 +356,24 @@ mod tests {
         roster.take_line("started 7");
         roster.take_line("started 7 x 1 store 2");
         assert_eq!(roster.leaders.len(), 1);
+    }
+
+    #[test]
+    fn what_is_to_be_undone_is_known_until_it_is_and_half_a_command_is_none() {
+        let mut roster = Roster::default();
+        let undo = Undo::new("rmdir  '/a  b'").expect("it is a command");
+        assert!(roster.take_lease_of(undo.clone()).is_err());
+        for line in [
+            "lease 1 4 true",
+            "lease 2 14 rmdir  '/a  b'",
+            "lease 3 4 tru",
+        ] {
+            roster.take_line(line);
+        }
+        let first = Undo::new("true").expect("it is a command");
+        assert_eq!(roster.leases(), [(2, undo), (1, first.clone())]);
+        roster.take_line("settled 2");
+        assert_eq!(roster.leases(), [(1, first)]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::io;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use comeback_host::undo::Undo;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::proc;
@@ -95,6 +96,28 @@ impl RunTag {
     /// When the harness started, in clock ticks: nothing of the run is older.
     pub(super) const fn begun(&self) -> u64 {
         self.harness.1
+    }
+
+    /// Writes down how to undo something before it is done to the machine: for the end of the trial, for the warden and for
+    /// `comeback cleanup`.
+    ///
+    /// # Errors
+    /// If that cannot be written down: then it must not be done.
+    pub fn lease(&self, undo: Undo) -> io::Result<()> {
+        self.roster().take_lease_of(undo)
+    }
+
+    /// Undoes all that was done to the machine, the latest first. Returns what could not be undone, and why.
+    pub fn settle(&self) -> Vec<(Undo, io::Error)> {
+        let leases = self.roster().leases();
+        let mut left = Vec::new();
+        for (number, undo) in leases {
+            match undo.run() {
+                Ok(()) => self.roster().settle(number),
+                Err(cause) => left.push((undo, cause)),
+            }
+        }
+        left
     }
 
     /// The processes that were started directly.

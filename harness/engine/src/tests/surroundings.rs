@@ -1,5 +1,6 @@
 //! Surroundings: what holds from before the warm-up to the stop, on every start.
 
+use comeback_host::undo::Undo;
 use comeback_model::event::{Event, EventKind, Phase};
 use comeback_model::ids::FaultId;
 use comeback_model::plan::Aim;
@@ -107,4 +108,15 @@ async fn what_the_system_refuses_to_do_or_to_undo_ends_the_run() {
         assert!(told.finished.is_err(), "{acts:?}: {:?}", told.finished);
         assert_eq!((applied(&told).len(), removed(&told).len()), (done, 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_undone_on_the_machine_ends_the_run_and_says_how_to_undo_it() {
+    let mut scenario = limited();
+    scenario.mock.stays = Undo::new("rmdir '/sys/a group'").ok();
+    let told = scenario.run().await;
+    let error = told.finished.as_ref().expect_err("it is left").to_string();
+    assert!(error.contains("`rmdir '/sys/a group'`"), "{error}");
+    let order = ["kill all", "settle"].map(|deed| told.deeds(deed));
+    assert!(order[0].len() == 1 && order[0] <= order[1], "{order:?}");
 }

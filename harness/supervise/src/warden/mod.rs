@@ -1,8 +1,8 @@
 //! The warden: a process that cleans up after a run when the harness is gone, however it ended.
 //!
 //! It holds the reading end of a pipe whose writing end only the harness has. The kernel closes that end
-//! with the harness, even after SIGKILL. Then the warden kills every process of the run, removes the scratch folder, the shared
-//! memory, the control group and the run's record, and ends. The same pipe tells it about started processes (see `roster.rs`).
+//! with the harness, even after SIGKILL. Then the warden kills every process of the run, undoes what else was done to the machine,
+//! removes the scratch folder, the shared memory, the control group and the run's record, and ends. The same pipe tells it about started processes (see `roster.rs`).
 //! Anything that cannot be removed stays on record for `comeback cleanup`.
 //!
 //! There are two wardens, which identify a run's processes in the same way. The program's warden is the program itself. It
@@ -243,8 +243,9 @@ fn undo(post: &Post, is_dismissed: bool) {
     }
 }
 
-/// Removes everything of a run but its processes, which must be gone, and its record: whether nothing is left.
+/// Undoes and removes everything of a run but its processes, which must be gone, and its record: whether nothing is left.
 pub(super) fn put_away(tag: &RunTag, scratch: &Path) -> bool {
+    let is_undone = tag.settle().is_empty();
     let is_freed = tag.free_memory().is_empty();
     let group = tag.roster().cgroup().cloned();
     let is_disbanded = group.is_none_or(|group| group.remove().is_ok());
@@ -255,5 +256,5 @@ pub(super) fn put_away(tag: &RunTag, scratch: &Path) -> bool {
         }
         std::thread::sleep(SETTLE);
     }
-    is_freed && is_disbanded
+    is_undone && is_freed && is_disbanded
 }

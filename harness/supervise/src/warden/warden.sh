@@ -113,9 +113,34 @@ close_record() {
     [ -z "$record" ] || [ "$memory" ] || rm -f -- "$record"
 }
 
-dismissed= memory=
+# Undoes what was done to the machine, the latest first. Fails where something is left.
+undo_all() {
+    undone=yes
+    for number in $leases; do
+        eval "command=\$lease_$number"
+        tries=40
+        until (cd / && sh -c "$command") </dev/null >/dev/null 2>&1; do
+            tries=$((tries - 1))
+            [ $tries -gt 0 ] || { undone= && break; }
+            sleep 0.05
+        done
+    done
+    [ "$undone" ]
+}
+
+dismissed= memory= leases=
 while read -r what pid start rest; do
+    case $what:$pid in
+    lease:*[!0-9]* | settled:*[!0-9]*) continue ;;
+    esac
     case $what in
+    # A command that was cut would be another one.
+    lease) [ ${#rest} = "$start" ] && eval "lease_$pid=\$rest" && leases="$pid $leases" ;;
+    settled)
+        kept=
+        for number in $leases; do [ "$number" = "$pid" ] || kept="$kept $number"; done
+        leases=$kept
+        ;;
     started) leaders="$leaders $pid:$start" ;;
     seen) seen="$seen $pid:$start " ;;
     memory) memory=yes ;;
@@ -160,6 +185,7 @@ while [ $rounds -gt 0 ]; do
     sleep 0.05
 done
 [ $clean -ge $wanted ] || exit 1
+undo_all || memory=yes
 # Some file systems take a moment.
 rounds=20
 until remove_scratch; do

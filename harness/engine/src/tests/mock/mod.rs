@@ -10,12 +10,14 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use comeback_host::undo::Undo;
 use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::Node;
 use comeback_model::plan::Readiness;
 use comeback_model::units::{Elapsed, Span};
 use tokio::time::sleep_until;
 
+use crate::EngineError;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::readiness::{NotReady, Ready};
@@ -105,6 +107,8 @@ pub(super) struct Mock {
     pub(super) command_fails: Option<String>,
     /// What is left of the run after a trial.
     pub(super) leaves: Vec<i32>,
+    /// How to undo what cannot be undone of what was done to the machine.
+    pub(super) stays: Option<Undo>,
     pub(super) deeds: Deeds,
     ports: Cell<u16>,
     pids: Cell<i32>,
@@ -122,6 +126,7 @@ impl Mock {
             command_takes: Span::from_ms(5),
             command_fails: None,
             leaves: Vec::new(),
+            stays: None,
             deeds: Deeds::default(),
             ports: Cell::new(40_000),
             pids: Cell::new(100),
@@ -260,5 +265,16 @@ impl Processes for Mock {
     fn kill_all(&self) -> Vec<i32> {
         self.note("kill all".to_owned());
         self.leaves.clone()
+    }
+
+    fn settle(&self) -> Result<(), EngineError> {
+        self.note("settle".to_owned());
+        match self.stays.clone() {
+            None => Ok(()),
+            Some(undo) => Err(EngineError::NotUndone {
+                undo,
+                cause: io::ErrorKind::PermissionDenied.into(),
+            }),
+        }
     }
 }

@@ -1,0 +1,115 @@
+//! How to undo what a run does to this machine outside its own processes and folders: a command, written down before that is
+//! done. The harness carries it out itself, or its warden, or `comeback cleanup`, or a person.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long it is tried: what is busy is free when its last process has ended.
+const WITHIN: Duration = Duration::from_secs(2);
+/// Between two tries, and between two looks at one.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A command for `/bin/sh`, in one line. It succeeds if there is nothing to undo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo(String);
+
+impl Undo {
+    /// This command.
+    ///
+    /// # Errors
+    /// If it is not one line.
+    pub fn new(command: &str) -> io::Result<Self> {
+        let command = command.trim();
+        match command.is_empty() || command.contains(['\n', '\r', '\0']) {
+            true => Err(io::ErrorKind::InvalidInput.into()),
+            false => Ok(Self(command.to_owned())),
+        }
+    }
+
+    /// Removes an empty folder, such as a control group.
+    ///
+    /// # Errors
+    /// If its path is not one line of text.
+    pub fn remove_folder(path: &Path) -> io::Result<Self> {
+        let path = path.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+        let path = format!("'{}'", path.replace('\'', r"'\''"));
+        Self::new(&format!("[ ! -d {path} ] || rmdir {path}"))
+    }
+
+    /// The command.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Carries it out, more than once if it fails at first. It takes no longer than two seconds.
+    ///
+    /// # Errors
+    /// With how it ended.
+    pub fn run(&self) -> io::Result<()> {
+        let deadline = Instant::now() + WITHIN;
+        loop {
+            let tried = self.try_until(deadline);
+            if tried.is_ok() || Instant::now() >= deadline {
+                return tried;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn try_until(&self, deadline: Instant) -> io::Result<()> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &self.0]).current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.stderr(Stdio::null()).spawn()?;
+        loop {
+            match child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(io::Error::other(status.to_string())),
+                None if Instant::now() >= deadline => {
+                    child.kill()?;
+                    child.wait()?;
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                None => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_removed_whatever_its_name_and_need_not_be_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("it's $HOME; a `folder`");
+        let undo = Undo::remove_folder(&path).expect("it is one line");
+        undo.run().expect("there is nothing to undo");
+        std::fs::create_dir(&path).expect("it is made");
+        undo.run().expect("it is removed");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_more_than_a_line_is_no_command() {
+        assert!(Undo::new("true\nfalse").is_err());
+        assert!(Undo::new(" ").is_err());
+        assert_eq!(Undo::new(" true ").expect("it is").as_str(), "true");
+    }
+
+    #[test]
+    fn a_command_that_fails_says_how() {
+        let refused = Undo::new("exit 3").expect("it is").run();
+        assert!(refused.expect_err("it fails").to_string().contains('3'));
+    }
+}
