@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -284,6 +284,79 @@ fn what_outlived_even_the_warden_is_listed_and_ended_when_asked() {
     assert_eq!(listed["runs"][0]["state"], "ended");
     let (code, said) = clean(folder.path(), &["--yes"]);
     assert_eq!(code, 0, "{said}");
+    assert_nothing_left(folder.path());
+    assert_nothing_on_record(folder.path());
+}
+
+/// The experiment of a server under a quota, which a control group outside the run's own holds.
+const LIMITED: &str = r#"
+trials = 1
+[target]
+command = ["{comeback}", "serve", "memory", "--port", "{port}", "--data", "{data}"]
+[load]
+sessions = 5
+rate = 50
+[operation]
+request = "GET /health"
+[fault]
+at = "30s"
+[[surroundings]]
+kind = "cpu_quota"
+percent = 200
+"#;
+
+/// Starts it, with records of its own, and waits until the quota holds. Returns the folder of its control group; none where
+/// no such group can be made.
+fn start_limited(folder: &Path) -> Option<(Child, PathBuf)> {
+    let listed = command(folder, &["faults", "--json"]).output().unwrap();
+    let kinds: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let mut kinds = kinds.as_array().unwrap().iter();
+    if kinds.any(|kind| kind["name"] == "cpu_quota" && kind["works"] == false) {
+        return None;
+    }
+    std::fs::write(folder.join("limited.toml"), LIMITED).unwrap();
+    let mut command = command(folder, &["run", "limited.toml", "--out", "out", "--quiet"]);
+    command.env("COMEBACK_RECORDS", folder.join("records"));
+    let child = command.spawn().unwrap();
+    wait_until("the load", || has_entered(folder, Phase::WarmUp));
+    let events = read_whole_events(&folder.join("out")).into_iter();
+    let evidence = events.filter_map(|event| Some(event["kind"]["evidence"].as_str()?.to_owned()));
+    let evidence: Vec<String> = evidence.collect();
+    let (file, _) = evidence[0].split_once(": 200000 of 100000").unwrap();
+    let group = Path::new(file).parent().unwrap().to_owned();
+    assert!(group.is_dir(), "{}", group.display());
+    Some((child, group))
+}
+
+#[test]
+fn what_a_fault_did_to_the_machine_is_undone_though_the_harness_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((mut child, group)) = start_limited(folder.path()) else {
+        return;
+    };
+    kill_and_wait(&mut child, folder.path());
+    wait_until("the group's removal", || !group.exists());
+    assert_nothing_on_record(folder.path());
+}
+
+#[test]
+fn what_a_fault_did_to_the_machine_is_listed_and_undone_when_the_warden_is_gone_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((mut child, group)) = start_limited(folder.path()) else {
+        return;
+    };
+    let warden = pid_of(folder.path(), " warden --tag ").expect("it is there");
+    kill(Pid::from_raw(warden), Signal::SIGKILL).unwrap();
+    interrupt(&child, Signal::SIGKILL);
+    end_of(&mut child);
+    let (code, said) = clean(folder.path(), &[]);
+    assert_eq!(code, 0, "{said}");
+    let undo = format!("to undo  [ ! -d '{0}' ] || rmdir '{0}'", group.display());
+    assert!(said.contains(&undo), "{undo}: {said}");
+    assert!(group.exists(), "a list undoes nothing");
+    let (code, said) = clean(folder.path(), &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!group.exists());
     assert_nothing_left(folder.path());
     assert_nothing_on_record(folder.path());
 }

@@ -266,6 +266,36 @@ fn a_surrounding_holds_for_whole_trials_and_for_the_one_without_a_fault() {
 }
 
 #[test]
+fn a_quota_of_processor_time_holds_for_whole_trials_and_leaves_no_control_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = call(folder.path(), &["faults", "--json"]);
+    let kinds: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let mut kinds = kinds.as_array().unwrap().iter();
+    let is_there = kinds.any(|kind| kind["name"] == "cpu_quota" && kind["works"] == true);
+    // Much more than it needs.
+    let quota = "[surroundings]\nkind = \"cpu_quota\"\npercent = 400\n[windows]";
+    let run = run_shop(&SHOP.replace("[windows]", quota), &[]);
+    if !is_there {
+        assert_eq!(run.output.status.code(), Some(2), "{}", run.printed());
+        assert!(run.printed().contains("no control group with a quota"));
+        return;
+    }
+    if !support::ended_with(&run, 0) {
+        return;
+    }
+    assert_eq!(faults_told(&run, "surrounding_applied"), [1; 3]);
+    assert_eq!(faults_told(&run, "surrounding_removed"), [1; 2]);
+    let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+    let (before, _) = journal.split_once(": 400000 of 100000").unwrap();
+    let (_, file) = before.rsplit_once('"').unwrap();
+    let group = Path::new(file).parent().unwrap();
+    assert!(
+        group.parent().unwrap().exists() && !group.exists(),
+        "{file}"
+    );
+}
+
+#[test]
 fn faults_of_the_command_line_take_the_place_of_those_of_the_file() {
     let folder = folder_with("shop.toml", SHOP);
     let explain = |faults: &[&str]| {
@@ -294,7 +324,9 @@ fn the_kinds_of_faults_are_listed_with_what_proves_each_and_whether_it_works_her
     let kinds = kinds.as_array().unwrap();
     assert!(kinds.len() >= 10);
     for kind in kinds {
-        assert_eq!(kind["works"], true, "{kind}");
+        // Not every machine has control groups.
+        let works = kind["works"] == true || kind["name"] == "cpu_quota";
+        assert!(works, "{kind}");
         assert!(
             kind["evidence"]
                 .as_str()

@@ -4,6 +4,7 @@ use comeback_model::plan::Plan;
 use comeback_model::plan::fault::{Catalogue, Fault, Invalid, KindInfo, Parameters, Said};
 use schemars::{Schema, SchemaGenerator};
 
+use crate::cpu_quota::CpuQuota;
 use crate::deploy::Deploy;
 use crate::descriptor_limit::DescriptorLimit;
 use crate::kind::{Injectable, Row, Unavailable, row};
@@ -24,6 +25,7 @@ static TABLE: &[Row] = &[
     row::<RollingRestart>(),
     row::<Deploy>(),
     row::<DescriptorLimit>(),
+    row::<CpuQuota>(),
 ];
 
 /// The kinds of faults that there are.
