@@ -100,7 +100,7 @@ impl Act for Limit {
         Ok(on.each_process(&mut |pid| {
             let now = limits_of(pid)?;
             if pid == on.pid() {
-                self.before = Some(now.clone());
+                self.before = Some(now);
             }
             let (current, maximum) = (most(now.current), most(now.maximum));
             set(pid, Rlimit { current, maximum })
@@ -124,7 +124,7 @@ impl Act for Limit {
         let Some(before) = self.before.take() else {
             return Ok(());
         };
-        on.each_process(&mut |pid| match set(pid, before.clone()) {
+        on.each_process(&mut |pid| match set(pid, before) {
             // Where the harness may not raise a hard limit, it stays as it is.
             Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             lifted => lifted,
