@@ -169,7 +169,8 @@ fn local_ports() -> io::Result<String> {
     }
 }
 
-fn timer_lateness() -> io::Result<String> {
+/// How late a timer fires here: the scheduler's noise, too.
+pub(super) fn timer_lateness() -> io::Result<String> {
     let mut late = comeback_load::measure_lateness(300, Duration::from_millis(1))?;
     late.sort_by(f64::total_cmp);
     let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];

@@ -30,6 +30,7 @@ mod replay;
 mod report;
 mod run;
 mod schema;
+mod selftest;
 mod serve;
 mod targets;
 mod try_out;
@@ -87,6 +88,7 @@ enum Command {
     Compare(Box<compare::Args>),
     Run(Box<run::Args>),
     Claims(claims::Args),
+    Selftest(selftest::Args),
     Report(report::Args),
     Init(init::Args),
     Validate(validate::Args),
@@ -227,6 +229,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Compare(args) => compare::run(*args),
         Command::Run(args) => run::run(*args),
         Command::Claims(args) => claims::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Try(args) => try_out::run(&args),

@@ -7,6 +7,7 @@ use comeback_analysis::verdict::Outcome;
 use comeback_claims::Claims;
 use comeback_faults::Faults;
 
+use super::selftest::SelfTest;
 use super::{CliError, print};
 
 /// Print the JSON Schema of a document.
@@ -30,6 +31,8 @@ enum Document {
     Difference,
     /// `claims.json` of a folder of claims
     Claims,
+    /// `selftest.json` of a folder of a self-test
+    Selftest,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
@@ -38,6 +41,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         Document::Summary => Summary::json_schema(),
         Document::Difference => Difference::json_schema(),
         Document::Claims => Claims::json_schema(),
+        Document::Selftest => SelfTest::json_schema(),
     };
     print(&serde_json::to_string_pretty(&schema)?);
     Ok(Outcome::Pass)

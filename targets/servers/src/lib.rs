@@ -233,6 +233,11 @@ const TARGETS: &[Target] = &[
         zoo::double_apply::start,
     ),
     planted(
+        "ignores-keys",
+        "memory that applies a retried visit again, whatever its Idempotency-Key",
+        zoo::ignores_keys::start,
+    ),
+    planted(
         "lost-replies",
         "journal that applies every 10th visit and answers it 503",
         zoo::lost_replies::start,

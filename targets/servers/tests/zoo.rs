@@ -136,6 +136,21 @@ fn lost_replies_duplicates_what_is_tried_again_without_a_key() {
 }
 
 #[test]
+fn ignores_keys_applies_a_visit_again_that_memory_applies_once() {
+    for (name, visits) in [("ignores-keys", 2), ("memory", 1)] {
+        let data = tempfile::tempdir().unwrap();
+        let server = Server::start(name, data.path());
+        let mut client = server.client();
+        client.login("u17");
+        for _ in 0..2 {
+            assert_eq!(client.visit_once("visit-1").status, 200, "{name}");
+        }
+        assert_eq!(client.me().session(), (200, "u17", visits), "{name}");
+        server.drain();
+    }
+}
+
+#[test]
 fn a_zombie_rises_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let first = Server::start("zombie", data.path());

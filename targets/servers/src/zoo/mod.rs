@@ -10,6 +10,7 @@ pub(crate) mod double_apply;
 pub(crate) mod early_ack;
 pub(crate) mod early_health;
 pub(crate) mod h2c;
+pub(crate) mod ignores_keys;
 pub(crate) mod ignores_term;
 pub(crate) mod late_listener;
 pub(crate) mod lost_replies;
