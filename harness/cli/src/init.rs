@@ -11,6 +11,8 @@ mod recording;
 mod roles;
 mod shell;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};

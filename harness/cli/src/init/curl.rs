@@ -3,8 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::recorded::{Body, Exchange, Unusable};
+use super::recorded::{Body, Exchange, Unusable, is_method};
 use super::shell;
+use comeback_model::plan::is_token;
 
 /// Flags without a value that say nothing about the request.
 const PLAIN: [&str; 34] = [
@@ -222,6 +223,9 @@ impl Reader {
             };
         };
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        if !is_token(&name) {
+            return Err(format!("'{name}' is not the name of a header"));
+        }
         match name.as_str() {
             "cookie" => self.add_cookies(value),
             _ if value.is_empty() => {}
@@ -268,8 +272,12 @@ impl Reader {
         if self.is_head {
             method = "HEAD";
         }
+        let method = self.method.unwrap_or_else(|| method.to_owned());
+        if !is_method(&method) {
+            return Err(format!("'{method}' is not a method such as GET or POST"));
+        }
         Ok(Exchange {
-            method: self.method.unwrap_or_else(|| method.to_owned()),
+            method,
             host,
             path,
             headers,
@@ -309,7 +317,10 @@ pub(super) fn split_url(text: &str) -> Result<(String, String), String> {
     if text.starts_with('$') {
         let at = text.find('/').unwrap_or(text.len());
         let path = if at == text.len() { "/" } else { &text[at..] };
-        return Ok((text[..at].to_owned(), path.to_owned()));
+        return Ok((
+            text[..at].to_owned(),
+            path.replace(char::is_whitespace, "%20"),
+        ));
     }
     let with_scheme = match text.contains("://") {
         true => text.to_owned(),
@@ -442,6 +453,8 @@ mod tests {
             ("curl -X POST", "has no URL"),
             ("curl http://h/a http://h/b", "a command for each"),
             ("curl -H broken http://h/", "is no header"),
+            ("curl -H 'a b: c' http://h/", "not the name of a header"),
+            ("curl -X M-SEARCH http://h/", "not a method"),
             ("curl ftp://h/a", "not a URL of HTTP"),
             ("curl http://[/", "is not a URL"),
         ] {

@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::curl::split_url;
-use super::recorded::{Body, Exchange, Reply, Unusable};
+use super::recorded::{Body, Exchange, Reply, Unusable, is_method};
+use comeback_model::plan::is_token;
 
 #[derive(Deserialize)]
 struct Har {
@@ -102,10 +103,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<Exchange>, Unusable> {
 fn exchange(entry: Entry) -> Option<Exchange> {
     let Entry { request, response } = entry;
     let (host, path) = split_url(&request.url).ok()?;
+    if !is_method(&request.method) {
+        return None;
+    }
     let lower = |pairs: Vec<Pair>| -> Vec<(String, String)> {
         let pairs = pairs.into_iter();
         let named = pairs.map(|pair| (pair.name.to_ascii_lowercase(), pair.value));
-        named.filter(|(name, _)| !name.starts_with(':')).collect()
+        // HTTP/2 has names with a colon for parts of the first line.
+        named.filter(|(name, _)| is_token(name)).collect()
     };
     let (mut headers, answered) = (lower(request.headers), lower(response.headers));
     headers.retain(|(name, _)| name != "cookie");
@@ -113,11 +118,7 @@ fn exchange(entry: Entry) -> Option<Exchange> {
         none if none.is_empty() => pairs_of(response.cookies),
         sets => sets,
     };
-    let reply = Reply {
-        status: response.status,
-        headers: answered,
-        body: text_of(response.content),
-    };
+    let reply = Reply::new(response.status, answered, text_of(response.content));
     Some(Exchange {
         method: request.method,
         host,

@@ -13,6 +13,9 @@ use super::recorded::{Body, Exchange, Unusable};
 use super::roles::{Roles, is_logout, is_password, is_sign_up, user_of};
 use super::state::{self, Look, State};
 
+/// How many kinds of requests are looked at as the act, and as the check.
+const KINDS_MAX: usize = 12;
+
 /// How a session's user is called.
 pub(super) const USER: &str = "u{{ session }}";
 
@@ -118,7 +121,8 @@ impl<'e> Inference<'e> {
                 false if one.went_well() && !is_logout(one) && !is_sign_up(one) => &mut acts,
                 _ => continue,
             };
-            if !list.iter().any(|known| self.exchanges[*known].is_like(one)) {
+            let is_new = !list.iter().any(|known| self.exchanges[*known].is_like(one));
+            if is_new && list.len() < KINDS_MAX {
                 list.push(at);
             }
         }
@@ -146,6 +150,7 @@ impl<'e> Inference<'e> {
     fn find_state(&mut self) {
         let (acts, checks) = self.candidates();
         let first = &self.exchanges[self.end_of_chain(self.roles.login)];
+        let user = self.user.as_ref().map(|(name, _)| name.as_str());
         let mut best: Option<(u8, usize, usize, State)> = None;
         for act in &acts {
             let of_act = self.within().map(|at| &self.exchanges[at]);
@@ -160,7 +165,7 @@ impl<'e> Inference<'e> {
                 .collect();
             for check in &checks {
                 let looks = self.looks(*act, *check);
-                let Some(found) = state::find(&looks, Some(first), &written) else {
+                let Some(found) = state::find(&looks, (first, user), &written) else {
                     continue;
                 };
                 if best.as_ref().is_none_or(|(rank, ..)| found.rank() > *rank) {
@@ -221,10 +226,10 @@ impl<'e> Inference<'e> {
             is_whole: true,
             source: None,
         });
-        let known: Vec<Known> = written
-            .into_iter()
-            .chain(self.known.iter().cloned())
-            .collect();
+        // A value that only a later reply gives is an old one here.
+        let is_given = |known: &&Known| known.source.is_none_or(|source| source < at);
+        let given = self.known.iter().filter(is_given).cloned();
+        let known: Vec<Known> = written.into_iter().chain(given).collect();
         let wants_status = follow == 0 && name != "logout";
         Step {
             name: name.to_owned(),

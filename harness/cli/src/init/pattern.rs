@@ -45,6 +45,11 @@ impl Class {
 }
 
 impl Pattern {
+    /// Whether it quotes this text.
+    pub(super) fn quotes(&self, text: &str) -> bool {
+        self.before.contains(text) || self.after.contains(text)
+    }
+
     /// The first value in a text, as the regular expression finds it.
     pub(super) fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
         let mut starts = text.match_indices(&self.before);
@@ -130,17 +135,17 @@ pub(super) fn place_of(value: &str, label: &str, shown_by: &Exchange) -> Option<
         return Some(format!("cookie:{name}"));
     }
     let reply = shown_by.reply.as_ref()?;
-    if let Some(json) = shown_by.json() {
-        let mut leaves = Vec::new();
-        scalars(&json, &mut String::new(), &mut leaves);
-        let mut leaves = leaves.into_iter();
-        let (pointer, _) = leaves.find(|(_, leaf)| leaf.as_str() == Some(value))?;
-        return Some(pointer);
-    }
     let mut headers = reply.headers.iter();
     let by_header = headers.find(|(name, sent)| name != "set-cookie" && sent == value);
     if let Some((name, _)) = by_header {
         return Some(format!("header:{name}"));
+    }
+    if let Some(json) = shown_by.json() {
+        let mut leaves = Vec::new();
+        scalars(json, &mut String::new(), &mut leaves);
+        let mut leaves = leaves.into_iter();
+        let (pointer, _) = leaves.find(|(_, leaf)| leaf.as_str() == Some(value))?;
+        return Some(pointer);
     }
     let page = reply.body.as_deref()?;
     let mut places = page.match_indices(value);
@@ -175,6 +180,28 @@ fn in_attribute(page: &str, (start, end): (usize, usize), label: &str) -> Option
         pattern.before.len() <= 4 * AROUND_MAX && pattern.find(page) == Some(value)
     };
     fitting.find(fits).map(|pattern| pattern.place())
+}
+
+/// The value of the field of this name in a page.
+pub(super) fn field_in<'p>(page: &'p str, label: &str) -> Option<&'p str> {
+    let mut tags = page
+        .split('<')
+        .skip(1)
+        .filter_map(|tag| tag.split('>').next());
+    let named = tags.find(|tag| {
+        ['"', '\'']
+            .iter()
+            .any(|quote| tag.contains(&format!("name={quote}{label}{quote}")))
+    })?;
+    let (_, value) = named.split_once(" value=")?;
+    let quote = value
+        .chars()
+        .next()
+        .filter(|letter| matches!(letter, '"' | '\''))?;
+    value[1..]
+        .split(quote)
+        .next()
+        .filter(|value| !value.is_empty())
 }
 
 /// The place of the hidden field of this name in a page that was not recorded, as most frameworks write it.
@@ -237,11 +264,7 @@ mod tests {
 
     fn shown(body: &str) -> Exchange {
         Exchange {
-            reply: Some(Reply {
-                status: 200,
-                headers: Vec::new(),
-                body: Some(body.to_owned()),
-            }),
+            reply: Some(Reply::new(200, Vec::new(), Some(body.to_owned()))),
             ..Exchange::default()
         }
     }
@@ -285,6 +308,14 @@ mod tests {
             place_of("T0K3N", "x-csrftoken", &cookie).as_deref(),
             Some("cookie:csrftoken")
         );
+    }
+
+    #[test]
+    fn the_value_of_a_field_is_found_by_its_name() {
+        let page = r#"<p>x<input value="a" name="b"><input name='csrf' type="hidden" value='T0'/>"#;
+        assert_eq!(field_in(page, "b"), Some("a"));
+        assert_eq!(field_in(page, "csrf"), Some("T0"));
+        assert_eq!(field_in(page, "c"), None);
     }
 
     #[test]

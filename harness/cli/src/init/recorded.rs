@@ -33,6 +33,24 @@ pub(super) struct Reply {
     pub(super) headers: Vec<(String, String)>,
     /// The body, if the recording has it and it is text.
     pub(super) body: Option<String>,
+    /// The body as JSON, if it is a table or a list.
+    json: Option<Value>,
+}
+
+impl Reply {
+    pub(super) fn new(status: u16, headers: Vec<(String, String)>, body: Option<String>) -> Self {
+        let text = body.as_deref().unwrap_or_default();
+        let json = match text.trim_start().starts_with(['{', '[']) {
+            true => serde_json::from_str(text).ok(),
+            false => None,
+        };
+        Self {
+            status,
+            headers,
+            body,
+            json,
+        }
+    }
 }
 
 /// The body of a request.
@@ -153,9 +171,8 @@ impl Exchange {
     }
 
     /// The reply as JSON.
-    pub(super) fn json(&self) -> Option<Value> {
-        let json: Value = serde_json::from_str(self.page()?).ok()?;
-        (json.is_object() || json.is_array()).then_some(json)
+    pub(super) fn json(&self) -> Option<&Value> {
+        self.reply.as_ref()?.json.as_ref()
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -190,6 +207,11 @@ fn texts(value: &Value, name: &str, found: &mut Vec<(String, String)>) {
         Value::Array(items) => items.iter().for_each(|inner| texts(inner, name, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// Whether a request can be sent with this method: an experiment has those of capital letters.
+pub(super) fn is_method(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// The requests that matter, and how many were left out for which reason.
@@ -235,7 +257,10 @@ impl Sifted {
     pub(super) fn sift(exchanges: Vec<Exchange>) -> Self {
         let mut sifted = Self::default();
         let host = own_host(&exchanges);
-        for exchange in exchanges {
+        for mut exchange in exchanges {
+            for cookies in [&mut exchange.cookies, &mut exchange.sets] {
+                cookies.retain(|(name, _)| !name.is_empty());
+            }
             if exchange.host != host {
                 sifted.elsewhere += 1;
             } else if is_static(&exchange) {

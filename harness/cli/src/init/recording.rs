@@ -288,10 +288,9 @@ fn answered(exchange: &probe::Exchange) -> Option<Exchange> {
     };
     let cookies = of("cookie").unwrap_or_default().split("; ");
     let cookies = cookies.filter_map(|pair| pair.split_once('='));
-    let reply = exchange.reply.as_ref().map(|reply| Reply {
-        status: reply.status,
-        headers: reply.headers.clone(),
-        body: Some(String::from_utf8_lossy(&reply.body).into_owned()),
+    let reply = exchange.reply.as_ref().map(|reply| {
+        let body = String::from_utf8_lossy(&reply.body).into_owned();
+        Reply::new(reply.status, reply.headers.clone(), Some(body))
     });
     Some(Exchange {
         body: (!body.is_empty()).then(|| Body::read(body.to_owned(), of("content-type"))),

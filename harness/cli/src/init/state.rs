@@ -39,13 +39,13 @@ impl State {
     }
 }
 
-/// Finds the state in the replies to checks. `first` is the login's reply, `written` what the acts sent.
+/// Finds the state in the replies to checks. `first` is the login's reply, `user` the name in it, `written` what the acts sent.
 pub(super) fn find(
     looks: &[Look<'_>],
-    first: Option<&Exchange>,
+    (first, user): (&Exchange, Option<&str>),
     written: &[String],
 ) -> Option<State> {
-    let counter = counter(looks, first);
+    let counter = counter(looks, first, user);
     if let Some(counter) = counter.as_ref().filter(|counter| !counter.is_weak) {
         return Some(counter.clone());
     }
@@ -90,20 +90,20 @@ impl Candidate {
     }
 }
 
-fn counter(looks: &[Look<'_>], first: Option<&Exchange>) -> Option<State> {
+fn counter(looks: &[Look<'_>], first: &Exchange, user: Option<&str>) -> Option<State> {
     let last = looks.iter().rev().find(|look| look.acts > 0)?;
     let candidates = match last.shown_by.json() {
         Some(json) => {
             let mut leaves = Vec::new();
-            scalars(&json, &mut String::new(), &mut leaves);
+            scalars(json, &mut String::new(), &mut leaves);
             let pointers = leaves
                 .into_iter()
                 .map(|(pointer, _)| Candidate::Pointer(pointer));
             pointers.collect()
         }
-        None => of_text(last.shown_by.page()?),
+        None => of_text(last.shown_by.page()?, user),
     };
-    let start = |candidate: &Candidate| first.and_then(|first| candidate.count(first));
+    let start = |candidate: &Candidate| candidate.count(first);
     let mut fitting = candidates.iter().filter(|candidate| {
         // What a session begins with is zero, unless the login's reply shows it.
         let begun = start(candidate).unwrap_or(0);
@@ -133,7 +133,7 @@ fn counter(looks: &[Look<'_>], first: Option<&Exchange>) -> Option<State> {
 }
 
 /// The numbers of a page, each by the words beside it.
-fn of_text(page: &str) -> Vec<Candidate> {
+fn of_text(page: &str, user: Option<&str>) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut rest = 0;
     for _ in 0..NUMBERS_MAX {
@@ -151,10 +151,10 @@ fn of_text(page: &str) -> Vec<Candidate> {
         }
         let patterns = patterns(page, (start, end), Class::Digits).into_iter();
         let fitting = patterns.filter(|pattern| {
-            // The first match in the page is the one that counts.
-            pattern
-                .find(page)
-                .is_some_and(|found| found.as_ptr() == page[start..].as_ptr())
+            // Another user has another name. The first match in the page is the one that counts.
+            let is_common = user.is_none_or(|user| !pattern.quotes(user));
+            let found = pattern.find(page).filter(|_| is_common);
+            found.is_some_and(|found| found.as_ptr() == page[start..].as_ptr())
         });
         found.extend(fitting.map(Candidate::Pattern));
     }
@@ -194,7 +194,7 @@ fn list(looks: &[Look<'_>], written: &[String]) -> Option<State> {
 pub(super) fn identity(shown_by: &Exchange, user: &str) -> Option<String> {
     if let Some(json) = shown_by.json() {
         let mut leaves = Vec::new();
-        scalars(&json, &mut String::new(), &mut leaves);
+        scalars(json, &mut String::new(), &mut leaves);
         let mut leaves = leaves.into_iter();
         let named = leaves.find(|(_, leaf)| leaf.as_str() == Some(user));
         return named.map(|(pointer, _)| pointer);

@@ -1,6 +1,6 @@
 //! Values that a reply gave and a later request sends, such as tokens: where each is captured. Pure.
 
-use super::super::pattern::{hidden_field, place_of, scalars};
+use super::super::pattern::{field_in, hidden_field, place_of, scalars};
 use super::super::recorded::{Body, Exchange};
 use super::super::roles::is_password;
 use super::Inference;
@@ -48,17 +48,27 @@ impl Inference<'_> {
             .chain(within)
             .find_map(|one| Some((one, place_of(value, label, &self.exchanges[one])?)));
         let found = places.or_else(|| self.guess(at, label));
-        let Some((source, place)) = found else {
-            if is_token_name(label) {
-                self.flow.open.push(format!(
-                    "{}: {label} looks like a value that the server gives. No recorded reply shows it: capture it from the reply \
-                     that does, and write its name in {{{{ }}}} in its place",
-                    self.exchanges[at].line()
-                ));
-            }
-            return;
-        };
-        self.capture(at, source, label, value, place);
+        match found.filter(|(source, _)| self.can_capture_at(*source)) {
+            Some((source, place)) => self.capture(at, source, label, value, place),
+            None if is_token_name(label) => self.flow.open.push(format!(
+                "{}: {label} looks like a value that the server gives. No recorded reply shows it where a step can take it: \
+                 capture it from the reply that does, and write its name in {{{{ }}}} in its place",
+                self.exchanges[at].line()
+            )),
+            None => {}
+        }
+    }
+
+    /// Whether a step can take a value from this reply. What changes something in the session is sent once, and a login either
+    /// follows its redirect or does not.
+    fn can_capture_at(&self, source: usize) -> bool {
+        let login = self.roles.login;
+        let is_redirect = source == login && self.end_of_chain(login) != login;
+        let is_followed = self.captures.contains_key(&login) && !self.stays.contains(&login);
+        match is_redirect {
+            true => !is_followed,
+            false => source <= login || self.exchanges[source].is_get(),
+        }
     }
 
     fn capture(&mut self, at: usize, source: usize, label: &str, value: &str, place: String) {
@@ -115,6 +125,17 @@ impl Inference<'_> {
             return Some((login, place));
         }
         if is_csrf(label) && self.exchanges[at].body_has(label) {
+            // Each page may show it in another form.
+            let chain = self.end_of_chain(login);
+            let earlier = Some(chain).filter(|chain| *chain < at).into_iter();
+            let found = earlier.chain((0..at).rev()).find_map(|one| {
+                let shown_by = &self.exchanges[one];
+                let value = field_in(shown_by.page()?, label)?;
+                Some((one, place_of(value, label, shown_by)?))
+            });
+            if found.is_some() {
+                return found;
+            }
             let page = (0..at).rev().find(|one| {
                 self.exchanges[*one].is_get() && self.exchanges[*one].page().is_none()
             })?;
@@ -209,7 +230,7 @@ fn name_for(label: &str) -> String {
 /// The most likely place of a token in the login's reply.
 fn token_in(login: &Exchange) -> Option<String> {
     let mut leaves = Vec::new();
-    scalars(&login.json()?, &mut String::new(), &mut leaves);
+    scalars(login.json()?, &mut String::new(), &mut leaves);
     let texts = leaves.into_iter().filter(|(_, leaf)| leaf.is_string());
     let mut texts: Vec<String> = texts.map(|(pointer, _)| pointer).collect();
     let rank = |pointer: &String| {

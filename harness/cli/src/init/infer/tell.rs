@@ -1,5 +1,6 @@
 //! What is said of an inference: what was taken for what and why, and what is open. Pure.
 
+use super::super::recorded::Exchange;
 use super::super::state;
 use super::{Inference, USER};
 
@@ -25,6 +26,13 @@ impl Inference<'_> {
                 "which request shows the state (check): no GET follows the login. The file asks for / until you name one".to_owned(),
             ),
         }
+        if self.has_no_session() {
+            self.flow.open.push(
+                "how the server knows the session: the recording has no cookie and no token. Browsers leave them out unless you \
+                 export the HAR file with sensitive data"
+                    .to_owned(),
+            );
+        }
         if let Some(logout) = self.roles.logout {
             told.push(("logout".to_owned(), format!("{}: its path", line(logout))));
         }
@@ -42,6 +50,16 @@ impl Inference<'_> {
         }
         told.append(&mut self.flow.told);
         self.flow.told = told;
+    }
+
+    /// Whether there are replies, and neither a cookie nor a token.
+    fn has_no_session(&self) -> bool {
+        let has_replies = self.exchanges.iter().any(|one| one.page().is_some());
+        let shows_one = |one: &Exchange| {
+            let has_token = one.header("authorization").is_some();
+            has_token || !one.cookies.is_empty() || !one.sets.is_empty()
+        };
+        has_replies && !self.exchanges.iter().any(shows_one)
     }
 
     pub(super) fn find_identity(&mut self) {

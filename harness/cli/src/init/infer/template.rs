@@ -97,7 +97,7 @@ fn filled_json(json: &Value, known: &[Known]) -> Value {
             .collect(),
         Value::Object(fields) => {
             let fields = fields.iter();
-            let filled = fields.map(|(name, inner)| (name.clone(), filled_json(inner, known)));
+            let filled = fields.map(|(name, inner)| (literal(name), filled_json(inner, known)));
             Value::Object(filled.collect())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => json.clone(),
@@ -153,6 +153,10 @@ pub(super) fn literal(text: &str) -> String {
         template.push_str(&format!("{{{{ '{}' }}}}", &rest[at..at + 2]));
         rest = &rest[at + 2..];
     }
-    template.push_str(rest);
+    // A brace at the end would begin a mark with what follows.
+    match rest.strip_suffix('{') {
+        Some(rest) => template.push_str(&format!("{rest}{{{{ '{{' }}}}")),
+        None => template.push_str(rest),
+    }
     template
 }

@@ -329,6 +329,48 @@ curl -H \"Authorization: Bearer $TOKEN\" $API/n",
 }
 
 #[test]
+fn a_pattern_for_a_number_does_not_quote_the_users_name() {
+    let sid = [("sid", "0a1b2c")];
+    let page = |count: u32| format!("<p>alice count {count}</p>");
+    let flow = of_har(&[
+        entry(
+            "POST /login",
+            &[],
+            Some((FORM, "user=alice")),
+            (200, &[("Set-Cookie", "sid=0a1b2c")], ""),
+        ),
+        entry("GET /", &sid, None, (200, &[], &page(0))),
+        entry("POST /act", &sid, None, (200, &[], "")),
+        entry("GET /", &sid, None, (200, &[], &page(1))),
+    ]);
+    assert_eq!(flow.value.as_deref(), Some("regex:count ([0-9]+)"));
+}
+
+#[test]
+fn a_token_of_another_form_is_taken_from_the_field_of_its_name() {
+    let mut entries = django();
+    // The page that the act's form was on is not in the recording.
+    entries[5]["request"]["postData"]["text"] = json!("csrfmiddlewaretoken=MASK9xyz");
+    let text = of_har(&entries).text();
+    assert!(!text.contains("MASK9xyz"), "{text}");
+}
+
+#[test]
+fn a_recording_without_cookies_says_so() {
+    let sifted = |entries: &[Value]| of_har(entries).open.concat();
+    let login = |headers: &[(&str, &str)]| {
+        [entry(
+            "POST /login",
+            &[],
+            Some((FORM, "user=alice")),
+            (200, headers, "hello"),
+        )]
+    };
+    assert!(sifted(&login(&[])).contains("with sensitive data"));
+    assert!(!sifted(&login(&[("Set-Cookie", "sid=1")])).contains("with sensitive data"));
+}
+
+#[test]
 fn without_a_login_the_requests_are_named_with_what_to_do() {
     let sifted = Sifted::sift(curl::parse("curl localhost/a\ncurl -X POST localhost/b").unwrap());
     let wrong = infer(&sifted.kept, None).unwrap_err();
@@ -355,5 +397,6 @@ fn a_login_alone_gives_a_file_that_says_what_is_missing() {
 #[test]
 fn a_text_that_looks_like_a_template_stays_what_it_is() {
     assert_eq!(literal("a {{ b }} {% c"), "a {{ '{{' }} b }} {{ '{%' }} c");
+    assert_eq!(literal("a{"), "a{{ '{' }}");
     assert_eq!(literal("{\"a\": 1}"), "{\"a\": 1}");
 }
