@@ -1,5 +1,7 @@
 //! curl commands, as browsers copy them and as people write them. Pure.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -77,9 +79,17 @@ const WITH_VALUE: [&str; 22] = [
 /// If there is none, or one has a flag that cannot be taken over.
 pub(super) fn parse(text: &str) -> Result<Vec<Exchange>, Unusable> {
     let mut exchanges = Vec::new();
+    let mut variables = BTreeMap::new();
     for command in shell::split(text)? {
-        let mut words = command.words.into_iter();
-        let program = words.next().unwrap_or_default();
+        let words = command.words.iter().map(|word| expanded(word, &variables));
+        let mut words = words.collect::<Vec<_>>().into_iter();
+        let mut program = words.next().unwrap_or_default();
+        if program == "export" {
+            program = words.next().unwrap_or_default();
+        }
+        if let Some((name, value)) = program.split_once('=').filter(|(name, _)| is_name(name)) {
+            variables.insert(name.to_owned(), value.to_owned());
+        }
         if !matches!(program.rsplit('/').next(), Some("curl" | "curl.exe")) {
             continue;
         }
@@ -96,6 +106,38 @@ pub(super) fn parse(text: &str) -> Result<Vec<Exchange>, Unusable> {
              for each request",
         )),
     }
+}
+
+/// Whether this may be the name of a variable.
+fn is_name(text: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    text.chars().all(is_part) && text.starts_with(|letter: char| !letter.is_ascii_digit())
+}
+
+/// A word with the values of the variables that the script sets. Others stay as they are.
+fn expanded(word: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut text = String::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once('$') {
+        text.push_str(before);
+        let in_braces = after
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'));
+        let end = after.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let (name, behind) =
+            in_braces.unwrap_or_else(|| after.split_at(end.unwrap_or(after.len())));
+        match variables.get(name) {
+            Some(value) => {
+                text.push_str(value);
+                rest = behind;
+            }
+            None => {
+                text.push('$');
+                rest = after;
+            }
+        }
+    }
+    text + rest
 }
 
 /// What the flags of a command say.
@@ -439,6 +481,18 @@ mod tests {
         assert_eq!(basic.header("authorization"), Some("Basic YWw6c2VjcmV0"));
         let both = parse("curl http://h/a --next -d b=1 http://h/b").unwrap();
         assert_eq!(both.len(), 2);
+    }
+
+    #[test]
+    fn variables_that_the_script_sets_are_filled_in() {
+        let script =
+            "API=http://h:1/api\nexport TOKEN=abc\ncurl \"$API/a\" -H \"a: ${TOKEN}-$OTHER $\"";
+        let exchange = one(script);
+        assert_eq!(
+            (exchange.host.as_str(), exchange.path.as_str()),
+            ("h:1", "/api/a")
+        );
+        assert_eq!(exchange.header("a"), Some("abc-$OTHER $"));
     }
 
     #[test]

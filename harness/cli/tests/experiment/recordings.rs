@@ -208,3 +208,44 @@ fn a_har_file_of_a_login_to_django_gives_a_file_that_works() {
     assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
     assert_nothing_left(folder.path());
 }
+
+/// Requests to an API with accounts, as a shell script has them.
+const API: &str = r#"API=http://localhost:3000/api
+curl -s -X POST "$API/auth/login" -H "Content-Type: application/json" \
+     -d '{"username": "alice", "password": "wonder"}'
+# Put the token of the reply into TOKEN.
+curl -s -X POST "$API/todos" -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"title": "milk"}'
+curl -s "$API/todos" -H "Authorization: Bearer $TOKEN" | jq .
+"#;
+
+#[test]
+fn tokens_entries_and_an_account_are_found_by_asking_the_server() {
+    let folder = folder_with("api.sh", API);
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/accounts.py");
+    let server = server.to_str().unwrap();
+    let words = [
+        "init",
+        "api.toml",
+        "--from-curl",
+        "api.sh",
+        "--from-command",
+    ];
+    let command = ["python3", "-B", server, "{port}"];
+    let written = call(folder.path(), &[&words[..], &command].concat());
+    let text = std::fs::read_to_string(folder.path().join("api.toml")).unwrap_or_default();
+    assert_eq!(
+        written.status.code(),
+        Some(0),
+        "{}{}{text}",
+        stdout(&written),
+        stderr(&written)
+    );
+    for part in [
+        "value = \"$.items[*].title\"\nwrites = \"list\"\nidentity = { at = \"/owner\", name = \"alice\" }",
+        "json = { password = \"wonder\", username = \"alice\" }\ncapture = { token = \"/data/accessToken\" }",
+        "headers = { authorization = \"Bearer {{ token }}\" }\njson = { title = \"{{ write }}\" }",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert_nothing_left(folder.path());
+}
