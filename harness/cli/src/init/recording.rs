@@ -231,7 +231,10 @@ fn left_out(sifted: &Sifted, path: &Path) -> String {
         true => String::new(),
         false => format!("; left out: {}", counted.join(", ")),
     };
-    let path = printable(&path.display().to_string());
+    let path = match path.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => printable(&path.display().to_string()),
+    };
     format!("{read} request{plural} of {path}{left_out}")
 }
 

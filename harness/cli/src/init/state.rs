@@ -78,12 +78,14 @@ impl Candidate {
         }
     }
 
-    /// Whether the name speaks of an identifier.
-    fn is_id(&self) -> bool {
+    /// Whether the name speaks of something else than a count.
+    fn is_unlikely(&self) -> bool {
+        const OTHERS: [&str; 7] = ["id", "page", "version", "status", "code", "limit", "size"];
         match self {
             Self::Pointer(pointer) => {
                 let name = pointer.rsplit('/').next().unwrap_or_default();
-                name.eq_ignore_ascii_case("id") || name.ends_with("_id") || name.ends_with("Id")
+                let is_id = name.ends_with("_id") || name.ends_with("Id");
+                is_id || OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other))
             }
             Self::Pattern(_) => false,
         }
@@ -113,7 +115,7 @@ fn counter(looks: &[Look<'_>], first: &Exchange, user: Option<&str>) -> Option<S
     });
     let best = fitting
         .clone()
-        .find(|one| !one.is_id())
+        .find(|one| !one.is_unlikely())
         .or_else(|| fitting.next())?;
     let place = best.place();
     let mut acts: Vec<u64> = looks.iter().map(|look| look.acts).collect();

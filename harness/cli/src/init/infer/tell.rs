@@ -39,8 +39,13 @@ impl Inference<'_> {
         match &self.state {
             Some(state) => {
                 let kind = if state.written.is_some() { "list" } else { "value" };
-                let weak = if state.is_weak { "; that may be chance: look at it" } else { "" };
-                told.push((kind.to_owned(), format!("{}: {}{weak}", state.place, state.because)));
+                told.push((kind.to_owned(), format!("{}: {}", state.place, state.because)));
+                if state.is_weak {
+                    self.flow.open.push(format!(
+                        "whether {} counts the acts: one number may be chance. Look at it after a second act",
+                        state.place
+                    ));
+                }
             }
             None => self.flow.open.push(
                 "where the check shows what the act changed (value): without it no lost write is noticed. Write a JSON pointer such \

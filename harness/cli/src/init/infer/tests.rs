@@ -347,6 +347,30 @@ fn a_pattern_for_a_number_does_not_quote_the_users_name() {
 }
 
 #[test]
+fn one_number_that_may_be_chance_is_open() {
+    let sid = [("sid", "0a1b2c")];
+    let page = r#"{"page": 1, "visits": 1}"#;
+    let flow = of_har(&[
+        entry(
+            "POST /login",
+            &[],
+            Some((FORM, "user=al")),
+            (200, &[("Set-Cookie", "sid=0a1b2c")], ""),
+        ),
+        entry("POST /visit", &sid, None, (200, &[], "")),
+        entry("GET /me", &sid, None, (200, &[], page)),
+    ]);
+    assert_eq!(flow.value.as_deref(), Some("/visits"));
+    assert!(
+        flow.open
+            .concat()
+            .contains("whether /visits counts the acts"),
+        "{:?}",
+        flow.open
+    );
+}
+
+#[test]
 fn a_token_of_another_form_is_taken_from_the_field_of_its_name() {
     let mut entries = django();
     // The page that the act's form was on is not in the recording.
