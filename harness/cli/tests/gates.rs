@@ -656,13 +656,14 @@ fn a_server_that_resets_requests_on_sigterm_and_one_that_finishes_them_are_told_
             "{}",
             run.printed()
         );
-        assert_eq!(
-            judged("finishes-on-term", gate),
-            Outcome::Pass,
-            "{}",
-            run.printed()
-        );
     }
+    // A request that came after the signal may still meet a connection that was idle and is just being closed.
+    assert_eq!(
+        judged("finishes-on-term", "in_flight_failed"),
+        Outcome::Pass,
+        "{}",
+        run.printed()
+    );
     // What either acknowledged it has stored.
     for arm in ["resets-on-term", "finishes-on-term"] {
         assert_eq!(
