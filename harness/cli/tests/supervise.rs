@@ -32,7 +32,7 @@ use tempfile::TempDir;
 /// Which node the processes of these tests are.
 const NODE: Node = Node::Replica(2);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_comeback");
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Overwrites its own environment with zeros, as servers do that show a title.
 const OVERWRITE: &str = "
@@ -45,8 +45,10 @@ def overwrite():
         memory.write(bytes(end - start))
 ";
 
-/// Leaves a process in a session of its own, and goes on when that is so.
-const DETACH: &str = "setsid sh -c 'touch {data}/up; exec sleep 60' &
+/// Leaves a process in a session of its own, and goes on when that is so. From then on the process neither has a child nor
+/// executes another program: it waits for somebody to write.
+const DETACH: &str = "mkfifo {data}/never
+setsid sh -c ': > {data}/up; : < {data}/never' &
 until [ -e {data}/up ]; do sleep 0.01; done";
 
 /// An orphan that hides its tag in a session of its own counts as a member of every run of this process: a test that makes
@@ -191,6 +193,27 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Whether it is there, as a zombie too.
 fn is_there(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Whether it executes `sleep`: what a shell has only just started is still a shell.
+fn is_asleep(pid: &i32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.starts_with(b"sleep\0")
+}
+
+/// Whether it holds off what a terminal and a person send.
+fn is_deaf(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let masks = status.lines().filter_map(|line| {
+        let mask = line
+            .strip_prefix("SigBlk:")
+            .or(line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    });
+    let held_off = masks.fold(0, |held_off, mask| held_off | mask);
+    POLITE
+        .iter()
+        .all(|signal| held_off >> (*signal as i32 - 1) & 1 == 1)
 }
 
 fn tail_of(process: &Process) -> Vec<String> {
@@ -607,7 +630,10 @@ async fn an_owner_that_overwrote_its_environment_is_known_to_be_of_its_start() {
 async fn a_drop_leaves_nothing_of_a_running_process() {
     let bench = Bench::new();
     let process = bench.sh("sleep 60 & setsid sleep 60 & exec sleep 60");
-    until("the start", || bench.pids().len() == 3).await;
+    until("the start", || {
+        bench.pids().iter().filter(|pid| is_asleep(pid)).count() == 3
+    })
+    .await;
     let pids = bench.pids();
     drop(process);
     assert!(pids.iter().all(|pid| !is_there(*pid)), "{pids:?}");
@@ -623,6 +649,12 @@ async fn a_drop_clears_the_group_of_an_ended_process() {
     drop(process);
     assert!(!is_there(pids[0]));
 }
+
+const POLITE: [nix::sys::signal::Signal; 3] = [
+    nix::sys::signal::SIGINT,
+    nix::sys::signal::SIGTERM,
+    nix::sys::signal::SIGHUP,
+];
 
 fn start_program_as_warden(tag: &RunTag, scratch: &Path) -> io::Result<Warden> {
     Warden::start_as(Path::new(PROGRAM), tag, scratch)
@@ -663,16 +695,14 @@ async fn check_warden(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
     let detached = bench.sh("setsid sleep 60 & exec sleep 60");
     let mut nameless = bench.python("overwrite(); print('done', flush=True); time.sleep(60)");
     until("the start", || {
-        bench.pids().len() == 3 && tail_of(&nameless) == ["done"]
+        let asleep = bench.pids().iter().filter(|pid| is_asleep(pid)).count();
+        asleep == 2 && tail_of(&nameless) == ["done"] && is_deaf(warden.pid())
     })
     .await;
+    assert_eq!(bench.pids().len(), 3);
     assert!(!bench.pids().contains(&warden.pid()), "it carries no tag");
     // A terminal's signals do not end it.
-    for signal in [
-        nix::sys::signal::SIGINT,
-        nix::sys::signal::SIGTERM,
-        nix::sys::signal::SIGHUP,
-    ] {
+    for signal in POLITE {
         nix::sys::signal::kill(Pid::from_raw(warden.pid()), signal).unwrap();
     }
     let pid = warden.pid();
@@ -735,9 +765,11 @@ if os.fork() == 0:
     time.sleep(60)
 os._exit(0)",
     );
-    until("the start", || tail_of(&nameless) == ["up"]).await;
-    let pids = bench.pids();
-    assert_eq!(pids.len(), 3, "{pids:?}");
+    // Their parent ends when it has had its turn.
+    until("the start", || {
+        tail_of(&nameless) == ["up"] && bench.pids().len() == 3
+    })
+    .await;
     warden.dismiss().unwrap();
     assert!(!scratch.exists());
     assert!(bench.pids().is_empty());

@@ -3,12 +3,19 @@
 //! Processes come and go while they are read. A process that is gone is left out. That is not an error.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use procfs::prelude::FromRead;
 use rustix::io::Errno;
+
+/// How long a process that is executing a program is waited for.
+const EXEC_TAKES: Duration = Duration::from_millis(50);
+/// Few environments are longer, in bytes.
+const ONE_STEP: usize = 128 * 1024;
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// A process as it stood at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +121,43 @@ pub(super) fn command(pid: i32) -> String {
 /// # Errors
 /// If the process is gone, or another user's.
 pub(super) fn environment(pid: i32) -> io::Result<Vec<u8>> {
-    fs::read(format!("/proc/{pid}/environ"))
+    environment_within(pid, EXEC_TAKES)
+}
+
+/// While a process executes a program, the kernel shows it without an environment for a moment. It is asked again, or a
+/// process of a run would look like a stranger just then.
+fn environment_within(pid: i32, exec_takes: Duration) -> io::Result<Vec<u8>> {
+    let deadline = Instant::now() + exec_takes;
+    let mut is_empty = false;
+    loop {
+        let found = read_at_once(&format!("/proc/{pid}/environ"))?;
+        if !found.is_empty() || Instant::now() >= deadline {
+            return Ok(found);
+        }
+        let stat = procfs::process::Stat::from_file(format!("/proc/{pid}/stat"));
+        let stat = stat.map_err(into_io)?;
+        // Kernel threads, and processes that are ending, have no memory.
+        let is_without = stat.vsize == 0;
+        // The kernel sets its begin first, so that a short one is empty at first.
+        let was_empty = is_empty;
+        is_empty = stat.env_end > Some(0) && stat.env_end == stat.env_start;
+        if is_without || (was_empty && is_empty) {
+            return Ok(found);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Reads a file of a process in one step, unless it is very long: after an execution, a second step would find its end.
+fn read_at_once(path: &str) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    let mut found = vec![0; ONE_STEP];
+    let length = file.read(&mut found)?;
+    found.truncate(length);
+    if length == ONE_STEP {
+        file.read_to_end(&mut found)?;
+    }
+    Ok(found)
 }
 
 /// The value of a variable of an environment.
@@ -257,6 +300,35 @@ mod tests {
         let environment = b"XCOMEBACK_RUN=no\0COMEBACK_RUN=yes=1\0COMEBACK_RUNNER=no\0";
         assert_eq!(variable(environment, "COMEBACK_RUN"), Some("yes=1"));
         assert_eq!(variable(environment, "COMEBACK"), None);
+    }
+
+    #[test]
+    fn a_process_shows_its_environment_also_while_it_executes_a_program() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = folder.path().join("again.sh");
+        fs::write(&script, "exec sh \"$0\"").expect("it is written");
+        let mut child = std::process::Command::new("sh")
+            .arg(&script)
+            .env("MARK", "yes")
+            .spawn()
+            .expect("there is a shell");
+        let pid = child.id().cast_signed();
+        let seen: Vec<_> = (0..1_000)
+            .map(|_| environment_within(pid, Duration::from_secs(60)).expect("it runs"))
+            .filter(|found| variable(found, "MARK") != Some("yes"))
+            .collect();
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        assert!(seen.is_empty(), "{} times: {:?}", seen.len(), seen[0]);
+        // One that has none is not waited for.
+        let mut bare = std::process::Command::new("sleep");
+        let mut bare = bare.arg("60").env_clear().spawn().expect("it is there");
+        let begun = Instant::now();
+        let found = environment_within(bare.id().cast_signed(), Duration::from_secs(600));
+        bare.kill().expect("it runs");
+        bare.wait().expect("it ends");
+        assert_eq!(found.expect("it runs"), b"");
+        assert!(begun.elapsed() < Duration::from_secs(300));
     }
 
     #[test]
