@@ -365,7 +365,7 @@ impl Process {
     /// touched: whether that outlives a fault is a finding.
     ///
     /// # Errors
-    /// If something is there even two seconds after SIGKILL, or may not be killed.
+    /// If something is there even five seconds after SIGKILL, or may not be killed.
     ///
     /// # Panics
     /// If it still runs: its status would be lost.

@@ -13,7 +13,7 @@ use super::{memory, orphans, proc};
 
 /// How long killed processes may take to be gone: SIGKILL works within milliseconds, except where a
 /// process waits for a disk.
-const GONE_WITHIN: Duration = Duration::from_secs(2);
+const GONE_WITHIN: Duration = Duration::from_secs(5);
 /// The longest pause between two scans.
 const PAUSE_MAX: Duration = Duration::from_millis(20);
 
@@ -28,7 +28,7 @@ pub struct Swept {
 
 impl RunTag {
     /// Kills every process of the run and returns those that were still running; blocks until they are
-    /// gone, two seconds at most. What memory they shared goes with them.
+    /// gone, five seconds at most. What memory they shared goes with them.
     pub fn kill_all(&self) -> Vec<i32> {
         let Swept {
             mut killed,
@@ -61,7 +61,7 @@ impl RunTag {
     }
 
     /// Kills the wanted processes of the run, again and again until a scan finds none: what is being
-    /// killed may just have started another. Blocks, two seconds at most.
+    /// killed may just have started another. Blocks, five seconds at most.
     pub fn sweep(&self, wanted: impl Fn(&Member) -> bool) -> Swept {
         let deadline = Instant::now() + GONE_WITHIN;
         let mut pause = Duration::from_millis(1);

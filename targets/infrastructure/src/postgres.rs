@@ -17,7 +17,7 @@ use nix::unistd::User;
 /// The user that packages make for PostgreSQL, which refuses to run as root.
 const USER: &str = "postgres";
 /// How long the processes of a killed server may take to notice it: they finish their statement first.
-const GONE_WITHIN: Duration = Duration::from_secs(10);
+const GONE_WITHIN: Duration = Duration::from_secs(20);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 
