@@ -8,7 +8,7 @@ mod clients;
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -87,7 +87,16 @@ fn dig_finds_the_zone_over_udp_and_over_tcp() {
     }
     let data = tempfile::tempdir().unwrap();
     let server = Server::start("dns", data.path());
-    wait_until("listening", || TcpStream::connect(server.address).is_ok());
+    // Its UDP socket is bound by a thread, and may not be yet.
+    let probe = UdpSocket::bind("127.0.0.1:0").unwrap();
+    probe.connect(server.address).unwrap();
+    probe
+        .set_read_timeout(Some(Duration::from_millis(20)))
+        .unwrap();
+    wait_until("its socket", || {
+        let is_refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+        probe.send(b"?").is_ok() && !probe.recv(&mut [0; 512]).is_err_and(is_refused)
+    });
     let port = server.address.port().to_string();
     let dig = |words: &[&str]| {
         let asked = ["@127.0.0.1", "-p", &port, "+tries=1", "+timeout=5"];

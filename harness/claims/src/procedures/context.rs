@@ -335,7 +335,11 @@ fn make(folder: &Path) -> Result<(), EngineError> {
 /// The bytes of all files below; one that went away while it was looked for weighs nothing.
 fn weigh(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         bytes += match entry.metadata() {
             Ok(about) if about.is_dir() => weigh(&entry.path())?,

@@ -12,7 +12,7 @@ use comeback_model::ids::BootId;
 use comeback_model::plan::Protocol;
 use comeback_model::units::Elapsed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -24,7 +24,7 @@ use super::*;
 use comeback_session::wire::KEPT_BODY;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: 127.0.0.1:1\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-boot-id: b\r\n\r\nhi";
 
@@ -181,8 +181,11 @@ async fn a_handshake_that_fails_is_a_connection_refused_although_it_was_accepted
         assert_eq!(connection.err(), Some(refused()), "{port}");
         assert!(accepted);
     }
-    let (listener, port) = listen().await;
-    drop(listener);
+    // Bound, so that nobody gets the port, and nobody listens there.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(any).expect("a port");
+    let port = socket.local_addr().expect("an address").port();
     let (accepted, connection) = open(Endpoint::tcp(Protocol::Https, port)).await;
     assert_eq!(connection.err(), Some(refused()));
     assert!(!accepted);

@@ -7,7 +7,7 @@ use comeback_model::operation::ErrorClass;
 use comeback_servers::protocols::{PASSWORD, dns as zone};
 use comeback_servers::{ServeOptions, find, serve_with};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::oneshot;
 
 use super::dns::{Dns, Question};
@@ -37,7 +37,7 @@ async fn with_server<E: Exchange>(name: &str, client: impl FnOnce(u16) -> E) -> 
     });
     let mut client = client(port);
     // A UDP port may not be bound yet; what is sent there is refused by the system.
-    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
     while ["udp-echo", "dns"].contains(&name)
         && client.connect().await.is_ok()
         && client.ask(0).await == Err(ErrorClass::Refused)
@@ -268,10 +268,11 @@ async fn a_file_that_was_not_resumed_has_kept_nothing() {
 
 #[tokio::test]
 async fn nobody_there_is_refused() {
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        listener.local_addr().expect("an address").port()
-    };
+    // Bound, so that nobody gets the port, and nobody listens there.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(any).expect("a port");
+    let port = socket.local_addr().expect("an address").port();
     let refused = Err(ErrorClass::Refused);
     assert_eq!(Telnet::new(port, typed()).connect().await, refused);
     assert_eq!(Ftp::new(port, account(), 1).connect().await, refused);
