@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::{assert_nothing_left, command, processes_of, read_events};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Long windows, so that each phase can be met; a target whose orphan survives the killing of its group.
 fn start(folder: &Path, target: &str) -> Child {
@@ -244,7 +244,7 @@ fn a_daemon_without_an_environment_does_not_outlive_a_killed_harness() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start_daemon(folder.path());
     wait_until("the fault", || has_entered(folder.path(), Phase::Fault));
-    assert!(has_daemon(folder.path()));
+    wait_until("the daemon", || has_daemon(folder.path()));
     kill_and_wait(&mut child, folder.path());
     assert_nothing_on_record(folder.path());
 }
@@ -254,6 +254,7 @@ fn what_outlived_even_the_warden_is_listed_and_ended_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start_daemon(folder.path());
     wait_until("the load", || has_entered(folder.path(), Phase::Baseline));
+    wait_until("the daemon", || has_daemon(folder.path()));
     let (code, said) = clean(folder.path(), &["--yes"]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("is still running"), "{said}");

@@ -16,7 +16,7 @@ use support::{PROGRAM, assert_nothing_left, has_void_trial, how_busy, processes_
 
 /// Tells the test that is started as a process of its own what to do, and where.
 const CHILD: &str = "COMEBACK_TEST_CHILD";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A short experiment on a reference server, as if somebody else had written it.
 fn visits(target: &str) -> Experiment {
@@ -361,7 +361,9 @@ async fn a_run_that_nobody_waits_for_any_more_is_ended_and_cleaned_up() {
         .take_turns(false)
         .run();
     let begun = async {
+        let deadline = Instant::now() + PATIENCE;
         while !out.join("journal.jsonl").exists() || processes_of(folder.path()).len() < 2 {
+            assert!(Instant::now() < deadline, "it does not begin");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

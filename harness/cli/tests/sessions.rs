@@ -120,7 +120,7 @@ fn zombies_are_found_where_a_logout_is_described() {
             "--logout",
             "POST /logout",
             "--rate",
-            "1000",
+            "400",
             "--gate",
             "zombie_sessions == 0",
         ],

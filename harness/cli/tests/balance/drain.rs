@@ -39,10 +39,10 @@ fn a_drain_finishes_what_is_in_flight_and_refuses_what_is_new() {
 #[test]
 fn a_drain_ends_in_time_and_counts_what_it_cut() {
     let silent = Fake::start(|_| {
-        std::thread::sleep(Duration::from_secs(5));
+        std::thread::sleep(Duration::from_secs(60));
         false
     });
-    let mut balancer = Process::balance(&[silent.port], "--drain 100ms --timeout 10s");
+    let mut balancer = Process::balance(&[silent.port], "--drain 100ms --timeout 60s");
     let mut held = balancer.connect();
     held.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         .unwrap();

@@ -119,6 +119,7 @@ fn a_silent_replica_is_a_timeout_and_a_reset_in_the_middle_of_a_reply() {
     let reply = balancer.get("/");
     assert_eq!((reply.status, reply.error()), (504, Some("timeout")));
     assert_eq!(reply.header("x-failed-replica"), Some("0"));
+    wait_for("the request", || (!silent.heads().is_empty()).then_some(()));
     assert_eq!(silent.heads().len(), 1);
     let stuck = Fake::start(|stream| {
         stream
@@ -127,7 +128,7 @@ fn a_silent_replica_is_a_timeout_and_a_reset_in_the_middle_of_a_reply() {
         std::thread::sleep(Duration::from_secs(60));
         true
     });
-    let balancer = Process::balance(&[stuck.port], "--timeout 1s");
+    let balancer = Process::balance(&[stuck.port], "--timeout 2s");
     assert_eq!(balancer.get("/").broken, Some(ErrorKind::ConnectionReset));
 }
 

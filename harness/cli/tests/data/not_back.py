@@ -1,6 +1,6 @@
 """A server that is sound until it is started again for the same data folder. Then it answers correctly, for 300 ms from
 its first answer on, and goes on as its first argument says: `errors` (500 for everything), `hangs` (no reply), `flaps` (a fifth of a second of each), `stops`
-(it ends after a second), `slow` (correct replies, each after 400 ms), `honest`."""
+(it ends a second later), `slow` (correct replies, each after 400 ms), `honest`."""
 import http.server
 import os
 import sys
@@ -30,14 +30,14 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        if again and mode == "stops" and not first:
+            threading.Timer(1.0, os._exit, [0]).start()
         first.append(time.monotonic())
 
     def log_message(self, *_):
         pass
 
 
-if again and mode == "stops":
-    threading.Timer(1.0, os._exit, [0]).start()
 server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Server)
 server.daemon_threads = True
 server.serve_forever()

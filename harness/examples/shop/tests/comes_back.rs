@@ -11,6 +11,7 @@ fn shop() -> Experiment {
         .value("/visits")
         .identity("/user", "u{{ session }}")
         .rate(50.0)
+        .seed(1)
 }
 
 #[tokio::test]
@@ -37,6 +38,7 @@ async fn the_experiment_file_passes_with_the_program_of_this_build() -> Result<(
     let report = Experiment::from_file("shop.toml")?
         .with_command([env!("CARGO_BIN_EXE_shop"), "{port}", "{data}"])
         .trials(1)
+        .seed(1)
         .run()
         .await?;
     report.assert_passed();
