@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use comeback_analysis::verdict::Outcome;
 use serde_json::Value;
-use stored::{compare, copy, edit, header, word};
+use stored::{compare, contents, copy, edit, header, with_contents, word};
 use support::{PROGRAM, Run, assert_nothing_left, command, read_events};
 use tempfile::TempDir;
 
@@ -25,12 +25,13 @@ const ABOUT_AS_READY: &str = "time_to_ready.median <= baseline + 20% + 500ms";
 /// A run of the `token` server with four crashes on this machine, in a folder of its own that a test may spoil or remove;
 /// nothing where a busy machine kept it from being measured.
 fn base() -> Option<TempDir> {
-    static BASE: OnceLock<Option<Run>> = OnceLock::new();
+    // Not the run itself: what is static is never dropped, and its folder would stay.
+    static BASE: OnceLock<Option<[Vec<u8>; 2]>> = OnceLock::new();
     let base = BASE.get_or_init(|| {
         let run = compare("token", &["--trials", "4", "--seed", "5", "--quiet"]);
-        support::ended_with(&run, 0).then_some(run)
+        support::ended_with(&run, 0).then(|| contents(&run.out()))
     });
-    base.as_ref().map(|run| copy(&run.out()))
+    base.as_ref().map(with_contents)
 }
 
 fn of_kind(events: &[Value], kind: &str) -> Vec<Value> {

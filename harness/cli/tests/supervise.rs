@@ -72,6 +72,13 @@ struct Bench {
     _turn: Turn,
 }
 
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // What a test left alone, before its folder goes.
+        self.tag.kill_all();
+    }
+}
+
 impl Bench {
     fn new() -> Self {
         let turn = ORPHANS.read().unwrap_or_else(PoisonError::into_inner);

@@ -187,7 +187,7 @@ impl Drop for Process {
         }
         let asked = Instant::now();
         while let Ok(None) = self.child.try_wait()
-            && asked.elapsed() < Duration::from_millis(500)
+            && asked.elapsed() < Duration::from_secs(10)
         {
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -29,13 +29,26 @@ pub(crate) fn compare(target: &str, more: &[&str]) -> Run {
     run(&words)
 }
 
-/// A copy of a run: its journal and operations.
-pub(crate) fn copy(run: &Path) -> TempDir {
-    let copy = tempfile::tempdir().expect("a folder");
-    for name in ["journal.jsonl", "operations.csv"] {
-        fs::copy(run.join(name), copy.path().join(name)).expect(name);
+/// What a run is judged by: its journal and operations.
+const FILES: [&str; 2] = ["journal.jsonl", "operations.csv"];
+
+/// What stands in the files of a run.
+pub(crate) fn contents(run: &Path) -> [Vec<u8>; 2] {
+    FILES.map(|name| fs::read(run.join(name)).expect(name))
+}
+
+/// A run with these contents.
+pub(crate) fn with_contents(contents: &[Vec<u8>; 2]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in FILES.iter().zip(contents) {
+        fs::write(folder.path().join(name), content).expect(name);
     }
-    copy
+    folder
+}
+
+/// A copy of a run.
+pub(crate) fn copy(run: &Path) -> TempDir {
+    with_contents(&contents(run))
 }
 
 /// The path of a folder as a word of a command.
