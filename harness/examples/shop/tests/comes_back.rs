@@ -26,7 +26,8 @@ async fn no_session_and_no_visit_is_lost() -> Result<(), Error> {
     report.assert_passed();
     // What gates do not say can be asked of the figures.
     let figures = &report.summary().arms[0];
-    assert_eq!(figures.faults_landed, 2);
+    // More where a trial was void and another took its place.
+    assert!(figures.faults_landed >= 2);
     assert!(figures.sessions.acknowledged > 0);
     assert!(figures.time_to_ready_ms.max.is_some_and(|ms| ms < 5_000.0));
     Ok(())
