@@ -8,7 +8,7 @@ use comeback_model::units::Elapsed;
 use super::EngineError;
 use super::context::Trial;
 use super::nodes::{Hold, Running, called, reply};
-use super::seams::Process;
+use super::seams::{On, Process};
 use comeback_faults::{Act, ActError, FaultError, NodeCall, Step};
 
 /// Carries out a fault's call for a node.
@@ -206,10 +206,10 @@ fn apply<S>(
         };
         return missed(format!("{} {state}", called(node)));
     }
-    let on = (reach, trial.placement.slot(node).data.as_path());
+    let on = on(trial, fault, node, reach);
     let mut evidence = String::new();
     for step in [Step::Apply, Step::Confirm] {
-        match process.carry_out(step, act.as_mut(), on) {
+        match process.carry_out(step, act.as_mut(), on.clone()) {
             Ok(shown) => evidence = shown,
             Err(ActError::Missed(problem)) => return missed(problem),
             Err(ActError::Failed(cause)) => return Err(EngineError::Process(cause)),
@@ -240,11 +240,11 @@ fn undo<S>(
 ) -> Result<Result<(), FaultError>, EngineError> {
     let process = &running.process;
     let node = process.node();
-    let on = (reach, trial.placement.slot(node).data.as_path());
+    let on = on(trial, fault, node, reach);
     let its = |(of, _): &mut (FaultId, Box<dyn Act>)| *of == fault;
     for (_, mut act) in running.acts.extract_if(.., its) {
         for step in [Step::Confirm, Step::Undo] {
-            match process.carry_out(step, act.as_mut(), on) {
+            match process.carry_out(step, act.as_mut(), on.clone()) {
                 Ok(_) => {}
                 Err(ActError::Missed(problem)) => {
                     let (what, node) = (&trial.fault(fault)?.words.noun, called(node));
@@ -258,6 +258,14 @@ fn undo<S>(
         }
     }
     Ok(Ok(()))
+}
+
+fn on<'a, S>(trial: &'a Trial<'_, S>, fault: FaultId, node: Node, reach: Reach) -> On<'a> {
+    On {
+        reach,
+        data: &trial.placement.slot(node).data,
+        draws: trial.planned.draws(fault, node),
+    }
 }
 
 fn missed(problem: String) -> Result<Result<(), FaultError>, EngineError> {

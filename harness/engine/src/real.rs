@@ -8,11 +8,12 @@ use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node};
 use comeback_model::plan::{Reach, Readiness, Signal, Stop};
 use comeback_model::said::Line;
+use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
 
 use super::health::Watch;
 use super::readiness::{self, NotReady, Ready};
-use super::seams::{Book, Checkup, End, Load, Place, Probe, Process, Processes, Shot, Traffic};
+use super::seams::{Book, Checkup, End, Load, On, Place, Probe, Process, Processes, Shot, Traffic};
 use super::{EngineError, Site};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
@@ -227,18 +228,9 @@ impl Process for Started {
         self.process.resume(reach)
     }
 
-    fn carry_out(
-        &self,
-        step: Step,
-        act: &mut dyn Act,
-        (reach, data): (Reach, &Path),
-    ) -> Result<String, ActError> {
+    fn carry_out(&self, step: Step, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError> {
         let process = &self.process;
-        let on = Reached {
-            process,
-            reach,
-            data,
-        };
+        let on = Reached { process, on };
         if step == Step::Apply
             && let Some(undo) = act.lease(&on)?
         {
@@ -259,8 +251,7 @@ impl Process for Started {
 /// A node, as an act sees it.
 struct Reached<'a> {
     process: &'a process::Process,
-    reach: Reach,
-    data: &'a Path,
+    on: On<'a>,
 }
 
 impl Target for Reached<'_> {
@@ -269,7 +260,7 @@ impl Target for Reached<'_> {
     }
 
     fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()> {
-        self.process.each_reached(self.reach, call)
+        self.process.each_reached(self.on.reach, call)
     }
 
     fn label(&self) -> String {
@@ -277,7 +268,11 @@ impl Target for Reached<'_> {
     }
 
     fn data(&self) -> &Path {
-        self.data
+        self.on.data
+    }
+
+    fn draws(&self) -> Draws {
+        self.on.draws.clone()
     }
 }
 

@@ -10,6 +10,7 @@ use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
 use comeback_model::plan::{Reach, Readiness, ReadyProbe, Signal, Stop};
 use comeback_model::said::Line;
+use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
 
 use super::EngineError;
@@ -78,6 +79,17 @@ pub(super) trait Processes {
     fn settle(&self) -> Result<(), EngineError>;
 }
 
+/// What an act may know of its node beside the processes.
+#[derive(Clone, Debug)]
+pub(super) struct On<'a> {
+    /// Which of the processes it reaches.
+    pub(super) reach: Reach,
+    /// The data folder.
+    pub(super) data: &'a Path,
+    /// Its draws.
+    pub(super) draws: Draws,
+}
+
 /// The end of a process, which the loop waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -136,14 +148,8 @@ pub(super) trait Process {
     /// Sends SIGCONT to it.
     fn resume(&self, reach: Reach) -> io::Result<()>;
 
-    /// Does a step of what a fault does to it, with the processes that are reached and its data folder. How to undo it is written
-    /// down before. Returns the evidence, if it is asked for.
-    fn carry_out(
-        &self,
-        step: Step,
-        act: &mut dyn Act,
-        on: (Reach, &Path),
-    ) -> Result<String, ActError>;
+    /// Does a step of what a fault does to it. How to undo it is written down before. Returns the evidence, if it is asked for.
+    fn carry_out(&self, step: Step, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError>;
 
     /// Asks its group to end, and kills it when it does not in its time of grace.
     fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<Stopped>>;

@@ -11,6 +11,7 @@ use std::io;
 use std::path::Path;
 
 use comeback_host::undo::Undo;
+use comeback_model::schedule::Draws;
 
 /// The node that an act is done to.
 pub trait Target {
@@ -29,6 +30,9 @@ pub trait Target {
 
     /// Its data folder.
     fn data(&self) -> &Path;
+
+    /// The draws for this act: the same for the same seed, trial, fault and node.
+    fn draws(&self) -> Draws;
 }
 
 /// Something that is done to one node.

@@ -11,6 +11,7 @@ use comeback_model::event::Exit;
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::fault::{Catalogue, Fault, Said};
 use comeback_model::plan::{Reach, Signal, Stop};
+use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -59,6 +60,10 @@ impl Target for Waiting {
 
     fn data(&self) -> &Path {
         Path::new("/")
+    }
+
+    fn draws(&self) -> Draws {
+        Draws::new(0)
     }
 }
 

@@ -167,6 +167,11 @@ impl PlannedTrial {
         (mark, Draw::moment(self.load_seed, fault).unit())
     }
 
+    /// The draws of what a fault does to a node.
+    pub fn draws(&self, fault: FaultId, node: Node) -> Draws {
+        Draw::act(self.load_seed, fault, node)
+    }
+
     /// Whether nothing is done to the target.
     pub const fn is_control(&self) -> bool {
         self.faults.is_empty()
@@ -282,6 +287,7 @@ impl Draw {
     const VICTIM: u64 = 0x5649_4354_494d_0000;
     const MOMENT: u64 = 0x4d4f_4d45_4e54_0000;
     const DELAY: u64 = 0x4445_4c41_5900_0000;
+    const ACT: u64 = 0x4143_5400_0000_0000;
     /// Sets surroundings apart from faults; a plan has fewer of those.
     const SURROUNDING: u32 = 0x8000;
 
@@ -298,6 +304,15 @@ impl Draw {
     /// How late it comes; of the first fault that is drawn with the trial.
     fn delay(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
         Draws::new(load_seed.0 ^ Self::DELAY ^ u64::from(fault))
+    }
+
+    /// What it does to a node; it is for several replicas, or for one node of another kind.
+    fn act(load_seed: Seed, FaultId(fault): FaultId, node: Node) -> Draws {
+        let replica = match node {
+            Node::Replica(replica) => u64::from(replica),
+            Node::Store | Node::Balancer | Node::Cache => 0,
+        };
+        Draws::new(load_seed.0 ^ Self::ACT ^ replica << 16 ^ u64::from(fault))
     }
 }
 
@@ -440,11 +455,12 @@ impl Shuffler {
 }
 
 /// Draws with fixed formulas, so that no update of a library changes the meaning of a seed.
-#[derive(Debug)]
-struct Draws(ChaCha8Rng);
+#[derive(Clone, Debug)]
+pub struct Draws(ChaCha8Rng);
 
 impl Draws {
-    fn new(seed: u64) -> Self {
+    /// Those of this seed.
+    pub fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
@@ -453,7 +469,7 @@ impl Draws {
     }
 
     /// Uniform in 0..bound, by multiply-shift (bias below bound/2^64).
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use comeback_model::event::{Exit, Survivor};
@@ -15,7 +14,7 @@ use tokio::time::sleep_until;
 
 use super::{Acts, Behaviour, Deeds};
 use crate::clock::Clock;
-use crate::seams::{End, Place, Process, Shot};
+use crate::seams::{End, On, Place, Process, Shot};
 use crate::supervise::process::Stopped;
 use comeback_faults::{Act, ActError, Step};
 
@@ -274,12 +273,7 @@ impl Process for MockProcess {
         Ok(())
     }
 
-    fn carry_out(
-        &self,
-        step: Step,
-        _act: &mut dyn Act,
-        _on: (Reach, &Path),
-    ) -> Result<String, ActError> {
+    fn carry_out(&self, step: Step, _act: &mut dyn Act, _on: On<'_>) -> Result<String, ActError> {
         self.note(&format!("{step:?}").to_lowercase());
         let mut state = self.start.life.state.lock().unwrap();
         state.confirmed += u32::from(step == Step::Confirm);
