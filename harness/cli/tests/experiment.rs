@@ -266,6 +266,19 @@ fn a_surrounding_holds_for_whole_trials_and_for_the_one_without_a_fault() {
 }
 
 #[test]
+fn writes_that_an_older_copy_of_the_file_does_not_have_are_lost() {
+    let older = "[[fault]]\nkind = \"corrupt_file\"\nhow = \"older\"";
+    let run = run_shop(&SHOP.replace("[[fault]]", older), &[]);
+    if !support::ended_with(&run, 1) {
+        return;
+    }
+    // The copy was kept, and restored. A trial that is void is replaced, and told once more.
+    assert!(faults_told(&run, "fault_acted").len() >= 2);
+    assert!(!faults_told(&run, "fault_confirmed").is_empty());
+    assert!(run.summary().arms[0].writes.lost > 0, "{}", run.printed());
+}
+
+#[test]
 fn a_quota_of_processor_time_holds_for_whole_trials_and_leaves_no_control_group() {
     let folder = tempfile::tempdir().unwrap();
     let listed = call(folder.path(), &["faults", "--json"]);
@@ -283,8 +296,9 @@ fn a_quota_of_processor_time_holds_for_whole_trials_and_leaves_no_control_group(
     if !support::ended_with(&run, 0) {
         return;
     }
-    assert_eq!(faults_told(&run, "surrounding_applied"), [1; 3]);
-    assert_eq!(faults_told(&run, "surrounding_removed"), [1; 2]);
+    // Two starts with a fault, and the control's one. A trial that is void is replaced, and told once more.
+    assert!(faults_told(&run, "surrounding_applied").len() >= 3);
+    assert!(faults_told(&run, "surrounding_removed").len() >= 2);
     let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
     let (before, _) = journal.split_once(": 400000 of 100000").unwrap();
     let (_, file) = before.rsplit_once('"').unwrap();

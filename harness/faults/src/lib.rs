@@ -5,6 +5,7 @@
 //! which knows nothing of the engine. A new kind is a file, and a line in `table.rs`.
 
 mod act;
+mod corrupt_file;
 mod cpu_quota;
 mod deploy;
 mod descriptor_limit;

@@ -4,6 +4,7 @@ use comeback_model::plan::Plan;
 use comeback_model::plan::fault::{Catalogue, Fault, Invalid, KindInfo, Parameters, Said};
 use schemars::{Schema, SchemaGenerator};
 
+use crate::corrupt_file::CorruptFile;
 use crate::cpu_quota::CpuQuota;
 use crate::deploy::Deploy;
 use crate::descriptor_limit::DescriptorLimit;
@@ -24,6 +25,7 @@ static TABLE: &[Row] = &[
     row::<Pause>(),
     row::<RollingRestart>(),
     row::<Deploy>(),
+    row::<CorruptFile>(),
     row::<DescriptorLimit>(),
     row::<CpuQuota>(),
 ];
