@@ -38,6 +38,7 @@ fn pages() -> Vec<PathBuf> {
         "README.md",
         "harness/ARCHITECTURE.md",
         "harness/CHANGELOG.md",
+        "harness/TRACK_RECORD.md",
         "harness/docs/SUMMARY.md",
         "harness/experiments/README.md",
         "harness/fuzz/README.md",
