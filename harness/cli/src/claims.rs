@@ -10,7 +10,7 @@ use comeback_model::ids::Seed;
 use comeback_reports::claims_table;
 
 use self::measure::Job;
-use super::report::new_table;
+use super::table::{Style, table};
 use super::{CliError, campaign, options, print, print_aside};
 use comeback_host::inside;
 use comeback_host::machine;
@@ -147,7 +147,7 @@ fn show(document: &Claims, json: bool, folder: &Path) -> Result<(), CliError> {
         print(&serde_json::to_string_pretty(document)?);
         return Ok(());
     }
-    print(&new_table(&claims_table(document)).to_string());
+    print(&table(&claims_table(document), Style::Ruled));
     let page = folder.join("claims.html");
     print(&format!(
         "seed {}; report: {}",

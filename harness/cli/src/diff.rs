@@ -8,16 +8,14 @@ use comeback_analysis::verdict::Outcome;
 use comeback_model::gate::Gate;
 use comeback_reports::format::printable;
 use comeback_reports::{
-    DIFFERENCE_LEGEND, Table, difference_heads, difference_markdown, difference_reasons,
-    difference_table, difference_title,
+    DIFFERENCE_LEGEND, difference_heads, difference_markdown, difference_reasons, difference_table,
+    difference_title,
 };
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, LineStyle};
 
 use super::baseline::Stored;
 use super::color::{self, ColorChoice};
 use super::options::parse_gate;
-use super::report::new_table;
+use super::table::{Style, table};
 use super::{CliError, print};
 
 /// Compare two stored runs.
@@ -80,7 +78,7 @@ fn show(difference: &Difference, color: ColorChoice) {
     }
     for arm in &difference.arms {
         print(&format!("\n{}", difference_title(arm)));
-        print(&table(&difference_table(arm)));
+        print(&table(&difference_table(arm), Style::Figures));
     }
     if !difference.arms.is_empty() {
         print(&format!("{}\n", DIFFERENCE_LEGEND.join("\n")));
@@ -97,23 +95,6 @@ fn show(difference: &Difference, color: ColorChoice) {
     for reason in difference_reasons(difference) {
         print(&format!("  {reason}"));
     }
-}
-
-/// Figures are aligned right. So many short rows need no lines between them.
-fn table(difference: &Table) -> String {
-    let mut table = new_table(difference);
-    table.load_style(
-        UTF8_HORIZONTAL_ONLY
-            .header_separator(LineStyle::none().fill('─').junction('─'))
-            .row_separator(LineStyle::none()),
-    );
-    let columns = difference.headers.len();
-    for column in 1..columns - 1 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.to_string()
 }
 
 fn parse_relative(text: &str) -> Result<Gate, String> {

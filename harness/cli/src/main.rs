@@ -32,6 +32,7 @@ mod run;
 mod schema;
 mod selftest;
 mod serve;
+mod table;
 mod targets;
 mod try_out;
 mod validate;

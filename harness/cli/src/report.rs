@@ -1,14 +1,14 @@
 //! `comeback report`: judges a run and draws its report again, from the journal alone. A live run ends here, too.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
 use comeback_reports::format::printable;
-use comeback_reports::{Table, comparison, course, faults, replicas};
+use comeback_reports::{comparison, course, faults, replicas};
 
 use super::baseline::{self, Stored};
 use super::options::Told;
+use super::table::{Style, table};
 use super::{CliError, ci, color, figures, print};
 use comeback_engine::record;
 use comeback_runs::finish::{Judged, judge_and_draw};
@@ -89,12 +89,12 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         print(&serde_json::to_string_pretty(&judged.summary)?);
         return Ok(());
     }
-    print(&table(&comparison(&judged.summary)));
+    print(&table(&comparison(&judged.summary), Style::Ruled));
     if let Some(faults) = faults(&judged.summary) {
-        print(&table(&faults));
+        print(&table(&faults, Style::Ruled));
     }
     if let Some(nodes) = replicas(&judged.summary) {
-        print(&table(&nodes));
+        print(&table(&nodes, Style::Ruled));
     }
     let verdict = &judged.verdict;
     let word = color::outcome(verdict.outcome, told.color.wants_color());
@@ -118,30 +118,4 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         folder.join("report.html").display()
     ));
     Ok(())
-}
-
-fn table(comparison: &Table) -> String {
-    new_table(comparison).to_string()
-}
-
-/// A table for the terminal.
-pub(super) fn new_table(comparison: &Table) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table
-        .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
-        .set_width(terminal_width())
-        .set_header(&comparison.headers);
-    for row in &comparison.rows {
-        table.add_row(row.iter().map(|cell| printable(cell)));
-    }
-    table
-}
-
-/// Columns of the terminal. Without a terminal, enough for a row in one line.
-fn terminal_width() -> u16 {
-    match rustix::termios::tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col,
-        Ok(_) | Err(_) => 180,
-    }
 }

@@ -1,0 +1,161 @@
+//! Tables on the terminal. A table that is too wide for it becomes a list: no word is split, and no line wraps.
+
+use std::io;
+
+use comeback_reports::Table;
+use comeback_reports::format::printable;
+use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle};
+
+/// Columns where there is no terminal: in files and pipes.
+const USUAL: u16 = 80;
+
+/// How a table looks where it has room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Long cells: a line between the rows.
+    Ruled,
+    /// Many short rows of figures, aligned right between the first column and the last.
+    Figures,
+}
+
+/// A table for standard output.
+pub(super) fn table(rows: &Table, style: Style) -> String {
+    within(columns(), rows, style)
+}
+
+/// Columns of the terminal.
+fn columns() -> u16 {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col,
+        Ok(_) | Err(_) => USUAL,
+    }
+}
+
+fn within(columns: u16, rows: &Table, style: Style) -> String {
+    let text = as_table(rows, style);
+    let fits = |line: &str| line.chars().count() <= usize::from(columns);
+    match text.lines().all(fits) {
+        true => text,
+        false => as_list(rows, columns),
+    }
+}
+
+/// Each row in one line, however long.
+fn as_table(rows: &Table, style: Style) -> String {
+    let mut table = comfy_table::Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_header(&rows.headers);
+    for row in &rows.rows {
+        table.add_row(row.iter().map(|cell| printable(cell)));
+    }
+    if style == Style::Figures {
+        table.load_style(
+            UTF8_HORIZONTAL_ONLY
+                .header_separator(LineStyle::none().fill('─').junction('─'))
+                .row_separator(LineStyle::none()),
+        );
+        for column in 1..rows.headers.len().saturating_sub(1) {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    table.to_string()
+}
+
+/// The first cell of each row in a line of its own, and below it the others, each behind its header.
+fn as_list(rows: &Table, columns: u16) -> String {
+    let mut parts = Vec::new();
+    for row in &rows.rows {
+        let mut cells = rows.headers.iter().zip(row);
+        let Some((_, name)) = cells.next() else {
+            continue;
+        };
+        let mut list = comfy_table::Table::new();
+        list.load_style(NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(columns);
+        for (header, cell) in cells {
+            list.add_row([header.clone(), printable(cell)]);
+        }
+        if let Some(column) = list.column_mut(0) {
+            column.set_padding((2, 1));
+            column.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
+        }
+        let lines = list.to_string();
+        let lines = lines.lines().map(str::trim_end);
+        parts.push(
+            std::iter::once(printable(name).as_str())
+                .chain(lines)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        );
+    }
+    // What follows stands apart, as the rows do.
+    parts.join("\n\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wide() -> Table {
+        let cells = |words: [&str; 3]| words.map(str::to_owned).to_vec();
+        Table {
+            headers: cells(["arm", "sessions lost", "control"]),
+            rows: vec![
+                cells([
+                    "round-robin",
+                    "6 / 6 (100 %)",
+                    "28 sessions lost, 7 writes lost, 1 undecided",
+                ]),
+                cells([
+                    "token",
+                    "0 / 6 (≤ 95 % of crashes); 3 zombie",
+                    "clean (1 trial)",
+                ]),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_table_that_fits_keeps_a_row_in_a_line() {
+        let text = within(120, &wide(), Style::Ruled);
+        let rows = text.lines().filter(|line| line.contains("round-robin"));
+        assert!(
+            rows.clone().all(|row| row.contains("1 undecided")),
+            "{text}"
+        );
+        assert_eq!(rows.count(), 1);
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_becomes_a_list_without_a_split_word() {
+        for columns in [40, 60, 80] {
+            let text = within(columns, &wide(), Style::Ruled);
+            assert!(
+                text.lines()
+                    .all(|line| line.chars().count() <= columns.into()),
+                "{columns}:\n{text}"
+            );
+            assert!(
+                text.starts_with("round-robin\n  sessions lost  6 / 6 (100 %)\n"),
+                "{text}"
+            );
+            let words = |text: &str| {
+                text.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
+            let said = words(&text);
+            for cell in wide().rows.iter().flatten() {
+                assert!(
+                    words(cell).iter().all(|word| said.contains(word)),
+                    "{columns}: {cell}\n{text}"
+                );
+            }
+        }
+    }
+}
