@@ -65,6 +65,16 @@ pub(crate) fn judge<'a>(
     }
 }
 
+/// Whether the service came back for good from every fault.
+pub(crate) fn unrecovered(arm: &ArmAnalysis) -> Judged {
+    let none = Bound {
+        relation: Relation::Equal,
+        bound: 0.0,
+        unit: Unit::Count,
+    };
+    none.judge_count(Count::Unrecovered, arm)
+}
+
 /// No worse than a baseline is only an arm that had anything to lose.
 fn at_stake(judged: Judged, metric: Metric, arm: &ArmAnalysis) -> Judged {
     match (&judged, metric.count()) {

@@ -24,7 +24,7 @@ pub(crate) mod values;
 
 use comeback_model::gate::Count;
 
-use crate::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis, causes_of};
+use crate::measure::{Analysis, ArmAnalysis, causes_of};
 pub use comeback_model::gate::{Gate, GateError};
 use comeback_model::journal::RunLabel;
 
@@ -37,8 +37,11 @@ pub use replace::{Replacement, replacements};
 use samples::{Base, Judged};
 pub use sharpness::sees_with;
 use sharpness::{chance, shows_from};
-use tally::{Tally, clause, example};
+use tally::{Tally, clause};
 pub use types::{CAUSE, Check, Outcome, Sharpness, Verdict};
+
+/// A service that never came back, or not for good, holds no demand, and neither does one of which nobody knows whether it did.
+const ANYWAY: &str = "unrecovered == 0, which every run with gates demands";
 
 /// A gate, asked of an arm.
 struct Asked<'a> {
@@ -84,10 +87,16 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             continue;
         }
         let asks_anyway = !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery);
-        if let Some(problem) = not_back_for_good(arm).filter(|_| asks_anyway) {
-            broken.push(about(&problem));
-            let tally = Tally::of(Count::Unrecovered, arm);
-            facts.push(Broken::anyway(arm, clause(Count::Unrecovered, tally)));
+        match asks_anyway.then(|| judge::unrecovered(arm)) {
+            Some(Judged::Broken(found)) => {
+                broken.push(about(&format!("{ANYWAY}, is broken: {found}")));
+                let tally = Tally::of(Count::Unrecovered, arm);
+                facts.push(Broken::anyway(arm, clause(Count::Unrecovered, tally)));
+            }
+            Some(Judged::Unknown(Missing { why, .. })) if arm.faulted().next().is_some() => {
+                missing.push(about(&format!("{ANYWAY}, cannot be judged: {why}")));
+            }
+            Some(Judged::Holds | Judged::Unknown(_)) | None => {}
         }
         for Asked { gate, check, .. } in asked {
             let detailed = check.detail.as_deref().unwrap_or_default();
@@ -225,22 +234,6 @@ fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
             "the cache served another user's content, {anothers} {}",
             if anothers == 1 { "time" } else { "times" }
         )
-    })
-}
-
-/// Whatever is demanded, a service that never came back, or not for good, does not hold it: this is demanded of each run
-/// with gates that says nothing of it itself.
-fn not_back_for_good(arm: &ArmAnalysis) -> Option<String> {
-    let is_not_back = |trial: &&TrialAnalysis| {
-        trial.not_back().is_some() || matches!(trial.chain.ready, Some(Time::Beyond { .. }))
-    };
-    let (found, all) = (
-        arm.faulted().filter(is_not_back).count(),
-        arm.faulted().count(),
-    );
-    let example = example(Count::Unrecovered, arm);
-    (found > 0).then(|| {
-        format!("unrecovered == 0, which every run with gates demands, is broken: {found} of {all}{example}")
     })
 }
 

@@ -228,14 +228,32 @@ fn a_recovery_neither_seen_nor_given_up_is_undecided() {
         !matches!(kind, comeback_model::event::EventKind::FirstCorrect { .. })
     };
     journal.events.retain(|event| unseen(&event.kind));
+    let open = "cannot be judged: 0 of 1 for certain, 1 undecided: too little was seen after the restart to tell";
     check(
         &verdict_on(&journal, &["unrecovered == 0"]),
         Inconclusive,
         &[
             "first: all 3 sessions are undecided",
-            "first: unrecovered == 0 cannot be judged: 0 of 1 for certain, 1 undecided: too little was seen after the restart to tell",
+            &format!("first: unrecovered == 0 {open}"),
         ],
     );
+    // No other demand leaves that out.
+    let always = format!("first: unrecovered == 0, which every run with gates demands, {open}");
+    let run = verdict_on(&journal, &["control.error_rate <= 1%"]);
+    check(
+        &run,
+        Inconclusive,
+        &["first: all 3 sessions are undecided", &always],
+    );
+    let by_the_probe_only = [faulted().fails_after(0, 4)];
+    for gate in ["time_to_ready.max < 10s", "wrong_identity == 0"] {
+        check(
+            &verdict(&by_the_probe_only, &[gate]),
+            Inconclusive,
+            &[&always],
+        );
+        check_gate(&by_the_probe_only, gate, Pass, "");
+    }
 }
 
 #[test]
