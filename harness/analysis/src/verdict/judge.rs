@@ -9,7 +9,7 @@ use super::samples::{
     Base, Judged, filled, no_samples, samples, samples_by, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Tally, example, never_acknowledged, untested};
+use super::tally::{Tally, example, untested};
 use super::values::{Share, least_share_served, longest_time, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
 
@@ -75,11 +75,11 @@ pub(crate) fn unrecovered(arm: &ArmAnalysis) -> Judged {
     none.judge_count(Count::Unrecovered, arm)
 }
 
-/// No worse than a baseline is only an arm that had anything to lose.
+/// No worse than a baseline is only an arm that had anything to lose, and a fault that could have taken it.
 fn at_stake(judged: Judged, metric: Metric, arm: &ArmAnalysis) -> Judged {
     match (&judged, metric.count()) {
         (Judged::Holds, Some(count)) if Tally::of(count, arm).found_anywhere() == 0 => {
-            let why = never_acknowledged(count, arm).map(Missing::for_good);
+            let why = untested(count, arm).map(Missing::for_good);
             why.map_or(judged, Judged::Unknown)
         }
         _ => judged,

@@ -197,7 +197,7 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
 }
 
 /// Why that nothing is lost says nothing, where the server never said that it took a write.
-pub(crate) fn never_acknowledged(count: Count, arm: &ArmAnalysis) -> Option<String> {
+fn never_acknowledged(count: Count, arm: &ArmAnalysis) -> Option<String> {
     let acknowledged = arm.faulted().filter_map(|trial| trial.acknowledged_before);
     let most = acknowledged.max().filter(|_| count.traits().is_about_loss);
     (most == Some(0)).then(|| {

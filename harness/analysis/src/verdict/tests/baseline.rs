@@ -1,6 +1,7 @@
 //! Gates with a baseline: an arm of the same run, or an earlier run.
 
 use comeback_model::journal::Machine;
+use comeback_model::operation::Step;
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
 
@@ -304,5 +305,29 @@ fn a_plan_whose_gates_need_a_baseline_says_which_arm_has_none() {
     );
     assert!(
         verdict.reasons[0].contains("there is no baseline: name an earlier run (--baseline RUN)")
+    );
+}
+
+#[test]
+fn an_arm_whose_faults_met_no_write_is_not_called_no_worse_than_its_baseline() {
+    let base = run("then", &[faulted()]);
+    let mut new = run("now", &[faulted()]);
+    let gates = ["lost_sessions <= baseline", "lost_writes <= baseline"];
+    check(&against(&base, &new, &gates), Outcome::Pass, &[]);
+    // The sessions' own writes come before the baseline; only the last is one that the fault meets.
+    let acts = new.operations.iter_mut();
+    acts.filter(|op| op.step == Step::Act && op.client.0 >= 1_000)
+        .for_each(|op| op.step = Step::Check);
+    let reasons = gates.map(|gate| {
+        format!(
+            "first: {gate} cannot be judged: no write was in flight at the only fault: raise the rate or the number of \
+             sessions, or have the fault come within a request"
+        )
+    });
+    let reasons = reasons.each_ref().map(String::as_str);
+    check(
+        &against(&base, &new, &gates),
+        Outcome::Inconclusive,
+        &reasons,
     );
 }
