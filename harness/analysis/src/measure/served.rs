@@ -169,12 +169,13 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
     let late = last(tenth_of(recovered, end));
     let long = last(middle.min(ago(end, LONG)));
     let lost_time = |last: &[&Operation]| {
-        failing(usual, last, end, |_| true).or_else(|| slow(usual, last, end))
+        failing(usual, last, end, |op| op.error).or_else(|| slow(usual, last, end))
     };
     let slowness = lost_time(&long).and(lost_time(&half));
     let certain =
-        failing(usual, &half, end, is_definite).or_else(|| failing(usual, &late, end, is_definite));
-    if certain.is_none() && slowness.is_some() && is_starved(load, middle) {
+        failing(usual, &half, end, definite).or_else(|| failing(usual, &late, end, definite));
+    let wanted = load.of(Part::After).filter(|op| op.intended >= middle);
+    if certain.is_none() && slowness.is_some() && is_starved(wanted) {
         return Return::ByProbeOnly { operations: 0 };
     }
     let shortfall = certain.or(slowness);
@@ -195,7 +196,8 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
 }
 
 /// The calms between two faults in which the service did not serve, where they lasted long enough to tell, each with the
-/// recovery that it begins with. The next fault cuts it short: only what the server did wrong counts, not how long it took.
+/// recovery that it begins with. The next fault cuts it short: how long the server took counts only where it answered nobody
+/// for long.
 fn failed_calms(facts: &Facts, load: &Load<'_>, usual: Usual) -> Vec<(Elapsed, NotBack)> {
     let mut telling: Vec<&Operation> = telling(facts, load).collect();
     telling.sort_by_key(|operation| operation.intended);
@@ -206,15 +208,48 @@ fn failed_calms(facts: &Facts, load: &Load<'_>, usual: Usual) -> Vec<(Elapsed, N
         let own: Vec<&Operation> = telling.iter().filter(is_in_it).copied().collect();
         let half = last_of(&own, half_of(from, next), usual.fewest());
         let tells = own.len() >= usual.fewest();
-        let shortfall = failing(usual, &half, next, is_definite).filter(|_| tells)?;
+        let wrong = failing(usual, &half, next, definite).filter(|_| tells);
+        let shortfall = wrong.or_else(|| silent(&telling, load, usual, (from, next)))?;
         Some((from, NotBack::BetweenFaults { shortfall, next }))
     };
     facts.calms().into_iter().filter_map(failed).collect()
 }
 
-/// Whether the machine had no time for the harness itself from then on: nor had it for the server, perhaps.
-fn is_starved(load: &Load<'_>, from: Elapsed) -> bool {
-    let wanted = load.of(Part::After).filter(|op| op.intended >= from);
+/// That a service went silent in a calm and stayed so until the next fault: too many operations failed in its second half and
+/// in its last second, those that had waited long for a reply when the fault came among them. Nothing is said of a shorter
+/// half, or of one in which the machine had no time for the harness.
+fn silent(
+    telling: &[&Operation],
+    load: &Load<'_>,
+    usual: Usual,
+    (from, next): (Elapsed, Elapsed),
+) -> Option<Shortfall> {
+    let (middle, late) = (half_of(from, next), ago(next, LONG));
+    let is_in = |op: &Operation, from| op.intended >= from && op.intended < next;
+    let wanted = load.operations.iter().filter(|op| is_in(op, middle));
+    if late < middle || is_starved(wanted.copied()) {
+        return None;
+    }
+    let has_waited = |op: &Operation| {
+        let waited = next.since(op.intended);
+        op.finished >= next && waited >= LONG && usual.is_slower(waited.as_ms()).is_some()
+    };
+    let counts =
+        |op: &&&Operation| is_in(op, from) && (load.part(op) == Part::After || has_waited(op));
+    let own: Vec<&Operation> = telling.iter().filter(counts).copied().collect();
+    if own.len() < usual.fewest() {
+        return None;
+    }
+    let class = |op: &Operation| match op.finished >= next {
+        true => Some(ErrorClass::ResponseTimeout),
+        false => op.error,
+    };
+    let failing = |from| failing(usual, &last_of(&own, from, usual.fewest()), next, class);
+    failing(late).and_then(|_| failing(middle))
+}
+
+/// Whether the machine had no time for the harness itself when these were wanted: nor had it for the server, perhaps.
+fn is_starved<'a>(wanted: impl Iterator<Item = &'a Operation>) -> bool {
     let (late, all) = wanted.fold((0, 0), |(late, all), op| {
         let is_late = op.dispatched.since(op.intended) > BUSY;
         (late + u32::from(is_late), all + 1)
@@ -260,19 +295,20 @@ const fn is_definite(class: ErrorClass) -> bool {
     }
 }
 
-/// That more of these operations failed than usually do.
+/// How an operation failed, if the server did something wrong.
+fn definite(operation: &Operation) -> Option<ErrorClass> {
+    operation.error.filter(|class| is_definite(*class))
+}
+
+/// That more of these operations failed than usually do; `class` says how one did, if it counts.
 fn failing(
     usual: Usual,
     last: &[&Operation],
     end: Elapsed,
-    counts: impl Fn(ErrorClass) -> bool,
+    class: impl Fn(&Operation) -> Option<ErrorClass>,
 ) -> Option<Shortfall> {
     let mut classes: BTreeMap<ErrorClass, usize> = BTreeMap::new();
-    for class in last
-        .iter()
-        .filter_map(|op| op.error)
-        .filter(|class| counts(*class))
-    {
+    for class in last.iter().filter_map(|op| class(op)) {
         *classes.entry(class).or_default() += 1;
     }
     let failed: usize = classes.values().sum();

@@ -398,6 +398,11 @@ impl Op {
             .finished(at)
     }
 
+    /// It may have taken effect, and fails in this way.
+    fn failing_as(self, class: ErrorClass) -> Self {
+        self.fails(Outcome::Indeterminate, class)
+    }
+
     /// It never left.
     fn unsent(mut self, class: ErrorClass) -> Self {
         self.0.sent = None;

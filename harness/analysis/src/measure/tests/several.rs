@@ -4,12 +4,15 @@ use comeback_model::plan::Fault;
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
-use crate::measure::{LaidLoss, Time};
+use crate::measure::{LaidLoss, NotBack, Time};
 
 /// The story of the second fault, in ms, unless a test tells it otherwise.
 const AGAIN: u64 = 4_000;
 const CUT_AGAIN: u64 = 4_002;
 const BACK_AGAIN: u64 = 4_200;
+
+/// A second fault that leaves a calm of 4 s.
+const LATE: u64 = RECOVERED + 4_000;
 
 const FIRST: FaultId = FaultId(0);
 const SECOND: FaultId = FaultId(1);
@@ -119,6 +122,27 @@ impl Story {
             .ends()
             .does([look(99, 2_000)])
     }
+}
+
+/// Killed again 4 s after the first recovery; served before the first kill and after the second.
+fn killed_late(calm: impl IntoIterator<Item = Op>) -> TrialAnalysis {
+    let stopped = EventKind::LoadStopped {
+        scheduled: 9,
+        sent: 9,
+        dropped: 0,
+    };
+    Story::back_once()
+        .kills(SECOND, ONLY, (LATE, LATE + 2), 1)
+        .starts(ONLY, 2, LATE + 10)
+        .comes_back(SECOND, ONLY, LATE + 100, third_boot())
+        .enters(LATE + 100, Phase::Settle)
+        .event(LATE + 2_200, stopped)
+        .event(LATE + 2_300, EventKind::TrialEnded)
+        .event(LATE + 2_301, EventKind::RunEnded)
+        .serves(BASELINE, FAULT, 10)
+        .does(calm)
+        .does(steadily(LATE + 100, LATE + 2_100, 10).map(third))
+        .trial()
 }
 
 /// An operation of the load after the second kill, answered by the process of its time.
@@ -974,4 +998,60 @@ fn clients_are_out_until_each_recovery_and_not_until_their_next_request() {
         .trial();
     let out = at(trial.client_outage).unwrap();
     assert!(out < 900.0, "{out}");
+}
+
+#[test]
+fn a_service_that_hangs_through_the_calm_is_not_back_for_good() {
+    use ErrorClass::{Reset, ResponseTimeout};
+    // Each has its time-out, or is cut off by the second kill.
+    let hangs = |timeout: u64, op: Op| {
+        let timed_out = op.0.intended.as_us() / 1_000 + timeout;
+        match timed_out < LATE {
+            true => op.unanswered(timed_out).failing_as(ResponseTimeout),
+            false => op.unanswered(LATE + 2).failing_as(Reset),
+        }
+    };
+    let calm = |from, to| steadily(from, to, 10);
+    for timeout in [250, 1_000, 2_000, 30_000] {
+        let silent = calm(RECOVERED + 20, LATE).map(|op| hangs(timeout, op));
+        let trial = killed_late(silent);
+        assert!(
+            matches!(trial.not_back(), Some(NotBack::BetweenFaults { .. })),
+            "{timeout}: {:?}",
+            trial.returned
+        );
+        let readies = trial.faults.iter().map(|own| own.chain.ready);
+        let readies: Vec<_> = readies.collect();
+        let ms = (LATE - CUT) as f64;
+        assert_eq!(readies[0], Some(Time::Beyond { ms }), "{timeout}");
+        assert_eq!(at(readies[1]), Some(98.0), "{timeout}");
+    }
+    let is_back = |calm: Vec<Op>| assert_eq!(killed_late(calm).not_back(), None);
+    // A few time-outs are not the server's alone.
+    let few = calm(RECOVERED, LATE).enumerate();
+    let few = few.map(|(place, op)| match place % 50 {
+        0 => hangs(250, op),
+        _ => op,
+    });
+    is_back(few.collect());
+    // A machine that stands still for some hundred ms, at the end or before.
+    for still in [LATE - 400, LATE - 1_200] {
+        let stands = |op: Op| match op.0.intended.as_us() / 1_000 {
+            at if (still..still + 400).contains(&at) => {
+                let mut op = hangs(250, op);
+                op.0.dispatched = ms(at + 20);
+                op
+            }
+            _ => op,
+        };
+        is_back(calm(RECOVERED, LATE).map(stands).collect());
+    }
+    // What hung at first and is served in the end, and what was only just asked for.
+    let hung = calm(RECOVERED, LATE - 1_500).map(|op| hangs(1_000, op));
+    is_back(hung.chain(calm(LATE - 1_500, LATE)).collect());
+    let asked = calm(LATE - 900, LATE).map(|op| hangs(30_000, op));
+    is_back(calm(RECOVERED, LATE - 900).chain(asked).collect());
+    // A calm of which nobody can tell.
+    let short = calm(RECOVERED, AGAIN).map(|op| hangs(250, op));
+    assert_eq!(Story::killed_twice().does(short).trial().not_back(), None);
 }
