@@ -1,15 +1,17 @@
 //! One trial, understood: what is known of it, its operations and facts brought together, and its figures for gates.
 
 use comeback_model::gate;
-use comeback_model::ids::{ClientId, TrialId};
+use comeback_model::ids::{ClientId, Node, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome};
+use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{Arm, Listener, Plan};
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 
 use super::attribution::Rules;
 use super::balancing::balancing;
 use super::downtime::{downtime, outages};
-use super::facts::{Facts, FaultFacts};
+use super::facts::Facts;
+use super::faults::effect_of;
 use super::load::Load;
 use super::served::Usual;
 use super::steady::{false_time_to_steady, outage_area, time_to_steady};
@@ -25,6 +27,9 @@ use super::{
     blind, caching, causes, faults, findings, journeys, ledger, oracle, recovery, retries, served,
 };
 use super::{injection, void};
+
+/// A stopped node's connections end so long before its started process at most.
+const ENDING: Span = Span::from_ms(500);
 
 /// One trial, understood.
 #[derive(Clone, Debug, Default)]
@@ -201,8 +206,9 @@ pub(super) fn analyze(
     mut operations: Vec<Operation>,
     usual: Usual,
 ) -> TrialAnalysis {
+    let cuts = cuts(plan, facts);
     for operation in &mut operations {
-        doubt_if_cut_off(operation, facts);
+        doubt_if_cut_off(operation, &cuts, facts);
     }
     sort_by_client(&mut operations);
     let operations: Vec<&Operation> = operations.iter().collect();
@@ -300,18 +306,49 @@ pub(super) fn sort_by_client(operations: &mut [Operation]) {
     }
 }
 
-/// A body without a length ends with the connection, and so does half a body of a killed process: such a
-/// reply that was under way at the fault proves nothing.
-fn doubt_if_cut_off(operation: &mut Operation, facts: &Facts) {
-    if !operation.unframed || operation.error.is_some() || facts.control {
+/// When a fault may have cut off replies of a node.
+struct Cut {
+    node: Node,
+    from: Elapsed,
+    until: Elapsed,
+}
+
+/// When the faults may have cut off replies. A node that was told to stop goes on answering until it ends, and those
+/// replies are whole. A pause cuts nothing off.
+fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
+    let hits = facts.hits().into_iter().filter(|hit| hit.exit.is_some());
+    hits.map(|hit| {
+        let own = facts.of_fault(hit.fault);
+        let sent = own.and_then(|own| own.sent_to(hit.node)).unwrap_or(hit.at);
+        let asks = effect_of(plan, hit.fault).is_some_and(Effect::asks);
+        let ending = facts.fell_by(&hit).as_us().saturating_sub(ENDING.as_us());
+        Cut {
+            node: hit.node,
+            from: match asks {
+                true => sent.max(Elapsed::from_us(ending)),
+                false => sent,
+            },
+            until: hit.at,
+        }
+    })
+    .collect()
+}
+
+/// A body without a length ends with the connection, and so does half a body of a process that ends: such a
+/// reply that was under way then proves nothing.
+fn doubt_if_cut_off(operation: &mut Operation, cuts: &[Cut], facts: &Facts) {
+    if !operation.unframed || operation.error.is_some() {
         return;
     }
-    let is_under_way_at = |own: &FaultFacts| {
-        let was_asked = operation.asked().is_some_and(|at| Some(at) <= own.cut());
-        let is_open = own.sent().is_some_and(|sent| operation.finished >= sent);
-        was_asked && is_open
+    let is_anothers = |node| match (node, facts.answered_by(operation)) {
+        (Node::Replica(_), Some(by)) => by != node,
+        _ => false,
     };
-    if facts.faults().any(|(_, own)| is_under_way_at(own)) {
+    let is_under_way_at = |cut: &Cut| {
+        let was_asked = operation.asked().is_some_and(|at| at <= cut.until);
+        was_asked && operation.finished >= cut.from && !is_anothers(cut.node)
+    };
+    if cuts.iter().any(is_under_way_at) {
         operation.outcome = Outcome::Indeterminate;
         operation.error = Some(ErrorClass::Reset);
         operation.value = None;

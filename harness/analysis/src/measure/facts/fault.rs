@@ -56,6 +56,11 @@ impl FaultFacts {
         requested.or(self.cut())
     }
 
+    /// When it was sent to this node.
+    pub(in crate::measure) fn sent_to(&self, node: Node) -> Option<Elapsed> {
+        self.requests.get(&node).copied().or(self.sent())
+    }
+
     /// When it was sent to each of those that it hits, in order.
     pub(in crate::measure) fn injections(&self) -> Vec<Elapsed> {
         let mut injections: Vec<Elapsed> = self.requests.values().copied().collect();

@@ -37,6 +37,13 @@ impl Facts {
         hits
     }
 
+    /// When the started process of a node ended by this effect, which may leave others of its group for a while.
+    pub(in crate::measure) fn fell_by(&self, hit: &Hit) -> Elapsed {
+        let mut falls = self.falls.iter();
+        let its = falls.find(|(node, _, fault)| *node == hit.node && *fault == Some(hit.fault));
+        its.map_or(hit.at, |(_, at, _)| *at)
+    }
+
     /// The correct replies of a node that probes waited for, in order. The store and the balancer answer nobody
     /// themselves: theirs is the first of the service, where a fault hit nothing else.
     fn returns(&self, node: Node) -> Vec<Correct> {

@@ -1,8 +1,10 @@
 //! What the clients saw of the load.
 
 use ErrorClass::{Refused, ResponseTimeout, ServerError};
+use comeback_model::plan::fault::{Effect, Ending};
 use comeback_model::units::Span;
 
+use super::nodes::behind_a_balancer;
 use super::*;
 use crate::measure::{Availability, Time};
 
@@ -205,6 +207,60 @@ fn a_body_without_a_length_that_ends_at_the_crash_is_no_reply() {
     assert_eq!(failed(&trial.errors.before), (1, None));
     assert_eq!(failed(&trial.errors.during), (1, Some(1)));
     assert_eq!(failed(&trial.errors.after), (1, None));
+}
+
+fn unframed(op: Op) -> Op {
+    let mut op = op;
+    op.0.unframed = true;
+    op
+}
+
+#[test]
+fn a_reply_without_a_length_of_a_server_that_goes_on_before_it_stops_is_whole() {
+    // Told to stop at 3,000 ms, and ended at 4,500 ms.
+    let requested = EventKind::FaultRequested {
+        fault: FaultId::FIRST,
+        node: Node::default(),
+        begun: "SIGTERM sent".to_owned(),
+    };
+    let resets = |effect| {
+        let ends = (4_500, injected_exit());
+        let story = Story::new(false)
+            .event(FAULT, requested.clone())
+            .event(ends.0, ends.1)
+            .event(4_510, executed(1, 4_510))
+            .event(4_600, returned(Node::default(), new_boot()))
+            .event(4_600, first_correct(None))
+            .enters(4_600, Phase::Settle)
+            .ends()
+            .planned(|plan| plan.faults[0].effect = effect);
+        let looks = [(2_990, 3_010), (3_400, 3_500), (4_300, 4_499)];
+        let looks = looks.map(|(at, finished)| unframed(look(0, at).boot(None).finished(finished)));
+        let trial = story.does(looks).trial();
+        trial.errors.during.failures()
+    };
+    assert_eq!(resets(Effect::Ends(Ending::AsAsked)), 1);
+    assert_eq!(resets(Effect::Ends(Ending::AtOnce)), 3);
+}
+
+#[test]
+fn neither_a_pause_nor_the_end_of_another_replica_cuts_a_reply_off() {
+    let paused = Story::killed()
+        .planned(|plan| plan.faults[0].effect = Effect::StandsStill(Span::from_ms(90)))
+        .without(|kind| matches!(kind, EventKind::TargetExited { .. }));
+    let stood = EventKind::TargetPaused {
+        evidence: String::new(),
+        fault: FaultId::FIRST,
+        node: Node::default(),
+    };
+    let over = look(1, FAULT - 5).finished(RECOVERED);
+    let paused = paused.event(CUT, stood).does([unframed(over.clone())]);
+    assert_eq!(paused.ends().trial().errors.during.failures(), 0);
+    let of = |replica| {
+        let story = behind_a_balancer().does([unframed(over.clone().by(replica))]);
+        story.trial().errors.during.failures()
+    };
+    assert_eq!((of(0), of(1)), (1, 0));
 }
 
 #[test]
