@@ -270,8 +270,8 @@ impl Client {
         let finished = self.shared.clock.now();
         if step == Step::Act && tried.judgement.outcome == Outcome::Acknowledged {
             let (at, quiet) = (finished, tried.quiet);
-            if let Some(sent) = tried.sent {
-                self.shared.trigger.acknowledge(sent, Passed { at, quiet });
+            if let Some(asked) = tried.asked {
+                self.shared.trigger.acknowledge(asked, Passed { at, quiet });
             }
         }
         let mut tally = self.shared.tally.get();
@@ -297,6 +297,7 @@ impl Client {
     fn record(&self, wanted: Wanted, tried: Attempt, finished: Elapsed) {
         let Attempt {
             quiet: _,
+            asked: _,
             sent,
             reply,
             write,
@@ -435,6 +436,7 @@ impl Client {
         let mut turn = turn.clone();
         let mut tried = Attempt {
             sent: None,
+            asked: None,
             resent: None,
             quiet: None,
             tries: 1,
@@ -465,13 +467,21 @@ impl Client {
             let first_sent = tried.sent.unwrap_or(now);
             self.waits
                 .start(bounds.cut(first_sent + shared.time_of_try()));
+            let is_its_own = turn.is_at_its_own();
+            if is_its_own {
+                tried.asked.get_or_insert(now);
+            }
             let exchange =
                 connection.exchange(&self.request, &shared.scratch, &self.waits, |reply| {
                     let seen = Seen::of(reply, through_cache);
                     (seen, shared.flow.judge(&mut turn, user, session, reply))
                 });
             let attended = (wanted.step, shared.clock);
-            let (exchanged, quiet) = shared.trigger.attend(attended, exchange).await;
+            // Within a request before its own a fault would meet no write.
+            let (exchanged, quiet) = match is_its_own {
+                true => shared.trigger.attend(attended, exchange).await,
+                false => (exchange.await, None),
+            };
             tried.quiet = quiet;
             self.waits.finish();
             match exchanged {
@@ -570,6 +580,8 @@ impl Bounds {
 struct Attempt {
     /// When the first byte of its first request left.
     sent: Option<Elapsed>,
+    /// When its own request was written, behind those that come before it.
+    asked: Option<Elapsed>,
     /// When that of the last of several tries did, where it was another.
     resent: Option<Elapsed>,
     /// When the last reply had surely not come yet, where that is known.
@@ -605,6 +617,7 @@ impl Attempt {
         }
         Self {
             sent: self.sent.or(again.sent),
+            asked: self.asked.or(again.asked),
             resent: self.sent.and(again.sent).or(self.resent),
             quiet: again.quiet,
             tries: self.tries + 1,
@@ -623,6 +636,7 @@ mod tests {
         let failed = Judgement::failed(outcome, ErrorClass::Reset);
         Attempt {
             sent: sent.map(Elapsed::from_us),
+            asked: None,
             resent: None,
             quiet: None,
             tries: 1,

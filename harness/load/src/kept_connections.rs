@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use comeback_model::endpoint::Endpoint;
 use comeback_model::ids::{Seed, TrialId};
-use comeback_model::plan::{Load, Mix, Protocol, SessionFlow, Workload};
+use comeback_model::plan::{Load, Mix, Protocol, Request, SessionFlow, Workload};
 
 use super::*;
 
@@ -65,17 +65,8 @@ fn answer(mut stream: TcpStream, note: impl Fn(String)) {
     }
 }
 
-/// One user, who does nothing but log in and out.
-fn setup(port: u16, keep_alive: bool) -> Setup {
-    let flow = SessionFlow {
-        mix: Mix {
-            act: 0,
-            check: 0,
-            logout: 1,
-            browse: 0,
-        },
-        ..SessionFlow::reference()
-    };
+/// One user.
+fn setup(port: u16, keep_alive: bool, flow: SessionFlow) -> Setup {
     Setup {
         trial: TrialId(0),
         load: Load {
@@ -97,7 +88,17 @@ fn setup(port: u16, keep_alive: bool) -> Setup {
 /// The requests of each connection, where each logout has a look before it.
 async fn requests_of_each_connection(keep_alive: bool) -> Vec<Vec<String>> {
     let (port, seen) = serve();
-    let setup = setup(port, keep_alive);
+    let only_out = Mix {
+        act: 0,
+        check: 0,
+        logout: 1,
+        browse: 0,
+    };
+    let flow = SessionFlow {
+        mix: only_out,
+        ..SessionFlow::reference()
+    };
+    let setup = setup(port, keep_alive, flow);
     let mut load = Generator::start(&setup, |_| {}).expect("the load starts");
     load.trigger().look_before_logouts();
     load.open().await.expect("the worker lives");
@@ -133,4 +134,37 @@ async fn a_client_that_keeps_no_connection_sends_a_look_and_the_logout_behind_it
 async fn a_client_that_keeps_its_connection_sends_everything_over_one() {
     let connections = requests_of_each_connection(true).await;
     assert_eq!(connections.len(), 1, "{connections:?}");
+}
+
+#[tokio::test]
+async fn a_fault_waits_for_the_own_request_of_an_act_and_not_for_one_before_it() {
+    let (port, seen) = serve();
+    let mut flow = SessionFlow {
+        mix: Mix {
+            act: 1,
+            check: 0,
+            logout: 0,
+            browse: 0,
+        },
+        ..SessionFlow::reference()
+    };
+    let form = Request::new("GET", "/form");
+    flow.more.insert("form".to_owned(), form);
+    flow.act.before = vec!["form".to_owned()];
+    let setup = setup(port, true, flow);
+    let mut load = Generator::start(&setup, |_| {}).expect("the load starts");
+    load.open().await.expect("the worker lives");
+    let (tell, told) = oneshot::channel();
+    let inject = move |passed: Option<Passed>| {
+        let seen = seen.lock().expect("no holder panicked");
+        let asked = seen.iter().flatten().any(|line| line == "GET /form");
+        let _ = tell.send(passed.is_some() && asked);
+    };
+    let trigger = load.trigger().clone();
+    let _armed = trigger.arm(Moment::Within(0.0), Box::new(inject));
+    load.run(setup.clock.now());
+    let was_asked = tokio::time::timeout(PATIENCE, told).await;
+    assert_eq!(was_asked.expect("the moment comes"), Ok(true));
+    load.stop().await.expect("the worker lives");
+    load.finish().expect("the worker ends");
 }

@@ -415,7 +415,7 @@ impl Flow {
             session,
             write: turn.write,
         };
-        let is_own = turn.left.len() == 1;
+        let is_own = turn.is_at_its_own();
         let key = turn.write.filter(|_| self.keyed && is_own);
         let extra = Extra {
             idempotency_key: key.map(|write| user::write_token(user, write)),
@@ -440,10 +440,15 @@ impl Flow {
 }
 
 impl Turn {
+    /// Whether its own request is under way, or what that was redirected to: those before it change nothing.
+    pub const fn is_at_its_own(&self) -> bool {
+        self.left.len() == 1
+    }
+
     /// Whether the operation took effect, when the exchange of its present request breaks; `left` tells whether
     /// a byte of it had left.
     pub fn outcome_if_broken(&self, left: bool) -> Outcome {
-        let own = self.left.len() == 1;
+        let own = self.is_at_its_own();
         match (own, self.redirect.is_some(), left) {
             // A request before its own changes nothing.
             (false, _, _) | (true, false, false) => Outcome::Rejected,

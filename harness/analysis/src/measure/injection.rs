@@ -143,8 +143,10 @@ pub(super) fn met_by(
             .filter(|act| injections.iter().any(|injection| meets(act, *injection)));
         met.count() as u64
     };
-    let in_flight =
-        |act: &Operation, injection| was_sent_by(act, injection) && injection < act.finished;
+    // One that was rejected was no write: as a form that is asked for before it is sent.
+    let in_flight = |act: &Operation, injection| {
+        was_sent_by(act, injection) && injection < act.finished && act.outcome != Outcome::Rejected
+    };
     let just_acknowledged = |act: &Operation, injection: Elapsed, within: Span| {
         act.outcome == Outcome::Acknowledged
             && act.finished <= injection

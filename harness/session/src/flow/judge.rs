@@ -85,7 +85,7 @@ impl Flow {
         reply: &Reply<'_>,
     ) -> Next {
         let looked = Looked::new(reply);
-        let own = turn.left.len() == 1;
+        let own = turn.is_at_its_own();
         let place = turn.left.last().copied();
         match self.absorb(turn, user, session, &looked) {
             Ok(None) => Next::Again,

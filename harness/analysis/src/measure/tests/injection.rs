@@ -281,6 +281,12 @@ fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_ackno
         .trial();
     let met = trial.met.unwrap();
     assert_eq!((met.in_flight, met.at_stake), (1, 2));
+    // What the server did not take was no write: a request before its own broke, or it was refused.
+    let refused = act(1, FAULT - 5).rejected(ErrorClass::ClientError);
+    let before_its_own = act(2, FAULT - 5).rejected(ErrorClass::Reset);
+    let none = [refused, before_its_own].map(|act| act.finished(FAULT + 1));
+    let met = Story::faulted().does(none).trial().met.unwrap();
+    assert_eq!((met.in_flight, met.at_stake), (0, 0));
     assert_eq!(trial.in_flight.scheduled, 2);
     assert_eq!(Story::control().trial().met, None);
     let paused = Story::faulted().with_effect(Effect::StandsStill(Span::from_secs(1)));
