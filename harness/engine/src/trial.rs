@@ -172,7 +172,12 @@ impl<S: Seams> Trial<'_, S> {
         let recovered = self.inject_all(baseline_end, hands).await?;
         if recovered {
             self.enter(Phase::Settle);
-            tokio::time::sleep(windows.settle.into()).await;
+            let settle = match self.planned.faults.is_empty() {
+                // A trial without a fault lasts as long as one that waits for its last.
+                true => windows.settle + self.plan.last_after_the_first(),
+                false => windows.settle,
+            };
+            tokio::time::sleep(settle.into()).await;
         }
         let tally = load.stop().await?;
         drop(health);

@@ -44,7 +44,7 @@ impl Schedule {
         let mut length = Span::ZERO;
         for trial in &self.trials {
             let last = trial.faults.iter().map(|planned| planned.after).max();
-            length += each + last.unwrap_or(Span::ZERO);
+            length += each + last.unwrap_or_else(|| plan.last_after_the_first());
         }
         length
     }

@@ -445,3 +445,14 @@ async fn a_replica_that_was_killed_before_a_deploy_reached_it_starts_again_as_it
     assert_eq!(told.deeds("run ./next replica-1").len(), 1);
     assert!(told.all_missed().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_control_trial_lasts_as_long_as_one_that_waits_for_its_last_fault() {
+    let settled = async |scenario: Scenario| {
+        let told = scenario.control().run().await;
+        told.entered(Phase::ReadBack)[0].since(told.entered(Phase::Settle)[0])
+    };
+    let one = settled(one_replica()).await;
+    let two = one_replica().then(Span::from_ms(900), "kill", &json!({}), Aim::Replica(0));
+    assert_eq!(settled(two).await, one + Span::from_ms(900));
+}

@@ -123,6 +123,13 @@ impl Plan {
         &self.faults[FaultId::FIRST.place()]
     }
 
+    /// How long after the first fault's moment the last one's comes at most; no time where there is one fault.
+    pub fn last_after_the_first(&self) -> Span {
+        let later = self.faults.iter().skip(1);
+        let moments = later.map(|fault| fault.after + fault.jitter);
+        moments.max().unwrap_or(Span::ZERO)
+    }
+
     /// A fault, or one of the surroundings.
     pub fn fault(&self, id: FaultId) -> Option<&Fault> {
         self.faults.iter().chain(&self.surroundings).nth(id.place())
