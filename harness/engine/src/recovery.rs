@@ -17,7 +17,7 @@ use super::EngineError;
 use super::attribution::{Start, is_held, owner_of, owners_of};
 use super::context::{Early, Faulted, Injected, Trial, aborted};
 use super::seams::{Probe, Seams};
-use crate::load::probe::{Owner, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
+use crate::load::probe::{Accepted, Owner, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 
 /// How often the probe rehearses; what differs from time to time is not required later.
 const REHEARSALS: u32 = 2;
@@ -58,29 +58,24 @@ pub(super) async fn run<S: Seams>(
     if let Some(missing) = missing(&watched) {
         // Without a reply, only the owner of the port tells which process accepted.
         if matches!(owners_of(trial, &starts_of(trial, injected)), Owner::New(_)) {
-            record_accept(trial, fault, &watched[0].seen);
+            record_accept(trial, injected, &watched);
         }
         record_missing(trial, fault, &watched, missing);
         return Ok(false);
     }
-    let whole = &watched[0];
-    if let Some(Recovered {
-        at,
-        evidence,
-        unowned,
-    }) = whole.back.clone()
-    {
-        if !is_held(trial, whole.node) {
-            record_accept(trial, fault, &whole.seen);
-        }
+    record_accept(trial, injected, &watched);
+    // A balancer answers as soon as one replica does: all is back with the last. The service stands first.
+    let back = watched.iter().rev();
+    let back = back.filter_map(|watched| Some((&watched.seen, watched.back.clone()?)));
+    if let Some((seen, last)) = back.max_by_key(|(_, back)| back.at) {
         let kind = EventKind::FirstCorrect {
             fault,
-            last_failed_us: whole.seen.last_failed,
-            evidence,
-            unowned,
-            probes: whole.seen.probes,
+            last_failed_us: seen.last_failed,
+            evidence: last.evidence,
+            unowned: last.unowned,
+            probes: seen.probes,
         };
-        trial.record_at(at, kind);
+        trial.record_at(last.at, kind);
     }
     Ok(true)
 }
@@ -184,6 +179,23 @@ fn horizon_of<S>(
     })
 }
 
+/// Who holds the sockets of those that were not back yet. One that was may be down again, by another fault: where all were, one
+/// is enough.
+fn owners_awaited<S: Seams>(
+    trial: &Trial<'_, S>,
+    starts: &[Start],
+    back: &BTreeMap<Node, Elapsed>,
+) -> Owner {
+    let awaited = starts.iter().filter(|(node, _)| !back.contains_key(node));
+    let awaited: Vec<Start> = awaited.copied().collect();
+    if !awaited.is_empty() {
+        return owners_of(trial, &awaited);
+    }
+    let mut owners = starts.iter().map(|start| owner_of(trial, *start));
+    let new = owners.find(|owner| matches!(owner, Owner::New(_)));
+    new.unwrap_or_else(|| owners_of(trial, starts))
+}
+
 /// Probes what the clients ask and, where several were faulted, each of those itself, until all answer correctly or the
 /// horizon is reached; the first of the result stands for the service. The horizon is waited for even when a process
 /// ends meanwhile, which is recorded: one that detached itself may still come up.
@@ -200,7 +212,7 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
     let probes: Vec<S::Probe<'_>> = probes.collect::<Result<_, _>>()?;
     let back = RefCell::default();
     let probing = probes.iter().zip(&asked).map(|(probe, (_, starts))| {
-        let probing = probe.run(|| owners_of(trial, starts));
+        let probing = probe.run(|| owners_awaited(trial, starts, &back.borrow()));
         within_horizon(trial, injected, (starts, &back), probing)
     });
     // They have not served yet: those that end are started once more.
@@ -419,12 +431,22 @@ fn record_return<S>(
     trial.record_at(back.at, kind);
 }
 
-fn record_accept<S>(trial: &Trial<'_, S>, fault: FaultId, seen: &Seen) {
-    if let Some(accepted) = seen.accepted {
+/// When the last of the faulted nodes took a connection. What stands before them takes some, whatever became of them; and so
+/// does the kernel, where their sockets are held.
+fn record_accept<S>(trial: &Trial<'_, S>, injected: &Injected, watched: &[Watched]) {
+    if injected.nodes.iter().any(|node| is_held(trial, *node)) {
+        return;
+    }
+    let faulted = watched
+        .iter()
+        .filter(|watched| injected.nodes.contains(&watched.node));
+    let accepted: Option<Vec<Accepted>> = faulted.map(|watched| watched.seen.accepted).collect();
+    let last = accepted.into_iter().flatten().max_by_key(|one| one.at);
+    if let Some(last) = last {
         let kind = EventKind::FirstAccept {
-            fault,
-            last_failed_us: accepted.last_failed,
+            fault: injected.fault,
+            last_failed_us: last.last_failed,
         };
-        trial.record_at(accepted.at, kind);
+        trial.record_at(last.at, kind);
     }
 }

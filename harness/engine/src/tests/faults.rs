@@ -1,5 +1,6 @@
 //! The kinds of faults, under the whole engine.
 
+use comeback_analysis::measure::Time;
 use comeback_model::event::{EventKind, Exit, ExitCause, Phase};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Aim;
@@ -35,6 +36,41 @@ async fn the_effect_is_confirmed_when_the_last_of_all_nodes_has_ended() {
     assert_eq!(told.returned(REPLICA_0).len(), 1);
     assert_eq!(told.returned(REPLICA_1).len(), 1);
     assert_eq!(told.first_correct().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_service_is_back_with_the_last_of_its_nodes_though_a_balancer_answers_before() {
+    let told = two_replicas()
+        .with_balancer()
+        .fault("kill", &json!({}), Aim::AllReplicas)
+        .node(REPLICA_1, |its| its.serves_after = Some(Span::from_ms(900)))
+        .run()
+        .await;
+    let (killed, last) = (told.confirmed(REPLICA_1)[0], told.returned(REPLICA_1)[0]);
+    assert_eq!(told.returned(REPLICA_0), [killed + Span::from_ms(100)]);
+    assert_eq!(last, killed + Span::from_ms(900));
+    assert_eq!(told.first_correct(), [last]);
+    // The balancer takes connections all the time.
+    assert_eq!(told.first_accept(), [last]);
+    let ready = told.analyzed().chain.ready;
+    assert!(
+        matches!(ready, Some(Time::At { ms: 900.0, .. })),
+        "{ready:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_before_a_store_does_not_tell_when_that_listens() {
+    let told = two_replicas()
+        .with_balancer()
+        .with_store()
+        .fault("kill", &json!({}), Aim::Store)
+        .run()
+        .await;
+    assert_eq!(told.first_correct().len(), 1);
+    assert_eq!(told.first_accept(), []);
+    let told = one_replica().run().await;
+    assert_eq!(told.first_accept(), told.first_correct());
 }
 
 #[tokio::test(start_paused = true)]

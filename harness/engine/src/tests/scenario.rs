@@ -415,6 +415,10 @@ impl Told {
         self.times(|kind| matches!(kind, EventKind::FirstCorrect { .. }))
     }
 
+    pub(super) fn first_accept(&self) -> Vec<Elapsed> {
+        self.times(|kind| matches!(kind, EventKind::FirstAccept { .. }))
+    }
+
     pub(super) fn returned(&self, wanted: Node) -> Vec<Elapsed> {
         self.times(|kind| matches!(kind, EventKind::TargetReturned { node, .. } if *node == wanted))
     }

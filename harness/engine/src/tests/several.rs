@@ -265,6 +265,31 @@ async fn a_node_that_was_back_before_it_was_hit_again_lengthens_nothing() {
     assert_eq!(given_up(&told), [(0, ms(2_605))], "{:?}", told.events);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_service_is_back_when_each_node_was_though_one_is_down_again() {
+    // Replica 1 listens from 2,110 ms on. Replica 0 was back long before, and is down again from 2,004 ms until 3,504 ms.
+    let told = two_replicas()
+        .with_balancer()
+        .with(|plan| {
+            let attempts = &mut plan.arms[0].target.attempts;
+            (attempts.most, attempts.backoff) = (2, Span::from_ms(1_500));
+        })
+        .fault("kill", &json!({}), Aim::AllReplicas)
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(2, Span::from_ms(1), exit(1))]
+        })
+        .node(REPLICA_1, |its| {
+            its.exits = vec![(1, Span::from_ms(5), exit(1))]
+        })
+        .then(Span::from_ms(1_400), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    assert_eq!(given_up(&told), [], "{:?}", told.events);
+    let (last, again) = (told.returned(REPLICA_1)[0], told.returned(REPLICA_0)[1]);
+    assert!(again > last + Span::from_secs(1), "{last:?}, {again:?}");
+    assert_eq!(told.recoveries(), [(0, last), (1, again)]);
+}
+
 /// Both replicas are killed and hang; the first is killed again within the horizon, until 2,604 ms, the second after it.
 fn killed_and_each_killed_again(second_after: Span) -> Scenario {
     let never = |its: &mut Behaviour| its.hangs = vec![1];

@@ -144,7 +144,8 @@ impl Facts {
         correct.map(|correct| correct.at)
     }
 
-    /// The service's first correct reply after a fault's effect, by a process that the fault did not end.
+    /// The service's first correct reply after a fault's effect, by a process that the fault did not end; or that of the last node
+    /// which the fault hit: a balancer answers as soon as one does.
     fn correct_after(&self, fault: FaultId, own: &FaultFacts) -> Option<Correct> {
         let correct = own.correct?;
         let is_after = own.cut().is_none_or(|cut| correct.at >= cut);
@@ -156,7 +157,9 @@ impl Facts {
             let name = self.name_of_hit(&hit).map(Evidence::BootId);
             name == Some(correct.evidence)
         });
-        (is_after && !is_by_the_ended).then_some(correct)
+        let all = own.returned.values().copied().chain([correct]);
+        all.max_by_key(|back| back.at)
+            .filter(|_| is_after && !is_by_the_ended)
     }
 
     /// R: the first correct reply after which all that any fault hit was back. Never in a control trial.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comeback_model::plan::{Arm, Target};
 
 use super::*;
-use crate::measure::Culprit;
+use crate::measure::{Culprit, Time};
 
 pub(super) fn boot_of(replica: u32) -> BootId {
     match replica {
@@ -190,6 +190,28 @@ fn with_several_faulted_t0_is_the_last_exit() {
     );
     let chain = story.trial().chain;
     assert_eq!(chain.killed, Some(FAULT as f64 - (CUT + 4) as f64));
+}
+
+#[test]
+fn with_several_faulted_the_service_is_back_with_the_last_of_them() {
+    // The balancer had an answer from the first that was back.
+    let other = Node::Replica(1);
+    let exited = EventKind::TargetExited {
+        node: other,
+        incarnation: Incarnation(0),
+        exit: Exit::Signal(9),
+        cause: ExitCause::Injected(FaultId::FIRST),
+        tail: Vec::new(),
+    };
+    let trial = behind_a_balancer()
+        .event(CUT, exited)
+        .event(3_900, returned(other, BootId::from_header(b"one again")))
+        .trial();
+    assert!(
+        matches!(trial.chain.ready, Some(Time::At { ms, .. }) if ms == (3_900 - CUT) as f64),
+        "{:?}",
+        trial.chain
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use comeback_model::event::Evidence;
-use comeback_model::ids::BootId;
+use comeback_model::ids::{BootId, Node};
 use comeback_model::plan::Readiness;
 use comeback_model::units::Elapsed;
 
@@ -56,6 +56,28 @@ impl Traffic for Mock {
         let latest = node.and_then(|node| self.latest(node));
         let name = |latest: Latest| format!("{} {}", latest.place.1, latest.place.2.0);
         Ok(latest.map(|latest| BootId::from_header(name(latest).as_bytes())))
+    }
+}
+
+impl Mock {
+    /// Whether a probe of a node is answered correctly: by itself, and by what a balancer sends it on to, the first that is there.
+    fn answers(&self, node: Node, now: Elapsed) -> bool {
+        let replicas = (0..).map(Node::Replica);
+        let replicas = replicas.take_while(|replica| self.latest(*replica).is_some());
+        let mut replicas = replicas.filter(|_| node == Node::Balancer).peekable();
+        let is_alone = replicas.peek().is_none();
+        self.serves(node, now) && (is_alone || replicas.any(|replica| self.serves(replica, now)))
+    }
+
+    fn serves(&self, node: Node, now: Elapsed) -> bool {
+        let latest = self.latest(node).unwrap();
+        let behaviour = self.behaviour(node);
+        let since = match latest.place.2.0 {
+            0 => Some(Elapsed::default()),
+            hung if behaviour.hangs.contains(&hung) => None,
+            _ => behaviour.serves_after.map(|after| latest.executed + after),
+        };
+        latest.is_there(now) && since.is_some_and(|at| at <= now)
     }
 }
 
@@ -139,14 +161,15 @@ impl Probe for MockProbe<'_> {
             let now = clock.now();
             self.seen.borrow_mut().probes += 1;
             let node = self.mock.node_at(self.setup.endpoint).unwrap();
-            let latest = self.mock.latest(node).unwrap();
-            let behaviour = self.mock.behaviour(node);
-            let serves = match latest.place.2.0 {
-                0 => Some(Elapsed::default()),
-                hung if behaviour.hangs.contains(&hung) => None,
-                _ => behaviour.serves_after.map(|after| latest.executed + after),
-            };
-            if latest.is_there(now) && serves.is_some_and(|at| at <= now) {
+            if self.mock.serves(node, now) {
+                let last_failed = self.seen.borrow().last_failed;
+                let accepted = probe::Accepted {
+                    at: now,
+                    last_failed,
+                };
+                self.seen.borrow_mut().accepted.get_or_insert(accepted);
+            }
+            if self.mock.answers(node, now) {
                 let (at, unowned) = (now, None);
                 match owner() {
                     probe::Owner::New(pid) => {
