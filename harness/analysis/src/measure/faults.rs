@@ -57,16 +57,15 @@ pub(super) fn all_landed(plan: &Plan, facts: &Facts) -> bool {
     !facts.control && ids(plan).all(landed)
 }
 
-/// Why the trial lacks a fault that it should have had. One that was never sent, since an earlier one was not recovered from
-/// and there was nothing to hit, does not count: what is to be seen of that is the earlier one's recovery.
+/// Why the trial lacks a fault that it should have had. One that was never sent, since an earlier one was not recovered from for
+/// good and there was nothing to hit, does not count: what is to be seen of that is the earlier one's recovery.
 pub(super) fn missed(plan: &Plan, facts: &Facts) -> Option<String> {
     if facts.control {
         return None;
     }
     ids(plan).find_map(|fault| {
         let own = facts.of_fault(fault);
-        let was_sent = own.is_some_and(|own| own.sent().is_some());
-        if !was_sent && is_held_up(facts) {
+        if !own.is_some_and(FaultFacts::was_signalled) && is_held_up(facts) {
             return None;
         }
         let why = match own.and_then(|own| own.missed.as_ref()) {
@@ -92,11 +91,12 @@ pub(super) fn lacking(plan: &Plan, facts: &Facts) -> Option<String> {
     })
 }
 
-/// Whether a fault landed and was never recovered from.
+/// Whether a fault landed and was never recovered from, or a process ended by itself after it was.
 fn is_held_up(facts: &Facts) -> bool {
     let mut faults = facts.faults();
     faults.any(|(fault, own)| {
-        own.landed() && own.given_up.is_some() && facts.recovered_from(fault).is_none()
+        let never = own.given_up.is_some() && facts.recovered_from(fault).is_none();
+        own.landed() && (never || !facts.ended_again(fault).is_empty())
     })
 }
 

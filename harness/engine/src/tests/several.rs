@@ -1,6 +1,6 @@
 //! Several faults in one trial: one after the other, together, and one within the recovery from another.
 
-use comeback_analysis::measure::Time;
+use comeback_analysis::measure::{NotBack, Time};
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Aim;
@@ -426,6 +426,32 @@ async fn a_server_that_never_comes_back_is_told_though_the_next_fault_missed_it(
     };
     assert!(told.events.iter().any(given_up));
     assert_eq!(told.all_missed().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_by_itself_before_the_next_fault_was_not_back_for_good() {
+    let drained = json!({ "drain": "10s" });
+    for (kind, parameters) in [("kill", json!({})), ("rolling_restart", drained)] {
+        let told = one_replica()
+            .with_balancer()
+            .node(REPLICA_0, |its| {
+                its.exits = vec![(1, Span::from_ms(300), exit(1))]
+            })
+            .then(Span::from_secs(1), kind, &parameters, Aim::Replica(0))
+            .run()
+            .await;
+        assert_eq!(
+            told.all_missed(),
+            [(1, "replica-0 had ended before the fault")],
+            "{kind}"
+        );
+        let trial = told.analyzed();
+        assert_eq!(trial.not_back(), Some(&NotBack::Ended), "{kind}");
+        // There was no load to be measured. It would count with one.
+        let void = trial.void.map(|void| void.reason);
+        let zero = "no operation in the baseline: zero samples";
+        assert_eq!(void.as_deref(), Some(zero), "{kind}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

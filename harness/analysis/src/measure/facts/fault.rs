@@ -15,6 +15,8 @@ pub(in crate::measure) struct FaultFacts {
     pub(in crate::measure) aimed: Option<(Span, Option<Span>)>,
     /// When the fault was begun with each node that it hit: its drain, else the signal.
     pub(super) requests: BTreeMap<Node, Elapsed>,
+    /// Its signal was sent to some node: more than a drain.
+    pub(super) signalled: bool,
     /// Its effect was confirmed, on each node that it hit: the node ended so, or stood still.
     pub(super) faulted: BTreeMap<Node, (Elapsed, Option<Exit>)>,
     /// Processes of each node that a stop had to kill, for they did not end in their time of grace.
@@ -59,6 +61,11 @@ impl FaultFacts {
     /// When it was sent to this node.
     pub(in crate::measure) fn sent_to(&self, node: Node) -> Option<Elapsed> {
         self.requests.get(&node).copied().or(self.sent())
+    }
+
+    /// Whether it did something to a node, be it without effect. A balancer that was told to spare one is nothing of that.
+    pub(in crate::measure) fn was_signalled(&self) -> bool {
+        self.signalled || self.cut().is_some()
     }
 
     /// When it was sent to each of those that it hits, in order.

@@ -296,6 +296,7 @@ impl Facts {
             | EventKind::DrainBegun { fault, node } => {
                 let own = self.fault_mut(*fault);
                 own.requests.entry(*node).or_insert(at);
+                own.signalled |= matches!(kind, EventKind::FaultRequested { .. });
             }
             EventKind::FaultConfirmed {
                 evidence: _,

@@ -510,6 +510,45 @@ fn a_second_fault_that_was_never_sent_since_the_first_was_not_recovered_from_voi
 }
 
 #[test]
+fn a_second_fault_that_found_a_process_ended_by_itself_is_the_firsts_failed_recovery() {
+    let story = |signalled: bool| {
+        let ended = EventKind::TargetExited {
+            node: ONLY,
+            incarnation: Incarnation(1),
+            exit: Exit::Status(1),
+            cause: ExitCause::Unexpected,
+            tail: Vec::new(),
+        };
+        let (fault, node) = (SECOND, ONLY);
+        let sent = match signalled {
+            true => EventKind::FaultRequested {
+                fault,
+                node,
+                begun: "SIGKILL sent".to_owned(),
+            },
+            false => EventKind::DrainBegun { fault, node },
+        };
+        let missed = EventKind::FaultMissed {
+            fault,
+            reason: "replica-0 had ended before the fault".to_owned(),
+        };
+        let begun = Story::back_once().event(3_500, ended);
+        begun.event(AGAIN, sent).event(AGAIN + 5, missed)
+    };
+    let drained_only = story(false);
+    let never_sent = drained_only
+        .clone()
+        .without(|kind| matches!(kind, EventKind::DrainBegun { .. }));
+    for story in [never_sent, drained_only] {
+        let trial = story.event(AGAIN + 6, EventKind::TrialEnded).trial();
+        assert_eq!(trial.void, None);
+        assert_eq!(trial.not_back(), Some(&NotBack::Ended));
+        assert!(matches!(trial.chain.ready, Some(Time::Beyond { .. })));
+    }
+    assert!(story(true).ends().trial().void.is_some());
+}
+
+#[test]
 fn what_was_acknowledged_between_two_faults_and_is_gone_is_lost_by_the_second() {
     let trial = Story::killed_twice()
         .does([login(0, 3_400), act(0, 3_500).value(1), gone(0)])
