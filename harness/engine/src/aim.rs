@@ -141,7 +141,7 @@ pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), Engine
     for (node, at, sent) in shots {
         let begun = trial.begun_by(fault);
         trial.record_at(at, EventKind::FaultRequested { fault, node, begun });
-        trial.progress.borrow_mut().faulted(fault, node).begun = Some(at);
+        trial.progress.borrow_mut().begin(fault, node, at);
         sent.map_err(EngineError::Process)?;
     }
     Ok(())

@@ -62,7 +62,7 @@ pub(super) struct Progress {
 /// What became of a node that a fault addressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Faulted {
-    /// When the fault was sent to it, if it was.
+    /// When the fault was begun with it, if it was: its drain, else the signal.
     pub(super) begun: Option<Elapsed>,
     /// When the effect was confirmed, if it was.
     pub(super) at: Option<Elapsed>,
@@ -258,6 +258,11 @@ impl Progress {
     /// What became of a faulted node, to be added to.
     pub(super) fn faulted(&mut self, fault: FaultId, node: Node) -> &mut Faulted {
         self.faulted.entry((fault, node)).or_default()
+    }
+
+    /// A fault is begun with a node. What follows its drain begins nothing.
+    pub(super) fn begin(&mut self, fault: FaultId, node: Node, at: Elapsed) {
+        self.faulted(fault, node).begun.get_or_insert(at);
     }
 
     /// What became of a node so far by a fault.

@@ -136,7 +136,7 @@ fn pause<S>(
         let begun = trial.begun_by(fault);
         trial.record(EventKind::FaultRequested { fault, node, begun });
         let mut progress = trial.progress.borrow_mut();
-        progress.faulted(fault, node).begun = Some(trial.site.clock.now());
+        progress.begin(fault, node, trial.site.clock.now());
     }
     let process = &running.process;
     process.pause(reach).map_err(EngineError::Process)?;

@@ -343,6 +343,8 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             return reply(answer, Ok(()));
         };
         self.trial.record(EventKind::DrainBegun { fault, node });
+        let now = self.trial.site.clock.now();
+        self.trial.progress.borrow_mut().begin(fault, node, now);
         let done = move |node, problem| EventKind::Drained {
             fault,
             node,

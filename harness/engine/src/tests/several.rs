@@ -206,6 +206,23 @@ async fn a_stop_that_was_sent_before_the_horizon_ends_overtakes_though_it_takes_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rolling_restart_whose_drain_was_begun_before_the_horizon_ends_overtakes() {
+    // It is begun 1.9 s after the first one. Its drain takes 700 ms, since nothing at the server ends, and its stop as long.
+    let told = hung_when_hit_again("rolling_restart", &json!({ "drain": "10s" }))
+        .with_balancer()
+        .mock(|mock| mock.command_takes = Span::from_ms(700))
+        .run()
+        .await;
+    let (killed, cause) = told.exits(REPLICA_0)[1];
+    assert_eq!(cause, SECOND);
+    assert!(killed >= told.exits(REPLICA_0)[0].0 + Span::from_ms(3_300));
+    assert_eq!(given_up(&told), [], "{:?}", told.events);
+    let back = told.recoveries();
+    assert_eq!(back.len(), 2);
+    assert!(back.iter().all(|(_, at)| *at > killed), "{back:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_overtaken_fault_is_waited_for_no_longer_than_the_stop_that_took_its_grace() {
     let told = hung_when_hit_again("stop", &json!({}))
         .node(REPLICA_0, |its| its.hangs = vec![1, 2])
