@@ -80,8 +80,10 @@ pub(super) async fn run<S: Seams>(
     Ok(true)
 }
 
+/// The first that was given up. Another may be waited for longer, where one more fault overtakes.
 fn missing(watched: &[Watched]) -> Option<&Watched> {
-    watched.iter().find(|watched| watched.back.is_none())
+    let missing = watched.iter().filter(|watched| watched.back.is_none());
+    missing.min_by_key(|watched| watched.ended)
 }
 
 fn record_missing<S>(trial: &Trial<'_, S>, fault: FaultId, all: &[Watched], missing: &Watched) {
@@ -90,11 +92,12 @@ fn record_missing<S>(trial: &Trial<'_, S>, fault: FaultId, all: &[Watched], miss
         [_] => saw,
         _ => format!("{}: {saw}", missing.node),
     };
-    trial.record(EventKind::NotRecovered {
+    let kind = EventKind::NotRecovered {
         fault,
         last_failure,
         probes: missing.seen.probes,
-    });
+    };
+    trial.record_at(missing.ended, kind);
 }
 
 /// The latest starts of the faulted nodes.
@@ -111,6 +114,8 @@ struct Watched {
     seen: Seen,
     /// Its first correct reply, if there was one in time.
     back: Option<Recovered>,
+    /// When the wait for that ended.
+    ended: Elapsed,
 }
 
 /// When each node that was probed itself was back.
@@ -213,18 +218,19 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
     let back = RefCell::default();
     let probing = probes.iter().zip(&asked).map(|(probe, (_, starts))| {
         let probing = probe.run(|| owners_awaited(trial, starts, &back.borrow()));
-        within_horizon(trial, injected, (starts, &back), probing)
+        let waiting = within_horizon(trial, injected, (starts, &back), probing);
+        async move { (waiting.await, trial.site.clock.now()) }
     });
     // They have not served yet: those that end are started once more.
     let retried = injected.nodes.iter().copied().collect();
     let fault = injected.fault;
     trial.progress.borrow_mut().retried.insert(fault, retried);
-    let ended = join_all(probing).await;
+    let results = join_all(probing).await;
     trial.progress.borrow_mut().retried.remove(&fault);
     record_survivors(trial, fault, &starts);
     let mut watched = Vec::with_capacity(asked.len());
-    for ((probe, (node, _)), ended) in probes.iter().zip(asked).zip(ended) {
-        let back = match ended {
+    for ((probe, (node, _)), (result, ended)) in probes.iter().zip(asked).zip(results) {
+        let back = match result {
             Some(Ok(recovered)) => Some(recovered),
             Some(Err(ProbeError::Harness(cause))) => return Err(EngineError::Probe(cause).into()),
             Some(Err(ProbeError::Unattributable(reason))) => return Err(aborted(reason)),
@@ -235,7 +241,12 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
         if let (Some(back), true) = (&back, injected.nodes.contains(&node)) {
             record_return(trial, (injected.fault, node), &seen, back);
         }
-        watched.push(Watched { node, seen, back });
+        watched.push(Watched {
+            node,
+            seen,
+            back,
+            ended,
+        });
     }
     Ok(watched)
 }

@@ -307,6 +307,26 @@ async fn the_service_is_back_when_each_node_was_though_one_is_down_again() {
     assert_eq!(told.recoveries(), [(0, last), (1, again)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_fault_is_given_up_when_its_first_node_is_though_another_is_waited_for() {
+    // Replica 1 never comes back. Replica 0 is overtaken by a stop that takes its grace, and is waited for long after that.
+    let told = two_replicas()
+        .with_balancer()
+        .with(|plan| plan.arms[0].target.stop.grace = Span::from_ms(700))
+        .fault("kill", &json!({}), Aim::AllReplicas)
+        .node(REPLICA_0, |its| its.hangs = vec![1])
+        .node(REPLICA_1, |its| its.serves_after = None)
+        .then(Span::from_ms(1_900), "stop", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    let horizon = told.confirmed(REPLICA_1)[0] + Span::from_secs(2);
+    let given_up = given_up(&told);
+    let [(0, at)] = given_up[..] else {
+        panic!("{given_up:?}");
+    };
+    assert!(horizon <= at && at <= horizon + Span::from_ms(2), "{at:?}");
+}
+
 /// Both replicas are killed and hang; the first is killed again within the horizon, until 2,604 ms, the second after it.
 fn killed_and_each_killed_again(second_after: Span) -> Scenario {
     let never = |its: &mut Behaviour| its.hangs = vec![1];
