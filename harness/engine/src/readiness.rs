@@ -117,14 +117,17 @@ pub async fn wait_until_ready(
     let deadline = clock.instant(process.executed() + readiness.within);
     let question =
         Question::new(&readiness.probe, endpoint, boot_header).map_err(NotReady::Failed)?;
-    let mut last = match &question {
-        Some(_) => "no answer yet".to_owned(),
-        None => "there was none".to_owned(),
+    let mut met = Met {
+        last: match &question {
+            Some(_) => "no answer yet".to_owned(),
+            None => "there was none".to_owned(),
+        },
+        before: None,
     };
     let line = process.output().wait_for_line();
     let answered = async {
         let boot = match &question {
-            Some(question) => ask_until_up(question, &mut last).await,
+            Some(question) => ask_until_up(question, &mut met).await,
             None => {
                 line.await;
                 None
@@ -153,7 +156,7 @@ pub async fn wait_until_ready(
                 (None, ReadyProbe::Log(text)) => format!("a line with '{text}'"),
                 (None, ReadyProbe::Http(_) | ReadyProbe::Tcp) => "a line".to_owned(),
             },
-            last,
+            last: met.last,
             hint: hints::from_sockets(process, endpoint),
         }),
     }
@@ -179,33 +182,76 @@ pub async fn boot_of(
     })
 }
 
-/// Tries until one succeeds. `last` is the observation of the last one, behind the last answer if that one has none.
-async fn ask_until_up(question: &Question, last: &mut String) -> Option<BootId> {
+/// The observations of the tries.
+struct Met {
+    /// Of the last one, behind the last that came to something.
+    last: String,
+    /// Of the last one that came to something.
+    before: Option<String>,
+}
+
+impl Met {
+    /// A try came to something.
+    fn end(&mut self, what: String) {
+        self.before = Some(what.clone());
+        self.last = what;
+    }
+
+    /// A try has come to nothing so far.
+    fn wait(&mut self, what: &str) {
+        self.last = match &self.before {
+            Some(before) => format!("{before}; later {what}"),
+            None => what.to_owned(),
+        };
+    }
+}
+
+/// Tries until one succeeds.
+async fn ask_until_up(question: &Question, met: &mut Met) -> Option<BootId> {
     let (mut pause, mut within) = (PAUSE_MIN, TRY_TAKES);
-    let mut before = String::new();
     loop {
         let mut asking = pin!(question.ask(within));
         let seen = match tokio::time::timeout(NOTED_AFTER, &mut asking).await {
             Ok(seen) => seen,
             // Noted now: if time is up before its end, this is the last observation.
             Err(_) => {
-                *last = format!("{before}it was asked, and had not answered yet");
+                met.wait("it was asked, and had not answered yet");
                 asking.await
             }
         };
         match seen {
             Seen::Up(boot) => return boot,
-            Seen::Answered(what) => {
-                before = format!("{what}; later ");
-                *last = what;
-            }
-            Seen::Not(what) => *last = what,
+            Seen::Answered(what) | Seen::Not(what) => met.end(what),
             Seen::NothingInTime => {
-                *last = format!("{before}no answer within {} s", within.as_secs());
+                met.wait(&format!("no answer within {} s", within.as_secs()));
                 within *= 2;
             }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_try_that_is_under_way_at_the_end_hides_nothing_of_those_before() {
+        let mut met = Met {
+            last: "no answer yet".to_owned(),
+            before: None,
+        };
+        let waits = "it was asked, and had not answered yet";
+        met.wait(waits);
+        assert_eq!(met.last, waits);
+        met.end("it answered 503 Service Unavailable".to_owned());
+        met.end("connection reset".to_owned());
+        assert_eq!(met.last, "connection reset");
+        met.wait(waits);
+        assert_eq!(
+            met.last,
+            "connection reset; later it was asked, and had not answered yet"
+        );
     }
 }

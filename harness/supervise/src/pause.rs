@@ -25,8 +25,10 @@ impl Process {
     /// # Errors
     /// If it has ended, `/proc` cannot be read, or the system refuses.
     pub fn stands_still(&self, reach: Reach) -> io::Result<bool> {
-        let mut is_still = true;
-        for member in self.reached(reach)? {
+        let reached = self.reached(reach)?;
+        // Where none can be looked at, none is known to stand still.
+        let mut is_still = !reached.is_empty();
+        for member in reached {
             if !unless_gone(proc::is_stopped(member.pid), true)? {
                 is_still = false;
                 unless_gone(sweep::signal(&member, Signal::STOP), ())?;
