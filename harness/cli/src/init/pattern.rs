@@ -259,6 +259,8 @@ pub(super) fn in_list(value: &Value, text: &str, at: &str, is_in: bool) -> Optio
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::super::recorded::Reply;
     use super::*;
 

@@ -34,6 +34,9 @@ pub(super) struct Inferred {
     pub(super) works: Option<bool>,
 }
 
+/// Reads one form of recording.
+type Parser = fn(&str) -> Result<Vec<Exchange>, Unusable>;
+
 /// The requests that were recorded.
 pub(super) struct Recording {
     path: PathBuf,
@@ -43,8 +46,7 @@ pub(super) struct Recording {
 impl Recording {
     /// Reads the recording that was given, if one was.
     pub(super) fn read(curl: Option<&Path>, har: Option<&Path>) -> Result<Option<Self>, CliError> {
-        let (path, parse): (&Path, fn(&str) -> Result<Vec<Exchange>, Unusable>) = match (curl, har)
-        {
+        let (path, parse): (&Path, Parser) = match (curl, har) {
             (Some(path), _) => (path, curl::parse),
             (None, Some(path)) => (path, har::parse),
             (None, None) => return Ok(None),

@@ -208,6 +208,8 @@ impl Splitter<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::*;
 
     fn words(text: &str) -> Vec<Vec<String>> {

@@ -1,5 +1,7 @@
 //! Whatever is recorded: no recording makes the program panic, and each file that follows from one can be run.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::Path;
 
 use comeback_experiment::File;

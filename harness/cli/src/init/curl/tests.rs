@@ -1,5 +1,7 @@
 //! curl commands as they are copied and typed.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use serde_json::json;
 
 use super::*;

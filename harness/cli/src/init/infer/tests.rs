@@ -1,5 +1,7 @@
 //! Recordings as tools write them, and the flows that follow from them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use serde_json::{Value, json};
 
 use super::super::recorded::Sifted;
