@@ -1,4 +1,4 @@
-//! Tables on the terminal. A table that is too wide for it becomes a list: no word is split, and no line wraps.
+//! Tables on the terminal. A table of long cells that is too wide for it becomes a list: no word is split, and no line wraps.
 
 use std::io;
 
@@ -7,33 +7,35 @@ use comeback_reports::format::printable;
 use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle};
 
-/// Columns where there is no terminal: in files and pipes.
+/// Columns of a list where there is no terminal: in files and pipes.
 const USUAL: u16 = 80;
+/// There, a row of figures has room for one line.
+const ROOM: u16 = 180;
 
 /// How a table looks where it has room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Style {
     /// Long cells: a line between the rows.
     Ruled,
-    /// Many short rows of figures, aligned right between the first column and the last.
+    /// Many short rows of figures, aligned right between the first column and the last. It stays a table: what is read in it is
+    /// a column.
     Figures,
 }
 
 /// A table for standard output.
 pub(super) fn table(rows: &Table, style: Style) -> String {
-    within(columns(), rows, style)
-}
-
-/// Columns of the terminal.
-fn columns() -> u16 {
-    match rustix::termios::tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col,
-        Ok(_) | Err(_) => USUAL,
+    let columns = match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => Some(size.ws_col),
+        Ok(_) | Err(_) => None,
+    };
+    match style {
+        Style::Ruled => ruled(rows, columns.unwrap_or(USUAL)),
+        Style::Figures => figures(rows, columns.unwrap_or(ROOM)),
     }
 }
 
-fn within(columns: u16, rows: &Table, style: Style) -> String {
-    let text = as_table(rows, style);
+fn ruled(rows: &Table, columns: u16) -> String {
+    let text = as_table(rows).to_string();
     let fits = |line: &str| line.chars().count() <= usize::from(columns);
     match text.lines().all(fits) {
         true => text,
@@ -41,8 +43,26 @@ fn within(columns: u16, rows: &Table, style: Style) -> String {
     }
 }
 
+fn figures(rows: &Table, columns: u16) -> String {
+    let mut table = as_table(rows);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(columns)
+        .load_style(
+            UTF8_HORIZONTAL_ONLY
+                .header_separator(LineStyle::none().fill('─').junction('─'))
+                .row_separator(LineStyle::none()),
+        );
+    for column in 1..rows.headers.len().saturating_sub(1) {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.to_string()
+}
+
 /// Each row in one line, however long.
-fn as_table(rows: &Table, style: Style) -> String {
+fn as_table(rows: &Table) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
@@ -50,19 +70,7 @@ fn as_table(rows: &Table, style: Style) -> String {
     for row in &rows.rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
-    if style == Style::Figures {
-        table.load_style(
-            UTF8_HORIZONTAL_ONLY
-                .header_separator(LineStyle::none().fill('─').junction('─'))
-                .row_separator(LineStyle::none()),
-        );
-        for column in 1..rows.headers.len().saturating_sub(1) {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-    }
-    table.to_string()
+    table
 }
 
 /// The first cell of each row in a line of its own, and below it the others, each behind its header.
@@ -122,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_table_that_fits_keeps_a_row_in_a_line() {
-        let text = within(120, &wide(), Style::Ruled);
+        let text = ruled(&wide(), 120);
         let rows = text.lines().filter(|line| line.contains("round-robin"));
         assert!(
             rows.clone().all(|row| row.contains("1 undecided")),
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn a_table_that_is_too_wide_becomes_a_list_without_a_split_word() {
         for columns in [40, 60, 80] {
-            let text = within(columns, &wide(), Style::Ruled);
+            let text = ruled(&wide(), columns);
             assert!(
                 text.lines()
                     .all(|line| line.chars().count() <= columns.into()),

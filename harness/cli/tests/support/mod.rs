@@ -197,8 +197,12 @@ pub(crate) fn has_void_trial(out: &Path) -> bool {
     text.contains("; the floor is ") || arms.iter().any(|arm| !arm.replaced.is_empty())
 }
 
-/// A machine is busy where somebody waits for a core for more than this share of the time, in percent.
-const SHARE_OF_WAITING: f64 = 40.0;
+/// A machine is busy where somebody waits for a core, or for the disk, for more than these shares of the time, in percent. A
+/// few waits for a core are usual; one for the disk stops a server that stores, and the harness that writes its journal.
+const SHARES_OF_WAITING: [(&str, &str, f64); 2] = [
+    ("/proc/pressure/cpu", "a core", 40.0),
+    ("/proc/pressure/io", "the disk", 20.0),
+];
 /// So many processes that want a core make a machine busy.
 const PROCESSES_PER_CORE: f64 = 3.0;
 
@@ -206,14 +210,16 @@ const PROCESSES_PER_CORE: f64 = 3.0;
 /// account of waiting follows it at once, where there is one.
 pub(crate) fn how_busy() -> Option<String> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let pressure = read("/proc/pressure/cpu");
-    let shares = pressure.split_whitespace().take(3).filter_map(|word| {
-        let (_, share) = word.split_once('=')?;
-        share.parse().ok()
-    });
-    let waiting = shares.fold(0.0, f64::max);
-    if waiting > SHARE_OF_WAITING {
-        return Some(format!("somebody waits for a core {waiting} % of the time"));
+    for (path, what, most) in SHARES_OF_WAITING {
+        let pressure = read(path);
+        let shares = pressure.split_whitespace().take(3).filter_map(|word| {
+            let (_, share) = word.split_once('=')?;
+            share.parse().ok()
+        });
+        let waiting = shares.fold(0.0, f64::max);
+        if waiting > most {
+            return Some(format!("somebody waits for {what} {waiting} % of the time"));
+        }
     }
     let load = read("/proc/loadavg");
     let load: f64 = load.split(' ').next()?.parse().ok()?;
