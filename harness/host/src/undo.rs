@@ -47,14 +47,22 @@ impl Undo {
     /// Carries it out, more than once if it fails at first. It takes no longer than two seconds.
     ///
     /// # Errors
-    /// With how it ended.
+    /// With how it ended last; that it was still under way, only where it never ended.
     pub fn run(&self) -> io::Result<()> {
         let deadline = Instant::now() + WITHIN;
+        let mut ended = None;
         loop {
-            let tried = self.try_until(deadline);
-            if tried.is_ok() || Instant::now() >= deadline {
-                return tried;
+            let Err(error) = self.try_until(deadline) else {
+                return Ok(());
+            };
+            let last = match error.kind() {
+                io::ErrorKind::TimedOut => ended.unwrap_or(error),
+                _ => error,
+            };
+            if Instant::now() >= deadline {
+                return Err(last);
             }
+            ended = Some(last);
             std::thread::sleep(PAUSE);
         }
     }
