@@ -51,6 +51,7 @@ run() {
     local listed
     listed=$(mktemp)
     if ! printf '%s' "$COMEBACK_ARGS" | xargs printf '%s\0' >"$listed"; then
+      rm "$listed"
       echo "::error title=comeback::'args' cannot be read as words: is a quote not closed?"
       exit 2
     fi
