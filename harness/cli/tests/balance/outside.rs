@@ -180,6 +180,35 @@ fn haproxy_takes_orders_at_its_control_socket() {
 }
 
 #[test]
+fn a_control_socket_works_in_a_folder_deeper_than_a_socket_path_may_be() {
+    let replicas = serve("token", 3);
+    for kind in ["builtin", "haproxy"] {
+        if kind == "haproxy" && !has(kind) {
+            continue;
+        }
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("deep".repeat(40));
+        std::fs::create_dir(&folder).unwrap();
+        let data = folder.to_str().unwrap();
+        let flags = format!("--with {kind} --data {data} --control {data}/control.sock");
+        let balancer = Process::balance(&ports(&replicas), &flags);
+        // HAProxy puts the socket in its place after it has begun to listen at its port.
+        wait_for("the socket", || {
+            folder.join("control.sock").exists().then_some(())
+        });
+        let order = |order: &str| {
+            let words = ["balance", order, "1", "--with", kind, "--data", data];
+            let run = crate::support::run(&words);
+            assert_eq!(run.code(), 0, "{kind} {order}: {}", run.printed());
+        };
+        order("drain");
+        assert_eq!(spread(&balancer, 10), [5, 0, 5], "{kind}");
+        order("return");
+        assert!(spread(&balancer, 10)[1] > 0, "{kind}");
+    }
+}
+
+#[test]
 fn nginx_drains_a_replica_by_its_configuration() {
     if !has("nginx") {
         return;

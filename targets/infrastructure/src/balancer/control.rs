@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::replicas::Replica;
+use super::socket;
 
 /// No request is longer.
 const LINE_BYTES: u64 = 256;
@@ -45,7 +46,7 @@ pub(super) struct Orders {
 impl Orders {
     /// Listens at a path; a socket that nobody listens at any more is replaced.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
-        let bind = || {
+        let bind = |path: &Path| {
             let found = fs::symlink_metadata(path);
             let is_socket = found.is_ok_and(|file| file.file_type().is_socket());
             if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
@@ -58,7 +59,7 @@ impl Orders {
             io::Error::new(error.kind(), what)
         };
         Ok(Self {
-            listener: bind().map_err(told)?,
+            listener: socket::with_short_path(path, bind).map_err(told)?,
             path: path.to_owned(),
         })
     }

@@ -31,6 +31,7 @@ mod policy;
 pub(crate) mod pool;
 pub(crate) mod proxy;
 mod replicas;
+mod socket;
 pub(crate) mod upload;
 
 use std::io;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::outside::Program;
+use super::socket;
 
 /// The control socket, in the balancer's folder.
 pub const CONTROL: &str = "control.sock";
@@ -185,7 +186,7 @@ fn problem_of(all: &[Standing], replica: usize, drain: bool) -> Option<String> {
 fn connect(folder: &Path) -> Result<UnixStream, OrderError> {
     let path = folder.join(CONTROL);
     let connect = || {
-        let stream = UnixStream::connect(&path)?;
+        let stream = socket::with_short_path(&path, |path| UnixStream::connect(path))?;
         stream.set_read_timeout(Some(ANSWER_WITHIN))?;
         stream.set_write_timeout(Some(ANSWER_WITHIN))?;
         Ok(stream)

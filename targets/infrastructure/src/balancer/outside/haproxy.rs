@@ -1,7 +1,8 @@
 //! The configuration of HAProxy (2.6 or newer).
 //!
 //! The control socket speaks HAProxy's own language: `set server replicas/1 state maint` drains a replica of its sticky
-//! clients too, `… state ready` brings it back.
+//! clients too, `… state ready` brings it back. HAProxy takes 97 bytes of the socket's path, so that it works in the
+//! socket's folder, and the configuration has the name alone.
 //!
 //! Beyond the checks, a refused connection ejects at once (`observe layer4`). Connections that break after a request was
 //! sent are not counted, as HAProxy counts those with `layer7` only, and there every 5xx as well.
@@ -53,9 +54,10 @@ backend replicas
         control = options
             .control
             .as_ref()
-            .map_or_else(String::new, |path| format!(
-                "    stats socket {} mode 600 level admin\n",
-                path.display()
+            .and_then(|path| path.file_name())
+            .map_or_else(String::new, |name| format!(
+                "    stats socket unix@{} mode 600 level admin\n",
+                name.display()
             )),
         port = options.port,
     );

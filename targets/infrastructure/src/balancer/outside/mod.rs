@@ -18,7 +18,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Options;
+use super::{Options, socket};
 
 /// A balancer of somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,15 @@ pub fn prepare(
         Program::Haproxy => haproxy::configuration(options),
         Program::Nginx => nginx::configuration(options, rustix::process::geteuid().is_root()),
     };
-    install(program, configuration, folder)
+    let mut prepared = install(program, configuration, folder)?;
+    if let Some(control) = &options.control {
+        let place = socket::split(control).and_then(|(folder, _)| folder.canonicalize());
+        let what = format!("cannot put a control socket at {}", control.display());
+        prepared
+            .command
+            .current_dir(place.map_err(|error| OutsideError::Failed(what, error))?);
+    }
+    Ok(prepared)
 }
 
 /// Writes a configuration into `folder`, which is made where it is missing, and gets its program ready.
