@@ -29,31 +29,18 @@ pub(super) struct Args {
     /// Numbers of the claims [default: all]
     #[arg(value_name = "N", value_parser = parse_number)]
     numbers: Vec<u32>,
-    /// Only list the claims
-    #[arg(long)]
-    list: bool,
     /// Take a first look: as many crashes, shorter trials, less of everything else
     #[arg(long)]
     quick: bool,
-    /// The seed of everything random [default: drawn, and printed]
-    #[arg(long, value_name = "S")]
-    seed: Option<u64>,
     /// Rule again on the measurements in the folder of an earlier run
     #[arg(long, value_name = "DIR", conflicts_with_all = ["numbers", "quick", "seed", "out"])]
     from: Option<PathBuf>,
-    /// Folder for the results; must be new or empty [default: comeback-runs/claims-TIME]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Print the document instead of the table
-    #[arg(long)]
-    json: bool,
-    /// No progress on stderr
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    many: options::Many,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    if args.list {
+    if args.many.list {
         list();
         return Ok(Outcome::Pass);
     }
@@ -69,14 +56,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     };
     wanted.retain(|claim| args.numbers.is_empty() || args.numbers.contains(&claim.number));
     for claim in &wanted {
-        if !args.quiet && args.from.is_none() {
+        if !args.many.quiet && args.from.is_none() {
             print_aside(&format!("claim {}: {}", claim.number, claim.words));
         }
         let job = Job {
             claim,
             seed: document.seed,
             quick: document.quick,
-            quiet: args.quiet,
+            quiet: args.many.quiet,
             is_measured: args.from.is_some(),
             folder: &folder,
             all: &wanted,
@@ -88,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         }
     }
     write(&document, &folder)?;
-    show(&document, args.json, &folder)?;
+    show(&document, args.many.json, &folder)?;
     let is_open = |row: &ClaimRow| row.ruling == Ruling::Inconclusive;
     Ok(
         match document.rows.is_empty() || document.rows.iter().any(is_open) {
@@ -100,9 +87,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 
 /// A new folder, and a document without rows.
 fn begin(args: &Args) -> Result<(PathBuf, Claims), CliError> {
-    let seed = options::seed(args.seed.map(Seed))?;
+    let seed = options::seed(args.many.seed.map(Seed))?;
     let started = jiff::ZonedDateTime::now();
-    let folder = campaign::new_folder("claims", &started, args.out.as_deref())?;
+    let folder = campaign::new_folder("claims", &started, args.many.out.as_deref())?;
     let document = Claims {
         schema: SCHEMA.to_owned(),
         seed: seed.0,

@@ -80,6 +80,26 @@ pub(super) struct Output {
     pub(super) told: Told,
 }
 
+/// The flags of a command that makes many runs and one document of them.
+#[derive(Debug, clap::Args)]
+pub(super) struct Many {
+    /// Only list what would be measured
+    #[arg(long)]
+    pub(super) list: bool,
+    /// The seed of everything random; of several runs the first one's [default: drawn, and printed]
+    #[arg(long, value_name = "S")]
+    pub(super) seed: Option<u64>,
+    /// Folder for the results; must be new or empty [default: comeback-runs/NAME-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Print the document instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
 /// How a verdict is printed: for every command that ends with one.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Results")]

@@ -8,6 +8,7 @@ use comeback_engine::interrupt::Interrupt;
 use comeback_engine::{EndedEarly, Reach, Tried};
 use comeback_load::probe::{Walked, Who};
 use comeback_model::ids::{Node, Seed};
+use comeback_model::operation::Step;
 use comeback_model::plan::{Plan, Workload};
 use comeback_supervise::output::printable;
 use comeback_supervise::tag::RunTag;
@@ -45,6 +46,17 @@ pub(super) struct Args {
     /// Print what was sent and answered as JSON
     #[arg(long, help_heading = "Results")]
     json: bool,
+}
+
+/// What a step of the flow is called, in a file and on a screen.
+pub(super) const fn name_of(step: Step) -> &'static str {
+    match step {
+        Step::Login => "login",
+        Step::Act => "act",
+        Step::Check | Step::ReadBack => "check",
+        Step::Logout => "logout",
+        Step::Get => "get",
+    }
 }
 
 /// What `--json` prints of an arm.

@@ -9,7 +9,6 @@ use comeback_engine::{Reach, Tried};
 use comeback_experiment::File;
 use comeback_faults::Faults;
 use comeback_load::probe::{self, Who};
-use comeback_model::operation::Step;
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
 use comeback_supervise::output::printable;
@@ -249,23 +248,15 @@ fn problem_of(tried: &Tried) -> Option<String> {
     users.find_map(|one| one.problem.clone())
 }
 
-const fn name_of(step: Step) -> &'static str {
-    match step {
-        Step::Login => "login",
-        Step::Act => "act",
-        Step::Check | Step::ReadBack => "check",
-        Step::Logout => "logout",
-        Step::Get => "get",
-    }
-}
-
 /// The requests that were sent, with what the server answered, and behind them those recorded ones that were not sent.
 fn merged(recorded: &[Exchange], flow: &Flow, tried: &Tried) -> Vec<Exchange> {
     let of = |who: Who| tried.first.iter().filter(move |one| one.who == who);
     let nobody = of(Who::Nobody).flat_map(|one| &one.exchanges);
     let user = of(Who::User).flat_map(|one| &one.exchanges);
     let mut seen: Vec<Exchange> = nobody.chain(user).filter_map(answered).collect();
-    let sent: BTreeSet<&str> = of(Who::User).map(|one| name_of(one.step)).collect();
+    let sent: BTreeSet<&str> = of(Who::User)
+        .map(|one| try_out::name_of(one.step))
+        .collect();
     for (name, at) in &flow.roles {
         if !sent.contains(name.as_str()) {
             seen.extend(recorded.get(*at).cloned());

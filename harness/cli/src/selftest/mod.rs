@@ -45,24 +45,11 @@ pub(super) struct Args {
     /// Numbers of the bugs [default: all]
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = parse_number)]
     bugs: Vec<u32>,
-    /// The first seed; each further run has the next one [default: drawn, and printed]
-    #[arg(long, value_name = "S")]
-    seed: Option<u64>,
     /// Exchange each bug with its twin, to see this command fail: nothing is found, and each twin raises an alarm
     #[arg(long)]
     swap: bool,
-    /// Only list the bugs
-    #[arg(long)]
-    list: bool,
-    /// Folder for the results; must be new or empty [default: comeback-runs/selftest-TIME]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Print the document instead of the table
-    #[arg(long)]
-    json: bool,
-    /// No progress on stderr
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    many: options::Many,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
@@ -72,13 +59,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         true => bugs.map(Bug::swapped).collect(),
         false => bugs.cloned().collect(),
     };
-    if args.list {
+    if args.many.list {
         bugs.iter().for_each(list);
         return Ok(Outcome::Pass);
     }
-    let seed = options::seed(args.seed.map(Seed))?.0;
+    let seed = options::seed(args.many.seed.map(Seed))?.0;
     let started = jiff::ZonedDateTime::now();
-    let folder = campaign::new_folder("selftest", &started, args.out.as_deref())?;
+    let folder = campaign::new_folder("selftest", &started, args.many.out.as_deref())?;
     let mut document = SelfTest {
         schema: SCHEMA.to_owned(),
         seed,
@@ -97,7 +84,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             seed,
             seeds: args.seeds,
             swapped: args.swap,
-            quiet: args.quiet,
+            quiet: args.many.quiet,
             folder: &folder,
         };
         document.bugs.push(job.row()?);
@@ -106,7 +93,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         text = serde_json::to_string_pretty(&document)?;
         write_artifact(&folder, "selftest.json", text.as_bytes())?;
     }
-    match args.json {
+    match args.many.json {
         true => print(&text),
         false => show(&document, &folder),
     }
@@ -134,6 +121,8 @@ fn show(document: &SelfTest, folder: &Path) {
         row.remarks.iter().map(move |remark| {
             let (server, what) = (&remark.server, &remark.what);
             let headline = printable(&remark.headline);
+            let same = format!("{}: ", what.to_uppercase());
+            let headline = headline.strip_prefix(&same).unwrap_or(&headline);
             format!(
                 "bug {number}, {server}: {what}: {headline} ({})",
                 remark.run

@@ -114,14 +114,15 @@ impl Tally {
     }
 
     /// Pass if the bug was found often enough and its twin never failed. Inconclusive if that could only be so had the
-    /// inconclusive runs been decided, or if none of the twin's was.
+    /// inconclusive runs been decided, or if less than half of the twin's were: a twin that nobody judged raises no alarm.
     pub(super) fn outcome(&self) -> Outcome {
         let needed = needed(self.sightings.len());
         let (detected, open) = (self.detected(), self.inconclusive());
         if self.twins(Outcome::Fail) > 0 || detected + open < needed {
             return Outcome::Fail;
         }
-        match detected >= needed && self.twins(Outcome::Pass) > 0 {
+        let is_twin_judged = 2 * self.twins(Outcome::Pass) >= self.twin.len();
+        match detected >= needed && is_twin_judged {
             true => Outcome::Pass,
             false => Outcome::Inconclusive,
         }
@@ -306,7 +307,8 @@ mod tests {
         let of_20 = |twin: &[(Outcome, usize)]| outcome_of(&[(FOUND, 20)], twin);
         assert_eq!(of_20(&[(Pass, 19), (Fail, 1)]), Fail);
         assert_eq!(of_20(&[(Inconclusive, 19), (Fail, 1)]), Fail);
-        assert_eq!(of_20(&[(Pass, 1), (Inconclusive, 19)]), Pass);
+        assert_eq!(of_20(&[(Pass, 10), (Inconclusive, 10)]), Pass);
+        assert_eq!(of_20(&[(Pass, 9), (Inconclusive, 11)]), Inconclusive);
         assert_eq!(of_20(&[(Inconclusive, 20)]), Inconclusive);
     }
 

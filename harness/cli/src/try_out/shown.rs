@@ -7,7 +7,7 @@ use comeback_model::plan::secret::{MASK, Secrets};
 use comeback_supervise::output::printable;
 use serde::{Serialize, Serializer};
 
-use super::Report;
+use super::{Report, name_of};
 
 /// How much of a line of a body is shown, in characters.
 const LINE_SHOWN: usize = 70;
@@ -53,17 +53,6 @@ pub(super) fn steps(walked: &[Walked], secrets: &Secrets) -> Vec<Step> {
                 .collect(),
         })
         .collect()
-}
-
-const fn name_of(step: comeback_model::operation::Step) -> &'static str {
-    use comeback_model::operation::Step;
-    match step {
-        Step::Login => "login",
-        Step::Act => "act",
-        Step::Check | Step::ReadBack => "check",
-        Step::Logout => "logout",
-        Step::Get => "get",
-    }
 }
 
 const fn name_of_who(who: Who) -> &'static str {

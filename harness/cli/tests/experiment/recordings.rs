@@ -19,28 +19,41 @@ curl -s -b cookies -X POST localhost:8080/logout
 
 const SERVER: [&str; 6] = ["serve", "memory", "--port", "{port}", "--data", "{data}"];
 
+/// Calls `init FILE … --from-command` and this command; what it printed, and the file, which is valid.
+fn written(folder: &Path, words: &[&str], command: &[&str]) -> (String, String) {
+    let [file, ..] = words else { panic!("no file") };
+    let init = [&["init"], words, &["--from-command"], command].concat();
+    let init = call(folder, &init);
+    let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let told = stdout(&init);
+    assert_eq!(init.status.code(), Some(0), "{told}{}{text}", stderr(&init));
+    let checked = call(folder, &["validate", file]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    (told, text)
+}
+
+/// Demands parts of a text.
+fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
 #[test]
 fn curl_commands_and_the_server_give_a_file_that_works() {
     let folder = folder_with("shop.sh", SCRIPT);
-    let words = [
-        "init",
-        "shop.toml",
-        "--from-curl",
-        "shop.sh",
-        "--from-command",
-        PROGRAM,
-    ];
-    let written = call(folder.path(), &[&words[..], &SERVER].concat());
-    let told = stdout(&written);
-    assert_eq!(written.status.code(), Some(0), "{told}{}", stderr(&written));
-    for part in [
-        "4 requests of shop.sh; left out: 1 for static files",
-        "login       POST /login: its path",
-        "value       /visits: it was 0, 1 after 0, 1 acts",
-        "the server answers this flow as the file describes it",
-    ] {
-        assert!(told.contains(part), "{part}\n{told}");
-    }
+    let words = ["shop.toml", "--from-curl", "shop.sh"];
+    let command = [&[PROGRAM], &SERVER[..]].concat();
+    let (told, text) = written(folder.path(), &words, &command);
+    assert_has(
+        &told,
+        &[
+            "4 requests of shop.sh; left out: 1 for static files",
+            "login       POST /login: its path",
+            "value       /visits: it was 0, 1 after 0, 1 acts",
+            "the server answers this flow as the file describes it",
+        ],
+    );
     let own = |line: &&str| !line.contains("shop.toml");
     assert!(
         told.lines()
@@ -48,17 +61,13 @@ fn curl_commands_and_the_server_give_a_file_that_works() {
             .all(|line| line.chars().count() <= 80),
         "{told}"
     );
-    let text = std::fs::read_to_string(folder.path().join("shop.toml")).unwrap();
-    assert!(
-        text.contains("json = { user = \"u{{ session }}\" }"),
-        "{text}"
+    assert_has(
+        &text,
+        &[
+            "json = { user = \"u{{ session }}\" }",
+            "identity = { at = \"/user\", name = \"u{{ session }}\" }",
+        ],
     );
-    assert!(
-        text.contains("identity = { at = \"/user\", name = \"u{{ session }}\" }"),
-        "{text}"
-    );
-    let checked = call(folder.path(), &["validate", "shop.toml"]);
-    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
     let tried = call(folder.path(), &["try", "shop.toml", "--brief"]);
     assert_eq!(
         tried.status.code(),
@@ -180,32 +189,17 @@ fn a_har_file_of_a_login_to_django_gives_a_file_that_works() {
         .unwrap();
     assert!(recorded.status.success(), "{}", stderr(&recorded));
     let command = [PYTHON, "-B", application, "{data}", "{port}"];
-    let words = [
-        "init",
-        "shop.toml",
-        "--from-har",
-        "shop.har",
-        "--from-command",
-    ];
-    let written = call(folder.path(), &[&words[..], &command].concat());
-    let text = std::fs::read_to_string(folder.path().join("shop.toml")).unwrap_or_default();
-    assert_eq!(
-        written.status.code(),
-        Some(0),
-        "{}{}{text}",
-        stdout(&written),
-        stderr(&written)
+    let words = ["shop.toml", "--from-har", "shop.har"];
+    let (_, text) = written(folder.path(), &words, &command);
+    assert_has(
+        &text,
+        &[
+            "value = \"regex:visits: ([0-9]+)\"",
+            "identity = { at = \"regex:You are ([0-9A-Za-z_]+)\", name = \"u{{ session }}\" }",
+            "logged_out_page = { headers = { location = \"/login\" } }",
+            "form = { csrfmiddlewaretoken = \"{{ csrf }}\", user = \"u{{ session }}\" }",
+        ],
     );
-    for part in [
-        "value = \"regex:visits: ([0-9]+)\"",
-        "identity = { at = \"regex:You are ([0-9A-Za-z_]+)\", name = \"u{{ session }}\" }",
-        "logged_out_page = { headers = { location = \"/login\" } }",
-        "form = { csrfmiddlewaretoken = \"{{ csrf }}\", user = \"u{{ session }}\" }",
-    ] {
-        assert!(text.contains(part), "{part}\n{text}");
-    }
-    let checked = call(folder.path(), &["validate", "shop.toml"]);
-    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
     assert_nothing_left(folder.path());
 }
 
@@ -223,29 +217,16 @@ fn tokens_entries_and_an_account_are_found_by_asking_the_server() {
     let folder = folder_with("api.sh", API);
     let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/accounts.py");
     let server = server.to_str().unwrap();
-    let words = [
-        "init",
-        "api.toml",
-        "--from-curl",
-        "api.sh",
-        "--from-command",
-    ];
     let command = ["python3", "-B", server, "{port}"];
-    let written = call(folder.path(), &[&words[..], &command].concat());
-    let text = std::fs::read_to_string(folder.path().join("api.toml")).unwrap_or_default();
-    assert_eq!(
-        written.status.code(),
-        Some(0),
-        "{}{}{text}",
-        stdout(&written),
-        stderr(&written)
+    let words = ["api.toml", "--from-curl", "api.sh"];
+    let (_, text) = written(folder.path(), &words, &command);
+    assert_has(
+        &text,
+        &[
+            "value = \"$.items[*].title\"\nwrites = \"list\"\nidentity = { at = \"/owner\", name = \"alice\" }",
+            "json = { password = \"wonder\", username = \"alice\" }\ncapture = { token = \"/data/accessToken\" }",
+            "headers = { authorization = \"Bearer {{ token }}\" }\njson = { title = \"{{ write }}\" }",
+        ],
     );
-    for part in [
-        "value = \"$.items[*].title\"\nwrites = \"list\"\nidentity = { at = \"/owner\", name = \"alice\" }",
-        "json = { password = \"wonder\", username = \"alice\" }\ncapture = { token = \"/data/accessToken\" }",
-        "headers = { authorization = \"Bearer {{ token }}\" }\njson = { title = \"{{ write }}\" }",
-    ] {
-        assert!(text.contains(part), "{part}\n{text}");
-    }
     assert_nothing_left(folder.path());
 }
