@@ -44,7 +44,7 @@ fn document(kind: &Listed) -> serde_json::Value {
 
 fn page(kind: &Listed) -> String {
     let role = match kind.info.surrounds {
-        true => " (a surrounding)",
+        true => " (also as a surrounding)",
         false => "",
     };
     let mut lines = vec![

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "experiment/limits.rs"]
+mod limits;
 #[path = "experiment/recordings.rs"]
 mod recordings;
 mod support;
@@ -279,37 +281,6 @@ fn writes_that_an_older_copy_of_the_file_does_not_have_are_lost() {
 }
 
 #[test]
-fn a_quota_of_processor_time_holds_for_whole_trials_and_leaves_no_control_group() {
-    let folder = tempfile::tempdir().unwrap();
-    let listed = call(folder.path(), &["faults", "--json"]);
-    let kinds: Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let mut kinds = kinds.as_array().unwrap().iter();
-    let is_there = kinds.any(|kind| kind["name"] == "cpu_quota" && kind["works"] == true);
-    // Much more than it needs.
-    let quota = "[surroundings]\nkind = \"cpu_quota\"\npercent = 400\n[windows]";
-    let run = run_shop(&SHOP.replace("[windows]", quota), &[]);
-    if !is_there {
-        assert_eq!(run.output.status.code(), Some(2), "{}", run.printed());
-        assert!(run.printed().contains("no control group with a quota"));
-        return;
-    }
-    if !support::ended_with(&run, 0) {
-        return;
-    }
-    // Two starts with a fault, and the control's one. A trial that is void is replaced, and told once more.
-    assert!(faults_told(&run, "surrounding_applied").len() >= 3);
-    assert!(faults_told(&run, "surrounding_removed").len() >= 2);
-    let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
-    let (before, _) = journal.split_once(": 400000 of 100000").unwrap();
-    let (_, file) = before.rsplit_once('"').unwrap();
-    let group = Path::new(file).parent().unwrap();
-    assert!(
-        group.parent().unwrap().exists() && !group.exists(),
-        "{file}"
-    );
-}
-
-#[test]
 fn faults_of_the_command_line_take_the_place_of_those_of_the_file() {
     let folder = folder_with("shop.toml", SHOP);
     let explain = |faults: &[&str]| {
@@ -339,7 +310,8 @@ fn the_kinds_of_faults_are_listed_with_what_proves_each_and_whether_it_works_her
     assert!(kinds.len() >= 10);
     for kind in kinds {
         // Not every machine has control groups.
-        let works = kind["works"] == true || kind["name"] == "cpu_quota";
+        let needs_groups = ["cpu_quota", "memory_limit", "process_limit"];
+        let works = kind["works"] == true || needs_groups.iter().any(|name| kind["name"] == *name);
         assert!(works, "{kind}");
         assert!(
             kind["evidence"]
@@ -348,7 +320,10 @@ fn the_kinds_of_faults_are_listed_with_what_proves_each_and_whether_it_works_her
         );
     }
     let text = stdout(&call(folder.path(), &["faults"]));
-    assert!(text.contains("descriptor_limit (a surrounding)"), "{text}");
+    assert!(
+        text.contains("descriptor_limit (also as a surrounding)"),
+        "{text}"
+    );
     assert!(text.contains("lasts: How long"), "{text}");
 }
 

@@ -3,6 +3,7 @@
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Reach;
+use comeback_model::plan::fault::Effect;
 use comeback_model::units::Elapsed;
 
 use super::EngineError;
@@ -123,7 +124,7 @@ fn pause<S>(
 ) -> Result<Result<(), FaultError>, EngineError> {
     let process = &running.process;
     let node = process.node();
-    let is_first = running.hold != Hold::Still(fault);
+    let is_first = running.hold != Hold::Held(fault);
     let may = match is_first {
         true => running.check_free_for(fault),
         false => refuse_ended(process, "ended while it stood still"),
@@ -132,7 +133,7 @@ fn pause<S>(
         return Ok(Err(missed));
     }
     if is_first {
-        running.hold = Hold::Still(fault);
+        running.hold = Hold::Held(fault);
         let begun = trial.begun_by(fault);
         trial.record(EventKind::FaultRequested { fault, node, begun });
         let mut progress = trial.progress.borrow_mut();
@@ -206,6 +207,17 @@ fn apply<S>(
         };
         return missed(format!("{} {state}", called(node)));
     }
+    let effect = trial.fault(fault)?.effect;
+    if effect.degrades() {
+        if let Err(missed) = running.check_free_for(fault) {
+            return Ok(Err(missed));
+        }
+        let begun = trial.begun_by(fault);
+        trial.record(EventKind::FaultRequested { fault, node, begun });
+        let mut progress = trial.progress.borrow_mut();
+        progress.begin(fault, node, trial.site.clock.now());
+    }
+    let process = &running.process;
     let on = on(trial, fault, node, reach);
     let mut evidence = String::new();
     for step in [Step::Apply, Step::Confirm] {
@@ -216,22 +228,37 @@ fn apply<S>(
         }
     }
     running.acts.push((fault, act));
-    trial.record(match trial.fault(fault)?.effect.surrounds() {
-        true => EventKind::SurroundingApplied {
-            fault,
-            node,
-            evidence,
-        },
-        false => EventKind::FaultActed {
-            fault,
-            node,
-            evidence,
-        },
-    });
+    let at = trial.site.clock.now();
+    trial.record_at(at, has_acted(effect, fault, node, evidence));
+    if effect.degrades() {
+        running.hold = Hold::Held(fault);
+        note_effect(trial, (fault, node), at, false);
+    }
     Ok(Ok(()))
 }
 
-/// Undoes what a fault did to a node, if it had its effect until now.
+/// The event of an act that has its effect.
+fn has_acted(effect: Effect, fault: FaultId, node: Node, evidence: String) -> EventKind {
+    match effect {
+        Effect::Surrounds => EventKind::SurroundingApplied {
+            fault,
+            node,
+            evidence,
+        },
+        Effect::Degrades(_) => EventKind::TargetDegraded {
+            fault,
+            node,
+            evidence,
+        },
+        Effect::Ends(_) | Effect::StandsStill(_) | Effect::Replaces => EventKind::FaultActed {
+            fault,
+            node,
+            evidence,
+        },
+    }
+}
+
+/// Undoes what a fault did to a node, if it had its effect until now. One that the conditions ended is to be started again.
 fn undo<S>(
     trial: &Trial<'_, S>,
     fault: FaultId,
@@ -240,11 +267,19 @@ fn undo<S>(
 ) -> Result<Result<(), FaultError>, EngineError> {
     let process = &running.process;
     let node = process.node();
+    let effect = trial.fault(fault)?.effect;
     let on = on(trial, fault, node, reach);
     let its = |(of, _): &mut (FaultId, Box<dyn Act>)| *of == fault;
     for (_, mut act) in running.acts.extract_if(.., its) {
-        for step in [Step::Confirm, Step::Undo] {
+        if effect.degrades() && !process.is_running() {
+            let mut progress = trial.progress.borrow_mut();
+            progress.faulted(fault, node).has_ended = true;
+            continue;
+        }
+        let mut evidence = String::new();
+        for step in [Step::Conclude, Step::Undo] {
             match process.carry_out(step, act.as_mut(), on.clone()) {
+                Ok(shown) if step == Step::Conclude => evidence = shown,
                 Ok(_) => {}
                 Err(ActError::Missed(problem)) => {
                     let (what, node) = (&trial.fault(fault)?.words.noun, called(node));
@@ -253,8 +288,17 @@ fn undo<S>(
                 Err(ActError::Failed(cause)) => return Err(EngineError::Process(cause)),
             }
         }
-        if trial.fault(fault)?.effect.surrounds() {
-            trial.record(EventKind::SurroundingRemoved { fault, node });
+        match effect {
+            Effect::Surrounds => trial.record(EventKind::SurroundingRemoved { fault, node }),
+            Effect::Degrades(_) => {
+                running.hold = Hold::Free;
+                trial.record(EventKind::TargetRestored {
+                    fault,
+                    node,
+                    evidence,
+                });
+            }
+            Effect::Ends(_) | Effect::StandsStill(_) | Effect::Replaces => {}
         }
     }
     Ok(Ok(()))

@@ -43,8 +43,8 @@ pub(super) enum Hold {
     Armed(FaultId),
     /// It was sent the signal of this fault, and ends by it.
     Signalled(FaultId),
-    /// It was stopped where it is by this fault, which lets it go on.
-    Still(FaultId),
+    /// This fault has stopped it where it is, or has it go on under worse conditions; it ends that, too.
+    Held(FaultId),
 }
 
 impl Hold {
@@ -52,7 +52,7 @@ impl Hold {
     pub(super) const fn by(self) -> Option<FaultId> {
         match self {
             Self::Free => None,
-            Self::Armed(fault) | Self::Signalled(fault) | Self::Still(fault) => Some(fault),
+            Self::Armed(fault) | Self::Signalled(fault) | Self::Held(fault) => Some(fault),
         }
     }
 }
@@ -157,7 +157,7 @@ impl<P: Process> Running<P> {
     /// By whom its end was wanted.
     pub(super) const fn cause(&self) -> ExitCause {
         match self.hold {
-            Hold::Free | Hold::Still(_) => ExitCause::Unexpected,
+            Hold::Free | Hold::Held(_) => ExitCause::Unexpected,
             Hold::Armed(fault) | Hold::Signalled(fault) => ExitCause::Injected(fault),
         }
     }

@@ -17,10 +17,9 @@ pub fn json_schema(catalogue: &dyn Catalogue) -> Value {
         .map(|(kind, schema)| (kind, schema.to_value()))
         .collect();
     let mut root = generator.into_root_schema_for::<Document>().to_value();
-    let (surroundings, faults): (Vec<KindInfo>, Vec<KindInfo>) = catalogue
-        .kinds()
-        .into_iter()
-        .partition(|kind| kind.surrounds);
+    let faults = catalogue.kinds();
+    let surroundings = faults.iter().copied().filter(|kind| kind.surrounds);
+    let surroundings: Vec<KindInfo> = surroundings.collect();
     for (part, kinds) in [("FaultPart", faults), ("SurroundingPart", surroundings)] {
         add_kinds(&mut root["$defs"][part], &kinds, &schemas);
     }

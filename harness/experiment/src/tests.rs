@@ -481,11 +481,20 @@ fn what_cannot_be_a_surrounding_and_what_can_only_be_one_are_refused_by_name() {
     assert_eq!(plan.surroundings[0].parameters["open"], 32);
     assert_eq!(plan.named_surroundings().next().unwrap().0, FaultId(1));
     for (faults, line, what) in [
-        (format!("[[fault]]\n{limit}"), 5, "unknown"),
         (
-            "[[fault]]\nkind = \"descriptor_limit\"\n".to_owned(),
+            format!("[[fault]]\n{limit}"),
             4,
-            "under [[surroundings]]",
+            "say how long it lasts, or name it under [[surroundings]]",
+        ),
+        (
+            format!("[[fault]]\n{limit}lasts = \"1h\"\n"),
+            6,
+            "outlasts the horizon",
+        ),
+        (
+            format!("[[surroundings]]\n{limit}lasts = \"1s\"\n"),
+            4,
+            "make it a fault",
         ),
         (
             "[[surroundings]]\nkind = \"kill\"\n".to_owned(),

@@ -57,11 +57,19 @@ pub trait Act: Debug {
     /// When it cannot.
     fn apply(&mut self, on: &dyn Target) -> Result<(), ActError>;
 
-    /// What shows that it has its effect now. Asked after it was applied, and again before it is undone.
+    /// What shows that it has its effect now. Asked after it was applied.
     ///
     /// # Errors
     /// When nothing shows it.
     fn confirm(&self, on: &dyn Target) -> Result<String, ActError>;
+
+    /// What shows that it had its effect until now. Asked before it is undone.
+    ///
+    /// # Errors
+    /// When nothing shows it.
+    fn conclude(&self, on: &dyn Target) -> Result<String, ActError> {
+        self.confirm(on)
+    }
 
     /// Undoes it for the processes that live on.
     ///
@@ -94,6 +102,8 @@ pub enum Step {
     Apply,
     /// [`Act::confirm`].
     Confirm,
+    /// [`Act::conclude`].
+    Conclude,
     /// [`Act::undo`].
     Undo,
 }
@@ -107,6 +117,7 @@ impl Step {
         match self {
             Self::Apply => act.apply(on).map(|()| String::new()),
             Self::Confirm => act.confirm(on),
+            Self::Conclude => act.conclude(on),
             Self::Undo => Ok(act.undo(on).map(|()| String::new())?),
         }
     }

@@ -1,16 +1,19 @@
-//! `descriptor_limit`: for a whole trial, no process of the nodes may have more than so many descriptors open.
+//! `descriptor_limit`: no process of the nodes may have more than so many descriptors open.
 //!
-//! The hard limit is lowered with the soft one: many runtimes (Go, the JVM) raise their soft limit to the hard one when they
-//! start. Only a privileged process can raise its hard limit again.
+//! As a surrounding the hard limit is lowered with the soft one: many runtimes (Go, the JVM) raise their soft limit to the hard
+//! one when they start. Only a privileged process can raise its hard limit again. A fault lowers the soft limit alone, so that
+//! it can be undone.
 
 use std::{fs, io};
 
 use comeback_model::plan::fault::{Aim, Effect, FaultWords, Reach};
+use comeback_model::units::Span;
 use rustix::process::{Pid, Resource, Rlimit, getpid, prlimit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, ActError, Target};
+use crate::degrade::{self, degrade, for_how_long};
 use crate::injection::{FaultError, Injection};
 use crate::kind::{Kind, Unavailable};
 
@@ -23,18 +26,24 @@ const LEAST: u64 = 8;
 pub(crate) struct DescriptorLimit {
     /// How many descriptors each process may have open, sockets and files together. Default: 64.
     open: u64,
+    /// How long it holds as a fault. A surrounding has no end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lasts: Option<Span>,
 }
 
 impl Default for DescriptorLimit {
     fn default() -> Self {
-        Self { open: 64 }
+        Self {
+            open: 64,
+            lasts: None,
+        }
     }
 }
 
 impl Kind for DescriptorLimit {
     const NAME: &'static str = "descriptor_limit";
-    const ABOUT: &'static str = "Every process may have only so many descriptors open (soft and hard limit), for a whole trial.";
-    const EVIDENCE: &'static str = "/proc/PID/limits of every process says no more than was set, at first and when it is undone.";
+    const ABOUT: &'static str = "Every process may have only so many descriptors open.";
+    const EVIDENCE: &'static str = "/proc/PID/limits of every process says no more than was set, at first and when it is undone. As a fault, a process must have as many open as it may when it is undone.";
     const AIM: Aim = Aim::AllReplicas;
     const REACH: Reach = Reach::Tree;
     const SURROUNDS: bool = true;
@@ -54,35 +63,36 @@ impl Kind for DescriptorLimit {
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         match self.open {
             0..LEAST => Err(("open", "with fewer than 8 no server can start")),
-            _ => Ok(()),
+            _ => degrade::check(self.lasts),
         }
     }
 
     fn effect(&self) -> Effect {
-        Effect::Surrounds
+        degrade::effect(self.lasts)
     }
 
     fn words(&self, reach: Reach) -> FaultWords {
-        let open = self.open;
+        let (open, lasts) = (self.open, for_how_long(self.lasts));
         FaultWords {
             short: "limit".to_owned(),
-            noun: format!("a limit of {open} descriptors"),
-            done: format!("a limit of {open} open descriptors"),
+            noun: format!("a limit of {open} descriptors{lasts}"),
+            done: format!("a limit of {open} open descriptors{lasts}"),
             begun: format!("limited to {open} descriptors"),
-            explained: format!("{reach} may have {open} descriptors open"),
+            explained: format!("{reach} may have {open} descriptors open{lasts}"),
         }
     }
 
     async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
-        let limit = |node| {
-            let (open, before) = (self.open, None);
-            on.act(node, Limit { open, before })
+        let limit = || Limit {
+            open: self.open,
+            is_fault: self.lasts.is_some(),
+            before: None,
         };
-        on.each(on.nodes(), limit).await.map(drop)
+        degrade(on, self.lasts, limit).await
     }
 
     async fn release(&self, on: &Injection) -> Result<(), FaultError> {
-        on.each(on.nodes(), |node| on.undo(node)).await.map(drop)
+        degrade::release(on).await
     }
 }
 
@@ -90,6 +100,8 @@ impl Kind for DescriptorLimit {
 #[derive(Debug)]
 struct Limit {
     open: u64,
+    /// Whether it holds for a while only.
+    is_fault: bool,
     /// What the limits of the started process were.
     before: Option<Rlimit>,
 }
@@ -102,7 +114,11 @@ impl Act for Limit {
             if pid == on.pid() {
                 self.before = Some(now);
             }
-            let (current, maximum) = (most(now.current), most(now.maximum));
+            let maximum = match self.is_fault {
+                true => now.maximum,
+                false => most(now.maximum),
+            };
+            let current = most(now.current);
             set(pid, Rlimit { current, maximum })
         })?)
     }
@@ -118,6 +134,25 @@ impl Act for Limit {
         }
         let (pid, open) = (on.pid(), self.open);
         Ok(format!("/proc/{pid}/limits: max open files at most {open}"))
+    }
+
+    fn conclude(&self, on: &dyn Target) -> Result<String, ActError> {
+        let held = self.confirm(on)?;
+        if !self.is_fault {
+            return Ok(held);
+        }
+        let mut most = 0;
+        on.each_process(&mut |pid| {
+            let open = fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64;
+            most = most.max(open);
+            Ok(())
+        })?;
+        match most >= self.open {
+            true => Ok(format!("{held}; a process has {most} open")),
+            false => Err(ActError::Missed(format!(
+                "no process had more than {most} descriptors open; a lower limit would have an effect"
+            ))),
+        }
     }
 
     fn undo(&mut self, on: &dyn Target) -> io::Result<()> {
@@ -186,6 +221,7 @@ mod tests {
         let before = soft_limit(&target);
         let mut limit = Limit {
             open: 16,
+            is_fault: false,
             before: None,
         };
         assert!(matches!(limit.confirm(&target), Err(ActError::Missed(_))));

@@ -35,7 +35,7 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// Whether it waits for a write, by default.
     const WITHIN: Within = Within::Any;
 
-    /// Whether it is a surrounding: it holds for the whole of a trial, and [`Kind::release`] undoes it.
+    /// Whether it may be a surrounding: it holds for the whole of a trial, and [`Kind::release`] undoes it.
     const SURROUNDS: bool = false;
 
     /// What proves its effect, in a line.

@@ -5,14 +5,18 @@
 //! which knows nothing of the engine. A new kind is a file, and a line in `table.rs`.
 
 mod act;
+mod control_group;
 mod corrupt_file;
 mod cpu_quota;
+mod degrade;
 mod deploy;
 mod descriptor_limit;
 mod ending;
 mod injection;
 mod kind;
+mod memory_limit;
 mod pause;
+mod process_limit;
 mod rolling_restart;
 mod signal;
 mod stop;

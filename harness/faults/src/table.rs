@@ -9,7 +9,9 @@ use crate::cpu_quota::CpuQuota;
 use crate::deploy::Deploy;
 use crate::descriptor_limit::DescriptorLimit;
 use crate::kind::{Injectable, Row, Unavailable, row};
+use crate::memory_limit::MemoryLimit;
 use crate::pause::Pause;
+use crate::process_limit::ProcessLimit;
 use crate::rolling_restart::RollingRestart;
 use crate::signal::{Abort, AnySignal, Kill, Segfault, Terminate};
 use crate::stop::Stop;
@@ -28,6 +30,8 @@ static TABLE: &[Row] = &[
     row::<CorruptFile>(),
     row::<DescriptorLimit>(),
     row::<CpuQuota>(),
+    row::<MemoryLimit>(),
+    row::<ProcessLimit>(),
 ];
 
 /// The kinds of faults that there are.

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -13,6 +14,7 @@ use comeback_model::plan::fault::{Catalogue, Fault, Said};
 use comeback_model::plan::{Reach, Signal, Stop};
 use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
+use rustix::process::{Pid, kill_process_group};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -27,20 +29,33 @@ fn ms(ms: u64) -> Elapsed {
     Elapsed::from_us(ms * 1_000)
 }
 
-/// A process that waits for the end of its input.
+/// A process that waits for a line of input.
 pub(crate) struct Waiting(Child);
 
 impl Waiting {
     pub(crate) fn start() -> Self {
-        let mut command = Command::new("cat");
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        Self::run("read go")
+    }
+
+    /// Runs a script, which waits where it says `read`. It ends with this value.
+    pub(crate) fn run(script: &str) -> Self {
+        let mut command = Command::new("bash");
+        command.args(["-c", script]).process_group(0);
+        command.stdin(Stdio::piped());
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Self(child.unwrap())
+    }
+
+    /// Gives it a line.
+    pub(crate) fn go_on(&mut self) {
+        self.0.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
+        let group = Pid::from_raw(self.pid()).unwrap();
+        kill_process_group(group, rustix::process::Signal::KILL).unwrap();
         self.0.wait().unwrap();
     }
 }
@@ -298,7 +313,7 @@ fn what_a_fault_cannot_have_is_said_with_its_field() {
         (
             "kill",
             json!({ "lasts": "1s" }),
-            "Some(\"lasts\"): only a fault of the kind pause has this key",
+            "Some(\"lasts\"): only a fault of the kind pause or descriptor_limit or cpu_quota or memory_limit or process_limit has this key",
         ),
         (
             "pause",
@@ -332,5 +347,6 @@ fn every_kind_says_what_it_does_what_proves_it_and_what_each_parameter_means() {
         }
     }
     let limit = list.iter().find(|kind| kind.info.surrounds).unwrap();
-    assert_eq!(limit.parameters[0].0, "open");
+    let names: Vec<&str> = limit.parameters.iter().map(|(name, _)| &name[..]).collect();
+    assert_eq!(names, ["lasts", "open"]);
 }

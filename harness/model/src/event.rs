@@ -216,6 +216,24 @@ pub enum EventKind {
         /// Which part of the topology.
         node: Node,
     },
+    /// A node goes on under worse conditions from now on.
+    TargetDegraded {
+        /// By which fault.
+        fault: FaultId,
+        /// Which part of the topology.
+        node: Node,
+        /// What shows it.
+        evidence: String,
+    },
+    /// The conditions were worse until now, and are as before.
+    TargetRestored {
+        /// By which fault they were worse.
+        fault: FaultId,
+        /// Which part of the topology.
+        node: Node,
+        /// What shows that they were.
+        evidence: String,
+    },
     /// The balancer was told to send a replica no more requests.
     DrainBegun {
         /// For which fault.
@@ -454,6 +472,8 @@ impl EventKind {
             | Self::SurroundingRemoved { .. }
             | Self::TargetPaused { .. }
             | Self::TargetResumed { .. }
+            | Self::TargetDegraded { .. }
+            | Self::TargetRestored { .. }
             | Self::DrainBegun { .. }
             | Self::TargetSeen { .. }
             | Self::SurvivorsFound { .. }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
 use crate::{Failed, run};
 
@@ -51,7 +52,7 @@ impl Default for Args {
     }
 }
 
-/// Builds the targets and runs them, one after another.
+/// Builds the targets and runs them, two at a time.
 pub(crate) fn fuzz(args: &Args) -> Result<(), Failed> {
     let host = host()?;
     let own = std::env::var("RUSTFLAGS").unwrap_or_default();
@@ -64,17 +65,30 @@ pub(crate) fn fuzz(args: &Args) -> Result<(), Failed> {
     )?;
     let built = Path::new(CRATE).join(format!("target/{host}/release"));
     let mut broken = Vec::new();
-    for target in TARGETS {
-        if args.targets.is_empty() || args.targets.iter().any(|asked| asked == target) {
+    let is_asked =
+        |target: &&str| args.targets.is_empty() || args.targets.iter().any(|asked| asked == target);
+    let asked: Vec<&'static str> = TARGETS.into_iter().filter(is_asked).collect();
+    for pair in asked.chunks(2) {
+        let ended = thread::scope(|scope| {
+            let run = |target: &&'static str| {
+                let (target, program) = (*target, built.join(*target));
+                scope.spawn(move || run_target(&program, target, args))
+            };
+            let running: Vec<_> = pair.iter().map(run).collect();
+            let panicked = || Failed("a thread panicked".to_owned());
+            let ended = running.into_iter().map(|one| one.join());
+            let ended = ended.map(|told| told.unwrap_or_else(|_| Err(panicked())));
+            ended.collect::<Result<Vec<Output>, _>>()
+        })?;
+        for (target, told) in pair.iter().zip(ended) {
             eprintln!("xtask: fuzz {target}");
-            let told = run_target(&built.join(target), target, args)?;
             let text = String::from_utf8_lossy(&told.stderr);
             if told.status.success() {
                 eprintln!("  {}, nothing found", figures(&text));
             } else {
                 eprintln!("{}", finding(&text));
                 eprintln!("  {}, ended with {}", figures(&text), told.status);
-                broken.push(target);
+                broken.push(*target);
             }
         }
     }

@@ -178,16 +178,17 @@ impl<'a> Load<'a> {
         detected.max_by(f64::total_cmp)
     }
 
-    /// First failure a client saw of a fault − T0, in ms; negative when it came before T0.
+    /// First failure a client saw of a fault − T0, in ms; negative when it came before T0. Of worse conditions − K.
     pub(super) fn time_to_detect(&self, fault: FaultId) -> Option<f64> {
         let own = self.facts.of_fault(fault).filter(|_| !self.facts.control)?;
-        let cut = own.cut()?;
+        let from = own.cut()?;
+        let from = own.sent().filter(|_| own.degrades).unwrap_or(from);
         let first = self
             .of_fault(fault)
             .filter(|operation| !operation.is_correct())
             .map(|operation| operation.finished)
             .min()?;
-        Some(first.ms_after(cut))
+        Some(first.ms_after(from))
     }
 
     /// How long clients were without a correct reply: from the last one before the fault to the first one after it. With

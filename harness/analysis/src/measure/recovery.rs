@@ -66,7 +66,11 @@ pub(super) fn chain_of(
         }
     });
     Chain {
-        killed: own.sent().map(|sent| sent.ms_after(cut)),
+        // While conditions are worse the service is not out.
+        killed: own
+            .sent()
+            .filter(|_| !own.degrades)
+            .map(|sent| sent.ms_after(cut)),
         spread: injection::spread_ms(own),
         exit: own.injected().and_then(|(_, exit)| exit),
         launched,

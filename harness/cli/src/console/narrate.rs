@@ -187,6 +187,24 @@ impl Narrator {
             EventKind::TargetResumed { fault: _, node } => {
                 format!("{}SIGCONT sent", self.of(*node))
             }
+            EventKind::TargetDegraded {
+                fault,
+                node,
+                evidence,
+            } => format!(
+                "{}{} holds ({evidence})",
+                self.of(*node),
+                self.fault(*fault)
+            ),
+            EventKind::TargetRestored {
+                fault,
+                node,
+                evidence,
+            } => format!(
+                "{}{} held, and is undone ({evidence})",
+                self.of(*node),
+                self.fault(*fault)
+            ),
             EventKind::DrainBegun { fault: _, node } => {
                 format!("{}the balancer is told to drain it", self.of(*node))
             }

@@ -5,7 +5,7 @@ mod measure;
 mod table;
 mod verdict;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use comeback_analysis::verdict::Outcome;
 use comeback_host::machine;

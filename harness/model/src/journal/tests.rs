@@ -663,6 +663,16 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             fault: FaultId::FIRST,
             node: Node::Store,
         },
+        EventKind::TargetDegraded {
+            fault: FaultId(1),
+            node: Node::Store,
+            evidence: "it holds".to_owned(),
+        },
+        EventKind::TargetRestored {
+            fault: FaultId(1),
+            node: Node::Store,
+            evidence: "it was felt".to_owned(),
+        },
         EventKind::DrainBegun {
             fault: FaultId::FIRST,
             node: Node::Replica(1),

@@ -112,6 +112,8 @@ pub enum Effect {
     StandsStill(Span),
     /// One after the other ends as it is asked to, is started again and serves.
     Replaces,
+    /// They go on under worse conditions for so long.
+    Degrades(Span),
     /// They go on under worse conditions, for the whole of a trial: a surrounding.
     Surrounds,
 }
@@ -147,6 +149,11 @@ impl Effect {
     /// Whether the same processes go on after it.
     pub const fn stands_still(self) -> bool {
         matches!(self, Self::StandsStill(_))
+    }
+
+    /// Whether the nodes go on under worse conditions for a while.
+    pub const fn degrades(self) -> bool {
+        matches!(self, Self::Degrades(_))
     }
 
     /// Whether it holds for the whole of a trial.
@@ -212,7 +219,7 @@ pub struct KindInfo {
     pub name: &'static str,
     /// What it does, in a line.
     pub about: &'static str,
-    /// Whether it is a surrounding: it holds for the whole of a trial. All others come and go.
+    /// Whether it may be a surrounding, too: it holds for the whole of a trial then.
     pub surrounds: bool,
 }
 

@@ -98,7 +98,7 @@ impl Plan {
     fn validate_fault(&self, id: FaultId, fault: &Fault) -> Result<(), PlanError> {
         let horizon = self.windows.horizon;
         match fault.effect {
-            Effect::StandsStill(lasts) if lasts >= horizon => invalid(
+            Effect::StandsStill(lasts) | Effect::Degrades(lasts) if lasts >= horizon => invalid(
                 Field::FaultLasts(id),
                 format!(
                     "{} outlasts the horizon of {horizon}: nothing could be back",
@@ -113,11 +113,14 @@ impl Plan {
             Effect::Surrounds => invalid(
                 Field::FaultKind(id),
                 format!(
-                    "a {} holds for the whole of a trial: name it under [[surroundings]]",
+                    "a {} without `lasts` holds for the whole of a trial: say how long it lasts, or name it under \
+                     [[surroundings]]",
                     fault.kind
                 ),
             ),
-            Effect::Ends(_) | Effect::StandsStill(_) | Effect::Replaces => Ok(()),
+            Effect::Ends(_) | Effect::StandsStill(_) | Effect::Degrades(_) | Effect::Replaces => {
+                Ok(())
+            }
         }
     }
 

@@ -17,12 +17,14 @@ pub(in crate::measure) struct FaultFacts {
     pub(super) requests: BTreeMap<Node, Elapsed>,
     /// Its signal was sent to some node: more than a drain.
     pub(super) signalled: bool,
-    /// Its effect was confirmed, on each node that it hit: the node ended so, or stood still.
+    /// Its effect was confirmed, on each node that it hit: the node ended so, stood still, or went on under worse conditions.
     pub(super) faulted: BTreeMap<Node, (Elapsed, Option<Exit>)>,
     /// Processes of each node that a stop had to kill, for they did not end in their time of grace.
     pub(in crate::measure) took_kill: BTreeMap<Node, Vec<i32>>,
-    /// Those that stood still may go on.
+    /// Those that stood still may go on, or the conditions are as before.
     pub(in crate::measure) resumed: Option<Elapsed>,
+    /// It ends nothing: conditions are worse for a while. Its effect is complete when that is over.
+    pub(in crate::measure) degrades: bool,
     /// The first correct reply of each node that was faulted, after that.
     pub(super) returned: BTreeMap<Node, Correct>,
     /// What became of telling the balancer to spare a replica, in order.
@@ -42,7 +44,7 @@ pub(in crate::measure) struct FaultFacts {
 }
 
 impl FaultFacts {
-    /// When its effect was complete, and the last of the exits that it consists of; none of a pause.
+    /// When its effect was complete, and the last of the exits that it consists of; none of a fault that ends nothing.
     pub(in crate::measure) fn injected(&self) -> Option<(Elapsed, Option<Exit>)> {
         self.faulted.values().copied().max_by_key(|(at, _)| *at)
     }

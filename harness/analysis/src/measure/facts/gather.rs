@@ -49,6 +49,8 @@ macro_rules! of_the_fault {
             | EventKind::SurroundingRemoved { .. }
             | EventKind::TargetPaused { .. }
             | EventKind::TargetResumed { .. }
+            | EventKind::TargetDegraded { .. }
+            | EventKind::TargetRestored { .. }
             | EventKind::DrainBegun { .. }
             | EventKind::Drained { .. }
             | EventKind::DrainEnded { .. }
@@ -326,6 +328,17 @@ impl Facts {
             EventKind::TargetResumed { fault, node: _ } => {
                 self.fault_mut(*fault).resumed.get_or_insert(at);
             }
+            // It is not down.
+            EventKind::TargetDegraded { fault, node, .. } => {
+                let own = self.fault_mut(*fault);
+                own.degrades = true;
+                own.faulted.entry(*node).or_insert((at, None));
+            }
+            EventKind::TargetRestored { fault, node, .. } => {
+                let own = self.fault_mut(*fault);
+                own.faulted.insert(*node, (at, None));
+                own.resumed = own.resumed.max(Some(at));
+            }
             EventKind::Drained {
                 fault,
                 node,
@@ -349,7 +362,12 @@ impl Facts {
             // What it had for an effect shows in what the service does.
             EventKind::FaultActed { .. } => {}
             EventKind::FaultEnded { fault } | EventKind::SurroundingRemoved { fault, node: _ } => {
-                self.fault_mut(*fault).ended.get_or_insert(at);
+                let own = self.fault_mut(*fault);
+                own.ended.get_or_insert(at);
+                // All of its nodes have ended meanwhile.
+                if own.degrades && own.resumed.is_none() {
+                    own.faulted.values_mut().for_each(|(over, _)| *over = at);
+                }
             }
             EventKind::SurroundingApplied {
                 fault,

@@ -41,8 +41,6 @@ pub(super) struct State {
     pub(super) exit: Option<(Exit, Elapsed)>,
     others: Vec<Other>,
     paused: Option<Elapsed>,
-    /// How often something that was done to it was asked for its effect.
-    confirmed: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -275,11 +273,9 @@ impl Process for MockProcess {
 
     fn carry_out(&self, step: Step, _act: &mut dyn Act, _on: On<'_>) -> Result<String, ActError> {
         self.note(&format!("{step:?}").to_lowercase());
-        let mut state = self.start.life.state.lock().unwrap();
-        state.confirmed += u32::from(step == Step::Confirm);
         match (self.behaviour.acts, step) {
             (Acts::Miss, Step::Confirm) => Err(ActError::Missed("it has no effect".to_owned())),
-            (Acts::Wear, Step::Confirm) if state.confirmed > 1 => {
+            (Acts::Wear, Step::Conclude) => {
                 Err(ActError::Missed("it has no effect any more".to_owned()))
             }
             (Acts::Fail, Step::Apply) | (Acts::Stay, Step::Undo) => {

@@ -1,0 +1,122 @@
+//! Worse conditions for a while: the node goes on, and is asked when they are over.
+
+use comeback_analysis::measure::Time;
+use comeback_model::event::{EventKind, ExitCause, Phase};
+use comeback_model::plan::Aim;
+use comeback_model::units::{Elapsed, Span};
+use serde_json::json;
+
+use super::mock::Acts;
+use super::scenario::*;
+
+fn limited(scenario: Scenario) -> Scenario {
+    let lasts = json!({ "open": 16, "lasts": "300ms" });
+    scenario.fault("descriptor_limit", &lasts, Aim::AllReplicas)
+}
+
+/// When conditions became worse, and when they were as before.
+fn conditions(told: &Told) -> (Vec<Elapsed>, Vec<Elapsed>) {
+    let (mut worse, mut over) = (Vec::new(), Vec::new());
+    for event in &told.events {
+        match &event.kind {
+            EventKind::TargetDegraded { evidence, .. } => {
+                assert_eq!(evidence, "the mock says so");
+                worse.push(event.at);
+            }
+            EventKind::TargetRestored { evidence, .. } => {
+                assert_eq!(evidence, "the mock says so");
+                over.push(event.at);
+            }
+            _ => {}
+        }
+    }
+    (worse, over)
+}
+
+#[tokio::test(start_paused = true)]
+async fn conditions_are_worse_for_a_while_and_the_service_is_asked_when_they_are_over() {
+    let told = limited(two_replicas()).run().await;
+    let (worse, over) = conditions(&told);
+    assert_eq!((worse.len(), over.len()), (2, 2));
+    assert_eq!(told.entered(Phase::Recovery), [worse[1]]);
+    assert!(over.iter().all(|at| *at == worse[1] + Span::from_ms(300)));
+    assert_eq!(told.requested(REPLICA_0).len(), 1);
+    assert_eq!(told.starts(REPLICA_0).len(), 1);
+    assert!(told.first_correct()[0] >= over[1]);
+    assert!(told.all_missed().is_empty(), "{:?}", told.all_missed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_are_counted_from_the_moment_when_conditions_are_as_before() {
+    let told = limited(one_replica()).run().await;
+    let (_, over) = conditions(&told);
+    let trial = told.analyzed();
+    let back = told.first_correct()[0].ms_after(over[0]);
+    assert!(back < 300.0, "{back}");
+    assert!(matches!(trial.chain.ready, Some(Time::At { ms, .. }) if ms == back));
+    assert_eq!(trial.chain.killed, None);
+    assert_eq!((trial.landed, trial.outage), (true, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_node_without_the_effect_is_missed_and_all_are_as_before() {
+    let told = limited(two_replicas())
+        .node(REPLICA_1, |its| its.acts = Acts::Miss)
+        .run()
+        .await;
+    assert_eq!(told.all_missed(), [(0, "it has no effect")]);
+    assert_eq!(told.deeds("undo replica-0").len(), 1);
+    assert!(!told.analyzed().landed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn conditions_that_were_not_worse_until_their_end_are_missed() {
+    let told = limited(one_replica())
+        .node(REPLICA_0, |its| its.acts = Acts::Wear)
+        .run()
+        .await;
+    let (worse, over) = conditions(&told);
+    assert_eq!((worse.len(), over.len()), (1, 0));
+    assert_eq!(told.all_missed().len(), 1);
+    assert!(!told.analyzed().landed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_the_conditions_end_is_started_again_when_they_are_over() {
+    let told = limited(one_replica())
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(0, Span::from_ms(700), exit(9))];
+        })
+        .run()
+        .await;
+    assert_eq!(told.exits(REPLICA_0)[0], (ms(700), ExitCause::Unexpected));
+    let (worse, over) = conditions(&told);
+    assert_eq!((worse.len(), over.len()), (1, 0));
+    let started = told.starts(REPLICA_0)[1].0;
+    assert_eq!(started, worse[0] + Span::from_ms(300));
+    let trial = told.analyzed();
+    let back = told.first_correct()[0].ms_after(started);
+    assert!(matches!(trial.chain.ready, Some(Time::At { ms, .. }) if ms == back));
+    assert!(trial.landed);
+    assert!(
+        trial
+            .findings
+            .iter()
+            .any(|found| found.contains("by itself")),
+        "{:?}",
+        trial.findings
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_fault_of_the_same_node_is_missed_meanwhile() {
+    let told = limited(one_replica())
+        .then(Span::from_ms(100), "kill", &json!({}), Aim::Replica(0))
+        .run()
+        .await;
+    assert_eq!(
+        told.all_missed(),
+        [(1, "replica-0 was still under fault 1")]
+    );
+    assert_eq!(conditions(&told).1.len(), 1);
+}
