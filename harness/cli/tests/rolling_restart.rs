@@ -394,7 +394,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (
             whole(&format!("{rolling}\nlasts = \"1s\"")),
-            "only a fault of the kind pause has this key",
+            "only these kinds of faults have this key: pause",
         ),
         (
             whole("kind = \"pause\"\nlasts = \"0s\""),
@@ -406,7 +406,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (
             whole("kind = \"pause\"\ndrain = false"),
-            "only a fault of the kind rolling_restart or deploy has this key",
+            "only these kinds of faults have this key: rolling_restart, deploy",
         ),
         (
             whole(&format!("{rolling}\ndrain = true")),
@@ -444,7 +444,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
     for (words, told) in [
         (
             &["memory", "--no-drain"][..],
-            "only a fault of the kind rolling_restart or deploy has this key",
+            "only these kinds of faults have this key: rolling_restart, deploy",
         ),
         (&["memory", "--fault", "deploy"], "give both"),
         (&["memory", "--deploy", "token-v2"], "give both"),
@@ -458,7 +458,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
         ),
         (
             &["memory", "--pause", "1s"],
-            "--pause: only a fault of the kind pause has this key",
+            "--pause: only these kinds of faults have this key: pause",
         ),
         (
             &[

@@ -1,5 +1,7 @@
 //! The effects of a fault on one node: each is confirmed, then recorded.
 
+use std::io;
+
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Reach;
@@ -274,6 +276,12 @@ fn undo<S>(
         if effect.degrades() && !process.is_running() {
             let mut progress = trial.progress.borrow_mut();
             progress.faulted(fault, node).has_ended = true;
+            match process.carry_out(Step::Undo, act.as_mut(), on.clone()) {
+                // It asked for the processes.
+                Err(ActError::Failed(cause)) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(ActError::Failed(cause)) => return Err(EngineError::Process(cause)),
+                Ok(_) | Err(ActError::Missed(_)) => {}
+            }
             continue;
         }
         let mut evidence = String::new();
@@ -305,9 +313,11 @@ fn undo<S>(
 }
 
 fn on<'a, S>(trial: &'a Trial<'_, S>, fault: FaultId, node: Node, reach: Reach) -> On<'a> {
+    let slot = trial.placement.slot(node);
     On {
         reach,
-        data: &trial.placement.slot(node).data,
+        data: &slot.data,
+        port: slot.endpoint.socket.is_none().then_some(slot.endpoint.port),
         draws: trial.planned.draws(fault, node),
     }
 }

@@ -271,6 +271,10 @@ impl Target for Reached<'_> {
         self.on.data
     }
 
+    fn port(&self) -> Option<u16> {
+        self.on.port
+    }
+
     fn draws(&self) -> Draws {
         self.on.draws.clone()
     }

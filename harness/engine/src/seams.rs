@@ -86,6 +86,8 @@ pub(super) struct On<'a> {
     pub(super) reach: Reach,
     /// The data folder.
     pub(super) data: &'a Path,
+    /// The port that it listens on.
+    pub(super) port: Option<u16>,
     /// Its draws.
     pub(super) draws: Draws,
 }

@@ -31,6 +31,9 @@ pub trait Target {
     /// Its data folder.
     fn data(&self) -> &Path;
 
+    /// The port of 127.0.0.1 that it listens on; none where it listens on a Unix socket.
+    fn port(&self) -> Option<u16>;
+
     /// The draws for this act: the same for the same seed, trial, fault and node.
     fn draws(&self) -> Draws;
 }

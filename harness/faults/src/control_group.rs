@@ -29,6 +29,9 @@ pub(crate) enum Version {
     Two,
 }
 
+/// Files of a group, and what is written to each.
+type Settings = Vec<(&'static str, String)>;
+
 /// A file of a group, and a line in it that begins with this word. Of a file with one figure the word is empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counter {
@@ -42,7 +45,7 @@ pub(crate) struct Resource {
     /// The name of its controller.
     pub(crate) controller: &'static str,
     /// The files to write for a limit, and what to write. The last one says the limit, in its first word. Without a limit: none.
-    pub(crate) settings: fn(Version, Option<u64>) -> Vec<(&'static str, String)>,
+    pub(crate) settings: fn(Version, Option<u64>) -> Settings,
     /// How often the kernel held processes to it.
     pub(crate) counter: fn(Version) -> Counter,
 }
@@ -132,7 +135,7 @@ impl Limit {
     }
 
     fn group(&self, on: &dyn Target) -> PathBuf {
-        let name = format!("comeback-{}-{}", self.resource.controller, on.label());
+        let name = format!("comeback-{}-{}", on.label(), self.resource.controller);
         self.parent.path.join(name)
     }
 

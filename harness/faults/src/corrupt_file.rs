@@ -380,6 +380,10 @@ mod tests {
             self.0.path()
         }
 
+        fn port(&self) -> Option<u16> {
+            None
+        }
+
         fn draws(&self) -> Draws {
             Draws::new(7)
         }

@@ -15,6 +15,7 @@ mod ending;
 mod injection;
 mod kind;
 mod memory_limit;
+mod network;
 mod pause;
 mod process_limit;
 mod rolling_restart;

@@ -10,6 +10,7 @@ use crate::deploy::Deploy;
 use crate::descriptor_limit::DescriptorLimit;
 use crate::kind::{Injectable, Row, Unavailable, row};
 use crate::memory_limit::MemoryLimit;
+use crate::network::Network;
 use crate::pause::Pause;
 use crate::process_limit::ProcessLimit;
 use crate::rolling_restart::RollingRestart;
@@ -32,6 +33,7 @@ static TABLE: &[Row] = &[
     row::<CpuQuota>(),
     row::<MemoryLimit>(),
     row::<ProcessLimit>(),
+    row::<Network>(),
 ];
 
 /// The kinds of faults that there are.
@@ -156,8 +158,8 @@ fn whose(invalid: Invalid, kind: &str) -> Invalid {
         [] => invalid,
         owners => Invalid {
             problem: format!(
-                "only a fault of the kind {} has this key",
-                owners.join(" or ")
+                "only these kinds of faults have this key: {}",
+                owners.join(", ")
             ),
             ..invalid
         },

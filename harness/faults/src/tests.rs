@@ -30,7 +30,11 @@ fn ms(ms: u64) -> Elapsed {
 }
 
 /// A process that waits for a line of input.
-pub(crate) struct Waiting(Child);
+pub(crate) struct Waiting {
+    child: Child,
+    /// Where it is said to listen.
+    pub(crate) port: Option<u16>,
+}
 
 impl Waiting {
     pub(crate) fn start() -> Self {
@@ -43,12 +47,20 @@ impl Waiting {
         command.args(["-c", script]).process_group(0);
         command.stdin(Stdio::piped());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Self(child.unwrap())
+        Self {
+            child: child.unwrap(),
+            port: None,
+        }
     }
 
     /// Gives it a line.
     pub(crate) fn go_on(&mut self) {
-        self.0.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        self.child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(b"go\n")
+            .unwrap();
     }
 }
 
@@ -56,13 +68,13 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let group = Pid::from_raw(self.pid()).unwrap();
         kill_process_group(group, rustix::process::Signal::KILL).unwrap();
-        self.0.wait().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
 impl Target for Waiting {
     fn pid(&self) -> i32 {
-        self.0.id() as i32
+        self.child.id() as i32
     }
 
     fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()> {
@@ -75,6 +87,10 @@ impl Target for Waiting {
 
     fn data(&self) -> &Path {
         Path::new("/")
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.port
     }
 
     fn draws(&self) -> Draws {
@@ -313,7 +329,7 @@ fn what_a_fault_cannot_have_is_said_with_its_field() {
         (
             "kill",
             json!({ "lasts": "1s" }),
-            "Some(\"lasts\"): only a fault of the kind pause or descriptor_limit or cpu_quota or memory_limit or process_limit has this key",
+            "Some(\"lasts\"): only these kinds of faults have this key: pause, descriptor_limit, ",
         ),
         (
             "pause",

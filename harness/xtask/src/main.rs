@@ -53,7 +53,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 22] = [
+const NEEDED: [(Sign, &str); 23] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -89,6 +89,7 @@ const NEEDED: [(Sign, &str); 22] = [
     (Sign::File("/usr/sbin/inetutils-inetd"), "inetutils-inetd"),
     (Sign::File("/usr/sbin/unbound"), "unbound"),
     (Sign::File("/usr/sbin/vsftpd"), "vsftpd"),
+    (Sign::File("/usr/sbin/nft"), "nftables"),
 ];
 
 /// Keeps Debian from making and starting a cluster of the machine's own: tests make theirs, and port 5432 is not ours

@@ -59,7 +59,7 @@ pub(super) fn all_landed(plan: &Plan, facts: &Facts) -> bool {
 
 /// Why the trial lacks a fault that it should have had. One that was never sent, since an earlier one was not recovered from for
 /// good and there was nothing to hit, does not count: what is to be seen of that is the earlier one's recovery.
-pub(super) fn missed(plan: &Plan, facts: &Facts) -> Option<String> {
+pub(super) fn missed(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
     if facts.control {
         return None;
     }
@@ -70,6 +70,9 @@ pub(super) fn missed(plan: &Plan, facts: &Facts) -> Option<String> {
         }
         let why = match own.and_then(|own| own.missed.as_ref()) {
             Some(reason) => reason.clone(),
+            None if own.is_some_and(|own| own.degrades && !is_met(own, load)) => {
+                "the load sent nothing while it held".to_owned()
+            }
             None if own.is_some_and(|own| own.cut().is_some()) => return None,
             None => "no exit of the target was seen".to_owned(),
         };
@@ -78,6 +81,15 @@ pub(super) fn missed(plan: &Plan, facts: &Facts) -> Option<String> {
             false => format!("the fault did not land: {why}"),
         })
     })
+}
+
+/// Whether an operation was wanted or under way while conditions were worse.
+fn is_met(own: &FaultFacts, load: &Load<'_>) -> bool {
+    let (Some(sent), Some(over)) = (own.sent(), own.cut()) else {
+        return false;
+    };
+    let mut operations = load.operations.iter();
+    operations.any(|operation| operation.finished >= sent && operation.intended <= over)
 }
 
 /// Which surrounding did not hold for the whole of the trial, be it one without a fault, and why.

@@ -119,7 +119,7 @@ pub(super) fn reason(
         Some(early) => vec![early],
         None => [
             faults::lacking(plan, facts).map(|reason| (Why::OtherSurroundings, reason)),
-            faults::missed(plan, facts).map(|reason| (Why::Missed, reason)),
+            faults::missed(plan, facts, load).map(|reason| (Why::Missed, reason)),
             failed_by_us(facts, operations),
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),

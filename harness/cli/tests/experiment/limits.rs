@@ -18,7 +18,11 @@ fn works(kind: &str) -> bool {
     }
     let run = limited(&format!("kind = \"{kind}\"\nlasts = \"200ms\""));
     assert_eq!(run.code(), 2, "{}", run.printed());
-    assert!(run.printed().contains("control group"), "{}", run.printed());
+    let why = run.printed();
+    assert!(
+        why.contains("control group") || why.contains("nft"),
+        "{why}"
+    );
     false
 }
 
@@ -122,4 +126,26 @@ fn a_server_that_the_kernel_kills_for_its_memory_is_started_again_and_has_lost_w
         "{journal}"
     );
     assert!(journal.contains("\"type\":\"first_correct\""), "{journal}");
+}
+
+#[test]
+fn packets_are_lost_or_reset_for_a_while_and_no_write_is_lost_with_them() {
+    if !works("network") {
+        return;
+    }
+    for (how, fails) in [("drop", false), ("reset", true)] {
+        let run = limited(&format!(
+            "kind = \"network\"\nhow = \"{how}\"\nlasts = \"300ms\""
+        ));
+        if !support::ended_with(&run, 0) {
+            return;
+        }
+        assert!(!faults_told(&run, "target_restored").is_empty(), "{how}");
+        let errors = &run.summary().arms[0].errors.during;
+        assert_eq!(
+            errors.by_class.values().any(|share| *share > 0.0),
+            fails,
+            "{how}: {errors:?}"
+        );
+    }
 }

@@ -43,7 +43,7 @@ http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_fo
 
 const EXPERIMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/");
 
-pub(super) const KINDS: [Kind; 12] = [
+pub(super) const KINDS: [Kind; 14] = [
     Kind {
         name: "flags",
         words: &[
@@ -119,6 +119,23 @@ pub(super) const KINDS: [Kind; 12] = [
         name: "redis",
         words: &["run", "redis-store.toml", "SMALL"],
         lasts: Duration::from_secs(12),
+    },
+    // Conditions that are worse for most of the trial.
+    Kind {
+        name: "limit",
+        words: &[
+            "compare",
+            "journal",
+            "--fault",
+            "cpu_quota:percent=5,lasts=2s",
+            "SMALL",
+        ],
+        lasts: Duration::from_secs(6),
+    },
+    Kind {
+        name: "network",
+        words: &["compare", "journal", "--fault", "network:lasts=2s", "SMALL"],
+        lasts: Duration::from_secs(6),
     },
     Kind {
         name: "daemon",

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The sorts of things, in the order of [`Left`].
-pub(super) const SORTS: [&str; 7] = [
+pub(super) const SORTS: [&str; 8] = [
     "processes",
     "shared memory",
     "folders",
@@ -14,6 +15,7 @@ pub(super) const SORTS: [&str; 7] = [
     "sockets",
     "control groups",
     "mounts",
+    "tables of nftables",
 ];
 
 /// What was found, by sort.
@@ -46,6 +48,7 @@ impl Place {
             sockets(),
             self.groups(),
             mounts().difference(&self.mounts).cloned().collect(),
+            tables(),
         ];
         Left(found.map(|mut sort: Vec<String>| {
             sort.retain(|what| !self.known.contains(what));
@@ -157,6 +160,16 @@ fn shared_memory() -> Vec<String> {
     let files = below(Path::new("/dev/shm"), |_| true);
     found.extend(files.iter().map(|path| path.display().to_string()));
     found
+}
+
+/// Tables of rules for packets: all of this namespace.
+fn tables() -> Vec<String> {
+    let listed = Command::new("/usr/sbin/nft")
+        .args(["list", "tables"])
+        .output();
+    let listed = listed.map_or_else(|_| Vec::new(), |output| output.stdout);
+    let listed = String::from_utf8_lossy(&listed);
+    listed.lines().map(str::to_owned).collect()
 }
 
 /// What is in `/tmp` beside what people are meant to keep: the run's folder, without its `data`.

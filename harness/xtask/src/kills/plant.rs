@@ -36,7 +36,7 @@ pub(super) fn try_out(place: &mut Place) -> Result<(), String> {
     let tcp = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
     let unix = UnixListener::bind(run.join("socket")).map_err(failed)?;
     let script = format!(
-        "ipcmk -M 4096 && mkdir {WORK}/planted/mount && mount -t tmpfs none {WORK}/planted/mount && \
+        "/usr/sbin/nft add table inet planted && ipcmk -M 4096 && mkdir {WORK}/planted/mount && mount -t tmpfs none {WORK}/planted/mount && \
          env -i /bin/sh -c 'cd /; setsid sleep 300 & '"
     );
     shell(&script)?;
@@ -44,13 +44,13 @@ pub(super) fn try_out(place: &mut Place) -> Result<(), String> {
     while left::descendants().is_empty() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
-    expect(place, [1, 2, 1, 1, 2, 1, 1])?;
+    expect(place, [1, 2, 1, 1, 2, 1, 1, 1])?;
     drop((tcp, unix));
     for pid in left::descendants() {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
     shell(&format!(
-        "ipcrm --all=shm && umount {WORK}/planted/mount && rm -r {WORK}/planted {registry} /dev/shm/planted"
+        "/usr/sbin/nft delete table inet planted && ipcrm --all=shm && umount {WORK}/planted/mount && rm -r {WORK}/planted {registry} /dev/shm/planted"
     ))?;
     fs::remove_dir(&group).map_err(failed)?;
     place.harnesses.clear();

@@ -6,6 +6,7 @@ mod balancing;
 mod blind;
 mod caching;
 mod causes;
+mod degrade;
 mod downtime;
 mod injection;
 mod journeys;
