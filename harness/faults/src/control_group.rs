@@ -315,6 +315,10 @@ mod tests {
     }
 
     /// A script under a limit: nothing is reached before it goes on, and something is after that.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a kernel's counter goes by no clock of ours"
+    )]
     fn reaches(resource: &'static Resource, limit: u64, script: &str) {
         let Ok(mut limit) = Limit::new(resource, limit, true) else {
             return;
