@@ -3,6 +3,7 @@
 
 use comeback_analysis::measure::{Analysis, ArmAnalysis, TrialAnalysis};
 use comeback_analysis::summary::{ArmSummary, Status, Summary};
+use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{Arm, Workload};
 use comeback_model::units::Span;
 
@@ -79,6 +80,20 @@ impl<'a> RunView<'a> {
     /// Whether the process had no chance to do anything about it.
     pub(crate) fn is_kill(&self) -> bool {
         self.analysis.header.plan.first_fault().effect.is_kill()
+    }
+
+    /// Whether no fault ends anything, so that there is no outage from a kill to a reply.
+    pub(crate) fn degrades(&self) -> bool {
+        let mut faults = self.analysis.header.plan.faults.iter();
+        faults.all(|fault| fault.effect.degrades())
+    }
+
+    /// Whether the fault takes the processes, and what they hold in memory.
+    pub(crate) fn takes_memory(&self) -> bool {
+        match self.analysis.header.plan.first_fault().effect {
+            Effect::Ends(_) | Effect::Replaces => true,
+            Effect::StandsStill(_) | Effect::Degrades(_) | Effect::Surrounds => false,
+        }
     }
 
     /// What the fault is called at the moment it hits.

@@ -172,6 +172,13 @@ const fn meaning(outcome: Outcome) -> &'static str {
 }
 
 fn level(run: &RunView<'_>) -> String {
+    if !run.takes_memory() {
+        return format!(
+            "In every trial that counts, {} was seen to have its effect. It takes no memory from the server. Neither a \
+             process kill nor a power loss is tested.",
+            run.fault()
+        );
+    }
     let chance = if run.is_kill() {
         ""
     } else {
@@ -398,7 +405,6 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
         };
     }
     let summary = arm.summary;
-    let after_fault = TimeStyle::after_fault(Some(run.horizon()));
     let trials = counted(u64::from(arm.landed()), "trial");
     let crashes = match summary.faults.len() {
         2.. => format!("{trials} with {} faults each", summary.faults.len()),
@@ -428,24 +434,37 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
         clauses.push(anothers);
         tone = Tone::Bad;
     }
-    let outage = &summary.outage_ms;
-    clauses.push(match (outage.n, outage.median) {
-        (0, _) => "its outage was not measured".to_owned(),
-        (_, Some(median)) => {
-            let which = if summary.faults.len() > 1 {
-                "first fault"
-            } else {
-                "fault"
-            };
-            format!("back {} after the {which}", after_fault.value_of(median))
-        }
-        (_, None) => format!("mostly not back within {}", span(run.horizon())),
-    });
+    clauses.push(outage(run, summary));
     clauses.extend(recovery(run, &summary.recovery));
     ArmResult {
         name,
         sentence: format!("{}.", clauses.join("; ")),
         tone: tone_name(tone),
+    }
+}
+
+/// How long the service was out; where nothing was ended, how long its clients were without a reply.
+fn outage(run: &RunView<'_>, summary: &ArmSummary) -> String {
+    let style = TimeStyle::after_fault(Some(run.horizon()));
+    let is_degraded = run.degrades();
+    let outage = match is_degraded {
+        true => &summary.client_outage_ms,
+        false => &summary.outage_ms,
+    };
+    match (outage.n, outage.median) {
+        (0, _) => "its outage was not measured".to_owned(),
+        (_, Some(median)) if is_degraded => format!(
+            "its clients were without a correct reply for {} at the longest",
+            style.value_of(median)
+        ),
+        (_, Some(median)) => {
+            let which = match summary.faults.len() {
+                2.. => "first fault",
+                _ => "fault",
+            };
+            format!("back {} after the {which}", style.value_of(median))
+        }
+        (_, None) => format!("mostly not back within {}", span(run.horizon())),
     }
 }
 

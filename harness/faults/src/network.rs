@@ -109,7 +109,7 @@ impl Kind for Network {
             (How::Reset, _) => format!("{share} packets answered by a reset"),
         };
         FaultWords {
-            short: "network".to_owned(),
+            short: "network fault".to_owned(),
             noun: format!("a network fault, {what}{lasts}"),
             done: format!("a network fault: {what}{lasts}"),
             begun: what.clone(),

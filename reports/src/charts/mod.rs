@@ -86,13 +86,13 @@ const ALL: [Chart; 9] = [
     },
     Chart {
         name: "recovery-time",
-        applies: |_| true,
+        applies: |run| !run.degrades(),
         draw: recovery_time::draw,
         caption: recovery_time::caption,
     },
     Chart {
         name: "recovery-chain",
-        applies: |_| true,
+        applies: |run| !run.degrades(),
         draw: recovery_chain::draw,
         caption: recovery_chain::caption,
     },
