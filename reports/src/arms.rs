@@ -82,6 +82,11 @@ impl<'a> RunView<'a> {
         self.analysis.header.plan.first_fault().effect.is_kill()
     }
 
+    /// What becomes of the nodes that the first fault hits.
+    pub(crate) fn effect(&self) -> Effect {
+        self.analysis.header.plan.first_fault().effect
+    }
+
     /// Whether no fault ends anything, so that there is no outage from a kill to a reply.
     pub(crate) fn degrades(&self) -> bool {
         let mut faults = self.analysis.header.plan.faults.iter();
@@ -90,7 +95,7 @@ impl<'a> RunView<'a> {
 
     /// Whether the fault takes the processes, and what they hold in memory.
     pub(crate) fn takes_memory(&self) -> bool {
-        match self.analysis.header.plan.first_fault().effect {
+        match self.effect() {
             Effect::Ends(_) | Effect::Replaces => true,
             Effect::StandsStill(_) | Effect::Degrades(_) | Effect::Surrounds => false,
         }

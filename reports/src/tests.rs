@@ -1,6 +1,8 @@
 //! Reports of invented runs, as a whole.
 
 use comeback_analysis::summary::{CacheSummary, Summary, WhileDownSummary};
+use comeback_model::plan::fault::Effect;
+use comeback_model::units::Span;
 
 use crate::arms::RunView;
 use crate::draw::{Align, Drawing, Point, Shape, Style, text};
@@ -67,6 +69,40 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
                 );
             }
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_fault_that_ends_nothing_is_not_said_to_have_ended_a_process() -> Made {
+    let lasts = Span::from_secs(1);
+    for (effect, t0) in [
+        (Effect::StandsStill(lasts), "seen to stand still"),
+        (Effect::Degrades(lasts), "the conditions were as before"),
+    ] {
+        let mut fake = fake::rich();
+        fake.analysis.header.plan.faults[0].effect = effect;
+        let artifacts = artifacts(&fake)?;
+        for path in ["report.html", "report.md"] {
+            let text = text_of(&artifacts, path);
+            for wrong in [
+                "confirmed to have ended",
+                "takes the process",
+                "exit of the old process",
+            ] {
+                assert!(!text.contains(wrong), "{effect:?}, {path}: {wrong}");
+            }
+        }
+        let page = text_of(&artifacts, "report.html");
+        assert!(
+            page.contains("takes no memory from the server") && page.contains(t0),
+            "{effect:?}"
+        );
+        // From a kill to a reply there is nothing, where nothing was killed.
+        let is_drawn = artifacts
+            .iter()
+            .any(|one| one.path == "charts/recovery-time.svg");
+        assert_eq!(is_drawn, effect == Effect::StandsStill(lasts));
     }
     Ok(())
 }

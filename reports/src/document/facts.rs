@@ -1,5 +1,6 @@
 //! The machine of a run, its plan, and the meaning of its words: everything needed to repeat it.
 
+use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{Arrivals, Fault, Plan, Workload};
 use serde::Serialize;
 
@@ -205,7 +206,13 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
         ),
         define(
             "T0",
-            "The moment when the exit of the old process was confirmed, not when the signal was sent.",
+            match run.effect() {
+                Effect::StandsStill(_) => "The moment when every process was seen to stand still.",
+                Effect::Degrades(_) => "The moment when the conditions were as before the fault.",
+                Effect::Ends(_) | Effect::Replaces | Effect::Surrounds => {
+                    "The moment when the exit of the old process was confirmed, not when the signal was sent."
+                }
+            },
         ),
         define(
             "lost session",
@@ -221,8 +228,17 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
         ),
         define(
             "ready",
-            "The first correct reply that provably comes from the new process, on a fresh connection, if the load \
-             after it is served to its end. An accepted connection is not enough, and neither is one good reply.",
+            match run.takes_memory() {
+                true => {
+                    "The first correct reply that provably comes from the new process, on a fresh connection, if the \
+                     load after it is served to its end. An accepted connection is not enough, and neither is one \
+                     good reply."
+                }
+                false => {
+                    "The first correct reply after the fault is over, on a fresh connection, if the load after it is \
+                     served to its end. One good reply is not enough."
+                }
+            },
         ),
         define(
             "outage",

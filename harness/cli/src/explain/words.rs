@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{
     Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, Retry, SessionFlow, Workload,
 };
@@ -311,9 +312,12 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     }
     page.line(
         &format!("≤ {}", windows.horizon),
-        match fault.effect.stands_still() {
-            true => "recovery, until the first correct reply after SIGCONT",
-            false => "recovery, until the first correct reply of the new process",
+        match fault.effect {
+            Effect::StandsStill(_) => "recovery, until the first correct reply after SIGCONT",
+            Effect::Degrades(_) => "recovery, until the first correct reply after the fault's end",
+            Effect::Ends(_) | Effect::Replaces | Effect::Surrounds => {
+                "recovery, until the first correct reply of the new process"
+            }
         },
     );
     page.line(

@@ -146,11 +146,6 @@ impl Effect {
         matches!(self, Self::Ends(_))
     }
 
-    /// Whether the same processes go on after it.
-    pub const fn stands_still(self) -> bool {
-        matches!(self, Self::StandsStill(_))
-    }
-
     /// Whether the nodes go on under worse conditions for a while.
     pub const fn degrades(self) -> bool {
         matches!(self, Self::Degrades(_))
