@@ -323,7 +323,7 @@ fn start_limited(folder: &Path) -> Option<(Child, PathBuf)> {
     let events = read_whole_events(&folder.join("out")).into_iter();
     let evidence = events.filter_map(|event| Some(event["kind"]["evidence"].as_str()?.to_owned()));
     let evidence: Vec<String> = evidence.collect();
-    let (file, _) = evidence[0].split_once(": 200000 of 100000").unwrap();
+    let (file, _) = evidence[0].split_once(": 200000, every process").unwrap();
     let group = Path::new(file).parent().unwrap().to_owned();
     assert!(group.is_dir(), "{}", group.display());
     Some((child, group))

@@ -65,7 +65,7 @@ impl RunTag {
     pub fn sweep(&self, wanted: impl Fn(&Member) -> bool) -> Swept {
         let deadline = Instant::now() + GONE_WITHIN;
         let mut pause = Duration::from_millis(1);
-        let mut signalled = Vec::new();
+        let mut signalled: Vec<Member> = Vec::new();
         let mut remaining;
         loop {
             let scanned = self.scan();
@@ -75,16 +75,20 @@ impl RunTag {
             let shared = memory::mapped_by(remaining.iter().map(|member| member.pid));
             self.roster().share(shared);
             for member in &remaining {
-                if signal(member, Signal::KILL).is_ok() && !signalled.contains(&member.pid) {
-                    signalled.push(member.pid);
+                let is_known = signalled.iter().any(|one| one.pid == member.pid);
+                if signal(member, Signal::KILL).is_ok() && !is_known {
+                    signalled.push(*member);
                 }
             }
-            if (is_complete && remaining.is_empty()) || Instant::now() >= deadline {
+            // One that is about to end shows the kernel's empty environment: the scan does not know it any more.
+            let are_over = is_complete && remaining.is_empty() && signalled.iter().all(is_over);
+            if are_over || Instant::now() >= deadline {
                 break;
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_MAX);
         }
+        let mut signalled: Vec<i32> = signalled.iter().map(|member| member.pid).collect();
         orphans::reap(self, &signalled);
         let remaining: Vec<_> = remaining.iter().map(|member| member.pid).collect();
         signalled.retain(|pid| !remaining.contains(pid));
@@ -93,6 +97,13 @@ impl RunTag {
             remaining,
         }
     }
+}
+
+/// Whether it has ended, be it reaped or not.
+fn is_over(member: &Member) -> bool {
+    proc::stat(member.pid).map_or(true, |stat| {
+        stat.is_zombie || stat.start_time != member.start_time
+    })
 }
 
 /// Signals this very process: the descriptor is opened first and the start time compared through it, so
