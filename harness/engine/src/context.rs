@@ -64,8 +64,10 @@ pub(super) struct Progress {
 pub(super) struct Faulted {
     /// When the fault was begun with it, if it was: its drain, else the signal.
     pub(super) begun: Option<Elapsed>,
-    /// When the effect was confirmed, if it was.
+    /// When the effect was confirmed, if it was. Of worse conditions that are over: when they were.
     pub(super) at: Option<Elapsed>,
+    /// Conditions are worse: it is not known yet until when.
+    pub(super) is_degraded: bool,
     /// Whether the effect was that it ended.
     pub(super) has_ended: bool,
     /// The boot ids of the node until then.

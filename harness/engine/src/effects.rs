@@ -234,9 +234,20 @@ fn apply<S>(
     trial.record_at(at, has_acted(effect, fault, node, evidence));
     if effect.degrades() {
         running.hold = Hold::Held(fault);
+        trial.progress.borrow_mut().faulted(fault, node).is_degraded = true;
         note_effect(trial, (fault, node), at, false);
     }
     Ok(Ok(()))
+}
+
+/// The conditions of a node are as before, or it has ended under them: from now on it may be back.
+fn note_restored<S>(trial: &Trial<'_, S>, (fault, node): (FaultId, Node), has_ended: bool) {
+    let at = trial.site.clock.now();
+    let mut progress = trial.progress.borrow_mut();
+    let faulted = progress.faulted(fault, node);
+    (faulted.at, faulted.is_degraded, faulted.has_ended) = (Some(at), false, has_ended);
+    drop(progress);
+    trial.effects.notify_waiters();
 }
 
 /// The event of an act that has its effect.
@@ -274,8 +285,7 @@ fn undo<S>(
     let its = |(of, _): &mut (FaultId, Box<dyn Act>)| *of == fault;
     for (_, mut act) in running.acts.extract_if(.., its) {
         if effect.degrades() && !process.is_running() {
-            let mut progress = trial.progress.borrow_mut();
-            progress.faulted(fault, node).has_ended = true;
+            note_restored(trial, (fault, node), true);
             match process.carry_out(Step::Undo, act.as_mut(), on.clone()) {
                 // It asked for the processes.
                 Err(ActError::Failed(cause)) if cause.kind() == io::ErrorKind::NotFound => {}
@@ -300,6 +310,7 @@ fn undo<S>(
             Effect::Surrounds => trial.record(EventKind::SurroundingRemoved { fault, node }),
             Effect::Degrades(_) => {
                 running.hold = Hold::Free;
+                note_restored(trial, (fault, node), false);
                 trial.record(EventKind::TargetRestored {
                     fault,
                     node,

@@ -171,12 +171,13 @@ fn horizon_of<S>(
     let horizon = trial.plan.windows.horizon;
     let until_by_other = |((fault, node), other): (&(FaultId, Node), &Faulted)| {
         let own = progress.of(injected.fault, *node).at?;
-        let begun = other.at.or(other.begun)?;
+        let effect = other.at.filter(|_| !other.is_degraded);
+        let begun = effect.or(other.begun)?;
         let was_back = back.get(node).is_some_and(|back| *back < begun);
         let is_asked = starts.iter().any(|(start, _)| start == node);
         let overtakes = *fault != injected.fault && is_asked && begun >= own && !was_back;
-        let missed = other.at.is_none() && progress.over.contains(fault);
-        (overtakes && !missed).then(|| other.at.map(|at| at + horizon))
+        let missed = effect.is_none() && progress.over.contains(fault);
+        (overtakes && !missed).then(|| effect.map(|at| at + horizon))
     };
     let mut others = progress.faulted.iter().filter_map(until_by_other);
     others.try_fold(injected.at + horizon, |until, other| {

@@ -173,8 +173,8 @@ impl<S: Seams> Trial<'_, S> {
         if recovered {
             self.enter(Phase::Settle);
             let settle = match self.planned.faults.is_empty() {
-                // A trial without a fault lasts as long as one that waits for its last.
-                true => windows.settle + self.plan.last_after_the_first(),
+                // A trial without a fault lasts as long as one whose faults are over: what expires by itself expires here, too.
+                true => windows.settle + self.plan.length_of_faults(),
                 false => windows.settle,
             };
             tokio::time::sleep(settle.into()).await;

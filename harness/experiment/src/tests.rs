@@ -487,8 +487,8 @@ fn what_cannot_be_a_surrounding_and_what_can_only_be_one_are_refused_by_name() {
             "say how long it lasts, or name it under [[surroundings]]",
         ),
         (
-            format!("[[fault]]\n{limit}lasts = \"1h\"\n"),
-            6,
+            "[[fault]]\nkind = \"pause\"\nlasts = \"1h\"\n".to_owned(),
+            5,
             "outlasts the horizon",
         ),
         (

@@ -295,10 +295,11 @@ impl Client {
     }
 
     fn record(&self, wanted: Wanted, tried: Attempt, finished: Elapsed) {
+        let sent = tried.left();
         let Attempt {
             quiet: _,
             asked: _,
-            sent,
+            sent: _,
             reply,
             write,
             judgement,
@@ -468,9 +469,6 @@ impl Client {
             self.waits
                 .start(bounds.cut(first_sent + shared.time_of_try()));
             let is_its_own = turn.is_at_its_own();
-            if is_its_own {
-                tried.asked.get_or_insert(now);
-            }
             let exchange =
                 connection.exchange(&self.request, &shared.scratch, &self.waits, |reply| {
                     let seen = Seen::of(reply, through_cache);
@@ -491,7 +489,7 @@ impl Client {
                     if reusable && (shared.load.keep_alive || goes_on) {
                         self.connection = Some(connection);
                     }
-                    tried.sent = Some(first_sent);
+                    tried.note_left(first_sent, is_its_own.then_some(now));
                     tried.reply = Some(reply);
                     if let Next::Done(judgement) = next {
                         tried.judgement = judgement;
@@ -501,7 +499,7 @@ impl Client {
                 Err(Broken { class, sent: left }) => {
                     self.back_off();
                     if left {
-                        tried.sent = Some(first_sent);
+                        tried.note_left(first_sent, is_its_own.then_some(now));
                     }
                     tried.reply = None;
                     tried.break_off(&turn, class, left);
@@ -580,9 +578,9 @@ impl Bounds {
 struct Attempt {
     /// When the first byte of its first request left.
     sent: Option<Elapsed>,
-    /// When its own request was written, behind those that come before it.
+    /// When the first byte of its own request left, behind those that come before it.
     asked: Option<Elapsed>,
-    /// When that of the last of several tries did, where it was another.
+    /// When the request of the last of several tries did, where it was another.
     resent: Option<Elapsed>,
     /// When the last reply had surely not come yet, where that is known.
     quiet: Option<Elapsed>,
@@ -594,6 +592,17 @@ struct Attempt {
 }
 
 impl Attempt {
+    /// A request of it has left: the first did so then, and, if this was its own, that one.
+    fn note_left(&mut self, first: Elapsed, own: Option<Elapsed>) {
+        self.sent = Some(first);
+        self.asked = self.asked.or(own);
+    }
+
+    /// When its own request left or, if that never did, the first of those before it.
+    fn left(&self) -> Option<Elapsed> {
+        self.asked.or(self.sent)
+    }
+
     /// The exchange of the turn's present request broke; `left` tells whether a byte of it had left.
     fn break_off(&mut self, turn: &Turn, class: ErrorClass, left: bool) {
         let class = match class {
@@ -609,6 +618,11 @@ impl Attempt {
         if again.judgement.error == Some(ErrorClass::Unsent) {
             return self;
         }
+        let resent = match (self.asked, again.asked) {
+            // It is the first of its kind.
+            (None, Some(_)) => None,
+            _ => self.left().and(again.left()).or(self.resent),
+        };
         let mut judgement = again.judgement;
         if self.judgement.outcome == Outcome::Indeterminate
             && judgement.outcome == Outcome::Rejected
@@ -618,7 +632,7 @@ impl Attempt {
         Self {
             sent: self.sent.or(again.sent),
             asked: self.asked.or(again.asked),
-            resent: self.sent.and(again.sent).or(self.resent),
+            resent,
             quiet: again.quiet,
             tries: self.tries + 1,
             reply: again.reply,
@@ -668,6 +682,23 @@ mod tests {
         assert_eq!((all.sent, all.resent, all.tries), (us(1), us(5), 3));
         let late = at(None).followed_by(at(Some(4)));
         assert_eq!((late.sent, late.resent, late.tries), (us(4), None, 2));
+    }
+
+    #[test]
+    fn the_own_request_counts_and_not_the_form_before_it() {
+        let us = |us| Some(Elapsed::from_us(us));
+        let form = |sent| tried(Outcome::Rejected, Some(ErrorClass::Reset), Some(sent));
+        let own = |sent, asked| Attempt {
+            asked: us(asked),
+            ..tried(Outcome::Indeterminate, Some(ErrorClass::Reset), Some(sent))
+        };
+        let times = |all: Attempt| (all.left(), all.resent);
+        assert_eq!(times(form(1)), (us(1), None));
+        assert_eq!(times(own(1, 3)), (us(3), None));
+        assert_eq!(times(form(1).followed_by(own(5, 7))), (us(7), None));
+        assert_eq!(times(own(1, 3).followed_by(own(5, 7))), (us(3), us(7)));
+        assert_eq!(times(own(1, 3).followed_by(form(5))), (us(3), us(5)));
+        assert_eq!(times(form(1).followed_by(form(5))), (us(1), us(5)));
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct Operation {
     /// When the pacer handed it out; later than intended by the generator's own lateness.
     #[serde(rename = "dispatched_us")]
     pub dispatched: Elapsed,
-    /// When its first byte was about to be written; absent when that never happened.
+    /// When the first byte of its own request was about to be written or, if it never was, that of the first of the requests
+    /// before it, such as a form; absent when that never happened.
     #[serde(rename = "sent_us")]
     pub sent: Option<Elapsed>,
     /// When its fate was known.

@@ -43,8 +43,12 @@ impl Schedule {
         let each = windows.warm_up + windows.baseline + windows.settle;
         let mut length = Span::ZERO;
         for trial in &self.trials {
-            let last = trial.faults.iter().map(|planned| planned.after).max();
-            length += each + last.unwrap_or_else(|| plan.last_after_the_first());
+            let over = |planned: &PlannedInjection| {
+                let fault = plan.fault(planned.fault);
+                planned.after + fault.map_or(Span::ZERO, |fault| fault.effect.lasts())
+            };
+            let last = trial.faults.iter().map(over).max();
+            length += each + last.unwrap_or_else(|| plan.length_of_faults());
         }
         length
     }

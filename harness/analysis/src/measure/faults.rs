@@ -70,7 +70,7 @@ pub(super) fn missed(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<Stri
         }
         let why = match own.and_then(|own| own.missed.as_ref()) {
             Some(reason) => reason.clone(),
-            None if own.is_some_and(|own| own.degrades && !is_met(own, load)) => {
+            None if own.is_some_and(|own| own.degrades && !is_met(facts, own, load)) => {
                 "the load sent nothing while it held".to_owned()
             }
             None if own.is_some_and(|own| own.cut().is_some()) => return None,
@@ -83,13 +83,16 @@ pub(super) fn missed(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<Stri
     })
 }
 
-/// Whether an operation was wanted or under way while conditions were worse.
-fn is_met(own: &FaultFacts, load: &Load<'_>) -> bool {
+/// Whether an operation was wanted or under way while conditions were worse, and was not another replica's.
+fn is_met(facts: &Facts, own: &FaultFacts, load: &Load<'_>) -> bool {
     let (Some(sent), Some(over)) = (own.sent(), own.cut()) else {
         return false;
     };
     let mut operations = load.operations.iter();
-    operations.any(|operation| operation.finished >= sent && operation.intended <= over)
+    operations.any(|operation| {
+        let is_meanwhile = operation.finished >= sent && operation.intended <= over;
+        is_meanwhile && facts.may_meet(operation, own)
+    })
 }
 
 /// Which surrounding did not hold for the whole of the trial, be it one without a fault, and why.

@@ -133,10 +133,15 @@ pub(super) fn met_by(
     }
     let injections = own.injections();
     let acts = load.operations.iter();
-    let acts: Vec<&Operation> = acts
+    let mut acts: Vec<&Operation> = acts
         .copied()
         .filter(|operation| operation.step == Step::Act)
         .collect();
+    let mut earlier = acts.iter().filter(|act| was_sent_by(act, sent));
+    if !earlier.any(|act| facts.may_meet(act, own)) {
+        // All were the other replicas'.
+        acts.clear();
+    }
     let count = |meets: &dyn Fn(&Operation, Elapsed) -> bool| {
         let met = acts
             .iter()

@@ -107,9 +107,20 @@ impl Usual {
         failed as f64 > allowed * scheduled as f64 && upper_tail(failed, scheduled, usual) < LEVEL
     }
 
+    /// What takes longer than this is slow.
+    fn slow_ms(self) -> Option<f64> {
+        let usual = self.p50_ms?;
+        Some((usual * SLOW_FACTOR).max(usual + SLOW_FLOOR_MS))
+    }
+
+    fn slow(self) -> Option<Span> {
+        let us = (self.slow_ms()? * 1_000.0).ceil();
+        Some(Span::from_us(us as u64))
+    }
+
     fn is_slower(self, least_ms: f64) -> Option<f64> {
         self.p50_ms
-            .filter(|usual| least_ms > usual * SLOW_FACTOR && least_ms > usual + SLOW_FLOOR_MS)
+            .filter(|_| self.slow_ms().is_some_and(|slow| least_ms > slow))
     }
 }
 
@@ -215,9 +226,10 @@ fn failed_calms(facts: &Facts, load: &Load<'_>, usual: Usual) -> Vec<(Elapsed, N
     facts.calms().into_iter().filter_map(failed).collect()
 }
 
-/// That a service went silent in a calm and stayed so until the next fault: too many operations failed in its second half and
-/// in its last second, those that had waited long for a reply when the fault came among them. Nothing is said of a shorter
-/// half, or of one in which the machine had no time for the harness.
+/// That a service went silent in a calm, for all users or for some, and stayed so until the next fault: too many operations of
+/// its second half failed or had waited long for a reply when the fault came, and too many of its last second had waited longer
+/// than is usual. Of each stretch only those count that had so much time to be answered, the answered ones, too. Nothing is
+/// said of a shorter half, or of one in which the machine had no time for the harness.
 fn silent(
     telling: &[&Operation],
     load: &Load<'_>,
@@ -230,22 +242,19 @@ fn silent(
     if late < middle || is_starved(wanted.copied()) {
         return None;
     }
-    let has_waited = |op: &Operation| {
-        let waited = next.since(op.intended);
-        op.finished >= next && waited >= LONG && usual.is_slower(waited.as_ms()).is_some()
-    };
-    let counts =
-        |op: &&&Operation| is_in(op, from) && (load.part(op) == Part::After || has_waited(op));
-    let own: Vec<&Operation> = telling.iter().filter(counts).copied().collect();
-    if own.len() < usual.fewest() {
-        return None;
-    }
     let class = |op: &Operation| match op.finished >= next {
         true => Some(ErrorClass::ResponseTimeout),
         false => op.error,
     };
-    let failing = |from| failing(usual, &last_of(&own, from, usual.fewest()), next, class);
-    failing(late).and_then(|_| failing(middle))
+    let patience = usual.slow()?;
+    let failing = |since, patience| {
+        let until = ago(next, patience);
+        let had_time = |op: &&&Operation| op.intended >= from && op.intended < until;
+        let own: Vec<&Operation> = telling.iter().filter(had_time).copied().collect();
+        let last = last_of(&own, since, usual.fewest());
+        failing(usual, &last, next, class).filter(|_| own.len() >= usual.fewest())
+    };
+    failing(late, patience).and_then(|_| failing(middle, LONG.max(patience)))
 }
 
 /// Whether the machine had no time for the harness itself when these were wanted: nor had it for the server, perhaps.

@@ -38,7 +38,7 @@ pub(crate) fn judge<'a>(
                 Ok(base) => at_stake(
                     against::judge(gate.metric(), allowance, arm, base),
                     gate.metric(),
-                    arm,
+                    (arm, base.arm),
                 ),
                 Err(why) => Judged::Unknown(Missing::for_good(why)),
             };
@@ -75,15 +75,22 @@ pub(crate) fn unrecovered(arm: &ArmAnalysis) -> Judged {
     none.judge_count(Count::Unrecovered, arm)
 }
 
-/// No worse than a baseline is only an arm that had anything to lose, and a fault that could have taken it.
-fn at_stake(judged: Judged, metric: Metric, arm: &ArmAnalysis) -> Judged {
-    match (&judged, metric.count()) {
-        (Judged::Holds, Some(count)) if Tally::of(count, arm).found_anywhere() == 0 => {
-            let why = untested(count, arm).map(Missing::for_good);
-            why.map_or(judged, Judged::Unknown)
+/// No worse than a baseline is only an arm that had anything to lose, and a fault that could have taken it; and worse only one
+/// whose baseline had, too.
+fn at_stake(judged: Judged, metric: Metric, (arm, base): (&ArmAnalysis, &ArmAnalysis)) -> Judged {
+    let Some(count) = metric.count() else {
+        return judged;
+    };
+    let is_found = |arm| Tally::of(count, arm).found_anywhere() > 0;
+    let why = match &judged {
+        Judged::Holds if !is_found(arm) => untested(count, arm),
+        Judged::Broken(found) if !is_found(base) => {
+            let why = untested(count, base);
+            why.map(|why| format!("{found}; in the baseline {why}"))
         }
-        _ => judged,
-    }
+        Judged::Holds | Judged::Broken(_) | Judged::Unknown(_) => None,
+    };
+    why.map_or(judged, |why| Judged::Unknown(Missing::for_good(why)))
 }
 
 /// A demand with an absolute bound.

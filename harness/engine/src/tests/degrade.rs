@@ -6,7 +6,7 @@ use comeback_model::plan::Aim;
 use comeback_model::units::{Elapsed, Span};
 use serde_json::json;
 
-use super::mock::Acts;
+use super::mock::{Acts, Behaviour};
 use super::scenario::*;
 
 fn limited(scenario: Scenario) -> Scenario {
@@ -106,6 +106,62 @@ async fn a_node_that_the_conditions_end_is_started_again_when_they_are_over() {
         "{:?}",
         trial.findings
     );
+}
+
+/// The node ends under conditions that last longer than the horizon of 2 s, and serves so long after its next start.
+async fn ended_for_3_s(serves_after: Span) -> Told {
+    let lasts = json!({ "open": 16, "lasts": "3s" });
+    let scenario = one_replica().fault("descriptor_limit", &lasts, Aim::AllReplicas);
+    let ends = |its: &mut Behaviour| {
+        its.exits = vec![(0, Span::from_ms(700), exit(9))];
+        its.serves_after = Some(serves_after);
+    };
+    scenario.node(REPLICA_0, ends).run().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_horizon_and_the_restart_count_from_the_moment_when_conditions_are_as_before() {
+    let told = ended_for_3_s(Span::from_ms(1_900)).await;
+    assert_eq!(told.recoveries().len(), 1, "{:?}", told.events);
+    let told = ended_for_3_s(Span::from_ms(2_100)).await;
+    assert_eq!(told.recoveries(), []);
+    let over = conditions(&told).0[0] + Span::from_secs(3);
+    let given_up = told.events.iter().find_map(|event| match event.kind {
+        EventKind::NotRecovered { .. } => Some(event.at),
+        _ => None,
+    });
+    let waited = given_up.unwrap().since(over);
+    let horizon = Span::from_secs(2);
+    assert!(waited >= horizon && waited <= horizon + Span::from_ms(2));
+    let pause = Span::from_ms(400);
+    let told = limited(one_replica().restart_after(pause))
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(0, Span::from_ms(700), exit(9))];
+        })
+        .run()
+        .await;
+    let over = conditions(&told).0[0] + Span::from_ms(300);
+    assert_eq!(told.starts(REPLICA_0)[1].0, over + pause);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_waits_for_its_recovery_under_worse_conditions_has_the_horizon_of_these() {
+    // The kill's own horizon ends at 2,603 ms; conditions are worse from 2,502 ms to 5,502 ms.
+    let lasts = json!({ "open": 16, "lasts": "3s" });
+    let told = one_replica()
+        .node(REPLICA_0, |its| {
+            its.serves_after = Some(Span::from_ms(5_900));
+        })
+        .then(
+            Span::from_ms(1_900),
+            "descriptor_limit",
+            &lasts,
+            Aim::Replica(0),
+        )
+        .run()
+        .await;
+    assert!(told.all_missed().is_empty(), "{:?}", told.all_missed());
+    assert_eq!(told.recoveries().len(), 2, "{:?}", told.events);
 }
 
 #[tokio::test(start_paused = true)]

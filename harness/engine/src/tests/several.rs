@@ -543,4 +543,10 @@ async fn a_control_trial_lasts_as_long_as_one_that_waits_for_its_last_fault() {
     let one = settled(one_replica()).await;
     let two = one_replica().then(Span::from_ms(900), "kill", &json!({}), Aim::Replica(0));
     assert_eq!(settled(two).await, one + Span::from_ms(900));
+    // And as one whose fault has a length.
+    let lasts = json!({ "lasts": "700ms" });
+    let paused = || one_replica().fault("pause", &lasts, Aim::Replica(0));
+    assert_eq!(settled(paused()).await, one + Span::from_ms(700));
+    let late = paused().then(Span::from_ms(900), "pause", &lasts, Aim::Replica(0));
+    assert_eq!(settled(late).await, one + Span::from_ms(1_600));
 }

@@ -151,6 +151,14 @@ impl Effect {
         matches!(self, Self::Degrades(_))
     }
 
+    /// How long it holds, once it is there; no time of one that is over at once, or for which nobody says it.
+    pub const fn lasts(self) -> Span {
+        match self {
+            Self::StandsStill(lasts) | Self::Degrades(lasts) => lasts,
+            Self::Ends(_) | Self::Replaces | Self::Surrounds => Span::ZERO,
+        }
+    }
+
     /// Whether it holds for the whole of a trial.
     pub const fn surrounds(self) -> bool {
         matches!(self, Self::Surrounds)

@@ -123,11 +123,15 @@ impl Plan {
         &self.faults[FaultId::FIRST.place()]
     }
 
-    /// How long after the first fault's moment the last one's comes at most; no time where there is one fault.
-    pub fn last_after_the_first(&self) -> Span {
-        let later = self.faults.iter().skip(1);
-        let moments = later.map(|fault| fault.after + fault.jitter);
-        moments.max().unwrap_or(Span::ZERO)
+    /// How long after the first fault's moment the last of them is over, at most: each comes at its moment, and holds as long
+    /// as its effect says.
+    pub fn length_of_faults(&self) -> Span {
+        let latest = |(place, fault): (usize, &Fault)| match place {
+            0 => fault.effect.lasts(),
+            _ => fault.after + fault.jitter + fault.effect.lasts(),
+        };
+        let ends = self.faults.iter().enumerate().map(latest);
+        ends.max().unwrap_or(Span::ZERO)
     }
 
     /// A fault, or one of the surroundings.

@@ -98,7 +98,7 @@ impl Plan {
     fn validate_fault(&self, id: FaultId, fault: &Fault) -> Result<(), PlanError> {
         let horizon = self.windows.horizon;
         match fault.effect {
-            Effect::StandsStill(lasts) | Effect::Degrades(lasts) if lasts >= horizon => invalid(
+            Effect::StandsStill(lasts) if lasts >= horizon => invalid(
                 Field::FaultLasts(id),
                 format!(
                     "{} outlasts the horizon of {horizon}: nothing could be back",

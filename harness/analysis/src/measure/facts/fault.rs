@@ -1,6 +1,6 @@
 //! What the events say of one fault of a trial.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comeback_model::event::Exit;
 use comeback_model::ids::Node;
@@ -80,6 +80,12 @@ impl FaultFacts {
     /// Whether its effect was confirmed, and nothing denies it.
     pub(in crate::measure) fn landed(&self) -> bool {
         self.cut().is_some() && self.missed.is_none()
+    }
+
+    /// The nodes that it was sent to, or took effect on.
+    pub(in crate::measure) fn nodes(&self) -> impl Iterator<Item = Node> {
+        let all = self.requests.keys().chain(self.faulted.keys());
+        all.copied().collect::<BTreeSet<_>>().into_iter()
     }
 
     /// Whether it took effect on this node.

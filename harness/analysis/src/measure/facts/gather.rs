@@ -364,9 +364,11 @@ impl Facts {
             EventKind::FaultEnded { fault } | EventKind::SurroundingRemoved { fault, node: _ } => {
                 let own = self.fault_mut(*fault);
                 own.ended.get_or_insert(at);
-                // All of its nodes have ended meanwhile.
-                if own.degrades && own.resumed.is_none() {
-                    own.faulted.values_mut().for_each(|(over, _)| *over = at);
+                // It is over for those that have ended meanwhile, too.
+                if own.degrades {
+                    let last = own.resumed.unwrap_or(at);
+                    let all = own.faulted.values_mut();
+                    all.for_each(|(over, _)| *over = last.max(*over));
                 }
             }
             EventKind::SurroundingApplied {

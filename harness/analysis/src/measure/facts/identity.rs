@@ -7,7 +7,7 @@ use comeback_model::ids::{BootId, Node};
 use comeback_model::operation::Operation;
 use comeback_model::units::Elapsed;
 
-use super::Facts;
+use super::{Facts, FaultFacts};
 
 impl Facts {
     /// The node that calls itself so: at its first start, or as one that was faulted and came back.
@@ -32,6 +32,16 @@ impl Facts {
     pub(in crate::measure) fn failed_by(&self, operation: &Operation) -> Option<Node> {
         let failed = operation.failed_replica.map(Node::Replica);
         failed.filter(|node| self.nodes.contains(node))
+    }
+
+    /// Whether an operation may have met a fault of these nodes: not where its reply came from a replica that is none of them,
+    /// and all that the fault hit are replicas. One that names no replica may have been sent to any.
+    pub(in crate::measure) fn may_meet(&self, operation: &Operation, own: &FaultFacts) -> bool {
+        let nodes: Vec<Node> = own.nodes().collect();
+        let are_replicas = nodes.iter().all(|node| matches!(node, Node::Replica(_)));
+        let met = [self.failed_by(operation), self.answered_by(operation)];
+        let mut named = met.into_iter().flatten().peekable();
+        !are_replicas || named.peek().is_none() || named.any(|node| nodes.contains(&node))
     }
 
     /// Whether what the client learned from this operation was so before the fault took effect.

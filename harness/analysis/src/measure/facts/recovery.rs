@@ -199,11 +199,22 @@ impl Facts {
         failed.count() as u32
     }
 
+    /// Whether a fault that ends nothing held for the node then: what ends under worse conditions is told as that fault's.
+    fn is_degraded(&self, node: Node, at: Elapsed) -> bool {
+        let mut degrading = self.faults.values().filter(|own| own.degrades);
+        degrading.any(|own| {
+            let begun = own.sent_to(node).filter(|_| own.hit(node));
+            let over = own.faulted.get(&node).map(|(over, _)| *over);
+            begun.is_some_and(|begun| begun <= at) && over.is_some_and(|over| at <= over)
+        })
+    }
+
     /// When nodes ended by themselves after they were back from this fault, the last that hit them by then; in order.
     pub(in crate::measure) fn ended_again(&self, fault: FaultId) -> Vec<(Elapsed, Node)> {
         let hits = self.hits();
         let is_after = |(at, node): &(Elapsed, Node)| {
             let before = hits.iter().rfind(|hit| hit.node == *node && hit.at <= *at);
+            let before = before.filter(|_| !self.is_degraded(*node, *at));
             before.filter(|hit| hit.fault == fault).is_some_and(|hit| {
                 let back = self.back_from(hit).map(|back| back.at);
                 let back = back.or_else(|| self.recovered_from(hit.fault));

@@ -3,6 +3,7 @@
 use comeback_model::plan::fault::Effect;
 use comeback_model::units::Span;
 
+use super::nodes::behind_a_balancer;
 use super::*;
 use crate::measure::{Return, Time};
 
@@ -172,4 +173,45 @@ fn a_node_that_ends_meanwhile_and_is_started_again_counts_from_the_faults_end() 
         .iter()
         .any(|found| found.contains("by itself"));
     assert!(told, "{:?}", trial.findings);
+}
+
+#[test]
+fn load_of_other_replicas_does_not_make_a_fault_land() {
+    let worse = |story: Story| {
+        let sent = EventKind::FaultRequested {
+            fault: FaultId::FIRST,
+            node: Node::default(),
+            begun: "limited".to_owned(),
+        };
+        let fault = FaultId::FIRST;
+        let story = story.without(|kind| {
+            use EventKind::{FaultRequested, FirstCorrect, TargetExited, TargetReturned};
+            matches!(
+                kind,
+                FaultRequested { .. }
+                    | TargetExited { .. }
+                    | TargetReturned { .. }
+                    | FirstCorrect { .. }
+            )
+        });
+        story
+            .planned(|plan| plan.faults[0].effect = Effect::Degrades(Span::from_ms(OVER - CUT)))
+            .meanwhile(FAULT, sent)
+            .meanwhile(CUT, worse())
+            .meanwhile(OVER, over())
+            .meanwhile(OVER, EventKind::FaultEnded { fault })
+            .meanwhile(BACK, returned(Node::default(), old_boot()))
+            .meanwhile(BACK, first_correct(None))
+    };
+    let of_replica = |replica: u32| {
+        let load = steadily(BASELINE, STOPPED, 10).map(|op| op.by(replica));
+        worse(behind_a_balancer()).does(load).trial()
+    };
+    assert_eq!(of_replica(0).void, None);
+    let void = of_replica(1).void.map(|void| void.reason);
+    let told = "the load sent nothing while it held";
+    assert!(
+        void.as_ref().is_some_and(|why| why.contains(told)),
+        "{void:?}"
+    );
 }

@@ -17,7 +17,7 @@ fn requested(replica: u32) -> EventKind {
 
 impl Story {
     /// As [`Story::event`], at its place in time.
-    fn meanwhile(self, at: u64, kind: EventKind) -> Self {
+    pub(super) fn meanwhile(self, at: u64, kind: EventKind) -> Self {
         let mut story = self.event(at, kind);
         story.events.sort_by_key(|event| event.at);
         story
@@ -291,6 +291,24 @@ fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_ackno
     assert_eq!(Story::control().trial().met, None);
     let paused = Story::faulted().with_effect(Effect::StandsStill(Span::from_secs(1)));
     assert_eq!(paused.trial().met, None);
+}
+
+#[test]
+fn a_kill_of_a_replica_without_users_met_no_write() {
+    let met = |by: u32| {
+        let acts = [
+            act(1, FAULT - 50).by(by),
+            act(2, FAULT - 5).by(1).finished(FAULT + 1),
+        ];
+        let trial = behind_a_balancer().does(acts).trial();
+        trial.met.map(|met| (met.in_flight, met.at_stake))
+    };
+    assert_eq!(met(1), Some((0, 0)));
+    // It served before: what is in flight may be its.
+    assert_eq!(met(0), Some((1, 1)));
+    let failed = act(2, FAULT - 5).in_vain(0).finished(FAULT + 1);
+    let trial = behind_a_balancer().does([failed]).trial();
+    assert_eq!(trial.met.map(|met| met.in_flight), Some(1));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Trials with several faults (METHOD §10): which recovery and which loss belongs to which of them.
 
 use comeback_model::plan::Fault;
+use comeback_model::plan::fault::Effect;
+use comeback_model::units::Span;
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
@@ -1065,6 +1067,22 @@ fn a_service_that_hangs_through_the_calm_is_not_back_for_good() {
         assert_eq!(readies[0], Some(Time::Beyond { ms }), "{timeout}");
         assert_eq!(at(readies[1]), Some(98.0), "{timeout}");
     }
+    // So it is when it hangs for some of its users, and serves the others.
+    for served in [2, 10] {
+        for timeout in [250, 2_000, 30_000] {
+            let some = calm(RECOVERED + 20, LATE).enumerate();
+            let some = some.map(|(place, op)| match place % served {
+                0 => op,
+                _ => hangs(timeout, op),
+            });
+            let trial = killed_late(some);
+            assert!(
+                matches!(trial.not_back(), Some(NotBack::BetweenFaults { .. })),
+                "one in {served}, {timeout}: {:?}",
+                trial.returned
+            );
+        }
+    }
     let is_back = |calm: Vec<Op>| assert_eq!(killed_late(calm).not_back(), None);
     // A few time-outs are not the server's alone.
     let few = calm(RECOVERED, LATE).enumerate();
@@ -1093,4 +1111,54 @@ fn a_service_that_hangs_through_the_calm_is_not_back_for_good() {
     // A calm of which nobody can tell.
     let short = calm(RECOVERED, AGAIN).map(|op| hangs(250, op));
     assert_eq!(Story::killed_twice().does(short).trial().not_back(), None);
+}
+
+#[test]
+fn what_ends_under_worse_conditions_is_not_laid_to_the_kill_before_them() {
+    let sent = EventKind::FaultRequested {
+        fault: SECOND,
+        node: ONLY,
+        begun: "limited".to_owned(),
+    };
+    let worse = EventKind::TargetDegraded {
+        fault: SECOND,
+        node: ONLY,
+        evidence: "it holds".to_owned(),
+    };
+    let ends = EventKind::TargetExited {
+        node: ONLY,
+        incarnation: Incarnation(1),
+        exit: Exit::Signal(9),
+        cause: ExitCause::Unexpected,
+        tail: Vec::new(),
+    };
+    let story = |ended: u64| {
+        Story::back_once()
+            .planned(|plan| plan.faults[1].effect = Effect::Degrades(Span::from_secs(1)))
+            .event(ended, ends.clone())
+            .event(AGAIN, sent.clone())
+            .event(AGAIN + 1, worse.clone())
+            .event(AGAIN + 1_001, EventKind::FaultEnded { fault: SECOND })
+            .starts(ONLY, 2, AGAIN + 1_010)
+            .comes_back(SECOND, ONLY, AGAIN + 1_100, third_boot())
+            .enters(AGAIN + 1_100, Phase::Settle)
+            .ends()
+            .serves(BASELINE, FAULT, 10)
+            .serves(RECOVERED, AGAIN, 10)
+            .serves(AGAIN + 1_100, STOPPED, 10)
+            .trial()
+    };
+    let trial = story(AGAIN + 500);
+    assert_eq!(trial.not_back(), None, "{:?}", trial.findings);
+    assert_eq!(
+        at(trial.faults[0].chain.ready),
+        Some((RECOVERED - CUT) as f64)
+    );
+    let told = trial
+        .findings
+        .iter()
+        .any(|found| found.contains("by itself"));
+    assert!(told, "{:?}", trial.findings);
+    // Before them it is the kill's.
+    assert_eq!(story(AGAIN - 100).not_back(), Some(&NotBack::Ended));
 }
