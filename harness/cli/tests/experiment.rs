@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "experiment/crash_loop.rs"]
+mod crash_loop;
 #[path = "experiment/limits.rs"]
 mod limits;
 #[path = "experiment/recordings.rs"]

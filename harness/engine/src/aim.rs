@@ -13,7 +13,7 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::oneshot;
 
 use super::EngineError;
-use super::context::Trial;
+use super::context::{Faulted, Trial};
 use super::seams::Shot;
 use crate::clock::Clock;
 use crate::load::{Inject, Moment, Passed};
@@ -107,6 +107,12 @@ fn aim<S>(trial: &Trial<'_, S>, id: FaultId) -> Option<(Moment, Span)> {
     let Workload::Sessions(flow) = &plan.load.workload else {
         return None;
     };
+    // While a node is started again and again nothing is written.
+    let has_hit =
+        |((by, _), faulted): (&(FaultId, Node), &Faulted)| *by == id && faulted.at.is_some();
+    if trial.progress.borrow().faulted.iter().any(has_hit) {
+        return None;
+    }
     let share = flow.share_of_acts()?;
     let gap_s = 1.0 / (plan.load.rate * share);
     let patience = Span::from_us((gap_s * GAPS * 1e6) as u64);

@@ -1,7 +1,5 @@
 //! The effects of a fault on one node: each is confirmed, then recorded.
 
-use std::io;
-
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Reach;
@@ -117,6 +115,14 @@ fn refuse_ended(process: &impl Process, when: &str) -> Result<(), FaultError> {
     }
 }
 
+/// A fault other than by a signal is begun with a node.
+fn note_begin<S>(trial: &Trial<'_, S>, fault: FaultId, node: Node) {
+    let begun = trial.begun_by(fault);
+    trial.record(EventKind::FaultRequested { fault, node, begun });
+    let mut progress = trial.progress.borrow_mut();
+    progress.begin(fault, node, trial.site.clock.now());
+}
+
 /// Stops every process of a node where it is; the first time that is the fault.
 fn pause<S>(
     trial: &Trial<'_, S>,
@@ -136,10 +142,7 @@ fn pause<S>(
     }
     if is_first {
         running.hold = Hold::Held(fault);
-        let begun = trial.begun_by(fault);
-        trial.record(EventKind::FaultRequested { fault, node, begun });
-        let mut progress = trial.progress.borrow_mut();
-        progress.begin(fault, node, trial.site.clock.now());
+        note_begin(trial, fault, node);
     }
     let process = &running.process;
     process.pause(reach).map_err(EngineError::Process)?;
@@ -214,10 +217,7 @@ fn apply<S>(
         if let Err(missed) = running.check_free_for(fault) {
             return Ok(Err(missed));
         }
-        let begun = trial.begun_by(fault);
-        trial.record(EventKind::FaultRequested { fault, node, begun });
-        let mut progress = trial.progress.borrow_mut();
-        progress.begin(fault, node, trial.site.clock.now());
+        note_begin(trial, fault, node);
     }
     let process = &running.process;
     let on = on(trial, fault, node, reach);
@@ -286,11 +286,9 @@ fn undo<S>(
     for (_, mut act) in running.acts.extract_if(.., its) {
         if effect.degrades() && !process.is_running() {
             note_restored(trial, (fault, node), true);
-            match process.carry_out(Step::Undo, act.as_mut(), on.clone()) {
-                // It asked for the processes.
-                Err(ActError::Failed(cause)) if cause.kind() == io::ErrorKind::NotFound => {}
-                Err(ActError::Failed(cause)) => return Err(EngineError::Process(cause)),
-                Ok(_) | Err(ActError::Missed(_)) => {}
+            let undone = process.carry_out(Step::Undo, act.as_mut(), on.clone());
+            if let Err(ActError::Failed(cause)) = undone {
+                return Err(EngineError::Process(cause));
             }
             continue;
         }
@@ -319,6 +317,10 @@ fn undo<S>(
             }
             Effect::Ends(_) | Effect::StandsStill(_) | Effect::Replaces => {}
         }
+    }
+    // A further start has none of it.
+    if trial.progress.borrow().of(fault, node).is_degraded {
+        note_restored(trial, (fault, node), !running.process.is_running());
     }
     Ok(Ok(()))
 }

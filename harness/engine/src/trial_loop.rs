@@ -209,6 +209,8 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         at: Elapsed,
         problem: String,
     ) -> Result<(), Early> {
+        let is_held = |running: &mut Running<S::Process>| matches!(running.hold, Hold::Held(_));
+        let is_held = self.nodes.get_mut(node).is_some_and(is_held);
         let mut progress = self.trial.progress.borrow_mut();
         match progress.phase {
             Some(Phase::WarmUp | Phase::Baseline) => return Err(aborted(problem)),
@@ -219,7 +221,8 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 Phase::Fault | Phase::Recovery | Phase::Settle | Phase::ReadBack | Phase::Stop,
             ) => {}
         }
-        if progress.is_retried(node) {
+        // What ends under worse conditions is started again when they are over.
+        if progress.is_retried(node) && !is_held {
             let attempts = self.trial.target_now(node).attempts;
             // Each fault has as many starts.
             let before = self.first_starts.get(&node).map_or(0, |first| first.0 - 1);
@@ -406,6 +409,8 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         }
         let pause = self.trial.arm.target_of(node).restart_after;
         if pause == Span::ZERO {
+            // A try that was due is this one.
+            self.due.remove(&node);
             self.note_first_start(node);
             self.start_again(node)?;
             reply(answer, Ok(()));

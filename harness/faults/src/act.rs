@@ -74,7 +74,7 @@ pub trait Act: Debug {
         self.confirm(on)
     }
 
-    /// Undoes it for the processes that live on.
+    /// Undoes it for the processes that live on; the node may have ended.
     ///
     /// # Errors
     /// When it cannot: the run ends.

@@ -256,6 +256,68 @@ impl Act for Limit {
     }
 }
 
+/// A kind that limits a resource of each node by a control group.
+macro_rules! limit_kind {
+    (
+        $(#[$about:meta])* $kind:ident, $name:literal, $resource:expr,
+        $(#[$meaning:meta])* $field:ident = $default:literal in $range:pat => $beyond:literal,
+        about: $line:literal,
+        evidence: $evidence:literal,
+        words: |$reach:ident, $lasts:ident| $words:expr $(,)?
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        pub(crate) struct $kind {
+            $(#[$meaning])*
+            $field: u64,
+            /// How long it holds as a fault. A surrounding has no end.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            lasts: Option<Span>,
+        }
+
+        impl Default for $kind {
+            fn default() -> Self {
+                Self { $field: $default, lasts: None }
+            }
+        }
+
+        impl Kind for $kind {
+            const NAME: &'static str = $name;
+            const ABOUT: &'static str = $line;
+            const EVIDENCE: &'static str = $evidence;
+            const AIM: Aim = Aim::AllReplicas;
+            const REACH: Reach = Reach::Tree;
+            const SURROUNDS: bool = true;
+
+            fn probe() -> Result<(), Unavailable> {
+                $resource.probe()
+            }
+
+            fn check(&self) -> Result<(), (&'static str, &'static str)> {
+                match self.$field {
+                    $range => degrade::check(self.lasts),
+                    _ => Err((stringify!($field), $beyond)),
+                }
+            }
+
+            fn effect(&self) -> Effect {
+                degrade::effect(self.lasts)
+            }
+
+            fn words(&self, $reach: Reach) -> FaultWords {
+                let ($field, $lasts) = (self.$field, degrade::for_how_long(self.lasts));
+                $words
+            }
+
+            async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
+                limit(on, &$resource, self.$field, self.lasts).await
+            }
+        }
+    };
+}
+pub(crate) use limit_kind;
+
 /// Limits every node: for a while, or as a surrounding.
 ///
 /// # Errors

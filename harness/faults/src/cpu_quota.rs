@@ -5,8 +5,8 @@ use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::control_group::{Counter, Resource, Version, limit};
-use crate::degrade::{self, for_how_long};
+use crate::control_group::{Counter, Resource, Version, limit, limit_kind};
+use crate::degrade;
 use crate::injection::{FaultError, Injection};
 use crate::kind::{Kind, Unavailable};
 
@@ -35,66 +35,18 @@ pub(crate) static CPU: Resource = Resource {
     },
 };
 
-/// A quota of processor time.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct CpuQuota {
+limit_kind! {
+    /// A quota of processor time.
+    CpuQuota, "cpu_quota", CPU,
     /// How much of one processor all processes of a node may use together, in percent; 200 is two processors. Default: 50.
-    percent: u64,
-    /// How long it holds as a fault. A surrounding has no end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lasts: Option<Span>,
-}
-
-impl Default for CpuQuota {
-    fn default() -> Self {
-        Self {
-            percent: 50,
-            lasts: None,
-        }
-    }
-}
-
-impl Kind for CpuQuota {
-    const NAME: &'static str = "cpu_quota";
-    const ABOUT: &'static str =
-        "All processes of a node together may use only so much of a processor.";
-    const EVIDENCE: &'static str = "The kernel lists every process in the node's control group, and says the group's quota, at first and when it is undone. As a fault it must have been used up, as cpu.stat says.";
-    const AIM: Aim = Aim::AllReplicas;
-    const REACH: Reach = Reach::Tree;
-    const SURROUNDS: bool = true;
-
-    fn probe() -> Result<(), Unavailable> {
-        CPU.probe()
-    }
-
-    fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        match self.percent {
-            1..=100_000 => degrade::check(self.lasts),
-            _ => Err(("percent", "a quota is 1 to 100000 percent of a processor")),
-        }
-    }
-
-    fn effect(&self) -> Effect {
-        degrade::effect(self.lasts)
-    }
-
-    fn words(&self, reach: Reach) -> FaultWords {
-        let (percent, lasts) = (self.percent, for_how_long(self.lasts));
-        FaultWords {
-            short: "quota".to_owned(),
-            noun: format!("a quota of {percent}% of a processor{lasts}"),
-            done: format!("a quota of {percent}% of a processor{lasts}"),
-            begun: format!("limited to {percent}% of a processor"),
-            explained: format!("{reach} may use {percent}% of a processor{lasts}"),
-        }
-    }
-
-    async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
-        limit(on, &CPU, self.percent, self.lasts).await
-    }
-
-    async fn release(&self, on: &Injection) -> Result<(), FaultError> {
-        degrade::release(on).await
-    }
+    percent = 50 in 1..=100_000 => "a quota is 1 to 100000 percent of a processor",
+    about: "All processes of a node together may use only so much of a processor.",
+    evidence: "The kernel lists every process in the node's control group, and says the group's quota, at first and when it is undone. As a fault it must have been used up, as cpu.stat says.",
+    words: |reach, lasts| FaultWords {
+        short: "quota".to_owned(),
+        noun: format!("a quota of {percent}% of a processor{lasts}"),
+        done: format!("a quota of {percent}% of a processor{lasts}"),
+        begun: format!("limited to {percent}% of a processor"),
+        explained: format!("{reach} may use {percent}% of a processor{lasts}"),
+    },
 }

@@ -90,10 +90,6 @@ impl Kind for DescriptorLimit {
         };
         degrade(on, self.lasts, limit).await
     }
-
-    async fn release(&self, on: &Injection) -> Result<(), FaultError> {
-        degrade::release(on).await
-    }
 }
 
 /// The limit of one node.
@@ -159,11 +155,16 @@ impl Act for Limit {
         let Some(before) = self.before.take() else {
             return Ok(());
         };
-        on.each_process(&mut |pid| match set(pid, before) {
+        let undone = on.each_process(&mut |pid| match set(pid, before) {
             // Where the harness may not raise a hard limit, it stays as it is.
             Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             lifted => lifted,
-        })
+        });
+        match undone {
+            // All have ended, and their limits with them.
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
+            undone => undone,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::degrade;
 use crate::injection::{FaultError, Injection};
 
 /// The default span after the baseline from which the moment is drawn.
@@ -35,7 +36,7 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// Whether it waits for a write, by default.
     const WITHIN: Within = Within::Any;
 
-    /// Whether it may be a surrounding: it holds for the whole of a trial, and [`Kind::release`] undoes it.
+    /// Whether it may be a surrounding: it holds for the whole of a trial, and every act of it is undone at its end.
     const SURROUNDS: bool = false;
 
     /// What proves its effect, in a line.
@@ -78,14 +79,6 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// # Errors
     /// When it did not have its effect, or the trial is over.
     fn inject(&self, on: &Injection) -> impl Future<Output = Result<(), FaultError>>;
-
-    /// Undoes a surrounding, if it held until now.
-    ///
-    /// # Errors
-    /// When it did not, or the trial is over.
-    fn release(&self, _on: &Injection) -> impl Future<Output = Result<(), FaultError>> {
-        std::future::ready(Ok(()))
-    }
 }
 
 /// Why a kind cannot work on this machine.
@@ -132,7 +125,7 @@ impl<K: Kind> Injectable for K {
         &'a self,
         on: &'a Injection,
     ) -> Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'a>> {
-        Box::pin(Kind::release(self, on))
+        Box::pin(degrade::release(on))
     }
 }
 

@@ -8,6 +8,7 @@ mod act;
 mod control_group;
 mod corrupt_file;
 mod cpu_quota;
+mod crash_loop;
 mod degrade;
 mod deploy;
 mod descriptor_limit;

@@ -8,8 +8,8 @@ use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::control_group::{Counter, Resource, Version, limit};
-use crate::degrade::{self, for_how_long};
+use crate::control_group::{Counter, Resource, Version, limit, limit_kind};
+use crate::degrade;
 use crate::injection::{FaultError, Injection};
 use crate::kind::{Kind, Unavailable};
 
@@ -40,65 +40,18 @@ pub(crate) static MEMORY: Resource = Resource {
     },
 };
 
-/// A limit of memory.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct MemoryLimit {
+limit_kind! {
+    /// A limit of memory.
+    MemoryLimit, "memory_limit", MEMORY,
     /// How much memory all processes of a node may take beyond what they have, in MiB. Default: 64.
-    mib: u64,
-    /// How long it holds as a fault. A surrounding has no end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lasts: Option<Span>,
-}
-
-impl Default for MemoryLimit {
-    fn default() -> Self {
-        Self {
-            mib: 64,
-            lasts: None,
-        }
-    }
-}
-
-impl Kind for MemoryLimit {
-    const NAME: &'static str = "memory_limit";
-    const ABOUT: &'static str = "All processes of a node together may take only so much more memory: beyond it the kernel kills one.";
-    const EVIDENCE: &'static str = "The kernel lists every process in the node's control group, and says the group's limit, at first and when it is undone. As a fault it must have been reached, as memory.failcnt or memory.events says, or have ended the node.";
-    const AIM: Aim = Aim::AllReplicas;
-    const REACH: Reach = Reach::Tree;
-    const SURROUNDS: bool = true;
-
-    fn probe() -> Result<(), Unavailable> {
-        MEMORY.probe()
-    }
-
-    fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        match self.mib {
-            1..=1_048_576 => degrade::check(self.lasts),
-            _ => Err(("mib", "a limit is 1 to 1048576 MiB")),
-        }
-    }
-
-    fn effect(&self) -> Effect {
-        degrade::effect(self.lasts)
-    }
-
-    fn words(&self, reach: Reach) -> FaultWords {
-        let (mib, lasts) = (self.mib, for_how_long(self.lasts));
-        FaultWords {
-            short: "limit".to_owned(),
-            noun: format!("a limit of {mib} MiB{lasts}"),
-            done: format!("a limit of {mib} MiB of memory{lasts}"),
-            begun: format!("limited to {mib} MiB more"),
-            explained: format!("{reach} may take {mib} MiB of memory beyond what they have{lasts}"),
-        }
-    }
-
-    async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
-        limit(on, &MEMORY, self.mib, self.lasts).await
-    }
-
-    async fn release(&self, on: &Injection) -> Result<(), FaultError> {
-        degrade::release(on).await
-    }
+    mib = 64 in 1..=1_048_576 => "a limit is 1 to 1048576 MiB",
+    about: "All processes of a node together may take only so much more memory: beyond it the kernel kills one.",
+    evidence: "The kernel lists every process in the node's control group, and says the group's limit, at first and when it is undone. As a fault it must have been reached, as memory.failcnt or memory.events says, or have ended the node.",
+    words: |reach, lasts| FaultWords {
+        short: "limit".to_owned(),
+        noun: format!("a limit of {mib} MiB{lasts}"),
+        done: format!("a limit of {mib} MiB of memory{lasts}"),
+        begun: format!("limited to {mib} MiB more"),
+        explained: format!("{reach} may take {mib} MiB of memory beyond what they have{lasts}"),
+    },
 }

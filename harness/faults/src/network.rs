@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use comeback_host::program;
 use comeback_host::undo::Undo;
 use comeback_model::plan::fault::{Effect, FaultWords, Reach};
 use comeback_model::units::Span;
@@ -18,9 +19,6 @@ use crate::act::{Act, ActError, Target};
 use crate::degrade::{self, degrade, for_how_long};
 use crate::injection::{FaultError, Injection};
 use crate::kind::{Kind, Unavailable};
-
-/// The program. Root's PATH leads there; that of others may not.
-const PLACES: [&str; 3] = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"];
 
 /// Packets that do not arrive.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
@@ -124,10 +122,6 @@ impl Kind for Network {
         };
         degrade(on, self.lasts, rules).await
     }
-
-    async fn release(&self, on: &Injection) -> Result<(), FaultError> {
-        degrade::release(on).await
-    }
 }
 
 impl Network {
@@ -202,7 +196,7 @@ impl Rules {
 
 impl Act for Rules {
     fn lease(&self, on: &dyn Target) -> io::Result<Option<Undo>> {
-        let (nft, table) = (program()?, table_of(on));
+        let (nft, table) = (the_program()?, table_of(on));
         let nft = nft.display();
         // Whoever may not list it has not made it.
         Undo::new(&format!(
@@ -241,15 +235,14 @@ impl Act for Rules {
 }
 
 /// Where the program is.
-fn program() -> io::Result<PathBuf> {
-    let mut places = PLACES.iter().map(PathBuf::from);
-    let found = places.find(|place| place.is_file());
-    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no program nft"))
+fn the_program() -> io::Result<PathBuf> {
+    program::of_system("nft")
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no program nft"))
 }
 
 /// Calls nft with these words, and this as its input.
 fn nft(words: &[&str], input: &str) -> io::Result<Output> {
-    let mut command = Command::new(program()?);
+    let mut command = Command::new(the_program()?);
     command.args(words).stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;

@@ -6,6 +6,7 @@ use schemars::{Schema, SchemaGenerator};
 
 use crate::corrupt_file::CorruptFile;
 use crate::cpu_quota::CpuQuota;
+use crate::crash_loop::CrashLoop;
 use crate::deploy::Deploy;
 use crate::descriptor_limit::DescriptorLimit;
 use crate::kind::{Injectable, Row, Unavailable, row};
@@ -24,6 +25,7 @@ static TABLE: &[Row] = &[
     row::<Abort>(),
     row::<Segfault>(),
     row::<AnySignal>(),
+    row::<CrashLoop>(),
     row::<Stop>(),
     row::<Pause>(),
     row::<RollingRestart>(),

@@ -249,6 +249,17 @@ async fn a_kill_waits_for_every_end_before_it_looks_at_any_node() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_crash_loop_starts_all_nodes_again_after_each_kill_but_the_last() {
+    let parameters = json!({ "kills": 3, "into_start": "20ms" });
+    let (asked, ended) = asked_by("crash_loop", &parameters).await;
+    ended.unwrap();
+    let both = |at| NODES.map(|node| (node, ms(at)));
+    assert_eq!(asked_of(&asked, "start"), [both(0), both(20)].concat());
+    // Whoever answers says of each start that it has ended by itself.
+    assert_eq!(asked_of(&asked, "signal"), both(0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rolling_restart_ends_with_the_first_replica_that_does_not_come_back() {
     let (asked, ended) = asked_by("rolling_restart", &json!({ "drain": "1s" })).await;
     ended.unwrap();

@@ -1,4 +1,5 @@
-//! Where the `comeback` program is, for `{comeback}` in commands: the reference servers live in it.
+//! Where programs are: `comeback` itself, for `{comeback}` in commands, since the reference servers live in it; and those of the
+//! system.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,8 @@ use std::sync::OnceLock;
 /// Names the program, where the harness lives in another one.
 pub const PROGRAM_VARIABLE: &str = "COMEBACK_PROGRAM";
 const NAME: &str = "comeback";
+/// Where the programs of an administrator are.
+const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 static THIS: OnceLock<()> = OnceLock::new();
 
@@ -28,10 +31,22 @@ pub fn find() -> Option<PathBuf> {
     }
     // Tests lie in `target/debug/deps`, examples in `target/debug/examples`.
     let beside = own.iter().flat_map(|own| own.ancestors().skip(1).take(2));
+    first_in(beside.map(Path::to_owned).chain(path()), NAME)
+}
+
+/// A program of the system: in `PATH`, or where root's leads and that of others may not.
+pub fn of_system(name: &str) -> Option<PathBuf> {
+    first_in(path().into_iter().chain(SYSTEM.map(PathBuf::from)), name)
+}
+
+fn path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = beside.map(Path::to_owned).collect();
-    folders.extend(std::env::split_paths(&path).filter(|folder| folder.is_absolute()));
-    let mut programs = folders.into_iter().map(|folder| folder.join(NAME));
+    let folders = std::env::split_paths(&path);
+    folders.filter(|folder| folder.is_absolute()).collect()
+}
+
+fn first_in(folders: impl Iterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
+    let mut programs = folders.map(|folder| folder.join(name));
     programs.find(|program| is_executable(program))
 }
 

@@ -61,7 +61,7 @@ pub struct Operation {
     pub age_s: Option<u32>,
     /// How often it was tried; more than once only where clients try again what failed.
     pub tries: u32,
-    /// When the first byte of its last try was about to be written, where that was not its first.
+    /// When the first byte of its last try's own request was about to be written, where that was not the first to leave.
     #[serde(rename = "resent_us")]
     pub resent: Option<Elapsed>,
 }

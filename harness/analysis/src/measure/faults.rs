@@ -146,7 +146,7 @@ fn analyze(
     let overtaken = overtaken.as_ref();
     let mut chain = recovery::chain_of(facts, fault, listener, returned);
     let cut_short = match (overtaken, returned) {
-        (Some(other), _) => Some(other.at),
+        (Some(other), _) => Some(other.begun),
         (None, Some(Return::Not(NotBack::BetweenFaults { next, .. }))) => Some(*next),
         (None, Some(Return::Not(NotBack::Ended))) => {
             let ended = facts.ended_again(fault);

@@ -133,15 +133,13 @@ pub(super) fn met_by(
     }
     let injections = own.injections();
     let acts = load.operations.iter();
-    let mut acts: Vec<&Operation> = acts
+    // One that was tried again may have met it with an earlier try.
+    let may_meet = |act: &&Operation| act.tries > 1 || facts.may_meet(act, own);
+    let acts: Vec<&Operation> = acts
         .copied()
         .filter(|operation| operation.step == Step::Act)
+        .filter(may_meet)
         .collect();
-    let mut earlier = acts.iter().filter(|act| was_sent_by(act, sent));
-    if !earlier.any(|act| facts.may_meet(act, own)) {
-        // All were the other replicas'.
-        acts.clear();
-    }
     let count = |meets: &dyn Fn(&Operation, Elapsed) -> bool| {
         let met = acts
             .iter()

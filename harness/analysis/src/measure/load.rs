@@ -17,6 +17,8 @@ use crate::measure::Windowed;
 #[derive(Debug)]
 pub(super) struct Load<'a> {
     facts: &'a Facts,
+    /// How long clients wait for a reply.
+    pub(super) timeout: Span,
     /// When each fault was sent, and recovered from.
     spans: Vec<FaultSpan>,
     /// In no particular order.
@@ -58,6 +60,7 @@ impl<'a> Load<'a> {
         });
         Self {
             facts,
+            timeout: plan.load.timeout,
             spans: facts.spans(),
             known_at_last: looks.map(|look| look.session()).collect(),
             operations,

@@ -70,6 +70,17 @@ impl Usual {
         }
     }
 
+    /// Of a trial's own baseline, where what took longer than this failed, too.
+    fn of_baseline_within(load: &Load<'_>, patience: Span) -> Self {
+        let is_late =
+            |op: &&Operation| op.is_correct() && op.finished.since(op.intended) > patience;
+        let usual = Self::of_baseline(load);
+        Self {
+            failed: usual.failed + load.of(Part::Before).filter(is_late).count() as u64,
+            ..usual
+        }
+    }
+
     fn widened(self, other: Self) -> Self {
         let worse = match (self.scheduled, other.scheduled) {
             (_, 0) => self,
@@ -139,10 +150,19 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
     }
     let usual = Usual::of_baseline(load).widened(controls);
     let mut calms = failed_calms(facts, load, usual).into_iter();
-    Some(match calms.next() {
+    let returned = match calms.next() {
         Some((_, failed)) => Return::Not(failed),
         None => returned_at_last(facts, load, usual, recovered),
-    })
+    };
+    Some(
+        match facts
+            .faults()
+            .any(|(fault, _)| facts.may_have_ended_again(fault))
+        {
+            true => returned.doubted(),
+            false => returned,
+        },
+    )
 }
 
 /// Whether it came back for good from one of several faults. What failed in the calm after it is no later fault's, nor is what
@@ -167,7 +187,25 @@ pub(super) fn returned_from(
         None => None,
     };
     let is_anothers = matches!(returned, Some(Return::Not(_))) && facts.was_short_of_a_node(fault);
-    returned.filter(|_| !is_anothers)
+    if returned.is_none() && facts.may_have_ended_again(fault) {
+        return Some(Return::ByProbeOnly { operations: 0 });
+    }
+    returned
+        .filter(|_| !is_anothers)
+        .map(|returned| match facts.may_have_ended_again(fault) {
+            true => returned.doubted(),
+            false => returned,
+        })
+}
+
+impl Return {
+    /// Served to the end, but whether by what the recovery left is not known.
+    fn doubted(self) -> Self {
+        match self {
+            Self::ForGood => Self::ByProbeOnly { operations: 0 },
+            doubtful @ (Self::ByProbeOnly { .. } | Self::Not(_)) => doubtful,
+        }
+    }
 }
 
 /// Whether the load after the last recovery is served to its end.
@@ -228,8 +266,9 @@ fn failed_calms(facts: &Facts, load: &Load<'_>, usual: Usual) -> Vec<(Elapsed, N
 
 /// That a service went silent in a calm, for all users or for some, and stayed so until the next fault: too many operations of
 /// its second half failed or had waited long for a reply when the fault came, and too many of its last second had waited longer
-/// than is usual. Of each stretch only those count that had so much time to be answered, the answered ones, too. Nothing is
-/// said of a shorter half, or of one in which the machine had no time for the harness.
+/// than is usual. Of each stretch only those count that had so much time to be answered, the answered ones, too; no longer than
+/// clients wait. What usually takes as long is no failure. Nothing is said of a shorter half, or of one in which the machine had
+/// no time for the harness.
 fn silent(
     telling: &[&Operation],
     load: &Load<'_>,
@@ -246,15 +285,17 @@ fn silent(
         true => Some(ErrorClass::ResponseTimeout),
         false => op.error,
     };
-    let patience = usual.slow()?;
-    let failing = |since, patience| {
+    let slow = usual.slow()?;
+    let failing = |since, patience: Span| {
+        let patience = patience.min(load.timeout);
+        let usual = usual.widened(Usual::of_baseline_within(load, patience));
         let until = ago(next, patience);
         let had_time = |op: &&&Operation| op.intended >= from && op.intended < until;
         let own: Vec<&Operation> = telling.iter().filter(had_time).copied().collect();
         let last = last_of(&own, since, usual.fewest());
         failing(usual, &last, next, class).filter(|_| own.len() >= usual.fewest())
     };
-    failing(late, patience).and_then(|_| failing(middle, LONG.max(patience)))
+    failing(late, slow).and_then(|_| failing(middle, LONG.max(slow)))
 }
 
 /// Whether the machine had no time for the harness itself when these were wanted: nor had it for the server, perhaps.

@@ -9,7 +9,7 @@ use super::samples::{
     Base, Judged, filled, no_samples, samples, samples_by, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Tally, example, untested};
+use super::tally::{Tally, example, met_nothing, untested};
 use super::values::{Share, least_share_served, longest_time, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
 
@@ -84,8 +84,9 @@ fn at_stake(judged: Judged, metric: Metric, (arm, base): (&ArmAnalysis, &ArmAnal
     let is_found = |arm| Tally::of(count, arm).found_anywhere() > 0;
     let why = match &judged {
         Judged::Holds if !is_found(arm) => untested(count, arm),
-        Judged::Broken(found) if !is_found(base) => {
-            let why = untested(count, base);
+        // Where neither met a write, like is compared with like.
+        Judged::Broken(found) if !is_found(base) && met_nothing(count, arm).is_none() => {
+            let why = met_nothing(count, base);
             why.map(|why| format!("{found}; in the baseline {why}"))
         }
         Judged::Holds | Judged::Broken(_) | Judged::Unknown(_) => None,

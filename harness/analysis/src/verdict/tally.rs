@@ -210,20 +210,27 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     if !count.traits().is_about_loss {
         return None;
     }
-    if let Some(why) = never_acknowledged(count, arm) {
-        return Some(why);
-    }
+    let idle = || idle_fault(arm).map(|fault| no_write_at(&fault));
+    never_acknowledged(count, arm)
+        .or_else(idle)
+        .or_else(|| met_nothing(count, arm))
+}
+
+/// That no fault of any trial met a write in flight.
+pub(crate) fn met_nothing(count: Count, arm: &ArmAnalysis) -> Option<String> {
     let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
-    let is_untested = !met.is_empty() && met.iter().all(|met| met.in_flight == 0);
-    let all = is_untested.then(|| match met.len() {
-        1 => "the only fault".to_owned(),
-        count => format!("any of {count} faults"),
-    });
-    let faults = idle_fault(arm).or(all)?;
-    Some(format!(
-        "no write was in flight at {faults}: raise the rate or the number of sessions, or have the fault come \
-         within a request"
-    ))
+    let has_none = !met.is_empty() && met.iter().all(|met| met.in_flight == 0);
+    (has_none && count.traits().is_about_loss).then(|| match met.len() {
+        1 => no_write_at("the only fault"),
+        count => no_write_at(&format!("any of {count} faults")),
+    })
+}
+
+fn no_write_at(faults: &str) -> String {
+    format!(
+        "no write was in flight at {faults}: raise the rate or the number of sessions, or have the fault come within \
+         a request"
+    )
 }
 
 /// Of several faults the first that ends processes and met no write in any trial: what it would have taken nobody knows. Where

@@ -164,6 +164,45 @@ async fn a_node_that_waits_for_its_recovery_under_worse_conditions_has_the_horiz
     assert_eq!(told.recoveries().len(), 2, "{:?}", told.events);
 }
 
+/// Killed, and under worse conditions from 902 ms to 3,902 ms; the start in between ends at once, and may be tried again `backoff`
+/// later.
+async fn tried_again_under_a_limit(backoff: Span) -> Told {
+    let lasts = json!({ "open": 16, "lasts": "3s" });
+    one_replica()
+        .with(|plan| {
+            let attempts = &mut plan.arms[0].target.attempts;
+            (attempts.most, attempts.backoff) = (3, backoff);
+        })
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(1, Span::from_ms(500), exit(9))];
+            its.serves_after = Some(Span::from_ms(1_500));
+        })
+        .then(
+            Span::from_ms(300),
+            "descriptor_limit",
+            &lasts,
+            Aim::Replica(0),
+        )
+        .run()
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_ends_under_worse_conditions_is_tried_again_once_when_they_are_over() {
+    for backoff in [Span::from_ms(10), Span::from_secs(4)] {
+        let told = tried_again_under_a_limit(backoff).await;
+        let starts: Vec<u32> = told
+            .starts(REPLICA_0)
+            .iter()
+            .map(|(_, start)| *start)
+            .collect();
+        assert_eq!(starts, [0, 1, 2], "{backoff}");
+        assert_eq!(told.deeds("undo replica-0").len(), 1, "{backoff}");
+        assert_eq!(told.recoveries().len(), 2, "{backoff}: {:?}", told.events);
+        assert!(told.has_ended());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_fault_of_the_same_node_is_missed_meanwhile() {
     let told = limited(one_replica())

@@ -355,3 +355,55 @@ async fn a_pause_that_misses_lets_nobody_go_on_whom_another_fault_holds() {
     };
     assert!(at_once < FAULT_AT + Span::from_ms(150));
 }
+
+fn looped(scenario: Scenario) -> Scenario {
+    let parameters = json!({ "kills": 3, "into_start": "20ms" });
+    scenario.fault("crash_loop", &parameters, Aim::AllReplicas)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_loop_is_over_with_its_last_kill() {
+    let told = looped(one_replica()).run().await;
+    let killed: Vec<_> = told.exits(REPLICA_0);
+    let by_it = |(_, cause): &&(_, ExitCause)| *cause == ExitCause::Injected(FaultId::FIRST);
+    assert_eq!(killed.iter().filter(by_it).count(), 3, "{killed:?}");
+    let last = told.confirmed(REPLICA_0)[2];
+    assert!(last >= told.requested(REPLICA_0)[0] + Span::from_ms(40));
+    // The first start and three others.
+    let starts = told.starts(REPLICA_0);
+    assert_eq!(starts.len(), 4);
+    assert!(starts[2].0 < last && starts[3].0 >= last);
+    let trial = told.analyzed();
+    let ready = told.first_correct()[0].ms_after(last);
+    assert!(matches!(trial.chain.ready, Some(Time::At { ms, .. }) if ms == ready));
+    let executed = starts[3].0.ms_after(last);
+    assert!(
+        matches!(trial.chain.executed, Some(Time::At { ms, .. }) if ms == executed),
+        "{:?}",
+        trial.chain
+    );
+    let out = told.first_correct()[0].ms_after(told.requested(REPLICA_0)[0]);
+    assert!(matches!(trial.outage, Some(Time::At { ms, .. }) if ms == out));
+    assert!(trial.landed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_ends_by_itself_in_a_crash_loop_is_told_and_the_loop_goes_on() {
+    let told = looped(two_replicas())
+        .node(REPLICA_1, |its| {
+            its.exits = vec![(1, Span::from_ms(5), exit(1))];
+        })
+        .run()
+        .await;
+    assert!(told.all_missed().is_empty(), "{:?}", told.all_missed());
+    assert_eq!(told.exits(REPLICA_1)[1].1, ExitCause::Unexpected);
+    assert_eq!(told.starts(REPLICA_1).len(), 4);
+    assert_eq!(told.starts(REPLICA_0).len(), 4);
+    let trial = told.analyzed();
+    assert!(trial.landed, "{:?}", trial.void);
+    let told = trial
+        .findings
+        .iter()
+        .any(|found| found.contains("by itself"));
+    assert!(told, "{:?}", trial.findings);
+}

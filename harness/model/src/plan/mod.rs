@@ -123,12 +123,14 @@ impl Plan {
         &self.faults[FaultId::FIRST.place()]
     }
 
-    /// How long after the first fault's moment the last of them is over, at most: each comes at its moment, and holds as long
-    /// as its effect says.
+    /// How long after the first fault's earliest moment the last of them is over, at most: each comes at its moment, and holds as
+    /// long as its effect says.
     pub fn length_of_faults(&self) -> Span {
+        let over = |fault: &Fault| fault.after + fault.jitter + fault.effect.lasts();
+        // The first one's moment is drawn, too, and all others count from it.
         let latest = |(place, fault): (usize, &Fault)| match place {
-            0 => fault.effect.lasts(),
-            _ => fault.after + fault.jitter + fault.effect.lasts(),
+            0 => over(fault),
+            _ => self.first_fault().jitter + over(fault),
         };
         let ends = self.faults.iter().enumerate().map(latest);
         ends.max().unwrap_or(Span::ZERO)

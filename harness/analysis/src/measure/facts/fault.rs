@@ -23,6 +23,8 @@ pub(in crate::measure) struct FaultFacts {
     pub(in crate::measure) took_kill: BTreeMap<Node, Vec<i32>>,
     /// Those that stood still may go on, or the conditions are as before.
     pub(in crate::measure) resumed: Option<Elapsed>,
+    /// The nodes of which the conditions are as before.
+    pub(super) restored: BTreeSet<Node>,
     /// It ends nothing: conditions are worse for a while. Its effect is complete when that is over.
     pub(in crate::measure) degrades: bool,
     /// The first correct reply of each node that was faulted, after that.

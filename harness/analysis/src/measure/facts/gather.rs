@@ -241,8 +241,9 @@ impl Facts {
                 tail,
             } => match cause {
                 ExitCause::Injected(fault) => {
+                    // A fault may end a node several times: its effect is complete with the last.
                     let own = self.fault_mut(*fault);
-                    own.faulted.entry(*node).or_insert((at, Some(*exit)));
+                    own.faulted.insert(*node, (at, Some(*exit)));
                     self.falls.push((*node, at, Some(*fault)));
                 }
                 ExitCause::Stopped => {
@@ -337,6 +338,7 @@ impl Facts {
             EventKind::TargetRestored { fault, node, .. } => {
                 let own = self.fault_mut(*fault);
                 own.faulted.insert(*node, (at, None));
+                own.restored.insert(*node);
                 own.resumed = own.resumed.max(Some(at));
             }
             EventKind::Drained {
@@ -366,9 +368,11 @@ impl Facts {
                 own.ended.get_or_insert(at);
                 // It is over for those that have ended meanwhile, too.
                 if own.degrades {
-                    let last = own.resumed.unwrap_or(at);
-                    let all = own.faulted.values_mut();
-                    all.for_each(|(over, _)| *over = last.max(*over));
+                    for (node, (over, _)) in &mut own.faulted {
+                        if !own.restored.contains(node) {
+                            *over = at;
+                        }
+                    }
                 }
             }
             EventKind::SurroundingApplied {

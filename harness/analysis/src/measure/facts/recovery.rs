@@ -13,7 +13,10 @@ use super::{Correct, Facts, FaultFacts, Restart};
 pub(in crate::measure) struct Hit {
     pub(in crate::measure) fault: FaultId,
     pub(in crate::measure) node: Node,
+    /// When its effect was complete.
     pub(in crate::measure) at: Elapsed,
+    /// When it began to have one. Worse conditions are complete when they are over.
+    pub(in crate::measure) begun: Elapsed,
     /// How it ended; absent where it stood still.
     pub(in crate::measure) exit: Option<Exit>,
 }
@@ -29,6 +32,10 @@ impl Facts {
                     fault: *fault,
                     node: *node,
                     at: *at,
+                    begun: match own.degrades {
+                        true => own.sent_to(*node).unwrap_or(*at),
+                        false => *at,
+                    },
                     exit: *exit,
                 })
             })
@@ -40,7 +47,7 @@ impl Facts {
     /// When the started process of a node ended by this effect, which may leave others of its group for a while.
     pub(in crate::measure) fn fell_by(&self, hit: &Hit) -> Elapsed {
         let mut falls = self.falls.iter();
-        let its = falls.find(|(node, _, fault)| *node == hit.node && *fault == Some(hit.fault));
+        let its = falls.rfind(|(node, _, fault)| *node == hit.node && *fault == Some(hit.fault));
         its.map_or(hit.at, |(_, at, _)| *at)
     }
 
@@ -91,7 +98,7 @@ impl Facts {
         let order = |hit: &Hit| (hit.at, hit.fault);
         let hits = self.hits().into_iter();
         let mut later = hits.filter(|other| other.node == hit.node && order(other) > order(hit));
-        later.find(|other| back.is_none_or(|back| back.at >= other.at))
+        later.find(|other| back.is_none_or(|back| back.at >= other.begun))
     }
 
     /// The fault that hit a node before it was back from this one; the first of several.
@@ -99,7 +106,7 @@ impl Facts {
         let hits = self.hits().into_iter();
         let own = hits.filter(|hit| hit.fault == fault);
         own.filter_map(|hit| self.overtaking(&hit))
-            .min_by_key(|other| (other.at, other.fault))
+            .min_by_key(|other| (other.begun, other.fault))
     }
 
     /// Whether a fault hit nothing but nodes that were not back from another: no request can have been under way there.
@@ -199,7 +206,22 @@ impl Facts {
         failed.count() as u32
     }
 
-    /// Whether a fault that ends nothing held for the node then: what ends under worse conditions is told as that fault's.
+    /// When nodes ended by themselves after they were back from this fault, the last that hit them by then; in order. Not what
+    /// ended under worse conditions.
+    pub(in crate::measure) fn ended_again(&self, fault: FaultId) -> Vec<(Elapsed, Node)> {
+        let mut again = self.ends_after(fault);
+        again.retain(|(at, node)| !self.is_degraded(*node, *at));
+        again
+    }
+
+    /// Whether a node ended by itself after it was back from this fault, while another one had it under worse conditions: nobody
+    /// can tell by which of them.
+    pub(in crate::measure) fn may_have_ended_again(&self, fault: FaultId) -> bool {
+        let mut again = self.ends_after(fault).into_iter();
+        again.any(|(at, node)| self.is_degraded(node, at))
+    }
+
+    /// Whether a fault that ends nothing held for the node then.
     fn is_degraded(&self, node: Node, at: Elapsed) -> bool {
         let mut degrading = self.faults.values().filter(|own| own.degrades);
         degrading.any(|own| {
@@ -210,11 +232,10 @@ impl Facts {
     }
 
     /// When nodes ended by themselves after they were back from this fault, the last that hit them by then; in order.
-    pub(in crate::measure) fn ended_again(&self, fault: FaultId) -> Vec<(Elapsed, Node)> {
+    fn ends_after(&self, fault: FaultId) -> Vec<(Elapsed, Node)> {
         let hits = self.hits();
         let is_after = |(at, node): &(Elapsed, Node)| {
             let before = hits.iter().rfind(|hit| hit.node == *node && hit.at <= *at);
-            let before = before.filter(|_| !self.is_degraded(*node, *at));
             before.filter(|hit| hit.fault == fault).is_some_and(|hit| {
                 let back = self.back_from(hit).map(|back| back.at);
                 let back = back.or_else(|| self.recovered_from(hit.fault));
@@ -256,12 +277,11 @@ impl Facts {
         let mut first = std::collections::BTreeMap::new();
         for (node, restart) in &self.restarts {
             // What only stood still is not started again by this fault.
-            let has_ended = own
-                .faulted
-                .get(node)
-                .is_some_and(|(_, exit)| exit.is_some());
-            let is_its = self.faults.len() == 1 || has_ended;
-            if is_its && sent.is_none_or(|sent| restart.executed >= sent) {
+            let ended = own.faulted.get(node);
+            let ended = ended.filter(|(_, exit)| exit.is_some());
+            let is_its = self.faults.len() == 1 || ended.is_some();
+            let since = ended.map(|(at, _)| *at).or(sent);
+            if is_its && since.is_none_or(|since| restart.executed >= since) {
                 first.entry(*node).or_insert(*restart);
             }
         }

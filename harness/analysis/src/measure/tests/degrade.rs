@@ -67,6 +67,12 @@ fn degraded() -> Story {
         .ends()
 }
 
+/// Looks that fail from soon after the fault until then.
+fn failing(until: u64, class: ErrorClass) -> impl Iterator<Item = Op> {
+    let looks = (FAULT + 50..until).step_by(10);
+    looks.map(move |at| look(1, at).fails(Outcome::Indeterminate, class))
+}
+
 /// A service that answers all the time.
 fn served(story: Story) -> Story {
     story.serves(BASELINE, STOPPED, 10)
@@ -94,9 +100,7 @@ fn times_count_from_when_conditions_are_as_before_and_nothing_is_out() {
 
 #[test]
 fn what_fails_while_conditions_are_worse_is_told_as_errors_during_the_fault() {
-    let failing = (FAULT + 50..OVER).step_by(10);
-    let failing =
-        failing.map(|at| look(1, at).fails(Outcome::Indeterminate, ErrorClass::ResponseTimeout));
+    let failing = failing(OVER, ErrorClass::ResponseTimeout);
     let trial = degraded()
         .serves(BASELINE, FAULT, 10)
         .does(failing)
@@ -118,9 +122,7 @@ fn what_fails_while_conditions_are_worse_is_told_as_errors_during_the_fault() {
 
 #[test]
 fn a_service_that_goes_on_failing_when_conditions_are_as_before_is_not_back() {
-    let failing = (FAULT + 50..STOPPED).step_by(10);
-    let failing =
-        failing.map(|at| look(1, at).fails(Outcome::Indeterminate, ErrorClass::ServerError));
+    let failing = failing(STOPPED, ErrorClass::ServerError);
     let trial = degraded().serves(BASELINE, FAULT, 10).does(failing).trial();
     assert!(
         matches!(trial.returned, Some(Return::Not(_))),

@@ -6,7 +6,7 @@ use comeback_model::units::Span;
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
-use crate::measure::{LaidLoss, NotBack, Time};
+use crate::measure::{LaidLoss, NotBack, Return, Time};
 
 /// The story of the second fault, in ms, unless a test tells it otherwise.
 const AGAIN: u64 = 4_000;
@@ -128,6 +128,12 @@ impl Story {
 
 /// Killed again 4 s after the first recovery; served before the first kill and after the second.
 fn killed_late(calm: impl IntoIterator<Item = Op>) -> TrialAnalysis {
+    let story = hit_late().serves(BASELINE, FAULT, 10);
+    story.does(calm).trial()
+}
+
+/// The same, without a load before the second kill.
+fn hit_late() -> Story {
     let stopped = EventKind::LoadStopped {
         scheduled: 9,
         sent: 9,
@@ -141,10 +147,7 @@ fn killed_late(calm: impl IntoIterator<Item = Op>) -> TrialAnalysis {
         .event(LATE + 2_200, stopped)
         .event(LATE + 2_300, EventKind::TrialEnded)
         .event(LATE + 2_301, EventKind::RunEnded)
-        .serves(BASELINE, FAULT, 10)
-        .does(calm)
         .does(steadily(LATE + 100, LATE + 2_100, 10).map(third))
-        .trial()
 }
 
 /// An operation of the load after the second kill, answered by the process of its time.
@@ -1083,6 +1086,19 @@ fn a_service_that_hangs_through_the_calm_is_not_back_for_good() {
             );
         }
     }
+    // So it is when all of it hangs for less than a second, but for longer than clients wait.
+    let served = calm(RECOVERED, LATE - 950);
+    let late = calm(LATE - 950, LATE).map(|op| hangs(250, op));
+    let trial = hit_late()
+        .planned(|plan| plan.load.timeout = Span::from_ms(250))
+        .serves(BASELINE, FAULT, 10)
+        .does(served.chain(late))
+        .trial();
+    assert!(
+        matches!(trial.not_back(), Some(NotBack::BetweenFaults { .. })),
+        "{:?}",
+        trial.returned
+    );
     let is_back = |calm: Vec<Op>| assert_eq!(killed_late(calm).not_back(), None);
     // A few time-outs are not the server's alone.
     let few = calm(RECOVERED, LATE).enumerate();
@@ -1108,6 +1124,21 @@ fn a_service_that_hangs_through_the_calm_is_not_back_for_good() {
     is_back(hung.chain(calm(LATE - 1_500, LATE)).collect());
     let asked = calm(LATE - 900, LATE).map(|op| hangs(30_000, op));
     is_back(calm(RECOVERED, LATE - 900).chain(asked).collect());
+    // What takes as long as usual: a quarter of it 1.6 s.
+    let slow = |(place, op): (usize, Op)| {
+        let at = op.0.intended.as_us() / 1_000;
+        match place % 4 {
+            0 if at + 1_600 < LATE => op.finished(at + 1_600),
+            0 => hangs(30_000, op),
+            _ => op,
+        }
+    };
+    let before = steadily(BASELINE, FAULT, 10).enumerate().map(slow);
+    let trial = hit_late()
+        .does(before)
+        .does(calm(RECOVERED, LATE).enumerate().map(slow))
+        .trial();
+    assert_eq!(trial.not_back(), None);
     // A calm of which nobody can tell.
     let short = calm(RECOVERED, AGAIN).map(|op| hangs(250, op));
     assert_eq!(Story::killed_twice().does(short).trial().not_back(), None);
@@ -1149,7 +1180,9 @@ fn what_ends_under_worse_conditions_is_not_laid_to_the_kill_before_them() {
             .trial()
     };
     let trial = story(AGAIN + 500);
-    assert_eq!(trial.not_back(), None, "{:?}", trial.findings);
+    // Nor to the limit: nobody can tell.
+    let by_probe_only = Some(Return::ByProbeOnly { operations: 0 });
+    assert_eq!(trial.returned, by_probe_only, "{:?}", trial.findings);
     assert_eq!(
         at(trial.faults[0].chain.ready),
         Some((RECOVERED - CUT) as f64)
@@ -1161,4 +1194,44 @@ fn what_ends_under_worse_conditions_is_not_laid_to_the_kill_before_them() {
     assert!(told, "{:?}", trial.findings);
     // Before them it is the kill's.
     assert_eq!(story(AGAIN - 100).not_back(), Some(&NotBack::Ended));
+}
+
+#[test]
+fn worse_conditions_that_begin_before_a_node_is_back_overtake_the_kill() {
+    let sent = EventKind::FaultRequested {
+        fault: SECOND,
+        node: ONLY,
+        begun: "limited".to_owned(),
+    };
+    let worse = |evidence: &str| EventKind::TargetDegraded {
+        fault: SECOND,
+        node: ONLY,
+        evidence: evidence.to_owned(),
+    };
+    let over = EventKind::TargetRestored {
+        fault: SECOND,
+        node: ONLY,
+        evidence: "it was reached".to_owned(),
+    };
+    // Killed at 3,000 ms; conditions are worse from 3,050 ms to 3,500 ms, and the new process answers under them.
+    let trial = Story::new(false)
+        .with_a_second_fault("limit")
+        .planned(|plan| plan.faults[1].effect = Effect::Degrades(Span::from_ms(449)))
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .starts(ONLY, 1, EXECUTED)
+        .event(3_050, sent)
+        .event(3_051, worse("it holds"))
+        .comes_back(FIRST, ONLY, 3_300, new_boot())
+        .event(3_500, over)
+        .event(3_501, EventKind::FaultEnded { fault: SECOND })
+        .comes_back(SECOND, ONLY, 3_600, new_boot())
+        .enters(3_600, Phase::Settle)
+        .ends()
+        .serves(BASELINE, FAULT, 10)
+        .serves(3_300, STOPPED, 10)
+        .trial();
+    assert_eq!(trial.faults[0].overtaken_by, Some(SECOND));
+    let ms = 50.0 - (CUT - FAULT) as f64;
+    assert_eq!(trial.faults[0].chain.ready, Some(Time::Beyond { ms }));
+    assert_eq!(at(trial.faults[1].chain.ready), Some(100.0));
 }

@@ -339,9 +339,12 @@ fn an_arm_is_not_called_worse_than_a_baseline_whose_faults_met_no_write() {
     let mut base = run("then", &[faulted(), faulted(), faulted()]);
     let gate = ["lost_sessions <= baseline"];
     assert_eq!(against(&base, &new, &gate).outcome, Outcome::Fail);
-    let acts = base.operations.iter_mut();
-    acts.filter(|op| op.step == Step::Act && op.client.0 >= 1_000)
-        .for_each(|op| op.step = Step::Check);
+    let idle = |run: &mut Journal| {
+        let acts = run.operations.iter_mut();
+        acts.filter(|op| op.step == Step::Act && op.client.0 >= 1_000)
+            .for_each(|op| op.step = Step::Check);
+    };
+    idle(&mut base);
     let reasons = [
         "first: lost_sessions <= baseline cannot be judged: 3 of 9, in 3 of 3 crashes, and in none of 3 of the baseline; \
          in the baseline no write was in flight at any of 3 faults: raise the rate or the number of sessions, or have the \
