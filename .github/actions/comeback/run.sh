@@ -1,13 +1,38 @@
 #!/usr/bin/env bash
-# The steps of the action beside this file, one for each word: fingerprint, install, run. What comes from
+# The steps of the action beside this file, one for each word: source, install, run. What comes from
 # outside arrives in variables, is never pasted into a script, and is never expanded.
 set -euo pipefail
 
 sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 installed=${RUNNER_TEMP:?}/comeback-program
+# What `uname -sm` says where the program of a release runs.
+released_for='Linux x86_64'
 
 output() {
   printf '%s=%s\n' "$1" "$2" >>"${GITHUB_OUTPUT:?}"
+}
+
+# Where the program comes from: a release, or else what it is built from.
+source_of_program() {
+  local own release=${COMEBACK_VERSION:-}
+  own=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$sources/Cargo.toml" | head -n 1)
+  if [[ -n $release && $release != source ]]; then
+    release=${release#v}
+    if [[ ! $release =~ ^[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*$ ]]; then
+      echo "::error title=comeback::'version' is not one such as $own, nor 'source'"
+      exit 2
+    fi
+    if [[ $(uname -sm) != "$released_for" ]]; then
+      echo "::error title=comeback::releases are for $released_for: use 'version: source' here"
+      exit 2
+    fi
+  elif [[ -z $release && ${COMEBACK_ACTION_REF:-} == "v$own" && $(uname -sm) == "$released_for" ]]; then
+    release=$own
+  else
+    release=
+    fingerprint
+  fi
+  output release "$release"
 }
 
 # What the program is made of, and with: a cached one of anything else must not be used.
@@ -24,10 +49,38 @@ fingerprint() {
   output fingerprint "${sum%% *}"
 }
 
+# Puts a release's program where a built one would be. Fails if the release cannot be had, and ends the step if it is not
+# what its sum says.
+download() {
+  local name=comeback-$1-x86_64-unknown-linux-musl
+  local address=$COMEBACK_REPOSITORY/releases/download/v$1/$name.tar.gz
+  local folder
+  folder=$(mktemp -d "$RUNNER_TEMP/comeback-release-XXXXXX")
+  local archive=$folder/$name.tar.gz
+  curl --fail --fail-early --location --silent --show-error --retry 3 \
+    --output "$archive" "$address" --output "$archive.sha256" "$address.sha256" || return 1
+  local sum=${COMEBACK_SHA256:-$(cut -d ' ' -f 1 "$archive.sha256")}
+  if ! sha256sum --check --strict <<<"$sum  $archive"; then
+    echo "::error title=comeback::the SHA-256 sum of $address is not $sum"
+    exit 1
+  fi
+  mkdir -p "$installed/bin"
+  tar --extract --gzip --file "$archive" --directory "$installed/bin" --strip-components 1 \
+    "$name/comeback" || return 1
+  rm -r "$folder"
+}
+
 install() {
   local program=${COMEBACK_BINARY:-}
   if [[ -z $program ]]; then
     program=$installed/bin/comeback
+    if [[ -n ${COMEBACK_RELEASE:-} ]] && ! download "$COMEBACK_RELEASE"; then
+      if [[ -n ${COMEBACK_VERSION:-} ]]; then
+        echo "::error title=comeback::there is no release $COMEBACK_RELEASE at $COMEBACK_REPOSITORY"
+        exit 1
+      fi
+      echo "::warning title=comeback::the release $COMEBACK_RELEASE cannot be downloaded: building it instead"
+    fi
     if [[ ! -x $program ]]; then
       # Optimized: the load generator shares the machine with what it measures.
       cargo install --locked --path "$sources/harness/cli" --root "$installed"
@@ -95,9 +148,10 @@ run() {
 }
 
 case ${1:-} in
-  fingerprint | install | run) "$1" ;;
+  source) source_of_program ;;
+  install | run) "$1" ;;
   *)
-    echo "usage: run.sh fingerprint|install|run" >&2
+    echo "usage: run.sh source|install|run" >&2
     exit 2
     ;;
 esac

@@ -82,6 +82,8 @@ struct Job {
     outputs: BTreeMap<String, String>,
     /// In front of the path, for programs that stand for others.
     bin: Option<PathBuf>,
+    /// The tag or branch that names the action.
+    action_ref: &'static str,
     printed: String,
 }
 
@@ -104,12 +106,21 @@ impl Job {
             inputs,
             outputs: BTreeMap::new(),
             bin: None,
+            action_ref: "",
             printed: String::new(),
         }
     }
 
     /// What stands for `${{ … }}`.
     fn value_of(&self, expression: &str) -> String {
+        if let Some((first, second)) = expression.split_once(" || ") {
+            let value = self.value_of(first);
+            return if value.is_empty() {
+                self.value_of(second)
+            } else {
+                value
+            };
+        }
         if let Some(name) = expression.strip_prefix("inputs.") {
             return self.inputs[name].clone();
         }
@@ -121,6 +132,10 @@ impl Job {
             "runner.temp" => self.temp.path().display().to_string(),
             "runner.os" => "Linux".to_owned(),
             "runner.arch" => "X64".to_owned(),
+            "github.server_url" => format!("file://{}", self.temp.path().display()),
+            "github.action_repository" => String::new(),
+            "github.repository" => REPOSITORY.to_owned(),
+            "github.action_ref" => self.action_ref.to_owned(),
             other => panic!("{other} is no expression that this test knows"),
         }
     }
@@ -386,27 +401,156 @@ fn wrong_usage_fails_the_step_and_nothing_in_the_arguments_is_expanded() {
     }
 }
 
-#[test]
-fn without_a_program_the_actions_own_version_is_built_once() {
-    let mut job = Job::new(&[("args", PASSING)]);
-    // Building takes minutes: a stand-in for cargo puts the program where it is told to, and says how.
-    let bin = job.temp.path().join("bin");
-    fs::create_dir(&bin).unwrap();
-    let script = format!(
-        "#!/bin/sh\necho \"$@\" >> '{0}/built'\nmkdir -p \"$6/bin\"\ncp '{PROGRAM}' \"$6/bin/comeback\"\n",
-        job.temp.path().display()
-    );
-    fs::write(bin.join("cargo"), script).unwrap();
-    fs::set_permissions(bin.join("cargo"), fs::Permissions::from_mode(0o755)).unwrap();
-    job.bin = Some(bin);
-    for _ in 0..2 {
-        if ended_with(job.run(), 0, &job) {
-            assert_eq!(job.output("verdict"), "measured");
-        }
+/// Who has the releases of these tests.
+const REPOSITORY: &str = "owner/comeback";
+
+/// The version in the sources of the action, and its tag.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const OWN_TAG: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+impl Job {
+    /// Puts a stand-in for cargo in front of the path, since building takes minutes: it puts the program where it is told to, and
+    /// notes how.
+    fn with_stand_in_for_cargo(mut self) -> Self {
+        let bin = self.temp.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let script = format!(
+            "#!/bin/sh\necho \"$@\" >> '{0}/built'\nmkdir -p \"$6/bin\"\ncp '{PROGRAM}' \"$6/bin/comeback\"\n",
+            self.temp.path().display()
+        );
+        write_script(&bin.join("cargo"), &script);
+        self.bin = Some(bin);
+        self
     }
-    let built = fs::read_to_string(job.temp.path().join("built")).unwrap();
-    assert_eq!(built.lines().count(), 1, "{built}");
-    assert!(built.starts_with("install --locked --path /"), "{built}");
-    assert!(built.contains("/harness/cli --root "), "{built}");
-    assert_eq!(job.outputs["source.fingerprint"].len(), 64);
+
+    /// How cargo was called, a line for each time.
+    fn built(&self) -> String {
+        fs::read_to_string(self.temp.path().join("built")).unwrap_or_default()
+    }
+
+    /// Publishes a release as `cargo xtask package` writes it. Its program says that it is one, and then does what the
+    /// program under test does.
+    fn publish(&self, version: &str) {
+        let name = format!("comeback-{version}-x86_64-unknown-linux-musl");
+        let release = format!("{REPOSITORY}/releases/download/v{version}");
+        let release = self.temp.path().join(release);
+        fs::create_dir_all(release.join(&name)).unwrap();
+        let script = format!("#!/bin/sh\necho a release >&2\nexec '{PROGRAM}' \"$@\"\n");
+        write_script(&release.join(&name).join("comeback"), &script);
+        let line = format!(
+            "tar -czf {name}.tar.gz {name} && sha256sum {name}.tar.gz > {name}.tar.gz.sha256"
+        );
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line]).current_dir(&release);
+        assert!(shell.status().unwrap().success());
+    }
+
+    /// What `publish` made is damaged.
+    fn damage(&self, version: &str) {
+        let file = format!(
+            "{REPOSITORY}/releases/download/v{version}/comeback-{version}-x86_64-unknown-linux-musl.tar.gz"
+        );
+        fs::write(self.temp.path().join(file), "something else").unwrap();
+    }
+}
+
+fn write_script(file: &Path, script: &str) {
+    fs::write(file, script).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A command that ends at once, with 2.
+const ENDS_AT_ONCE: &str = "compare 'no such server'";
+
+#[test]
+fn the_release_of_the_actions_own_tag_or_of_the_version_input_is_downloaded() {
+    for (action_ref, version, published) in [
+        (OWN_TAG, "", VERSION),
+        ("main", "0.0.7", "0.0.7"),
+        ("main", "v0.0.7-rc.1", "0.0.7-rc.1"),
+    ] {
+        let inputs = [("args", ENDS_AT_ONCE), ("version", version)];
+        let mut job = Job::new(&inputs).with_stand_in_for_cargo();
+        job.action_ref = action_ref;
+        job.publish(published);
+        assert_eq!(job.run(), 2, "{}", job.printed);
+        let told = "there is no reference server 'no such server'";
+        assert!(job.printed.contains("a release"), "{}", job.printed);
+        assert!(job.printed.contains(told), "{}", job.printed);
+        assert_eq!(job.outputs["source.release"], published);
+        assert_eq!(job.built(), "");
+    }
+}
+
+#[test]
+fn a_download_with_another_sum_ends_the_step_and_nothing_of_it_is_run() {
+    let wrong = "0".repeat(64);
+    for sha256 in ["", &wrong] {
+        let inputs = [
+            ("args", ENDS_AT_ONCE),
+            ("version", "0.0.7"),
+            ("sha256", sha256),
+        ];
+        let mut job = Job::new(&inputs).with_stand_in_for_cargo();
+        job.publish("0.0.7");
+        if sha256.is_empty() {
+            job.damage("0.0.7");
+        }
+        assert_eq!(job.run(), 1, "{}", job.printed);
+        assert!(
+            job.printed
+                .contains("::error title=comeback::the SHA-256 sum of file:///"),
+            "{}",
+            job.printed
+        );
+        assert!(!job.printed.contains("a release"), "{}", job.printed);
+        assert_eq!(job.built(), "");
+    }
+}
+
+#[test]
+fn only_the_actions_own_version_is_built_where_its_release_cannot_be_had() {
+    let inputs = [("args", ENDS_AT_ONCE)];
+    let mut job = Job::new(&inputs).with_stand_in_for_cargo();
+    job.action_ref = OWN_TAG;
+    assert_eq!(job.run(), 2, "{}", job.printed);
+    let told = "cannot be downloaded: building it instead";
+    assert!(job.printed.contains(told), "{}", job.printed);
+    assert_eq!(job.built().lines().count(), 1);
+
+    for (version, expected, code) in [
+        (
+            "0.0.7",
+            "::error title=comeback::there is no release 0.0.7 at ",
+            1,
+        ),
+        (
+            "../7",
+            "::error title=comeback::'version' is not one such as ",
+            2,
+        ),
+    ] {
+        let inputs = [("args", ENDS_AT_ONCE), ("version", version)];
+        let mut job = Job::new(&inputs).with_stand_in_for_cargo();
+        assert_eq!(job.run(), code, "{}", job.printed);
+        assert!(job.printed.contains(expected), "{}", job.printed);
+        assert_eq!(job.built(), "");
+    }
+}
+
+#[test]
+fn without_a_release_the_actions_own_version_is_built_once() {
+    for version in ["", "source"] {
+        let inputs = [("args", ENDS_AT_ONCE), ("version", version)];
+        let mut job = Job::new(&inputs).with_stand_in_for_cargo();
+        job.action_ref = if version.is_empty() { "main" } else { OWN_TAG };
+        for _ in 0..2 {
+            assert_eq!(job.run(), 2, "{}", job.printed);
+        }
+        let built = job.built();
+        assert_eq!(built.lines().count(), 1, "{built}");
+        assert!(built.starts_with("install --locked --path /"), "{built}");
+        assert!(built.contains("/harness/cli --root "), "{built}");
+        assert_eq!(job.outputs["source.fingerprint"].len(), 64);
+    }
 }

@@ -4,6 +4,7 @@
 
 mod fuzz;
 mod kills;
+mod package;
 mod statistics;
 mod tests;
 
@@ -24,6 +25,8 @@ enum Chore {
     Test(tests::Args),
     /// Install the Debian packages that tests need
     Install,
+    /// Write the files of a release: an archive and a Debian package with their SHA-256 sums
+    Package(package::Args),
     /// Run each fuzz target for a while
     Fuzz(fuzz::Args),
     /// Simulate how often intervals and gates are right, and print the tables of METHOD.md
@@ -111,8 +114,9 @@ struct Failed(String);
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
-        Chore::Test(args) => install().and_then(|()| test(&args)),
-        Chore::Install => install(),
+        Chore::Test(args) => install_missing(&NEEDED).and_then(|()| test(&args)),
+        Chore::Install => install_missing(&NEEDED),
+        Chore::Package(args) => package::package(&args),
         Chore::Fuzz(args) => fuzz::fuzz(&args),
         Chore::Statistics(args) => statistics::statistics(&args),
         Chore::Kills(args) => kills::kills(&args),
@@ -206,8 +210,9 @@ fn claims() -> Result<(), Failed> {
     std::fs::write(CLAIMS_PAGE, text).map_err(|error| Failed(format!("{CLAIMS_PAGE}: {error}")))
 }
 
-fn install() -> Result<(), Failed> {
-    let missing: Vec<&str> = NEEDED
+/// Installs the Debian packages whose sign is missing.
+fn install_missing(needed: &[(Sign, &'static str)]) -> Result<(), Failed> {
+    let missing: Vec<&str> = needed
         .iter()
         .filter(|(sign, _)| !sign.is_there())
         .map(|(_, package)| *package)
