@@ -105,7 +105,8 @@ fn a_change_that_moves_sessions_into_memory_fails_against_the_revision_before() 
     let names: Vec<&str> = summary.arms.iter().map(|arm| arm.name.as_str()).collect();
     assert_eq!(names, ["crash", name.as_str()]);
     let report = std::fs::read_to_string(repository.around().join("out/report.md")).unwrap();
-    let revision = format!("HEAD~1 ({}): ", short.trim());
+    let report = report.replace('\\', "");
+    let revision = format!("{name} is HEAD~1 ({}): ", short.trim());
     assert!(report.contains(&revision), "{report}");
     assert_eq!(
         outcomes(&summary, "lost_sessions"),
