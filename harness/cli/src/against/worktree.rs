@@ -149,6 +149,8 @@ fn git(folder: &Path) -> Command {
         ])
         .arg("-C")
         .arg(folder)
+        // Its complaints are read.
+        .env("LC_ALL", "C")
         .stdin(Stdio::null());
     command
 }
