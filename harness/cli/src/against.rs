@@ -167,7 +167,8 @@ impl Home {
 fn find_repository(folder: &Path) -> Result<(PathBuf, PathBuf), String> {
     let root = ask(folder, &["rev-parse", "--show-toplevel"])?;
     let prefix = ask(folder, &["rev-parse", "--show-prefix"])?;
-    Ok((root.into(), prefix.into()))
+    // Without the slash at its end.
+    Ok((root.into(), Path::new(&prefix).components().collect()))
 }
 
 /// A commit.
@@ -235,12 +236,16 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The folder of the experiment file in the revision's tree. A file that is new need not have one there.
+    /// The folder of the experiment file in the revision's tree. It is made where the file is newer than the revision, so that
+    /// paths such as `{here}/../server` lead somewhere.
     fn move_here(&self, origin: &Origin) -> Option<PathBuf> {
-        match &self.home.here {
-            Some(below) => Some(self.tree.join(below)),
-            None => origin.here.clone(),
-        }
+        let Some(below) = &self.home.here else {
+            return origin.here.clone();
+        };
+        let here = self.tree.join(below);
+        // A path that leads nowhere is told with the file that is missing.
+        let _ = std::fs::create_dir_all(&here);
+        Some(here)
     }
 
     /// Builds the revision and the working tree, in this order: each with these commands, where its servers are started.
@@ -305,10 +310,13 @@ impl Place<'_> {
             )));
         }
         let name = format!("{}@{}", arm.name, self.revision.short);
+        let about = arm
+            .about
+            .replace(&format!("{}/", self.home.root.display()), "");
         arm.baseline = Some(name.clone());
         Ok(Arm {
             name,
-            about: format!("{}: {}", self.revision, arm.about),
+            about: format!("{}: {about}", self.revision),
             family: (earlier.family).map(|family| format!("{family}@{}", self.revision.short)),
             baseline: None,
             revision: Some(self.revision.to_string()),

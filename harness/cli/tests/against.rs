@@ -48,8 +48,8 @@ request = "GET /me"
 }
 
 /// The program in the repository, its results in `out` of the folder around it.
-fn start(repository: &Repository, words: &[&str]) -> Command {
-    let usual = ["run", "crash.toml", "--seed", "3", "--out", "../out"];
+fn start(repository: &Repository, file: &str, words: &[&str]) -> Command {
+    let usual = ["run", file, "--seed", "3", "--out", "../out"];
     let words: Vec<&str> = usual.iter().chain(words).copied().collect();
     let mut command = command(&repository.path(), &words);
     command.env("TMPDIR", repository.temporary());
@@ -76,14 +76,16 @@ fn a_change_that_moves_sessions_into_memory_fails_against_the_revision_before() 
     }
     let repository = Repository::new();
     repository.write_server(true);
-    repository.write(
-        "crash.toml",
-        &experiment("command = [\"python3\", \"{here}/server.py\", \"{port}\", \"{data}\"]"),
-    );
     repository.commit();
+    // The file is new, and so is its folder.
+    std::fs::create_dir(repository.path().join("ci")).unwrap();
+    repository.write(
+        "ci/crash.toml",
+        &experiment("command = [\"python3\", \"{here}/../server.py\", \"{port}\", \"{data}\"]"),
+    );
     repository.write_server(false);
     repository.commit();
-    let output = start(&repository, &["--against", "HEAD~1"])
+    let output = start(&repository, "ci/crash.toml", &["--against", "HEAD~1"])
         .output()
         .unwrap();
     assert_nothing_left(repository.around());
@@ -141,7 +143,7 @@ fn a_change_that_is_not_committed_passes_where_it_loses_less_than_its_revision()
         "lost_writes == 0",
     ];
     let words = [["--against", "HEAD"].as_slice(), &gates].concat();
-    let output = start(&repository, &words).output().unwrap();
+    let output = start(&repository, "crash.toml", &words).output().unwrap();
     assert_nothing_left(repository.around());
     assert!(repository.is_clean());
     assert_eq!(repository.git(&["status", "--porcelain"]), before);
@@ -190,7 +192,7 @@ fn the_worktree_is_removed_whatever_ends_the_run_and_when() {
         repository.write_server(true);
         let mut words = vec!["--against", "HEAD"];
         words.extend(build.iter().flat_map(|line| ["--build", line]));
-        let mut child = start(&repository, &words).spawn().unwrap();
+        let mut child = start(&repository, "crash.toml", &words).spawn().unwrap();
         let is_there = |name: &str| repository.around().join(name).exists();
         wait_until("the moment", || match build {
             // The revision is built in its own tree, in a folder of the temporary ones.

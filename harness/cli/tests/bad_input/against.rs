@@ -83,7 +83,7 @@ const CASES: &[Case] = &[
     Case {
         from: "repository/fresh",
         words: &["../crash.toml", "--against", "HEAD"],
-        told: &["the folder fresh/ does not exist in HEAD ("],
+        told: &["the folder fresh does not exist in HEAD ("],
     },
     Case {
         from: "temporary",
