@@ -155,6 +155,16 @@ const AD_HOC: &str = "run";
 impl What {
     /// The plan, from the file (if there is one), the flags and the command behind `--`.
     pub(super) fn resolve(&self, size: &Size, command: &[String]) -> Result<Resolved, CliError> {
+        let (document, origin) = self.document(size, command)?;
+        resolve(&document, &origin, &Faults).map_err(usage)
+    }
+
+    /// The document, from the file (if there is one), the flags and the command behind `--`.
+    pub(super) fn document(
+        &self,
+        size: &Size,
+        command: &[String],
+    ) -> Result<(Document, Origin), CliError> {
         let file = self.experiment.as_deref().map(read).transpose()?;
         let (mut document, origin) = match &file {
             Some(file) => {
@@ -174,7 +184,7 @@ impl What {
         };
         self.apply_to(&mut document, command)?;
         size.apply_to(&mut document);
-        resolve(&document, &origin, &Faults).map_err(usage)
+        Ok((document, origin))
     }
 
     fn apply_to(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {

@@ -1,5 +1,6 @@
 //! The program: arguments → document → plan → run → report. One file per command. Only this file ends the process.
 
+mod against;
 mod balance;
 mod baseline;
 mod cache;

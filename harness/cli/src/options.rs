@@ -145,6 +145,13 @@ impl Output {
         ));
     }
 
+    /// Says what is being done before the trials.
+    pub(super) fn tell(&self, what: &str) {
+        if !self.quiet {
+            super::print_aside(what);
+        }
+    }
+
     /// How much is printed while the trials run.
     pub(super) const fn volume(&self) -> Volume {
         match (self.quiet, self.told.verbose) {

@@ -5,15 +5,19 @@ use std::path::PathBuf;
 use comeback_analysis::verdict::Outcome;
 use comeback_model::ids::Seed;
 
+use super::against::{self, AgainstArgs};
 use super::baseline::BaselineArgs;
 use super::campaign::RunOptions;
-use super::experiment::What;
+use super::experiment::{What, usage};
 use super::options::{self, Options};
 use super::{CliError, campaign};
+use comeback_experiment::resolve;
+use comeback_faults::Faults;
 
 const EXAMPLES: &str = r#"Examples:
   comeback run shop.toml
   comeback run shop.toml --trials 30 -- ./other-build --port {port}
+  comeback run shop.toml --against origin/main --build 'make server'
   comeback run -- python3 -m http.server {port} --bind 127.0.0.1
   comeback run --get /health --gate 'outage.median < 2s' -- ./server {port}
   comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server
@@ -43,6 +47,8 @@ pub(super) struct Args {
     what: What,
     #[command(flatten)]
     baseline: BaselineArgs,
+    #[command(flatten)]
+    against: AgainstArgs,
     /// Do not take one user through the flow first, which ends the run at once if a reply is not as described
     #[arg(long, help_heading = "Trials", hide_short_help = true)]
     no_preflight: bool,
@@ -60,9 +66,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let Options { size, output } = &args.options;
-    let resolved = args.what.resolve(size, &args.command)?;
+    let (mut document, origin) = args.what.document(size, &args.command)?;
+    document.beside_revision = args.against.is_asked();
+    let mut resolved = resolve(&document, &origin, &Faults).map_err(usage)?;
     output.tell_default_gates(&resolved.default_gates);
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;
+    // It is removed when this is dropped, whatever happens before.
+    let _worktree = against::prepare(&args.against, &document, &origin, &mut resolved, output)?;
     let file: Option<PathBuf> = args.what.experiment;
     let file = file.map(|path| path.display().to_string());
     let options = RunOptions {

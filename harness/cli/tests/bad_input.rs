@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "bad_input/against.rs"]
+mod against;
 #[path = "bad_input/bench.rs"]
 mod bench;
 #[path = "bad_input/files.rs"]
@@ -11,6 +13,8 @@ mod files;
 mod flags;
 #[path = "bad_input/messages.rs"]
 mod messages;
+#[path = "support/repository.rs"]
+mod repository;
 #[path = "bad_input/servers.rs"]
 mod servers;
 #[path = "bad_input/stranger.rs"]

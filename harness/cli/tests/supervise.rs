@@ -176,6 +176,7 @@ fn target(words: &[&str]) -> Target {
         },
         restart_after: Span::ZERO,
         attempts: Attempts::default(),
+        folder: None,
         protocol: Protocol::Http,
         socket: None,
         listener: Listener::Own,

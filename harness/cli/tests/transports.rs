@@ -42,6 +42,7 @@ fn zoo(name: &str, protocol: Protocol) -> Target {
     ];
     Target {
         command: command.map(str::to_owned).to_vec(),
+        folder: None,
         protocol,
         socket: None,
         listener: Listener::Own,
@@ -91,6 +92,7 @@ fn plan(target: Target) -> Plan {
             next: None,
             retry: None,
             baseline: None,
+            revision: None,
             skip: None,
         }],
         trials: 1,

@@ -71,6 +71,9 @@ pub struct Document {
     /// Further gates, from flags and methods.
     #[serde(skip)]
     pub demands: Vec<Gate>,
+    /// Whether an earlier revision is measured beside it: then the default gates on losses and on the time to ready compare with that.
+    #[serde(skip)]
+    pub beside_revision: bool,
     /// Several servers in one experiment.
     #[serde(default)]
     pub arm: Vec<ArmPart>,
@@ -94,6 +97,9 @@ pub struct TargetPart {
     /// `{here}` (the folder of the experiment file) are filled in. With several replicas, so are `{shared}` (a folder that
     /// they share) and `{store}` (the port of the store).
     pub command: Option<Words>,
+    /// Program and arguments that build it, without a shell. `comeback run --against REV` runs this in the working tree and in the
+    /// revision, where the server is started. `{here}` is filled in. Default: nothing is built.
+    pub build: Option<Words>,
     /// The protocol it speaks. Default: `http`, which is HTTP/1.1.
     pub protocol: Option<Protocol>,
     /// The Unix socket it listens on, such as `{data}/app.sock`. Default: 127.0.0.1 and `{port}`.

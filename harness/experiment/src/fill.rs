@@ -45,6 +45,7 @@ impl TargetPart {
         };
         Self {
             command: over.command.clone().or_else(|| self.command.clone()),
+            build: over.build.clone().or_else(|| self.build.clone()),
             protocol: over.protocol.or(self.protocol),
             socket: over.socket.clone().or_else(|| self.socket.clone()),
             environment,
@@ -89,6 +90,7 @@ impl TargetPart {
         let restart = self.restart.clone().unwrap_or_default();
         let target = Target {
             command: command.collect::<Result<_, _>>()?,
+            folder: None,
             protocol: self.protocol.unwrap_or_default(),
             socket: socket.transpose()?,
             environment: environment.collect::<Result<_, _>>()?,

@@ -14,7 +14,7 @@ use super::document::{
     BalancerPart, CachePart, DeployPart, FaultPart, RetryPart, StepPart, StorePart, TargetPart,
 };
 use super::fill;
-use super::scalar::Demands;
+use super::scalar::{Demands, Words};
 use super::{Document, Key, Problem};
 use comeback_session::flow::{Flow, FlowError};
 
@@ -23,6 +23,12 @@ use comeback_session::flow::{Flow, FlowError};
 const OF_ALL: &str = "unrecovered";
 const OF_SESSIONS: &str = "lost_sessions";
 const OF_WRITES: &str = "lost_writes";
+/// Beside an earlier revision also this, unless another gate compares with it.
+const OF_TIME: &str = "time_to_ready.median";
+/// The bound of a default gate on losses that compares.
+const NO_WORSE: &str = "<= baseline";
+/// The same of a time. Less than a quarter of a second takes more trials to tell, where starts scatter.
+const LITTLE_LATER: &str = "<= baseline + 20% + 250ms";
 
 /// Where a document comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +48,8 @@ pub struct Resolved {
     pub seed: Option<Seed>,
     /// The default gates among the plan's gates.
     pub default_gates: Vec<Gate>,
+    /// The commands that build the servers, each once.
+    pub builds: Vec<Vec<String>>,
 }
 
 /// Adds every default and makes the plan.
@@ -65,6 +73,7 @@ pub fn resolve(
         None => Vec::new(),
     };
     let own = gates(document, &mut problems);
+    let builds = builds(document, origin, &mut problems);
     let (Some(workload), Some(faults), true) = (workload, faults, problems.is_empty()) else {
         return Err(problems);
     };
@@ -93,6 +102,7 @@ pub fn resolve(
         plan,
         seed: document.seed.map(Seed),
         default_gates,
+        builds,
     })
 }
 
@@ -294,6 +304,7 @@ impl Parts<'_> {
             next,
             retry: self.retry.and_then(RetryPart::to_retry),
             baseline: None,
+            revision: None,
             skip: None,
         })
     }
@@ -373,22 +384,56 @@ fn gates(document: &Document, problems: &mut Vec<Problem>) -> Vec<Gate> {
     gates
 }
 
+/// The commands that build the servers of the document, each once.
+fn builds(document: &Document, origin: &Origin, problems: &mut Vec<Problem>) -> Vec<Vec<String>> {
+    let own = document.arm.iter().enumerate();
+    let own = own.map(|(index, arm)| (Some(index), arm.target.build.as_ref()));
+    let common = (None, document.target.build.as_ref());
+    let mut builds: Vec<Vec<String>> = Vec::new();
+    for (arm, build) in std::iter::once(common).chain(own) {
+        let Some(Words(words)) = build else {
+            continue;
+        };
+        let here = origin.here.as_deref();
+        let words = words.iter().map(|word| fill::fill_here(word, here));
+        let what = match words.collect::<Result<Vec<_>, _>>() {
+            Ok(words) if words.first().is_none_or(String::is_empty) => {
+                "it is empty: name a program, or remove the key".to_owned()
+            }
+            Ok(words) => {
+                if !builds.contains(&words) {
+                    builds.push(words);
+                }
+                continue;
+            }
+            Err(what) => what,
+        };
+        problems.push(locate_of_target(&["build"], arm, what));
+    }
+    builds
+}
+
 /// The default gates of metrics that have no gate among the document's `own` ones.
 fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<Gate> {
     if document.default_gates == Some(false) {
         return Vec::new();
     }
-    let mut metrics = vec![OF_ALL];
+    let beside = document.beside_revision;
+    let of_losses = if beside { NO_WORSE } else { "0" };
+    let mut wanted = vec![(OF_ALL, "0")];
     if let Workload::Sessions(flow) = workload {
-        metrics.push(OF_SESSIONS);
+        wanted.push((OF_SESSIONS, of_losses));
         let shows_writes = flow.value.is_some() || flow.check.value.is_some();
         if flow.mix.act > 0 && shows_writes {
-            metrics.push(OF_WRITES);
+            wanted.push((OF_WRITES, of_losses));
         }
     }
-    let gates = metrics
+    if beside && !own.iter().any(Gate::needs_baseline) {
+        wanted.push((OF_TIME, LITTLE_LATER));
+    }
+    let gates = wanted
         .into_iter()
-        .filter_map(|metric| Gate::from_entry(metric, "0").ok());
+        .filter_map(|(metric, bound)| Gate::from_entry(metric, bound).ok());
     gates
         .filter(|gate| !own.iter().any(|own| own.is_about_the_same(gate)))
         .collect()

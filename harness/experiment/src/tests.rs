@@ -204,6 +204,48 @@ fn what_nobody_may_lose_is_demanded_where_nothing_is_said_of_it() {
 }
 
 #[test]
+fn beside_a_revision_the_default_gates_compare_with_it() {
+    let demanded = |gates: &str| {
+        let steps = "login = { request = \"POST /login\" }\nact = { request = \"POST /visit\" }\ncheck = { request = \"GET /me\" }";
+        let text = format!(
+            "[target]\ncommand = [\"shop\", \"{{port}}\"]\n[session]\nvalue = \"/visits\"\n{steps}\n[gate]\n{gates}"
+        );
+        let file = File::parse(Path::new("/srv/shop.toml"), text, &Faults).expect("it is one");
+        let mut document = file.document.clone();
+        document.beside_revision = true;
+        let plan = resolve(&document, &file.origin(), &Faults)
+            .expect("it works")
+            .plan;
+        plan.gates
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let usual = [
+        "unrecovered == 0",
+        "lost_sessions <= baseline",
+        "lost_writes <= baseline",
+        "time_to_ready.median <= baseline + 20% + 250ms",
+    ];
+    assert_eq!(demanded(""), usual);
+    // Who compares something else has said what matters; a bound says nothing of that.
+    let own = demanded("\"outage.median\" = \"<= baseline\"");
+    assert_eq!(own[..3], usual[..3]);
+    assert_eq!(own[3..], ["outage.median <= baseline"]);
+    let own = demanded("lost_sessions = 0");
+    assert_eq!(own, [usual[0], usual[2], usual[3], "lost_sessions == 0"]);
+}
+
+#[test]
+fn what_builds_a_server_is_a_command_and_each_is_run_once() {
+    let resolved = resolved(
+        "[target]\ncommand = [\"shop\", \"{port}\"]\nbuild = [\"make\", \"{here}/shop\"]\n[[arm]]\nname = \"a\"\n[[arm]]\n\
+         name = \"b\"\ntarget = { build = [\"make\", \"b\"] }\n[[arm]]\nname = \"c\"\ntarget = { build = [\"make\", \"b\"] }\n",
+    );
+    assert_eq!(resolved.builds, [["make", "/srv/shop"], ["make", "b"]]);
+}
+
+#[test]
 fn a_session_is_described_by_its_steps() {
     // Behind the last step, which is the check.
     let flow = flow("follow = 1\n");

@@ -1,6 +1,7 @@
 //! How to undo what a run does to this machine outside its own processes and folders: a command, written down before that is
 //! done. The harness carries it out itself, or its warden, or `comeback cleanup`, or a person.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -11,6 +12,10 @@ use std::time::{Duration, Instant};
 const WITHIN: Duration = Duration::from_secs(2);
 /// Between two tries, and between two looks at one.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// The variables by which git is told of another repository than that of its folder: within a hook they are set.
+pub const GIT_VARIABLES: &str =
+    "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX";
 
 /// A command for `/bin/sh`, in one line. It succeeds if there is nothing to undo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +39,25 @@ impl Undo {
     /// # Errors
     /// If its path is not one line of text.
     pub fn remove_folder(path: &Path) -> io::Result<Self> {
-        let path = path.to_str().ok_or(io::ErrorKind::InvalidInput)?;
-        let path = format!("'{}'", path.replace('\'', r"'\''"));
+        let path = quoted(path.as_os_str())?;
         Self::new(&format!("[ ! -d {path} ] || rmdir {path}"))
+    }
+
+    /// Takes a working tree out of a git repository. Its files are moved aside, to the same path with `.gone` at its end:
+    /// removing them may take long.
+    ///
+    /// # Errors
+    /// If a path is not one line of text.
+    pub fn detach_worktree(repository: &Path, worktree: &Path) -> io::Result<Self> {
+        let gone = quoted(&[worktree.as_os_str(), OsStr::new(".gone")].join(OsStr::new("")))?;
+        let line = OsStr::new("worktree ");
+        let listed = quoted(&[line, worktree.as_os_str()].join(OsStr::new("")))?;
+        let tree = quoted(worktree.as_os_str())?;
+        let git = format!("git -C {}", quoted(repository.as_os_str())?);
+        Self::new(&format!(
+            "unset {GIT_VARIABLES}; [ ! -d {tree} ] || mv {tree} {gone}; \
+             ! {git} worktree list --porcelain | grep -qxF {listed} || {git} worktree remove -f -f {tree}"
+        ))
     }
 
     /// The command.
@@ -85,6 +106,12 @@ impl Undo {
             }
         }
     }
+}
+
+/// A path as a word for a shell.
+fn quoted(path: &OsStr) -> io::Result<String> {
+    let path = path.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(format!("'{}'", path.replace('\'', r"'\''")))
 }
 
 impl fmt::Display for Undo {

@@ -73,6 +73,11 @@ pub enum StartError {
         /// The path.
         path: PathBuf,
     },
+    /// The folder it is to be started in does not exist.
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The program does not exist.
     NotFound {
         /// As the plan names it.
@@ -140,6 +145,12 @@ impl fmt::Display for StartError {
                 path.as_os_str().len(),
                 path.display()
             ),
+            Self::NoFolder { folder } => write!(
+                f,
+                "its folder {} does not exist: if a run with --against made it, that run removed it at its end; give the \
+                 command of that run again",
+                folder.display()
+            ),
             Self::NotFound { program } if program.contains('/') => {
                 let here = std::env::current_dir().unwrap_or_default();
                 write!(
@@ -197,6 +208,7 @@ impl std::error::Error for StartError {
             Self::Empty
             | Self::NoLauncher
             | Self::SocketPath { .. }
+            | Self::NoFolder { .. }
             | Self::NotFound { .. }
             | Self::NoInterpreter { .. }
             | Self::NotExecutable { .. } => None,
@@ -231,7 +243,8 @@ impl Launch<'_> {
             || std::env::var_os("PATH").unwrap_or_default(),
             |(_, value)| value.clone(),
         );
-        let program = find_program(&name, &path)?;
+        let folder = folder_of(self.target)?;
+        let program = find_program(&name, &path, folder)?;
         let (mut command, launcher) = match self.listener {
             None => {
                 let mut command = Command::new(&program);
@@ -246,6 +259,9 @@ impl Launch<'_> {
                 (command, Some(launcher))
             }
         };
+        if !folder.as_os_str().is_empty() {
+            command.current_dir(folder);
+        }
         command
             .args(words)
             .envs(environment)
@@ -302,7 +318,18 @@ pub fn find_target(target: &Target) -> Result<PathBuf, StartError> {
         Some(path) => values.fill_in(path),
         None => std::env::var_os("PATH").unwrap_or_default(),
     };
-    find_program(&name.ok_or(StartError::Empty)?, &path)
+    find_program(&name.ok_or(StartError::Empty)?, &path, folder_of(target)?)
+}
+
+/// The folder a target is started in, as far as it differs from our own.
+fn folder_of(target: &Target) -> Result<&Path, StartError> {
+    match target.folder.as_deref() {
+        None => Ok(Path::new("")),
+        Some(folder) if folder.is_dir() => Ok(folder),
+        Some(folder) => Err(StartError::NoFolder {
+            folder: folder.to_owned(),
+        }),
+    }
 }
 
 /// Where a target of this plan is reached: its socket's placeholders filled in as its command's are.
@@ -416,19 +443,23 @@ fn fill_in(text: &str, values: &[(&str, &OsStr)]) -> OsString {
     OsString::from_vec(filled)
 }
 
-/// Finds a program as a shell does: a name with a slash is a path, any other is looked for in `PATH`.
-pub(super) fn find_program(name: &OsStr, path: &OsStr) -> Result<PathBuf, StartError> {
+/// Finds a program as a shell in `folder` does: a name with a slash is a path, any other is looked for in `PATH`.
+pub(super) fn find_program(
+    name: &OsStr,
+    path: &OsStr,
+    folder: &Path,
+) -> Result<PathBuf, StartError> {
     if name.as_bytes().contains(&b'/') {
-        let program = PathBuf::from(name);
+        let program = folder.join(name);
         return match problem_of(&program) {
             None => Ok(program),
-            Some(Problem::Absent) => Err(not_found(name)),
+            Some(Problem::Absent) => Err(not_found(program.as_os_str())),
             Some(Problem::Unusable(problem)) => Err(StartError::NotExecutable { program, problem }),
         };
     }
     let mut unusable = None;
-    for folder in std::env::split_paths(path) {
-        let program = folder.join(name);
+    for place in std::env::split_paths(path) {
+        let program = folder.join(place).join(name);
         match problem_of(&program) {
             None => return Ok(program),
             Some(Problem::Absent) => {}
@@ -519,6 +550,7 @@ mod tests {
     fn a_socket_path_is_filled_in_and_must_fit_the_kernel() {
         let target = |socket: &str| Target {
             command: vec!["./server".to_owned()],
+            folder: None,
             protocol: Protocol::Redis,
             socket: Some(socket.to_owned()),
             environment: BTreeMap::new(),

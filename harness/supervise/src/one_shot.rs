@@ -60,7 +60,8 @@ impl OneShotCommand<'_> {
         let mut words = self.command.iter().map(|word| values.fill_in(word));
         let name = words.next().unwrap_or_default();
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let program = find_program(&name, &path).map_err(|error| error.to_string())?;
+        let program =
+            find_program(&name, &path, Path::new("")).map_err(|error| error.to_string())?;
         let mut command = Command::new(program);
         command
             .args(words)

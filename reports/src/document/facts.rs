@@ -69,6 +69,12 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
             },
         ),
     ]);
+    facts.extend(plan.arms.iter().filter_map(|arm| {
+        let revision = printable(arm.revision.as_ref()?);
+        let name = printable(&arm.name);
+        let what = format!("{name} is {revision}: a baseline, of which no gate is asked");
+        Some(Fact::new("revision", what))
+    }));
     for sentence in course(run.summary) {
         facts.push(Fact::new("what came of it", sentence));
     }

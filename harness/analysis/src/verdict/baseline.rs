@@ -66,6 +66,11 @@ impl<'a> Baselines<'a> {
     pub(crate) fn is_baseline(self, arm: &ArmAnalysis) -> bool {
         self.run.header.plan.is_baseline(&arm.name)
     }
+
+    /// Whether it runs an earlier revision, of which nothing is demanded.
+    pub(crate) fn is_revision(self, arm: &ArmAnalysis) -> bool {
+        planned(self.run, arm).is_some_and(|arm| arm.revision.is_some())
+    }
 }
 
 /// The first arm of which a gate asks for a baseline, and which is compared with no other arm of the plan.

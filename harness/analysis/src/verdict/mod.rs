@@ -79,11 +79,12 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         if !gates.is_empty() {
             missing.extend(no_control(arm).map(|problem| about(&problem)));
         }
-        if let Some(problem) = what_is_never_excused(arm) {
+        let judged = (!baselines.is_revision(arm)).then_some(arm);
+        if let Some(problem) = judged.and_then(what_is_never_excused) {
             broken.push(about(&problem));
             facts.push(Broken::anyway(arm, problem));
         }
-        if arm.skipped.is_some() {
+        if arm.skipped.is_some() || baselines.is_revision(arm) {
             continue;
         }
         let asks_anyway = !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery);
@@ -143,7 +144,8 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
     let with_replaced = arm.with_replaced();
     let is_asked = |gate: &&Gate| {
         // What others are compared with is no worse than itself.
-        let is_the_baseline = gate.needs_baseline() && baselines.is_baseline(arm);
+        let is_the_baseline =
+            baselines.is_baseline(arm) && (gate.needs_baseline() || baselines.is_revision(arm));
         (counts || judge::has_counterexample(gate, arm)) && !is_the_baseline
     };
     let gates = gates.iter().filter(is_asked);

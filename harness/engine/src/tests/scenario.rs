@@ -71,6 +71,7 @@ pub(super) struct Told {
 fn target() -> Target {
     Target {
         command: vec!["./server".to_owned()],
+        folder: None,
         protocol: Protocol::Http,
         socket: None,
         listener: Listener::Own,
@@ -114,6 +115,7 @@ fn plan() -> Plan {
             next: None,
             retry: None,
             baseline: None,
+            revision: None,
             skip: None,
         }],
         trials: 1,

@@ -12,6 +12,7 @@ pub fn test_plan() -> Plan {
         about: String::new(),
         target: Target {
             command: vec!["./server".to_owned()],
+            folder: None,
             protocol: Protocol::Http,
             socket: None,
             listener: Listener::Own,
@@ -37,6 +38,7 @@ pub fn test_plan() -> Plan {
         next: None,
         retry: None,
         baseline: None,
+        revision: None,
         skip: None,
     };
     Plan {

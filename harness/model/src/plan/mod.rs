@@ -113,6 +113,10 @@ pub struct Arm {
     pub retry: Option<Retry>,
     /// The arm of this plan that gates with `baseline` compare this one with.
     pub baseline: Option<String>,
+    /// The revision of the user's repository that it runs, where that is not the working tree. Such an arm is there for others
+    /// to be compared with: no gate is asked of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// Why this arm cannot run here, and the mend; it is then shown as skipped.
     pub skip: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! How a server is started, known to be ready, and stopped.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Target {
     /// which holds the reference servers), `{store}` (the store's port), `{replicas}` (the replicas'
     /// addresses, separated by commas), `{origin}` (the address of what a cache stands in front of) and `{shared}` (a folder that the replicas share) are filled in at each start.
     pub command: Vec<String>,
+    /// The folder it is started in; its relative paths begin there. Default: the harness's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
     /// Its protocol.
     pub protocol: Protocol,
     /// The Unix socket it listens on, with the same placeholders; without one, 127.0.0.1 and `{port}`.

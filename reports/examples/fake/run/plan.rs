@@ -22,6 +22,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
                 "--port".to_owned(),
                 "{port}".to_owned(),
             ],
+            folder: None,
             protocol: Protocol::Http,
             socket: None,
             listener: Listener::Own,
@@ -47,6 +48,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         next: None,
         retry: None,
         baseline: None,
+        revision: None,
         skip: spec.skipped.map(str::to_owned),
     };
     Plan {

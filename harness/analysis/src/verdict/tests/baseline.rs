@@ -283,6 +283,25 @@ fn an_arm_of_the_same_run_is_a_baseline_on_any_machine_and_is_not_asked_itself()
 }
 
 #[test]
+fn a_revision_that_is_a_baseline_is_asked_no_gate_and_another_arm_is() {
+    let mut analysis = paired(&[91, 95, 99, 105], &[600, 610, 620, 630]);
+    let demanded = [gate("unrecovered == 0"), gate("time_to_ready.max < 500ms")];
+    let asked = |analysis: &Analysis| {
+        let verdict = judge(analysis, &demanded, None);
+        let arms = verdict.checks.into_iter().map(|check| check.arm);
+        (verdict.outcome, arms.collect::<Vec<_>>())
+    };
+    let (outcome, arms) = asked(&analysis);
+    assert_eq!(outcome, Outcome::Fail);
+    assert_eq!(arms, ["first", "first", "second", "second"]);
+    analysis.header.plan.arms[1].revision = Some("1a2b3c4".to_owned());
+    assert_eq!(
+        asked(&analysis),
+        (Outcome::Pass, vec!["first".to_owned(), "first".to_owned()])
+    );
+}
+
+#[test]
 fn a_plan_whose_gates_need_a_baseline_says_which_arm_has_none() {
     let mut plan: Plan = journal(&[
         faulted(),

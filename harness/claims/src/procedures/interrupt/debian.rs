@@ -63,6 +63,7 @@ impl Packaged {
             about: self.about.to_owned(),
             target: Target {
                 command: self.command.iter().map(|word| (*word).to_owned()).collect(),
+                folder: None,
                 protocol: Protocol::Http,
                 socket: None,
                 listener: Listener::Own,
@@ -89,6 +90,7 @@ impl Packaged {
             next: None,
             retry: None,
             baseline: None,
+            revision: None,
             skip: (!is_able).then(|| format!("only root can start {}", self.name)),
         }
     }
