@@ -142,3 +142,20 @@ fn a_file_is_not_overwritten_and_needs_a_folder() {
     let told = refusal(folder.path(), &[run, "--confirm", "0"]);
     assert!(told.contains("0 is not in 1..=100"), "{told}");
 }
+
+#[test]
+fn where_the_failure_does_not_come_again_in_time_there_is_no_file_and_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("several");
+    fs::create_dir(&run).unwrap();
+    for name in ["journal.jsonl", "operations.csv"] {
+        fs::copy(data("journals/several").join(name), run.join(name)).unwrap();
+    }
+    // No run begins.
+    let words = ["shrink", "several", "--budget", "0s"];
+    let output = command(folder.path(), &words).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("raise --budget"), "{told}");
+    assert!(!folder.path().join("several-shrunk").exists());
+}

@@ -195,7 +195,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         true => Some(keep(args, run, &folder, failure, &found)?),
         false => None,
     };
-    ended?;
+    if let Err(error) = ended {
+        match &file {
+            Some((file, _)) => print_aside(&format!(
+                "the smallest file found until then: {}",
+                file.display()
+            )),
+            // Where a run stands in it, that may say why.
+            None => drop(fs::remove_dir(&folder)),
+        }
+        return Err(error);
+    }
     let document = Document {
         run: run.display().to_string(),
         arm: &arm,
