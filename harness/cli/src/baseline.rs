@@ -47,6 +47,10 @@ impl Stored {
         Ok(Self { folder, analysis })
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) const fn header(&self) -> &Header {
         &self.analysis.header
     }

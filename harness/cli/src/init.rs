@@ -122,14 +122,16 @@ fn tell(args: &Args, seen: Option<&Discovered>, inferred: Option<&Inferred>) {
     });
 }
 
-fn exists(file: &Path) -> CliError {
+/// That a file would be overwritten.
+pub(super) fn exists(file: &Path) -> CliError {
     CliError::Usage(format!(
         "{} already exists and is not overwritten: name another file",
         file.display()
     ))
 }
 
-fn write(file: &Path, text: &str) -> Result<(), CliError> {
+/// Writes a new experiment file.
+pub(super) fn write(file: &Path, text: &str) -> Result<(), CliError> {
     let opened = OpenOptions::new().write(true).create_new(true).open(file);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| match error.kind() {

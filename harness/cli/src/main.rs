@@ -33,6 +33,7 @@ mod run;
 mod schema;
 mod selftest;
 mod serve;
+mod shrink;
 mod table;
 mod targets;
 mod try_out;
@@ -98,6 +99,7 @@ enum Command {
     Explain(Box<explain::Args>),
     Diff(diff::Args),
     Replay(replay::Args),
+    Shrink(shrink::Args),
     Export(export::Args),
     Serve(serve::Args),
     Cluster(cluster::Args),
@@ -239,6 +241,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Shrink(args) => shrink::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Cluster(args) => cluster::run(args),

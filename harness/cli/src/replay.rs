@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use comeback_analysis::verdict::Outcome;
+use comeback_model::plan::Plan;
 
 use super::baseline::{self, BaselineArgs};
 use super::campaign::RunOptions;
@@ -27,14 +28,33 @@ pub(super) struct Args {
     /// The run's folder
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     run: PathBuf,
+    #[command(flatten)]
+    secrets: Secrets,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What a stored plan lacks: no run stores its secrets.
+#[derive(Debug, clap::Args)]
+pub(super) struct Secrets {
     /// Environment variable of the server; without a value, that of this process
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = parse_or_take)]
     environment: Vec<(String, String)>,
     /// Value of a header or form field that was not stored
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     secret: Vec<(String, String)>,
-    #[command(flatten)]
-    output: Output,
+}
+
+impl Secrets {
+    /// The stored plan with its secrets.
+    pub(super) fn fill_in(&self, stored: &Plan) -> Result<Plan, CliError> {
+        let mut plan = stored.clone();
+        let variables: BTreeMap<_, _> = self.environment.iter().cloned().collect();
+        let lower = |(name, value): &(String, String)| (name.to_lowercase(), value.clone());
+        let others: BTreeMap<_, _> = self.secret.iter().map(lower).collect();
+        plan.reveal(&variables, &others).map_err(CliError::Usage)?;
+        Ok(plan)
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
@@ -50,11 +70,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         preflight: false,
         file: None,
     };
-    let mut plan = header.plan.clone();
-    let variables: BTreeMap<_, _> = args.environment.iter().cloned().collect();
-    let lower = |(name, value): &(String, String)| (name.to_lowercase(), value.clone());
-    let others: BTreeMap<_, _> = args.secret.iter().map(lower).collect();
-    plan.reveal(&variables, &others).map_err(CliError::Usage)?;
+    let plan = args.secrets.fill_in(&header.plan)?;
     campaign::run(plan, header.seed, &options)
 }
 

@@ -22,9 +22,11 @@ mod spans;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod written;
 
 pub use document::Document;
 pub use file::{File, Unreadable, Wrong, read_text};
 pub use problem::{Key, Problem};
 pub use resolve::{Origin, Resolved, resolve};
 pub use schema::json_schema;
+pub use written::{Unwritable, Written, write_plan};

@@ -253,6 +253,16 @@ const TARGETS: &[Target] = &[
         zoo::early_ack::start_late,
     ),
     planted(
+        "cut-recovery",
+        "journal that takes 600 ms to start; a start after one that was cut off is empty",
+        zoo::double_fault::start_cut_recovery,
+    ),
+    planted(
+        "after-stall",
+        "journal that keeps visits in memory only once it stood still for 700 ms",
+        zoo::double_fault::start_after_stall,
+    ),
+    planted(
         "zombie",
         "journal that remembers a logout in memory only",
         zoo::zombie::start,

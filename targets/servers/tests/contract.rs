@@ -30,6 +30,7 @@ const HONEST: &[&str] = &[
     "stalls",
     "early-ack",
     "late-ack",
+    "after-stall",
     "resets-on-term",
     "finishes-on-term",
     "chunked",

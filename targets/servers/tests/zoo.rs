@@ -233,3 +233,23 @@ fn public_me_lets_anybody_keep_a_users_own_page_and_nothing_else() {
     );
     server.drain();
 }
+
+#[test]
+fn cut_recovery_is_empty_only_after_a_start_that_was_cut_off() {
+    let data = tempfile::tempdir().unwrap();
+    let first = Server::start("cut-recovery", data.path());
+    let mut client = first.client();
+    client.login("u17");
+    first.drain();
+
+    let second = Server::start("cut-recovery", data.path());
+    let mut client = client.moved_to(second.address);
+    assert_eq!(client.me().session(), (200, "u17", 0));
+    second.drain();
+
+    // What a kill during the start leaves.
+    std::fs::write(data.path().join("recovering"), "").unwrap();
+    let third = Server::start("cut-recovery", data.path());
+    assert_eq!(client.moved_to(third.address).me().status, 401);
+    third.drain();
+}

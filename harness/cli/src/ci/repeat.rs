@@ -21,6 +21,12 @@ pub(crate) fn note_command(folder: &Path, seed: Seed) -> io::Result<()> {
     inside::write_in(folder, COMMAND, (command(words, seed) + "\n").as_bytes())
 }
 
+/// Writes down that this file does the run again.
+pub(crate) fn note_file(folder: &Path, file: &Path) -> io::Result<()> {
+    let line = format!("comeback run {}\n", quote(&file.to_string_lossy()));
+    inside::write_in(folder, COMMAND, line.as_bytes())
+}
+
 /// The command of a run, when its folder has it.
 pub(super) fn read_command(folder: &Path) -> Option<String> {
     let text = inside::read_in(folder, COMMAND).ok()?;
@@ -35,7 +41,9 @@ fn command(words: impl Iterator<Item = String>, seed: Seed) -> String {
     let servers_own = words.split_off(servers_own.unwrap_or(words.len()));
     let mut line = vec!["comeback".to_owned()];
     // Which takes its seed from the run it does again.
-    let mut has_seed = words.first().is_some_and(|word| word == "replay");
+    let mut has_seed = words
+        .first()
+        .is_some_and(|word| ["replay", "shrink"].contains(&word.as_str()));
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let (name, has_value) = match word.split_once('=') {

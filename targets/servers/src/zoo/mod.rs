@@ -7,6 +7,7 @@ pub(crate) mod chunked;
 pub(crate) mod dies;
 pub(crate) mod dies_again;
 pub(crate) mod double_apply;
+pub(crate) mod double_fault;
 pub(crate) mod early_ack;
 pub(crate) mod early_health;
 pub(crate) mod h2c;
