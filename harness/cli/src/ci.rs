@@ -17,7 +17,7 @@ use super::options::Told;
 use super::{CliError, print, warn};
 use comeback_runs::finish::{FinishError, write_artifact};
 
-pub(super) use repeat::{note_command, note_file};
+pub(super) use repeat::{note_command, note_file, quote};
 
 /// The JUnit document, in the run's folder.
 pub(super) const JUNIT: &str = "junit.xml";

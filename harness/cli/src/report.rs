@@ -117,5 +117,19 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         judged.summary.seed,
         folder.join("report.html").display()
     ));
+    let plan = &judged.analysis.header.plan;
+    // What was beside a revision is gone with its working tree.
+    let is_repeatable = plan.arms.iter().all(|arm| arm.revision.is_none());
+    if verdict.outcome == Outcome::Fail && is_repeatable {
+        print(&next_commands(folder));
+    }
     Ok(())
+}
+
+/// What to do about a failing run.
+fn next_commands(folder: &Path) -> String {
+    let folder = ci::quote(&folder.to_string_lossy());
+    format!(
+        "next:\n  comeback replay {folder}   # the same run again\n  comeback shrink {folder}   # the smallest file that fails alike"
+    )
 }

@@ -198,6 +198,11 @@ const TARGETS: &[Target] = &[
         zoo::never_back::start,
     ),
     planted(
+        "pid-file",
+        "journal that does not start where a killed one left its process id",
+        zoo::pid_file::start,
+    ),
+    planted(
         "dies-at-start",
         "exits with an error at every start",
         zoo::dies::start,

@@ -249,6 +249,25 @@ fn never_back_comes_up_once_and_can_still_be_told_to_go() {
 }
 
 #[test]
+fn pid_file_starts_again_after_a_stop_and_not_after_a_kill() {
+    let data = tempfile::tempdir().unwrap();
+    let first = Process::start_ready("pid-file", free_address(), data.path());
+    let mut client = first.client();
+    assert_eq!(client.login("u17").status, 200);
+    first.signal(Signal::TERM);
+    assert!(first.wait().status.success());
+
+    let address = free_address();
+    let second = Process::start_ready("pid-file", address, data.path());
+    assert_eq!(client.moved_to(address).me().session(), (200, "u17", 0));
+    second.signal(Signal::KILL);
+    second.wait();
+    let third = Process::start("pid-file", free_address(), data.path()).wait();
+    assert!(!third.status.success());
+    assert!(String::from_utf8_lossy(&third.stderr).contains("server.pid"));
+}
+
+#[test]
 fn chatty_serves_on_while_it_prints() {
     let data = tempfile::tempdir().unwrap();
     let process = Process::start_ready("chatty", free_address(), data.path());

@@ -68,7 +68,7 @@ fn command(words: impl Iterator<Item = String>, seed: Seed) -> String {
 }
 
 /// A word as a shell reads it back.
-fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+•".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

@@ -60,7 +60,7 @@ const KILL: Bug = Bug {
 };
 
 /// All of them, by number.
-pub(super) const BUGS: [Bug; 9] = [
+pub(super) const BUGS: [Bug; 11] = [
     Bug {
         number: 7,
         about: "keeps sessions in memory only",
@@ -128,6 +128,14 @@ pub(super) const BUGS: [Bug; 9] = [
         ..KILL
     },
     Bug {
+        number: 20,
+        about: "does not start where a killed one left its pid file",
+        server: "pid-file",
+        twin: "journal",
+        horizon: Some(Span::from_ms(1_500)),
+        ..KILL
+    },
+    Bug {
         number: 21,
         about: "leaves a worker that keeps the port",
         server: "orphan-keeps-port",
@@ -142,6 +150,15 @@ pub(super) const BUGS: [Bug; 9] = [
         server: "buffered",
         twin: "journal",
         gate: "lost_writes == 0",
+        ..KILL
+    },
+    Bug {
+        number: 25,
+        about: "begins anew after a start that was cut short",
+        server: "cut-recovery",
+        twin: "journal",
+        gate: "lost_sessions == 0",
+        fault: "crash_loop",
         ..KILL
     },
 ];

@@ -17,6 +17,7 @@ pub(crate) mod late_listener;
 pub(crate) mod lost_replies;
 pub(crate) mod never_back;
 pub(crate) mod orphan;
+pub(crate) mod pid_file;
 pub(crate) mod public_me;
 pub(crate) mod re_creates;
 pub(crate) mod resets_on_term;
