@@ -29,6 +29,10 @@ source_of_program() {
   elif [[ -z $release && ${COMEBACK_ACTION_REF:-} == "v$own" && $(uname -sm) == "$released_for" ]]; then
     release=$own
   else
+    if [[ -n ${COMEBACK_SHA256:-} ]]; then
+      echo "::error title=comeback::'sha256' is that of a release, and none is used here: name it by 'version'"
+      exit 2
+    fi
     release=
     fingerprint
   fi
@@ -57,9 +61,13 @@ download() {
   local folder
   folder=$(mktemp -d "$RUNNER_TEMP/comeback-release-XXXXXX")
   local archive=$folder/$name.tar.gz
-  curl --fail --fail-early --location --silent --show-error --retry 3 \
-    --output "$archive" "$address" --output "$archive.sha256" "$address.sha256" || return 1
-  local sum=${COMEBACK_SHA256:-$(cut -d ' ' -f 1 "$archive.sha256")}
+  local -a fetch=(curl --fail --location --silent --show-error --retry 3 --output)
+  "${fetch[@]}" "$archive" "$address" || return 1
+  local sum=${COMEBACK_SHA256:-}
+  if [[ -z $sum ]]; then
+    "${fetch[@]}" "$archive.sha256" "$address.sha256" || return 1
+    sum=$(cut -d ' ' -f 1 "$archive.sha256")
+  fi
   if ! sha256sum --check --strict <<<"$sum  $archive"; then
     echo "::error title=comeback::the SHA-256 sum of $address is not $sum"
     exit 1
@@ -75,7 +83,7 @@ install() {
   if [[ -z $program ]]; then
     program=$installed/bin/comeback
     if [[ -n ${COMEBACK_RELEASE:-} ]] && ! download "$COMEBACK_RELEASE"; then
-      if [[ -n ${COMEBACK_VERSION:-} ]]; then
+      if [[ -n ${COMEBACK_VERSION:-}${COMEBACK_SHA256:-} ]]; then
         echo "::error title=comeback::there is no release $COMEBACK_RELEASE at $COMEBACK_REPOSITORY"
         exit 1
       fi

@@ -4,9 +4,11 @@
 mod worktree;
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use comeback_experiment::{Document, Origin, Resolved, resolve};
 use comeback_faults::Faults;
+use comeback_host::program;
 use comeback_model::plan::{Arm, Plan, Target};
 
 use comeback_supervise::output::printable;
@@ -20,6 +22,16 @@ use super::{CliError, warn};
 const SHORT: &str = "--short=7";
 /// What reads the command of `--build`.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+/// By which languages find code.
+const CODE_VARIABLES: [&str; 6] = [
+    "PYTHONPATH",
+    "NODE_PATH",
+    "CLASSPATH",
+    "RUBYLIB",
+    "PERL5LIB",
+    "LD_LIBRARY_PATH",
+];
 
 /// Commands that build servers.
 type Builds = Vec<Vec<String>>;
@@ -61,7 +73,7 @@ pub(super) fn prepare(
     let Some(asked) = &args.against else {
         return Ok(None);
     };
-    let paired = paired(&resolved.plan)?;
+    check_baselines(&resolved.plan)?;
     let home = Home::find(origin.here.as_deref())?;
     let revision = Revision::find(&home, asked)?;
     if revision.is_the_working_tree(&home) {
@@ -92,32 +104,28 @@ pub(super) fn prepare(
         }),
         None => [earlier.builds, resolved.builds.clone()],
     };
+    let begun = SystemTime::now();
     place.build(builds, &worktree, output)?;
-    for index in paired {
-        let arm = place.pair(
-            &mut resolved.plan.arms[index],
-            earlier.plan.arms[index].clone(),
-        )?;
-        resolved.plan.arms.push(arm);
+    place.warn_of_variables();
+    let mut arms = Vec::with_capacity(resolved.plan.arms.len());
+    for (arm, earlier) in resolved.plan.arms.iter_mut().zip(earlier.plan.arms) {
+        place.refuse_shared_builds(arm, begun)?;
+        arms.push(place.pair(arm, earlier)?);
     }
+    resolved.plan.arms.extend(arms);
     Ok(Some(worktree))
 }
 
-/// The arms that are compared with none of the file: by their places.
-fn paired(plan: &Plan) -> Result<Vec<usize>, CliError> {
-    let is_alone = |arm: &Arm| arm.baseline.is_none() && !plan.is_baseline(&arm.name);
-    let places = 0..plan.arms.len();
-    let paired: Vec<usize> = places
-        .filter(|place| is_alone(&plan.arms[*place]))
-        .collect();
-    match paired.is_empty() {
-        false => Ok(paired),
-        true => Err(CliError::Usage(
-            "--against: every arm of the file already has another arm as its baseline: remove `baseline` from the arm that is \
-             to be compared with the revision"
-                .to_owned(),
-        )),
-    }
+/// Refuses a file whose arms are compared with each other: these would not be compared with the revision.
+fn check_baselines(plan: &Plan) -> Result<(), CliError> {
+    let mut arms = plan.arms.iter();
+    let Some(arm) = arms.find(|arm| arm.baseline.is_some()) else {
+        return Ok(());
+    };
+    Err(CliError::Usage(format!(
+        "--against: the arm {} of the file already has another arm as its baseline: remove `baseline` from it",
+        arm.name
+    )))
 }
 
 /// The user's repository.
@@ -296,18 +304,27 @@ impl Place<'_> {
         for target in targets(&mut earlier) {
             self.move_target(target)?;
         }
-        let same = |one: &mut Arm, other: &mut Arm| {
-            let (one, other) = (targets(one), targets(other));
-            one.map(|target| target.clone())
-                .eq(other.map(|target| target.clone()))
+        let words = |arm: &mut Arm| -> Vec<(Vec<String>, Environment)> {
+            let targets = targets(arm);
+            let words = targets.map(|target| (target.command.clone(), target.environment.clone()));
+            words.collect()
         };
-        if same(arm, &mut earlier) {
+        let is_same = words(arm) == words(&mut earlier);
+        let is_moved = targets(&mut earlier).any(|target| target.folder.is_some());
+        if is_same && !is_moved {
             return Err(CliError::Usage(format!(
                 "--against: {}: nothing of its command lies in the repository {}, so both would start the same server: run \
                  it from within the repository, or write {{here}} in the command",
                 arm.name,
                 self.home.root.display()
             )));
+        }
+        if is_same && !targets(arm).any(|target| self.names_a_file(target)) {
+            warn(&format!(
+                "--against: {}: its command names no file of the repository. It is started in the folder of the revision: if it \
+                 does not read its code from there, both arms are the same server",
+                arm.name
+            ));
         }
         let name = format!("{}@{}", arm.name, self.revision.short);
         let about = arm
@@ -330,9 +347,11 @@ impl Place<'_> {
             target.folder = Some(self.folder(current)?);
         }
         for (index, word) in target.command.iter_mut().enumerate() {
+            self.without_links(word);
             // A program without a slash is looked for in PATH.
-            if index > 0 || word.contains('/') {
-                self.expect(word)?;
+            match index > 0 || word.contains('/') {
+                true => self.expect(word)?,
+                false => self.warn_of_program(word),
             }
             self.move_text(word);
         }
@@ -372,21 +391,106 @@ impl Place<'_> {
         )))
     }
 
+    /// A file outside both trees that the builds wrote is the one of the last build.
+    fn refuse_shared_builds(&self, arm: &mut Arm, begun: SystemTime) -> Result<(), CliError> {
+        let is_shared = |word: &&String| {
+            let path = Path::new(word.as_str());
+            let written = path.metadata().and_then(|metadata| metadata.modified());
+            path.is_absolute()
+                && !path
+                    .canonicalize()
+                    .is_ok_and(|real| real.starts_with(&self.home.root))
+                && written.is_ok_and(|written| written >= begun)
+        };
+        let mut targets = targets(arm);
+        let shared = targets.find_map(|target| target.command.iter().find(is_shared).cloned());
+        match shared {
+            None => Ok(()),
+            Some(word) => Err(CliError::Usage(format!(
+                "--against: {word} lies outside the repository, and both builds write it: both arms would start the working tree's. \
+                 Build into a folder of the repository (unset CARGO_TARGET_DIR, or the like)"
+            ))),
+        }
+    }
+
+    /// Variables that lead to code are handed down to both.
+    fn warn_of_variables(&self) {
+        let root = self.home.root.to_string_lossy();
+        for name in CODE_VARIABLES {
+            let value = std::env::var(name).unwrap_or_default();
+            if moved(&value, &root, "") != value {
+                warn(&format!(
+                    "--against: {name} leads into the working tree, and holds for the revision, too: set it by --env, or in the file"
+                ));
+            }
+        }
+    }
+
+    /// Whether a word of its command is a file below the folder where it is started.
+    fn names_a_file(&self, target: &Target) -> bool {
+        let start = self.home.root.join(self.home.start());
+        let mut words = target.command.iter();
+        words.any(|word| !word.is_empty() && start.join(word).is_file())
+    }
+
+    /// An absolute path that leads into the repository by a link becomes the one without.
+    fn without_links(&self, word: &mut String) {
+        let path = Path::new(word.as_str());
+        if !path.is_absolute() || path.starts_with(&self.home.root) || path.starts_with(self.tree) {
+            return;
+        }
+        let real = path.canonicalize().ok();
+        let real = real.filter(|real| real.starts_with(&self.home.root));
+        if let Some(real) = real.and_then(|real| Some(real.to_str()?.to_owned())) {
+            *word = real;
+        }
+    }
+
+    /// A program that `PATH` finds in the working tree is the same for both.
+    fn warn_of_program(&self, name: &str) {
+        let found = program::of_system(name).and_then(|found| found.canonicalize().ok());
+        if let Some(found) = found.filter(|found| found.starts_with(&self.home.root)) {
+            warn(&format!(
+                "--against: PATH finds {name} in the working tree ({}): the revision is started with it, too",
+                found.display()
+            ));
+        }
+    }
+
     /// Paths in the working tree become those in the revision's.
     fn move_text(&self, text: &mut String) {
         let (Some(root), Some(tree)) = (self.home.root.to_str(), self.tree.to_str()) else {
             return;
         };
-        if root == "/" || text.contains(tree) {
-            return;
-        }
-        if text == root {
-            *text = tree.to_owned();
-        } else {
-            *text = text.replace(&format!("{root}/"), &format!("{tree}/"));
+        if root != "/" && !text.contains(tree) {
+            *text = moved(text, root, tree);
         }
     }
 }
+
+/// A text in which a path, where it is a whole one or the begin of one, is another.
+fn moved(text: &str, from: &str, to: &str) -> String {
+    let mut done = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(from) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[from.len()..];
+        let begins = |sign: char| "=:,;'\"".contains(sign) || sign.is_whitespace();
+        let ends = |sign: char| sign == '/' || begins(sign);
+        let last = before
+            .chars()
+            .next_back()
+            .or_else(|| done.chars().next_back());
+        let is_whole = last.is_none_or(begins) && after.chars().next().is_none_or(ends);
+        done.push_str(before);
+        done.push_str(if is_whole { to } else { from });
+        rest = after;
+    }
+    done + rest
+}
+
+/// The variables of a server.
+type Environment = std::collections::BTreeMap<String, String>;
 
 /// Everything that an arm starts.
 fn targets(arm: &mut Arm) -> impl Iterator<Item = &mut Target> {
@@ -397,4 +501,22 @@ fn targets(arm: &mut Arm) -> impl Iterator<Item = &mut Target> {
         &mut arm.store,
     ];
     std::iter::once(&mut arm.target).chain(others.into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_moved_where_it_is_a_whole_one() {
+        let check =
+            |text: &str, expected: &str| assert_eq!(moved(text, "/srv/app", "/tmp/t"), expected);
+        check("/srv/app", "/tmp/t");
+        check("--dir=/srv/app/x", "--dir=/tmp/t/x");
+        check("/srv/app:/x:/srv/app/lib", "/tmp/t:/x:/tmp/t/lib");
+        check("cd '/srv/app' && run", "cd '/tmp/t' && run");
+        check("--dir=/mnt/srv/app/x", "--dir=/mnt/srv/app/x");
+        check("/srv/apple", "/srv/apple");
+        check("/srv/app/srv/app", "/tmp/t/srv/app");
+    }
 }

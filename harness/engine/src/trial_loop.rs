@@ -15,6 +15,7 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
 
 use super::aim::{self, Fired, Volley};
+use super::attribution::Start;
 use super::context::{Early, Trial, aborted, failed};
 use super::interrupt::Interrupt;
 use super::nodes::{self, Hold, Nodes, Running, launch, reply};
@@ -66,7 +67,7 @@ enum Done {
     /// A surrounding was applied to a node that was started again, or could not be.
     Surrounded {
         id: FaultId,
-        node: Node,
+        start: Start,
         applied: Result<(), FaultError>,
     },
     /// It is known whether a node came back.
@@ -273,11 +274,16 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             let next = Incarnation(running.process.incarnation().0 + 1);
             running.replace(launch(self.trial, node, next).map_err(Early::Target)?);
         }
+        let start = self.trial.placement.start(node);
         for id in self.trial.surroundings_of(node) {
             let (surrounding, on) = self.surrounding(id, node)?;
             self.works.push(Box::pin(async move {
                 let applied = surrounding.inject(&on).await;
-                Done::Surrounded { id, node, applied }
+                Done::Surrounded {
+                    id,
+                    start: (node, start),
+                    applied,
+                }
             }));
         }
         Ok(())
@@ -453,10 +459,16 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 }
                 reply(answer, Ok(()));
             }
-            Done::Surrounded { id, node, applied } => {
+            Done::Surrounded {
+                id,
+                start: (node, start),
+                applied,
+            } => {
                 let mut runs = self.nodes.get_mut(node).into_iter();
                 // What has ended again meanwhile has no need of it.
-                if runs.any(|running| running.process.is_running()) {
+                if runs.any(|running| {
+                    running.process.is_running() && running.process.incarnation() == start
+                }) {
                     applied.map_err(|error| failed(id, error))?;
                 }
             }

@@ -14,6 +14,8 @@ use crate::kind::Kind;
 
 /// More starts than this are a storm, and no trial.
 const MOST: u32 = 100;
+/// All of them together: a trial without a fault is not longer for a loop.
+const LONGEST: Span = Span::from_secs(10);
 
 /// SIGKILL several times, each but the first during a start.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
@@ -42,8 +44,14 @@ impl Kind for CrashLoop {
     const WITHIN: Within = Within::Request;
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let starts = u64::from(self.kills.saturating_sub(1));
+        let all_us = starts.saturating_mul(self.into_start.as_us());
         match self.kills {
-            2..=MOST => Ok(()),
+            2..=MOST if all_us <= LONGEST.as_us() => Ok(()),
+            2..=MOST => Err((
+                "into_start",
+                "the starts of a crash loop take 10 s at most, all together: lower it, or kills",
+            )),
             _ => Err(("kills", "a crash loop has 2 to 100 kills")),
         }
     }
@@ -73,15 +81,19 @@ impl Kind for CrashLoop {
             })
             .await?;
             tokio::time::sleep(self.into_start.into()).await;
-            // One that could not start has ended by itself: that is its crash.
-            let mut running = Vec::with_capacity(on.nodes().len());
+            let (mut running, mut ended) = (Vec::new(), Vec::new());
             for node in on.nodes() {
-                if let (_, None) = on.look_at(*node).await? {
-                    running.push(*node);
+                match on.look_at(*node).await? {
+                    (_, None) => running.push(*node),
+                    (_, Some(_)) => ended.push(*node),
                 }
             }
             if !running.is_empty() {
                 kill(on, &running).await?;
+            }
+            // One that could not start has ended by itself: that is its crash.
+            for node in ended {
+                on.confirm_end(node, Vec::new()).await?;
             }
         }
         Ok(())

@@ -240,7 +240,12 @@ fn by_an_unknown_name(facts: &Facts, operations: &[&Operation]) -> Option<String
     let looks = operations
         .iter()
         .filter(|operation| operation.step == Step::ReadBack);
+    let is_between = |look: &&&Operation| {
+        let mut nodes = facts.nodes();
+        nodes.any(|node| facts.is_between_crashes(node, look.finished))
+    };
     let boot = looks
+        .filter(|look| !is_between(look))
         .filter_map(|look| look.boot)
         .find(|boot| !known.contains(boot))?;
     Some(format!(

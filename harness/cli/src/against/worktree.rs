@@ -97,9 +97,12 @@ impl Worktree {
             false => Ok(()),
         };
         custody.end()?;
-        removed.map_err(io::Error::other)?;
         match self.scratch.exists() {
-            true => Err(io::Error::other("something in it could not be removed")),
+            true => {
+                removed.map_err(io::Error::other)?;
+                Err(io::Error::other("something in it could not be removed"))
+            }
+            // Whatever went wrong before.
             false => Ok(()),
         }
     }
@@ -172,6 +175,8 @@ fn output(mut command: Command) -> Result<OsString, String> {
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let problem = said.lines().find_map(|line| line.strip_prefix("fatal: "));
+        let last = || said.lines().rfind(|line| !line.trim().is_empty());
+        let problem = problem.or_else(last);
         // Where git looked for a repository is no news.
         let problem = problem.and_then(|line| line.split(" (or any").next());
         return Err(problem.map_or_else(|| format!("git: {}", output.status), str::to_owned));

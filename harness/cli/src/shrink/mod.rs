@@ -293,7 +293,8 @@ fn find_failure(analysis: &Analysis, run: &Path) -> Result<(String, Gate), CliEr
     let verdict = verdict::judge(analysis, &anyway, None);
     gravest(analysis, &verdict, &anyway).ok_or_else(|| {
         let problem = format!(
-            "{}: no gate is broken that a smaller run could judge by itself: only gates without a stored baseline can be kept",
+            "{}: no gate is broken that a smaller run could judge by itself: only gates can be kept that compare with no earlier \
+             run and no revision. Add an absolute one, such as --gate 'lost_sessions == 0', and shrink the run that fails by it",
             verdict.headline
         );
         refuse(run, &problem)
@@ -303,9 +304,14 @@ fn find_failure(analysis: &Analysis, run: &Path) -> Result<(String, Gate), CliEr
 /// The gravest of the broken gates.
 fn gravest(analysis: &Analysis, verdict: &Verdict, gates: &[Gate]) -> Option<(String, Gate)> {
     let arms = &analysis.header.plan.arms;
+    // The files of a revision are gone.
+    let is_there = |name: &str| {
+        let mut arms = arms.iter();
+        arms.any(|one| one.name == name && one.revision.is_none())
+    };
     let has_baseline = |arm: &str| {
         let mut arms = arms.iter();
-        arms.any(|one| one.name == arm && one.baseline.is_some())
+        arms.any(|one| one.name == arm && one.baseline.as_deref().is_some_and(is_there))
     };
     let broken = verdict
         .checks
@@ -355,7 +361,7 @@ fn keep(
     let mut text = format!(
         "# The smallest experiment found that breaks '{}' as the run {} did. `comeback shrink` wrote it.\n",
         failure.gate,
-        printable(&name)
+        printable(&name).replace(char::is_control, " ")
     );
     if !written.variables.is_empty() {
         text.push_str(&format!(
@@ -398,7 +404,7 @@ fn tell(document: &Document<'_>, args: &Args) {
         document.before.told(&document.after)
     ));
     if !document.complete {
-        let failing = document.failing_run.as_deref().unwrap_or_default();
+        let failing = ci::quote(document.failing_run.as_deref().unwrap_or_default());
         print(&format!(
             "  the time was up before every removal was tried; go on with: comeback shrink {failing}"
         ));
@@ -411,7 +417,8 @@ fn tell(document: &Document<'_>, args: &Args) {
         print(&format!("report: {run}/report.html"));
     }
     print(&format!(
-        "next: comeback run {file}{}",
+        "next: comeback run {}{}",
+        ci::quote(file),
         flags(&document.variables)
     ));
 }

@@ -426,6 +426,10 @@ fn without_fault(plan: &Plan, index: usize) -> Option<(Plan, String)> {
     if fewer.faults.iter().all(|fault| fault.needs.drain.is_none()) {
         fewer.arms.iter_mut().for_each(|arm| arm.drain = None);
     }
+    // So is a next version there only for a deploy.
+    if fewer.faults.iter().all(|fault| !fault.needs.next) {
+        fewer.arms.iter_mut().for_each(|arm| arm.next = None);
+    }
     let change = format!("without fault {} ('{}')", index + 1, gone.kind);
     Some((fewer, change))
 }

@@ -19,7 +19,7 @@ fn starts_slowly(found: &str, fault: &str) -> Run {
     )
 }
 
-const LOOP: &str = "kind = \"crash_loop\"\nkills = 2\ninto_start = \"200ms\"";
+const LOOP: &str = "kind = \"crash_loop\"\nkills = 2\ninto_start = \"400ms\"";
 
 #[test]
 fn a_server_that_does_not_start_after_a_start_that_was_cut_short_fails() {

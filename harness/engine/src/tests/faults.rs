@@ -388,6 +388,42 @@ async fn a_crash_loop_is_over_with_its_last_kill() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_that_ends_by_itself_in_a_crash_loop_is_not_laid_to_the_fault_before() {
+    let parameters = json!({ "kills": 3, "into_start": "20ms" });
+    // The second start is the loop's first, and the third its last.
+    for start in [2, 3] {
+        let told = one_replica()
+            .node(REPLICA_0, |its| {
+                its.exits = vec![(start, Span::from_ms(5), exit(1))];
+            })
+            .then(
+                Span::from_secs(1),
+                "crash_loop",
+                &parameters,
+                Aim::Replica(0),
+            )
+            .run()
+            .await;
+        assert!(told.all_missed().is_empty(), "{:?}", told.all_missed());
+        assert_eq!(told.recoveries().len(), 2, "{:?}", told.events);
+        let trial = told.analyzed();
+        assert_eq!(trial.not_back(), None, "{start}: {:?}", trial.returned);
+        // T0 is the last end, whoever wanted it.
+        let (last, _) = *told
+            .exits(REPLICA_0)
+            .iter()
+            .rfind(|(_, cause)| *cause != ExitCause::Stopped)
+            .unwrap();
+        let ready = told.first_correct()[1].ms_after(last);
+        let own = trial.faults[1].chain.ready;
+        assert!(
+            matches!(own, Some(Time::At { ms, .. }) if ms == ready),
+            "{start}: {own:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_that_ends_by_itself_in_a_crash_loop_is_told_and_the_loop_goes_on() {
     let told = looped(two_replicas())
         .node(REPLICA_1, |its| {

@@ -231,6 +231,19 @@ impl Facts {
         })
     }
 
+    /// Whether a fault that ends a node several times had done so then, and not for the last time. Whoever answers there is
+    /// neither the old process nor the one that comes back.
+    pub(in crate::measure) fn is_between_crashes(&self, node: Node, at: Elapsed) -> bool {
+        let mut falls = self.falls.iter();
+        falls.any(|(fallen, fell, by)| {
+            let own = by.and_then(|by| self.faults.get(&by));
+            let last = own.and_then(|own| own.faulted.get(&node));
+            *fallen == node
+                && *fell <= at
+                && last.is_some_and(|(last, exit)| exit.is_some() && at <= *last)
+        })
+    }
+
     /// When nodes ended by themselves after they were back from this fault, the last that hit them by then; in order.
     fn ends_after(&self, fault: FaultId) -> Vec<(Elapsed, Node)> {
         let hits = self.hits();
@@ -246,6 +259,8 @@ impl Facts {
             .unexpected
             .iter()
             .map(|ended| (ended.at, ended.start.0));
+        // What ends by itself there is one of the fault's crashes.
+        let ends = ends.filter(|(at, node)| !self.is_between_crashes(*node, *at));
         let mut again: Vec<(Elapsed, Node)> = ends.filter(is_after).collect();
         again.sort_unstable();
         again

@@ -1235,3 +1235,32 @@ fn worse_conditions_that_begin_before_a_node_is_back_overtake_the_kill() {
     assert_eq!(trial.faults[0].chain.ready, Some(Time::Beyond { ms }));
     assert_eq!(at(trial.faults[1].chain.ready), Some(100.0));
 }
+
+#[test]
+fn whoever_answers_between_two_kills_of_a_crash_loop_is_no_old_process() {
+    let looked = |at: u64, value: u64| {
+        let mut look = finds(1, value);
+        let op = &mut look.0;
+        (op.intended, op.dispatched, op.sent) = (ms(at), ms(at), Some(ms(at)));
+        op.finished = ms(at + 1);
+        op.boot = Some(BootId::from_header(b"between"));
+        look
+    };
+    let looped = |at: u64| {
+        Story::new(false)
+            .kills(FIRST, ONLY, (FAULT, CUT), 0)
+            .starts(ONLY, 1, EXECUTED)
+            .kills(FIRST, ONLY, (3_050, 3_052), 1)
+            .starts(ONLY, 2, 3_060)
+            .comes_back(FIRST, ONLY, 3_300, third_boot())
+            .enters(3_300, Phase::Settle)
+            .ends()
+            .serves(BASELINE, FAULT, 10)
+            .does([login(1, 1_000).value(0), looked(at, 0)])
+            .trial()
+            .void
+    };
+    assert_eq!(looped(3_040), None);
+    let void = looped(STOPPED + 10).map(|void| void.reason);
+    assert!(void.is_some_and(|why| why.contains("an old process may answer")));
+}
