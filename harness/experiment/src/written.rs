@@ -137,7 +137,8 @@ fn written_part(plan: &Plan) -> Result<(Plan, BTreeSet<String>), Unwritable> {
     let hidden = serde_json::to_string(&plan).map_err(|error| Unwritable(error.to_string()))?;
     if hidden.contains(MASK) {
         return Err(Unwritable(
-            "it has secrets in headers, forms or commands, or a variable with two values, and no document may contain them"
+            "it has secrets in headers, forms or commands, or a variable with two values, and no file may hold them; where \
+             they are for tests only, remove `secret = true`, run it again, and shrink that run"
                 .to_owned(),
         ));
     }

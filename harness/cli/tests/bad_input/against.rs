@@ -81,6 +81,20 @@ const CASES: &[Case] = &[
         told: &["built does not exist in HEAD ("],
     },
     Case {
+        from: "repository",
+        // Through a link, which is not the revision's.
+        words: &["linked.toml", "--against", "HEAD"],
+        told: &["new.py does not exist in HEAD ("],
+    },
+    Case {
+        from: "repository",
+        words: &["shared.toml", "--against", "HEAD"],
+        told: &[
+            "shared.py lies outside the repository, and both builds write it",
+            "CARGO_TARGET_DIR",
+        ],
+    },
+    Case {
         from: "repository/fresh",
         words: &["../crash.toml", "--against", "HEAD"],
         told: &["the folder fresh does not exist in HEAD ("],
@@ -128,6 +142,16 @@ fn repository() -> Repository {
     repository.write("new.py", "");
     repository.write("built", "#!/bin/sh\n");
     fs::create_dir(repository.path().join("fresh")).unwrap();
+    let around = repository.around();
+    std::os::unix::fs::symlink(repository.path(), around.join("link")).unwrap();
+    let starts = |path: &str| {
+        let path = around.join(path);
+        format!("[target]\ncommand = [\"python3\", {path:?}, \"{{port}}\"]\n")
+    };
+    repository.write("linked.toml", &starts("link/new.py"));
+    let shared = around.join("shared.py");
+    let builds = format!("build = [\"touch\", {shared:?}]\n");
+    repository.write("shared.toml", &(starts("shared.py") + &builds));
     repository
 }
 
