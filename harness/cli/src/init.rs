@@ -24,9 +24,10 @@ use comeback_faults::Faults;
 use self::draft::Draft;
 use self::flow::Flow;
 use self::recording::{Inferred, Recording, Writer};
+use super::experiment::parse_variable;
 use super::{CliError, print};
 use comeback_engine::discover::{Discovered, discover};
-use comeback_experiment::document::{TargetPart, Words};
+use comeback_experiment::document::{TargetPart, Text, Words};
 use comeback_experiment::{Document, Origin, resolve};
 use comeback_supervise::custody::{Custody, Host};
 use comeback_supervise::tag::RunTag;
@@ -42,6 +43,7 @@ use comeback_supervise::tag::RunTag;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback init\n  comeback init shop.toml --from-command ./shop --port {port} --data {data}\n  \
+comeback init shop.toml --env PORT={port} --from-command node shop.js\n  \
 comeback init shop.toml --from-curl requests.sh\n  \
 comeback init shop.toml --from-har shop.har --from-command ./shop --port {port}"
 )]
@@ -55,6 +57,9 @@ pub(super) struct Args {
     /// A HAR file, as browsers export it; - is standard input
     #[arg(long, value_name = "HAR")]
     from_har: Option<PathBuf>,
+    /// Environment variable for the server, such as PORT={port}
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable, requires = "from_command")]
+    environment: Vec<(String, String)>,
     /// The server and its arguments, to the end of the line
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
     from_command: Vec<String>,
@@ -68,11 +73,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let recording = Recording::read(args.from_curl.as_deref(), args.from_har.as_deref())?;
     let seen = match args.from_command.as_slice() {
         [] => None,
-        command => Some(meet(command)?),
+        command => Some(meet(command, &args.environment)?),
     };
     let draft = |flow: Option<&Flow>| {
         let draft = Draft {
             command: &args.from_command,
+            environment: &args.environment,
             seen: seen.as_ref(),
             flow,
         };
@@ -141,10 +147,14 @@ pub(super) fn write(file: &Path, text: &str) -> Result<(), CliError> {
 }
 
 /// Starts the server once, to see what it is.
-fn meet(command: &[String]) -> Result<Discovered, CliError> {
+fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discovered, CliError> {
+    let variables = environment.iter().cloned();
     let document = Document {
         target: TargetPart {
             command: Some(Words(command.to_vec())),
+            environment: variables
+                .map(|(name, value)| (name, Text::new(value)))
+                .collect(),
             ..TargetPart::default()
         },
         ..Document::default()

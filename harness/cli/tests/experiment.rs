@@ -464,6 +464,36 @@ fn a_first_file_says_what_was_seen_of_a_server_and_passes() {
 }
 
 #[test]
+fn a_server_that_is_told_its_port_by_a_variable_gets_a_file_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "exec {comeback} serve memory --port $SHOP_PORT --data {data}";
+    let words = [
+        "init",
+        "shop.toml",
+        "--env",
+        "SHOP_PORT={port}",
+        "--env",
+        "TOLD=as \"it\" is",
+        "--from-command",
+        "sh",
+        "-c",
+        script,
+    ];
+    let output = call(folder.path(), &words);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = std::fs::read_to_string(folder.path().join("shop.toml")).unwrap();
+    let file: toml::Table = text.parse().unwrap();
+    let variables = &file["target"]["environment"];
+    assert_eq!(variables["SHOP_PORT"].as_str(), Some("{port}"));
+    assert_eq!(variables["TOLD"].as_str(), Some("as \"it\" is"));
+    let valid = call(folder.path(), &["validate", "shop.toml"]);
+    assert_eq!(valid.status.code(), Some(0), "{}", stderr(&valid));
+    let alone = call(folder.path(), &["init", "a.toml", "--env", "A=b"]);
+    assert_eq!(alone.status.code(), Some(2));
+    support::assert_nothing_left(folder.path());
+}
+
+#[test]
 fn a_server_that_cannot_be_looked_at_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     for (server, told) in [

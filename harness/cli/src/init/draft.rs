@@ -9,6 +9,8 @@ use comeback_engine::discover::{Answer, Discovered};
 pub(super) struct Draft<'a> {
     /// The server's command; empty when none is known.
     pub(super) command: &'a [String],
+    /// The server's own variables.
+    pub(super) environment: &'a [(String, String)],
     /// The observations of the server.
     pub(super) seen: Option<&'a Discovered>,
     /// The flow of its sessions, if requests were recorded.
@@ -60,11 +62,30 @@ impl Draft<'_> {
         format!(
             "[target]\n# No shell reads it. {{port}} and {{data}} are filled in at each start. {{here}} is the folder of this file.\n\
              command = [{}]\n{protocol}\n{}\n{}\n# restart = {{ after = \"0s\" }}              # a pause before it is started again\n\
-             # environment = {{ NAME = \"value\" }}\n",
+             {}\n",
             words.join(", "),
             self.ready(),
             self.stop(),
+            self.environment(),
         )
+    }
+
+    fn environment(&self) -> String {
+        let variables = self.environment.iter();
+        let is_bare = |name: &str| {
+            name.chars()
+                .all(|sign| sign.is_ascii_alphanumeric() || sign == '_')
+        };
+        let key = |name: &str| match is_bare(name) {
+            true => name.to_owned(),
+            false => quoted(name),
+        };
+        let said = variables.map(|(name, value)| format!("{} = {}", key(name), quoted(value)));
+        let said: Vec<String> = said.collect();
+        match said.as_slice() {
+            [] => "# environment = { NAME = \"value\" }".to_owned(),
+            said => format!("environment = {{ {} }}", said.join(", ")),
+        }
     }
 
     fn ready(&self) -> String {

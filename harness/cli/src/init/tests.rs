@@ -114,6 +114,7 @@ fn files_of(recorded: Result<Vec<Exchange>, Unusable>) -> usize {
         );
         let draft = Draft {
             command: &[],
+            environment: &[],
             seen: None,
             flow: Some(flow),
         };
