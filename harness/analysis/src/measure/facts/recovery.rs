@@ -15,7 +15,7 @@ pub(in crate::measure) struct Hit {
     pub(in crate::measure) node: Node,
     /// When its effect was complete.
     pub(in crate::measure) at: Elapsed,
-    /// When it began to have one. Worse conditions are complete when they are over.
+    /// When it began to have one. Worse conditions are complete when they are over, a crash loop with its last end.
     pub(in crate::measure) begun: Elapsed,
     /// How it ended; absent where it stood still.
     pub(in crate::measure) exit: Option<Exit>,
@@ -34,7 +34,7 @@ impl Facts {
                     at: *at,
                     begun: match own.degrades {
                         true => own.sent_to(*node).unwrap_or(*at),
-                        false => *at,
+                        false => self.first_of_several_falls(*node, *fault).unwrap_or(*at),
                     },
                     exit: *exit,
                 })
@@ -42,6 +42,15 @@ impl Facts {
             .collect();
         hits.sort_by_key(|hit| (hit.at, hit.fault, hit.node));
         hits
+    }
+
+    /// When a fault ended a node for the first time, if it did so more than once.
+    fn first_of_several_falls(&self, node: Node, fault: FaultId) -> Option<Elapsed> {
+        let is_its =
+            |(of, _, by): &&(Node, Elapsed, Option<FaultId>)| *of == node && *by == Some(fault);
+        let mut falls = self.falls.iter().filter(is_its);
+        let (_, first, _) = falls.next()?;
+        falls.next().map(|_| *first)
     }
 
     /// When the started process of a node ended by this effect, which may leave others of its group for a while.

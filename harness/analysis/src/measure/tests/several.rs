@@ -1264,3 +1264,27 @@ fn whoever_answers_between_two_kills_of_a_crash_loop_is_no_old_process() {
     let void = looped(STOPPED + 10).map(|void| void.reason);
     assert!(void.is_some_and(|why| why.contains("an old process may answer")));
 }
+
+#[test]
+fn a_crash_loop_overtakes_with_its_first_kill() {
+    let trial = Story::new(false)
+        .with_a_second_fault("loop")
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .starts(ONLY, 1, EXECUTED)
+        .kills(SECOND, ONLY, (3_050, 3_052), 1)
+        .starts(ONLY, 2, 3_060)
+        // It serves for a while before it is killed again.
+        .comes_back(FIRST, ONLY, 3_200, new_boot())
+        .kills(SECOND, ONLY, (3_250, 3_252), 2)
+        .starts(ONLY, 3, 3_260)
+        .comes_back(SECOND, ONLY, 3_400, third_boot())
+        .enters(3_400, Phase::Settle)
+        .ends()
+        .serves(BASELINE, FAULT, 10)
+        .serves(3_400, STOPPED, 10)
+        .trial();
+    assert_eq!(trial.faults[0].overtaken_by, Some(SECOND));
+    let ms = (3_052 - CUT) as f64;
+    assert_eq!(trial.faults[0].chain.ready, Some(Time::Beyond { ms }));
+    assert_eq!(at(trial.faults[1].chain.ready), Some(148.0));
+}
