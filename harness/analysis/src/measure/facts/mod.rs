@@ -286,10 +286,15 @@ impl Facts {
         self.injected().map(|(at, _)| at).filter(|_| !self.control)
     }
 
-    /// T0 of the last fault before this moment, of those that another one came after.
+    /// T0 of the last fault before this moment, of those that another one came after. Each end of a crash loop is one.
     pub(super) fn earlier_cut(&self, moment: Elapsed) -> Option<Elapsed> {
         let last = self.cut()?;
         let cuts = self.faults.values().filter_map(FaultFacts::cut);
+        let again = self.falls.iter().filter_map(|(node, at, by)| {
+            let is_one_of_several = self.first_of_several_falls(*node, (*by)?).is_some();
+            is_one_of_several.then_some(*at)
+        });
+        let cuts = cuts.chain(again);
         cuts.filter(|cut| *cut < last && *cut < moment).max()
     }
 

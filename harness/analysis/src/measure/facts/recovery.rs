@@ -45,7 +45,7 @@ impl Facts {
     }
 
     /// When a fault ended a node for the first time, if it did so more than once.
-    fn first_of_several_falls(&self, node: Node, fault: FaultId) -> Option<Elapsed> {
+    pub(super) fn first_of_several_falls(&self, node: Node, fault: FaultId) -> Option<Elapsed> {
         let is_its =
             |(of, _, by): &&(Node, Elapsed, Option<FaultId>)| *of == node && *by == Some(fault);
         let mut falls = self.falls.iter().filter(is_its);

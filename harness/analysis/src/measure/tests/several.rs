@@ -1288,3 +1288,19 @@ fn a_crash_loop_overtakes_with_its_first_kill() {
     assert_eq!(trial.faults[0].chain.ready, Some(Time::Beyond { ms }));
     assert_eq!(at(trial.faults[1].chain.ready), Some(148.0));
 }
+
+#[test]
+fn a_logout_between_two_kills_of_a_crash_loop_hides_nothing_that_the_first_one_took() {
+    let refused = look(0, 3_490).rejected(ErrorClass::SessionRejected);
+    let trial = Story::new(false)
+        .kills(FIRST, ONLY, (FAULT, CUT), 0)
+        .starts(ONLY, 1, EXECUTED)
+        .kills(FIRST, ONLY, (AGAIN, CUT_AGAIN), 1)
+        .starts(ONLY, 2, AGAIN + 10)
+        .comes_back(FIRST, ONLY, BACK_AGAIN, third_boot())
+        .enters(BACK_AGAIN, Phase::Settle)
+        .ends()
+        .does([login(0, 1_500), refused, logout(0, 3_500), gone(0)])
+        .trial();
+    assert_eq!(trial.sessions.lost, 1, "{:?}", trial.sessions);
+}
