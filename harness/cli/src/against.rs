@@ -3,6 +3,7 @@
 
 mod worktree;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -82,6 +83,14 @@ pub(super) fn prepare(
         ));
     }
     let worktree = Worktree::add(&home.root, &revision.hash)?;
+    let device = |folder: &Path| folder.metadata().map(|found| found.dev()).ok();
+    if device(worktree.path()) != device(&home.root) {
+        warn(&format!(
+            "--against: {} lies on another file system than the working tree: what the servers store there takes another time. \
+             Set TMPDIR to a folder beside the repository",
+            worktree.path().display()
+        ));
+    }
     let place = Place {
         home: &home,
         revision: &revision,

@@ -10,8 +10,12 @@ use comeback_analysis::verdict::Outcome;
 use nix::sys::resource::{Resource, getrlimit};
 use serde::Serialize;
 
+use super::table::wrapped;
 use super::{CliError, print};
 use comeback_host::machine;
+
+/// What is found stands so far behind the mark.
+const BEHIND_MARK: u16 = 9;
 
 /// Show what this machine can do, by trying it.
 ///
@@ -88,20 +92,21 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         let document = serde_json::json!({ "machine": machine, "findings": findings });
         print(&serde_json::to_string_pretty(&document)?);
     } else {
-        print(&format!(
+        let machine = format!(
             "{} · {} cores · {} MiB · {} · {}",
             machine.system,
             machine.cores,
             machine.memory_mib,
             machine.processor,
             machine.data_filesystem
-        ));
+        );
+        print(&wrapped(&machine, 0));
         for finding in &findings {
             let mark = if finding.works { "ok     " } else { "MISSING" };
-            print(&format!(
-                "{mark}  {:20} {:44} {}",
-                finding.name, finding.found, finding.meaning
-            ));
+            let found = wrapped(&format!("{}: {}", finding.name, finding.found), BEHIND_MARK);
+            let meaning = wrapped(finding.meaning, BEHIND_MARK);
+            let indent = " ".repeat(BEHIND_MARK.into());
+            print(&format!("{mark}  {found}\n{indent}{meaning}"));
         }
     }
     match findings.iter().find(|finding| !finding.works) {

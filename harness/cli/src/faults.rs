@@ -3,6 +3,7 @@
 use comeback_analysis::verdict::Outcome;
 use comeback_faults::{Listed, list};
 
+use super::table::wrapped;
 use super::{CliError, print};
 
 /// List the kinds of faults: what each does, its parameters, what proves it, and whether it works on this machine
@@ -47,16 +48,14 @@ fn page(kind: &Listed) -> String {
         true => " (also as a surrounding)",
         false => "",
     };
-    let mut lines = vec![
-        format!("{}{role}", kind.info.name),
-        format!("  {}", kind.info.about),
-    ];
+    let mut texts = vec![kind.info.about.to_owned()];
     let parameters = kind.parameters.iter();
-    lines.extend(parameters.map(|(name, about)| format!("  {name}: {about}")));
-    lines.push(format!("  evidence: {}", kind.evidence));
-    lines.push(match &kind.works {
-        Ok(()) => "  works here".to_owned(),
-        Err(unavailable) => format!("  does not work here: {unavailable}"),
+    texts.extend(parameters.map(|(name, about)| format!("{name}: {about}")));
+    texts.push(format!("evidence: {}", kind.evidence));
+    texts.push(match &kind.works {
+        Ok(()) => "works here".to_owned(),
+        Err(unavailable) => format!("does not work here: {unavailable}"),
     });
-    lines.join("\n")
+    let texts = texts.iter().map(|text| format!("\n  {}", wrapped(text, 4)));
+    format!("{}{role}{}", kind.info.name, texts.collect::<String>())
 }

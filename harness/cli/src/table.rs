@@ -9,6 +9,8 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle};
 
 /// Columns of a list where there is no terminal: in files and pipes.
 const USUAL: u16 = 80;
+/// A text is not made narrower than this.
+const LEAST: u16 = 20;
 /// There, a row of figures has room for one line.
 const ROOM: u16 = 180;
 
@@ -24,13 +26,29 @@ pub(super) enum Style {
 
 /// A table for standard output.
 pub(super) fn table(rows: &Table, style: Style) -> String {
-    let columns = match rustix::termios::tcgetwinsize(io::stdout()) {
+    match style {
+        Style::Ruled => ruled(rows, columns().unwrap_or(USUAL)),
+        Style::Figures => figures(rows, columns().unwrap_or(ROOM)),
+    }
+}
+
+/// A text in lines that fit, all but the first behind so many blanks. No word is split.
+pub(super) fn wrapped(text: &str, indent: u16) -> String {
+    let room = columns().unwrap_or(USUAL).saturating_sub(indent);
+    let mut table = comfy_table::Table::new();
+    table.load_style(NOTHING).add_row([text]);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(room.max(LEAST));
+    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+    lines.join(&format!("\n{:1$}", "", usize::from(indent)))
+}
+
+/// The columns of the terminal, if there is one.
+fn columns() -> Option<u16> {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => Some(size.ws_col),
         Ok(_) | Err(_) => None,
-    };
-    match style {
-        Style::Ruled => ruled(rows, columns.unwrap_or(USUAL)),
-        Style::Figures => figures(rows, columns.unwrap_or(ROOM)),
     }
 }
 

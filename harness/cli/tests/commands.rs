@@ -301,6 +301,17 @@ fn servers_of_other_protocols_are_refused_before_anything_starts() {
 }
 
 #[test]
+fn what_doctor_finds_fits_80_columns() {
+    let output = plain(&["doctor"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.lines().count() > 9, "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+}
+
+#[test]
 fn doctor_finds_what_a_run_needs() {
     let output = plain(&["doctor", "--json"]);
     assert_eq!(output.status.code(), Some(0));

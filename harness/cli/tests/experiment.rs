@@ -327,6 +327,8 @@ fn the_kinds_of_faults_are_listed_with_what_proves_each_and_whether_it_works_her
         "{text}"
     );
     assert!(text.contains("lasts: How long"), "{text}");
+    let is_short = |line: &str| line.chars().count() <= 80;
+    assert!(text.lines().all(is_short), "{text}");
 }
 
 #[test]

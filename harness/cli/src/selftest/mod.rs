@@ -19,6 +19,7 @@ use self::measure::Job;
 use self::table::{BUGS, Bug};
 use super::color::{self, ColorChoice};
 use super::{CliError, campaign, doctor, options, print};
+use crate::table::wrapped;
 pub(super) use document::SelfTest;
 
 /// The width of everything that is printed.
@@ -129,14 +130,14 @@ fn show(document: &SelfTest, folder: &Path) {
             )
         })
     });
-    remarks.for_each(|remark| print(&wrapped(&remark)));
+    remarks.for_each(|remark| print(&wrapped(&remark, 0)));
     let machine = &document.machine;
     if let Some(late) = &document.timer_lateness {
         let cores = machine.cores;
         let build = &machine.build;
-        print(&wrapped(&format!(
-            "this machine: {cores} cores, {build} build; timers fire late: {late}"
-        )));
+        let machine =
+            format!("this machine: {cores} cores, {build} build; timers fire late: {late}");
+        print(&wrapped(&machine, 0));
     }
     let found = document.bugs.iter().map(|row| row.detected).sum::<u32>();
     let runs = document.bugs.iter().map(|row| row.runs).sum::<u32>();
@@ -146,10 +147,8 @@ fn show(document: &SelfTest, folder: &Path) {
         "verdict: {word}: bugs detected in {found} of {runs} runs, alarms in {alarms} of {runs}"
     ));
     let seed = document.seed;
-    print(&wrapped(&format!(
-        "seed {seed}; runs: {}",
-        folder.display()
-    )));
+    let where_to = format!("seed {seed}; runs: {}", folder.display());
+    print(&wrapped(&where_to, 0));
 }
 
 /// A row for each bug.
@@ -185,13 +184,6 @@ fn results(rows: &[Row]) -> comfy_table::Table {
         ]);
     }
     table
-}
-
-/// A text in lines that fit.
-fn wrapped(text: &str) -> String {
-    let mut table = plain_table();
-    table.load_style(presets::NOTHING).add_row([text]);
-    trimmed(&table).replace("\n ", "\n").trim_start().to_owned()
 }
 
 /// The lines of a table, without spaces at their ends.
