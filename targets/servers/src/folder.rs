@@ -4,8 +4,16 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::ServeError;
+
+/// A program that another thread of its last owner began to start just then has the lock, too, until it is executed: so long it
+/// may be held by nobody in earnest.
+const BORROWED: Duration = Duration::from_millis(500);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Creates the folder where it is missing, so that it survives a power loss: each new folder is synced into its parent.
 pub(crate) fn create(path: &Path) -> Result<(), ServeError> {
@@ -58,13 +66,20 @@ impl Folder {
     /// Opens the folder for this process alone, until the value is dropped or the process ends, however it ends.
     pub(crate) fn open_locked(path: &Path) -> Result<Self, ServeError> {
         let folder = Self::open(path)?;
-        match folder.handle.try_lock() {
-            Ok(()) => Ok(folder),
-            Err(TryLockError::WouldBlock) => Err(ServeError::InUse {
-                path: path.to_owned(),
-            }),
-            Err(TryLockError::Error(source)) => {
-                Err(ServeError::file("lock the data folder", path)(source))
+        let begun = Instant::now();
+        loop {
+            match folder.handle.try_lock() {
+                Ok(()) => return Ok(folder),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < BORROWED => {
+                    thread::sleep(PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let path = path.to_owned();
+                    return Err(ServeError::InUse { path });
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(ServeError::file("lock the data folder", path)(source));
+                }
             }
         }
     }
@@ -133,6 +148,21 @@ mod tests {
         ));
         drop(first);
         Folder::open_locked(root.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_a_child_has_until_it_is_executed_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let first = Folder::open_locked(root.path()).unwrap();
+        // The same lock, as a child has it.
+        let copy = first.handle.try_clone().unwrap();
+        drop(first);
+        let child = thread::spawn(move || {
+            thread::sleep(BORROWED / 10);
+            drop(copy);
+        });
+        Folder::open_locked(root.path()).unwrap();
+        child.join().unwrap();
     }
 
     #[test]
