@@ -154,15 +154,9 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
         Some((_, failed)) => Return::Not(failed),
         None => returned_at_last(facts, load, usual, recovered),
     };
-    Some(
-        match facts
-            .faults()
-            .any(|(fault, _)| facts.may_have_ended_again(fault))
-        {
-            true => returned.doubted(),
-            false => returned,
-        },
-    )
+    let mut faults = facts.faults();
+    let is_doubted = faults.any(|(fault, _)| facts.may_have_ended_again(fault));
+    Some(returned.doubted_if(is_doubted))
 }
 
 /// Whether it came back for good from one of several faults. What failed in the calm after it is no later fault's, nor is what
@@ -187,23 +181,20 @@ pub(super) fn returned_from(
         None => None,
     };
     let is_anothers = matches!(returned, Some(Return::Not(_))) && facts.was_short_of_a_node(fault);
-    if returned.is_none() && facts.may_have_ended_again(fault) {
+    let is_doubted = facts.may_have_ended_again(fault);
+    if returned.is_none() && is_doubted {
         return Some(Return::ByProbeOnly { operations: 0 });
     }
-    returned
-        .filter(|_| !is_anothers)
-        .map(|returned| match facts.may_have_ended_again(fault) {
-            true => returned.doubted(),
-            false => returned,
-        })
+    let returned = returned.filter(|_| !is_anothers);
+    returned.map(|returned| returned.doubted_if(is_doubted))
 }
 
 impl Return {
-    /// Served to the end, but whether by what the recovery left is not known.
-    fn doubted(self) -> Self {
+    /// Served to the end; if it is doubted, it is not known whether by what the recovery left.
+    fn doubted_if(self, is_doubted: bool) -> Self {
         match self {
-            Self::ForGood => Self::ByProbeOnly { operations: 0 },
-            doubtful @ (Self::ByProbeOnly { .. } | Self::Not(_)) => doubtful,
+            Self::ForGood if is_doubted => Self::ByProbeOnly { operations: 0 },
+            same @ (Self::ForGood | Self::ByProbeOnly { .. } | Self::Not(_)) => same,
         }
     }
 }
