@@ -90,6 +90,23 @@ fn assert_measured(arm: &ArmSummary, run: &Run) {
     assert_eq!(control.writes.lost, 0, "{said}");
 }
 
+/// Whether a run passed. A balancer sends a write to any replica, so a kill of one meets a write of its own by chance: a run in
+/// which none did is inconclusive, for that reason alone. What it counted is asked for in either case.
+#[track_caller]
+fn passed_or_met_no_write(run: &Run) -> bool {
+    let printed = run.printed();
+    let mut undecided = printed
+        .lines()
+        .filter(|line| line.contains("cannot be judged"))
+        .peekable();
+    let met_none = undecided.peek().is_some()
+        && undecided.all(|line| line.contains("no write was in flight at"));
+    match run.output.status.code() == Some(3) && met_none {
+        true => support::was_measured(run),
+        false => support::ended_with(run, 0),
+    }
+}
+
 fn assert_nothing_lost(arm: &ArmSummary) {
     let (sessions, writes) = (&arm.sessions, &arm.writes);
     assert_eq!((sessions.lost, writes.lost), (0, 0), "{}", arm.name);
@@ -104,7 +121,7 @@ fn a_killed_replica_loses_nothing_that_is_in_redis() {
         return;
     }
     let run = run(&experiment("redis-replicas.toml"));
-    if !support::ended_with(&run, 0) {
+    if !passed_or_met_no_write(&run) {
         return;
     }
     let arms = run.summary().arms;
@@ -153,7 +170,7 @@ fn a_killed_replica_loses_nothing_that_is_in_postgres() {
         return;
     }
     let run = run(&experiment("postgres-replicas.toml"));
-    if !support::ended_with(&run, 0) {
+    if !passed_or_met_no_write(&run) {
         return;
     }
     let arms = run.summary().arms;
