@@ -5,7 +5,6 @@ mod worktree;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use comeback_experiment::{Document, Origin, Resolved, resolve};
 use comeback_faults::Faults;
@@ -113,12 +112,12 @@ pub(super) fn prepare(
         }),
         None => [earlier.builds, resolved.builds.clone()],
     };
-    let begun = SystemTime::now();
+    let outside = place.files_outside(&mut resolved.plan.arms);
     place.build(builds, &worktree, output)?;
+    refuse_shared_builds(&outside)?;
     place.warn_of_variables();
     let mut arms = Vec::with_capacity(resolved.plan.arms.len());
     for (arm, earlier) in resolved.plan.arms.iter_mut().zip(earlier.plan.arms) {
-        place.refuse_shared_builds(arm, begun)?;
         arms.push(place.pair(arm, earlier)?);
     }
     resolved.plan.arms.extend(arms);
@@ -400,26 +399,21 @@ impl Place<'_> {
         )))
     }
 
-    /// A file outside both trees that the builds wrote is the one of the last build.
-    fn refuse_shared_builds(&self, arm: &mut Arm, begun: SystemTime) -> Result<(), CliError> {
-        let is_shared = |word: &&String| {
-            let path = Path::new(word.as_str());
-            let written = path.metadata().and_then(|metadata| metadata.modified());
-            path.is_absolute()
-                && !path
-                    .canonicalize()
-                    .is_ok_and(|real| real.starts_with(&self.home.root))
-                && written.is_ok_and(|written| written >= begun)
+    /// The files outside both trees that the arms start, as they are now.
+    fn files_outside(&self, arms: &mut [Arm]) -> Vec<(String, Option<Written>)> {
+        let is_outside = |path: &Path| {
+            let real = path.canonicalize();
+            path.is_absolute() && !real.is_ok_and(|real| real.starts_with(&self.home.root))
         };
-        let mut targets = targets(arm);
-        let shared = targets.find_map(|target| target.command.iter().find(is_shared).cloned());
-        match shared {
-            None => Ok(()),
-            Some(word) => Err(CliError::Usage(format!(
-                "--against: {word} lies outside the repository, and both builds write it: both arms would start the working tree's. \
-                 Build into a folder of the repository (unset CARGO_TARGET_DIR, or the like)"
-            ))),
-        }
+        let targets = arms.iter_mut().flat_map(targets);
+        let words = targets.flat_map(|target| target.command.clone());
+        words
+            .filter(|word| is_outside(Path::new(word)))
+            .map(|word| {
+                let written = written(Path::new(&word));
+                (word, written)
+            })
+            .collect()
     }
 
     /// Variables that lead to code are handed down to both.
@@ -500,6 +494,30 @@ fn moved(text: &str, from: &str, to: &str) -> String {
 
 /// The variables of a server.
 type Environment = std::collections::BTreeMap<String, String>;
+
+/// Which file it is and when it was written last. The file system's clock ticks some milliseconds apart, so this is compared with
+/// what was before, and never with another clock.
+type Written = (u64, i64, i64, u64);
+
+fn written(path: &Path) -> Option<Written> {
+    let file = path.metadata().ok()?;
+    Some((file.ino(), file.mtime(), file.mtime_nsec(), file.len()))
+}
+
+/// A file outside both trees that the builds wrote is the one of the last build.
+fn refuse_shared_builds(before: &[(String, Option<Written>)]) -> Result<(), CliError> {
+    let mut changed = before.iter().filter(|(word, before)| {
+        let now = written(Path::new(word));
+        now.is_some() && now != *before
+    });
+    match changed.next() {
+        None => Ok(()),
+        Some((word, _)) => Err(CliError::Usage(format!(
+            "--against: {word} lies outside the repository, and both builds write it: both arms would start the working tree's. \
+             Build into a folder of the repository (unset CARGO_TARGET_DIR, or the like)"
+        ))),
+    }
+}
 
 /// Everything that an arm starts.
 fn targets(arm: &mut Arm) -> impl Iterator<Item = &mut Target> {
