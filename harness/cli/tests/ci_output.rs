@@ -261,9 +261,9 @@ fn github_gets_a_summary_and_annotations_and_json_stays_pure() {
     let commands = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.starts_with("::"));
         // The control trial may come first.
-        let lines = lines.map(|line| line.replace("(trial 0)", "(trial N)"));
+        let lines = lines.map(|line| line.replace("(trial 1)", "(trial N)"));
         lines
-            .map(|line| line.replace("(trial 1)", "(trial N)"))
+            .map(|line| line.replace("(trial 2)", "(trial N)"))
             .collect()
     };
     assert_eq!(commands(&stdout(&output)), annotations);

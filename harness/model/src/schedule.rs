@@ -73,7 +73,7 @@ impl Schedule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredTrial")]
 pub struct PlannedTrial {
-    /// Its number.
+    /// Its number, from 1 on; in older journals from 0 on.
     pub id: TrialId,
     /// Its arm.
     pub arm: ArmId,
@@ -264,7 +264,7 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
                 false => injections(plan, plan.arms[arm].replicas, load_seed, after),
             };
             trials.push(PlannedTrial {
-                id: TrialId(trials.len() as u32),
+                id: TrialId(trials.len() as u32 + 1),
                 arm: ArmId(arm as u32),
                 faults,
                 surroundings: surroundings(plan, plan.arms[arm].replicas, load_seed),
@@ -517,7 +517,7 @@ mod tests {
         let first = expand(&plan, Seed(1)).trials[0].clone();
         assert_eq!(
             serde_json::to_string(&first).expect("serializes"),
-            r#"{"id":0,"arm":1,"faults":[{"fault":0,"after":"76326us","nodes":["replica-0"]}],"load_seed":16136862674430550035}"#
+            r#"{"id":1,"arm":1,"faults":[{"fault":0,"after":"76326us","nodes":["replica-0"]}],"load_seed":16136862674430550035}"#
         );
         let arrival = stream(&plan.load, 1, 0, 1)[0];
         assert_eq!(
@@ -671,9 +671,9 @@ mod tests {
             trials.iter().map(|trial| trial.id.0).collect()
         };
         let (first, rest) = split_rounds(&schedule.further, 2);
-        assert_eq!(ids(first), [8, 9, 10, 11]);
+        assert_eq!(ids(first), [9, 10, 11, 12]);
         let (last, none) = split_rounds(rest, 2);
-        assert_eq!((ids(last), ids(none)), (vec![12, 13], vec![]));
+        assert_eq!((ids(last), ids(none)), (vec![13, 14], vec![]));
         assert_eq!(split_rounds(&schedule.further, u32::MAX).0.len(), 6);
     }
 
@@ -694,7 +694,7 @@ mod tests {
         );
         // Two arms with three trials, a control and two further ones each.
         let ids: Vec<u32> = with.spares.iter().map(|spare| spare.id.0).collect();
-        assert_eq!(ids, [12, 13, 14, 15]);
+        assert_eq!(ids, [13, 14, 15, 16]);
         for round in with.spares.chunks(2) {
             assert_ne!(round[0].arm, round[1].arm);
         }
@@ -733,7 +733,7 @@ mod tests {
                 prop_assert!(round.iter().all(|trial| !trial.is_control()));
             }
             let ids = whole.trials.iter().chain(&whole.further).map(|trial| trial.id.0);
-            prop_assert!(ids.eq(0..(trials + controls + more) * arms as u32));
+            prop_assert!(ids.eq(1..=(trials + controls + more) * arms as u32));
         }
 
         #[test]

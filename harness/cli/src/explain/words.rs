@@ -348,10 +348,7 @@ fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
         true => "no fault (control)".to_owned(),
         false => injected.collect::<Vec<_>>().join(", "),
     };
-    page.line(
-        &format!("trial {}", trial.id.0 + 1),
-        &format!("{name}  {what}"),
-    );
+    page.line(&format!("trial {}", trial.id.0), &format!("{name}  {what}"));
 }
 
 fn duration(seconds: f64) -> String {

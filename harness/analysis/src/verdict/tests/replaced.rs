@@ -21,6 +21,12 @@ pub(super) fn may_replace(mut journal: Journal, replacements: u32) -> Journal {
     let header = &mut journal.header;
     header.plan.replacements = replacements;
     header.schedule = expand(&header.plan, header.seed);
+    // Trials are counted from 0 here, as in older journals.
+    let schedule = &mut header.schedule;
+    let declared = schedule.trials.iter_mut().chain(&mut schedule.further);
+    for planned in declared.chain(&mut schedule.spares) {
+        planned.id.0 -= 1;
+    }
     journal
 }
 
