@@ -184,9 +184,3 @@ impl Checked {
         }
     }
 }
-
-impl Book {
-    fn record(&self, at: Elapsed, kind: EventKind) {
-        self.recorder.event_at(at, Some(self.trial), kind);
-    }
-}

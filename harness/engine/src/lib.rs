@@ -8,6 +8,7 @@ mod attribution;
 pub mod campaign;
 mod context;
 pub mod discover;
+mod disk;
 mod effects;
 mod error;
 mod health;

@@ -11,10 +11,9 @@ use comeback_model::said::Line;
 use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
 
-use super::health::Watch;
 use super::readiness::{self, NotReady, Ready};
 use super::seams::{Book, Checkup, End, Load, On, Place, Probe, Process, Processes, Shot, Traffic};
-use super::{EngineError, Site};
+use super::{EngineError, Site, disk, health};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
@@ -283,7 +282,7 @@ impl Target for Reached<'_> {
 impl Traffic for Real {
     type Load = Generator;
     type Probe<'a> = probe::Probe<'a>;
-    type Health = Watch;
+    type Watch = (health::Watch, disk::Watch);
 
     fn start_load(&self, setup: &Setup, recorder: Recorder) -> Result<Generator, LoadError> {
         Generator::start(setup, move |done| recorder.operations(done))
@@ -293,8 +292,9 @@ impl Traffic for Real {
         probe::Probe::new(setup)
     }
 
-    fn watch_health(&self, checkups: Vec<Checkup>, book: Book) -> Result<Watch, EngineError> {
-        Watch::begin(checkups, book)
+    fn watch(&self, checkups: Vec<Checkup>, book: Book) -> Result<Self::Watch, EngineError> {
+        let disk = disk::Watch::begin(book.clone())?;
+        Ok((health::Watch::begin(checkups, book)?, disk))
     }
 
     async fn boot_of(

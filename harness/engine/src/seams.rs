@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use comeback_model::event::{Exit, OldProcess, Survivor};
+use comeback_model::event::{EventKind, Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
 use comeback_model::plan::{Reach, Readiness, ReadyProbe, Signal, Stop};
 use comeback_model::said::Line;
@@ -175,22 +175,27 @@ pub(super) struct Book {
     pub(super) trial: TrialId,
 }
 
+impl Book {
+    pub(super) fn record(&self, at: Elapsed, kind: EventKind) {
+        self.recorder.event_at(at, Some(self.trial), kind);
+    }
+}
+
 /// Makes the load and the probes.
 pub(super) trait Traffic {
     type Load: Load;
     type Probe<'a>: Probe
     where
         Self: 'a;
-    /// Asks a target's health check all through the load, until it is dropped.
-    type Health;
+    /// What is looked at all through the load, until it is dropped.
+    type Watch;
 
     /// Starts the load's workers; nothing is sent yet. Finished operations are put on record.
     fn start_load(&self, setup: &Setup, recorder: Recorder) -> Result<Self::Load, LoadError>;
     /// A recovery probe; nothing is sent yet.
     fn probe<'a>(&'a self, setup: ProbeSetup<'a>) -> io::Result<Self::Probe<'a>>;
-    /// Begins to ask the health checks.
-    fn watch_health(&self, checkups: Vec<Checkup>, book: Book)
-    -> Result<Self::Health, EngineError>;
+    /// Begins to ask the health checks, and whether the machine keeps anybody waiting for its disk.
+    fn watch(&self, checkups: Vec<Checkup>, book: Book) -> Result<Self::Watch, EngineError>;
     /// The boot id of a target that is up.
     fn boot_of(
         &self,

@@ -149,7 +149,7 @@ impl<S: Seams> Trial<'_, S> {
             clock,
             trial: self.planned.id,
         };
-        let health = self.seams.watch_health(health::checkups(self), book)?;
+        let watch = self.seams.watch(health::checkups(self), book)?;
         let windows = &self.plan.windows;
         self.enter(Phase::WarmUp);
         let ended_early = self.progress.borrow_mut().ended_early.take();
@@ -180,7 +180,7 @@ impl<S: Seams> Trial<'_, S> {
             tokio::time::sleep(settle.into()).await;
         }
         let tally = load.stop().await?;
-        drop(health);
+        drop(watch);
         self.record(EventKind::LoadStopped {
             scheduled: tally.scheduled,
             sent: tally.sent,

@@ -340,6 +340,13 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_us: Option<Elapsed>,
     },
+    /// Somebody on this machine waited for its disk during most of a stretch of the load; the event's time is its end.
+    DiskStalled {
+        /// When it began.
+        since_us: Elapsed,
+        /// For how long of it somebody waited.
+        stalled_us: u64,
+    },
     /// The new incarnation's port accepted a connection for the first time.
     FirstAccept {
         /// After which fault.
@@ -479,6 +486,7 @@ impl EventKind {
             | Self::SurvivorsFound { .. }
             | Self::HealthChanged { .. }
             | Self::HealthWatched { .. }
+            | Self::DiskStalled { .. }
             | Self::FirstAccept { .. }
             | Self::LoadStopped { .. }
             | Self::LeftBehind { .. }

@@ -11,7 +11,7 @@ use comeback_statistics::{median, upper_tail};
 
 use super::facts::Facts;
 use super::load::{Load, Part, latency_us};
-use super::words::{counted, grouped, percent};
+use super::words::{counted, grouped, percent, waited_for_disk};
 use super::{NotBack, Return, Shortfall, TrialAnalysis};
 
 /// Fewer operations than this tell nothing, however good the service usually is.
@@ -34,6 +34,8 @@ const LONG: Span = Span::from_ms(1_000);
 /// Where more than this share of operations is handed out later than that, the machine is too busy to tell a slow server.
 const MOST_LATE: f64 = 0.05;
 const BUSY: Span = Span::from_ms(10);
+/// A disk that keeps somebody waiting for so long may be why clients lose time.
+const STALL: Span = Span::from_ms(500);
 /// What the pacer handed out later than this is late by the harness's own doing.
 const LATE: Span = Span::from_ms(100);
 
@@ -183,17 +185,23 @@ pub(super) fn returned_from(
     let is_anothers = matches!(returned, Some(Return::Not(_))) && facts.was_short_of_a_node(fault);
     let is_doubted = facts.may_have_ended_again(fault);
     if returned.is_none() && is_doubted {
-        return Some(Return::ByProbeOnly { operations: 0 });
+        return Some(Return::UNKNOWN);
     }
     let returned = returned.filter(|_| !is_anothers);
     returned.map(|returned| returned.doubted_if(is_doubted))
 }
 
 impl Return {
+    /// Nothing tells.
+    const UNKNOWN: Self = Self::ByProbeOnly {
+        operations: 0,
+        stalled: None,
+    };
+
     /// Served to the end; if it is doubted, it is not known whether by what the recovery left.
     fn doubted_if(self, is_doubted: bool) -> Self {
         match self {
-            Self::ForGood if is_doubted => Self::ByProbeOnly { operations: 0 },
+            Self::ForGood if is_doubted => Self::UNKNOWN,
             same @ (Self::ForGood | Self::ByProbeOnly { .. } | Self::Not(_)) => same,
         }
     }
@@ -215,8 +223,16 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
     let certain =
         failing(usual, &half, end, definite).or_else(|| failing(usual, &late, end, definite));
     let wanted = load.of(Part::After).filter(|op| op.intended >= middle);
-    if certain.is_none() && slowness.is_some() && is_starved(wanted) {
-        return Return::ByProbeOnly { operations: 0 };
+    if certain.is_none() && slowness.is_some() {
+        if is_starved(wanted) {
+            return Return::UNKNOWN;
+        }
+        if let Some(stalled) = stalled(facts, load, (middle, end)) {
+            return Return::ByProbeOnly {
+                operations: 0,
+                stalled: Some(stalled),
+            };
+        }
     }
     let shortfall = certain.or(slowness);
     let is_up = facts.unexpected.is_empty();
@@ -230,6 +246,7 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
     match seen < usual.fewest() {
         true => Return::ByProbeOnly {
             operations: seen as u64,
+            stalled: None,
         },
         false => Return::ForGood,
     }
@@ -249,7 +266,7 @@ fn failed_calms(facts: &Facts, load: &Load<'_>, usual: Usual) -> Vec<(Elapsed, N
         let half = last_of(&own, half_of(from, next), usual.fewest());
         let tells = own.len() >= usual.fewest();
         let wrong = failing(usual, &half, next, definite).filter(|_| tells);
-        let shortfall = wrong.or_else(|| silent(&telling, load, usual, (from, next)))?;
+        let shortfall = wrong.or_else(|| silent(&telling, (facts, load), usual, (from, next)))?;
         Some((from, NotBack::BetweenFaults { shortfall, next }))
     };
     facts.calms().into_iter().filter_map(failed).collect()
@@ -259,17 +276,20 @@ fn failed_calms(facts: &Facts, load: &Load<'_>, usual: Usual) -> Vec<(Elapsed, N
 /// its second half failed or had waited long for a reply when the fault came, and too many of its last second had waited longer
 /// than is usual. Of each stretch only those count that had so much time to be answered, the answered ones, too; no longer than
 /// clients wait. What usually takes as long is no failure. Nothing is said of a shorter half, or of one in which the machine had
-/// no time for the harness.
+/// no time for the harness, or its disk none for anybody.
 fn silent(
     telling: &[&Operation],
-    load: &Load<'_>,
+    (facts, load): (&Facts, &Load<'_>),
     usual: Usual,
     (from, next): (Elapsed, Elapsed),
 ) -> Option<Shortfall> {
     let (middle, late) = (half_of(from, next), ago(next, LONG));
     let is_in = |op: &Operation, from| op.intended >= from && op.intended < next;
     let wanted = load.operations.iter().filter(|op| is_in(op, middle));
-    if late < middle || is_starved(wanted.copied()) {
+    if late < middle
+        || is_starved(wanted.copied())
+        || stalled(facts, load, (middle, next)).is_some()
+    {
         return None;
     }
     let class = |op: &Operation| match op.finished >= next {
@@ -296,6 +316,19 @@ fn is_starved<'a>(wanted: impl Iterator<Item = &'a Operation>) -> bool {
         (late + u32::from(is_late), all + 1)
     });
     f64::from(late) > MOST_LATE * f64::from(all)
+}
+
+/// For how long this machine's disk kept somebody waiting in a stretch, or while what was still asked then waited, if what clients
+/// lost may be the disk's doing: not where it is about as slow without a fault.
+fn stalled(facts: &Facts, load: &Load<'_>, (from, end): (Elapsed, Elapsed)) -> Option<Span> {
+    let from = ago(from, load.timeout);
+    let share = |stalled: Span, length: Span| stalled.as_us() as f64 / length.as_us().max(1) as f64;
+    let usual = match (facts.baseline(), facts.fault()) {
+        (Some(from), Some(fault)) => share(facts.disk_stalled(from, fault), fault.since(from)),
+        _ => 0.0,
+    };
+    let stalled = facts.disk_stalled(from, end);
+    (stalled >= STALL && share(stalled, end.since(from)) > 2.0 * usual).then_some(stalled)
 }
 
 fn half_of(from: Elapsed, end: Elapsed) -> Elapsed {
@@ -460,7 +493,16 @@ fn median_ms(operations: &[&Operation]) -> Option<f64> {
 /// That the service is not back for good; nothing where the end of its process says it already.
 pub(super) fn finding(returned: Option<&Return>) -> Option<String> {
     match returned? {
-        Return::ForGood | Return::ByProbeOnly { .. } | Return::Not(NotBack::Ended) => None,
+        Return::ForGood
+        | Return::ByProbeOnly { stalled: None, .. }
+        | Return::Not(NotBack::Ended) => None,
+        Return::ByProbeOnly {
+            stalled: Some(stalled),
+            ..
+        } => Some(format!(
+            "whether the service is back for good is not known: {}",
+            waited_for_disk(*stalled)
+        )),
         Return::Not(why) => Some(format!("the service is not back for good: {why}")),
     }
 }

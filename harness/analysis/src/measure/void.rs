@@ -12,11 +12,14 @@ use super::facts::Facts;
 use super::faults;
 use super::load::{Load, Part};
 use super::types::{Doing, Return, Spoils, Void};
-use super::words::{counted, percent};
+use super::words::{counted, percent, waited_for_disk};
 use crate::measure::{SessionCounts, WriteCounts};
 
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
 const LATE: Span = Span::from_ms(10);
+
+/// A disk that keeps somebody waiting for so long may be why too little is sent.
+const STALL: Span = Span::from_ms(500);
 
 /// What voids a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,9 +316,15 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, Stri
     });
     let (share, floor) = (tally.sent as f64 / tally.wanted as f64, plan.load.floor);
     let by_lag = tally.is_by_lag(floor);
+    let until = facts.fault().or(load.end);
+    let stalled = match (facts.baseline(), until) {
+        (Some(from), Some(until)) => facts.disk_stalled(from, until),
+        _ => Span::ZERO,
+    };
     let because = match by_lag {
-        true => ": the harness itself was late",
-        false => "",
+        true => ": the harness itself was late".to_owned(),
+        false if stalled >= STALL => format!(": {}", waited_for_disk(stalled)),
+        false => String::new(),
     };
     (share < floor).then(|| {
         let reason = format!(

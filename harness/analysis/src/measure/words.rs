@@ -1,5 +1,7 @@
 //! Figures in the sentences of an analysis.
 
+use comeback_model::units::Span;
+
 /// A count with its noun: `1 session`, `1,200 sessions`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
@@ -34,6 +36,14 @@ pub(crate) fn grouped(number: u64) -> String {
 pub(crate) fn percent(share: f64) -> String {
     let text = format!("{:.1}", share * 100.0);
     format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// That the disk stood still for so long, as a clause.
+pub(crate) fn waited_for_disk(stalled: Span) -> String {
+    format!(
+        "meanwhile this machine's disk kept somebody waiting for {:.1} s",
+        stalled.as_secs()
+    )
 }
 
 #[cfg(test)]

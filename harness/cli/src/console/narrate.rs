@@ -4,7 +4,7 @@
 use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Plan;
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 
 /// Tells the events of one trial after another.
 #[derive(Debug, Default)]
@@ -256,6 +256,14 @@ impl Narrator {
             EventKind::HealthWatched { node, polls, .. } => {
                 format!("{}its health check was asked {polls} times", self.of(*node))
             }
+            EventKind::DiskStalled {
+                since_us,
+                stalled_us,
+            } => format!(
+                "this machine's disk kept somebody waiting for {:.1} of the last {:.1} s",
+                Span::from_us(*stalled_us).as_secs(),
+                event.at.since(*since_us).as_secs()
+            ),
             EventKind::FirstAccept { .. } => {
                 format!("first connection accepted{}", self.after(event.at))
             }

@@ -738,6 +738,10 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             interval_us: 20_000,
             last_us: time_or_none,
         },
+        EventKind::DiskStalled {
+            since_us: time_or_none.unwrap_or_default(),
+            stalled_us: 7,
+        },
         EventKind::FirstAccept {
             fault: FaultId::FIRST,
             last_failed_us: time_or_none,

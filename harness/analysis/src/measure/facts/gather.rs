@@ -17,6 +17,7 @@ macro_rules! of_the_course {
         EventKind::PhaseEntered { .. }
             | EventKind::LoadStopped { .. }
             | EventKind::SessionsOpened { .. }
+            | EventKind::DiskStalled { .. }
             | EventKind::TrialAborted { .. }
             | EventKind::TrialEnded
     };
@@ -189,6 +190,13 @@ impl Facts {
                 self.aborted.get_or_insert_with(|| reason.clone());
             }
             EventKind::TrialEnded => self.ended = true,
+            EventKind::DiskStalled {
+                since_us,
+                stalled_us,
+            } => {
+                let stalled = Span::from_us(*stalled_us);
+                self.disk_stalls.push((*since_us, at, stalled));
+            }
             EventKind::SessionsOpened { .. } => {}
             of_processes!() | of_the_fault!() | of_the_recovery!() | of_the_run!() => {}
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use comeback_model::event::{Evidence, Exit, OldProcess, Phase, Survivor};
 use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::operation::Operation;
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 
 use crate::measure::{Extension, LoadTally};
 
@@ -73,6 +73,8 @@ pub(super) struct Facts {
     restarts: Vec<(Node, Restart)>,
     /// What the health check of each node said, where it was asked.
     pub(super) health: BTreeMap<Node, Health>,
+    /// Stretches in which somebody on the machine mostly waited for its disk, and for how long of each.
+    disk_stalls: Vec<(Elapsed, Elapsed, Span)>,
     /// The load ended.
     pub(super) stopped: Option<(Elapsed, LoadTally)>,
     /// Processes that outlived the trial.
@@ -185,6 +187,7 @@ impl Facts {
             survivors: Vec::new(),
             restarts: Vec::new(),
             health: BTreeMap::new(),
+            disk_stalls: Vec::new(),
             stopped: None,
             left_behind: Vec::new(),
             start_failed: None,
@@ -206,6 +209,18 @@ impl Facts {
     /// B: the load is measured from here on.
     pub(super) fn baseline(&self) -> Option<Elapsed> {
         self.phases.get(&Phase::Baseline).copied()
+    }
+
+    /// For how long between these two moments somebody on the machine waited for its disk, where that was most of a stretch.
+    pub(super) fn disk_stalled(&self, from: Elapsed, until: Elapsed) -> Span {
+        let within = |(begin, end, stalled): &(Elapsed, Elapsed, Span)| {
+            let shared = until.min(*end).since(from.max(*begin));
+            shared.min(*stalled)
+        };
+        self.disk_stalls
+            .iter()
+            .map(within)
+            .fold(Span::ZERO, |all, one| all + one)
     }
 
     /// Each fault that events name, in the plan's order.

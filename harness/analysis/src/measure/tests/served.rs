@@ -194,7 +194,10 @@ fn sessions_that_are_known_and_refused_whatever_they_ask_are_not_served() {
     let lost = (0..100).flat_map(|client| [refused(client), meets(client, SessionRejected)]);
     assert_eq!(
         back().does(lost).trial().returned,
-        Some(Return::ByProbeOnly { operations: 0 })
+        Some(Return::ByProbeOnly {
+            operations: 0,
+            stalled: None
+        })
     );
 }
 
@@ -207,7 +210,10 @@ fn what_the_harness_began_late_says_nothing_of_the_server() {
     });
     assert_eq!(
         back().does(late).trial().returned,
-        Some(Return::ByProbeOnly { operations: 0 })
+        Some(Return::ByProbeOnly {
+            operations: 0,
+            stalled: None
+        })
     );
 }
 
@@ -224,7 +230,10 @@ fn on_a_machine_that_has_no_time_for_the_harness_slowness_says_nothing_of_the_se
         })
     };
     let returned = |late_ms, each| back().does(slow(late_ms, each)).trial().returned;
-    let unknown = Some(Return::ByProbeOnly { operations: 0 });
+    let unknown = Some(Return::ByProbeOnly {
+        operations: 0,
+        stalled: None,
+    });
     assert_eq!(returned(20, 10), unknown);
     assert!(matches!(returned(20, 40), Some(Return::Not(_))));
     assert!(matches!(returned(5, 1), Some(Return::Not(_))));
@@ -237,9 +246,54 @@ fn on_a_machine_that_has_no_time_for_the_harness_slowness_says_nothing_of_the_se
 }
 
 #[test]
+fn what_clients_lose_while_the_disk_stands_still_says_nothing_of_the_server() {
+    let stalled = |story: Story, from: u64, until: u64, waited: u64| {
+        let kind = EventKind::DiskStalled {
+            since_us: ms(from),
+            stalled_us: waited * 1_000,
+        };
+        story.event(until, kind)
+    };
+    let unsent = |op: Op| op.unsent(ErrorClass::Unsent);
+    let hangs = || back().does(steadily(RECOVERED + 300, SETTLED, 10).map(unsent));
+    is_not_back(&hangs(), "most of them: unsent");
+    let returned = |story: &Story| story.trial().returned;
+    let unknown = |ms| {
+        Some(Return::ByProbeOnly {
+            operations: 0,
+            stalled: Some(Span::from_ms(ms)),
+        })
+    };
+    let at_the_end = stalled(hangs(), SETTLED - 1_000, SETTLED, 900);
+    assert_eq!(returned(&at_the_end), unknown(900));
+    let told = "meanwhile this machine's disk kept somebody waiting for 0.9 s";
+    let findings = at_the_end.trial().findings;
+    assert!(
+        findings.iter().any(|found| found.ends_with(told)),
+        "{findings:?}"
+    );
+    // Only briefly, or long before.
+    is_not_back(&stalled(hangs(), SETTLED - 1_000, SETTLED, 400), "unsent");
+    is_not_back(&stalled(hangs(), 600, 1_200, 600), "unsent");
+    // The disk is as slow without a fault.
+    let usual = stalled(at_the_end, 500, FAULT, FAULT - 500);
+    is_not_back(&usual, "unsent");
+    // What it answers wrong is its own doing.
+    let wrong = steadily(RECOVERED + 300, SETTLED, 10).map(|op| op.rejected(ServerError));
+    let wrong = stalled(back().does(wrong), SETTLED - 1_000, SETTLED, 900);
+    is_not_back(&wrong, "server error");
+}
+
+#[test]
 fn too_few_operations_leave_it_to_the_probe() {
     let trial = back().serves(RECOVERED, RECOVERED + 40, 10).trial();
-    assert_eq!(trial.returned, Some(Return::ByProbeOnly { operations: 4 }));
+    assert_eq!(
+        trial.returned,
+        Some(Return::ByProbeOnly {
+            operations: 4,
+            stalled: None
+        })
+    );
     // Unless all of them fail.
     let trial = back()
         .does(steadily(RECOVERED, RECOVERED + 40, 10).map(|op| op.rejected(ServerError)))

@@ -3,7 +3,7 @@
 use comeback_model::event::{Evidence, Exit};
 use comeback_model::ids::FaultId;
 use comeback_model::operation::ErrorClass;
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 
 use super::tallies::ErrorTally;
 use super::time::Time;
@@ -71,10 +71,12 @@ pub struct MetWrites {
 pub enum Return {
     /// The load after that reply is served to its end.
     ForGood,
-    /// Too few operations were wanted after that reply to tell.
+    /// Too few operations were wanted after that reply to tell, or the machine was too busy.
     ByProbeOnly {
         /// How many there were.
         operations: u64,
+        /// For how long the machine's disk kept somebody waiting, where that is why nobody can tell.
+        stalled: Option<Span>,
     },
     /// It did not last.
     Not(NotBack),

@@ -22,7 +22,7 @@ use crate::seams::{Book, Checkup, Load, Probe, Traffic};
 impl Traffic for Mock {
     type Load = MockLoad;
     type Probe<'a> = MockProbe<'a>;
-    type Health = ();
+    type Watch = ();
 
     fn start_load(&self, setup: &Setup, _recorder: Recorder) -> Result<MockLoad, LoadError> {
         Ok(MockLoad {
@@ -42,7 +42,7 @@ impl Traffic for Mock {
         })
     }
 
-    fn watch_health(&self, _checkups: Vec<Checkup>, _book: Book) -> Result<(), EngineError> {
+    fn watch(&self, _checkups: Vec<Checkup>, _book: Book) -> Result<(), EngineError> {
         Ok(())
     }
 

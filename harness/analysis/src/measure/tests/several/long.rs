@@ -48,7 +48,10 @@ fn what_ends_under_worse_conditions_is_not_laid_to_the_kill_before_them() {
     };
     let trial = story(AGAIN + 500);
     // Nor to the limit: nobody can tell.
-    let by_probe_only = Some(Return::ByProbeOnly { operations: 0 });
+    let by_probe_only = Some(Return::ByProbeOnly {
+        operations: 0,
+        stalled: None,
+    });
     assert_eq!(trial.returned, by_probe_only, "{:?}", trial.findings);
     assert_eq!(
         at(trial.faults[0].chain.ready),

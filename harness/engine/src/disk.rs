@@ -1,0 +1,177 @@
+//! Whether this machine's disk keeps anybody waiting while the load runs: what a server does not do in such a time may be no
+//! fault of its own (METHOD, *Back for good*).
+//!
+//! It has a thread of its own, which reads one small file ten times a second.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use comeback_host::pressure::waited_for_disk;
+use comeback_model::event::EventKind;
+use comeback_model::units::{Elapsed, Span};
+
+use super::EngineError;
+use super::seams::Book;
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_millis(100);
+/// A stall goes on as long as somebody waits for this share of the time between two looks, in percent.
+const MOSTLY: u64 = 50;
+/// A server that stores waits for its disk again and again: shorter stalls are not told.
+const LEAST: Span = Span::from_ms(200);
+
+/// The looks while they go on. Dropping it ends them.
+#[derive(Debug)]
+pub(super) struct Watch {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// When the look was, and for how long somebody had waited by then, since the machine was started.
+type Look = (Elapsed, Span);
+
+/// A stretch in which somebody mostly waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stall {
+    from: Elapsed,
+    until: Elapsed,
+    waited: Span,
+}
+
+/// Makes stalls of looks.
+#[derive(Debug, Default)]
+struct Stalls {
+    last: Option<Look>,
+    open: Option<Stall>,
+}
+
+impl Stalls {
+    /// Takes up the next look; the stall that was over with it.
+    fn look(&mut self, (at, waited): Look) -> Option<Stall> {
+        let (from, before) = self.last.replace((at, waited))?;
+        let waited = Span::from_us(waited.as_us().saturating_sub(before.as_us()));
+        if waited.as_us() * 100 < at.since(from).as_us() * MOSTLY {
+            return self.end();
+        }
+        let open = self.open.get_or_insert(Stall {
+            from,
+            until: from,
+            waited: Span::ZERO,
+        });
+        open.until = at;
+        open.waited = open.waited + waited;
+        None
+    }
+
+    /// The stall that goes on, if it is to be told.
+    fn end(&mut self) -> Option<Stall> {
+        self.open.take().filter(|stall| stall.waited >= LEAST)
+    }
+}
+
+impl Watch {
+    /// Begins to look, where the kernel keeps the account.
+    pub(super) fn begin(book: Book) -> Result<Self, EngineError> {
+        if waited_for_disk().is_none() {
+            return Ok(Self {
+                stop: None,
+                thread: None,
+            });
+        }
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("disk".to_owned())
+            .spawn(move || watch(&book, &stopped))
+            .map_err(EngineError::Setup)?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Watch {
+    /// Its events belong before the trial's end in the journal.
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn watch(book: &Book, stopped: &mpsc::Receiver<()>) {
+    let mut stalls = Stalls::default();
+    let tell = |stall: Stall| {
+        let (since_us, stalled_us) = (stall.from, stall.waited.as_us());
+        book.record(
+            stall.until,
+            EventKind::DiskStalled {
+                since_us,
+                stalled_us,
+            },
+        );
+    };
+    loop {
+        let ended = stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
+        if let Some(waited) = waited_for_disk() {
+            stalls.look((book.clock.now(), waited)).map(tell);
+        }
+        if ended {
+            stalls.end().map(tell);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Elapsed {
+        Elapsed::from_us(ms * 1_000)
+    }
+
+    /// Looks every 100 ms, between which somebody waited for so many ms.
+    fn stalls(waits: &[u64]) -> Vec<Stall> {
+        let mut stalls = Stalls::default();
+        let mut waited = 0;
+        assert_eq!(stalls.look((ms(0), Span::ZERO)), None);
+        let mut found: Vec<Stall> = (1..)
+            .zip(waits)
+            .filter_map(|(number, wait)| {
+                waited += wait;
+                stalls.look((ms(number * 100), Span::from_ms(waited)))
+            })
+            .collect();
+        found.extend(stalls.end());
+        found
+    }
+
+    fn stall(from: u64, until: u64, waited: u64) -> Stall {
+        Stall {
+            from: ms(from),
+            until: ms(until),
+            waited: Span::from_ms(waited),
+        }
+    }
+
+    #[test]
+    fn looks_in_a_row_between_which_somebody_mostly_waited_are_one_stall() {
+        for (waits, found) in [
+            (&[][..], vec![]),
+            (&[0, 40, 49], vec![]),
+            // Too short to be told.
+            (&[100, 99, 0], vec![]),
+            (&[0, 100, 100, 10], vec![stall(100, 300, 200)]),
+            (&[50; 6], vec![stall(0, 600, 300)]),
+            (
+                &[100, 100, 0, 80, 90, 70],
+                vec![stall(0, 200, 200), stall(300, 600, 240)],
+            ),
+        ] {
+            assert_eq!(stalls(waits), found, "{waits:?}");
+        }
+    }
+}
