@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use comeback_architectures::servers;
+use comeback_engine::record;
 use comeback_faults::Faults;
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
@@ -270,6 +271,11 @@ pub(super) fn read(path: &Path) -> Result<File, CliError> {
         {
             error.to_string()
         }
+        Err(_) if path.join(record::EVENTS).is_file() => format!(
+            "this is the folder of a run, not an experiment file: `comeback replay {0}` runs it again, and `comeback report {0}` \
+             shows it",
+            path.display()
+        ),
         Err(error) => {
             if let Some(target) = path.to_str().and_then(comeback_servers::find) {
                 servers::check_http(target).map_err(targets::refuse)?;

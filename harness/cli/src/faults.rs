@@ -2,21 +2,35 @@
 
 use comeback_analysis::verdict::Outcome;
 use comeback_faults::{Listed, list};
+use comeback_model::plan::fault::KindInfo;
 
 use super::table::wrapped;
 use super::{CliError, print};
 
 /// List the kinds of faults: what each does, its parameters, what proves it, and whether it works on this machine
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  comeback faults\n  comeback faults --json")]
+#[command(
+    after_help = "Examples:\n  comeback faults\n  comeback faults limit\n  comeback faults --json"
+)]
 pub(super) struct Args {
+    /// Only kinds whose name or description has this in it
+    #[arg(value_name = "TEXT")]
+    text: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    let kinds = list();
+    let text = args.text.as_deref().unwrap_or_default();
+    let has = |info: &KindInfo| info.name.contains(text) || info.about.contains(text);
+    let mut kinds = list();
+    kinds.retain(|kind| has(&kind.info));
+    if kinds.is_empty() {
+        return Err(CliError::Usage(format!(
+            "no kind of fault has '{text}' in its name or description: `comeback faults` lists them all"
+        )));
+    }
     if args.json {
         let documents: Vec<_> = kinds.iter().map(document).collect();
         print(&serde_json::to_string_pretty(&documents)?);

@@ -8,11 +8,14 @@ use comeback_reports::{comparison, course, faults, replicas};
 
 use super::baseline::{self, Stored};
 use super::options::Told;
-use super::table::{Style, table};
+use super::table::{Style, table, wrapped};
 use super::{CliError, ci, color, figures, print};
 use comeback_engine::record;
 use comeback_runs::finish::{Judged, judge_and_draw};
 use comeback_runs::read::{Recorded, analyze};
+
+/// How far the second line of a sentence stands from the margin.
+const CONTINUED: u16 = 4;
 
 /// Judge and draw a stored run again.
 ///
@@ -102,15 +105,20 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         .headline
         .split_once(": ")
         .map_or("", |(_, fact)| fact);
-    print(&format!("verdict: {word}: {}", printable(fact)));
+    let (headline, others) = said_once(fact, &verdict.reasons);
+    print(&wrapped(
+        &format!("verdict: {word}: {}", printable(&headline)),
+        CONTINUED,
+    ));
     if verdict.outcome == Outcome::Measured {
         print("  there are no gates: add some to make the run pass or fail");
     }
-    for reason in &judged.verdict.reasons {
-        print(&format!("  {}", printable(reason)));
+    for reason in others {
+        let reason = wrapped(&printable(&reason), CONTINUED);
+        print(&format!("  {reason}"));
     }
     for sentence in course(&judged.summary) {
-        print(&printable(&sentence));
+        print(&wrapped(&printable(&sentence), CONTINUED));
     }
     print(&format!(
         "seed {}; report: {}",
@@ -126,10 +134,64 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The fact of a headline and the reasons of a verdict, each said once: what cannot be judged for the same reason stands behind
+/// the first of its kind.
+fn said_once(fact: &str, reasons: &[String]) -> (String, Vec<String>) {
+    const UNKNOWN: &str = " cannot be judged: ";
+    let mut said: Vec<(&str, Vec<&str>)> = vec![(fact, Vec::new())];
+    for reason in reasons.iter().filter(|reason| *reason != fact) {
+        let why = reason.split_once(UNKNOWN);
+        let same = why.and_then(|(_, why)| {
+            said.iter_mut()
+                .find(|(first, _)| first.split_once(UNKNOWN).is_some_and(|(_, one)| one == why))
+        });
+        match (same, why) {
+            (Some((_, also)), Some((what, _))) => also.push(what),
+            _ => said.push((reason, Vec::new())),
+        }
+    }
+    let mut said = said.into_iter().map(|(first, also)| match also.as_slice() {
+        [] => first.to_owned(),
+        also => format!("{first}; so it is with {}", also.join("; ")),
+    });
+    (said.next().unwrap_or_default(), said.collect())
+}
+
 /// What to do about a failing run.
 fn next_commands(folder: &Path) -> String {
     let folder = ci::quote(&folder.to_string_lossy());
     format!(
         "next:\n  comeback replay {folder}   # the same run again\n  comeback shrink {folder}   # the smallest file that fails alike"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fact_of_a_verdict_is_said_once() {
+        let unmet = "cannot be judged: no write was in flight";
+        let reasons = [
+            format!("a: lost_sessions == 0 {unmet}"),
+            format!("a: lost_writes == 0 {unmet}"),
+            "b: unrecovered == 0 is broken: 1 of 1".to_owned(),
+            format!("b: lost_writes == 0 {unmet}"),
+            "b: outage.median < 1s cannot be judged: 1 trial".to_owned(),
+        ];
+        let (headline, others) = said_once(&reasons[0], &reasons);
+        assert_eq!(
+            headline,
+            format!(
+                "{}; so it is with a: lost_writes == 0; b: lost_writes == 0",
+                reasons[0]
+            )
+        );
+        assert_eq!(others, [reasons[2].clone(), reasons[4].clone()]);
+        let (headline, others) = said_once("nothing was lost", &reasons[2..3]);
+        assert_eq!(
+            (headline.as_str(), &others[..]),
+            ("nothing was lost", &reasons[2..3])
+        );
+    }
 }

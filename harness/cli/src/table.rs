@@ -32,16 +32,25 @@ pub(super) fn table(rows: &Table, style: Style) -> String {
     }
 }
 
-/// A text in lines that fit, all but the first behind so many blanks. No word is split.
+/// A text in lines that fit, all but the first behind so many blanks.
 pub(super) fn wrapped(text: &str, indent: u16) -> String {
-    let room = columns().unwrap_or(USUAL).saturating_sub(indent);
-    let mut table = comfy_table::Table::new();
-    table.load_style(NOTHING).add_row([text]);
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(room.max(LEAST));
-    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
-    lines.join(&format!("\n{:1$}", "", usize::from(indent)))
+    let room = columns().unwrap_or(USUAL).saturating_sub(indent).max(LEAST);
+    lines(text, usize::from(room)).join(&format!("\n{:1$}", "", usize::from(indent)))
+}
+
+/// A text in lines of at most so many characters. No word is split: a longer one has a line of its own.
+pub(super) fn lines(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The columns of the terminal, if there is one.

@@ -668,6 +668,44 @@ fn the_metrics_of_gates_are_listed_as_the_guide_lists_them() {
 }
 
 #[test]
+fn faults_are_looked_up_by_what_they_are_about() {
+    let names = |words: &[&str]| -> Vec<String> {
+        let words = [&["faults", "--json"], words].concat();
+        let kinds: serde_json::Value = serde_json::from_slice(&plain(&words).stdout).unwrap();
+        let kinds = kinds.as_array().unwrap().iter();
+        kinds
+            .map(|kind| kind["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let limits = names(&["_limit"]);
+    assert!(
+        limits.iter().any(|name| name == "memory_limit"),
+        "{limits:?}"
+    );
+    assert!(limits.len() < names(&[]).len());
+    let unknown = plain(&["faults", "meteorite"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&unknown.stderr);
+    assert!(said.contains("no kind of fault has 'meteorite'"), "{said}");
+}
+
+#[test]
+fn explain_fits_80_columns_and_takes_no_folder_of_a_run() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/redis-replicas.toml");
+    let printed = stdout(&plain(&["explain", file.to_str().unwrap()]));
+    // A command or a path is one word.
+    let long = |line: &str| line.chars().count() > 80 && line.split_whitespace().count() > 2;
+    let long: Vec<&str> = printed.lines().filter(|line| long(line)).collect();
+    assert_eq!(long, [""; 0]);
+    let run = tempfile::tempdir().unwrap();
+    std::fs::write(run.path().join("journal.jsonl"), "").unwrap();
+    let refused = plain(&["explain", run.path().to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("this is the folder of a run"), "{said}");
+}
+
+#[test]
 fn shells_get_completions_and_man_gets_a_page_for_each_command() {
     let script = stdout(&plain(&["completions", "bash"]));
     let checked = std::process::Command::new("bash")

@@ -18,8 +18,8 @@ use crate::measure::{SessionCounts, WriteCounts};
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
 const LATE: Span = Span::from_ms(10);
 
-/// A disk that keeps somebody waiting for so long may be why too little is sent.
-const STALL: Span = Span::from_ms(500);
+/// A disk that keeps somebody waiting for one part in so many of the baseline may be why too little is sent.
+const STALL: u64 = 5;
 
 /// What voids a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,14 +317,15 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, Stri
     let (share, floor) = (tally.sent as f64 / tally.wanted as f64, plan.load.floor);
     let by_lag = tally.is_by_lag(floor);
     let until = facts.fault().or(load.end);
-    let stalled = match (facts.baseline(), until) {
-        (Some(from), Some(until)) => facts.disk_stalled(from, until),
-        _ => Span::ZERO,
-    };
-    let because = match by_lag {
-        true => ": the harness itself was late".to_owned(),
-        false if stalled >= STALL => format!(": {}", waited_for_disk(stalled)),
-        false => String::new(),
+    let stalled = facts.baseline().zip(until).and_then(|(from, until)| {
+        let stalled = facts.disk_stalled(from, until);
+        let is_long = stalled.as_us() * STALL >= until.since(from).as_us();
+        is_long.then_some(stalled)
+    });
+    let because = match (by_lag, stalled) {
+        (true, _) => ": the harness itself was late".to_owned(),
+        (false, Some(stalled)) => format!(": {}", waited_for_disk(stalled)),
+        (false, None) => String::new(),
     };
     (share < floor).then(|| {
         let reason = format!(

@@ -11,6 +11,8 @@ use comeback_model::units::Span;
 
 use comeback_supervise::output::printable;
 
+use crate::table::wrapped;
+
 /// Columns of the labels on the left side: at least, and at most.
 const LABEL: (usize, usize) = (12, 32);
 /// Only the beginning of a longer schedule is shown. `--json` prints all of it.
@@ -37,7 +39,9 @@ impl Page {
     }
 
     fn line(&mut self, label: &str, text: &str) {
-        let (label, text, width) = (printable(label), printable(text), self.label);
+        let (label, width) = (printable(label), self.label);
+        // What goes on stands a little further in than what begins.
+        let text = wrapped(&printable(text), width as u16 + 4);
         let _ = writeln!(self.text, "  {label:width$}{text}");
     }
 }
@@ -46,8 +50,7 @@ impl Page {
 pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> String {
     let mut page = Page::new(plan);
     let seconds = schedule.least_length(plan).as_secs().ceil();
-    let _ = writeln!(
-        page.text,
+    let title = format!(
         "{}: {} trials, at least {}, seed {}{}",
         printable(&plan.name),
         schedule.trials.len(),
@@ -59,6 +62,7 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
             " (drawn now; without --seed each run draws its own)"
         }
     );
+    let _ = writeln!(page.text, "{}", wrapped(&title, 4));
     page.heading("Servers");
     for arm in &plan.arms {
         tell_arm(&mut page, arm);

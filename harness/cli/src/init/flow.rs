@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use comeback_supervise::output::printable;
 use serde_json::Value;
 
+use crate::table::lines;
+
 /// A flow that was inferred.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Flow {
@@ -69,7 +71,7 @@ impl Flow {
         let mut text = String::new();
         for open in &self.open {
             let line = format!("not inferred: {open}");
-            for line in wrapped(&printable(&line), WIDTH - 2) {
+            for line in lines(&printable(&line), WIDTH - 2) {
                 let _ = writeln!(text, "# {line}");
             }
         }
@@ -133,7 +135,7 @@ impl Flow {
 /// A line with its label, folded at the width of a terminal.
 pub(super) fn item(label: &str, text: &str) -> Vec<String> {
     const LABEL: usize = 12;
-    let lines = wrapped(&printable(text), WIDTH - LABEL - 2)
+    let lines = lines(&printable(text), WIDTH - LABEL - 2)
         .into_iter()
         .enumerate();
     let labelled = lines.map(|(number, line)| match number {
@@ -141,21 +143,6 @@ pub(super) fn item(label: &str, text: &str) -> Vec<String> {
         _ => format!("  {:<LABEL$}{line}", ""),
     });
     labelled.collect()
-}
-
-/// A text in lines of at most so many characters. A longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn line(text: &mut String, key: &str, value: &str) {

@@ -51,13 +51,26 @@ impl Run {
     }
 }
 
-/// Everything that a program printed.
+/// Everything that a program printed, with each sentence of a verdict on one line again.
 fn printed(output: &Output) -> String {
-    format!(
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    let stdout = unfolded(&String::from_utf8_lossy(&output.stdout));
+    format!("{stdout}\n{}", String::from_utf8_lossy(&output.stderr))
+}
+
+/// A text whose sentences go on behind four blanks where they are longer than a line, without these breaks.
+pub(crate) fn unfolded(text: &str) -> String {
+    let mut unfolded = String::new();
+    for line in text.split_inclusive('\n') {
+        match line.strip_prefix("    ") {
+            Some(rest) if !rest.starts_with(' ') && unfolded.ends_with('\n') => {
+                unfolded.pop();
+                unfolded.push(' ');
+                unfolded.push_str(rest);
+            }
+            _ => unfolded.push_str(line),
+        }
+    }
+    unfolded
 }
 
 /// An arm of a run with one fault in each, which landed.
