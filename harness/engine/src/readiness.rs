@@ -123,6 +123,7 @@ pub async fn wait_until_ready(
             None => "there was none".to_owned(),
         },
         before: None,
+        mend: None,
     };
     let line = process.output().wait_for_line();
     let answered = async {
@@ -157,7 +158,7 @@ pub async fn wait_until_ready(
                 (None, ReadyProbe::Http(_) | ReadyProbe::Tcp) => "a line".to_owned(),
             },
             last: met.last,
-            hint: hints::from_sockets(process, endpoint),
+            hint: hints::from_sockets(process, endpoint).or_else(|| met.mend.map(str::to_owned)),
         }),
     }
 }
@@ -178,7 +179,7 @@ pub async fn boot_of(
     };
     Ok(match question.ask(TRY_TAKES).await {
         Seen::Up(boot) => boot,
-        Seen::Answered(_) | Seen::Not(_) | Seen::NothingInTime => None,
+        Seen::Answered { .. } | Seen::Not(_) | Seen::NothingInTime => None,
     })
 }
 
@@ -188,13 +189,34 @@ struct Met {
     last: String,
     /// Of the last one that came to something.
     before: Option<String>,
+    /// What to do about that.
+    mend: Option<&'static str>,
+}
+
+/// What to do where a page that asks whether a server is up is answered like this, and stays so.
+const fn mend(status: u16) -> Option<&'static str> {
+    match status {
+        404 | 405 | 410 => Some(
+            "nothing is at this path: name one that is answered with a 2xx (--ready http:/PATH, or `ready` in [target]), or wait for \
+             the port alone (--ready tcp)",
+        ),
+        401 | 403 => Some(
+            "it asks for a login there: name a path that anybody may see (--ready http:/PATH, or `ready` in [target]), or wait for \
+             the port alone (--ready tcp)",
+        ),
+        300..=399 => Some(
+            "it redirects, which is not followed: name the path that it leads to (--ready http:/PATH, or `ready` in [target])",
+        ),
+        _ => None,
+    }
 }
 
 impl Met {
-    /// A try came to something.
-    fn end(&mut self, what: String) {
+    /// A try came to something, for which there may be a mend.
+    fn end(&mut self, what: String, mend: Option<&'static str>) {
         self.before = Some(what.clone());
         self.last = what;
+        self.mend = mend;
     }
 
     /// A try has come to nothing so far.
@@ -221,7 +243,8 @@ async fn ask_until_up(question: &Question, met: &mut Met) -> Option<BootId> {
         };
         match seen {
             Seen::Up(boot) => return boot,
-            Seen::Answered(what) | Seen::Not(what) => met.end(what),
+            Seen::Answered { what, status } => met.end(what, status.and_then(mend)),
+            Seen::Not(what) => met.end(what, None),
             Seen::NothingInTime => {
                 met.wait(&format!("no answer within {} s", within.as_secs()));
                 within *= 2;
@@ -241,12 +264,14 @@ mod tests {
         let mut met = Met {
             last: "no answer yet".to_owned(),
             before: None,
+            mend: None,
         };
         let waits = "it was asked, and had not answered yet";
         met.wait(waits);
         assert_eq!(met.last, waits);
-        met.end("it answered 503 Service Unavailable".to_owned());
-        met.end("connection reset".to_owned());
+        met.end("it answered 503 Service Unavailable".to_owned(), mend(503));
+        assert_eq!(met.mend, None);
+        met.end("connection reset".to_owned(), None);
         assert_eq!(met.last, "connection reset");
         met.wait(waits);
         assert_eq!(

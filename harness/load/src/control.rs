@@ -26,7 +26,12 @@ pub enum Seen {
     /// The target is up, and calls itself this if it says so.
     Up(Option<BootId>),
     /// It answered, and not as one that is up.
-    Answered(String),
+    Answered {
+        /// The observation.
+        what: String,
+        /// The status of HTTP.
+        status: Option<u16>,
+    },
     /// It did not answer, with the observation.
     Not(String),
     /// There was no answer in time.
@@ -141,7 +146,10 @@ async fn ping(endpoint: &Endpoint, dialect: Dialect, within: Duration) -> Seen {
     };
     match tokio::time::timeout(within, asking).await {
         Ok(Ok(answer)) if answer == dialect.spec().pong => Seen::Up(None),
-        Ok(Ok(answer)) => Seen::Answered(format!("it answered '{}'", answer.escape_default())),
+        Ok(Ok(answer)) => Seen::Answered {
+            what: format!("it answered '{}'", answer.escape_default()),
+            status: None,
+        },
         Ok(Err(error)) => Seen::Not(error.to_string()),
         Err(_) => Seen::NothingInTime,
     }
@@ -229,7 +237,10 @@ impl HttpAsker {
             Err(error) => return Seen::Not(root_cause(&error)),
         };
         if !response.status().is_success() {
-            return Seen::Answered(format!("it answered {}", response.status()));
+            return Seen::Answered {
+                what: format!("it answered {}", response.status()),
+                status: Some(response.status().as_u16()),
+            };
         }
         let boot = self.boot_header.as_deref().and_then(|name| {
             let value = response.headers().get(name)?;

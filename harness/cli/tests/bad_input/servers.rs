@@ -185,7 +185,16 @@ fn a_server_that_is_never_ready_says_what_it_answered() {
         server("endless-interim", BRIEF, 3, &["not ready within 5s"]),
         server("says-nothing", BRIEF, 3, &["had not answered yet"]),
         server("redirects", BRIEF, 3, &["it answered 302 Found"]),
-        server("answers-404", BRIEF, 3, &["it answered 404 Not Found"]),
+        server(
+            "answers-404",
+            BRIEF,
+            3,
+            &[
+                "it answered 404 Not Found",
+                "nothing is at this path",
+                "--ready http:/PATH",
+            ],
+        ),
         server(
             "answers-500",
             BRIEF,
