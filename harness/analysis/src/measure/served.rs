@@ -11,7 +11,7 @@ use comeback_statistics::{median, upper_tail};
 
 use super::facts::Facts;
 use super::load::{Load, Part, latency_us};
-use super::words::{counted, grouped, percent, waited_for_disk};
+use super::words::{counted, grouped, percent};
 use super::{NotBack, Return, Shortfall, TrialAnalysis};
 
 /// Fewer operations than this tell nothing, however good the service usually is.
@@ -34,8 +34,6 @@ const LONG: Span = Span::from_ms(1_000);
 /// Where more than this share of operations is handed out later than that, the machine is too busy to tell a slow server.
 const MOST_LATE: f64 = 0.05;
 const BUSY: Span = Span::from_ms(10);
-/// A disk that keeps somebody waiting for so long may be why clients lose time.
-const STALL: Span = Span::from_ms(500);
 /// What the pacer handed out later than this is late by the harness's own doing.
 const LATE: Span = Span::from_ms(100);
 
@@ -151,10 +149,17 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
         return Some(Return::Not(NotBack::Ended));
     }
     let usual = Usual::of_baseline(load).widened(controls);
-    let mut calms = failed_calms(facts, load, usual).into_iter();
-    let returned = match calms.next() {
-        Some((_, failed)) => Return::Not(failed),
-        None => returned_at_last(facts, load, usual, recovered),
+    let calms = || doubtful_calms(facts, load, usual).map(|(_, returned)| returned);
+    let is_not = |returned: &Return| matches!(returned, Return::Not(_));
+    let returned = match calms().find(is_not) {
+        Some(failed) => failed,
+        None => {
+            let at_last = returned_at_last(facts, load, usual, recovered);
+            match (is_not(&at_last), calms().next()) {
+                (false, Some(unknown)) => unknown,
+                _ => at_last,
+            }
+        }
     };
     let mut faults = facts.faults();
     let is_doubted = faults.any(|(fault, _)| facts.may_have_ended_again(fault));
@@ -174,9 +179,9 @@ pub(super) fn returned_from(
         return Some(Return::Not(NotBack::Ended));
     }
     let usual = Usual::of_baseline(load).widened(controls);
-    let mut calms = failed_calms(facts, load, usual).into_iter();
+    let mut calms = doubtful_calms(facts, load, usual);
     let returned = match calms.find(|(from, _)| *from == recovered) {
-        Some((_, failed)) => Some(Return::Not(failed)),
+        Some((_, returned)) => Some(returned),
         None if facts.recovered() == Some(recovered) => {
             Some(returned_at_last(facts, load, usual, recovered))
         }
@@ -215,22 +220,26 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
     let middle = half_of(recovered, end);
     let half = last(middle);
     let late = last(tenth_of(recovered, end));
-    let long = last(middle.min(ago(end, LONG)));
-    let lost_time = |last: &[&Operation]| {
-        failing(usual, last, end, |op| op.error).or_else(|| slow(usual, last, end))
+    let lost_time = |counting: &[&Operation]| {
+        let last = |from: Elapsed| last_of(counting, from, usual.fewest());
+        let lost_time = |last: &[&Operation]| {
+            failing(usual, last, end, |op| op.error).or_else(|| slow(usual, last, end))
+        };
+        lost_time(&last(middle.min(ago(end, LONG)))).and(lost_time(&last(middle)))
     };
-    let slowness = lost_time(&long).and(lost_time(&half));
+    let slowness = lost_time(&counting);
     let certain =
         failing(usual, &half, end, definite).or_else(|| failing(usual, &late, end, definite));
     let wanted = load.of(Part::After).filter(|op| op.intended >= middle);
-    if certain.is_none() && slowness.is_some() {
+    if certain.is_none() && slowness.is_some() && facts.unexpected.is_empty() {
         if is_starved(wanted) {
             return Return::UNKNOWN;
         }
-        if let Some(stalled) = stalled(facts, load, (middle, end)) {
+        let stalled = stalled(facts, (recovered, end));
+        if stalled.is_some() && lost_time(&without_stalls(facts, &counting)).is_none() {
             return Return::ByProbeOnly {
                 operations: 0,
-                stalled: Some(stalled),
+                stalled,
             };
         }
     }
@@ -252,44 +261,65 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
     }
 }
 
-/// The calms between two faults in which the service did not serve, where they lasted long enough to tell, each with the
-/// recovery that it begins with. The next fault cuts it short: how long the server took counts only where it answered nobody
-/// for long.
-fn failed_calms(facts: &Facts, load: &Load<'_>, usual: Usual) -> Vec<(Elapsed, NotBack)> {
+/// The calms between two faults in which the service did not serve, or of which that is not known, where they lasted long enough
+/// to tell, each with the recovery that it begins with. The next fault cuts it short: how long the server took counts only where
+/// it answered nobody for long.
+fn doubtful_calms(
+    facts: &Facts,
+    load: &Load<'_>,
+    usual: Usual,
+) -> impl Iterator<Item = (Elapsed, Return)> {
     let mut telling: Vec<&Operation> = telling(facts, load).collect();
     telling.sort_by_key(|operation| operation.intended);
-    let failed = |(from, next): (Elapsed, Elapsed)| {
+    let doubtful = move |(from, next): (Elapsed, Elapsed)| {
         let is_in_it = |op: &&&Operation| {
             load.part(op) == Part::After && op.intended >= from && op.intended < next
         };
         let own: Vec<&Operation> = telling.iter().filter(is_in_it).copied().collect();
-        let half = last_of(&own, half_of(from, next), usual.fewest());
+        let middle = half_of(from, next);
+        let half = last_of(&own, middle, usual.fewest());
         let tells = own.len() >= usual.fewest();
-        let wrong = failing(usual, &half, next, definite).filter(|_| tells);
-        let shortfall = wrong.or_else(|| silent(&telling, (facts, load), usual, (from, next)))?;
-        Some((from, NotBack::BetweenFaults { shortfall, next }))
+        let failed = |shortfall| Return::Not(NotBack::BetweenFaults { shortfall, next });
+        if let Some(wrong) = failing(usual, &half, next, definite).filter(|_| tells) {
+            return Some((from, failed(wrong)));
+        }
+        let silence = silent(&telling, load, usual, (from, next))?;
+        let wanted = load.operations.iter();
+        let wanted = wanted.filter(|op| op.intended >= middle && op.intended < next);
+        if is_starved(wanted.copied()) {
+            return Some((from, Return::UNKNOWN));
+        }
+        let stalled = stalled(facts, (from, next));
+        let spared = without_stalls(facts, &telling);
+        Some(match silent(&spared, load, usual, (from, next)) {
+            None if stalled.is_some() => {
+                let operations = 0;
+                (
+                    from,
+                    Return::ByProbeOnly {
+                        operations,
+                        stalled,
+                    },
+                )
+            }
+            _ => (from, failed(silence)),
+        })
     };
-    facts.calms().into_iter().filter_map(failed).collect()
+    facts.calms().into_iter().filter_map(doubtful)
 }
 
 /// That a service went silent in a calm, for all users or for some, and stayed so until the next fault: too many operations of
 /// its second half failed or had waited long for a reply when the fault came, and too many of its last second had waited longer
 /// than is usual. Of each stretch only those count that had so much time to be answered, the answered ones, too; no longer than
-/// clients wait. What usually takes as long is no failure. Nothing is said of a shorter half, or of one in which the machine had
-/// no time for the harness, or its disk none for anybody.
+/// clients wait. What usually takes as long is no failure. Nothing is said of a shorter half.
 fn silent(
     telling: &[&Operation],
-    (facts, load): (&Facts, &Load<'_>),
+    load: &Load<'_>,
     usual: Usual,
     (from, next): (Elapsed, Elapsed),
 ) -> Option<Shortfall> {
     let (middle, late) = (half_of(from, next), ago(next, LONG));
-    let is_in = |op: &Operation, from| op.intended >= from && op.intended < next;
-    let wanted = load.operations.iter().filter(|op| is_in(op, middle));
-    if late < middle
-        || is_starved(wanted.copied())
-        || stalled(facts, load, (middle, next)).is_some()
-    {
+    if late < middle {
         return None;
     }
     let class = |op: &Operation| match op.finished >= next {
@@ -318,17 +348,28 @@ fn is_starved<'a>(wanted: impl Iterator<Item = &'a Operation>) -> bool {
     f64::from(late) > MOST_LATE * f64::from(all)
 }
 
-/// For how long this machine's disk kept somebody waiting in a stretch, or while what was still asked then waited, if what clients
-/// lost may be the disk's doing: not where it is about as slow without a fault.
-fn stalled(facts: &Facts, load: &Load<'_>, (from, end): (Elapsed, Elapsed)) -> Option<Span> {
-    let from = ago(from, load.timeout);
-    let share = |stalled: Span, length: Span| stalled.as_us() as f64 / length.as_us().max(1) as f64;
-    let usual = match (facts.baseline(), facts.fault()) {
-        (Some(from), Some(fault)) => share(facts.disk_stalled(from, fault), fault.since(from)),
-        _ => 0.0,
+/// For how long this machine's disk kept somebody waiting in a stretch, if what clients lost may be the disk's doing: not where it
+/// is about as slow without a fault.
+fn stalled(facts: &Facts, (from, end): (Elapsed, Elapsed)) -> Option<Span> {
+    let share = |from: Elapsed, end: Elapsed| {
+        let (_, stalled) = facts.disk_stalled(from, end);
+        stalled.as_us() as f64 / end.since(from).as_us().max(1) as f64
     };
-    let stalled = facts.disk_stalled(from, end);
-    (stalled >= STALL && share(stalled, end.since(from)) > 2.0 * usual).then_some(stalled)
+    let before = facts.baseline().zip(facts.fault());
+    let usual = before.map_or(0.0, |(from, fault)| share(from, fault));
+    let (_, stalled) = facts.disk_stalled(from, end);
+    (stalled > Span::ZERO && share(from, end) > 2.0 * usual).then_some(stalled)
+}
+
+/// The operations without those that waited while the disk stood still, and otherwise no longer than on any busy machine.
+fn without_stalls<'a>(facts: &Facts, operations: &[&'a Operation]) -> Vec<&'a Operation> {
+    let met_a_stall = |op: &Operation| {
+        let (stalled, _) = facts.disk_stalled(op.intended, op.finished);
+        let waited = op.finished.since(op.intended);
+        stalled > Span::ZERO && waited <= stalled + LONG
+    };
+    let operations = operations.iter().copied();
+    operations.filter(|op| !met_a_stall(op)).collect()
 }
 
 fn half_of(from: Elapsed, end: Elapsed) -> Elapsed {
@@ -493,16 +534,7 @@ fn median_ms(operations: &[&Operation]) -> Option<f64> {
 /// That the service is not back for good; nothing where the end of its process says it already.
 pub(super) fn finding(returned: Option<&Return>) -> Option<String> {
     match returned? {
-        Return::ForGood
-        | Return::ByProbeOnly { stalled: None, .. }
-        | Return::Not(NotBack::Ended) => None,
-        Return::ByProbeOnly {
-            stalled: Some(stalled),
-            ..
-        } => Some(format!(
-            "whether the service is back for good is not known: {}",
-            waited_for_disk(*stalled)
-        )),
+        Return::ForGood | Return::ByProbeOnly { .. } | Return::Not(NotBack::Ended) => None,
         Return::Not(why) => Some(format!("the service is not back for good: {why}")),
     }
 }

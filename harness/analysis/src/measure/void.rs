@@ -35,6 +35,7 @@ enum Why {
     NeverWorked,
     NoSamples { by_lag: bool },
     BelowFloor { by_lag: bool },
+    Stalled,
 }
 
 impl Why {
@@ -49,7 +50,7 @@ impl Why {
             | Self::Renamed
             | Self::OldAnswers
             | Self::NeverWorked => Spoils::Everything,
-            Self::NoSamples { .. } | Self::BelowFloor { .. } => Spoils::Times,
+            Self::NoSamples { .. } | Self::BelowFloor { .. } | Self::Stalled => Spoils::Times,
         }
     }
 
@@ -63,7 +64,8 @@ impl Why {
                 after_the_fault: false,
             }
             | Self::NoSamples { by_lag: true }
-            | Self::BelowFloor { by_lag: true } => Doing::Ours,
+            | Self::BelowFloor { by_lag: true }
+            | Self::Stalled => Doing::Ours,
             Self::Aborted
             | Self::Interrupted
             | Self::NotStarted { port_taken: false }
@@ -128,6 +130,7 @@ pub(super) fn reason(
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
             never_worked(load).map(|reason| (Why::NeverWorked, reason)),
             no_samples(plan, load).or_else(|| below_floor(plan, facts, load)),
+            stalled(shown).map(|reason| (Why::Stalled, reason)),
         ]
         .into_iter()
         .flatten()
@@ -318,7 +321,7 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, Stri
     let by_lag = tally.is_by_lag(floor);
     let until = facts.fault().or(load.end);
     let stalled = facts.baseline().zip(until).and_then(|(from, until)| {
-        let stalled = facts.disk_stalled(from, until);
+        let (_, stalled) = facts.disk_stalled(from, until);
         let is_long = stalled.as_us() * STALL >= until.since(from).as_us();
         is_long.then_some(stalled)
     });
@@ -336,6 +339,19 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, Stri
         );
         (Why::BelowFloor { by_lag }, reason)
     })
+}
+
+/// The machine's disk may be why the service is not seen to be back for good: then nobody can tell how long it took either.
+fn stalled(shown: &Shown<'_>) -> Option<String> {
+    match shown.returned {
+        Some(Return::ByProbeOnly { stalled, .. }) => stalled.map(|stalled| {
+            format!(
+                "whether the service is back for good is not known: {}",
+                waited_for_disk(stalled)
+            )
+        }),
+        _ => None,
+    }
 }
 
 /// What the baseline's operations mostly met, as the end of a sentence.

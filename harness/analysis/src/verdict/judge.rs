@@ -6,8 +6,8 @@ use comeback_statistics::{RATE_NEEDS, surely_above};
 use super::against;
 use super::figure::{Figure, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
-    Base, Judged, disk_stalled, filled, no_samples, samples, samples_by, shares, show,
-    undecided_journeys, without_answers,
+    Base, Judged, filled, no_samples, samples, samples_by, shares, show, undecided_journeys,
+    without_answers,
 };
 use super::tally::{Tally, example, met_nothing, untested};
 use super::values::{Share, least_share_served, longest_time, share_served, undecided_of};
@@ -126,11 +126,7 @@ impl Bound {
                 None => Judged::Holds,
             },
             Some(false) => Judged::Broken(counted + &example(count, arm)),
-            None => {
-                let mut missing = without_answers(count, &counted, tally);
-                missing.why += &disk_stalled(count, arm);
-                Judged::Unknown(missing)
-            }
+            None => Judged::Unknown(without_answers(count, &counted, tally)),
         }
     }
 

@@ -6,8 +6,8 @@ use comeback_model::gate::{Count, Metric, Time, Unit};
 use super::figure::{Figure, Missing};
 use super::tally::Tally;
 use super::values::{self, Share, errors_of, trials_with};
-use crate::measure::words::{counted, waited_for_disk};
-use crate::measure::{ArmAnalysis, Return, TrialAnalysis};
+use crate::measure::words::counted;
+use crate::measure::{ArmAnalysis, TrialAnalysis};
 
 /// The mend for a stored baseline that does not do.
 pub(crate) const REMEASURE: &str = "measure it again beside this one (--remeasure)";
@@ -112,18 +112,6 @@ pub(crate) fn without_answers(count: Count, counted: &str, tally: Tally) -> Miss
         tally.undecided,
         count.without_an_answer()
     ))
-}
-
-/// That the disk may be why a recovery is not known, in the first trial of which that is so, as the end of a sentence.
-pub(crate) fn disk_stalled(count: Count, arm: &ArmAnalysis) -> String {
-    let mut faulted = arm.faulted().filter(|_| count == Count::Unrecovered);
-    let first = faulted.find_map(|trial| match trial.returned {
-        Some(Return::ByProbeOnly { stalled, .. }) => Some((trial.id, stalled?)),
-        _ => None,
-    });
-    first.map_or_else(String::new, |(trial, stalled)| {
-        format!("; in trial {}: {}", trial.0, waited_for_disk(stalled))
-    })
 }
 
 /// A figure with its interval, unless that is a point.

@@ -211,16 +211,17 @@ impl Facts {
         self.phases.get(&Phase::Baseline).copied()
     }
 
-    /// For how long between these two moments somebody on the machine waited for its disk, where that was most of a stretch.
-    pub(super) fn disk_stalled(&self, from: Elapsed, until: Elapsed) -> Span {
-        let within = |(begin, end, stalled): &(Elapsed, Elapsed, Span)| {
-            let shared = until.min(*end).since(from.max(*begin));
-            shared.min(*stalled)
-        };
-        self.disk_stalls
-            .iter()
-            .map(within)
-            .fold(Span::ZERO, |all, one| all + one)
+    /// Of the time between these two moments: how much lies in stretches in which somebody on the machine mostly waited for its
+    /// disk, and for how long of that somebody did.
+    pub(super) fn disk_stalled(&self, from: Elapsed, until: Elapsed) -> (Span, Span) {
+        let (mut shared, mut waited) = (Span::ZERO, 0.0);
+        for (begin, end, stalled) in &self.disk_stalls {
+            let own = until.min(*end).since(from.max(*begin));
+            let share = stalled.as_us() as f64 / end.since(*begin).as_us().max(1) as f64;
+            shared = shared + own;
+            waited += own.as_us() as f64 * share;
+        }
+        (shared, Span::from_us(waited as u64))
     }
 
     /// Each fault that events name, in the plan's order.

@@ -7,7 +7,7 @@ use comeback_model::units::Span;
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
-use crate::measure::{LaidLoss, NotBack, Time};
+use crate::measure::{LaidLoss, NotBack, Return, Time};
 
 /// The story of the second fault, in ms, unless a test tells it otherwise.
 const AGAIN: u64 = 4_000;
@@ -1088,18 +1088,37 @@ fn a_service_that_hangs_through_the_calm_is_not_back_for_good() {
         }
     }
     // So it is when all of it hangs for less than a second, but for longer than clients wait.
-    let served = calm(RECOVERED, LATE - 950);
-    let late = calm(LATE - 950, LATE).map(|op| hangs(250, op));
-    let trial = hit_late()
-        .planned(|plan| plan.load.timeout = Span::from_ms(250))
-        .serves(BASELINE, FAULT, 10)
-        .does(served.chain(late))
-        .trial();
+    let briefly = || {
+        let served = calm(RECOVERED, LATE - 950);
+        let late = calm(LATE - 950, LATE).map(|op| hangs(250, op));
+        hit_late()
+            .planned(|plan| plan.load.timeout = Span::from_ms(250))
+            .serves(BASELINE, FAULT, 10)
+            .does(served.chain(late))
+    };
+    let trial = briefly().trial();
     assert!(
         matches!(trial.not_back(), Some(NotBack::BetweenFaults { .. })),
         "{:?}",
         trial.returned
     );
+    // Where the machine's disk stood still meanwhile nobody knows whether it was back, though it is so after the next fault.
+    let kind = EventKind::DiskStalled {
+        since_us: ms(LATE - 950),
+        stalled_us: 950_000,
+    };
+    let trial = briefly().event(LATE, kind).trial();
+    let stalled = |returned: &Option<Return>| {
+        matches!(
+            returned,
+            Some(Return::ByProbeOnly {
+                stalled: Some(_),
+                ..
+            })
+        )
+    };
+    assert!(stalled(&trial.returned), "{:?}", trial.returned);
+    assert!(trial.void.is_some());
     let is_back = |calm: Vec<Op>| assert_eq!(killed_late(calm).not_back(), None);
     // A few time-outs are not the server's alone.
     let few = calm(RECOVERED, LATE).enumerate();
