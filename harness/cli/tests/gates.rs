@@ -220,7 +220,7 @@ fn assert_one_was_replaced(run: &Run, reason: &str) {
     let summary = run.summary();
     let arm = &summary.arms[0];
     let first = &arm.replaced[0];
-    assert_eq!((first.trial, arm.trials), (0, 2), "{}", run.printed());
+    assert_eq!((first.trial, arm.trials), (1, 2), "{}", run.printed());
     assert!(first.reason.contains(reason), "{}", first.reason);
     let extended = of_kind(&run.events(), "run_extended");
     // On a busy machine others may be void, too.
