@@ -20,7 +20,8 @@ use super::trigger::{Passed, Trigger};
 use comeback_host::clock::Clock;
 use comeback_session::flow::{Flow, Judgement, Next, Session, Turn, User};
 use looks::Former;
-pub(super) use looks::{Looked, order_of};
+pub use looks::Looked;
+pub(super) use looks::order_of;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
 const FIRST_BACKOFF: Span = Span::from_ms(1);
@@ -31,7 +32,7 @@ const LAST_BACKOFF: Span = Span::from_ms(4);
 /// Common data of a worker's clients.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) trial: TrialId,
+    pub(super) trial: Cell<TrialId>,
     pub(super) clock: Clock,
     /// Set off by writes.
     pub(super) trigger: Trigger,
@@ -96,6 +97,8 @@ pub(super) enum Job {
     LogIn,
     /// Read every session that this client ever had once. No read begins after this time.
     Look { round: u32, until: Elapsed },
+    /// Go on with the session of the trial before, if it is whole. No read begins after this time.
+    Resume { until: Elapsed },
 }
 
 /// How a client's task waits: for jobs, and for its socket until a deadline.
@@ -232,6 +235,11 @@ impl Client {
                     self.operate(Step::Login, now, now).await;
                 }
                 Job::Look { round, until } => self.look_at_all(round, until).await,
+                Job::Resume { until } => {
+                    self.resume(until).await;
+                    let resumed = u32::from(self.has_session());
+                    self.shared.logins.set(self.shared.logins.get() + resumed);
+                }
             }
             let left = self.shared.outstanding.get() - 1;
             self.shared.outstanding.set(left);
@@ -308,7 +316,7 @@ impl Client {
         } = tried;
         let is_unsent = judgement.error == Some(ErrorClass::Unsent);
         self.shared.done.borrow_mut().push(Operation {
-            trial: self.shared.trial,
+            trial: self.shared.trial.get(),
             client: self.id,
             generation: wanted.generation,
             step: wanted.step,

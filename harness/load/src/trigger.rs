@@ -154,6 +154,11 @@ impl Trigger {
         self.0.looks.store(true, Ordering::Release);
     }
 
+    /// No longer: a new trial begins, and its fault is far.
+    pub(super) fn forget_looks(&self) {
+        self.0.looks.store(false, Ordering::Release);
+    }
+
     /// Whether a client has to look first.
     pub(super) fn looks_before_logouts(&self) -> bool {
         self.0.looks.load(Ordering::Acquire)

@@ -79,6 +79,13 @@ impl Setup {
 pub(super) enum Command {
     /// Every client without a session logs in.
     Open(oneshot::Sender<Opened>),
+    /// A new trial begins on the same data: every client goes on with its session. No look begins after `until`.
+    Resume {
+        trial: TrialId,
+        seed: Seed,
+        until: Elapsed,
+        answer: oneshot::Sender<Looked>,
+    },
     /// The schedule begins at this moment, and goes on until it is stopped.
     Run(Elapsed),
     /// The schedule ends; answered when no operation is in flight.
@@ -127,6 +134,8 @@ pub(super) fn run_worker(
 
 struct Worker {
     setup: Setup,
+    /// What the traffic of the trial is drawn from.
+    seed: Cell<Seed>,
     index: u32,
     shared: Rc<Shared>,
     clients: Rc<[Rc<Waits>]>,
@@ -142,7 +151,7 @@ impl Worker {
         let flow = flow.with_idempotency_keys(keyed);
         let (dialer, around_cache) = setup.dialers(&flow)?;
         let shared = Rc::new(Shared {
-            trial: setup.trial,
+            trial: Cell::new(setup.trial),
             clock: setup.clock,
             trigger,
             dialer,
@@ -177,6 +186,7 @@ impl Worker {
             clients,
             pacer: Pacer::new()?,
             sink: Rc::new(sink),
+            seed: Cell::new(setup.seed),
             setup,
         })
     }
@@ -190,6 +200,16 @@ impl Worker {
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Open(answer) => unless_given_up(answer, self.open()).await,
+                Command::Resume {
+                    trial,
+                    seed,
+                    until,
+                    answer,
+                } => {
+                    self.shared.trial.set(trial);
+                    self.seed.set(seed);
+                    unless_given_up(answer, self.resume(until)).await;
+                }
                 Command::Run(start) => self.run_arrivals(start, &mut commands).await?,
                 Command::Stop(answer) => unless_given_up(answer, self.stop()).await,
                 Command::Look {
@@ -243,7 +263,7 @@ impl Worker {
         let workers = self.setup.load.workers;
         // The opening logins are not the schedule's.
         self.shared.tally.take();
-        for arrival in ArrivalStream::new(&self.setup.load, self.setup.seed, self.index) {
+        for arrival in ArrivalStream::new(&self.setup.load, self.seed.get(), self.index) {
             let intended = start + arrival.at;
             let mut now = clock.now();
             while now < intended {
@@ -285,8 +305,17 @@ impl Worker {
     async fn look(&self, round: u32, until: Elapsed) -> Looked {
         self.shared.looked.take();
         let mut clients: Vec<&Waits> = self.clients.iter().map(Rc::as_ref).collect();
-        order_of(self.setup.seed, round, self.index).shuffle(&mut clients);
+        order_of(self.seed.get(), round, self.index).shuffle(&mut clients);
         self.burst(clients, || Job::Look { round, until }).await;
+        self.hand_on();
+        self.shared.looked.get()
+    }
+
+    async fn resume(&self, until: Elapsed) -> Looked {
+        self.shared.looked.take();
+        self.shared.logins.set(0);
+        let clients = self.clients.iter().map(Rc::as_ref);
+        self.burst(clients, || Job::Resume { until }).await;
         self.hand_on();
         self.shared.looked.get()
     }

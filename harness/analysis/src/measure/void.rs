@@ -239,7 +239,9 @@ fn by_an_unknown_name(facts: &Facts, operations: &[&Operation]) -> Option<String
     let known = facts.names_after()?;
     let looks = operations
         .iter()
-        .filter(|operation| operation.step == Step::ReadBack);
+        .filter(|operation| operation.step == Step::ReadBack)
+        // By which the sessions of the trial before a storm's are gone on with, the old process answered by right.
+        .filter(|look| facts.fault().is_none_or(|fault| look.finished >= fault));
     let is_between = |look: &&&Operation| {
         let mut nodes = facts.nodes();
         nodes.any(|node| facts.is_between_crashes(node, look.finished))

@@ -18,6 +18,8 @@ pub(super) struct Former {
     session: Session,
     /// It was logged out, or refused: it need not be known.
     ended: bool,
+    /// The last look knew it, with all that was acknowledged.
+    whole: bool,
 }
 
 impl Former {
@@ -27,6 +29,7 @@ impl Former {
             generation,
             session,
             ended: false,
+            whole: false,
         }
     }
 
@@ -41,7 +44,9 @@ impl Former {
 
 /// The sessions that a round of looks leaves open.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Looked {
+pub struct Looked {
+    /// Sessions that neither their users ended nor the server before.
+    pub living: u32,
     /// Looks that were answered correctly.
     pub answered: u32,
     /// Sessions that are to be looked at again: refused, or known with less than was acknowledged.
@@ -55,6 +60,7 @@ impl Looked {
     #[must_use]
     pub(crate) const fn and(self, other: Self) -> Self {
         Self {
+            living: self.living + other.living,
             answered: self.answered + other.answered,
             unsettled: self.unsettled + other.unsettled,
             failed: self.failed + other.failed,
@@ -101,12 +107,41 @@ impl Client {
         }
         let is_told = met.error.is_none_or(is_definite);
         let is_known = matches!(met.error, None | Some(ErrorClass::WrongAnswer));
-        let is_settled = former.ended || is_known && met.complete;
+        former.whole = is_known && met.complete;
+        let is_settled = former.ended || former.whole;
         Looked {
+            living: u32::from(!former.ended),
             answered: u32::from(met.error.is_none()),
             unsettled: u32::from(is_told && !is_settled),
             failed: u32::from(!is_told),
         }
+    }
+
+    /// In a new trial on the same data: goes on with its last session, if that was whole at the last look and is so now. All
+    /// others are left behind; what is not learned of one may be asked again.
+    pub(super) async fn resume(&mut self, until: Elapsed) {
+        if self.session.is_some() {
+            return;
+        }
+        let mut own = std::mem::take(&mut self.former);
+        own.retain(|former| !former.ended && former.whole);
+        let Some(mut last) = own.into_iter().max_by_key(|former| former.generation) else {
+            return;
+        };
+        let looked = self.look_at(&mut last, until).await;
+        let is_unknown = looked.failed > 0;
+        self.shared.looked.set(self.shared.looked.get().and(looked));
+        if is_unknown {
+            last.whole = true;
+            self.former.push(last);
+        } else if last.whole {
+            self.session = Some((last.generation, last.session));
+        }
+    }
+
+    /// Whether it has a session.
+    pub(super) const fn has_session(&self) -> bool {
+        self.session.is_some()
     }
 
     /// The last moment at which the session can show whether it is known.

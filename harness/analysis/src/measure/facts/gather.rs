@@ -16,6 +16,7 @@ macro_rules! of_the_course {
     () => {
         EventKind::PhaseEntered { .. }
             | EventKind::LoadStopped { .. }
+            | EventKind::SessionsLooked { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::TrialAborted { .. }
             | EventKind::TrialEnded
@@ -131,7 +132,9 @@ impl Gatherer {
                     return;
                 };
                 self.places.entry(id).or_insert_with(|| {
-                    run.trials.push(Facts::new(id, *arm, *control));
+                    let begun = Some(event.at);
+                    let facts = Facts::new(id, *arm, *control);
+                    run.trials.push(Facts { begun, ..facts });
                     run.trials.len() - 1
                 });
             }
@@ -188,7 +191,11 @@ impl Facts {
             EventKind::TrialAborted { reason } => {
                 self.aborted.get_or_insert_with(|| reason.clone());
             }
-            EventKind::TrialEnded => self.ended = true,
+            EventKind::TrialEnded => {
+                self.ended = true;
+                self.over.get_or_insert(at);
+            }
+            EventKind::SessionsLooked { .. } => {}
             EventKind::SessionsOpened { .. } => {}
             of_processes!() | of_the_fault!() | of_the_recovery!() | of_the_run!() => {}
         }
