@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use comeback_model::event::EventKind;
 use comeback_model::ids::TrialId;
@@ -12,8 +13,13 @@ use super::context::{Early, Trial, aborted};
 use super::placement::Placement;
 use super::seams::{Load, Seams};
 use super::site::Site;
-use crate::load::Looked;
+use crate::load::{Looked, Trigger};
 use crate::supervise::scratch::remove_tree;
+
+/// So many operations before the kill, and after the recovery, tell whether the service serves.
+const ENOUGH: u64 = 12;
+/// How soon it is counted again.
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// What the trials of a storm have in common; nothing of it is there in another run.
 #[derive(Debug)]
@@ -89,11 +95,12 @@ impl<L> Life<L> {
         if !self.is_storm {
             return;
         }
-        *self.has_lost.borrow_mut() = looked.unsettled > 0;
+        let lacking = looked.unsettled + looked.refused;
+        *self.has_lost.borrow_mut() = lacking > 0;
         let open = looked.unsettled + looked.failed;
         trial.record(EventKind::SessionsLooked {
             whole: looked.living.saturating_sub(open),
-            lacking: looked.unsettled,
+            lacking,
             unknown: looked.failed,
         });
     }
@@ -143,5 +150,18 @@ pub(super) async fn resume<S: Seams>(
             )));
         }
         tokio::time::sleep(super::trial::OPEN_PAUSE).await;
+    }
+}
+
+/// The windows of a storm are short: on a slow server, or a busy machine, they last until enough was seen to tell whether the
+/// service serves.
+pub(super) async fn wait_for_load<S>(trial: &Trial<'_, S>, load: &Trigger) {
+    if trial.plan.storm.is_none() {
+        return;
+    }
+    let clock = trial.site.clock;
+    let deadline = clock.now() + trial.plan.load.timeout;
+    while load.finished() < ENOUGH && clock.now() < deadline {
+        tokio::time::sleep(AGAIN).await;
     }
 }

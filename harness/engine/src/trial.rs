@@ -183,19 +183,23 @@ impl<S: Seams> Trial<'_, S> {
             .iter()
             .map(|planned| planned.after)
             .min();
+        load.trigger().count_from(begin + windows.warm_up);
         self.wait_until(baseline_end + first.unwrap_or(Span::ZERO))
             .await;
+        life::wait_for_load(self, load.trigger()).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
         let recovered = self.inject_all(baseline_end, hands).await?;
         if recovered {
             self.enter(Phase::Settle);
+            load.trigger().count_from(clock.now());
             let settle = match self.planned.faults.is_empty() {
                 // A trial without a fault lasts as long as one whose faults are over: what expires by itself expires here, too.
                 true => windows.settle + self.plan.length_of_faults(),
                 false => windows.settle,
             };
             tokio::time::sleep(settle.into()).await;
+            life::wait_for_load(self, load.trigger()).await;
         }
         let tally = load.stop().await?;
         drop(health);

@@ -14,12 +14,12 @@ const KILLS: u32 = 1_000;
 const CONTROLS: u32 = 5;
 /// As many sessions as keep a write in flight at most times, and no more to look at after each kill than that.
 const SESSIONS: u32 = 8;
-const RATE: f64 = 800.0;
+const RATE: f64 = 2_000.0;
 /// A storm measures no times: a cycle whose load a slow server did not take in full is a kill like any other.
 const FLOOR: f64 = 0.01;
-/// Enough operations before the kill and after the recovery to tell whether the server serves.
-const PART: Span = Span::from_ms(20);
-const WINDOW: Span = Span::from_ms(5);
+/// The load before the kill and after the recovery, at least: the engine waits until it is enough to tell whether the server serves.
+const PART: Span = Span::from_ms(8);
+const WINDOW: Span = Span::from_ms(2);
 
 /// A storm: kill, recover, verify, and kill again on the same data, to find losses of one kill in a thousand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -60,7 +60,7 @@ impl Document {
         document.load.floor = Some(FLOOR);
         let first = document.fault_mut();
         first.at = None;
-        first.spread = Some(first.spread.unwrap_or(WINDOW));
+        first.spread = Some(first.spread.unwrap_or(Span::ZERO));
         Ok(Some(document))
     }
 }

@@ -295,6 +295,7 @@ impl Client {
             self.shared.refusal.set(error.map(|class| (class, status)));
         }
         self.record(wanted, tried, finished);
+        self.shared.trigger.note_finished(intended);
         match step {
             // A request beside the session neither begins nor ends it.
             Step::Get => self.session = had_session.then_some((generation, session)),
@@ -370,7 +371,9 @@ impl Client {
             Step::Logout if outcome == Outcome::Rejected && !ended => {
                 self.session = Some(session);
             }
-            Step::Act | Step::Check | Step::Logout => self.former.push(Former::ended(session)),
+            Step::Act | Step::Check | Step::Logout => {
+                self.former.push(Former::ended(session, ended));
+            }
         }
     }
 

@@ -259,7 +259,7 @@ const TARGETS: &[Target] = &[
     ),
     planted(
         "writes-in-place",
-        "one file for each session, emptied and written again at each visit",
+        "a file for each session, which every 32nd visit empties and writes again",
         zoo::in_place::start_in_place,
     ),
     planted(

@@ -308,9 +308,9 @@ impl<'a> Session<'a> {
                     Some(Shown::Counter(base)) => base,
                     Some(Shown::Own(_)) | None => 0,
                 };
-                let least = base.saturating_add(self.written.acknowledged_before());
+                let least = base.saturating_add(self.written.acknowledged());
                 format!(
-                    "the counter was {base} when the cycle began, must be at least {least}, and was read back as {now}"
+                    "the counter was {base} when the cycle began, must be at least {least} with all acknowledged writes of the cycle, and was read back as {now}"
                 )
             }
             (Some((Shown::Own(found), _)), _) => {

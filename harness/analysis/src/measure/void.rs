@@ -124,7 +124,10 @@ pub(super) fn reason(
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
             never_worked(load).map(|reason| (Why::NeverWorked, reason)),
-            no_samples(plan, load).or_else(|| below_floor(plan, facts, load)),
+            // A storm measures no times.
+            (plan.storm.is_none())
+                .then(|| no_samples(plan, load).or_else(|| below_floor(plan, facts, load)))
+                .flatten(),
         ]
         .into_iter()
         .flatten()

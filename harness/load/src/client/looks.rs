@@ -18,6 +18,8 @@ pub(super) struct Former {
     session: Session,
     /// It was logged out, or refused: it need not be known.
     ended: bool,
+    /// It was refused.
+    refused: bool,
     /// The last look knew it, with all that was acknowledged.
     whole: bool,
 }
@@ -29,14 +31,16 @@ impl Former {
             generation,
             session,
             ended: false,
+            refused: false,
             whole: false,
         }
     }
 
-    /// One that its user ended, or the server.
-    pub(super) fn ended(session: (u32, Session)) -> Self {
+    /// One that its user ended, or the server by refusing it.
+    pub(super) fn ended(session: (u32, Session), refused: bool) -> Self {
         Self {
             ended: true,
+            refused,
             ..Self::living(session)
         }
     }
@@ -47,6 +51,8 @@ impl Former {
 pub struct Looked {
     /// Sessions that neither their users ended nor the server before.
     pub living: u32,
+    /// Sessions that the server refused before.
+    pub refused: u32,
     /// Looks that were answered correctly.
     pub answered: u32,
     /// Sessions that are to be looked at again: refused, or known with less than was acknowledged.
@@ -61,6 +67,7 @@ impl Looked {
     pub(crate) const fn and(self, other: Self) -> Self {
         Self {
             living: self.living + other.living,
+            refused: self.refused + other.refused,
             answered: self.answered + other.answered,
             unsettled: self.unsettled + other.unsettled,
             failed: self.failed + other.failed,
@@ -111,6 +118,7 @@ impl Client {
         let is_settled = former.ended || former.whole;
         Looked {
             living: u32::from(!former.ended),
+            refused: u32::from(former.refused),
             answered: u32::from(met.error.is_none()),
             unsettled: u32::from(is_told && !is_settled),
             failed: u32::from(!is_told),

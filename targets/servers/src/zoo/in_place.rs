@@ -1,17 +1,20 @@
-//! `writes-in-place`: each session in a file of its own, as many session stores have it, which is emptied and written again at each
-//! visit; `renames`: its twin without the bug, which writes a new file and renames it over the old one.
+//! `writes-in-place`: each session in a file of its own, one line for each visit; every 32nd visit the file is emptied and written
+//! again with one line. `renames`: its twin without the bug, which then writes a new file and renames it over the old one.
 //!
-//! A kill between the emptying and the writing takes the session. That is some microseconds of a request, so few kills meet it.
-//! Must be exposed as a lost session by a storm of kills inside writes.
+//! A kill between the emptying and the writing takes the session. That is some microseconds of few requests, so that one kill
+//! in some hundreds meets it. Must be exposed as a lost session by a storm of kills inside writes.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::contract::{App, Store};
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::session::{Kept, Key, Session, SessionId, User};
+
+/// How often a file is written again.
+const AGAIN: u64 = 32;
 
 pub(crate) fn start_in_place(launch: Launch) -> Result<(), ServeError> {
     start(launch, |file, content| fs::write(file, content))
@@ -25,17 +28,17 @@ pub(crate) fn start_renaming(launch: Launch) -> Result<(), ServeError> {
     })
 }
 
-/// How a session's file gets its content.
-type Write = fn(&Path, &[u8]) -> io::Result<()>;
+/// How a session's file is written again.
+type Rewrite = fn(&Path, &[u8]) -> io::Result<()>;
 
-fn start(launch: Launch, write: Write) -> Result<(), ServeError> {
+fn start(launch: Launch, rewrite: Rewrite) -> Result<(), ServeError> {
     let folder = launch.data().to_owned();
-    launch.serve(App::over(Files { folder, write }))
+    launch.serve(App::over(Files { folder, rewrite }))
 }
 
 struct Files {
     folder: PathBuf,
-    write: Write,
+    rewrite: Rewrite,
 }
 
 impl Files {
@@ -43,20 +46,31 @@ impl Files {
         self.folder.join(format!("session-{id}"))
     }
 
-    /// A file that is not a session is none: that is how such stores meet half a file.
+    /// The last line counts. A file without a whole one is no session: that is how such stores meet half a file.
     fn read(&self, id: SessionId) -> Result<Option<Kept>, StoreError> {
         match fs::read(self.file(id)) {
-            Ok(content) => Ok(serde_json::from_slice(&content).ok()),
+            Ok(content) => {
+                let lines = content.split(|byte| *byte == b'\n').rev();
+                let mut whole = lines.filter_map(|line| serde_json::from_slice(line).ok());
+                Ok(whole.next())
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::because("the session could not be read")(error)),
         }
     }
 
     fn store(&self, id: SessionId, kept: &Kept) -> Result<(), StoreError> {
-        let unwritten = StoreError::because("the session could not be written");
-        let content = serde_json::to_vec(kept).map_err(io::Error::from);
-        let written = content.and_then(|content| (self.write)(&self.file(id), &content));
-        written.map_err(unwritten)
+        let file = self.file(id);
+        let write = || -> io::Result<()> {
+            let mut line = serde_json::to_vec(kept)?;
+            line.push(b'\n');
+            if kept.session.visits > 0 && kept.session.visits.is_multiple_of(AGAIN) {
+                return (self.rewrite)(&file, &line);
+            }
+            let opened = OpenOptions::new().create(true).append(true).open(&file);
+            opened?.write_all(&line)
+        };
+        write().map_err(StoreError::because("the session could not be written"))
     }
 }
 

@@ -34,7 +34,7 @@ fn a_session_of_an_earlier_cycle_that_is_set_back_is_a_loss() {
     let what = trial.counterexample.unwrap();
     assert!(
         what.contains(
-            "the counter was 40 when the cycle began, must be at least 41, and was read back as 40"
+            "the counter was 40 when the cycle began, must be at least 41 with all acknowledged writes of the cycle, and was read back as 40"
         ),
         "{what}"
     );

@@ -108,6 +108,14 @@ impl Written {
         }
     }
 
+    /// How many were acknowledged, after the fault too.
+    pub(super) fn acknowledged(&self) -> u64 {
+        match self {
+            Self::Counted(counted) => counted.acknowledged(),
+            Self::Own(own) => own.acknowledged().count() as u64,
+        }
+    }
+
     /// How many may have been applied.
     pub(super) fn indeterminate(&self) -> u64 {
         match self {

@@ -69,7 +69,7 @@ impl Own {
     }
 
     /// Number, time of acknowledgement, and whether that was before the fault.
-    fn acknowledged(&self) -> impl DoubleEndedIterator<Item = (u32, Elapsed, bool)> {
+    pub(super) fn acknowledged(&self) -> impl DoubleEndedIterator<Item = (u32, Elapsed, bool)> {
         self.writes
             .iter()
             .filter_map(|(number, write)| match write {
