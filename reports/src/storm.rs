@@ -82,7 +82,7 @@ mod tests {
                 "1,000",
                 "990",
                 "0",
-                "below 0.3 %",
+                "below 0.30 %",
                 "0",
                 "8,000 sessions, 12,000 writes",
                 "16.0"
@@ -95,6 +95,6 @@ mod tests {
             ..tally
         });
         let table = storm(&summary).expect("it is one");
-        assert_eq!(table.rows[0][4], "0.05 % to 0.7 %");
+        assert_eq!(table.rows[0][4], "0.050 % to 0.70 %");
     }
 }

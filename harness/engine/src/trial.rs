@@ -299,6 +299,7 @@ impl<S: Seams> Trial<'_, S> {
             load: self.plan.load.clone(),
             retry: self.arm.retry,
             seed: self.planned.load_seed,
+            closed: self.plan.storm.is_some(),
             endpoint: self.placement.endpoint(self.arm.front()).clone(),
             boot_header: self.arm.target.boot_header.clone(),
             behind_cache: self.behind_cache().cloned(),

@@ -108,6 +108,8 @@ pub(super) struct Waits {
     waker: RefCell<Option<Waker>>,
     deadline: Cell<Option<Elapsed>>,
     expired: Cell<bool>,
+    /// It does a job.
+    busy: Cell<bool>,
 }
 
 impl Waits {
@@ -115,6 +117,11 @@ impl Waits {
     pub(super) fn push(&self, job: Job) {
         self.jobs.borrow_mut().push_back(job);
         self.wake();
+    }
+
+    /// Whether the client has nothing to do.
+    pub(super) fn are_idle(&self) -> bool {
+        !self.busy.get() && self.jobs.borrow().is_empty()
     }
 
     /// Ends the client's wait when its deadline has passed; called every few milliseconds.
@@ -157,7 +164,10 @@ impl Waits {
                 *waker = Some(cx.waker().clone());
             }
             match self.jobs.borrow_mut().pop_front() {
-                Some(job) => Poll::Ready(job),
+                Some(job) => {
+                    self.busy.set(true);
+                    Poll::Ready(job)
+                }
                 None => Poll::Pending,
             }
         })
@@ -241,6 +251,7 @@ impl Client {
                     self.shared.logins.set(self.shared.logins.get() + resumed);
                 }
             }
+            self.waits.busy.set(false);
             let left = self.shared.outstanding.get() - 1;
             self.shared.outstanding.set(left);
             if left == 0 {

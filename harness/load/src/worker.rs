@@ -41,6 +41,8 @@ pub struct Setup {
     pub retry: Option<Retry>,
     /// The seed.
     pub seed: Seed,
+    /// Whether a client who is busy is passed over: nothing piles up while the server is away or slow.
+    pub closed: bool,
     /// Where the target is reached.
     pub endpoint: Endpoint,
     /// The header that names the answering process.
@@ -274,10 +276,13 @@ impl Worker {
                 }
                 now = clock.now();
             }
+            let place = (arrival.client.0 / workers) as usize;
+            if self.setup.closed && !self.clients[place].are_idle() {
+                continue;
+            }
             let mut tally = self.shared.tally.get();
             tally.scheduled += 1;
             self.shared.tally.set(tally);
-            let place = (arrival.client.0 / workers) as usize;
             let job = Job::Operate {
                 step: arrival.step,
                 intended,

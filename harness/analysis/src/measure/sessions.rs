@@ -268,12 +268,13 @@ impl<'a> Session<'a> {
         };
         match fate {
             Fate::Refused(refusal) => Some(format!(
-                "{name} was acknowledged and is {}, with {} of this cycle",
+                "{name} was acknowledged and is {}{}, with {} of this cycle",
                 match refusal {
                     Refusal::Rejected => "refused",
                     Refusal::Recreated => "answered as a stranger's",
                     Refusal::WrongIdentity => "answered as another user's",
                 },
+                self.first_refused(sent),
                 counted(acknowledged, "acknowledged write")
             )),
             Fate::Broken => Some(format!(
@@ -297,6 +298,16 @@ impl<'a> Session<'a> {
             }
             Fate::Known { .. } | Fate::Flapping | Fate::Undecided => None,
         }
+    }
+
+    /// When its user was first told, as part of a sentence.
+    fn first_refused(&self, kill: Option<Elapsed>) -> String {
+        let told = self.refused.map(|(operation, _)| operation.finished);
+        let told = told.or(self.looks.first()).zip(kill);
+        told.filter(|(told, kill)| told >= kill)
+            .map_or_else(String::new, |(told, kill)| {
+                format!(", first {:.1} ms after the kill", told.ms_after(kill))
+            })
     }
 
     /// What the cycle began with, what it must be at least, and what was read back.

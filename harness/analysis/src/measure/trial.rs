@@ -223,7 +223,7 @@ pub(super) fn analyze(
     let send_lag = load.send_lag();
     let arm = plan.arms.get(facts.arm.0 as usize);
     let listener = arm.map_or(Listener::Own, |arm| arm.target.listener);
-    let returned = served::returned(facts, &load, usual);
+    let returned = served::returned(plan, facts, &load, usual);
     let chain = recovery::chain(facts, listener, returned.as_ref());
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(plan, facts, &send_lag, &ledger.oddities);

@@ -1,7 +1,7 @@
 //! Reads of a client's sessions that are not part of the load: in rounds after it, and once before each logout.
 
 use comeback_model::ids::Seed;
-use comeback_model::operation::{ErrorClass, Step};
+use comeback_model::operation::{ErrorClass, Found, Step};
 use comeback_model::schedule::Shuffler;
 use comeback_model::units::Elapsed;
 
@@ -22,7 +22,12 @@ pub(super) struct Former {
     refused: bool,
     /// The last look knew it, with all that was acknowledged.
     whole: bool,
+    /// The state that it showed.
+    shown: Shown,
 }
+
+/// The state of a session as a look showed it: a counter, or the writes that were found.
+type Shown = (Option<u64>, Option<Box<Found>>);
 
 impl Former {
     /// One that goes on.
@@ -32,8 +37,15 @@ impl Former {
             session,
             ended: false,
             refused: false,
+            shown: Shown::default(),
             whole: false,
         }
+    }
+
+    /// What the last look showed must be there from now on.
+    fn go_on(&mut self) {
+        let (counter, found) = &self.shown;
+        self.session.go_on_from(*counter, found.as_deref());
     }
 
     /// One that its user ended, or the server by refusing it.
@@ -82,6 +94,8 @@ struct Met {
     complete: bool,
     /// A cache had stored it.
     stored: bool,
+    /// The state that it showed.
+    shown: Shown,
 }
 
 /// The order of a round's looks, for one of those who draw one.
@@ -115,6 +129,7 @@ impl Client {
         let is_told = met.error.is_none_or(is_definite);
         let is_known = matches!(met.error, None | Some(ErrorClass::WrongAnswer));
         former.whole = is_known && met.complete;
+        former.shown = met.shown;
         let is_settled = former.ended || former.whole;
         Looked {
             living: u32::from(!former.ended),
@@ -136,13 +151,16 @@ impl Client {
         let Some(mut last) = own.into_iter().max_by_key(|former| former.generation) else {
             return;
         };
+        last.go_on();
+        let shown = last.shown.clone();
         let looked = self.look_at(&mut last, until).await;
         let is_unknown = looked.failed > 0;
         self.shared.looked.set(self.shared.looked.get().and(looked));
         if is_unknown {
-            last.whole = true;
+            (last.whole, last.shown) = (true, shown);
             self.former.push(last);
         } else if last.whole {
+            last.go_on();
             self.session = Some((last.generation, last.session));
         }
     }
@@ -180,6 +198,7 @@ impl Client {
         let met = Met {
             error: judgement.error,
             complete: session.is_complete_in(judgement.value, judgement.found.as_deref()),
+            shown: (judgement.value, judgement.found.clone()),
             stored: tried.reply.is_some_and(|reply| reply.is_stored()),
         };
         self.record(wanted, tried, finished);
