@@ -77,10 +77,16 @@ mod tests {
         assert_eq!(storm.tell(false), None);
         storm.begin(false);
         storm.note(2);
-        assert_eq!(storm.tell(true).unwrap(), "kill 1 of 3, 1 with a loss");
+        assert_eq!(
+            storm.tell(true).as_deref(),
+            Some("kill 1 of 3, 1 with a loss")
+        );
         storm.begin(false);
         storm.note(0);
         storm.begin(false);
-        assert_eq!(storm.tell(false).unwrap(), "kill 3 of 3, 1 with a loss");
+        assert_eq!(
+            storm.tell(false).as_deref(),
+            Some("kill 3 of 3, 1 with a loss")
+        );
     }
 }
