@@ -16,7 +16,6 @@ use comeback_faults::Faults;
 
 const EXAMPLES: &str = r#"Examples:
   comeback run shop.toml
-  comeback run shop.toml --trials 30 -- ./other-build --port {port}
   comeback run shop.toml --against origin/main --build 'make server'
   comeback run shop.toml --storm --kills 1000 --until-failure
   comeback run -- python3 -m http.server {port} --bind 127.0.0.1
@@ -26,7 +25,8 @@ const EXAMPLES: &str = r#"Examples:
       --act 'POST /visit' --check 'GET /me' --value /visits \
       --identity '/user=u{{ session }}' -- ./server --port {port}"#;
 
-const MORE_EXAMPLES: &str = r#"  comeback run --protocol redis \
+const MORE_EXAMPLES: &str = r#"  comeback run shop.toml --trials 30 -- ./other-build --port {port}
+  comeback run --protocol redis \
       --login 'MSET u:{{ session }} u{{ session }} n:{{ session }} 0' \
       --act 'INCR n:{{ session }}' \
       --check 'MGET u:{{ session }} n:{{ session }}' --value /1 \

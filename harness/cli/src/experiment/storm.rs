@@ -4,19 +4,19 @@ use comeback_experiment::Document;
 
 /// Kill after kill on the same data.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Storm")]
+#[command(next_help_heading = "Fault")]
 pub(super) struct StormArgs {
-    /// Kill, recover, verify and kill again on the same data, as fast as the server comes back
+    /// Kill again and again (see --kills, --until-failure)
     ///
-    /// To find losses of one kill in a thousand. All cycles share the data folder, the port and the users' sessions; between two
+    /// Kill, recover, verify and kill again on the same data, as fast as the server comes back, to find losses of one kill in a thousand. All cycles share the data folder, the port and the users' sessions; between two
     /// of them the server is stopped as usual. Kills are placed inside writes. Five cycles without a kill come first.
     #[arg(long, conflicts_with_all = ["trials", "extend_to", "replacements"])]
     storm: bool,
     /// Kills of the storm [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     kills: Option<u32>,
     /// End the storm with the first kill that took something
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     until_failure: bool,
 }
 
