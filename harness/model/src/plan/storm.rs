@@ -111,7 +111,8 @@ mod tests {
                 plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", "/")))
             }),
             (Field::Gate, |plan| {
-                plan.gates = vec![Gate::try_from("outage.median < 2s".to_owned()).unwrap()]
+                plan.gates =
+                    vec![Gate::try_from("outage.median < 2s".to_owned()).expect("it is one")]
             }),
             (Field::ExtendTo, |plan| plan.replacements = 1),
         ];
