@@ -20,6 +20,7 @@ use crate::arms::{ArmView, RunView};
 use crate::faults::faults;
 use crate::format::{TimeStyle, count, count_of, counted, percent, printable, span};
 use crate::replicas::{replicas, unknown};
+use crate::storm::storm;
 use crate::table::{Cell, Column, Table, Tone, sessions_beside, writes_beside};
 
 pub(crate) use facts::{Definition, Fact};
@@ -50,6 +51,8 @@ pub(crate) struct Document {
     pub(crate) rows: Vec<ArmRow>,
     /// Arms of several nodes side by side; headers and rows.
     pub(crate) replicas: Option<SideTable>,
+    /// The kills of a storm; likewise.
+    pub(crate) storm: Option<SideTable>,
     /// The faults of a plan that has several; likewise.
     pub(crate) faults: Option<SideTable>,
     /// What a reader should know about single trials.
@@ -150,6 +153,7 @@ impl Document {
                 .collect(),
             rows: run.arms.iter().map(|arm| row(run, arm)).collect(),
             replicas: replicas(run.summary).map(SideTable::from),
+            storm: storm(run.summary).map(SideTable::from),
             faults: faults(run.summary).map(SideTable::from),
             findings: trials::findings(run),
             trials: trials::table(run),

@@ -31,6 +31,7 @@ mod markdown;
 mod notes;
 mod palette;
 mod replicas;
+mod storm;
 mod table;
 
 #[cfg(all(test, feature = "charts"))]
@@ -58,6 +59,7 @@ pub use faults::faults;
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
 pub use replicas::replicas;
+pub use storm::storm;
 pub use table::{Table, comparison};
 
 use arms::RunView;

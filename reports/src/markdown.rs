@@ -83,6 +83,7 @@ fn comparison(out: &mut String, document: &Document) {
         }
     }
     for (name, table) in [
+        ("Storm", &document.storm),
         ("Faults", &document.faults),
         ("Replicas", &document.replicas),
     ] {

@@ -2,6 +2,7 @@
 
 mod retry;
 mod session;
+mod storm;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use comeback_model::units::Span;
 
 use self::retry::RetryArgs;
 use self::session::SessionArgs;
+use self::storm::StormArgs;
 use super::choice::choice;
 use super::options::{Size, parse_gate};
 use super::{CliError, targets};
@@ -119,6 +121,8 @@ pub(super) struct What {
     #[arg(long, help_heading = None::<&str>, hide_short_help = true)]
     name: Option<String>,
     #[command(flatten)]
+    storm: StormArgs,
+    #[command(flatten)]
     retry: RetryArgs,
     #[command(flatten)]
     session: SessionArgs,
@@ -209,6 +213,7 @@ impl What {
         }
         self.apply_to_target(&mut document.target);
         self.retry.apply_to(document);
+        self.storm.apply_to(document).map_err(CliError::Usage)?;
         if !self.faults.is_empty() {
             document.fault.clone_from(&self.faults);
         }

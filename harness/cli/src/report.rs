@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
 use comeback_reports::format::printable;
-use comeback_reports::{comparison, course, faults, replicas};
+use comeback_reports::{comparison, course, faults, replicas, storm};
 
 use super::baseline::{self, Stored};
 use super::options::Told;
@@ -93,6 +93,9 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         return Ok(());
     }
     print(&table(&comparison(&judged.summary), Style::Ruled));
+    if let Some(storm) = storm(&judged.summary) {
+        print(&table(&storm, Style::Ruled));
+    }
     if let Some(faults) = faults(&judged.summary) {
         print(&table(&faults, Style::Ruled));
     }
@@ -129,7 +132,7 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
     // What was beside a revision is gone with its working tree.
     let is_repeatable = plan.arms.iter().all(|arm| arm.revision.is_none());
     if verdict.outcome == Outcome::Fail && is_repeatable {
-        print(&next_commands(folder));
+        print(&next_commands(folder, plan.storm.is_some()));
     }
     Ok(())
 }
@@ -157,12 +160,16 @@ fn said_once(fact: &str, reasons: &[String]) -> (String, Vec<String>) {
     (said.next().unwrap_or_default(), said.collect())
 }
 
-/// What to do about a failing run.
-fn next_commands(folder: &Path) -> String {
+/// What to do about a failing run. A storm cannot be made smaller.
+fn next_commands(folder: &Path, is_storm: bool) -> String {
     let folder = ci::quote(&folder.to_string_lossy());
-    format!(
-        "next:\n  comeback replay {folder}   # the same run again\n  comeback shrink {folder}   # the smallest file that fails alike"
-    )
+    let replay = format!("next:\n  comeback replay {folder}   # the same run again");
+    match is_storm {
+        true => replay,
+        false => {
+            format!("{replay}\n  comeback shrink {folder}   # the smallest file that fails alike")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use comeback_faults::Faults;
 
 const EXAMPLES: &str = r#"Examples:
   comeback run shop.toml
-  comeback run shop.toml --trials 30 -- ./other-build --port {port}
   comeback run shop.toml --against origin/main --build 'make server'
+  comeback run shop.toml --storm --kills 1000 --until-failure
   comeback run -- python3 -m http.server {port} --bind 127.0.0.1
   comeback run --get /health --gate 'outage.median < 2s' -- ./server {port}
   comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server
@@ -25,7 +25,8 @@ const EXAMPLES: &str = r#"Examples:
       --act 'POST /visit' --check 'GET /me' --value /visits \
       --identity '/user=u{{ session }}' -- ./server --port {port}"#;
 
-const MORE_EXAMPLES: &str = r#"  comeback run --protocol redis \
+const MORE_EXAMPLES: &str = r#"  comeback run shop.toml --trials 30 -- ./other-build --port {port}
+  comeback run --protocol redis \
       --login 'MSET u:{{ session }} u{{ session }} n:{{ session }} 0' \
       --act 'INCR n:{{ session }}' \
       --check 'MGET u:{{ session }} n:{{ session }}' --value /1 \
@@ -68,6 +69,11 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let Options { size, output } = &args.options;
     let (mut document, origin) = args.what.document(size, &args.command)?;
     document.beside_revision = args.against.is_asked();
+    let compares = args.against.is_asked() || args.baseline.baseline.is_some();
+    if document.storm.is_some() && compares {
+        let what = "--storm: a storm looks for a loss of one server and compares it with nothing: remove --against and --baseline";
+        return Err(CliError::Usage(what.to_owned()));
+    }
     let mut resolved = resolve(&document, &origin, &Faults).map_err(usage)?;
     output.tell_default_gates(&resolved.default_gates);
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;

@@ -127,6 +127,7 @@ fn plan(target: Target) -> Plan {
             steady_for: Span::from_ms(200),
         },
         gates: Vec::new(),
+        storm: None,
         marked: BTreeSet::new(),
     }
 }

@@ -123,20 +123,27 @@ pub(super) fn aborted(reason: String) -> Early {
 }
 
 impl<'a, S: Processes> Trial<'a, S> {
-    /// Finds a place for a trial's arm; nothing is started yet.
+    /// Finds a place for a trial's arm, or goes on at that of a former trial, whose probes have been so many users; nothing is started
+    /// yet.
     pub(super) fn prepare(
         (plan, planned): (&'a Plan, &'a PlannedTrial),
-        site: &'a Site,
-        seams: &'a S,
+        (site, seams): (&'a Site, &'a S),
         data: &Path,
+        former: Option<(Placement, u32)>,
     ) -> Result<Self, Early> {
         let arm = &plan.arms[planned.arm.0 as usize];
-        let placement = Placement::prepare(arm, data, seams).map_err(|error| match error {
-            PlacementError::Target(node, error) => {
-                Early::Target(start_failed(node, Incarnation(0), &error))
-            }
-            PlacementError::Engine(error) => Early::Engine(error),
-        })?;
+        let prepare = || {
+            Placement::prepare(arm, data, seams).map_err(|error| match error {
+                PlacementError::Target(node, error) => {
+                    Early::Target(start_failed(node, Incarnation(0), &error))
+                }
+                PlacementError::Engine(error) => Early::Engine(error),
+            })
+        };
+        let (placement, probe_users) = match former {
+            Some(former) => former,
+            None => (prepare()?, 0),
+        };
         Ok(Self {
             plan,
             arm,
@@ -144,7 +151,7 @@ impl<'a, S: Processes> Trial<'a, S> {
             site,
             seams,
             placement,
-            probe_users: Cell::new(0),
+            probe_users: Cell::new(probe_users),
             trigger: OnceCell::new(),
             aiming: Mutex::default(),
             effects: Notify::new(),

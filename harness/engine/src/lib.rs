@@ -13,6 +13,7 @@ mod effects;
 mod error;
 mod health;
 pub mod interrupt;
+mod life;
 pub mod needs;
 mod nodes;
 mod placement;

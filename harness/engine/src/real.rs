@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use comeback_model::event::{Exit, OldProcess, Survivor};
-use comeback_model::ids::{BootId, Incarnation, Node};
+use comeback_model::ids::{BootId, Incarnation, Node, Seed, TrialId};
 use comeback_model::plan::{Reach, Readiness, Signal, Stop};
 use comeback_model::said::Line;
 use comeback_model::schedule::Draws;
@@ -17,7 +17,7 @@ use super::{EngineError, Site, disk, health};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
-use crate::load::{Generator, LoadError, Opened, Setup, Tally, Trigger};
+use crate::load::{Generator, LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
 use crate::supervise::one_shot::OneShotCommand;
@@ -324,7 +324,15 @@ impl Load for Generator {
         Self::stop(self).await
     }
 
-    async fn look_at_sessions(&mut self, looks: u32, until: Elapsed) -> Result<(), LoadError> {
+    async fn resume(
+        &mut self,
+        (trial, seed): (TrialId, Seed),
+        until: Elapsed,
+    ) -> Result<Looked, LoadError> {
+        Self::resume(self, trial, seed, until).await
+    }
+
+    async fn look_at_sessions(&mut self, looks: u32, until: Elapsed) -> Result<Looked, LoadError> {
         Self::look_at_sessions(self, looks, until).await
     }
 

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use comeback_model::event::{EventKind, Exit, OldProcess, Survivor};
-use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
+use comeback_model::ids::{BootId, Incarnation, Node, Seed, TrialId};
 use comeback_model::plan::{Reach, Readiness, ReadyProbe, Signal, Stop};
 use comeback_model::said::Line;
 use comeback_model::schedule::Draws;
@@ -18,7 +18,7 @@ use super::readiness::{NotReady, Ready};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
-use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
+use crate::load::{LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::Owner;
@@ -211,6 +211,12 @@ pub(super) trait Load {
     fn trigger(&self) -> &Trigger;
     /// Every client without a session logs in, once.
     fn open(&mut self) -> impl Future<Output = Result<Opened, LoadError>>;
+    /// A new trial of a storm begins: every client goes on with its session.
+    fn resume(
+        &mut self,
+        trial: (TrialId, Seed),
+        until: Elapsed,
+    ) -> impl Future<Output = Result<Looked, LoadError>>;
     /// The schedule begins.
     fn run(&self, start: Elapsed);
     /// The schedule ends; returns when no operation is in flight.
@@ -220,7 +226,7 @@ pub(super) trait Load {
         &mut self,
         looks: u32,
         until: Elapsed,
-    ) -> impl Future<Output = Result<(), LoadError>>;
+    ) -> impl Future<Output = Result<Looked, LoadError>>;
     /// Ends the workers.
     fn finish(self) -> Result<(), LoadError>;
 }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::context::{Early, Trial, aborted, failed};
 use super::interrupt::Interrupt;
+use super::life::{self, Life};
 use super::seams::{Book, Load, Seams};
 use super::trial_loop::TrialLoop;
 use super::{EngineError, Site, health, recovery};
@@ -27,7 +28,7 @@ use comeback_faults::{Calls, FaultError, Injection};
 /// How long the final looks at the sessions may take.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
 /// Between two tries to open the sessions that could not be opened.
-const OPEN_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Between the command to begin the load and its first possible arrival.
 const LOAD_LEAD: Span = Span::from_ms(1);
 
@@ -69,16 +70,21 @@ pub(super) async fn run<S: Seams>(
     (plan, planned): (&Plan, &PlannedTrial),
     site: &Site,
     seams: &S,
-    interrupt: &mut Interrupt,
+    (interrupt, life): (&mut Interrupt, &mut Life<S::Load>),
 ) -> Result<Finished, EngineError> {
-    let data = site.data_of(planned.id);
+    let data = life::data_of(plan, site, planned.id);
     let record = |kind| site.recorder.event(Some(planned.id), kind);
     record(EventKind::TrialStarted {
         arm: planned.arm,
         control: planned.is_control(),
     });
-    let ended = match Trial::prepare((plan, planned), site, seams, &data) {
-        Ok(trial) => trial.run_phases(interrupt).await,
+    let former = life.take_placement();
+    let ended = match Trial::prepare((plan, planned), (site, seams), &data, former) {
+        Ok(trial) => {
+            let ended = trial.run_phases(interrupt, life).await;
+            life.keep_place_of(trial, &data);
+            ended
+        }
         Err(early) => Err(early),
     };
     let (complete, started) = match ended {
@@ -98,7 +104,9 @@ pub(super) async fn run<S: Seams>(
         record(EventKind::LeftBehind { pids: left });
     }
     // The target owns this folder. Leftovers that cannot be removed cost this trial. The others have their own folders.
-    if let Err(stuck) = remove_tree(&data) {
+    if !life.is_storm()
+        && let Err(stuck) = remove_tree(&data)
+    {
         record(EventKind::TrialAborted {
             reason: format!("the trial left something behind: {stuck}"),
         });
@@ -108,7 +116,11 @@ pub(super) async fn run<S: Seams>(
 }
 
 impl<S: Seams> Trial<'_, S> {
-    async fn run_phases(&self, interrupt: &mut Interrupt) -> Result<(), Early> {
+    async fn run_phases(
+        &self,
+        interrupt: &mut Interrupt,
+        life: &Life<S::Load>,
+    ) -> Result<(), Early> {
         let (hands, calls) = mpsc::unbounded_channel();
         let mut nodes = TrialLoop::new(self, interrupt, (hands.clone(), calls));
         self.enter(Phase::Start);
@@ -116,11 +128,11 @@ impl<S: Seams> Trial<'_, S> {
         // For a daemon that detaches itself while it starts. There is no load yet that a look would disturb.
         self.seams.take_census();
         self.enter(Phase::Open);
-        let load = nodes.run(self.open()).await??;
+        let load = nodes.run(self.open(life)).await??;
         let (load, recovered) = nodes.run(self.measure(load, hands)).await??;
         if recovered && nodes.are_running() {
             self.enter(Phase::ReadBack);
-            nodes.run(self.read_back(load)).await??;
+            nodes.run(self.read_back(load, life)).await??;
         } else {
             load.finish()?;
         }
@@ -130,8 +142,14 @@ impl<S: Seams> Trial<'_, S> {
     }
 
     /// Has the load's users log in, and the probes rehearse.
-    async fn open(&self) -> Result<S::Load, Early> {
-        let mut load = self.start_load()?;
+    async fn open(&self, life: &Life<S::Load>) -> Result<S::Load, Early> {
+        let mut load = match life.take_load() {
+            Some(mut former) => {
+                life::resume(self, &mut former).await?;
+                former
+            }
+            None => self.start_load()?,
+        };
         // It is set once in a trial.
         let _ = self.trigger.set(load.trigger().clone());
         self.open_sessions(&mut load).await?;
@@ -165,19 +183,23 @@ impl<S: Seams> Trial<'_, S> {
             .iter()
             .map(|planned| planned.after)
             .min();
+        load.trigger().count_from(begin + windows.warm_up);
         self.wait_until(baseline_end + first.unwrap_or(Span::ZERO))
             .await;
+        life::wait_for_load(self, load.trigger()).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
         let recovered = self.inject_all(baseline_end, hands).await?;
         if recovered {
             self.enter(Phase::Settle);
+            load.trigger().count_from(clock.now());
             let settle = match self.planned.faults.is_empty() {
                 // A trial without a fault lasts as long as one whose faults are over: what expires by itself expires here, too.
                 true => windows.settle + self.plan.length_of_faults(),
                 false => windows.settle,
             };
             tokio::time::sleep(settle.into()).await;
+            life::wait_for_load(self, load.trigger()).await;
         }
         let tally = load.stop().await?;
         drop(watch);
@@ -250,14 +272,18 @@ impl<S: Seams> Trial<'_, S> {
     }
 
     /// After the load: reads the sessions back, and checks who answers.
-    async fn read_back(&self, mut load: S::Load) -> Result<(), Early> {
+    async fn read_back(&self, mut load: S::Load, life: &Life<S::Load>) -> Result<(), Early> {
         recovery::look_around(self);
         let until = self.site.clock.now() + READ_BACK_WITHIN;
-        load.look_at_sessions(self.plan.load.looks, until).await?;
+        let looked = load.look_at_sessions(self.plan.load.looks, until).await?;
+        life.note_looked(self, looked);
         recovery::look_around(self);
         recovery::ask_as_a_stranger(self).await?;
         recovery::see_untouched(self).await?;
-        load.finish()?;
+        match life.is_storm() {
+            true => life.keep_load(load),
+            false => load.finish()?,
+        }
         Ok(())
     }
 
@@ -273,6 +299,7 @@ impl<S: Seams> Trial<'_, S> {
             load: self.plan.load.clone(),
             retry: self.arm.retry,
             seed: self.planned.load_seed,
+            closed: self.plan.storm.is_some(),
             endpoint: self.placement.endpoint(self.arm.front()).clone(),
             boot_header: self.arm.target.boot_header.clone(),
             behind_cache: self.behind_cache().cloned(),

@@ -9,6 +9,7 @@ use comeback_model::schedule::{PlannedTrial, Schedule};
 
 use super::error::EngineError;
 use super::interrupt::Interrupt;
+use super::life::Life;
 use super::real::Real;
 use super::seams::Seams;
 use super::site::Site;
@@ -97,11 +98,13 @@ pub(super) async fn run_all<S: Seams>(
     (site, seams): (&Site, &S),
     interrupt: &mut Interrupt,
 ) -> Result<Ended, EngineError> {
+    let mut life = Life::of(plan);
     for planned in trials {
         if site.recorder.is_broken() {
             return Err(EngineError::Journal);
         }
-        let started = match trial::run((plan, planned), site, seams, interrupt).await? {
+        let started = match trial::run((plan, planned), site, seams, (interrupt, &mut life)).await?
+        {
             Finished::Done(started) => started,
             Finished::Interrupted => {
                 seams.kill_all();
@@ -114,7 +117,11 @@ pub(super) async fn run_all<S: Seams>(
             site.recorder.event(None, EventKind::RunGivenUp { arm });
             break;
         }
+        if life.is_over() {
+            break;
+        }
     }
+    life.end();
     site.recorder.event(None, EventKind::RunEnded);
     Ok(Ended::Complete)
 }

@@ -72,7 +72,7 @@ pub(super) async fn run(
         restarted: Vec::new(),
         ended_early: None,
     };
-    let ended = match Trial::prepare((plan, planned), site, &real, &data) {
+    let ended = match Trial::prepare((plan, planned), (site, &real), &data, None) {
         Ok(trial) => trial.try_out(reach, interrupt, &mut tried).await,
         Err(early) => Err(early),
     };

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use super::faults::{DeployPart, DrainPart, FaultPart, SurroundingPart};
 pub use super::load::{LoadPart, RetryPart};
 pub use super::scalar::{AimPart, Demands, Statuses, Text, Words};
+pub use super::storm::StormPart;
 
 /// An experiment: servers, the users' load, the fault, and the gates.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -59,6 +60,9 @@ pub struct Document {
     pub surroundings: Vec<SurroundingPart>,
     /// The new version that a fault of the kind `deploy` starts. An arm may have its own.
     pub deploy: Option<DeployPart>,
+    /// One kill after the other in one life of the data folder. Each kill is a trial. `trials`, `controls`, `extend_to`,
+    /// `replacements`, `load.floor`, the first fault's `at` and `windows`, but for the horizon, have no meaning then.
+    pub storm: Option<StormPart>,
     /// How long each part of a trial lasts.
     #[serde(default)]
     pub windows: WindowsPart,

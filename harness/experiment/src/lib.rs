@@ -19,6 +19,7 @@ mod resolve;
 mod scalar;
 mod schema;
 mod spans;
+mod storm;
 #[cfg(test)]
 mod tests;
 mod topology;

@@ -6,7 +6,7 @@ use comeback_model::gate::Gate;
 use comeback_model::ids::{FaultId, Seed};
 use comeback_model::plan::fault::{Catalogue, Invalid};
 use comeback_model::plan::{
-    Aim, Arm, Call, Fault, Field, Plan, PlanError, Protocol, Request, Windows, Workload,
+    Aim, Arm, Call, Fault, Field, Plan, PlanError, Protocol, Request, Storm, Windows, Workload,
 };
 use comeback_model::units::Span;
 
@@ -15,7 +15,7 @@ use super::document::{
 };
 use super::fill;
 use super::scalar::{Demands, Words};
-use super::{Document, Key, Problem};
+use super::{Document, Key, Problem, storm};
 use comeback_session::flow::{Flow, FlowError};
 
 /// The default gates: for every service, for one with sessions, and for one whose sessions show their writes. Without them,
@@ -23,6 +23,7 @@ use comeback_session::flow::{Flow, FlowError};
 const OF_ALL: &str = "unrecovered";
 const OF_SESSIONS: &str = "lost_sessions";
 const OF_WRITES: &str = "lost_writes";
+const OF_STATE: &str = "reset_sessions";
 /// Beside an earlier revision also this, unless another gate compares with it.
 const OF_TIME: &str = "time_to_ready.median";
 /// The bound of a default gate on losses that compares.
@@ -61,6 +62,8 @@ pub fn resolve(
     origin: &Origin,
     catalogue: &dyn Catalogue,
 ) -> Result<Resolved, Vec<Problem>> {
+    let storm = document.with_storm().map_err(|problem| vec![problem])?;
+    let document = storm.as_ref().unwrap_or(document);
     let mut problems = Vec::new();
     let workload = workload(document, &mut problems);
     let faults = faults(document, catalogue, &mut problems);
@@ -92,6 +95,9 @@ pub fn resolve(
         surroundings,
         load: document.load.to_load(workload),
         windows: windows(document),
+        storm: document.storm.as_ref().map(|storm| Storm {
+            until_failure: storm.until_failure.unwrap_or(false),
+        }),
         gates: default_gates.iter().chain(&own).cloned().collect(),
         marked: document.marked(),
     };
@@ -426,6 +432,8 @@ fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<
         let shows_writes = flow.value.is_some() || flow.check.value.is_some();
         if flow.mix.act > 0 && shows_writes {
             wanted.push((OF_WRITES, of_losses));
+            // A session of an earlier cycle that is set back need not lack a write of its last one.
+            wanted.extend(document.storm.as_ref().map(|_| (OF_STATE, of_losses)));
         }
     }
     if beside && !own.iter().any(Gate::needs_baseline) {
@@ -494,11 +502,15 @@ fn baseline(document: &Document) -> Option<Span> {
 
 fn windows(document: &Document) -> Windows {
     let said = &document.windows;
+    let horizon = said.horizon.unwrap_or(Span::from_secs(30));
+    if document.storm.is_some() {
+        return storm::windows(horizon);
+    }
     Windows {
         warm_up: said.warm_up.unwrap_or(Span::from_ms(300)),
         baseline: baseline(document).unwrap_or(Span::from_secs(1)),
         settle: said.settle.unwrap_or(Span::from_secs(2)),
-        horizon: said.horizon.unwrap_or(Span::from_secs(30)),
+        horizon,
         window: said.window.unwrap_or(Span::from_ms(100)),
         steady_for: said.steady_for.unwrap_or(Span::from_secs(1)),
     }

@@ -254,6 +254,12 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
     if !surroundings.is_empty() {
         whole.put("surroundings", surroundings)?;
     }
+    if let Some(storm) = plan.storm {
+        let mut part = Part::default();
+        part.put("kills", plan.trials)?;
+        part.put("until_failure", storm.until_failure)?;
+        whole.put("storm", part.0)?;
+    }
     whole.put("windows", windows(&plan.windows)?)?;
     whole.put("default_gates", false)?;
     whole.put("gate", gates(&plan.gates))?;

@@ -53,6 +53,7 @@ fn main() {
         },
         seed: Seed(1),
         endpoint: Endpoint::tcp(Protocol::Http, args.port),
+        closed: false,
         boot_header: None,
         behind_cache: None,
         retry: None,

@@ -20,7 +20,8 @@ use super::trigger::{Passed, Trigger};
 use comeback_host::clock::Clock;
 use comeback_session::flow::{Flow, Judgement, Next, Session, Turn, User};
 use looks::Former;
-pub(super) use looks::{Looked, order_of};
+pub use looks::Looked;
+pub(super) use looks::order_of;
 
 /// The first wait before connecting again after a connection was refused or broke; it doubles each time.
 const FIRST_BACKOFF: Span = Span::from_ms(1);
@@ -31,7 +32,7 @@ const LAST_BACKOFF: Span = Span::from_ms(4);
 /// Common data of a worker's clients.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) trial: TrialId,
+    pub(super) trial: Cell<TrialId>,
     pub(super) clock: Clock,
     /// Set off by writes.
     pub(super) trigger: Trigger,
@@ -96,6 +97,8 @@ pub(super) enum Job {
     LogIn,
     /// Read every session that this client ever had once. No read begins after this time.
     Look { round: u32, until: Elapsed },
+    /// Go on with the session of the trial before, if it is whole. No read begins after this time.
+    Resume { until: Elapsed },
 }
 
 /// How a client's task waits: for jobs, and for its socket until a deadline.
@@ -105,6 +108,8 @@ pub(super) struct Waits {
     waker: RefCell<Option<Waker>>,
     deadline: Cell<Option<Elapsed>>,
     expired: Cell<bool>,
+    /// It does a job.
+    busy: Cell<bool>,
 }
 
 impl Waits {
@@ -112,6 +117,11 @@ impl Waits {
     pub(super) fn push(&self, job: Job) {
         self.jobs.borrow_mut().push_back(job);
         self.wake();
+    }
+
+    /// Whether the client has nothing to do.
+    pub(super) fn are_idle(&self) -> bool {
+        !self.busy.get() && self.jobs.borrow().is_empty()
     }
 
     /// Ends the client's wait when its deadline has passed; called every few milliseconds.
@@ -154,7 +164,10 @@ impl Waits {
                 *waker = Some(cx.waker().clone());
             }
             match self.jobs.borrow_mut().pop_front() {
-                Some(job) => Poll::Ready(job),
+                Some(job) => {
+                    self.busy.set(true);
+                    Poll::Ready(job)
+                }
                 None => Poll::Pending,
             }
         })
@@ -232,7 +245,13 @@ impl Client {
                     self.operate(Step::Login, now, now).await;
                 }
                 Job::Look { round, until } => self.look_at_all(round, until).await,
+                Job::Resume { until } => {
+                    self.resume(until).await;
+                    let resumed = u32::from(self.has_session());
+                    self.shared.logins.set(self.shared.logins.get() + resumed);
+                }
             }
+            self.waits.busy.set(false);
             let left = self.shared.outstanding.get() - 1;
             self.shared.outstanding.set(left);
             if left == 0 {
@@ -287,6 +306,7 @@ impl Client {
             self.shared.refusal.set(error.map(|class| (class, status)));
         }
         self.record(wanted, tried, finished);
+        self.shared.trigger.note_finished(intended);
         match step {
             // A request beside the session neither begins nor ends it.
             Step::Get => self.session = had_session.then_some((generation, session)),
@@ -308,7 +328,7 @@ impl Client {
         } = tried;
         let is_unsent = judgement.error == Some(ErrorClass::Unsent);
         self.shared.done.borrow_mut().push(Operation {
-            trial: self.shared.trial,
+            trial: self.shared.trial.get(),
             client: self.id,
             generation: wanted.generation,
             step: wanted.step,
@@ -362,7 +382,9 @@ impl Client {
             Step::Logout if outcome == Outcome::Rejected && !ended => {
                 self.session = Some(session);
             }
-            Step::Act | Step::Check | Step::Logout => self.former.push(Former::ended(session)),
+            Step::Act | Step::Check | Step::Logout => {
+                self.former.push(Former::ended(session, ended));
+            }
         }
     }
 

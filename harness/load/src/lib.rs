@@ -28,14 +28,14 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use comeback_model::ids::{Seed, TrialId};
 use comeback_model::operation::Operation;
 use comeback_model::plan::{Protocol, Wire};
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use client::Looked;
-pub use client::Tally;
+pub use client::{Looked, Tally};
 use pacer::Pacer;
 pub use trigger::{Inject, Moment, Passed, Trigger};
 use worker::Command;
@@ -188,6 +188,30 @@ impl Generator {
             }))
     }
 
+    /// A new trial begins on the same data: every client goes on with its session, if the trial before left that whole and it
+    /// still is. What is not learned of one may be asked again.
+    ///
+    /// # Errors
+    /// If a worker ended.
+    pub async fn resume(
+        &mut self,
+        trial: TrialId,
+        seed: Seed,
+        until: Elapsed,
+    ) -> Result<Looked, LoadError> {
+        self.trigger.forget_looks();
+        let parts = self.ask(|answer| Command::Resume {
+            trial,
+            seed,
+            until,
+            answer,
+        });
+        Ok(parts
+            .await?
+            .into_iter()
+            .fold(Looked::default(), Looked::and))
+    }
+
     /// The schedule begins at `start`.
     pub fn run(&self, start: Elapsed) {
         self.tell(|| Command::Run(start));
@@ -215,11 +239,15 @@ impl Generator {
 
     /// Looks at every session, in rounds, until each is known with all its acknowledged changes. It ends after `looks`
     /// rounds in which the server answered anybody, and begins nothing after `until`. Where it fails for everybody, somebody
-    /// logs in again, to tell a server that is down from one that lost its sessions.
+    /// logs in again, to tell a server that is down from one that lost its sessions. Returns what the last round found.
     ///
     /// # Errors
     /// If a worker ended.
-    pub async fn look_at_sessions(&mut self, looks: u32, until: Elapsed) -> Result<(), LoadError> {
+    pub async fn look_at_sessions(
+        &mut self,
+        looks: u32,
+        until: Elapsed,
+    ) -> Result<Looked, LoadError> {
         let mut answered = 0;
         let mut patience = LOOK_PAUSE;
         let mut has_witness = false;
@@ -229,7 +257,7 @@ impl Generator {
             let is_settled = looked.unsettled == 0 && looked.failed == 0;
             let is_told = answered >= looks || looked.failed == 0 && round + 1 >= looks;
             if is_settled || is_told || self.clock.now() >= until {
-                break;
+                return Ok(looked);
             }
             if looked.failed > 0 && looked.answered == 0 && !has_witness {
                 self.ask(Command::Witness).await?;
@@ -246,7 +274,7 @@ impl Generator {
             };
             tokio::time::sleep(pause.min(self.clock.until(until)).into()).await;
         }
-        Ok(())
+        Ok(Looked::default())
     }
 
     async fn look(&mut self, round: u32, until: Elapsed) -> Result<Looked, LoadError> {

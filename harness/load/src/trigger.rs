@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -67,6 +67,9 @@ struct Inner {
     armed: AtomicU8,
     inject: Mutex<Option<(Moment, Inject)>>,
     services: Mutex<VecDeque<Span>>,
+    /// Operations that were wanted from this moment on, in µs, and how many of them have finished.
+    from: AtomicU64,
+    finished: AtomicU64,
     /// The fault comes: a session is looked at once more before its user ends it.
     looks: AtomicBool,
 }
@@ -148,10 +151,33 @@ impl Trigger {
         is_over || waited.is_some_and(|waited| waited <= PROMPT) || is_usually_slow()
     }
 
+    /// From now on it is counted how many operations finish that are wanted from then on.
+    pub fn count_from(&self, from: Elapsed) {
+        self.0.from.store(from.as_us(), Ordering::Release);
+        self.0.finished.store(0, Ordering::Release);
+    }
+
+    /// How many that were so far.
+    pub fn finished(&self) -> u64 {
+        self.0.finished.load(Ordering::Acquire)
+    }
+
+    /// An operation has finished.
+    pub(super) fn note_finished(&self, intended: Elapsed) {
+        if intended.as_us() >= self.0.from.load(Ordering::Acquire) {
+            self.0.finished.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     /// From now on each client looks at its session before it logs out: afterwards nobody could tell whether the session
     /// had outlived the fault.
     pub fn look_before_logouts(&self) {
         self.0.looks.store(true, Ordering::Release);
+    }
+
+    /// No longer: a new trial begins, and its fault is far.
+    pub(super) fn forget_looks(&self) {
+        self.0.looks.store(false, Ordering::Release);
     }
 
     /// Whether a client has to look first.

@@ -41,6 +41,8 @@ pub struct Setup {
     pub retry: Option<Retry>,
     /// The seed.
     pub seed: Seed,
+    /// Whether a client who is busy is passed over: nothing piles up while the server is away or slow.
+    pub closed: bool,
     /// Where the target is reached.
     pub endpoint: Endpoint,
     /// The header that names the answering process.
@@ -79,6 +81,13 @@ impl Setup {
 pub(super) enum Command {
     /// Every client without a session logs in.
     Open(oneshot::Sender<Opened>),
+    /// A new trial begins on the same data: every client goes on with its session. No look begins after `until`.
+    Resume {
+        trial: TrialId,
+        seed: Seed,
+        until: Elapsed,
+        answer: oneshot::Sender<Looked>,
+    },
     /// The schedule begins at this moment, and goes on until it is stopped.
     Run(Elapsed),
     /// The schedule ends; answered when no operation is in flight.
@@ -127,6 +136,8 @@ pub(super) fn run_worker(
 
 struct Worker {
     setup: Setup,
+    /// What the traffic of the trial is drawn from.
+    seed: Cell<Seed>,
     index: u32,
     shared: Rc<Shared>,
     clients: Rc<[Rc<Waits>]>,
@@ -142,7 +153,7 @@ impl Worker {
         let flow = flow.with_idempotency_keys(keyed);
         let (dialer, around_cache) = setup.dialers(&flow)?;
         let shared = Rc::new(Shared {
-            trial: setup.trial,
+            trial: Cell::new(setup.trial),
             clock: setup.clock,
             trigger,
             dialer,
@@ -177,6 +188,7 @@ impl Worker {
             clients,
             pacer: Pacer::new()?,
             sink: Rc::new(sink),
+            seed: Cell::new(setup.seed),
             setup,
         })
     }
@@ -190,6 +202,16 @@ impl Worker {
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Open(answer) => unless_given_up(answer, self.open()).await,
+                Command::Resume {
+                    trial,
+                    seed,
+                    until,
+                    answer,
+                } => {
+                    self.shared.trial.set(trial);
+                    self.seed.set(seed);
+                    unless_given_up(answer, self.resume(until)).await;
+                }
                 Command::Run(start) => self.run_arrivals(start, &mut commands).await?,
                 Command::Stop(answer) => unless_given_up(answer, self.stop()).await,
                 Command::Look {
@@ -243,7 +265,7 @@ impl Worker {
         let workers = self.setup.load.workers;
         // The opening logins are not the schedule's.
         self.shared.tally.take();
-        for arrival in ArrivalStream::new(&self.setup.load, self.setup.seed, self.index) {
+        for arrival in ArrivalStream::new(&self.setup.load, self.seed.get(), self.index) {
             let intended = start + arrival.at;
             let mut now = clock.now();
             while now < intended {
@@ -254,10 +276,13 @@ impl Worker {
                 }
                 now = clock.now();
             }
+            let place = (arrival.client.0 / workers) as usize;
+            if self.setup.closed && !self.clients[place].are_idle() {
+                continue;
+            }
             let mut tally = self.shared.tally.get();
             tally.scheduled += 1;
             self.shared.tally.set(tally);
-            let place = (arrival.client.0 / workers) as usize;
             let job = Job::Operate {
                 step: arrival.step,
                 intended,
@@ -285,8 +310,17 @@ impl Worker {
     async fn look(&self, round: u32, until: Elapsed) -> Looked {
         self.shared.looked.take();
         let mut clients: Vec<&Waits> = self.clients.iter().map(Rc::as_ref).collect();
-        order_of(self.setup.seed, round, self.index).shuffle(&mut clients);
+        order_of(self.seed.get(), round, self.index).shuffle(&mut clients);
         self.burst(clients, || Job::Look { round, until }).await;
+        self.hand_on();
+        self.shared.looked.get()
+    }
+
+    async fn resume(&self, until: Elapsed) -> Looked {
+        self.shared.looked.take();
+        self.shared.logins.set(0);
+        let clients = self.clients.iter().map(Rc::as_ref);
+        self.burst(clients, || Job::Resume { until }).await;
         self.hand_on();
         self.shared.looked.get()
     }

@@ -389,6 +389,16 @@ pub enum EventKind {
         /// Operations that could not start in time.
         dropped: u64,
     },
+    /// In a storm: what the users found when they looked at their sessions after the recovery, or without one in a trial without a
+    /// fault.
+    SessionsLooked {
+        /// Sessions that are known, with all that was acknowledged.
+        whole: u32,
+        /// Sessions that are not known, or lack something.
+        lacking: u32,
+        /// Sessions of which nothing was learned.
+        unknown: u32,
+    },
     /// Processes of the trial outlived its end, and were killed.
     LeftBehind {
         /// Their process ids.
@@ -489,6 +499,7 @@ impl EventKind {
             | Self::DiskStalled { .. }
             | Self::FirstAccept { .. }
             | Self::LoadStopped { .. }
+            | Self::SessionsLooked { .. }
             | Self::LeftBehind { .. }
             | Self::TrialEnded
             | Self::RunInterrupted

@@ -243,7 +243,10 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
         .map(|_| {
             let mut controls = vec![false; rounds];
             controls[..plan.controls as usize].fill(true);
-            rng.shuffle(&mut controls);
+            // What a storm loses before its first kill is no kill's doing.
+            if plan.storm.is_none() {
+                rng.shuffle(&mut controls);
+            }
             controls
         })
         .collect();

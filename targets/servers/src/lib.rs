@@ -258,6 +258,16 @@ const TARGETS: &[Target] = &[
         zoo::early_ack::start_late,
     ),
     planted(
+        "writes-in-place",
+        "a file for each session, which every 32nd visit empties and writes again",
+        zoo::in_place::start_in_place,
+    ),
+    planted(
+        "renames",
+        "the twin of writes-in-place without the bug: writes a new file, then renames it",
+        zoo::in_place::start_renaming,
+    ),
+    planted(
         "cut-recovery",
         "journal that takes 600 ms to start; a start after one that was cut off is empty",
         zoo::double_fault::start_cut_recovery,

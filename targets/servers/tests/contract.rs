@@ -30,6 +30,8 @@ const HONEST: &[&str] = &[
     "stalls",
     "early-ack",
     "late-ack",
+    "writes-in-place",
+    "renames",
     "after-stall",
     "resets-on-term",
     "finishes-on-term",

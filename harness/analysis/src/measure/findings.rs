@@ -48,7 +48,8 @@ pub(super) fn findings(
     if let Some(arm) = arm {
         found.extend(ignored_stop(arm, facts));
     }
-    found.extend(late_sending(send_lag));
+    // A storm measures no times.
+    found.extend(late_sending(send_lag).filter(|_| plan.storm.is_none()));
     found.extend(about_sessions(oddities));
     found.extend(about_writes(oddities));
     found

@@ -135,6 +135,7 @@ impl Run<'_> {
                     .clone()
                     .or_else(|| self.facts.skipped.get(&id).cloned()),
                 trials: replaced::mark(self.header, trials.collect()),
+                storm: self.header.plan.storm,
             }
         });
         Ok(Analysis {

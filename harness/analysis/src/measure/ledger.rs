@@ -27,6 +27,8 @@ pub(super) struct Ledger {
     pub(super) ends: Ends,
     /// Which faults the losses are laid to, where there are several.
     pub(super) laid: Laid,
+    /// The first session that lost something, in words.
+    pub(super) counterexample: Option<String>,
 }
 
 /// What a reader should know, though it is not the fault's doing or not certain to be.
@@ -137,6 +139,9 @@ impl Ledger {
                     self.enter_faulted(fate);
                 }
                 self.enter_writes((facts, suspects), session, fate);
+                if self.counterexample.is_none() {
+                    self.counterexample = session.counterexample(facts, fate);
+                }
                 if let Some(suspects) = suspects.filter(|_| is_loss(fate)) {
                     self.laid.add_session(session.laid_to(suspects));
                 }

@@ -30,6 +30,7 @@ mod retries;
 mod served;
 mod sessions;
 mod steady;
+mod storm;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -43,6 +44,7 @@ use std::collections::BTreeSet;
 
 pub use causes::causes_of;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
+pub use storm::StormTally;
 pub use trial::TrialAnalysis;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
@@ -77,6 +79,25 @@ fn given_up(header: &Header, run: &RunFacts, arm: ArmId) -> String {
     )
 }
 
+/// That a storm ended before its last kill.
+fn ended_early(header: &Header, run: &RunFacts) -> Option<String> {
+    let storm = header.plan.storm?;
+    let faulted = run.trials.iter().filter(|trial| !trial.control);
+    let (begun, planned) = (faulted.count() as u64, u64::from(header.plan.trials));
+    let last = run.trials.last()?;
+    let why = match (last.ended_well(), storm.until_failure) {
+        (true, true) => "something was lost or was not found, which --until-failure waits for",
+        (true, false) => "the journal holds no more",
+        (false, _) => {
+            "what follows would not be the same life: the last cycle did not come to its end"
+        }
+    };
+    (begun < planned).then(|| {
+        let kills = words::counted(planned, "kill");
+        format!("the storm ended after {begun} of {kills}: {why}")
+    })
+}
+
 /// Why the journal does not hold a whole run, if so; `operated` are the trials that have operations, in order.
 fn incomplete(
     header: &Header,
@@ -97,6 +118,9 @@ fn incomplete(
     }
     if !run.ended {
         return Some("the journal ends before the run does".to_owned());
+    }
+    if let Some(early) = ended_early(header, run) {
+        return Some(early);
     }
     let arms = header.plan.arms.len();
     if let Some(stray) = run.trials.iter().find(|trial| trial.arm.0 as usize >= arms) {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use comeback_model::ids::{FaultId, SessionId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_model::plan::Plan;
 use comeback_model::units::{Elapsed, Span};
 use comeback_statistics::{median, upper_tail};
 
@@ -140,7 +141,12 @@ fn slower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 }
 
 /// Whether the service came back for good; absent where it did not come back at all, or no fault was to be seen.
-pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Option<Return> {
+pub(super) fn returned(
+    plan: &Plan,
+    facts: &Facts,
+    load: &Load<'_>,
+    controls: Usual,
+) -> Option<Return> {
     let (_, recovered) = (facts.cut()?, facts.recovered()?);
     if facts
         .faults()
@@ -148,7 +154,11 @@ pub(super) fn returned(facts: &Facts, load: &Load<'_>, controls: Usual) -> Optio
     {
         return Some(Return::Not(NotBack::Ended));
     }
-    let usual = Usual::of_baseline(load).widened(controls);
+    let mut usual = Usual::of_baseline(load).widened(controls);
+    if plan.storm.is_some() {
+        // A storm measures no times: its windows are too short to tell a slow server from a busy machine.
+        usual.p50_ms = None;
+    }
     let calms = || doubtful_calms(facts, load, usual).map(|(_, returned)| returned);
     let is_not = |returned: &Return| matches!(returned, Return::Not(_));
     let returned = match calms().find(is_not) {

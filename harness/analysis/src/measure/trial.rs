@@ -116,6 +116,11 @@ pub struct TrialAnalysis {
     pub send_lag: LatencyTally,
     /// Operations the schedule wanted, and those whose first byte was written, over the whole load.
     pub load: LoadTally,
+    /// How long it took, from its begin to its end, in ms.
+    pub took_ms: Option<f64>,
+    /// The first session that lost something by the fault, in words: what was acknowledged, and what was read back. Kept for a
+    /// storm.
+    pub counterexample: Option<String>,
     /// Why it went so, where its facts say.
     pub causes: Vec<Cause>,
     /// Things a reader should know, as sentences.
@@ -218,7 +223,7 @@ pub(super) fn analyze(
     let send_lag = load.send_lag();
     let arm = plan.arms.get(facts.arm.0 as usize);
     let listener = arm.map_or(Listener::Own, |arm| arm.target.listener);
-    let returned = served::returned(facts, &load, usual);
+    let returned = served::returned(plan, facts, &load, usual);
     let chain = recovery::chain(facts, listener, returned.as_ref());
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(plan, facts, &send_lag, &ledger.oddities);
@@ -277,6 +282,11 @@ pub(super) fn analyze(
         failed_starts: facts.nodes().map(|node| facts.failed_starts(node)).sum(),
         loss_window_ms: ledger.loss_window_ms,
         send_lag,
+        took_ms: facts
+            .begun
+            .zip(facts.over)
+            .map(|(from, to)| to.ms_after(from)),
+        counterexample: ledger.counterexample.filter(|_| plan.storm.is_some()),
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),
         findings,
     }

@@ -129,8 +129,13 @@ pub(super) fn reason(
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
             never_worked(load).map(|reason| (Why::NeverWorked, reason)),
-            no_samples(plan, load).or_else(|| below_floor(plan, facts, load)),
-            stalled(shown).map(|reason| (Why::Stalled, reason)),
+            // A storm measures no times.
+            (plan.storm.is_none())
+                .then(|| {
+                    let below = no_samples(plan, load).or_else(|| below_floor(plan, facts, load));
+                    below.or_else(|| stalled(shown).map(|reason| (Why::Stalled, reason)))
+                })
+                .flatten(),
         ]
         .into_iter()
         .flatten()
@@ -245,7 +250,9 @@ fn by_an_unknown_name(facts: &Facts, operations: &[&Operation]) -> Option<String
     let known = facts.names_after()?;
     let looks = operations
         .iter()
-        .filter(|operation| operation.step == Step::ReadBack);
+        .filter(|operation| operation.step == Step::ReadBack)
+        // By which the sessions of the trial before a storm's are gone on with, the old process answered by right.
+        .filter(|look| facts.fault().is_none_or(|fault| look.finished >= fault));
     let is_between = |look: &&&Operation| {
         let mut nodes = facts.nodes();
         nodes.any(|node| facts.is_between_crashes(node, look.finished))

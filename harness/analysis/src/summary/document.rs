@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AttributionSummary, AvailabilityRate, BlindSummary, CacheSummary, ContinuityRate, Distribution,
     ErrorRate, FalseRate, FaultSummary, InjectionSummary, JourneySummary, Latency, LossShare,
-    NodesSummary, RecoverySummary, RetrySummary, SharedLoss, TimeError,
+    NodesSummary, RecoverySummary, RetrySummary, SharedLoss, StormSummary, TimeError,
 };
 use crate::measure::{Extension, SessionCounts, Windowed, WriteCounts};
 use crate::verdict::{Check, Family, Outcome};
@@ -106,6 +106,9 @@ pub struct ArmSummary {
     /// What is laid to several faults together; absent where the plan has one, and where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_losses: Vec<SharedLoss>,
+    /// The kills of a storm. Absent in any other run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormSummary>,
     /// How many of them the service came back from, for good.
     #[serde(default)]
     pub recovery: RecoverySummary,

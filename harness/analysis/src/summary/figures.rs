@@ -64,6 +64,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
         faults_landed: landed,
         faults: several::faults(&trials),
         shared_losses: several::shared_losses(&trials),
+        storm: arm.storm_tally().map(Into::into),
         recovery: recovery(&trials),
         sessions: sessions(&trials),
         writes: writes(&trials),

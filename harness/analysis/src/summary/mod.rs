@@ -10,6 +10,7 @@ mod figures;
 mod nodes;
 mod parts;
 mod several;
+mod storm;
 mod traffic;
 mod values;
 mod windows;
@@ -28,6 +29,7 @@ pub use parts::{
     ReplicaAvailability, RetrySummary, WhileDownSummary,
 };
 pub use several::{FaultSummary, SharedLoss};
+pub use storm::{StormLoss, StormSummary};
 pub use traffic::loss_share;
 pub use values::{AvailabilityRate, Distribution, ErrorRate, Latency, LossShare, TimeError};
 pub use windows::{Spread, WindowOverTrials, windows_over};

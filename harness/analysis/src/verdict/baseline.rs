@@ -96,6 +96,7 @@ pub fn objections(run: &Header, stored: &Analysis) -> Vec<String> {
                 about: arm.about.clone(),
                 skipped: arm.skip.clone(),
                 trials: Vec::new(),
+                storm: run.plan.storm,
             })
             .collect(),
         incomplete: None,

@@ -7,7 +7,7 @@ use comeback_statistics::zero_event_upper_bound;
 use super::tally::{self, Tally};
 use super::{Outcome, Verdict};
 use crate::measure::words::{counted, grouped, percent};
-use crate::measure::{Analysis, ArmAnalysis, ErrorTally, WriteCounts, causes_of};
+use crate::measure::{Analysis, ArmAnalysis, ErrorTally, StormTally, WriteCounts, causes_of};
 
 /// What broke a gate of an arm: how grave it is, and a clause about the arm.
 pub(super) struct Broken<'a> {
@@ -142,6 +142,9 @@ fn nothing_lost(arm: &ArmAnalysis, sessions: &Sessions, has_sessions: bool) -> S
     if faults == 0 {
         return "was not measured".to_owned();
     }
+    if let Some(storm) = arm.storm_tally() {
+        return nothing_lost_in(&storm);
+    }
     if !has_sessions || sessions.acknowledged == 0 {
         return format!("came back after {}", counted(faults, "fault"));
     }
@@ -165,6 +168,21 @@ fn nothing_lost(arm: &ArmAnalysis, sessions: &Sessions, has_sessions: bool) -> S
     format!(
         "lost none of {}{writes}{bound}",
         counted(sessions.acknowledged, "session")
+    )
+}
+
+/// Only to be said of a storm where nothing is undecided and nothing was lost.
+fn nothing_lost_in(storm: &StormTally) -> String {
+    let bound = zero_event_upper_bound(storm.decided());
+    let bound = bound.map_or_else(String::new, |bound| {
+        format!(": below {} of kills with 95 % confidence", percent(bound))
+    });
+    format!(
+        "0 of {} lost anything{bound} ({} met a write; {} and {} verified, counted after each kill)",
+        counted(storm.kills, "kill"),
+        grouped(storm.met),
+        counted(storm.sessions, "session"),
+        counted(storm.writes, "write")
     )
 }
 

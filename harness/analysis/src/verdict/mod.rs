@@ -24,7 +24,7 @@ pub(crate) mod values;
 
 use comeback_model::gate::Count;
 
-use crate::measure::{Analysis, ArmAnalysis, causes_of};
+use crate::measure::{Analysis, ArmAnalysis, causes_of, words};
 pub use comeback_model::gate::{Gate, GateError};
 use comeback_model::journal::RunLabel;
 
@@ -122,6 +122,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
     };
     broken.append(&mut missing);
     if matches!(outcome, Outcome::Fail | Outcome::Inconclusive) {
+        broken.extend(analysis.arms.iter().filter_map(first_loss));
         broken.extend(causes(analysis));
     }
     let mut verdict = Verdict {
@@ -237,6 +238,18 @@ fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
             if anothers == 1 { "time" } else { "times" }
         )
     })
+}
+
+/// The first kill of a storm that took something, and what.
+fn first_loss(arm: &ArmAnalysis) -> Option<String> {
+    let tally = arm.storm_tally()?;
+    let (kill, trial, what) = tally.first?;
+    Some(format!(
+        "{}: {} of {} lost something, first kill {kill} (trial {trial}): {what}",
+        arm.name,
+        tally.with_loss,
+        words::counted(tally.kills, "kill")
+    ))
 }
 
 /// Why it went so, arm by arm.

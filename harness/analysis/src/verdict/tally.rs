@@ -11,6 +11,9 @@ use crate::measure::{ArmAnalysis, ErrorTally, Return, Time, TrialAnalysis};
 /// More than a run can do: a server whose counter says so says nothing.
 const COUNTLESS: u64 = 1_000_000_000_000;
 
+/// The least share of a storm's kills that must meet a write, for it to say that they take nothing.
+const LEAST_MET: f64 = 0.5;
+
 /// What a count found, and what it may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -214,6 +217,21 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     never_acknowledged(count, arm)
         .or_else(idle)
         .or_else(|| met_nothing(count, arm))
+        .or_else(|| met_too_little(arm))
+}
+
+/// That too few kills of a storm met a write: the others prove nothing.
+fn met_too_little(arm: &ArmAnalysis) -> Option<String> {
+    let tally = arm.storm_tally()?;
+    let is_enough = tally.met as f64 >= LEAST_MET * tally.kills as f64;
+    (!is_enough).then(|| {
+        format!(
+            "only {} of {} met a write, sent and unanswered or just acknowledged, and the others prove nothing: raise the \
+             rate or the number of sessions, or have the fault come within a request",
+            grouped(tally.met),
+            counted(tally.kills, "kill")
+        )
+    })
 }
 
 /// That no fault of any trial met a write in flight.

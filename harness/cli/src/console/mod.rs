@@ -4,6 +4,7 @@
 //! event prints a line ([`narrate`]).
 
 mod narrate;
+mod storm;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -16,6 +17,7 @@ use comeback_model::said::Line;
 use comeback_model::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use narrate::Narrator;
+use storm::Storm;
 
 /// How often the bar is redrawn.
 const TICK: Duration = Duration::from_millis(250);
@@ -41,6 +43,8 @@ pub(crate) struct Progress {
     trial: String,
     /// The arm of the trial, by its place.
     arm: usize,
+    /// Of a storm: how far it is.
+    storm: Option<Storm>,
     /// Arms whose last lines of output were shown: they are much the same in each trial.
     quoted: Vec<bool>,
     notes: Vec<String>,
@@ -62,6 +66,7 @@ impl Progress {
             ended: 0,
             trial: String::new(),
             arm: 0,
+            storm: plan.storm.map(|_| Storm::of(plan.trials)),
             quoted: vec![false; plan.arms.len()],
             notes: Vec::new(),
             begun: Instant::now(),
@@ -98,6 +103,10 @@ impl Progress {
                 let name = self.arms.get(self.arm).map_or("?", String::as_str);
                 let role = if *control { " (no fault)" } else { "" };
                 self.trial = format!("{name}{role}");
+                if let Some(storm) = &mut self.storm {
+                    storm.begin(*control);
+                    self.trial = storm.to_string();
+                }
                 if self.volume == Volume::Verbose {
                     let number = self.ended + 1;
                     self.say(&format!("trial {number}/{}: {}", self.total, self.trial));
@@ -113,6 +122,11 @@ impl Progress {
             EventKind::ArmSkipped { arm, reason } => {
                 let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
                 self.say(&format!("{name}: skipped: {reason}"));
+            }
+            EventKind::SessionsLooked { lacking, .. } => {
+                if let Some(storm) = &mut self.storm {
+                    storm.note(*lacking);
+                }
             }
             EventKind::TrialEnded => self.end_trial(),
             EventKind::RunExtended {
@@ -178,6 +192,18 @@ impl Progress {
             format!(": {}", notes.join("; "))
         };
         match &self.bar {
+            bar if self.storm.is_some() => {
+                let line = self
+                    .storm
+                    .as_mut()
+                    .and_then(|storm| storm.tell(!note.is_empty()));
+                if let Some(bar) = bar {
+                    bar.inc(1);
+                }
+                if let Some(line) = line.filter(|_| self.bar.is_none() || !note.is_empty()) {
+                    self.say(&format!("{line}{note}"));
+                }
+            }
             Some(bar) => {
                 if !note.is_empty() {
                     self.say(&format!("{}{note}", self.trial));

@@ -294,6 +294,13 @@ impl Narrator {
             } => format!(
                 "load over: {scheduled} operations scheduled, {sent} sent, {dropped} dropped"
             ),
+            EventKind::SessionsLooked {
+                whole,
+                lacking,
+                unknown,
+            } => format!(
+                "final look: {whole} sessions are whole, {lacking} lack something, of {unknown} nothing was learned"
+            ),
             EventKind::ArmSkipped { .. }
             | EventKind::TrialStarted { .. }
             | EventKind::TargetStartFailed { .. }

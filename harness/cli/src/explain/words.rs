@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{
-    Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, Retry, SessionFlow, Workload,
+    Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, Retry, SessionFlow, Storm,
+    Workload,
 };
 use comeback_model::schedule::{PlannedTrial, Schedule};
 use comeback_model::units::Span;
@@ -69,6 +70,10 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
     }
     page.heading("Load");
     tell_load(&mut page, plan);
+    if let Some(storm) = plan.storm {
+        page.heading("Storm");
+        tell_storm(&mut page, plan, storm);
+    }
     page.heading("Each trial");
     tell_trial(&mut page, plan);
     page.heading("Gates");
@@ -96,6 +101,25 @@ pub(super) fn explain(plan: &Plan, schedule: &Schedule, seed_was_said: bool) -> 
         );
     }
     page.text.trim_end().to_owned()
+}
+
+fn tell_storm(page: &mut Page, plan: &Plan, storm: Storm) {
+    let (kills, controls) = (plan.trials, plan.controls);
+    page.line(
+        "kills",
+        &format!("{kills}, one in each trial, behind {controls} trials without a fault"),
+    );
+    page.line(
+        "one life",
+        "all trials share the data folder, the port and the users' sessions; the server is stopped between two of them",
+    );
+    page.line(
+        "ends",
+        match storm.until_failure {
+            true => "with the first kill that took something",
+            false => "with the last kill, or when the server does not come back",
+        },
+    );
 }
 
 fn tell_arm(page: &mut Page, arm: &Arm) {

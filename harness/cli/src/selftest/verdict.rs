@@ -209,6 +209,7 @@ mod tests {
             about: String::new(),
             skipped: None,
             trials: [vec![control], trials].concat(),
+            storm: None,
         };
         let analysis = Analysis {
             header: header(plan, Seed(1), String::new(), Path::new(".")),

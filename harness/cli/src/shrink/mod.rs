@@ -158,6 +158,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     check_file(args.out.as_deref())?;
     let stored = Stored::read("RUN", &args.run)?;
     let run = stored.folder();
+    if stored.header().plan.storm.is_some() {
+        let what = "the run is a storm, which shrink does not know how to make smaller: its reasons name the first kill that took \
+                    something; replay repeats it";
+        return Err(CliError::Usage(format!("{}: {what}", run.display())));
+    }
     let (arm, gate) = find_failure(stored.analysis(), run)?;
     let failure = Failure {
         arm: &arm,

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::mock::{Behaviour, Mock};
 use crate::clock::Clock;
 use crate::interrupt::Interrupt;
+use crate::life::Life;
 use crate::record::{Recorded, Recorder};
 use crate::supervise::tag::RunTag;
 use crate::trial::{self, Finished};
@@ -138,6 +139,7 @@ fn plan() -> Plan {
             steady_for: Span::from_ms(50),
         },
         gates: Vec::new(),
+        storm: None,
         marked: std::collections::BTreeSet::new(),
     }
 }
@@ -317,11 +319,12 @@ impl Scenario {
         let (site, recorded) = self.site();
         let planned = self.planned();
         let (lifeline, mut interrupt) = Interrupt::by_hand();
+        let mut life = Life::of(&self.plan);
         let mut trial = std::pin::pin!(trial::run(
             (&self.plan, &planned),
             &site,
             &self.mock,
-            &mut interrupt
+            (&mut interrupt, &mut life)
         ));
         let finished = match self.interrupt_at {
             None => {

@@ -1,7 +1,7 @@
 //! Reads of a client's sessions that are not part of the load: in rounds after it, and once before each logout.
 
 use comeback_model::ids::Seed;
-use comeback_model::operation::{ErrorClass, Step};
+use comeback_model::operation::{ErrorClass, Found, Step};
 use comeback_model::schedule::Shuffler;
 use comeback_model::units::Elapsed;
 
@@ -18,7 +18,16 @@ pub(super) struct Former {
     session: Session,
     /// It was logged out, or refused: it need not be known.
     ended: bool,
+    /// It was refused.
+    refused: bool,
+    /// The last look knew it, with all that was acknowledged.
+    whole: bool,
+    /// The state that it showed.
+    shown: Shown,
 }
+
+/// The state of a session as a look showed it: a counter, or the writes that were found.
+type Shown = (Option<u64>, Option<Box<Found>>);
 
 impl Former {
     /// One that goes on.
@@ -27,13 +36,23 @@ impl Former {
             generation,
             session,
             ended: false,
+            refused: false,
+            shown: Shown::default(),
+            whole: false,
         }
     }
 
-    /// One that its user ended, or the server.
-    pub(super) fn ended(session: (u32, Session)) -> Self {
+    /// What the last look showed must be there from now on.
+    fn go_on(&mut self) {
+        let (counter, found) = &self.shown;
+        self.session.go_on_from(*counter, found.as_deref());
+    }
+
+    /// One that its user ended, or the server by refusing it.
+    pub(super) fn ended(session: (u32, Session), refused: bool) -> Self {
         Self {
             ended: true,
+            refused,
             ..Self::living(session)
         }
     }
@@ -41,7 +60,11 @@ impl Former {
 
 /// The sessions that a round of looks leaves open.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Looked {
+pub struct Looked {
+    /// Sessions that neither their users ended nor the server before.
+    pub living: u32,
+    /// Sessions that the server refused before.
+    pub refused: u32,
     /// Looks that were answered correctly.
     pub answered: u32,
     /// Sessions that are to be looked at again: refused, or known with less than was acknowledged.
@@ -55,6 +78,8 @@ impl Looked {
     #[must_use]
     pub(crate) const fn and(self, other: Self) -> Self {
         Self {
+            living: self.living + other.living,
+            refused: self.refused + other.refused,
             answered: self.answered + other.answered,
             unsettled: self.unsettled + other.unsettled,
             failed: self.failed + other.failed,
@@ -69,6 +94,8 @@ struct Met {
     complete: bool,
     /// A cache had stored it.
     stored: bool,
+    /// The state that it showed.
+    shown: Shown,
 }
 
 /// The order of a round's looks, for one of those who draw one.
@@ -101,12 +128,46 @@ impl Client {
         }
         let is_told = met.error.is_none_or(is_definite);
         let is_known = matches!(met.error, None | Some(ErrorClass::WrongAnswer));
-        let is_settled = former.ended || is_known && met.complete;
+        former.whole = is_known && met.complete;
+        former.shown = met.shown;
+        let is_settled = former.ended || former.whole;
         Looked {
+            living: u32::from(!former.ended),
+            refused: u32::from(former.refused),
             answered: u32::from(met.error.is_none()),
             unsettled: u32::from(is_told && !is_settled),
             failed: u32::from(!is_told),
         }
+    }
+
+    /// In a new trial on the same data: goes on with its last session, if that was whole at the last look and is so now. All
+    /// others are left behind; what is not learned of one may be asked again.
+    pub(super) async fn resume(&mut self, until: Elapsed) {
+        if self.session.is_some() {
+            return;
+        }
+        let mut own = std::mem::take(&mut self.former);
+        own.retain(|former| !former.ended && former.whole);
+        let Some(mut last) = own.into_iter().max_by_key(|former| former.generation) else {
+            return;
+        };
+        last.go_on();
+        let shown = last.shown.clone();
+        let looked = self.look_at(&mut last, until).await;
+        let is_unknown = looked.failed > 0;
+        self.shared.looked.set(self.shared.looked.get().and(looked));
+        if is_unknown {
+            (last.whole, last.shown) = (true, shown);
+            self.former.push(last);
+        } else if last.whole {
+            last.go_on();
+            self.session = Some((last.generation, last.session));
+        }
+    }
+
+    /// Whether it has a session.
+    pub(super) const fn has_session(&self) -> bool {
+        self.session.is_some()
     }
 
     /// The last moment at which the session can show whether it is known.
@@ -137,6 +198,7 @@ impl Client {
         let met = Met {
             error: judgement.error,
             complete: session.is_complete_in(judgement.value, judgement.found.as_deref()),
+            shown: (judgement.value, judgement.found.clone()),
             stored: tried.reply.is_some_and(|reply| reply.is_stored()),
         };
         self.record(wanted, tried, finished);

@@ -766,6 +766,11 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             sent: 1,
             dropped: 0,
         },
+        EventKind::SessionsLooked {
+            whole: 8,
+            lacking: 1,
+            unknown: 0,
+        },
         EventKind::LeftBehind { pids: Vec::new() },
         EventKind::TrialAborted {
             reason: text.clone(),

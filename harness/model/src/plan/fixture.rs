@@ -89,6 +89,7 @@ pub fn test_plan() -> Plan {
             window: Span::from_ms(100),
             steady_for: Span::from_ms(500),
         },
+        storm: None,
         gates: Vec::new(),
         marked: BTreeSet::new(),
     }

@@ -17,6 +17,7 @@ mod retry;
 pub mod secret;
 mod session;
 mod signal;
+mod storm;
 mod target;
 mod validate;
 
@@ -38,6 +39,7 @@ pub use session::{
     Body, Call, Command, Expect, Identity, Mix, Request, SessionFlow, StatusRange, Workload, Writes,
 };
 pub use signal::Signal;
+pub use storm::Storm;
 pub use target::{Attempts, Drain, Listener, Readiness, ReadyProbe, Stop, Target};
 pub use validate::is_token;
 
@@ -70,6 +72,9 @@ pub struct Plan {
     pub load: Load,
     /// How long each part of a trial lasts.
     pub windows: Windows,
+    /// Whether its trials are the kills of a storm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
     /// What the verdict demands; empty when the run only measures.
     pub gates: Vec<Gate>,
     /// Texts that were marked as secret; never stored, see [`secret`].

@@ -39,6 +39,7 @@ impl Plan {
         }
         self.validate_faults()?;
         self.validate_baselines()?;
+        self.validate_storm()?;
         if self.trials == 0 {
             return invalid(Field::Trials, "at least one trial is needed");
         }

@@ -137,6 +137,21 @@ impl Session {
         counter.is_none_or(|counter| counter >= self.first.saturating_add(self.acknowledged))
     }
 
+    /// The session is gone on with in a new trial: what the last look showed must be there from now on, also what was never
+    /// answered. Else such a change could stand in for one that is lost later.
+    pub fn go_on_from(&mut self, counter: Option<u64>, found: Option<&Found>) {
+        if let Some(counter) = counter {
+            self.begin_at(counter);
+            (self.acknowledged, self.slack, self.other_base) = (0, 0, None);
+        }
+        for number in found.map_or(&[][..], |found| &found.writes) {
+            let place = (*number as usize).checked_sub(1);
+            if let Some(write) = place.and_then(|place| self.writes.get_mut(place)) {
+                *write = Write::Acknowledged;
+            }
+        }
+    }
+
     /// A change whose reply shows no counter adds one all the same.
     pub(super) fn count_blindly(&mut self) {
         self.base = self.base.saturating_add(1);
@@ -398,6 +413,37 @@ mod tests {
         // Also when it was missed before.
         assert!(!own.accepts_found(&shown(&[])));
         assert!(!own.is_complete_in(None, Some(&shown(&[2]))));
+    }
+
+    #[test]
+    fn a_change_that_was_never_answered_hides_no_loss_of_a_session_that_is_gone_on_with() {
+        let mut counted = Session::default();
+        for outcome in [Outcome::Acknowledged, Outcome::Indeterminate] {
+            counted.note_change(None, outcome);
+        }
+        assert!(counted.is_complete_in(Some(1), None));
+        counted.go_on_from(Some(2), None);
+        assert!(!counted.is_complete_in(Some(1), None));
+        counted.note_change(None, Outcome::Acknowledged);
+        let complete = [2, 3].map(|value| counted.is_complete_in(Some(value), None));
+        assert_eq!(complete, [false, true]);
+        assert!(!counted.accepts(Step::Check, 4), "it was told of none");
+
+        let mut own = Session::default();
+        let write = own.next_write();
+        own.note_change(Some(write), Outcome::Indeterminate);
+        let (none, one) = (
+            Found::default(),
+            Found {
+                writes: vec![1],
+                foreign: 0,
+            },
+        );
+        assert!(own.is_complete_in(None, Some(&none)));
+        own.go_on_from(None, Some(&none));
+        assert!(own.is_complete_in(None, Some(&none)), "it was not there");
+        own.go_on_from(None, Some(&one));
+        assert!(!own.is_complete_in(None, Some(&none)));
     }
 
     #[test]

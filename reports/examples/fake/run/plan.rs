@@ -83,6 +83,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             steady_for: Span::from_secs(2),
         },
         gates: Vec::new(),
+        storm: None,
         marked: BTreeSet::new(),
     }
 }

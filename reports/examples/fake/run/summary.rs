@@ -50,6 +50,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         faults_landed: trials.len() as u32,
         faults: Vec::new(),
         shared_losses: Vec::new(),
+        storm: None,
         session_loss: loss_share(
             trials
                 .iter()

@@ -51,6 +51,7 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         about: spec.about.to_owned(),
         skipped: spec.skipped.map(str::to_owned),
         trials,
+        storm: None,
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod early_health;
 pub(crate) mod h2c;
 pub(crate) mod ignores_keys;
 pub(crate) mod ignores_term;
+pub(crate) mod in_place;
 pub(crate) mod late_listener;
 pub(crate) mod lost_replies;
 pub(crate) mod never_back;

@@ -16,6 +16,7 @@ macro_rules! of_the_course {
     () => {
         EventKind::PhaseEntered { .. }
             | EventKind::LoadStopped { .. }
+            | EventKind::SessionsLooked { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::DiskStalled { .. }
             | EventKind::TrialAborted { .. }
@@ -132,7 +133,9 @@ impl Gatherer {
                     return;
                 };
                 self.places.entry(id).or_insert_with(|| {
-                    run.trials.push(Facts::new(id, *arm, *control));
+                    let begun = Some(event.at);
+                    let facts = Facts::new(id, *arm, *control);
+                    run.trials.push(Facts { begun, ..facts });
                     run.trials.len() - 1
                 });
             }
@@ -189,7 +192,6 @@ impl Facts {
             EventKind::TrialAborted { reason } => {
                 self.aborted.get_or_insert_with(|| reason.clone());
             }
-            EventKind::TrialEnded => self.ended = true,
             EventKind::DiskStalled {
                 since_us,
                 stalled_us,
@@ -197,6 +199,11 @@ impl Facts {
                 let stalled = Span::from_us(*stalled_us);
                 self.disk_stalls.push((*since_us, at, stalled));
             }
+            EventKind::TrialEnded => {
+                self.ended = true;
+                self.over.get_or_insert(at);
+            }
+            EventKind::SessionsLooked { .. } => {}
             EventKind::SessionsOpened { .. } => {}
             of_processes!() | of_the_fault!() | of_the_recovery!() | of_the_run!() => {}
         }

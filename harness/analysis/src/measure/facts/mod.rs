@@ -93,6 +93,10 @@ pub(super) struct Facts {
     pub(super) aborted: Option<String>,
     /// It came to its end.
     pub(super) ended: bool,
+    /// When it began.
+    pub(super) begun: Option<Elapsed>,
+    /// When it ended.
+    pub(super) over: Option<Elapsed>,
 }
 
 /// An end nobody asked for.
@@ -197,6 +201,8 @@ impl Facts {
             falls: Vec::new(),
             aborted: None,
             ended: false,
+            begun: None,
+            over: None,
         }
     }
 
@@ -362,6 +368,18 @@ impl Facts {
             };
         }
         calms
+    }
+
+    /// Whether it came to its end, with the service back.
+    pub(super) fn ended_well(&self) -> bool {
+        let is_back = self.control || self.recovered().is_some();
+        self.ended && self.aborted.is_none() && self.start_failed.is_none() && is_back
+    }
+
+    /// Whether this look at a session came before the load of the trial: the session is one of the trial before.
+    pub(super) fn is_carried_on(&self, look: &Operation) -> bool {
+        let load = self.phases.get(&Phase::WarmUp);
+        load.is_some_and(|load| look.finished <= *load)
     }
 
     /// When the wait for a recovery was given up, at last, and what the last probe saw.

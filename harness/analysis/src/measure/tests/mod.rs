@@ -20,6 +20,7 @@ mod served;
 mod sessions;
 mod several;
 mod steady;
+mod storm;
 mod summary;
 mod void;
 mod writes;

@@ -161,6 +161,11 @@ fn kind() -> impl Strategy<Value = EventKind> {
             sent: u64::MAX,
             dropped: 1
         }),
+        Just(EventKind::SessionsLooked {
+            whole: 1,
+            lacking: 0,
+            unknown: u32::MAX
+        }),
         Just(EventKind::TrialAborted {
             reason: "why not".to_owned()
         }),

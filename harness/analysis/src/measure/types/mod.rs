@@ -28,6 +28,7 @@ pub use trial::{
 use super::TrialAnalysis;
 use comeback_model::ids::ArmId;
 use comeback_model::journal::Header;
+use comeback_model::plan::Storm;
 
 /// A run, understood.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct ArmAnalysis {
     pub skipped: Option<String>,
     /// Its trials, with and without a fault, in the order they ran.
     pub trials: Vec<TrialAnalysis>,
+    /// Whether its trials are the kills of a storm.
+    pub storm: Option<Storm>,
 }
 
 impl ArmAnalysis {

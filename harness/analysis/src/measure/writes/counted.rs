@@ -61,7 +61,7 @@ impl Counted {
         base.saturating_add(self.acknowledged())
     }
 
-    const fn acknowledged(&self) -> u64 {
+    pub(super) const fn acknowledged(&self) -> u64 {
         self.before.len() as u64 + self.later.len() as u64
     }
 

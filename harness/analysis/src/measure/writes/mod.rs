@@ -92,6 +92,14 @@ impl Written {
         }
     }
 
+    /// The session is one of the trial before: what this look shows was acknowledged then. A counter goes on from there.
+    pub(super) fn carry_on(&mut self, look: &Operation) {
+        match (self, look.found.as_deref()) {
+            (Self::Own(own), Some(found)) => own.carry_on(found, look.finished),
+            (Self::Own(_) | Self::Counted(_), _) => {}
+        }
+    }
+
     /// How many were acknowledged before the fault.
     pub(super) fn acknowledged_before(&self) -> u64 {
         match self {
@@ -100,11 +108,27 @@ impl Written {
         }
     }
 
+    /// How many were acknowledged, after the fault too.
+    pub(super) fn acknowledged(&self) -> u64 {
+        match self {
+            Self::Counted(counted) => counted.acknowledged(),
+            Self::Own(own) => own.acknowledged().count() as u64,
+        }
+    }
+
     /// How many may have been applied.
     pub(super) fn indeterminate(&self) -> u64 {
         match self {
             Self::Counted(counted) => counted.indeterminate(),
             Self::Own(own) => own.indeterminate(),
+        }
+    }
+
+    /// The numbers of those that must be there and are not among these.
+    pub(super) fn missing_in(&self, found: &Found) -> Vec<u32> {
+        match self {
+            Self::Counted(_) => Vec::new(),
+            Self::Own(own) => own.missing_in(found),
         }
     }
 

@@ -61,14 +61,28 @@ impl Own {
             .or_insert(write);
     }
 
+    /// These were there when the trial began, and must be there after its fault.
+    pub(super) fn carry_on(&mut self, found: &Found, at: Elapsed) {
+        let before = true;
+        let carried = |number: &u32| (*number, Write::Acknowledged { at, before });
+        self.writes.extend(found.writes.iter().map(carried));
+    }
+
     /// Number, time of acknowledgement, and whether that was before the fault.
-    fn acknowledged(&self) -> impl DoubleEndedIterator<Item = (u32, Elapsed, bool)> {
+    pub(super) fn acknowledged(&self) -> impl DoubleEndedIterator<Item = (u32, Elapsed, bool)> {
         self.writes
             .iter()
             .filter_map(|(number, write)| match write {
                 Write::Acknowledged { at, before } => Some((*number, *at, *before)),
                 Write::Indeterminate | Write::Absent => None,
             })
+    }
+
+    /// The numbers of those acknowledged before the fault that are not among these.
+    pub(super) fn missing_in(&self, found: &Found) -> Vec<u32> {
+        let own = self.acknowledged();
+        let missing = own.filter(|(number, _, before)| *before && !found.writes.contains(number));
+        missing.map(|(number, _, _)| number).collect()
     }
 
     /// When each one acknowledged before the fault was.

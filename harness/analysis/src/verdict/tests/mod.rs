@@ -14,6 +14,7 @@ mod headline;
 mod random;
 mod replaced;
 mod several;
+mod storm;
 mod told;
 mod written;
 

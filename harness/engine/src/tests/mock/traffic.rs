@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use comeback_model::event::Evidence;
-use comeback_model::ids::{BootId, Node};
+use comeback_model::ids::{BootId, Node, Seed, TrialId};
 use comeback_model::plan::Readiness;
 use comeback_model::units::Elapsed;
 
@@ -15,7 +15,7 @@ use crate::EngineError;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen, Work};
-use crate::load::{LoadError, Opened, Setup, Tally, Trigger};
+use crate::load::{LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::seams::{Book, Checkup, Load, Probe, Traffic};
 
@@ -122,10 +122,23 @@ impl Load for MockLoad {
         Ok(Tally::default())
     }
 
-    async fn look_at_sessions(&mut self, _looks: u32, _until: Elapsed) -> Result<(), LoadError> {
+    async fn resume(
+        &mut self,
+        _trial: (TrialId, Seed),
+        _until: Elapsed,
+    ) -> Result<Looked, LoadError> {
+        self.note("load goes on");
+        Ok(Looked::default())
+    }
+
+    async fn look_at_sessions(
+        &mut self,
+        _looks: u32,
+        _until: Elapsed,
+    ) -> Result<Looked, LoadError> {
         self.note("look at sessions");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        Ok(())
+        Ok(Looked::default())
     }
 
     fn finish(self) -> Result<(), LoadError> {

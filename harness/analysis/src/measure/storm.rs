@@ -1,0 +1,86 @@
+//! What a storm came to: the kills of an arm, those that met a write, and those that took something (METHOD, *Storms*).
+
+use comeback_statistics::{wilson, zero_event_upper_bound};
+
+use super::{ArmAnalysis, Return, TrialAnalysis};
+
+/// The kills of a storm.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StormTally {
+    /// Kills whose effect was confirmed.
+    pub kills: u64,
+    /// Those of them that met a write: sent and unanswered, or just acknowledged.
+    pub met: u64,
+    /// Kills after which something that was acknowledged was gone for certain.
+    pub with_loss: u64,
+    /// Kills of which it is not known whether they took something.
+    pub undecided: u64,
+    /// Kills after which the server did not come back for good.
+    pub unrecovered: u64,
+    /// Looks at sessions that told what became of each, over all kills; one session counts after each kill.
+    pub sessions: u64,
+    /// Acknowledged writes of which was seen what became, over all kills.
+    pub writes: u64,
+    /// How long all trials with a kill took, in seconds.
+    pub seconds: f64,
+    /// The first loss: after how many kills, in which trial, and what.
+    pub first: Option<(u64, u32, String)>,
+}
+
+impl StormTally {
+    /// Kills of which it is known whether they took something.
+    pub const fn decided(&self) -> u64 {
+        self.kills.saturating_sub(self.undecided)
+    }
+
+    /// The share of the decided kills that took something, with its 95 % interval: Wilson's, and where nothing was lost the exact
+    /// upper bound.
+    pub fn share(&self) -> Option<(f64, f64, f64)> {
+        let n = self.decided();
+        let share = (n > 0).then(|| self.with_loss as f64 / n as f64)?;
+        match self.with_loss {
+            0 => Some((share, 0.0, zero_event_upper_bound(n)?)),
+            lost => wilson(lost, n).map(|interval| (share, interval.low, interval.high)),
+        }
+    }
+
+    /// Kills per second, from the start of the server to its stop.
+    pub fn per_second(&self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.kills as f64 / self.seconds)
+    }
+}
+
+impl ArmAnalysis {
+    /// What the kills of a storm came to; absent in any other run.
+    pub fn storm_tally(&self) -> Option<StormTally> {
+        self.storm?;
+        let mut tally = StormTally::default();
+        let kills = self.trials.iter();
+        for trial in kills.filter(|trial| !trial.control && trial.landed) {
+            tally.add(trial);
+        }
+        Some(tally)
+    }
+}
+
+impl StormTally {
+    fn add(&mut self, trial: &TrialAnalysis) {
+        let (sessions, writes) = (&trial.sessions, &trial.writes);
+        let lost = sessions.lost + sessions.reset + sessions.wrong_identity + writes.lost;
+        let is_back = matches!(trial.returned, Some(Return::ForGood));
+        let is_unknown = sessions.undecided > 0 || writes.unverifiable > 0 || trial.void.is_some();
+        self.kills += 1;
+        self.met += u64::from(trial.met.is_some_and(|met| met.at_stake > 0));
+        self.with_loss += u64::from(lost > 0);
+        self.undecided += u64::from(lost == 0 && (is_unknown || !is_back));
+        self.unrecovered += u64::from(!is_back);
+        self.sessions += sessions.acknowledged.saturating_sub(sessions.undecided);
+        self.writes += writes.verifiable();
+        self.seconds += trial.took_ms.unwrap_or(0.0) / 1_000.0;
+        if lost > 0 && self.first.is_none() {
+            let what = trial.counterexample.clone();
+            let what = what.unwrap_or_else(|| "something that was acknowledged is gone".to_owned());
+            self.first = Some((self.kills, trial.id.0, what));
+        }
+    }
+}

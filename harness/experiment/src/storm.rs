@@ -1,0 +1,78 @@
+//! A storm: the defaults of a run whose trials are kills in one life of the data folder, one after the other.
+
+use comeback_model::plan::{Arrivals, Windows};
+use comeback_model::units::Span;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::document::LoadPart;
+use super::{Document, Problem};
+
+/// Kills, where nobody says how many: none lost in so many leaves less than 0.3 % (95 %).
+const KILLS: u32 = 1_000;
+/// Cycles without a kill that come first.
+const CONTROLS: u32 = 5;
+/// As many sessions as keep a write in flight at most times, and no more to look at after each kill than that.
+const SESSIONS: u32 = 8;
+const RATE: f64 = 2_000.0;
+/// A storm measures no times: a cycle whose load a slow server did not take in full is a kill like any other.
+const FLOOR: f64 = 0.01;
+/// The load before the kill and after the recovery, at least: the engine waits until it is enough to tell whether the server serves.
+const PART: Span = Span::from_ms(8);
+const WINDOW: Span = Span::from_ms(2);
+
+/// A storm: kill, recover, verify, and kill again on the same data, to find losses of one kill in a thousand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StormPart {
+    /// How many kills. Default: 1000.
+    pub kills: Option<u32>,
+    /// Whether the run ends with the first kill that took something. Default: false.
+    pub until_failure: Option<bool>,
+}
+
+impl Document {
+    /// The document with the defaults of a storm where it says nothing, if it has one. What it says about the parts of a trial
+    /// and the number of trials is not about a storm.
+    pub(super) fn with_storm(&self) -> Result<Option<Self>, Problem> {
+        let Some(storm) = &self.storm else {
+            return Ok(None);
+        };
+        let kills = storm.kills.unwrap_or(KILLS);
+        if kills == 0 {
+            let place = vec!["storm".into(), "kills".into()];
+            let what = "a storm has at least one kill: name a number, such as 1000";
+            return Err(Problem::at(place, "kills", what));
+        }
+        let mut document = self.clone();
+        document.trials = Some(kills);
+        document.extend_to = None;
+        document.replacements = Some(0);
+        document.controls = Some(CONTROLS);
+        let usual = LoadPart {
+            sessions: Some(SESSIONS),
+            rate: Some(RATE),
+            arrivals: Some(Arrivals::Constant),
+            ..LoadPart::default()
+        };
+        let said = std::mem::replace(&mut document.load, usual);
+        document.load.override_by(said);
+        document.load.floor = Some(FLOOR);
+        let first = document.fault_mut();
+        first.at = None;
+        first.spread = Some(first.spread.unwrap_or(Span::ZERO));
+        Ok(Some(document))
+    }
+}
+
+/// The parts of a cycle.
+pub(super) const fn windows(horizon: Span) -> Windows {
+    Windows {
+        warm_up: WINDOW,
+        baseline: PART,
+        settle: PART,
+        horizon,
+        window: WINDOW,
+        steady_for: WINDOW,
+    }
+}

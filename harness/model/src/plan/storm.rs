@@ -1,0 +1,129 @@
+//! A storm: one kill after the other in one life of the data folder, to find losses of one kill in a thousand.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Field, PlanError, invalid};
+use super::fault::{Effect, Ending};
+use super::{Plan, Workload};
+use crate::ids::FaultId;
+
+/// How the trials of a plan follow each other in a storm: each is one kill. All of them share the data folder, the port and the
+/// users' sessions, and those without a fault come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Storm {
+    /// Whether the run ends with the first kill that took something.
+    pub until_failure: bool,
+}
+
+impl Plan {
+    /// A storm is about one server, one kind of kill, and losses.
+    pub(super) fn validate_storm(&self) -> Result<(), PlanError> {
+        if self.storm.is_none() {
+            return Ok(());
+        }
+        let [arm] = self.arms.as_slice() else {
+            let what = "a storm has one server: run one for each arm, without a baseline";
+            return invalid(Field::Arms, what);
+        };
+        if arm.nodes().count() > 1 {
+            let what =
+                "a storm kills a single server: leave out replicas, balancer, cache and store";
+            return invalid(Field::Arms, what);
+        }
+        let ([fault], true) = (self.faults.as_slice(), self.surroundings.is_empty()) else {
+            let what = "a storm repeats one fault: leave out all others, and the surroundings";
+            return invalid(Field::Faults, what);
+        };
+        if !matches!(
+            fault.effect,
+            Effect::Ends(Ending::AtOnce | Ending::BySignal)
+        ) {
+            let what = format!(
+                "a storm kills, and a {} does not: use kill, abort, segfault, or a signal other than TERM",
+                fault.kind
+            );
+            return invalid(Field::FaultKind(FaultId::FIRST), what);
+        }
+        let acts = match &self.load.workload {
+            Workload::Sessions(flow) => flow.share_of_acts(),
+            Workload::Stateless(_) => None,
+        };
+        if acts.is_none() {
+            let what = "a storm looks for lost sessions and writes: describe a session with a login, an act and a check, and let act have a share of the mix";
+            return invalid(Field::Mix, what);
+        }
+        if let Some(gate) = self
+            .gates
+            .iter()
+            .find(|gate| gate.bounded_count().is_none())
+        {
+            let what = format!(
+                "'{gate}' cannot be judged in a storm, which counts what is lost and measures no times: remove it"
+            );
+            return invalid(Field::Gate, what);
+        }
+        if self.extend_to > self.trials || self.replacements > 0 {
+            let what =
+                "a storm has as many kills as it is told to: leave out extend_to and replacements";
+            return invalid(Field::ExtendTo, what);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fault::Fault;
+    use super::super::{Request, test_plan};
+    use super::*;
+    use crate::gate::Gate;
+    use crate::units::Span;
+
+    fn storm() -> Plan {
+        let mut plan = test_plan();
+        plan.arms.truncate(1);
+        plan.storm = Some(Storm::default());
+        plan
+    }
+
+    #[test]
+    fn what_is_no_storm_is_refused() {
+        type Spoil = fn(&mut Plan);
+        let cases: [(Field, Spoil); 8] = [
+            (Field::Arms, |plan| plan.arms = test_plan().arms),
+            (Field::Arms, |plan| {
+                plan.arms[0].store = Some(plan.arms[0].target.clone())
+            }),
+            (Field::Faults, |plan| {
+                plan.faults.push(Fault {
+                    after: Span::from_ms(1),
+                    ..plan.faults[0].clone()
+                })
+            }),
+            (Field::FaultKind(FaultId::FIRST), |plan| {
+                plan.faults[0].effect = Effect::Ends(Ending::AsAsked)
+            }),
+            (Field::FaultKind(FaultId::FIRST), |plan| {
+                plan.faults[0].effect = Effect::Replaces
+            }),
+            (Field::Mix, |plan| {
+                plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", "/")))
+            }),
+            (Field::Gate, |plan| {
+                plan.gates =
+                    vec![Gate::try_from("outage.median < 2s".to_owned()).expect("it is one")]
+            }),
+            (Field::ExtendTo, |plan| plan.replacements = 1),
+        ];
+        assert_eq!(storm().validate(), Ok(()));
+        for (field, spoil) in cases {
+            let mut plan = storm();
+            spoil(&mut plan);
+            assert_eq!(plan.validate().map_err(|error| error.field), Err(field));
+            // Any other run may have it.
+            plan.storm = None;
+            assert_eq!(plan.validate(), Ok(()), "{field:?}");
+        }
+    }
+}
