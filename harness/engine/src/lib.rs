@@ -15,6 +15,7 @@ pub mod interrupt;
 pub mod needs;
 mod nodes;
 mod placement;
+mod proxies;
 pub mod readiness;
 mod real;
 pub mod record;

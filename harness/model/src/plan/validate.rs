@@ -126,6 +126,16 @@ impl Plan {
 
     /// Whether an arm has what the faults need.
     fn validate_needs_of(&self, arm: &Arm) -> Result<(), PlanError> {
+        let mut proxied = self.proxied(arm).into_iter();
+        if let Some(node) = proxied.find(|node| arm.target_of(*node).socket.is_some()) {
+            return invalid(
+                Field::Socket,
+                format!(
+                    "a connections fault works by a proxy at a port, and {node} listens on a Unix socket: leave the socket out, or \
+                     the fault"
+                ),
+            );
+        }
         let drains = self.faults.iter().any(|fault| fault.needs.drain.is_some());
         let deploys = self.faults.iter().any(|fault| fault.needs.next);
         if drains && arm.balancer.is_some() && arm.drain.is_none() {

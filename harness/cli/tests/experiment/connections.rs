@@ -1,0 +1,170 @@
+//! Faults of connections: a real proxy in front of real servers.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{SHOP, call, faults_told, run_shop};
+use crate::support::{self, Run};
+
+fn disturbed(fault: &str) -> Run {
+    let fault = format!("[[fault]]\nkind = \"connections\"\n{fault}");
+    run_shop(&SHOP.replace("[[fault]]", &fault), &[])
+}
+
+/// What proved that the fault held, when it was over.
+fn proofs(run: &Run) -> Vec<String> {
+    let events = run.events().into_iter();
+    let kinds = events.map(|event| event["kind"].clone());
+    let restored = kinds.filter(|kind| kind["type"] == "target_restored");
+    restored
+        .map(|kind| kind["evidence"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The count before these words in a proof.
+fn count(proof: &str, what: &str) -> u64 {
+    let (before, _) = proof.split_once(what).unwrap();
+    let digits = before.trim_end().rsplit([' ', ':']).next().unwrap();
+    digits.parse().unwrap()
+}
+
+/// How long each operation took that was sent and answered while the fault held, in ms; and all others.
+fn latencies(run: &Run) -> (Vec<f64>, Vec<f64>) {
+    let at = |wanted: &str| {
+        let events = run.events().into_iter();
+        let found = events.filter(|event| event["kind"]["type"] == wanted);
+        found
+            .map(|event| (event["trial"].clone(), event["at_us"].as_u64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let spans: Vec<(Value, u64, u64)> = at("target_degraded")
+        .into_iter()
+        .zip(at("target_restored"))
+        .map(|((trial, from), (_, until))| (trial, from, until))
+        .collect();
+    let text = std::fs::read_to_string(run.out().join("operations.csv")).unwrap();
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let (mut during, mut others) = (Vec::new(), Vec::new());
+    for line in lines {
+        let fields: Vec<&str> = line.split(',').collect();
+        let field = |name: &str| fields[names.iter().position(|one| *one == name).unwrap()];
+        let (Ok(sent), Ok(finished)) = (
+            field("sent_us").parse::<u64>(),
+            field("finished_us").parse::<u64>(),
+        ) else {
+            continue;
+        };
+        let trial: Value = field("trial").parse::<u64>().unwrap().into();
+        let took = (finished - sent) as f64 / 1_000.0;
+        let is_within = |(of, from, until): &(Value, u64, u64)| {
+            *of == trial && sent >= *from && finished <= *until
+        };
+        let is_beside = |(of, from, until): &(Value, u64, u64)| {
+            *of != trial || finished < *from || sent > *until
+        };
+        if spans.iter().any(is_within) {
+            during.push(took);
+        } else if spans.iter().all(is_beside) {
+            others.push(took);
+        }
+    }
+    (during, others)
+}
+
+#[test]
+fn every_reply_is_late_by_the_delay_of_both_ways_while_it_holds_and_no_other_is() {
+    let run = disturbed("delay = \"100ms\"\nbandwidth = \"5KB\"\nlasts = \"900ms\"");
+    if !support::ended_with(&run, 0) {
+        return;
+    }
+    let proofs = proofs(&run);
+    assert!(!proofs.is_empty());
+    for proof in &proofs {
+        assert!(count(proof, "bytes delayed") > 0, "{proof}");
+        assert!(count(proof, "bytes held back") > 0, "{proof}");
+    }
+    // 100 ms each way, and what the bytes themselves take at 5 KB/s: 20 ms for each 100 bytes.
+    let (during, others) = latencies(&run);
+    assert!(!during.is_empty());
+    assert!(during.iter().all(|ms| *ms >= 210.0), "{during:?}");
+    // Others wait for a busy machine at most, and not for the fault.
+    let mut others = others;
+    others.sort_by(f64::total_cmp);
+    assert!(others[others.len() / 2] < 200.0, "{others:?}");
+    // The proxies of all trials, the control's among them, were ended with them.
+    let logs = std::fs::read_dir(run.out().join("logs")).unwrap();
+    let names = logs.map(|log| log.unwrap().file_name().into_string().unwrap());
+    let trials = faults_told(&run, "target_degraded").len() + 1;
+    assert!(
+        names
+            .filter(|name| name.contains("-proxy-replica-0"))
+            .count()
+            >= trials
+    );
+    let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+    assert!(!journal.contains("left_behind"), "{journal}");
+}
+
+#[test]
+fn an_effect_that_nobody_met_is_no_fault_that_landed() {
+    // Clients keep their connections: no new one is refused, and 10 MB a second are more than they send.
+    for (fault, missing) in [
+        ("refuse = true", "0 new connections reset while it held"),
+        (
+            "bandwidth = \"10MB\"",
+            "0 bytes held back by the bandwidth while it held",
+        ),
+        // One effect of two is not enough.
+        (
+            "delay = \"5ms\"\ncut_after = \"1MiB\"",
+            "0 connections cut while it held",
+        ),
+    ] {
+        let run = disturbed(&format!("{fault}\nlasts = \"200ms\""));
+        assert_eq!(run.code(), 3, "{fault}: {}", run.printed());
+        let printed = run.printed();
+        let printed: Vec<&str> = printed.split_whitespace().collect();
+        let printed = printed.join(" ");
+        assert!(printed.contains(missing), "{fault}: {printed}");
+        assert_eq!(faults_told(&run, "target_restored"), [0_u64; 0]);
+    }
+}
+
+#[test]
+fn without_load_nothing_is_delayed_and_the_fault_did_not_land() {
+    let fault =
+        "[[fault]]\nkind = \"connections\"\ndelay = \"50ms\"\nlasts = \"150ms\"\nwithin = \"any\"";
+    let text = SHOP.replace("[[fault]]", fault);
+    // About one operation a minute.
+    let run = run_shop(&text.replace("rate = 100", "rate = 0.02"), &[]);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    assert_eq!(faults_told(&run, "target_restored"), [0_u64; 0]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    for (fault, told) in [
+        ("connections:lasts=1s", "it does nothing: say delay"),
+        (
+            "connections:lasts=1s,delay=1s,jitter=2s",
+            "varies by no more than itself",
+        ),
+        ("connections:lasts=1s,bandwidth=5", "bandwidth"),
+        ("connections:lasts=1s,bandwidth=0B", "at least 1B a second"),
+        (
+            "connections:lasts=1s,refuse=true,percent=0",
+            "1 to 100 percent",
+        ),
+        ("connections:refuse=true", "say how long it lasts"),
+    ] {
+        let words = ["run", "--get", "/", "--fault", fault, "--", "true", "{port}"];
+        let refused = call(folder.path(), &words);
+        let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{fault}: {stderr}");
+        assert!(stderr.contains(told), "{fault}: {stderr}");
+        assert!(!Path::new(folder.path()).join("comeback-runs").exists());
+    }
+}
