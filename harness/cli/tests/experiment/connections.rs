@@ -160,11 +160,185 @@ fn what_cannot_be_is_refused_before_anything_is_started() {
         ),
         ("connections:refuse=true", "say how long it lasts"),
     ] {
-        let words = ["run", "--get", "/", "--fault", fault, "--", "true", "{port}"];
+        let words = [
+            "run", "--get", "/", "--fault", fault, "--", "true", "{port}",
+        ];
         let refused = call(folder.path(), &words);
         let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(2), "{fault}: {stderr}");
         assert!(stderr.contains(told), "{fault}: {stderr}");
         assert!(!Path::new(folder.path()).join("comeback-runs").exists());
     }
+}
+
+/// Without sessions: two replicas behind a balancer.
+const REPLICAS: &str = r#"
+trials = 1
+seed = 7
+[target]
+command = ["{comeback}", "serve", "trivial", "--port", "{port}", "--data", "{data}"]
+replicas = 2
+[balancer]
+kind = "builtin"
+[load]
+sessions = 10
+rate = 100
+[operation]
+request = "GET /"
+[[fault]]
+at = "400ms"
+[windows]
+settle = "600ms"
+steady_for = "300ms"
+window = "50ms"
+"#;
+
+#[test]
+fn the_way_from_a_balancer_to_its_replicas_is_slow_and_each_proxy_proves_it() {
+    let fault = "[[fault]]\nkind = \"connections\"\ntarget = \"replicas:all\"\ndelay = \"60ms\"\nlasts = \"600ms\"";
+    let run = run_shop(&REPLICAS.replace("[[fault]]", fault), &[]);
+    if !support::ended_with(&run, 0) {
+        return;
+    }
+    let proofs = proofs(&run);
+    assert!(proofs.len() >= 2, "{proofs:?}");
+    assert!(proofs.iter().all(|proof| count(proof, "bytes delayed") > 0));
+    let journal = std::fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+    assert!(!journal.contains("left_behind"), "{journal}");
+}
+
+#[test]
+fn one_slow_replica_of_two_slows_the_requests_that_it_answers() {
+    let fault = "[[fault]]\nkind = \"connections\"\ntarget = \"replica:1\"\ndelay = \"60ms\"\nlasts = \"600ms\"";
+    let run = run_shop(&REPLICAS.replace("[[fault]]", fault), &[]);
+    if !support::ended_with(&run, 0) {
+        return;
+    }
+    assert!(!proofs(&run).is_empty());
+    let logs = std::fs::read_dir(run.out().join("logs")).unwrap();
+    let names = logs.map(|log| log.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.collect();
+    assert!(names.iter().any(|name| name.contains("-proxy-replica-1")));
+    assert!(!names.iter().any(|name| name.contains("-proxy-replica-0")));
+    let (during, _) = latencies(&run);
+    let slow = during.iter().filter(|ms| **ms >= 120.0).count();
+    assert!(slow > 0, "{during:?}");
+}
+
+#[test]
+fn the_way_to_a_store_is_slow_and_the_servers_find_it_behind_the_proxy() {
+    if !support::has("redis-server", &["redis-server", "--version"]) {
+        return;
+    }
+    let server = "[target]\ncommand = [\"{comeback}\", \"serve\", \"redis\", \"--port\", \"{port}\", \"--data\", \"{data}\", \"--store\", \"127.0.0.1:{store}\"]\n[target.ready]\nhttp = \"/health\"\n[store]\nkind = \"redis\"\n[load]";
+    let (before, rest) = SHOP.split_once("[target]").unwrap();
+    let (_, rest) = rest.split_once("[load]").unwrap();
+    let fault = "[[fault]]\nkind = \"connections\"\ntarget = \"store\"\ndelay = \"40ms\"\nlasts = \"500ms\"";
+    let text = format!("{before}{server}{rest}").replace("[[fault]]", fault);
+    let run = run_shop(&text, &[]);
+    if !support::ended_with(&run, 0) {
+        return;
+    }
+    let proofs = proofs(&run);
+    assert!(!proofs.is_empty());
+    assert!(proofs.iter().all(|proof| count(proof, "bytes delayed") > 0));
+    let (during, _) = latencies(&run);
+    assert!(during.iter().any(|ms| *ms >= 80.0), "{during:?}");
+}
+
+#[test]
+fn a_kill_behind_a_proxy_is_refused_and_recovered_from_as_without_one() {
+    let surrounding = "[[surroundings]]\nkind = \"connections\"\ndelay = \"10ms\"\n[windows]";
+    let text = SHOP.replace("[windows]", surrounding);
+    let text = text.replace("[load]", "restart = { after = \"400ms\" }\n[load]");
+    let run = run_shop(&text, &[]);
+    if !support::ended_with(&run, 0) {
+        return;
+    }
+    // Two starts with a fault, and the control's one.
+    assert!(faults_told(&run, "surrounding_applied").len() >= 3);
+    assert!(faults_told(&run, "surrounding_removed").len() >= 2);
+    let arm = &run.summary().arms[0];
+    assert!(arm.sessions.survived >= 10 && arm.sessions.lost == 0);
+    // For 400 ms nobody listens: what clients open then is refused, and not taken and reset by the proxy.
+    let classes = &arm.errors.during.by_class;
+    let of = |name: &str| classes.get(name).copied().unwrap_or(0.0);
+    assert!(
+        of("refused") > 0.0 && of("refused") > of("reset"),
+        "{classes:?}"
+    );
+    // It held for every request, that of the control trial, too.
+    let (_, all) = latencies(&run);
+    let slow = all.iter().filter(|ms| **ms >= 19.0).count();
+    assert!(slow * 2 > all.len(), "{all:?}");
+    let events = run.events();
+    let told = |wanted: &str| events.iter().any(|event| event["kind"]["type"] == wanted);
+    assert!(told("first_accept") && told("first_correct"));
+    assert!(!told("old_processes_alive") && !told("survivors_found") && !told("left_behind"));
+}
+
+#[test]
+fn replies_are_cut_and_new_connections_fail_while_it_holds_and_no_write_is_lost() {
+    for (load, fault, what) in [
+        ("", "cut_after = \"500B\"", "connections cut"),
+        (
+            "",
+            "cut_after = \"500B\"\ncut = \"close\"",
+            "connections cut",
+        ),
+        (
+            "keep_alive = false\n",
+            "refuse = true",
+            "new connections reset",
+        ),
+        (
+            "keep_alive = false\n",
+            "fail_first = 3",
+            "new connections reset",
+        ),
+        (
+            "keep_alive = false\n",
+            "refuse = true\npercent = 50",
+            "new connections reset",
+        ),
+        (
+            "keep_alive = false\n",
+            "slow_close = \"50ms\"",
+            "ends of connections delayed",
+        ),
+    ] {
+        let fault = format!("[[fault]]\nkind = \"connections\"\n{fault}\nlasts = \"400ms\"");
+        let text = SHOP.replace("[[fault]]", &fault);
+        let run = run_shop(&text.replace("[load]\n", &format!("[load]\n{load}")), &[]);
+        if !support::ended_with(&run, 0) {
+            return;
+        }
+        let proofs = proofs(&run);
+        assert!(!proofs.is_empty(), "{fault}");
+        assert!(
+            proofs.iter().all(|proof| count(proof, what) > 0),
+            "{proofs:?}"
+        );
+        let errors = &run.summary().arms[0].errors.during;
+        let has_failed = errors.by_class.values().any(|share| *share > 0.0);
+        assert_eq!(
+            has_failed,
+            !fault.contains("slow_close"),
+            "{fault}: {errors:?}"
+        );
+        if fault.contains("fail_first") {
+            assert!(
+                proofs.iter().all(|proof| count(proof, what) == 3),
+                "{proofs:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_without_such_a_fault_has_no_proxy() {
+    let run = run_shop(SHOP, &[]);
+    let logs = std::fs::read_dir(run.out().join("logs")).unwrap();
+    let mut names = logs.map(|log| log.unwrap().file_name().into_string().unwrap());
+    assert!(names.all(|name| !name.contains("proxy")));
 }

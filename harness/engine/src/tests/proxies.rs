@@ -86,7 +86,7 @@ async fn a_proxy_that_ends_by_itself_voids_the_trial() {
         "{:?}",
         told.events
     );
-    assert!(!told.analyzed().landed);
+    assert!(told.analyzed().void.is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -137,6 +137,18 @@ pub(super) const KINDS: [Kind; 14] = [
         words: &["compare", "journal", "--fault", "network:lasts=2s", "SMALL"],
         lasts: Duration::from_secs(6),
     },
+    // A proxy beside the server.
+    Kind {
+        name: "connections",
+        words: &[
+            "compare",
+            "journal",
+            "--fault",
+            "connections:delay=20ms,lasts=2s",
+            "SMALL",
+        ],
+        lasts: Duration::from_secs(6),
+    },
     Kind {
         name: "daemon",
         words: &[

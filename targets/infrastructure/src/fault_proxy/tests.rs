@@ -390,7 +390,7 @@ fn met(percent: u8) -> Vec<bool> {
     let mut met = Vec::new();
     for _ in 0..40 {
         let before = proxied.counts().refused;
-        let mut client = match proxied.connect() {
+        let client = match proxied.connect() {
             Ok(client) => client,
             Err(_) => {
                 met.push(true);
