@@ -375,3 +375,191 @@ fn ask(proxy: &str, order: &Order) -> io::Result<Answer> {
     BufReader::new(stream).read_line(&mut answer)?;
     Ok(serde_json::from_str(&answer)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Waiting;
+
+    fn slow() -> Connections {
+        Connections {
+            delay: Some(Span::from_ms(200)),
+            lasts: Some(Span::from_secs(1)),
+            ..Connections::default()
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let nothing = Size::from_bytes(0);
+        let lasts = Some(Span::from_secs(1));
+        for (field, fault) in [
+            (
+                "kind",
+                Connections {
+                    lasts,
+                    ..Connections::default()
+                },
+            ),
+            (
+                "delay",
+                Connections {
+                    delay: Some(Span::ZERO),
+                    ..slow()
+                },
+            ),
+            (
+                "jitter",
+                Connections {
+                    jitter: Some(Span::from_ms(201)),
+                    ..slow()
+                },
+            ),
+            (
+                "jitter",
+                Connections {
+                    jitter: lasts,
+                    delay: None,
+                    refuse: true,
+                    ..slow()
+                },
+            ),
+            (
+                "bandwidth",
+                Connections {
+                    bandwidth: Some(nothing),
+                    ..slow()
+                },
+            ),
+            (
+                "slow_close",
+                Connections {
+                    slow_close: Some(Span::ZERO),
+                    ..slow()
+                },
+            ),
+            (
+                "cut_after",
+                Connections {
+                    cut_after: Some(nothing),
+                    ..slow()
+                },
+            ),
+            (
+                "cut",
+                Connections {
+                    cut: Cut::Close,
+                    ..slow()
+                },
+            ),
+            (
+                "direction",
+                Connections {
+                    delay: None,
+                    refuse: true,
+                    direction: Direction::To,
+                    ..slow()
+                },
+            ),
+            (
+                "fail_first",
+                Connections {
+                    fail_first: Some(0),
+                    ..slow()
+                },
+            ),
+            (
+                "fail_first",
+                Connections {
+                    fail_first: Some(1),
+                    refuse: true,
+                    ..slow()
+                },
+            ),
+            (
+                "percent",
+                Connections {
+                    percent: 0,
+                    ..slow()
+                },
+            ),
+            (
+                "percent",
+                Connections {
+                    percent: 101,
+                    ..slow()
+                },
+            ),
+            (
+                "lasts",
+                Connections {
+                    lasts: Some(Span::ZERO),
+                    ..slow()
+                },
+            ),
+        ] {
+            assert_eq!(
+                fault.check().expect_err("it is wrong").0,
+                field,
+                "{fault:?}"
+            );
+        }
+        assert_eq!(slow().check(), Ok(()));
+    }
+
+    #[test]
+    fn people_are_told_the_whole_of_it() {
+        let fault = Connections {
+            jitter: Some(Span::from_ms(50)),
+            bandwidth: Some(Size::from_bytes(10_000)),
+            direction: Direction::From,
+            percent: 20,
+            ..slow()
+        };
+        let words = fault.words(Reach::Group);
+        assert_eq!(
+            words.done,
+            "a connection fault: data 200ms (±50ms) late from it, at most 10KB a second from it for 20% of the connections for 1s"
+        );
+    }
+
+    #[test]
+    fn each_effect_has_to_be_met_and_each_failure_that_was_asked_for() {
+        let toxics = Connections {
+            fail_first: Some(3),
+            ..slow()
+        };
+        let disturbance = Disturbance {
+            toxics: toxics.toxics(),
+            is_to_be_met: true,
+            before: Counts {
+                bytes_delayed: 5,
+                ..Counts::default()
+            },
+        };
+        let unmet = |bytes_delayed, failed| {
+            let counts = Counts {
+                bytes_delayed,
+                failed,
+                ..Counts::default()
+            };
+            let effects = disturbance.effects(&counts).into_iter();
+            let unmet = effects.filter(|(_, count, enough)| count < enough);
+            unmet.map(|(what, ..)| what).collect::<Vec<_>>()
+        };
+        assert_eq!(unmet(5, 3), ["bytes delayed"]);
+        assert_eq!(unmet(6, 2), ["new connections reset"]);
+        assert_eq!(unmet(6, 3), [""; 0]);
+    }
+
+    #[test]
+    fn where_no_proxy_stands_the_fault_misses() {
+        let mut disturbance = Disturbance {
+            toxics: slow().toxics(),
+            is_to_be_met: true,
+            before: Counts::default(),
+        };
+        let missed = disturbance.apply(&Waiting::start());
+        assert!(matches!(missed, Err(ActError::Missed(_))), "{missed:?}");
+    }
+}

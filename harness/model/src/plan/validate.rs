@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(Field, Spoil); 39] = [
+        let cases: [(Field, Spoil); 40] = [
             (Field::Name, |plan| plan.name = "a\u{1b}[31m".to_owned()),
             (Field::Arms, |plan| plan.arms[1].name = "v1/v2".to_owned()),
             (Field::Family, |plan| {
@@ -468,6 +468,10 @@ mod tests {
             }),
             (Field::Socket, |plan| {
                 plan.arms[0].target.socket = Some(format!("{{data}}/{}", "x".repeat(107)));
+            }),
+            (Field::Socket, |plan| {
+                plan.faults[0].needs.proxy = true;
+                plan.arms[0].target.socket = Some("{data}/socket".to_owned());
             }),
             (Field::Trials, |plan| plan.trials = 0),
             (Field::Load("sessions"), |plan| plan.load.clients = 0),
