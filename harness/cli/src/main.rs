@@ -21,6 +21,7 @@ mod doctor;
 mod experiment;
 mod explain;
 mod export;
+mod fault_proxy;
 mod faults;
 mod figures;
 mod init;
@@ -118,6 +119,8 @@ enum Command {
     Warden(WardenArgs),
     #[command(hide = true)]
     Launch(launch::Args),
+    #[command(hide = true)]
+    FaultProxy(fault_proxy::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -256,6 +259,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Launch(args) => launch::run(args),
+        Command::FaultProxy(args) => fault_proxy::run(args),
         Command::Warden(args) => {
             let tag = args
                 .tag

@@ -560,3 +560,48 @@ fn a_panic_in_any_phase_leaves_nothing() {
         assert_nothing_left(folder.path());
     }
 }
+
+/// The same server behind a proxy.
+const PROXIED: &str = "[[surroundings]]\nkind = \"connections\"\ndelay = \"1ms\"\n";
+
+fn proxies_of(folder: &Path) -> Vec<i32> {
+    let found = processes_of(folder).into_iter();
+    let proxies = found.filter(|one| one.contains("fault-proxy"));
+    let pid = |one: String| one.split_once(':').unwrap().0.parse().unwrap();
+    proxies.map(pid).collect()
+}
+
+fn start_proxied(folder: &Path) -> Child {
+    let (server, _) = LIMITED.split_once("[[surroundings]]").unwrap();
+    std::fs::write(folder.join("proxied.toml"), format!("{server}{PROXIED}")).unwrap();
+    let mut command = command(folder, &["run", "proxied.toml", "--out", "out", "--quiet"]);
+    command.env("COMEBACK_RECORDS", folder.join("records"));
+    let child = command.spawn().unwrap();
+    wait_until("the load", || has_entered(folder, Phase::WarmUp));
+    assert_eq!(proxies_of(folder).len(), 1);
+    child
+}
+
+#[test]
+fn a_proxy_is_ended_though_the_harness_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start_proxied(folder.path());
+    kill_and_wait(&mut child, folder.path());
+    assert_eq!(proxies_of(folder.path()), [0_i32; 0]);
+    assert_nothing_on_record(folder.path());
+}
+
+#[test]
+fn a_trial_whose_proxy_ends_is_void() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start_proxied(folder.path());
+    let proxy = Pid::from_raw(proxies_of(folder.path())[0]);
+    kill(proxy, Signal::SIGKILL).unwrap();
+    let is_void = || {
+        let events = read_whole_events(&folder.path().join("out")).into_iter();
+        let mut reasons = events.map(|event| event["kind"]["reason"].clone());
+        reasons.any(|reason| reason == "the proxy in front of replica-0 ended by itself")
+    };
+    wait_until("the trial's end", is_void);
+    kill_and_wait(&mut child, folder.path());
+}

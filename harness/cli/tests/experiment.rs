@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "experiment/connections.rs"]
+mod connections;
 #[path = "experiment/crash_loop.rs"]
 mod crash_loop;
 #[path = "experiment/limits.rs"]

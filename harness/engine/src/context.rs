@@ -13,7 +13,7 @@ use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Elapsed;
 
 use super::nodes::{called, start_failed};
-use super::placement::{Placement, PlacementError};
+use super::placement::{Placement, PlacementError, Proxied};
 use super::seams::{Process, Processes};
 use super::{EngineError, Site};
 use crate::load::Trigger;
@@ -132,8 +132,12 @@ impl<'a, S: Processes> Trial<'a, S> {
         former: Option<(Placement, u32)>,
     ) -> Result<Self, Early> {
         let arm = &plan.arms[planned.arm.0 as usize];
+        let proxied = Proxied {
+            nodes: plan.proxied(arm),
+            names: format!("comeback-{}-{}", site.tag, planned.id.0),
+        };
         let prepare = || {
-            Placement::prepare(arm, data, seams).map_err(|error| match error {
+            Placement::prepare(arm, &proxied, data, seams).map_err(|error| match error {
                 PlacementError::Target(node, error) => {
                     Early::Target(start_failed(node, Incarnation(0), &error))
                 }
@@ -226,6 +230,13 @@ impl<S> Trial<'_, S> {
             false => format!("-{node}"),
         };
         let name = format!("trial-{trial:03}-{arm}{node}-{start}.log");
+        self.site.logs.join(name)
+    }
+
+    /// `trial-003-NAME-proxy-replica-0.log` is that of the proxy in front of a node.
+    pub(super) fn log_of_proxy(&self, node: Node) -> PathBuf {
+        let (trial, arm) = (self.planned.id.0, &self.arm.name);
+        let name = format!("trial-{trial:03}-{arm}-proxy-{node}.log");
         self.site.logs.join(name)
     }
 

@@ -17,6 +17,7 @@ mod life;
 pub mod needs;
 mod nodes;
 mod placement;
+mod proxies;
 pub mod readiness;
 mod real;
 pub mod record;

@@ -30,8 +30,27 @@ pub(super) struct Slot {
     pub(super) start: Cell<u32>,
     /// Whether its next start, and its latest since, is of the version that a deploy brought.
     pub(super) is_deployed: Cell<bool>,
+    /// The proxy in front of it, where a fault needs one.
+    pub(super) proxy: Option<ProxyPlace>,
     /// Its listening socket, where the harness holds that through all of its starts.
     pub(super) listener: Option<OwnedFd>,
+}
+
+/// Where the proxy in front of a node is.
+#[derive(Debug)]
+pub(super) struct ProxyPlace {
+    /// Where clients and other nodes connect, in the place of the node's own port.
+    pub(super) port: u16,
+    /// The abstract name of the Unix socket that takes its orders; nothing else on this machine has it.
+    pub(super) control: String,
+}
+
+/// The nodes that a proxy stands in front of.
+#[derive(Debug)]
+pub(super) struct Proxied {
+    pub(super) nodes: Vec<Node>,
+    /// The begin of the names of their sockets: no other trial on this machine has it.
+    pub(super) names: String,
 }
 
 /// The reason why a node cannot be placed.
@@ -46,6 +65,7 @@ impl Placement {
     /// Finds a port and makes a data folder for every node. A server that is alone has the trial's own folder.
     pub(super) fn prepare(
         arm: &Arm,
+        proxied: &Proxied,
         folder: &Path,
         processes: &impl Processes,
     ) -> Result<Self, PlacementError> {
@@ -59,8 +79,18 @@ impl Placement {
             std::fs::create_dir_all(&data).map_err(|cause| {
                 PlacementError::Engine(EngineError::folder("create", &data, cause))
             })?;
-            let port = another_port(&slots, processes)
-                .map_err(|cause| PlacementError::Engine(EngineError::Port(cause)))?;
+            let another = |taken: Option<u16>| {
+                another_port(&slots, taken, processes)
+                    .map_err(|cause| PlacementError::Engine(EngineError::Port(cause)))
+            };
+            let port = another(None)?;
+            let proxy = match proxied.nodes.contains(&node) {
+                true => Some(ProxyPlace {
+                    port: another(Some(port))?,
+                    control: format!("{}-{node}", proxied.names),
+                }),
+                false => None,
+            };
             let endpoint = resolve_endpoint(arm.target_of(node), port, &data, node)
                 .map_err(|error| PlacementError::Target(node, error))?;
             let listener = listener_of(arm.target_of(node), &endpoint, processes)
@@ -71,12 +101,13 @@ impl Placement {
                 data,
                 start: Cell::new(0),
                 is_deployed: Cell::new(false),
+                proxy,
                 listener,
             });
         }
         let ports = |wanted: fn(Node) -> bool| {
             let slots = slots.iter().filter(move |slot| wanted(slot.node));
-            slots.map(|slot| slot.endpoint.port)
+            slots.map(Slot::reached_port)
         };
         let shared = match nodes.as_slice() {
             [_] => None,
@@ -85,7 +116,7 @@ impl Placement {
         let origin = slots.iter().find(|slot| slot.node == arm.origin());
         let addresses = Addresses {
             shared,
-            origin: origin.map(|slot| slot.endpoint.port),
+            origin: origin.map(Slot::reached_port),
             store: ports(|node| node == Node::Store).next(),
             replicas: ports(|node| matches!(node, Node::Replica(_))).collect(),
         };
@@ -100,9 +131,18 @@ impl Placement {
         self.list.iter().map(|slot| slot.node)
     }
 
-    /// Where a node is reached.
+    /// Where a node itself listens: for whoever looks at the node.
     pub(super) fn endpoint(&self, node: Node) -> &Endpoint {
         &self.slot(node).endpoint
+    }
+
+    /// Where clients and other nodes reach it: at the proxy in front of it, where one is.
+    pub(super) fn reached(&self, node: Node) -> Endpoint {
+        let slot = self.slot(node);
+        Endpoint {
+            port: slot.reached_port(),
+            ..slot.endpoint.clone()
+        }
     }
 
     /// The port and the data folder of a node.
@@ -130,6 +170,13 @@ impl Placement {
     /// Whether the server is all there is.
     pub(super) const fn is_alone(&self) -> bool {
         self.list.len() == 1
+    }
+}
+
+impl Slot {
+    fn reached_port(&self) -> u16 {
+        let proxy = self.proxy.as_ref();
+        proxy.map_or(self.endpoint.port, |proxy| proxy.port)
     }
 }
 
@@ -161,10 +208,14 @@ fn make_shared(folder: &Path) -> Result<PathBuf, PlacementError> {
 }
 
 /// A port that is none of these: none of them is listened on yet.
-fn another_port(slots: &[Slot], processes: &impl Processes) -> io::Result<u16> {
+fn another_port(slots: &[Slot], taken: Option<u16>, processes: &impl Processes) -> io::Result<u16> {
+    let is_taken = |port| {
+        let has_it = |slot: &Slot| slot.endpoint.port == port || slot.reached_port() == port;
+        taken == Some(port) || slots.iter().any(has_it)
+    };
     loop {
         let port = processes.free_port()?;
-        if slots.iter().all(|slot| slot.endpoint.port != port) {
+        if !is_taken(port) {
             return Ok(port);
         }
     }

@@ -274,6 +274,10 @@ impl Target for Reached<'_> {
         self.on.port
     }
 
+    fn proxy(&self) -> Option<&str> {
+        self.on.proxy
+    }
+
     fn draws(&self) -> Draws {
         self.on.draws.clone()
     }

@@ -88,6 +88,8 @@ pub(super) struct On<'a> {
     pub(super) data: &'a Path,
     /// The port that it listens on.
     pub(super) port: Option<u16>,
+    /// Where the proxy in front of it takes orders.
+    pub(super) proxy: Option<&'a str>,
     /// Its draws.
     pub(super) draws: Draws,
 }

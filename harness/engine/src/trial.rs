@@ -288,9 +288,9 @@ impl<S: Seams> Trial<'_, S> {
     }
 
     /// Where what stands behind the cache is reached, if there is one.
-    fn behind_cache(&self) -> Option<&Endpoint> {
+    fn behind_cache(&self) -> Option<Endpoint> {
         let origin = self.arm.origin();
-        (self.arm.front() != origin).then(|| self.placement.endpoint(origin))
+        (self.arm.front() != origin).then(|| self.placement.reached(origin))
     }
 
     fn start_load(&self) -> Result<S::Load, EngineError> {
@@ -300,9 +300,9 @@ impl<S: Seams> Trial<'_, S> {
             retry: self.arm.retry,
             seed: self.planned.load_seed,
             closed: self.plan.storm.is_some(),
-            endpoint: self.placement.endpoint(self.arm.front()).clone(),
+            endpoint: self.placement.reached(self.arm.front()),
             boot_header: self.arm.target.boot_header.clone(),
-            behind_cache: self.behind_cache().cloned(),
+            behind_cache: self.behind_cache(),
             balanced: self.arm.balancer.is_some(),
             clock: self.site.clock,
         };

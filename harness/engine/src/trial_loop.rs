@@ -19,6 +19,7 @@ use super::attribution::Start;
 use super::context::{Early, Trial, aborted, failed};
 use super::interrupt::Interrupt;
 use super::nodes::{self, Hold, Nodes, Running, launch, reply};
+use super::proxies::{self, Proxies};
 use super::seams::{End, Process, Seams};
 use super::{EngineError, effects, recovery};
 use crate::supervise::one_shot::OneShotCommand;
@@ -31,6 +32,7 @@ const RETURN_WITHIN: Span = Span::from_secs(10);
 pub(super) struct TrialLoop<'t, S: Seams> {
     trial: &'t Trial<'t, S>,
     nodes: Nodes<S::Process>,
+    proxies: Proxies<S::Process>,
     interrupt: &'t mut Interrupt,
     calls: mpsc::UnboundedReceiver<(FaultId, Call)>,
     /// By which surroundings call.
@@ -90,6 +92,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             hands,
             trial,
             nodes: Nodes::default(),
+            proxies: Proxies::default(),
             interrupt,
             calls,
             works: Vec::new(),
@@ -98,10 +101,13 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         }
     }
 
-    /// Starts every node, each when the one before is up.
+    /// Starts every node, each when the one before is up, and before it the proxy in front of it.
     pub(super) async fn start_all(&mut self) -> Result<(), Early> {
         let trial = self.trial;
         for node in trial.placement.nodes() {
+            if let Some(proxy) = self.run(proxies::start(trial, node)).await?? {
+                self.proxies.push(proxy);
+            }
             let mut process = launch(trial, node, Incarnation(0)).map_err(Early::Target)?;
             self.run(nodes::await_first_start(trial, &mut process))
                 .await??;
@@ -147,14 +153,17 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         Ok(())
     }
 
-    /// Stops every node.
+    /// Stops every node, and what stands in front of them.
     pub(super) async fn stop_all(&mut self) -> Result<(), Early> {
         // One may have ended by itself at this moment.
         self.run(std::future::ready(())).await?;
         tokio::select! {
             biased;
             () = self.interrupt.raised() => Err(Early::Interrupted),
-            stopped = nodes::stop_all(self.trial, &mut self.nodes) => Ok(stopped?),
+            stopped = async {
+                nodes::stop_all(self.trial, &mut self.nodes).await?;
+                self.proxies.stop().await
+            } => Ok(stopped?),
         }
     }
 
@@ -176,6 +185,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                     let end = end.map_err(EngineError::Process)?;
                     self.see_end(place, end)?;
                 }
+                early = self.proxies.next_end() => return Err(early),
                 Some((fault, call)) = self.calls.recv() => self.take(fault, call)?,
                 done = next_done(&mut self.works) => self.finish(done)?,
                 done = &mut work => return Ok(done),

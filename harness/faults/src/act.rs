@@ -34,6 +34,11 @@ pub trait Target {
     /// The port of 127.0.0.1 that it listens on; none where it listens on a Unix socket.
     fn port(&self) -> Option<u16>;
 
+    /// Where the proxy in front of it takes orders: the abstract name of a Unix socket. None where there is no proxy.
+    fn proxy(&self) -> Option<&str> {
+        None
+    }
+
     /// The draws for this act: the same for the same seed, trial, fault and node.
     fn draws(&self) -> Draws;
 }

@@ -5,6 +5,7 @@
 //! which knows nothing of the engine. A new kind is a file, and a line in `table.rs`.
 
 mod act;
+mod connections;
 mod control_group;
 mod corrupt_file;
 mod cpu_quota;

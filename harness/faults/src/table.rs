@@ -4,6 +4,7 @@ use comeback_model::plan::Plan;
 use comeback_model::plan::fault::{Catalogue, Fault, Invalid, KindInfo, Parameters, Said};
 use schemars::{Schema, SchemaGenerator};
 
+use crate::connections::Connections;
 use crate::corrupt_file::CorruptFile;
 use crate::cpu_quota::CpuQuota;
 use crate::crash_loop::CrashLoop;
@@ -36,6 +37,7 @@ static TABLE: &[Row] = &[
     row::<MemoryLimit>(),
     row::<ProcessLimit>(),
     row::<Network>(),
+    row::<Connections>(),
 ];
 
 /// The kinds of faults that there are.

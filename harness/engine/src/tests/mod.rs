@@ -7,6 +7,7 @@ mod early;
 mod faults;
 mod mock;
 mod phases;
+mod proxies;
 mod scenario;
 mod several;
 mod surroundings;

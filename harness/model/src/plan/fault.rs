@@ -14,6 +14,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::ids::Node;
 use crate::units::Span;
 
 /// The parameters of a fault by name, every default filled in. Only its kind knows what they mean.
@@ -66,6 +67,19 @@ pub enum Aim {
     Store,
     /// The cache.
     Cache,
+}
+
+impl Aim {
+    /// Every node that it may be for, where there are so many replicas.
+    pub fn candidates(self, replicas: u32) -> Vec<Node> {
+        match self {
+            Self::AnyReplica | Self::AllReplicas => (0..replicas).map(Node::Replica).collect(),
+            Self::Replica(number) => vec![Node::Replica(number)],
+            Self::Balancer => vec![Node::Balancer],
+            Self::Store => vec![Node::Store],
+            Self::Cache => vec![Node::Cache],
+        }
+    }
 }
 
 /// Which processes of a node a fault addresses.
@@ -177,11 +191,14 @@ pub struct Needs {
     pub drain: Option<Span>,
     /// There must be a next version of the server.
     pub next: bool,
+    /// There must be a proxy in front of every node that it is for, in all trials.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proxy: bool,
 }
 
 impl Needs {
     const fn are_none(&self) -> bool {
-        self.drain.is_none() && !self.next
+        self.drain.is_none() && !self.next && !self.proxy
     }
 }
 

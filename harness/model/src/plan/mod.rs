@@ -161,6 +161,15 @@ impl Plan {
         (first..).map(FaultId).zip(&self.surroundings)
     }
 
+    /// The nodes of an arm that a proxy stands in front of, in all trials alike: those that a fault which needs one may be for.
+    pub fn proxied(&self, arm: &Arm) -> Vec<Node> {
+        let faults = self.faults.iter().chain(&self.surroundings);
+        let faults = faults.filter(|fault| fault.needs.proxy);
+        let wanted = faults.flat_map(|fault| fault.aim.candidates(arm.replicas));
+        let wanted: BTreeSet<Node> = wanted.collect();
+        arm.nodes().filter(|node| wanted.contains(node)).collect()
+    }
+
     /// How many void trials of each arm are replaced where nobody says it: a tenth of the trials, and at least two.
     pub fn usual_replacements(trials: u32) -> u32 {
         trials.div_ceil(10).max(2)

@@ -127,6 +127,16 @@ impl Plan {
 
     /// Whether an arm has what the faults need.
     fn validate_needs_of(&self, arm: &Arm) -> Result<(), PlanError> {
+        let mut proxied = self.proxied(arm).into_iter();
+        if let Some(node) = proxied.find(|node| arm.target_of(*node).socket.is_some()) {
+            return invalid(
+                Field::Socket,
+                format!(
+                    "a connections fault works by a proxy at a port, and {node} listens on a Unix socket: leave the socket out, or \
+                     the fault"
+                ),
+            );
+        }
         let drains = self.faults.iter().any(|fault| fault.needs.drain.is_some());
         let deploys = self.faults.iter().any(|fault| fault.needs.next);
         if drains && arm.balancer.is_some() && arm.drain.is_none() {
@@ -400,7 +410,7 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(Field, Spoil); 39] = [
+        let cases: [(Field, Spoil); 40] = [
             (Field::Name, |plan| plan.name = "a\u{1b}[31m".to_owned()),
             (Field::Arms, |plan| plan.arms[1].name = "v1/v2".to_owned()),
             (Field::Family, |plan| {
@@ -459,6 +469,10 @@ mod tests {
             }),
             (Field::Socket, |plan| {
                 plan.arms[0].target.socket = Some(format!("{{data}}/{}", "x".repeat(107)));
+            }),
+            (Field::Socket, |plan| {
+                plan.faults[0].needs.proxy = true;
+                plan.arms[0].target.socket = Some("{data}/socket".to_owned());
             }),
             (Field::Trials, |plan| plan.trials = 0),
             (Field::Load("sessions"), |plan| plan.load.clients = 0),

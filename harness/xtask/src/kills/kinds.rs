@@ -43,7 +43,7 @@ http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_fo
 
 const EXPERIMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/");
 
-pub(super) const KINDS: [Kind; 14] = [
+pub(super) const KINDS: [Kind; 15] = [
     Kind {
         name: "flags",
         words: &[
@@ -135,6 +135,18 @@ pub(super) const KINDS: [Kind; 14] = [
     Kind {
         name: "network",
         words: &["compare", "journal", "--fault", "network:lasts=2s", "SMALL"],
+        lasts: Duration::from_secs(6),
+    },
+    // A proxy beside the server.
+    Kind {
+        name: "connections",
+        words: &[
+            "compare",
+            "journal",
+            "--fault",
+            "connections:delay=20ms,lasts=2s",
+            "SMALL",
+        ],
         lasts: Duration::from_secs(6),
     },
     Kind {

@@ -141,6 +141,7 @@ impl Action {
                 Self::Roll { drain, deploy } => Needs {
                     drain,
                     next: deploy,
+                    proxy: false,
                 },
                 Self::Signal(_) | Self::Pause(_) => Needs::default(),
             },
