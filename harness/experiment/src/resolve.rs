@@ -91,6 +91,7 @@ pub fn resolve(
         faults,
         surroundings,
         load: document.load.to_load(workload),
+        calibration: document.load.to_calibration(),
         windows: windows(document),
         gates: default_gates.iter().chain(&own).cloned().collect(),
         marked: document.marked(),

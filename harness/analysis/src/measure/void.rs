@@ -18,6 +18,9 @@ use crate::measure::{SessionCounts, WriteCounts};
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
 const LATE: Span = Span::from_ms(10);
 
+/// The share of what a server managed, at most, that it also bears.
+const BEARABLE: f64 = 0.8;
+
 /// What voids a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
@@ -124,7 +127,7 @@ pub(super) fn reason(
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
             never_worked(load).map(|reason| (Why::NeverWorked, reason)),
-            no_samples(plan, load).or_else(|| below_floor(plan, facts, load)),
+            no_samples(plan, load).or_else(|| below_floor(plan, facts, (load, operations))),
         ]
         .into_iter()
         .flatten()
@@ -305,7 +308,11 @@ fn share_sent(wanted: &[&Operation], left: impl Fn(&Operation) -> bool) -> Sent 
 
 /// An operation the baseline wanted counts as sent only when it left within the baseline: one that was
 /// still waiting for its client at the fault was not part of the load the server bore.
-fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, String)> {
+fn below_floor(
+    plan: &Plan,
+    facts: &Facts,
+    (load, operations): (&Load<'_>, &[&Operation]),
+) -> Option<(Why, String)> {
     let wanted: Vec<&Operation> = load.baseline().collect();
     let tally = share_sent(&wanted, |operation| match (operation.sent, facts.fault()) {
         (Some(sent), Some(fault)) => sent < fault,
@@ -314,8 +321,8 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, Stri
     let (share, floor) = (tally.sent as f64 / tally.wanted as f64, plan.load.floor);
     let by_lag = tally.is_by_lag(floor);
     let because = match by_lag {
-        true => ": the harness itself was late",
-        false => "",
+        true => ": the harness itself was late".to_owned(),
+        false => managed(facts, load, operations).map_or_else(String::new, advised),
     };
     (share < floor).then(|| {
         let reason = format!(
@@ -326,6 +333,28 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, Stri
         );
         (Why::BelowFloor { by_lag }, reason)
     })
+}
+
+/// Correct operations per second of the baseline. What was wanted before it counts, too: a server that falls behind serves that first.
+fn managed(facts: &Facts, load: &Load<'_>, operations: &[&Operation]) -> Option<f64> {
+    let begin = facts.baseline()?;
+    let end = facts.fault().or(load.end)?;
+    let is_within = |operation: &&&Operation| {
+        operation.is_correct() && operation.finished >= begin && operation.finished < end
+    };
+    let served = operations.iter().filter(is_within).count();
+    let seconds = end.since(begin).as_secs();
+    (served > 0 && seconds > 0.0).then(|| served as f64 / seconds)
+}
+
+/// A rate that a server bears that managed so much, as the end of a sentence.
+fn advised(managed: f64) -> String {
+    let less = (managed * BEARABLE).floor();
+    let number = match less >= 1.0 {
+        true => format!("--rate {less} or "),
+        false => String::new(),
+    };
+    format!(": the server managed {managed:.0} operations/s: try {number}--rate auto")
 }
 
 /// What the baseline's operations mostly met, as the end of a sentence.
