@@ -35,7 +35,10 @@ pub(super) fn settle_rate(
         return Ok(());
     }
     let calibrated = measure(plan, seed, output)?;
-    output.tell(&format!("calibration: {}", printable(&calibrated.to_string())));
+    output.tell(&format!(
+        "calibration: {}",
+        printable(&calibrated.to_string())
+    ));
     for arm in calibrated.arms.iter().filter(|arm| arm.was_disturbed()) {
         warn(&format!(
             "calibration: the machine was busy: operations of {} started up to {:.0} ms late by themselves (95 of 100), so it may bear \
@@ -82,9 +85,9 @@ fn refuse(plan: &Plan, arm: &str, why: &Unmeasured) -> CliError {
             "`comeback try` shows each request and its reply. A number (--rate 20) runs without a calibration.".to_owned()
         }
         Unmeasured::TooSlow { per_second, .. } => format!(
-            "Give a number and longer windows: --rate {} and, in the file, [windows] baseline = \"10s\"; or make the session's \
-             requests cheaper.",
-            (per_second / 2.0).floor().max(1.0)
+            "Give a number, and in the file longer windows: --rate {} and [windows] baseline = \"10s\", settle = \"10s\"; or use \
+             cheaper requests.",
+            (per_second / 3.0).floor().max(1.0)
         ),
     };
     let mut problem = why.to_string();

@@ -174,12 +174,9 @@ fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discover
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let met = runtime.block_on(discover(
-        &plan.arms[0].target,
-        &tag,
-        &folder,
-        |waiting| super::print_aside(&waiting),
-    ));
+    let met = runtime.block_on(discover(&plan.arms[0].target, &tag, &folder, |waiting| {
+        super::print_aside(&waiting)
+    }));
     drop(runtime);
     custody.end()?;
     met.map_err(|error| CliError::Usage(format!("the server could not be examined: {error}")))

@@ -98,14 +98,21 @@ fn a_slow_server_gets_a_rate_that_it_bears_and_a_verdict() {
     assert!(arm["steps"].as_array().unwrap().len() >= 2, "{done}");
     let said = stderr(&run.output);
     let told = format!("{rate}/s are offered (rate = {rate} in CI)");
-    assert!(said.contains("calibration: this server bears about"), "{said}");
+    assert!(
+        said.contains("calibration: this server bears about"),
+        "{said}"
+    );
     assert!(said.contains(&told), "{said}");
     if !support::ended_with(&run, 0) {
         return;
     }
     // Who reads the run finds the number, and measures nothing.
     let again = call_in(run.folder.path(), &["replay", "out", "--out", "again"]);
-    assert!(!stderr(&again).contains("calibration"), "{}", stderr(&again));
+    assert!(
+        !stderr(&again).contains("calibration"),
+        "{}",
+        stderr(&again)
+    );
     assert_eq!(stored(&run.folder.path().join("again")), (rate, done));
 }
 
@@ -123,9 +130,10 @@ fn a_quick_server_gets_the_most_that_is_chosen() {
 
 #[test]
 fn the_slowest_arm_decides_for_all() {
-    let arms = EXPERIMENT
-        .replace("[target]\ncommand = [\"python3\", \"{here}/server.py\", \"{port}\", \"{data}\"]\n", "")
-        + r#"
+    let arms = EXPERIMENT.replace(
+        "[target]\ncommand = [\"python3\", \"{here}/server.py\", \"{port}\", \"{data}\"]\n",
+        "",
+    ) + r#"
 [[arm]]
 name = "quick"
 [arm.target]
@@ -157,7 +165,10 @@ fn a_server_that_bears_too_little_or_nothing_is_told_before_any_trial() {
     let ends = "import sys\nsys.exit('no licence')\n";
     for (server, told) in [
         (server(0.3), "5/s are the least that a calibration offers"),
-        (fails, "none of its operations was answered correctly: 'server error' (status 500)"),
+        (
+            fails,
+            "none of its operations was answered correctly: 'server error' (status 500)",
+        ),
         (ends.to_owned(), "no licence"),
     ] {
         let run = run(EXPERIMENT, &server, &["--no-preflight"]);
@@ -187,7 +198,10 @@ fn an_interrupt_while_it_is_measured_leaves_nothing() {
     lines.for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_nothing_left(folder.path());
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().collect();
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .flatten()
+        .collect();
     assert_eq!(left.len(), 2, "{left:?}");
 }
 
@@ -219,7 +233,8 @@ fn a_rate_is_a_number_or_auto() {
     let run = run(EXPERIMENT, "", &["--rate", "fast"]);
     assert_eq!(run.code(), 2);
     assert!(
-        run.printed().contains("'fast' is not a number of operations per second, or \"auto\""),
+        run.printed()
+            .contains("'fast' is not a number of operations per second, or \"auto\""),
         "{}",
         run.printed()
     );

@@ -519,14 +519,30 @@ ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 fn the_replies_of_a_server_that_is_still_starting_are_not_taken_for_its_own() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("slow.py"), STARTS_SLOWLY).unwrap();
-    let words = ["init", "it.toml", "--from-command", "python3", "slow.py", "{port}"];
+    let words = [
+        "init",
+        "it.toml",
+        "--from-command",
+        "python3",
+        "slow.py",
+        "{port}",
+    ];
     let output = call(folder.path(), &words);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = std::fs::read_to_string(folder.path().join("it.toml")).unwrap();
-    assert!(text.contains("ready = { http = \"/actuator/health\""), "{text}");
-    assert!(text.contains("request = \"GET /actuator/health\""), "{text}");
+    assert!(
+        text.contains("ready = { http = \"/actuator/health\""),
+        "{text}"
+    );
+    assert!(
+        text.contains("request = \"GET /actuator/health\""),
+        "{text}"
+    );
     let told = stdout(&output);
-    assert!(told.contains("it answered with a 2xx: /actuator/health"), "{told}");
+    assert!(
+        told.contains("it answered with a 2xx: /actuator/health"),
+        "{told}"
+    );
     support::assert_nothing_left(folder.path());
 }
 
@@ -540,7 +556,14 @@ fn a_server_that_ends_while_it_is_asked_leaves_no_file() {
             "        asked += 1\n        if asked > 20:\n            print('no database', flush=True)\n            os._exit(3)\n",
         );
     std::fs::write(folder.path().join("slow.py"), ends).unwrap();
-    let words = ["init", "it.toml", "--from-command", "python3", "slow.py", "{port}"];
+    let words = [
+        "init",
+        "it.toml",
+        "--from-command",
+        "python3",
+        "slow.py",
+        "{port}",
+    ];
     let output = call(folder.path(), &words);
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
     let told = stderr(&output);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use comeback_model::operation::{ErrorClass, Operation};
 use comeback_model::plan::{Borne, Calibrated, LoadStep, Plan};
 use comeback_model::schedule::PlannedTrial;
-use comeback_model::units::Span;
+use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
 
 use self::knee::{Knee, Limits, Offered};
@@ -160,13 +160,26 @@ impl Finished {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn take(&self) -> Vec<Operation> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn forget(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// Takes those that were wanted from then on. Others may have been handed on since: the logins before the first step.
+    fn take_since(&self, begun: Elapsed) -> Vec<Operation> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = std::mem::take(&mut *all).into_iter();
+        taken.filter(|one| one.intended >= begun).collect()
     }
 }
 
 impl Trial<'_, Real> {
-    async fn calibrate(&self, interrupt: &mut Interrupt) -> Result<Result<Borne, Unmeasured>, Early> {
+    async fn calibrate(
+        &self,
+        interrupt: &mut Interrupt,
+    ) -> Result<Result<Borne, Unmeasured>, Early> {
         let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
         nodes.start_all().await?;
         let found = nodes.run(self.measure_capacity()).await??;
@@ -198,7 +211,7 @@ impl Trial<'_, Real> {
             clients: self.plan.load.clients,
             timeout_ms: self.plan.load.timeout.as_ms(),
         };
-        let mut steps = Vec::new();
+        let (mut steps, mut seen) = (Vec::new(), None);
         while let Some(at_once) = knee::next_load(&steps, limits) {
             let (step, error) = self.measure_step(load, finished, at_once).await?;
             self.see_early_end()?;
@@ -206,9 +219,10 @@ impl Trial<'_, Real> {
                 return Ok(Err(Unmeasured::NothingCorrect(error)));
             }
             steps.push(step);
+            seen = error.or(seen);
         }
         let Some(knee) = knee::knee(&steps, limits) else {
-            return Ok(Err(Unmeasured::NothingCorrect(None)));
+            return Ok(Err(Unmeasured::NothingCorrect(seen)));
         };
         let mut disturbed = false;
         let mut next = knee::rate_of(knee);
@@ -236,7 +250,7 @@ impl Trial<'_, Real> {
         at_once: u32,
     ) -> Result<(LoadStep, Option<(ErrorClass, Option<u16>)>), Early> {
         let clock = self.site.clock;
-        finished.take();
+        finished.forget();
         let begun = clock.now();
         load.saturate(at_once);
         let wanted = STEP_OPERATIONS.max(at_once as usize * STEP_OPERATIONS_EACH);
@@ -244,7 +258,7 @@ impl Trial<'_, Real> {
             tokio::time::sleep(LOOK).await;
         }
         load.stop().await.map_err(EngineError::Load)?;
-        let operations = finished.take();
+        let operations = finished.take_since(begun);
         let correct = operations.iter().filter(|one| one.is_correct());
         // All that was begun counts, and so does the time until it was done.
         let last = correct.clone().map(|one| one.finished).max();
@@ -274,13 +288,13 @@ impl Trial<'_, Real> {
     ) -> Result<(Offered, f64), Early> {
         let lasts = Span::from_ms((OFFERED_OPERATIONS / rate * 1_000.0) as u64);
         let lasts = lasts.max(OFFERED_LEAST).min(OFFERED_MOST);
-        finished.take();
+        finished.forget();
         let begin = self.site.clock.now() + LEAD;
         load.run_at(begin, rate);
         let end = begin + lasts;
         tokio::time::sleep_until(self.site.clock.instant(end)).await;
         load.stop().await.map_err(EngineError::Load)?;
-        let operations = finished.take();
+        let operations = finished.take_since(begin);
         let sent = operations.iter().filter_map(|one| one.sent);
         let correct = operations.iter().filter(|one| one.is_correct());
         let latencies = correct.map(|one| one.finished.since(one.intended).as_ms());
@@ -298,7 +312,11 @@ impl Trial<'_, Real> {
     }
 }
 
-fn borne((arm, knee): (&str, Knee), steps: Vec<LoadStep>, (offered, late_ms_p95): (f64, f64)) -> Borne {
+fn borne(
+    (arm, knee): (&str, Knee),
+    steps: Vec<LoadStep>,
+    (offered, late_ms_p95): (f64, f64),
+) -> Borne {
     Borne {
         arm: arm.to_owned(),
         per_second: knee.per_second,

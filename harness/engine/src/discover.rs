@@ -85,9 +85,8 @@ impl Discovered {
     /// nothing says that it is still starting.
     fn is_settled(answers: &[Answer]) -> bool {
         let starts = |answer: &Answer| answer.status >= 500;
-        let speaks = |answer: &Answer| {
-            answer.is_good() || matches!(answer.status, 300..=399 | 401 | 403)
-        };
+        let speaks =
+            |answer: &Answer| answer.is_good() || matches!(answer.status, 300..=399 | 401 | 403);
         answers.iter().any(speaks) && !answers.iter().any(starts)
     }
 

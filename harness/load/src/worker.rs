@@ -403,7 +403,11 @@ mod tests {
                 workers,
                 ..load.clone()
             };
-            assert_eq!(burst_of(&load), burst, "{rate}/s, {timeout_s} s, {workers} workers");
+            assert_eq!(
+                burst_of(&load),
+                burst,
+                "{rate}/s, {timeout_s} s, {workers} workers"
+            );
         }
     }
 }

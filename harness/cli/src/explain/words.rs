@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{
-    Arm, Arrivals, Body, Calibration, Call, Listener, Plan, ReadyProbe, Request, Retry, SessionFlow,
-    Workload,
+    Arm, Arrivals, Body, Calibration, Call, Listener, Plan, ReadyProbe, Request, Retry,
+    SessionFlow, Workload,
 };
 use comeback_model::schedule::{PlannedTrial, Schedule};
 use comeback_model::units::Span;

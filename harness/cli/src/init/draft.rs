@@ -159,7 +159,9 @@ impl Draft<'_> {
 /// How long a first start may take: three times as long as this one, in whole steps.
 fn within(seen: &Discovered) -> Span {
     let step = READY_WITHIN.as_secs();
-    let steps = (seen.answering_after.as_secs() * 3.0 / step).ceil().max(1.0);
+    let steps = (seen.answering_after.as_secs() * 3.0 / step)
+        .ceil()
+        .max(1.0);
     Span::from_secs((steps * step) as u64)
 }
 
@@ -238,7 +240,7 @@ controls = 1      # trials without a crash: problems in them have another cause
 
 const LOAD: &str = r#"[load]
 sessions = 50         # users, each with a connection
-rate = "auto"         # operations per second, all users together: half of what the server bears. In CI, write the number that run prints
+rate = "auto"         # operations per second, all users together: half of what the server bears
 timeout = "2s"
 # objective = "200ms" # a correct reply within this time counts as available
 "#;

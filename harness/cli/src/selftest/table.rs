@@ -2,8 +2,8 @@
 
 use comeback_analysis::measure::Cause;
 use comeback_architectures::{Comparison, Fault, RetryBy, Size, Variants};
-use comeback_model::gate::Gate;
 use comeback_experiment::document::RatePart;
+use comeback_model::gate::Gate;
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
 

@@ -100,11 +100,7 @@ impl fmt::Display for Calibrated {
         };
         match self.arms.len() {
             1 => f.write_str("this server bears ")?,
-            count => write!(
-                f,
-                "the slowest of {count} arms, {}, bears ",
-                slowest.arm
-            )?,
+            count => write!(f, "the slowest of {count} arms, {}, bears ", slowest.arm)?,
         }
         let about = match slowest.at_least {
             true => "more than",
