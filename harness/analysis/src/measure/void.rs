@@ -347,14 +347,14 @@ fn managed(facts: &Facts, load: &Load<'_>, operations: &[&Operation]) -> Option<
     (served > 0 && seconds > 0.0).then(|| served as f64 / seconds)
 }
 
-/// A rate that a server bears that managed so much, as the end of a sentence.
+/// A rate that a server bears that managed so much, in parentheses.
 fn advised(managed: f64) -> String {
     let less = (managed * BEARABLE).floor();
     let number = match less >= 1.0 {
         true => format!("--rate {less} or "),
         false => String::new(),
     };
-    format!(": the server managed {managed:.0} operations/s: try {number}--rate auto")
+    format!(" (the server managed {managed:.0} operations/s: try {number}--rate auto)")
 }
 
 /// What the baseline's operations mostly met, as the end of a sentence.
