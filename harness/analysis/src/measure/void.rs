@@ -322,7 +322,7 @@ fn below_floor(
     let by_lag = tally.is_by_lag(floor);
     let because = match by_lag {
         true => ": the harness itself was late".to_owned(),
-        false => managed(facts, load, operations).map_or_else(String::new, advised),
+        false => managed(facts, operations).map_or_else(String::new, advised),
     };
     (share < floor).then(|| {
         let reason = format!(
@@ -335,10 +335,10 @@ fn below_floor(
     })
 }
 
-/// Correct operations per second of the baseline. What was wanted before it counts, too: a server that falls behind serves that first.
-fn managed(facts: &Facts, load: &Load<'_>, operations: &[&Operation]) -> Option<f64> {
-    let begin = facts.baseline()?;
-    let end = facts.fault().or(load.end)?;
+/// Correct operations per second until the first fault. What was wanted before the baseline counts, too: a server that falls behind serves
+/// that first. `None` in a control trial, which has no such end; the others say it.
+fn managed(facts: &Facts, operations: &[&Operation]) -> Option<f64> {
+    let (begin, end) = (facts.baseline()?, facts.fault()?);
     let is_within = |operation: &&&Operation| {
         operation.is_correct() && operation.finished >= begin && operation.finished < end
     };
