@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use comeback_experiment::Document;
 use comeback_experiment::choice;
-use comeback_experiment::document::{BalancerKind, LoadPart, WindowsPart};
+use comeback_experiment::document::{BalancerKind, LoadPart, RatePart, WindowsPart};
 use comeback_model::plan::Aim;
 use comeback_model::units::Span;
 
@@ -54,7 +54,7 @@ impl Comparison {
             trials: Some(self.size.trials.unwrap_or(length.trials)),
             load: LoadPart {
                 sessions: Some(100),
-                rate: Some(1_000.0),
+                rate: Some(RatePart::PerSecond(1_000.0)),
                 ..LoadPart::default()
             },
             session: Some(match has_cache {

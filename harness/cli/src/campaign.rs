@@ -14,7 +14,7 @@ use comeback_model::plan::Plan;
 
 use super::baseline::{self, BaselineArgs};
 use super::options::Output;
-use super::{CliError, ci, report, targets, try_out};
+use super::{CliError, calibration, ci, report, targets, try_out};
 use crate::console::{Progress, Volume};
 use comeback_engine::Ended;
 use comeback_engine::campaign::{self, Host, TooFewFiles};
@@ -68,6 +68,7 @@ pub(super) fn measure(
         try_out::preflight(&plan, seed)?;
     }
     ci::check_junit(&output.told)?;
+    calibration::settle_rate(&mut plan, stored.as_ref(), seed, output)?;
     let started = jiff::ZonedDateTime::now();
     let folder = create_folder(&plan.name, &started, output.out.as_deref())?;
     ci::announce_junit(&output.told, &plan.name)?;
@@ -91,6 +92,17 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
         follow: move |event: &Event| progress.follow(event),
     };
     Ok(comeback_runs::run(header, folder, hooks)?)
+}
+
+/// A folder for a start that leaves nothing, and the time of now. It is made by who uses it.
+pub(super) fn temporary_folder(purpose: &str) -> (PathBuf, String) {
+    let started = jiff::Timestamp::now().to_string();
+    let name = format!(
+        "comeback-{purpose}-{}-{}",
+        std::process::id(),
+        started.replace(':', "")
+    );
+    (std::env::temp_dir().join(name), started)
 }
 
 /// The second signal ends the program at once. The warden cleans up.

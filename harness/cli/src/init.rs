@@ -35,7 +35,7 @@ use comeback_supervise::tag::RunTag;
 /// Write a first experiment file.
 ///
 /// Asks nothing and overwrites nothing. With --from-command, the server is started once, on a free port and in a data
-/// folder of its own. It gets a few harmless requests and is stopped. The file then describes the server.
+/// folder of its own. It gets a few harmless requests, until it answers one with a 2xx, and is stopped. The file then describes the server.
 ///
 /// With --from-curl or --from-har, the file describes the sessions of users, too: which request is the login, which one
 /// changes the state, which one shows it, and where. Record a login, an action, a page that shows its effect, and the
@@ -174,7 +174,9 @@ fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discover
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let met = runtime.block_on(discover(&plan.arms[0].target, &tag, &folder));
+    let met = runtime.block_on(discover(&plan.arms[0].target, &tag, &folder, |waiting| {
+        super::print_aside(&waiting)
+    }));
     drop(runtime);
     custody.end()?;
     met.map_err(|error| CliError::Usage(format!("the server could not be examined: {error}")))

@@ -4,6 +4,7 @@ mod against;
 mod balance;
 mod baseline;
 mod cache;
+mod calibration;
 mod campaign;
 mod choice;
 mod ci;

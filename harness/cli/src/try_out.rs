@@ -137,13 +137,7 @@ pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
 
 /// Takes a user through the flow of each arm, in a temporary folder.
 pub(super) fn walk(plan: &Plan, seed: Seed, reach: Reach) -> Result<Vec<Tried>, CliError> {
-    let started = jiff::Timestamp::now().to_string();
-    let name = format!(
-        "comeback-try-{}-{}",
-        std::process::id(),
-        started.replace(':', "")
-    );
-    let folder = std::env::temp_dir().join(name);
+    let (folder, started) = super::campaign::temporary_folder("try");
     let header = campaign::header(plan.clone(), seed, started, &std::env::temp_dir());
     let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::campaign::end_at_once);
     let tried = campaign::try_out(&header, (&folder, reach), Host::Program, listen)?;

@@ -497,6 +497,84 @@ fn a_server_that_is_told_its_port_by_a_variable_gets_a_file_with_it() {
     support::assert_nothing_left(folder.path());
 }
 
+/// A server that accepts connections long before it serves: at first it knows no path, then it is not available. It starts to serve
+/// only after it was asked so often, so that the test waits for no clock.
+const STARTS_SLOWLY: &str = r#"
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+asked = 0
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        global asked
+        asked += 1
+        good = self.path == "/actuator/health"
+        status = 404 if asked <= 30 else 503 if asked <= 60 or not good and asked <= 70 else 200 if good else 404
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *words):
+        pass
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"#;
+
+#[test]
+fn the_replies_of_a_server_that_is_still_starting_are_not_taken_for_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("slow.py"), STARTS_SLOWLY).unwrap();
+    let words = [
+        "init",
+        "it.toml",
+        "--from-command",
+        "python3",
+        "slow.py",
+        "{port}",
+    ];
+    let output = call(folder.path(), &words);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = std::fs::read_to_string(folder.path().join("it.toml")).unwrap();
+    assert!(
+        text.contains("ready = { http = \"/actuator/health\""),
+        "{text}"
+    );
+    assert!(
+        text.contains("request = \"GET /actuator/health\""),
+        "{text}"
+    );
+    let told = stdout(&output);
+    assert!(
+        told.contains("it answered with a 2xx: /actuator/health"),
+        "{told}"
+    );
+    support::assert_nothing_left(folder.path());
+}
+
+#[test]
+fn a_server_that_ends_while_it_is_asked_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let ends = STARTS_SLOWLY
+        .replace("import sys\n", "import os, sys\n")
+        .replace(
+            "        asked += 1\n",
+            "        asked += 1\n        if asked > 20:\n            print('no database', flush=True)\n            os._exit(3)\n",
+        );
+    std::fs::write(folder.path().join("slow.py"), ends).unwrap();
+    let words = [
+        "init",
+        "it.toml",
+        "--from-command",
+        "python3",
+        "slow.py",
+        "{port}",
+    ];
+    let output = call(folder.path(), &words);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    let told = stderr(&output);
+    assert!(told.contains("before it was ready"), "{told}");
+    assert!(told.contains("no database"), "{told}");
+    assert!(!folder.path().join("it.toml").exists());
+    support::assert_nothing_left(folder.path());
+}
+
 #[test]
 fn a_server_that_cannot_be_looked_at_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();

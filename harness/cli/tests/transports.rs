@@ -18,8 +18,8 @@ use comeback_model::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{self, Header};
 use comeback_model::plan::fault::{Catalogue, Parameters, Said};
 use comeback_model::plan::{
-    Arm, Arrivals, Attempts, Listener, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
-    Signal, Stop, Target, Windows, Workload,
+    Arm, Arrivals, Attempts, Calibration, Listener, Load, Plan, Protocol, Readiness, ReadyProbe,
+    SessionFlow, Signal, Stop, Target, Windows, Workload,
 };
 use comeback_model::schedule;
 use comeback_model::units::Span;
@@ -118,6 +118,7 @@ fn plan(target: Target) -> Plan {
             looks: 2,
             ..Load::of(Workload::Sessions(Box::new(SessionFlow::reference())))
         },
+        calibration: Calibration::Given,
         windows: Windows {
             warm_up: Span::from_ms(100),
             baseline: Span::from_ms(400),

@@ -8,10 +8,11 @@ use comeback_host::{inside, machine};
 use comeback_model::event::Event;
 use comeback_model::ids::{ArmId, Seed};
 use comeback_model::journal::{self, Header};
-use comeback_model::plan::Plan;
+use comeback_model::plan::{Arm, Plan};
 use comeback_model::schedule;
 use tokio::runtime::Runtime;
 
+use super::calibrate::{self, Measured};
 use super::interrupt::Interrupt;
 use super::trials::{self, Ended, Extension};
 use super::try_out::{self, Reach, Tried};
@@ -157,6 +158,43 @@ where
                 }
             }
             Ok(Some(tried))
+        },
+    )
+}
+
+/// Measures how much load each arm bears that is not skipped, on a fresh start of each, and tells before which it is. The folder is
+/// made for that, and removed. `None` when the run shall end.
+///
+/// # Errors
+/// When the harness or its surroundings fail.
+pub fn calibrate<L>(
+    header: &Header,
+    folder: &Path,
+    (host, listen): (Host, L),
+    mut begin: impl FnMut(&Arm),
+) -> Result<Option<Vec<Measured>>, EngineError>
+where
+    L: FnOnce(&RunTag) -> io::Result<Interrupt>,
+{
+    let Header { plan, schedule, .. } = header;
+    in_place(
+        (header, folder, Keeps::Nothing),
+        (host, listen, |_: &Event| ()),
+        |runtime, site, interrupt| {
+            let mut measured = Vec::new();
+            for (id, arm) in (0..).map(ArmId).zip(&plan.arms) {
+                let mut trials = schedule.trials.iter();
+                let Some(planned) = trials.find(|trial| trial.arm == id) else {
+                    continue;
+                };
+                begin(arm);
+                let done = calibrate::run((plan, planned), site, interrupt);
+                match runtime.block_on(done)? {
+                    Some(one) => measured.push(one),
+                    None => return Ok(None),
+                }
+            }
+            Ok(Some(measured))
         },
     )
 }

@@ -10,7 +10,7 @@ use comeback_model::ids::{BootId, FaultId, Incarnation, Node};
 use comeback_model::plan::fault::Invalid;
 use comeback_model::plan::{Arm, Fault, Plan, Target};
 use comeback_model::schedule::PlannedTrial;
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 
 use super::nodes::{called, start_failed};
 use super::placement::{Placement, PlacementError, Proxied};
@@ -47,8 +47,8 @@ pub(super) struct Progress {
     pub(super) phase: Option<Phase>,
     /// The boot ids of a node so far.
     pub(super) boots: BTreeMap<Node, Vec<BootId>>,
-    /// The work that a probe of a node must do correctly, from the rehearsal.
-    pub(super) works: BTreeMap<Node, Work>,
+    /// The work that a probe of a node must do correctly, and how long that took, from the rehearsal.
+    pub(super) works: BTreeMap<Node, (Work, Span)>,
     /// The first node that ended before the load ran, in words.
     pub(super) ended_early: Option<String>,
     /// What became of the nodes that each fault addressed so far.

@@ -9,7 +9,7 @@ use comeback_model::event::Exit;
 use comeback_model::ids::{Incarnation, Node, TrialId};
 use comeback_model::plan::{Protocol, Readiness, ReadyProbe, Target};
 use comeback_model::said::Line;
-use comeback_model::units::Span;
+use comeback_model::units::{Elapsed, Span};
 use reqwest::Client;
 
 use super::EngineError;
@@ -22,9 +22,24 @@ use crate::supervise::process::{Addresses, Launch, Process, StartError};
 use crate::supervise::tag::RunTag;
 
 /// Paths that servers answer when they are well, by custom; the first that does is taken.
-const HEALTH_PATHS: [&str; 8] = [
-    "/health", "/healthz", "/ready", "/readyz", "/livez", "/ping", "/status", "/up",
+const HEALTH_PATHS: [&str; 9] = [
+    "/health",
+    "/healthz",
+    "/ready",
+    "/readyz",
+    "/livez",
+    "/actuator/health",
+    "/ping",
+    "/status",
+    "/up",
 ];
+/// How long it may take until it answers, from its execution. One that starts slowly fails at first, or knows none of its paths: that
+/// is not taken for its answer while there is time.
+const STARTS_WITHIN: Span = Span::from_secs(30);
+/// After so long without a good answer the caller is told that there is something to wait for.
+const TELL_AFTER: Span = Span::from_secs(1);
+/// Between two rounds of questions.
+const ROUND_PAUSE: Duration = Duration::from_millis(100);
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How much of an answer is looked at.
@@ -37,6 +52,8 @@ pub struct Discovered {
     pub protocol: Option<Protocol>,
     /// From its execution to its first accepted connection.
     pub listening_after: Span,
+    /// From its execution to the replies below: to the first good one, where there was one.
+    pub answering_after: Span,
     /// Its reply.
     pub answers: Vec<Answer>,
     /// How it ended when it was asked to, and how long that took.
@@ -64,6 +81,15 @@ impl Answer {
 }
 
 impl Discovered {
+    /// Whether it has begun to serve: something was answered well, or by a refusal or redirect that only an application gives; and
+    /// nothing says that it is still starting.
+    fn is_settled(answers: &[Answer]) -> bool {
+        let starts = |answer: &Answer| answer.status >= 500;
+        let speaks =
+            |answer: &Answer| answer.is_good() || matches!(answer.status, 300..=399 | 401 | 403);
+        answers.iter().any(speaks) && !answers.iter().any(starts)
+    }
+
     /// A path whose only purpose is to say that the server is well.
     pub fn health(&self) -> Option<&Answer> {
         let mut answers = self.answers.iter();
@@ -111,8 +137,8 @@ impl<E: Into<EngineError>> From<E> for DiscoverError {
     }
 }
 
-/// Starts a target in the folder, asks, and stops it. Its own `ready` is not looked at: it is up when it accepts
-/// a connection.
+/// Starts a target in the folder, asks until it answers well, and stops it. Its own `ready` is not looked at. `wait` is told once if the
+/// first answers are not good.
 ///
 /// # Errors
 /// When it does not start, or does not listen where it should.
@@ -120,6 +146,7 @@ pub async fn discover(
     target: &Target,
     tag: &RunTag,
     folder: &Path,
+    wait: impl FnMut(String),
 ) -> Result<Discovered, DiscoverError> {
     let clock = Clock::start();
     let port = ports::free_port().map_err(EngineError::Port)?;
@@ -142,14 +169,33 @@ pub async fn discover(
     let mut process = Process::spawn(launch).map_err(DiscoverError::Start)?;
     let readiness = Readiness {
         probe: ReadyProbe::Tcp,
-        within: target.ready.within,
+        within: STARTS_WITHIN.max(target.ready.within),
     };
     let ready = wait_until_ready(&mut process, &readiness, &endpoint, None, clock)
         .await
         .map_err(|error| DiscoverError::NotReady(error, process.tail()))?;
     let listening_after = ready.at.since(process.executed());
-    let (protocol, answers) = ask(port).await;
+    let executed = process.executed();
+    let asking = ask_until_settled(port, clock, executed + readiness.within, wait);
+    let ended = tokio::select! {
+        biased;
+        ended = process.exited() => Err(ended),
+        asked = asking => Ok(asked),
+    };
+    let (protocol, answers) = match ended {
+        Ok(asked) => asked,
+        Err(ended) => {
+            let (exit, at) = ended.map_err(EngineError::Process)?;
+            let ended = NotReady::Exited {
+                exit,
+                after: at.since(executed),
+                hint: None,
+            };
+            return Err(DiscoverError::NotReady(ended, process.tail()));
+        }
+    };
     let asked = clock.now();
+    let answering_after = asked.since(executed);
     let stopped = process
         .stop(&target.stop)
         .await
@@ -157,9 +203,46 @@ pub async fn discover(
     Ok(Discovered {
         protocol,
         listening_after,
+        answering_after,
         answers,
         stopped: (stopped.exit, stopped.at.since(asked)),
     })
+}
+
+/// Asks until it has begun to serve, or its time is over; then the last answers are taken as they are.
+async fn ask_until_settled(
+    port: u16,
+    clock: Clock,
+    until: Elapsed,
+    mut wait: impl FnMut(String),
+) -> (Option<Protocol>, Vec<Answer>) {
+    let begun = clock.now();
+    let mut is_told = false;
+    loop {
+        let (protocol, answers) = ask(port).await;
+        let is_dialect = protocol.is_some_and(|protocol| protocol.dialect().is_some());
+        let now = clock.now();
+        if is_dialect || Discovered::is_settled(&answers) || now >= until {
+            return (protocol, answers);
+        }
+        if !is_told && now >= begun + TELL_AFTER {
+            is_told = true;
+            wait(format!(
+                "the server listens, but {}; waiting up to {:.0} s more for a 2xx, in case it is still starting",
+                seen_so_far(&answers),
+                until.since(now).as_secs()
+            ));
+        }
+        tokio::time::sleep(ROUND_PAUSE).await;
+    }
+}
+
+/// What it answers, in words.
+fn seen_so_far(answers: &[Answer]) -> String {
+    let shown = |answer: &Answer| format!("answers GET {} with {}", answer.path, answer.status);
+    let unwell = answers.iter().find(|answer| answer.status >= 500);
+    let first = unwell.or_else(|| answers.first());
+    first.map_or_else(|| "does not answer".to_owned(), shown)
 }
 
 /// Its protocol, and its reply.

@@ -5,6 +5,7 @@
 
 mod aim;
 mod attribution;
+mod calibrate;
 pub mod campaign;
 mod context;
 pub mod discover;
@@ -31,6 +32,7 @@ mod trial_loop;
 mod trials;
 mod try_out;
 
+pub use calibrate::{Measured, Unmeasured, choose};
 pub use error::EngineError;
 pub use site::Site;
 pub use trials::{Ended, Extension, extend, run};

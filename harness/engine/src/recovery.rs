@@ -10,7 +10,7 @@ use comeback_model::event::{EventKind, Evidence};
 use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::plan::Workload;
 use comeback_model::schedule::PlannedInjection;
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
 
 use super::EngineError;
@@ -274,6 +274,7 @@ pub(super) async fn rehearse<S: Seams>(trial: &Trial<'_, S>) -> Result<(), Early
         };
         let Rehearsed {
             work,
+            usual,
             limit,
             stranger_known,
         } = rehearsed.map_err(|problem| {
@@ -288,7 +289,11 @@ pub(super) async fn rehearse<S: Seams>(trial: &Trial<'_, S>) -> Result<(), Early
         if stranger_known {
             trial.record(EventKind::StrangerKnown { node });
         }
-        trial.progress.borrow_mut().works.insert(node, work);
+        trial
+            .progress
+            .borrow_mut()
+            .works
+            .insert(node, (work, usual));
     }
     Ok(())
 }
@@ -343,6 +348,7 @@ pub(super) fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup
         boot_header: trial.arm.target.boot_header.as_deref(),
         old_boots: Vec::new(),
         work: None,
+        usual: Span::ZERO,
         users: &trial.probe_users,
         since: Elapsed::default(),
         clock: trial.site.clock,
@@ -354,9 +360,12 @@ fn probe_of<'a, S: Seams>(
     injected: &Injected,
     node: Node,
 ) -> Result<S::Probe<'a>, EngineError> {
+    let rehearsed = trial.progress.borrow().works.get(&node).cloned();
+    let (work, usual) = rehearsed.unzip();
     let setup = ProbeSetup {
         old_boots: injected.old_boots.clone(),
-        work: trial.progress.borrow().works.get(&node).cloned(),
+        work,
+        usual: usual.unwrap_or(Span::ZERO),
         since: injected.at,
         ..setup_of(trial, node)
     };

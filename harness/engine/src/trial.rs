@@ -294,7 +294,13 @@ impl<S: Seams> Trial<'_, S> {
     }
 
     fn start_load(&self) -> Result<S::Load, EngineError> {
-        let setup = Setup {
+        let recorder = self.site.recorder.clone();
+        Ok(self.seams.start_load(&self.setup(), recorder)?)
+    }
+
+    /// The setup of its load.
+    pub(super) fn setup(&self) -> Setup {
+        Setup {
             trial: self.planned.id,
             load: self.plan.load.clone(),
             retry: self.arm.retry,
@@ -305,14 +311,12 @@ impl<S: Seams> Trial<'_, S> {
             behind_cache: self.behind_cache(),
             balanced: self.arm.balancer.is_some(),
             clock: self.site.clock,
-        };
-        let recorder = self.site.recorder.clone();
-        Ok(self.seams.start_load(&setup, recorder)?)
+        }
     }
 
     /// Has every client log in. A server may answer its readiness probe before it can work: what fails is
     /// tried again for as long as the start may take.
-    async fn open_sessions(&self, load: &mut S::Load) -> Result<(), Early> {
+    pub(super) async fn open_sessions(&self, load: &mut S::Load) -> Result<(), Early> {
         let clock = self.site.clock;
         let deadline = clock.now() + self.arm.target.ready.within;
         loop {

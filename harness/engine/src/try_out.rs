@@ -120,7 +120,7 @@ impl Trial<'_, Real> {
     }
 
     /// A node that ended while the user was on the way.
-    fn see_early_end(&self) -> Result<(), Early> {
+    pub(super) fn see_early_end(&self) -> Result<(), Early> {
         match self.progress.borrow_mut().ended_early.take() {
             Some(problem) => Err(aborted(problem)),
             None => Ok(()),
@@ -168,7 +168,7 @@ fn of_probe(error: ProbeError) -> Early {
     EngineError::Probe(cause).into()
 }
 
-fn in_words(kind: &EventKind) -> EndedEarly {
+pub(super) fn in_words(kind: &EventKind) -> EndedEarly {
     match kind {
         EventKind::TargetStartFailed {
             node,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::faults::{DeployPart, DrainPart, FaultPart, SurroundingPart};
 pub use super::load::{LoadPart, RetryPart};
-pub use super::scalar::{AimPart, Demands, Statuses, Text, Words};
+pub use super::scalar::{AimPart, Demands, RatePart, Statuses, Text, Words};
 pub use super::storm::StormPart;
 
 /// An experiment: servers, the users' load, the fault, and the gates.

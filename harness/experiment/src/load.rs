@@ -1,13 +1,14 @@
 //! The settings of the load: their keys, their flags, and how they become part of a plan. The defaults are those of
 //! [`Load::of`].
 
-use comeback_model::plan::{Arrivals, Load, Retry, Workload};
+use comeback_model::plan::{Arrivals, Calibration, Load, Retry, Workload};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 #[cfg(feature = "flags")]
 use super::choice::parser;
+use super::scalar::RatePart;
 
 /// The users' load.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -18,9 +19,10 @@ pub struct LoadPart {
     /// Users at a time, each with a session and a connection. Default: 50.
     #[cfg_attr(feature = "flags", arg(long, value_name = "N", help = "Sessions (or clients) at a time, each on a connection"))]
     pub sessions: Option<u32>,
-    /// Operations per second of all users together. Default: 200.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "R", help = "Operations per second of all sessions together"))]
-    pub rate: Option<f64>,
+    /// Operations per second of all users together, or `"auto"`: before the first trial it is measured how much the server bears, and
+    /// half of that is offered, from 5 to 200. With several arms, the slowest decides. Default: 200.
+    #[cfg_attr(feature = "flags", arg(long, value_name = "R", help = "Operations per second of all sessions, or auto", long_help = "Operations per second of all sessions together, or auto: it is measured before the first trial how much the server bears, and half of that is offered, from 5 to 200"))]
+    pub rate: Option<RatePart>,
     /// How the operations are spread over time: like independent users (`poisson`) or evenly (`constant`). Default: `poisson`.
     #[cfg_attr(feature = "flags", arg(long, value_parser = parser::<Arrivals>(), hide_short_help = true, help = "How the operations are spread over time [default: poisson]"))]
     pub arrivals: Option<Arrivals>,
@@ -64,11 +66,22 @@ impl LoadPart {
         };
     }
 
+    /// Where its rate comes from.
+    pub(super) const fn to_calibration(&self) -> Calibration {
+        match self.rate {
+            Some(RatePart::Auto) => Calibration::Wanted,
+            Some(RatePart::PerSecond(_)) | None => Calibration::Given,
+        }
+    }
+
     pub(super) fn to_load(&self, workload: Workload) -> Load {
         let usual = Load::of(workload);
         Load {
             clients: self.sessions.unwrap_or(usual.clients),
-            rate: self.rate.unwrap_or(usual.rate),
+            rate: match self.rate {
+                Some(RatePart::PerSecond(rate)) => rate,
+                Some(RatePart::Auto) | None => usual.rate,
+            },
             arrivals: self.arrivals.unwrap_or(usual.arrivals),
             timeout: self.timeout.unwrap_or(usual.timeout),
             objective: self.objective,

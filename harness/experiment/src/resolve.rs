@@ -94,6 +94,7 @@ pub fn resolve(
         faults,
         surroundings,
         load: document.load.to_load(workload),
+        calibration: document.load.to_calibration(),
         windows: windows(document),
         storm: document.storm.as_ref().map(|storm| Storm {
             until_failure: storm.until_failure.unwrap_or(false),

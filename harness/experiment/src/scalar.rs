@@ -1,12 +1,13 @@
 //! Small values that may be written in more than one way.
 
 use std::fmt;
+use std::str::FromStr;
 
 use comeback_model::plan::{Aim, StatusRange};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
 /// A program and its arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,68 @@ pub struct AimPart(pub Aim);
 /// Bounds of a metric: `0`, `"< 2s"`, `[">= 1", "< 5"]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demands(pub Vec<String>);
+
+/// A rate: a number of operations per second, or `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RatePart {
+    /// It is measured before the first trial.
+    Auto,
+    /// So many.
+    PerSecond(f64),
+}
+
+impl RatePart {
+    /// The word for a rate that is measured.
+    pub const AUTO: &'static str = "auto";
+    const EXPECTED: &'static str = "a number of operations per second, or \"auto\"";
+}
+
+impl FromStr for RatePart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            Self::AUTO => Ok(Self::Auto),
+            _ => match text.parse() {
+                Ok(number) => Ok(Self::PerSecond(number)),
+                Err(_) => Err(format!("'{text}' is not {}", Self::EXPECTED)),
+            },
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RatePart {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NumberOrAuto;
+        impl Visitor<'_> for NumberOrAuto {
+            type Value = RatePart;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(RatePart::EXPECTED)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RatePart, E> {
+                match text {
+                    RatePart::AUTO => Ok(RatePart::Auto),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<RatePart, E> {
+                Ok(RatePart::PerSecond(number as f64))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<RatePart, E> {
+                Ok(RatePart::PerSecond(number as f64))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<RatePart, E> {
+                Ok(RatePart::PerSecond(number))
+            }
+        }
+        from.deserialize_any(NumberOrAuto)
+    }
+}
 
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -303,6 +366,7 @@ schema!(Text, {
         }
     ]
 });
+schema!(RatePart, {"anyOf": [{"type": "number"}, {"const": "auto"}]});
 schema!(Statuses, {
     "anyOf": [
         {"type": "integer", "minimum": 100, "maximum": 599},

@@ -12,12 +12,13 @@ use comeback_model::ids::Seed;
 use comeback_model::plan::fault::Catalogue;
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
-    Aim, Arm, Body, Call, Expect, Fault, Load, Plan, ReadyProbe, Request, Retry, SessionFlow,
-    Target, Windows, Workload,
+    Aim, Arm, Body, Calibration, Call, Expect, Fault, Load, Plan, ReadyProbe, Request, Retry,
+    SessionFlow, Target, Windows, Workload,
 };
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::scalar::RatePart;
 use super::{Document, File, Key, Origin, resolve};
 
 /// The text of an experiment file.
@@ -147,8 +148,14 @@ fn written_part(plan: &Plan) -> Result<(Plan, BTreeSet<String>), Unwritable> {
 
 /// Whether two plans are the same, but for the order and spelling of their gates.
 fn is_equal(one: &Plan, other: &Plan) -> bool {
+    // A file says the number that was measured.
+    let asked = |plan: &Plan| match plan.calibration {
+        Calibration::Wanted => Calibration::Wanted,
+        Calibration::Given | Calibration::Done(_) => Calibration::Given,
+    };
     let bare = |plan: &Plan| Plan {
         gates: Vec::new(),
+        calibration: asked(plan),
         ..plan.clone()
     };
     has_same_gates(one, other) && bare(one) == bare(other)
@@ -221,6 +228,9 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
     };
     whole.put("seed", number)?;
     let mut load = load(&plan.load)?;
+    if plan.calibration.is_wanted() {
+        load.put("rate", RatePart::AUTO)?;
+    }
     match plan.arms.as_slice() {
         [arm] if arm.name == plan.name && arm.about == arm.target.command.join(" ") => {
             whole.0.extend(servers(arm)?);

@@ -8,16 +8,16 @@ use tokio::sync::oneshot;
 use comeback_analysis::verdict;
 use comeback_model::event::Event;
 use comeback_model::ids::Seed;
-use comeback_model::plan::{Listener, Plan, Target};
+use comeback_model::plan::{Calibration, Listener, Plan, Target};
 
 use super::Experiment;
 use super::error::Error;
 use super::place::{self, Turn};
 use super::report::Report;
-use comeback_engine::Ended;
 use comeback_engine::campaign::{self, Host, TooFewFiles};
 use comeback_engine::interrupt::Interrupt;
 use comeback_engine::needs;
+use comeback_engine::{Ended, Measured, choose};
 use comeback_experiment::Resolved;
 use comeback_host::program;
 use comeback_runs::finish;
@@ -101,12 +101,39 @@ fn carry_out(experiment: Experiment, interrupt: Interrupt) -> Result<Report, Err
         },
         false => None,
     };
+    if plan.calibration.is_wanted() {
+        calibrate(&mut plan, seed, &root, &interrupt)?;
+    }
     let chosen = experiment.out.as_deref();
     let folder = create_folder(&root, chosen, &plan.name)?;
     let judged = run_and_judge(plan, seed, &folder, interrupt);
     drop(turn);
     let judged = judged.map_err(|error| error.recorded_in(folder.clone()))?;
     Ok(Report::new(judged, folder, chosen.is_some()))
+}
+
+/// Measures the rate of a plan that wants it, in a folder that is removed.
+fn calibrate(plan: &mut Plan, seed: Seed, root: &Path, interrupt: &Interrupt) -> Result<(), Error> {
+    let named = |number| format!("calibration-{number}");
+    let folder = folder::create_next(root, named).map_err(Error::harness)?;
+    let started = jiff::Timestamp::now().to_string();
+    let header = campaign::header(plan.clone(), seed, started, root);
+    let listen = |_: &RunTag| Ok(interrupt.clone());
+    let measured = campaign::calibrate(&header, &folder, (Host::Guest, listen), |_| ());
+    let mut arms = Vec::new();
+    for Measured { arm, found } in measured.map_err(Error::harness)?.ok_or_else(given_up)? {
+        let borne = found.map_err(|why| {
+            let mut problem = format!("rate: {arm}: {why}");
+            plan.secrets().hide(&mut problem);
+            Error::usage(problem)
+        })?;
+        arms.push(borne);
+    }
+    let nothing = || Error::usage("rate: no arm of this experiment can run here".to_owned());
+    let calibrated = choose(arms).ok_or_else(nothing)?;
+    plan.load.rate = calibrated.rate;
+    plan.calibration = Calibration::Done(calibrated);
+    Ok(())
 }
 
 fn run_and_judge(

@@ -6,7 +6,7 @@ use comeback_model::plan::Writes;
 
 use super::builder::span;
 use super::{Experiment, Step};
-use comeback_experiment::document::{ExpectPart, IdentityPart, SessionPart, StepPart};
+use comeback_experiment::document::{ExpectPart, IdentityPart, RatePart, SessionPart, StepPart};
 
 /// The users.
 impl Experiment {
@@ -94,7 +94,14 @@ impl Experiment {
 
     /// Operations per second of all users together. Default: 200.
     pub fn rate(mut self, per_second: f64) -> Self {
-        self.document.load.rate = Some(per_second);
+        self.document.load.rate = Some(RatePart::PerSecond(per_second));
+        self
+    }
+
+    /// The rate is measured before the first trial: half of what the server bears is offered, from 5 to 200. Of several arms,
+    /// the slowest decides.
+    pub fn rate_auto(mut self) -> Self {
+        self.document.load.rate = Some(RatePart::Auto);
         self
     }
 

@@ -68,7 +68,7 @@ fn main() {
         let mut load = Generator::start(&setup, move |done| count(&sink, &done, measures_lag))?;
         match args.rate {
             Some(_) => load.run(clock.now()),
-            None => load.saturate(),
+            None => load.saturate(args.connections),
         }
         tokio::time::sleep(Duration::from_secs(args.seconds)).await;
         load.stop().await?;

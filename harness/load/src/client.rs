@@ -12,6 +12,7 @@ use std::task::{Poll, Waker};
 use comeback_model::ids::{ClientId, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::plan::{Load, Retry};
+use comeback_model::schedule::ArrivalStream;
 use comeback_model::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
@@ -58,14 +59,20 @@ pub(super) struct Shared {
     pub(super) idle: tokio::sync::Notify,
     /// A client's task panicked, and will never answer.
     pub(super) panicked: Cell<bool>,
-    /// Clients give themselves the next operation at once: a closed loop, for benchmarks.
-    pub(super) saturate: Cell<bool>,
+    /// In a closed loop, the next steps: clients give themselves the next operation at once.
+    pub(super) saturated: RefCell<Option<ArrivalStream>>,
 }
 
 /// The error that a client saw at a failed login, and the status of the reply.
 pub(super) type Refusal = (ErrorClass, Option<u16>);
 
 impl Shared {
+    /// The next step of a closed loop, if there is one.
+    pub(super) fn next_step(&self) -> Option<Step> {
+        let mut steps = self.saturated.borrow_mut();
+        Some(steps.as_mut()?.next()?.step)
+    }
+
     /// How long one try of an operation may take.
     fn time_of_try(&self) -> Span {
         let limit = self.retry.and_then(|retry| retry.try_timeout);
@@ -234,7 +241,7 @@ impl Client {
                     dispatched,
                 } => {
                     self.operate(step, intended, dispatched).await;
-                    while self.shared.saturate.get() {
+                    while let Some(step) = self.shared.next_step() {
                         let now = self.shared.clock.now();
                         self.operate(step, now, now).await;
                     }

@@ -99,6 +99,8 @@ pub fn measure_lateness(count: u32, pause: Duration) -> io::Result<Vec<f64>> {
 #[derive(Debug)]
 pub struct Generator {
     clock: Clock,
+    /// The rate of its load.
+    rate: f64,
     workers: Vec<Worker>,
     trigger: Trigger,
 }
@@ -163,6 +165,7 @@ impl Generator {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             clock: setup.clock,
+            rate: setup.load.rate,
             workers,
             trigger,
         })
@@ -214,12 +217,20 @@ impl Generator {
 
     /// The schedule begins at `start`.
     pub fn run(&self, start: Elapsed) {
-        self.tell(|| Command::Run(start));
+        self.run_at(start, self.rate);
     }
 
-    /// A closed loop begins, for benchmarks: every client asks again as soon as it is answered.
-    pub fn saturate(&self) {
-        self.tell(|| Command::Saturate);
+    /// The schedule begins at `start`, with another rate than the load's own.
+    pub fn run_at(&self, start: Elapsed, rate: f64) {
+        self.tell(|_| Command::Run { start, rate });
+    }
+
+    /// A closed loop begins, for benchmarks and for a calibration: so many clients ask again as soon as they are answered.
+    pub fn saturate(&self, at_once: u32) {
+        let workers = self.workers.len() as u32;
+        self.tell(|index| Command::Saturate {
+            at_once: (at_once + workers - 1 - index) / workers,
+        });
     }
 
     /// The schedule ends; returns when no operation is in flight.
@@ -316,10 +327,10 @@ impl Generator {
             .collect()
     }
 
-    fn tell(&self, command: impl Fn() -> Command) {
-        for worker in &self.workers {
+    fn tell(&self, command: impl Fn(u32) -> Command) {
+        for (index, worker) in (0..).zip(&self.workers) {
             // A worker that ended is noticed, with its reason, at the next question.
-            let _ = worker.commands.send(command());
+            let _ = worker.commands.send(command(index));
         }
     }
 

@@ -41,6 +41,12 @@ const WAITING_SHARE: u64 = 24;
 const WAITING_PAUSE: Span = Span::from_ms(5);
 /// Probes that may wait at once; the next one takes the place of one of them.
 const MOST_WAITING: usize = 16;
+/// Work that takes so long without any fault is a slow server's. Then that time, so often, lies between a probe and the next one while
+/// others wait: a quarter of what a server bears that does one thing at a time.
+const SLOW_WORK: Span = Span::from_ms(20);
+const SLOW_PAUSE: u64 = 4;
+/// And not longer: a connection that the kernel lost is replaced.
+const LONGEST_SLOW_PAUSE: Span = Span::from_ms(500);
 /// A connected probe that waits this many times as long as a later one took until it was answered would have been
 /// answered, too, had the target been ready when it was begun.
 const LEFT_OUT: u64 = 4;
@@ -62,6 +68,8 @@ pub struct ProbeSetup<'a> {
     pub old_boots: Vec<BootId>,
     /// What was learnt by a rehearsal; without one all of the work is wanted, and what the flow says of it.
     pub work: Option<Work>,
+    /// How long the work took in the rehearsal.
+    pub usual: Span,
     /// How many users the trial's probes have been.
     pub users: &'a Cell<u32>,
     /// T0.
@@ -90,6 +98,8 @@ pub struct Probe<'a> {
 pub struct Rehearsed {
     /// The work of the probe.
     pub work: Work,
+    /// How long it took, at its quickest.
+    pub usual: Span,
     /// Why that is the login alone.
     pub limit: Option<String>,
     /// A check is answered as within a known session though its sender never logged in.
@@ -216,7 +226,7 @@ impl<'a> Probe<'a> {
     /// If the harness fails, or even the login failed, with its error.
     pub async fn rehearse(&self, wanted: u32) -> Result<Result<Rehearsed, String>, ProbeError> {
         let limit = match self.rehearse_work(&Work::whole(&self.flow), wanted).await? {
-            Ok((work, session)) => {
+            Ok((work, usual, session)) => {
                 let stranger_known = self.flow.has_sessions()
                     && self
                         .is_stranger_known(&session)
@@ -224,6 +234,7 @@ impl<'a> Probe<'a> {
                         .map_err(|_| of_the_harness())?;
                 return Ok(Ok(Rehearsed {
                     work,
+                    usual,
                     limit: None,
                     stranger_known,
                 }));
@@ -233,8 +244,9 @@ impl<'a> Probe<'a> {
         };
         let login = self.rehearse_work(&Work::login(), wanted).await?;
         Ok(login
-            .map(|(work, _)| Rehearsed {
+            .map(|(work, usual, _)| Rehearsed {
                 work,
+                usual,
                 limit: Some(limit),
                 stranger_known: false,
             })
@@ -245,16 +257,22 @@ impl<'a> Probe<'a> {
         &self,
         work: &Work,
         wanted: u32,
-    ) -> Result<Result<(Work, Session), (Step, String)>, ProbeError> {
+    ) -> Result<Result<(Work, Span, Session), (Step, String)>, ProbeError> {
         let mut common: Option<Work> = None;
         let (mut done, mut met) = (0, None);
+        let mut usual: Option<Span> = None;
         for _ in 0..MOST_REHEARSALS {
+            let begun = self.setup.clock.now();
             match self.perform(work, &Cell::new(false)).await {
-                Ok(Done { shown, session, .. }) => {
+                Ok(Done {
+                    at, shown, session, ..
+                }) => {
                     done += 1;
+                    let took = at.since(begun);
+                    usual = Some(usual.map_or(took, |usual| usual.min(took)));
                     let all = common.map_or_else(|| shown.clone(), |before| before.common(&shown));
                     if done == wanted {
-                        return Ok(Ok((all, session)));
+                        return Ok(Ok((all, usual.unwrap_or(took), session)));
                     }
                     common = Some(all);
                 }
@@ -318,7 +336,18 @@ impl<'a> Probe<'a> {
         let outage = self.setup.clock.now().since(self.setup.since).as_us();
         match waiting {
             0 => Span::from_us(outage / PAUSE_SHARE).max(SHORTEST_PAUSE),
-            _ => Span::from_us(outage / WAITING_SHARE).max(WAITING_PAUSE),
+            _ => Span::from_us(outage / WAITING_SHARE)
+                .max(WAITING_PAUSE)
+                .max(self.pause_of_a_slow_server()),
+        }
+    }
+
+    /// A server that takes its time is not helped by more questions: those would be most of its work, and their users' replies late.
+    fn pause_of_a_slow_server(&self) -> Span {
+        let usual = self.setup.usual;
+        match usual >= SLOW_WORK {
+            true => Span::from_us(usual.as_us() * SLOW_PAUSE).min(LONGEST_SLOW_PAUSE),
+            false => Span::ZERO,
         }
     }
 

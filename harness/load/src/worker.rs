@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use comeback_model::ids::{ClientId, Seed, TrialId};
-use comeback_model::operation::{Operation, Step};
+use comeback_model::operation::Operation;
 use comeback_model::plan::{Load, Retry};
 use comeback_model::schedule::{ArrivalStream, clients_of};
 use comeback_model::units::Elapsed;
@@ -25,8 +25,11 @@ use comeback_session::wire::Wanted;
 
 /// How often deadlines are looked at and finished operations handed on. A deadline is kept to this.
 const SWEEP: Duration = Duration::from_millis(10);
-/// Logins and read-backs in flight at once, so that a backlog of connections is not overrun.
+/// Logins and read-backs in flight at once, so that a backlog of connections is not overrun. A slow server gets no more than it can
+/// answer within a time-out: as many as its load brings in that time. Otherwise the last ones are given up while it works on them.
 const BURST: u64 = 128;
+/// Not fewer, so that the looks at a server that hangs come to an end.
+const BURST_LEAST: u64 = 16;
 /// How soon it is looked again whether there is room.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -88,8 +91,8 @@ pub(super) enum Command {
         until: Elapsed,
         answer: oneshot::Sender<Looked>,
     },
-    /// The schedule begins at this moment, and goes on until it is stopped.
-    Run(Elapsed),
+    /// The schedule begins at this moment, with so many operations per second, and goes on until it is stopped.
+    Run { start: Elapsed, rate: f64 },
     /// The schedule ends; answered when no operation is in flight.
     Stop(oneshot::Sender<Tally>),
     /// A round of looks at every session. No look begins after this time.
@@ -100,8 +103,8 @@ pub(super) enum Command {
     },
     /// A client logs in again: a session of now bears witness that the server answers.
     Witness(oneshot::Sender<()>),
-    /// A closed loop begins: every client asks again as soon as it is answered.
-    Saturate,
+    /// A closed loop begins: so many of the clients ask again as soon as they are answered.
+    Saturate { at_once: u32 },
 }
 
 /// How many clients have a session.
@@ -171,7 +174,7 @@ impl Worker {
             looked: Cell::default(),
             idle: Notify::new(),
             panicked: Cell::new(false),
-            saturate: Cell::new(false),
+            saturated: RefCell::default(),
         });
         let clients = (0..clients_of(&setup.load, index))
             .map(|place| {
@@ -212,7 +215,9 @@ impl Worker {
                     self.seed.set(seed);
                     unless_given_up(answer, self.resume(until)).await;
                 }
-                Command::Run(start) => self.run_arrivals(start, &mut commands).await?,
+                Command::Run { start, rate } => {
+                    self.run_arrivals((start, rate), &mut commands).await?;
+                }
                 Command::Stop(answer) => unless_given_up(answer, self.stop()).await,
                 Command::Look {
                     round,
@@ -223,7 +228,7 @@ impl Worker {
                     let first = self.clients.iter().take(1).map(Rc::as_ref);
                     unless_given_up(answer, self.burst(first, || Job::LogIn)).await;
                 }
-                Command::Saturate => self.saturate(),
+                Command::Saturate { at_once } => self.saturate(at_once),
             }
         }
         sweeper.abort();
@@ -246,8 +251,9 @@ impl Worker {
 
     /// Gives each of these clients a job, a bounded number at a time, and waits for all.
     async fn burst<'w>(&self, clients: impl IntoIterator<Item = &'w Waits>, job: impl Fn() -> Job) {
+        let burst = burst_of(&self.setup.load);
         for client in clients {
-            while self.shared.outstanding.get() >= BURST {
+            while self.shared.outstanding.get() >= burst {
                 tokio::time::sleep(BURST_PAUSE).await;
             }
             self.dispatch(client, job());
@@ -258,14 +264,18 @@ impl Worker {
     /// Hands out the schedule's operations, each at its time, until the next command but `Run`.
     async fn run_arrivals(
         &self,
-        start: Elapsed,
+        (start, rate): (Elapsed, f64),
         commands: &mut mpsc::UnboundedReceiver<Command>,
     ) -> io::Result<()> {
         let clock = self.setup.clock;
-        let workers = self.setup.load.workers;
+        let load = Load {
+            rate,
+            ..self.setup.load.clone()
+        };
+        let workers = load.workers;
         // The opening logins are not the schedule's.
         self.shared.tally.take();
-        for arrival in ArrivalStream::new(&self.setup.load, self.seed.get(), self.index) {
+        for arrival in ArrivalStream::new(&load, self.seed.get(), self.index) {
             let intended = start + arrival.at;
             let mut now = clock.now();
             while now < intended {
@@ -325,16 +335,19 @@ impl Worker {
         self.shared.looked.get()
     }
 
-    fn saturate(&self) {
-        self.shared.saturate.set(true);
-        let now = self.shared.clock.now();
-        for client in self.clients.iter() {
-            let job = Job::Operate {
-                step: Step::Get,
-                intended: now,
-                dispatched: now,
-            };
-            self.dispatch(client, job);
+    fn saturate(&self, at_once: u32) {
+        let arrivals = ArrivalStream::new(&self.setup.load, self.setup.seed, self.index);
+        self.shared.saturated.replace(Some(arrivals));
+        for client in self.clients.iter().take(at_once as usize) {
+            let now = self.shared.clock.now();
+            if let Some(step) = self.shared.next_step() {
+                let job = Job::Operate {
+                    step,
+                    intended: now,
+                    dispatched: now,
+                };
+                self.dispatch(client, job);
+            }
         }
     }
 
@@ -346,7 +359,7 @@ impl Worker {
     }
 
     async fn settle(&self) {
-        self.shared.saturate.set(false);
+        self.shared.saturated.take();
         while self.shared.outstanding.get() > 0 {
             self.shared.idle.notified().await;
             assert!(
@@ -372,6 +385,12 @@ async fn unless_given_up<T>(mut answer: oneshot::Sender<T>, work: impl Future<Ou
     }
 }
 
+/// So many logins or looks of a worker are in flight at once.
+fn burst_of(load: &Load) -> u64 {
+    let served = load.rate * load.timeout.as_secs() / f64::from(load.workers);
+    (served as u64).clamp(BURST_LEAST, BURST)
+}
+
 async fn sweep(shared: Rc<Shared>, clients: Rc<[Rc<Waits>]>, sink: Rc<Sink>) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -389,5 +408,40 @@ fn hand_on(shared: &Shared, sink: &Sink) {
     let done = shared.done.take();
     if !done.is_empty() {
         sink(done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use comeback_model::plan::{Request, Workload};
+    use comeback_model::units::Span;
+
+    use super::*;
+
+    #[test]
+    fn no_more_logins_and_looks_are_in_flight_than_a_slow_server_answers_within_a_time_out() {
+        let load = Load::of(Workload::Stateless(Box::new(Request::new("GET", "/"))));
+        for (rate, timeout_s, workers, burst) in [
+            (200.0, 2, 1, 128),
+            (1_000.0, 2, 1, 128),
+            (64.0, 2, 1, 128),
+            (37.0, 2, 1, 74),
+            (37.0, 1, 1, 37),
+            (37.0, 2, 2, 37),
+            (5.0, 2, 1, 16),
+            (0.1, 2, 1, 16),
+        ] {
+            let load = Load {
+                rate,
+                timeout: Span::from_secs(timeout_s),
+                workers,
+                ..load.clone()
+            };
+            assert_eq!(
+                burst_of(&load),
+                burst,
+                "{rate}/s, {timeout_s} s, {workers} workers"
+            );
+        }
     }
 }

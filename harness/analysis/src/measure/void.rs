@@ -21,6 +21,9 @@ const LATE: Span = Span::from_ms(10);
 /// A disk that keeps somebody waiting for one part in so many of the baseline may be why too little is sent.
 const STALL: u64 = 5;
 
+/// The share of what a server managed, at most, that it also bears.
+const BEARABLE: f64 = 0.8;
+
 /// What voids a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
@@ -132,7 +135,7 @@ pub(super) fn reason(
             // A storm measures no times.
             (plan.storm.is_none())
                 .then(|| {
-                    let below = no_samples(plan, load).or_else(|| below_floor(plan, facts, load));
+                    let below = no_samples(plan, load).or_else(|| below_floor(plan, facts, (load, operations)));
                     below.or_else(|| stalled(shown).map(|reason| (Why::Stalled, reason)))
                 })
                 .flatten(),
@@ -318,7 +321,11 @@ fn share_sent(wanted: &[&Operation], left: impl Fn(&Operation) -> bool) -> Sent 
 
 /// An operation the baseline wanted counts as sent only when it left within the baseline: one that was
 /// still waiting for its client at the fault was not part of the load the server bore.
-fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, String)> {
+fn below_floor(
+    plan: &Plan,
+    facts: &Facts,
+    (load, operations): (&Load<'_>, &[&Operation]),
+) -> Option<(Why, String)> {
     let wanted: Vec<&Operation> = load.baseline().collect();
     let tally = share_sent(&wanted, |operation| match (operation.sent, facts.fault()) {
         (Some(sent), Some(fault)) => sent < fault,
@@ -335,7 +342,7 @@ fn below_floor(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<(Why, Stri
     let because = match (by_lag, stalled) {
         (true, _) => ": the harness itself was late".to_owned(),
         (false, Some(stalled)) => format!(": {}", waited_for_disk(stalled)),
-        (false, None) => String::new(),
+        (false, None) => managed(facts, operations).map_or_else(String::new, advised),
     };
     (share < floor).then(|| {
         let reason = format!(
@@ -359,6 +366,28 @@ fn stalled(shown: &Shown<'_>) -> Option<String> {
         }),
         _ => None,
     }
+}
+
+/// Correct operations per second until the first fault. What was wanted before the baseline counts, too: a server that falls behind serves
+/// that first. `None` in a control trial, which has no such end; the others say it.
+fn managed(facts: &Facts, operations: &[&Operation]) -> Option<f64> {
+    let (begin, end) = (facts.baseline()?, facts.fault()?);
+    let is_within = |operation: &&&Operation| {
+        operation.is_correct() && operation.finished >= begin && operation.finished < end
+    };
+    let served = operations.iter().filter(is_within).count();
+    let seconds = end.since(begin).as_secs();
+    (served > 0 && seconds > 0.0).then(|| served as f64 / seconds)
+}
+
+/// A rate that a server bears that managed so much, in parentheses.
+fn advised(managed: f64) -> String {
+    let less = (managed * BEARABLE).floor();
+    let number = match less >= 1.0 {
+        true => format!("--rate {less} or "),
+        false => String::new(),
+    };
+    format!(" (the server managed {managed:.0} operations/s: try {number}--rate auto)")
 }
 
 /// What the baseline's operations mostly met, as the end of a sentence.

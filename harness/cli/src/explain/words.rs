@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{
-    Arm, Arrivals, Body, Call, Listener, Plan, ReadyProbe, Request, Retry, SessionFlow, Storm,
-    Workload,
+    Arm, Arrivals, Body, Calibration, Call, Listener, Plan, ReadyProbe, Request, Retry,
+    SessionFlow, Storm, Workload,
 };
 use comeback_model::schedule::{PlannedTrial, Schedule};
 use comeback_model::units::Span;
@@ -210,8 +210,18 @@ fn tell_load(page: &mut Page, plan: &Plan) {
     );
     page.line(
         "rate",
-        &format!("{} operations per second in all, {arrivals}", load.rate),
+        &match &plan.calibration {
+            Calibration::Wanted => format!(
+                "measured before the first trial: half of what the server bears is offered, {arrivals}"
+            ),
+            Calibration::Given | Calibration::Done(_) => {
+                format!("{} operations per second in all, {arrivals}", load.rate)
+            }
+        },
     );
+    if let Calibration::Done(calibrated) = &plan.calibration {
+        page.line("calibration", &calibrated.to_string());
+    }
     page.line(
         "time-out",
         &format!("{} from the intended time", load.timeout),

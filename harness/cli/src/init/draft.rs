@@ -1,6 +1,7 @@
 //! The text of a first experiment file.
 
 use comeback_model::plan::{Dialect, Protocol};
+use comeback_model::units::Span;
 
 use super::flow::Flow;
 use comeback_engine::discover::{Answer, Discovered};
@@ -16,6 +17,11 @@ pub(super) struct Draft<'a> {
     /// The flow of its sessions, if requests were recorded.
     pub(super) flow: Option<&'a Flow>,
 }
+
+/// How long a first start may take, at least.
+const READY_WITHIN: Span = Span::from_secs(10);
+/// After this time a first answer is worth a word.
+const SLOW_START: Span = Span::from_secs(2);
 
 /// A placeholder for a command that is not known yet.
 const EXAMPLE: [&str; 5] = ["./server", "--port", "{port}", "--data", "{data}"];
@@ -89,7 +95,8 @@ impl Draft<'_> {
     }
 
     fn ready(&self) -> String {
-        let up = |what: &str| format!("ready = {{ {what}, within = \"10s\" }}");
+        let within = self.seen.map_or(READY_WITHIN, within);
+        let up = |what: &str| format!("ready = {{ {what}, within = \"{within}\" }}");
         match self.seen {
             None if self.flow.is_some() => {
                 format!("{}   # or {{ http = \"/health\" }}", up("tcp = true"))
@@ -149,6 +156,15 @@ impl Draft<'_> {
     }
 }
 
+/// How long a first start may take: three times as long as this one, in whole steps.
+fn within(seen: &Discovered) -> Span {
+    let step = READY_WITHIN.as_secs();
+    let steps = (seen.answering_after.as_secs() * 3.0 / step)
+        .ceil()
+        .max(1.0);
+    Span::from_secs((steps * step) as u64)
+}
+
 /// The observations, one line each.
 pub(super) fn tell(seen: &Discovered, has_flow: bool) -> Vec<String> {
     let mut lines = vec![match seen.protocol {
@@ -172,7 +188,14 @@ pub(super) fn tell(seen: &Discovered, has_flow: bool) -> Vec<String> {
         .map(|answer| answer.path.as_str())
         .collect();
     if !good.is_empty() {
-        lines.push(format!("it answered with a 2xx: {}", good.join(", ")));
+        lines.push(match seen.answering_after > SLOW_START {
+            false => format!("it answered with a 2xx: {}", good.join(", ")),
+            true => format!(
+                "it answered with a 2xx: {}, {:.1} s after its start",
+                good.join(", "),
+                seen.answering_after.as_secs()
+            ),
+        });
     }
     let cookies = cookies(seen);
     if !cookies.is_empty() && !has_flow {
@@ -217,7 +240,7 @@ controls = 1      # trials without a crash: problems in them have another cause
 
 const LOAD: &str = r#"[load]
 sessions = 50         # users, each with a connection
-rate = 200            # operations per second, all users together
+rate = "auto"         # operations per second, all users together: half of what the server bears
 timeout = "2s"
 # objective = "200ms" # a correct reply within this time counts as available
 "#;

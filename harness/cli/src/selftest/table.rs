@@ -2,6 +2,7 @@
 
 use comeback_analysis::measure::Cause;
 use comeback_architectures::{Comparison, Fault, RetryBy, Size, Variants};
+use comeback_experiment::document::RatePart;
 use comeback_model::gate::Gate;
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
@@ -185,7 +186,7 @@ impl Bug {
         let gates = gates.map_err(CliError::Usage)?;
         compare::plan(self.comparison(server), |document| {
             document.load.sessions = Some(SESSIONS);
-            document.load.rate = Some(f64::from(self.rate));
+            document.load.rate = Some(RatePart::PerSecond(f64::from(self.rate)));
             document.windows.horizon = self.horizon;
             if let Some(session) = document.session.as_mut().filter(|_| !self.logouts) {
                 session.logout = None;

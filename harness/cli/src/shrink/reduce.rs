@@ -5,7 +5,7 @@
 
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
-use comeback_model::plan::{Plan, Workload};
+use comeback_model::plan::{Calibration, Plan, Workload};
 use comeback_model::units::Span;
 use serde::Serialize;
 
@@ -384,6 +384,8 @@ fn with_sessions(plan: &Plan, clients: u32) -> Plan {
 fn with_less_rate(plan: &Plan) -> Option<Plan> {
     let mut less = plan.clone();
     less.load.rate = (plan.load.rate / 2.0).ceil();
+    // That is not what was measured.
+    less.calibration = Calibration::Given;
     (less.load.rate < plan.load.rate).then_some(less)
 }
 

@@ -9,8 +9,8 @@ use comeback_model::ids::{ArmId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
 use comeback_model::plan::fault::{Catalogue, Said};
 use comeback_model::plan::{
-    Aim, Arm, Attempts, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe,
-    SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
+    Aim, Arm, Attempts, Calibration, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
+    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
 };
 use comeback_model::schedule::{PlannedInjection, PlannedSurrounding, PlannedTrial, Schedule};
 use comeback_model::units::{Elapsed, Span};
@@ -130,6 +130,7 @@ fn plan() -> Plan {
             rate: 100.0,
             ..Load::of(Workload::Sessions(Box::new(flow)))
         },
+        calibration: Calibration::Given,
         windows: Windows {
             warm_up: Span::from_ms(200),
             baseline: Span::from_ms(300),

@@ -81,6 +81,7 @@ pub fn test_plan() -> Plan {
                 ..SessionFlow::reference()
             })))
         },
+        calibration: Calibration::Given,
         windows: Windows {
             warm_up: Span::from_ms(200),
             baseline: Span::from_secs(1),

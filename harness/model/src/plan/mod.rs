@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+mod calibration;
 mod error;
 mod extract;
 pub mod fault;
@@ -27,6 +28,7 @@ use crate::gate::Gate;
 use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
+pub use calibration::{Borne, Calibrated, Calibration, LoadStep};
 pub use error::{Field, PlanError};
 pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, Fault, Reach, Within};
@@ -70,6 +72,9 @@ pub struct Plan {
     pub surroundings: Vec<Fault>,
     /// The users' traffic.
     pub load: Load,
+    /// Where the rate of the traffic comes from.
+    #[serde(default, skip_serializing_if = "Calibration::is_given")]
+    pub calibration: Calibration,
     /// How long each part of a trial lasts.
     pub windows: Windows,
     /// Whether its trials are the kills of a storm.

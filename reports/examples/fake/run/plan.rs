@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use comeback_faults::Faults;
+use comeback_model::plan::Calibration;
 use comeback_model::plan::fault::{Catalogue, Parameters, Said};
 use comeback_model::plan::{
     Arm, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
@@ -82,6 +83,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             window: Span::from_ms(250),
             steady_for: Span::from_secs(2),
         },
+        calibration: Calibration::Given,
         gates: Vec::new(),
         storm: None,
         marked: BTreeSet::new(),

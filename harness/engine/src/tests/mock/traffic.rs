@@ -7,7 +7,7 @@ use std::rc::Rc;
 use comeback_model::event::Evidence;
 use comeback_model::ids::{BootId, Node, Seed, TrialId};
 use comeback_model::plan::Readiness;
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 
 use super::process::Latest;
 use super::{Deeds, Mock};
@@ -163,6 +163,7 @@ impl Probe for MockProbe<'_> {
         }
         Ok(Ok(Rehearsed {
             work: Work::default(),
+            usual: Span::ZERO,
             limit: None,
             stranger_known: false,
         }))

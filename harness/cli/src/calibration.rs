@@ -1,0 +1,99 @@
+//! The rate of a run that leaves it to a measurement (`rate = "auto"`): it is measured before the first trial, once, and the plan that is
+//! stored has the number.
+
+use comeback_engine::campaign::{self, Host};
+use comeback_engine::interrupt::Interrupt;
+use comeback_engine::{Measured, Unmeasured, choose};
+use comeback_model::ids::Seed;
+use comeback_model::plan::{Arm, Calibrated, Calibration, Plan};
+use comeback_supervise::output::printable;
+use comeback_supervise::tag::RunTag;
+
+use super::baseline::Stored;
+use super::options::Output;
+use super::{CliError, warn};
+
+/// Measures the rate of a plan that wants it, and says what was chosen. A stored run that this one is compared with has a load
+/// already: that is taken, since figures of different loads are not compared.
+pub(super) fn settle_rate(
+    plan: &mut Plan,
+    stored: Option<&Stored>,
+    seed: Seed,
+    output: &Output,
+) -> Result<(), CliError> {
+    if !plan.calibration.is_wanted() {
+        return Ok(());
+    }
+    if let Some(stored) = stored {
+        let earlier = &stored.header().plan;
+        plan.load.rate = earlier.load.rate;
+        plan.calibration = earlier.calibration.clone();
+        output.tell(&format!(
+            "calibration: the baseline had {}/s, so the same are offered",
+            plan.load.rate
+        ));
+        return Ok(());
+    }
+    let calibrated = measure(plan, seed, output)?;
+    output.tell(&format!(
+        "calibration: {}",
+        printable(&calibrated.to_string())
+    ));
+    for arm in calibrated.arms.iter().filter(|arm| arm.was_disturbed()) {
+        warn(&format!(
+            "calibration: the machine was busy: operations of {} started up to {:.0} ms late by themselves (95 of 100), so it may bear \
+             more than was measured. Calibrate on a quiet machine, or give a number (--rate)",
+            arm.arm, arm.late_ms_p95
+        ));
+    }
+    plan.load.rate = calibrated.rate;
+    plan.calibration = Calibration::Done(calibrated);
+    Ok(())
+}
+
+/// Measures every arm, in a temporary folder.
+fn measure(plan: &Plan, seed: Seed, output: &Output) -> Result<Calibrated, CliError> {
+    let (folder, started) = super::campaign::temporary_folder("calibration");
+    let header = campaign::header(plan.clone(), seed, started, &std::env::temp_dir());
+    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::campaign::end_at_once);
+    let begin = |arm: &Arm| {
+        output.tell(&format!(
+            "calibration: measuring how much load {} bears, on a start of its own; this takes some seconds",
+            printable(&arm.name)
+        ));
+    };
+    let measured = campaign::calibrate(&header, &folder, (Host::Program, listen), begin)?;
+    let measured = measured.ok_or(CliError::Interrupted)?;
+    let mut arms = Vec::new();
+    for Measured { arm, found } in measured {
+        arms.push(found.map_err(|why| refuse(plan, &arm, &why))?);
+    }
+    choose(arms).ok_or_else(|| {
+        CliError::Usage("calibration: no arm of this experiment can run here".to_owned())
+    })
+}
+
+/// That there is no rate, and what to do.
+fn refuse(plan: &Plan, arm: &str, why: &Unmeasured) -> CliError {
+    let mend = match why {
+        Unmeasured::Ended(_) => {
+            "`comeback try` shows whether the server starts and what it answers. If it is slow, use fewer sessions \
+             (--sessions 10). A number (--rate 20) runs without a calibration."
+                .to_owned()
+        }
+        Unmeasured::NothingCorrect(_) => {
+            "`comeback try` shows each request and its reply. A number (--rate 20) runs without a calibration.".to_owned()
+        }
+        Unmeasured::TooSlow { per_second, .. } => format!(
+            "Give a number, and in the file longer windows: --rate {} and [windows] baseline = \"10s\", settle = \"10s\"; or use \
+             cheaper requests.",
+            (per_second / 3.0).floor().max(1.0)
+        ),
+    };
+    let mut problem = why.to_string();
+    plan.secrets().hide(&mut problem);
+    CliError::Usage(format!(
+        "calibration: {}: {problem}\nNothing was measured. {mend}",
+        printable(arm)
+    ))
+}

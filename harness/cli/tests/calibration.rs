@@ -1,0 +1,241 @@
+//! `rate = "auto"`: the rate is measured before the first trial, once, and the run is conclusive at it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Output;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::{Run, assert_nothing_left, command, how_busy, read_header};
+
+/// Sessions in a file, by a server that does one thing at a time and takes so long for each. It never serves more than that.
+fn server(each_s: f64) -> String {
+    include_str!("data/sessions.py")
+        .replace("STORE = False", "STORE = True")
+        .replace("import threading\n", "import threading\nimport time\n")
+        .replace(
+            "        with LOCK:\n",
+            &format!("        with LOCK:\n            time.sleep({each_s})\n"),
+        )
+}
+
+const EXPERIMENT: &str = r#"trials = 1
+seed = 7
+[target]
+command = ["python3", "{here}/server.py", "{port}", "{data}"]
+[load]
+sessions = 10
+rate = "auto"
+[session]
+value = "/visits"
+identity = { at = "/user", name = "u{{ session }}" }
+[session.login]
+request = "POST /login"
+json = { user = "u{{ session }}" }
+[session.act]
+request = "POST /visit"
+[session.check]
+request = "GET /me"
+"#;
+
+/// Calls the program with these words in a folder with an experiment and its server, which temporary files are made in, too.
+fn call_in(folder: &Path, words: &[&str]) -> Output {
+    let output = command(folder, words).env("TMPDIR", folder).output();
+    assert_nothing_left(folder);
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let mut names = entries.map(|entry| entry.file_name().into_string().unwrap());
+    let left = names.find(|name| name.starts_with("comeback-calibration"));
+    assert_eq!(left, None);
+    output.unwrap()
+}
+
+/// Runs an experiment with this server.
+fn run(experiment: &str, server: &str, more: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("it.toml"), experiment).unwrap();
+    std::fs::write(folder.path().join("server.py"), server).unwrap();
+    let words = [&["run", "it.toml", "--out", "out"], more].concat();
+    let output = call_in(folder.path(), &words);
+    Run { folder, output }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The rate of a run, as its journal has it, and how it was found.
+fn stored(out: &Path) -> (f64, Value) {
+    let plan = &read_header(out)["plan"];
+    let rate = plan["load"]["rate"].as_f64().unwrap();
+    (rate, plan["calibration"]["done"].clone())
+}
+
+/// Whether a run was not refused since other work took the machine.
+fn was_calibrated(run: &Run) -> bool {
+    let is_busy = how_busy().is_some();
+    let is_refused = run.printed().contains("the least that a calibration");
+    !(is_busy && is_refused)
+}
+
+#[test]
+fn a_slow_server_gets_a_rate_that_it_bears_and_a_verdict() {
+    // It serves 25 operations in a second, and the default of 200 makes each trial void.
+    let run = run(EXPERIMENT, &server(0.04), &[]);
+    if !was_calibrated(&run) {
+        return;
+    }
+    let (rate, done) = stored(&run.out());
+    assert!((5.0..=12.0).contains(&rate), "{rate}");
+    assert_eq!(done["rate"].as_f64(), Some(rate));
+    assert_eq!(done["at_most"], false);
+    let arm = &done["arms"][0];
+    assert!(arm["per_second"].as_f64().unwrap() <= 25.0, "{done}");
+    assert!(arm["steps"].as_array().unwrap().len() >= 2, "{done}");
+    let said = stderr(&run.output);
+    let told = format!("{rate}/s are offered (rate = {rate} in CI)");
+    assert!(
+        said.contains("calibration: this server bears about"),
+        "{said}"
+    );
+    assert!(said.contains(&told), "{said}");
+    if !support::ended_with(&run, 0) {
+        return;
+    }
+    // Who reads the run finds the number, and measures nothing.
+    let again = call_in(run.folder.path(), &["replay", "out", "--out", "again"]);
+    assert!(
+        !stderr(&again).contains("calibration"),
+        "{}",
+        stderr(&again)
+    );
+    assert_eq!(stored(&run.folder.path().join("again")), (rate, done));
+}
+
+#[test]
+fn a_quick_server_gets_the_most_that_is_chosen() {
+    let run = run(EXPERIMENT, &server(0.0), &["--json"]);
+    if !was_calibrated(&run) || how_busy().is_some() {
+        return;
+    }
+    let (rate, done) = stored(&run.out());
+    assert!(rate > 12.0, "{done}");
+    let document: Value = serde_json::from_slice(&run.output.stdout).unwrap();
+    assert!(document["verdict"].is_string(), "{document}");
+}
+
+#[test]
+fn the_slowest_arm_decides_for_all() {
+    let arms = EXPERIMENT.replace(
+        "[target]\ncommand = [\"python3\", \"{here}/server.py\", \"{port}\", \"{data}\"]\n",
+        "",
+    ) + r#"
+[[arm]]
+name = "quick"
+[arm.target]
+command = ["{comeback}", "serve", "journal", "--port", "{port}", "--data", "{data}"]
+[[arm]]
+name = "slow"
+[arm.target]
+command = ["python3", "{here}/server.py", "{port}", "{data}"]
+"#;
+    let run = run(&arms, &server(0.04), &[]);
+    if !was_calibrated(&run) {
+        return;
+    }
+    let (rate, done) = stored(&run.out());
+    assert!((5.0..=12.0).contains(&rate), "{rate}");
+    let said = stderr(&run.output);
+    assert!(
+        said.contains("the slowest of 2 arms, slow, bears about"),
+        "{said}"
+    );
+    let arms = done["arms"].as_array().unwrap().iter();
+    let names: Vec<_> = arms.map(|arm| arm["arm"].clone()).collect();
+    assert_eq!(names, ["quick", "slow"]);
+}
+
+#[test]
+fn a_server_that_bears_too_little_or_nothing_is_told_before_any_trial() {
+    let fails = server(0.0).replace("self.reply(200, {\"user\"", "self.reply(500, {\"user\"");
+    let ends = "import sys\nsys.exit('no licence')\n";
+    for (server, told) in [
+        (server(0.3), "5/s are the least that a calibration offers"),
+        (
+            fails,
+            "none of its operations was answered correctly: 'server error' (status 500)",
+        ),
+        (ends.to_owned(), "no licence"),
+    ] {
+        let run = run(EXPERIMENT, &server, &["--no-preflight"]);
+        let said = stderr(&run.output);
+        assert_eq!(run.code(), 2, "{said}");
+        assert!(said.contains("comeback: calibration: it: "), "{said}");
+        assert!(said.contains(told), "{said}");
+        assert!(said.contains("Nothing was measured."), "{said}");
+        assert!(!run.out().exists());
+    }
+}
+
+#[test]
+fn an_interrupt_while_it_is_measured_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("it.toml"), EXPERIMENT).unwrap();
+    std::fs::write(folder.path().join("server.py"), server(0.04)).unwrap();
+    let words = ["run", "it.toml", "--out", "out", "--no-preflight"];
+    let mut child = command(folder.path(), &words)
+        .env("TMPDIR", folder.path())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("calibration: measuring")));
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_nothing_left(folder.path());
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .flatten()
+        .collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_baseline_decides_the_rate_of_the_run_that_is_compared_with_it() {
+    let fixed = EXPERIMENT.replace("\"auto\"", "8");
+    let first = run(&fixed, &server(0.0), &["--quiet"]);
+    assert_eq!(stored(&first.out()).0, 8.0);
+    std::fs::write(first.folder.path().join("it.toml"), EXPERIMENT).unwrap();
+    let words = "run it.toml --out next --baseline out --gate time_to_ready.median<=baseline";
+    let words: Vec<&str> = words.split(' ').collect();
+    let next = call_in(first.folder.path(), &words);
+    let said = stderr(&next);
+    assert!(said.contains("the baseline had 8/s"), "{said}");
+    assert!(!said.contains("its load differs"), "{said}");
+    assert_eq!(stored(&first.folder.path().join("next")).0, 8.0);
+}
+
+#[test]
+fn a_rate_is_a_number_or_auto() {
+    for (rate, told) in [
+        ("\"fast\"", "a number of operations per second, or \"auto\""),
+        ("true", "a number of operations per second, or \"auto\""),
+    ] {
+        let run = run(&EXPERIMENT.replace("\"auto\"", rate), "", &[]);
+        assert_eq!(run.code(), 2);
+        assert!(run.printed().contains(told), "{}", run.printed());
+    }
+    let run = run(EXPERIMENT, "", &["--rate", "fast"]);
+    assert_eq!(run.code(), 2);
+    assert!(
+        run.printed()
+            .contains("'fast' is not a number of operations per second, or \"auto\""),
+        "{}",
+        run.printed()
+    );
+}
