@@ -128,7 +128,7 @@ pub(super) async fn run(
 ) -> Result<Option<Measured>, EngineError> {
     let data = site.data_of(planned.id);
     let real = Real::of(site);
-    let ended = match Trial::prepare((plan, planned), site, &real, &data) {
+    let ended = match Trial::prepare((plan, planned), (site, &real), &data, None) {
         Ok(trial) => trial.calibrate(interrupt).await,
         Err(early) => Err(early),
     };

@@ -5,7 +5,7 @@ use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::document::LoadPart;
+use super::document::{LoadPart, RatePart};
 use super::{Document, Problem};
 
 /// Kills, where nobody says how many: none lost in so many leaves less than 0.3 % (95 %).
@@ -51,12 +51,16 @@ impl Document {
         document.controls = Some(CONTROLS);
         let usual = LoadPart {
             sessions: Some(SESSIONS),
-            rate: Some(RATE),
+            rate: Some(RatePart::PerSecond(RATE)),
             arrivals: Some(Arrivals::Constant),
             ..LoadPart::default()
         };
         let said = std::mem::replace(&mut document.load, usual);
         document.load.override_by(said);
+        // Its users wait for each answer, so there is nothing to measure.
+        if document.load.rate == Some(RatePart::Auto) {
+            document.load.rate = Some(RatePart::PerSecond(RATE));
+        }
         document.load.floor = Some(FLOOR);
         let first = document.fault_mut();
         first.at = None;

@@ -135,7 +135,8 @@ pub(super) fn reason(
             // A storm measures no times.
             (plan.storm.is_none())
                 .then(|| {
-                    let below = no_samples(plan, load).or_else(|| below_floor(plan, facts, (load, operations)));
+                    let below = no_samples(plan, load)
+                        .or_else(|| below_floor(plan, facts, (load, operations)));
                     below.or_else(|| stalled(shown).map(|reason| (Why::Stalled, reason)))
                 })
                 .flatten(),
