@@ -4,7 +4,6 @@
 //! It has a thread of its own, which reads one small file ten times a second.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use comeback_host::pressure::waited_for_disk;
@@ -13,6 +12,7 @@ use comeback_model::units::{Elapsed, Span};
 
 use super::EngineError;
 use super::seams::Book;
+use super::watch::Watch;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(100);
@@ -21,12 +21,8 @@ const MOSTLY: u64 = 50;
 /// A server that stores waits for its disk again and again: shorter stalls are not told.
 const LEAST: Span = Span::from_ms(200);
 
-/// The looks while they go on. Dropping it ends them.
-#[derive(Debug)]
-pub(super) struct Watch {
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+/// The looks while they go on.
+pub(super) type DiskWatch = Watch<mpsc::Sender<()>>;
 
 /// When the look was, and for how long somebody had waited by then, since the machine was started.
 type Look = (Elapsed, Span);
@@ -70,38 +66,16 @@ impl Stalls {
     }
 }
 
-impl Watch {
-    /// Begins to look, where the kernel keeps the account.
-    pub(super) fn begin(book: Book) -> Result<Self, EngineError> {
-        if waited_for_disk().is_none() {
-            return Ok(Self {
-                stop: None,
-                thread: None,
-            });
-        }
-        let (stop, stopped) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("disk".to_owned())
-            .spawn(move || watch(&book, &stopped))
-            .map_err(EngineError::Setup)?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+/// Begins to look, where the kernel keeps the account.
+pub(super) fn watch(book: Book) -> Result<DiskWatch, EngineError> {
+    if waited_for_disk().is_none() {
+        return Ok(Watch::NONE);
     }
+    let (stop, stopped) = mpsc::channel();
+    Watch::begin("disk", stop, move || look(&book, &stopped))
 }
 
-impl Drop for Watch {
-    /// Its events belong before the trial's end in the journal.
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn watch(book: &Book, stopped: &mpsc::Receiver<()>) {
+fn look(book: &Book, stopped: &mpsc::Receiver<()>) {
     let mut stalls = Stalls::default();
     let tell = |stall: Stall| {
         let (since_us, stalled_us) = (stall.from, stall.waited.as_us());

@@ -5,7 +5,6 @@
 //! would never get rid of one that stays.
 
 use std::io;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use comeback_model::event::EventKind;
@@ -18,6 +17,7 @@ use tokio::sync::oneshot;
 use super::EngineError;
 use super::context::Trial;
 use super::seams::{Book, Checkup};
+use super::watch::Watch;
 use crate::load::control::{Question, Seen};
 
 /// Between two questions, for each node: with several they are asked more seldom, so that it stays 50 a second.
@@ -25,12 +25,8 @@ const EVERY: Duration = Duration::from_millis(20);
 /// An answer that takes longer says that the target is not ready.
 const WITHIN: Duration = Duration::from_secs(1);
 
-/// The health checks of a trial while they are asked. Dropping it ends that.
-#[derive(Debug)]
-pub(super) struct Watch {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+/// The health checks of a trial while they are asked.
+pub(super) type HealthWatch = Watch<oneshot::Sender<()>>;
 
 /// One node's check and its answers.
 struct Checked {
@@ -56,56 +52,34 @@ pub(super) fn checkups<S>(trial: &Trial<'_, S>) -> Vec<Checkup> {
         .collect()
 }
 
-impl Watch {
-    /// Begins to ask those that declare a health check.
-    pub(super) fn begin(checkups: Vec<Checkup>, book: Book) -> Result<Self, EngineError> {
-        let mut checked = Vec::new();
-        for Checkup {
+/// Begins to ask those that declare a health check.
+pub(super) fn watch(checkups: Vec<Checkup>, book: Book) -> Result<HealthWatch, EngineError> {
+    let mut checked = Vec::new();
+    for Checkup {
+        node,
+        probe,
+        endpoint,
+    } in checkups
+    {
+        let check = Question::new(&probe, &endpoint, None);
+        let check = check.map_err(EngineError::Setup)?;
+        let check = check.filter(Question::is_health_check);
+        checked.extend(check.map(|check| Checked {
             node,
-            probe,
-            endpoint,
-        } in checkups
-        {
-            let check = Question::new(&probe, &endpoint, None);
-            let check = check.map_err(EngineError::Setup)?;
-            let check = check.filter(Question::is_health_check);
-            checked.extend(check.map(|check| Checked {
-                node,
-                check,
-                polls: 0,
-                says: None,
-                last: None,
-            }));
-        }
-        if checked.is_empty() {
-            return Ok(Self {
-                stop: None,
-                thread: None,
-            });
-        }
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("health".to_owned())
-            .spawn(move || {
-                // Without a runtime nothing is asked, and the journal says nothing of it.
-                let _ = watch(&book, &mut checked, stopped);
-            })
-            .map_err(EngineError::Setup)?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+            check,
+            polls: 0,
+            says: None,
+            last: None,
+        }));
     }
-}
-
-impl Drop for Watch {
-    /// Its events belong before the trial's end in the journal.
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    if checked.is_empty() {
+        return Ok(Watch::NONE);
     }
+    let (stop, stopped) = oneshot::channel();
+    Watch::begin("health", stop, move || {
+        // Without a runtime nothing is asked, and the journal says nothing of it.
+        let _ = ask_all(&book, &mut checked, stopped);
+    })
 }
 
 fn is_watched<S>(trial: &Trial<'_, S>, node: Node) -> bool {
@@ -130,7 +104,7 @@ fn is_the_load(plan: &Plan, arm: &Arm) -> bool {
     }
 }
 
-fn watch(book: &Book, checked: &mut [Checked], stopped: oneshot::Receiver<()>) -> io::Result<()> {
+fn ask_all(book: &Book, checked: &mut [Checked], stopped: oneshot::Receiver<()>) -> io::Result<()> {
     let every = EVERY * u32::try_from(checked.len()).unwrap_or(u32::MAX);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -31,6 +31,7 @@ mod trial;
 mod trial_loop;
 mod trials;
 mod try_out;
+mod watch;
 
 pub use calibrate::{Measured, Unmeasured, choose};
 pub use error::EngineError;

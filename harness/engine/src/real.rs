@@ -11,6 +11,8 @@ use comeback_model::said::Line;
 use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
 
+use super::disk::DiskWatch;
+use super::health::HealthWatch;
 use super::readiness::{self, NotReady, Ready};
 use super::seams::{Book, Checkup, End, Load, On, Place, Probe, Process, Processes, Shot, Traffic};
 use super::{EngineError, Site, disk, health};
@@ -286,7 +288,7 @@ impl Target for Reached<'_> {
 impl Traffic for Real {
     type Load = Generator;
     type Probe<'a> = probe::Probe<'a>;
-    type Watch = (health::Watch, disk::Watch);
+    type Watch = (HealthWatch, DiskWatch);
 
     fn start_load(&self, setup: &Setup, recorder: Recorder) -> Result<Generator, LoadError> {
         Generator::start(setup, move |done| recorder.operations(done))
@@ -297,8 +299,8 @@ impl Traffic for Real {
     }
 
     fn watch(&self, checkups: Vec<Checkup>, book: Book) -> Result<Self::Watch, EngineError> {
-        let disk = disk::Watch::begin(book.clone())?;
-        Ok((health::Watch::begin(checkups, book)?, disk))
+        let disk = disk::watch(book.clone())?;
+        Ok((health::watch(checkups, book)?, disk))
     }
 
     async fn boot_of(
