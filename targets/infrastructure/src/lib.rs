@@ -7,4 +7,5 @@
 pub mod balancer;
 pub mod cache;
 pub mod fault_proxy;
+mod orders;
 pub mod postgres;

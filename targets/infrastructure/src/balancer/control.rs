@@ -9,17 +9,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::replicas::Replica;
 use super::socket;
-
-/// No request is longer.
-const LINE_BYTES: u64 = 256;
+use crate::orders;
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -66,15 +62,9 @@ impl Orders {
 
     /// Answers for ever.
     pub(super) async fn obey(self, replicas: &[Arc<Replica>]) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    tokio::spawn(converse(stream, replicas.to_vec()));
-                }
-                // Out of descriptors: let some connections end.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        }
+        let replicas = replicas.to_vec();
+        let may = |_: &UnixStream| true;
+        orders::obey(&self.listener, may, move |line| answer(line, &replicas)).await;
     }
 }
 
@@ -82,26 +72,6 @@ impl Drop for Orders {
     fn drop(&mut self) {
         // What stays is replaced by the next one.
         let _ = fs::remove_file(&self.path);
-    }
-}
-
-async fn converse(stream: UnixStream, replicas: Vec<Arc<Replica>>) {
-    let (reading, mut writing) = stream.into_split();
-    let mut reading = BufReader::new(reading);
-    loop {
-        let mut line = String::new();
-        match (&mut reading).take(LINE_BYTES).read_line(&mut line).await {
-            Ok(read) if read > 0 && line.ends_with('\n') => {}
-            _ => return,
-        }
-        // Values of ours always are JSON.
-        let Ok(mut text) = serde_json::to_string(&answer(&line, &replicas)) else {
-            return;
-        };
-        text.push('\n');
-        if writing.write_all(text.as_bytes()).await.is_err() {
-            return;
-        }
     }
 }
 
