@@ -15,6 +15,7 @@ mod compare;
 mod completions;
 mod console;
 mod diff;
+mod disk;
 #[cfg(test)]
 mod docs;
 mod doctor;
@@ -118,6 +119,8 @@ enum Command {
     Warden(WardenArgs),
     #[command(hide = true)]
     Launch(launch::Args),
+    #[command(hide = true)]
+    Disk(disk::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -256,6 +259,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Launch(args) => launch::run(args),
+        Command::Disk(args) => disk::run(args),
         Command::Warden(args) => {
             let tag = args
                 .tag

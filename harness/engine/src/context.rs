@@ -18,6 +18,7 @@ use super::seams::{Process, Processes};
 use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;
+use crate::supervise::disk::{self, Laying};
 use comeback_faults::FaultError;
 use tokio::sync::{Mutex, Notify};
 
@@ -131,12 +132,30 @@ impl<'a, S: Processes> Trial<'a, S> {
         data: &Path,
     ) -> Result<Self, Early> {
         let arm = &plan.arms[planned.arm.0 as usize];
-        let placement = Placement::prepare(arm, data, seams).map_err(|error| match error {
-            PlacementError::Target(node, error) => {
-                Early::Target(start_failed(node, Incarnation(0), &error))
-            }
-            PlacementError::Engine(error) => Early::Engine(error),
-        })?;
+        let (trial, backing) = (planned.id, disk::backing_of(data));
+        let lay_disk = |node, data: &Path| {
+            let lay = |model| {
+                seams.lay_disk(&Laying {
+                    tag: &site.tag,
+                    trial,
+                    node,
+                    data,
+                    backing: &backing.join(Node::to_string(&node)),
+                    model,
+                    log: &site
+                        .logs
+                        .join(format!("trial-{:03}-{node}-disk.log", trial.0)),
+                })
+            };
+            plan.disk_of(node).map(lay).transpose()
+        };
+        let placement =
+            Placement::prepare(arm, data, seams, lay_disk).map_err(|error| match error {
+                PlacementError::Target(node, error) => {
+                    Early::Target(start_failed(node, Incarnation(0), &error))
+                }
+                PlacementError::Engine(error) => Early::Engine(error),
+            })?;
         Ok(Self {
             plan,
             arm,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node};
-use comeback_model::plan::{Reach, Readiness, Signal, Stop};
+use comeback_model::plan::{DiskModel, Reach, Readiness, Signal, Stop};
 use comeback_model::said::Line;
 use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
@@ -20,12 +20,13 @@ use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, See
 use crate::load::{Generator, LoadError, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
+use crate::supervise::disk::{self as disk_process, Laying};
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::{self, Owner};
 use crate::supervise::process::{self, Launch, StartError, Stopped};
 use crate::supervise::tag::RunTag;
 use crate::supervise::{ports, socket_activation};
-use comeback_faults::{Act, ActError, Step, Target};
+use comeback_faults::{Act, ActError, Disk, Step, Target};
 
 /// Processes and load of this machine.
 #[derive(Debug)]
@@ -53,6 +54,13 @@ impl Processes for Real {
 
     fn hold(&self, endpoint: &Endpoint) -> io::Result<OwnedFd> {
         socket_activation::hold(endpoint)
+    }
+
+    fn lay_disk(&self, laying: &Laying<'_>) -> Result<Box<dyn Disk>, EngineError> {
+        Ok(Box::new(RealDisk {
+            disk: disk_process::Disk::lay(laying).map_err(EngineError::Disk)?,
+            model: laying.model,
+        }))
     }
 
     fn start(&self, launch: Launch<'_>) -> Result<Started, StartError> {
@@ -110,6 +118,48 @@ impl Processes for Real {
             None => Ok(()),
             Some((undo, cause)) => Err(EngineError::NotUndone { undo, cause }),
         }
+    }
+}
+
+/// A disk, as an act sees it.
+#[derive(Debug)]
+struct RealDisk {
+    disk: disk_process::Disk,
+    model: DiskModel,
+}
+
+impl Disk for RealDisk {
+    fn model(&self) -> DiskModel {
+        self.model
+    }
+
+    fn cut_power(&self) -> Result<String, ActError> {
+        let missed = |problem| Err(ActError::Missed(problem));
+        let answer = match self.disk.ask("drop") {
+            Ok(answer) => answer,
+            Err(error) => return missed(format!("the disk does not answer: {error}")),
+        };
+        match answer.split(' ').collect::<Vec<_>>().as_slice() {
+            ["dropped", entries, bytes] => {
+                let entries = match *entries {
+                    "1" => "1 entry".to_owned(),
+                    more => format!("{more} entries"),
+                };
+                Ok(format!(
+                    "the disk ({}) dropped {entries} and {bytes} bytes; a file that was not synced is gone, one that was is \
+                     there",
+                    self.model
+                ))
+            }
+            ["failed", problem @ ..] => {
+                missed(format!("the disk dropped nothing: {}", problem.join(" ")))
+            }
+            _ => missed(format!("the disk said {answer:?}")),
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.disk.ask("health").map(drop)
     }
 }
 
@@ -268,6 +318,10 @@ impl Target for Reached<'_> {
 
     fn data(&self) -> &Path {
         self.on.data
+    }
+
+    fn disk(&self) -> Option<&dyn Disk> {
+        self.on.disk
     }
 
     fn port(&self) -> Option<u16> {

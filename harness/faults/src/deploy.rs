@@ -36,6 +36,7 @@ impl Kind for Deploy {
         Needs {
             drain: self.drain.0,
             next: true,
+            disk: None,
         }
     }
 

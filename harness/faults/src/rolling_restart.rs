@@ -42,6 +42,7 @@ impl Kind for RollingRestart {
         Needs {
             drain: self.drain.0,
             next: false,
+            disk: None,
         }
     }
 

@@ -30,6 +30,8 @@ const HONEST: &[&str] = &[
     "stalls",
     "early-ack",
     "late-ack",
+    "unsynced-rename",
+    "synced-rename",
     "after-stall",
     "resets-on-term",
     "finishes-on-term",
@@ -180,6 +182,8 @@ fn a_restart_keeps_what_is_stored_and_loses_what_is_not() {
         ("journal", true),
         ("sqlite", true),
         ("late-ack", true),
+        ("unsynced-rename", true),
+        ("synced-rename", true),
     ];
     for (name, is_kept) in kept {
         let data = tempfile::tempdir().unwrap();

@@ -141,6 +141,7 @@ impl Action {
                 Self::Roll { drain, deploy } => Needs {
                     drain,
                     next: deploy,
+                    disk: None,
                 },
                 Self::Signal(_) | Self::Pause(_) => Needs::default(),
             },
