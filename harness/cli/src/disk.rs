@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use comeback_analysis::verdict::Outcome;
 use comeback_disk::Options;
+use comeback_infrastructure::balancer;
 use comeback_model::plan::DiskModel;
 
 use super::CliError;
@@ -30,6 +31,7 @@ fn parse_model(text: &str) -> Result<DiskModel, String> {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
+    balancer::raise_file_limit()?;
     comeback_disk::run(&Options {
         mount: args.mount,
         backing: args.backing,

@@ -98,14 +98,6 @@ impl State {
     fn attributes(&self, id: Id) -> Result<FileAttr, Errno> {
         let item = self.disk.item(id)?;
         let about = item.about;
-        let links = match &item.kind {
-            Kind::Folder(_) => {
-                let below = self.disk.entries(id)?.values();
-                let folders = below.filter(|id| self.disk.item(**id).is_ok_and(Item::is_folder));
-                2 + u32::try_from(folders.count()).unwrap_or(u32::MAX - 2)
-            }
-            _ => item.links,
-        };
         let size = item.length();
         Ok(FileAttr {
             ino: self.ino(id),
@@ -117,7 +109,8 @@ impl State {
             crtime: about.changed,
             kind: kind_of(item),
             perm: about.mode,
-            nlink: links,
+            // Of a folder it is 1, as on btrfs: the folders below it are not counted.
+            nlink: item.links,
             uid: about.uid,
             gid: about.gid,
             rdev: 0,

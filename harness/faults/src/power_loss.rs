@@ -129,3 +129,22 @@ impl Act for Cut {
         self.evidence.clone().ok_or_else(none)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::tests::{asked_by, asked_of};
+
+    #[tokio::test(start_paused = true)]
+    async fn each_disk_forgets_after_the_confirmed_end_of_all_nodes() {
+        let (asked, ended) = asked_by("power_loss", &json!({ "disk": "lazy" })).await;
+        assert_eq!(ended, Ok(()));
+        let order: Vec<&str> = asked.iter().map(|(what, _, _)| *what).collect();
+        assert_eq!(
+            order[order.len() - 4..],
+            ["confirm end", "confirm end", "act", "act"]
+        );
+        assert_eq!(asked_of(&asked, "signal").len(), 2);
+    }
+}

@@ -155,6 +155,16 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_is_mounted_nothing_is_unmounted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("it's a\\folder");
+        let undo = Undo::unmount(&path).expect("it is one line");
+        let command = undo.as_str();
+        assert!(command.contains("\\040a\\134folder"), "{command}");
+        undo.run().expect("there is nothing to undo");
+    }
+
+    #[test]
     fn what_is_more_than_a_line_is_no_command() {
         assert!(Undo::new("true\nfalse").is_err());
         assert!(Undo::new(" ").is_err());
