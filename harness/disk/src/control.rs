@@ -72,8 +72,11 @@ fn serve(options: &Options, layer: &Layer, keeps: bool) -> io::Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut answers = socket.try_clone()?;
     let mut canaries = Canaries::begin(&options.mount)?;
+    let (model, mount) = (options.model, options.mount.display());
+    note(&format!("{model}: mounted at {mount}"));
     for line in BufReader::new(socket).lines() {
-        let answer = match line?.as_str() {
+        let line = line?;
+        let answer = match line.as_str() {
             "health" => "ok".to_owned(),
             "counters" => {
                 let Lost { entries, bytes } = layer.unsynced();
@@ -85,10 +88,16 @@ fn serve(options: &Options, layer: &Layer, keeps: bool) -> io::Result<()> {
             },
             other => format!("failed {other:?} is no order"),
         };
+        note(&format!("{line}: {answer}"));
         answers.write_all(answer.as_bytes())?;
         answers.write_all(b"\n")?;
     }
     Ok(())
+}
+
+/// A line for its log. Where that cannot be written, nothing depends on it.
+fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Cuts the power, and looks at the canaries. They are not counted.

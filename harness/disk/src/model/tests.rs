@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::*;
 
@@ -439,11 +440,15 @@ impl Both {
         (!found.is_empty()).then(|| found[number % found.len()])
     }
 
-    fn compare(&self) {
+    /// What both hold is the same.
+    fn compare(&self) -> Result<(), String> {
         let (mut is, mut wanted) = (BTreeMap::new(), BTreeMap::new());
         tree(&self.disk, ROOT, "", &mut is);
         self.reference.tree(ROOT, "", &mut wanted);
-        assert_eq!(is, wanted);
+        match is == wanted {
+            true => Ok(()),
+            false => Err(format!("{is:?} and not {wanted:?}")),
+        }
     }
 
     /// A folder that is moved into itself is refused by the kernel, which asks nobody.
@@ -568,7 +573,50 @@ impl Both {
                 self.reference.cut_power();
             }
         }
-        self.compare();
+    }
+}
+
+/// Does the same to a disk by one rule and to the reference by another, and cuts the power at the end.
+fn compare(rule: DiskModel, other: DiskModel, steps: &[Step]) -> Result<(), String> {
+    let root = BTreeMap::from([(ROOT, BTreeMap::new())]);
+    let reference = Reference {
+        rule: other,
+        folders: root.clone(),
+        durable_folders: root,
+        ..Reference::default()
+    };
+    let mut both = Both {
+        disk: disk(rule),
+        reference,
+    };
+    for step in steps.iter().chain([&Step::Cut]) {
+        both.take(step);
+        both.compare()?;
+    }
+    // Nothing is left of what has no name.
+    let files = both.disk.items.values().filter(|item| !item.is_folder());
+    assert_eq!(files.count(), both.disk.store.0.len());
+    assert_eq!(both.disk.items.len(), both.disk.reachable().len());
+    Ok(())
+}
+
+#[test]
+fn the_comparison_tells_each_rule_from_each_other() {
+    for rule in DiskModel::ALL {
+        for other in DiskModel::ALL.into_iter().filter(|other| *other != rule) {
+            let config = ProptestConfig {
+                cases: 500,
+                max_shrink_iters: 0,
+                failure_persistence: None,
+                ..ProptestConfig::default()
+            };
+            let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+            let found = TestRunner::new_with_rng(config, rng)
+                .run(&prop::collection::vec(step(), 1..60), |steps| {
+                    compare(rule, other, &steps).map_err(TestCaseError::fail)
+                });
+            assert!(found.is_err(), "{rule} is taken for {other}");
+        }
     }
 }
 
@@ -578,21 +626,7 @@ proptest! {
     #[test]
     fn it_keeps_what_a_disk_by_whole_copies_keeps(steps in prop::collection::vec(step(), 1..60)) {
         for rule in DiskModel::ALL {
-            let root = BTreeMap::from([(ROOT, BTreeMap::new())]);
-            let reference = Reference {
-                rule,
-                folders: root.clone(),
-                durable_folders: root,
-                ..Reference::default()
-            };
-            let mut both = Both { disk: disk(rule), reference };
-            for step in steps.iter().chain([&Step::Cut]) {
-                both.take(step);
-            }
-            // Nothing is left of what has no name.
-            let files = both.disk.items.values().filter(|item| !item.is_folder());
-            prop_assert_eq!(files.count(), both.disk.store.0.len());
-            prop_assert_eq!(both.disk.items.len(), both.disk.reachable().len());
+            compare(rule, rule, &steps).map_err(TestCaseError::fail)?;
         }
     }
 }
