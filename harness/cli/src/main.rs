@@ -16,6 +16,7 @@ mod compare;
 mod completions;
 mod console;
 mod diff;
+mod disk;
 #[cfg(test)]
 mod docs;
 mod doctor;
@@ -121,6 +122,7 @@ enum Command {
     #[command(hide = true)]
     Launch(launch::Args),
     #[command(hide = true)]
+    Disk(disk::Args),
     FaultProxy(fault_proxy::Args),
 }
 
@@ -260,6 +262,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
         Command::Launch(args) => launch::run(args),
+        Command::Disk(args) => disk::run(args),
         Command::FaultProxy(args) => fault_proxy::run(args),
         Command::Warden(args) => {
             let tag = args

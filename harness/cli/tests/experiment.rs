@@ -314,7 +314,13 @@ fn the_kinds_of_faults_are_listed_with_what_proves_each_and_whether_it_works_her
     assert!(kinds.len() >= 10);
     for kind in kinds {
         // Not every machine allows control groups and rules for packets.
-        let needs_rights = ["cpu_quota", "memory_limit", "process_limit", "network"];
+        let needs_rights = [
+            "cpu_quota",
+            "memory_limit",
+            "process_limit",
+            "network",
+            "power_loss",
+        ];
         let works = kind["works"] == true || needs_rights.iter().any(|name| kind["name"] == *name);
         assert!(works, "{kind}");
         assert!(

@@ -255,6 +255,57 @@ fn redis_loses_to_a_kill_what_it_acknowledged_while_the_disk_was_busy() {
     assert!(longest < 3_100.0, "{loss_window_ms:?}");
 }
 
+/// Whether a power can be cut here. Nothing that could be installed is missing where it cannot.
+fn can_lose_power() -> bool {
+    let listed = std::process::Command::new(support::PROGRAM)
+        .args(["faults", "--json"])
+        .output();
+    let kinds = listed.expect("the program starts").stdout;
+    let kinds: serde_json::Value = serde_json::from_slice(&kinds).expect("it is JSON");
+    let mut kinds = kinds.as_array().into_iter().flatten();
+    let works = kinds.any(|kind| kind["name"] == "power_loss" && kind["works"] == true);
+    if !works {
+        eprintln!("skipped: power_loss does not work here (`comeback faults` says why)");
+    }
+    works
+}
+
+#[test]
+fn redis_loses_to_a_power_loss_what_it_did_not_sync() {
+    if !has_redis() || !can_lose_power() {
+        return;
+    }
+    let Some(summary) = summary(&experiment("power-loss-redis.toml"), 1) else {
+        return;
+    };
+    keeps(&summary, "always");
+    let everysec = measured(&summary, "everysec");
+    assert_eq!(
+        everysec.sessions.lost + everysec.sessions.undecided,
+        0,
+        "{:?}",
+        everysec.sessions
+    );
+    assert!(
+        everysec.writes.lost > 0 && everysec.writes.kept > 0,
+        "{:?}",
+        everysec.writes
+    );
+    loses(&summary, "no");
+}
+
+#[test]
+fn sqlite_loses_to_a_power_loss_what_it_did_not_sync() {
+    if !has("Python with SQLite", &[PYTHON, "-c", "import sqlite3"]) || !can_lose_power() {
+        return;
+    }
+    let Some(summary) = summary(&experiment("power-loss-sqlite.toml"), 1) else {
+        return;
+    };
+    keeps(&summary, "full");
+    loses(&summary, "normal");
+}
+
 #[test]
 fn nginx_is_back_on_a_port_and_never_on_a_unix_socket() {
     if !has("nginx-light", &["/usr/sbin/nginx", "-v"]) {

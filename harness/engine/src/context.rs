@@ -18,6 +18,7 @@ use super::seams::{Process, Processes};
 use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;
+use crate::supervise::disk::{self, Laying};
 use comeback_faults::FaultError;
 use tokio::sync::{Mutex, Notify};
 
@@ -132,12 +133,29 @@ impl<'a, S: Processes> Trial<'a, S> {
         former: Option<(Placement, u32)>,
     ) -> Result<Self, Early> {
         let arm = &plan.arms[planned.arm.0 as usize];
+        let (trial, backing) = (planned.id, disk::backing_of(data));
+        let lay_disk = |node, data: &Path| {
+            let lay = |model| {
+                seams.lay_disk(&Laying {
+                    tag: &site.tag,
+                    trial,
+                    node,
+                    data,
+                    backing: &backing.join(Node::to_string(&node)),
+                    model,
+                    log: &site
+                        .logs
+                        .join(format!("trial-{:03}-{node}-disk.log", trial.0)),
+                })
+            };
+            plan.disk_of(node).map(lay).transpose()
+        };
         let proxied = Proxied {
             nodes: plan.proxied(arm),
             names: format!("comeback-{}-{}", site.tag, planned.id.0),
         };
         let prepare = || {
-            Placement::prepare(arm, &proxied, data, seams).map_err(|error| match error {
+            Placement::prepare(arm, &proxied, data, seams, lay_disk).map_err(|error| match error {
                 PlacementError::Target(node, error) => {
                     Early::Target(start_failed(node, Incarnation(0), &error))
                 }

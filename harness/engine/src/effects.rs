@@ -330,6 +330,7 @@ fn on<'a, S>(trial: &'a Trial<'_, S>, fault: FaultId, node: Node, reach: Reach) 
     On {
         reach,
         data: &slot.data,
+        disk: slot.disk.as_deref(),
         port: slot.endpoint.socket.is_none().then_some(slot.endpoint.port),
         proxy: slot.proxy.as_ref().map(|proxy| proxy.control.as_str()),
         draws: trial.planned.draws(fault, node),

@@ -9,6 +9,7 @@ use comeback_model::plan::fault::Invalid;
 
 use crate::load::LoadError;
 use crate::record::RecordError;
+use crate::supervise::disk::NoDisk;
 
 /// The harness could not go on.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub enum EngineError {
     Load(LoadError),
     /// A process could not be watched or signalled.
     Process(io::Error),
+    /// A disk that forgets could not be laid below a node's data.
+    Disk(NoDisk),
     /// What a fault did to this machine could not be undone.
     NotUndone {
         /// The command that failed.
@@ -76,6 +79,7 @@ impl fmt::Display for EngineError {
             }
             Self::Load(_) => f.write_str("the load generator failed"),
             Self::Process(_) => f.write_str("failed to watch or signal a process of the target"),
+            Self::Disk(_) => f.write_str("failed to lay a disk that forgets below a data folder"),
             Self::NotUndone { undo, .. } => write!(
                 f,
                 "what a fault did to this machine could not be undone: do it by hand with `{undo}`, or try \
@@ -107,6 +111,7 @@ impl std::error::Error for EngineError {
             Self::Record(error) => error.source(),
             Self::Judge(cause) => Some(cause.as_ref()),
             Self::Load(cause) => Some(cause),
+            Self::Disk(cause) => Some(cause),
             Self::Journal | Self::Fault(_) => None,
         }
     }

@@ -11,6 +11,8 @@ use comeback_model::plan::{Arm, Listener, Target};
 use super::EngineError;
 use super::seams::Processes;
 use crate::endpoint::Endpoint;
+use comeback_faults::Disk;
+
 use crate::supervise::process::{Addresses, StartError, resolve_endpoint};
 
 /// Where each node is, known before any is started.
@@ -26,6 +28,8 @@ pub(super) struct Slot {
     node: Node,
     pub(super) endpoint: Endpoint,
     pub(super) data: PathBuf,
+    /// The disk that this lies on, where a fault needs one that forgets.
+    pub(super) disk: Option<Box<dyn Disk>>,
     /// Its latest start.
     pub(super) start: Cell<u32>,
     /// Whether its next start, and its latest since, is of the version that a deploy brought.
@@ -68,6 +72,7 @@ impl Placement {
         proxied: &Proxied,
         folder: &Path,
         processes: &impl Processes,
+        lay_disk: impl Fn(Node, &Path) -> Result<Option<Box<dyn Disk>>, EngineError>,
     ) -> Result<Self, PlacementError> {
         let nodes: Vec<Node> = arm.nodes().collect();
         let mut slots: Vec<Slot> = Vec::with_capacity(nodes.len());
@@ -98,6 +103,7 @@ impl Placement {
             slots.push(Slot {
                 node,
                 endpoint,
+                disk: lay_disk(node, &data).map_err(PlacementError::Engine)?,
                 data,
                 start: Cell::new(0),
                 is_deployed: Cell::new(false),

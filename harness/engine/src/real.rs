@@ -6,28 +6,29 @@ use std::path::Path;
 
 use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node, Seed, TrialId};
-use comeback_model::plan::{Reach, Readiness, Signal, Stop};
+use comeback_model::plan::{DiskModel, Reach, Readiness, Signal, Stop};
 use comeback_model::said::Line;
 use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
 
-use super::disk::DiskWatch;
 use super::health::HealthWatch;
+use super::pressure::PressureWatch;
 use super::readiness::{self, NotReady, Ready};
 use super::seams::{Book, Checkup, End, Load, On, Place, Probe, Process, Processes, Shot, Traffic};
-use super::{EngineError, Site, disk, health};
+use super::{EngineError, Site, health, pressure};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::load::{Generator, LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
+use crate::supervise::disk::{self as disk_process, Laying};
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::{self, Owner};
 use crate::supervise::process::{self, Launch, StartError, Stopped};
 use crate::supervise::tag::RunTag;
 use crate::supervise::{ports, socket_activation};
-use comeback_faults::{Act, ActError, Step, Target};
+use comeback_faults::{Act, ActError, Disk, Step, Target};
 
 /// Processes and load of this machine.
 #[derive(Debug)]
@@ -55,6 +56,13 @@ impl Processes for Real {
 
     fn hold(&self, endpoint: &Endpoint) -> io::Result<OwnedFd> {
         socket_activation::hold(endpoint)
+    }
+
+    fn lay_disk(&self, laying: &Laying<'_>) -> Result<Box<dyn Disk>, EngineError> {
+        Ok(Box::new(RealDisk {
+            disk: disk_process::Disk::lay(laying).map_err(EngineError::Disk)?,
+            model: laying.model,
+        }))
     }
 
     fn start(&self, launch: Launch<'_>) -> Result<Started, StartError> {
@@ -112,6 +120,48 @@ impl Processes for Real {
             None => Ok(()),
             Some((undo, cause)) => Err(EngineError::NotUndone { undo, cause }),
         }
+    }
+}
+
+/// A disk, as an act sees it.
+#[derive(Debug)]
+struct RealDisk {
+    disk: disk_process::Disk,
+    model: DiskModel,
+}
+
+impl Disk for RealDisk {
+    fn model(&self) -> DiskModel {
+        self.model
+    }
+
+    fn cut_power(&self) -> Result<String, ActError> {
+        let missed = |problem| Err(ActError::Missed(problem));
+        let answer = match self.disk.ask("drop") {
+            Ok(answer) => answer,
+            Err(error) => return missed(format!("the disk does not answer: {error}")),
+        };
+        match answer.split(' ').collect::<Vec<_>>().as_slice() {
+            ["dropped", entries, bytes] => {
+                let entries = match *entries {
+                    "1" => "1 entry".to_owned(),
+                    more => format!("{more} entries"),
+                };
+                Ok(format!(
+                    "the disk ({}) dropped {entries} and {bytes} bytes; a file that was not synced is gone, one that was is \
+                     there",
+                    self.model
+                ))
+            }
+            ["failed", problem @ ..] => {
+                missed(format!("the disk dropped nothing: {}", problem.join(" ")))
+            }
+            _ => missed(format!("the disk said {answer:?}")),
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.disk.ask("health").map(drop)
     }
 }
 
@@ -272,6 +322,10 @@ impl Target for Reached<'_> {
         self.on.data
     }
 
+    fn disk(&self) -> Option<&dyn Disk> {
+        self.on.disk
+    }
+
     fn port(&self) -> Option<u16> {
         self.on.port
     }
@@ -288,7 +342,7 @@ impl Target for Reached<'_> {
 impl Traffic for Real {
     type Load = Generator;
     type Probe<'a> = probe::Probe<'a>;
-    type Watch = (HealthWatch, DiskWatch);
+    type Watch = (HealthWatch, PressureWatch);
 
     fn start_load(&self, setup: &Setup, recorder: Recorder) -> Result<Generator, LoadError> {
         Generator::start(setup, move |done| recorder.operations(done))
@@ -299,8 +353,8 @@ impl Traffic for Real {
     }
 
     fn watch(&self, checkups: Vec<Checkup>, book: Book) -> Result<Self::Watch, EngineError> {
-        let disk = disk::watch(book.clone())?;
-        Ok((health::watch(checkups, book)?, disk))
+        let pressure = pressure::watch(book.clone())?;
+        Ok((health::watch(checkups, book)?, pressure))
     }
 
     async fn boot_of(

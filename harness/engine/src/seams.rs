@@ -20,10 +20,11 @@ use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::load::{LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
+use crate::supervise::disk::Laying;
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError, Stopped};
-use comeback_faults::{Act, ActError, Step};
+use comeback_faults::{Act, ActError, Disk, Step};
 
 /// A start of a node in a trial.
 pub(super) type Place = (TrialId, Node, Incarnation);
@@ -45,6 +46,8 @@ pub(super) trait Processes {
     fn free_port(&self) -> io::Result<u16>;
     /// Listens in a node's place, for a socket that all of its starts are passed.
     fn hold(&self, endpoint: &Endpoint) -> io::Result<OwnedFd>;
+    /// Lays a disk that forgets below a node's data.
+    fn lay_disk(&self, laying: &Laying<'_>) -> Result<Box<dyn Disk>, EngineError>;
     /// Starts a node.
     fn start(&self, launch: Launch<'_>) -> Result<Self::Process, StartError>;
     /// Waits until a started node is up for the first time.
@@ -86,6 +89,8 @@ pub(super) struct On<'a> {
     pub(super) reach: Reach,
     /// The data folder.
     pub(super) data: &'a Path,
+    /// The disk that this lies on, where that is one of ours.
+    pub(super) disk: Option<&'a dyn Disk>,
     /// The port that it listens on.
     pub(super) port: Option<u16>,
     /// Where the proxy in front of it takes orders.

@@ -17,11 +17,13 @@ use tokio::sync::mpsc;
 use super::context::{Early, Trial, aborted, failed};
 use super::interrupt::Interrupt;
 use super::life::{self, Life};
+use super::nodes::called;
 use super::seams::{Book, Load, Seams};
 use super::trial_loop::TrialLoop;
 use super::{EngineError, Site, health, recovery};
 use crate::endpoint::Endpoint;
 use crate::load::Setup;
+use crate::supervise::disk::backing_of;
 use crate::supervise::scratch::remove_tree;
 use comeback_faults::{Calls, FaultError, Injection};
 
@@ -104,8 +106,9 @@ pub(super) async fn run<S: Seams>(
         record(EventKind::LeftBehind { pids: left });
     }
     // The target owns this folder. Leftovers that cannot be removed cost this trial. The others have their own folders.
+    let remove = || remove_tree(&data).and_then(|()| remove_tree(&backing_of(&data)));
     if !life.is_storm()
-        && let Err(stuck) = remove_tree(&data)
+        && let Err(stuck) = remove()
     {
         record(EventKind::TrialAborted {
             reason: format!("the trial left something behind: {stuck}"),
@@ -130,6 +133,7 @@ impl<S: Seams> Trial<'_, S> {
         self.enter(Phase::Open);
         let load = nodes.run(self.open(life)).await??;
         let (load, recovered) = nodes.run(self.measure(load, hands)).await??;
+        self.check_disks()?;
         if recovered && nodes.are_running() {
             self.enter(Phase::ReadBack);
             nodes.run(self.read_back(load, life)).await??;
@@ -139,6 +143,25 @@ impl<S: Seams> Trial<'_, S> {
         self.enter(Phase::Stop);
         nodes.release_all().await?;
         nodes.stop_all().await
+    }
+
+    /// What a server did on a disk of ours that failed is not laid to it.
+    fn check_disks(&self) -> Result<(), Early> {
+        for node in self.placement.nodes() {
+            if let Some(Err(error)) = self
+                .placement
+                .slot(node)
+                .disk
+                .as_ref()
+                .map(|disk| disk.check())
+            {
+                let node = called(node);
+                return Err(aborted(format!(
+                    "the disk below {node} does not answer: {error}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Has the load's users log in, and the probes rehearse.

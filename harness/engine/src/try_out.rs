@@ -18,6 +18,7 @@ use super::seams::Processes as _;
 use super::trial_loop::TrialLoop;
 use super::{EngineError, Site, recovery};
 use crate::load::probe::{Left, Probe, ProbeError, Walk, Walked, Who};
+use crate::supervise::disk::backing_of;
 use crate::supervise::scratch::remove_tree;
 
 /// How long users try before it is said that the flow does not work.
@@ -78,7 +79,7 @@ pub(super) async fn run(
     };
     let _ = real.kill_all();
     // What the target locked there does not matter any more: the run's folder is removed by the warden.
-    let _ = remove_tree(&data);
+    let _ = remove_tree(&data).and_then(|()| remove_tree(&backing_of(&data)));
     match ended {
         Ok(()) => Ok(Some(tried)),
         Err(Early::Target(kind)) => {

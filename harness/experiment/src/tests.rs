@@ -577,3 +577,31 @@ fn a_fault_of_the_command_line_is_the_one_of_a_file() {
         assert!(refused.contains(what), "{refused}");
     }
 }
+
+#[test]
+fn a_node_has_one_disk_that_forgets() {
+    let loss = |disk: &str, target: &str| {
+        format!(
+            "[[fault]]\nkind = \"power_loss\"\ndisk = \"{disk}\"\nafter = \"0s\"\ntarget = \"{target}\"\n"
+        )
+    };
+    let pair = |one: &str, other: &str, target: &str| loss(one, "replica:0") + &loss(other, target);
+    for (faults, is_well) in [
+        (pair("strict", "strict", "replica:any"), true),
+        (pair("strict", "ext4", "replicas:all"), false),
+        (pair("lazy", "ext4", "replica:0"), false),
+        (
+            loss("lazy", "replica:0") + "[[fault]]\nkind = \"kill\"\n",
+            true,
+        ),
+    ] {
+        match with_faults(&faults) {
+            Ok(_) => assert!(is_well, "{faults}"),
+            Err(refused) => {
+                assert!(!is_well, "{refused}");
+                let told = refused.wrong()[0].told();
+                assert!(told.contains("here, too"), "{told}");
+            }
+        }
+    }
+}

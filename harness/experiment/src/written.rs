@@ -678,6 +678,8 @@ mod tests {
             "nginx.toml",
             "php.toml",
             "postgres-replicas.toml",
+            "power-loss-redis.toml",
+            "power-loss-sqlite.toml",
             "redis-slow-disk.toml",
             "redis-store.toml"
         ];

@@ -11,7 +11,26 @@ use std::io;
 use std::path::Path;
 
 use comeback_host::undo::Undo;
+use comeback_model::plan::DiskModel;
 use comeback_model::schedule::Draws;
+
+/// A disk that forgets, below a node's data.
+pub trait Disk: Debug {
+    /// By which rule it keeps things.
+    fn model(&self) -> DiskModel;
+
+    /// Drops what is not durable. The node has ended. Returns what was dropped, and what shows it, in words.
+    ///
+    /// # Errors
+    /// If the canaries do not show it, or the disk does not answer.
+    fn cut_power(&self) -> Result<String, ActError>;
+
+    /// Whether it works.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    fn check(&self) -> io::Result<()>;
+}
 
 /// The node that an act is done to.
 pub trait Target {
@@ -30,6 +49,11 @@ pub trait Target {
 
     /// Its data folder.
     fn data(&self) -> &Path;
+
+    /// The disk that its data lies on, where that is one of ours.
+    fn disk(&self) -> Option<&dyn Disk> {
+        None
+    }
 
     /// The port of 127.0.0.1 that it listens on; none where it listens on a Unix socket.
     fn port(&self) -> Option<u16>;

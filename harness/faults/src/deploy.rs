@@ -37,6 +37,7 @@ impl Kind for Deploy {
             drain: self.drain.0,
             next: true,
             proxy: false,
+            disk: None,
         }
     }
 

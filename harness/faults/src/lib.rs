@@ -19,6 +19,7 @@ mod kind;
 mod memory_limit;
 mod network;
 mod pause;
+mod power_loss;
 mod process_limit;
 mod rolling_restart;
 mod signal;
@@ -27,7 +28,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use act::{Act, ActError, Step, Target};
+pub use act::{Act, ActError, Disk, Step, Target};
 pub use injection::{Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, SignalTo};
 pub use kind::{Injectable, Kind, Unavailable};
 pub use table::{Faults, Listed, list, load, probe};

@@ -43,6 +43,7 @@ impl Kind for RollingRestart {
             drain: self.drain.0,
             next: false,
             proxy: false,
+            disk: None,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::kind::{Injectable, Row, Unavailable, row};
 use crate::memory_limit::MemoryLimit;
 use crate::network::Network;
 use crate::pause::Pause;
+use crate::power_loss::PowerLoss;
 use crate::process_limit::ProcessLimit;
 use crate::rolling_restart::RollingRestart;
 use crate::signal::{Abort, AnySignal, Kill, Segfault, Terminate};
@@ -32,6 +33,7 @@ static TABLE: &[Row] = &[
     row::<RollingRestart>(),
     row::<Deploy>(),
     row::<CorruptFile>(),
+    row::<PowerLoss>(),
     row::<DescriptorLimit>(),
     row::<CpuQuota>(),
     row::<MemoryLimit>(),

@@ -43,6 +43,25 @@ impl Undo {
         Self::new(&format!("[ ! -d {path} ] || rmdir {path}"))
     }
 
+    /// Unmounts what is mounted at a path, which is as the kernel names it: without links. Whoever is in it keeps a view of it.
+    ///
+    /// # Errors
+    /// If the path is not one line of text.
+    pub fn unmount(path: &Path) -> io::Result<Self> {
+        let point = quoted(path.as_os_str())?;
+        let text = path.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+        // As /proc writes it.
+        let text = text
+            .replace('\\', "\\134")
+            .replace(' ', "\\040")
+            .replace('\t', "\\011");
+        let listed = quoted(OsStr::new(&format!(" {text} ")))?;
+        // None of both commands looks at the path itself: the process of a file system may be gone.
+        Self::new(&format!(
+            "! grep -qF {listed} /proc/self/mountinfo || umount -l {point}"
+        ))
+    }
+
     /// Takes a working tree out of a git repository. Its files are moved aside, to the same path with `.gone` at its end:
     /// removing them may take long.
     ///
@@ -133,6 +152,16 @@ mod tests {
         std::fs::create_dir(&path).expect("it is made");
         undo.run().expect("it is removed");
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn where_nothing_is_mounted_nothing_is_unmounted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("it's a\\folder");
+        let undo = Undo::unmount(&path).expect("it is one line");
+        let command = undo.as_str();
+        assert!(command.contains("\\040a\\134folder"), "{command}");
+        undo.run().expect("there is nothing to undo");
     }
 
     #[test]

@@ -18,6 +18,7 @@
 pub mod addressed;
 pub mod cgroup;
 pub mod custody;
+pub mod disk;
 pub mod dispositions;
 mod group;
 pub mod hints;

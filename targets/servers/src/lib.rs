@@ -268,6 +268,16 @@ const TARGETS: &[Target] = &[
         zoo::in_place::start_renaming,
     ),
     planted(
+        "unsynced-rename",
+        "writes each session to a new file that it renames, and syncs nothing",
+        zoo::renames::start_unsynced,
+    ),
+    planted(
+        "synced-rename",
+        "the twin of unsynced-rename without the bug: syncs the file, then the folder",
+        zoo::renames::start_synced,
+    ),
+    planted(
         "cut-recovery",
         "journal that takes 600 ms to start; a start after one that was cut off is empty",
         zoo::double_fault::start_cut_recovery,

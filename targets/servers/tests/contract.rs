@@ -32,6 +32,8 @@ const HONEST: &[&str] = &[
     "late-ack",
     "writes-in-place",
     "renames",
+    "unsynced-rename",
+    "synced-rename",
     "after-stall",
     "resets-on-term",
     "finishes-on-term",
@@ -182,6 +184,8 @@ fn a_restart_keeps_what_is_stored_and_loses_what_is_not() {
         ("journal", true),
         ("sqlite", true),
         ("late-ack", true),
+        ("unsynced-rename", true),
+        ("synced-rename", true),
     ];
     for (name, is_kept) in kept {
         let data = tempfile::tempdir().unwrap();

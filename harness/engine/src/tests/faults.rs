@@ -8,6 +8,7 @@ use comeback_model::units::Span;
 
 use serde_json::json;
 
+use super::mock::Acts;
 use super::scenario::*;
 
 fn took_kill(told: &Told) -> Vec<usize> {
@@ -442,4 +443,37 @@ async fn a_start_that_ends_by_itself_in_a_crash_loop_is_told_and_the_loop_goes_o
         .iter()
         .any(|found| found.contains("by itself"));
     assert!(told, "{:?}", trial.findings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_forgets_lies_below_what_may_lose_its_power_and_nothing_else_in_every_trial() {
+    let lossy = || {
+        let disk = json!({ "disk": "strict" });
+        two_replicas()
+            .with_store()
+            .fault("power_loss", &disk, Aim::Store)
+    };
+    for scenario in [lossy(), lossy().control()] {
+        let told = scenario.run().await;
+        assert_eq!(told.deeds("lay strict store").len(), 1);
+        assert!(told.deeds("lay strict replica-0").is_empty());
+        assert!(told.has_ended());
+    }
+    let told = two_replicas()
+        .fault("power_loss", &json!({}), Aim::AnyReplica)
+        .run()
+        .await;
+    assert_eq!(told.deeds("lay ext4 replica-1").len(), 1);
+    let told = two_replicas().run().await;
+    assert!(told.deeds("lay ext4 replica-0").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_power_loss_that_is_not_proved_missed() {
+    let scenario = one_replica().fault("power_loss", &json!({}), Aim::AnyReplica);
+    let told = scenario
+        .node(REPLICA_0, |behaviour| behaviour.acts = Acts::Miss)
+        .run()
+        .await;
+    assert_eq!(told.missed(), Some("it has no effect"));
 }

@@ -80,6 +80,33 @@ impl Aim {
             Self::Cache => vec![Node::Cache],
         }
     }
+
+    /// Whether a node may be one that it is for.
+    pub const fn may_be(self, node: Node) -> bool {
+        match (self, node) {
+            (Self::AnyReplica | Self::AllReplicas, Node::Replica(_))
+            | (Self::Balancer, Node::Balancer)
+            | (Self::Store, Node::Store)
+            | (Self::Cache, Node::Cache) => true,
+            (Self::Replica(wanted), Node::Replica(number)) => wanted == number,
+            _ => false,
+        }
+    }
+
+    /// Whether it and another may be for the same node.
+    pub const fn may_meet(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Replica(one), Self::Replica(other)) => one == other,
+            (
+                Self::AnyReplica | Self::AllReplicas | Self::Replica(_),
+                Self::AnyReplica | Self::AllReplicas | Self::Replica(_),
+            )
+            | (Self::Balancer, Self::Balancer)
+            | (Self::Store, Self::Store)
+            | (Self::Cache, Self::Cache) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Which processes of a node a fault addresses.
@@ -194,11 +221,48 @@ pub struct Needs {
     /// There must be a proxy in front of every node that it is for, in all trials.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proxy: bool,
+    /// The faulted node's data must lie on a disk that forgets, of this model, in every trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskModel>,
+}
+
+/// By which rule a disk that forgets keeps what was written (METHOD, *Power loss*).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskModel {
+    /// As ext4 with its defaults: one journal for all entries and lengths, which the fsync of whatever was changed writes out;
+    /// a rename over a file, and a close after a truncation to nothing, let the file's data go with it.
+    #[default]
+    Ext4,
+    /// Entries are durable with the fsync of their folder alone.
+    Strict,
+    /// Entries are durable at once.
+    Lazy,
+}
+
+impl DiskModel {
+    /// All of them, the default first.
+    pub const ALL: [Self; 3] = [Self::Ext4, Self::Strict, Self::Lazy];
+
+    /// Its name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Strict => "strict",
+            Self::Lazy => "lazy",
+        }
+    }
+}
+
+impl fmt::Display for DiskModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Needs {
     const fn are_none(&self) -> bool {
-        self.drain.is_none() && !self.next && !self.proxy
+        self.drain.is_none() && !self.next && !self.proxy && self.disk.is_none()
     }
 }
 

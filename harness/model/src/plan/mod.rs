@@ -31,7 +31,7 @@ use crate::units::Span;
 pub use calibration::{Borne, Calibrated, Calibration, LoadStep};
 pub use error::{Field, PlanError};
 pub use extract::{Extract, ExtractError};
-pub use fault::{Aim, Fault, Reach, Within};
+pub use fault::{Aim, DiskModel, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::test_plan;
 pub use load::{Arrivals, Load};
@@ -135,6 +135,14 @@ impl Plan {
     /// The fault that a trial begins with. Every plan that was read or validated has one.
     pub fn first_fault(&self) -> &Fault {
         &self.faults[FaultId::FIRST.place()]
+    }
+
+    /// The disk that a node's data must lie on, where a fault needs one that forgets.
+    pub fn disk_of(&self, node: Node) -> Option<DiskModel> {
+        self.faults
+            .iter()
+            .filter(|fault| fault.aim.may_be(node))
+            .find_map(|fault| fault.needs.disk)
     }
 
     /// How long after the first fault's earliest moment the last of them is over, at most: each comes at its moment, and holds as

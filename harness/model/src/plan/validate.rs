@@ -76,6 +76,7 @@ impl Plan {
         for (id, fault) in self.named_faults() {
             self.validate_fault(id, fault)?;
         }
+        self.validate_disks()?;
         for (id, surrounding) in self.named_surroundings() {
             if !surrounding.effect.surrounds() {
                 let kind = &surrounding.kind;
@@ -123,6 +124,25 @@ impl Plan {
                 Ok(())
             }
         }
+    }
+
+    /// A node has one disk.
+    fn validate_disks(&self) -> Result<(), PlanError> {
+        for (id, fault) in self.named_faults() {
+            let other = self.faults[..id.place()].iter().find(|other| {
+                let differ = other.needs.disk.is_some() && other.needs.disk != fault.needs.disk;
+                fault.needs.disk.is_some() && differ && fault.aim.may_meet(other.aim)
+            });
+            if let Some(disk) = other.and_then(|other| other.needs.disk) {
+                return invalid(
+                    Field::FaultKind(id),
+                    format!(
+                        "an earlier fault has the same node's data on the disk '{disk}': say disk = \"{disk}\" here, too"
+                    ),
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Whether an arm has what the faults need.

@@ -21,6 +21,7 @@ pub(crate) mod orphan;
 pub(crate) mod pid_file;
 pub(crate) mod public_me;
 pub(crate) mod re_creates;
+pub(crate) mod renames;
 pub(crate) mod resets_on_term;
 pub(crate) mod sequential_ids;
 pub(crate) mod stalls;

@@ -10,10 +10,11 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use comeback_faults::{ActError, Disk};
 use comeback_host::undo::Undo;
 use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::Node;
-use comeback_model::plan::Readiness;
+use comeback_model::plan::{DiskModel, Readiness};
 use comeback_model::units::{Elapsed, Span};
 use tokio::time::sleep_until;
 
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::readiness::{NotReady, Ready};
 use crate::seams::{End, Place, Process, Processes};
+use crate::supervise::disk::Laying;
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError};
@@ -152,6 +154,24 @@ impl Mock {
     }
 }
 
+/// A disk that says that it forgets.
+#[derive(Debug)]
+struct MockDisk(DiskModel);
+
+impl Disk for MockDisk {
+    fn model(&self) -> DiskModel {
+        self.0
+    }
+
+    fn cut_power(&self) -> Result<String, ActError> {
+        Ok("the mock says so".to_owned())
+    }
+
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Processes for Mock {
     type Process = MockProcess;
 
@@ -162,6 +182,11 @@ impl Processes for Mock {
 
     fn hold(&self, _endpoint: &Endpoint) -> io::Result<OwnedFd> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn lay_disk(&self, laying: &Laying<'_>) -> Result<Box<dyn Disk>, EngineError> {
+        self.note(format!("lay {} {}", laying.model, laying.node));
+        Ok(Box::new(MockDisk(laying.model)))
     }
 
     fn start(&self, launch: Launch<'_>) -> Result<MockProcess, StartError> {

@@ -142,6 +142,7 @@ impl Action {
                     drain,
                     next: deploy,
                     proxy: false,
+                    disk: None,
                 },
                 Self::Signal(_) | Self::Pause(_) => Needs::default(),
             },

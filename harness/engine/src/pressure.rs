@@ -22,7 +22,7 @@ const MOSTLY: u64 = 50;
 const LEAST: Span = Span::from_ms(200);
 
 /// The looks while they go on.
-pub(super) type DiskWatch = Watch<mpsc::Sender<()>>;
+pub(super) type PressureWatch = Watch<mpsc::Sender<()>>;
 
 /// When the look was, and for how long somebody had waited by then, since the machine was started.
 type Look = (Elapsed, Span);
@@ -67,7 +67,7 @@ impl Stalls {
 }
 
 /// Begins to look, where the kernel keeps the account.
-pub(super) fn watch(book: Book) -> Result<DiskWatch, EngineError> {
+pub(super) fn watch(book: Book) -> Result<PressureWatch, EngineError> {
     if waited_for_disk().is_none() {
         return Ok(Watch::NONE);
     }

@@ -1,0 +1,354 @@
+//! A disk that forgets: what a server did not sync is gone after a power loss, and nothing of the disk is left, whatever ends a run.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::{Run, assert_nothing_left, command, ended_with, processes_of};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An experiment with one trial and one control of a server under a fault.
+fn experiment(server: &str, fault: &str) -> String {
+    format!(
+        r#"
+trials = 1
+seed = 7
+[target]
+command = ["{{comeback}}", "serve", "{server}", "--port", "{{port}}", "--data", "{{data}}"]
+[load]
+sessions = 5
+rate = 20
+[session]
+value = "/visits"
+identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
+[session.login]
+request = "POST /login"
+json = {{ user = "u{{{{ session }}}}" }}
+[session.act]
+request = "POST /visit"
+[session.check]
+request = "GET /me"
+[[fault]]
+at = "1s"
+{fault}
+"#
+    )
+}
+
+/// Whether a power can be cut here. Nothing that could be installed is missing where it cannot, so that this is no failure in CI.
+fn can_lose_power() -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = command(folder.path(), &["faults", "--json"])
+        .output()
+        .unwrap();
+    let kinds: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let mut kinds = kinds.as_array().unwrap().iter();
+    let kind = kinds.find(|kind| kind["name"] == "power_loss").unwrap();
+    if kind["works"] != true {
+        eprintln!("skipped: power_loss does not work here: {kind}");
+    }
+    kind["works"] == true
+}
+
+fn start(folder: &Path, text: &str, broken: Option<&str>) -> Child {
+    std::fs::write(folder.join("disk.toml"), text).unwrap();
+    let mut command = command(folder, &["run", "disk.toml", "--out", "out", "--quiet"]);
+    command.env("COMEBACK_RECORDS", folder.join("records"));
+    if let Some(broken) = broken {
+        command.env("COMEBACK_DISK", broken);
+    }
+    command.spawn().unwrap()
+}
+
+fn run(text: &str, broken: Option<&str>) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let output = start(folder.path(), text, broken)
+        .wait_with_output()
+        .unwrap();
+    assert_nothing_left(folder.path());
+    assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+    Run { folder, output }
+}
+
+/// What is mounted below a folder.
+fn mounts_in(folder: &Path) -> Vec<String> {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let found = mounts.lines().filter(|line| line.contains(name));
+    found.map(str::to_owned).collect()
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The process of the only disk of a run.
+fn disk_of(folder: &Path) -> Option<Pid> {
+    let found = processes_of(folder);
+    let line = found.iter().find(|line| line.contains(" disk --model "))?;
+    Some(Pid::from_raw(line.split(':').next()?.parse().ok()?))
+}
+
+/// Facts of a kind, the journal's events.
+fn told(run: &Run, kind: &str) -> Vec<Value> {
+    let events = run.events().into_iter().map(|event| event["kind"].clone());
+    events.filter(|event| event["type"] == kind).collect()
+}
+
+#[test]
+fn a_server_that_syncs_nothing_survives_a_kill_and_no_power_loss_and_its_twin_both() {
+    if !can_lose_power() {
+        return;
+    }
+    for server in ["unsynced-rename", "synced-rename"] {
+        let killed = run(&experiment(server, ""), None);
+        if ended_with(&killed, 0) {
+            assert_eq!(killed.summary().arms[0].writes.lost, 0, "{server}");
+        }
+        for disk in ["ext4", "strict", "lazy"] {
+            let fault = format!("kind = \"power_loss\"\ndisk = \"{disk}\"");
+            let run = run(&experiment(server, &fault), None);
+            let keeps = server == "synced-rename";
+            if !ended_with(&run, i32::from(!keeps)) {
+                continue;
+            }
+            let arm = &run.summary().arms[0];
+            let what = format!("{server} on {disk}: {}", run.printed());
+            assert_eq!(arm.sessions.lost == 0, keeps, "{what}");
+            assert_eq!(arm.writes.lost == 0, keeps, "{what}");
+            // The evidence names the model.
+            let evidence = told(&run, "fault_acted")[0]["evidence"].to_string();
+            assert!(
+                evidence.contains(&format!("the disk ({disk}) dropped ")),
+                "{evidence}"
+            );
+            // Each trial had the disk, the control, too.
+            let logs = std::fs::read_dir(run.out().join("logs")).unwrap().flatten();
+            let disks = logs.filter(|log| log.file_name().to_str().unwrap().ends_with("-disk.log"));
+            assert_eq!(disks.count(), told(&run, "trial_started").len(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_does_not_forget_or_forgets_what_was_synced_is_no_power_loss() {
+    if !can_lose_power() {
+        return;
+    }
+    for (broken, problem) in [
+        ("keeps", "a file that was not synced is still there"),
+        ("loses", "a file that was synced is gone"),
+    ] {
+        // Neither a pass of the one server nor a fail of the other.
+        for server in ["unsynced-rename", "synced-rename"] {
+            let run = run(&experiment(server, "kind = \"power_loss\""), Some(broken));
+            assert_eq!(run.code(), 3, "{server}, {broken}: {}", run.printed());
+            let missed = told(&run, "fault_missed");
+            assert!(
+                missed[0]["reason"].to_string().contains(problem),
+                "{missed:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_server_does_on_a_disk_that_failed_is_not_laid_to_it() {
+    if !can_lose_power() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = experiment("synced-rename", "kind = \"power_loss\"");
+    let child = start(
+        folder.path(),
+        &format!("replacements = 0\ncontrols = 0\n{text}"),
+        None,
+    );
+    wait_until("the load", || {
+        let journal = std::fs::read_to_string(folder.path().join("out/journal.jsonl"));
+        journal.is_ok_and(|text| text.contains("\"baseline\"}"))
+    });
+    let disk = disk_of(folder.path()).expect("there is one");
+    kill(disk, Signal::SIGKILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_nothing_left(folder.path());
+    assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+}
+
+/// A run in whose only trial nothing happens for long. Returns when the disk is mounted.
+fn start_long(folder: &Path) -> Child {
+    let text = experiment("synced-rename", "kind = \"power_loss\"").replace("\"1s\"", "\"60s\"");
+    let child = start(folder, &text, None);
+    wait_until("the mount", || !mounts_in(folder).is_empty());
+    wait_until("the server", || {
+        processes_of(folder)
+            .iter()
+            .any(|line| line.contains(" serve "))
+    });
+    child
+}
+
+fn clean(folder: &Path, words: &[&str]) -> String {
+    let output = command(folder, &[&["cleanup"], words].concat())
+        .env("COMEBACK_RECORDS", folder.join("records"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+fn end(mut child: Child) {
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn no_disk_outlives_a_killed_harness() {
+    if !can_lose_power() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    end(start_long(folder.path()));
+    wait_until("the end of it all", || {
+        processes_of(folder.path()).is_empty()
+    });
+    assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+    assert_nothing_left(folder.path());
+    let said = clean(folder.path(), &[]);
+    assert!(said.contains("nothing is left behind"), "{said}");
+}
+
+#[test]
+fn a_dead_mount_is_undone_by_cleanup_when_warden_and_harness_are_gone() {
+    if !can_lose_power() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let child = start_long(folder.path());
+    let found = processes_of(folder.path());
+    let warden = found
+        .iter()
+        .find(|line| line.contains(" warden --tag "))
+        .unwrap();
+    let warden = warden.split(':').next().unwrap().parse().unwrap();
+    // The disk stands still: it cannot unmount itself when the harness is gone.
+    let disk = disk_of(folder.path()).expect("there is one");
+    kill(disk, Signal::SIGSTOP).unwrap();
+    kill(Pid::from_raw(warden), Signal::SIGKILL).unwrap();
+    end(child);
+    assert!(!mounts_in(folder.path()).is_empty());
+    let said = clean(folder.path(), &[]);
+    assert!(said.contains("umount -l '"), "{said}");
+    clean(folder.path(), &["--yes"]);
+    assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+    assert_nothing_left(folder.path());
+}
+
+/// A script for a mounted folder: real programs on the file system, through the kernel.
+const DEEDS: &str = r#"
+set -e
+cd "$1"
+mkdir -p a/b && echo one > a/b/f && ln a/b/f hard && ln -s a/b/f soft
+[ "$(cat soft)" = one ] && [ "$(stat -c %h hard)" = 2 ]
+mv a/b/f a/g && [ "$(cat hard)" = one ] && ! cat soft 2>/dev/null
+dd if=/dev/urandom of=big bs=100k count=7 status=none && cp big copy && cmp big copy
+truncate -s 5000 copy && [ "$(stat -c %s copy)" = 5000 ] && head -c 5000 big | cmp - copy
+chmod 600 copy && [ "$(stat -c %a copy)" = 600 ]
+rm -r a && ! rmdir . 2>/dev/null && [ "$(ls -A | tr '\n' ' ')" = 'big copy hard soft ' ]
+python3 - <<'END'
+import fcntl, mmap, os, socket, sqlite3
+with open("mapped", "w+b") as file:
+    file.truncate(8192)
+    view = mmap.mmap(file.fileno(), 8192)
+    view[4090:4100] = b"0123456789"
+    view.flush()
+    assert os.pread(file.fileno(), 10, 4090) == b"0123456789"
+    fcntl.flock(file, fcntl.LOCK_EX)
+    fcntl.lockf(file, fcntl.LOCK_EX, 10, 5)
+os.unlink("mapped")
+base = sqlite3.connect("base")
+assert base.execute("pragma journal_mode = wal").fetchone() == ("wal",)
+base.execute("create table t (x)")
+base.executemany("insert into t values (?)", [(x,) for x in range(1000)])
+base.commit()
+assert sqlite3.connect("base").execute("select sum(x) from t").fetchone() == (499500,)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("socket")
+file = open("gone", "w+")
+os.unlink("gone")
+file.write("still here")
+file.flush()
+file.seek(0)
+assert file.read() == "still here"
+END
+"#;
+
+#[test]
+fn programs_find_a_usual_file_system() {
+    if !can_lose_power() {
+        return;
+    }
+    use std::io::{BufRead, BufReader, Write};
+    let folder = tempfile::tempdir().unwrap();
+    let (mount, backing) = (folder.path().join("a mount"), folder.path().join("backing"));
+    std::fs::create_dir(&mount).unwrap();
+    std::fs::create_dir(&backing).unwrap();
+    let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut disk = Command::new(support::PROGRAM)
+        .args(["disk", "--model", "ext4", "--mount"])
+        .arg(&mount)
+        .arg("--backing")
+        .arg(&backing)
+        .stdin(std::os::fd::OwnedFd::from(theirs))
+        .spawn()
+        .unwrap();
+    let mut answers = BufReader::new(ours.try_clone().unwrap()).lines();
+    let mut ask = |order: &str| {
+        ours.write_all(format!("{order}\n").as_bytes()).unwrap();
+        answers.next().unwrap().unwrap()
+    };
+    assert_eq!(ask("health"), "ok");
+    let done = Command::new("sh")
+        .args(["-ec", DEEDS, "deeds"])
+        .arg(&mount)
+        .status()
+        .unwrap();
+    let listed = || {
+        let names = std::fs::read_dir(&mount)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name());
+        names.count()
+    };
+    let (before, unsynced) = (listed(), ask("counters"));
+    std::fs::write(mount.join("lost"), "lost").unwrap();
+    let dropped = ask("drop");
+    let after = (listed(), mount.join("lost").exists());
+    let nonsense = ask("nonsense");
+    drop((ours, answers));
+    let ended = disk.wait().unwrap();
+    assert!(done.success());
+    assert_eq!(before, 6);
+    assert!(unsynced.starts_with("unsynced "), "{unsynced}");
+    assert!(dropped.starts_with("dropped "), "{dropped}");
+    // SQLite synced its files, and the journal took all names before them along.
+    assert!(after.0 >= 5 && !after.1, "{after:?}");
+    assert!(nonsense.starts_with("failed "), "{nonsense}");
+    assert!(ended.success());
+    assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+}

@@ -1,0 +1,124 @@
+//! The process of a disk: it mounts the file system, and takes orders from its standard input, which is a socket of the
+//! harness. When that closes, whatever the reason, it unmounts and ends.
+//!
+//! ```text
+//! health    → ok
+//! counters  → unsynced ENTRIES BYTES
+//! drop      → dropped ENTRIES BYTES, or: failed REASON
+//! ```
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use comeback_model::plan::DiskModel;
+use fuser::{Config, MountOption, SessionACL};
+
+use crate::canary::Canaries;
+use crate::layer::Layer;
+use crate::model::{About, Lost};
+
+/// How long what is open may take to be closed. The processes that had it open have ended.
+const CLOSED_WITHIN: Duration = Duration::from_secs(3);
+/// So many requests are answered at once: an fsync keeps nobody else waiting.
+const THREADS: usize = 4;
+/// In debug builds a test can ask for a disk that drops nothing (`keeps`), or everything (`loses`).
+const BROKEN: &str = "COMEBACK_DISK";
+
+/// A disk.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it is mounted: an empty folder.
+    pub mount: PathBuf,
+    /// Where the contents lie: an empty folder.
+    pub backing: PathBuf,
+    /// By which rule things become durable.
+    pub model: DiskModel,
+}
+
+/// Runs it until the socket closes.
+///
+/// # Errors
+/// If it cannot be mounted, or the socket fails.
+pub fn run(options: &Options) -> io::Result<()> {
+    let broken = std::env::var(BROKEN)
+        .ok()
+        .filter(|_| cfg!(debug_assertions));
+    let folder = std::fs::metadata(&options.mount)?;
+    let about = About::new(folder.permissions().mode(), folder.uid(), folder.gid());
+    let layer = Layer::new(options.model, options.backing.clone(), about);
+    if broken.as_deref() == Some("loses") {
+        layer.ignore_syncs();
+    }
+    let mut config = Config::default();
+    config.mount_options = vec![
+        MountOption::FSName("comeback-disk".to_owned()),
+        MountOption::DefaultPermissions,
+        MountOption::NoAtime,
+    ];
+    config.acl = SessionACL::All;
+    config.n_threads = Some(THREADS);
+    let session = fuser::spawn_mount(layer.clone(), &options.mount, &config)?;
+    let served = serve(options, &layer, broken.as_deref() == Some("keeps"));
+    // Unmounts it. Whoever is still in it loses it: the mount is undone by command in any case.
+    drop(session);
+    served
+}
+
+fn serve(options: &Options, layer: &Layer, keeps: bool) -> io::Result<()> {
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut answers = socket.try_clone()?;
+    let mut canaries = Canaries::begin(&options.mount)?;
+    let (model, mount) = (options.model, options.mount.display());
+    note(&format!("{model}: mounted at {mount}"));
+    for line in BufReader::new(socket).lines() {
+        let line = line?;
+        let answer = match line.as_str() {
+            "health" => "ok".to_owned(),
+            "counters" => {
+                let Lost { entries, bytes } = layer.unsynced();
+                format!("unsynced {entries} {bytes}")
+            }
+            "drop" => match cut(options, layer, &mut canaries, keeps) {
+                Ok(Lost { entries, bytes }) => format!("dropped {entries} {bytes}"),
+                Err(problem) => format!("failed {}", problem.replace('\n', " ")),
+            },
+            other => format!("failed {other:?} is no order"),
+        };
+        note(&format!("{line}: {answer}"));
+        answers.write_all(answer.as_bytes())?;
+        answers.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// A line for its log. Where that cannot be written, nothing depends on it.
+fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Cuts the power, and looks at the canaries. They are not counted.
+fn cut(
+    options: &Options,
+    layer: &Layer,
+    canaries: &mut Canaries,
+    keeps: bool,
+) -> Result<Lost, String> {
+    let failed = |error: io::Error| format!("a canary cannot be written or read: {error}");
+    let length = canaries.write().map_err(failed)?;
+    let mut lost = match keeps {
+        true => Lost::default(),
+        false => layer.cut_power(CLOSED_WITHIN)?,
+    };
+    if let Some(problem) = canaries.look().map_err(failed)? {
+        return Err(problem.to_owned());
+    }
+    lost.bytes = lost.bytes.saturating_sub(length);
+    if options.model != DiskModel::Lazy {
+        lost.entries = lost.entries.saturating_sub(1);
+    }
+    Ok(lost)
+}

@@ -1,0 +1,707 @@
+//! The file system: the kernel's requests, answered from the model.
+//!
+//! Writes go through at once (there is no write-back cache), so that the model knows of each before it is acknowledged. Files
+//! may be mapped: reads are cached by the kernel, and dirty pages come back as writes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use comeback_model::plan::DiskModel;
+use fuser::{
+    BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
+    INodeNo, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
+};
+use rustix::fs::OFlags;
+
+use crate::canary;
+use crate::model::{About, Content, Disk, Entries, Id, Item, Kind, Lost, ROOT, Refusal};
+use crate::store::{Folder, read};
+
+/// How long the kernel may take attributes for true: nobody changes them but through it.
+const ATTRIBUTES: Duration = Duration::from_secs(1);
+/// Names are looked up each time: a cut of the power changes them.
+const NAMES: Duration = Duration::ZERO;
+/// An inode's number is its id, and above it how often the power was cut: nothing that the kernel knew before is anything after.
+const EPOCH_BITS: u32 = 40;
+
+/// A layer, shared by the file system and the control socket.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    backing: PathBuf,
+    state: Mutex<State>,
+    /// Told when something was closed.
+    closed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    disk: Disk<Folder>,
+    epoch: u64,
+    handles: HashMap<u64, Handle>,
+    last_handle: u64,
+    /// A listing goes on as the folder was when it was opened.
+    listings: HashMap<u64, Vec<(OsString, Id, FileType)>>,
+    /// A test has it lose what is synced, too.
+    ignores_syncs: bool,
+}
+
+/// An open file.
+#[derive(Clone, Copy, Debug)]
+struct Handle {
+    id: Id,
+    /// Each write is synced: its data alone, or all (`O_DSYNC`, `O_SYNC`).
+    syncs: Option<bool>,
+}
+
+impl From<Refusal> for Errno {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Missing => Self::ENOENT,
+            Refusal::Exists => Self::EEXIST,
+            Refusal::NoFolder => Self::ENOTDIR,
+            Refusal::Folder => Self::EISDIR,
+            Refusal::NotEmpty => Self::ENOTEMPTY,
+            Refusal::Invalid => Self::EINVAL,
+            Refusal::Failed(cause) => match cause.raw_os_error() {
+                Some(number) => Self::from_i32(number),
+                None => Self::EIO,
+            },
+        }
+    }
+}
+
+impl State {
+    /// What the kernel means by a number.
+    fn id(&self, ino: INodeNo) -> Result<Id, Errno> {
+        match (ino.0, ino.0 >> EPOCH_BITS) {
+            (ROOT, _) => Ok(ROOT),
+            (number, epoch) if epoch == self.epoch => Ok(number & ((1 << EPOCH_BITS) - 1)),
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    fn ino(&self, id: Id) -> INodeNo {
+        match id {
+            ROOT => INodeNo(ROOT),
+            id => INodeNo(self.epoch << EPOCH_BITS | id),
+        }
+    }
+
+    fn attributes(&self, id: Id) -> Result<FileAttr, Errno> {
+        let item = self.disk.item(id)?;
+        let about = item.about;
+        let size = item.length();
+        Ok(FileAttr {
+            ino: self.ino(id),
+            size,
+            blocks: size.div_ceil(512),
+            atime: about.accessed,
+            mtime: about.modified,
+            ctime: about.changed,
+            crtime: about.changed,
+            kind: kind_of(item),
+            perm: about.mode,
+            // Of a folder it is 1, as on btrfs: the folders below it are not counted.
+            nlink: item.links,
+            uid: about.uid,
+            gid: about.gid,
+            rdev: 0,
+            blksize: 4096,
+            flags: 0,
+        })
+    }
+
+    fn open(&mut self, id: Id, flags: i32) -> Result<FileHandle, Errno> {
+        self.disk.open(id)?;
+        if let Err(error) = self.disk.store().hold(id) {
+            self.disk.close(id);
+            return Err(Refusal::from(error).into());
+        }
+        let flags = OFlags::from_bits_retain(flags.cast_unsigned());
+        let syncs = match () {
+            () if flags.contains(OFlags::SYNC) => Some(false),
+            () if flags.contains(OFlags::DSYNC) => Some(true),
+            () => None,
+        };
+        self.last_handle += 1;
+        self.handles.insert(self.last_handle, Handle { id, syncs });
+        Ok(FileHandle(self.last_handle))
+    }
+
+    fn handle(&self, handle: FileHandle) -> Result<Handle, Errno> {
+        // One from before the power was cut is none.
+        self.handles.get(&handle.0).copied().ok_or(Errno::EIO)
+    }
+
+    fn make(
+        &mut self,
+        (parent, name): (INodeNo, &OsStr),
+        kind: Kind,
+        (mode, request): (u32, &Request),
+    ) -> Result<Id, Errno> {
+        let parent = self.id(parent)?;
+        let about = About::new(mode, request.uid(), request.gid());
+        Ok(self.disk.make((parent, name), kind, about)?)
+    }
+}
+
+impl About {
+    /// Of something that is made now.
+    pub(crate) fn new(mode: u32, uid: u32, gid: u32) -> Self {
+        let now = SystemTime::now();
+        Self {
+            mode: (mode & 0o7777) as u16,
+            uid,
+            gid,
+            accessed: now,
+            modified: now,
+            changed: now,
+        }
+    }
+}
+
+const fn kind_of(item: &Item) -> FileType {
+    match item.kind {
+        Kind::File(_) => FileType::RegularFile,
+        Kind::Folder(_) => FileType::Directory,
+        Kind::Link(_) => FileType::Symlink,
+        Kind::Special(true) => FileType::Socket,
+        Kind::Special(false) => FileType::NamedPipe,
+    }
+}
+
+impl Layer {
+    pub(crate) fn new(model: DiskModel, backing: PathBuf, root: About) -> Self {
+        let disk = Disk::new(model, Folder::new(backing.clone()), root);
+        Self(Arc::new(Shared {
+            backing,
+            state: Mutex::new(State {
+                disk,
+                epoch: 0,
+                handles: HashMap::new(),
+                last_handle: 0,
+                listings: HashMap::new(),
+                ignores_syncs: false,
+            }),
+            closed: Condvar::new(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn ignore_syncs(&self) {
+        self.state().ignores_syncs = true;
+    }
+
+    /// What a cut of the power now would drop.
+    pub(crate) fn unsynced(&self) -> Lost {
+        self.state().disk.unsynced()
+    }
+
+    /// Drops what is not durable, once nothing is open any more.
+    ///
+    /// # Errors
+    /// If something is open for longer than that, or the contents cannot be changed.
+    pub(crate) fn cut_power(&self, within: Duration) -> Result<Lost, String> {
+        let waited = self
+            .0
+            .closed
+            .wait_timeout_while(self.state(), within, |state| !state.handles.is_empty());
+        let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            let open = state.handles.len();
+            return Err(format!(
+                "{open} files of it are open: a process that uses it lives on"
+            ));
+        }
+        state.epoch += 1;
+        state.listings.clear();
+        let lost = state.disk.cut_power();
+        lost.map_err(|error| format!("its contents cannot be changed: {error}"))
+    }
+
+    fn entry(&self, parent: INodeNo, name: &OsStr) -> Result<FileAttr, Errno> {
+        let state = self.state();
+        let id = state.disk.look_up(state.id(parent)?, name)?;
+        state.attributes(id)
+    }
+
+    fn change(
+        &self,
+        ino: INodeNo,
+        change: impl FnOnce(&mut About),
+        size: Option<u64>,
+    ) -> Result<FileAttr, Errno> {
+        let mut state = self.state();
+        let id = state.id(ino)?;
+        if let Some(size) = size {
+            state.disk.set_length(id, size, SystemTime::now())?;
+        }
+        change(state.disk.about(id)?);
+        state.attributes(id)
+    }
+
+    fn made(
+        &self,
+        place: (INodeNo, &OsStr),
+        kind: Kind,
+        by: (u32, &Request),
+    ) -> Result<FileAttr, Errno> {
+        let mut state = self.state();
+        let id = state.make(place, kind, by)?;
+        state.attributes(id)
+    }
+
+    fn do_write(&self, handle: FileHandle, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        let mut state = self.state();
+        let Handle { id, syncs } = state.handle(handle)?;
+        state.disk.write(id, offset, data, SystemTime::now())?;
+        drop(state);
+        match syncs {
+            Some(data) => self.do_sync(id, data),
+            None => Ok(()),
+        }
+    }
+
+    /// The machine's own disk is waited for, too: an fsync takes as long as it does without this layer.
+    fn do_sync(&self, id: Id, data: bool) -> Result<(), Errno> {
+        let mut state = self.state();
+        let file = match state.disk.item(id)?.kind {
+            Kind::File(_) => Some(state.disk.store().file(id).map_err(Refusal::from)?),
+            _ => None,
+        };
+        if !state.ignores_syncs {
+            state.disk.sync(id, data)?;
+        }
+        drop(state);
+        match file {
+            Some(file) => Ok(file.sync_data().map_err(Refusal::from)?),
+            None => Ok(()),
+        }
+    }
+
+    fn do_read(&self, handle: FileHandle, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
+        let mut state = self.state();
+        let Handle { id, .. } = state.handle(handle)?;
+        let file = state.disk.store().file(id).map_err(Refusal::from)?;
+        drop(state);
+        Ok(read(&file, offset, size as usize).map_err(Refusal::from)?)
+    }
+
+    fn close(&self, handle: FileHandle) {
+        let mut state = self.state();
+        if let Some(Handle { id, .. }) = state.handles.remove(&handle.0)
+            && state.disk.close(id)
+        {
+            state.disk.store().let_go(id);
+        }
+        drop(state);
+        self.0.closed.notify_all();
+    }
+}
+
+fn time(time: TimeOrNow) -> SystemTime {
+    match time {
+        TimeOrNow::SpecificTime(time) => time,
+        TimeOrNow::Now => SystemTime::now(),
+    }
+}
+
+fn answer_empty(done: Result<(), Errno>, reply: ReplyEmpty) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(error),
+    }
+}
+
+fn answer_entry(found: Result<FileAttr, Errno>, reply: ReplyEntry) {
+    match found {
+        Ok(found) => reply.entry_with_ttls(&ATTRIBUTES, &NAMES, &found, Generation(0)),
+        Err(error) => reply.error(error),
+    }
+}
+
+impl Filesystem for Layer {
+    fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        answer_entry(self.entry(parent, name), reply);
+    }
+
+    fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+        let state = self.state();
+        match state.id(ino).and_then(|id| state.attributes(id)) {
+            Ok(found) => reply.attr(&ATTRIBUTES, &found),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn setattr(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _ctime: Option<SystemTime>,
+        _fh: Option<FileHandle>,
+        _crtime: Option<SystemTime>,
+        _chgtime: Option<SystemTime>,
+        _bkuptime: Option<SystemTime>,
+        _flags: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let change = |about: &mut About| {
+            about.mode = mode.map_or(about.mode, |mode| (mode & 0o7777) as u16);
+            about.uid = uid.unwrap_or(about.uid);
+            about.gid = gid.unwrap_or(about.gid);
+            about.accessed = atime.map_or(about.accessed, time);
+            about.modified = mtime.map_or(about.modified, time);
+            about.changed = SystemTime::now();
+        };
+        match self.change(ino, change, size) {
+            Ok(found) => reply.attr(&ATTRIBUTES, &found),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readlink(&self, _req: &Request, ino: INodeNo, reply: ReplyData) {
+        let state = self.state();
+        let item = state
+            .id(ino)
+            .and_then(|id| state.disk.item(id).map_err(Errno::from));
+        match item.map(|item| &item.kind) {
+            Ok(Kind::Link(target)) => reply.data(target.as_bytes()),
+            Ok(Kind::File(_) | Kind::Folder(_) | Kind::Special(_)) => reply.error(Errno::EINVAL),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn mknod(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        _rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        let kind = match rustix::fs::FileType::from_raw_mode(mode) {
+            rustix::fs::FileType::RegularFile => Kind::File(Content::default()),
+            rustix::fs::FileType::Socket => Kind::Special(true),
+            rustix::fs::FileType::Fifo => Kind::Special(false),
+            _ => return reply.error(Errno::EPERM),
+        };
+        answer_entry(self.made((parent, name), kind, (mode, req)), reply);
+    }
+
+    fn mkdir(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let kind = Kind::Folder(Entries::default());
+        answer_entry(self.made((parent, name), kind, (mode, req)), reply);
+    }
+
+    fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        answer_empty(self.unmake(parent, name, false), reply);
+    }
+
+    fn rmdir(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        answer_empty(self.unmake(parent, name, true), reply);
+    }
+
+    fn symlink(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        target: &Path,
+        reply: ReplyEntry,
+    ) {
+        let kind = Kind::Link(target.as_os_str().to_owned());
+        answer_entry(self.made((parent, name), kind, (0o777, req)), reply);
+    }
+
+    fn rename(
+        &self,
+        _req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        newparent: INodeNo,
+        newname: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let only = RenameFlags::RENAME_NOREPLACE;
+        if flags.intersects(!only) {
+            return reply.error(Errno::EINVAL);
+        }
+        let mut state = self.state();
+        let renamed = state.id(parent).and_then(|parent| {
+            let to = state.id(newparent)?;
+            let may_replace = !flags.contains(only);
+            let (from, to) = ((parent, name), (to, newname));
+            Ok(state
+                .disk
+                .rename(from, to, may_replace, SystemTime::now())?)
+        });
+        answer_empty(renamed, reply);
+    }
+
+    fn link(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        newparent: INodeNo,
+        newname: &OsStr,
+        reply: ReplyEntry,
+    ) {
+        let mut state = self.state();
+        let linked = state.id(ino).and_then(|id| {
+            let to = state.id(newparent)?;
+            state.disk.link(id, (to, newname), SystemTime::now())?;
+            state.attributes(id)
+        });
+        answer_entry(linked, reply);
+    }
+
+    fn open(&self, _req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let mut state = self.state();
+        match state.id(ino).and_then(|id| state.open(id, flags.0)) {
+            // Nothing changes a file but through the kernel.
+            Ok(handle) => reply.opened(handle, FopenFlags::FOPEN_KEEP_CACHE),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn create(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        flags: i32,
+        reply: ReplyCreate,
+    ) {
+        let mut state = self.state();
+        let made = state
+            .make((parent, name), Kind::File(Content::default()), (mode, req))
+            .and_then(|id| Ok((state.open(id, flags)?, state.attributes(id)?)));
+        match made {
+            Ok((handle, found)) => {
+                let flags = FopenFlags::FOPEN_KEEP_CACHE;
+                reply.created(&NAMES, &found, Generation(0), handle, flags);
+            }
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn read(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        match self.do_read(fh, offset, size) {
+            Ok(bytes) => reply.data(&bytes),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn write(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        data: &[u8],
+        _write_flags: WriteFlags,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        match self.do_write(fh, offset, data) {
+            Ok(()) => reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX)),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn flush(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        _fh: FileHandle,
+        _lock_owner: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        reply.ok();
+    }
+
+    fn release(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        _flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.close(fh);
+        reply.ok();
+    }
+
+    fn fsync(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        _fh: FileHandle,
+        datasync: bool,
+        reply: ReplyEmpty,
+    ) {
+        let id = self.state().id(ino);
+        answer_empty(id.and_then(|id| self.do_sync(id, datasync)), reply);
+    }
+
+    fn fsyncdir(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        _fh: FileHandle,
+        datasync: bool,
+        reply: ReplyEmpty,
+    ) {
+        let id = self.state().id(ino);
+        answer_empty(id.and_then(|id| self.do_sync(id, datasync)), reply);
+    }
+
+    fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        let mut state = self.state();
+        let listing = state.id(ino).and_then(|id| {
+            let entries: &BTreeMap<OsString, Id> = state.disk.entries(id)?;
+            let entry = |(name, id): (&OsString, &Id)| {
+                let kind = kind_of(state.disk.item(*id).ok()?);
+                (!canary::is_hidden(name)).then(|| (name.clone(), *id, kind))
+            };
+            Ok(entries.iter().filter_map(entry).collect())
+        });
+        match listing {
+            Ok(listing) => {
+                state.last_handle += 1;
+                let handle = state.last_handle;
+                state.listings.insert(handle, listing);
+                reply.opened(FileHandle(handle), FopenFlags::empty());
+            }
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readdir(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let state = self.state();
+        let Some(listing) = state.listings.get(&fh.0) else {
+            return reply.error(Errno::EIO);
+        };
+        let own = [".", ".."].map(|name| (OsStr::new(name), ino, FileType::Directory));
+        let entries = listing.iter();
+        let entries = entries.map(|(name, id, kind)| (name.as_os_str(), state.ino(*id), *kind));
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        for (at, (name, ino, kind)) in own.into_iter().chain(entries).enumerate().skip(from) {
+            if reply.add(ino, at as u64 + 1, kind, name) {
+                break;
+            }
+        }
+        reply.ok();
+    }
+
+    fn releasedir(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        reply: ReplyEmpty,
+    ) {
+        self.state().listings.remove(&fh.0);
+        reply.ok();
+    }
+
+    fn statfs(&self, _req: &Request, _ino: INodeNo, reply: ReplyStatfs) {
+        match rustix::fs::statvfs(&self.0.backing) {
+            Ok(found) => reply.statfs(
+                found.f_blocks,
+                found.f_bfree,
+                found.f_bavail,
+                found.f_files,
+                found.f_ffree,
+                u32::try_from(found.f_bsize).unwrap_or(4096),
+                255,
+                u32::try_from(found.f_frsize).unwrap_or(4096),
+            ),
+            Err(error) => reply.error(Errno::from_i32(error.raw_os_error())),
+        }
+    }
+
+    fn fallocate(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        _fh: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        if mode != 0 {
+            return reply.error(Errno::EOPNOTSUPP);
+        }
+        let mut state = self.state();
+        let grown = state.id(ino).and_then(|id| {
+            let end = offset.checked_add(length).ok_or(Errno::EFBIG)?;
+            if state.disk.item(id)?.length() < end {
+                state.disk.set_length(id, end, SystemTime::now())?;
+            }
+            Ok(())
+        });
+        answer_empty(grown, reply);
+    }
+}
+
+impl Layer {
+    fn unmake(&self, parent: INodeNo, name: &OsStr, is_folder: bool) -> Result<(), Errno> {
+        let mut state = self.state();
+        let parent = state.id(parent)?;
+        let now = SystemTime::now();
+        Ok(state.disk.remove((parent, name), is_folder, now)?)
+    }
+}

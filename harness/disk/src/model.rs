@@ -1,0 +1,838 @@
+//! What a disk keeps when its power is cut: the files of a folder, with what is durable of each. Pure: contents lie in a
+//! [`Store`].
+//!
+//! What is live is kept as it is; of what is durable only the difference is: the old blocks of a file and the old entries of
+//! a folder, since each was durable last.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::time::SystemTime;
+
+use comeback_model::plan::DiskModel;
+
+/// A file, folder or link, under whatever name. It is never used again.
+pub type Id = u64;
+
+/// The folder that is mounted.
+pub const ROOT: Id = 1;
+/// Old content is kept in pieces of this many bytes.
+const BLOCK: u64 = 4096;
+
+/// Where the contents of files lie.
+pub trait Store {
+    /// An empty file.
+    ///
+    /// # Errors
+    /// With the system's.
+    fn create(&mut self, id: Id) -> io::Result<()>;
+    /// Forgets a file.
+    fn remove(&mut self, id: Id);
+    /// Up to so many bytes from there; fewer at the end.
+    ///
+    /// # Errors
+    /// With the system's.
+    fn read(&self, id: Id, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    /// Writes bytes there; a gap before them is zero.
+    ///
+    /// # Errors
+    /// With the system's.
+    fn write(&mut self, id: Id, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Cuts a file, or adds zeros.
+    ///
+    /// # Errors
+    /// With the system's.
+    fn set_length(&mut self, id: Id, length: u64) -> io::Result<()>;
+}
+
+/// What does not belong to the content, and is not forgotten.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The permissions.
+    pub mode: u16,
+    /// The owner.
+    pub uid: u32,
+    /// The owning group.
+    pub gid: u32,
+    /// When it was read, where somebody set that.
+    pub accessed: SystemTime,
+    /// When its content was changed.
+    pub modified: SystemTime,
+    /// When anything of it was changed.
+    pub changed: SystemTime,
+}
+
+/// What something is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    File(Content),
+    /// A folder.
+    Folder(Entries),
+    /// A symbolic link.
+    Link(OsString),
+    /// A socket (`true`) or a pipe.
+    Special(bool),
+}
+
+/// A file's length, and the way back to what is durable of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    length: u64,
+    /// From the last to the first they lead from what is live to what is durable. There are two at most.
+    layers: Vec<Layer>,
+    /// What the last layer leads back from goes out with the next commit: a change begins another one.
+    is_sealed: bool,
+    /// The least length that it was cut to since then.
+    cut_to: Option<u64>,
+    /// It was cut to nothing, and not closed since.
+    is_emptied: bool,
+}
+
+/// What a file held before: its length, and the blocks below it that were changed since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Layer {
+    length: u64,
+    blocks: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Layer {
+    fn cut(&mut self, length: u64) {
+        if length >= self.length {
+            return;
+        }
+        self.length = length;
+        self.blocks.retain(|block, bytes| {
+            let left = length.saturating_sub(block * BLOCK);
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            left > 0
+        });
+    }
+}
+
+/// A folder's entries, and those that it had when they were durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    live: BTreeMap<OsString, Id>,
+    /// Only names of which that is something else, or nothing.
+    durable: BTreeMap<OsString, Option<Id>>,
+}
+
+/// Something on the disk.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// What it is.
+    pub kind: Kind,
+    /// The rest.
+    pub about: About,
+    /// How many live entries name it.
+    pub links: u32,
+    /// How many durable entries do that no live one is.
+    held: u32,
+    /// How often it is open.
+    opens: u32,
+}
+
+impl Item {
+    /// Its length.
+    pub fn length(&self) -> u64 {
+        match &self.kind {
+            Kind::File(content) => content.length,
+            Kind::Link(target) => target.len() as u64,
+            Kind::Folder(_) | Kind::Special(_) => 0,
+        }
+    }
+
+    /// Whether it is a folder.
+    pub const fn is_folder(&self) -> bool {
+        matches!(self.kind, Kind::Folder(_))
+    }
+}
+
+/// What was dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Names that led to something else before, or to nothing.
+    pub entries: u64,
+    /// Bytes of files that are not as they were: changed ones, cut ones, and those of files without a name.
+    pub bytes: u64,
+}
+
+/// Why something is not done. Each has its number in the system.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It is not there.
+    Missing,
+    /// It is there already.
+    Exists,
+    /// It is no folder.
+    NoFolder,
+    /// It is a folder.
+    Folder,
+    /// The folder is not empty.
+    NotEmpty,
+    /// That makes no sense.
+    Invalid,
+    /// The store's.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(cause: io::Error) -> Self {
+        Self::Failed(cause)
+    }
+}
+
+/// A disk with one folder.
+#[derive(Debug)]
+pub struct Disk<S> {
+    rule: DiskModel,
+    store: S,
+    items: HashMap<Id, Item>,
+    last: Id,
+    /// Folders with entries that are not durable.
+    unsettled: BTreeSet<Id>,
+    /// Files of which a commit changes what is durable.
+    waiting: BTreeSet<Id>,
+    /// What was changed since the last commit; of those with `true`, more than their content.
+    changed: BTreeMap<Id, bool>,
+}
+
+impl<S: Store> Disk<S> {
+    /// An empty one.
+    pub fn new(rule: DiskModel, store: S, about: About) -> Self {
+        let root = Item {
+            kind: Kind::Folder(Entries::default()),
+            about,
+            links: 1,
+            held: 0,
+            opens: 0,
+        };
+        Self {
+            rule,
+            store,
+            items: HashMap::from([(ROOT, root)]),
+            last: ROOT,
+            unsettled: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            changed: BTreeMap::new(),
+        }
+    }
+
+    /// Its rule.
+    pub const fn rule(&self) -> DiskModel {
+        self.rule
+    }
+
+    /// Where the contents lie.
+    pub const fn store(&mut self) -> &mut S {
+        &mut self.store
+    }
+
+    /// Something on it.
+    ///
+    /// # Errors
+    /// If it is not there any more.
+    pub fn item(&self, id: Id) -> Result<&Item, Refusal> {
+        self.items.get(&id).ok_or(Refusal::Missing)
+    }
+
+    /// The same, to change what is not forgotten.
+    ///
+    /// # Errors
+    /// If it is not there any more.
+    pub fn about(&mut self, id: Id) -> Result<&mut About, Refusal> {
+        let item = self.items.get_mut(&id).ok_or(Refusal::Missing)?;
+        self.changed.entry(id).or_insert(false);
+        Ok(&mut item.about)
+    }
+
+    /// What a name leads to.
+    ///
+    /// # Errors
+    /// If that is nothing.
+    pub fn look_up(&self, folder: Id, name: &OsStr) -> Result<Id, Refusal> {
+        let found = self.entries(folder)?.get(name).copied();
+        found.ok_or(Refusal::Missing)
+    }
+
+    /// A folder's entries.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn entries(&self, folder: Id) -> Result<&BTreeMap<OsString, Id>, Refusal> {
+        match &self.item(folder)?.kind {
+            Kind::Folder(entries) => Ok(&entries.live),
+            Kind::File(_) | Kind::Link(_) | Kind::Special(_) => Err(Refusal::NoFolder),
+        }
+    }
+
+    /// Makes something new.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn make(
+        &mut self,
+        (folder, name): (Id, &OsStr),
+        kind: Kind,
+        about: About,
+    ) -> Result<Id, Refusal> {
+        if self.entries(folder)?.contains_key(name) {
+            return Err(Refusal::Exists);
+        }
+        let id = self.last + 1;
+        if matches!(kind, Kind::File(_)) {
+            self.store.create(id)?;
+        }
+        self.last = id;
+        let item = Item {
+            kind,
+            about,
+            links: 0,
+            held: 0,
+            opens: 0,
+        };
+        self.items.insert(id, item);
+        self.changed.insert(id, true);
+        self.set_entry((folder, name), Some(id), about.changed);
+        Ok(id)
+    }
+
+    /// Gives a file another name.
+    ///
+    /// # Errors
+    /// If the name is taken, or it is a folder.
+    pub fn link(
+        &mut self,
+        id: Id,
+        (folder, name): (Id, &OsStr),
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        if self.item(id)?.is_folder() {
+            return Err(Refusal::Folder);
+        }
+        if self.entries(folder)?.contains_key(name) {
+            return Err(Refusal::Exists);
+        }
+        self.set_entry((folder, name), Some(id), now);
+        Ok(())
+    }
+
+    /// Takes a name away.
+    ///
+    /// # Errors
+    /// If there is none, or it leads to a folder where none is meant, or to one that is not empty.
+    pub fn remove(
+        &mut self,
+        (folder, name): (Id, &OsStr),
+        is_folder: bool,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        let id = self.look_up(folder, name)?;
+        match (&self.item(id)?.kind, is_folder) {
+            (Kind::Folder(_), false) => return Err(Refusal::Folder),
+            (Kind::Folder(entries), true) if !entries.live.is_empty() => {
+                return Err(Refusal::NotEmpty);
+            }
+            (Kind::Folder(_), true) => {}
+            (_, true) => return Err(Refusal::NoFolder),
+            (_, false) => {}
+        }
+        self.set_entry((folder, name), None, now);
+        Ok(())
+    }
+
+    /// Moves something, over what is there.
+    ///
+    /// # Errors
+    /// If that cannot be, or something is there and `may_replace` is not given.
+    pub fn rename(
+        &mut self,
+        from: (Id, &OsStr),
+        to: (Id, &OsStr),
+        may_replace: bool,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        let id = self.look_up(from.0, from.1)?;
+        let over = match self.look_up(to.0, to.1) {
+            Ok(over) => Some(over),
+            Err(Refusal::Missing) => None,
+            Err(refusal) => return Err(refusal),
+        };
+        if let Some(over) = over {
+            if !may_replace {
+                return Err(Refusal::Exists);
+            }
+            if over == id {
+                return Ok(());
+            }
+            match (&self.item(id)?.kind, &self.item(over)?.kind) {
+                (Kind::Folder(_), Kind::Folder(entries)) if entries.live.is_empty() => {}
+                (Kind::Folder(_), Kind::Folder(_)) => return Err(Refusal::NotEmpty),
+                (Kind::Folder(_), _) => return Err(Refusal::NoFolder),
+                (_, Kind::Folder(_)) => return Err(Refusal::Folder),
+                _ => {}
+            }
+            // ext4_rename: "if (new.inode && !test_opt(..., NO_AUTO_DA_ALLOC)) ext4_alloc_da_blocks(old.inode)".
+            self.let_out(id);
+        }
+        // The new name first: it is never without one.
+        self.set_entry(to, Some(id), now);
+        self.set_entry(from, None, now);
+        Ok(())
+    }
+
+    /// Writes to a file.
+    ///
+    /// # Errors
+    /// If it is none, or with the store's.
+    pub fn write(
+        &mut self,
+        id: Id,
+        offset: u64,
+        bytes: &[u8],
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let end = offset
+            .checked_add(bytes.len() as u64)
+            .ok_or(Refusal::Invalid)?;
+        // A gap is zero, the rest of the last block with it.
+        let from = offset.min(self.item(id)?.length());
+        self.keep(id, from, end)?;
+        self.store.write(id, offset, bytes)?;
+        let content = content(&mut self.items, id)?;
+        let grows = end > content.length;
+        content.length = content.length.max(end);
+        self.touch(id, grows, now);
+        Ok(())
+    }
+
+    /// Cuts a file, or adds zeros.
+    ///
+    /// # Errors
+    /// If it is none, or with the store's.
+    pub fn set_length(&mut self, id: Id, length: u64, now: SystemTime) -> Result<(), Refusal> {
+        let before = content(&mut self.items, id)?.length;
+        self.keep(id, length.min(before), before.max(length))?;
+        self.store.set_length(id, length)?;
+        let is_journalled = self.rule == DiskModel::Ext4;
+        let content = content(&mut self.items, id)?;
+        content.length = length;
+        if is_journalled && length < before {
+            content.cut_to = Some(content.cut_to.unwrap_or(length).min(length));
+            self.waiting.insert(id);
+        }
+        content.is_emptied |= is_journalled && length == 0;
+        self.touch(id, length != before, now);
+        Ok(())
+    }
+
+    fn touch(&mut self, id: Id, is_resized: bool, now: SystemTime) {
+        *self.changed.entry(id).or_insert(false) |= is_resized;
+        if let Some(item) = self.items.get_mut(&id) {
+            (item.about.modified, item.about.changed) = (now, now);
+        }
+    }
+
+    /// Keeps the old blocks of what is about to be changed.
+    fn keep(&mut self, id: Id, from: u64, to: u64) -> Result<(), Refusal> {
+        let content = content(&mut self.items, id)?;
+        if content.layers.is_empty() || content.is_sealed {
+            content.layers.push(Layer {
+                length: content.length,
+                ..Layer::default()
+            });
+            content.is_sealed = false;
+        }
+        let Some(layer) = content.layers.last_mut() else {
+            return Ok(());
+        };
+        let to = to.min(layer.length);
+        if from >= to {
+            return Ok(());
+        }
+        for block in from / BLOCK..to.div_ceil(BLOCK) {
+            if layer.blocks.contains_key(&block) {
+                continue;
+            }
+            let begin = block * BLOCK;
+            let length = (layer.length - begin).min(BLOCK);
+            let bytes = self.store.read(id, begin, length as usize)?;
+            layer.blocks.insert(block, bytes);
+        }
+        Ok(())
+    }
+
+    /// Has what a file holds now go out with the next commit.
+    fn let_out(&mut self, id: Id) {
+        if self.rule != DiskModel::Ext4 {
+            return;
+        }
+        let Ok(content) = content(&mut self.items, id) else {
+            return;
+        };
+        if let [below, above] = content.layers.as_mut_slice() {
+            for (block, mut bytes) in std::mem::take(&mut above.blocks) {
+                let left = below.length.saturating_sub(block * BLOCK);
+                if left > 0 {
+                    bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                    below.blocks.entry(block).or_insert(bytes);
+                }
+            }
+            content.layers.pop();
+        }
+        if !content.layers.is_empty() {
+            content.is_sealed = true;
+            content.cut_to = None;
+            self.waiting.insert(id);
+        }
+    }
+
+    /// Notes that it is open once more.
+    ///
+    /// # Errors
+    /// If it is not there any more.
+    pub fn open(&mut self, id: Id) -> Result<(), Refusal> {
+        self.items.get_mut(&id).ok_or(Refusal::Missing)?.opens += 1;
+        Ok(())
+    }
+
+    /// Notes that it is closed once. Returns whether it is closed for good.
+    pub fn close(&mut self, id: Id) -> bool {
+        // ext4_release_file: "if (ext4_test_inode_state(inode, EXT4_STATE_DA_ALLOC_CLOSE)) ext4_alloc_da_blocks(inode)".
+        if let Ok(content) = content(&mut self.items, id)
+            && std::mem::take(&mut content.is_emptied)
+        {
+            self.let_out(id);
+        }
+        let Some(item) = self.items.get_mut(&id) else {
+            return true;
+        };
+        item.opens = item.opens.saturating_sub(1);
+        let is_closed = item.opens == 0;
+        self.forget(id);
+        is_closed
+    }
+
+    /// An fsync or, with `data` alone, fdatasync of a file or folder.
+    ///
+    /// # Errors
+    /// If it is not there any more.
+    pub fn sync(&mut self, id: Id, data: bool) -> Result<(), Refusal> {
+        let item = self.items.get_mut(&id).ok_or(Refusal::Missing)?;
+        if let Kind::File(content) = &mut item.kind {
+            content.layers.clear();
+            (content.is_sealed, content.cut_to) = (false, None);
+        }
+        match self.rule {
+            DiskModel::Lazy => {}
+            DiskModel::Strict => self.settle(id),
+            // ext4_fsync_journal waits for the last transaction that changed this inode, and for no other.
+            DiskModel::Ext4 => match self.changed.get(&id) {
+                Some(is_more) if *is_more || !data => self.commit(),
+                Some(_) | None => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// The journal is written out.
+    fn commit(&mut self) {
+        for folder in std::mem::take(&mut self.unsettled) {
+            self.settle(folder);
+        }
+        for id in std::mem::take(&mut self.waiting) {
+            let Ok(content) = content(&mut self.items, id) else {
+                continue;
+            };
+            if content.is_sealed || content.layers.len() > 1 {
+                content.layers.remove(0);
+                content.is_sealed = false;
+            }
+            if let (Some(length), Some(layer)) = (content.cut_to.take(), content.layers.first_mut())
+            {
+                layer.cut(length);
+            }
+        }
+        self.changed.clear();
+    }
+
+    /// The entries of a folder are durable.
+    fn settle(&mut self, folder: Id) {
+        self.unsettled.remove(&folder);
+        let Some(Kind::Folder(entries)) = self.items.get_mut(&folder).map(|item| &mut item.kind)
+        else {
+            return;
+        };
+        for id in std::mem::take(&mut entries.durable).into_values().flatten() {
+            self.release(id);
+        }
+    }
+
+    fn release(&mut self, id: Id) {
+        if let Some(item) = self.items.get_mut(&id) {
+            item.held = item.held.saturating_sub(1);
+        }
+        self.forget(id);
+    }
+
+    /// Lets a name of a folder lead elsewhere.
+    fn set_entry(&mut self, (folder, name): (Id, &OsStr), to: Option<Id>, now: SystemTime) {
+        self.changed.insert(folder, true);
+        let Some(item) = self.items.get_mut(&folder) else {
+            return;
+        };
+        (item.about.modified, item.about.changed) = (now, now);
+        let Kind::Folder(entries) = &mut item.kind else {
+            return;
+        };
+        let before = match to {
+            Some(id) => entries.live.insert(name.to_owned(), id),
+            None => entries.live.remove(name),
+        };
+        let mut released = None;
+        if self.rule != DiskModel::Lazy {
+            match entries.durable.get(name) {
+                None => {
+                    entries.durable.insert(name.to_owned(), before);
+                    self.unsettled.insert(folder);
+                    if let Some(held) = before.and_then(|id| self.items.get_mut(&id)) {
+                        held.held += 1;
+                    }
+                }
+                Some(durable) if *durable == to => {
+                    released = entries.durable.remove(name).flatten();
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(item) = to.and_then(|id| self.items.get_mut(&id)) {
+            item.links += 1;
+            item.about.changed = now;
+        }
+        for id in to.into_iter().chain(before) {
+            self.changed.entry(id).or_insert(false);
+        }
+        if let Some(id) = before {
+            if let Some(item) = self.items.get_mut(&id) {
+                item.links = item.links.saturating_sub(1);
+                item.about.changed = now;
+            }
+            self.forget(id);
+        }
+        if let Some(id) = released {
+            self.release(id);
+        }
+    }
+
+    /// Forgets what nothing leads to any more.
+    fn forget(&mut self, id: Id) {
+        let is_gone = |item: &Item| item.links == 0 && item.held == 0 && item.opens == 0;
+        if !self.items.get(&id).is_some_and(is_gone) {
+            return;
+        }
+        let Some(item) = self.items.remove(&id) else {
+            return;
+        };
+        self.unsettled.remove(&id);
+        self.waiting.remove(&id);
+        self.changed.remove(&id);
+        match item.kind {
+            Kind::File(_) => self.store.remove(id),
+            Kind::Folder(entries) => {
+                for held in entries.durable.into_values().flatten() {
+                    self.release(held);
+                }
+            }
+            Kind::Link(_) | Kind::Special(_) => {}
+        }
+    }
+
+    /// What a cut of the power now would drop: entries, and files that hold something else.
+    pub fn unsynced(&self) -> Lost {
+        let mut unsynced = Lost::default();
+        for item in self.items.values() {
+            match &item.kind {
+                Kind::Folder(entries) => unsynced.entries += entries.durable.len() as u64,
+                Kind::File(content) => {
+                    let changed = content
+                        .layers
+                        .iter()
+                        .flat_map(|layer| layer.blocks.values());
+                    unsynced.bytes += changed.map(|bytes| bytes.len() as u64).sum::<u64>();
+                    let durable = content
+                        .layers
+                        .first()
+                        .map_or(content.length, |layer| layer.length);
+                    unsynced.bytes += content.length.saturating_sub(durable);
+                }
+                Kind::Link(_) | Kind::Special(_) => {}
+            }
+        }
+        unsynced
+    }
+
+    /// Drops what is not durable. Nothing may be open.
+    ///
+    /// # Errors
+    /// With the store's: nothing can be said of the disk then.
+    pub fn cut_power(&mut self) -> io::Result<Lost> {
+        let mut lost = Lost::default();
+        let named: HashSet<Id> = self.reachable();
+        let mut files = Vec::new();
+        for (id, item) in &mut self.items {
+            (item.held, item.opens, item.links) = (0, 0, 0);
+            match &mut item.kind {
+                Kind::Folder(entries) => {
+                    for (name, durable) in std::mem::take(&mut entries.durable) {
+                        lost.entries += 1;
+                        match durable {
+                            Some(id) => drop(entries.live.insert(name, id)),
+                            None => drop(entries.live.remove(&name)),
+                        }
+                    }
+                }
+                Kind::File(content) => {
+                    files.push((*id, content.length, std::mem::take(&mut content.layers)));
+                    *content = Content {
+                        length: content.length,
+                        ..Content::default()
+                    };
+                }
+                Kind::Link(_) | Kind::Special(_) => {}
+            }
+        }
+        lost.entries += self.untangle();
+        let left = self.reachable();
+        for (id, before, layers) in files {
+            if !left.contains(&id) {
+                lost.bytes += if named.contains(&id) { before } else { 0 };
+                continue;
+            }
+            let mut length = before;
+            let mut changed = BTreeMap::new();
+            for layer in layers.into_iter().rev() {
+                length = layer.length;
+                changed.extend(layer.blocks);
+            }
+            // What a lower layer says of a block that it cuts, an upper one said more of.
+            changed.retain(|block, bytes: &mut Vec<u8>| {
+                let left = length.saturating_sub(block * BLOCK);
+                bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                left > 0
+            });
+            for (block, bytes) in &changed {
+                let is = self.store.read(id, block * BLOCK, bytes.len())?;
+                let differ = is.iter().zip(bytes).filter(|(is, was)| is != was).count();
+                lost.bytes += differ as u64;
+            }
+            lost.bytes += before.saturating_sub(length);
+            if length != before {
+                self.store.set_length(id, length)?;
+            }
+            for (block, bytes) in &changed {
+                self.store.write(id, block * BLOCK, bytes)?;
+            }
+            content(&mut self.items, id)
+                .map_err(|_| io::ErrorKind::NotFound)?
+                .length = length;
+        }
+        let gone: Vec<Id> = self
+            .items
+            .keys()
+            .filter(|id| !left.contains(id))
+            .copied()
+            .collect();
+        for id in gone {
+            if let Some(Item {
+                kind: Kind::File(_),
+                ..
+            }) = self.items.remove(&id)
+            {
+                self.store.remove(id);
+            }
+        }
+        self.count_links();
+        self.unsettled.clear();
+        self.waiting.clear();
+        self.changed.clear();
+        Ok(lost)
+    }
+
+    /// A folder that was moved may have two names, or lie in itself, where only one of its parents was synced: it keeps the
+    /// name that is nearest to the root. Returns how many others were taken away.
+    fn untangle(&mut self) -> u64 {
+        let mut seen = HashSet::from([ROOT]);
+        let mut folders = VecDeque::from([ROOT]);
+        let mut taken = 0;
+        while let Some(folder) = folders.pop_front() {
+            let children = self
+                .entries(folder)
+                .map(BTreeMap::clone)
+                .unwrap_or_default();
+            for (name, id) in children {
+                match self.items.get(&id).map(Item::is_folder) {
+                    Some(false) => {}
+                    Some(true) if seen.insert(id) => folders.push_back(id),
+                    Some(true) | None => {
+                        taken += 1;
+                        if let Some(Kind::Folder(entries)) =
+                            self.items.get_mut(&folder).map(|item| &mut item.kind)
+                        {
+                            entries.live.remove(&name);
+                        }
+                    }
+                }
+            }
+        }
+        taken
+    }
+
+    /// All that has a name.
+    fn reachable(&self) -> HashSet<Id> {
+        let mut seen = HashSet::from([ROOT]);
+        let mut folders = vec![ROOT];
+        while let Some(folder) = folders.pop() {
+            for id in self
+                .entries(folder)
+                .into_iter()
+                .flatten()
+                .map(|(_, id)| *id)
+            {
+                if seen.insert(id) && self.items.get(&id).is_some_and(Item::is_folder) {
+                    folders.push(id);
+                }
+            }
+        }
+        seen
+    }
+
+    fn count_links(&mut self) {
+        let mut links: HashMap<Id, u32> = HashMap::from([(ROOT, 1)]);
+        for item in self.items.values() {
+            if let Kind::Folder(entries) = &item.kind {
+                for id in entries.live.values() {
+                    *links.entry(*id).or_default() += 1;
+                }
+            }
+        }
+        for (id, item) in &mut self.items {
+            item.links = links.get(id).copied().unwrap_or_default();
+        }
+    }
+}
+
+fn content(items: &mut HashMap<Id, Item>, id: Id) -> Result<&mut Content, Refusal> {
+    match items.get_mut(&id).map(|item| &mut item.kind) {
+        Some(Kind::File(content)) => Ok(content),
+        Some(Kind::Folder(_)) => Err(Refusal::Folder),
+        Some(Kind::Link(_) | Kind::Special(_)) => Err(Refusal::Invalid),
+        None => Err(Refusal::Missing),
+    }
+}
+
+#[cfg(test)]
+mod tests;
