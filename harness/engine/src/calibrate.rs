@@ -224,16 +224,18 @@ impl Trial<'_, Real> {
         let Some(knee) = knee::knee(&steps, limits) else {
             return Ok(Err(Unmeasured::NothingCorrect(seen)));
         };
+        let mut late_ms_p95 = 0.0_f64;
         let mut disturbed = false;
         let mut next = knee::rate_of(knee);
         while let Some(rate) = next {
-            let (offered, late_ms_p95) = self.offer(load, finished, rate).await?;
+            let (offered, late_ms) = self.offer(load, finished, rate).await?;
+            late_ms_p95 = late_ms_p95.max(late_ms);
             self.see_early_end()?;
             let borne = borne((&self.arm.name, knee), steps.clone(), (rate, late_ms_p95));
             if knee::is_borne(offered, steps[0], self.plan.load.floor, limits) {
                 return Ok(Ok(borne));
             }
-            disturbed |= borne.was_disturbed();
+            disturbed = borne.was_disturbed();
             next = knee::less_than(rate);
         }
         Ok(Err(Unmeasured::TooSlow {

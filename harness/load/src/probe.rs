@@ -309,14 +309,14 @@ impl<'a> Probe<'a> {
                 self.seen.borrow_mut().probes += 1;
                 make_room(&mut waiting, now);
                 waiting.push(self.begin(now));
-                next = now + self.pause(waiting.len());
+                next = now + self.pause(&waiting);
             }
             let answer = self.answer_until(&mut waiting, clock.instant(next)).await?;
             if let Some(answer) = answer {
                 if let Some(recovered) = self.weigh(answer, &waiting, &mut owner)? {
                     return Ok(recovered);
                 }
-                next = next.min(clock.now() + self.pause(waiting.len()));
+                next = next.min(clock.now() + self.pause(&waiting));
             }
         }
     }
@@ -331,15 +331,20 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// How long to wait before another probe while `waiting` others wait for their answers.
-    fn pause(&self, waiting: usize) -> Span {
+    /// How long to wait before another probe while these wait for their answers.
+    fn pause(&self, waiting: &[Asking<'_>]) -> Span {
         let outage = self.setup.clock.now().since(self.setup.since).as_us();
-        match waiting {
-            0 => Span::from_us(outage / PAUSE_SHARE).max(SHORTEST_PAUSE),
-            _ => Span::from_us(outage / WAITING_SHARE)
-                .max(WAITING_PAUSE)
-                .max(self.pause_of_a_slow_server()),
-        }
+        let Some(latest) = waiting.last() else {
+            return Span::from_us(outage / PAUSE_SHARE).max(SHORTEST_PAUSE);
+        };
+        // Where nobody accepts them, probes are no work for the server.
+        let slow = match latest.connected.get() {
+            true => self.pause_of_a_slow_server(),
+            false => Span::ZERO,
+        };
+        Span::from_us(outage / WAITING_SHARE)
+            .max(WAITING_PAUSE)
+            .max(slow)
     }
 
     /// A server that takes its time is not helped by more questions: those would be most of its work, and their users' replies late.

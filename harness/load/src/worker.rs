@@ -28,8 +28,6 @@ const SWEEP: Duration = Duration::from_millis(10);
 /// Logins and read-backs in flight at once, so that a backlog of connections is not overrun. A slow server gets no more than it can
 /// answer within a time-out: as many as its load brings in that time. Otherwise the last ones are given up while it works on them.
 const BURST: u64 = 128;
-/// Not fewer, so that the looks at a server that hangs come to an end.
-const BURST_LEAST: u64 = 16;
 /// How soon it is looked again whether there is room.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -388,7 +386,7 @@ async fn unless_given_up<T>(mut answer: oneshot::Sender<T>, work: impl Future<Ou
 /// So many logins or looks of a worker are in flight at once.
 fn burst_of(load: &Load) -> u64 {
     let served = load.rate * load.timeout.as_secs() / f64::from(load.workers);
-    (served as u64).clamp(BURST_LEAST, BURST)
+    (served as u64).clamp(1, BURST)
 }
 
 async fn sweep(shared: Rc<Shared>, clients: Rc<[Rc<Waits>]>, sink: Rc<Sink>) {
@@ -428,8 +426,8 @@ mod tests {
             (37.0, 2, 1, 74),
             (37.0, 1, 1, 37),
             (37.0, 2, 2, 37),
-            (5.0, 2, 1, 16),
-            (0.1, 2, 1, 16),
+            (5.0, 2, 1, 10),
+            (0.1, 2, 1, 1),
         ] {
             let load = Load {
                 rate,

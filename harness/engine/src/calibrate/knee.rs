@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn the_knee_is_the_lowest_load_that_gets_nearly_as_much_done_as_any() {
-        let cases: [(&str, &[f64], Option<(f64, bool)>); 8] = [
+        type Case = (&'static str, &'static [f64], Option<(f64, bool)>);
+        let cases: [Case; 8] = [
             ("nothing", &[], None),
             ("nothing correct", &[0.0, 0.0], None),
             ("one worker", &[25.0, 25.0, 24.8], Some((25.0, false))),
