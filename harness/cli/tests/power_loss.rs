@@ -144,6 +144,32 @@ fn a_server_that_syncs_nothing_survives_a_kill_and_no_power_loss_and_its_twin_bo
 }
 
 #[test]
+fn the_disk_is_explained_and_one_that_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let explain = |disk: &str| {
+        let fault = format!("kind = \"power_loss\"\ndisk = \"{disk}\"");
+        let text = experiment("journal", &fault);
+        std::fs::write(folder.path().join("disk.toml"), text).unwrap();
+        let output = command(folder.path(), &["explain", "disk.toml"])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        (output.status.code(), words)
+    };
+    let (code, said) = explain("strict");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("on a disk that forgets (strict), in trials without a fault, too"),
+        "{said}"
+    );
+    let (code, said) = explain("xfs");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("xfs") && said.contains("ext4"), "{said}");
+}
+
+#[test]
 fn a_disk_that_does_not_forget_or_forgets_what_was_synced_is_no_power_loss() {
     if !can_lose_power() {
         return;
