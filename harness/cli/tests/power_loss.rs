@@ -196,23 +196,23 @@ fn what_a_server_does_on_a_disk_that_failed_is_not_laid_to_it() {
     if !can_lose_power() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
     let text = experiment("synced-rename", "kind = \"power_loss\"");
-    let child = start(
-        folder.path(),
-        &format!("replacements = 0\ncontrols = 0\n{text}"),
-        None,
-    );
-    wait_until("the load", || {
-        let journal = std::fs::read_to_string(folder.path().join("out/journal.jsonl"));
-        journal.is_ok_and(|text| text.contains("\"baseline\"}"))
-    });
-    let disk = disk_of(folder.path()).expect("there is one");
-    kill(disk, Signal::SIGKILL).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert_nothing_left(folder.path());
-    assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+    let text = format!("replacements = 0\ncontrols = 0\n{text}");
+    // It is gone, or it hangs: whoever waits for a file on it cannot even be killed then.
+    for how in [Signal::SIGKILL, Signal::SIGSTOP] {
+        let folder = tempfile::tempdir().unwrap();
+        let child = start(folder.path(), &text, None);
+        wait_until("the load", || {
+            let journal = std::fs::read_to_string(folder.path().join("out/journal.jsonl"));
+            journal.is_ok_and(|text| text.contains("\"baseline\"}"))
+        });
+        let disk = disk_of(folder.path()).expect("there is one");
+        kill(disk, how).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{how}: {output:?}");
+        assert_nothing_left(folder.path());
+        assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+    }
 }
 
 /// A run in whose only trial nothing happens for long. Returns when the disk is mounted.
