@@ -144,6 +144,32 @@ fn a_server_that_syncs_nothing_survives_a_kill_and_no_power_loss_and_its_twin_bo
 }
 
 #[test]
+fn the_disk_is_explained_and_one_that_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let explain = |disk: &str| {
+        let fault = format!("kind = \"power_loss\"\ndisk = \"{disk}\"");
+        let text = experiment("journal", &fault);
+        std::fs::write(folder.path().join("disk.toml"), text).unwrap();
+        let output = command(folder.path(), &["explain", "disk.toml"])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        (output.status.code(), words)
+    };
+    let (code, said) = explain("strict");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("on a disk that forgets (strict), in trials without a fault, too"),
+        "{said}"
+    );
+    let (code, said) = explain("xfs");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("xfs") && said.contains("ext4"), "{said}");
+}
+
+#[test]
 fn a_disk_that_does_not_forget_or_forgets_what_was_synced_is_no_power_loss() {
     if !can_lose_power() {
         return;
@@ -170,23 +196,23 @@ fn what_a_server_does_on_a_disk_that_failed_is_not_laid_to_it() {
     if !can_lose_power() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
     let text = experiment("synced-rename", "kind = \"power_loss\"");
-    let child = start(
-        folder.path(),
-        &format!("replacements = 0\ncontrols = 0\n{text}"),
-        None,
-    );
-    wait_until("the load", || {
-        let journal = std::fs::read_to_string(folder.path().join("out/journal.jsonl"));
-        journal.is_ok_and(|text| text.contains("\"baseline\"}"))
-    });
-    let disk = disk_of(folder.path()).expect("there is one");
-    kill(disk, Signal::SIGKILL).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert_nothing_left(folder.path());
-    assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+    let text = format!("replacements = 0\ncontrols = 0\n{text}");
+    // It is gone, or it hangs: whoever waits for a file on it cannot even be killed then.
+    for how in [Signal::SIGKILL, Signal::SIGSTOP] {
+        let folder = tempfile::tempdir().unwrap();
+        let child = start(folder.path(), &text, None);
+        wait_until("the load", || {
+            let journal = std::fs::read_to_string(folder.path().join("out/journal.jsonl"));
+            journal.is_ok_and(|text| text.contains("\"baseline\"}"))
+        });
+        let disk = disk_of(folder.path()).expect("there is one");
+        kill(disk, how).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{how}: {output:?}");
+        assert_nothing_left(folder.path());
+        assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+    }
 }
 
 /// A run in whose only trial nothing happens for long. Returns when the disk is mounted.

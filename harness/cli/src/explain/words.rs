@@ -323,6 +323,18 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
             &format!("{what}, from here on and in trials without a fault, too"),
         );
     }
+    for lossy in &plan.faults {
+        if let Some(disk) = lossy.needs.disk {
+            let what = &lossy.words.short;
+            page.line(
+                "throughout",
+                &format!(
+                    "the data of the nodes that a {what} may hit lies on a disk that forgets ({disk}), in trials without a \
+                     fault, too"
+                ),
+            );
+        }
+    }
     page.line(&windows.warm_up.to_string(), "warm-up, not measured");
     page.line(
         &windows.baseline.to_string(),
