@@ -81,7 +81,11 @@ const TEXTS: &[Case] = &[
 ];
 
 const WITH_SERVER: &[Case] = &[
-    ("[load]\nrate = \"fast\"\n", "4:8", &["invalid type"]),
+    (
+        "[load]\nrate = \"fast\"\n",
+        "4:8",
+        &["expected a number of operations per second, or \"auto\""],
+    ),
     ("[load]\nrate = -1\n", "4:8", &["above 0"]),
     ("[load]\nrate = nan\n", "4:8", &["above 0"]),
     ("[load]\nsessions = 0\n", "4:12", &["from 1 to 15000"]),
