@@ -4,7 +4,7 @@
 use comeback_analysis::measure::{Analysis, ArmAnalysis, TrialAnalysis};
 use comeback_analysis::summary::{ArmSummary, Status, Summary};
 use comeback_model::plan::fault::Effect;
-use comeback_model::plan::{Arm, Workload};
+use comeback_model::plan::{Arm, DiskModel, Workload};
 use comeback_model::units::Span;
 
 use crate::RenderError;
@@ -98,6 +98,26 @@ impl<'a> RunView<'a> {
         match self.effect() {
             Effect::Ends(_) | Effect::Replaces => true,
             Effect::StandsStill(_) | Effect::Degrades(_) | Effect::Surrounds => false,
+        }
+    }
+
+    /// The disk that forgets, if a fault of the run is a power loss.
+    pub(crate) fn disk(&self) -> Option<DiskModel> {
+        let faults = self.analysis.header.plan.faults.iter();
+        faults.into_iter().find_map(|fault| fault.needs.disk)
+    }
+
+    /// What the fault takes, as the end of a sentence, and what that does not test.
+    pub(crate) fn takes(&self) -> String {
+        match (self.takes_memory(), self.disk()) {
+            (true, Some(model)) => format!(
+                "takes the process, its memory, and what was not synced, by the rules of a disk of the model {model}. What a real \
+                 disk tears or reorders is not tested."
+            ),
+            (true, None) => "takes the process and its memory, not the kernel's page cache. Everything that survived here \
+                 survived a process kill. A power loss is not tested."
+                .to_owned(),
+            (false, _) => "takes no memory from the server. Neither a process kill nor a power loss is tested.".to_owned(),
         }
     }
 

@@ -178,9 +178,9 @@ const fn meaning(outcome: Outcome) -> &'static str {
 fn level(run: &RunView<'_>) -> String {
     if !run.takes_memory() {
         return format!(
-            "In every trial that counts, {} was seen to have its effect. It takes no memory from the server. Neither a \
-             process kill nor a power loss is tested.",
-            run.fault()
+            "In every trial that counts, {} was seen to have its effect. It {}",
+            run.fault(),
+            run.takes()
         );
     }
     let chance = if run.is_kill() {
@@ -189,10 +189,9 @@ fn level(run: &RunView<'_>) -> String {
         ", which may have saved its state first"
     };
     let ended = format!(
-        "In every trial that counts, the process that got {} is confirmed to have ended{chance}. That takes its \
-         memory and leaves the kernel's page cache: everything that survived here survived a process kill. A power \
-         loss is not tested.",
-        run.fault()
+        "In every trial that counts, the process that got {} is confirmed to have ended{chance}. That {}",
+        run.fault(),
+        run.takes()
     );
     let old = run.arms.iter().any(|arm| {
         let mut causes = arm.analysis.trials.iter().flat_map(|trial| &trial.causes);
@@ -412,6 +411,7 @@ fn result(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmResult {
     let trials = counted(u64::from(arm.landed()), "trial");
     let crashes = match summary.faults.len() {
         2.. => format!("{trials} with {} faults each", summary.faults.len()),
+        _ if run.disk().is_some() => counted(u64::from(arm.landed()), "power cut"),
         _ if run.is_kill() => counted(u64::from(arm.landed()), "process kill"),
         _ => format!("{trials} with {}", run.fault()),
     };

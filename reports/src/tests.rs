@@ -1,6 +1,7 @@
 //! Reports of invented runs, as a whole.
 
 use comeback_analysis::summary::{CacheSummary, Summary, WhileDownSummary};
+use comeback_model::plan::DiskModel;
 use comeback_model::plan::fault::Effect;
 use comeback_model::units::Span;
 
@@ -69,6 +70,22 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
                 );
             }
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_power_loss_is_told_with_its_disk_and_not_said_to_be_untested() -> Made {
+    let mut fake = fake::rich();
+    fake.analysis.header.plan.faults[0].needs.disk = Some(DiskModel::Strict);
+    let artifacts = artifacts(&fake)?;
+    for path in ["report.html", "report.md"] {
+        let text = text_of(&artifacts, path);
+        for wrong in ["page cache", "power loss is not tested", "process kill;"] {
+            assert!(!text.contains(wrong), "{path}: {wrong}");
+        }
+        assert!(text.contains("a disk of the model strict"), "{path}");
+        assert!(text.contains("over 1 power cut"), "{path}");
     }
     Ok(())
 }

@@ -97,16 +97,7 @@ pub(crate) fn writes_caption(run: &RunView<'_>) -> String {
 }
 
 fn caption(run: &RunView<'_>, what: &str) -> String {
-    let fault = run.fault();
-    let cannot_show = match run.takes_memory() {
-        true => format!(
-            "{fault} takes the process and its memory, not the kernel's page cache. Everything that survived here \
-             survived a process kill. A power loss is not tested."
-        ),
-        false => format!(
-            "{fault} takes no memory from the server. Neither a process kill nor a power loss is tested."
-        ),
-    };
+    let cannot_show = format!("{} {}", run.fault(), run.takes());
     format!(
         "{what} The faint dots are single crashes, the strong dot is the share over all of them. Sessions in one \
          crash live or die together, so each crash is one sample of the interval, which needs 6 of them. If nothing \
