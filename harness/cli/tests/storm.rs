@@ -180,6 +180,53 @@ fn what_is_lost_without_a_kill_is_laid_to_none() {
     );
 }
 
+/// A storm of a server of the storms' own corpus.
+fn storm_of_script(behaviour: &str, more: &[&str]) -> Run {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stormy.py");
+    let serve = ["--", "python3", script, behaviour, "{port}", "{data}"];
+    let begin = ["run", "--out", "out", "--seed", "7", "--storm"].into_iter();
+    let begin = begin.chain(FLOW[..10].iter().copied());
+    let words: Vec<&str> = begin.chain(more.iter().copied()).chain(serve).collect();
+    run(&words)
+}
+
+#[test]
+fn what_a_server_keeps_only_at_a_graceful_stop_is_lost_in_a_storm() {
+    let run = storm_of_script("snapshots-at-stops", &["--kills", "12"]);
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    let summary = run.summary();
+    let reasons = summary.reasons.join("\n");
+    assert!(
+        reasons.contains("after the recovered server was killed again while it was idle"),
+        "{reasons}"
+    );
+    let storm = tally(&summary);
+    assert_eq!(storm.idle_kills_with_a_loss, 1, "{storm:?}");
+    assert!(storm.first_loss.is_some());
+
+    let run = storm_of_script("honest", &["--kills", "12"]);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    let storm = run.summary();
+    let storm = tally(&storm);
+    assert!(storm.idle_kills >= 4, "{storm:?}");
+    assert_eq!(storm.idle_kills_with_a_loss, 0);
+}
+
+#[test]
+fn a_server_that_dies_soon_after_each_kill_fails_a_storm() {
+    let run = storm_of_script("dies-soon", &["--kills", "3", "--horizon", "1s"]);
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    assert_eq!(tally(&run.summary()).kills_unrecovered, 1);
+    // Without a kill, too, so that none can be blamed.
+    let run = storm_of_script("dies-always", &["--kills", "3", "--horizon", "1s"]);
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    let reasons = run.summary().reasons.join("\n");
+    assert!(
+        reasons.contains("ended by itself in the last cycle"),
+        "{reasons}"
+    );
+}
+
 #[test]
 fn a_server_that_does_not_come_back_ends_the_storm_and_fails() {
     let run = storm_of("pid-file", &["--kills", "5", "--horizon", "1s"]);

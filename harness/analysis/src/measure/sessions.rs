@@ -114,6 +114,9 @@ impl<'a> Session<'a> {
                 if is_whole && facts.is_carried_on(operation) {
                     self.login = Some(operation);
                     self.written.carry_on(operation);
+                } else {
+                    // It may be looked at again before the load. If it is lost, that is told of the kill before.
+                    return;
                 }
             }
             // One before its user's logout.

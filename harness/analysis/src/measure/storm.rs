@@ -2,7 +2,7 @@
 
 use comeback_statistics::{wilson, zero_event_upper_bound};
 
-use super::{ArmAnalysis, Return, TrialAnalysis};
+use super::{ArmAnalysis, IdleKill, Return, TrialAnalysis};
 
 /// The kills of a storm.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,10 @@ pub struct StormTally {
     pub writes: u64,
     /// How long all trials with a kill took, in seconds.
     pub seconds: f64,
+    /// Kills of the idle server, at the end of a cycle, of which the next one shows what they took.
+    pub idle: u64,
+    /// Those of them after which something that the last look had shown was gone, or after which the server did not start.
+    pub idle_with_loss: u64,
     /// The first loss: after how many kills, in which trial, and what.
     pub first: Option<(u64, u32, String)>,
 }
@@ -56,8 +60,17 @@ impl ArmAnalysis {
         self.storm?;
         let mut tally = StormTally::default();
         let kills = self.trials.iter();
-        for trial in kills.filter(|trial| !trial.control && trial.landed) {
-            tally.add(trial);
+        for trial in kills.filter(|trial| !trial.control) {
+            if let Some(kill) = trial.idle_kill.filter(IdleKill::is_seen) {
+                tally.idle += 1;
+                tally.idle_with_loss += u64::from(kill.took_something());
+                if kill.took_something() {
+                    tally.note_first(trial);
+                }
+            }
+            if trial.landed {
+                tally.add(trial);
+            }
         }
         Some(tally)
     }
@@ -77,7 +90,13 @@ impl StormTally {
         self.sessions += sessions.acknowledged.saturating_sub(sessions.undecided);
         self.writes += writes.verifiable();
         self.seconds += trial.took_ms.unwrap_or(0.0) / 1_000.0;
-        if lost > 0 && self.first.is_none() {
+        if lost > 0 {
+            self.note_first(trial);
+        }
+    }
+
+    fn note_first(&mut self, trial: &TrialAnalysis) {
+        if self.first.is_none() {
             let what = trial.counterexample.clone();
             let what = what.unwrap_or_else(|| "something that was acknowledged is gone".to_owned());
             self.first = Some((self.kills, trial.id.0, what));

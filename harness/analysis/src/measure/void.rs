@@ -13,7 +13,7 @@ use super::faults;
 use super::load::{Load, Part};
 use super::types::{Doing, Return, Spoils, Void};
 use super::words::{counted, percent, waited_for_disk};
-use crate::measure::{SessionCounts, WriteCounts};
+use crate::measure::{IdleKill, SessionCounts, WriteCounts};
 
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
 const LATE: Span = Span::from_ms(10);
@@ -28,6 +28,7 @@ const BEARABLE: f64 = 0.8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Aborted,
+    KilledIdle,
     Interrupted,
     NotStarted { port_taken: bool },
     Missed,
@@ -53,7 +54,10 @@ impl Why {
             | Self::Renamed
             | Self::OldAnswers
             | Self::NeverWorked => Spoils::Everything,
-            Self::NoSamples { .. } | Self::BelowFloor { .. } | Self::Stalled => Spoils::Times,
+            // What was found is certain.
+            Self::KilledIdle | Self::NoSamples { .. } | Self::BelowFloor { .. } | Self::Stalled => {
+                Spoils::Times
+            }
         }
     }
 
@@ -70,6 +74,7 @@ impl Why {
             | Self::BelowFloor { by_lag: true }
             | Self::Stalled => Doing::Ours,
             Self::Aborted
+            | Self::KilledIdle
             | Self::Interrupted
             | Self::NotStarted { port_taken: false }
             | Self::Missed
@@ -156,6 +161,9 @@ pub(super) fn reason(
 }
 
 fn unfinished(facts: &Facts) -> Option<(Why, String)> {
+    if let Some(kill) = facts.idle_kill().filter(IdleKill::took_something) {
+        return Some((Why::KilledIdle, kill.told()));
+    }
     if let Some(reason) = &facts.aborted {
         return Some((Why::Aborted, reason.clone()));
     }

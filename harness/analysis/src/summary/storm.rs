@@ -18,6 +18,12 @@ pub struct StormSummary {
     pub kills_undecided: u64,
     /// Kills after which the server did not come back for good. They are undecided, unless something was lost.
     pub kills_unrecovered: u64,
+    /// Kills of the idle server after the final look of a cycle: what is gone when it is started again they took.
+    #[serde(default)]
+    pub idle_kills: u64,
+    /// Those of them after which something was gone that the final look had shown, or the server did not start.
+    #[serde(default)]
+    pub idle_kills_with_a_loss: u64,
     /// Kills with a loss / decided kills. Null if none is decided.
     pub loss_share: Option<f64>,
     /// Lower bound of the share's 95 % interval (Wilson).
@@ -55,6 +61,8 @@ impl From<StormTally> for StormSummary {
             kills_with_a_loss: tally.with_loss,
             kills_undecided: tally.undecided,
             kills_unrecovered: tally.unrecovered,
+            idle_kills: tally.idle,
+            idle_kills_with_a_loss: tally.idle_with_loss,
             loss_share: share.map(|(share, _, _)| share),
             loss_share_low: share.map(|(_, low, _)| low),
             loss_share_high: share.map(|(_, _, high)| high),

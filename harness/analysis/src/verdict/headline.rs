@@ -178,11 +178,12 @@ fn nothing_lost_in(storm: &StormTally) -> String {
         format!(": below {} of kills with 95 % confidence", percent(bound))
     });
     format!(
-        "0 of {} lost anything{bound} ({} met a write; {} and {} verified, counted after each kill)",
+        "0 of {} lost anything{bound} ({} met a write; {} and {} verified, counted after each kill; {} of the idle server in between)",
         counted(storm.kills, "kill"),
         grouped(storm.met),
         counted(storm.sessions, "session"),
-        counted(storm.writes, "write")
+        counted(storm.writes, "write"),
+        counted(storm.idle, "kill")
     )
 }
 

@@ -140,9 +140,18 @@ impl Session {
     /// The session is gone on with in a new trial: what the last look showed must be there from now on, also what was never
     /// answered. Else such a change could stand in for one that is lost later.
     pub fn go_on_from(&mut self, counter: Option<u64>, found: Option<&Found>) {
+        self.expect_as_shown(counter, found);
+        if counter.is_some() {
+            self.slack = 0;
+        }
+    }
+
+    /// What the last look showed must be there at the next one, and nothing else but changes that were never answered and that it did
+    /// not show.
+    pub fn expect_as_shown(&mut self, counter: Option<u64>, found: Option<&Found>) {
         if let Some(counter) = counter {
             self.begin_at(counter);
-            (self.acknowledged, self.slack, self.other_base) = (0, 0, None);
+            (self.acknowledged, self.other_base) = (0, None);
         }
         for number in found.map_or(&[][..], |found| &found.writes) {
             let place = (*number as usize).checked_sub(1);
