@@ -1,6 +1,6 @@
 //! What a storm came to: the kills of an arm, those that met a write, and those that took something (METHOD, *Storms*).
 
-use comeback_statistics::{wilson, zero_event_upper_bound};
+use comeback_statistics::{first_event_at, wilson, zero_event_upper_bound};
 
 use super::{ArmAnalysis, IdleKill, Return, TrialAnalysis};
 
@@ -15,6 +15,12 @@ pub struct StormTally {
     pub with_loss: u64,
     /// Kills of which it is not known whether they took something.
     pub undecided: u64,
+    /// Kills that the share is of: those that took something, and those that met a write and are decided.
+    pub counted: u64,
+    /// Sessions that began in the cycle of a kill: logins that were at stake at it.
+    pub logins: u64,
+    /// The first loss ended the storm: the last of the kills that are counted took something, and no other.
+    pub ends_with_loss: bool,
     /// Kills after which the server did not come back for good.
     pub unrecovered: u64,
     /// Looks at sessions that told what became of each, over all kills; one session counts after each kill.
@@ -32,18 +38,17 @@ pub struct StormTally {
 }
 
 impl StormTally {
-    /// Kills of which it is known whether they took something.
-    pub const fn decided(&self) -> u64 {
-        self.kills.saturating_sub(self.undecided)
-    }
-
-    /// The share of the decided kills that took something, with its 95 % interval: Wilson's, and where nothing was lost the exact
-    /// upper bound.
+    /// The share of the counted kills that took something, with its 95 % interval: Wilson's; where nothing was lost the exact upper
+    /// bound; and where the sample ended with its only loss the exact interval of a number of tries until the first success.
     pub fn share(&self) -> Option<(f64, f64, f64)> {
-        let n = self.decided();
+        let n = self.counted;
         let share = (n > 0).then(|| self.with_loss as f64 / n as f64)?;
         match self.with_loss {
             0 => Some((share, 0.0, zero_event_upper_bound(n)?)),
+            1 if self.ends_with_loss => {
+                let (low, high) = first_event_at(n)?;
+                Some((share, low, high))
+            }
             lost => wilson(lost, n).map(|interval| (share, interval.low, interval.high)),
         }
     }
@@ -57,7 +62,7 @@ impl StormTally {
 impl ArmAnalysis {
     /// What the kills of a storm came to; absent in any other run.
     pub fn storm_tally(&self) -> Option<StormTally> {
-        self.storm?;
+        let storm = self.storm?;
         let mut tally = StormTally::default();
         let kills = self.trials.iter();
         for trial in kills.filter(|trial| !trial.control) {
@@ -72,6 +77,7 @@ impl ArmAnalysis {
                 tally.add(trial);
             }
         }
+        tally.ends_with_loss &= storm.until_failure && tally.with_loss == 1;
         Some(tally)
     }
 }
@@ -79,13 +85,25 @@ impl ArmAnalysis {
 impl StormTally {
     fn add(&mut self, trial: &TrialAnalysis) {
         let (sessions, writes) = (&trial.sessions, &trial.writes);
-        let lost = sessions.lost + sessions.reset + sessions.wrong_identity + writes.lost;
+        let is_void = trial.void.is_some() && !trial.is_spoiled_for_times();
+        let lost = match is_void {
+            true => 0,
+            false => sessions.lost + sessions.reset + sessions.wrong_identity + writes.lost,
+        };
         let is_back = matches!(trial.returned, Some(Return::ForGood));
-        let is_unknown = sessions.undecided > 0 || writes.unverifiable > 0 || trial.void.is_some();
+        let is_open = sessions.undecided > 0 || writes.unverifiable > 0;
+        let is_unknown = is_open || sessions.acknowledged == 0 || trial.void.is_some();
+        let is_undecided = lost == 0 && (is_unknown || !is_back);
+        let has_met = trial.met.is_some_and(|met| met.at_stake > 0);
         self.kills += 1;
-        self.met += u64::from(trial.met.is_some_and(|met| met.at_stake > 0));
+        self.met += u64::from(has_met);
         self.with_loss += u64::from(lost > 0);
-        self.undecided += u64::from(lost == 0 && (is_unknown || !is_back));
+        self.undecided += u64::from(is_undecided);
+        if lost > 0 || has_met && !is_undecided {
+            self.counted += 1;
+            self.ends_with_loss = lost > 0;
+        }
+        self.logins += trial.begun_sessions;
         self.unrecovered += u64::from(!is_back);
         self.sessions += sessions.acknowledged.saturating_sub(sessions.undecided);
         self.writes += writes.verifiable();

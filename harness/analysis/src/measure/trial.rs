@@ -121,6 +121,8 @@ pub struct TrialAnalysis {
     /// The first session that lost something by the fault, in words: what was acknowledged, and what was read back. Kept for a
     /// storm.
     pub counterexample: Option<String>,
+    /// How many of the sessions began in this trial; in a storm the others are of the trial before.
+    pub begun_sessions: u64,
     /// What the kill of the idle server came to that the trial before ended with; in a storm alone.
     pub idle_kill: Option<IdleKill>,
     /// Why it went so, where its facts say.
@@ -248,6 +250,7 @@ pub(super) fn analyze(
         returned: returned.as_ref(),
         sessions: &ledger.sessions,
         writes: &ledger.writes,
+        before: &before,
     };
     let void = void::reason(plan, facts, (&load, &operations), &shown);
     TrialAnalysis {
@@ -296,6 +299,7 @@ pub(super) fn analyze(
             .map(|(from, to)| to.ms_after(from)),
         counterexample: ledger.counterexample.filter(|_| plan.storm.is_some()),
         idle_kill,
+        begun_sessions: ledger.begun,
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),
         findings,
     }

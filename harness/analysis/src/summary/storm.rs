@@ -24,9 +24,15 @@ pub struct StormSummary {
     /// Those of them after which something was gone that the final look had shown, or the server did not start.
     #[serde(default)]
     pub idle_kills_with_a_loss: u64,
-    /// Kills with a loss / decided kills. Null if none is decided.
+    /// Kills that the share is of: those with a loss, and those that met a write and are decided.
+    #[serde(default)]
+    pub kills_counted: u64,
+    /// Sessions that began in a kill's own cycle, summed over the kills: logins that each kill could have taken.
+    #[serde(default)]
+    pub logins_at_stake: u64,
+    /// Kills with a loss / counted kills. Null if none is counted.
     pub loss_share: Option<f64>,
-    /// Lower bound of the share's 95 % interval (Wilson).
+    /// Lower bound of the share's 95 % interval: Wilson's, or if the run ended with its first loss the exact one.
     pub loss_share_low: Option<f64>,
     /// Its upper bound. If nothing was lost, so many kills cannot exclude a loss in up to this share of kills (95 %).
     pub loss_share_high: Option<f64>,
@@ -62,6 +68,8 @@ impl From<StormTally> for StormSummary {
             kills_undecided: tally.undecided,
             kills_unrecovered: tally.unrecovered,
             idle_kills: tally.idle,
+            kills_counted: tally.counted,
+            logins_at_stake: tally.logins,
             idle_kills_with_a_loss: tally.idle_with_loss,
             loss_share: share.map(|(share, _, _)| share),
             loss_share_low: share.map(|(_, low, _)| low),

@@ -313,7 +313,7 @@ impl Narrator {
                 odd,
                 unknown,
             } => format!(
-                "looked again after the idle server {} and started: {whole} sessions are whole, {refused} unknown, {older} older, {anothers} another user's, {odd} odd, of {unknown} nothing was learned",
+                "looked again after the idle server {} and started: {whole} sessions are whole, {refused} unknown, {older} older, {anothers} another user's, {odd} show something else, of {unknown} nothing was learned",
                 match after_kill {
                     true => "was killed",
                     false => "was stopped",

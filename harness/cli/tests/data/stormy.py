@@ -92,8 +92,25 @@ class LoadsLate(Honest):
         return super().handle(method, path, cookie, body)
 
 
-class ForgetsLogins(Honest):
-    """A new session is stored with its third visit."""
+class GrowsAtStops(Graceful):
+    """After a graceful stop each session has a visit more than before."""
+
+    def stop(self):
+        for sid in self.sessions:
+            self.write(f"V {sid}")
+        super().stop()
+
+
+class ForgetsLogins(Graceful):
+    """A new session is stored with its third visit, or at a graceful stop."""
+
+    def stop(self):
+        for sid, session in self.sessions.items():
+            if sid not in self.old:
+                self.write(f"L {sid} {session['user']}")
+                for _ in range(session["visits"]):
+                    self.write(f"V {sid}")
+        super().stop()
 
     stores_sessions = stores_visits = False
 
@@ -113,6 +130,7 @@ BEHAVIOURS = {
     "snapshots-at-stops": SnapshotsAtStops,
     "dies-soon": DiesSoon,
     "dies-always": DiesAlways,
+    "grows-at-stops": GrowsAtStops,
     "loads-late": LoadsLate,
     "forgets-logins": ForgetsLogins,
 }

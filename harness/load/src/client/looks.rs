@@ -11,6 +11,9 @@ use comeback_session::flow::Session;
 /// Keeps the order of the looks apart from all else that is drawn from the seed.
 const STREAMS: u64 = 1 << 63;
 
+/// A session lasts so many trials of a storm. The first ones, without a fault, are more.
+const TURNS: u32 = 4;
+
 /// A session that its client has no more.
 #[derive(Clone, Debug)]
 pub(super) struct Former {
@@ -188,12 +191,18 @@ impl Client {
         let is_as_it_was = looked.answered > 0 && next.whole;
         looked.unsettled = u32::from(looked.failed == 0 && !is_as_it_was);
         self.shared.looked.set(self.shared.looked.get().and(looked));
-        if is_as_it_was {
+        if !is_as_it_was {
+            self.former.push(last);
+        } else if !self.leaves() {
             next.go_on();
             self.session = Some((next.generation, next.session));
-        } else {
-            self.former.push(last);
         }
+    }
+
+    /// Whether it leaves its session behind in this trial, though it is whole, and logs in anew: each user does in turns, so that a kill
+    /// meets new sessions, and none is older than those of the trials without a fault were.
+    fn leaves(&self) -> bool {
+        self.id.0 % TURNS == self.shared.trial.get().0 % TURNS
     }
 
     /// Whether it has a session.

@@ -431,6 +431,15 @@ mod tests {
             counted.note_change(None, outcome);
         }
         assert!(counted.is_complete_in(Some(1), None));
+        // What the last look showed, and beside it at most what was never answered.
+        let mut next = counted.clone();
+        next.note_change(None, Outcome::Indeterminate);
+        next.expect_as_shown(Some(2), None);
+        assert!(next.clone().accepts(Step::ReadBack, 2));
+        assert!(next.clone().accepts(Step::ReadBack, 3));
+        assert!(!next.clone().accepts(Step::ReadBack, 9));
+        next.go_on_from(Some(2), None);
+        assert!(!next.accepts(Step::ReadBack, 3));
         counted.go_on_from(Some(2), None);
         assert!(!counted.is_complete_in(Some(1), None));
         counted.note_change(None, Outcome::Acknowledged);
