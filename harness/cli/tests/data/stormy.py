@@ -79,12 +79,12 @@ class DiesAlways(DiesSoon):
         self.after_kill = True
 
 
-class LoadsLate(Honest):
-    """Listens before it has read its log, and says for 60 ms that it knows nobody."""
+class LoadsLate(Graceful):
+    """After a graceful stop it listens before it has loaded, and says for 60 ms that it knows nobody."""
 
     def __init__(self, port, folder):
         super().__init__(port, folder)
-        self.ready = time.monotonic() + (0.06 if self.again else 0)
+        self.ready = time.monotonic() + (0.06 if self.again and not self.after_kill else 0)
 
     def handle(self, method, path, cookie, body):
         if time.monotonic() < self.ready and path == "/me":
