@@ -188,7 +188,10 @@ impl Client {
         next.expect_as_shown();
         let mut looked = self.look_at(&mut next, until).await;
         // It may also show more than can be, or nothing of what it showed before.
-        let is_as_it_was = looked.answered > 0 && next.whole;
+        let ((before, _), (now, found)) = (&last.shown, &next.shown);
+        let shows_as_much =
+            before.is_some() == now.is_some() && next.session.may_show(*now, found.as_deref());
+        let is_as_it_was = looked.answered > 0 && next.whole && shows_as_much;
         looked.unsettled = u32::from(looked.failed == 0 && !is_as_it_was);
         self.shared.looked.set(self.shared.looked.get().and(looked));
         if !is_as_it_was {

@@ -29,7 +29,7 @@ impl Plan {
     pub fn settle_of(&self, trial: &PlannedTrial) -> Span {
         let is_long = match trial.is_control() {
             true => trial.id.0 == self.controls,
-            false => (trial.turn + 1) % LONG_EACH == 0 || trial.turn + 1 == self.trials,
+            false => (trial.turn + 1).is_multiple_of(LONG_EACH) || trial.turn + 1 == self.trials,
         };
         match self.storm.is_some() && is_long {
             true => LONG.max(self.windows.settle),
