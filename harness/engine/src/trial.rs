@@ -196,7 +196,7 @@ impl<S: Seams> Trial<'_, S> {
             let mut settle = self.plan.settle_of(self.planned);
             if self.planned.is_control() {
                 // A trial without a fault lasts as long as one whose faults are over: what expires by itself expires here, too.
-                settle = settle + self.plan.length_of_faults();
+                settle += self.plan.length_of_faults();
             }
             tokio::time::sleep(settle.into()).await;
             life::wait_until_served(self, load.trigger()).await;
