@@ -5,13 +5,14 @@ use comeback_analysis::summary::{ArmSummary, StormSummary, Summary};
 use crate::format::{NOTHING, count, percent, printable};
 use crate::table::Table;
 
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 9] = [
     "storm",
     "kills",
     "met a write",
     "with a loss",
     "share, 95 %",
     "undecided",
+    "killed while idle",
     "verified after each kill",
     "kills/s",
 ];
@@ -46,6 +47,11 @@ fn row(arm: &ArmSummary, storm: &StormSummary) -> Vec<String> {
         share,
         count(storm.kills_undecided),
         format!(
+            "{}, {} with a loss",
+            count(storm.idle_kills),
+            count(storm.idle_kills_with_a_loss)
+        ),
+        format!(
             "{} sessions, {} writes",
             count(storm.sessions_verified),
             count(storm.writes_verified)
@@ -66,6 +72,7 @@ mod tests {
         let tally = StormSummary {
             kills: 1_000,
             kills_that_met_a_write: 990,
+            idle_kills: 750,
             loss_share: Some(0.0),
             loss_share_low: Some(0.0),
             loss_share_high: Some(0.003),
@@ -84,6 +91,7 @@ mod tests {
                 "0",
                 "below 0.30 %",
                 "0",
+                "750, 0 with a loss",
                 "8,000 sessions, 12,000 writes",
                 "16.0"
             ]

@@ -264,7 +264,7 @@ impl<S> Trial<'_, S> {
             return;
         };
         let tail = match cause {
-            ExitCause::Injected(_) | ExitCause::Stopped => Vec::new(),
+            ExitCause::Injected(_) | ExitCause::Stopped | ExitCause::KilledIdle => Vec::new(),
             ExitCause::Unexpected => process.tail(),
         };
         let kind = EventKind::TargetExited {

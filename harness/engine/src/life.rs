@@ -1,23 +1,25 @@
 //! The life of a data folder over the trials of a storm: what one trial leaves to the next. Every other run begins each trial anew.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comeback_model::event::EventKind;
 use comeback_model::ids::TrialId;
-use comeback_model::plan::Plan;
+use comeback_model::plan::{Plan, Reach};
 use comeback_model::units::Elapsed;
 
 use super::context::{Early, Trial, aborted};
 use super::placement::Placement;
-use super::seams::{Load, Seams};
+use super::seams::Load;
 use super::site::Site;
 use crate::load::{Looked, Trigger};
 use crate::supervise::scratch::remove_tree;
 
 /// So many operations before the kill, and after the recovery, tell whether the service serves.
 const ENOUGH: u64 = 12;
+/// Between two looks at a session that is not as it was.
+const LOOK_PAUSE: Duration = Duration::from_millis(25);
 /// How soon it is counted again.
 const AGAIN: Duration = Duration::from_millis(1);
 
@@ -36,10 +38,12 @@ pub(super) struct Life<L> {
     /// The load with its sessions.
     load: RefCell<Option<L>>,
     /// Something was lost in the last trial.
-    has_lost: RefCell<bool>,
+    has_lost: Cell<bool>,
+    /// The last trial ended with a kill of the idle server.
+    was_killed: Cell<bool>,
 }
 
-impl<L> Life<L> {
+impl<L: Load> Life<L> {
     /// The life that begins with the first trial of this plan.
     pub(super) fn of(plan: &Plan) -> Self {
         Self {
@@ -49,7 +53,8 @@ impl<L> Life<L> {
             placement: None,
             probe_users: 0,
             load: RefCell::default(),
-            has_lost: RefCell::default(),
+            has_lost: Cell::default(),
+            was_killed: Cell::default(),
         }
     }
 
@@ -62,7 +67,7 @@ impl<L> Life<L> {
     /// back; or it lost something, and that is what was looked for.
     pub(super) fn is_over(&self) -> bool {
         let is_left = self.load.borrow().is_some();
-        self.is_storm && (!is_left || self.until_failure && *self.has_lost.borrow())
+        self.is_storm && (!is_left || self.until_failure && self.has_lost.get())
     }
 
     /// Where the server was in the trial before.
@@ -96,13 +101,61 @@ impl<L> Life<L> {
             return;
         }
         let lacking = looked.unsettled + looked.refused;
-        *self.has_lost.borrow_mut() = lacking > 0;
+        self.has_lost.set(lacking > 0);
         let open = looked.unsettled + looked.failed;
         trial.record(EventKind::SessionsLooked {
             whole: looked.living.saturating_sub(open),
             lacking,
             unknown: looked.failed,
         });
+    }
+
+    /// Whether the trial ends with a kill of the idle server: what a process has recovered must outlive its own kill, too. A plan that
+    /// kills the started process alone leaves its workers time, which a kill of them all would not.
+    pub(super) fn ends_by_kill<S>(&self, trial: &Trial<'_, S>) -> bool {
+        let reaches_all = trial.plan.first_fault().reach != Reach::Process;
+        let goes_on = self.load.borrow().is_some();
+        let by_kill = self.is_storm && goes_on && reaches_all && trial.planned.ends_by_kill();
+        self.was_killed.set(by_kill);
+        by_kill
+    }
+
+    /// Whether the last trial ended so.
+    pub(super) const fn was_killed(&self) -> bool {
+        self.was_killed.get()
+    }
+
+    /// The load of the trial before goes on in this one. A server may answer its readiness probe before it can work: what is not
+    /// learned of a session is asked again for as long as the start may take, and what speaks against the server in some rounds.
+    pub(super) async fn resume<S>(&self, trial: &Trial<'_, S>, load: &mut L) -> Result<(), Early> {
+        let clock = trial.site.clock;
+        let deadline: Elapsed = clock.now() + trial.arm.target.ready.within;
+        let mut living = None;
+        let mut rounds = 0;
+        let looked = loop {
+            let (id, seed) = (trial.planned.id, trial.planned.load_seed);
+            let looked = load.resume((id, seed), deadline).await?;
+            living.get_or_insert(looked.living);
+            rounds += u32::from(looked.unsettled > 0);
+            let is_settled = looked.unsettled == 0 && looked.failed == 0;
+            let is_told = rounds >= trial.plan.load.looks && looked.unsettled > 0;
+            if is_settled || is_told || clock.now() > deadline {
+                break looked;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        };
+        let living = living.unwrap_or(0);
+        let open = looked.unsettled + looked.failed;
+        trial.record(EventKind::SessionsResumed {
+            after_kill: self.was_killed(),
+            whole: living.saturating_sub(open),
+            refused: looked.gone,
+            older: looked.older,
+            anothers: looked.anothers,
+            odd: looked.odd(),
+            unknown: looked.failed,
+        });
+        why_not_resumed(looked, living, self.was_killed()).map_or(Ok(()), |why| Err(aborted(why)))
     }
 
     /// Ends it, and removes its data. What the server locked there is left to the end of the run.
@@ -122,46 +175,42 @@ pub(super) fn data_of(plan: &Plan, site: &Site, trial: TrialId) -> PathBuf {
     }
 }
 
-/// The load of the trial before goes on in this one. A server may answer its readiness probe before it can work: what is not
-/// learned of a session is asked again for as long as the start may take.
-pub(super) async fn resume<S: Seams>(
-    trial: &Trial<'_, S>,
-    load: &mut S::Load,
-) -> Result<(), Early> {
-    let clock = trial.site.clock;
-    let deadline: Elapsed = clock.now() + trial.arm.target.ready.within;
-    loop {
-        let (id, seed) = (trial.planned.id, trial.planned.load_seed);
-        let looked = load.resume((id, seed), deadline).await?;
-        if looked.unsettled > 0 {
-            return Err(aborted(format!(
-                "{} of {} sessions that were whole at the end of the trial before are not known, or lack acknowledged writes, \
-                 after the server was stopped and started again without a fault",
-                looked.unsettled, looked.living
-            )));
-        }
-        if looked.failed == 0 {
-            return Ok(());
-        }
-        if clock.now() > deadline {
-            return Err(aborted(format!(
-                "of {} of {} sessions nothing was learned after the server was started again without a fault",
-                looked.failed, looked.living
-            )));
-        }
-        tokio::time::sleep(super::trial::OPEN_PAUSE).await;
-    }
+/// Why the sessions of the trial before cannot be gone on with.
+fn why_not_resumed(looked: Looked, living: u32, after_kill: bool) -> Option<String> {
+    let after = match after_kill {
+        true => "after the idle server was killed and started again",
+        false => "after the server was stopped and started again without a fault",
+    };
+    let lacking = looked.gone + looked.older + looked.anothers;
+    let (many, what) = match (lacking, looked.odd(), looked.failed) {
+        (0, 0, 0) => return None,
+        (0, 0, failed) => (failed, "did not answer"),
+        (0, odd, _) => (odd, "show what they did not at the last look"),
+        (lacking, _, _) => (lacking, "are not known, or lack acknowledged writes,"),
+    };
+    Some(format!(
+        "{many} of {living} sessions that were whole at the end of the trial before {what} {after}"
+    ))
 }
 
-/// The windows of a storm are short: on a slow server, or a busy machine, they last until enough was seen to tell whether the
-/// service serves.
+/// The windows of a storm are short: on a slow server, or a busy machine, the load before the kill lasts until enough was seen.
 pub(super) async fn wait_for_load<S>(trial: &Trial<'_, S>, load: &Trigger) {
+    wait_until(trial, |_| load.finished() >= ENOUGH).await;
+}
+
+/// Likewise the load after the recovery, until enough was served to tell that the service is back. A service may fail for some time
+/// after its first correct reply: whether it goes on to is not known before as long a time.
+pub(super) async fn wait_until_served<S>(trial: &Trial<'_, S>, load: &Trigger) {
+    wait_until(trial, |now| load.has_served(ENOUGH, now)).await;
+}
+
+async fn wait_until<S>(trial: &Trial<'_, S>, is_enough: impl Fn(Elapsed) -> bool) {
     if trial.plan.storm.is_none() {
         return;
     }
     let clock = trial.site.clock;
     let deadline = clock.now() + trial.plan.load.timeout;
-    while load.finished() < ENOUGH && clock.now() < deadline {
+    while !is_enough(clock.now()) && clock.now() < deadline {
         tokio::time::sleep(AGAIN).await;
     }
 }

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use comeback_model::event::{EventKind, ExitCause, Survivor};
 use comeback_model::ids::{FaultId, Incarnation, Node};
-use comeback_model::plan::Listener;
+use comeback_model::plan::{Listener, Signal};
 use tokio::sync::oneshot;
 
 use super::EngineError;
@@ -319,17 +319,22 @@ fn check_attribution(trial: &Trial<'_, impl Processes>, node: Node) -> Result<()
     }
 }
 
-/// Stops them, the last started first. What one that ended by itself left is found by its tag: its group's
+/// Stops them, the last started first, or kills them. What one that ended by itself left is found by its tag: its group's
 /// number may be somebody else's by now.
 pub(super) async fn stop_all<S: Processes>(
     trial: &Trial<'_, S>,
     nodes: &mut Nodes<S::Process>,
+    by_kill: bool,
 ) -> Result<(), EngineError> {
     for Running { process, .. } in nodes.in_stopping_order() {
         if process.is_running() {
-            let stop = &trial.target_now(process.node()).stop;
-            process.stop(stop).await.map_err(EngineError::Process)?;
-            trial.record_exit(process, ExitCause::Stopped);
+            let mut stop = trial.target_now(process.node()).stop.clone();
+            let mut cause = ExitCause::Stopped;
+            if by_kill {
+                (stop.signal, cause) = (Signal::Kill, ExitCause::KilledIdle);
+            }
+            process.stop(&stop).await.map_err(EngineError::Process)?;
+            trial.record_exit(process, cause);
             process.clear_group().await.map_err(EngineError::Process)?;
         }
     }

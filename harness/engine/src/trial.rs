@@ -102,7 +102,7 @@ pub(super) async fn run<S: Seams>(
     let left = seams.kill_all();
     seams.settle()?;
     // A trial that ended early had no stop of its own, so leftovers are not a finding.
-    if complete && !left.is_empty() {
+    if complete && !left.is_empty() && !life.was_killed() {
         record(EventKind::LeftBehind { pids: left });
     }
     // The target owns this folder. Leftovers that cannot be removed cost this trial. The others have their own folders.
@@ -142,7 +142,7 @@ impl<S: Seams> Trial<'_, S> {
         }
         self.enter(Phase::Stop);
         nodes.release_all().await?;
-        nodes.stop_all().await
+        nodes.end_all(life.ends_by_kill(self)).await
     }
 
     /// What a server did on a disk of ours that failed is not laid to it.
@@ -168,7 +168,7 @@ impl<S: Seams> Trial<'_, S> {
     async fn open(&self, life: &Life<S::Load>) -> Result<S::Load, Early> {
         let mut load = match life.take_load() {
             Some(mut former) => {
-                life::resume(self, &mut former).await?;
+                life.resume(self, &mut former).await?;
                 former
             }
             None => self.start_load()?,
@@ -216,13 +216,13 @@ impl<S: Seams> Trial<'_, S> {
         if recovered {
             self.enter(Phase::Settle);
             load.trigger().count_from(clock.now());
-            let settle = match self.planned.faults.is_empty() {
+            let mut settle = self.plan.settle_of(self.planned);
+            if self.planned.is_control() {
                 // A trial without a fault lasts as long as one whose faults are over: what expires by itself expires here, too.
-                true => windows.settle + self.plan.length_of_faults(),
-                false => windows.settle,
-            };
+                settle += self.plan.length_of_faults();
+            }
             tokio::time::sleep(settle.into()).await;
-            life::wait_for_load(self, load.trigger()).await;
+            life::wait_until_served(self, load.trigger()).await;
         }
         let tally = load.stop().await?;
         drop(watch);

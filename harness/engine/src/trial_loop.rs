@@ -155,13 +155,18 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
 
     /// Stops every node, and what stands in front of them.
     pub(super) async fn stop_all(&mut self) -> Result<(), Early> {
+        self.end_all(false).await
+    }
+
+    /// Stops them so, or kills every node.
+    pub(super) async fn end_all(&mut self, by_kill: bool) -> Result<(), Early> {
         // One may have ended by itself at this moment.
         self.run(std::future::ready(())).await?;
         tokio::select! {
             biased;
             () = self.interrupt.raised() => Err(Early::Interrupted),
             stopped = async {
-                nodes::stop_all(self.trial, &mut self.nodes).await?;
+                nodes::stop_all(self.trial, &mut self.nodes, by_kill).await?;
                 self.proxies.stop().await
             } => Ok(stopped?),
         }

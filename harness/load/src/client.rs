@@ -313,7 +313,9 @@ impl Client {
             self.shared.refusal.set(error.map(|class| (class, status)));
         }
         self.record(wanted, tried, finished);
-        self.shared.trigger.note_finished(intended);
+        let is_correct = outcome == Outcome::Acknowledged && error.is_none();
+        let trigger = &self.shared.trigger;
+        trigger.note_finished(intended, (finished, is_correct));
         match step {
             // A request beside the session neither begins nor ends it.
             Step::Get => self.session = had_session.then_some((generation, session)),

@@ -70,6 +70,9 @@ struct Inner {
     /// Operations that were wanted from this moment on, in µs, and how many of them have finished.
     from: AtomicU64,
     finished: AtomicU64,
+    /// How many of them were correct since the last one that was not, and when that had finished, in µs; 0 if all were.
+    served: AtomicU64,
+    failed: AtomicU64,
     /// The fault comes: a session is looked at once more before its user ends it.
     looks: AtomicBool,
 }
@@ -155,6 +158,8 @@ impl Trigger {
     pub fn count_from(&self, from: Elapsed) {
         self.0.from.store(from.as_us(), Ordering::Release);
         self.0.finished.store(0, Ordering::Release);
+        self.0.served.store(0, Ordering::Release);
+        self.0.failed.store(0, Ordering::Release);
     }
 
     /// How many that were so far.
@@ -162,10 +167,26 @@ impl Trigger {
         self.0.finished.load(Ordering::Acquire)
     }
 
-    /// An operation has finished.
-    pub(super) fn note_finished(&self, intended: Elapsed) {
-        if intended.as_us() >= self.0.from.load(Ordering::Acquire) {
-            self.0.finished.fetch_add(1, Ordering::AcqRel);
+    /// Whether so many of them were correct since the last one that was not, for at least as long as it took until then: what fails
+    /// at first and then serves has served at last.
+    pub fn has_served(&self, enough: u64, now: Elapsed) -> bool {
+        let [from, failed] = [&self.0.from, &self.0.failed]
+            .map(|moment| Elapsed::from_us(moment.load(Ordering::Acquire)));
+        let is_long = now.since(failed.max(from)) >= failed.since(from);
+        self.0.served.load(Ordering::Acquire) >= enough && is_long
+    }
+
+    /// An operation has finished, correctly or not.
+    pub fn note_finished(&self, intended: Elapsed, (at, is_correct): (Elapsed, bool)) {
+        if intended.as_us() < self.0.from.load(Ordering::Acquire) {
+            return;
+        }
+        self.0.finished.fetch_add(1, Ordering::AcqRel);
+        if is_correct {
+            self.0.served.fetch_add(1, Ordering::AcqRel);
+        } else {
+            self.0.served.store(0, Ordering::Release);
+            self.0.failed.fetch_max(at.as_us(), Ordering::AcqRel);
         }
     }
 
@@ -356,6 +377,26 @@ mod tests {
             trigger.acknowledge(us(1_000), passed);
             assert_eq!(told.try_recv().is_ok(), counts, "{passed:?}");
         }
+    }
+
+    #[test]
+    fn what_failed_at_first_has_served_when_it_has_for_as_long() {
+        let trigger = Trigger::default();
+        trigger.count_from(us(1_000));
+        // Wanted before.
+        trigger.note_finished(us(900), (us(1_500), true));
+        for at in 1..=12 {
+            trigger.note_finished(us(1_000), (us(1_000 + at), false));
+        }
+        assert_eq!(trigger.finished(), 12);
+        assert!(!trigger.has_served(2, us(9_000)));
+        trigger.note_finished(us(1_000), (us(1_015), true));
+        assert!(!trigger.has_served(2, us(9_000)));
+        trigger.note_finished(us(1_000), (us(1_016), true));
+        assert!(!trigger.has_served(2, us(1_023)));
+        assert!(trigger.has_served(2, us(1_024)));
+        trigger.count_from(us(2_000));
+        assert!(!trigger.has_served(1, us(9_000)));
     }
 
     #[test]

@@ -399,6 +399,23 @@ pub enum EventKind {
         /// Sessions of which nothing was learned.
         unknown: u32,
     },
+    /// In a storm: a trial goes on with the data and the sessions of the one before, and each user looked at his session.
+    SessionsResumed {
+        /// The idle server of the trial before was killed, not stopped.
+        after_kill: bool,
+        /// Sessions that are as they were at the last look.
+        whole: u32,
+        /// Sessions that are not known.
+        refused: u32,
+        /// Sessions that are known, and lack something that the last look showed.
+        older: u32,
+        /// Sessions that are another user's.
+        anothers: u32,
+        /// Sessions of which something else was learned, as that they show more than the last look did.
+        odd: u32,
+        /// Sessions of which nothing was learned.
+        unknown: u32,
+    },
     /// Processes of the trial outlived its end, and were killed.
     LeftBehind {
         /// Their process ids.
@@ -500,6 +517,7 @@ impl EventKind {
             | Self::FirstAccept { .. }
             | Self::LoadStopped { .. }
             | Self::SessionsLooked { .. }
+            | Self::SessionsResumed { .. }
             | Self::LeftBehind { .. }
             | Self::TrialEnded
             | Self::RunInterrupted

@@ -40,7 +40,7 @@ impl Schedule {
     /// How long its trials last at least: their windows, without starting, recovering and reading back.
     pub fn least_length(&self, plan: &Plan) -> Span {
         let windows = &plan.windows;
-        let each = windows.warm_up + windows.baseline + windows.settle;
+        let before = windows.warm_up + windows.baseline;
         let mut length = Span::ZERO;
         for trial in &self.trials {
             let over = |planned: &PlannedInjection| {
@@ -48,7 +48,8 @@ impl Schedule {
                 planned.after + fault.map_or(Span::ZERO, |fault| fault.effect.lasts())
             };
             let last = trial.faults.iter().map(over).max();
-            length += each + last.unwrap_or_else(|| plan.length_of_faults());
+            length +=
+                before + plan.settle_of(trial) + last.unwrap_or_else(|| plan.length_of_faults());
         }
         length
     }
@@ -176,6 +177,11 @@ impl PlannedTrial {
         Draw::act(self.load_seed, fault, node)
     }
 
+    /// Whether a cycle of a storm ends with a kill of the idle server, and not with a stop as usual: three of four that kill do.
+    pub fn ends_by_kill(&self) -> bool {
+        !self.is_control() && Draw::ending(self.load_seed).below(4) > 0
+    }
+
     /// Whether nothing is done to the target.
     pub const fn is_control(&self) -> bool {
         self.faults.is_empty()
@@ -295,6 +301,7 @@ impl Draw {
     const MOMENT: u64 = 0x4d4f_4d45_4e54_0000;
     const DELAY: u64 = 0x4445_4c41_5900_0000;
     const ACT: u64 = 0x4143_5400_0000_0000;
+    const ENDING: u64 = 0x454e_4449_4e47_0000;
     /// Sets surroundings apart from faults; a plan has fewer of those.
     const SURROUNDING: u32 = 0x8000;
 
@@ -306,6 +313,11 @@ impl Draw {
     /// Its moment within a write.
     fn moment(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
         Draws::new(load_seed.0 ^ Self::MOMENT ^ u64::from(fault))
+    }
+
+    /// How a cycle of a storm ends.
+    fn ending(load_seed: Seed) -> Draws {
+        Draws::new(load_seed.0 ^ Self::ENDING)
     }
 
     /// How late it comes; of the first fault that is drawn with the trial.

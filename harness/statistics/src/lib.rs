@@ -31,7 +31,7 @@ pub use excess::{
 pub use holm::holm;
 pub use order::{median, median_interval, quantile, quantile_needed, quantile_upper_bound};
 pub use permutation::permutation_test;
-pub use proportion::{surely_above, wilson, zero_event_upper_bound};
+pub use proportion::{first_event_at, surely_above, wilson, zero_event_upper_bound};
 pub use rank_sum::{MannWhitney, cliffs_delta, mann_whitney};
 pub use rate::{
     Part, RATE_DIFFERENCE_NEEDS, RATE_NEEDS, fisher_excess, pooled, rate_difference, rate_interval,

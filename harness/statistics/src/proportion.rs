@@ -36,6 +36,22 @@ pub fn zero_event_upper_bound(n: u64) -> Option<f64> {
     (n > 0).then(|| -((1.0 - CONFIDENCE).ln() / n as f64).exp_m1())
 }
 
+/// The bounds of the 95 % interval of an event's probability when trials were made until it was seen, at the `n`-th: 1 − 0.975^(1/n)
+/// and 1 − 0.025^(1/(n−1)). `None` if `n` is zero.
+///
+/// It is exact (Clopper–Pearson's for a number of tries): at the lower bound the event comes by the n-th trial with 2.5 %, at the
+/// upper one it does not come before the n-th with 2.5 %.
+pub fn first_event_at(n: u64) -> Option<(f64, f64)> {
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    let bound = |survives: f64, tries: u64| -(survives.ln() / tries as f64).exp_m1();
+    let high = match n {
+        0 => return None,
+        1 => 1.0,
+        n => bound(tail, n - 1),
+    };
+    Some((bound(1.0 - tail, n), high))
+}
+
 /// Whether the probability of an event that was seen `part` times in `whole` is above `share` for sure: were it just
 /// that, so many or more would be seen with less than 5 % probability (the exact one-sided test).
 ///
@@ -55,6 +71,20 @@ mod tests {
     use proptest::prelude::*;
 
     /// Reference: `scipy.stats.binomtest(k, n, 0.001, alternative="greater")`, SciPy 1.17.1.
+    #[test]
+    fn the_interval_of_the_first_event_is_exact() {
+        assert_eq!(first_event_at(0), None);
+        for n in [1, 2, 40, 1_000] {
+            let (low, high) = first_event_at(n).expect("there were tries");
+            // By the n-th try with 2.5 %, and not before it with 2.5 %.
+            assert!((1.0 - (1.0 - low).powi(n as i32) - 0.025).abs() < 1e-9);
+            match n {
+                1 => assert_eq!(high, 1.0),
+                n => assert!(((1.0 - high).powi(n as i32 - 1) - 0.025).abs() < 1e-9),
+            }
+        }
+    }
+
     #[test]
     fn one_failure_in_hundreds_is_not_surely_more_than_a_thousandth() {
         for (part, whole, surely) in [

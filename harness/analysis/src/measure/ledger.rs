@@ -27,6 +27,10 @@ pub(super) struct Ledger {
     pub(super) ends: Ends,
     /// Which faults the losses are laid to, where there are several.
     pub(super) laid: Laid,
+    /// How many of the sessions began in this trial.
+    pub(super) begun: u64,
+    /// The trial is one of a storm.
+    is_storm: bool,
     /// The first session that lost something, in words.
     pub(super) counterexample: Option<String>,
 }
@@ -60,7 +64,10 @@ pub(super) struct Oddities {
 
 /// Keeps both ledgers; `operations` in the order of each client's doing.
 pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Ledger {
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger {
+        is_storm: plan.storm.is_some(),
+        ..Ledger::default()
+    };
     let writes = match &plan.load.workload {
         Workload::Stateless(_) => return ledger,
         Workload::Sessions(flow) => flow.writes,
@@ -132,6 +139,11 @@ impl Ledger {
         }
         match standing {
             Standing::Counted(fate) => {
+                self.begun += u64::from(!session.is_carried_on());
+                let fate = match self.is_storm {
+                    true => self.as_of_the_kill(fate),
+                    false => fate,
+                };
                 self.enter_session(fate);
                 let end = journeys_end(fate, is_logged_out);
                 self.ends.note(session.id(), end);
@@ -166,6 +178,18 @@ impl Ledger {
                 self.oddities.anothers_before += 1;
             }
             Standing::Later(fate) => self.enter_later(session, fate),
+        }
+    }
+
+    /// In a storm: what was acknowledged after the recovery and is absent no kill has taken. What the kill took of such a session
+    /// nobody can tell.
+    fn as_of_the_kill(&mut self, fate: Fate) -> Fate {
+        match fate {
+            Fate::Known { balance, .. } if balance.is_older && !balance.is_older_than_before => {
+                self.oddities.writes_lost_later += balance.lost_later;
+                Fate::Undecided
+            }
+            fate => fate,
         }
     }
 
@@ -212,6 +236,7 @@ impl Ledger {
         };
         let Balance {
             is_older: _,
+            is_older_than_before: _,
             lost,
             oldest_lost,
             holes,

@@ -49,9 +49,9 @@ pub use trial::TrialAnalysis;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
     CacheTally, Cause, Chain, Continuity, Culprit, Doing, Downtime, ErrorTally, Extension,
-    FaultAnalysis, FaultedSessions, JourneyOperations, Journeys, LaidLoss, LastSent, LatencyTally,
-    LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
-    Shortfall, Spoils, Time, TimelineWindow, Void, WhileDown, Windowed, WriteCounts,
+    FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss, LastSent,
+    LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return,
+    SessionCounts, Shortfall, Spoils, Time, TimelineWindow, Void, WhileDown, Windowed, WriteCounts,
 };
 
 use comeback_model::ids::{ArmId, TrialId};
@@ -87,6 +87,9 @@ fn ended_early(header: &Header, run: &RunFacts) -> Option<String> {
     let last = run.trials.last()?;
     let why = match (last.ended_well(), storm.until_failure) {
         (true, true) => "something was lost or was not found, which --until-failure waits for",
+        (true, false) if !last.unexpected.is_empty() => {
+            "what follows would not be the same life: the server ended by itself in the last cycle, without a fault"
+        }
         (true, false) => "the journal holds no more",
         (false, _) => {
             "what follows would not be the same life: the last cycle did not come to its end"

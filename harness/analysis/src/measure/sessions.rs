@@ -1,6 +1,6 @@
 //! Sessions, each with what became of it: the definitions of the session ledger (METHOD.md §3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comeback_model::ids::{FaultId, SessionId};
 use comeback_model::operation::{Operation, Outcome, Step};
@@ -72,9 +72,24 @@ pub(super) fn sessions<'a>(
             .or_insert_with(|| Session::new(kind));
         session.learn(facts, operation);
     }
+    let is_early = |session: &Session<'_>| {
+        let login = session.login;
+        login.is_some_and(|login| facts.is_carried_on(login))
+    };
+    // In a storm, before the load: whose user logged in anew meanwhile was left behind, and is looked at no more.
+    let left: BTreeSet<SessionId> = sessions
+        .iter()
+        .zip(sessions.iter().skip(1))
+        .filter(|((id, session), (next, following))| {
+            let is_same = id.client == next.client;
+            is_same && session.is_carried_on() && is_early(following)
+        })
+        .map(|((id, _), _)| *id)
+        .collect();
     sessions
-        .into_values()
-        .filter(|session| session.login.is_some())
+        .into_iter()
+        .filter(|(id, session)| session.login.is_some() && !left.contains(id))
+        .map(|(_, session)| session)
         .collect()
 }
 
@@ -114,6 +129,9 @@ impl<'a> Session<'a> {
                 if is_whole && facts.is_carried_on(operation) {
                     self.login = Some(operation);
                     self.written.carry_on(operation);
+                } else {
+                    // It may be looked at again before the load. If it is lost, that is told of the kill before.
+                    return;
                 }
             }
             // One before its user's logout.
@@ -180,6 +198,12 @@ impl<'a> Session<'a> {
             let after = |look: &&Operation| look.sent > self.logout_after;
             self.last_check = self.calm_check.filter(after);
         }
+    }
+
+    /// Whether it is one of the trial before.
+    pub(super) fn is_carried_on(&self) -> bool {
+        let login = self.login;
+        login.is_some_and(|login| login.step == Step::ReadBack)
     }
 
     /// Which session it is.
@@ -260,7 +284,7 @@ impl<'a> Session<'a> {
         let login = self.login?;
         let SessionId { client, generation } = login.session();
         let name = format!("the session {generation} of user {}", client.0);
-        let acknowledged = self.written.acknowledged_before();
+        let acknowledged = self.written.acknowledged_in_it();
         let sent = facts.fault();
         let before_the_kill = |at: Elapsed| match sent.filter(|sent| *sent >= at) {
             Some(sent) => format!("{:.2} ms before the kill", sent.ms_after(at)),
@@ -286,13 +310,25 @@ impl<'a> Session<'a> {
                 let last = last.map_or_else(String::new, |last| format!(", the last {last}"));
                 let oldest = balance.oldest_lost.map(before_the_kill);
                 let oldest = oldest.map_or_else(
-                    || "and what was there when the cycle began is older now".to_owned(),
+                    || {
+                        "what was there when the cycle began is older now, or lacks a write"
+                            .to_owned()
+                    },
                     |oldest| format!("the oldest lost one was acknowledged {oldest}"),
                 );
+                let (lost, of) = match balance.lost.checked_sub(acknowledged) {
+                    // Some are of the cycles before.
+                    Some(1..) => (
+                        counted(balance.lost, "write"),
+                        format!(", beside {}", counted(acknowledged, "acknowledged write")),
+                    ),
+                    Some(0) | None => (
+                        balance.lost.to_string(),
+                        format!(" of {}", counted(acknowledged, "acknowledged write")),
+                    ),
+                };
                 Some(format!(
-                    "{name} lost {} of {} of this cycle{last}; {oldest}; {}",
-                    balance.lost,
-                    counted(acknowledged, "acknowledged write"),
+                    "{name} lost {lost}{of} of this cycle{last}; {oldest}; {}",
                     self.shown_at_last()
                 ))
             }

@@ -19,8 +19,8 @@ use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
-    ErrorTally, FaultAnalysis, FaultedSessions, Journeys, LaidLoss, LatencyTally, LoadTally,
-    MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Time,
+    ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
+    LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Time,
     TimelineWindow, Void, Windowed, WriteCounts,
 };
 use super::{
@@ -121,6 +121,10 @@ pub struct TrialAnalysis {
     /// The first session that lost something by the fault, in words: what was acknowledged, and what was read back. Kept for a
     /// storm.
     pub counterexample: Option<String>,
+    /// How many of the sessions began in this trial; in a storm the others are of the trial before.
+    pub begun_sessions: u64,
+    /// What the kill of the idle server came to that the trial before ended with; in a storm alone.
+    pub idle_kill: Option<IdleKill>,
     /// Why it went so, where its facts say.
     pub causes: Vec<Cause>,
     /// Things a reader should know, as sentences.
@@ -218,7 +222,13 @@ pub(super) fn analyze(
     sort_by_client(&mut operations);
     let operations: Vec<&Operation> = operations.iter().collect();
     let load = Load::new(plan, facts, &operations);
-    let ledger = ledger::keep(plan, facts, &operations);
+    let mut ledger = ledger::keep(plan, facts, &operations);
+    let idle_kill = facts.idle_kill();
+    if let Some(kill) = idle_kill.filter(IdleKill::took_something) {
+        // The trial came to nothing else.
+        ledger.sessions = kill.sessions;
+        ledger.counterexample = Some(kill.told());
+    }
     let (errors, latency) = load.tallies();
     let send_lag = load.send_lag();
     let arm = plan.arms.get(facts.arm.0 as usize);
@@ -240,6 +250,7 @@ pub(super) fn analyze(
         returned: returned.as_ref(),
         sessions: &ledger.sessions,
         writes: &ledger.writes,
+        before: &before,
     };
     let void = void::reason(plan, facts, (&load, &operations), &shown);
     TrialAnalysis {
@@ -287,6 +298,8 @@ pub(super) fn analyze(
             .zip(facts.over)
             .map(|(from, to)| to.ms_after(from)),
         counterexample: ledger.counterexample.filter(|_| plan.storm.is_some()),
+        idle_kill,
+        begun_sessions: ledger.begun,
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),
         findings,
     }

@@ -11,9 +11,9 @@ use comeback_model::units::Span;
 use super::facts::Facts;
 use super::faults;
 use super::load::{Load, Part};
-use super::types::{Doing, Return, Spoils, Void};
+use super::types::{BeforeTheFault, Doing, Return, Spoils, Void};
 use super::words::{counted, percent, waited_for_disk};
-use crate::measure::{SessionCounts, WriteCounts};
+use crate::measure::{IdleKill, SessionCounts, WriteCounts};
 
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
 const LATE: Span = Span::from_ms(10);
@@ -28,6 +28,7 @@ const BEARABLE: f64 = 0.8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Aborted,
+    KilledIdle,
     Interrupted,
     NotStarted { port_taken: bool },
     Missed,
@@ -36,6 +37,7 @@ enum Why {
     Renamed,
     OldAnswers,
     NeverWorked,
+    WrongBefore,
     NoSamples { by_lag: bool },
     BelowFloor { by_lag: bool },
     Stalled,
@@ -52,8 +54,12 @@ impl Why {
             | Self::HarnessFailed { .. }
             | Self::Renamed
             | Self::OldAnswers
-            | Self::NeverWorked => Spoils::Everything,
-            Self::NoSamples { .. } | Self::BelowFloor { .. } | Self::Stalled => Spoils::Times,
+            | Self::NeverWorked
+            | Self::WrongBefore => Spoils::Everything,
+            // What was found is certain.
+            Self::KilledIdle | Self::NoSamples { .. } | Self::BelowFloor { .. } | Self::Stalled => {
+                Spoils::Times
+            }
         }
     }
 
@@ -70,6 +76,7 @@ impl Why {
             | Self::BelowFloor { by_lag: true }
             | Self::Stalled => Doing::Ours,
             Self::Aborted
+            | Self::KilledIdle
             | Self::Interrupted
             | Self::NotStarted { port_taken: false }
             | Self::Missed
@@ -80,6 +87,7 @@ impl Why {
             | Self::Renamed
             | Self::OldAnswers
             | Self::NeverWorked
+            | Self::WrongBefore
             | Self::NoSamples { by_lag: false }
             | Self::BelowFloor { by_lag: false } => Doing::Servers,
         }
@@ -91,6 +99,7 @@ pub(super) struct Shown<'a> {
     pub(super) returned: Option<&'a Return>,
     pub(super) sessions: &'a SessionCounts,
     pub(super) writes: &'a WriteCounts,
+    pub(super) before: &'a BeforeTheFault,
 }
 
 impl Shown<'_> {
@@ -132,6 +141,7 @@ pub(super) fn reason(
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
             never_worked(load).map(|reason| (Why::NeverWorked, reason)),
+            wrong_before(plan, shown.before).map(|reason| (Why::WrongBefore, reason)),
             // A storm measures no times.
             (plan.storm.is_none())
                 .then(|| {
@@ -156,6 +166,9 @@ pub(super) fn reason(
 }
 
 fn unfinished(facts: &Facts) -> Option<(Why, String)> {
+    if let Some(kill) = facts.idle_kill().filter(IdleKill::took_something) {
+        return Some((Why::KilledIdle, kill.told()));
+    }
     if let Some(reason) = &facts.aborted {
         return Some((Why::Aborted, reason.clone()));
     }
@@ -268,6 +281,24 @@ fn by_an_unknown_name(facts: &Facts, operations: &[&Operation]) -> Option<String
     Some(format!(
         "an old process may answer: the final look was answered as boot id {boot}, which is not the new process's"
     ))
+}
+
+/// In a storm: what is wrong before a kill is no kill's doing, and what is wrong after it may be that.
+fn wrong_before(plan: &Plan, before: &BeforeTheFault) -> Option<String> {
+    plan.storm?;
+    match (before.lost_sessions, &before.example) {
+        (0, None) => None,
+        (0, Some(example)) => Some(format!(
+            "before its kill a reply showed what cannot be: {example}"
+        )),
+        (lost, _) => Some(format!(
+            "{} lost before its kill",
+            match lost {
+                1 => "1 session was".to_owned(),
+                lost => format!("{} were", counted(lost, "session")),
+            }
+        )),
+    }
 }
 
 /// A server that did not work before the fault has nothing to lose by it.

@@ -18,9 +18,21 @@ pub struct StormSummary {
     pub kills_undecided: u64,
     /// Kills after which the server did not come back for good. They are undecided, unless something was lost.
     pub kills_unrecovered: u64,
-    /// Kills with a loss / decided kills. Null if none is decided.
+    /// Kills of the idle server after the final look of a cycle: what is gone when it is started again they took.
+    #[serde(default)]
+    pub idle_kills: u64,
+    /// Those of them after which something was gone that the final look had shown, or the server did not start.
+    #[serde(default)]
+    pub idle_kills_with_a_loss: u64,
+    /// Kills that the share is of: those with a loss, and those that met a write and are decided.
+    #[serde(default)]
+    pub kills_counted: u64,
+    /// Sessions that began in a kill's own cycle, summed over the kills: logins that each kill could have taken.
+    #[serde(default)]
+    pub logins_at_stake: u64,
+    /// Kills with a loss / counted kills. Null if none is counted.
     pub loss_share: Option<f64>,
-    /// Lower bound of the share's 95 % interval (Wilson).
+    /// Lower bound of the share's 95 % interval: Wilson's, or if the run ended with its first loss the exact one.
     pub loss_share_low: Option<f64>,
     /// Its upper bound. If nothing was lost, so many kills cannot exclude a loss in up to this share of kills (95 %).
     pub loss_share_high: Option<f64>,
@@ -55,6 +67,10 @@ impl From<StormTally> for StormSummary {
             kills_with_a_loss: tally.with_loss,
             kills_undecided: tally.undecided,
             kills_unrecovered: tally.unrecovered,
+            idle_kills: tally.idle,
+            kills_counted: tally.counted,
+            logins_at_stake: tally.logins,
+            idle_kills_with_a_loss: tally.idle_with_loss,
             loss_share: share.map(|(share, _, _)| share),
             loss_share_low: share.map(|(_, low, _)| low),
             loss_share_high: share.map(|(_, _, high)| high),

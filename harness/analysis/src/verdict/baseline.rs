@@ -204,6 +204,10 @@ pub(crate) fn plan_differences(
     [
         (base.load != new.load, "its load"),
         (base.windows != new.windows, "the length of its windows"),
+        (
+            base.storm.is_some() != new.storm.is_some(),
+            "whether it is a storm",
+        ),
         (base.faults != new.faults, "its fault"),
         (base.surroundings != new.surroundings, "its surroundings"),
         (

@@ -59,7 +59,11 @@ fn lost_sessions(arm: &ArmAnalysis) -> Option<String> {
     let in_control = in_control(arm, "session", "were lost", |trial| {
         (trial.sessions.lost, trial.sessions.acknowledged)
     });
+    // In a storm a loss before a kill bears on its own trial alone, which is left out.
     in_control.or_else(|| {
+        if arm.storm.is_some() {
+            return None;
+        }
         let before: u64 = arm
             .trials
             .iter()
@@ -94,12 +98,14 @@ fn in_control(
 /// A value that cannot be what was acknowledged, before the fault or in the control: it is no counter, or no store of
 /// each write.
 fn writes(arm: &ArmAnalysis) -> Option<String> {
-    let example = arm
-        .trials
-        .iter()
-        .find_map(|trial| trial.before.example.as_ref());
+    let bearing = || {
+        let is_storm = arm.storm.is_some();
+        let trials = arm.trials.iter();
+        trials.filter(move |trial| !is_storm || trial.control)
+    };
+    let example = bearing().find_map(|trial| trial.before.example.as_ref());
     if let Some(example) = example {
-        let refuted: u64 = arm.trials.iter().map(|trial| trial.before.refuted).sum();
+        let refuted: u64 = bearing().map(|trial| trial.before.refuted).sum();
         return Some(format!(
             "without any fault {} showed what cannot be, so the value is no counter of acknowledged writes: {example}",
             if refuted == 1 {

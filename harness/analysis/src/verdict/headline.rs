@@ -173,16 +173,21 @@ fn nothing_lost(arm: &ArmAnalysis, sessions: &Sessions, has_sessions: bool) -> S
 
 /// Only to be said of a storm where nothing is undecided and nothing was lost.
 fn nothing_lost_in(storm: &StormTally) -> String {
-    let bound = zero_event_upper_bound(storm.decided());
+    let bound = zero_event_upper_bound(storm.counted);
     let bound = bound.map_or_else(String::new, |bound| {
-        format!(": below {} of kills with 95 % confidence", percent(bound))
+        format!(
+            ": below {} of kills that meet a write, with 95 % confidence",
+            percent(bound)
+        )
     });
     format!(
-        "0 of {} lost anything{bound} ({} met a write; {} and {} verified, counted after each kill)",
+        "0 of {} lost anything{bound} ({} met a write; {} at stake; {} and {} verified, counted after each kill; {} of the idle server in between)",
         counted(storm.kills, "kill"),
         grouped(storm.met),
+        counted(storm.logins, "new login"),
         counted(storm.sessions, "session"),
-        counted(storm.writes, "write")
+        counted(storm.writes, "write"),
+        counted(storm.idle, "kill")
     )
 }
 

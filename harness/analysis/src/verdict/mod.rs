@@ -244,8 +244,15 @@ fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
 fn first_loss(arm: &ArmAnalysis) -> Option<String> {
     let tally = arm.storm_tally()?;
     let (kill, trial, what) = tally.first?;
+    let idle = match tally.idle_with_loss {
+        0 => String::new(),
+        lost => format!(
+            " and {lost} of {} of the idle server",
+            words::counted(tally.idle, "kill")
+        ),
+    };
     Some(format!(
-        "{}: {} of {} lost something, first kill {kill} (trial {trial}): {what}",
+        "{}: {} of {} under load{idle} lost something, first kill {kill} (trial {trial}): {what}",
         arm.name,
         tally.with_loss,
         words::counted(tally.kills, "kill")

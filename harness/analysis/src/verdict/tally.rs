@@ -38,10 +38,11 @@ impl Tally {
             .faulted()
             .map(|trial| counted_in(count, trial))
             .fold(Self::default(), Self::plus);
-        if !count.traits().is_certain_at_any_load {
-            return counted;
-        }
-        let asides = arm.faulted_aside().map(|trial| counted_in(count, trial));
+        let is_certain = count.traits().is_certain_at_any_load;
+        let asides = arm
+            .faulted_aside()
+            .filter(|trial| is_certain || trial.idle_kill.is_some())
+            .map(|trial| counted_in(count, trial));
         let aside = asides
             .filter(|aside| aside.found > 0)
             .fold(Self::default(), Self::plus);
@@ -181,7 +182,9 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
         Count::InFlightFailed => failed(&trial.in_flight),
         Count::DrainFailed => failed(&trial.draining),
         Count::Unrecovered => {
+            let is_down = trial.idle_kill.is_some_and(|kill| kill.not_started);
             let (found, most) = match (trial.chain.ready, &trial.returned) {
+                (None, _) if is_down => (1, 1),
                 // One correct reply is not a recovery.
                 (Some(Time::At { .. }), Some(Return::ByProbeOnly { .. })) => (0, 1),
                 (_, Some(Return::Not(_))) | (Some(Time::Beyond { .. }), _) => (1, 1),

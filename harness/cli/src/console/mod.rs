@@ -128,6 +128,17 @@ impl Progress {
                     storm.note(*lacking);
                 }
             }
+            EventKind::SessionsResumed {
+                after_kill: true,
+                refused,
+                older,
+                anothers,
+                ..
+            } => {
+                if let Some(storm) = &mut self.storm {
+                    storm.note(refused + older + anothers);
+                }
+            }
             EventKind::TrialEnded => self.end_trial(),
             EventKind::RunExtended {
                 trials,

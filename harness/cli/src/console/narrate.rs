@@ -101,6 +101,9 @@ impl Narrator {
                 let why = match cause {
                     ExitCause::Injected(fault) => format!("by {}", self.fault(*fault)),
                     ExitCause::Stopped => "at the end of the trial".to_owned(),
+                    ExitCause::KilledIdle => {
+                        "at the end of the cycle, while it was idle".to_owned()
+                    }
                     ExitCause::Unexpected => "by itself".to_owned(),
                 };
                 format!(
@@ -300,6 +303,21 @@ impl Narrator {
                 unknown,
             } => format!(
                 "final look: {whole} sessions are whole, {lacking} lack something, of {unknown} nothing was learned"
+            ),
+            EventKind::SessionsResumed {
+                after_kill,
+                whole,
+                refused,
+                older,
+                anothers,
+                odd,
+                unknown,
+            } => format!(
+                "looked again after the idle server {} and started: {whole} sessions are whole, {refused} unknown, {older} older, {anothers} another user's, {odd} show something else, of {unknown} nothing was learned",
+                match after_kill {
+                    true => "was killed",
+                    false => "was stopped",
+                }
             ),
             EventKind::ArmSkipped { .. }
             | EventKind::TrialStarted { .. }

@@ -1,7 +1,9 @@
 //! Several trials, as a run has them.
 
-use comeback_model::event::EventKind;
+use comeback_model::event::{EventKind, ExitCause};
 use comeback_model::ids::ArmId;
+use comeback_model::plan::{Reach, Storm};
+use comeback_model::units::Span;
 
 use super::scenario::*;
 use crate::trials::Ended;
@@ -50,4 +52,44 @@ async fn an_interrupted_run_begins_no_further_trial() {
     assert_eq!(count(&events, is_start), 2);
     assert_eq!(count(&events, |kind| *kind == EventKind::TrialEnded), 1);
     assert_eq!(events.last(), Some(&EventKind::RunInterrupted));
+}
+
+/// How often the idle server was killed, in a storm whose kills reach this.
+async fn idle_kills(reach: Reach) -> usize {
+    let scenario = one_replica().with(|plan| {
+        plan.storm = Some(Storm::default());
+        plan.faults[0].reach = reach;
+        plan.load.timeout = Span::from_ms(5);
+    });
+    let (events, ended) = scenario.run_trials().await;
+    assert_eq!(ended, Ended::Complete);
+    assert_eq!(count(&events, is_start), 3);
+    let is_idle_kill = |kind: &EventKind| {
+        matches!(
+            kind,
+            EventKind::TargetExited {
+                cause: ExitCause::KilledIdle,
+                ..
+            }
+        )
+    };
+    let resumed = |kind: &EventKind| {
+        matches!(
+            kind,
+            EventKind::SessionsResumed {
+                after_kill: true,
+                ..
+            }
+        )
+    };
+    let killed = count(&events, is_idle_kill);
+    // The last one has no next start.
+    assert_eq!(count(&events, resumed), killed.saturating_sub(1));
+    killed
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_kills_the_idle_server_too_where_its_kills_reach_all_processes() {
+    assert_eq!(idle_kills(Reach::Group).await, 3);
+    assert_eq!(idle_kills(Reach::Process).await, 0);
 }

@@ -11,8 +11,11 @@ use comeback_session::flow::Session;
 /// Keeps the order of the looks apart from all else that is drawn from the seed.
 const STREAMS: u64 = 1 << 63;
 
+/// A session lasts so many trials of a storm. The first ones, without a fault, are more.
+const TURNS: u32 = 4;
+
 /// A session that its client has no more.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Former {
     generation: u32,
     session: Session,
@@ -42,6 +45,12 @@ impl Former {
         }
     }
 
+    /// The next look must show what the last one did, and beside it at most what was never answered.
+    fn expect_as_shown(&mut self) {
+        let (counter, found) = &self.shown;
+        self.session.expect_as_shown(*counter, found.as_deref());
+    }
+
     /// What the last look showed must be there from now on.
     fn go_on(&mut self) {
         let (counter, found) = &self.shown;
@@ -69,11 +78,24 @@ pub struct Looked {
     pub answered: u32,
     /// Sessions that are to be looked at again: refused, or known with less than was acknowledged.
     pub unsettled: u32,
+    /// Of those: sessions that are not known.
+    pub gone: u32,
+    /// Of those: sessions that are known with less than was acknowledged.
+    pub older: u32,
+    /// Of those: sessions that are another user's.
+    pub anothers: u32,
     /// Sessions of which nothing was learned.
     pub failed: u32,
 }
 
 impl Looked {
+    /// Sessions that are to be looked at again for another reason.
+    #[must_use]
+    pub const fn odd(&self) -> u32 {
+        self.unsettled
+            .saturating_sub(self.gone + self.older + self.anothers)
+    }
+
     /// Both together.
     #[must_use]
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -82,6 +104,9 @@ impl Looked {
             refused: self.refused + other.refused,
             answered: self.answered + other.answered,
             unsettled: self.unsettled + other.unsettled,
+            gone: self.gone + other.gone,
+            older: self.older + other.older,
+            anothers: self.anothers + other.anothers,
             failed: self.failed + other.failed,
         }
     }
@@ -131,38 +156,56 @@ impl Client {
         former.whole = is_known && met.complete;
         former.shown = met.shown;
         let is_settled = former.ended || former.whole;
+        let is_open = is_told && !is_settled;
+        let is_gone = matches!(
+            met.error,
+            Some(ErrorClass::SessionRejected | ErrorClass::SessionRecreated)
+        );
         Looked {
             living: u32::from(!former.ended),
             refused: u32::from(former.refused),
             answered: u32::from(met.error.is_none()),
-            unsettled: u32::from(is_told && !is_settled),
+            unsettled: u32::from(is_open),
+            gone: u32::from(is_open && is_gone),
+            older: u32::from(is_open && is_known && !met.complete),
+            anothers: u32::from(is_open && met.error == Some(ErrorClass::WrongIdentity)),
             failed: u32::from(!is_told),
         }
     }
 
-    /// In a new trial on the same data: goes on with its last session, if that was whole at the last look and is so now. All
-    /// others are left behind; what is not learned of one may be asked again.
+    /// In a new trial on the same data: goes on with its last session, if that was whole at the last look and is as it was. All
+    /// others are left behind; of one that is not as it was it may be asked again.
     pub(super) async fn resume(&mut self, until: Elapsed) {
         if self.session.is_some() {
             return;
         }
         let mut own = std::mem::take(&mut self.former);
         own.retain(|former| !former.ended && former.whole);
-        let Some(mut last) = own.into_iter().max_by_key(|former| former.generation) else {
+        let Some(last) = own.into_iter().max_by_key(|former| former.generation) else {
             return;
         };
-        last.go_on();
-        let shown = last.shown.clone();
-        let looked = self.look_at(&mut last, until).await;
-        let is_unknown = looked.failed > 0;
+        let mut next = last.clone();
+        next.expect_as_shown();
+        let mut looked = self.look_at(&mut next, until).await;
+        // It may also show more than can be, or nothing of what it showed before.
+        let ((before, _), (now, found)) = (&last.shown, &next.shown);
+        let shows_as_much =
+            before.is_some() == now.is_some() && next.session.may_show(*now, found.as_deref());
+        let is_as_it_was = looked.answered > 0 && next.whole && shows_as_much;
+        looked.unsettled = u32::from(looked.failed == 0 && !is_as_it_was);
         self.shared.looked.set(self.shared.looked.get().and(looked));
-        if is_unknown {
-            (last.whole, last.shown) = (true, shown);
+        if !is_as_it_was {
             self.former.push(last);
-        } else if last.whole {
-            last.go_on();
-            self.session = Some((last.generation, last.session));
+        } else if !self.leaves() {
+            next.go_on();
+            self.session = Some((next.generation, next.session));
         }
+    }
+
+    /// Whether it leaves its session behind in this trial, though it is whole, and logs in anew: each user does in turns, so that a kill
+    /// meets new sessions, and none is older than those of the trials without a fault were.
+    fn leaves(&self) -> bool {
+        self.id.0 % TURNS == self.shared.trial.get().0 % TURNS
     }
 
     /// Whether it has a session.

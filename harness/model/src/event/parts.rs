@@ -122,6 +122,8 @@ pub enum ExitCause {
     Injected(FaultId),
     /// Because the trial was over.
     Stopped,
+    /// Because the cycle of a storm was over: it was killed while it had nothing to do.
+    KilledIdle,
     /// By itself: nobody had asked it to. Journals say `unasked`.
     #[serde(rename = "unasked")]
     Unexpected,
@@ -140,6 +142,7 @@ enum StoredCause {
 enum CauseName {
     Injected,
     Stopped,
+    KilledIdle,
     #[serde(alias = "unasked")]
     Unexpected,
 }
@@ -150,6 +153,7 @@ impl From<StoredCause> for ExitCause {
             StoredCause::By { injected } => Self::Injected(injected),
             StoredCause::Named(CauseName::Injected) => Self::Injected(FaultId::FIRST),
             StoredCause::Named(CauseName::Stopped) => Self::Stopped,
+            StoredCause::Named(CauseName::KilledIdle) => Self::KilledIdle,
             StoredCause::Named(CauseName::Unexpected) => Self::Unexpected,
         }
     }

@@ -771,6 +771,15 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             lacking: 1,
             unknown: 0,
         },
+        EventKind::SessionsResumed {
+            after_kill: true,
+            whole: 8,
+            refused: 1,
+            older: 2,
+            anothers: 3,
+            odd: 4,
+            unknown: 5,
+        },
         EventKind::LeftBehind { pids: Vec::new() },
         EventKind::TrialAborted {
             reason: text.clone(),

@@ -7,6 +7,8 @@ use super::error::{Field, PlanError, invalid};
 use super::fault::{Effect, Ending};
 use super::{Plan, Workload};
 use crate::ids::FaultId;
+use crate::schedule::PlannedTrial;
+use crate::units::Span;
 
 /// How the trials of a plan follow each other in a storm: each is one kill. All of them share the data folder, the port and the
 /// users' sessions, and those without a fault come first.
@@ -16,7 +18,25 @@ pub struct Storm {
     pub until_failure: bool,
 }
 
+/// One kill of so many, and the last one, is followed by a long load: a server that serves for some ms and then fails is not back.
+const LONG_EACH: u32 = 100;
+/// It lasts as long as in a run of another kind.
+const LONG: Span = Span::from_secs(2);
+
 impl Plan {
+    /// How long the load of a trial lasts after the recovery, at least. In a storm some trials have a longer one than the others, the
+    /// last one without a fault, too.
+    pub fn settle_of(&self, trial: &PlannedTrial) -> Span {
+        let is_long = match trial.is_control() {
+            true => trial.id.0 == self.controls,
+            false => (trial.turn + 1).is_multiple_of(LONG_EACH) || trial.turn + 1 == self.trials,
+        };
+        match self.storm.is_some() && is_long {
+            true => LONG.max(self.windows.settle),
+            false => self.windows.settle,
+        }
+    }
+
     /// A storm is about one server, one kind of kill, and losses.
     pub(super) fn validate_storm(&self) -> Result<(), PlanError> {
         if self.storm.is_none() {
@@ -78,13 +98,41 @@ mod tests {
     use super::super::{Request, test_plan};
     use super::*;
     use crate::gate::Gate;
-    use crate::units::Span;
+    use crate::ids::Seed;
+    use crate::schedule::expand;
 
     fn storm() -> Plan {
         let mut plan = test_plan();
         plan.arms.truncate(1);
         plan.storm = Some(Storm::default());
         plan
+    }
+
+    #[test]
+    fn some_cycles_are_long_enough_to_see_a_server_that_soon_fails() {
+        let mut plan = storm();
+        (plan.trials, plan.extend_to, plan.controls) = (250, 250, 5);
+        let long = |plan: &Plan| {
+            let trials = expand(plan, Seed(7)).trials.into_iter();
+            trials
+                .filter(|trial| plan.settle_of(trial) >= Span::from_secs(2))
+                .map(|trial| trial.id.0)
+                .collect::<Vec<_>>()
+        };
+        plan.windows.settle = Span::from_ms(8);
+        assert_eq!(long(&plan), [5, 105, 205, 255]);
+        plan.storm = None;
+        assert_eq!(long(&plan), [0_u32; 0]);
+    }
+
+    #[test]
+    fn three_of_four_cycles_end_with_a_kill() {
+        let mut plan = storm();
+        (plan.trials, plan.extend_to, plan.controls) = (400, 400, 5);
+        let trials = expand(&plan, Seed(7)).trials;
+        let killed = trials.iter().filter(|trial| trial.ends_by_kill()).count();
+        assert!((250..350).contains(&killed), "{killed}");
+        assert!(!trials[..5].iter().any(PlannedTrial::ends_by_kill));
     }
 
     #[test]

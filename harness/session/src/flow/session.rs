@@ -140,9 +140,21 @@ impl Session {
     /// The session is gone on with in a new trial: what the last look showed must be there from now on, also what was never
     /// answered. Else such a change could stand in for one that is lost later.
     pub fn go_on_from(&mut self, counter: Option<u64>, found: Option<&Found>) {
+        self.expect_as_shown(counter, found);
+        if counter.is_some() {
+            self.slack = 0;
+        }
+    }
+
+    /// What the last look showed must be there at the next one, and nothing else but changes that were never answered and that it did
+    /// not show.
+    pub fn expect_as_shown(&mut self, counter: Option<u64>, found: Option<&Found>) {
         if let Some(counter) = counter {
+            // What the look showed beyond the last reply was one of those.
+            let shown = counter.saturating_sub(self.base);
+            self.slack = self.slack.saturating_sub(shown);
             self.begin_at(counter);
-            (self.acknowledged, self.slack, self.other_base) = (0, 0, None);
+            (self.acknowledged, self.other_base) = (0, None);
         }
         for number in found.map_or(&[][..], |found| &found.writes) {
             let place = (*number as usize).checked_sub(1);
@@ -150,6 +162,20 @@ impl Session {
                 *write = Write::Acknowledged;
             }
         }
+    }
+
+    /// Whether a look shows no more than can be: what was acknowledged, and what was never answered.
+    pub fn may_show(&self, counter: Option<u64>, found: Option<&Found>) -> bool {
+        let Some(found) = found else {
+            return counter.is_none_or(|counter| counter <= self.base.saturating_add(self.slack));
+        };
+        let own: HashSet<u32> = found.writes.iter().copied().collect();
+        let may_be = |number: &u32| {
+            let place = (*number as usize).checked_sub(1);
+            let write = place.and_then(|place| self.writes.get(place));
+            write.is_some_and(|write| *write != Write::Rejected)
+        };
+        own.len() == found.writes.len() && own.iter().all(may_be)
     }
 
     /// A change whose reply shows no counter adds one all the same.
@@ -422,6 +448,15 @@ mod tests {
             counted.note_change(None, outcome);
         }
         assert!(counted.is_complete_in(Some(1), None));
+        // What the last look showed, and beside it at most what was never answered.
+        let mut next = counted.clone();
+        assert!(next.accepts(Step::Act, 1));
+        next.note_change(None, Outcome::Indeterminate);
+        next.expect_as_shown(Some(2), None);
+        let may_be = |next: &Session| [2, 3, 4].map(|value| next.may_show(Some(value), None));
+        assert_eq!(may_be(&next), [true, true, false]);
+        next.go_on_from(Some(2), None);
+        assert_eq!(may_be(&next), [true, false, false]);
         counted.go_on_from(Some(2), None);
         assert!(!counted.is_complete_in(Some(1), None));
         counted.note_change(None, Outcome::Acknowledged);

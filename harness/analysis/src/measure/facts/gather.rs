@@ -8,7 +8,7 @@ use comeback_model::said;
 use comeback_model::units::{Elapsed, Span};
 
 use super::{Correct, Drained, Ended, Facts, FaultFacts, Restart, RunFacts};
-use crate::measure::{Extension, LoadTally};
+use crate::measure::{Extension, LoadTally, SessionCounts};
 
 /// The events that tell how a trial went on and ended. Each event of a trial is in one of these groups; the function that
 /// learns of a group handles each of its events by name, so that a new one is not forgotten.
@@ -17,6 +17,7 @@ macro_rules! of_the_course {
         EventKind::PhaseEntered { .. }
             | EventKind::LoadStopped { .. }
             | EventKind::SessionsLooked { .. }
+            | EventKind::SessionsResumed { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::DiskStalled { .. }
             | EventKind::TrialAborted { .. }
@@ -135,7 +136,12 @@ impl Gatherer {
                 self.places.entry(id).or_insert_with(|| {
                     let begun = Some(event.at);
                     let facts = Facts::new(id, *arm, *control);
-                    run.trials.push(Facts { begun, ..facts });
+                    let after_idle_kill = run.trials.last().is_some_and(|last| last.killed_idle);
+                    run.trials.push(Facts {
+                        begun,
+                        after_idle_kill,
+                        ..facts
+                    });
                     run.trials.len() - 1
                 });
             }
@@ -204,6 +210,28 @@ impl Facts {
                 self.over.get_or_insert(at);
             }
             EventKind::SessionsLooked { .. } => {}
+            EventKind::SessionsResumed {
+                after_kill: _,
+                whole,
+                refused,
+                older,
+                anothers,
+                odd,
+                unknown,
+            } => {
+                let counts = [*whole, *refused, *older, *anothers, *odd, *unknown].map(u64::from);
+                let [survived, rejected, reset, wrong_identity, odd, unknown] = counts;
+                self.resumed.get_or_insert(SessionCounts {
+                    acknowledged: counts.iter().sum(),
+                    survived,
+                    lost: rejected,
+                    rejected,
+                    reset,
+                    wrong_identity,
+                    undecided: odd + unknown,
+                    ..SessionCounts::default()
+                });
+            }
             EventKind::SessionsOpened { .. } => {}
             of_processes!() | of_the_fault!() | of_the_recovery!() | of_the_run!() => {}
         }
@@ -264,6 +292,7 @@ impl Facts {
                 ExitCause::Stopped => {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
+                ExitCause::KilledIdle => self.killed_idle = true,
                 ExitCause::Unexpected => {
                     self.falls.push((*node, at, None));
                     self.unexpected.push(Ended {

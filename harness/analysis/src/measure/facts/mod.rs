@@ -12,7 +12,7 @@ use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::operation::Operation;
 use comeback_model::units::{Elapsed, Span};
 
-use crate::measure::{Extension, LoadTally};
+use crate::measure::{Extension, IdleKill, LoadTally, SessionCounts};
 
 pub(super) use fault::FaultFacts;
 pub(super) use gather::Gatherer;
@@ -85,6 +85,12 @@ pub(super) struct Facts {
     pub(super) port_taken: bool,
     /// How each node ended when it was asked to, after the load.
     pub(super) stopped_as: BTreeMap<Node, Exit>,
+    /// It ended with a kill of the idle server, as a cycle of a storm may.
+    killed_idle: bool,
+    /// The trial before did, and this one goes on with its data.
+    after_idle_kill: bool,
+    /// What the users found who went on with their sessions of the trial before.
+    resumed: Option<SessionCounts>,
     /// Ends nobody asked for.
     pub(super) unexpected: Vec<Ended>,
     /// When nodes went down, and by which fault: each end of one that was not a stop of ours, and each pause.
@@ -197,6 +203,9 @@ impl Facts {
             start_failed: None,
             port_taken: false,
             stopped_as: BTreeMap::new(),
+            killed_idle: false,
+            after_idle_kill: false,
+            resumed: None,
             unexpected: Vec::new(),
             falls: Vec::new(),
             aborted: None,
@@ -380,6 +389,15 @@ impl Facts {
     pub(super) fn is_carried_on(&self, look: &Operation) -> bool {
         let load = self.phases.get(&Phase::WarmUp);
         load.is_some_and(|load| look.finished <= *load)
+    }
+
+    /// What the kill of the idle server at the end of the trial before came to, if there was one: with it begins this trial.
+    pub(super) fn idle_kill(&self) -> Option<IdleKill> {
+        let is_up = self.start_failed.is_none() || self.phases.contains_key(&Phase::Open);
+        self.after_idle_kill.then(|| IdleKill {
+            sessions: self.resumed.unwrap_or_default(),
+            not_started: !is_up && !self.port_taken,
+        })
     }
 
     /// When the wait for a recovery was given up, at last, and what the last probe saw.

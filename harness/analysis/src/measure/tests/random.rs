@@ -166,6 +166,15 @@ fn kind() -> impl Strategy<Value = EventKind> {
             lacking: 0,
             unknown: u32::MAX
         }),
+        any::<(bool, u32)>().prop_map(|(after_kill, number)| EventKind::SessionsResumed {
+            after_kill,
+            whole: 1,
+            refused: number,
+            older: number,
+            anothers: 0,
+            odd: 1,
+            unknown: number
+        }),
         Just(EventKind::TrialAborted {
             reason: "why not".to_owned()
         }),

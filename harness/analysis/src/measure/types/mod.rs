@@ -21,8 +21,8 @@ pub use tallies::{
 };
 pub use time::Time;
 pub use trial::{
-    BeforeTheFault, BlindTime, Chain, Doing, FaultAnalysis, FaultedSessions, LaidLoss, MetWrites,
-    NotBack, Return, Shortfall, Spoils, Void,
+    BeforeTheFault, BlindTime, Chain, Doing, FaultAnalysis, FaultedSessions, IdleKill, LaidLoss,
+    MetWrites, NotBack, Return, Shortfall, Spoils, Void,
 };
 
 use super::TrialAnalysis;
@@ -69,10 +69,13 @@ impl ArmAnalysis {
     }
 
     /// Trials with a fault that count for nothing but a certain loss: the fault landed, and only times and rates
-    /// are spoiled.
+    /// are spoiled; or in a storm it was not begun, since the kill of the idle server before it took something.
     pub fn faulted_aside(&self) -> impl Iterator<Item = &TrialAnalysis> {
         let faulted = self.trials.iter().filter(|trial| !trial.control);
-        faulted.filter(|trial| trial.landed && trial.is_spoiled_for_times())
+        faulted.filter(|trial| {
+            let took = trial.idle_kill.is_some_and(|kill| kill.took_something());
+            (trial.landed || took) && trial.is_spoiled_for_times()
+        })
     }
 
     /// Void trials that others have taken the place of.

@@ -5,8 +5,10 @@ use comeback_model::ids::FaultId;
 use comeback_model::operation::ErrorClass;
 use comeback_model::units::{Elapsed, Span};
 
+use super::counts::SessionCounts;
 use super::tallies::ErrorTally;
 use super::time::Time;
+use crate::measure::words::counted;
 
 /// Why a trial does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +82,49 @@ pub enum Return {
     },
     /// It did not last.
     Not(NotBack),
+}
+
+/// The kill of an idle server at the end of a storm's cycle, as the next trial shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdleKill {
+    /// What became of the sessions that were whole at the last look before it.
+    pub sessions: SessionCounts,
+    /// The server could not be started after it.
+    pub not_started: bool,
+}
+
+impl IdleKill {
+    /// How many of the sessions are gone for certain, or lack something.
+    pub const fn lacking(&self) -> u64 {
+        let sessions = &self.sessions;
+        sessions.lost + sessions.reset + sessions.wrong_identity
+    }
+
+    /// Whether it is known what became of anything.
+    pub const fn is_seen(&self) -> bool {
+        self.sessions.acknowledged > 0 || self.not_started
+    }
+
+    /// Whether it took something, or the server with it.
+    pub const fn took_something(&self) -> bool {
+        self.lacking() > 0 || self.not_started
+    }
+
+    /// What it took, in words.
+    pub(in crate::measure) fn told(&self) -> String {
+        let what = match self.not_started {
+            true => "the server could not be started".to_owned(),
+            false => format!(
+                "{} of {} that the last look had found whole: {} not known, {} with less than was shown, {} another user's",
+                self.lacking(),
+                counted(self.sessions.acknowledged, "session"),
+                self.sessions.lost,
+                self.sessions.reset,
+                self.sessions.wrong_identity
+            ),
+        };
+        format!("after the recovered server was killed again while it was idle: {what}")
+    }
 }
 
 /// Why one correct reply was not a recovery.

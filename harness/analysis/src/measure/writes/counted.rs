@@ -76,6 +76,8 @@ impl Counted {
         let first_lost = self.before.len() - lost as usize;
         Balance {
             is_older: counter < expected,
+            is_older_than_before: lost > 0
+                || counter < base.saturating_add(self.acknowledged_before()),
             lost,
             oldest_lost: self.before.get(first_lost).copied(),
             // The newest are taken for the lost ones: which they are nobody can tell.

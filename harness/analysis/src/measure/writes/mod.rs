@@ -44,6 +44,8 @@ pub(super) struct Look<'a> {
 pub(super) struct Balance {
     /// What is shown is older than what was acknowledged.
     pub(super) is_older: bool,
+    /// It is older than what was acknowledged before the fault.
+    pub(super) is_older_than_before: bool,
     /// Acknowledged before the fault, and absent.
     pub(super) lost: u64,
     /// When the oldest of them was acknowledged.
@@ -105,6 +107,14 @@ impl Written {
         match self {
             Self::Counted(counted) => counted.acknowledged_before(),
             Self::Own(own) => own.acknowledged_before(),
+        }
+    }
+
+    /// How many of those were in this trial, and not in one before of a storm.
+    pub(super) fn acknowledged_in_it(&self) -> u64 {
+        match self {
+            Self::Counted(counted) => counted.acknowledged_before(),
+            Self::Own(own) => own.acknowledged_in_it(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Writes that each carry a value of their own: a reply tells which of them are there, and how often.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use comeback_model::operation::{Found, Operation};
 use comeback_model::units::Elapsed;
@@ -11,6 +11,8 @@ use super::{Balance, Known};
 #[derive(Debug, Default)]
 pub(in crate::measure) struct Own {
     writes: BTreeMap<u32, Write>,
+    /// Those that are of the trial before.
+    carried: BTreeSet<u32>,
     /// Sent without a number: whether they are shown cannot be told.
     unnumbered: u64,
 }
@@ -66,6 +68,7 @@ impl Own {
         let before = true;
         let carried = |number: &u32| (*number, Write::Acknowledged { at, before });
         self.writes.extend(found.writes.iter().map(carried));
+        self.carried.extend(&found.writes);
     }
 
     /// Number, time of acknowledgement, and whether that was before the fault.
@@ -89,6 +92,18 @@ impl Own {
     fn before(&self) -> impl Iterator<Item = Elapsed> {
         self.acknowledged()
             .filter_map(|(_, at, before)| before.then_some(at))
+    }
+
+    /// Likewise those that are not of the trial before.
+    fn before_in_it(&self) -> impl Iterator<Item = Elapsed> {
+        let own = self.acknowledged();
+        own.filter_map(|(number, at, before)| {
+            (before && !self.carried.contains(&number)).then_some(at)
+        })
+    }
+
+    pub(super) fn acknowledged_in_it(&self) -> u64 {
+        self.before_in_it().count() as u64
     }
 
     /// Those acknowledged before the fault that are not among what was found; all of them where nothing was.
@@ -117,11 +132,11 @@ impl Own {
     }
 
     pub(super) fn first_before(&self) -> Option<Elapsed> {
-        self.before().min()
+        self.before_in_it().min()
     }
 
     pub(super) fn last_before(&self) -> Option<Elapsed> {
-        self.before().max()
+        self.before_in_it().max()
     }
 
     /// The balance with what is found; absent where changes without a number leave it open. Of the foreign
@@ -159,14 +174,19 @@ impl Own {
                 (true, false) => {
                     balance.lost += 1;
                     balance.holes += u64::from(kept_a_newer);
-                    let oldest = balance.oldest_lost.map_or(at, |oldest| oldest.min(at));
-                    balance.oldest_lost = Some(oldest);
+                    // When one of an earlier trial was acknowledged this trial does not tell.
+                    let known = (!self.carried.contains(&number)).then_some(at);
+                    balance.oldest_lost = match (balance.oldest_lost, known) {
+                        (Some(oldest), Some(at)) => Some(oldest.min(at)),
+                        (oldest, known) => oldest.or(known),
+                    };
                 }
                 (false, false) => balance.lost_later += u64::from(must_be),
                 (false, true) => {}
             }
         }
         balance.is_older = balance.lost > 0 || balance.lost_later > 0;
+        balance.is_older_than_before = balance.lost > 0;
         Some(balance)
     }
 

@@ -3,6 +3,7 @@
 use comeback_model::journal::Machine;
 use comeback_model::operation::Step;
 use comeback_model::plan::Plan;
+use comeback_model::plan::Storm;
 use comeback_model::units::Span;
 
 use super::*;
@@ -176,7 +177,7 @@ fn a_loss_the_baseline_never_had_breaks_where_chance_does_not_explain_it() {
 #[test]
 fn a_baseline_of_another_machine_plan_or_run_does_not_count() {
     type Spoil = fn(&mut Journal);
-    let cases: [(Spoil, &str); 8] = [
+    let cases: [(Spoil, &str); 9] = [
         (
             |base| base.header.machine.processor = "Other".to_owned(),
             "another machine: processor 'Other' then, 'Example' now",
@@ -189,6 +190,10 @@ fn a_baseline_of_another_machine_plan_or_run_does_not_count() {
         (
             |base| base.header.plan.windows.settle = Span::from_secs(9),
             "the length of its windows differs",
+        ),
+        (
+            |base| base.header.plan.storm = Some(Storm::default()),
+            "whether it is a storm differs",
         ),
         (
             |base| base.header.plan.faults[0].jitter = Span::ZERO,

@@ -1,7 +1,7 @@
 //! The verdict on a storm.
 
-use comeback_model::ids::ClientId;
-use comeback_model::operation::Step;
+use comeback_model::ids::{ClientId, TrialId};
+use comeback_model::operation::{ErrorClass, Outcome as Effect, Step};
 use comeback_model::plan::Storm;
 
 use super::*;
@@ -42,6 +42,35 @@ fn too_few_kills_that_met_a_write_prove_nothing() {
     let reasons = verdict.reasons.join("\n");
     assert!(
         reasons.contains("only 1 of 4 kills met a write"),
+        "{reasons}"
+    );
+}
+
+#[test]
+fn a_loss_before_one_kill_hides_none_of_another_kill() {
+    let trials = [
+        control(),
+        faulted().with(&[Fate::Lost, Fate::Finds(1)]),
+        faulted(),
+    ];
+    let mut journal = journal(&trials);
+    journal.header.plan.arms.truncate(1);
+    journal.header.plan.trials = 2;
+    let gone = journal.operations.iter_mut().find(|operation| {
+        let is_own = operation.client < ClientId(1_000);
+        operation.trial == TrialId(2) && operation.step == Step::Act && is_own
+    });
+    let gone = gone.unwrap();
+    gone.outcome = Effect::Rejected;
+    gone.error = Some(ErrorClass::SessionRejected);
+    let outcome = |journal: &Journal| verdict_on(journal, &["lost_sessions == 0"]);
+    assert_eq!(outcome(&journal).outcome, Outcome::Inconclusive);
+    journal.header.plan.storm = Some(Storm::default());
+    let verdict = outcome(&journal);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{:?}", verdict.reasons);
+    let reasons = verdict.reasons.join("\n");
+    assert!(
+        reasons.contains("trial 2 does not count: 1 session was lost before its kill"),
         "{reasons}"
     );
 }
