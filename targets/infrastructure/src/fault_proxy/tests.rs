@@ -437,9 +437,9 @@ fn a_reply_on_its_way_arrives_though_the_node_takes_no_more_requests() {
     for _ in 0..10 {
         client.write_all(b"more").expect("the proxy is there");
     }
-    let (arrived, ended) = rest(&mut client);
-    assert_eq!(arrived, b"answer");
-    assert_eq!(kind(ended), Some(ErrorKind::ConnectionReset));
+    let mut arrived = [0; 6];
+    client.read_exact(&mut arrived).expect("it arrives");
+    assert_eq!(&arrived, b"answer");
 }
 
 #[test]
