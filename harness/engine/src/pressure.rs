@@ -56,7 +56,7 @@ impl Stalls {
             waited: Span::ZERO,
         });
         open.until = at;
-        open.waited = open.waited + waited;
+        open.waited += waited;
         None
     }
 

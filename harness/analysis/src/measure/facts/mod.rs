@@ -224,7 +224,7 @@ impl Facts {
         for (begin, end, stalled) in &self.disk_stalls {
             let own = until.min(*end).since(from.max(*begin));
             let share = stalled.as_us() as f64 / end.since(*begin).as_us().max(1) as f64;
-            shared = shared + own;
+            shared += own;
             waited += own.as_us() as f64 * share;
         }
         (shared, Span::from_us(waited as u64))
