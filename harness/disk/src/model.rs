@@ -769,10 +769,7 @@ impl<S: Store> Disk<S> {
         let mut folders = VecDeque::from([ROOT]);
         let mut taken = 0;
         while let Some(folder) = folders.pop_front() {
-            let children = self
-                .entries(folder)
-                .map(BTreeMap::clone)
-                .unwrap_or_default();
+            let children = self.entries(folder).cloned().unwrap_or_default();
             for (name, id) in children {
                 match self.items.get(&id).map(Item::is_folder) {
                     Some(false) => {}
