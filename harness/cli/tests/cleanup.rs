@@ -562,7 +562,7 @@ fn a_panic_in_any_phase_leaves_nothing() {
 }
 
 /// The same server behind a proxy.
-const PROXIED: &str = "[[surroundings]]\nkind = \"connections\"\ndelay = \"1ms\"\n";
+const PROXIED: &str = "[[surroundings]]\nkind = \"connections\"\ndelay = \"2ms\"\n";
 
 fn proxies_of(folder: &Path) -> Vec<i32> {
     let found = processes_of(folder).into_iter();

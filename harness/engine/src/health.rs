@@ -37,8 +37,11 @@ struct Checked {
     last: Option<Elapsed>,
 }
 
-/// The checks of all replicas, unless the load asks for the same.
+/// The checks of all replicas, unless the load asks for the same, or what clients see is a proxy's doing, which none of them meets.
 pub(super) fn checkups<S>(trial: &Trial<'_, S>) -> Vec<Checkup> {
+    if !trial.plan.proxied(trial.arm).is_empty() {
+        return Vec::new();
+    }
     let nodes = trial
         .placement
         .nodes()

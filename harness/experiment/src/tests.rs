@@ -605,3 +605,29 @@ fn a_node_has_one_disk_that_forgets() {
         }
     }
 }
+
+#[test]
+fn a_storm_refuses_what_needs_a_proxy_or_a_disk_that_forgets() {
+    for (faults, line, what) in [
+        (
+            "[storm]\nkills = 5\n[[fault]]\nkind = \"power_loss\"\n",
+            6,
+            "without the proxy or the disk that a power_loss needs",
+        ),
+        (
+            "[storm]\nkills = 5\n[[fault]]\nkind = \"connections\"\ndelay = \"5ms\"\nlasts = \"1s\"\n",
+            6,
+            "a storm kills, and a connections does not",
+        ),
+        (
+            "[storm]\nkills = 5\n[[surroundings]]\nkind = \"connections\"\ndelay = \"5ms\"\n",
+            0,
+            "leave out all others, and the surroundings",
+        ),
+    ] {
+        let refused = with_faults(faults).expect_err(faults);
+        let first = &refused.wrong()[0];
+        assert!(first.told().contains(what), "{refused}");
+        assert!(line == 0 || first.line == line, "{refused}");
+    }
+}

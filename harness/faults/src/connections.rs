@@ -9,7 +9,7 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
 use comeback_host::program;
-use comeback_model::plan::fault::{Effect, FaultWords, Needs, Reach};
+use comeback_model::plan::fault::{Effect, FaultWords, HoldsBack, Needs, Reach};
 use comeback_model::toxics::{Answer, Counts, Cut, Direction, Order, Size, Toxics};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
@@ -22,6 +22,8 @@ use crate::kind::{Kind, Unavailable};
 
 /// How long the proxy may take to answer, on a busy machine.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// The step of the proxy's timer.
+const TIMER: Span = Span::from_ms(1);
 
 /// Connections that are slow, cut or refused.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
@@ -94,20 +96,27 @@ impl Kind for Connections {
     }
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let is_zero = |span: Option<Span>| span.is_some_and(|span| span.is_zero());
+        // A shorter one is less than the proxy's timer can tell.
+        let is_none = |span: Option<Span>| span.is_some_and(|span| span <= TIMER);
         let is_nothing = |size: Option<Size>| size.is_some_and(|size| size.bytes() == 0);
         let is_slow = self.delay.is_some() || self.bandwidth.is_some() || self.slow_close.is_some();
-        if is_zero(self.delay) {
-            return Err(("delay", "a delay is longer than 0s"));
+        if is_none(self.delay) {
+            return Err(("delay", "a delay is longer than 1ms"));
         }
-        if self.jitter.is_some() && self.jitter > self.delay {
-            return Err(("jitter", "a delay varies by no more than itself"));
+        if self
+            .jitter
+            .is_some_and(|jitter| Some(jitter + TIMER) >= self.delay)
+        {
+            return Err((
+                "jitter",
+                "the delay less the jitter is longer than 1ms, for every byte is to be late",
+            ));
         }
         if is_nothing(self.bandwidth) {
             return Err(("bandwidth", "at least 1B a second passes"));
         }
-        if is_zero(self.slow_close) {
-            return Err(("slow_close", "a delay is longer than 0s"));
+        if is_none(self.slow_close) {
+            return Err(("slow_close", "a delay is longer than 1ms"));
         }
         if is_nothing(self.cut_after) {
             return Err(("cut_after", "at least 1B passes before the cut"));
@@ -133,6 +142,19 @@ impl Kind for Connections {
         if !(1..=100).contains(&self.percent) {
             return Err(("percent", "it meets 1 to 100 percent of the connections"));
         }
+        // The final looks are made while a surrounding holds: a session that the proxy kept from them would count as lost.
+        let cutting = [
+            ("cut_after", self.cut_after.is_some()),
+            ("refuse", self.refuse),
+            ("fail_first", self.fail_first.is_some()),
+        ];
+        let mut cutting = cutting.into_iter().filter(|(_, is_said)| *is_said);
+        if let (None, Some((key, _))) = (self.lasts, cutting.next()) {
+            return Err((
+                key,
+                "it cannot surround a trial, whose final looks it would fail: make it a fault, and say how long it lasts",
+            ));
+        }
         if !(is_slow || self.cut_after.is_some() || self.refuse || self.fail_first.is_some()) {
             return Err((
                 "kind",
@@ -150,6 +172,24 @@ impl Kind for Connections {
         Needs {
             proxy: true,
             ..Needs::default()
+        }
+    }
+
+    fn holds_back(&self) -> HoldsBack {
+        let late = match (self.bandwidth, self.delay) {
+            (None, None) => Some(Span::ZERO),
+            (None, Some(delay)) => Some(delay + self.jitter.unwrap_or(Span::ZERO) + TIMER),
+            // What comes before it in the same connection has its time, too.
+            (Some(_), _) => None,
+        };
+        let towards = |way| match self.direction {
+            Direction::Both => late,
+            own if own == way => late,
+            Direction::To | Direction::From => Some(Span::ZERO),
+        };
+        HoldsBack {
+            to: towards(Direction::To),
+            from: towards(Direction::From),
         }
     }
 
@@ -404,14 +444,14 @@ mod tests {
             (
                 "delay",
                 Connections {
-                    delay: Some(Span::ZERO),
+                    delay: Some(TIMER),
                     ..slow()
                 },
             ),
             (
                 "jitter",
                 Connections {
-                    jitter: Some(Span::from_ms(201)),
+                    jitter: Some(Span::from_ms(199)),
                     ..slow()
                 },
             ),
@@ -434,7 +474,7 @@ mod tests {
             (
                 "slow_close",
                 Connections {
-                    slow_close: Some(Span::ZERO),
+                    slow_close: Some(TIMER),
                     ..slow()
                 },
             ),
@@ -477,6 +517,30 @@ mod tests {
                 },
             ),
             (
+                "refuse",
+                Connections {
+                    refuse: true,
+                    lasts: None,
+                    ..slow()
+                },
+            ),
+            (
+                "fail_first",
+                Connections {
+                    fail_first: Some(1),
+                    lasts: None,
+                    ..slow()
+                },
+            ),
+            (
+                "cut_after",
+                Connections {
+                    cut_after: Some(Size::from_bytes(1)),
+                    lasts: None,
+                    ..slow()
+                },
+            ),
+            (
                 "percent",
                 Connections {
                     percent: 0,
@@ -505,6 +569,39 @@ mod tests {
             );
         }
         assert_eq!(slow().check(), Ok(()));
+        let surrounding = Connections {
+            jitter: Some(Span::from_ms(198)),
+            slow_close: Some(Span::from_ms(2)),
+            lasts: None,
+            ..slow()
+        };
+        assert_eq!(surrounding.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_plan_says_for_how_long_it_holds_back_what_is_on_its_way() {
+        let held = |fault: Connections| (fault.holds_back().to, fault.holds_back().from);
+        let (none, ms) = (Some(Span::ZERO), |ms| Some(Span::from_ms(ms)));
+        // The proxy's timer goes by the millisecond.
+        assert_eq!(held(slow()), (ms(201), ms(201)));
+        let jitter = Connections {
+            jitter: ms(50),
+            direction: Direction::To,
+            ..slow()
+        };
+        assert_eq!(held(jitter), (ms(251), none));
+        let narrow = Connections {
+            bandwidth: Some(Size::from_bytes(1)),
+            direction: Direction::From,
+            ..slow()
+        };
+        assert_eq!(held(narrow), (none, None));
+        let refuses = Connections {
+            delay: None,
+            refuse: true,
+            ..slow()
+        };
+        assert!(refuses.holds_back().is_nothing());
     }
 
     #[test]

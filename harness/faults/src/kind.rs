@@ -4,7 +4,8 @@ use std::fmt;
 use std::pin::Pin;
 
 use comeback_model::plan::fault::{
-    Aim, Effect, Fault, FaultWords, Invalid, KindInfo, Needs, Parameters, Reach, Said, Within,
+    Aim, Effect, Fault, FaultWords, HoldsBack, Invalid, KindInfo, Needs, Parameters, Reach, Said,
+    Within,
 };
 use comeback_model::units::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -69,6 +70,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// Its requirements of an arm.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// How long it holds back what is on its way to and from its nodes.
+    fn holds_back(&self) -> HoldsBack {
+        HoldsBack::NOTHING
     }
 
     /// Its words for people.
@@ -197,6 +203,7 @@ fn plan<K: Kind>(parameters: &Parameters, said: Said) -> Result<Fault, Invalid> 
         lands_within: said.lands_within.unwrap_or(CONFIRM_WITHIN),
         effect: kind.effect(),
         needs: kind.needs(),
+        holds_back: kind.holds_back(),
         words: kind.words(reach),
     })
 }

@@ -178,7 +178,7 @@ fn analyze(
         time_to_detect: load.time_to_detect(fault),
         errors: load.errors_during(fault),
         in_flight: injection::in_flight_at(&own.injections(), load),
-        draining: injection::draining_of(&asking, load),
+        draining: injection::draining_of((plan, facts), &asking, load),
         met: injection::met_by(plan, facts, fault, load),
         chain,
     }

@@ -2,14 +2,15 @@
 
 use comeback_model::event::Exit;
 use comeback_model::ids::{FaultId, Incarnation, Node};
-use comeback_model::operation::{Operation, Outcome, Step};
-use comeback_model::plan::fault::Effect;
+use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_model::plan::fault::{Effect, HoldsBack};
 use comeback_model::plan::{Plan, Signal, Workload};
 use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Drained, Facts, FaultFacts, was_sent_by};
 use super::faults::effect_of;
 use super::findings::processes;
+use super::held_back::{held_back, proxied};
 use super::load::Load;
 use super::{ErrorTally, MetWrites};
 
@@ -60,20 +61,28 @@ pub(super) fn draining(plan: &Plan, facts: &Facts, load: &Load<'_>) -> ErrorTall
         .filter(|(fault, _)| effect_of(plan, *fault).is_some_and(Effect::asks) && !facts.control)
         .map(|(_, own)| own)
         .collect();
-    draining_of(&asking, load)
+    draining_of((plan, facts), &asking, load)
 }
 
 /// What became of the operations whose request had left when the last that a fault told to stop had ended, and that were
-/// not answered when the first was told. `scheduled` is how many there were.
-pub(super) fn draining_of(faults: &[&FaultFacts], load: &Load<'_>) -> ErrorTally {
+/// not answered when the first was told. `scheduled` is how many there were. Behind a proxy, which takes connections in the moment in
+/// which the server does not any more, only those whose request had left when the first was told.
+pub(super) fn draining_of(
+    (plan, facts): (&Plan, &Facts),
+    faults: &[&FaultFacts],
+    load: &Load<'_>,
+) -> ErrorTally {
     let mut tally = ErrorTally::default();
-    let spans: Vec<(Elapsed, Elapsed)> = faults
-        .iter()
-        .filter_map(|own| Some((own.sent()?, own.cut()?)))
-        .collect();
+    let proxied = proxied(plan, facts);
+    let span = |own: &&FaultFacts| {
+        let (sent, cut) = (own.sent()?, own.cut()?);
+        let is_proxied = own.nodes().any(|node| proxied.contains(&node));
+        Some((sent, if is_proxied { sent } else { cut }))
+    };
+    let spans: Vec<(Elapsed, Elapsed)> = faults.iter().filter_map(span).collect();
     for operation in &load.operations {
-        let is_draining = |(sent, cut): &(Elapsed, Elapsed)| {
-            was_sent_by(operation, *cut) && operation.finished > *sent
+        let is_draining = |(sent, last): &(Elapsed, Elapsed)| {
+            was_sent_by(operation, *last) && operation.finished > *sent
         };
         if spans.iter().any(is_draining) {
             tally.count(operation.error);
@@ -111,6 +120,7 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
         in_flight: all.in_flight + own.in_flight,
         at_stake: all.at_stake + own.at_stake,
         early_ack_seen: 1.0 - (1.0 - all.early_ack_seen) * (1.0 - own.early_ack_seen),
+        held_back: all.held_back || own.held_back,
         aimed_after_us: all.aimed_after_us.or(own.aimed_after_us),
     })
 }
@@ -140,30 +150,66 @@ pub(super) fn met_by(
         .filter(|operation| operation.step == Step::Act)
         .filter(may_meet)
         .collect();
-    let count = |meets: &dyn Fn(&Operation, Elapsed) -> bool| {
-        let met = acts
-            .iter()
-            .filter(|act| injections.iter().any(|injection| meets(act, *injection)));
-        met.count() as u64
+    let nodes: Vec<Node> = own.nodes().collect();
+    let held = |at| held_back(plan, facts, &nodes, (at, at));
+    let injections: Vec<(Elapsed, HoldsBack)> =
+        injections.into_iter().map(|at| (at, held(at))).collect();
+    let count = |meets: &dyn Fn(&Operation, Elapsed, HoldsBack) -> bool| {
+        let is_met = |act: &&&Operation| {
+            let mut injections = injections.iter();
+            injections.any(|(injection, held)| meets(act, *injection, *held))
+        };
+        acts.iter().filter(is_met).count() as u64
     };
     // One that was rejected was no write: as a form that is asked for before it is sent.
-    let in_flight = |act: &Operation, injection| {
-        was_sent_by(act, injection) && injection < act.finished && act.outcome != Outcome::Rejected
+    let in_flight = |act: &Operation, injection: Elapsed, HoldsBack { to, from }: HoldsBack| {
+        let has_arrived = |late| act.sent.is_some_and(|sent| sent + late <= injection);
+        let is_unanswered = match has_no_reply(act) {
+            true => injection < act.finished,
+            false => from.is_some_and(|late| injection + late < act.finished),
+        };
+        to.is_some_and(has_arrived) && is_unanswered && act.outcome != Outcome::Rejected
     };
-    let just_acknowledged = |act: &Operation, injection: Elapsed, within: Span| {
+    // When a reply that is only read now was sent nobody knows.
+    let just_acknowledged = |act: &Operation, injection: Elapsed, held: HoldsBack| {
         act.outcome == Outcome::Acknowledged
             && act.finished <= injection
-            && injection.since(act.finished) <= within
+            && injection.since(act.finished) <= JUST_ACKNOWLEDGED
+            && held.from == Some(Span::ZERO)
     };
-    let at_stake = |act: &Operation, injection| {
-        in_flight(act, injection) || just_acknowledged(act, injection, JUST_ACKNOWLEDGED)
+    let at_stake = |act: &Operation, injection, held| {
+        in_flight(act, injection, held) || just_acknowledged(act, injection, held)
     };
+    // A proxy takes its time, too: that no reply had come says nothing of the server behind it.
+    let is_behind_proxy = !proxied(plan, facts).is_empty();
+    let quiet = |quiet: Option<Span>| quiet.filter(|_| !is_behind_proxy);
+    let aimed = own.aimed.map(|(after, us)| (after, quiet(us)));
+    let early_ack_seen = match held(sent).from {
+        Some(Span::ZERO) => chance_of_early(&acts, (facts.baseline(), aimed), sent),
+        Some(_) | None => 0.0,
+    };
+    let is_held = |(_, held): &(Elapsed, HoldsBack)| !held.is_nothing();
     Some(MetWrites {
         in_flight: count(&in_flight),
         at_stake: count(&at_stake),
-        early_ack_seen: chance_of_early(&acts, (facts.baseline(), own.aimed), sent),
+        early_ack_seen,
+        held_back: injections.iter().any(is_held),
         aimed_after_us: own.aimed.map(|(after, _)| after.as_us()),
     })
+}
+
+/// Whether nothing came back that could have been late.
+const fn has_no_reply(act: &Operation) -> bool {
+    let is_lost = matches!(
+        act.error,
+        Some(
+            ErrorClass::Refused
+                | ErrorClass::Reset
+                | ErrorClass::ConnectTimeout
+                | ErrorClass::ResponseTimeout
+        )
+    );
+    is_lost && act.status.is_none()
 }
 
 /// The chance that a server which acknowledges [`EARLY`] before it stores loses a write to a fault at this moment. When

@@ -1,11 +1,13 @@
 //! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
 
+use comeback_model::ids::Node;
 use comeback_model::operation::Operation;
 use comeback_model::plan::{Plan, Workload};
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 
 use super::facts::Facts;
 use super::fate::{Fate, Refusal};
+use super::held_back::held_back;
 use super::journeys::{End, Ends};
 use super::laid::{Laid, Suspects};
 use super::looks::Answered;
@@ -85,7 +87,19 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
     for session in &sessions {
         ledger.enter((facts, suspects.as_ref()), session, &answered);
     }
+    if are_replies_late(plan, facts) {
+        ledger.loss_window_ms = None;
+    }
     ledger
+}
+
+/// Whether replies may have been held back before a fault's effect was complete: when they were sent nobody knows then.
+fn are_replies_late(plan: &Plan, facts: &Facts) -> bool {
+    facts.faults().any(|(_, own)| {
+        let nodes: Vec<Node> = own.nodes().collect();
+        let until = own.cut().unwrap_or_default();
+        held_back(plan, facts, &nodes, (Elapsed::default(), until)).from != Some(Span::ZERO)
+    })
 }
 
 /// What the fate of a session does to its user's journey. What was acknowledged and is gone tears it. Who has logged

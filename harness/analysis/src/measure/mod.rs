@@ -17,6 +17,7 @@ mod fate;
 mod faults;
 mod findings;
 mod fold;
+mod held_back;
 mod injection;
 mod journeys;
 mod laid;

@@ -216,7 +216,7 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     if !count.traits().is_about_loss {
         return None;
     }
-    let idle = || idle_fault(arm).map(|fault| no_write_at(&fault));
+    let idle = || idle_fault(arm).map(|(fault, held_back)| no_write_at(&fault, held_back));
     never_acknowledged(count, arm)
         .or_else(idle)
         .or_else(|| met_nothing(count, arm))
@@ -241,13 +241,21 @@ fn met_too_little(arm: &ArmAnalysis) -> Option<String> {
 pub(crate) fn met_nothing(count: Count, arm: &ArmAnalysis) -> Option<String> {
     let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
     let has_none = !met.is_empty() && met.iter().all(|met| met.in_flight == 0);
+    let held_back = met.iter().any(|met| met.held_back);
     (has_none && count.traits().is_about_loss).then(|| match met.len() {
-        1 => no_write_at("the only fault"),
-        count => no_write_at(&format!("any of {count} faults")),
+        1 => no_write_at("the only fault", held_back),
+        count => no_write_at(&format!("any of {count} faults"), held_back),
     })
 }
 
-fn no_write_at(faults: &str) -> String {
+/// That there was none, or none of which it is known that it was in the server.
+fn no_write_at(faults: &str, held_back: bool) -> String {
+    if held_back {
+        return format!(
+            "no write is known to have been in the server at {faults}, and not in a proxy that held data back (connections): shorten \
+             the delay, leave out the bandwidth, or have the fault come while nothing is held back"
+        );
+    }
     format!(
         "no write was in flight at {faults}: raise the rate or the number of sessions, or have the fault come within \
          a request"
@@ -256,16 +264,18 @@ fn no_write_at(faults: &str) -> String {
 
 /// Of several faults the first that ends processes and met no write in any trial: what it would have taken nobody knows. Where
 /// all that it hit was down there was none to be met.
-fn idle_fault(arm: &ArmAnalysis) -> Option<String> {
-    let mut met: BTreeMap<FaultId, (&str, u64)> = BTreeMap::new();
+fn idle_fault(arm: &ArmAnalysis) -> Option<(String, bool)> {
+    let mut met: BTreeMap<FaultId, (&str, u64, bool)> = BTreeMap::new();
     for fault in arm.faulted().flat_map(|trial| &trial.faults) {
         if let Some(own) = fault.met.filter(|_| !fault.hit_what_was_down) {
-            let (_, in_flight) = met.entry(fault.id).or_insert((&fault.name, 0));
+            let (_, in_flight, held_back) = met.entry(fault.id).or_insert((&fault.name, 0, false));
             *in_flight += own.in_flight;
+            *held_back |= own.held_back;
         }
     }
-    let (name, _) = met.into_values().find(|(_, in_flight)| *in_flight == 0)?;
-    Some(format!("the fault '{name}' in any trial"))
+    let mut met = met.into_values();
+    let (name, _, held_back) = met.find(|(_, in_flight, _)| *in_flight == 0)?;
+    Some((format!("the fault '{name}' in any trial"), held_back))
 }
 
 /// Why it is so in the first trial of which that is known, as the end of a sentence.

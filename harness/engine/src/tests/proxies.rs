@@ -58,6 +58,20 @@ async fn a_proxy_stands_before_each_node_that_a_fault_may_be_for_in_control_tria
     assert!(started(&told).iter().all(|one| !one.contains("{comeback}")));
 }
 
+/// Clients go through the proxy, and a health check past it: what clients alone meet is no server's mistake about itself.
+#[tokio::test(start_paused = true)]
+async fn no_health_is_watched_where_a_proxy_stands() {
+    let watched = |told: &Told| {
+        let mut deeds = told.deeds.iter();
+        deeds.any(|(_, deed)| deed.starts_with("watch the health of"))
+    };
+    assert!(watched(&two_replicas().run().await));
+    for aim in [Aim::AllReplicas, Aim::Replica(1)] {
+        assert!(!watched(&slowed(aim).run().await), "{aim:?}");
+        assert!(!watched(&slowed(aim).control().run().await), "{aim:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_proxy_is_no_node_and_is_ended_with_the_trial() {
     let told = slowed(Aim::AllReplicas).run().await;

@@ -46,6 +46,9 @@ pub struct Fault {
     /// What it needs of an arm.
     #[serde(default, skip_serializing_if = "Needs::are_none")]
     pub needs: Needs,
+    /// How long it holds back what is on its way to and from its nodes.
+    #[serde(default, skip_serializing_if = "HoldsBack::is_nothing")]
+    pub holds_back: HoldsBack,
     /// What people are told of it.
     pub words: FaultWords,
 }
@@ -257,6 +260,44 @@ impl DiskModel {
 impl fmt::Display for DiskModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// How long a fault holds back what is on its way, at most; none where nobody knows how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldsBack {
+    /// Requests, on their way to its nodes.
+    pub to: Option<Span>,
+    /// Replies, on their way from them.
+    pub from: Option<Span>,
+}
+
+impl HoldsBack {
+    /// Nothing is held back.
+    pub const NOTHING: Self = Self {
+        to: Some(Span::ZERO),
+        from: Some(Span::ZERO),
+    };
+
+    /// Whether nothing is held back.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::NOTHING
+    }
+
+    /// By both, one after the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let sum = |one: Option<Span>, other: Option<Span>| Some(one? + other?);
+        Self {
+            to: sum(self.to, other.to),
+            from: sum(self.from, other.from),
+        }
+    }
+}
+
+impl Default for HoldsBack {
+    fn default() -> Self {
+        Self::NOTHING
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::{Effect, Ending, FaultWords, Needs, Parameters};
+use super::fault::{Effect, Ending, FaultWords, HoldsBack, Needs, Parameters};
 use super::*;
 
 /// A small valid plan with two arms, to test with.
@@ -59,6 +59,7 @@ pub fn test_plan() -> Plan {
             lands_within: Span::from_secs(5),
             effect: Effect::Ends(Ending::AtOnce),
             needs: Needs::default(),
+            holds_back: HoldsBack::NOTHING,
             words: FaultWords {
                 short: "crash".to_owned(),
                 noun: "SIGKILL".to_owned(),

@@ -65,6 +65,14 @@ impl Plan {
             );
             return invalid(Field::FaultKind(FaultId::FIRST), what);
         }
+        if fault.needs.proxy || fault.needs.disk.is_some() {
+            let what = format!(
+                "a storm keeps one server on one data folder, without the proxy or the disk that a {} needs: use kill, abort, \
+                 segfault, or a signal other than TERM",
+                fault.kind
+            );
+            return invalid(Field::FaultKind(FaultId::FIRST), what);
+        }
         let acts = match &self.load.workload {
             Workload::Sessions(flow) => flow.share_of_acts(),
             Workload::Stateless(_) => None,
@@ -94,7 +102,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::Fault;
+    use super::super::fault::{DiskModel, Fault};
     use super::super::{Request, test_plan};
     use super::*;
     use crate::gate::Gate;
@@ -138,7 +146,7 @@ mod tests {
     #[test]
     fn what_is_no_storm_is_refused() {
         type Spoil = fn(&mut Plan);
-        let cases: [(Field, Spoil); 8] = [
+        let cases: [(Field, Spoil); 11] = [
             (Field::Arms, |plan| plan.arms = test_plan().arms),
             (Field::Arms, |plan| {
                 plan.arms[0].store = Some(plan.arms[0].target.clone())
@@ -154,6 +162,18 @@ mod tests {
             }),
             (Field::FaultKind(FaultId::FIRST), |plan| {
                 plan.faults[0].effect = Effect::Replaces
+            }),
+            (Field::FaultKind(FaultId::FIRST), |plan| {
+                plan.faults[0].needs.disk = Some(DiskModel::Ext4)
+            }),
+            (Field::FaultKind(FaultId::FIRST), |plan| {
+                plan.faults[0].needs.proxy = true
+            }),
+            (Field::Faults, |plan| {
+                plan.surroundings.push(Fault {
+                    effect: Effect::Surrounds,
+                    ..plan.faults[0].clone()
+                })
             }),
             (Field::Mix, |plan| {
                 plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", "/")))

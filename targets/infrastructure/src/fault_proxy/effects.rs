@@ -36,6 +36,21 @@ impl Met {
     }
 }
 
+/// How much later something is passed on, and by which toxics: with them the delay ends.
+pub(super) struct Delay {
+    by: Arc<Active>,
+    lasts: Duration,
+}
+
+impl Delay {
+    fn new(by: &Arc<Active>, us: u64) -> Self {
+        Self {
+            by: Arc::clone(by),
+            lasts: Duration::from_micros(us),
+        }
+    }
+}
+
 /// All that meet one direction of a connection.
 pub(super) struct Effects {
     connection: u64,
@@ -90,17 +105,10 @@ impl Effects {
         self.met.is_empty()
     }
 
-    /// Whether bytes are delayed.
-    pub(super) fn delays(&self) -> bool {
-        let way = self.way;
-        let mut met = self.met.iter().filter(|met| met.is_for(way));
-        met.any(|met| !met.active.toxics.delay.is_zero() || !met.active.toxics.jitter.is_zero())
-    }
-
     /// How much later so many bytes arrive that have just come.
-    pub(super) fn delay(&mut self, bytes: u64) -> Duration {
+    pub(super) fn delay(&mut self, bytes: u64) -> Vec<Delay> {
         let way = self.way;
-        let mut sum = 0;
+        let mut delays = Vec::new();
         for met in self.met.iter_mut().filter(|met| met.is_for(way)) {
             let toxics = &met.active.toxics;
             let (delay, jitter) = (toxics.delay.as_us(), toxics.jitter.as_us());
@@ -110,23 +118,32 @@ impl Effects {
             };
             if drawn > 0 {
                 add(&met.active.tally.bytes_delayed, bytes);
+                delays.push(Delay::new(&met.active, drawn));
             }
-            sum += drawn;
         }
-        Duration::from_micros(sum)
+        delays
     }
 
     /// How much later the end of this direction is passed on.
-    pub(super) fn slow_close(&self) -> Duration {
-        let mut sum = Duration::ZERO;
+    pub(super) fn slow_close(&self) -> Vec<Delay> {
+        let mut delays = Vec::new();
         for met in self.met.iter().filter(|met| met.is_for(self.way)) {
             let later = met.active.toxics.slow_close;
             if !later.is_zero() {
                 add(&met.active.tally.closes_delayed, 1);
-                sum += Duration::from_micros(later.as_us());
+                delays.push(Delay::new(&met.active, later.as_us()));
             }
         }
-        sum
+        delays
+    }
+
+    /// How long those of these delays are together that still hold.
+    pub(super) fn sum(&self, delays: &[Delay]) -> Duration {
+        let holds = |delay: &&Delay| {
+            let mut met = self.met.iter();
+            met.any(|met| Arc::ptr_eq(&met.active, &delay.by))
+        };
+        delays.iter().filter(holds).map(|delay| delay.lasts).sum()
     }
 
     /// How many bytes a second pass.

@@ -26,9 +26,9 @@ pub(super) async fn relay(
     if is_refused {
         return reset(client);
     }
-    let Ok(server) = TcpStream::connect(to).await else {
-        watch.is_refused();
-        return reset(client);
+    let server = match TcpStream::connect(to).await {
+        Ok(server) => server,
+        Err(error) => return watch.is_unmet(client, error),
     };
     // A relay that waits for more to send would be slow for nothing.
     if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
@@ -46,7 +46,7 @@ pub(super) async fn relay(
         either(up, down, &watch).await
     };
     match end {
-        End::Closed => {}
+        End::Closed | End::Broken => {}
         End::Reset | End::Cut(Cut::Reset) => {
             reset(server);
             reset(client);
@@ -58,7 +58,8 @@ pub(super) async fn relay(
     }
 }
 
-/// Runs both directions until both are closed, or one breaks the connection.
+/// Runs both directions until both are over, or one is reset or cut. Where the receiver of one is gone, what it sent before is
+/// passed on the other way, up to its end.
 async fn either(up: Pump<'_>, down: Pump<'_>, watch: &Watch) -> End {
     let mut up = pin!(up.run(|| {}));
     // A node that ends its connections may be gone.
@@ -67,11 +68,12 @@ async fn either(up: Pump<'_>, down: Pump<'_>, watch: &Watch) -> End {
     while is_up || is_down {
         let end = tokio::select! {
             biased;
-            end = &mut down, if is_down => { is_down = end != End::Closed; end }
-            end = &mut up, if is_up => { is_up = end != End::Closed; end }
+            end = &mut down, if is_down => { is_down = false; end }
+            end = &mut up, if is_up => { is_up = false; end }
         };
-        if end != End::Closed {
-            return end;
+        match end {
+            End::Closed | End::Broken => {}
+            End::Reset | End::Cut(_) => return end,
         }
     }
     End::Closed

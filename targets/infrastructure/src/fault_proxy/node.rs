@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::net::{Shutdown, listen, shutdown};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::board::Board;
@@ -22,17 +22,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// What ends a connection is no reason to look more often than this.
 const SUSPECT_EVERY: Duration = Duration::from_millis(5);
 
+/// A client that could not be connected to the node, and why.
+type Unmet = (TcpStream, io::Error);
+
 /// Tells that the node may be gone.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watch {
-    refused: Notify,
+    unmet: mpsc::UnboundedSender<Unmet>,
     ended: Notify,
 }
 
 impl Watch {
-    /// The node refused a connection.
-    pub(super) fn is_refused(&self) {
-        self.refused.notify_one();
+    /// The node took no connection for this client. It is reset when the proxy listens no more than the node does: whoever sees it
+    /// and comes again meets what he would meet without a proxy.
+    pub(super) fn is_unmet(&self, client: TcpStream, why: io::Error) {
+        // Without a front the proxy ends, and the client's connection with it.
+        let _ = self.unmet.send((client, why));
     }
 
     /// The node ended a connection: maybe with all others.
@@ -47,6 +52,7 @@ pub(super) struct Front {
     to: SocketAddr,
     board: Arc<Board>,
     watch: Arc<Watch>,
+    unmet: mpsc::UnboundedReceiver<Unmet>,
 }
 
 impl Front {
@@ -56,43 +62,64 @@ impl Front {
         })?;
         listener.set_nonblocking(true)?;
         listen(&listener, BACKLOG)?;
+        let (tells, unmet) = mpsc::unbounded_channel();
+        let watch = Arc::new(Watch {
+            unmet: tells,
+            ended: Notify::new(),
+        });
         Ok(Self {
             listener,
             to,
             board,
-            watch: Arc::default(),
+            watch,
+            unmet,
         })
     }
 
     /// Relays for ever.
-    pub(super) async fn serve(self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If it cannot do its part, as when it has no descriptor left: what clients meet then is not the node's doing.
+    pub(super) async fn serve(mut self) -> io::Result<()> {
         let mut connections = 0;
         loop {
-            self.accept(&mut connections).await?;
+            let unmet = self.accept(&mut connections).await?;
             // It stays bound: nobody else can have the port.
             shutdown(&self.listener, Shutdown::Read)?;
+            if let Some(client) = unmet {
+                link::reset(client);
+            }
             while !is_listened_on(self.to.port())? {
+                while let Ok(unmet) = self.unmet.try_recv() {
+                    link::reset(by_the_node(unmet)?);
+                }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             listen(&self.listener, BACKLOG)?;
         }
     }
 
-    /// Accepts connections until the node does not listen any more.
-    async fn accept(&self, connections: &mut u64) -> io::Result<()> {
+    /// Accepts connections until the node does not listen any more; the client by which that was noticed.
+    async fn accept(&mut self, connections: &mut u64) -> io::Result<Option<TcpStream>> {
         // Each time a new one: the kernel tells nothing more of a socket that stopped listening.
         let listener = TcpListener::from_std(self.listener.try_clone()?)?;
         let (mut looked, mut look_at) = (Instant::now(), None);
         loop {
             tokio::select! {
                 biased;
-                () = self.watch.refused.notified() => look_at = Some(Instant::now()),
+                Some(unmet) = self.unmet.recv() => {
+                    let client = by_the_node(unmet)?;
+                    if !is_listened_on(self.to.port())? {
+                        return Ok(Some(client));
+                    }
+                    link::reset(client);
+                }
                 () = self.watch.ended.notified(), if look_at.is_none() => {
                     look_at = Some(Instant::now().max(looked + SUSPECT_EVERY));
                 }
                 () = sleep_until(look_at.unwrap_or(looked)), if look_at.is_some() => {
                     if !is_listened_on(self.to.port())? {
-                        return Ok(());
+                        return Ok(None);
                     }
                     (looked, look_at) = (Instant::now(), None);
                 }
@@ -101,8 +128,9 @@ impl Front {
                         self.relay(client, *connections);
                         *connections += 1;
                     }
-                    // Out of descriptors: let some connections end.
-                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                    // Its client is gone already.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(error) => return Err(error),
                 },
             }
         }
@@ -111,6 +139,19 @@ impl Front {
     fn relay(&self, client: TcpStream, connection: u64) {
         let (board, watch) = (Arc::clone(&self.board), Arc::clone(&self.watch));
         tokio::spawn(link::relay(client, (connection, self.to), board, watch));
+    }
+}
+
+/// The client, where it is the node that took no connection: anything else is the proxy's own failure.
+fn by_the_node((client, error): Unmet) -> io::Result<TcpStream> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Ok(client),
+        // Its queue was full for minutes.
+        io::ErrorKind::TimedOut => Ok(client),
+        _ => {
+            let what = format!("cannot connect to the node: {error}");
+            Err(io::Error::new(error.kind(), what))
+        }
     }
 }
 

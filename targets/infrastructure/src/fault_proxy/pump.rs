@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::board::Held;
-use super::effects::{Effects, Way};
+use super::effects::{Delay, Effects, Way};
 
 /// How much is read at once.
 const READ_BYTES: usize = 32 * 1024;
@@ -20,7 +20,8 @@ const QUEUE_BYTES: usize = 1 << 20;
 /// Bytes of a limited bandwidth are passed on so many times a second, where there are as many.
 const STEPS: u64 = 100;
 
-/// The step of the runtime's timers. Of a delay that is shorter nothing is waited for, and a bandwidth takes it into account.
+/// The step of the runtime's timers. Bytes that a bandwidth would hold back for less than that are passed on at once: the next ones
+/// wait for them, too.
 const TIMER: Duration = Duration::from_millis(1);
 
 /// How a direction ended.
@@ -28,8 +29,10 @@ const TIMER: Duration = Duration::from_millis(1);
 pub(super) enum End {
     /// Its sender closed it, and that was passed on.
     Closed,
-    /// One of both sides reset the connection.
+    /// Its sender reset the connection.
     Reset,
+    /// Its receiver takes nothing more.
+    Broken,
     /// It was cut.
     Cut(Cut),
 }
@@ -41,13 +44,21 @@ enum Piece {
     Reset,
 }
 
+/// Something that waits.
+struct Waiting {
+    piece: Piece,
+    came: Instant,
+    delays: Vec<Delay>,
+    due: Instant,
+}
+
 /// One direction of a connection.
 pub(super) struct Pump<'a> {
     pub(super) from: ReadHalf<'a>,
     pub(super) to: WriteHalf<'a>,
     pub(super) held: watch::Receiver<Held>,
     pub(super) effects: Effects,
-    queue: VecDeque<(Instant, Piece)>,
+    queue: VecDeque<Waiting>,
     queued: usize,
     is_open: bool,
     passed: u64,
@@ -84,12 +95,11 @@ impl<'a> Pump<'a> {
                 self.change();
             }
             let due = self.next_due();
-            // The runtime's timers go by the millisecond: what is due within one is not worth another.
-            if due.is_some_and(|due| due <= Instant::now() + TIMER) {
+            if due.is_some_and(|due| due <= Instant::now()) {
                 match self.pass_next().await {
                     Ok(None) => continue,
                     Ok(Some(end)) => return end,
-                    Err(_) => return End::Reset,
+                    Err(_) => return End::Broken,
                 }
             }
             tokio::select! {
@@ -109,60 +119,75 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Other toxics hold. What waits for a delay that is over is due.
+    /// Other toxics hold. What waits is due when the delays are over that still hold.
     fn change(&mut self) {
         self.effects
             .change(&self.held.borrow_and_update(), self.passed);
-        let now = Instant::now();
-        if !self.effects.delays() {
-            for (due, _) in &mut self.queue {
-                *due = now.min(*due);
-            }
+        let mut last = None;
+        for waiting in &mut self.queue {
+            let due = waiting.came + self.effects.sum(&waiting.delays);
+            waiting.due = due.max(last.unwrap_or(due));
+            last = Some(waiting.due);
         }
         if self.effects.bandwidth().is_none() {
-            self.free_at = now;
+            self.free_at = Instant::now();
         }
     }
 
     /// Takes what has come.
     async fn take(&mut self, read: io::Result<&[u8]>) -> Result<(), End> {
-        let now = Instant::now();
-        let (piece, later) = match read {
+        let came = Instant::now();
+        let (piece, delays) = match read {
             Ok([]) => {
-                let later = self.effects.delay(0) + self.effects.slow_close();
-                (Piece::Close, later)
+                let mut delays = self.effects.delay(0);
+                delays.extend(self.effects.slow_close());
+                (Piece::Close, delays)
             }
             Ok(bytes) if self.effects.are_none() && self.queue.is_empty() => {
                 self.passed += bytes.len() as u64;
                 let written = self.to.write_all(bytes).await;
-                return written.map_err(|_| End::Reset);
+                return written.map_err(|_| End::Broken);
             }
             Ok(bytes) => {
                 self.queued += bytes.len();
-                let later = self.effects.delay(bytes.len() as u64);
-                (Piece::Bytes(bytes.to_vec()), later)
+                let delays = self.effects.delay(bytes.len() as u64);
+                (Piece::Bytes(bytes.to_vec()), delays)
             }
             Err(_) => (Piece::Reset, self.effects.delay(0)),
         };
         self.is_open = matches!(piece, Piece::Bytes(_));
         // Nothing overtakes what came before it.
-        let last = self.queue.back().map(|(due, _)| *due);
-        let due = (now + later).max(last.unwrap_or(now));
-        self.queue.push_back((due, piece));
+        let last = self.queue.back().map(|waiting| waiting.due);
+        let due = (came + self.effects.sum(&delays)).max(last.unwrap_or(came));
+        self.queue.push_back(Waiting {
+            piece,
+            came,
+            delays,
+            due,
+        });
         Ok(())
     }
 
     /// When the first that waits is to be passed on, or as much of it as passes at once: bytes of a limited bandwidth have arrived
     /// when the last of them has.
     fn next_due(&self) -> Option<Instant> {
-        let (due, piece) = self.queue.front()?;
+        let Waiting { piece, due, .. } = self.queue.front()?;
         Some(match piece {
             Piece::Bytes(bytes) => {
-                let length = self.most().min(bytes.len() as u64);
-                self.free_at.max(*due) + self.takes(length)
+                let arrived = self.arrived(*due, self.most().min(bytes.len() as u64));
+                if is_held(*due, arrived) {
+                    arrived
+                } else {
+                    *due
+                }
             }
             Piece::Close | Piece::Reset => self.free_at.max(*due),
         })
+    }
+
+    /// When so many bytes that are due have arrived at the bandwidth.
+    fn arrived(&self, due: Instant, bytes: u64) -> Instant {
+        self.free_at.max(due) + self.takes(bytes)
     }
 
     /// How many bytes pass at once.
@@ -182,10 +207,10 @@ impl<'a> Pump<'a> {
 
     /// Passes on the first that waits, or as much of it as may pass now; the end, where that is one.
     async fn pass_next(&mut self) -> io::Result<Option<End>> {
-        let Some((due, piece)) = self.queue.pop_front() else {
+        let Some(mut waiting) = self.queue.pop_front() else {
             return Ok(None);
         };
-        let mut bytes = match piece {
+        let mut bytes = match waiting.piece {
             Piece::Bytes(bytes) => bytes,
             Piece::Close => {
                 self.to.shutdown().await?;
@@ -197,10 +222,11 @@ impl<'a> Pump<'a> {
         let rest = (bytes.len() > most).then(|| bytes.split_off(most));
         let length = bytes.len() as u64;
         if self.effects.bandwidth().is_some() {
-            if Instant::now() >= due + TIMER {
+            let arrived = self.arrived(waiting.due, length);
+            if is_held(waiting.due, arrived) {
                 self.effects.note_held(length);
             }
-            self.free_at = self.free_at.max(due) + self.takes(length);
+            self.free_at = arrived;
         }
         self.to.write_all(&bytes).await?;
         self.passed += length;
@@ -209,8 +235,14 @@ impl<'a> Pump<'a> {
             return Ok(Some(End::Cut(self.effects.cut(self.passed))));
         }
         if let Some(rest) = rest {
-            self.queue.push_front((due, Piece::Bytes(rest)));
+            waiting.piece = Piece::Bytes(rest);
+            self.queue.push_front(waiting);
         }
         Ok(None)
     }
+}
+
+/// Whether a bandwidth holds back what is due then and arrives then.
+fn is_held(due: Instant, arrived: Instant) -> bool {
+    arrived >= due + TIMER
 }

@@ -87,8 +87,21 @@ impl Proxied {
     }
 
     fn on(&self, toxics: Toxics) -> Counts {
-        let (name, seed) = ("test".to_owned(), 7);
+        self.on_as("test", toxics)
+    }
+
+    fn on_as(&self, name: &str, toxics: Toxics) -> Counts {
+        let (name, seed) = (name.to_owned(), 7);
         self.tell(Order::On { name, seed, toxics })
+    }
+
+    /// Waits until this was counted.
+    fn until(&self, is_there: impl Fn(&Counts) -> bool) {
+        let begun = Instant::now();
+        while !is_there(&self.counts()) {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", self.counts());
+            std::thread::yield_now();
+        }
     }
 
     fn off(&self) -> Counts {
@@ -243,15 +256,64 @@ fn what_is_delayed_arrives_at_once_when_that_is_switched_off() {
         ..NOTHING
     });
     client.write_all(b"late").expect("it is sent");
-    let begun = Instant::now();
-    while proxied.counts().bytes_delayed < 4 {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", proxied.counts());
-        std::thread::yield_now();
-    }
+    proxied.until(|counts| counts.bytes_delayed == 4);
     proxied.off();
     let mut arrived = [0; 4];
     server.read_exact(&mut arrived).expect("it arrives");
     assert_eq!(&arrived, b"late");
+}
+
+#[test]
+fn what_waits_for_two_delays_waits_for_the_other_when_one_is_switched_off() {
+    let proxied = Proxied::start();
+    let (mut client, mut server) = proxied.pair();
+    proxied.on_as("surrounding", delayed(Direction::Both));
+    proxied.on(Toxics {
+        delay: Span::from_secs(3_600),
+        ..NOTHING
+    });
+    let begun = Instant::now();
+    client.write_all(b"late").expect("it is sent");
+    proxied.until(|counts| counts.bytes_delayed == 4);
+    proxied.off();
+    let mut arrived = [0; 4];
+    server.read_exact(&mut arrived).expect("it arrives");
+    assert!(begun.elapsed() >= DELAY, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn nothing_is_passed_on_before_it_is_due() {
+    let proxied = Proxied::start();
+    let (mut client, mut server) = proxied.pair();
+    let short = Duration::from_millis(1);
+    proxied.on(Toxics {
+        delay: Span::from_ms(1),
+        ..NOTHING
+    });
+    for round in 0..20_u8 {
+        let took = send(&mut client, &mut server, &[round]);
+        assert!(took >= short, "{took:?}");
+    }
+}
+
+#[test]
+fn only_what_waits_for_a_bandwidth_counts_as_held_back_by_it() {
+    let proxied = Proxied::start();
+    let (mut client, mut server) = proxied.pair();
+    let rate = |bytes| Toxics {
+        bandwidth: Some(Size::from_bytes(bytes)),
+        ..NOTHING
+    };
+    // A microsecond for each 100 bytes.
+    proxied.on(rate(100_000_000));
+    for _ in 0..20 {
+        send(&mut client, &mut server, &[1; 1_000]);
+    }
+    assert_eq!(proxied.counts().bytes_held, 0);
+    proxied.on(rate(1_000_000));
+    let took = send(&mut client, &mut server, &[1; 5_000]);
+    assert!(took >= Duration::from_millis(4), "{took:?}");
+    assert!(proxied.counts().bytes_held > 0);
 }
 
 #[test]
@@ -342,6 +404,83 @@ fn the_end_of_a_connection_is_passed_on_late() {
     assert_eq!(kind(ended), None);
     assert!(begun.elapsed() >= Duration::from_millis(149));
     assert_eq!(proxied.counts().closes_delayed, 1);
+}
+
+#[test]
+fn what_begins_and_ends_meanwhile_does_not_shorten_a_slow_close() {
+    let proxied = Proxied::start();
+    proxied.on(Toxics {
+        slow_close: Span::from_ms(150),
+        ..NOTHING
+    });
+    let (mut client, server) = proxied.pair();
+    let begun = Instant::now();
+    drop(server);
+    proxied.until(|counts| counts.closes_delayed == 1);
+    proxied.on_as("other", NOTHING);
+    let (_, ended) = rest(&mut client);
+    assert_eq!(kind(ended), None);
+    assert!(begun.elapsed() >= DELAY, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_reply_on_its_way_arrives_though_the_node_takes_no_more_requests() {
+    let proxied = Proxied::start();
+    proxied.on(Toxics {
+        delay: Span::from_ms(400),
+        ..delayed(Direction::From)
+    });
+    let (mut client, mut server) = proxied.pair();
+    server.write_all(b"answer").expect("it is sent");
+    proxied.until(|counts| counts.bytes_delayed == 6);
+    reset(server);
+    for _ in 0..10 {
+        client.write_all(b"more").expect("the proxy is there");
+    }
+    let mut arrived = [0; 6];
+    client.read_exact(&mut arrived).expect("it arrives");
+    assert_eq!(&arrived, b"answer");
+}
+
+#[test]
+fn who_was_reset_for_a_node_that_is_gone_is_refused_when_he_comes_again() {
+    for _ in 0..20 {
+        let mut proxied = Proxied::start();
+        drop(proxied.node.take());
+        let ended = proxied.connect().and_then(|mut client| rest(&mut client).1);
+        let reset = [ErrorKind::ConnectionReset, ErrorKind::ConnectionRefused];
+        assert!(kind(ended).is_some_and(|kind| reset.contains(&kind)));
+        let again = proxied.connect().map(drop);
+        assert_eq!(kind(again), Some(ErrorKind::ConnectionRefused));
+    }
+}
+
+#[test]
+fn a_proxy_that_cannot_connect_by_its_own_fault_ends_with_an_error() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = free.local_addr().expect("an address");
+    drop(free);
+    // The kernel connects nobody to all hosts at once.
+    let nowhere = SocketAddr::from(([255; 4], 9));
+    let (listens, listening) = std::sync::mpsc::channel();
+    let proxy = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let front = Front::listen(at, nowhere, Arc::default()).expect("it listens");
+            listens.send(()).expect("the test waits");
+            tokio::time::timeout(PATIENCE, front.serve()).await
+        })
+    });
+    listening.recv_timeout(PATIENCE).expect("it listens");
+    let client = TcpStream::connect_timeout(&at, PATIENCE).expect("it listens");
+    let ended = proxy.join().expect("it does not panic");
+    let error = ended.expect("it ends").expect_err("it failed");
+    assert!(
+        error.to_string().contains("cannot connect to the node"),
+        "{error}"
+    );
+    drop(client);
 }
 
 #[test]

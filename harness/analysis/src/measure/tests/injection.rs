@@ -1,6 +1,7 @@
 //! How a fault was done: at once or one after the other, by stopping or by standing still, and to whom.
 
-use comeback_model::plan::fault::{Effect, Ending};
+use comeback_model::plan::Aim;
+use comeback_model::plan::fault::{Effect, Ending, HoldsBack};
 use comeback_model::units::Span;
 
 use super::nodes::{behind_a_balancer, boot_of};
@@ -358,4 +359,147 @@ fn what_fails_between_the_signal_to_stop_and_the_end_is_told_of_a_stop_only() {
     let stop = story.clone().with_effect(Effect::Ends(Ending::AsAsked));
     assert_eq!(of(stop.trial()), (3, 2));
     assert_eq!(of(story.trial()), (0, 0));
+}
+
+impl Story {
+    /// A proxy in front of these nodes holds this back for the whole of the trial.
+    pub(super) fn behind_a_proxy(self, aim: Aim, holds_back: HoldsBack) -> Self {
+        self.planned(|plan| {
+            let mut surrounding = plan.faults[0].clone();
+            surrounding.aim = aim;
+            surrounding.effect = Effect::Surrounds;
+            surrounding.needs.proxy = true;
+            surrounding.holds_back = holds_back;
+            plan.surroundings.push(surrounding);
+        })
+    }
+}
+
+fn held(to: Option<u64>, from: Option<u64>) -> HoldsBack {
+    let span = |ms: Option<u64>| ms.map(Span::from_ms);
+    HoldsBack {
+        to: span(to),
+        from: span(from),
+    }
+}
+
+#[test]
+fn a_write_that_may_only_have_waited_in_a_proxy_was_not_met_by_the_kill_of_the_server_behind_it() {
+    let of = |story: Story, act: Op| {
+        let met = story.does([act]).trial().met.unwrap();
+        (met.in_flight, met.at_stake, met.held_back)
+    };
+    let met = |to, from, act: Op| {
+        let story = Story::faulted().behind_a_proxy(Aim::AllReplicas, held(to, from));
+        let (in_flight, at_stake, held_back) = of(story, act);
+        assert_eq!(
+            (in_flight, held_back),
+            (at_stake, (to, from) != (Some(0), Some(0)))
+        );
+        in_flight
+    };
+    let late = || act(1, FAULT - 99).finished(FAULT + 301);
+    let in_time = || act(1, FAULT - 100).finished(FAULT + 301);
+    assert_eq!(met(Some(0), Some(0), late()), 1);
+    assert_eq!(met(Some(100), Some(0), late()), 0);
+    assert_eq!(met(Some(100), Some(0), in_time()), 1);
+    assert_eq!(met(None, Some(0), in_time()), 0);
+    // The reply may have been on its way back: unless there was none.
+    assert_eq!(met(Some(100), Some(300), in_time()), 1);
+    assert_eq!(met(Some(100), Some(301), in_time()), 0);
+    assert_eq!(met(Some(0), None, in_time()), 0);
+    let unanswered = act(1, FAULT - 100).unanswered(FAULT + 301);
+    assert_eq!(met(Some(100), Some(301), unanswered), 1);
+    // Just acknowledged is only what was sent just now.
+    assert_eq!(met(Some(0), Some(1), act(1, FAULT - 5).finished(FAULT)), 0);
+    // What is slow behind the server keeps the write in the server.
+    for (aim, in_flight) in [(Aim::Store, 1), (Aim::Balancer, 0), (Aim::Cache, 0)] {
+        let story = Story::faulted().behind_a_proxy(aim, held(None, None));
+        assert_eq!(of(story, in_time()).0, in_flight, "{aim:?}");
+    }
+}
+
+#[test]
+fn a_connection_fault_holds_back_while_it_lasts_and_no_longer() {
+    let slow_until = |over: u64| {
+        let story = Story::faulted().with_a_second_fault("connections");
+        let (fault, node) = (FaultId(1), Node::default());
+        let trial = story
+            .planned(|plan| {
+                plan.faults[1].effect = Effect::Degrades(Span::from_ms(1));
+                plan.faults[1].holds_back = held(None, None);
+            })
+            .meanwhile(
+                FAULT - 500,
+                EventKind::FaultRequested {
+                    fault,
+                    node,
+                    begun: String::new(),
+                },
+            )
+            .meanwhile(
+                over,
+                EventKind::TargetRestored {
+                    fault,
+                    node,
+                    evidence: String::new(),
+                },
+            )
+            .does([act(1, FAULT - 5).finished(FAULT + 1)])
+            .trial();
+        trial.met.unwrap().in_flight
+    };
+    assert_eq!(slow_until(FAULT + 500), 0);
+    assert_eq!(slow_until(FAULT - 100), 1);
+}
+
+#[test]
+fn behind_a_proxy_that_no_reply_had_come_says_nothing_of_when_it_was_sent() {
+    let mut write = act(1, FAULT - 1);
+    write.0.finished = Elapsed::from_us(FAULT * 1_000 - 10);
+    write.0.sent = Some(Elapsed::from_us(FAULT * 1_000 - 210));
+    let aimed = EventKind::FaultAimed {
+        fault: FaultId::FIRST,
+        mark: Some(comeback_model::event::Mark::Reply),
+        waited_us: 1,
+        after_us: Some(10),
+        quiet_us: Some(30),
+    };
+    let story = Story::faulted().meanwhile(FAULT, aimed).does([write]);
+    let seen = |story: Story| story.trial().met.unwrap().early_ack_seen;
+    assert!((seen(story.clone()) - 1.0).abs() < 1e-9);
+    let behind = |held| story.clone().behind_a_proxy(Aim::AllReplicas, held);
+    let proxied = seen(behind(HoldsBack::NOTHING));
+    assert!((proxied - 90.0 / 200.0).abs() < 1e-9, "{proxied}");
+    assert!(seen(behind(held(Some(0), Some(1)))).abs() < 1e-9);
+}
+
+#[test]
+fn behind_a_proxy_what_is_sent_after_the_signal_to_stop_is_not_held_against_the_server() {
+    let story = Story::faulted().with_effect(Effect::Ends(Ending::AsAsked));
+    let story = story.does([
+        act(1, FAULT - 5).unanswered(FAULT + 1),
+        act(2, FAULT + 1).unanswered(CUT + 1),
+    ]);
+    let of = |story: Story| story.trial().draining.failures();
+    assert_eq!(of(story.clone()), 2);
+    let other = story.clone().behind_a_proxy(Aim::Store, HoldsBack::NOTHING);
+    assert_eq!(of(other), 2);
+    let own = story.behind_a_proxy(Aim::AllReplicas, HoldsBack::NOTHING);
+    assert_eq!(of(own), 1);
+}
+
+#[test]
+fn where_replies_were_held_back_nobody_knows_how_old_the_oldest_lost_write_was() {
+    let story = Story::faulted().does([login(0, 500), act(0, 1_500), finds(0, 0)]);
+    let window = |story: Story| {
+        let trial = story.trial();
+        assert_eq!(trial.writes.lost, 1);
+        trial.loss_window_ms
+    };
+    assert_eq!(window(story.clone()), Some((CUT - 1_501) as f64));
+    let behind = |held| story.clone().behind_a_proxy(Aim::AllReplicas, held);
+    assert!(window(behind(held(Some(50), Some(0)))).is_some());
+    assert_eq!(window(behind(held(Some(0), Some(50)))), None);
+    assert_eq!(window(behind(held(None, None))), None);
 }

@@ -64,6 +64,8 @@ pub struct MetWrites {
     pub at_stake: u64,
     /// The chance that a server which acknowledges 100 µs before it stores would have lost a write.
     pub early_ack_seen: f64,
+    /// A proxy held requests or replies back at the fault. What may have waited in it is in none of these counts.
+    pub held_back: bool,
     /// How long after the acknowledgement that the fault waited for was read, in µs; absent where it waited for none.
     pub aimed_after_us: Option<u64>,
 }

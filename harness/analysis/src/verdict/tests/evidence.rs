@@ -422,6 +422,14 @@ fn that_nothing_is_lost_says_nothing_where_no_fault_met_a_write() {
         Inconclusive,
         &[&sessions, &writes],
     );
+    // A proxy in which it may have waited is named.
+    let mut behind_a_proxy = met.clone();
+    behind_a_proxy.header.plan.faults[0].holds_back.to = None;
+    let verdict = verdict_on(&behind_a_proxy, &gates);
+    assert_eq!(verdict.outcome, Inconclusive);
+    let named = "known to have been in the server at the only fault, and not in a proxy that held data back";
+    let reasons = verdict.reasons.iter();
+    assert_eq!(reasons.filter(|why| why.contains(named)).count(), 2);
     // A server that takes no write at all has none to lose, though one was in flight.
     let mut refused = met.clone();
     for operation in &mut refused.operations {

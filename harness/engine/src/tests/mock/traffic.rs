@@ -42,7 +42,10 @@ impl Traffic for Mock {
         })
     }
 
-    fn watch(&self, _checkups: Vec<Checkup>, _book: Book) -> Result<(), EngineError> {
+    fn watch(&self, checkups: Vec<Checkup>, _book: Book) -> Result<(), EngineError> {
+        for Checkup { node, .. } in checkups {
+            self.note(format!("watch the health of {node}"));
+        }
         Ok(())
     }
 

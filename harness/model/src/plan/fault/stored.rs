@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::json;
 
-use super::{Aim, Effect, Ending, Fault, FaultWords, Needs, Parameters, Reach, Within};
+use super::{Aim, Effect, Ending, Fault, FaultWords, HoldsBack, Needs, Parameters, Reach, Within};
 use crate::plan::Signal;
 use crate::units::Span;
 
@@ -24,6 +24,8 @@ pub(super) struct StoredFault {
     within: Option<Within>,
     #[serde(default)]
     needs: Needs,
+    #[serde(default)]
+    holds_back: HoldsBack,
     // As it is written today.
     kind: Option<String>,
     parameters: Option<Parameters>,
@@ -63,6 +65,7 @@ impl TryFrom<StoredFault> for Fault {
             lands_within: stored.lands_within,
             effect: stored.effect.ok_or(missing)?,
             needs: stored.needs,
+            holds_back: stored.holds_back,
             words: stored.words.ok_or(missing)?,
         })
     }
@@ -146,6 +149,7 @@ impl Action {
                 },
                 Self::Signal(_) | Self::Pause(_) => Needs::default(),
             },
+            holds_back: HoldsBack::NOTHING,
             words: self.words(reach),
         }
     }

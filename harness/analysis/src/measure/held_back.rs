@@ -1,0 +1,52 @@
+//! What waits in a proxy on its way, and so has not met a fault of the node behind it (METHOD, *What a kill met*).
+
+use comeback_model::ids::{FaultId, Node};
+use comeback_model::plan::Plan;
+use comeback_model::plan::fault::{Fault, HoldsBack};
+use comeback_model::units::Elapsed;
+
+use super::facts::{Facts, FaultFacts};
+
+/// How long requests to these nodes, and their replies, may have been held back in front of them, or of what clients reach them by,
+/// at some time of this stretch.
+pub(super) fn held_back(
+    plan: &Plan,
+    facts: &Facts,
+    nodes: &[Node],
+    (from, until): (Elapsed, Elapsed),
+) -> HoldsBack {
+    let replicas = plan.arms.get(facts.arm.0 as usize);
+    let replicas = replicas.map_or(1, |arm| arm.replicas);
+    let is_on_the_way = |fault: &&Fault| {
+        let slow = fault.aim.candidates(replicas).into_iter();
+        slow.map(depth)
+            .any(|slow| nodes.iter().any(|node| slow <= depth(*node)))
+    };
+    let held = |fault: FaultId| {
+        let own = facts.of_fault(fault).filter(|_| !facts.control);
+        own.is_some_and(|own: &FaultFacts| {
+            let is_over = own.cut().is_some_and(|over| over < from);
+            !is_over && own.sent().is_some_and(|sent| sent <= until)
+        })
+    };
+    let faults = plan.named_faults().filter(|(fault, _)| held(*fault));
+    let all = faults.map(|(_, fault)| fault).chain(&plan.surroundings);
+    all.filter(is_on_the_way)
+        .fold(HoldsBack::NOTHING, |sum, fault| sum.and(fault.holds_back))
+}
+
+/// How far behind the clients a node is. Another replica is as far: a write that names none may have been on its way to it.
+const fn depth(node: Node) -> u8 {
+    match node {
+        Node::Cache => 0,
+        Node::Balancer => 1,
+        Node::Replica(_) => 2,
+        Node::Store => 3,
+    }
+}
+
+/// The nodes that a proxy stands in front of.
+pub(super) fn proxied(plan: &Plan, facts: &Facts) -> Vec<Node> {
+    let arm = plan.arms.get(facts.arm.0 as usize);
+    arm.map(|arm| plan.proxied(arm)).unwrap_or_default()
+}
