@@ -161,6 +161,7 @@ impl Narrator {
                 fault,
                 node,
                 evidence,
+                completes: _,
             } => format!(
                 "{}{} took effect ({evidence})",
                 self.of(*node),
