@@ -134,6 +134,8 @@ impl<S: Seams> Trial<'_, S> {
         self.enter(Phase::Open);
         let load = nodes.run(self.open(life)).await??;
         let (load, recovered) = nodes.run(self.measure(load, hands)).await??;
+        // Whoever waits for a disk that hangs could not be stopped, either.
+        self.check_disks()?;
         if recovered && nodes.are_running() {
             self.enter(Phase::ReadBack);
             nodes.run(self.read_back(load, life)).await??;
