@@ -5,6 +5,7 @@
 //! health    → ok
 //! counters  → unsynced ENTRIES BYTES
 //! drop      → dropped ENTRIES BYTES, or: failed REASON
+//! commit, drop → the same, right after ext4's journal was written out by itself
 //! ```
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -25,6 +26,11 @@ use crate::model::{About, Lost};
 const CLOSED_WITHIN: Duration = Duration::from_secs(3);
 /// So many requests are answered at once: an fsync keeps nobody else waiting.
 const THREADS: usize = 4;
+/// The order to drop all that is not durable once the journal was written out.
+const COMMIT_AND_DROP: &str = "commit, drop";
+/// What is wrong with a loss of nothing but the canaries: what the server keeps lies elsewhere, and no loss reached it.
+const UNUSED: &str =
+    "nothing but the canaries was ever made on it: does the server keep its data in {data}?";
 /// In debug builds a test can ask for a disk that drops nothing (`keeps`), or everything (`loses`).
 const BROKEN: &str = "COMEBACK_DISK";
 
@@ -82,10 +88,13 @@ fn serve(options: &Options, layer: &Layer, keeps: bool) -> io::Result<()> {
                 let Lost { entries, bytes } = layer.unsynced();
                 format!("unsynced {entries} {bytes}")
             }
-            "drop" => match cut(options, layer, &mut canaries, keeps) {
-                Ok(Lost { entries, bytes }) => format!("dropped {entries} {bytes}"),
-                Err(problem) => format!("failed {}", problem.replace('\n', " ")),
-            },
+            "drop" | COMMIT_AND_DROP => {
+                let commits = line == COMMIT_AND_DROP;
+                match cut(options, (layer, &mut canaries), (keeps, commits)) {
+                    Ok(Lost { entries, bytes }) => format!("dropped {entries} {bytes}"),
+                    Err(problem) => format!("failed {}", problem.replace('\n', " ")),
+                }
+            }
             other => format!("failed {other:?} is no order"),
         };
         note(&format!("{line}: {answer}"));
@@ -103,21 +112,24 @@ fn note(line: &str) {
 /// Cuts the power, and looks at the canaries. They are not counted.
 fn cut(
     options: &Options,
-    layer: &Layer,
-    canaries: &mut Canaries,
-    keeps: bool,
+    (layer, canaries): (&Layer, &mut Canaries),
+    (keeps, commits): (bool, bool),
 ) -> Result<Lost, String> {
+    if !layer.is_used() {
+        return Err(UNUSED.to_owned());
+    }
     let failed = |error: io::Error| format!("a canary cannot be written or read: {error}");
     let length = canaries.write().map_err(failed)?;
     let mut lost = match keeps {
         true => Lost::default(),
-        false => layer.cut_power(CLOSED_WITHIN)?,
+        false => layer.cut_power(CLOSED_WITHIN, commits)?,
     };
     if let Some(problem) = canaries.look().map_err(failed)? {
         return Err(problem.to_owned());
     }
     lost.bytes = lost.bytes.saturating_sub(length);
-    if options.model != DiskModel::Lazy {
+    // Where its name was kept, it is empty.
+    if options.model != DiskModel::Lazy && !commits {
         lost.entries = lost.entries.saturating_sub(1);
     }
     Ok(lost)

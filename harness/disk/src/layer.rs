@@ -51,6 +51,8 @@ struct State {
     listings: HashMap<u64, Vec<(OsString, Id, FileType)>>,
     /// A test has it lose what is synced, too.
     ignores_syncs: bool,
+    /// Somebody other than the canaries made a file on it.
+    is_used: bool,
 }
 
 /// An open file.
@@ -83,7 +85,11 @@ impl State {
     fn id(&self, ino: INodeNo) -> Result<Id, Errno> {
         match (ino.0, ino.0 >> EPOCH_BITS) {
             (ROOT, _) => Ok(ROOT),
-            (number, epoch) if epoch == self.epoch => Ok(number & ((1 << EPOCH_BITS) - 1)),
+            (number, epoch) if epoch == self.epoch => {
+                let id = number & ((1 << EPOCH_BITS) - 1);
+                // Another took its name since the kernel looked that up: it looks again then, and whoever asked sees the other.
+                self.disk.item(id).map(|_| id).map_err(|_| Errno::ESTALE)
+            }
             _ => Err(Errno::EIO),
         }
     }
@@ -149,7 +155,11 @@ impl State {
     ) -> Result<Id, Errno> {
         let parent = self.id(parent)?;
         let about = About::new(mode, request.uid(), request.gid());
-        Ok(self.disk.make((parent, name), kind, about)?)
+        // A folder, a socket or a pipe keeps nothing.
+        let keeps = matches!(kind, Kind::File(_) | Kind::Link(_)) && !canary::is_hidden(name);
+        let made = self.disk.make((parent, name), kind, about)?;
+        self.is_used |= keeps;
+        Ok(made)
     }
 }
 
@@ -190,6 +200,7 @@ impl Layer {
                 last_handle: 0,
                 listings: HashMap::new(),
                 ignores_syncs: false,
+                is_used: false,
             }),
             closed: Condvar::new(),
         }))
@@ -208,11 +219,17 @@ impl Layer {
         self.state().disk.unsynced()
     }
 
-    /// Drops what is not durable, once nothing is open any more.
+    /// Whether anybody other than the canaries ever made a file on it.
+    pub(crate) fn is_used(&self) -> bool {
+        self.state().is_used
+    }
+
+    /// Drops what is not durable, once nothing is open any more; with `commits`, right after ext4's journal was written out by
+    /// itself.
     ///
     /// # Errors
     /// If something is open for longer than that, or the contents cannot be changed.
-    pub(crate) fn cut_power(&self, within: Duration) -> Result<Lost, String> {
+    pub(crate) fn cut_power(&self, within: Duration, commits: bool) -> Result<Lost, String> {
         let waited = self
             .0
             .closed
@@ -226,6 +243,9 @@ impl Layer {
         }
         state.epoch += 1;
         state.listings.clear();
+        if commits {
+            state.disk.commit_by_itself();
+        }
         let lost = state.disk.cut_power();
         lost.map_err(|error| format!("its contents cannot be changed: {error}"))
     }
@@ -703,5 +723,33 @@ impl Layer {
         let parent = state.id(parent)?;
         let now = SystemTime::now();
         Ok(state.disk.remove((parent, name), is_folder, now)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer() -> Layer {
+        Layer::new(DiskModel::Ext4, PathBuf::new(), About::new(0o755, 0, 0))
+    }
+
+    #[test]
+    fn what_is_gone_since_its_name_was_looked_up_is_to_be_looked_up_again() {
+        let layer = layer();
+        let mut state = layer.state();
+        let (place, about) = ((ROOT, OsStr::new("a")), About::new(0o644, 0, 0));
+        let link = Kind::Link("b".into());
+        let id = state.disk.make(place, link, about).expect("it is free");
+        let ino = state.ino(id);
+        assert_eq!(state.id(ino), Ok(id));
+        let removed = state.disk.remove(place, false, SystemTime::now());
+        removed.expect("it is there");
+        assert_eq!(state.id(ino), Err(Errno::ESTALE));
+        drop(state);
+        assert_eq!(
+            layer.entry(INodeNo(ROOT), place.1).map(|found| found.ino),
+            Err(Errno::ENOENT)
+        );
     }
 }

@@ -91,6 +91,14 @@ pub struct Content {
     is_emptied: bool,
 }
 
+impl Content {
+    /// Whether it is longer than what is durable of it.
+    fn has_grown(&self) -> bool {
+        let durable = self.layers.first().map(|layer| layer.length);
+        durable.is_some_and(|durable| self.length > durable)
+    }
+}
+
 /// What a file held before: its length, and the blocks below it that were changed since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Layer {
@@ -421,8 +429,13 @@ impl<S: Store> Disk<S> {
         self.keep(id, length.min(before), before.max(length))?;
         self.store.set_length(id, length)?;
         let is_journalled = self.rule == DiskModel::Ext4;
+        // A length is kept at once, as a name is; what is written after it is not.
+        let is_at_once = self.rule == DiskModel::Lazy;
         let content = content(&mut self.items, id)?;
         content.length = length;
+        if let (true, Some(layer)) = (is_at_once, content.layers.first_mut()) {
+            layer.cut(length);
+        }
         if is_journalled && length < before {
             content.cut_to = Some(content.cut_to.unwrap_or(length).min(length));
             self.waiting.insert(id);
@@ -468,7 +481,8 @@ impl<S: Store> Disk<S> {
         Ok(())
     }
 
-    /// Has what a file holds now go out with the next commit.
+    /// Has what a file holds now go out with the next commit, where it waits for a place on the disk: what is written over
+    /// what has one does not. `ext4_alloc_da_blocks`: "if (!EXT4_I(inode)->i_reserved_data_blocks) return 0".
     fn let_out(&mut self, id: Id) {
         if self.rule != DiskModel::Ext4 {
             return;
@@ -476,6 +490,9 @@ impl<S: Store> Disk<S> {
         let Ok(content) = content(&mut self.items, id) else {
             return;
         };
+        if !content.has_grown() && content.cut_to.is_none() {
+            return;
+        }
         if let [below, above] = content.layers.as_mut_slice() {
             for (block, mut bytes) in std::mem::take(&mut above.blocks) {
                 let left = below.length.saturating_sub(block * BLOCK);
@@ -525,7 +542,10 @@ impl<S: Store> Disk<S> {
     /// If it is not there any more.
     pub fn sync(&mut self, id: Id, data: bool) -> Result<(), Refusal> {
         let item = self.items.get_mut(&id).ok_or(Refusal::Missing)?;
+        let mut has_grown = false;
         if let Kind::File(content) = &mut item.kind {
+            // What is written out past the old end makes the file longer on the disk, also after a commit.
+            has_grown = content.has_grown();
             content.layers.clear();
             (content.is_sealed, content.cut_to) = (false, None);
         }
@@ -534,11 +554,19 @@ impl<S: Store> Disk<S> {
             DiskModel::Strict => self.settle(id),
             // ext4_fsync_journal waits for the last transaction that changed this inode, and for no other.
             DiskModel::Ext4 => match self.changed.get(&id) {
+                _ if has_grown => self.commit(),
                 Some(is_more) if *is_more || !data => self.commit(),
                 Some(_) | None => {}
             },
         }
         Ok(())
+    }
+
+    /// The journal is written out though nobody asked for it, where there is one: ext4 does so every five seconds.
+    pub fn commit_by_itself(&mut self) {
+        if self.rule == DiskModel::Ext4 {
+            self.commit();
+        }
     }
 
     /// The journal is written out.

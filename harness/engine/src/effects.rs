@@ -229,13 +229,16 @@ fn apply<S>(
             Err(ActError::Failed(cause)) => return Err(EngineError::Process(cause)),
         }
     }
+    let completes = act.completes();
     running.acts.push((fault, act));
     let at = trial.site.clock.now();
-    trial.record_at(at, has_acted(effect, fault, node, evidence));
+    trial.record_at(at, has_acted(effect, (fault, node), evidence, completes));
     if effect.degrades() {
         running.hold = Hold::Held(fault);
         trial.progress.borrow_mut().faulted(fault, node).is_degraded = true;
         note_effect(trial, (fault, node), at, false);
+    } else if completes {
+        trial.progress.borrow_mut().faulted(fault, node).at = Some(at);
     }
     Ok(Ok(()))
 }
@@ -251,7 +254,12 @@ fn note_restored<S>(trial: &Trial<'_, S>, (fault, node): (FaultId, Node), has_en
 }
 
 /// The event of an act that has its effect.
-fn has_acted(effect: Effect, fault: FaultId, node: Node, evidence: String) -> EventKind {
+fn has_acted(
+    effect: Effect,
+    (fault, node): (FaultId, Node),
+    evidence: String,
+    completes: bool,
+) -> EventKind {
     match effect {
         Effect::Surrounds => EventKind::SurroundingApplied {
             fault,
@@ -267,6 +275,7 @@ fn has_acted(effect: Effect, fault: FaultId, node: Node, evidence: String) -> Ev
             fault,
             node,
             evidence,
+            completes,
         },
     }
 }

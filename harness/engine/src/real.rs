@@ -135,9 +135,14 @@ impl Disk for RealDisk {
         self.model
     }
 
-    fn cut_power(&self) -> Result<String, ActError> {
+    fn cut_power(&self, commits: bool) -> Result<String, ActError> {
         let missed = |problem| Err(ActError::Missed(problem));
-        let answer = match self.disk.ask("drop") {
+        let (order, moment) = match (self.model, commits) {
+            (DiskModel::Ext4, false) => ("drop", ", with no commit since the last fsync"),
+            (DiskModel::Ext4, true) => ("commit, drop", ", the five-second commit had just come"),
+            (DiskModel::Strict | DiskModel::Lazy, _) => ("drop", ""),
+        };
+        let answer = match self.disk.ask(order) {
             Ok(answer) => answer,
             Err(error) => return missed(format!("the disk does not answer: {error}")),
         };
@@ -148,7 +153,7 @@ impl Disk for RealDisk {
                     more => format!("{more} entries"),
                 };
                 Ok(format!(
-                    "the disk ({}) dropped {entries} and {bytes} bytes; a file that was not synced is gone, one that was is \
+                    "the disk ({}) dropped {entries} and {bytes} bytes{moment}; a file that was not synced is gone, one that was is \
                      there",
                     self.model
                 ))

@@ -84,6 +84,7 @@ pub(super) async fn run<S: Seams>(
     let ended = match Trial::prepare((plan, planned), (site, seams), &data, former) {
         Ok(trial) => {
             let ended = trial.run_phases(interrupt, life).await;
+            let ended = trial.judge_disks(ended);
             life.keep_place_of(trial, &data);
             ended
         }
@@ -133,6 +134,7 @@ impl<S: Seams> Trial<'_, S> {
         self.enter(Phase::Open);
         let load = nodes.run(self.open(life)).await??;
         let (load, recovered) = nodes.run(self.measure(load, hands)).await??;
+        // Whoever waits for a disk that hangs could not be stopped, either.
         self.check_disks()?;
         if recovered && nodes.are_running() {
             self.enter(Phase::ReadBack);
@@ -145,7 +147,14 @@ impl<S: Seams> Trial<'_, S> {
         nodes.end_all(life.ends_by_kill(self)).await
     }
 
-    /// What a server did on a disk of ours that failed is not laid to it.
+    /// What a server did on a disk of ours that failed is not laid to it, whenever that failed.
+    fn judge_disks(&self, ended: Result<(), Early>) -> Result<(), Early> {
+        match ended {
+            Err(Early::Engine(_) | Early::Interrupted) => ended,
+            Ok(()) | Err(Early::Target(_)) => self.check_disks().and(ended),
+        }
+    }
+
     fn check_disks(&self) -> Result<(), Early> {
         for node in self.placement.nodes() {
             if let Some(Err(error)) = self

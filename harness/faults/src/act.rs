@@ -19,11 +19,12 @@ pub trait Disk: Debug {
     /// By which rule it keeps things.
     fn model(&self) -> DiskModel;
 
-    /// Drops what is not durable. The node has ended. Returns what was dropped, and what shows it, in words.
+    /// Drops what is not durable; with `commits`, right after the journal of a file system that has one was written out by itself.
+    /// The node has ended. Returns what was dropped, and what shows it, in words.
     ///
     /// # Errors
     /// If the canaries do not show it, or the disk does not answer.
-    fn cut_power(&self) -> Result<String, ActError>;
+    fn cut_power(&self, commits: bool) -> Result<String, ActError>;
 
     /// Whether it works.
     ///
@@ -71,6 +72,11 @@ pub trait Target {
 pub trait Act: Debug {
     /// Whether the node must have ended before it; it must run otherwise.
     fn is_for_ended(&self) -> bool {
+        false
+    }
+
+    /// Whether the fault has its effect only with it: what counts from the effect counts from its end.
+    fn completes(&self) -> bool {
         false
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -218,7 +218,10 @@ impl Act for Change {
             let problem = format!("{name} is as it was before");
             return Err(ActError::Missed(problem));
         }
-        fs::write(&path, &after)?;
+        let mut file = fs::File::create(&path)?;
+        file.write_all(&after)?;
+        // On a disk that forgets a later power loss would else undo it.
+        file.sync_all()?;
         self.done = Some((path, after, format!("{name}: {what}")));
         Ok(())
     }

@@ -43,7 +43,8 @@ impl Undo {
         Self::new(&format!("[ ! -d {path} ] || rmdir {path}"))
     }
 
-    /// Unmounts what is mounted at a path, which is as the kernel names it: without links. Whoever is in it keeps a view of it.
+    /// Unmounts what is mounted at a path, which is as the kernel names it: without links. Whoever waits for a file system that is
+    /// a process is answered with an error: it could not even be killed before, and that process no more than others.
     ///
     /// # Errors
     /// If the path is not one line of text.
@@ -58,7 +59,7 @@ impl Undo {
         let listed = quoted(OsStr::new(&format!(" {text} ")))?;
         // None of both commands looks at the path itself: the process of a file system may be gone.
         Self::new(&format!(
-            "! grep -qF {listed} /proc/self/mountinfo || umount -l {point}"
+            "! grep -qF {listed} /proc/self/mountinfo || umount -f -l {point}"
         ))
     }
 

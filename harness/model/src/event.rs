@@ -175,6 +175,9 @@ pub enum EventKind {
         node: Node,
         /// What shows it.
         evidence: String,
+        /// The fault has its effect only with this: what counts from the effect counts from here.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        completes: bool,
     },
     /// A fault is over: it does nothing more to its nodes. They may have to come back from it.
     FaultEnded {

@@ -163,16 +163,26 @@ impl Drop for Disk {
             .socket
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner) = None;
+        if self.ends() {
+            return;
+        }
+        // What waits for the file system is answered with an error then. If it waits for itself, it ends when it is unmounted.
+        let _ = self.child.kill();
+        self.ends();
+    }
+}
+
+impl Disk {
+    /// Whether it ends soon.
+    fn ends(&mut self) -> bool {
         let deadline = Instant::now() + ENDS_WITHIN;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() >= deadline {
-                // What waits for the file system is answered with an error then.
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
+                return false;
             }
             std::thread::sleep(PAUSE);
         }
+        true
     }
 }
 

@@ -12,7 +12,7 @@ use super::lease::{self, Lease};
 use super::members::Member;
 use super::roster::Elders;
 use super::tag::{RUN_VARIABLE, RunTag};
-use super::warden::put_away;
+use super::warden::{free, put_away};
 use super::{proc, scratch};
 
 /// How long a harness that was killed may take to be gone.
@@ -228,7 +228,11 @@ impl Recorded {
         if let Some(group) = group {
             group.kill();
         }
-        let swept = tag.sweep(|_| true);
+        let mut swept = tag.sweep(|_| true);
+        if !swept.remaining.is_empty() {
+            free(tag);
+            swept = tag.sweep(|_| true);
+        }
         if !swept.remaining.is_empty() {
             return vec![format!(
                 "processes {:?} could not be ended",

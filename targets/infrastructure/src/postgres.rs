@@ -211,7 +211,10 @@ impl Site {
             let said = String::from_utf8_lossy(&made.stderr).trim().to_owned();
             return Err(ClusterError::Initdb { said });
         }
-        fs::rename(&half, &self.cluster).map_err(ClusterError::file("rename", &half))
+        fs::rename(&half, &self.cluster).map_err(ClusterError::file("rename", &half))?;
+        // Its new name is to outlast a power loss as all does that PostgreSQL writes.
+        let synced = fs::File::open(&self.data).and_then(|data| data.sync_all());
+        synced.map_err(ClusterError::file("sync", &self.data))
     }
 
     /// Waits for the processes of a server that was killed here. They are in groups of their own, so they end only

@@ -164,6 +164,7 @@ impl Narrator {
                 fault,
                 node,
                 evidence,
+                completes: _,
             } => format!(
                 "{}{} took effect ({evidence})",
                 self.of(*node),

@@ -219,6 +219,77 @@ fn what_was_removed_comes_back_until_that_is_durable() {
 }
 
 #[test]
+fn a_file_that_was_emptied_stays_empty_where_lengths_are_kept_and_after_ext4s_own_commit() {
+    for (rule, commits, kept) in [
+        (DiskModel::Lazy, false, ""),
+        (DiskModel::Ext4, true, ""),
+        (DiskModel::Ext4, false, "old"),
+        (DiskModel::Strict, true, "old"),
+    ] {
+        let mut disk = disk(rule);
+        let id = disk.file("f");
+        disk.refill(id, "old");
+        disk.sync(id, false).expect("it is there");
+        disk.sync(ROOT, false).expect("it is there");
+        // It is killed before the file is closed.
+        disk.open(id).expect("it is there");
+        disk.set_length(id, 0, NOW).expect("it is a file");
+        disk.write(id, 0, b"new", NOW).expect("it is a file");
+        if commits {
+            disk.commit_by_itself();
+        }
+        disk.cut_power().expect("it is memory");
+        assert_eq!(disk.text("f").as_deref(), Some(kept), "{rule} {commits}");
+    }
+}
+
+#[test]
+fn ext4s_own_commit_keeps_a_removal_and_the_name_of_a_new_file_and_not_what_is_in_it() {
+    let mut disk = disk(DiskModel::Ext4);
+    let id = disk.file("f");
+    disk.sync(id, false).expect("it is there");
+    disk.remove((ROOT, name("f")), false, NOW)
+        .expect("it is there");
+    let late = disk.file("h");
+    disk.write(late, 0, b"late", NOW).expect("it is a file");
+    disk.commit_by_itself();
+    disk.cut_power().expect("it is memory");
+    assert_eq!(disk.text("f"), None);
+    assert_eq!(disk.text("h").as_deref(), Some(""));
+}
+
+#[test]
+fn an_fsync_that_makes_a_file_longer_on_the_disk_commits_after_another_commit_too() {
+    let mut disk = disk(DiskModel::Ext4);
+    let id = disk.file("f");
+    disk.write(id, 0, b"longer", NOW).expect("it is a file");
+    disk.commit_by_itself();
+    disk.file("other");
+    disk.sync(id, true).expect("it is there");
+    disk.cut_power().expect("it is memory");
+    assert_eq!(disk.text("f").as_deref(), Some("longer"));
+    assert!(disk.text("other").is_some());
+}
+
+#[test]
+fn what_was_written_over_old_blocks_does_not_go_out_with_a_rename() {
+    let mut disk = disk(DiskModel::Ext4);
+    for (at, text) in [("f", "first"), ("t", "old")] {
+        let id = disk.file(at);
+        disk.write(id, 0, text.as_bytes(), NOW)
+            .expect("it is a file");
+        disk.sync(id, false).expect("it is there");
+    }
+    let id = disk.look_up(ROOT, name("t")).expect("it is there");
+    disk.write(id, 0, b"new", NOW).expect("it is a file");
+    disk.rename((ROOT, name("t")), (ROOT, name("f")), true, NOW)
+        .expect("it is there");
+    disk.commit_by_itself();
+    disk.cut_power().expect("it is memory");
+    assert_eq!(disk.text("f").as_deref(), Some("old"));
+}
+
+#[test]
 fn nothing_is_kept_of_files_that_nothing_leads_to() {
     for rule in DiskModel::ALL {
         let mut disk = disk(rule);
@@ -273,6 +344,7 @@ impl Reference {
     fn let_out(&mut self, id: Id) {
         if self.rule == DiskModel::Ext4
             && let Some(bytes) = self.files.get(&id)
+            && (bytes.len() > self.durable_files[&id].len() || self.cuts.contains_key(&id))
         {
             self.let_out.insert(id, bytes.clone());
             self.cuts.remove(&id);
@@ -287,6 +359,11 @@ impl Reference {
         if length < bytes.len() {
             let cut = self.cuts.entry(id).or_insert(length);
             *cut = (*cut).min(length);
+            if self.rule == DiskModel::Lazy
+                && let Some(durable) = self.durable_files.get_mut(&id)
+            {
+                durable.truncate(length);
+            }
         }
         if length == 0 {
             self.emptied.insert(id);
@@ -295,8 +372,10 @@ impl Reference {
     }
 
     fn sync(&mut self, id: Id, data: bool) {
+        let mut has_grown = false;
         if let Some(bytes) = self.files.get(&id) {
-            self.durable_files.insert(id, bytes.clone());
+            let before = self.durable_files.insert(id, bytes.clone());
+            has_grown = before.is_some_and(|before| before.len() < bytes.len());
             self.let_out.remove(&id);
             self.cuts.remove(&id);
         }
@@ -308,11 +387,8 @@ impl Reference {
                 }
             }
             DiskModel::Ext4 => {
-                if self
-                    .changed
-                    .get(&id)
-                    .is_some_and(|is_more| *is_more || !data)
-                {
+                let changed = self.changed.get(&id);
+                if has_grown || changed.is_some_and(|is_more| *is_more || !data) {
                     self.commit();
                 }
             }
@@ -392,6 +468,7 @@ enum Step {
     Rename((usize, usize), (usize, usize)),
     Sync(usize, bool),
     SyncFolder(usize),
+    Commit,
     Cut,
 }
 
@@ -413,6 +490,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (place(), place()).prop_map(|(from, to)| Step::Rename(from, to)),
         3 => (0..6_usize, any::<bool>()).prop_map(|(file, data)| Step::Sync(file, data)),
         1 => (0..3_usize).prop_map(Step::SyncFolder),
+        1 => Just(Step::Commit),
         1 => Just(Step::Cut),
     ]
 }
@@ -567,6 +645,12 @@ impl Both {
                 let id = folder(self, at);
                 self.disk.sync(id, false).expect("it is there");
                 self.reference.sync(id, false);
+            }
+            Step::Commit => {
+                self.disk.commit_by_itself();
+                if self.reference.rule == DiskModel::Ext4 {
+                    self.reference.commit();
+                }
             }
             Step::Cut => {
                 self.disk.cut_power().expect("it is memory");

@@ -8,7 +8,7 @@ use comeback_model::units::Span;
 
 use serde_json::json;
 
-use super::mock::Acts;
+use super::mock::{Acts, Behaviour};
 use super::scenario::*;
 
 fn took_kill(told: &Told) -> Vec<usize> {
@@ -476,4 +476,41 @@ async fn a_power_loss_that_is_not_proved_missed() {
         .run()
         .await;
     assert_eq!(told.missed(), Some("it has no effect"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_disk_that_failed_at_any_time_does_to_a_trial_is_not_laid_to_the_server() {
+    let scenario = || one_replica().fault("power_loss", &json!({}), Aim::AnyReplica);
+    // It never came up; it lost all sessions, as it seems.
+    let fails_to_start = |its: &mut Behaviour| its.exits = vec![(0, Span::from_ms(5), exit(1))];
+    for (deed, change) in [
+        ("start replica-0 0", Some(fails_to_start)),
+        ("look at sessions", None),
+    ] {
+        for is_lost in [true, false] {
+            let mut scenario = scenario().mock(|mock| {
+                mock.disks_fail_after = is_lost.then_some(deed);
+            });
+            if let Some(change) = change {
+                scenario = scenario.node(REPLICA_0, change);
+            }
+            let told = scenario.run().await;
+            let aborted = told.aborted().unwrap_or_default();
+            assert!(!told.deeds(deed).is_empty());
+            assert_eq!(aborted.contains("does not answer"), is_lost, "{aborted}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_loss_and_no_other_act_completes_its_fault() {
+    let told = one_replica()
+        .fault("power_loss", &json!({}), Aim::AnyReplica)
+        .run()
+        .await;
+    let acted = told.events.iter().filter_map(|event| match event.kind {
+        EventKind::FaultActed { completes, .. } => Some(completes),
+        _ => None,
+    });
+    assert_eq!(acted.collect::<Vec<_>>(), [true]);
 }

@@ -643,6 +643,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             fault: FaultId::FIRST,
             node: Node::Replica(1),
             evidence: "it holds".to_owned(),
+            completes: number % 2 == 0,
         },
         EventKind::FaultConfirmed {
             evidence: String::new(),

@@ -234,12 +234,13 @@ pub struct Needs {
 #[serde(rename_all = "snake_case")]
 pub enum DiskModel {
     /// As ext4 with its defaults: one journal for all entries and lengths, which the fsync of whatever was changed writes out;
-    /// a rename over a file, and a close after a truncation to nothing, let the file's data go with it.
+    /// a rename over a file, and a close after a truncation to nothing, let the file's new data go with it. In half of the losses
+    /// it was just written out by itself.
     #[default]
     Ext4,
     /// Entries are durable with the fsync of their folder alone.
     Strict,
-    /// Entries are durable at once.
+    /// Entries, and cuts of a file, are durable at once.
     Lazy,
 }
 

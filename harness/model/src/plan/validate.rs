@@ -157,6 +157,22 @@ impl Plan {
                 ),
             );
         }
+        let is_covered = |node: &Node| {
+            let target = arm.target_of(*node);
+            let socket = target.socket.as_deref().unwrap_or_default();
+            target.listener == Listener::Held
+                && socket.starts_with("{data}")
+                && self.disk_of(*node).is_some()
+        };
+        if let Some(node) = arm.nodes().find(is_covered) {
+            return invalid(
+                Field::Socket,
+                format!(
+                    "the held socket of {node} would lie below the disk that a power loss needs in {{data}}, where nobody finds it: \
+                     put it elsewhere, or leave listener out"
+                ),
+            );
+        }
         let drains = self.faults.iter().any(|fault| fault.needs.drain.is_some());
         let deploys = self.faults.iter().any(|fault| fault.needs.next);
         if drains && arm.balancer.is_some() && arm.drain.is_none() {
@@ -398,7 +414,7 @@ pub fn is_token(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Request, Workload, test_plan};
+    use super::super::{DiskModel, Request, Workload, test_plan};
     use super::*;
     use crate::gate::Gate;
 
@@ -430,7 +446,7 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(Field, Spoil); 40] = [
+        let cases: [(Field, Spoil); 41] = [
             (Field::Name, |plan| plan.name = "a\u{1b}[31m".to_owned()),
             (Field::Arms, |plan| plan.arms[1].name = "v1/v2".to_owned()),
             (Field::Family, |plan| {
@@ -492,6 +508,11 @@ mod tests {
             }),
             (Field::Socket, |plan| {
                 plan.faults[0].needs.proxy = true;
+                plan.arms[0].target.socket = Some("{data}/socket".to_owned());
+            }),
+            (Field::Socket, |plan| {
+                hold(plan);
+                plan.faults[0].needs.disk = Some(DiskModel::Ext4);
                 plan.arms[0].target.socket = Some("{data}/socket".to_owned());
             }),
             (Field::Trials, |plan| plan.trials = 0),

@@ -230,6 +230,9 @@ fn undo(post: &Post, is_dismissed: bool) {
         if is_clean && is_settled {
             break;
         }
+        if !swept.remaining.is_empty() {
+            free(tag);
+        }
         if Instant::now() >= deadline {
             return;
         }
@@ -241,6 +244,12 @@ fn undo(post: &Post, is_dismissed: bool) {
     {
         lease::remove(record);
     }
+}
+
+/// Undoes what processes that cannot be killed may wait for: a file system that nobody answers for. What is not undone yet is
+/// tried again with the rest.
+pub(super) fn free(tag: &RunTag) {
+    let _ = tag.settle();
 }
 
 /// Undoes and removes everything of a run but its processes, which must be gone, and its record: whether nothing is left.

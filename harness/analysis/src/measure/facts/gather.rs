@@ -405,6 +405,16 @@ impl Facts {
                 let own = self.fault_mut(*fault);
                 own.missed.get_or_insert_with(|| reason.clone());
             }
+            EventKind::FaultActed {
+                fault,
+                node,
+                evidence: _,
+                completes: true,
+            } => {
+                if let Some((ended, _)) = self.fault_mut(*fault).faulted.get_mut(node) {
+                    *ended = at.max(*ended);
+                }
+            }
             // What it had for an effect shows in what the service does.
             EventKind::FaultActed { .. } => {}
             EventKind::FaultEnded { fault } | EventKind::SurroundingRemoved { fault, node: _ } => {

@@ -78,6 +78,21 @@ fn the_effect_is_complete_when_the_last_of_those_addressed_has_ended() {
 }
 
 #[test]
+fn the_effect_of_a_power_loss_is_complete_when_the_disk_has_dropped_all() {
+    let acted = |completes| EventKind::FaultActed {
+        fault: FaultId::FIRST,
+        node: Node::default(),
+        evidence: String::new(),
+        completes,
+    };
+    let killed = |completes| {
+        let story = Story::faulted().meanwhile(CUT + 4, acted(completes));
+        story.trial().chain.killed
+    };
+    assert_eq!((killed(false), killed(true)), (Some(-2.0), Some(-6.0)));
+}
+
+#[test]
 fn a_stop_that_took_sigkill_is_told_with_those_it_took() {
     let told = "did not end in its time of grace, and was killed: processes 12, 13 took SIGKILL";
     for effect in [Effect::Ends(Ending::AsAsked), Effect::Replaces] {

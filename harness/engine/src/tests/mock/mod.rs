@@ -111,6 +111,8 @@ pub(super) struct Mock {
     pub(super) leaves: Vec<i32>,
     /// How to undo what cannot be undone of what was done to the machine.
     pub(super) stays: Option<Undo>,
+    /// A disk answers no more after this deed.
+    pub(super) disks_fail_after: Option<&'static str>,
     pub(super) deeds: Deeds,
     ports: Cell<u16>,
     pids: Cell<i32>,
@@ -129,6 +131,7 @@ impl Mock {
             command_fails: None,
             leaves: Vec::new(),
             stays: None,
+            disks_fail_after: None,
             deeds: Deeds::default(),
             ports: Cell::new(40_000),
             pids: Cell::new(100),
@@ -156,19 +159,27 @@ impl Mock {
 
 /// A disk that says that it forgets.
 #[derive(Debug)]
-struct MockDisk(DiskModel);
+struct MockDisk {
+    model: DiskModel,
+    fails_after: Option<&'static str>,
+    deeds: Deeds,
+}
 
 impl Disk for MockDisk {
     fn model(&self) -> DiskModel {
-        self.0
+        self.model
     }
 
-    fn cut_power(&self) -> Result<String, ActError> {
+    fn cut_power(&self, _commits: bool) -> Result<String, ActError> {
         Ok("the mock says so".to_owned())
     }
 
     fn check(&self) -> io::Result<()> {
-        Ok(())
+        let is_over = |deed: &(Elapsed, String)| Some(deed.1.as_str()) == self.fails_after;
+        match self.deeds.borrow().iter().any(is_over) {
+            true => Err(io::ErrorKind::UnexpectedEof.into()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -186,7 +197,11 @@ impl Processes for Mock {
 
     fn lay_disk(&self, laying: &Laying<'_>) -> Result<Box<dyn Disk>, EngineError> {
         self.note(format!("lay {} {}", laying.model, laying.node));
-        Ok(Box::new(MockDisk(laying.model)))
+        Ok(Box::new(MockDisk {
+            model: laying.model,
+            fails_after: self.disks_fail_after,
+            deeds: Rc::clone(&self.deeds),
+        }))
     }
 
     fn start(&self, launch: Launch<'_>) -> Result<MockProcess, StartError> {
