@@ -87,7 +87,7 @@ impl State {
             (ROOT, _) => Ok(ROOT),
             (number, epoch) if epoch == self.epoch => {
                 let id = number & ((1 << EPOCH_BITS) - 1);
-                // Another took its name since the kernel looked that up: it looks again then, and whoever asked sees the other.
+                // What the kernel was told of is kept until it forgets that, also where another took its name.
                 self.disk.item(id).map(|_| id).map_err(|_| Errno::ESTALE)
             }
             _ => Err(Errno::EIO),
@@ -123,6 +123,13 @@ impl State {
             blksize: 4096,
             flags: 0,
         })
+    }
+
+    /// The same, for a kernel that remembers it from now on.
+    fn told(&mut self, id: Id) -> Result<FileAttr, Errno> {
+        let found = self.attributes(id)?;
+        self.disk.tell(id);
+        Ok(found)
     }
 
     fn open(&mut self, id: Id, flags: i32) -> Result<FileHandle, Errno> {
@@ -251,9 +258,9 @@ impl Layer {
     }
 
     fn entry(&self, parent: INodeNo, name: &OsStr) -> Result<FileAttr, Errno> {
-        let state = self.state();
+        let mut state = self.state();
         let id = state.disk.look_up(state.id(parent)?, name)?;
-        state.attributes(id)
+        state.told(id)
     }
 
     fn change(
@@ -279,7 +286,7 @@ impl Layer {
     ) -> Result<FileAttr, Errno> {
         let mut state = self.state();
         let id = state.make(place, kind, by)?;
-        state.attributes(id)
+        state.told(id)
     }
 
     fn do_write(&self, handle: FileHandle, offset: u64, data: &[u8]) -> Result<(), Errno> {
@@ -354,6 +361,15 @@ fn answer_entry(found: Result<FileAttr, Errno>, reply: ReplyEntry) {
 impl Filesystem for Layer {
     fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         answer_entry(self.entry(parent, name), reply);
+    }
+
+    fn forget(&self, _req: &Request, ino: INodeNo, nlookup: u64) {
+        let mut state = self.state();
+        if let Ok(id) = state.id(ino)
+            && id != ROOT
+        {
+            state.disk.untell(id, nlookup);
+        }
     }
 
     fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
@@ -498,7 +514,7 @@ impl Filesystem for Layer {
         let linked = state.id(ino).and_then(|id| {
             let to = state.id(newparent)?;
             state.disk.link(id, (to, newname), SystemTime::now())?;
-            state.attributes(id)
+            state.told(id)
         });
         answer_entry(linked, reply);
     }
@@ -525,7 +541,7 @@ impl Filesystem for Layer {
         let mut state = self.state();
         let made = state
             .make((parent, name), Kind::File(Content::default()), (mode, req))
-            .and_then(|id| Ok((state.open(id, flags)?, state.attributes(id)?)));
+            .and_then(|id| Ok((state.open(id, flags)?, state.told(id)?)));
         match made {
             Ok((handle, found)) => {
                 let flags = FopenFlags::FOPEN_KEEP_CACHE;
@@ -735,16 +751,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_since_its_name_was_looked_up_is_to_be_looked_up_again() {
+    fn what_is_gone_since_its_name_was_looked_up_is_there_until_it_is_forgotten() {
         let layer = layer();
         let mut state = layer.state();
         let (place, about) = ((ROOT, OsStr::new("a")), About::new(0o644, 0, 0));
         let link = Kind::Link("b".into());
         let id = state.disk.make(place, link, about).expect("it is free");
         let ino = state.ino(id);
-        assert_eq!(state.id(ino), Ok(id));
+        assert_eq!(state.told(id).map(|found| found.ino), Ok(ino));
         let removed = state.disk.remove(place, false, SystemTime::now());
         removed.expect("it is there");
+        assert_eq!(state.id(ino), Ok(id));
+        state.disk.untell(id, 1);
         assert_eq!(state.id(ino), Err(Errno::ESTALE));
         drop(state);
         assert_eq!(

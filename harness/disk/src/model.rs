@@ -141,6 +141,8 @@ pub struct Item {
     held: u32,
     /// How often it is open.
     opens: u32,
+    /// How often somebody was told of it who may still ask for it, though its name may lead elsewhere by then.
+    known: u64,
 }
 
 impl Item {
@@ -217,6 +219,7 @@ impl<S: Store> Disk<S> {
             links: 1,
             held: 0,
             opens: 0,
+            known: 0,
         };
         Self {
             rule,
@@ -301,6 +304,7 @@ impl<S: Store> Disk<S> {
             links: 0,
             held: 0,
             opens: 0,
+            known: 0,
         };
         self.items.insert(id, item);
         self.changed.insert(id, true);
@@ -519,6 +523,21 @@ impl<S: Store> Disk<S> {
         Ok(())
     }
 
+    /// Notes that somebody was told of it once more.
+    pub fn tell(&mut self, id: Id) {
+        if let Some(item) = self.items.get_mut(&id) {
+            item.known += 1;
+        }
+    }
+
+    /// Notes that this was forgotten so many times.
+    pub fn untell(&mut self, id: Id, times: u64) {
+        if let Some(item) = self.items.get_mut(&id) {
+            item.known = item.known.saturating_sub(times);
+        }
+        self.forget(id);
+    }
+
     /// Notes that it is closed once. Returns whether it is closed for good.
     pub fn close(&mut self, id: Id) -> bool {
         // ext4_release_file: "if (ext4_test_inode_state(inode, EXT4_STATE_DA_ALLOC_CLOSE)) ext4_alloc_da_blocks(inode)".
@@ -660,7 +679,8 @@ impl<S: Store> Disk<S> {
 
     /// Forgets what nothing leads to any more.
     fn forget(&mut self, id: Id) {
-        let is_gone = |item: &Item| item.links == 0 && item.held == 0 && item.opens == 0;
+        let is_gone =
+            |item: &Item| item.links == 0 && item.held == 0 && item.opens == 0 && item.known == 0;
         if !self.items.get(&id).is_some_and(is_gone) {
             return;
         }

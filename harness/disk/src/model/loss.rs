@@ -39,7 +39,7 @@ impl<S: Store> Disk<S> {
         let named: HashSet<Id> = self.reachable();
         let mut files = Vec::new();
         for (id, item) in &mut self.items {
-            (item.held, item.opens, item.links) = (0, 0, 0);
+            (item.held, item.opens, item.links, item.known) = (0, 0, 0, 0);
             match &mut item.kind {
                 Kind::Folder(entries) => {
                     for (name, durable) in std::mem::take(&mut entries.durable) {
