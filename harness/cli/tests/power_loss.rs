@@ -24,7 +24,7 @@ fn experiment(server: &str, fault: &str) -> String {
     format!(
         r#"
 trials = 1
-seed = 7
+seed = 10
 [target]
 command = ["{{comeback}}", "serve", "{server}", "--port", "{{port}}", "--data", "{{data}}"]
 [load]

@@ -527,6 +527,19 @@ mod tests {
     }
 
     #[test]
+    fn what_an_act_draws_from_two_is_each_of_them_as_often() {
+        let plan = test_plan();
+        let draw = |seed| {
+            let trials = expand(&plan, Seed(seed)).trials;
+            let trial = trials.iter().find(|trial| !trial.is_control());
+            let mut draws = trial?.draws(FaultId::FIRST, Node::Replica(0));
+            Some(draws.below(2))
+        };
+        let ones = (0..400).filter(|seed| draw(*seed) == Some(1)).count();
+        assert!((150..=250).contains(&ones), "{ones}");
+    }
+
+    #[test]
     fn a_seed_keeps_its_meaning_from_version_to_version() {
         let plan = test_plan();
         let first = expand(&plan, Seed(1)).trials[0].clone();
