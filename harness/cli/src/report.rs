@@ -142,7 +142,12 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
 fn said_once(fact: &str, reasons: &[String]) -> (String, Vec<String>) {
     const UNKNOWN: &str = " cannot be judged: ";
     let mut said: Vec<(&str, Vec<&str>)> = vec![(fact, Vec::new())];
-    for reason in reasons.iter().filter(|reason| *reason != fact) {
+    // A headline does not name an arm that is alone.
+    let is_the_fact = |reason: &String| {
+        let before = reason.strip_suffix(fact);
+        before.is_some_and(|arm| arm.is_empty() || arm.ends_with(": "))
+    };
+    for reason in reasons.iter().filter(|reason| !is_the_fact(reason)) {
         let why = reason.split_once(UNKNOWN);
         let same = why.and_then(|(_, why)| {
             said.iter_mut()
@@ -195,6 +200,11 @@ mod tests {
             )
         );
         assert_eq!(others, [reasons[2].clone(), reasons[4].clone()]);
+        let (headline, others) = said_once("unrecovered == 0 is broken: 1 of 1", &reasons[2..3]);
+        assert_eq!(
+            (headline.as_str(), others.len()),
+            ("unrecovered == 0 is broken: 1 of 1", 0)
+        );
         let (headline, others) = said_once("nothing was lost", &reasons[2..3]);
         assert_eq!(
             (headline.as_str(), &others[..]),

@@ -238,6 +238,7 @@ fn run_with(experiment: &str, more: &[&str]) -> (Option<i32>, String, bool) {
     let words = [&words, more].concat();
     let output = command(folder.path(), &words).output().unwrap();
     let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+    let said = support::unfolded(&said);
     let was_measured = folder.path().join("out/summary.json").exists();
     (output.status.code(), said, was_measured)
 }
