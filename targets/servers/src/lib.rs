@@ -259,7 +259,7 @@ const TARGETS: &[Target] = &[
     ),
     planted(
         "writes-in-place",
-        "a file for each session, which every 32nd visit empties and writes again",
+        "a file for each session, which every fourth visit empties and writes again",
         zoo::in_place::start_in_place,
     ),
     planted(

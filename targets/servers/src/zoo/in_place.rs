@@ -1,8 +1,8 @@
-//! `writes-in-place`: each session in a file of its own, one line for each visit; every 32nd visit the file is emptied and written
+//! `writes-in-place`: each session in a file of its own, one line for each visit; every fourth visit the file is emptied and written
 //! again with one line. `renames`: its twin without the bug, which then writes a new file and renames it over the old one.
 //!
 //! A kill between the emptying and the writing takes the session. That is some microseconds of few requests, so that one kill
-//! in some hundreds meets it. Must be exposed as a lost session by a storm of kills inside writes.
+//! in some dozens meets it. Must be exposed as a lost session by a storm of kills inside writes.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -14,7 +14,7 @@ use crate::launch::Launch;
 use crate::session::{Kept, Key, Session, SessionId, User};
 
 /// How often a file is written again.
-const AGAIN: u64 = 32;
+const AGAIN: u64 = 4;
 
 pub(crate) fn start_in_place(launch: Launch) -> Result<(), ServeError> {
     start(launch, |file, content| fs::write(file, content))
