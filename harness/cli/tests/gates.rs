@@ -228,7 +228,7 @@ fn assert_one_was_replaced(run: &Run, reason: &str) {
         event["kind"]["replaces"]
             .as_array()
             .unwrap()
-            .contains(&0.into())
+            .contains(&1.into())
     };
     assert!(extended.iter().any(replaces), "{extended:?}");
     // What takes its place stands in the schedule from the start.

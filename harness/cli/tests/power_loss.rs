@@ -295,9 +295,9 @@ fn a_dead_mount_is_undone_by_cleanup_when_warden_and_harness_are_gone() {
         .find(|line| line.contains(" warden --tag "))
         .unwrap();
     let warden = warden.split(':').next().unwrap().parse().unwrap();
-    // The disk stands still: it cannot unmount itself when the harness is gone.
+    // It cannot unmount itself when the harness is gone. One that stood still would go on then: it is in an orphaned group.
     let disk = disk_of(folder.path()).expect("there is one");
-    kill(disk, Signal::SIGSTOP).unwrap();
+    kill(disk, Signal::SIGKILL).unwrap();
     kill(Pid::from_raw(warden), Signal::SIGKILL).unwrap();
     end(child);
     assert!(!mounts_in(folder.path()).is_empty());
