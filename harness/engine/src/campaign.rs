@@ -9,7 +9,7 @@ use comeback_model::event::Event;
 use comeback_model::ids::{ArmId, Seed};
 use comeback_model::journal::{self, Header};
 use comeback_model::plan::{Arm, Plan};
-use comeback_model::schedule;
+use comeback_model::schedule::{self, PlannedTrial};
 use tokio::runtime::Runtime;
 
 use super::calibrate::{self, Measured};
@@ -140,24 +140,13 @@ pub fn try_out<L>(
 where
     L: FnOnce(&RunTag) -> io::Result<Interrupt>,
 {
-    let Header { plan, schedule, .. } = header;
-    in_place(
-        (header, folder, Keeps::Nothing),
-        (host, listen, |_: &Event| ()),
-        |runtime, site, interrupt| {
-            let mut tried = Vec::new();
-            for arm in (0..).map(ArmId).take(plan.arms.len()) {
-                let mut trials = schedule.trials.iter();
-                let Some(planned) = trials.find(|trial| trial.arm == arm) else {
-                    continue;
-                };
-                let done = try_out::run((plan, planned, reach), site, interrupt);
-                match runtime.block_on(done)? {
-                    Some(one) => tried.push(one),
-                    None => return Ok(None),
-                }
-            }
-            Ok(Some(tried))
+    with_each_arm(
+        header,
+        folder,
+        (host, listen),
+        |planned, (runtime, site), interrupt| {
+            let done = try_out::run((&header.plan, planned, reach), site, interrupt);
+            runtime.block_on(done)
         },
     )
 }
@@ -176,25 +165,49 @@ pub fn calibrate<L>(
 where
     L: FnOnce(&RunTag) -> io::Result<Interrupt>,
 {
+    let plan = &header.plan;
+    with_each_arm(
+        header,
+        folder,
+        (host, listen),
+        |planned, (runtime, site), interrupt| {
+            begin(&plan.arms[planned.arm.0 as usize]);
+            runtime.block_on(calibrate::run((plan, planned), site, interrupt))
+        },
+    )
+}
+
+/// Does some work with the first trial of each arm that is not skipped, in a folder that is removed. `None` when the run shall end.
+fn with_each_arm<L, T>(
+    header: &Header,
+    folder: &Path,
+    (host, listen): (Host, L),
+    mut work: impl FnMut(
+        &PlannedTrial,
+        (&Runtime, &Site),
+        &mut Interrupt,
+    ) -> Result<Option<T>, EngineError>,
+) -> Result<Option<Vec<T>>, EngineError>
+where
+    L: FnOnce(&RunTag) -> io::Result<Interrupt>,
+{
     let Header { plan, schedule, .. } = header;
     in_place(
         (header, folder, Keeps::Nothing),
         (host, listen, |_: &Event| ()),
         |runtime, site, interrupt| {
-            let mut measured = Vec::new();
-            for (id, arm) in (0..).map(ArmId).zip(&plan.arms) {
+            let mut done = Vec::new();
+            for arm in (0..).map(ArmId).take(plan.arms.len()) {
                 let mut trials = schedule.trials.iter();
-                let Some(planned) = trials.find(|trial| trial.arm == id) else {
+                let Some(planned) = trials.find(|trial| trial.arm == arm) else {
                     continue;
                 };
-                begin(arm);
-                let done = calibrate::run((plan, planned), site, interrupt);
-                match runtime.block_on(done)? {
-                    Some(one) => measured.push(one),
+                match work(planned, (runtime, site), interrupt)? {
+                    Some(one) => done.push(one),
                     None => return Ok(None),
                 }
             }
-            Ok(Some(measured))
+            Ok(Some(done))
         },
     )
 }
