@@ -39,7 +39,7 @@ enum Why {
     NeverWorked,
     WrongBefore,
     NoSamples { by_lag: bool },
-    BelowFloor { by_lag: bool },
+    BelowFloor { by_machine: bool },
     Stalled,
 }
 
@@ -73,7 +73,7 @@ impl Why {
                 after_the_fault: false,
             }
             | Self::NoSamples { by_lag: true }
-            | Self::BelowFloor { by_lag: true }
+            | Self::BelowFloor { by_machine: true }
             | Self::Stalled => Doing::Ours,
             Self::Aborted
             | Self::KilledIdle
@@ -89,7 +89,7 @@ impl Why {
             | Self::NeverWorked
             | Self::WrongBefore
             | Self::NoSamples { by_lag: false }
-            | Self::BelowFloor { by_lag: false } => Doing::Servers,
+            | Self::BelowFloor { by_machine: false } => Doing::Servers,
         }
     }
 }
@@ -371,6 +371,7 @@ fn below_floor(
         let is_long = stalled.as_us() * STALL >= until.since(from).as_us();
         is_long.then_some(stalled)
     });
+    let by_machine = by_lag || stalled.is_some();
     let because = match (by_lag, stalled) {
         (true, _) => ": the harness itself was late".to_owned(),
         (false, Some(stalled)) => format!(": {}", waited_for_disk(stalled)),
@@ -383,7 +384,7 @@ fn below_floor(
             counted(tally.wanted, "operation"),
             percent(floor)
         );
-        (Why::BelowFloor { by_lag }, reason)
+        (Why::BelowFloor { by_machine }, reason)
     })
 }
 

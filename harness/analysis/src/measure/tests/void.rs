@@ -239,10 +239,10 @@ fn a_load_below_its_floor_does_not_count() {
             stalled_us: 700_000,
         },
     );
-    check_times(
-        &stalled,
-        &format!("{told}: meanwhile this machine's disk kept somebody waiting for 0.7 s"),
-    );
+    // Who waits for the machine's disk is not the server alone: another trial may take the place of this one.
+    let told = format!("{told}: meanwhile this machine's disk kept somebody waiting for 0.7 s");
+    let ours = Void::new(Spoils::Times, Doing::Ours, told.as_str());
+    assert_eq!(stalled.trial().void, Some(ours));
 }
 
 #[test]
