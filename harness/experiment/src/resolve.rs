@@ -18,10 +18,11 @@ use super::scalar::{Demands, Words};
 use super::{Document, Key, Problem, storm};
 use comeback_session::flow::{Flow, FlowError};
 
-/// The default gates: for every service, for one with sessions, and for one whose sessions show their writes. Without them,
-/// a service that loses acknowledged writes would pass.
+/// The default gates: for every service, for one with sessions, for one whose sessions name their user, and for one whose
+/// sessions show their writes. Without them, a service that loses acknowledged writes would pass.
 const OF_ALL: &str = "unrecovered";
 const OF_SESSIONS: &str = "lost_sessions";
+const OF_IDENTITY: &str = "wrong_identity";
 const OF_WRITES: &str = "lost_writes";
 const OF_STATE: &str = "reset_sessions";
 /// Beside an earlier revision also this, unless another gate compares with it.
@@ -430,6 +431,8 @@ fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<
     let mut wanted = vec![(OF_ALL, "0")];
     if let Workload::Sessions(flow) = workload {
         wanted.push((OF_SESSIONS, of_losses));
+        // Never to be excused, by an earlier revision neither.
+        wanted.extend(flow.identity.as_ref().map(|_| (OF_IDENTITY, "0")));
         let shows_writes = flow.value.is_some() || flow.check.value.is_some();
         if flow.mix.act > 0 && shows_writes {
             wanted.push((OF_WRITES, of_losses));

@@ -11,6 +11,8 @@ use crate::{Failed, run};
 
 /// The crate, from the project's folder.
 const CRATE: &str = "harness/fuzz";
+/// Gets what it depends on, if its lock file fits.
+pub(crate) const FETCH: &str = "cargo fetch --locked --manifest-path harness/fuzz/Cargo.toml";
 /// Its targets.
 const TARGETS: [&str; 4] = ["experiment", "journal", "http", "commands"];
 /// As cargo-fuzz 0.13 has them: counters at each branch, comparisons told to the fuzzer, assertions on.

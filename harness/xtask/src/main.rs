@@ -138,6 +138,9 @@ fn say(line: &str) {
 }
 
 fn test(args: &tests::Args) -> Result<(), Failed> {
+    // A lock file that does not fit a manifest is told at once, and not when all else has run.
+    run("cargo fetch --locked", &[])?;
+    run(fuzz::FETCH, &[])?;
     run("cargo fmt --all --check", &[])?;
     run(
         "cargo clippy --workspace --all-targets -- --deny warnings",

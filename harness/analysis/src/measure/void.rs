@@ -73,8 +73,8 @@ impl Why {
                 after_the_fault: false,
             }
             | Self::NoSamples { by_lag: true }
-            | Self::BelowFloor { by_machine: true }
-            | Self::Stalled => Doing::Ours,
+            | Self::BelowFloor { by_machine: true } => Doing::Ours,
+            // The kernel does not say who waits for the disk: it may be the server, for what it does there itself.
             Self::Aborted
             | Self::KilledIdle
             | Self::Interrupted
@@ -89,7 +89,8 @@ impl Why {
             | Self::NeverWorked
             | Self::WrongBefore
             | Self::NoSamples { by_lag: false }
-            | Self::BelowFloor { by_machine: false } => Doing::Servers,
+            | Self::BelowFloor { by_machine: false }
+            | Self::Stalled => Doing::Servers,
         }
     }
 }
