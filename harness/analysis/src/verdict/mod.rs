@@ -33,6 +33,7 @@ pub use baseline::{arm_without_baseline, machine_differences, objections};
 pub use family::{Family, family_of};
 use figure::Missing;
 use headline::{Broken, headline};
+pub(crate) use judge::unrecovered;
 pub use replace::{Replacement, replacements};
 use samples::{Base, Judged};
 pub use sharpness::sees_with;
@@ -88,7 +89,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             continue;
         }
         let asks_anyway = !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery);
-        match asks_anyway.then(|| judge::unrecovered(arm)) {
+        match asks_anyway.then(|| unrecovered(arm)) {
             Some(Judged::Broken(found)) => {
                 broken.push(about(&format!("{ANYWAY}, is broken: {found}")));
                 let tally = Tally::of(Count::Unrecovered, arm);
@@ -229,7 +230,7 @@ pub(crate) fn check<'a>(
 }
 
 /// What fails a run whatever it demands, and whether or not the trial counts in which it happened.
-fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
+pub(crate) fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
     let tallies = arm.trials.iter().filter_map(|trial| trial.cache.as_ref());
     let anothers: u64 = tallies.map(|tally| tally.another_users).sum();
     (anothers > 0).then(|| {
