@@ -187,9 +187,12 @@ impl Kind for Connections {
             own if own == way => late,
             Direction::To | Direction::From => Some(Span::ZERO),
         };
+        // No request ends with its connection.
+        let ends = self.slow_close.filter(|_| self.direction != Direction::To);
         HoldsBack {
             to: towards(Direction::To),
             from: towards(Direction::From),
+            ends: ends.map_or(Span::ZERO, |late| late + TIMER),
         }
     }
 
@@ -596,6 +599,19 @@ mod tests {
             ..slow()
         };
         assert_eq!(held(narrow), (none, None));
+        let closes_late = |direction| {
+            let fault = Connections {
+                delay: None,
+                slow_close: ms(500),
+                direction,
+                ..slow()
+            };
+            let held = fault.holds_back();
+            (held.to, held.from, held.until_close().from)
+        };
+        assert_eq!(closes_late(Direction::Both), (none, none, ms(501)));
+        assert_eq!(closes_late(Direction::From), (none, none, ms(501)));
+        assert_eq!(closes_late(Direction::To), (none, none, none));
         let refuses = Connections {
             delay: None,
             refuse: true,

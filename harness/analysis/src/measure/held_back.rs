@@ -3,15 +3,17 @@
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Plan;
 use comeback_model::plan::fault::{Fault, HoldsBack};
-use comeback_model::units::Elapsed;
+use comeback_model::operation::Operation;
+use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Facts, FaultFacts};
 
 /// How long requests to these nodes, and their replies, may have been held back in front of them, or of what clients reach them by,
-/// at some time of this stretch.
+/// at some time of this stretch. A server that ended any reply of these operations with the connection may have ended all so.
 pub(super) fn held_back(
     plan: &Plan,
     facts: &Facts,
+    operations: &[&Operation],
     nodes: &[Node],
     (from, until): (Elapsed, Elapsed),
 ) -> HoldsBack {
@@ -31,8 +33,16 @@ pub(super) fn held_back(
     };
     let faults = plan.named_faults().filter(|(fault, _)| held(*fault));
     let all = faults.map(|(_, fault)| fault).chain(&plan.surroundings);
-    all.filter(is_on_the_way)
-        .fold(HoldsBack::NOTHING, |sum, fault| sum.and(fault.holds_back))
+    let sum = all
+        .filter(is_on_the_way)
+        .fold(HoldsBack::NOTHING, |sum, fault| sum.and(fault.holds_back));
+    match operations.iter().any(|operation| operation.unframed) {
+        true => sum.until_close(),
+        false => HoldsBack {
+            ends: Span::ZERO,
+            ..sum
+        },
+    }
 }
 
 /// How far behind the clients a node is. Another replica is as far: a write that names none may have been on its way to it.

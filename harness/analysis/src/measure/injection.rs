@@ -151,7 +151,7 @@ pub(super) fn met_by(
         .filter(may_meet)
         .collect();
     let nodes: Vec<Node> = own.nodes().collect();
-    let held = |at| held_back(plan, facts, &nodes, (at, at));
+    let held = |at| held_back(plan, facts, &load.operations, &nodes, (at, at));
     let injections: Vec<(Elapsed, HoldsBack)> =
         injections.into_iter().map(|at| (at, held(at))).collect();
     let count = |meets: &dyn Fn(&Operation, Elapsed, HoldsBack) -> bool| {

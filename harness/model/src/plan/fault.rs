@@ -271,6 +271,9 @@ pub struct HoldsBack {
     pub to: Option<Span>,
     /// Replies, on their way from them.
     pub from: Option<Span>,
+    /// Ends of their connections, beyond that: of a reply whose end is the connection's.
+    #[serde(default, skip_serializing_if = "Span::is_zero")]
+    pub ends: Span,
 }
 
 impl HoldsBack {
@@ -278,6 +281,7 @@ impl HoldsBack {
     pub const NOTHING: Self = Self {
         to: Some(Span::ZERO),
         from: Some(Span::ZERO),
+        ends: Span::ZERO,
     };
 
     /// Whether nothing is held back.
@@ -292,6 +296,17 @@ impl HoldsBack {
         Self {
             to: sum(self.to, other.to),
             from: sum(self.from, other.from),
+            ends: self.ends + other.ends,
+        }
+    }
+
+    /// What that comes to for replies that are whole only with the end of their connection.
+    #[must_use]
+    pub fn until_close(self) -> Self {
+        Self {
+            to: self.to,
+            from: self.from.map(|late| late + self.ends),
+            ends: Span::ZERO,
         }
     }
 }

@@ -395,6 +395,7 @@ fn held(to: Option<u64>, from: Option<u64>) -> HoldsBack {
     HoldsBack {
         to: span(to),
         from: span(from),
+        ..HoldsBack::NOTHING
     }
 }
 
@@ -432,6 +433,33 @@ fn a_write_that_may_only_have_waited_in_a_proxy_was_not_met_by_the_kill_of_the_s
         let story = Story::faulted().behind_a_proxy(aim, held(None, None));
         assert_eq!(of(story, in_time()).0, in_flight, "{aim:?}");
     }
+}
+
+#[test]
+fn a_reply_that_ends_with_its_connection_is_held_back_by_a_late_end() {
+    let late_end = HoldsBack {
+        ends: Span::from_ms(501),
+        ..HoldsBack::NOTHING
+    };
+    let of = |unframed: bool, finished: u64| {
+        let mut write = act(1, FAULT - 5).finished(finished);
+        write.0.unframed = unframed;
+        let story = Story::faulted().behind_a_proxy(Aim::AllReplicas, late_end);
+        let met = story.does([write]).trial().met.unwrap();
+        (met.in_flight, met.held_back)
+    };
+    assert_eq!(of(true, FAULT + 501), (0, true));
+    assert_eq!(of(true, FAULT + 502), (1, true));
+    // One with a length is whole before.
+    assert_eq!(of(false, FAULT + 1), (1, false));
+    let lost = |unframed| {
+        let mut write = act(0, 1_500);
+        write.0.unframed = unframed;
+        let story = Story::faulted().does([login(0, 500), write, finds(0, 0)]);
+        let trial = story.behind_a_proxy(Aim::AllReplicas, late_end).trial();
+        (trial.writes.lost, trial.loss_window_ms.is_some())
+    };
+    assert_eq!((lost(true), lost(false)), ((1, false), (1, true)));
 }
 
 #[test]
