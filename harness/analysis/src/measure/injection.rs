@@ -164,7 +164,7 @@ pub(super) fn met_by(
     // One that was rejected was no write: as a form that is asked for before it is sent.
     let in_flight = |act: &Operation, injection: Elapsed, HoldsBack { to, from }: HoldsBack| {
         let has_arrived = |late| act.sent.is_some_and(|sent| sent + late <= injection);
-        let is_unanswered = match has_no_reply(act) {
+        let is_unanswered = match is_cut_off(act) {
             true => injection < act.finished,
             false => from.is_some_and(|late| injection + late < act.finished),
         };
@@ -198,17 +198,9 @@ pub(super) fn met_by(
     })
 }
 
-/// Whether nothing came back that could have been late.
-const fn has_no_reply(act: &Operation) -> bool {
-    let is_lost = matches!(
-        act.error,
-        Some(
-            ErrorClass::Refused
-                | ErrorClass::Reset
-                | ErrorClass::ConnectTimeout
-                | ErrorClass::ResponseTimeout
-        )
-    );
+/// Whether its connection ended without a reply, so that none was late. For who gave up one may have been on its way.
+const fn is_cut_off(act: &Operation) -> bool {
+    let is_lost = matches!(act.error, Some(ErrorClass::Refused | ErrorClass::Reset));
     is_lost && act.status.is_none()
 }
 

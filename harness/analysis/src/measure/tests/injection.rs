@@ -426,6 +426,15 @@ fn a_write_that_may_only_have_waited_in_a_proxy_was_not_met_by_the_kill_of_the_s
     assert_eq!(met(Some(0), None, in_time()), 0);
     let unanswered = act(1, FAULT - 100).unanswered(FAULT + 301);
     assert_eq!(met(Some(100), Some(301), unanswered), 1);
+    // Who gave up may have done so while the reply was on its way back.
+    let gave_up = || {
+        let mut act = act(1, FAULT - 1_000).unanswered(FAULT + 1_000);
+        act.0.error = Some(ErrorClass::ResponseTimeout);
+        act
+    };
+    assert_eq!(met(Some(0), Some(3_000), gave_up()), 0);
+    assert_eq!(met(Some(0), None, gave_up()), 0);
+    assert_eq!(met(Some(0), Some(999), gave_up()), 1);
     // Just acknowledged is only what was sent just now.
     assert_eq!(met(Some(0), Some(1), act(1, FAULT - 5).finished(FAULT)), 0);
     // What is slow behind the server keeps the write in the server.
