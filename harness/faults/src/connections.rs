@@ -189,8 +189,10 @@ impl Kind for Connections {
         };
         // No request ends with its connection.
         let ends = self.slow_close.filter(|_| self.direction != Direction::To);
+        // What was sent may have been reset by the proxy, and have reached no node.
+        let resets = self.refuse || self.fail_first.is_some();
         HoldsBack {
-            to: towards(Direction::To),
+            to: towards(Direction::To).filter(|_| !resets),
             from: towards(Direction::From),
             ends: ends.map_or(Span::ZERO, |late| late + TIMER),
         }
@@ -617,7 +619,19 @@ mod tests {
             refuse: true,
             ..slow()
         };
-        assert!(refuses.holds_back().is_nothing());
+        assert_eq!(held(refuses), (None, none));
+        let fails = Connections {
+            delay: None,
+            fail_first: Some(1),
+            ..slow()
+        };
+        assert_eq!(held(fails), (None, none));
+        let cuts = Connections {
+            delay: None,
+            cut_after: Some(Size::from_bytes(1)),
+            ..slow()
+        };
+        assert_eq!(held(cuts), (none, none));
     }
 
     #[test]

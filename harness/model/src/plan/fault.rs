@@ -264,7 +264,7 @@ impl fmt::Display for DiskModel {
     }
 }
 
-/// How long a fault holds back what is on its way, at most; none where nobody knows how long.
+/// How long a fault holds back what is on its way, at most; none where nobody knows how long, or whether it arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldsBack {
     /// Requests, on their way to its nodes.

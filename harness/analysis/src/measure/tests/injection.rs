@@ -473,13 +473,14 @@ fn a_reply_that_ends_with_its_connection_is_held_back_by_a_late_end() {
 
 #[test]
 fn a_connection_fault_holds_back_while_it_lasts_and_no_longer() {
-    let slow_until = |over: u64| {
+    let met_until = |over: u64, aim: Aim, holds_back: HoldsBack, write: Op| {
         let story = Story::faulted().with_a_second_fault("connections");
         let (fault, node) = (FaultId(1), Node::default());
         let trial = story
             .planned(|plan| {
                 plan.faults[1].effect = Effect::Degrades(Span::from_ms(1));
-                plan.faults[1].holds_back = held(None, None);
+                plan.faults[1].aim = aim;
+                plan.faults[1].holds_back = holds_back;
             })
             .meanwhile(
                 FAULT - 500,
@@ -497,12 +498,21 @@ fn a_connection_fault_holds_back_while_it_lasts_and_no_longer() {
                     evidence: String::new(),
                 },
             )
-            .does([act(1, FAULT - 5).finished(FAULT + 1)])
+            .does([write])
             .trial();
         trial.met.unwrap().in_flight
     };
+    let slow_until = |over| {
+        let write = act(1, FAULT - 5).finished(FAULT + 1);
+        met_until(over, Aim::AnyReplica, held(None, None), write)
+    };
     assert_eq!(slow_until(FAULT + 500), 0);
     assert_eq!(slow_until(FAULT - 100), 1);
+    // A proxy that resets new connections may have reset it before it reached the node behind.
+    let reset = || act(1, FAULT - 5).unanswered(FAULT + 1);
+    let resets = held(None, Some(0));
+    assert_eq!(met_until(FAULT + 500, Aim::Balancer, resets, reset()), 0);
+    assert_eq!(met_until(FAULT - 100, Aim::Balancer, resets, reset()), 1);
 }
 
 #[test]
