@@ -269,7 +269,7 @@ pub(super) fn analyze(
         errors,
         latency,
         availability: load.availability(plan.load.objective),
-        in_flight: injection::in_flight(facts, &load),
+        in_flight: injection::in_flight(plan, facts, &load),
         draining: injection::draining(plan, facts, &load),
         met: injection::met(plan, facts, &load),
         acknowledged_before: injection::acknowledged_before(plan, facts, &operations),

@@ -552,6 +552,27 @@ fn behind_a_proxy_what_is_sent_after_the_signal_to_stop_is_not_held_against_the_
 }
 
 #[test]
+fn a_request_that_may_not_have_reached_a_server_that_is_told_to_stop_is_not_held_against_it() {
+    let story = Story::faulted().does([
+        act(1, FAULT - 5).unanswered(FAULT + 1),
+        act(2, FAULT - 200).unanswered(FAULT + 1),
+    ]);
+    let of = |story: Story, aim: Aim, to: Option<u64>| {
+        let trial = story.behind_a_proxy(aim, held(to, Some(0))).trial();
+        (trial.draining.failures(), trial.in_flight.failures())
+    };
+    let stop = story.clone().with_effect(Effect::Ends(Ending::AsAsked));
+    let of_stop = |aim, to| of(stop.clone(), aim, to);
+    assert_eq!(of_stop(Aim::AllReplicas, Some(0)), (2, 2));
+    assert_eq!(of_stop(Aim::AllReplicas, Some(200)), (1, 1));
+    assert_eq!(of_stop(Aim::AllReplicas, Some(201)), (0, 0));
+    assert_eq!(of_stop(Aim::AllReplicas, None), (0, 0));
+    assert_eq!(of_stop(Aim::Store, Some(201)), (2, 2));
+    // A killed one answers nobody, wherever the requests were.
+    assert_eq!(of(story, Aim::AllReplicas, Some(201)).1, 2);
+}
+
+#[test]
 fn where_replies_were_held_back_nobody_knows_how_old_the_oldest_lost_write_was() {
     let story = Story::faulted().does([login(0, 500), act(0, 1_500), finds(0, 0)]);
     let window = |story: Story| {
