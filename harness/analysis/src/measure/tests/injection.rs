@@ -4,7 +4,7 @@ use comeback_model::plan::Aim;
 use comeback_model::plan::fault::{Effect, Ending, HoldsBack};
 use comeback_model::units::Span;
 
-use super::nodes::{behind_a_balancer, boot_of};
+use super::nodes::{before_a_killed_store, behind_a_balancer, boot_of};
 use super::*;
 use crate::measure::Time;
 
@@ -442,6 +442,18 @@ fn a_write_that_may_only_have_waited_in_a_proxy_was_not_met_by_the_kill_of_the_s
         let story = Story::faulted().behind_a_proxy(aim, held(None, None));
         assert_eq!(of(story, in_time()).0, in_flight, "{aim:?}");
     }
+}
+
+#[test]
+fn a_write_that_takes_several_round_trips_to_a_slow_store_is_not_known_to_be_in_it() {
+    let met = |holds_back| {
+        let story = before_a_killed_store().behind_a_proxy(Aim::Store, holds_back);
+        let write = act(1, FAULT - 300).unanswered(FAULT + 500);
+        story.does([write]).trial().met.unwrap().in_flight
+    };
+    assert_eq!(met(HoldsBack::NOTHING), 1);
+    assert_eq!(met(held(Some(200), Some(200))), 0);
+    assert_eq!(met(held(Some(0), Some(200))), 0);
 }
 
 #[test]
