@@ -195,6 +195,7 @@ impl Kind for Connections {
             to: towards(Direction::To).filter(|_| !resets),
             from: towards(Direction::From),
             ends: ends.map_or(Span::ZERO, |late| late + TIMER),
+            closes: self.cut_after.is_some() && self.cut == Cut::Close,
         }
     }
 
@@ -632,6 +633,12 @@ mod tests {
             ..slow()
         };
         assert_eq!(held(cuts), (none, none));
+        assert!(!cuts.holds_back().closes);
+        let closes = Connections {
+            cut: Cut::Close,
+            ..cuts
+        };
+        assert!(closes.holds_back().closes);
     }
 
     #[test]

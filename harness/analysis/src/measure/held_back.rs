@@ -9,7 +9,7 @@ use comeback_model::units::{Elapsed, Span};
 use super::facts::{Facts, FaultFacts};
 
 /// How long requests to these nodes, and their replies, may have been held back in front of them, or of what clients reach them by,
-/// at some time of this stretch. A server that ended any reply of these operations with the connection may have ended all so.
+/// at some time of this stretch, and no more of what faults do there. A server that ended any reply of these operations with the connection may have ended all so.
 pub(super) fn held_back(
     plan: &Plan,
     facts: &Facts,
@@ -45,12 +45,14 @@ pub(super) fn held_back(
         .filter(is_on_the_way)
         .map(of_one_trip)
         .fold(HoldsBack::NOTHING, HoldsBack::and);
-    match operations.iter().any(|operation| operation.unframed) {
-        true => sum.until_close(),
-        false => HoldsBack {
-            ends: Span::ZERO,
-            ..sum
-        },
+    let from = match operations.iter().any(|operation| operation.unframed) {
+        true => sum.until_close().from,
+        false => sum.from,
+    };
+    HoldsBack {
+        to: sum.to,
+        from,
+        ..HoldsBack::NOTHING
     }
 }
 

@@ -264,7 +264,8 @@ impl fmt::Display for DiskModel {
     }
 }
 
-/// How long a fault holds back what is on its way, at most; none where nobody knows how long, or whether it arrives.
+/// What a fault does to what is on its way: how long it holds that back, at most; none where nobody knows how long, or whether it
+/// arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldsBack {
     /// Requests, on their way to its nodes.
@@ -274,6 +275,9 @@ pub struct HoldsBack {
     /// Ends of their connections, beyond that: of a reply whose end is the connection's.
     #[serde(default, skip_serializing_if = "Span::is_zero")]
     pub ends: Span,
+    /// Whether it ends connections amid a reply, as if the node had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closes: bool,
 }
 
 impl HoldsBack {
@@ -282,6 +286,7 @@ impl HoldsBack {
         to: Some(Span::ZERO),
         from: Some(Span::ZERO),
         ends: Span::ZERO,
+        closes: false,
     };
 
     /// Whether nothing is held back.
@@ -297,6 +302,7 @@ impl HoldsBack {
             to: sum(self.to, other.to),
             from: sum(self.from, other.from),
             ends: self.ends + other.ends,
+            closes: self.closes || other.closes,
         }
     }
 
@@ -304,9 +310,9 @@ impl HoldsBack {
     #[must_use]
     pub fn until_close(self) -> Self {
         Self {
-            to: self.to,
             from: self.from.map(|late| late + self.ends),
             ends: Span::ZERO,
+            ..self
         }
     }
 }
