@@ -262,7 +262,8 @@ fn asked(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Vec<Asked> {
         .filter(|(name, _)| !is_usual(name))
         .filter_map(|(name, metric)| {
             let has_gate = gate_of(metric).is_some();
-            let is_certain = matches!(metric, Metric::Count(count) if count.traits().is_certain_at_any_load);
+            let is_certain =
+                matches!(metric, Metric::Count(count) if count.traits().is_certain_at_any_load);
             (has_gate || is_certain).then_some(Asked {
                 only_where_found: !has_gate,
                 ..of(name, true)?

@@ -1,9 +1,9 @@
 //! What waits in a proxy on its way, and so has not met a fault of the node behind it (METHOD, *What a kill met*).
 
 use comeback_model::ids::{FaultId, Node};
+use comeback_model::operation::Operation;
 use comeback_model::plan::Plan;
 use comeback_model::plan::fault::{Fault, HoldsBack};
-use comeback_model::operation::Operation;
 use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Facts, FaultFacts};
@@ -37,7 +37,10 @@ pub(super) fn held_back(
     let of_one_trip = |fault: &Fault| {
         let is_asked_by_others = fault.aim.candidates(replicas).contains(&Node::Store);
         HoldsBack {
-            to: fault.holds_back.to.filter(|_| !is_asked_by_others || fault.holds_back.is_nothing()),
+            to: fault
+                .holds_back
+                .to
+                .filter(|_| !is_asked_by_others || fault.holds_back.is_nothing()),
             ..fault.holds_back
         }
     };

@@ -59,9 +59,7 @@ fn left_by(
 ) -> Option<Elapsed> {
     let nodes: Vec<Node> = own.nodes().collect();
     let late = held_back(plan, facts, &load.operations, &nodes, (since, until)).to?;
-    Some(Elapsed::from_us(
-        until.as_us().saturating_sub(late.as_us()),
-    ))
+    Some(Elapsed::from_us(until.as_us().saturating_sub(late.as_us())))
 }
 
 /// What became of the operations that were in flight at an injection of any of the faults.

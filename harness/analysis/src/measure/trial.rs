@@ -342,13 +342,15 @@ fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
     let closing = plan
         .named_faults()
         .filter(|(_, fault)| fault.holds_back.closes && !facts.control);
-    let closed = closing.filter_map(|(id, _)| facts.of_fault(id)).flat_map(|own| {
-        let until = own.cut().unwrap_or(Elapsed::from_us(u64::MAX));
-        own.nodes().filter_map(move |node| {
-            let from = own.sent_to(node)?;
-            Some(Cut { node, from, until })
-        })
-    });
+    let closed = closing
+        .filter_map(|(id, _)| facts.of_fault(id))
+        .flat_map(|own| {
+            let until = own.cut().unwrap_or(Elapsed::from_us(u64::MAX));
+            own.nodes().filter_map(move |node| {
+                let from = own.sent_to(node)?;
+                Some(Cut { node, from, until })
+            })
+        });
     let hits = facts.hits().into_iter().filter(|hit| hit.exit.is_some());
     hits.map(|hit| {
         let own = facts.of_fault(hit.fault);

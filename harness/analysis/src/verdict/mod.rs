@@ -143,7 +143,6 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
         return Vec::new();
     }
     let counts = arm.faulted().next().is_some();
-    let with_replaced = arm.with_replaced();
     let is_asked = |gate: &&Gate| {
         // What others are compared with is no worse than itself.
         let is_the_baseline =
@@ -154,9 +153,6 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
     gates
         .map(|gate| {
             let mut check = check(gate, arm, || baselines.of(arm));
-            if let Some(all) = &with_replaced {
-                check = replace::doubted(check, gate, all, || baselines.of(arm));
-            }
             let base = match gate.needs_baseline() {
                 true => baselines.of(arm).ok(),
                 false => None,
@@ -178,8 +174,21 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
         .collect()
 }
 
-/// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing.
+/// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing. What holds only
+/// without trials that were replaced is not known to hold.
 pub(crate) fn check<'a>(
+    gate: &Gate,
+    arm: &ArmAnalysis,
+    baseline: impl Fn() -> Result<Base<'a>, String>,
+) -> Check {
+    let check = check_what_counts(gate, arm, &baseline);
+    match arm.with_replaced() {
+        Some(all) => replace::doubted(check, gate, &all, baseline),
+        None => check,
+    }
+}
+
+fn check_what_counts<'a>(
     gate: &Gate,
     arm: &ArmAnalysis,
     baseline: impl FnOnce() -> Result<Base<'a>, String>,

@@ -217,7 +217,11 @@ fn half_a_body_names_nobody_and_shows_nothing() {
     };
     let met = || look(0, 2_990);
     for class in [ErrorClass::WrongIdentity, ErrorClass::SessionRejected] {
-        assert_eq!(classes(met().rejected(class)), [ErrorClass::Reset], "{class:?}");
+        assert_eq!(
+            classes(met().rejected(class)),
+            [ErrorClass::Reset],
+            "{class:?}"
+        );
     }
     assert_eq!(classes(met().refuted()), [ErrorClass::Reset]);
     // The status stands before the body.

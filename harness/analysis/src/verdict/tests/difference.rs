@@ -4,6 +4,7 @@ use comeback_model::plan::{Request, Workload};
 use comeback_statistics::zero_event_upper_bound;
 
 use super::baseline::{ready, run};
+use super::replaced::{late, may_replace};
 use super::*;
 use crate::difference::compare;
 use crate::difference::{Difference, MetricDifference, Standing};
@@ -268,25 +269,41 @@ fn one_fault_from_which_the_service_did_not_come_back_is_worse_whatever_the_medi
     let (back, gone) = (faulted().ready(Some(97)), faulted().ready(None));
     let base = run("then", back.clone());
     let difference = differ(&base, &run("now", back.clone()), &[]);
-    assert_eq!(difference.verdict, Outcome::Pass, "{}", reasons(&difference));
+    assert_eq!(
+        difference.verdict,
+        Outcome::Pass,
+        "{}",
+        reasons(&difference)
+    );
 
     let new = run("now", gone.clone());
     let difference = differ(&base, &new, &[]);
     assert_eq!(difference.verdict, Outcome::Fail);
-    let said = "first: unrecovered == 0, which is asked of every run, is broken: 1 of 8; in trial 7";
-    assert!(difference.reasons[0].starts_with(said), "{}", reasons(&difference));
+    let said =
+        "first: unrecovered == 0, which is asked of every run, is broken: 1 of 8; in trial 7";
+    assert!(
+        difference.reasons[0].starts_with(said),
+        "{}",
+        reasons(&difference)
+    );
 
     // It was so before: not worse, and no pass.
     let difference = differ(&run("then", gone), &new, &[]);
     assert_eq!(difference.verdict, Outcome::Inconclusive);
     assert!(
-        reasons(&difference).contains("is broken: 1 of 8; in trial 7: it never answered; in the earlier run, too: 1 of 8"),
+        reasons(&difference).contains(
+            "is broken: 1 of 8; in trial 7: it never answered; in the earlier run, too: 1 of 8"
+        ),
         "{}",
         reasons(&difference)
     );
     // Who allows it says so.
     let difference = differ(&base, &new, &["unrecovered <= baseline + 50%"]);
-    assert!(!reasons(&difference).contains("which is asked"), "{}", reasons(&difference));
+    assert!(
+        !reasons(&difference).contains("which is asked"),
+        "{}",
+        reasons(&difference)
+    );
 }
 
 #[test]
@@ -309,5 +326,27 @@ fn what_is_found_beside_losses_is_compared_as_they_are() {
     }
     let all = vec![faulted().with(&[Fate::Anothers, Fate::Finds(1)]); 8];
     let difference = differ(&base, &run("now", &all), &[]);
-    assert_eq!(metric(&difference, "wrong_identity").standing, Standing::Worse);
+    assert_eq!(
+        metric(&difference, "wrong_identity").standing,
+        Standing::Worse
+    );
+}
+
+#[test]
+fn what_a_replaced_trial_shows_is_not_known_to_be_within_what_is_allowed() {
+    let replaced = |started, first: Told| {
+        let mut trials = around(90);
+        trials.insert(0, first);
+        late(may_replace(run(started, &trials), 2), &[0])
+    };
+    let base = run("then", &around(90));
+    let sound = differ(&base, &replaced("now", faulted()), &[]);
+    assert_eq!(sound.verdict, Outcome::Pass, "{}", reasons(&sound));
+    let hides = differ(&base, &replaced("now", faulted().ready(None)), &[]);
+    assert_eq!(hides.verdict, Outcome::Inconclusive);
+    let said = reasons(&hides);
+    assert!(
+        said.contains("it holds without the void trials that were replaced"),
+        "{said}"
+    );
 }
