@@ -5,7 +5,6 @@ use comeback_statistics::{RATE_NEEDS, surely_above};
 
 use super::against;
 use super::figure::{Figure, Missing, pooled, pooled_interval, reduced, straddles};
-use super::replace::only_without_replaced;
 use super::samples::{
     Base, Judged, filled, no_samples, samples, samples_by, shares, show, undecided_journeys,
     without_answers,
@@ -66,24 +65,14 @@ pub(crate) fn judge<'a>(
     }
 }
 
-/// Whether the service came back for good from every fault, of trials that were replaced, too, as far as they show it.
+/// Whether the service came back for good from every fault.
 pub(crate) fn unrecovered(arm: &ArmAnalysis) -> Judged {
     let none = Bound {
         relation: Relation::Equal,
         bound: 0.0,
         unit: Unit::Count,
     };
-    let with_replaced = || {
-        let all = arm.with_replaced()?;
-        match none.judge_count(Count::Unrecovered, &all) {
-            Judged::Broken(found) => Some(Judged::Unknown(only_without_replaced(&found))),
-            Judged::Holds | Judged::Unknown(_) => None,
-        }
-    };
-    match none.judge_count(Count::Unrecovered, arm) {
-        Judged::Holds => with_replaced().unwrap_or(Judged::Holds),
-        judged @ (Judged::Broken(_) | Judged::Unknown(_)) => judged,
-    }
+    none.judge_count(Count::Unrecovered, arm)
 }
 
 /// No worse than a baseline is only an arm that had anything to lose, and a fault that could have taken it; and worse only one

@@ -6,7 +6,6 @@ use comeback_model::gate::Gate;
 use comeback_model::ids::TrialId;
 use comeback_model::schedule::{PlannedTrial, Schedule};
 
-use super::figure::Missing;
 use super::judge::judge;
 use super::samples::{Base, Judged};
 use super::{Check, Outcome, Verdict};
@@ -114,15 +113,10 @@ pub(super) fn doubted<'a>(
     };
     Check {
         outcome: Outcome::Inconclusive,
-        detail: Some(only_without_replaced(&found).why),
+        detail: Some(format!(
+            "it holds without the void trials that were replaced, and not with what they show: {found}"
+        )),
         more_trials: None,
         ..check
     }
-}
-
-/// That something holds only because of what was replaced.
-pub(super) fn only_without_replaced(found: &str) -> Missing {
-    Missing::for_good(format!(
-        "it holds without the void trials that were replaced, and not with what they show: {found}"
-    ))
 }
