@@ -25,9 +25,7 @@ pub(super) fn settle_rate(
         return Ok(());
     }
     if let Some(stored) = stored {
-        let earlier = &stored.header().plan;
-        plan.load.rate = earlier.load.rate;
-        plan.calibration = earlier.calibration.clone();
+        take_over(plan, &stored.header().plan);
         output.tell(&format!(
             "calibration: the baseline had {}/s, so the same are offered",
             plan.load.rate
@@ -49,6 +47,12 @@ pub(super) fn settle_rate(
     plan.load.rate = calibrated.rate;
     plan.calibration = Calibration::Done(calibrated);
     Ok(())
+}
+
+/// The rate of an earlier run, and not what its servers were measured to bear: nothing was measured of these.
+fn take_over(plan: &mut Plan, earlier: &Plan) {
+    plan.load.rate = earlier.load.rate;
+    plan.calibration = Calibration::Given;
 }
 
 /// Measures every arm, in a temporary folder.
@@ -96,4 +100,29 @@ fn refuse(plan: &Plan, arm: &str, why: &Unmeasured) -> CliError {
         "calibration: {}: {problem}\nNothing was measured. {mend}",
         printable(arm)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use comeback_model::plan::test_plan;
+
+    use super::*;
+
+    #[test]
+    fn what_the_baselines_server_bears_is_not_said_of_another() {
+        let mut earlier = test_plan();
+        earlier.load.rate = 12.0;
+        earlier.calibration = Calibration::Done(Calibrated {
+            rate: 12.0,
+            at_most: false,
+            arms: Vec::new(),
+        });
+        let mut plan = test_plan();
+        plan.calibration = Calibration::Wanted;
+        take_over(&mut plan, &earlier);
+        assert_eq!(
+            (plan.load.rate, plan.calibration),
+            (12.0, Calibration::Given)
+        );
+    }
 }

@@ -187,9 +187,15 @@ impl Kind for Connections {
             own if own == way => late,
             Direction::To | Direction::From => Some(Span::ZERO),
         };
+        // No request ends with its connection.
+        let ends = self.slow_close.filter(|_| self.direction != Direction::To);
+        // What was sent may have been reset by the proxy, and have reached no node.
+        let resets = self.refuse || self.fail_first.is_some();
         HoldsBack {
-            to: towards(Direction::To),
+            to: towards(Direction::To).filter(|_| !resets),
             from: towards(Direction::From),
+            ends: ends.map_or(Span::ZERO, |late| late + TIMER),
+            closes: self.cut_after.is_some() && self.cut == Cut::Close,
         }
     }
 
@@ -596,12 +602,43 @@ mod tests {
             ..slow()
         };
         assert_eq!(held(narrow), (none, None));
+        let closes_late = |direction| {
+            let fault = Connections {
+                delay: None,
+                slow_close: ms(500),
+                direction,
+                ..slow()
+            };
+            let held = fault.holds_back();
+            (held.to, held.from, held.until_close().from)
+        };
+        assert_eq!(closes_late(Direction::Both), (none, none, ms(501)));
+        assert_eq!(closes_late(Direction::From), (none, none, ms(501)));
+        assert_eq!(closes_late(Direction::To), (none, none, none));
         let refuses = Connections {
             delay: None,
             refuse: true,
             ..slow()
         };
-        assert!(refuses.holds_back().is_nothing());
+        assert_eq!(held(refuses), (None, none));
+        let fails = Connections {
+            delay: None,
+            fail_first: Some(1),
+            ..slow()
+        };
+        assert_eq!(held(fails), (None, none));
+        let cuts = Connections {
+            delay: None,
+            cut_after: Some(Size::from_bytes(1)),
+            ..slow()
+        };
+        assert_eq!(held(cuts), (none, none));
+        assert!(!cuts.holds_back().closes);
+        let closes = Connections {
+            cut: Cut::Close,
+            ..cuts
+        };
+        assert!(closes.holds_back().closes);
     }
 
     #[test]

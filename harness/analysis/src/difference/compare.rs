@@ -12,8 +12,12 @@ use crate::measure::{Analysis, ArmAnalysis};
 use crate::verdict::baseline::{
     counterpart, is_whole, machine_differences, plan_differences, planned,
 };
-use crate::verdict::samples::Base;
-use crate::verdict::{Check, Outcome, check, no_control, samples, what_is_missing};
+use crate::verdict::figure::Missing;
+use crate::verdict::samples::{Base, Judged};
+use crate::verdict::tally::Tally;
+use crate::verdict::{
+    Check, Outcome, check, no_control, samples, unrecovered, what_is_missing, what_is_never_excused,
+};
 
 /// What is compared, in the order it is shown, and whether that is asked of every run. The share of errors
 /// during the outage is of the operations scheduled in it: a server that is back sooner has fewer of both. The
@@ -34,6 +38,9 @@ const COMPARED: [(&str, bool); 12] = [
     ("latency.after.p99", true),
 ];
 
+/// Whatever is allowed: the figures of a service that is not back are none.
+const BACK: &str = "unrecovered == 0, which is asked of every run";
+
 /// The mend where times cannot be compared.
 const MEND: &str = "measure both in one run (comeback run --baseline BASE --remeasure)";
 
@@ -42,6 +49,8 @@ struct Asked {
     name: &'static str,
     metric: Metric,
     gate: Option<Gate>,
+    /// A count that nobody asked for, and of which a counterexample is certain: it is of no interest without one.
+    only_where_found: bool,
 }
 
 /// What keeps two arms from being compared.
@@ -88,8 +97,14 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
             None if machines.is_empty() => Obstacle::Nothing,
             None => Obstacle::Machine,
         };
+        if !matches!(obstacle, Obstacle::Everything) {
+            let anyway = asked_anyway(arm, other, gates);
+            worse.extend(anyway.worse.iter().map(|problem| about(problem)));
+            missing.extend(anyway.missing.iter().map(|problem| about(problem)));
+        }
         let metrics: Vec<MetricDifference> = asked
             .iter()
+            .filter(|asked| asked.concerns(arm))
             .map(|asked| asked.differ(arm, other, &obstacle))
             .collect();
         for metric in &metrics {
@@ -134,6 +149,48 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
         notes: left_out(base, &arms),
         arms,
     }
+}
+
+/// What no allowance excuses.
+#[derive(Default)]
+struct Anyway {
+    worse: Vec<String>,
+    missing: Vec<String>,
+}
+
+/// What is demanded of a run, too, whatever its gates. What the earlier run shows as well did not become worse, and what is not
+/// known of it perhaps not: neither makes a pass.
+fn asked_anyway(arm: &ArmAnalysis, base: &ArmAnalysis, gates: &[Gate]) -> Anyway {
+    let mut anyway = Anyway::default();
+    let mut found = |problem: String, of_base: Option<String>| match of_base {
+        None => anyway.worse.push(problem),
+        Some(of_base) => anyway.missing.push(format!("{problem}; {of_base}")),
+    };
+    let too = |of_base| format!("in the earlier run, too: {of_base}");
+    if let Some(problem) = what_is_never_excused(arm) {
+        found(problem, what_is_never_excused(base).map(too));
+    }
+    if gates.iter().any(Gate::is_about_recovery) {
+        return anyway;
+    }
+    match unrecovered(arm) {
+        Judged::Holds => {}
+        Judged::Broken(problem) => {
+            let of_base = match unrecovered(base) {
+                Judged::Holds => None,
+                Judged::Broken(of_base) => Some(too(of_base)),
+                Judged::Unknown(Missing { why, .. }) => {
+                    Some(format!("of the earlier run it is not known: {why}"))
+                }
+            };
+            found(format!("{BACK}, is broken: {problem}"), of_base);
+        }
+        Judged::Unknown(Missing { why, .. }) => {
+            let problem = format!("{BACK}, cannot be judged: {why}");
+            anyway.missing.push(problem);
+        }
+    }
+    anyway
 }
 
 /// Arms of the earlier run that nothing is compared with.
@@ -193,6 +250,7 @@ fn asked(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Vec<Asked> {
             name,
             metric,
             gate: gate_of(metric).cloned().or_else(usual),
+            only_where_found: false,
         })
     };
     let usual = COMPARED
@@ -201,8 +259,16 @@ fn asked(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Vec<Asked> {
     let is_usual = |name: &str| COMPARED.iter().any(|(usual, _)| *usual == name);
     let further = METRICS
         .into_iter()
-        .filter(|(name, metric)| !is_usual(name) && gate_of(*metric).is_some())
-        .filter_map(|(name, _)| of(name, false));
+        .filter(|(name, _)| !is_usual(name))
+        .filter_map(|(name, metric)| {
+            let has_gate = gate_of(metric).is_some();
+            let is_certain =
+                matches!(metric, Metric::Count(count) if count.traits().is_certain_at_any_load);
+            (has_gate || is_certain).then_some(Asked {
+                only_where_found: !has_gate,
+                ..of(name, true)?
+            })
+        });
     let is_count = |asked: &Asked| matches!(asked.metric, Metric::Count(_));
     usual
         .filter(|asked| has_sessions || !is_count(asked))
@@ -222,6 +288,11 @@ fn no_worse(name: &str, metric: Metric) -> String {
 }
 
 impl Asked {
+    fn concerns(&self, arm: &ArmAnalysis) -> bool {
+        let is_found = |count| Tally::of(count, arm).found_anywhere() > 0;
+        !self.only_where_found || self.metric.count().is_some_and(is_found)
+    }
+
     /// A latency that falls on a failure in every earlier trial is as large as one can be, whatever it is now.
     fn cannot_be_worse(&self, base: &ArmAnalysis) -> bool {
         let samples = || samples::samples(self.metric, base);

@@ -177,7 +177,7 @@ fn analyze(
         hit_what_was_down: facts.hits_what_is_down(fault),
         time_to_detect: load.time_to_detect(fault),
         errors: load.errors_during(fault),
-        in_flight: injection::in_flight_at(&own.injections(), load),
+        in_flight: injection::in_flight_of((plan, facts), &[(fault, own)], load),
         draining: injection::draining_of((plan, facts), &asking, load),
         met: injection::met_by(plan, facts, fault, load),
         chain,

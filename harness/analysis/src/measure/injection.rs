@@ -29,29 +29,66 @@ pub(super) fn spread_ms(own: &FaultFacts) -> Option<f64> {
     (injections.len() > 1).then(|| last.ms_after(*first))
 }
 
-/// What became of the operations that were in flight at an injection of any of the faults.
-pub(super) fn in_flight(facts: &Facts, load: &Load<'_>) -> ErrorTally {
-    let faults = facts.faults().filter(|_| !facts.control);
-    let injections = faults.flat_map(|(_, own)| own.injections());
-    in_flight_at(&injections.collect::<Vec<_>>(), load)
+/// Operations are under way in it that had left by `until`, and were not finished at `since`.
+struct Stretch {
+    since: Elapsed,
+    until: Elapsed,
 }
 
-/// What became of the operations that were in flight at any of these injections: when a replica's drain was begun,
-/// else when the signal was sent. `scheduled` is how many there were.
-pub(super) fn in_flight_at(injections: &[Elapsed], load: &Load<'_>) -> ErrorTally {
+/// What became of the operations that were under way in any of these stretches. `scheduled` is how many there were.
+fn under_way(stretches: &[Stretch], load: &Load<'_>) -> ErrorTally {
     let mut tally = ErrorTally::default();
     for operation in &load.operations {
-        let Some(sent) = operation.sent else {
-            continue;
+        let is_in = |stretch: &Stretch| {
+            was_sent_by(operation, stretch.until) && operation.finished > stretch.since
         };
-        if injections
-            .iter()
-            .any(|injection| sent <= *injection && *injection < operation.finished)
-        {
+        if stretches.iter().any(is_in) {
             tally.count(operation.error);
         }
     }
     tally
+}
+
+/// By when a request must have left to have reached a fault's nodes at the end of this stretch, whatever holds it back on its
+/// way; absent where nobody knows.
+fn left_by(
+    (plan, facts): (&Plan, &Facts),
+    own: &FaultFacts,
+    load: &Load<'_>,
+    (since, until): (Elapsed, Elapsed),
+) -> Option<Elapsed> {
+    let nodes: Vec<Node> = own.nodes().collect();
+    let late = held_back(plan, facts, &load.operations, &nodes, (since, until)).to?;
+    Some(Elapsed::from_us(until.as_us().saturating_sub(late.as_us())))
+}
+
+/// What became of the operations that were in flight at an injection of any of the faults.
+pub(super) fn in_flight(plan: &Plan, facts: &Facts, load: &Load<'_>) -> ErrorTally {
+    let faults: Vec<_> = facts.faults().filter(|_| !facts.control).collect();
+    in_flight_of((plan, facts), &faults, load)
+}
+
+/// What became of the operations that were in flight at any injection of these faults: when a replica's drain was begun,
+/// else when the signal was sent. `scheduled` is how many there were. Of a node that is told to stop, only those that had reached it: the
+/// others it need not answer. What a fault ends answers none.
+pub(super) fn in_flight_of(
+    on: (&Plan, &Facts),
+    faults: &[(FaultId, &FaultFacts)],
+    load: &Load<'_>,
+) -> ErrorTally {
+    let mut stretches = Vec::new();
+    for (fault, own) in faults {
+        let asks = effect_of(on.0, *fault).is_some_and(Effect::asks);
+        let left = |at| match asks {
+            true => left_by(on, own, load, (at, at)),
+            false => Some(at),
+        };
+        stretches.extend(own.injections().into_iter().filter_map(|since| {
+            let until = left(since)?;
+            Some(Stretch { since, until })
+        }));
+    }
+    under_way(&stretches, load)
 }
 
 /// What became of the operations that were under way while any fault's nodes were told to stop.
@@ -66,29 +103,23 @@ pub(super) fn draining(plan: &Plan, facts: &Facts, load: &Load<'_>) -> ErrorTall
 
 /// What became of the operations whose request had left when the last that a fault told to stop had ended, and that were
 /// not answered when the first was told. `scheduled` is how many there were. Behind a proxy, which takes connections in the moment in
-/// which the server does not any more, only those whose request had left when the first was told.
+/// which the server does not any more, only those whose request had left when the first was told; and in each case so much earlier as
+/// requests may have been held back on their way.
 pub(super) fn draining_of(
     (plan, facts): (&Plan, &Facts),
     faults: &[&FaultFacts],
     load: &Load<'_>,
 ) -> ErrorTally {
-    let mut tally = ErrorTally::default();
     let proxied = proxied(plan, facts);
-    let span = |own: &&FaultFacts| {
-        let (sent, cut) = (own.sent()?, own.cut()?);
+    let stretch = |own: &&FaultFacts| {
+        let (since, cut) = (own.sent()?, own.cut()?);
         let is_proxied = own.nodes().any(|node| proxied.contains(&node));
-        Some((sent, if is_proxied { sent } else { cut }))
+        let last = if is_proxied { since } else { cut };
+        let until = left_by((plan, facts), own, load, (since, last))?;
+        Some(Stretch { since, until })
     };
-    let spans: Vec<(Elapsed, Elapsed)> = faults.iter().filter_map(span).collect();
-    for operation in &load.operations {
-        let is_draining = |(sent, last): &(Elapsed, Elapsed)| {
-            was_sent_by(operation, *last) && operation.finished > *sent
-        };
-        if spans.iter().any(is_draining) {
-            tally.count(operation.error);
-        }
-    }
-    tally
+    let stretches: Vec<Stretch> = faults.iter().filter_map(stretch).collect();
+    under_way(&stretches, load)
 }
 
 /// How many writes were acknowledged before the first fault; absent where there are none, or no fault was sent.
@@ -151,7 +182,7 @@ pub(super) fn met_by(
         .filter(may_meet)
         .collect();
     let nodes: Vec<Node> = own.nodes().collect();
-    let held = |at| held_back(plan, facts, &nodes, (at, at));
+    let held = |at| held_back(plan, facts, &load.operations, &nodes, (at, at));
     let injections: Vec<(Elapsed, HoldsBack)> =
         injections.into_iter().map(|at| (at, held(at))).collect();
     let count = |meets: &dyn Fn(&Operation, Elapsed, HoldsBack) -> bool| {
@@ -164,7 +195,7 @@ pub(super) fn met_by(
     // One that was rejected was no write: as a form that is asked for before it is sent.
     let in_flight = |act: &Operation, injection: Elapsed, HoldsBack { to, from }: HoldsBack| {
         let has_arrived = |late| act.sent.is_some_and(|sent| sent + late <= injection);
-        let is_unanswered = match has_no_reply(act) {
+        let is_unanswered = match is_cut_off(act) {
             true => injection < act.finished,
             false => from.is_some_and(|late| injection + late < act.finished),
         };
@@ -198,17 +229,9 @@ pub(super) fn met_by(
     })
 }
 
-/// Whether nothing came back that could have been late.
-const fn has_no_reply(act: &Operation) -> bool {
-    let is_lost = matches!(
-        act.error,
-        Some(
-            ErrorClass::Refused
-                | ErrorClass::Reset
-                | ErrorClass::ConnectTimeout
-                | ErrorClass::ResponseTimeout
-        )
-    );
+/// Whether its connection ended without a reply, so that none was late. For who gave up one may have been on its way.
+const fn is_cut_off(act: &Operation) -> bool {
+    let is_lost = matches!(act.error, Some(ErrorClass::Refused | ErrorClass::Reset));
     is_lost && act.status.is_none()
 }
 

@@ -87,18 +87,19 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
     for session in &sessions {
         ledger.enter((facts, suspects.as_ref()), session, &answered);
     }
-    if are_replies_late(plan, facts) {
+    if are_replies_late(plan, facts, operations) {
         ledger.loss_window_ms = None;
     }
     ledger
 }
 
 /// Whether replies may have been held back before a fault's effect was complete: when they were sent nobody knows then.
-fn are_replies_late(plan: &Plan, facts: &Facts) -> bool {
+fn are_replies_late(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> bool {
     facts.faults().any(|(_, own)| {
         let nodes: Vec<Node> = own.nodes().collect();
         let until = own.cut().unwrap_or_default();
-        held_back(plan, facts, &nodes, (Elapsed::default(), until)).from != Some(Span::ZERO)
+        let held = held_back(plan, facts, operations, &nodes, (Elapsed::default(), until));
+        held.from != Some(Span::ZERO)
     })
 }
 

@@ -269,7 +269,7 @@ pub(super) fn analyze(
         errors,
         latency,
         availability: load.availability(plan.load.objective),
-        in_flight: injection::in_flight(facts, &load),
+        in_flight: injection::in_flight(plan, facts, &load),
         draining: injection::draining(plan, facts, &load),
         met: injection::met(plan, facts, &load),
         acknowledged_before: injection::acknowledged_before(plan, facts, &operations),
@@ -337,8 +337,20 @@ struct Cut {
 }
 
 /// When the faults may have cut off replies. A node that was told to stop goes on answering until it ends, and those
-/// replies are whole. A pause cuts nothing off.
+/// replies are whole. A pause cuts nothing off. A proxy may close connections in its place as long as the fault lasts.
 fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
+    let closing = plan
+        .named_faults()
+        .filter(|(_, fault)| fault.holds_back.closes && !facts.control);
+    let closed = closing
+        .filter_map(|(id, _)| facts.of_fault(id))
+        .flat_map(|own| {
+            let until = own.cut().unwrap_or(Elapsed::from_us(u64::MAX));
+            own.nodes().filter_map(move |node| {
+                let from = own.sent_to(node)?;
+                Some(Cut { node, from, until })
+            })
+        });
     let hits = facts.hits().into_iter().filter(|hit| hit.exit.is_some());
     hits.map(|hit| {
         let own = facts.of_fault(hit.fault);
@@ -354,13 +366,24 @@ fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
             until: hit.at,
         }
     })
+    .chain(closed)
     .collect()
 }
 
+/// Whether the judgement of a reply goes by its body, as far as is known: what it shows, lacks or names.
+fn goes_by_body(operation: &Operation) -> bool {
+    let is_no_refusal = operation.status.is_none_or(|status| status < 400);
+    match operation.error {
+        None | Some(ErrorClass::WrongIdentity | ErrorClass::WrongAnswer) => true,
+        Some(ErrorClass::SessionRejected | ErrorClass::SessionRecreated) => is_no_refusal,
+        Some(_) => false,
+    }
+}
+
 /// A body without a length ends with the connection, and so does half a body of a process that ends: such a
-/// reply that was under way then proves nothing.
+/// reply that was under way then proves nothing, be it that all is well or that it is not.
 fn doubt_if_cut_off(operation: &mut Operation, cuts: &[Cut], facts: &Facts) {
-    if !operation.unframed || operation.error.is_some() {
+    if !operation.unframed || !goes_by_body(operation) {
         return;
     }
     let is_anothers = |node| match (node, facts.answered_by(operation)) {

@@ -33,6 +33,7 @@ pub use baseline::{arm_without_baseline, machine_differences, objections};
 pub use family::{Family, family_of};
 use figure::Missing;
 use headline::{Broken, headline};
+pub(crate) use judge::unrecovered;
 pub use replace::{Replacement, replacements};
 use samples::{Base, Judged};
 pub use sharpness::sees_with;
@@ -88,7 +89,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
             continue;
         }
         let asks_anyway = !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery);
-        match asks_anyway.then(|| judge::unrecovered(arm)) {
+        match asks_anyway.then(|| unrecovered(arm)) {
             Some(Judged::Broken(found)) => {
                 broken.push(about(&format!("{ANYWAY}, is broken: {found}")));
                 let tally = Tally::of(Count::Unrecovered, arm);
@@ -142,7 +143,6 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
         return Vec::new();
     }
     let counts = arm.faulted().next().is_some();
-    let with_replaced = arm.with_replaced();
     let is_asked = |gate: &&Gate| {
         // What others are compared with is no worse than itself.
         let is_the_baseline =
@@ -153,9 +153,6 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
     gates
         .map(|gate| {
             let mut check = check(gate, arm, || baselines.of(arm));
-            if let Some(all) = &with_replaced {
-                check = replace::doubted(check, gate, all, || baselines.of(arm));
-            }
             let base = match gate.needs_baseline() {
                 true => baselines.of(arm).ok(),
                 false => None,
@@ -177,8 +174,21 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
         .collect()
 }
 
-/// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing.
+/// Asks one gate of an arm that has trials; `baseline` is what it is compared with, or why there is nothing. What holds only
+/// without trials that were replaced is not known to hold.
 pub(crate) fn check<'a>(
+    gate: &Gate,
+    arm: &ArmAnalysis,
+    baseline: impl Fn() -> Result<Base<'a>, String>,
+) -> Check {
+    let check = check_what_counts(gate, arm, &baseline);
+    match arm.with_replaced() {
+        Some(all) => replace::doubted(check, gate, &all, baseline),
+        None => check,
+    }
+}
+
+fn check_what_counts<'a>(
     gate: &Gate,
     arm: &ArmAnalysis,
     baseline: impl FnOnce() -> Result<Base<'a>, String>,
@@ -229,7 +239,7 @@ pub(crate) fn check<'a>(
 }
 
 /// What fails a run whatever it demands, and whether or not the trial counts in which it happened.
-fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
+pub(crate) fn what_is_never_excused(arm: &ArmAnalysis) -> Option<String> {
     let tallies = arm.trials.iter().filter_map(|trial| trial.cache.as_ref());
     let anothers: u64 = tallies.map(|tally| tally.another_users).sum();
     (anothers > 0).then(|| {

@@ -252,8 +252,8 @@ pub(crate) fn met_nothing(count: Count, arm: &ArmAnalysis) -> Option<String> {
 fn no_write_at(faults: &str, held_back: bool) -> String {
     if held_back {
         return format!(
-            "no write is known to have been in the server at {faults}, and not in a proxy that held data back (connections): shorten \
-             the delay, leave out the bandwidth, or have the fault come while nothing is held back"
+            "no write is known to have been in the server at {faults}, and not in a proxy that held data back or reset connections \
+             (connections): shorten the delay, leave out the bandwidth, or have the fault come while neither is so"
         );
     }
     format!(

@@ -264,13 +264,20 @@ impl fmt::Display for DiskModel {
     }
 }
 
-/// How long a fault holds back what is on its way, at most; none where nobody knows how long.
+/// What a fault does to what is on its way: how long it holds that back, at most; none where nobody knows how long, or whether it
+/// arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldsBack {
     /// Requests, on their way to its nodes.
     pub to: Option<Span>,
     /// Replies, on their way from them.
     pub from: Option<Span>,
+    /// Ends of their connections, beyond that: of a reply whose end is the connection's.
+    #[serde(default, skip_serializing_if = "Span::is_zero")]
+    pub ends: Span,
+    /// Whether it ends connections amid a reply, as if the node had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closes: bool,
 }
 
 impl HoldsBack {
@@ -278,6 +285,8 @@ impl HoldsBack {
     pub const NOTHING: Self = Self {
         to: Some(Span::ZERO),
         from: Some(Span::ZERO),
+        ends: Span::ZERO,
+        closes: false,
     };
 
     /// Whether nothing is held back.
@@ -292,6 +301,18 @@ impl HoldsBack {
         Self {
             to: sum(self.to, other.to),
             from: sum(self.from, other.from),
+            ends: self.ends + other.ends,
+            closes: self.closes || other.closes,
+        }
+    }
+
+    /// What that comes to for replies that are whole only with the end of their connection.
+    #[must_use]
+    pub fn until_close(self) -> Self {
+        Self {
+            from: self.from.map(|late| late + self.ends),
+            ends: Span::ZERO,
+            ..self
         }
     }
 }

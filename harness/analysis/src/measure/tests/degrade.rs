@@ -217,3 +217,21 @@ fn load_of_other_replicas_does_not_make_a_fault_land() {
         "{void:?}"
     );
 }
+
+#[test]
+fn half_a_body_that_a_proxy_closed_proves_nothing() {
+    let of = |closes: bool, unframed: bool| {
+        let mut other = look(0, 3_500)
+            .rejected(ErrorClass::WrongIdentity)
+            .finished(3_510);
+        other.0.unframed = unframed;
+        let story = degraded().planned(|plan| plan.faults[0].holds_back.closes = closes);
+        let trial = story.does([login(0, 500), act(0, 600), other]).trial();
+        let failed = trial.errors.during.failed;
+        let class = failed.into_keys().next();
+        (trial.sessions.wrong_identity, class)
+    };
+    assert_eq!(of(true, true), (0, Some(ErrorClass::Reset)));
+    let anothers = (1, Some(ErrorClass::WrongIdentity));
+    assert_eq!((of(true, false), of(false, true)), (anothers, anothers));
+}

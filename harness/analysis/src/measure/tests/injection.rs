@@ -4,7 +4,7 @@ use comeback_model::plan::Aim;
 use comeback_model::plan::fault::{Effect, Ending, HoldsBack};
 use comeback_model::units::Span;
 
-use super::nodes::{behind_a_balancer, boot_of};
+use super::nodes::{before_a_killed_store, behind_a_balancer, boot_of};
 use super::*;
 use crate::measure::Time;
 
@@ -395,6 +395,7 @@ fn held(to: Option<u64>, from: Option<u64>) -> HoldsBack {
     HoldsBack {
         to: span(to),
         from: span(from),
+        ..HoldsBack::NOTHING
     }
 }
 
@@ -425,6 +426,15 @@ fn a_write_that_may_only_have_waited_in_a_proxy_was_not_met_by_the_kill_of_the_s
     assert_eq!(met(Some(0), None, in_time()), 0);
     let unanswered = act(1, FAULT - 100).unanswered(FAULT + 301);
     assert_eq!(met(Some(100), Some(301), unanswered), 1);
+    // Who gave up may have done so while the reply was on its way back.
+    let gave_up = || {
+        let mut act = act(1, FAULT - 1_000).unanswered(FAULT + 1_000);
+        act.0.error = Some(ErrorClass::ResponseTimeout);
+        act
+    };
+    assert_eq!(met(Some(0), Some(3_000), gave_up()), 0);
+    assert_eq!(met(Some(0), None, gave_up()), 0);
+    assert_eq!(met(Some(0), Some(999), gave_up()), 1);
     // Just acknowledged is only what was sent just now.
     assert_eq!(met(Some(0), Some(1), act(1, FAULT - 5).finished(FAULT)), 0);
     // What is slow behind the server keeps the write in the server.
@@ -435,14 +445,54 @@ fn a_write_that_may_only_have_waited_in_a_proxy_was_not_met_by_the_kill_of_the_s
 }
 
 #[test]
+fn a_write_that_takes_several_round_trips_to_a_slow_store_is_not_known_to_be_in_it() {
+    let met = |holds_back| {
+        let story = before_a_killed_store().behind_a_proxy(Aim::Store, holds_back);
+        let write = act(1, FAULT - 300).unanswered(FAULT + 500);
+        story.does([write]).trial().met.unwrap().in_flight
+    };
+    assert_eq!(met(HoldsBack::NOTHING), 1);
+    assert_eq!(met(held(Some(200), Some(200))), 0);
+    assert_eq!(met(held(Some(0), Some(200))), 0);
+}
+
+#[test]
+fn a_reply_that_ends_with_its_connection_is_held_back_by_a_late_end() {
+    let late_end = HoldsBack {
+        ends: Span::from_ms(501),
+        ..HoldsBack::NOTHING
+    };
+    let of = |unframed: bool, finished: u64| {
+        let mut write = act(1, FAULT - 5).finished(finished);
+        write.0.unframed = unframed;
+        let story = Story::faulted().behind_a_proxy(Aim::AllReplicas, late_end);
+        let met = story.does([write]).trial().met.unwrap();
+        (met.in_flight, met.held_back)
+    };
+    assert_eq!(of(true, FAULT + 501), (0, true));
+    assert_eq!(of(true, FAULT + 502), (1, true));
+    // One with a length is whole before.
+    assert_eq!(of(false, FAULT + 1), (1, false));
+    let lost = |unframed| {
+        let mut write = act(0, 1_500);
+        write.0.unframed = unframed;
+        let story = Story::faulted().does([login(0, 500), write, finds(0, 0)]);
+        let trial = story.behind_a_proxy(Aim::AllReplicas, late_end).trial();
+        (trial.writes.lost, trial.loss_window_ms.is_some())
+    };
+    assert_eq!((lost(true), lost(false)), ((1, false), (1, true)));
+}
+
+#[test]
 fn a_connection_fault_holds_back_while_it_lasts_and_no_longer() {
-    let slow_until = |over: u64| {
+    let met_until = |over: u64, aim: Aim, holds_back: HoldsBack, write: Op| {
         let story = Story::faulted().with_a_second_fault("connections");
         let (fault, node) = (FaultId(1), Node::default());
         let trial = story
             .planned(|plan| {
                 plan.faults[1].effect = Effect::Degrades(Span::from_ms(1));
-                plan.faults[1].holds_back = held(None, None);
+                plan.faults[1].aim = aim;
+                plan.faults[1].holds_back = holds_back;
             })
             .meanwhile(
                 FAULT - 500,
@@ -460,12 +510,21 @@ fn a_connection_fault_holds_back_while_it_lasts_and_no_longer() {
                     evidence: String::new(),
                 },
             )
-            .does([act(1, FAULT - 5).finished(FAULT + 1)])
+            .does([write])
             .trial();
         trial.met.unwrap().in_flight
     };
+    let slow_until = |over| {
+        let write = act(1, FAULT - 5).finished(FAULT + 1);
+        met_until(over, Aim::AnyReplica, held(None, None), write)
+    };
     assert_eq!(slow_until(FAULT + 500), 0);
     assert_eq!(slow_until(FAULT - 100), 1);
+    // A proxy that resets new connections may have reset it before it reached the node behind.
+    let reset = || act(1, FAULT - 5).unanswered(FAULT + 1);
+    let resets = held(None, Some(0));
+    assert_eq!(met_until(FAULT + 500, Aim::Balancer, resets, reset()), 0);
+    assert_eq!(met_until(FAULT - 100, Aim::Balancer, resets, reset()), 1);
 }
 
 #[test]
@@ -502,6 +561,27 @@ fn behind_a_proxy_what_is_sent_after_the_signal_to_stop_is_not_held_against_the_
     assert_eq!(of(other), 2);
     let own = story.behind_a_proxy(Aim::AllReplicas, HoldsBack::NOTHING);
     assert_eq!(of(own), 1);
+}
+
+#[test]
+fn a_request_that_may_not_have_reached_a_server_that_is_told_to_stop_is_not_held_against_it() {
+    let story = Story::faulted().does([
+        act(1, FAULT - 5).unanswered(FAULT + 1),
+        act(2, FAULT - 200).unanswered(FAULT + 1),
+    ]);
+    let of = |story: Story, aim: Aim, to: Option<u64>| {
+        let trial = story.behind_a_proxy(aim, held(to, Some(0))).trial();
+        (trial.draining.failures(), trial.in_flight.failures())
+    };
+    let stop = story.clone().with_effect(Effect::Ends(Ending::AsAsked));
+    let of_stop = |aim, to| of(stop.clone(), aim, to);
+    assert_eq!(of_stop(Aim::AllReplicas, Some(0)), (2, 2));
+    assert_eq!(of_stop(Aim::AllReplicas, Some(200)), (1, 1));
+    assert_eq!(of_stop(Aim::AllReplicas, Some(201)), (0, 0));
+    assert_eq!(of_stop(Aim::AllReplicas, None), (0, 0));
+    assert_eq!(of_stop(Aim::Store, Some(201)), (2, 2));
+    // A killed one answers nobody, wherever the requests were.
+    assert_eq!(of(story, Aim::AllReplicas, Some(201)).1, 2);
 }
 
 #[test]

@@ -209,6 +209,27 @@ fn a_body_without_a_length_that_ends_at_the_crash_is_no_reply() {
     assert_eq!(failed(&trial.errors.after), (1, None));
 }
 
+#[test]
+fn half_a_body_names_nobody_and_shows_nothing() {
+    let classes = |op: Op| {
+        let trial = Story::faulted().does([unframed(op.finished(CUT))]).trial();
+        trial.errors.during.failed.into_keys().collect::<Vec<_>>()
+    };
+    let met = || look(0, 2_990);
+    for class in [ErrorClass::WrongIdentity, ErrorClass::SessionRejected] {
+        assert_eq!(
+            classes(met().rejected(class)),
+            [ErrorClass::Reset],
+            "{class:?}"
+        );
+    }
+    assert_eq!(classes(met().refuted()), [ErrorClass::Reset]);
+    // The status stands before the body.
+    let mut refused = met().rejected(ErrorClass::SessionRejected);
+    refused.0.status = Some(401);
+    assert_eq!(classes(refused), [ErrorClass::SessionRejected]);
+}
+
 fn unframed(op: Op) -> Op {
     let mut op = op;
     op.0.unframed = true;

@@ -119,19 +119,22 @@ fn who_served_and_who_failed_is_told_by_the_reply() {
     );
 }
 
+/// As [`behind_a_balancer`], and the store is killed.
+pub(super) fn before_a_killed_store() -> Story {
+    let mut story = behind_a_balancer();
+    for event in &mut story.events {
+        if let EventKind::TargetExited { node, .. } | EventKind::FaultRequested { node, .. } =
+            &mut event.kind
+        {
+            *node = Node::Store;
+        }
+    }
+    story
+}
+
 #[test]
 fn what_replicas_refuse_while_the_store_is_down_is_the_stores() {
-    let faulted = |mut story: Story| {
-        for event in &mut story.events {
-            if let EventKind::TargetExited { node, .. } | EventKind::FaultRequested { node, .. } =
-                &mut event.kind
-            {
-                *node = Node::Store;
-            }
-        }
-        story
-    };
-    let story = faulted(behind_a_balancer()).does([
+    let story = before_a_killed_store().does([
         look(1, 1_500).by(1),
         look(2, 1_500)
             .failed(ErrorClass::ServerError, Some(503))

@@ -87,12 +87,12 @@ impl ArmAnalysis {
     /// The same arm with those of them counted whose fault landed, as far as they show anything; nothing where there is
     /// none.
     pub fn with_replaced(&self) -> Option<Self> {
+        self.replaced().find(|trial| trial.landed)?;
         let mut arm = self.clone();
-        let mut any = false;
         for trial in arm.trials.iter_mut().filter(|trial| trial.landed) {
-            any |= trial.void.take_if(|void| void.replaced).is_some();
+            trial.void.take_if(|void| void.replaced);
         }
-        any.then_some(arm)
+        Some(arm)
     }
 
     /// Trials without a fault that tell what is lost without one: those that count, and those of which only times

@@ -1,8 +1,10 @@
 //! Two runs against each other.
 
+use comeback_model::plan::{Request, Workload};
 use comeback_statistics::zero_event_upper_bound;
 
 use super::baseline::{ready, run};
+use super::replaced::{late, may_replace};
 use super::*;
 use crate::difference::compare;
 use crate::difference::{Difference, MetricDifference, Standing};
@@ -242,4 +244,112 @@ fn what_never_came_back_is_worse_than_anything_measured() {
         .iter()
         .find(|metric| metric["metric"] == "time_to_ready.median");
     assert!(ready.unwrap()["new"]["value"].is_null());
+}
+
+/// Eight trials around 90 ms, the last of them as told.
+fn eight(last: Told) -> Vec<Told> {
+    let mut trials = ready(&[90, 93, 95, 98, 101, 104, 106]);
+    trials.push(last);
+    trials
+}
+
+/// Without sessions and steps of their own.
+fn stateless(mut run: Journal) -> Journal {
+    run.header.plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", "/")));
+    run
+}
+
+fn reasons(difference: &Difference) -> String {
+    difference.reasons.join("\n")
+}
+
+#[test]
+fn one_fault_from_which_the_service_did_not_come_back_is_worse_whatever_the_medians() {
+    let run = |started, last| stateless(run(started, &eight(last)));
+    let (back, gone) = (faulted().ready(Some(97)), faulted().ready(None));
+    let base = run("then", back.clone());
+    let difference = differ(&base, &run("now", back.clone()), &[]);
+    assert_eq!(
+        difference.verdict,
+        Outcome::Pass,
+        "{}",
+        reasons(&difference)
+    );
+
+    let new = run("now", gone.clone());
+    let difference = differ(&base, &new, &[]);
+    assert_eq!(difference.verdict, Outcome::Fail);
+    let said =
+        "first: unrecovered == 0, which is asked of every run, is broken: 1 of 8; in trial 7";
+    assert!(
+        difference.reasons[0].starts_with(said),
+        "{}",
+        reasons(&difference)
+    );
+
+    // It was so before: not worse, and no pass.
+    let difference = differ(&run("then", gone), &new, &[]);
+    assert_eq!(difference.verdict, Outcome::Inconclusive);
+    assert!(
+        reasons(&difference).contains(
+            "is broken: 1 of 8; in trial 7: it never answered; in the earlier run, too: 1 of 8"
+        ),
+        "{}",
+        reasons(&difference)
+    );
+    // Who allows it says so.
+    let difference = differ(&base, &new, &["unrecovered <= baseline + 50%"]);
+    assert!(
+        !reasons(&difference).contains("which is asked"),
+        "{}",
+        reasons(&difference)
+    );
+}
+
+#[test]
+fn what_is_found_beside_losses_is_compared_as_they_are() {
+    let base = run("then", &eight(faulted()));
+    for (fate, name) in [
+        (Fate::Anothers, "wrong_identity"),
+        (Fate::Phantom, "phantom_writes"),
+        (Fate::Zombie, "zombie_sessions"),
+        (Fate::Finds(2), "duplicated_writes"),
+    ] {
+        let one = run("now", &eight(faulted().with(&[fate, Fate::Finds(1)])));
+        let difference = differ(&base, &one, &[]);
+        assert_eq!(difference.verdict, Outcome::Inconclusive, "{name}");
+        assert_eq!(metric(&difference, name).standing, Standing::Unknown);
+        let difference = differ(&one, &base, &[]);
+        assert_eq!(difference.verdict, Outcome::Pass, "{name}: it is mended");
+        let has_row = |row: &MetricDifference| row.metric == name;
+        assert!(!difference.arms[0].metrics.iter().any(has_row), "{name}");
+    }
+    let all = vec![faulted().with(&[Fate::Anothers, Fate::Finds(1)]); 8];
+    let difference = differ(&base, &run("now", &all), &[]);
+    assert_eq!(
+        metric(&difference, "wrong_identity").standing,
+        Standing::Worse
+    );
+}
+
+#[test]
+fn what_replaced_trials_show_is_not_known_to_be_within_what_is_allowed() {
+    let base = run("then", &around(90));
+    let standing = |replaced_ready: u64| {
+        let bad = || faulted().ready(Some(replaced_ready));
+        let declared = [bad(), bad(), bad(), control()];
+        let spares = [vec![bad(); 9], around(90)[..3].to_vec()].concat();
+        let new = run("now", &[&declared[..], &spares].concat());
+        let voids: Vec<u32> = (0..13).filter(|trial| *trial != 3).collect();
+        let new = late(may_replace(new, 12), &voids);
+        let difference = differ(&base, &new, &[]);
+        let ready = metric(&difference, "time_to_ready.median");
+        (ready.standing, ready.detail.clone())
+    };
+    assert_eq!(standing(95), (Standing::WithinAllowed, None));
+    let (standing, detail) = standing(1_500);
+    assert_eq!(standing, Standing::Unknown);
+    let detail = detail.unwrap();
+    let said = "it holds without the void trials that were replaced, and not with what they show";
+    assert!(detail.starts_with(said), "{detail}");
 }
