@@ -48,7 +48,14 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
             "replicas" => &["who-served", "who-failed", "continuity", "goodput"][..],
             _ => &[],
         };
-        let charts = ["lost-sessions", "lost-writes", "timeline"].into_iter();
+        let charts = [
+            "lost-sessions",
+            "lost-writes",
+            "error-rate",
+            "timeline",
+            "latency",
+        ];
+        let charts = charts.into_iter();
         let charts = charts
             .chain(of_replicas.iter().copied())
             .chain(["recovery-time", "recovery-chain"]);
