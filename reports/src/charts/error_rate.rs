@@ -17,7 +17,7 @@ const STRIP: f64 = 24.0;
 const PAD: f64 = 9.0;
 
 /// Between two columns.
-const GAP: f64 = 26.0;
+const GAP: f64 = 44.0;
 
 /// Room for the arms' names beside the columns.
 const NAMES: f64 = 148.0;
@@ -198,7 +198,7 @@ impl Grid {
     fn row(&self, page: &mut Page, run: &RunView<'_>, arm: &ArmView<'_>) {
         let top = page.y + PAD;
         let name_end = self.name(page, arm, top);
-        let mut y = if self.wide { top } else { name_end };
+        let mut y = if self.wide { top } else { name_end + 6.0 };
         if let Some(silence) = &arm.silence {
             let room = page.right() - self.left - 8.0;
             for line in Style::NOTE.wrap(silence, room, 4) {
@@ -217,7 +217,7 @@ impl Grid {
             let bottom = self.cell(&mut page.drawing, arm, (phase, name), at);
             end = end.max(bottom);
             if !self.wide {
-                y = bottom + 3.0;
+                y = bottom + 8.0;
             }
         }
         page.y = end.max(name_end) + PAD;
@@ -385,7 +385,7 @@ fn words(rate: &ErrorRate, trials: u32) -> (String, String) {
     let sure = match (rate.low, rate.high) {
         (Some(low), Some(high)) => format!(" [{}, {}]", percent(low), percent(high)),
         _ if rate.trials < INTERVAL_NEEDS => format!(" [{TOO_FEW}]"),
-        _ => String::new(),
+        _ => " [all trials equal]".to_owned(),
     };
     (format!("{}{sure}", percent(share)), of)
 }

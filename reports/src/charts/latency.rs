@@ -37,6 +37,9 @@ const SIGN_CELL: f64 = 4.0;
 /// The most strokes of a drawing: each takes some 8 bytes, and a page has each chart twice.
 const MOST_STROKES: usize = 9_000;
 
+/// What is cut off at the right is told from so many seconds on.
+const NOTEWORTHY: f64 = 0.5;
+
 /// How to read it.
 pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
@@ -84,6 +87,17 @@ impl<'a> Panel<'a> {
         ends.fold(f64::NEG_INFINITY, f64::max)
     }
 
+    /// When half of its trials have ended, in seconds: one that never came back goes on far beyond the others.
+    fn usual_end(&self) -> f64 {
+        let trials = self.arm.crashes();
+        let ends = trials.filter_map(|trial| trial.dots.iter().map(seconds).max_by(f64::total_cmp));
+        let mut ends: Vec<f64> = ends.collect();
+        ends.sort_by(f64::total_cmp);
+        ends.get(ends.len() / 2)
+            .copied()
+            .unwrap_or(f64::NEG_INFINITY)
+    }
+
     /// The longest wait for a correct reply, in ms.
     fn slowest(&self) -> Option<f64> {
         let correct = self.dots.iter().filter(|dot| dot.ending == Ending::Correct);
@@ -110,25 +124,31 @@ struct Frame {
 }
 
 impl Frame {
-    /// The scales that hold every panel. Arms that mostly never came back are followed no longer than the others.
+    /// The scales that hold every panel. Trials and arms that never came back are followed no longer than the others.
     fn of(panels: &[Panel<'_>]) -> Option<Self> {
-        let dots = || panels.iter().flat_map(|panel| &panel.dots);
+        let dots = || panels.iter().flat_map(|panel| panel.dots.iter().copied());
         let end = |only_back: bool| {
             let panels = panels
                 .iter()
                 .filter(|panel| !only_back || panel.came_back());
-            panels.map(Panel::end).fold(f64::NEG_INFINITY, f64::max)
+            panels
+                .map(Panel::usual_end)
+                .fold(f64::NEG_INFINITY, f64::max)
         };
-        let from = dots().map(|dot| seconds(dot)).fold(f64::INFINITY, f64::min);
+        let from = dots().map(seconds).fold(f64::INFINITY, f64::min);
         let to = if end(true).is_finite() {
             end(true)
         } else {
             end(false)
         };
-        let took = || dots().map(|dot| took_ms(dot));
-        (from.is_finite() && to.is_finite()).then(|| Self {
+        if !(from.is_finite() && to.is_finite()) {
+            return None;
+        }
+        let to = to.max(from + 0.1);
+        let took = || dots().filter(|dot| seconds(dot) <= to).map(took_ms);
+        Some(Self {
             from,
-            to: to.max(from + 0.1),
+            to,
             quickest: took().fold(f64::INFINITY, f64::min) * 0.8,
             slowest: took().fold(0.0, f64::max) * 1.25,
         })
@@ -293,14 +313,13 @@ fn head(drawing: &mut Drawing, panel: &Panel<'_>, plot: &Plot, frame: Frame) {
     let scheduled = errors.before.scheduled + errors.during.scheduled + errors.after.scheduled;
     let trials = counted(arm.crashes().count() as u64, "trial");
     let mut facts = format!("{trials}, {} operations", count(scheduled));
+    // A trial's last operation is due a moment earlier or later than another's.
+    if panel.end() > frame.to + NOTEWORTHY {
+        let end = plain(panel.end().round());
+        facts.push_str(&format!(", cut off (lasts {end} s)"));
+    }
     if let Some(slowest) = panel.slowest() {
         facts.push_str(&format!(", slowest correct {}", ms(slowest)));
-    }
-    if panel.end() > frame.to + 1e-9 {
-        facts.push_str(&format!(
-            "; goes on to {} s, not drawn",
-            plain(panel.end().round())
-        ));
     }
     let facts = Style::NOTE.cut(&facts, room);
     drawing.text((x, y + 27.0), &facts, Style::NOTE);

@@ -173,7 +173,13 @@ fn dots(down: f64, index: u32) -> Vec<Dot> {
     };
     let count = ((end + 3_000.0) / 12.0) as u32;
     let dot = |place: u32| {
-        let noise = |salt| noise(index * 10_007 + place, salt);
+        // Unlike neighbours: the other noise makes stripes of so many.
+        let noise = |salt: u64| {
+            let mixed = (u64::from(index) << 40 | u64::from(place) << 8 | salt)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            f64::from((mixed >> 40) as u32) / f64::from(1_u32 << 24)
+        };
         let at = -3_000.0 + 12.0 * (f64::from(place) + noise(1));
         let is_rare = noise(2) > 0.99;
         let (took, ending) = if (0.0..down).contains(&at) {
