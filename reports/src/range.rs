@@ -89,6 +89,7 @@ impl Extreme {
                 trial.latency = Default::default();
                 trial.availability = Default::default();
                 trial.timeline.clear();
+                trial.dots.clear();
             }
             Self::AllFailed => {
                 for tally in [&mut trial.errors.during, &mut trial.errors.after] {

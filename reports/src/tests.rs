@@ -1,12 +1,13 @@
 //! Reports of invented runs, as a whole.
 
-use comeback_analysis::summary::{CacheSummary, Summary, WhileDownSummary};
+use comeback_analysis::measure::{Dot, Ending};
+use comeback_analysis::summary::{CacheSummary, ErrorRate, Summary, WhileDownSummary};
 use comeback_model::plan::DiskModel;
 use comeback_model::plan::fault::Effect;
 use comeback_model::units::Span;
 
 use crate::arms::RunView;
-use crate::draw::{Align, Drawing, Point, Shape, Style, text};
+use crate::draw::{Align, Drawing, Ink, Point, Shape, Style, text};
 use crate::fake::{self, Fake};
 use crate::format::percent;
 use crate::table::Table;
@@ -48,7 +49,14 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
             "replicas" => &["who-served", "who-failed", "continuity", "goodput"][..],
             _ => &[],
         };
-        let charts = ["lost-sessions", "lost-writes", "timeline"].into_iter();
+        let charts = [
+            "lost-sessions",
+            "lost-writes",
+            "error-rate",
+            "timeline",
+            "latency",
+        ];
+        let charts = charts.into_iter();
         let charts = charts
             .chain(of_replicas.iter().copied())
             .chain(["recovery-time", "recovery-chain"]);
@@ -237,6 +245,120 @@ fn the_interval_that_a_chart_draws_is_the_one_of_the_summary() -> Made {
         }
     }
     assert!(seen > 0);
+    Ok(())
+}
+
+/// All words of a chart, one after the other.
+fn words_of(fake: &Fake, name: &str) -> Result<Vec<String>, RenderError> {
+    text::register()?;
+    let run = RunView::new(&fake.analysis, &fake.summary)?;
+    let charts = charts::of(&run).filter(|chart| chart.name == name);
+    let shapes = charts.flat_map(|chart| (chart.draw)(&run, charts::WIDE).shapes);
+    let words = shapes.filter_map(|shape| match shape {
+        Shape::Text { text, .. } => Some(text),
+        _ => None,
+    });
+    Ok(words.collect())
+}
+
+#[test]
+fn errors_by_phase_are_those_of_the_summary_and_nothing_asked_is_no_share() -> Made {
+    let mut fake = fake::rich();
+    let arm = &mut fake.summary.arms[0];
+    arm.errors.before = ErrorRate::default();
+    arm.errors.during = ErrorRate {
+        scheduled: 1_000,
+        failed: 940,
+        rate: Some(0.94),
+        trials: 7,
+        low: Some(0.9),
+        high: Some(0.97),
+        ..ErrorRate::default()
+    };
+    arm.errors.after = ErrorRate {
+        scheduled: 11,
+        failed: 11,
+        rate: Some(1.0),
+        trials: 8,
+        ..ErrorRate::default()
+    };
+    let words = words_of(&fake, "error-rate")?;
+    let at = words.iter().position(|text| text == "token").unwrap_or(0);
+    assert_eq!(
+        words[at + 1..at + 8],
+        [
+            "8 trials",
+            "control: none failed",
+            "nothing was asked",
+            "94 % [90 %, 97 %]",
+            "940 of 1,000, in 7 trials",
+            "all failed",
+            "11 of 11",
+        ]
+    );
+    // Three of its eight trials never came back, and so have nothing after it.
+    let after = words.iter().any(|text| text == "60 of 7,000, in 5 trials");
+    assert!(after, "{words:?}");
+    Ok(())
+}
+
+#[test]
+fn a_peak_stays_in_a_cloud_of_any_size_and_the_page_stays_small() -> Made {
+    text::register()?;
+    let mut fake = fake::single();
+    let peak = Dot {
+        at_ms: 2_000.0,
+        took_ms: 7_000.0,
+        ending: Ending::Correct,
+    };
+    let many = (0..300_000_u32).map(|place| Dot {
+        at_ms: (place % 1_999) as f32 * 2.0 - 1_000.0,
+        took_ms: 0.5 + (place % 997) as f32 * 0.9,
+        ending: Ending::ALL[place as usize % 5],
+    });
+    fake.analysis.arms[0].trials[0].dots = many.chain([peak]).collect();
+    let run = RunView::new(&fake.analysis, &fake.summary)?;
+    let mut sizes = 0;
+    for width in [charts::WIDE, charts::NARROW] {
+        let charts = charts::of(&run).filter(|chart| chart.name == "latency");
+        for chart in charts {
+            let drawing = (chart.draw)(&run, width);
+            // The legend shows three of each kind.
+            let clouds = drawing.shapes.iter().filter_map(|shape| match shape {
+                Shape::Strokes { lines, paint, .. } if lines.len() > 3 => Some((paint.ink, lines)),
+                _ => None,
+            });
+            let correct = clouds.filter(|(ink, _)| *ink == Ink::Measure);
+            let mut tops: Vec<f64> = correct
+                .flat_map(|(_, lines)| lines.iter().map(|(from, _)| from.1))
+                .collect();
+            tops.sort_by(f64::total_cmp);
+            // Nothing else is nearly as slow.
+            assert!(tops[0] + 15.0 < tops[1], "{:?}", &tops[..3]);
+            sizes += crate::draw::paint::svg(&drawing)?.len();
+        }
+    }
+    assert!((10_000..300_000).contains(&sizes), "{sizes} bytes");
+    Ok(())
+}
+
+#[test]
+fn each_ending_has_its_mark_and_an_arm_without_operations_says_so() -> Made {
+    let words = words_of(&fake::rich(), "latency")?;
+    for name in [
+        "correct",
+        "failed reply",
+        "refused or reset",
+        "timed out",
+        "not sent in time",
+    ] {
+        assert!(words.iter().any(|text| text == name), "{name}: {words:?}");
+    }
+    let mut fake = fake::single();
+    let trials = fake.analysis.arms[0].trials.iter_mut();
+    trials.for_each(|trial| trial.dots.clear());
+    let words = words_of(&fake, "latency")?;
+    assert!(words.iter().any(|text| text == "no operation was recorded"));
     Ok(())
 }
 

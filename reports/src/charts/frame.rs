@@ -31,8 +31,49 @@ pub(crate) enum Key {
     Dashes(Ink),
     /// A dashed upright line.
     Moment(Ink),
+    /// An upright stroke.
+    Upright(Ink),
+    /// A few of these marks.
+    Signs(Sign, Ink),
     /// An arrow to the right.
     Beyond,
+}
+
+/// A mark for one of many, of a form that is known also without its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    Dot,
+    Upright,
+    Level,
+    Cross,
+    Plus,
+}
+
+impl Sign {
+    /// Its strokes at a place.
+    pub(crate) fn at(self, (x, y): Point) -> Vec<(Point, Point)> {
+        const R: f64 = 2.5;
+        let upright = ((x, y - R - 0.5), (x, y + R + 0.5));
+        let level = ((x - R - 0.5, y), (x + R + 0.5, y));
+        match self {
+            Self::Dot => vec![((x, y), (x, y))],
+            Self::Upright => vec![upright],
+            Self::Level => vec![level],
+            Self::Cross => vec![
+                ((x - R, y - R), (x + R, y + R)),
+                ((x - R, y + R), (x + R, y - R)),
+            ],
+            Self::Plus => vec![upright, level],
+        }
+    }
+
+    /// How wide its strokes are.
+    pub(crate) const fn width(self) -> f64 {
+        match self {
+            Self::Dot => 2.5,
+            Self::Upright | Self::Level | Self::Cross | Self::Plus => 1.5,
+        }
+    }
 }
 
 /// A chart being drawn from top to bottom.
@@ -138,6 +179,14 @@ impl Page {
             Key::Fill(ink) => drawing.fill((x, y - 5.0), (end, y + 5.0), ink),
             Key::Dashes(ink) => drawing.dashes((x, y), (end, y), 1.5, ink),
             Key::Moment(ink) => drawing.dashes((middle, y - 8.0), (middle, y + 8.0), 1.5, ink),
+            Key::Upright(ink) => drawing.line((middle, y - 8.0), (middle, y + 8.0), 2.0, ink),
+            Key::Signs(sign, ink) => {
+                let places = [(-9.0, 2.0), (0.0, -2.0), (9.0, 1.0)];
+                let strokes = places
+                    .iter()
+                    .flat_map(|(dx, dy)| sign.at((middle + dx, y + dy)));
+                drawing.strokes(strokes.collect(), sign.width(), ink);
+            }
             Key::Beyond => arrow(drawing, (middle, y)),
         }
     }

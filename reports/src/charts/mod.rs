@@ -5,7 +5,9 @@
 
 mod blame;
 mod by_replicas;
+mod error_rate;
 mod frame;
+mod latency;
 mod lost;
 mod panels;
 mod recovery_chain;
@@ -41,7 +43,7 @@ pub(crate) fn of(run: &RunView<'_>) -> impl Iterator<Item = Chart> {
     ALL.into_iter().filter(|chart| (chart.applies)(run))
 }
 
-const ALL: [Chart; 9] = [
+const ALL: [Chart; 11] = [
     Chart {
         name: "lost-sessions",
         applies: |_| true,
@@ -55,10 +57,22 @@ const ALL: [Chart; 9] = [
         caption: lost::writes_caption,
     },
     Chart {
+        name: "error-rate",
+        applies: |_| true,
+        draw: error_rate::draw,
+        caption: error_rate::caption,
+    },
+    Chart {
         name: "timeline",
         applies: |_| true,
         draw: timeline::draw,
         caption: timeline::caption,
+    },
+    Chart {
+        name: "latency",
+        applies: |_| true,
+        draw: latency::draw,
+        caption: latency::caption,
     },
     Chart {
         name: "who-served",

@@ -17,6 +17,19 @@ pub(super) fn name_seconds(page: &mut Page, run: &RunView<'_>, indent: f64) {
     page.y += 18.0;
 }
 
+/// An arm without a panel: its name, and why.
+pub(super) fn silent(page: &mut Page, name: &str, reason: &str) {
+    page.y += 14.0;
+    let (left, room) = (page.left(), page.right() - page.left());
+    let name = Style::NAME.cut(name, room);
+    page.drawing.text((left, page.y), &name, Style::NAME);
+    page.y += 10.0;
+    for line in Style::NOTE.wrap(reason, room, 4) {
+        page.drawing.text((left, page.y + 8.0), &line, Style::NOTE);
+        page.y += Style::NOTE.leading();
+    }
+}
+
 /// Panels of one size, row by row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns {

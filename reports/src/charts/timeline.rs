@@ -4,7 +4,7 @@ use comeback_analysis::summary::{WindowOverTrials, windows_over};
 
 use super::frame::{Key, Page};
 use super::no_figures;
-use super::panels::name_seconds;
+use super::panels::{name_seconds, silent};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Align, Drawing, Ink, Style};
@@ -66,7 +66,7 @@ pub(super) fn ready_after_fault(arm: &ArmView<'_>) -> Option<f64> {
 }
 
 /// When the faults of a trial were sent, in seconds after the first: the medians. A plan with one fault has that moment alone.
-fn moments_of_faults<'a>(arm: &'a ArmView<'_>) -> impl Iterator<Item = f64> + 'a {
+pub(super) fn moments_of_faults<'a>(arm: &'a ArmView<'_>) -> impl Iterator<Item = f64> + 'a {
     let later = arm.summary.faults.iter().skip(1);
     let moments = later.filter_map(|fault| Some(fault.sent_ms.median? / 1_000.0));
     std::iter::once(0.0).chain(moments)
@@ -90,7 +90,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let panels: Vec<Panel<'_>> = run.arms.iter().map(Panel::of).collect();
     let Some(mut frame) = common_frame(&panels) else {
         for panel in &panels {
-            silent(&mut page, panel);
+            tell_why(&mut page, panel);
         }
         no_figures(&mut page);
         return page.finish();
@@ -125,7 +125,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     page.y = top + drawn.len().div_ceil(columns) as f64 * (HEAD + PLOT + FOOT);
     name_seconds(&mut page, run, NUMBERS);
     for panel in empty {
-        silent(&mut page, panel);
+        tell_why(&mut page, panel);
     }
     page.finish()
 }
@@ -162,21 +162,13 @@ fn common_frame(panels: &[Panel<'_>]) -> Option<Frame> {
     })
 }
 
-fn silent(page: &mut Page, panel: &Panel<'_>) {
-    let reason = panel
-        .arm
-        .silence
-        .as_deref()
-        .unwrap_or("no timeline was recorded");
-    page.y += 14.0;
-    let (left, room) = (page.left(), page.right() - page.left());
-    let name = Style::NAME.cut(&panel.arm.name, room);
-    page.drawing.text((left, page.y), &name, Style::NAME);
-    page.y += 10.0;
-    for line in Style::NOTE.wrap(reason, room, 4) {
-        page.drawing.text((left, page.y + 8.0), &line, Style::NOTE);
-        page.y += Style::NOTE.leading();
-    }
+fn tell_why(page: &mut Page, panel: &Panel<'_>) {
+    let reason = panel.arm.silence.as_deref();
+    silent(
+        page,
+        &panel.arm.name,
+        reason.unwrap_or("no timeline was recorded"),
+    );
 }
 
 fn plot(

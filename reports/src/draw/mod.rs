@@ -30,6 +30,12 @@ pub(crate) enum Shape {
     },
     /// A filled polygon.
     Area { points: Vec<Point>, paint: Paint },
+    /// Many short straight lines with round ends; one without a length is a dot.
+    Strokes {
+        lines: Vec<(Point, Point)>,
+        width: f64,
+        paint: Paint,
+    },
     /// A filled circle.
     Dot {
         at: Point,
@@ -109,6 +115,21 @@ impl Drawing {
     pub(crate) fn area(&mut self, points: Vec<Point>, paint: impl Into<Paint>) {
         let paint = paint.into();
         self.shapes.push(Shape::Area { points, paint });
+    }
+
+    /// Many short straight lines with round ends. Without a length each is a dot.
+    pub(crate) fn strokes(
+        &mut self,
+        lines: Vec<(Point, Point)>,
+        width: f64,
+        paint: impl Into<Paint>,
+    ) {
+        let paint = paint.into();
+        self.shapes.push(Shape::Strokes {
+            lines,
+            width,
+            paint,
+        });
     }
 
     /// A filled circle.

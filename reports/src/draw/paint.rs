@@ -37,6 +37,7 @@ pub(crate) fn svg(drawing: &Drawing) -> Result<String, RenderError> {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
         paint(&area, drawing, Format::Svg).map_err(|error| failed(drawing, &error))?;
     }
+    let text = with_strokes(text, drawing);
     let from = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
     let to = format!(
         "<svg width=\"{}\" height=\"{}\" font-family=\"{FONTS}\" role=\"img\" aria-label=\"{}\"",
@@ -48,6 +49,55 @@ pub(crate) fn svg(drawing: &Drawing) -> Result<String, RenderError> {
         .replacen(&from, &to, 1)
         .replace(" font-family=\"sans-serif\"", "")
         .replace(" opacity=\"1\"", ""))
+}
+
+/// Where the SVG backend wrote the place of strokes: it has no shape of many lines.
+const PLACE: &str = "<circle cx=\"0\" cy=\"0\" r=\"0\"";
+
+/// The SVG with the strokes in their places, each group as one path: a number or two for each line.
+fn with_strokes(text: String, drawing: &Drawing) -> String {
+    let strokes = drawing.shapes.iter().filter_map(|shape| match shape {
+        Shape::Strokes {
+            lines,
+            width,
+            paint,
+        } => Some((lines, *width, *paint)),
+        _ => None,
+    });
+    let mut parts = text.split(PLACE);
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for (part, (lines, width, paint)) in parts.zip(strokes) {
+        whole.push_str(&path(lines, width, paint));
+        whole.push_str(part.split_once("/>").map_or("", |(_, rest)| rest));
+    }
+    whole
+}
+
+/// Lines as a path, each from where the last one began.
+fn path(lines: &[(Point, Point)], width: f64, paint: Paint) -> String {
+    let mut data = String::with_capacity(lines.len() * 8);
+    let (mut x, mut y) = (0, 0);
+    for (from, to) in lines {
+        let ((left, top), (right, bottom)) = (pixel(*from), pixel(*to));
+        let step = format!("m{} {}", left - x, top - y);
+        data.push_str(&step.replace(" -", "-"));
+        let stroke = match (right - left, bottom - top) {
+            (dx, 0) => format!("h{dx}"),
+            (0, dy) => format!("v{dy}"),
+            (dx, dy) => format!("l{dx} {dy}").replace(" -", "-"),
+        };
+        data.push_str(&stroke);
+        (x, y) = (right, bottom);
+    }
+    let (red, green, blue) = paint.ink.rgb();
+    let opacity = match paint.opacity < 1.0 {
+        true => format!(" opacity=\"{}\"", paint.opacity),
+        false => String::new(),
+    };
+    format!(
+        "<path fill=\"none\"{opacity} stroke=\"#{red:02X}{green:02X}{blue:02X}\" stroke-width=\"{}\" stroke-linecap=\"round\" d=\"{data}\"/>",
+        width * FINENESS
+    )
 }
 
 /// The drawing as PNG.
@@ -135,6 +185,16 @@ fn draw<B: DrawingBackend>(
                 stroke_width: (width * FINENESS).round() as u32,
             },
         )),
+        Shape::Strokes { .. } if format == Format::Svg => {
+            area.draw(&Circle::new((0, 0), 0, colour(Ink::Text.into()).filled()))
+        }
+        Shape::Strokes {
+            lines,
+            width,
+            paint,
+        } => lines
+            .iter()
+            .try_for_each(|line| stroke(area, *line, *width, *paint)),
         Shape::Area { points, paint } => area.draw(&Polygon::new(
             points.iter().copied().map(pixel).collect::<Vec<_>>(),
             colour(*paint).filled(),
@@ -146,6 +206,26 @@ fn draw<B: DrawingBackend>(
         )),
         Shape::Text { at, text, style } => draw_text(area, *at, text, *style, format),
     }
+}
+
+/// A short line with round ends.
+fn stroke<B: DrawingBackend>(
+    area: &Area<B>,
+    (from, to): (Point, Point),
+    width: f64,
+    paint: Paint,
+) -> Result<(), Failure<B>> {
+    let ends = [pixel(from), pixel(to)];
+    for end in ends {
+        let radius = (width * FINENESS / 2.0).round() as i32;
+        area.draw(&Circle::new(end, radius, colour(paint).filled()))?;
+    }
+    let style = ShapeStyle {
+        color: colour(paint),
+        filled: false,
+        stroke_width: (width * FINENESS).round() as u32,
+    };
+    area.draw(&PathElement::new(ends.to_vec(), style))
 }
 
 fn draw_text<B: DrawingBackend>(

@@ -11,6 +11,7 @@ mod balancing;
 mod blind;
 mod caching;
 mod causes;
+mod dots;
 mod downtime;
 mod facts;
 mod fate;
@@ -44,6 +45,7 @@ mod writes;
 use std::collections::BTreeSet;
 
 pub use causes::causes_of;
+pub use dots::{Dot, Ending};
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;
 pub use trial::TrialAnalysis;

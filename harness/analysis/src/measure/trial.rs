@@ -9,6 +9,7 @@ use comeback_model::units::{Elapsed, Span};
 
 use super::attribution::Rules;
 use super::balancing::balancing;
+use super::dots::{Dot, dots};
 use super::downtime::{downtime, outages};
 use super::facts::Facts;
 use super::faults::effect_of;
@@ -89,6 +90,8 @@ pub struct TrialAnalysis {
     pub nodes: NodesAnalysis,
     /// Goodput and errors over time, in windows of the plan's length, relative to the fault's sending.
     pub timeline: Vec<TimelineWindow>,
+    /// Its operations as dots, for a chart.
+    pub dots: Vec<Dot>,
     /// First failed operation − T0, in ms; negative when a client saw it first.
     pub time_to_detect: Option<f64>,
     /// Earliest moment from which the service stays within the baseline's band, − T0; beyond the load's end
@@ -288,6 +291,7 @@ pub(super) fn analyze(
         blind_time,
         false_time_to_steady: false_time_to_steady(plan, facts, &load),
         timeline,
+        dots: dots(&load, facts.origin()),
         chain,
         returned,
         failed_starts: facts.nodes().map(|node| facts.failed_starts(node)).sum(),

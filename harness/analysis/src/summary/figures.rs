@@ -9,7 +9,7 @@ use super::faults::{
     attribution, blind_time, cache, injection, recovery, steady_false_rate, time_errors,
 };
 use super::traffic::{
-    availability, continuity, error_rate, goodput, journeys, latency, loss_share, retries,
+    availability, continuity, error_rate, errors, goodput, journeys, latency, loss_share, retries,
     sessions, sum, windowed, writes,
 };
 use super::{ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, Status, Summary, TrialFinding};
@@ -81,7 +81,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
             landed.min(trials.len() as u32),
         ),
         journeys: journeys(&trials),
-        errors: windowed(&trials, |trial| &trial.errors, error_rate),
+        errors: errors(&trials),
         latency_ms: windowed(&trials, |trial| &trial.latency, latency),
         availability: availability(&trials),
         attribution: several.map(|_| attribution(&trials)),
@@ -221,7 +221,7 @@ fn control_summary(arm: &ArmAnalysis) -> ControlSummary {
         sessions: sessions(&trials),
         writes: writes(&trials),
         journeys: journeys(&trials),
-        errors: error_rate(&sum(&trials, |trial| &trial.errors.before)),
+        errors: error_rate(trials.iter().map(|trial| &trial.errors.before)),
         availability: availability(&trials),
         continuity: continuity(&trials),
         goodput_per_s: goodput(&trials),

@@ -30,6 +30,6 @@ pub use parts::{
 };
 pub use several::{FaultSummary, SharedLoss};
 pub use storm::{StormLoss, StormSummary};
-pub use traffic::loss_share;
+pub use traffic::{error_rate, loss_share};
 pub use values::{AvailabilityRate, Distribution, ErrorRate, Latency, LossShare, TimeError};
 pub use windows::{Spread, WindowOverTrials, windows_over};

@@ -98,7 +98,7 @@ fn summarize(id: FaultId, own: &[&FaultAnalysis], trials: &[&TrialAnalysis]) -> 
         time_to_restart_ms: figure(|fault| fault.chain.executed.map(Time::or_infinite)),
         time_to_ready_ms: figure(|fault| fault.chain.ready.map(Time::or_infinite)),
         outage_ms: figure(|fault| fault.outage.map(Time::or_infinite)),
-        errors: error_rate(&sum(|fault| &fault.errors)),
+        errors: error_rate(own.iter().map(|fault| &fault.errors)),
         in_flight: in_flight.scheduled,
         in_flight_failed: by_class(&in_flight),
         writes_in_flight: (!met.is_empty()).then(|| met.iter().sum()),

@@ -179,19 +179,45 @@ pub(super) fn windowed<T: Tally, F>(
     }
 }
 
-pub(super) fn error_rate(tally: &ErrorTally) -> ErrorRate {
-    let by_class = tally
+/// What failed in each part of the trials.
+pub(super) fn errors(trials: &[&TrialAnalysis]) -> Windowed<ErrorRate> {
+    let of = |part: fn(&Windowed<ErrorTally>) -> &ErrorTally| {
+        error_rate(trials.iter().map(|trial| part(&trial.errors)))
+    };
+    Windowed {
+        before: of(|errors| &errors.before),
+        during: of(|errors| &errors.during),
+        after: of(|errors| &errors.after),
+    }
+}
+
+/// What failed of what was scheduled, from the tally of each trial. A trial in which nothing was scheduled says nothing.
+pub fn error_rate<'a>(trials: impl Iterator<Item = &'a ErrorTally>) -> ErrorRate {
+    let asked: Vec<&ErrorTally> = trials.filter(|tally| tally.scheduled > 0).collect();
+    let mut all = ErrorTally::default();
+    asked.iter().for_each(|tally| all.merge(tally));
+    let by_class = all
         .failed
         .iter()
         .filter(|(_, count)| **count > 0)
         .map(|(class, count)| {
-            let share = *count as f64 / tally.scheduled as f64;
+            let share = *count as f64 / all.scheduled as f64;
             (class.name().to_owned(), share)
         })
         .collect();
+    let shares = asked
+        .iter()
+        .map(|tally| (tally.failures(), tally.scheduled));
+    let known = loss_share(shares, asked.len() as u32);
     ErrorRate {
-        scheduled: tally.scheduled,
-        rate: tally.rate(),
+        scheduled: all.scheduled,
+        failed: all.failures(),
+        rate: all.rate(),
+        trials: asked.len() as u32,
+        low: known.low,
+        high: known.high,
+        failure_not_excluded: known.loss_not_excluded,
+        success_not_excluded: known.spared_not_excluded,
         by_class,
     }
 }

@@ -5,13 +5,31 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Failed operations by class.
+/// Failed operations by class, with the interval of their share. One trial is one sample: one crash fails many at once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorRate {
     /// Operations scheduled.
     pub scheduled: u64,
+    /// Failed ones. An operation that could not be sent in time is one of them.
+    #[serde(default)]
+    pub failed: u64,
     /// Failed / scheduled. Null if nothing was scheduled.
     pub rate: Option<f64>,
+    /// The trials in which anything was scheduled. The others are in no figure here.
+    #[serde(default)]
+    pub trials: u32,
+    /// Lower bound of the rate's interval of at least 95 % over these trials. Needs six that differ.
+    #[serde(default)]
+    pub low: Option<f64>,
+    /// Its upper bound.
+    #[serde(default)]
+    pub high: Option<f64>,
+    /// If none failed: so many trials cannot exclude a failure in up to this share of trials (95 %).
+    #[serde(default)]
+    pub failure_not_excluded: Option<f64>,
+    /// If all failed: so many trials cannot exclude a correct one in up to this share of trials (95 %).
+    #[serde(default)]
+    pub success_not_excluded: Option<f64>,
     /// Failed operations of each class / scheduled. Classes that did not occur are absent.
     pub by_class: BTreeMap<String, f64>,
 }

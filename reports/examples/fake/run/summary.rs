@@ -2,9 +2,9 @@
 
 use comeback_analysis::measure::{ArmAnalysis, ErrorTally, Journeys, Time, TrialAnalysis};
 use comeback_analysis::summary::{
-    ArmSummary, AvailabilityRate, BlindSummary, ControlSummary, Distribution, ErrorRate, FalseRate,
+    ArmSummary, AvailabilityRate, BlindSummary, ControlSummary, Distribution, FalseRate,
     InjectionSummary, JourneySummary, Latency, RecoverySummary, SessionCounts, Status, TimeError,
-    Windowed, WriteCounts, distribution, loss_share,
+    Windowed, WriteCounts, distribution, error_rate, loss_share,
 };
 
 use super::Spec;
@@ -16,10 +16,9 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         distribution(trials.iter().filter_map(|trial| of(trial)))
     };
     let none = Distribution::default();
-    let mut during = ErrorTally::default();
-    trials
-        .iter()
-        .for_each(|trial| during.merge(&trial.errors.during));
+    let errors = |part: fn(&Windowed<ErrorTally>) -> &ErrorTally| {
+        error_rate(trials.iter().map(|trial| part(&trial.errors)))
+    };
     let mut sessions = SessionCounts::default();
     let mut writes = WriteCounts::default();
     for trial in &trials {
@@ -67,8 +66,9 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         writes,
         journeys: journeys(&trials),
         errors: Windowed {
-            during: rates(&during),
-            ..Windowed::default()
+            before: errors(|errors| &errors.before),
+            during: errors(|errors| &errors.during),
+            after: errors(|errors| &errors.after),
         },
         latency_ms: Windowed::default(),
         availability: AvailabilityRate::default(),
@@ -113,7 +113,7 @@ pub(super) fn summary(arm: &ArmAnalysis, spec: &Spec) -> ArmSummary {
         findings: comeback_analysis::summary::findings_of(arm),
         control: ControlSummary {
             trials: arm.controls().count() as u32,
-            errors: rates(&tally(2_400, u64::from(spec.never))),
+            errors: error_rate(std::iter::once(&tally(2_400, u64::from(spec.never)))),
             ..ControlSummary::default()
         },
     }
@@ -145,16 +145,4 @@ fn journeys(trials: &[&TrialAnalysis]) -> Option<JourneySummary> {
         low: Some((goodput - 0.04).max(0.0)),
         high: Some((goodput + 0.03).min(1.0)),
     })
-}
-
-fn rates(tally: &ErrorTally) -> ErrorRate {
-    let share = |count: u64| count as f64 / tally.scheduled as f64;
-    let classes = tally.failed.iter();
-    ErrorRate {
-        scheduled: tally.scheduled,
-        rate: tally.rate(),
-        by_class: classes
-            .map(|(class, count)| (class.name().to_owned(), share(*count)))
-            .collect(),
-    }
 }

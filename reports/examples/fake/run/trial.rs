@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use comeback_analysis::measure::{
-    ArmAnalysis, BlindTime, Chain, Doing, ErrorTally, FaultedSessions, JourneyOperations, Journeys,
-    Return, Spoils, Time, TimelineWindow, TrialAnalysis, Void,
+    ArmAnalysis, BlindTime, Chain, Doing, Dot, Ending, ErrorTally, FaultedSessions,
+    JourneyOperations, Journeys, Return, Spoils, Time, TimelineWindow, TrialAnalysis, Void,
 };
 use comeback_analysis::summary::{SessionCounts, Windowed, WriteCounts};
 use comeback_model::event::Evidence;
@@ -34,6 +34,7 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         control.blind_time = Some(BlindTime::default());
         (control.outage_area_s, control.outage_area_slow_s) = (None, None);
         control.timeline.clear();
+        control.dots.clear();
         control.journeys = Some(journeys(control.sessions.acknowledged, 0, 0.0));
         trials.push(control);
         let mut void = trial(spec, plan, 0, *next + 1);
@@ -115,9 +116,11 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
         errors: Windowed {
             before: tally(1_000, 0),
             during: tally((down / 5.0) as u64 + 1, (down / 5.3) as u64),
-            after: tally(1_400, 12),
+            // Where it never came back, nothing is asked after the outage.
+            after: if never { tally(0, 0) } else { tally(1_400, 12) },
         },
         timeline: timeline(plan, down, index),
+        dots: dots(down, index),
         time_to_detect: Some(0.3),
         time_to_steady: at(ready + 1_900.0 + 300.0 * noise(index, 6), 100.0),
         longest_gap_ms: (!never).then_some(ready + 4.0),
@@ -159,6 +162,50 @@ pub(super) fn tally(scheduled: u64, refused: u64) -> ErrorTally {
         failed.insert(ErrorClass::Reset, refused / 5);
     }
     ErrorTally { scheduled, failed }
+}
+
+/// A service that takes a millisecond or two, is away for a while, and catches up afterwards.
+fn dots(down: f64, index: u32) -> Vec<Dot> {
+    let end = if down < 30_000.0 {
+        down + 5_000.0
+    } else {
+        30_000.0
+    };
+    let count = ((end + 3_000.0) / 12.0) as u32;
+    let dot = |place: u32| {
+        // Unlike neighbours: the other noise makes stripes of so many.
+        let noise = |salt: u64| {
+            let mixed = (u64::from(index) << 40 | u64::from(place) << 8 | salt)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            f64::from((mixed >> 40) as u32) / f64::from(1_u32 << 24)
+        };
+        let at = -3_000.0 + 12.0 * (f64::from(place) + noise(1));
+        let is_rare = noise(2) > 0.99;
+        let (took, ending) = if (0.0..down).contains(&at) {
+            match place % 24 {
+                0..12 => (0.25 + 0.2 * noise(3), Ending::Cut),
+                12..18 => (1_000.0, Ending::TimedOut),
+                18..21 => (2_000.0, Ending::Unsent),
+                _ => (0.9 + noise(3), Ending::Failed),
+            }
+        } else {
+            let late = if (down..down + 400.0).contains(&at) {
+                12.0
+            } else {
+                1.0
+            };
+            let rare = if is_rare { 40.0 * noise(4) + 1.0 } else { 1.0 };
+            let usual = 0.8 * (1.6 * noise(5) * noise(6)).exp();
+            (usual * late * rare, Ending::Correct)
+        };
+        Dot {
+            at_ms: at as f32,
+            took_ms: took as f32,
+            ending,
+        }
+    };
+    (0..count).map(dot).collect()
 }
 
 fn timeline(plan: &Plan, down: f64, index: u32) -> Vec<TimelineWindow> {
