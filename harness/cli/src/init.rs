@@ -20,13 +20,15 @@ use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
 use comeback_faults::Faults;
+use comeback_model::plan::Target;
 
 use self::draft::Draft;
 use self::flow::Flow;
-use self::recording::{Inferred, Recording, Writer};
+pub(super) use self::recording::Recording;
+use self::recording::{Inferred, Writer};
 use super::experiment::parse_variable;
 use super::{CliError, print};
-use comeback_engine::discover::{Discovered, discover};
+use comeback_engine::discover::{DiscoverError, Discovered, discover};
 use comeback_experiment::document::{TargetPart, Text, Words};
 use comeback_experiment::{Document, Origin, resolve};
 use comeback_supervise::custody::{Custody, Host};
@@ -71,32 +73,44 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         return Err(exists(&args.file));
     }
     let recording = Recording::read(args.from_curl.as_deref(), args.from_har.as_deref())?;
-    let seen = match args.from_command.as_slice() {
+    let server = Server {
+        command: &args.from_command,
+        environment: &args.environment,
+    };
+    let seen = match server.command {
         [] => None,
-        command => Some(meet(command, &args.environment)?),
+        _ => Some(meet(server)?),
     };
-    let draft = |flow: Option<&Flow>| {
-        let draft = Draft {
-            command: &args.from_command,
-            environment: &args.environment,
-            seen: seen.as_ref(),
-            flow,
-        };
-        draft.text()
-    };
+    complete(&args.file, server, seen.as_ref(), recording.as_ref())
+}
+
+/// The server of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Server<'a> {
+    /// Its command; empty when none is known.
+    pub(super) command: &'a [String],
+    /// Its own variables.
+    pub(super) environment: &'a [(String, String)],
+}
+
+/// Writes the file by what was seen of the server and was recorded, and says so.
+pub(super) fn complete(
+    file: &Path,
+    server: Server<'_>,
+    seen: Option<&Discovered>,
+    recording: Option<&Recording>,
+) -> Result<Outcome, CliError> {
+    let draft = |flow: Option<&Flow>| Draft { server, seen, flow }.text();
     let writer = Writer {
-        file: &args.file,
-        has_command: !args.from_command.is_empty(),
+        file,
+        has_command: !server.command.is_empty(),
         text: &|flow| draft(Some(flow)),
     };
     let inferred = recording
-        .map(|recording| writer.infer(&recording))
+        .map(|recording| writer.infer(recording))
         .transpose()?;
-    write(
-        &args.file,
-        &draft(inferred.as_ref().map(|found| &found.flow)),
-    )?;
-    tell(args, seen.as_ref(), inferred.as_ref());
+    write(file, &draft(inferred.as_ref().map(|found| &found.flow)))?;
+    tell(file, seen, inferred.as_ref());
     let works = inferred.and_then(|found| found.works);
     Ok(if works == Some(false) {
         Outcome::Fail
@@ -105,8 +119,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     })
 }
 
-fn tell(args: &Args, seen: Option<&Discovered>, inferred: Option<&Inferred>) {
-    let file = args.file.display();
+fn tell(file: &Path, seen: Option<&Discovered>, inferred: Option<&Inferred>) {
+    let file = file.display();
     print(&format!("wrote {file}"));
     for line in seen
         .iter()
@@ -147,11 +161,41 @@ pub(super) fn write(file: &Path, text: &str) -> Result<(), CliError> {
 }
 
 /// Starts the server once, to see what it is.
-fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discovered, CliError> {
-    let variables = environment.iter().cloned();
+fn meet(server: Server<'_>) -> Result<Discovered, CliError> {
+    in_custody(server, "init", async |stage| {
+        let Stage {
+            target,
+            tag,
+            folder,
+        } = stage;
+        let met = discover(target, tag, folder, |waiting| super::print_aside(&waiting)).await;
+        met.map_err(|error| unexamined(&error))
+    })
+}
+
+/// Why nothing is known of a server.
+pub(super) fn unexamined(error: &DiscoverError) -> CliError {
+    CliError::Usage(format!("the server could not be examined: {error}"))
+}
+
+/// What a server that is met needs.
+pub(super) struct Stage<'a> {
+    pub(super) target: &'a Target,
+    pub(super) tag: &'a RunTag,
+    /// For its data and its output; removed at the end.
+    pub(super) folder: &'a Path,
+}
+
+/// Does something with a server that is not part of a run. What it starts is ended, also when this process is killed.
+pub(super) fn in_custody<T>(
+    server: Server<'_>,
+    purpose: &str,
+    work: impl AsyncFnOnce(Stage<'_>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let variables = server.environment.iter().cloned();
     let document = Document {
         target: TargetPart {
-            command: Some(Words(command.to_vec())),
+            command: Some(Words(server.command.to_vec())),
             environment: variables
                 .map(|(name, value)| (name, Text::new(value)))
                 .collect(),
@@ -160,7 +204,7 @@ fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discover
         ..Document::default()
     };
     let origin = Origin {
-        name: "init".to_owned(),
+        name: purpose.to_owned(),
         here: None,
     };
     let mut plan = resolve(&document, &origin, &Faults)
@@ -168,16 +212,17 @@ fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discover
         .plan;
     super::campaign::settle(&mut plan)?;
     let tag = RunTag::new()?;
-    let folder = std::env::temp_dir().join(format!("comeback-init-{}", tag.as_str()));
-    // It ends the server and removes the folder, also when this process is killed.
+    let folder = std::env::temp_dir().join(format!("comeback-{purpose}-{}", tag.as_str()));
     let custody = Custody::begin(Host::Program, &tag, &folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let met = runtime.block_on(discover(&plan.arms[0].target, &tag, &folder, |waiting| {
-        super::print_aside(&waiting)
+    let done = runtime.block_on(work(Stage {
+        target: &plan.arms[0].target,
+        tag: &tag,
+        folder: &folder,
     }));
     drop(runtime);
     custody.end()?;
-    met.map_err(|error| CliError::Usage(format!("the server could not be examined: {error}")))
+    done
 }

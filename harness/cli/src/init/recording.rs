@@ -37,7 +37,8 @@ pub(super) struct Inferred {
 type Parser = fn(&str) -> Result<Vec<Exchange>, Unusable>;
 
 /// The requests that were recorded.
-pub(super) struct Recording {
+pub(crate) struct Recording {
+    /// Where they are from; - is standard input.
     path: PathBuf,
     sifted: Sifted,
 }
@@ -51,14 +52,23 @@ impl Recording {
             (None, None) => return Ok(None),
         };
         let text = read_text(path).map_err(|problem| refuse(path, &problem))?;
-        let recorded = parse(&text).map_err(|wrong| refuse(path, &wrong))?;
+        Self::parse(path, &text, parse).map(Some)
+    }
+
+    /// Reads the text of a HAR file; messages call it by this name.
+    pub(crate) fn of_har(name: &str, text: &str) -> Result<Self, CliError> {
+        Self::parse(Path::new(name), text, har::parse)
+    }
+
+    fn parse(path: &Path, text: &str, parse: Parser) -> Result<Self, CliError> {
+        let recorded = parse(text).map_err(|wrong| refuse(path, &wrong))?;
         let recording = Self {
             path: path.to_owned(),
             sifted: Sifted::sift(recorded),
         };
         // A recording without a session is refused before a server is started for nothing.
         recording.infer(None)?;
-        Ok(Some(recording))
+        Ok(recording)
     }
 
     fn infer(&self, keeps_user: Option<bool>) -> Result<Flow, CliError> {

@@ -8,6 +8,7 @@ use comeback_experiment::File;
 use comeback_faults::Faults;
 use serde_json::json;
 
+use super::Server;
 use super::draft::Draft;
 use super::recorded::{Exchange, Sifted, Unusable};
 use super::{curl, har, infer};
@@ -113,8 +114,10 @@ fn files_of(recorded: Result<Vec<Exchange>, Unusable>) -> usize {
                 .all(|line| !line.contains(char::is_control))
         );
         let draft = Draft {
-            command: &[],
-            environment: &[],
+            server: Server {
+                command: &[],
+                environment: &[],
+            },
             seen: None,
             flow: Some(flow),
         };
