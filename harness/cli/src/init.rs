@@ -5,6 +5,7 @@ mod draft;
 mod flow;
 mod har;
 mod infer;
+mod openapi;
 mod pattern;
 mod recorded;
 mod recording;
@@ -25,7 +26,7 @@ use comeback_model::plan::Target;
 use self::draft::Draft;
 use self::flow::Flow;
 pub(super) use self::recording::Recording;
-use self::recording::{Inferred, Writer};
+use self::recording::{Forms, Inferred, Writer};
 use super::experiment::parse_variable;
 use super::{CliError, print};
 use comeback_engine::discover::{DiscoverError, Discovered, discover};
@@ -41,24 +42,30 @@ use comeback_supervise::tag::RunTag;
 ///
 /// With --from-curl or --from-har, the file describes the sessions of users, too: which request is the login, which one
 /// changes the state, which one shows it, and where. Record a login, an action, a page that shows its effect, and the
-/// logout. Together with --from-command, the flow is tried out at once: exit code 1 if it does not work yet.
+/// logout; `comeback record` does that with a browser. With --from-openapi, a login, an act and a check are proposed. What the
+/// document does not say stands in the file as a comment. Together with --from-command, the flow is tried out at once:
+/// exit code 1 if it does not work yet.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback init\n  comeback init shop.toml --from-command ./shop --port {port} --data {data}\n  \
 comeback init shop.toml --env PORT={port} --from-command node shop.js\n  \
 comeback init shop.toml --from-curl requests.sh\n  \
-comeback init shop.toml --from-har shop.har --from-command ./shop --port {port}"
+comeback init shop.toml --from-har shop.har --from-command ./shop --port {port}\n  \
+comeback init shop.toml --from-openapi openapi.json"
 )]
 pub(super) struct Args {
     /// The file to write
     #[arg(value_name = "EXPERIMENT.toml", default_value = "experiment.toml")]
     file: PathBuf,
     /// A file with curl commands, as browsers copy them; - is standard input
-    #[arg(long, value_name = "SCRIPT", conflicts_with = "from_har")]
+    #[arg(long, value_name = "SCRIPT", group = "form")]
     from_curl: Option<PathBuf>,
     /// A HAR file, as browsers export it; - is standard input
-    #[arg(long, value_name = "HAR")]
+    #[arg(long, value_name = "HAR", group = "form")]
     from_har: Option<PathBuf>,
+    /// An OpenAPI document, version 3.0 or 3.1, JSON or YAML; - is standard input
+    #[arg(long, value_name = "DOCUMENT", group = "form")]
+    from_openapi: Option<PathBuf>,
     /// Environment variable for the server, such as PORT={port}
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable, requires = "from_command")]
     environment: Vec<(String, String)>,
@@ -72,7 +79,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     if args.file.exists() {
         return Err(exists(&args.file));
     }
-    let recording = Recording::read(args.from_curl.as_deref(), args.from_har.as_deref())?;
+    let recording = Recording::read(Forms {
+        curl: args.from_curl.as_deref(),
+        har: args.from_har.as_deref(),
+        openapi: args.from_openapi.as_deref(),
+    })?;
     let server = Server {
         command: &args.from_command,
         environment: &args.environment,

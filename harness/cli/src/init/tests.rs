@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Server;
 use super::draft::Draft;
-use super::recorded::{Exchange, Sifted, Unusable};
+use super::recorded::{Exchange, Said, Sifted, Unusable};
 use super::{curl, har, infer};
 
 const SCRIPT: &str = "curl 'http://localhost:8000/login' -H 'Accept: text/html'
@@ -105,7 +105,8 @@ fn files_of(recorded: Result<Vec<Exchange>, Unusable>) -> usize {
         return 0;
     };
     let sifted = Sifted::sift(recorded);
-    let flows = [Some(true), Some(false)].map(|keeps_user| infer::infer(&sifted.kept, keeps_user));
+    let flows = [Some(true), Some(false)]
+        .map(|keeps_user| infer::infer(&sifted.kept, keeps_user, &Said::default()));
     let flows = flows.iter().flatten();
     let files = flows.map(|flow| {
         assert!(

@@ -193,7 +193,7 @@ fn a_recording_without_requests_or_without_its_server_is_told() {
     recording.ask("GET /end", &[], "");
     let (_, told) = recording.end(2);
     for part in [
-        "the server exited with code 3 by itself, and the recording ended with it",
+        "the server exited with status 3 by itself, and the recording ended with it",
         "  | no disk",
         "GET /end: the server gave no reply",
         "the recording: none of its requests looks like a login: GET /end: record from before",
@@ -209,9 +209,8 @@ fn what_cannot_be_recorded_is_refused_before_the_server_is_started() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     std::fs::write(folder.join("there"), "").unwrap();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = taken.local_addr().unwrap().port().to_string();
-    let occupied = std::net::TcpListener::bind(format!("127.0.0.1:{taken}")).unwrap();
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = occupied.local_addr().unwrap().port().to_string();
     let cases: [(&[&str], &str); 5] = [
         (&["there"], "there already exists and is not overwritten"),
         (&["a.toml", "--har", "there"], "there already exists"),
