@@ -135,12 +135,13 @@ impl Args {
         };
         check_protocol(met.protocol())?;
         let how = match self.within {
-            None => "Press Enter or Ctrl-C to end the recording".to_owned(),
-            Some(within) => format!("The recording ends after {within}, or with Enter or Ctrl-C"),
+            None => "Press Enter or Ctrl-C to end the recording.".to_owned(),
+            Some(within) => format!("The recording ends after {within}, or with Enter or Ctrl-C."),
         };
         print_aside(&format!(
             "comeback: recording: open http://{address} in a browser\n\
-             Log in, do the same action twice, look at the page that shows its effect, and log out. {how}."
+             Log in, do the same action twice, look at the page that shows its effect,\n\
+             and log out. {how}"
         ));
         let tape = Tape::new(show);
         let port = met.port();
@@ -258,14 +259,15 @@ fn may_read() -> bool {
 
 /// Only HTTP without TLS passes a recorder.
 fn check_protocol(protocol: Option<Protocol>) -> Result<(), CliError> {
-    match protocol {
-        Some(Protocol::Http) | None => Ok(()),
-        Some(other) => Err(CliError::Usage(format!(
-            "the server speaks {}, and only HTTP is recorded: switch TLS off, or use the browser's own recording with \
-             `comeback init --from-har`",
-            other.spec().label
-        ))),
-    }
+    let speaks = match protocol {
+        Some(Protocol::Http) => return Ok(()),
+        Some(other) => format!("speaks {}", other.spec().label),
+        None => "accepts connections, but does not answer HTTP".to_owned(),
+    };
+    Err(CliError::Usage(format!(
+        "the server {speaks}, and only HTTP is recorded: switch TLS off, or export a HAR file from the browser's network tab for \
+         `comeback init --from-har`"
+    )))
 }
 
 /// Shows a request whose reply begins.

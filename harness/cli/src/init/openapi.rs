@@ -5,6 +5,7 @@
 
 mod schema;
 
+use comeback_model::plan::is_token;
 use serde_json::{Value, json};
 
 use self::schema::{Document, FORM, PASSWORD};
@@ -605,6 +606,8 @@ impl<'o, 'd> Proposal<'o, 'd> {
                 _ => {}
             }
         }
+        headers.retain(|(name, value)| is_token(name) && !value.contains(char::is_control));
+        let mut path = escaped(&path);
         if has_query {
             path = format!("{path}?{}", query.finish());
         }
@@ -630,6 +633,15 @@ impl<'o, 'd> Proposal<'o, 'd> {
     }
 }
 
+/// A path as it is sent.
+fn escaped(path: &str) -> String {
+    let url = url::Url::parse("http://target").map(|mut url| {
+        url.set_path(path);
+        url.path().to_owned()
+    });
+    url.unwrap_or_default()
+}
+
 /// A value in a path, a query or a form.
 fn plain(value: &Value) -> String {
     match value {
@@ -640,4 +652,4 @@ fn plain(value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -8,7 +8,7 @@ use super::super::recorded::Sifted;
 use super::parse;
 
 /// A service with tokens, as FastAPI describes it: the login is a form, and everything else stands in components.
-const BEARER: &str = r##"{
+pub(in super::super) const BEARER: &str = r##"{
   "openapi": "3.1.0", "info": {"title": "Shop", "version": "1"},
   "paths": {
     "/register": {"post": {"operationId": "register", "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Account"}}}},
@@ -47,7 +47,7 @@ const BEARER: &str = r##"{
 }"##;
 
 /// A service with a cookie, as people write it.
-const COOKIE: &str = r##"
+pub(in super::super) const COOKIE: &str = r##"
 openapi: 3.0.3
 info: {title: Visits, version: "1"}
 servers:
@@ -243,7 +243,7 @@ fn a_document_that_cannot_be_used_is_refused_with_the_reason() {
             &no_login
                 .replace("\"tokenUrl\": \"token\"", "\"tokenUrl\": \"elsewhere\"")
                 .replace("\"password\"", "\"word\""),
-            "the key session.login is missing: POST /register, ",
+            "the key session.login is missing: POST /auth/refresh_token, ",
         ),
     ] {
         let wrong = parse(document).unwrap_err();
