@@ -485,7 +485,7 @@ impl<'o, 'd> Proposal<'o, 'd> {
             )
         });
         said.open.push(format!(
-            "the users and their password (session.login): no document has them. The file logs in as u0, u1, … with {password}, and \
+            "the users and their password (session.login): no document has them. The file has {password}, and \
              make these users when the server starts.{}",
             sign_up.unwrap_or_default()
         ));
@@ -555,14 +555,7 @@ impl<'o, 'd> Proposal<'o, 'd> {
             // Bearer, OAuth 2 and OpenID Connect.
             _ => {
                 let header = "authorization".to_owned();
-                if token.is_none() {
-                    said.open.push(
-                        "where the login's reply shows the token: the document does not say. The file takes /token: correct it in capture \
-                         of session.login"
-                            .to_owned(),
-                    );
-                }
-                said.token = Some((header.clone(), token.unwrap_or_else(|| "/token".to_owned())));
+                said.token = token.map(|place| (header.clone(), place));
                 Some((header, format!("Bearer {TOKEN}")))
             }
         }

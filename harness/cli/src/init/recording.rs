@@ -134,7 +134,7 @@ impl Writer<'_> {
     /// Infers the flow. With a command, the one that works is taken.
     pub(super) fn infer(&self, recording: &Recording) -> Result<Inferred, CliError> {
         let by_default = recording.infer(None)?;
-        let best = match self.has_command {
+        let mut best = match self.has_command {
             false => {
                 self.plan(&by_default)?;
                 Attempt {
@@ -144,6 +144,11 @@ impl Writer<'_> {
             }
             true => self.best(recording, &by_default)?,
         };
+        if let Some(Ok(())) = best.tried {
+            // The server has settled what the document left open.
+            let open = &recording.said.open;
+            best.flow.open.retain(|line| !open.contains(line));
+        }
         let mut lines = vec![left_out(&recording.sifted, &recording.path)];
         lines.extend(best.flow.tell());
         match &best.tried {

@@ -275,6 +275,8 @@ components:
 #[test]
 fn an_openapi_document_gives_a_file_that_works_with_the_server_and_a_valid_one_without() {
     let folder = folder_with("visits.yaml", VISITS);
+    // The command of a file whose server is not known yet.
+    std::os::unix::fs::symlink(PROGRAM, folder.path().join("server")).unwrap();
     let alone = ["init", "alone.toml", "--from-openapi", "visits.yaml"];
     let alone = call(folder.path(), &alone);
     let told = stdout(&alone);

@@ -212,7 +212,7 @@ fn a_key_in_a_header_is_captured_from_the_login_or_is_to_be_written() {
         with(r#"{"type": "http", "scheme": "bearer"}"#).replace("access_token\": {", "other\": {");
     let told = flow(&token).open.join("\n");
     assert!(
-        told.contains("where the login's reply shows the token: the document does not say"),
+        told.contains("where the login's reply shows the token: /token is a guess"),
         "{told}"
     );
 }
