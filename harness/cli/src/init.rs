@@ -5,6 +5,7 @@ mod draft;
 mod flow;
 mod har;
 mod infer;
+mod openapi;
 mod pattern;
 mod recorded;
 mod recording;
@@ -20,13 +21,15 @@ use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
 use comeback_faults::Faults;
+use comeback_model::plan::Target;
 
 use self::draft::Draft;
 use self::flow::Flow;
-use self::recording::{Inferred, Recording, Writer};
+pub(super) use self::recording::Recording;
+use self::recording::{Forms, Inferred, Writer};
 use super::experiment::parse_variable;
 use super::{CliError, print};
-use comeback_engine::discover::{Discovered, discover};
+use comeback_engine::discover::{DiscoverError, Discovered, discover};
 use comeback_experiment::document::{TargetPart, Text, Words};
 use comeback_experiment::{Document, Origin, resolve};
 use comeback_supervise::custody::{Custody, Host};
@@ -39,24 +42,30 @@ use comeback_supervise::tag::RunTag;
 ///
 /// With --from-curl or --from-har, the file describes the sessions of users, too: which request is the login, which one
 /// changes the state, which one shows it, and where. Record a login, an action, a page that shows its effect, and the
-/// logout. Together with --from-command, the flow is tried out at once: exit code 1 if it does not work yet.
+/// logout; `comeback record` does that with a browser. With --from-openapi, a login, an act and a check are proposed. What the
+/// document does not say stands in the file as a comment. Together with --from-command, the flow is tried out at once:
+/// exit code 1 if it does not work yet.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback init\n  comeback init shop.toml --from-command ./shop --port {port} --data {data}\n  \
 comeback init shop.toml --env PORT={port} --from-command node shop.js\n  \
 comeback init shop.toml --from-curl requests.sh\n  \
-comeback init shop.toml --from-har shop.har --from-command ./shop --port {port}"
+comeback init shop.toml --from-har shop.har --from-command ./shop --port {port}\n  \
+comeback init shop.toml --from-openapi openapi.json"
 )]
 pub(super) struct Args {
     /// The file to write
     #[arg(value_name = "EXPERIMENT.toml", default_value = "experiment.toml")]
     file: PathBuf,
     /// A file with curl commands, as browsers copy them; - is standard input
-    #[arg(long, value_name = "SCRIPT", conflicts_with = "from_har")]
+    #[arg(long, value_name = "SCRIPT", group = "form")]
     from_curl: Option<PathBuf>,
     /// A HAR file, as browsers export it; - is standard input
-    #[arg(long, value_name = "HAR")]
+    #[arg(long, value_name = "HAR", group = "form")]
     from_har: Option<PathBuf>,
+    /// An OpenAPI document, version 3.0 or 3.1, JSON or YAML; - is standard input
+    #[arg(long, value_name = "DOCUMENT", group = "form")]
+    from_openapi: Option<PathBuf>,
     /// Environment variable for the server, such as PORT={port}
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable, requires = "from_command")]
     environment: Vec<(String, String)>,
@@ -70,33 +79,49 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     if args.file.exists() {
         return Err(exists(&args.file));
     }
-    let recording = Recording::read(args.from_curl.as_deref(), args.from_har.as_deref())?;
-    let seen = match args.from_command.as_slice() {
+    let recording = Recording::read(Forms {
+        curl: args.from_curl.as_deref(),
+        har: args.from_har.as_deref(),
+        openapi: args.from_openapi.as_deref(),
+    })?;
+    let server = Server {
+        command: &args.from_command,
+        environment: &args.environment,
+    };
+    let seen = match server.command {
         [] => None,
-        command => Some(meet(command, &args.environment)?),
+        _ => Some(meet(server)?),
     };
-    let draft = |flow: Option<&Flow>| {
-        let draft = Draft {
-            command: &args.from_command,
-            environment: &args.environment,
-            seen: seen.as_ref(),
-            flow,
-        };
-        draft.text()
-    };
+    complete(&args.file, server, seen.as_ref(), recording.as_ref())
+}
+
+/// The server of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Server<'a> {
+    /// Its command; empty when none is known.
+    pub(super) command: &'a [String],
+    /// Its own variables.
+    pub(super) environment: &'a [(String, String)],
+}
+
+/// Writes the file by what was seen of the server and was recorded, and says so.
+pub(super) fn complete(
+    file: &Path,
+    server: Server<'_>,
+    seen: Option<&Discovered>,
+    recording: Option<&Recording>,
+) -> Result<Outcome, CliError> {
+    let draft = |flow: Option<&Flow>| Draft { server, seen, flow }.text();
     let writer = Writer {
-        file: &args.file,
-        has_command: !args.from_command.is_empty(),
+        file,
+        has_command: !server.command.is_empty(),
         text: &|flow| draft(Some(flow)),
     };
     let inferred = recording
-        .map(|recording| writer.infer(&recording))
+        .map(|recording| writer.infer(recording))
         .transpose()?;
-    write(
-        &args.file,
-        &draft(inferred.as_ref().map(|found| &found.flow)),
-    )?;
-    tell(args, seen.as_ref(), inferred.as_ref());
+    write(file, &draft(inferred.as_ref().map(|found| &found.flow)))?;
+    tell(file, seen, inferred.as_ref());
     let works = inferred.and_then(|found| found.works);
     Ok(if works == Some(false) {
         Outcome::Fail
@@ -105,8 +130,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     })
 }
 
-fn tell(args: &Args, seen: Option<&Discovered>, inferred: Option<&Inferred>) {
-    let file = args.file.display();
+fn tell(file: &Path, seen: Option<&Discovered>, inferred: Option<&Inferred>) {
+    let file = file.display();
     print(&format!("wrote {file}"));
     for line in seen
         .iter()
@@ -147,11 +172,41 @@ pub(super) fn write(file: &Path, text: &str) -> Result<(), CliError> {
 }
 
 /// Starts the server once, to see what it is.
-fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discovered, CliError> {
-    let variables = environment.iter().cloned();
+fn meet(server: Server<'_>) -> Result<Discovered, CliError> {
+    in_custody(server, "init", async |stage| {
+        let Stage {
+            target,
+            tag,
+            folder,
+        } = stage;
+        let met = discover(target, tag, folder, |waiting| super::print_aside(&waiting)).await;
+        met.map_err(|error| unexamined(&error))
+    })
+}
+
+/// Why nothing is known of a server.
+pub(super) fn unexamined(error: &DiscoverError) -> CliError {
+    CliError::Usage(format!("the server could not be examined: {error}"))
+}
+
+/// What a server that is met needs.
+pub(super) struct Stage<'a> {
+    pub(super) target: &'a Target,
+    pub(super) tag: &'a RunTag,
+    /// For its data and its output; removed at the end.
+    pub(super) folder: &'a Path,
+}
+
+/// Does something with a server that is not part of a run. What it starts is ended, also when this process is killed.
+pub(super) fn in_custody<T>(
+    server: Server<'_>,
+    purpose: &str,
+    work: impl AsyncFnOnce(Stage<'_>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let variables = server.environment.iter().cloned();
     let document = Document {
         target: TargetPart {
-            command: Some(Words(command.to_vec())),
+            command: Some(Words(server.command.to_vec())),
             environment: variables
                 .map(|(name, value)| (name, Text::new(value)))
                 .collect(),
@@ -160,7 +215,7 @@ fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discover
         ..Document::default()
     };
     let origin = Origin {
-        name: "init".to_owned(),
+        name: purpose.to_owned(),
         here: None,
     };
     let mut plan = resolve(&document, &origin, &Faults)
@@ -168,16 +223,17 @@ fn meet(command: &[String], environment: &[(String, String)]) -> Result<Discover
         .plan;
     super::campaign::settle(&mut plan)?;
     let tag = RunTag::new()?;
-    let folder = std::env::temp_dir().join(format!("comeback-init-{}", tag.as_str()));
-    // It ends the server and removes the folder, also when this process is killed.
+    let folder = std::env::temp_dir().join(format!("comeback-{purpose}-{}", tag.as_str()));
     let custody = Custody::begin(Host::Program, &tag, &folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let met = runtime.block_on(discover(&plan.arms[0].target, &tag, &folder, |waiting| {
-        super::print_aside(&waiting)
+    let done = runtime.block_on(work(Stage {
+        target: &plan.arms[0].target,
+        tag: &tag,
+        folder: &folder,
     }));
     drop(runtime);
     custody.end()?;
-    met.map_err(|error| CliError::Usage(format!("the server could not be examined: {error}")))
+    done
 }

@@ -30,6 +30,7 @@ mod init;
 mod launch;
 mod metrics;
 mod options;
+mod record;
 mod replay;
 mod report;
 mod run;
@@ -97,6 +98,7 @@ enum Command {
     Selftest(selftest::Args),
     Report(report::Args),
     Init(init::Args),
+    Record(record::Args),
     Validate(validate::Args),
     Try(Box<try_out::Args>),
     Explain(Box<explain::Args>),
@@ -242,6 +244,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Selftest(args) => selftest::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Try(args) => try_out::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -225,8 +225,8 @@ fn a_command_that_cannot_be_started_is_refused_and_says_why() {
 #[test]
 fn every_command_has_help_with_examples() {
     for name in [
-        "compare", "run", "report", "init", "validate", "explain", "diff", "replay", "shrink",
-        "export", "serve", "targets", "doctor", "schema", "cleanup", "cluster", "cache",
+        "compare", "run", "report", "init", "record", "validate", "explain", "diff", "replay",
+        "shrink", "export", "serve", "targets", "doctor", "schema", "cleanup", "cluster", "cache",
         "selftest",
     ] {
         let output = plain(&[name, "--help"]);

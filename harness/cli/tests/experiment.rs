@@ -8,6 +8,8 @@ mod connections;
 mod crash_loop;
 #[path = "experiment/limits.rs"]
 mod limits;
+#[path = "experiment/record.rs"]
+mod record;
 #[path = "experiment/recordings.rs"]
 mod recordings;
 mod support;

@@ -1,5 +1,6 @@
 //! Getting acquainted with a server: one start of it, a few harmless questions, one stop. Nothing is measured
-//! for the record; what is seen fills in the first draft of an experiment file. Called by `init`.
+//! for the record; what is seen fills in the first draft of an experiment file. Called by `init`, and by `record`, which
+//! has its user in between.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use comeback_model::event::Exit;
 use comeback_model::ids::{Incarnation, Node, TrialId};
-use comeback_model::plan::{Protocol, Readiness, ReadyProbe, Target};
+use comeback_model::plan::{Protocol, Readiness, ReadyProbe, Stop, Target};
 use comeback_model::said::Line;
 use comeback_model::units::{Elapsed, Span};
 use reqwest::Client;
@@ -137,6 +138,59 @@ impl<E: Into<EngineError>> From<E> for DiscoverError {
     }
 }
 
+/// A server that has been asked and still runs. Dropping it ends the server.
+#[derive(Debug)]
+pub struct Met {
+    process: Process,
+    clock: Clock,
+    port: u16,
+    protocol: Option<Protocol>,
+    listening_after: Span,
+    answering_after: Span,
+    answers: Vec<Answer>,
+}
+
+impl Met {
+    /// Its port on this machine.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its protocol, if known.
+    pub fn protocol(&self) -> Option<Protocol> {
+        self.protocol
+    }
+
+    /// Waits for its end, and says how it ended, with the last lines of its output. May be given up and asked again.
+    ///
+    /// # Errors
+    /// If it cannot be watched.
+    pub async fn exited(&mut self) -> Result<(Exit, Vec<Line>), DiscoverError> {
+        let (exit, _) = self.process.exited().await.map_err(EngineError::Process)?;
+        Ok((exit, self.process.tail()))
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// When it cannot be stopped.
+    pub async fn stop(mut self, stop: &Stop) -> Result<Discovered, DiscoverError> {
+        let asked = self.clock.now();
+        let stopped = self
+            .process
+            .stop(stop)
+            .await
+            .map_err(EngineError::Process)?;
+        Ok(Discovered {
+            protocol: self.protocol,
+            listening_after: self.listening_after,
+            answering_after: self.answering_after,
+            answers: self.answers,
+            stopped: (stopped.exit, stopped.at.since(asked)),
+        })
+    }
+}
+
 /// Starts a target in the folder, asks until it answers well, and stops it. Its own `ready` is not looked at. `wait` is told once if the
 /// first answers are not good.
 ///
@@ -148,6 +202,22 @@ pub async fn discover(
     folder: &Path,
     wait: impl FnMut(String),
 ) -> Result<Discovered, DiscoverError> {
+    meet(target, tag, folder, wait)
+        .await?
+        .stop(&target.stop)
+        .await
+}
+
+/// The same without the stop.
+///
+/// # Errors
+/// When it does not start, or does not listen where it should.
+pub async fn meet(
+    target: &Target,
+    tag: &RunTag,
+    folder: &Path,
+    wait: impl FnMut(String),
+) -> Result<Met, DiscoverError> {
     let clock = Clock::start();
     let port = ports::free_port().map_err(EngineError::Port)?;
     let endpoint = Endpoint::tcp(Protocol::Http, port);
@@ -194,18 +264,14 @@ pub async fn discover(
             return Err(DiscoverError::NotReady(ended, process.tail()));
         }
     };
-    let asked = clock.now();
-    let answering_after = asked.since(executed);
-    let stopped = process
-        .stop(&target.stop)
-        .await
-        .map_err(EngineError::Process)?;
-    Ok(Discovered {
+    Ok(Met {
+        answering_after: clock.now().since(executed),
+        process,
+        clock,
+        port,
         protocol,
         listening_after,
-        answering_after,
         answers,
-        stopped: (stopped.exit, stopped.at.since(asked)),
     })
 }
 

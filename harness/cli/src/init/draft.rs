@@ -3,15 +3,13 @@
 use comeback_model::plan::{Dialect, Protocol};
 use comeback_model::units::Span;
 
+use super::Server;
 use super::flow::Flow;
 use comeback_engine::discover::{Answer, Discovered};
 
 /// The input of a first file.
 pub(super) struct Draft<'a> {
-    /// The server's command; empty when none is known.
-    pub(super) command: &'a [String],
-    /// The server's own variables.
-    pub(super) environment: &'a [(String, String)],
+    pub(super) server: Server<'a>,
     /// The observations of the server.
     pub(super) seen: Option<&'a Discovered>,
     /// The flow of its sessions, if requests were recorded.
@@ -43,7 +41,7 @@ impl Draft<'_> {
     }
 
     fn target(&self) -> String {
-        let words: Vec<String> = match self.command {
+        let words: Vec<String> = match self.server.command {
             [] => EXAMPLE.map(str::to_owned).to_vec(),
             command => command.to_vec(),
         };
@@ -77,7 +75,7 @@ impl Draft<'_> {
     }
 
     fn environment(&self) -> String {
-        let variables = self.environment.iter();
+        let variables = self.server.environment.iter();
         let is_bare = |name: &str| {
             name.chars()
                 .all(|sign| sign.is_ascii_alphanumeric() || sign == '_')

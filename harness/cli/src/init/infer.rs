@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use self::capture::is_token_name;
 use self::template::{Known, content, filled_path, headers, literal};
 use super::flow::{Flow, Step};
-use super::recorded::{Body, Exchange, Unusable};
+use super::recorded::{Body, Exchange, Said, Unusable};
 use super::roles::{Roles, is_logout, is_password, is_sign_up, user_of};
 use super::state::{self, Look, State};
 
@@ -24,8 +24,16 @@ pub(super) const USER: &str = "u{{ session }}";
 ///
 /// # Errors
 /// If no request begins a session.
-pub(super) fn infer(exchanges: &[Exchange], keeps_user: Option<bool>) -> Result<Flow, Unusable> {
-    let Some(roles) = Roles::find(exchanges) else {
+pub(super) fn infer(
+    exchanges: &[Exchange],
+    keeps_user: Option<bool>,
+    said: &Said,
+) -> Result<Flow, Unusable> {
+    let roles = match &said.login {
+        Some((login, because)) => Some(Roles::around(exchanges, *login, because.clone())),
+        None => Roles::find(exchanges),
+    };
+    let Some(roles) = roles else {
         let requests = exchanges.iter().map(Exchange::line).take(5);
         return Err(Unusable::new(format!(
             "none of its requests looks like a login: {}: record from before the login on. A login is a POST with a password or \
@@ -35,8 +43,8 @@ pub(super) fn infer(exchanges: &[Exchange], keeps_user: Option<bool>) -> Result<
     };
     let mut fields = exchanges[roles.login].fields().into_iter();
     let has_password = fields.any(|(name, _)| is_password(&name));
-    let keeps_user = keeps_user.unwrap_or(has_password);
-    let mut inference = Inference::new(exchanges, roles, keeps_user);
+    let keeps_user = keeps_user.or(said.keeps_user).unwrap_or(has_password);
+    let mut inference = Inference::new(exchanges, roles, (keeps_user, said));
     inference.find_state();
     inference.find_captures();
     Ok(inference.into_flow())
@@ -44,6 +52,7 @@ pub(super) fn infer(exchanges: &[Exchange], keeps_user: Option<bool>) -> Result<
 
 struct Inference<'e> {
     exchanges: &'e [Exchange],
+    said: &'e Said,
     roles: Roles,
     act: Option<usize>,
     check: Option<usize>,
@@ -61,12 +70,12 @@ struct Inference<'e> {
 }
 
 impl<'e> Inference<'e> {
-    fn new(exchanges: &'e [Exchange], roles: Roles, keeps_user: bool) -> Self {
+    fn new(exchanges: &'e [Exchange], roles: Roles, (keeps_user, said): (bool, &'e Said)) -> Self {
         let user = user_of(&exchanges[roles.login]).map(|name| {
-            let template = if keeps_user {
-                literal(&name)
-            } else {
-                USER.to_owned()
+            let template = match name.split_once('@') {
+                _ if keeps_user => literal(&name),
+                Some((_, domain)) => format!("{USER}@{}", literal(domain)),
+                None => USER.to_owned(),
             };
             (name, template)
         });
@@ -79,6 +88,7 @@ impl<'e> Inference<'e> {
         Self {
             known: known.collect(),
             exchanges,
+            said,
             roles,
             act: None,
             check: None,
@@ -266,7 +276,9 @@ impl<'e> Inference<'e> {
             pages
         };
         let mut flow = std::mem::take(&mut self.flow);
-        flow.value = self.state.as_ref().map(|state| state.place.clone());
+        let place = self.state.as_ref().map(|state| state.place.clone());
+        flow.value = place.or_else(|| self.said.value.clone());
+        flow.open.extend(self.said.open.iter().cloned());
         flow.adds_entries = self
             .state
             .as_ref()

@@ -53,6 +53,23 @@ impl Reply {
     }
 }
 
+/// What a document says of requests that nobody has sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Said {
+    /// The place of the login among them, and why it is it.
+    pub(super) login: Option<(usize, String)>,
+    /// The header in which later requests send a token, and where the login's reply shows it.
+    pub(super) token: Option<(String, String)>,
+    /// Where the check shows a number.
+    pub(super) value: Option<String>,
+    /// Where the check names the user.
+    pub(super) identity: Option<String>,
+    /// Whether all sessions log in as the same user, if that does not depend on a password.
+    pub(super) keeps_user: Option<bool>,
+    /// What only the user knows.
+    pub(super) open: Vec<String>,
+}
+
 /// The body of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {

@@ -14,8 +14,8 @@ use comeback_model::units::Span;
 use comeback_supervise::output::printable;
 
 use super::flow::{Flow, item};
-use super::recorded::{Body, Exchange, Reply, Sifted, Unusable};
-use super::{curl, har, infer};
+use super::recorded::{Body, Exchange, Reply, Said, Sifted, Unusable};
+use super::{curl, har, infer, openapi};
 use crate::{CliError, campaign, experiment, options, try_out};
 
 /// The longest recording, in bytes. A HAR file holds the replies, too.
@@ -33,36 +33,75 @@ pub(super) struct Inferred {
     pub(super) works: Option<bool>,
 }
 
+/// What a form of recording has: requests, and what a document says of them.
+type Parsed = (Vec<Exchange>, Said);
 /// Reads one form of recording.
-type Parser = fn(&str) -> Result<Vec<Exchange>, Unusable>;
+type Parser = fn(&str) -> Result<Parsed, Unusable>;
+
+/// The forms, by the flags that name them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Forms<'a> {
+    pub(super) curl: Option<&'a Path>,
+    pub(super) har: Option<&'a Path>,
+    pub(super) openapi: Option<&'a Path>,
+}
+
+impl<'a> Forms<'a> {
+    /// The one that is given, and who reads it.
+    fn given(self) -> Option<(&'a Path, Parser)> {
+        let curl: Parser = |text| Ok((curl::parse(text)?, Said::default()));
+        let forms = [
+            (self.curl, curl),
+            (self.har, of_har),
+            (self.openapi, openapi::parse),
+        ];
+        let mut forms = forms.into_iter();
+        forms.find_map(|(path, parser)| Some((path?, parser)))
+    }
+}
+
+fn of_har(text: &str) -> Result<Parsed, Unusable> {
+    Ok((har::parse(text)?, Said::default()))
+}
 
 /// The requests that were recorded.
-pub(super) struct Recording {
+pub(crate) struct Recording {
+    /// Where they are from; - is standard input.
     path: PathBuf,
     sifted: Sifted,
+    said: Said,
 }
 
 impl Recording {
     /// Reads the recording that was given, if one was.
-    pub(super) fn read(curl: Option<&Path>, har: Option<&Path>) -> Result<Option<Self>, CliError> {
-        let (path, parse): (&Path, Parser) = match (curl, har) {
-            (Some(path), _) => (path, curl::parse),
-            (None, Some(path)) => (path, har::parse),
-            (None, None) => return Ok(None),
+    pub(super) fn read(forms: Forms<'_>) -> Result<Option<Self>, CliError> {
+        let Some((path, parse)) = forms.given() else {
+            return Ok(None);
         };
         let text = read_text(path).map_err(|problem| refuse(path, &problem))?;
-        let recorded = parse(&text).map_err(|wrong| refuse(path, &wrong))?;
+        Self::parse(path, &text, parse).map(Some)
+    }
+
+    /// Reads the text of a HAR file; messages call it by this name.
+    pub(crate) fn of_har(name: &str, text: &str) -> Result<Self, CliError> {
+        Self::parse(Path::new(name), text, of_har)
+    }
+
+    fn parse(path: &Path, text: &str, parse: Parser) -> Result<Self, CliError> {
+        let (recorded, said) = parse(text).map_err(|wrong| refuse(path, &wrong))?;
         let recording = Self {
             path: path.to_owned(),
             sifted: Sifted::sift(recorded),
+            said,
         };
         // A recording without a session is refused before a server is started for nothing.
         recording.infer(None)?;
-        Ok(Some(recording))
+        Ok(recording)
     }
 
     fn infer(&self, keeps_user: Option<bool>) -> Result<Flow, CliError> {
-        infer::infer(&self.sifted.kept, keeps_user).map_err(|wrong| refuse(&self.path, &wrong))
+        infer::infer(&self.sifted.kept, keeps_user, &self.said)
+            .map_err(|wrong| refuse(&self.path, &wrong))
     }
 }
 
@@ -95,7 +134,7 @@ impl Writer<'_> {
     /// Infers the flow. With a command, the one that works is taken.
     pub(super) fn infer(&self, recording: &Recording) -> Result<Inferred, CliError> {
         let by_default = recording.infer(None)?;
-        let best = match self.has_command {
+        let mut best = match self.has_command {
             false => {
                 self.plan(&by_default)?;
                 Attempt {
@@ -105,6 +144,11 @@ impl Writer<'_> {
             }
             true => self.best(recording, &by_default)?,
         };
+        if let Some(Ok(())) = best.tried {
+            // The server has settled what the document left open.
+            let open = &recording.said.open;
+            best.flow.open.retain(|line| !open.contains(line));
+        }
         let mut lines = vec![left_out(&recording.sifted, &recording.path)];
         lines.extend(best.flow.tell());
         match &best.tried {
@@ -152,6 +196,11 @@ impl Writer<'_> {
         keeps_user: bool,
     ) -> Result<Attempt, CliError> {
         let recorded = &recording.sifted.kept;
+        // The requests that were sent have other places.
+        let said = Said {
+            login: None,
+            ..recording.said.clone()
+        };
         let has_replies = recorded.iter().any(|one| one.page().is_some());
         let mut flow = flow;
         let mut tried = self.walk(&flow)?;
@@ -159,7 +208,7 @@ impl Writer<'_> {
             let Some(walked) = tried.as_ref().filter(|_| !has_replies) else {
                 break;
             };
-            match infer::infer(&merged(recorded, &flow, walked), Some(keeps_user)) {
+            match infer::infer(&merged(recorded, &flow, walked), Some(keeps_user), &said) {
                 Ok(next) if next.text() != flow.text() => {
                     flow = next.with_roles_of(&flow);
                     tried = self.walk(&flow)?;

@@ -17,7 +17,7 @@ pub(super) struct Roles {
 const LOGIN_SCORE: i32 = 3;
 
 const PASSWORDS: [&str; 5] = ["password", "passwd", "passwort", "pwd", "passphrase"];
-const USERS: [&str; 9] = [
+pub(super) const USERS: [&str; 9] = [
     "user",
     "username",
     "login",
@@ -28,7 +28,7 @@ const USERS: [&str; 9] = [
     "userid",
     "user_id",
 ];
-const LOGINS: [&str; 7] = [
+pub(super) const LOGINS: [&str; 7] = [
     "login",
     "signin",
     "logon",
@@ -37,9 +37,10 @@ const LOGINS: [&str; 7] = [
     "openid",
     "sso",
 ];
-const LOGIN_PLACES: [&str; 6] = ["session", "sessions", "auth", "token", "tokens", "connect"];
-const LOGOUTS: [&str; 5] = ["logout", "signout", "logoff", "logoutall", "revoke"];
-const SIGN_UPS: [&str; 5] = ["register", "signup", "registration", "users", "accounts"];
+pub(super) const LOGIN_PLACES: [&str; 6] =
+    ["session", "sessions", "auth", "token", "tokens", "connect"];
+pub(super) const LOGOUTS: [&str; 5] = ["logout", "signout", "logoff", "logoutall", "revoke"];
+pub(super) const SIGN_UPS: [&str; 5] = ["register", "signup", "registration", "users", "accounts"];
 
 /// The last part of the path, in lower case, without its ending and what separates its words.
 fn last_word(exchange: &Exchange) -> String {
@@ -152,17 +153,22 @@ impl Roles {
                 ))
             })?,
         };
+        Some(Self::around(exchanges, login, because))
+    }
+
+    /// The roles, the login being known.
+    pub(super) fn around(exchanges: &[Exchange], login: usize, because: String) -> Self {
         let after = login + 1..exchanges.len();
         let logout = after.clone().find(|at| is_logout(&exchanges[*at]));
         let next_login = after
             .clone()
             .find(|at| !exchanges[login].is_get() && exchanges[*at].is_like(&exchanges[login]));
         let ends = [logout, next_login].into_iter().flatten().min();
-        Some(Self {
+        Self {
             login,
             because,
             logout: logout.filter(|logout| ends == Some(*logout)),
             end: ends.unwrap_or(exchanges.len()),
-        })
+        }
     }
 }

@@ -8,9 +8,11 @@ use comeback_experiment::File;
 use comeback_faults::Faults;
 use serde_json::json;
 
+use super::Server;
 use super::draft::Draft;
-use super::recorded::{Exchange, Sifted, Unusable};
-use super::{curl, har, infer};
+use super::openapi::tests::{BEARER, COOKIE};
+use super::recorded::{Exchange, Said, Sifted, Unusable};
+use super::{curl, har, infer, openapi};
 
 const SCRIPT: &str = "curl 'http://localhost:8000/login' -H 'Accept: text/html'
 curl 'http://localhost:8000/login' -b 'csrftoken=c00kie' --data-raw $'csrf_token=m45k{{&user=al&password=it\\'s'
@@ -100,11 +102,16 @@ fn changed(text: &str, seed: &mut u64) -> String {
 
 /// How many of the files could be run; each that was written must be.
 fn files_of(recorded: Result<Vec<Exchange>, Unusable>) -> usize {
-    let Ok(recorded) = recorded else {
+    files_of_document(recorded.map(|recorded| (recorded, Said::default())))
+}
+
+fn files_of_document(parsed: Result<(Vec<Exchange>, Said), Unusable>) -> usize {
+    let Ok((recorded, said)) = parsed else {
         return 0;
     };
     let sifted = Sifted::sift(recorded);
-    let flows = [Some(true), Some(false)].map(|keeps_user| infer::infer(&sifted.kept, keeps_user));
+    let flows =
+        [Some(true), Some(false)].map(|keeps_user| infer::infer(&sifted.kept, keeps_user, &said));
     let flows = flows.iter().flatten();
     let files = flows.map(|flow| {
         assert!(
@@ -113,8 +120,10 @@ fn files_of(recorded: Result<Vec<Exchange>, Unusable>) -> usize {
                 .all(|line| !line.contains(char::is_control))
         );
         let draft = Draft {
-            command: &[],
-            environment: &[],
+            server: Server {
+                command: &[],
+                environment: &[],
+            },
             seen: None,
             flow: Some(flow),
         };
@@ -129,10 +138,13 @@ fn files_of(recorded: Result<Vec<Exchange>, Unusable>) -> usize {
 #[test]
 fn every_file_that_follows_from_a_recording_can_be_run() {
     let mut seed = 1;
-    let mut files = [0, 0];
+    let mut files = [0; 4];
     for _ in 0..300 {
         files[0] += files_of(curl::parse(&changed(SCRIPT, &mut seed)));
         files[1] += files_of(har::parse(&changed(&recorded(), &mut seed)));
+        for (at, document) in [(2, BEARER), (3, COOKIE)] {
+            files[at] += files_of_document(openapi::parse(&changed(document, &mut seed)));
+        }
     }
     assert!(files.iter().all(|count| *count > 50), "{files:?}");
     assert_eq!(

@@ -133,6 +133,11 @@ fn a_recording_that_cannot_be_used_is_refused_with_what_to_do_and_leaves_no_file
             "it: none of its requests looks like a login: GET /a: record from before",
         ),
         (
+            "--from-openapi",
+            "{\"openapi\": \"3.1.0\", \"paths\": {\"/a\": {\"post\": {}}}}",
+            "it: no operation looks like a login, so the key session.login is missing: POST /a. A login is",
+        ),
+        (
             "--from-har",
             "curl a",
             "it: it is not JSON: expected value at line 1 column 1: open the browser's",
@@ -153,7 +158,10 @@ fn a_recording_that_cannot_be_used_is_refused_with_what_to_do_and_leaves_no_file
         );
         assert!(!folder.path().join("new.toml").exists());
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_with("it", "");
+    let both = ["init", "--from-har", "it", "--from-openapi", "it"];
+    let both = call(folder.path(), &both);
+    assert_eq!(both.status.code(), Some(2), "{}", stderr(&both));
     let output = call(folder.path(), &["init", "--from-har", "nowhere.har"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -219,6 +227,108 @@ fn tokens_entries_and_an_account_are_found_by_asking_the_server() {
     let server = server.to_str().unwrap();
     let command = ["python3", "-B", server, "{port}"];
     let words = ["api.toml", "--from-curl", "api.sh"];
+    let (_, text) = written(folder.path(), &words, &command);
+    assert_has(
+        &text,
+        &[
+            "value = \"$.items[*].title\"\nwrites = \"list\"\nidentity = { at = \"/owner\", name = \"alice\" }",
+            "json = { password = \"wonder\", username = \"alice\" }\ncapture = { token = \"/data/accessToken\" }",
+            "headers = { authorization = \"Bearer {{ token }}\" }\njson = { title = \"{{ write }}\" }",
+        ],
+    );
+    assert_nothing_left(folder.path());
+}
+
+/// What the reference server is, as an OpenAPI document has it.
+const VISITS: &str = r#"
+openapi: 3.1.0
+info: {title: Visits, version: "1"}
+security: [{session: []}]
+paths:
+  /login:
+    post:
+      security: []
+      requestBody:
+        content:
+          application/json:
+            schema: {type: object, properties: {user: {type: string}}}
+      responses: {"200": {description: logged in}}
+  /visit:
+    post:
+      responses: {"200": {description: counted}}
+  /me:
+    get:
+      responses:
+        "200":
+          description: the user
+          content:
+            application/json:
+              schema: {type: object, properties: {user: {type: string}, visits: {type: integer}}}
+  /logout:
+    post:
+      responses: {"200": {description: logged out}}
+components:
+  securitySchemes:
+    session: {type: apiKey, in: cookie, name: sid}
+"#;
+
+#[test]
+fn an_openapi_document_gives_a_file_that_works_with_the_server_and_a_valid_one_without() {
+    let folder = folder_with("visits.yaml", VISITS);
+    // The command of a file whose server is not known yet.
+    std::os::unix::fs::symlink(PROGRAM, folder.path().join("server")).unwrap();
+    let alone = ["init", "alone.toml", "--from-openapi", "visits.yaml"];
+    let alone = call(folder.path(), &alone);
+    let told = stdout(&alone);
+    assert_eq!(alone.status.code(), Some(0), "{told}{}", stderr(&alone));
+    assert_has(
+        &told,
+        &[
+            "5 requests of visits.yaml",
+            "login       POST /login: its path",
+            "open        whether /visits counts the acts (value)",
+        ],
+    );
+    let checked = call(folder.path(), &["validate", "alone.toml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    let command = [&[PROGRAM], &SERVER[..]].concat();
+    let words = ["shop.toml", "--from-openapi", "visits.yaml"];
+    let (told, text) = written(folder.path(), &words, &command);
+    assert_has(
+        &told,
+        &[
+            "value       /visits: it was 0, 1 after 0, 1 acts",
+            "the server answers this flow as the file describes it",
+        ],
+    );
+    assert_has(
+        &text,
+        &[
+            "value = \"/visits\"",
+            "json = { user = \"u{{ session }}\" }",
+            "identity = { at = \"/user\", name = \"u{{ session }}\" }",
+        ],
+    );
+    let tried = call(folder.path(), &["try", "shop.toml", "--brief"]);
+    assert_eq!(tried.status.code(), Some(0), "{}", stdout(&tried));
+    assert_nothing_left(folder.path());
+}
+
+#[test]
+fn a_document_with_an_account_of_its_own_gives_a_file_that_logs_in_with_it() {
+    const ACCOUNTS: &str = r##"{"openapi": "3.0.3", "servers": [{"url": "/api"}], "paths": {
+      "/auth/login": {"post": {"requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {
+          "username": {"type": "string", "example": "alice"}, "password": {"type": "string", "example": "wonder"}}}}}},
+        "responses": {"200": {"description": "ok"}}}},
+      "/todos": {"post": {"security": [{"token": []}], "requestBody": {"content": {"application/json": {"schema": {
+            "type": "object", "properties": {"title": {"type": "string"}}}}}}, "responses": {"201": {"description": "ok"}}},
+        "get": {"security": [{"token": []}], "responses": {"200": {"description": "ok"}}}}},
+      "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}}"##;
+    let folder = folder_with("api.json", ACCOUNTS);
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/accounts.py");
+    let server = server.to_str().unwrap();
+    let command = ["python3", "-B", server, "{port}"];
+    let words = ["api.toml", "--from-openapi", "api.json"];
     let (_, text) = written(folder.path(), &words, &command);
     assert_has(
         &text,

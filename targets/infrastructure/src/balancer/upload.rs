@@ -65,10 +65,14 @@ impl Progress {
     }
 }
 
+/// Sees each piece of a body that passes.
+pub(crate) type Tap = Box<dyn FnMut(&Bytes) + Send>;
+
 /// The body of a request, on its way to a replica.
 pub(crate) struct Upload {
     incoming: Option<Incoming>,
     progress: Arc<Progress>,
+    tap: Option<Tap>,
 }
 
 impl Upload {
@@ -76,6 +80,15 @@ impl Upload {
         Self {
             incoming: Some(incoming),
             progress,
+            tap: None,
+        }
+    }
+
+    /// The same body, each piece of which is shown to the tap.
+    pub(crate) fn tapped(self, tap: Tap) -> Self {
+        Self {
+            tap: Some(tap),
+            ..self
         }
     }
 
@@ -84,6 +97,7 @@ impl Upload {
         Self {
             incoming: None,
             progress,
+            tap: None,
         }
     }
 }
@@ -110,6 +124,11 @@ impl Body for Upload {
             if matches!(piece, Some(Err(_))) {
                 progress.client_failed.store(true, Ordering::Relaxed);
             }
+        }
+        if let (Poll::Ready(Some(Ok(frame))), Some(tap)) = (&polled, &mut self.tap)
+            && let Some(data) = frame.data_ref()
+        {
+            tap(data);
         }
         polled
     }

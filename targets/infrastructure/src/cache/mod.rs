@@ -19,7 +19,7 @@ mod answer;
 mod body;
 mod conditions;
 mod entry;
-mod origin;
+pub(crate) mod origin;
 pub mod outside;
 mod rules;
 mod status;

@@ -1,4 +1,4 @@
-//! The server behind the cache: a request is sent to it once, on a connection that is kept for the next.
+//! The server behind a cache or a recorder: a request is sent to it once, on a connection that is kept for the next.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,20 +12,20 @@ use crate::balancer::pool::{Link, Pool};
 use crate::balancer::upload::{Progress, Upload};
 
 /// The server, or its balancer.
-pub(super) struct Origin {
+pub(crate) struct Origin {
     address: SocketAddr,
-    pub(super) pool: Arc<Pool>,
-    pub(super) timeout: Duration,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) timeout: Duration,
 }
 
 /// Why there is no reply of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Refused,
     Reset,
     Timeout,
     Malformed,
-    /// The cache has no descriptor or port of its own left.
+    /// This program has no descriptor or port of its own left.
     Local,
     /// The client did not send the rest of its request.
     SlowClient,
@@ -33,7 +33,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) const fn status(self) -> StatusCode {
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Refused | Self::Reset | Self::Malformed | Self::Local => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -42,7 +42,7 @@ impl Failure {
     }
 
     /// The word in `Cache-Status`.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Reset => "reset",
@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// Whether the server is what failed.
-    pub(super) const fn is_the_servers(self) -> bool {
+    pub(crate) const fn is_the_servers(self) -> bool {
         match self {
             Self::Refused | Self::Reset | Self::Timeout | Self::Malformed => true,
             Self::Local | Self::SlowClient | Self::ClientGone => false,
@@ -63,7 +63,7 @@ impl Failure {
 }
 
 impl Origin {
-    pub(super) fn new(address: SocketAddr, timeout: Duration) -> Self {
+    pub(crate) fn new(address: SocketAddr, timeout: Duration) -> Self {
         Self {
             address,
             pool: Arc::default(),
@@ -72,7 +72,7 @@ impl Origin {
     }
 
     /// Sends a request until its reply begins. One that may have arrived is never sent again.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         mut request: Request<Upload>,
         progress: &Progress,

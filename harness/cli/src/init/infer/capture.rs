@@ -115,6 +115,14 @@ impl Inference<'_> {
     /// Where a value probably comes from, if no recorded reply shows it.
     fn guess(&mut self, at: usize, label: &str) -> Option<(usize, String)> {
         let login = self.roles.login;
+        if let Some((header, place)) = &self.said.token
+            && header == label
+            && at > login
+        {
+            // A reply knows better than a document.
+            let shown = token_in(&self.exchanges[login]);
+            return Some((login, shown.unwrap_or_else(|| place.clone())));
+        }
         if label == "authorization" && at > login {
             let place = token_in(&self.exchanges[login]).unwrap_or_else(|| "/token".to_owned());
             if self.exchanges[login].page().is_none() {

@@ -47,11 +47,12 @@ impl Inference<'_> {
                     ));
                 }
             }
-            None => self.flow.open.push(
-                "where the check shows what the act changed (value): without it no lost write is noticed. Write a JSON pointer such \
-                 as /visits, or a pattern such as regex:visits: ([0-9]+)"
+            None => self.flow.open.push(match &self.said.value {
+                Some(place) => format!("whether {place} counts the acts (value): the document says only that it is a number"),
+                None => "where the check shows what the act changed (value): without it no lost write is noticed. Write a JSON pointer such \
+                         as /visits, or a pattern such as regex:visits: ([0-9]+)"
                     .to_owned(),
-            ),
+            }),
         }
         told.append(&mut self.flow.told);
         self.flow.told = told;
@@ -76,10 +77,11 @@ impl Inference<'_> {
         };
         let at = self
             .check
-            .and_then(|check| state::identity(&self.exchanges[check], &name));
+            .and_then(|check| state::identity(&self.exchanges[check], &name))
+            .or_else(|| self.said.identity.clone());
         match at {
             Some(at) => {
-                let instead = match template == USER {
+                let instead = match template.starts_with(USER) {
                     true => "; sessions are u0, u1, … in place of the recorded name".to_owned(),
                     false => "; all sessions log in as this user".to_owned(),
                 };

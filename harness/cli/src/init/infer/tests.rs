@@ -4,19 +4,19 @@
 
 use serde_json::{Value, json};
 
-use super::super::recorded::Sifted;
+use super::super::recorded::{Said, Sifted};
 use super::super::{curl, har};
 use super::*;
 
 fn of_curl(script: &str) -> Flow {
     let sifted = Sifted::sift(curl::parse(script).unwrap());
-    infer(&sifted.kept, None).unwrap()
+    infer(&sifted.kept, None, &Said::default()).unwrap()
 }
 
 fn of_har(entries: &[Value]) -> Flow {
     let text = json!({"log": {"version": "1.2", "entries": entries}}).to_string();
     let sifted = Sifted::sift(har::parse(&text).unwrap());
-    infer(&sifted.kept, None).unwrap()
+    infer(&sifted.kept, None, &Said::default()).unwrap()
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<Value> {
@@ -193,7 +193,9 @@ fn with_users_of_its_own_each_session_has_its_name() {
     let text = json!({"log": {"entries": django()}}).to_string();
     let sifted = Sifted::sift(har::parse(&text).unwrap());
     assert_eq!(sifted.files, 1);
-    let text = infer(&sifted.kept, Some(false)).unwrap().text();
+    let text = infer(&sifted.kept, Some(false), &Said::default())
+        .unwrap()
+        .text();
     assert!(text.contains("username = \"u{{ session }}\""), "{text}");
     assert!(text.contains("name = \"u{{ session }}\" }"), "{text}");
 }
@@ -399,7 +401,7 @@ fn a_recording_without_cookies_says_so() {
 #[test]
 fn without_a_login_the_requests_are_named_with_what_to_do() {
     let sifted = Sifted::sift(curl::parse("curl localhost/a\ncurl -X POST localhost/b").unwrap());
-    let wrong = infer(&sifted.kept, None).unwrap_err();
+    let wrong = infer(&sifted.kept, None, &Said::default()).unwrap_err();
     assert!(wrong.problem.contains("GET /a, POST /b"), "{wrong}");
     assert!(
         wrong.problem.contains("from before the login on"),
