@@ -4,6 +4,7 @@
 
 pub(crate) mod chatty;
 pub(crate) mod chunked;
+pub(crate) mod costly_login;
 pub(crate) mod dies;
 pub(crate) mod dies_again;
 pub(crate) mod double_apply;
@@ -15,8 +16,10 @@ pub(crate) mod ignores_keys;
 pub(crate) mod ignores_term;
 pub(crate) mod in_place;
 pub(crate) mod late_listener;
+pub(crate) mod line_log;
 pub(crate) mod lost_replies;
 pub(crate) mod never_back;
+pub(crate) mod no_reuseaddr;
 pub(crate) mod orphan;
 pub(crate) mod pid_file;
 pub(crate) mod public_me;
@@ -24,10 +27,12 @@ pub(crate) mod re_creates;
 pub(crate) mod renames;
 pub(crate) mod resets_on_term;
 pub(crate) mod sequential_ids;
+pub(crate) mod stale_pool;
 pub(crate) mod stalls;
 pub(crate) mod tls;
 pub(crate) mod trivial;
 pub(crate) mod unix;
+pub(crate) mod whole_file;
 pub(crate) mod wrong_answer;
 pub(crate) mod zombie;
 
