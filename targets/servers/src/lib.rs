@@ -321,11 +321,6 @@ const TARGETS: &[Target] = &[
         )
     },
     planted(
-        "costly-login",
-        "memory that takes 40 ms for each login, one at a time",
-        zoo::costly_login::start,
-    ),
-    planted(
         "cut-recovery",
         "journal that takes 600 ms to start; a start after one that was cut off is empty",
         zoo::double_fault::start_cut_recovery,

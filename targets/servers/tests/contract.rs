@@ -41,7 +41,6 @@ const HONEST: &[&str] = &[
     "rewrites-state",
     "replaces-state",
     "no-reuseaddr",
-    "costly-login",
     "after-stall",
     "resets-on-term",
     "finishes-on-term",

@@ -115,7 +115,8 @@ fn workable(bugs: Vec<Bug>, asked_for: bool) -> Result<(Vec<Bug>, Vec<Skipped>),
             None => here.push(bug),
             Some(reason) if asked_for => {
                 let number = bug.number;
-                let message = format!("bug {number} cannot be looked for on this machine: {reason}");
+                let message =
+                    format!("bug {number} cannot be looked for on this machine: {reason}");
                 return Err(CliError::Usage(message));
             }
             Some(reason) => skipped.push(Skipped {
@@ -220,12 +221,20 @@ fn results(rows: &[Row]) -> comfy_table::Table {
         let survives = survives.map(|fault| format!("; it must survive {fault}"));
         let survives = survives.unwrap_or_default();
         table.add_row([
-            format!("{} {server} {} (twin: {twin}{survives})", row.number, row.bug),
+            format!(
+                "{} {server} {} (twin: {twin}{survives})",
+                row.number, row.bug
+            ),
             format!("{} of {runs}{}", row.detected, open(row.inconclusive)),
             format!("{} to {} %", percent(low), percent(high)),
             figure(row.faults_median),
             figure(row.seconds_median),
-            format!("{} of {}{}", row.alarms, row.clean_runs, open(row.twin_inconclusive)),
+            format!(
+                "{} of {}{}",
+                row.alarms,
+                row.clean_runs,
+                open(row.twin_inconclusive)
+            ),
         ]);
     }
     table

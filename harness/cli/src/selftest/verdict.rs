@@ -1,7 +1,5 @@
 //! What a run says of a planted bug, and what all runs of a bug and its twin come to. Pure.
 
-use std::mem::discriminant;
-
 use comeback_analysis::measure::Analysis;
 use comeback_analysis::verdict::{Outcome, Verdict, judge};
 use comeback_model::ids::TrialId;
@@ -72,7 +70,7 @@ fn shows(bug: &Bug, analysis: &Analysis) -> bool {
         && bug
             .cause
             .as_ref()
-            .is_none_or(|wanted| causes.any(|cause| discriminant(cause) == discriminant(wanted)))
+            .is_none_or(|wanted| causes.any(|cause| cause == wanted))
 }
 
 /// How many of `runs` must find the bug: 19 of 20, and all of fewer than 20.

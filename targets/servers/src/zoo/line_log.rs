@@ -147,7 +147,9 @@ impl Log {
         let sessions = sessions.into_iter();
         Ok((
             log,
-            sessions.filter_map(|(id, kept)| Some((id, kept?))).collect(),
+            sessions
+                .filter_map(|(id, kept)| Some((id, kept?)))
+                .collect(),
         ))
     }
 

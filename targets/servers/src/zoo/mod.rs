@@ -4,7 +4,6 @@
 
 pub(crate) mod chatty;
 pub(crate) mod chunked;
-pub(crate) mod costly_login;
 pub(crate) mod dies;
 pub(crate) mod dies_again;
 pub(crate) mod double_apply;
