@@ -20,7 +20,7 @@ use crate::writer::lock;
 const FILE: &str = "sessions.json";
 
 pub(crate) fn start_in_place(launch: Launch) -> Result<(), ServeError> {
-    start(launch, |path, sessions| write(path, sessions))
+    start(launch, write)
 }
 
 pub(crate) fn start_replacing(launch: Launch) -> Result<(), ServeError> {
