@@ -88,15 +88,38 @@ fn the_list_names_each_bug_with_its_twin() {
     let run = run(&["selftest", "--list", "--bugs", "23"]);
     assert_eq!(run.code(), 0, "{}", run.printed());
     let listed = String::from_utf8_lossy(&run.output.stdout).into_owned();
+    let both = support::run(&["selftest", "--list", "--bugs", "1"]);
+    assert!(both.printed().contains("and must not under kill"));
     for part in ["23  buffered", "its twin is journal", "lost_writes == 0"] {
         assert!(listed.contains(part), "{listed}");
     }
 }
 
+/// A bug that must show under one fault alone is looked for under two.
+#[test]
+fn a_late_sync_is_found_by_a_power_loss_and_raises_no_alarm_by_a_kill() {
+    let run = selftest("1", &[]);
+    let said = run.printed();
+    if run.code() == 2 && said.contains("power_loss cannot work on this machine") {
+        return;
+    }
+    if !output_ended_with(&run.output, 0) {
+        return;
+    }
+    let document = document(&run);
+    let row = &document["bugs"][0];
+    assert_eq!(row["survives"], "kill");
+    assert_eq!(
+        (&row["detected"], &row["clean_runs"]),
+        (&1.into(), &2.into())
+    );
+    assert!(run.out().join("bug-1/late-sync-kill-3").exists());
+}
+
 #[test]
 fn a_bug_that_is_not_there_is_refused_before_anything_starts() {
     for (flags, part) in [
-        (["--bugs", "99"], "there are 7, 8"),
+        (["--bugs", "99"], "there are 1, 2"),
         (["--bugs", "seven"], "by its number"),
         (["--seeds", "0"], "1..=1000"),
     ] {

@@ -213,7 +213,7 @@ impl Launch {
                     .map_err(ServeError::system("use the listening socket"))?;
                 listener
             }
-            None => bind(self.address)?,
+            None => bind(self.address, Reuse::Yes)?,
         };
         tokio::net::TcpListener::from_std(listener)
             .map_err(ServeError::system("register the listening socket"))
@@ -256,13 +256,20 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
         .map_err(ServeError::system("start the runtime"))
 }
 
-/// Binds and listens, with SO_REUSEADDR, non-blocking.
-pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+/// Whether a port may be bound on which closed connections linger (SO_REUSEADDR).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    Yes,
+    No,
+}
+
+/// Binds and listens, non-blocking.
+pub(crate) fn bind(address: SocketAddr, reuse: Reuse) -> Result<TcpListener, ServeError> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let listen = || {
         let socket =
             rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-        sockopt::set_socket_reuseaddr(&socket, true)?;
+        sockopt::set_socket_reuseaddr(&socket, reuse == Reuse::Yes)?;
         rustix::net::bind(&socket, &address)?;
         rustix::net::listen(&socket, BACKLOG)?;
         Ok(TcpListener::from(socket))

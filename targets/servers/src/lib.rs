@@ -278,6 +278,49 @@ const TARGETS: &[Target] = &[
         zoo::renames::start_synced,
     ),
     planted(
+        "line-log",
+        "the twin of the next three without a bug: a log of lines, synced before each answer",
+        zoo::line_log::start,
+    ),
+    planted(
+        "late-sync",
+        "a log of lines that is synced every 200 ms, whatever was answered",
+        zoo::line_log::start_late_sync,
+    ),
+    planted(
+        "unsynced-segments",
+        "a log of lines in ever new files, whose folder is never synced",
+        zoo::line_log::start_unsynced_segments,
+    ),
+    planted(
+        "torn-is-fatal",
+        "a log of lines, and no start where the last one has no end",
+        zoo::line_log::start_torn_is_fatal,
+    ),
+    planted(
+        "rewrites-state",
+        "all sessions in one file, which each change empties and writes again",
+        zoo::whole_file::start_in_place,
+    ),
+    planted(
+        "replaces-state",
+        "the twin of rewrites-state without the bug: writes a new file, then renames it",
+        zoo::whole_file::start_replacing,
+    ),
+    planted(
+        "no-reuseaddr",
+        "memory that binds its port without SO_REUSEADDR",
+        zoo::no_reuseaddr::start,
+    ),
+    Target {
+        store: Some(StoreKind::Redis),
+        ..planted(
+            "stale-pool",
+            "redis that keeps its connection to the store for ever, dead or not",
+            zoo::stale_pool::start,
+        )
+    },
+    planted(
         "cut-recovery",
         "journal that takes 600 ms to start; a start after one that was cut off is empty",
         zoo::double_fault::start_cut_recovery,

@@ -43,7 +43,22 @@ redis.call('DEL', KEYS[1], KEYS[2])
 return {found[1], tonumber(found[2])}";
 
 pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
+    start_with(launch, Dead::Replaced)
+}
+
+/// What becomes of a connection whose end is known, or on which a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dead {
+    /// The next request makes a new one.
+    Replaced,
+    /// It is used for ever. Only the zoo does this.
+    Kept,
+}
+
+/// Also for `stale-pool`.
+pub(crate) fn start_with(launch: Launch, dead: Dead) -> Result<(), ServeError> {
     let store = Redis {
+        dead,
         address: launch.store()?,
         within: launch.store_within(),
         connection: Mutex::new(None),
@@ -53,6 +68,7 @@ pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
 
 /// The way to the server: one connection, on which requests stand in line.
 struct Redis {
+    dead: Dead,
     address: SocketAddr,
     within: Duration,
     /// Made by the first request that finds none, or a broken one.
@@ -76,7 +92,7 @@ impl Redis {
         let deadline = Instant::now() + self.within;
         let connection = in_time(deadline, self.connection()).await?;
         let answer = in_time(deadline, connection.ask(&command)).await;
-        if answer.is_err() {
+        if answer.is_err() && self.dead == Dead::Replaced {
             self.discard(&connection).await;
         }
         answer
@@ -85,7 +101,8 @@ impl Redis {
     /// The connection, made again if there is none or its end is known.
     async fn connection(&self) -> Result<Arc<Connection>, StoreError> {
         let mut place = self.connection.lock().await;
-        if let Some(connection) = place.as_ref().filter(|old| !old.driver.has_ended()) {
+        let is_good = |old: &&Arc<Connection>| self.dead == Dead::Kept || !old.driver.has_ended();
+        if let Some(connection) = place.as_ref().filter(is_good) {
             return Ok(Arc::clone(connection));
         }
         let connection = Arc::new(Connection::open(self.address).await?);

@@ -34,6 +34,13 @@ const HONEST: &[&str] = &[
     "renames",
     "unsynced-rename",
     "synced-rename",
+    "line-log",
+    "late-sync",
+    "unsynced-segments",
+    "torn-is-fatal",
+    "rewrites-state",
+    "replaces-state",
+    "no-reuseaddr",
     "after-stall",
     "resets-on-term",
     "finishes-on-term",
@@ -186,6 +193,12 @@ fn a_restart_keeps_what_is_stored_and_loses_what_is_not() {
         ("late-ack", true),
         ("unsynced-rename", true),
         ("synced-rename", true),
+        ("line-log", true),
+        ("late-sync", true),
+        ("unsynced-segments", true),
+        ("torn-is-fatal", true),
+        ("rewrites-state", true),
+        ("replaces-state", true),
     ];
     for (name, is_kept) in kept {
         let data = tempfile::tempdir().unwrap();

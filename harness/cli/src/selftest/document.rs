@@ -29,6 +29,20 @@ pub(crate) struct SelfTest {
     pub(super) verdict: Outcome,
     /// One entry for each bug.
     pub(super) bugs: Vec<Row>,
+    /// Bugs that cannot be looked for on this machine.
+    #[serde(default)]
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// A bug that cannot be looked for on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(super) struct Skipped {
+    /// Its number.
+    pub(super) number: u32,
+    /// The bug in plain words.
+    pub(super) bug: String,
+    /// What is missing, and what to do.
+    pub(super) reason: String,
 }
 
 /// The result of a bug and its twin.
@@ -44,6 +58,9 @@ pub(super) struct Row {
     pub(super) twin: String,
     /// The kind of fault.
     pub(super) fault: String,
+    /// Another kind of fault, under which the server with the bug must be as clean as its twin. Absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) survives: Option<String>,
     /// The gate that the bug breaks.
     pub(super) gate: String,
     /// The verdict on this row.
@@ -62,9 +79,11 @@ pub(super) struct Row {
     pub(super) faults_median: Option<f64>,
     /// Median time from the start of the first trial to the end of the one in which the bug showed.
     pub(super) seconds_median: Option<f64>,
-    /// Runs of the twin that failed.
+    /// Runs that must be clean: of the twin, and of the server under the fault that it survives.
+    pub(super) clean_runs: u32,
+    /// Those that failed.
     pub(super) alarms: u32,
-    /// Runs of the twin that were inconclusive. They raised no alarm.
+    /// Those that were inconclusive. They raised no alarm.
     pub(super) twin_inconclusive: u32,
     /// The command that repeats this row.
     pub(super) command: String,

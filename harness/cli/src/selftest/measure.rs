@@ -41,13 +41,13 @@ struct Ran {
 }
 
 impl Job<'_> {
-    /// Runs the server and its twin once for each seed.
+    /// Runs the server and its twin once for each seed, and the server under the fault that it survives.
     pub(super) fn row(&self) -> Result<Row, CliError> {
         let (mut tally, mut remarks) = (Tally::default(), Vec::new());
         for number in 0..self.seeds {
             let seed = self.seed.wrapping_add(u64::from(number));
             let (server, twin) = (self.bug.server, self.bug.twin);
-            let ran = self.run(server, seed)?;
+            let ran = self.run(self.bug, server, seed)?;
             let sighting = self.sighting(&ran)?;
             let found = match sighting {
                 Sighting::Detected { .. } => "detected",
@@ -57,30 +57,41 @@ impl Job<'_> {
             if !matches!(sighting, Sighting::Detected { .. }) {
                 remarks.push(remark(server, found, &ran));
             }
-            let ran = self.run(twin, seed)?;
-            let clean = match ran.verdict.outcome {
-                Outcome::Pass | Outcome::Measured => "clean",
-                Outcome::Fail => "alarm",
-                Outcome::Inconclusive => "inconclusive",
-            };
-            if clean != "clean" {
-                remarks.push(remark(twin, clean, &ran));
-            }
             tally.sightings.push(sighting);
-            tally.twin.push(ran.verdict.outcome);
+            let mut told = format!("bug {}, seed {seed}: {server}: {found}", self.bug.number);
+            let spared = self.bug.spared();
+            let spared = spared.as_ref().map(|spared| (spared, server));
+            for (bug, server) in [(self.bug, twin)].into_iter().chain(spared) {
+                let ran = self.run(bug, server, seed)?;
+                let clean = match ran.verdict.outcome {
+                    Outcome::Pass | Outcome::Measured => "clean",
+                    Outcome::Fail => "alarm",
+                    Outcome::Inconclusive => "inconclusive",
+                };
+                let fault = match bug.fault == self.bug.fault {
+                    true => String::new(),
+                    false => format!(" under {}", bug.fault),
+                };
+                if clean != "clean" {
+                    remarks.push(remark(&format!("{server}{fault}"), clean, &ran));
+                }
+                tally.clean.push(ran.verdict.outcome);
+                told += &format!("; {server}{fault}: {clean}");
+            }
             if !self.quiet {
-                let bug = self.bug.number;
-                print_aside(&format!(
-                    "bug {bug}, seed {seed}: {server}: {found}; {twin}: {clean}"
-                ));
+                print_aside(&told);
             }
         }
         Ok(self.sum_up(&tally, remarks))
     }
 
     /// Runs a server as `compare` would.
-    fn run(&self, server: &str, seed: u64) -> Result<Ran, CliError> {
-        let name = format!("bug-{}/{server}-{seed}", self.bug.number);
+    fn run(&self, bug: &Bug, server: &str, seed: u64) -> Result<Ran, CliError> {
+        let fault = match bug.fault == self.bug.fault {
+            true => String::new(),
+            false => format!("-{}", bug.fault),
+        };
+        let name = format!("bug-{}/{server}{fault}-{seed}", bug.number);
         let folder = self.folder.join(name);
         let options = RunOptions {
             output: &Output::to_folder(&folder, true),
@@ -88,7 +99,7 @@ impl Job<'_> {
             preflight: false,
             file: None,
         };
-        match campaign::measure(self.bug.plan(server)?, Seed(seed), &options)? {
+        match campaign::measure(bug.plan(server)?, Seed(seed), &options)? {
             (_, Ended::Interrupted) => Err(CliError::Interrupted),
             (folder, Ended::Complete) => {
                 let analysis = analyze(&folder)?;
@@ -131,6 +142,7 @@ impl Job<'_> {
             server: bug.server.to_owned(),
             twin: bug.twin.to_owned(),
             fault: bug.fault.to_owned(),
+            survives: bug.survives.map(str::to_owned),
             gate: bug.gate.to_owned(),
             outcome: tally.outcome(),
             runs: self.seeds,
@@ -140,8 +152,9 @@ impl Job<'_> {
             inconclusive: tally.inconclusive() as u32,
             faults_median: median(&tally.faults()),
             seconds_median: median(&tally.seconds()),
-            alarms: tally.twins(Outcome::Fail) as u32,
-            twin_inconclusive: tally.twins(Outcome::Inconclusive) as u32,
+            clean_runs: tally.clean.len() as u32,
+            alarms: tally.ended_clean(Outcome::Fail) as u32,
+            twin_inconclusive: tally.ended_clean(Outcome::Inconclusive) as u32,
             command: self.command(),
             remarks,
         }

@@ -14,7 +14,7 @@ use comeback_reports::format::printable;
 use comeback_runs::finish::write_artifact;
 use comfy_table::{ContentArrangement, presets};
 
-use self::document::{Row, SCHEMA};
+use self::document::{Row, SCHEMA, Skipped};
 use self::measure::Job;
 use self::table::{BUGS, Bug};
 use super::color::{self, ColorChoice};
@@ -29,10 +29,11 @@ const WIDTH: u16 = 80;
 ///
 /// Each bug is a small server with one mistake. Its twin is a server without it. Both get the same load, faults and gates,
 /// once for each seed. A bug counts as detected if it breaks the gate that is meant for it. A twin raises an alarm if
-/// any gate is broken.
+/// any gate is broken. So does a server with a bug that must show under one fault alone, under another one.
 ///
 /// Exits 0 if every bug was detected in at least 19 of 20 runs (in all, of fewer than 20) and no twin raised an alarm, 1 if
-/// not, and 3 if too many runs were inconclusive to tell, as on a busy machine.
+/// not, and 3 if too many runs were inconclusive to tell, as on a busy machine. Bugs whose fault cannot work on this machine
+/// are named and left out.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback selftest\n  comeback selftest --list\n  comeback selftest --seeds 20\n  \
@@ -64,6 +65,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         bugs.iter().for_each(list);
         return Ok(Outcome::Pass);
     }
+    let (bugs, skipped) = workable(bugs, !args.bugs.is_empty())?;
     let seed = options::seed(args.many.seed.map(Seed))?.0;
     let started = jiff::ZonedDateTime::now();
     let folder = campaign::new_folder("selftest", &started, args.many.out.as_deref())?;
@@ -77,6 +79,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         timer_lateness: doctor::timer_lateness().ok(),
         verdict: Outcome::Inconclusive,
         bugs: Vec::new(),
+        skipped,
     };
     let mut text = String::new();
     for bug in &bugs {
@@ -101,6 +104,31 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     Ok(document.verdict)
 }
 
+/// The bugs that can be looked for here, and those that cannot.
+///
+/// # Errors
+/// If one of the latter was asked for by its number, or if there is nothing to look for.
+fn workable(bugs: Vec<Bug>, asked_for: bool) -> Result<(Vec<Bug>, Vec<Skipped>), CliError> {
+    let (mut here, mut skipped) = (Vec::new(), Vec::new());
+    for bug in bugs {
+        match bug.missing()? {
+            None => here.push(bug),
+            Some(reason) if asked_for => {
+                let number = bug.number;
+                let message =
+                    format!("bug {number} cannot be looked for on this machine: {reason}");
+                return Err(CliError::Usage(message));
+            }
+            Some(reason) => skipped.push(Skipped {
+                number: bug.number,
+                bug: format!("{} {}", bug.server, bug.about),
+                reason,
+            }),
+        }
+    }
+    Ok((here, skipped))
+}
+
 fn list(bug: &Bug) {
     let Bug {
         number,
@@ -109,10 +137,15 @@ fn list(bug: &Bug) {
         twin,
         fault,
         gate,
+        survives,
         ..
     } = bug;
+    let survives = survives.map(|fault| format!(", and must not under {fault}"));
+    let survives = survives.unwrap_or_default();
     print(&format!("{number:>2}  {server} {about}"));
-    print(&format!("    {fault}; breaks '{gate}'; its twin is {twin}"));
+    print(&format!(
+        "    {fault}; breaks '{gate}'{survives}; its twin is {twin}"
+    ));
 }
 
 fn show(document: &SelfTest, folder: &Path) {
@@ -131,6 +164,15 @@ fn show(document: &SelfTest, folder: &Path) {
         })
     });
     remarks.for_each(|remark| print(&wrapped(&remark, 0)));
+    for Skipped {
+        number,
+        bug,
+        reason,
+    } in &document.skipped
+    {
+        let bug = format!("bug {number}, {bug}: not looked for: {reason}");
+        print(&wrapped(&bug, 0));
+    }
     let machine = &document.machine;
     if let Some(late) = &document.timer_lateness {
         let cores = machine.cores;
@@ -142,9 +184,10 @@ fn show(document: &SelfTest, folder: &Path) {
     let found = document.bugs.iter().map(|row| row.detected).sum::<u32>();
     let runs = document.bugs.iter().map(|row| row.runs).sum::<u32>();
     let alarms = document.bugs.iter().map(|row| row.alarms).sum::<u32>();
+    let clean = document.bugs.iter().map(|row| row.clean_runs).sum::<u32>();
     let word = color::outcome(document.verdict, ColorChoice::Auto.wants_color());
     print(&format!(
-        "verdict: {word}: bugs detected in {found} of {runs} runs, alarms in {alarms} of {runs}"
+        "verdict: {word}: bugs detected in {found} of {runs} runs, alarms in {alarms} of {clean}"
     ));
     let seed = document.seed;
     let where_to = format!("seed {seed}; runs: {}", folder.display());
@@ -174,13 +217,24 @@ fn results(rows: &[Row]) -> comfy_table::Table {
         };
         let (low, high) = (row.detected_share_low, row.detected_share_high);
         let (runs, server, twin) = (row.runs, &row.server, &row.twin);
+        let survives = row.survives.as_ref();
+        let survives = survives.map(|fault| format!("; it must survive {fault}"));
+        let survives = survives.unwrap_or_default();
         table.add_row([
-            format!("{} {server} {} (twin: {twin})", row.number, row.bug),
+            format!(
+                "{} {server} {} (twin: {twin}{survives})",
+                row.number, row.bug
+            ),
             format!("{} of {runs}{}", row.detected, open(row.inconclusive)),
             format!("{} to {} %", percent(low), percent(high)),
             figure(row.faults_median),
             figure(row.seconds_median),
-            format!("{} of {runs}{}", row.alarms, open(row.twin_inconclusive)),
+            format!(
+                "{} of {}{}",
+                row.alarms,
+                row.clean_runs,
+                open(row.twin_inconclusive)
+            ),
         ]);
     }
     table

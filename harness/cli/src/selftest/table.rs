@@ -2,9 +2,11 @@
 
 use comeback_analysis::measure::Cause;
 use comeback_architectures::{Comparison, Fault, RetryBy, Size, Variants};
-use comeback_experiment::document::RatePart;
+use comeback_engine::campaign::check_faults;
+use comeback_engine::needs;
+use comeback_experiment::document::{RatePart, StopPart};
 use comeback_model::gate::Gate;
-use comeback_model::plan::Plan;
+use comeback_model::plan::{Aim, Plan};
 use comeback_model::units::Span;
 
 use crate::options::parse_gate;
@@ -32,6 +34,12 @@ pub(super) struct Bug {
     pub(super) cause: Option<Cause>,
     /// The kind of fault.
     pub(super) fault: &'static str,
+    /// What its kind is told: names and values.
+    parameters: &'static [(&'static str, &'static str)],
+    /// Which nodes it is for, if not the server.
+    target: Option<Aim>,
+    /// Another kind of fault, which the bug must *not* show under: that is what makes it this bug and no other.
+    pub(super) survives: Option<&'static str>,
     /// How long a pause lasts.
     lasts: Option<Span>,
     /// The time that a try may take, if clients retry. They send an idempotency key.
@@ -42,6 +50,8 @@ pub(super) struct Bug {
     logouts: bool,
     /// How long the recovery is waited for.
     horizon: Option<Span>,
+    /// How long a server that was asked to stop has until SIGKILL.
+    grace: Option<Span>,
 }
 
 /// A kill under the default load of `run`.
@@ -53,15 +63,81 @@ const KILL: Bug = Bug {
     gate: COMES_BACK,
     cause: None,
     fault: "kill",
+    parameters: &[],
+    target: None,
+    survives: None,
     lasts: None,
     try_timeout: None,
     rate: 200,
     logouts: true,
     horizon: None,
+    grace: None,
+};
+
+/// A power loss under a load that a server bears which syncs each write on a disk of Comeback's own.
+const POWER_LOSS: Bug = Bug {
+    fault: "power_loss",
+    rate: 100,
+    ..KILL
 };
 
 /// All of them, by number.
-pub(super) const BUGS: [Bug; 11] = [
+pub(super) const BUGS: [Bug; 19] = [
+    Bug {
+        number: 1,
+        about: "acknowledges up to 200 ms before it syncs",
+        server: "late-sync",
+        twin: "line-log",
+        gate: "lost_writes == 0",
+        survives: Some("kill"),
+        ..POWER_LOSS
+    },
+    Bug {
+        number: 2,
+        about: "never syncs the folder of its new files",
+        server: "unsynced-segments",
+        twin: "line-log",
+        gate: "lost_writes == 0",
+        // ext4 keeps the names of files that were synced, and hides it.
+        parameters: &[("disk", "strict")],
+        survives: Some("kill"),
+        ..POWER_LOSS
+    },
+    Bug {
+        number: 3,
+        about: "renames a new file that it has not synced",
+        server: "unsynced-rename",
+        twin: "synced-rename",
+        gate: "lost_sessions == 0",
+        // Names are kept, so that the files are there and empty.
+        parameters: &[("disk", "lazy")],
+        survives: Some("kill"),
+        // Its twin syncs twice for each write.
+        rate: 40,
+        ..POWER_LOSS
+    },
+    Bug {
+        number: 4,
+        about: "empties its file of sessions and writes it again",
+        server: "rewrites-state",
+        twin: "replaces-state",
+        gate: "lost_sessions == 0",
+        // Each write takes milliseconds.
+        rate: 100,
+        ..KILL
+    },
+    Bug {
+        number: 5,
+        about: "does not start on a log whose last line is torn",
+        server: "torn-is-fatal",
+        twin: "line-log",
+        fault: "corrupt_file",
+        parameters: &[("how", "truncate")],
+        // Its twin syncs each write.
+        rate: 100,
+        horizon: Some(Span::from_ms(1_500)),
+        ..KILL
+    },
     Bug {
         number: 7,
         about: "keeps sessions in memory only",
@@ -129,6 +205,25 @@ pub(super) const BUGS: [Bug; 11] = [
         ..KILL
     },
     Bug {
+        number: 18,
+        about: "does nothing about SIGTERM, as under a shell that swallows it",
+        server: "ignores-term",
+        twin: "memory",
+        // The outage counts from the signal: it lasts as long as the grace.
+        gate: "outage.max <= 2s",
+        fault: "stop",
+        grace: Some(Span::from_secs(3)),
+        ..KILL
+    },
+    Bug {
+        number: 19,
+        about: "binds its port without SO_REUSEADDR",
+        server: "no-reuseaddr",
+        twin: "memory",
+        horizon: Some(Span::from_ms(1_500)),
+        ..KILL
+    },
+    Bug {
         number: 20,
         about: "does not start where a killed one left its pid file",
         server: "pid-file",
@@ -142,6 +237,15 @@ pub(super) const BUGS: [Bug; 11] = [
         server: "orphan-keeps-port",
         twin: "memory",
         cause: Some(Cause::OldProcess),
+        horizon: Some(Span::from_ms(1_500)),
+        ..KILL
+    },
+    Bug {
+        number: 22,
+        about: "keeps the connection to its store when that is dead",
+        server: "stale-pool",
+        twin: "redis",
+        target: Some(Aim::Store),
         horizon: Some(Span::from_ms(1_500)),
         ..KILL
     },
@@ -170,6 +274,16 @@ impl Bug {
         BUGS.iter().find(|bug| bug.number == number)
     }
 
+    /// The same under the fault that its bug must not show under, if there is one.
+    pub(super) fn spared(&self) -> Option<Self> {
+        self.survives.map(|fault| Self {
+            fault,
+            parameters: &[],
+            survives: None,
+            ..self.clone()
+        })
+    }
+
     /// The same with server and twin exchanged: nothing must be found, and each twin must raise an alarm.
     pub(super) fn swapped(&self) -> Self {
         Self {
@@ -188,11 +302,23 @@ impl Bug {
             document.load.sessions = Some(SESSIONS);
             document.load.rate = Some(RatePart::PerSecond(f64::from(self.rate)));
             document.windows.horizon = self.horizon;
+            document.target.stop = self.grace.map(|grace| StopPart {
+                grace: Some(grace),
+                ..StopPart::default()
+            });
             if let Some(session) = document.session.as_mut().filter(|_| !self.logouts) {
                 session.logout = None;
             }
             document.demands = gates;
         })
+    }
+
+    /// Why it cannot be looked for on this machine, and what to do. None if it can.
+    pub(super) fn missing(&self) -> Result<Option<String>, CliError> {
+        let mut plan = self.plan(self.server)?;
+        let faults = check_faults(&plan);
+        let settled = needs::settle(&mut plan.arms).map_err(|wrong| wrong.join("; "));
+        Ok(faults.and(settled).err())
     }
 
     fn gates(&self) -> Vec<&'static str> {
@@ -215,6 +341,8 @@ impl Bug {
             variants,
             fault: Fault {
                 kind: (self.fault != KILL.fault).then(|| self.fault.to_owned()),
+                target: self.target,
+                parameters: self.parameters.iter().map(owned).collect(),
                 lasts: self.lasts,
                 ..Fault::default()
             },
@@ -226,6 +354,11 @@ impl Bug {
             ..Comparison::default()
         }
     }
+}
+
+fn owned(parameter: &(&str, &str)) -> (String, serde_json::Value) {
+    let (name, value) = *parameter;
+    (name.to_owned(), value.into())
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ pub(super) enum Sighting {
 pub(super) struct Tally {
     /// Of the server with the bug.
     pub(super) sightings: Vec<Sighting>,
-    /// The verdicts of the twin's runs.
-    pub(super) twin: Vec<Outcome>,
+    /// The verdicts of the runs that must be clean: those of the twin, and of the server under the fault that it survives.
+    pub(super) clean: Vec<Outcome>,
 }
 
 /// The trial in which the bug showed, and how many faults it took. None if the run does not show the bug.
@@ -108,20 +108,20 @@ impl Tally {
         figures.collect()
     }
 
-    /// Runs of the twin with this verdict.
-    pub(super) fn twins(&self, outcome: Outcome) -> usize {
-        self.twin.iter().filter(|one| **one == outcome).count()
+    /// Runs that must be clean with this verdict.
+    pub(super) fn ended_clean(&self, outcome: Outcome) -> usize {
+        self.clean.iter().filter(|one| **one == outcome).count()
     }
 
-    /// Pass if the bug was found often enough and its twin never failed. Inconclusive if that could only be so had the
-    /// inconclusive runs been decided, or if less than half of the twin's were: a twin that nobody judged raises no alarm.
+    /// Pass if the bug was found often enough and no run failed that must be clean. Inconclusive if that could only be so had the
+    /// inconclusive runs been decided, or if less than half of the clean ones were: a twin that nobody judged raises no alarm.
     pub(super) fn outcome(&self) -> Outcome {
         let needed = needed(self.sightings.len());
         let (detected, open) = (self.detected(), self.inconclusive());
-        if self.twins(Outcome::Fail) > 0 || detected + open < needed {
+        if self.ended_clean(Outcome::Fail) > 0 || detected + open < needed {
             return Outcome::Fail;
         }
-        let is_twin_judged = 2 * self.twins(Outcome::Pass) >= self.twin.len();
+        let is_twin_judged = 2 * self.ended_clean(Outcome::Pass) >= self.clean.len();
         match detected >= needed && is_twin_judged {
             true => Outcome::Pass,
             false => Outcome::Inconclusive,
@@ -269,9 +269,9 @@ mod tests {
         }
         let tally = Tally {
             sightings: repeat(sightings),
-            twin: repeat(twin),
+            clean: repeat(twin),
         };
-        assert_eq!(tally.sightings.len(), tally.twin.len());
+        assert_eq!(tally.sightings.len(), tally.clean.len());
         tally.outcome()
     }
 

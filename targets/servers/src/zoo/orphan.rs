@@ -11,7 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, se
 
 use crate::contract::App;
 use crate::error::ServeError;
-use crate::launch::{Launch, bind, runtime, stop_signal};
+use crate::launch::{Launch, Reuse, bind, runtime, stop_signal};
 use crate::memory::Memory;
 
 /// The main process: binds, starts the child, waits for SIGTERM or SIGINT, and passes it on.
@@ -19,7 +19,7 @@ pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let stop = stop_signal()?;
-    let mut child = spawn_child(&launch, bind(launch.address())?)?;
+    let mut child = spawn_child(&launch, bind(launch.address(), Reuse::Yes)?)?;
     let pid = Pid::from_child(&child);
     let handle =
         pidfd_open(pid, PidfdFlags::empty()).map_err(ServeError::system("hold on to the child"))?;
