@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::roles::is_password;
+
 /// A chain of references and a nesting of schemas end here.
 const DEPTH_MAX: usize = 12;
 
@@ -201,8 +203,8 @@ fn text(schema: &Value, name: &str) -> String {
         "uuid" => "00000000-0000-4000-8000-000000000001",
         "uri" | "url" => "http://127.0.0.1/",
         _ if name.contains("email") => "alice@example.com",
-        _ if super::is_password(&name) => PASSWORD,
-        _ if super::USERS.contains(&name.as_str()) => "alice",
+        _ if is_password(&name) => PASSWORD,
+        _ if super::operation::is_user(&name) => "alice",
         _ => "example",
     }
     .to_owned();
