@@ -193,13 +193,15 @@ pub(super) fn met_by(
         acts.iter().filter(is_met).count() as u64
     };
     // One that was rejected was no write: as a form that is asked for before it is sent.
-    let in_flight = |act: &Operation, injection: Elapsed, HoldsBack { to, from }: HoldsBack| {
+    let in_flight = |act: &Operation, injection: Elapsed, held: HoldsBack| {
         let has_arrived = |late| act.sent.is_some_and(|sent| sent + late <= injection);
         let is_unanswered = match is_cut_off(act) {
             true => injection < act.finished,
-            false => from.is_some_and(|late| injection + late < act.finished),
+            false => held
+                .from
+                .is_some_and(|late| injection + late < act.finished),
         };
-        to.is_some_and(has_arrived) && is_unanswered && act.outcome != Outcome::Rejected
+        held.to.is_some_and(has_arrived) && is_unanswered && act.outcome != Outcome::Rejected
     };
     // When a reply that is only read now was sent nobody knows.
     let just_acknowledged = |act: &Operation, injection: Elapsed, held: HoldsBack| {
