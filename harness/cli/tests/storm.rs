@@ -251,6 +251,14 @@ fn a_server_that_listens_before_it_has_loaded_passes_a_storm() {
 }
 
 #[test]
+fn the_attempts_of_the_plan_hold_after_a_kill_of_the_idle_server_too() {
+    let more = ["--kills", "6", "--restart-attempts", "2"];
+    let run = storm_of_script("refuses-once", &more);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+    assert!(tally(&run.summary()).idle_kills > 0);
+}
+
+#[test]
 fn a_server_that_does_not_come_back_ends_the_storm_and_fails() {
     let run = storm_of("pid-file", &["--kills", "5", "--horizon", "1s"]);
     assert_eq!(run.code(), 1, "{}", run.printed());

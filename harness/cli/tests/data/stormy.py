@@ -79,6 +79,16 @@ class DiesAlways(DiesSoon):
         self.after_kill = True
 
 
+class RefusesOnce(Graceful):
+    """The first start after a kill finds the mark of the process that was killed, removes it and ends; the second one comes up."""
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        if self.after_kill:
+            os.unlink(self.mark)
+            os._exit(1)
+
+
 class LoadsLate(Graceful):
     """After a graceful stop it listens before it has loaded, and says for 60 ms that it knows nobody."""
 
@@ -132,6 +142,7 @@ BEHAVIOURS = {
     "dies-always": DiesAlways,
     "grows-at-stops": GrowsAtStops,
     "loads-late": LoadsLate,
+    "refuses-once": RefusesOnce,
     "forgets-logins": ForgetsLogins,
 }
 
