@@ -221,18 +221,26 @@ fn what_a_server_does_on_a_disk_that_failed_is_not_laid_to_it() {
     }
     let text = experiment("synced-rename", "kind = \"power_loss\"");
     let text = format!("replacements = 0\ncontrols = 0\n{text}");
-    // It is gone, or it hangs: whoever waits for a file on it cannot even be killed then.
-    for how in [Signal::SIGKILL, Signal::SIGSTOP] {
+    // It is gone, or it hangs: whoever waits for a file on it cannot even be killed then. Or it is there, and its mount is gone.
+    for how in [Some(Signal::SIGKILL), Some(Signal::SIGSTOP), None] {
         let folder = tempfile::tempdir().unwrap();
         let child = start(folder.path(), &text, None);
         wait_until("the load", || {
             let journal = std::fs::read_to_string(folder.path().join("out/journal.jsonl"));
             journal.is_ok_and(|text| text.contains("\"baseline\"}"))
         });
-        let disk = disk_of(folder.path()).expect("there is one");
-        kill(disk, how).unwrap();
+        match how {
+            Some(signal) => kill(disk_of(folder.path()).expect("there is one"), signal).unwrap(),
+            None => {
+                let mounts = mounts_in(folder.path());
+                let mount = mounts[0].split(' ').nth(4).expect("it has a path");
+                Undo::unmount(Path::new(mount)).unwrap().run().unwrap();
+            }
+        }
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{how}: {output:?}");
+        assert_eq!(output.status.code(), Some(3), "{how:?}: {output:?}");
+        let journal = std::fs::read_to_string(folder.path().join("out/journal.jsonl")).unwrap();
+        assert!(journal.contains("the disk below"), "{how:?}: {journal}");
         assert_nothing_left(folder.path());
         assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
     }

@@ -246,8 +246,18 @@ fn what_appears_between_two_cycles_is_no_new_base() {
 
 #[test]
 fn a_server_that_listens_before_it_has_loaded_passes_a_storm() {
-    let run = storm_of_script("loads-late", &["--kills", "4"]);
+    for server in ["loads-late", "rotates-and-loads-late"] {
+        let run = storm_of_script(server, &["--kills", "4"]);
+        assert_eq!(run.code(), 0, "{server}: {}", run.printed());
+    }
+}
+
+#[test]
+fn the_attempts_of_the_plan_hold_after_a_kill_of_the_idle_server_too() {
+    let more = ["--kills", "6", "--restart-attempts", "2"];
+    let run = storm_of_script("refuses-once", &more);
     assert_eq!(run.code(), 0, "{}", run.printed());
+    assert!(tally(&run.summary()).idle_kills > 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Supervision, with real processes: started, watched, stopped, found again, and none left.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -722,6 +723,67 @@ async fn check_warden(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
     assert!(undone.exists() && !done.exists() && !planned.exists());
     assert_eq!(soon(nameless.exited()).await.unwrap().0, Exit::Signal(9));
     drop(detached);
+}
+
+/// A file system whose process waits for an answer of its own: nothing but its unmounting ends it.
+const WAITS_FOR_ITSELF: &str = "
+import ctypes, struct, threading
+point = sys.argv[1]
+device = os.open('/dev/fuse', os.O_RDWR)
+libc = ctypes.CDLL(None, use_errno=True)
+data = f'fd={device},rootmode=40000,user_id=0,group_id=0'
+if libc.mount(b'waits', point.encode(), b'fuse', 0, data.encode()):
+    print('refused', flush=True)
+    sys.exit()
+length, kind, number = struct.unpack_from('<IIQ', os.read(device, 1 << 20))
+assert kind == 26
+os.write(device, struct.pack('<IiQ', 80, 0, number) + struct.pack('<4I48x', 7, 31, 4096, 0))
+threading.Thread(target=lambda: os.stat(point)).start()
+os.read(device, 1 << 20)
+print('up', flush=True)
+time.sleep(60)";
+
+/// Unmounts it when the test ends.
+struct Unmounts(Undo);
+
+impl Drop for Unmounts {
+    fn drop(&mut self) {
+        let _ = self.0.run();
+    }
+}
+
+async fn check_warden_frees(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
+    let bench = Bench::new();
+    let folder = bench.folder.path().canonicalize().unwrap();
+    let [scratch, point] = ["scratch", "point"].map(|name| folder.join(name));
+    scratch::create(&scratch, bench.tag.as_str()).unwrap();
+    std::fs::create_dir(&point).unwrap();
+    let undo = Undo::unmount(&point).unwrap();
+    bench.tag.lease(undo.clone()).unwrap();
+    let warden = start(&bench.tag, &scratch).unwrap();
+    let script = format!("{OVERWRITE}\n{WAITS_FOR_ITSELF}");
+    let process = bench.spawn(&["python3", "-c", &script, point.to_str().unwrap()]);
+    let _unmounts = Unmounts(undo);
+    until("the mount", || !tail_of(&process).is_empty()).await;
+    if tail_of(&process) != ["up"] {
+        eprintln!("skipped: nothing can be mounted here");
+        return;
+    }
+    warden.dismiss().unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(point.to_str().unwrap()), "{mounts}");
+    assert!(bench.pids().is_empty());
+    assert!(!scratch.exists());
+}
+
+#[tokio::test]
+async fn the_programs_warden_frees_whoever_waits_for_a_file_system_that_answers_nobody() {
+    check_warden_frees(start_program_as_warden).await;
+}
+
+#[tokio::test]
+async fn the_shells_warden_frees_whoever_waits_for_a_file_system_that_answers_nobody() {
+    check_warden_frees(Warden::start_in_shell).await;
 }
 
 #[tokio::test]

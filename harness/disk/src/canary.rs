@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How their names begin.
@@ -17,6 +18,8 @@ const SONG: &[u8] = b"the canary sings\n";
 #[derive(Debug)]
 pub(crate) struct Canaries {
     mount: PathBuf,
+    /// The mounted file system.
+    device: u64,
     cuts: u32,
 }
 
@@ -30,6 +33,7 @@ impl Canaries {
     pub(crate) fn begin(mount: &Path) -> io::Result<Self> {
         let canaries = Self {
             mount: mount.to_owned(),
+            device: fs::metadata(mount)?.dev(),
             cuts: 0,
         };
         let mut file = File::create_new(canaries.synced())?;
@@ -55,6 +59,15 @@ impl Canaries {
         match fs::read(path)? == SONG {
             true => Ok(SONG.len() as u64),
             false => Err(io::Error::other("a file does not hold what was written")),
+        }
+    }
+
+    /// Whether the file system is still mounted and answers, whatever it holds.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        content(&self.synced())?;
+        match fs::metadata(&self.mount)?.dev() == self.device {
+            true => Ok(()),
+            false => Err(io::Error::other("it is not mounted any more")),
         }
     }
 

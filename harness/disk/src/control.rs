@@ -2,7 +2,7 @@
 //! harness. When that closes, whatever the reason, it unmounts and ends.
 //!
 //! ```text
-//! health    → ok
+//! health    → ok, or: failed REASON
 //! counters  → unsynced ENTRIES BYTES
 //! drop      → dropped ENTRIES BYTES, or: failed REASON
 //! commit, drop → the same, right after ext4's journal was written out by itself
@@ -83,7 +83,10 @@ fn serve(options: &Options, layer: &Layer, keeps: bool) -> io::Result<()> {
     for line in BufReader::new(socket).lines() {
         let line = line?;
         let answer = match line.as_str() {
-            "health" => "ok".to_owned(),
+            "health" => match canaries.check() {
+                Ok(()) => "ok".to_owned(),
+                Err(problem) => format!("failed {problem}"),
+            },
             "counters" => {
                 let Lost { entries, bytes } = layer.unsynced();
                 format!("unsynced {entries} {bytes}")

@@ -30,6 +30,8 @@ pub(super) struct Trial<'a, S> {
     pub(super) site: &'a Site,
     pub(super) seams: &'a S,
     pub(super) placement: Placement,
+    /// The trial before ended with a kill of the idle server: its start is the restart after that.
+    pub(super) is_after_kill: bool,
     /// How many users the recovery's probes have been.
     pub(super) probe_users: Cell<u32>,
     /// The trigger of faults at a moment of the load, once there is a load.
@@ -39,6 +41,15 @@ pub(super) struct Trial<'a, S> {
     /// Told when a fault took effect on a node, and when it is over.
     pub(super) effects: Notify,
     pub(super) progress: RefCell<Progress>,
+}
+
+/// What a trial of a storm takes over from the trial before.
+pub(super) struct Former {
+    pub(super) placement: Placement,
+    /// How many users its probes have been.
+    pub(super) probe_users: u32,
+    /// It ended with a kill of the idle server.
+    pub(super) was_killed: bool,
 }
 
 /// The progress of a trial. The loop and the phases write it in turns, and never hold it while waiting.
@@ -124,13 +135,12 @@ pub(super) fn aborted(reason: String) -> Early {
 }
 
 impl<'a, S: Processes> Trial<'a, S> {
-    /// Finds a place for a trial's arm, or goes on at that of a former trial, whose probes have been so many users; nothing is started
-    /// yet.
+    /// Finds a place for a trial's arm, or goes on at that of a former trial; nothing is started yet.
     pub(super) fn prepare(
         (plan, planned): (&'a Plan, &'a PlannedTrial),
         (site, seams): (&'a Site, &'a S),
         data: &Path,
-        former: Option<(Placement, u32)>,
+        former: Option<Former>,
     ) -> Result<Self, Early> {
         let arm = &plan.arms[planned.arm.0 as usize];
         let (trial, backing) = (planned.id, disk::backing_of(data));
@@ -162,9 +172,17 @@ impl<'a, S: Processes> Trial<'a, S> {
                 PlacementError::Engine(error) => Early::Engine(error),
             })
         };
-        let (placement, probe_users) = match former {
+        let Former {
+            placement,
+            probe_users,
+            was_killed,
+        } = match former {
             Some(former) => former,
-            None => (prepare()?, 0),
+            None => Former {
+                placement: prepare()?,
+                probe_users: 0,
+                was_killed: false,
+            },
         };
         Ok(Self {
             plan,
@@ -173,6 +191,7 @@ impl<'a, S: Processes> Trial<'a, S> {
             site,
             seams,
             placement,
+            is_after_kill: was_killed,
             probe_users: Cell::new(probe_users),
             trigger: OnceCell::new(),
             aiming: Mutex::default(),
@@ -216,6 +235,15 @@ impl<S> Trial<'_, S> {
     pub(super) fn begun_by(&self, fault: FaultId) -> String {
         let fault = self.plan.fault(fault);
         fault.map_or_else(String::new, |fault| fault.words.begun.clone())
+    }
+
+    /// How long a node may take until it is up for the first time. After a kill of the idle server no less than after any fault.
+    pub(super) fn start_within(&self, node: Node) -> Span {
+        let within = self.arm.target_of(node).ready.within;
+        match self.is_after_kill {
+            true => within.max(self.plan.windows.horizon),
+            false => within,
+        }
     }
 
     /// The target of a node's latest or next start: its own, or the deployed version.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comeback_model::event::EventKind;
-use comeback_model::ids::TrialId;
+use comeback_model::ids::{Node, TrialId};
 use comeback_model::plan::{Plan, Reach};
 use comeback_model::units::Elapsed;
 
-use super::context::{Early, Trial, aborted};
+use super::context::{Early, Former, Trial, aborted};
 use super::placement::Placement;
 use super::seams::Load;
 use super::site::Site;
@@ -70,10 +70,13 @@ impl<L: Load> Life<L> {
         self.is_storm && (!is_left || self.until_failure && self.has_lost.get())
     }
 
-    /// Where the server was in the trial before.
-    pub(super) fn take_placement(&mut self) -> Option<(Placement, u32)> {
-        let placement = self.placement.take()?;
-        Some((placement, self.probe_users))
+    /// What the next trial takes over from the trial before.
+    pub(super) fn take_former(&mut self) -> Option<Former> {
+        Some(Former {
+            placement: self.placement.take()?,
+            probe_users: self.probe_users,
+            was_killed: self.was_killed(),
+        })
     }
 
     /// The load of the trial before.
@@ -129,7 +132,7 @@ impl<L: Load> Life<L> {
     /// learned of a session is asked again for as long as the start may take, and what speaks against the server in some rounds.
     pub(super) async fn resume<S>(&self, trial: &Trial<'_, S>, load: &mut L) -> Result<(), Early> {
         let clock = trial.site.clock;
-        let deadline: Elapsed = clock.now() + trial.arm.target.ready.within;
+        let deadline: Elapsed = clock.now() + trial.start_within(Node::default());
         let mut living = None;
         let mut rounds = 0;
         let looked = loop {
@@ -147,7 +150,7 @@ impl<L: Load> Life<L> {
         let living = living.unwrap_or(0);
         let open = looked.unsettled + looked.failed;
         trial.record(EventKind::SessionsResumed {
-            after_kill: self.was_killed(),
+            after_kill: trial.is_after_kill,
             whole: living.saturating_sub(open),
             refused: looked.gone,
             older: looked.older,
@@ -155,7 +158,7 @@ impl<L: Load> Life<L> {
             odd: looked.odd(),
             unknown: looked.failed,
         });
-        why_not_resumed(looked, living, self.was_killed()).map_or(Ok(()), |why| Err(aborted(why)))
+        why_not_resumed(looked, living, trial.is_after_kill).map_or(Ok(()), |why| Err(aborted(why)))
     }
 
     /// Ends it, and removes its data. What the server locked there is left to the end of the run.

@@ -8,7 +8,8 @@ use std::task::Poll;
 
 use comeback_model::event::{EventKind, ExitCause, Survivor};
 use comeback_model::ids::{FaultId, Incarnation, Node};
-use comeback_model::plan::{Listener, Signal};
+use comeback_model::plan::{Listener, Readiness, Signal};
+use comeback_model::units::Elapsed;
 use tokio::sync::oneshot;
 
 use super::EngineError;
@@ -68,14 +69,8 @@ impl<P> Default for Nodes<P> {
 }
 
 impl<P: Process> Nodes<P> {
-    pub(super) fn push(&mut self, process: P) {
-        self.0.push(Running {
-            process,
-            former: Vec::new(),
-            hold: Hold::Free,
-            acts: Vec::new(),
-            waiting: Vec::new(),
-        });
+    pub(super) fn push(&mut self, running: Running<P>) {
+        self.0.push(running);
     }
 
     pub(super) fn get_mut(&mut self, node: Node) -> Option<&mut Running<P>> {
@@ -127,6 +122,17 @@ impl<P: Process> Nodes<P> {
 }
 
 impl<P: Process> Running<P> {
+    /// The first start of a node, in the hands of no fault.
+    pub(super) const fn new(process: P) -> Self {
+        Self {
+            process,
+            former: Vec::new(),
+            hold: Hold::Free,
+            acts: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
     /// Takes a further start in place of the last. What that left is left alone until the trial's end.
     pub(super) fn replace(&mut self, next: P) {
         let last = std::mem::replace(&mut self.process, next);
@@ -236,18 +242,23 @@ pub(super) fn launch<S: Processes>(
     }
 }
 
-/// Waits until a node is up for the first time, and looks who answers there.
+/// Waits until this moment for a node to be up for the first time, and looks who answers there.
 pub(super) async fn await_first_start<S: Seams>(
     trial: &Trial<'_, S>,
     process: &mut S::Process,
+    until: Elapsed,
 ) -> Result<(), Early> {
     let (node, incarnation) = (process.node(), process.incarnation());
     let target = trial.arm.target_of(node);
     let endpoint = trial.placement.endpoint(node);
     let boot_header = target.boot_header.as_deref();
+    let readiness = Readiness {
+        within: until.since(process.executed()),
+        ..target.ready.clone()
+    };
     let ready = trial
         .seams
-        .wait_until_ready(process, &target.ready, endpoint, boot_header);
+        .wait_until_ready(process, &readiness, endpoint, boot_header);
     let ready = ready.await;
     let Ready { at, boot } = ready.map_err(|error| not_ready(trial, process, &error))?;
     if boot.is_none() {

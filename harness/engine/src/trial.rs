@@ -80,7 +80,7 @@ pub(super) async fn run<S: Seams>(
         arm: planned.arm,
         control: planned.is_control(),
     });
-    let former = life.take_placement();
+    let former = life.take_former();
     let ended = match Trial::prepare((plan, planned), (site, seams), &data, former) {
         Ok(trial) => {
             let ended = trial.run_phases(interrupt, life).await;

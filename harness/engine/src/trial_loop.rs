@@ -108,10 +108,8 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             if let Some(proxy) = self.run(proxies::start(trial, node)).await?? {
                 self.proxies.push(proxy);
             }
-            let mut process = launch(trial, node, Incarnation(0)).map_err(Early::Target)?;
-            self.run(nodes::await_first_start(trial, &mut process))
-                .await??;
-            self.nodes.push(process);
+            let running = self.start_first(node).await?;
+            self.nodes.push(running);
             for id in trial.surroundings_of(node) {
                 let (surrounding, on) = self.surrounding(id, node)?;
                 let applied = async move { surrounding.inject(&on).await };
@@ -120,6 +118,36 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             }
         }
         Ok(())
+    }
+
+    /// Starts a node for the first time in its trial, and waits until it is up. After a kill of the idle server this is a restart as
+    /// after any fault: after the plan's pause, with its attempts, for as long as the horizon.
+    async fn start_first(&mut self, node: Node) -> Result<Running<S::Process>, Early> {
+        let (trial, clock) = (self.trial, self.trial.site.clock);
+        let target = trial.arm.target_of(node);
+        if trial.is_after_kill {
+            self.run(tokio::time::sleep(target.restart_after.into()))
+                .await?;
+        }
+        let until = clock.now() + trial.start_within(node);
+        let mut number = Incarnation(0);
+        let mut running = Running::new(launch(trial, node, number).map_err(Early::Target)?);
+        loop {
+            let up = nodes::await_first_start(trial, &mut running.process, until);
+            let Err(early) = self.run(up).await? else {
+                return Ok(running);
+            };
+            number = Incarnation(number.0 + 1);
+            let pause = target.attempts.pause_after(number);
+            let pause = pause.filter(|_| trial.is_after_kill && !running.process.is_running());
+            match pause {
+                Some(pause) if clock.now() + pause < until => {
+                    self.run(tokio::time::sleep(pause.into())).await?;
+                }
+                Some(_) | None => return Err(early),
+            }
+            running.replace(launch(trial, node, number).map_err(Early::Target)?);
+        }
     }
 
     /// A surrounding, and its hands on a node.

@@ -122,9 +122,21 @@ impl Disk {
             child,
             socket: Mutex::new(Some(BufReader::new(ours))),
         };
-        set.and_then(|()| disk.ask("health"))
+        set.and_then(|()| disk.check())
             .map_err(failed("it does not answer: its log says why"))?;
         Ok(disk)
+    }
+
+    /// Has it look through its own mount.
+    ///
+    /// # Errors
+    /// If it does not answer, or its file system does not.
+    pub fn check(&self) -> io::Result<()> {
+        let answer = self.ask("health")?;
+        match answer == "ok" {
+            true => Ok(()),
+            false => Err(io::Error::other(answer)),
+        }
     }
 
     /// Gives it an order. Returns its answer.

@@ -79,6 +79,16 @@ class DiesAlways(DiesSoon):
         self.after_kill = True
 
 
+class RefusesOnce(Graceful):
+    """The first start after a kill finds the mark of the process that was killed, removes it and ends; the second one comes up."""
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        if self.after_kill:
+            os.unlink(self.mark)
+            os._exit(1)
+
+
 class LoadsLate(Graceful):
     """After a graceful stop it listens before it has loaded, and says for 60 ms that it knows nobody."""
 
@@ -90,6 +100,25 @@ class LoadsLate(Graceful):
         if time.monotonic() < self.ready and path == "/me":
             return self.stranger(cookie, method)
         return super().handle(method, path, cookie, body)
+
+
+class RotatesAndLoadsLate(Graceful):
+    """After a graceful stop the first look at a session shows a visit less, and gives it a new cookie in place of the old one."""
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        self.late = set() if self.after_kill else set(self.sessions)
+
+    def me(self, sid, session):
+        if sid not in self.late:
+            return super().me(sid, session)
+        self.late.remove(sid)
+        new = f"{session['user']}.{os.urandom(6).hex()}"
+        self.write(f"L {new} {session['user']}")
+        for _ in range(session["visits"]):
+            self.write(f"V {new}")
+        self.sessions[new] = self.sessions.pop(sid)
+        return self.reply({**session, "visits": max(session["visits"] - 1, 0)}, cookie=new)
 
 
 class GrowsAtStops(Graceful):
@@ -132,6 +161,8 @@ BEHAVIOURS = {
     "dies-always": DiesAlways,
     "grows-at-stops": GrowsAtStops,
     "loads-late": LoadsLate,
+    "rotates-and-loads-late": RotatesAndLoadsLate,
+    "refuses-once": RefusesOnce,
     "forgets-logins": ForgetsLogins,
 }
 

@@ -228,7 +228,14 @@ impl Scenario {
     }
 
     /// Runs three trials of its arm as a run does.
-    pub(super) async fn run_trials(mut self) -> (Vec<EventKind>, Ended) {
+    pub(super) async fn run_trials(self) -> (Vec<EventKind>, Ended) {
+        let (events, ended) = self.run_trials_timed().await;
+        let events = events.into_iter().map(|event| event.kind);
+        (events.collect(), ended)
+    }
+
+    /// The same, with the moments.
+    pub(super) async fn run_trials_timed(mut self) -> (Vec<Event>, Ended) {
         self.plan.trials = 3;
         let (site, recorded) = self.site();
         let planned = [0, 1, 2].map(|number| PlannedTrial {
@@ -254,8 +261,7 @@ impl Scenario {
             ended = trials => ended.unwrap(),
             () = raise => unreachable!("it is pending for good"),
         };
-        let events = recorded.events().into_iter();
-        (events.map(|event| event.kind).collect(), ended)
+        (recorded.events(), ended)
     }
 
     fn site(&self) -> (Site, Recorded) {

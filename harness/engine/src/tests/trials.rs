@@ -1,9 +1,9 @@
 //! Several trials, as a run has them.
 
-use comeback_model::event::{EventKind, ExitCause};
+use comeback_model::event::{Event, EventKind, ExitCause};
 use comeback_model::ids::ArmId;
-use comeback_model::plan::{Reach, Storm};
-use comeback_model::units::Span;
+use comeback_model::plan::{Reach, Storm, Target};
+use comeback_model::units::{Elapsed, Span};
 
 use super::scenario::*;
 use crate::trials::Ended;
@@ -54,6 +54,16 @@ async fn an_interrupted_run_begins_no_further_trial() {
     assert_eq!(events.last(), Some(&EventKind::RunInterrupted));
 }
 
+const fn is_idle_kill(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::TargetExited {
+            cause: ExitCause::KilledIdle,
+            ..
+        }
+    )
+}
+
 /// How often the idle server was killed, in a storm whose kills reach this.
 async fn idle_kills(reach: Reach) -> usize {
     let scenario = one_replica().with(|plan| {
@@ -64,15 +74,6 @@ async fn idle_kills(reach: Reach) -> usize {
     let (events, ended) = scenario.run_trials().await;
     assert_eq!(ended, Ended::Complete);
     assert_eq!(count(&events, is_start), 3);
-    let is_idle_kill = |kind: &EventKind| {
-        matches!(
-            kind,
-            EventKind::TargetExited {
-                cause: ExitCause::KilledIdle,
-                ..
-            }
-        )
-    };
     let resumed = |kind: &EventKind| {
         matches!(
             kind,
@@ -92,4 +93,62 @@ async fn idle_kills(reach: Reach) -> usize {
 async fn a_storm_kills_the_idle_server_too_where_its_kills_reach_all_processes() {
     assert_eq!(idle_kills(Reach::Group).await, 3);
     assert_eq!(idle_kills(Reach::Process).await, 0);
+}
+
+/// A storm of a server that after a kill of the idle one ends so many starts at once, and is ready so long after the next.
+async fn storm_after_idle_kills(
+    behaviour: (u32, Span),
+    change: impl FnOnce(&mut Target),
+) -> Vec<EventKind> {
+    let scenario = one_replica().node(REPLICA_0, |its| its.after_idle_kill = Some(behaviour));
+    let scenario = scenario.with(|plan| {
+        plan.storm = Some(Storm::default());
+        plan.faults[0].reach = Reach::Group;
+        plan.load.timeout = Span::from_ms(5);
+        change(&mut plan.arms[0].target);
+    });
+    let (events, ended) = scenario.run_trials().await;
+    assert_eq!(ended, Ended::Complete);
+    assert_eq!(count(&events, is_idle_kill), 3, "{events:?}");
+    events
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_after_a_kill_of_the_idle_server_has_the_attempts_of_one_after_a_fault() {
+    let events = storm_after_idle_kills((2, Span::ZERO), |target| {
+        target.attempts.most = 3;
+    })
+    .await;
+    let starts = |number| {
+        let executed = |kind: &&EventKind| matches!(kind, EventKind::TargetExecuted { incarnation, .. } if incarnation.0 == number);
+        events.iter().filter(executed).count()
+    };
+    // In two of three trials the third start is the first that comes up, and the fourth is that after the fault.
+    assert_eq!([0, 1, 2, 3, 4].map(starts), [3, 3, 2, 2, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_after_a_kill_of_the_idle_server_has_the_horizon() {
+    // The horizon is 2 s, and other starts have 200 ms.
+    storm_after_idle_kills((0, Span::from_ms(1_500)), |_| {}).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_after_a_kill_of_the_idle_server_comes_after_the_pause_of_the_plan() {
+    let pause = Span::from_ms(700);
+    let scenario = one_replica().restart_after(pause).with(|plan| {
+        plan.storm = Some(Storm::default());
+        plan.faults[0].reach = Reach::Group;
+        plan.load.timeout = Span::from_ms(5);
+    });
+    let (events, _) = scenario.run_trials_timed().await;
+    let killed = events.iter().filter(|event| is_idle_kill(&event.kind));
+    let killed: Vec<Elapsed> = killed.map(|event| event.at).collect();
+    assert_eq!(killed.len(), 3);
+    for killed in &killed[..2] {
+        let mut after = events.iter().filter(|event| event.at >= *killed);
+        let is_start = |event: &&Event| matches!(event.kind, EventKind::TargetExecuted { .. });
+        let start = after.find(is_start).unwrap().at;
+        assert!(start >= *killed + pause, "{killed:?} {start:?}");
+    }
 }

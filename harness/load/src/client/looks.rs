@@ -195,7 +195,9 @@ impl Client {
         looked.unsettled = u32::from(looked.failed == 0 && !is_as_it_was);
         self.shared.looked.set(self.shared.looked.get().and(looked));
         if !is_as_it_was {
-            self.former.push(last);
+            // What the server set at this look the next one sends, as the user would.
+            let session = next.session;
+            self.former.push(Former { session, ..last });
         } else if !self.leaves() {
             next.go_on();
             self.session = Some((next.generation, next.session));

@@ -30,6 +30,8 @@ pub struct Session {
     in_doubt: bool,
     /// What became of each write, where writes carry values of their own.
     writes: Vec<Write>,
+    /// How often the last look before this trial showed a write, by its number.
+    shown: BTreeMap<u32, usize>,
 }
 
 /// A client's knowledge of one of its writes.
@@ -156,6 +158,9 @@ impl Session {
             self.begin_at(counter);
             (self.acknowledged, self.other_base) = (0, None);
         }
+        if let Some(found) = found {
+            self.shown = times(found);
+        }
         for number in found.map_or(&[][..], |found| &found.writes) {
             let place = (*number as usize).checked_sub(1);
             if let Some(write) = place.and_then(|place| self.writes.get_mut(place)) {
@@ -164,18 +169,19 @@ impl Session {
         }
     }
 
-    /// Whether a look shows no more than can be: what was acknowledged, and what was never answered.
+    /// Whether a look shows no more than can be: what was acknowledged, and what was never answered. Each once, or as often as the
+    /// look before showed it: a write that was tried again may have been stored twice.
     pub fn may_show(&self, counter: Option<u64>, found: Option<&Found>) -> bool {
         let Some(found) = found else {
             return counter.is_none_or(|counter| counter <= self.base.saturating_add(self.slack));
         };
-        let own: HashSet<u32> = found.writes.iter().copied().collect();
-        let may_be = |number: &u32| {
+        let may_be = |(number, times): (&u32, &usize)| {
             let place = (*number as usize).checked_sub(1);
             let write = place.and_then(|place| self.writes.get(place));
-            write.is_some_and(|write| *write != Write::Rejected)
+            let is_possible = write.is_some_and(|write| *write != Write::Rejected);
+            is_possible && *times <= most(&self.shown, *number)
         };
-        own.len() == found.writes.len() && own.iter().all(may_be)
+        times(found).iter().all(may_be)
     }
 
     /// A change whose reply shows no counter adds one all the same.
@@ -228,7 +234,7 @@ impl Session {
 
     /// The oracle for writes with values of their own: whether a reply may show these.
     pub(super) fn accepts_found(&mut self, found: &Found) -> bool {
-        let mut shown = vec![0_u32; self.writes.len()];
+        let mut shown = vec![0; self.writes.len()];
         let mut fits = found.foreign == 0;
         for write in &found.writes {
             match (*write as usize)
@@ -239,7 +245,7 @@ impl Session {
                 None => fits = false,
             }
         }
-        for (write, times) in self.writes.iter_mut().zip(shown) {
+        for ((number, write), times) in (1..).zip(&mut self.writes).zip(shown) {
             match (*write, times) {
                 (Write::Acknowledged, 0) => {
                     *write = Write::Missed;
@@ -249,9 +255,8 @@ impl Session {
                     *write = Write::Possible;
                     fits = false;
                 }
-                (_, 2..) => fits = false,
                 (Write::Acknowledged | Write::Possible | Write::Missed, _)
-                | (Write::Rejected, 0) => {}
+                | (Write::Rejected, 0) => fits &= times <= most(&self.shown, number),
             }
         }
         fits
@@ -289,6 +294,20 @@ impl Session {
             })
         })
     }
+}
+
+/// How often a reply shows each write, by its number.
+fn times(found: &Found) -> BTreeMap<u32, usize> {
+    let mut times = BTreeMap::new();
+    for number in &found.writes {
+        *times.entry(*number).or_default() += 1;
+    }
+    times
+}
+
+/// How often a write may be shown, after a look that showed so many.
+fn most(shown: &BTreeMap<u32, usize>, number: u32) -> usize {
+    shown.get(&number).map_or(1, |times| (*times).max(1))
 }
 
 /// Whether a reply's cookie deletes the cookie.
@@ -479,6 +498,35 @@ mod tests {
         assert!(own.is_complete_in(None, Some(&none)), "it was not there");
         own.go_on_from(None, Some(&one));
         assert!(!own.is_complete_in(None, Some(&none)));
+    }
+
+    #[test]
+    fn a_write_that_was_stored_twice_is_shown_as_often_later_and_no_oftener() {
+        let mut own = Session::default();
+        for _ in 0..2 {
+            let write = own.next_write();
+            own.note_change(Some(write), Outcome::Acknowledged);
+        }
+        let shown = |writes: &[u32]| Found {
+            writes: writes.to_vec(),
+            foreign: 0,
+        };
+        assert!(!own.accepts_found(&shown(&[1, 2, 2])), "it is told once");
+        own.expect_as_shown(None, Some(&shown(&[1, 2, 2])));
+        let cases: [(&[u32], bool); 5] = [
+            (&[1, 2, 2], true),
+            (&[1, 2], true),
+            (&[1, 1, 2, 2], false),
+            (&[1, 2, 2, 2], false),
+            (&[1, 2, 2, 3], false),
+        ];
+        for (writes, fits) in cases {
+            let found = shown(writes);
+            assert_eq!(own.may_show(None, Some(&found)), fits, "{writes:?}");
+            let mut next = own.clone();
+            next.go_on_from(None, Some(&shown(&[1, 2, 2])));
+            assert_eq!(next.accepts_found(&found), fits, "{writes:?}");
+        }
     }
 
     #[test]

@@ -113,12 +113,12 @@ close_record() {
     [ -z "$record" ] || [ "$memory" ] || rm -f -- "$record"
 }
 
-# Undoes what was done to the machine, the latest first. Fails where something is left.
+# Undoes what was done to the machine, the latest first; each in so many tries. Fails where something is left.
 undo_all() {
     undone=yes
     for number in $leases; do
         eval "command=\$lease_$number"
-        tries=40
+        tries=$1
         until (cd / && sh -c "$command") </dev/null >/dev/null 2>&1; do
             tries=$((tries - 1))
             [ $tries -gt 0 ] || { undone= && break; }
@@ -166,6 +166,7 @@ else
     if [ -n "$cgroup" ]; then echo 1 >"$cgroup/cgroup.kill"; fi
 fi
 clean=0
+former=
 # A process that waits for a disk may outlive even this: 300 times 50 ms.
 rounds=300
 while [ $rounds -gt 0 ]; do
@@ -181,11 +182,14 @@ while [ $rounds -gt 0 ]; do
             look "$pid" || continue
             case $starts in *" $pid:$start "*) kill -9 "$pid" ;; esac
         done
+        # What outlives its kill may wait for a file system that nobody answers for. What is not undone yet is tried again.
+        [ "$found" != "$former" ] || undo_all 1
+        former=$found
     fi
     sleep 0.05
 done
 [ $clean -ge $wanted ] || exit 1
-undo_all || memory=yes
+undo_all 40 || memory=yes
 # Some file systems take a moment.
 rounds=20
 until remove_scratch; do

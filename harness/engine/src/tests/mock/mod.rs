@@ -14,7 +14,7 @@ use comeback_faults::{ActError, Disk};
 use comeback_host::undo::Undo;
 use comeback_model::event::{Exit, OldProcess, Survivor};
 use comeback_model::ids::Node;
-use comeback_model::plan::{DiskModel, Readiness};
+use comeback_model::plan::{DiskModel, Readiness, Signal};
 use comeback_model::units::{Elapsed, Span};
 use tokio::time::sleep_until;
 
@@ -65,6 +65,8 @@ pub(super) struct Behaviour {
     pub(super) hangs: Vec<u32>,
     /// Starts that fail.
     pub(super) cannot_start: Vec<u32>,
+    /// In a trial whose server was killed at the end of the one before: the starts that end at once, and when the next is ready.
+    pub(super) after_idle_kill: Option<(u32, Span)>,
     /// What each start calls itself, if it does.
     pub(super) is_named: bool,
     /// How often others are found that it started since.
@@ -85,6 +87,7 @@ impl Default for Behaviour {
             exits: Vec::new(),
             hangs: Vec::new(),
             cannot_start: Vec::new(),
+            after_idle_kill: None,
             is_named: false,
             newcomers: 0,
             acts: Acts::Hold,
@@ -116,6 +119,8 @@ pub(super) struct Mock {
     pub(super) deeds: Deeds,
     ports: Cell<u16>,
     pids: Cell<i32>,
+    /// The trial before ended with a kill.
+    is_after_kill: Cell<bool>,
     places: RefCell<BTreeMap<u16, Node>>,
     latest: RefCell<BTreeMap<Node, Latest>>,
 }
@@ -135,6 +140,7 @@ impl Mock {
             deeds: Deeds::default(),
             ports: Cell::new(40_000),
             pids: Cell::new(100),
+            is_after_kill: Cell::new(false),
             places: RefCell::default(),
             latest: RefCell::default(),
         }
@@ -206,7 +212,21 @@ impl Processes for Mock {
 
     fn start(&self, launch: Launch<'_>) -> Result<MockProcess, StartError> {
         let (node, incarnation) = (launch.node, launch.incarnation);
-        let behaviour = self.behaviour(node);
+        let mut behaviour = self.behaviour(node);
+        if incarnation.0 == 0 {
+            let former = self.latest(node);
+            let exit = former.and_then(|former| former.life.state.lock().unwrap().exit);
+            let killed = Exit::Signal(Signal::Kill.number());
+            self.is_after_kill
+                .set(exit.is_some_and(|(exit, _)| exit == killed));
+        }
+        if let Some((exits, ready_after)) = behaviour.after_idle_kill
+            && self.is_after_kill.get()
+        {
+            let exits = (0..exits).map(|start| (start, Span::ZERO, Exit::Status(1)));
+            behaviour.exits.extend(exits);
+            behaviour.ready_after = Some(ready_after);
+        }
         self.note(format!("start {node} {}", incarnation.0));
         self.note(format!("run {} {node}", launch.target.command[0]));
         if behaviour.cannot_start.contains(&incarnation.0) {
