@@ -759,8 +759,8 @@ async fn check_warden_frees(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
     scratch::create(&scratch, bench.tag.as_str()).unwrap();
     std::fs::create_dir(&point).unwrap();
     let undo = Undo::unmount(&point).unwrap();
-    bench.tag.lease(undo.clone()).unwrap();
     let warden = start(&bench.tag, &scratch).unwrap();
+    bench.tag.lease(undo.clone()).unwrap();
     let script = format!("{OVERWRITE}\n{WAITS_FOR_ITSELF}");
     let process = bench.spawn(&["python3", "-c", &script, point.to_str().unwrap()]);
     let _unmounts = Unmounts(undo);

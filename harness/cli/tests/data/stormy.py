@@ -102,25 +102,6 @@ class LoadsLate(Graceful):
         return super().handle(method, path, cookie, body)
 
 
-class RotatesAndLoadsLate(Graceful):
-    """After a graceful stop the first look at a session shows a visit less, and gives it a new cookie in place of the old one."""
-
-    def __init__(self, port, folder):
-        super().__init__(port, folder)
-        self.late = set() if self.after_kill else set(self.sessions)
-
-    def me(self, sid, session):
-        if sid not in self.late:
-            return super().me(sid, session)
-        self.late.remove(sid)
-        new = f"{session['user']}.{os.urandom(6).hex()}"
-        self.write(f"L {new} {session['user']}")
-        for _ in range(session["visits"]):
-            self.write(f"V {new}")
-        self.sessions[new] = self.sessions.pop(sid)
-        return self.reply({**session, "visits": max(session["visits"] - 1, 0)}, cookie=new)
-
-
 class GrowsAtStops(Graceful):
     """After a graceful stop each session has a visit more than before."""
 
@@ -161,7 +142,6 @@ BEHAVIOURS = {
     "dies-always": DiesAlways,
     "grows-at-stops": GrowsAtStops,
     "loads-late": LoadsLate,
-    "rotates-and-loads-late": RotatesAndLoadsLate,
     "refuses-once": RefusesOnce,
     "forgets-logins": ForgetsLogins,
 }
