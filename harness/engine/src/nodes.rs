@@ -9,7 +9,7 @@ use std::task::Poll;
 use comeback_model::event::{EventKind, ExitCause, Survivor};
 use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::plan::{Listener, Readiness, Signal};
-use comeback_model::units::Elapsed;
+use comeback_model::units::Span;
 use tokio::sync::oneshot;
 
 use super::EngineError;
@@ -242,18 +242,18 @@ pub(super) fn launch<S: Processes>(
     }
 }
 
-/// Waits until this moment for a node to be up for the first time, and looks who answers there.
+/// Waits so long for a node to be up for the first time, and looks who answers there.
 pub(super) async fn await_first_start<S: Seams>(
     trial: &Trial<'_, S>,
     process: &mut S::Process,
-    until: Elapsed,
+    within: Span,
 ) -> Result<(), Early> {
     let (node, incarnation) = (process.node(), process.incarnation());
     let target = trial.arm.target_of(node);
     let endpoint = trial.placement.endpoint(node);
     let boot_header = target.boot_header.as_deref();
     let readiness = Readiness {
-        within: until.since(process.executed()),
+        within,
         ..target.ready.clone()
     };
     let ready = trial

@@ -129,11 +129,12 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             self.run(tokio::time::sleep(target.restart_after.into()))
                 .await?;
         }
-        let until = clock.now() + trial.start_within(node);
+        let mut within = trial.start_within(node);
+        let until = clock.now() + within;
         let mut number = Incarnation(0);
         let mut running = Running::new(launch(trial, node, number).map_err(Early::Target)?);
         loop {
-            let up = nodes::await_first_start(trial, &mut running.process, until);
+            let up = nodes::await_first_start(trial, &mut running.process, within);
             let Err(early) = self.run(up).await? else {
                 return Ok(running);
             };
@@ -146,6 +147,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 }
                 Some(_) | None => return Err(early),
             }
+            within = until.since(clock.now());
             running.replace(launch(trial, node, number).map_err(Early::Target)?);
         }
     }
