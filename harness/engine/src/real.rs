@@ -24,6 +24,7 @@ use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
 use crate::supervise::disk::{self as disk_process, Laying};
 use crate::supervise::one_shot::OneShotCommand;
+use crate::supervise::output::OnLine;
 use crate::supervise::ownership::{self, Owner};
 use crate::supervise::process::{self, Launch, StartError, Stopped};
 use crate::supervise::tag::RunTag;
@@ -219,6 +220,10 @@ impl Process for Started {
 
     fn tail(&self) -> Vec<Line> {
         self.process.tail()
+    }
+
+    fn on_line(&self, text: String, found: OnLine) {
+        self.process.output().on_line(text, found);
     }
 
     async fn next_end(&mut self) -> io::Result<End> {

@@ -22,6 +22,7 @@ use crate::load::{LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::disk::Laying;
 use crate::supervise::one_shot::OneShotCommand;
+use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError, Stopped};
 use comeback_faults::{Act, ActError, Disk, Step};
@@ -125,6 +126,8 @@ pub(super) trait Process {
     fn is_cleared(&self) -> bool;
     /// The last lines of its output.
     fn tail(&self) -> Vec<Line>;
+    /// Tells of the next line of its output that contains this text.
+    fn on_line(&self, text: String, found: OnLine);
 
     /// Whether it has not been reaped.
     fn is_running(&self) -> bool {

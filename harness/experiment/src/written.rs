@@ -9,7 +9,7 @@ use std::path::Path;
 
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
-use comeback_model::plan::fault::Catalogue;
+use comeback_model::plan::fault::{Catalogue, On, OnEvent};
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
     Aim, Arm, Body, Calibration, Call, Expect, Fault, Load, Plan, ReadyProbe, Request, Retry,
@@ -254,7 +254,10 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
             _ => part.put("after", one.after)?,
         }
         part.put("spread", one.jitter)?;
-        part.put("within", one.within)?;
+        match &one.on {
+            None => part.put("within", one.within)?,
+            Some(on) => event(&mut part, on)?,
+        }
         part.put("lands_within", one.lands_within)?;
         faults.push(part.0);
     }
@@ -274,6 +277,17 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
     whole.put("default_gates", false)?;
     whole.put("gate", gates(&plan.gates))?;
     Ok(whole.0)
+}
+
+/// The event that a fault waits for.
+fn event(part: &mut Part, on: &On) -> Result<(), Unwritable> {
+    part.put("on", on.event.name())?;
+    match &on.event {
+        OnEvent::Acknowledgement(nth) | OnEvent::Sent(nth) => part.put("nth", nth)?,
+        OnEvent::Log(text) => part.put("matches", text)?,
+        OnEvent::Start(into) => part.put("into", into)?,
+    }
+    part.put("comes_within", on.comes_within)
 }
 
 /// The servers of an arm, by their parts of a file.

@@ -13,6 +13,7 @@ use comeback_model::event::Mark;
 use comeback_model::operation::Step;
 use comeback_model::units::{Elapsed, Span};
 
+use super::counting::{Awaiting, Counting, OnCounted, OneWrite};
 use comeback_host::clock::Clock;
 
 /// The time that a write takes is the median of so many.
@@ -66,6 +67,8 @@ struct Inner {
     /// The mark that is waited for, as a number; 0 when none is.
     armed: AtomicU8,
     inject: Mutex<Option<(Moment, Inject)>>,
+    /// Events that are counted.
+    counting: Arc<Counting>,
     services: Mutex<VecDeque<Span>>,
     /// Operations that were wanted from this moment on, in µs, and how many of them have finished.
     from: AtomicU64,
@@ -112,6 +115,11 @@ impl Trigger {
         Armed(self)
     }
 
+    /// From now on such events are counted; the client that comes to the `nth` sets this off, unless that is dropped before.
+    pub fn count(&self, mark: Mark, nth: u32, happens: OnCounted) -> Awaiting {
+        self.0.counting.wait_for(mark, nth, happens)
+    }
+
     /// How long an acknowledged write took of late, if there was one.
     pub fn usual_service(&self) -> Option<Span> {
         let mut services: Vec<Span> = lock(&self.0.services).iter().copied().collect();
@@ -135,12 +143,13 @@ impl Trigger {
         Some(Span::from_us((usual.as_us() as f64 * share) as u64))
     }
 
-    /// A client has read the acknowledgement of a write that was sent at `sent`.
-    pub(super) fn acknowledge(&self, sent: Elapsed, passed: Passed) {
+    /// A client has read the acknowledgement of a write.
+    pub fn acknowledge(&self, write: OneWrite, passed: Passed) {
+        self.0.counting.note_acknowledged(passed, write);
         if self.waits_for(Mark::Reply) && self.is_prompt(passed) {
             self.pass(Mark::Reply, passed);
         }
-        self.note_service(passed.at.since(sent));
+        self.note_service(passed.at.since(write.sent));
     }
 
     /// Whether it was read as soon as it came, as far as that is asked for.
@@ -197,7 +206,8 @@ impl Trigger {
     }
 
     /// No longer: a new trial begins, and its fault is far.
-    pub(super) fn forget_looks(&self) {
+    pub(super) fn forget(&self) {
+        self.0.counting.forget();
         self.0.looks.store(false, Ordering::Release);
     }
 
@@ -226,7 +236,7 @@ impl Trigger {
     ) -> (T, Option<Elapsed>) {
         if step != Step::Act {
             (exchange.await, None)
-        } else if self.waits_for(Mark::Reply) {
+        } else if self.listens() {
             let (reply, quiet) = self.listen(clock, exchange).await;
             (reply, Some(quiet))
         } else if let Some(delay) = self.delay() {
@@ -234,6 +244,37 @@ impl Trigger {
         } else {
             (exchange.await, None)
         }
+    }
+
+    /// Whether the next acknowledgement may set something off.
+    fn listens(&self) -> bool {
+        self.waits_for(Mark::Reply) || self.0.counting.is_near()
+    }
+
+    /// The same exchange; when the last byte of the write has left and no reply is there, that is counted.
+    pub(super) async fn see_sent<T>(
+        &self,
+        (write, clock): (OneWrite, Clock),
+        has_left: impl Fn() -> bool,
+        exchange: impl Future<Output = T>,
+    ) -> T {
+        let mut exchange = pin!(exchange);
+        let mut is_seen = false;
+        poll_fn(|cx| {
+            let polled = exchange.as_mut().poll(cx);
+            if polled.is_pending() && !is_seen && has_left() {
+                is_seen = true;
+                self.note_sent(write, clock.now());
+            }
+            polled
+        })
+        .await
+    }
+
+    /// The last byte of a write's request has left, and its reply has not come.
+    pub fn note_sent(&self, write: OneWrite, at: Elapsed) {
+        let quiet = None;
+        self.0.counting.note_sent(Passed { at, quiet }, write);
     }
 
     /// The thread stays awake for the reply: a sleeping one is woken when the moment has passed.
@@ -248,7 +289,7 @@ impl Trigger {
             }
             let now = clock.now();
             (before, latest) = (latest, now);
-            if now < begun + AWAKE && self.waits_for(Mark::Reply) {
+            if now < begun + AWAKE && self.listens() {
                 stay_awake(cx);
             }
             Poll::Pending
@@ -333,6 +374,15 @@ mod tests {
         Elapsed::from_us(us)
     }
 
+    fn sent(at: u64) -> OneWrite {
+        OneWrite {
+            client: comeback_model::ids::ClientId(0),
+            generation: 0,
+            write: None,
+            sent: us(at),
+        }
+    }
+
     /// Sends what passed the mark.
     fn told() -> (Inject, std::sync::mpsc::Receiver<Option<Passed>>) {
         let (tell, told) = channel();
@@ -348,10 +398,10 @@ mod tests {
             at: us(at),
             quiet: Some(us(at - 1)),
         };
-        trigger.acknowledge(us(1), passed(2));
+        trigger.acknowledge(sent(1), passed(2));
         let armed = trigger.arm(Moment::Acknowledged(us(9)), inject);
-        trigger.acknowledge(us(1), passed(3));
-        trigger.acknowledge(us(1), passed(4));
+        trigger.acknowledge(sent(1), passed(3));
+        trigger.acknowledge(sent(1), passed(4));
         assert_eq!(told.iter().collect::<Vec<_>>(), [Some(passed(3))]);
         assert!(armed.disarm().is_none());
     }
@@ -374,7 +424,7 @@ mod tests {
             trigger.note_service(Span::from_us(usual));
             let (inject, told) = told();
             let _armed = trigger.arm(Moment::Acknowledged(us(10_000)), inject);
-            trigger.acknowledge(us(1_000), passed);
+            trigger.acknowledge(sent(1_000), passed);
             assert_eq!(told.try_recv().is_ok(), counts, "{passed:?}");
         }
     }
@@ -407,7 +457,7 @@ mod tests {
             Box::new(|_| panic!("it was disarmed")),
         ));
         let (at, quiet) = (us(2), Some(us(1)));
-        trigger.acknowledge(us(1), Passed { at, quiet });
+        trigger.acknowledge(sent(1), Passed { at, quiet });
     }
 
     #[tokio::test]
@@ -462,6 +512,28 @@ mod tests {
         let faulted = tokio::time::timeout(Duration::from_secs(30), faulted).await;
         faulted.expect("it does not wait for as long as writes usually take");
         assert!(told.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_write_is_sent_once_its_last_byte_has_left_and_its_reply_is_not_there() {
+        let trigger = Trigger::default();
+        let clock = Clock::start();
+        let (tell, told) = channel();
+        let happens = Box::new(move |_, met: comeback_model::event::MetWrite| {
+            tell.send(met.nth).expect("it is heard");
+        });
+        let _awaiting = trigger.count(Mark::Request, 2, happens);
+        let write = (sent(1), clock);
+        let soon = || tokio::time::sleep(Duration::from_millis(1));
+        // The reply is there at once; bytes are left; and it is sent, and waited for, twice.
+        trigger
+            .see_sent(write, || true, std::future::ready(()))
+            .await;
+        trigger.see_sent(write, || false, soon()).await;
+        trigger.see_sent(write, || true, soon()).await;
+        assert!(told.try_recv().is_err());
+        trigger.see_sent(write, || true, soon()).await;
+        assert_eq!(told.try_recv(), Ok(2));
     }
 
     async fn until_passed(trigger: &Trigger) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Mark;
 use crate::ids::{ArmId, ClientId, FaultId, Node, Seed, TrialId};
 use crate::operation::Step;
+use crate::plan::fault::Nth;
 use crate::plan::{Aim, Arrivals, Fault, Load, Plan, Workload};
 use crate::units::Span;
 
@@ -172,6 +173,12 @@ impl PlannedTrial {
         (mark, Draw::moment(self.load_seed, fault).unit())
     }
 
+    /// The how many-th event of the load a fault waits for; drawn for a control trial, too.
+    pub fn nth(&self, fault: FaultId, Nth { least, most }: Nth) -> u32 {
+        let among = u64::from(most.saturating_sub(least)) + 1;
+        least + Draw::nth(self.load_seed, fault).below(among) as u32
+    }
+
     /// The draws of what a fault does to a node.
     pub fn draws(&self, fault: FaultId, node: Node) -> Draws {
         Draw::act(self.load_seed, fault, node)
@@ -299,6 +306,7 @@ struct Draw;
 impl Draw {
     const VICTIM: u64 = 0x5649_4354_494d_0000;
     const MOMENT: u64 = 0x4d4f_4d45_4e54_0000;
+    const NTH: u64 = 0x4e54_4800_0000_0000;
     const DELAY: u64 = 0x4445_4c41_5900_0000;
     const ACT: u64 = 0x4143_5400_0000_0000;
     const ENDING: u64 = 0x454e_4449_4e47_0000;
@@ -313,6 +321,11 @@ impl Draw {
     /// Its moment within a write.
     fn moment(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
         Draws::new(load_seed.0 ^ Self::MOMENT ^ u64::from(fault))
+    }
+
+    /// Which event of the load it waits for.
+    fn nth(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
+        Draws::new(load_seed.0 ^ Self::NTH ^ u64::from(fault))
     }
 
     /// How a cycle of a storm ends.

@@ -15,6 +15,7 @@ use tokio::time::sleep_until;
 use super::{Acts, Behaviour, Deeds};
 use crate::clock::Clock;
 use crate::seams::{End, On, Place, Process, Shot};
+use crate::supervise::output::OnLine;
 use crate::supervise::process::Stopped;
 use comeback_faults::{Act, ActError, Step};
 
@@ -128,6 +129,23 @@ impl Process for MockProcess {
 
     fn tail(&self) -> Vec<Line> {
         vec![Line::Out("the last line".to_owned())]
+    }
+
+    fn on_line(&self, text: String, found: OnLine) {
+        let says = self.behaviour.says.iter();
+        let now = self.clock.now();
+        let line = says.filter_map(|(start, after, line)| {
+            let at = self.executed() + *after;
+            let is_it = *start == self.incarnation().0 && line.contains(&text) && at >= now;
+            is_it.then_some((at, line.clone()))
+        });
+        if let Some((at, line)) = line.min() {
+            let clock = self.clock;
+            tokio::spawn(async move {
+                sleep_until(clock.instant(at)).await;
+                found(line);
+            });
+        }
     }
 
     async fn next_end(&mut self) -> io::Result<End> {

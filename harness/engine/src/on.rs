@@ -1,0 +1,266 @@
+//! Events that faults wait for: of the load, or of a faulted node.
+//!
+//! A signal is fired at an event of the load by the client that comes to it, on its own thread. Before every other fault the event is
+//! waited for, and the fault is begun at once.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+
+use comeback_model::event::{EventKind, Mark, Met, MetWrite};
+use comeback_model::ids::{FaultId, Node};
+use comeback_model::plan::fault::{On, OnEvent};
+use comeback_model::units::{Elapsed, Span};
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::EngineError;
+use super::context::Trial;
+use super::nodes::called;
+use crate::load::{Awaiting, OnCounted, Passed};
+use comeback_faults::{Calls, FaultError, Injection, Sighting};
+
+/// An event that came.
+#[derive(Clone, Debug)]
+pub(super) struct Came {
+    /// When it was begun to be waited for.
+    begun: Elapsed,
+    /// When it came; of a start, when the fault is due after it.
+    at: Elapsed,
+    mark: Option<Mark>,
+    /// When a reply had surely not come yet, where that is known.
+    quiet: Option<Elapsed>,
+    met: Met,
+}
+
+/// By the faults that wait for them, until they are on record.
+pub(super) type Events = BTreeMap<FaultId, Came>;
+
+impl Came {
+    pub(super) const fn of_load(
+        begun: Elapsed,
+        mark: Mark,
+        (passed, met): (Passed, MetWrite),
+    ) -> Self {
+        Self {
+            begun,
+            at: passed.at,
+            mark: Some(mark),
+            quiet: passed.quiet,
+            met: Met::Write(met),
+        }
+    }
+
+    /// What is put on record of a fault that was begun then.
+    pub(super) fn aimed(self, fault: FaultId, first: Elapsed) -> EventKind {
+        let since = |earlier: Elapsed| first.as_us().saturating_sub(earlier.as_us());
+        EventKind::FaultAimed {
+            fault,
+            mark: self.mark,
+            waited_us: since(self.begun),
+            after_us: Some(since(self.at)),
+            quiet_us: self.quiet.map(since),
+            met: Some(self.met),
+        }
+    }
+}
+
+/// Puts on record for which event a fault had waited that is begun now.
+pub(super) fn record<S>(trial: &Trial<'_, S>, fault: FaultId, begun: Elapsed) {
+    let came = trial.progress.borrow_mut().events.remove(&fault);
+    if let Some(came) = came {
+        trial.record_at(begun, came.aimed(fault, begun));
+    }
+}
+
+/// The event of the load that a fault's signal is fired at: the mark, the how many-th, and until when it may come.
+pub(super) fn of_load<S>(trial: &Trial<'_, S>, id: FaultId) -> Option<(Mark, u32, Instant)> {
+    let on = trial.plan.fault(id)?.on.as_ref()?;
+    let (mark, nth) = on.event.of_load()?;
+    Some((mark, trial.planned.nth(id, nth), deadline(trial, on)))
+}
+
+fn deadline<S>(trial: &Trial<'_, S>, on: &On) -> Instant {
+    let clock = trial.site.clock;
+    clock.instant(clock.now() + on.comes_within)
+}
+
+/// Waits in front of a fault until its event has come, if it waits for one.
+pub(super) async fn await_event<S>(
+    trial: &Trial<'_, S>,
+    id: FaultId,
+    hands: &Injection,
+) -> Result<(), FaultError> {
+    let Some(fault) = trial.plan.fault(id) else {
+        return Ok(());
+    };
+    let Some(on) = &fault.on else {
+        return Ok(());
+    };
+    let begun = trial.site.clock.now();
+    let deadline = deadline(trial, on);
+    let came = match &on.event {
+        // Its signal is fired at the event itself.
+        OnEvent::Acknowledgement(_) | OnEvent::Sent(_) if fault.effect.ends() => return Ok(()),
+        OnEvent::Acknowledgement(_) | OnEvent::Sent(_) => await_load(trial, id).await?,
+        OnEvent::Log(text) => {
+            let sighting = first(hands, Some(text), deadline).await;
+            let Some(sighting) = sighting else {
+                return Err(FaultError::Missed(no_line(hands, text, on)));
+            };
+            Came::seen(begun, sighting.at, sighting)
+        }
+        OnEvent::Start(into) => {
+            let Some(sighting) = first(hands, None, deadline).await else {
+                return Err(FaultError::Missed(no_start(hands, on)));
+            };
+            let due = sighting.at + *into;
+            tokio::time::sleep_until(trial.site.clock.instant(due)).await;
+            Came::seen(begun, due, sighting)
+        }
+    };
+    trial.progress.borrow_mut().events.insert(id, came);
+    Ok(())
+}
+
+impl Came {
+    fn seen(begun: Elapsed, at: Elapsed, sighting: Sighting) -> Self {
+        let Sighting {
+            at: _,
+            node,
+            incarnation,
+            line,
+        } = sighting;
+        let met = match line {
+            Some(line) => Met::Line {
+                node,
+                incarnation,
+                line,
+            },
+            None => Met::Start { node, incarnation },
+        };
+        Self {
+            begun,
+            at,
+            mark: None,
+            quiet: None,
+            met,
+        }
+    }
+}
+
+/// The first of what is seen of its nodes, if it is in time.
+async fn first(hands: &Injection, text: Option<&str>, deadline: Instant) -> Option<Sighting> {
+    let mut seen = hands.watch(text);
+    timeout_at(deadline, seen.recv()).await.ok().flatten()
+}
+
+/// Waits for an event of the load.
+async fn await_load<S>(trial: &Trial<'_, S>, id: FaultId) -> Result<Came, FaultError> {
+    let Some((mark, ..)) = of_load(trial, id) else {
+        return Err(FaultError::Abandoned);
+    };
+    let begun = trial.site.clock.now();
+    let (tell, told) = oneshot::channel();
+    let happens: OnCounted = Box::new(move |passed, met| {
+        // Nobody may listen any more.
+        let _ = tell.send((passed, met));
+    });
+    let came = count(trial, id, happens, told).await.ok();
+    let came = came.ok_or(FaultError::Abandoned)??;
+    Ok(Came::of_load(begun, mark, came))
+}
+
+/// Has something happen at the event of the load that a fault waits for, and waits until it has told so; it does not happen where the
+/// event never comes.
+pub(super) async fn count<S, T>(
+    trial: &Trial<'_, S>,
+    id: FaultId,
+    happens: OnCounted,
+    told: oneshot::Receiver<T>,
+) -> Result<Result<T, FaultError>, EngineError> {
+    let (Some((mark, nth, deadline)), Some(trigger)) = (of_load(trial, id), trial.trigger.get())
+    else {
+        let none = "the fault waits for an event of a load that there is not";
+        return Err(EngineError::Process(io::Error::other(none)));
+    };
+    let awaiting = trigger.count(mark, nth, happens);
+    Ok(unless_late(awaiting, told, deadline)
+        .await?
+        .map_err(|so_far| FaultError::Missed(too_few(mark, (so_far, nth)))))
+}
+
+/// What was told, or how many events had come when the time was over.
+async fn unless_late<T>(
+    awaiting: Awaiting,
+    mut told: impl Future<Output = Result<T, oneshot::error::RecvError>> + Unpin,
+    deadline: Instant,
+) -> Result<Result<T, u32>, EngineError> {
+    let told = match timeout_at(deadline, &mut told).await {
+        Ok(told) => told,
+        Err(_late) => match awaiting.give_up() {
+            Some(so_far) => return Ok(Err(so_far)),
+            // It came at this very moment.
+            None => told.await,
+        },
+    };
+    let ended = "a load worker ended at the event of the fault";
+    told.map(Ok)
+        .map_err(|_| EngineError::Process(io::Error::other(ended)))
+}
+
+fn too_few(mark: Mark, (so_far, nth): (u32, u32)) -> String {
+    let what = match mark {
+        Mark::Reply => "acknowledged",
+        Mark::Request => "sent and waited for",
+    };
+    format!(
+        "its event never came: of {nth} writes that it waited for only {so_far} were {what} in time: raise the rate or comes_within, \
+         or lower nth"
+    )
+}
+
+fn no_line(hands: &Injection, text: &str, On { comes_within, .. }: &On) -> String {
+    format!(
+        "its event never came: no line of the output of {} contained {text:?} within {comes_within}: compare matches with the logs of \
+         the run, or raise comes_within",
+        names(hands)
+    )
+}
+
+fn no_start(hands: &Injection, On { comes_within, .. }: &On) -> String {
+    format!(
+        "its event never came: {} was not started again within {comes_within}: have an earlier fault end it, or raise comes_within",
+        names(hands)
+    )
+}
+
+fn names(hands: &Injection) -> String {
+    let names = hands.nodes().iter().map(|node: &Node| called(*node));
+    names.collect::<Vec<_>>().join(" or ")
+}
+
+/// A trial without a fault waits for the events of all faults, too, so that it lasts as long: of those that only a fault brings about
+/// as long as they may take.
+pub(super) async fn wait_out<S>(trial: &Trial<'_, S>, baseline_end: Elapsed, calls: Calls) {
+    let clock = trial.site.clock;
+    let waits = trial.plan.named_faults().map(async |(id, fault)| {
+        let Some(on) = &fault.on else {
+            return;
+        };
+        tokio::time::sleep_until(clock.instant(baseline_end + fault.after)).await;
+        let deadline = deadline(trial, on);
+        let nodes = fault.aim.candidates(trial.arm.replicas);
+        let hands = (clock, calls.clone());
+        let hands = Injection::new((id, nodes), fault.reach, Span::ZERO, hands);
+        // That it never comes is known of the trials with a fault.
+        match &on.event {
+            OnEvent::Acknowledgement(_) | OnEvent::Sent(_) => drop(await_load(trial, id).await),
+            OnEvent::Log(text) => drop(first(&hands, Some(text), deadline).await),
+            // A recovery is no part of such a trial.
+            OnEvent::Start(into) => tokio::time::sleep((*into).into()).await,
+        }
+    });
+    join_all(waits).await;
+}
