@@ -242,10 +242,14 @@ impl FaultPart {
             Some("acknowledgement") => OnEvent::Acknowledgement(nth),
             Some("sent") => OnEvent::Sent(nth),
             Some("log") => match &self.matches {
+                Some(text) if text.is_secret => {
+                    let problem = "the text is stored with the results, and cannot be a secret";
+                    return wrong("matches", problem.to_owned());
+                }
                 Some(text) if !text.text.is_empty() => OnEvent::Log(text.text.clone()),
                 Some(_) | None => {
                     let problem = "on = \"log\" needs the text of a line: add matches = \"TEXT\"";
-                    return wrong("matches", problem.to_owned());
+                    return wrong("on", problem.to_owned());
                 }
             },
             Some("start") => OnEvent::Start(self.into.unwrap_or(Span::ZERO)),

@@ -676,6 +676,37 @@ mod tests {
         assert!(checked > 30, "{checked}");
     }
 
+    #[test]
+    fn a_fault_at_an_event_is_written_as_it_was() {
+        let server = "[target]\ncommand = [\"./shop\", \"{port}\"]\n[session.login]\nrequest = \"POST /login\"\n[session.act]\n\
+                      request = \"POST /act\"\n[session.check]\nrequest = \"GET /me\"\n";
+        for (event, words) in [
+            (
+                "on = \"acknowledgement\"\nnth = \"1..20\"",
+                ", at the 1st to the 20th (drawn for each trial) acknowledged write",
+            ),
+            (
+                "on = \"sent\"",
+                ", at the 1st write that was sent and is not answered",
+            ),
+            (
+                "on = \"log\"\nmatches = 'a \"b\"'\ncomes_within = \"3s\"",
+                ", at the first line of output that contains \"a \\\"b\\\"\"",
+            ),
+            (
+                "on = \"start\"\ninto = \"50ms\"",
+                ", 50ms after the next start of a faulted node",
+            ),
+        ] {
+            let plan = plan_of(&format!("{server}[[fault]]\n[[fault]]\n{event}\n"));
+            let fault = &plan.faults[1];
+            assert_eq!(fault.within, comeback_model::plan::Within::Any);
+            assert!(fault.words.done.ends_with(words), "{}", fault.words.done);
+            let written = check(&plan);
+            assert!(is_equal(&plan_of(&written.text), &plan), "{}", written.text);
+        }
+    }
+
     macro_rules! ready_made {
         ($($name:literal),*) => {
             [$(($name, include_str!(concat!("../../experiments/", $name)))),*]

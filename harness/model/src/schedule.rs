@@ -684,6 +684,25 @@ mod tests {
     }
 
     #[test]
+    fn the_event_that_a_fault_waits_for_is_drawn_for_each_trial_from_its_range() {
+        let nth = Nth { least: 3, most: 40 };
+        let schedule = expand(&test_plan(), Seed(5));
+        let trial = &schedule.trials[0];
+        let drawn = |seed| {
+            let trial = PlannedTrial {
+                load_seed: Seed(seed),
+                ..trial.clone()
+            };
+            [FaultId(0), FaultId(1)].map(|fault| trial.nth(fault, nth))
+        };
+        let all: BTreeSet<u32> = (0..600).flat_map(drawn).collect();
+        assert_eq!(all, (3..=40).collect());
+        assert!((0..9).any(|seed| drawn(seed)[0] != drawn(seed)[1]));
+        assert_eq!(drawn(7), drawn(7));
+        assert_eq!(trial.nth(FaultId::FIRST, Nth { least: 8, most: 8 }), 8);
+    }
+
+    #[test]
     fn the_faults_of_an_arm_take_turns_whatever_controls_lie_between_and_the_first_is_within_a_request()
      {
         let plan = Plan {

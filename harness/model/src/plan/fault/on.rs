@@ -97,7 +97,7 @@ impl Nth {
         match self.least == self.most {
             true => format!("the {}", ordinal(self.most)),
             false => format!(
-                "the {} to {} (drawn for each trial)",
+                "the {} to the {} (drawn for each trial)",
                 ordinal(self.least),
                 ordinal(self.most)
             ),
