@@ -10,7 +10,7 @@ use std::io;
 use comeback_model::event::{EventKind, Mark, Met, MetWrite};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::fault::{On, OnEvent};
-use comeback_model::units::{Elapsed, Span};
+use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +19,7 @@ use super::EngineError;
 use super::context::Trial;
 use super::nodes::called;
 use crate::load::{Awaiting, OnCounted, Passed};
-use comeback_faults::{Calls, FaultError, Injection, Sighting};
+use comeback_faults::{FaultError, Injection, Sighting};
 
 /// An event that came.
 #[derive(Clone, Debug)]
@@ -241,23 +241,19 @@ fn names(hands: &Injection) -> String {
     names.collect::<Vec<_>>().join(" or ")
 }
 
-/// A trial without a fault waits for the events of all faults, too, so that it lasts as long: of those that only a fault brings about
-/// as long as they may take.
-pub(super) async fn wait_out<S>(trial: &Trial<'_, S>, baseline_end: Elapsed, calls: Calls) {
+/// A trial without a fault lasts as long as the longest with one: it counts up to the last event of each range, and waits for a line of
+/// output all the time that it may take.
+pub(super) async fn wait_out<S>(trial: &Trial<'_, S>, baseline_end: Elapsed) {
     let clock = trial.site.clock;
     let waits = trial.plan.named_faults().map(async |(id, fault)| {
         let Some(on) = &fault.on else {
             return;
         };
         tokio::time::sleep_until(clock.instant(baseline_end + fault.after)).await;
-        let deadline = deadline(trial, on);
-        let nodes = fault.aim.candidates(trial.arm.replicas);
-        let hands = (clock, calls.clone());
-        let hands = Injection::new((id, nodes), fault.reach, Span::ZERO, hands);
-        // That it never comes is known of the trials with a fault.
         match &on.event {
+            // That it never comes is known of the trials with a fault.
             OnEvent::Acknowledgement(_) | OnEvent::Sent(_) => drop(await_load(trial, id).await),
-            OnEvent::Log(text) => drop(first(&hands, Some(text), deadline).await),
+            OnEvent::Log(_) => tokio::time::sleep_until(deadline(trial, on)).await,
             // A recovery is no part of such a trial.
             OnEvent::Start(into) => tokio::time::sleep((*into).into()).await,
         }

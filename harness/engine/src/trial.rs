@@ -222,7 +222,7 @@ impl<S: Seams> Trial<'_, S> {
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
         if self.planned.is_control() {
-            on::wait_out(self, baseline_end, hands.clone()).await;
+            on::wait_out(self, baseline_end).await;
         }
         let recovered = self.inject_all(baseline_end, hands).await?;
         if recovered {

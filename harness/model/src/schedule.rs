@@ -173,8 +173,12 @@ impl PlannedTrial {
         (mark, Draw::moment(self.load_seed, fault).unit())
     }
 
-    /// The how many-th event of the load a fault waits for; drawn for a control trial, too.
+    /// The how many-th event of the load a fault waits for; a trial without a fault waits for the last of the range, so that none with
+    /// a fault is longer.
     pub fn nth(&self, fault: FaultId, Nth { least, most }: Nth) -> u32 {
+        if self.is_control() {
+            return most;
+        }
         let among = u64::from(most.saturating_sub(least)) + 1;
         least + Draw::nth(self.load_seed, fault).below(among) as u32
     }
@@ -687,7 +691,8 @@ mod tests {
     fn the_event_that_a_fault_waits_for_is_drawn_for_each_trial_from_its_range() {
         let nth = Nth { least: 3, most: 40 };
         let schedule = expand(&test_plan(), Seed(5));
-        let trial = &schedule.trials[0];
+        let is_faulted = |trial: &&PlannedTrial| !trial.is_control();
+        let trial = schedule.trials.iter().find(is_faulted).expect("a trial with a fault");
         let drawn = |seed| {
             let trial = PlannedTrial {
                 load_seed: Seed(seed),
@@ -695,6 +700,11 @@ mod tests {
             };
             [FaultId(0), FaultId(1)].map(|fault| trial.nth(fault, nth))
         };
+        let control = PlannedTrial {
+            faults: Vec::new(),
+            ..trial.clone()
+        };
+        assert_eq!(control.nth(FaultId::FIRST, nth), 40);
         let all: BTreeSet<u32> = (0..600).flat_map(drawn).collect();
         assert_eq!(all, (3..=40).collect());
         assert!((0..9).any(|seed| drawn(seed)[0] != drawn(seed)[1]));

@@ -227,8 +227,17 @@ async fn a_trial_without_a_fault_waits_for_the_same_events() {
     // The third that is acknowledged after 502 ms.
     let counted = one_replica().on(0, OnEvent::Acknowledgement(nth(3)));
     assert_eq!(settles(counted).await, ms(541));
-    // It never comes here.
+    // What is drawn from a range may be as much as its end in a trial with a fault.
+    let range = Nth { least: 1, most: 20 };
+    let counted = one_replica().on(0, OnEvent::Acknowledgement(range));
+    assert_eq!(settles(counted).await, ms(541 + 17 * 14));
+    // Whether a line comes or not.
     assert_eq!(settles(one_replica().on(0, log("x"))).await, ms(902));
+    let says = one_replica().on(0, log("x"));
+    let says = says.node(REPLICA_0, |its| {
+        its.says = vec![(0, Span::from_ms(552), "x".to_owned())];
+    });
+    assert_eq!(settles(says).await, ms(902));
 }
 
 #[tokio::test(start_paused = true)]
