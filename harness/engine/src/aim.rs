@@ -15,9 +15,9 @@ use tokio::sync::oneshot;
 use super::EngineError;
 use super::context::{Faulted, Trial};
 use super::on::{self, Came};
-use super::seams::Shot;
+use super::seams::{SeenEnd, Shot};
 use crate::clock::Clock;
-use crate::load::{Inject, Moment, OnCounted, Passed};
+use crate::load::{Inject, Moment, OnCounted, Passed, Wanted};
 use comeback_faults::FaultError;
 
 /// The load is waited for twice as long as this at least…
@@ -31,6 +31,8 @@ const MOST_PATIENCE: Span = Span::from_secs(1);
 pub(super) struct Volley {
     pub(super) clock: Clock,
     pub(super) shots: Vec<(Node, Shot)>,
+    /// When one of the nodes ends before an event of the load, nothing is fired.
+    pub(super) ends: Vec<(Node, SeenEnd)>,
 }
 
 /// When each was fired, and whether it was.
@@ -51,13 +53,11 @@ enum Aimed {
     At(Came),
 }
 
-impl Volley {
-    fn fire(self) -> Shots {
-        let shots = self.shots.into_iter();
-        shots
-            .map(|(node, shot)| (node, self.clock.now(), shot()))
-            .collect()
-    }
+fn fire_all(clock: Clock, shots: Vec<(Node, Shot)>) -> Shots {
+    let shots = shots.into_iter();
+    shots
+        .map(|(node, shot)| (node, clock.now(), shot()))
+        .collect()
 }
 
 /// Sends the fault at its moment, or says why that never came.
@@ -69,7 +69,9 @@ pub(super) async fn fire<S>(
     // What replaces nodes, and sends one after the other a signal, has waited for its event before the first.
     let is_sent_at_event = trial.fault(fault)?.effect.ends() && !has_hit(trial, fault);
     match on::of_load(trial, fault) {
-        Some((mark, ..)) if is_sent_at_event => fire_at_event(trial, (fault, mark), volley).await,
+        Some((Wanted { mark, .. }, _)) if is_sent_at_event => {
+            fire_at_event(trial, (fault, mark), volley).await
+        }
         _ => fire_within(trial, fault, volley).await.map(Ok),
     }
 }
@@ -78,13 +80,14 @@ pub(super) async fn fire<S>(
 async fn fire_at_event<S>(
     trial: &Trial<'_, S>,
     (fault, mark): (FaultId, Mark),
-    volley: Volley,
+    Volley { clock, shots, ends }: Volley,
 ) -> Result<Result<Fired, FaultError>, EngineError> {
-    let begun = volley.clock.now();
+    let begun = clock.now();
     let (tell, told) = oneshot::channel();
-    let happens: OnCounted =
-        Box::new(move |passed, met| drop(tell.send((volley.fire(), (passed, met)))));
-    let came = on::count(trial, fault, happens, told).await?;
+    let happens: OnCounted = Box::new(move |passed, met| {
+        drop(tell.send((fire_all(clock, shots), (passed, met))));
+    });
+    let came = on::count(trial, fault, (happens, ends), told).await?;
     Ok(came.map(|(shots, came)| Fired {
         fault,
         shots,
@@ -95,9 +98,8 @@ async fn fire_at_event<S>(
 async fn fire_within<S>(
     trial: &Trial<'_, S>,
     fault: FaultId,
-    volley: Volley,
+    Volley { clock, shots, .. }: Volley,
 ) -> Result<Fired, EngineError> {
-    let clock = volley.clock;
     let begun = clock.now();
     let aimed_at = aim(trial, fault);
     // One after the other: what the load sets off is one thing at a time.
@@ -106,7 +108,7 @@ async fn fire_within<S>(
         None => None,
     };
     let (Some((moment, patience)), Some(trigger)) = (aimed_at, trial.trigger.get()) else {
-        let (shots, aimed) = (volley.fire(), None);
+        let (shots, aimed) = (fire_all(clock, shots), None);
         return Ok(Fired {
             fault,
             shots,
@@ -116,7 +118,7 @@ async fn fire_within<S>(
     // A write has to be waited for, and for its moment or its reply.
     let patience = patience + trigger.usual_service().unwrap_or(Span::ZERO);
     let (tell, mut told) = oneshot::channel();
-    let inject: Inject = Box::new(move |passed| drop(tell.send((passed, volley.fire()))));
+    let inject: Inject = Box::new(move |passed| drop(tell.send((passed, fire_all(clock, shots)))));
     let armed = trigger.arm(moment, inject);
     let told = match tokio::time::timeout(patience.into(), &mut told).await {
         Ok(told) => told,

@@ -4,21 +4,24 @@
 //! waited for, and the fault is begun at once.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::task::Poll;
 
 use comeback_model::event::{EventKind, Mark, Met, MetWrite};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::fault::{On, OnEvent};
 use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::EngineError;
 use super::context::Trial;
 use super::nodes::called;
-use crate::load::{Awaiting, OnCounted, Passed};
+use super::seams::SeenEnd;
+use crate::load::{Awaiting, OnCounted, Passed, Wanted};
 use comeback_faults::{FaultError, Injection, Sighting};
 
 /// An event that came.
@@ -74,11 +77,13 @@ pub(super) fn record<S>(trial: &Trial<'_, S>, fault: FaultId, begun: Elapsed) {
     }
 }
 
-/// The event of the load that a fault's signal is fired at: the mark, the how many-th, and until when it may come.
-pub(super) fn of_load<S>(trial: &Trial<'_, S>, id: FaultId) -> Option<(Mark, u32, Instant)> {
+/// The event of the load that a fault's signal is fired at, and until when it may come.
+pub(super) fn of_load<S>(trial: &Trial<'_, S>, id: FaultId) -> Option<(Wanted, Instant)> {
     let on = trial.plan.fault(id)?.on.as_ref()?;
     let (mark, nth) = on.event.of_load()?;
-    Some((mark, trial.planned.nth(id, nth), deadline(trial, on)))
+    let (_, share) = trial.planned.aim(id);
+    let nth = trial.planned.nth(id, nth);
+    Some((Wanted { mark, nth, share }, deadline(trial, on)))
 }
 
 fn deadline<S>(trial: &Trial<'_, S>, on: &On) -> Instant {
@@ -112,11 +117,19 @@ pub(super) async fn await_event<S>(
             Came::seen(begun, sighting.at, sighting)
         }
         OnEvent::Start(into) => {
-            let Some(sighting) = first(hands, None, deadline).await else {
+            let mut seen = hands.watch(None);
+            let Some(mut sighting) = next(&mut seen, deadline).await else {
                 return Err(FaultError::Missed(no_start(hands, on)));
             };
-            let due = sighting.at + *into;
-            tokio::time::sleep_until(trial.site.clock.instant(due)).await;
+            // If it ends before that and is started once more, the time begins anew.
+            let due = loop {
+                let due = sighting.at + *into;
+                match next(&mut seen, trial.site.clock.instant(due)).await {
+                    Some(further) if further.node == sighting.node => sighting = further,
+                    Some(_of_another) => {}
+                    None => break due,
+                }
+            };
             Came::seen(begun, due, sighting)
         }
     };
@@ -152,13 +165,17 @@ impl Came {
 
 /// The first of what is seen of its nodes, if it is in time.
 async fn first(hands: &Injection, text: Option<&str>, deadline: Instant) -> Option<Sighting> {
-    let mut seen = hands.watch(text);
-    timeout_at(deadline, seen.recv()).await.ok().flatten()
+    next(&mut hands.watch(text), deadline).await
+}
+
+/// The next that is seen until then.
+async fn next(seen: &mut UnboundedReceiver<Sighting>, until: Instant) -> Option<Sighting> {
+    timeout_at(until, seen.recv()).await.ok().flatten()
 }
 
 /// Waits for an event of the load.
 async fn await_load<S>(trial: &Trial<'_, S>, id: FaultId) -> Result<Came, FaultError> {
-    let Some((mark, ..)) = of_load(trial, id) else {
+    let Some((Wanted { mark, .. }, _)) = of_load(trial, id) else {
         return Err(FaultError::Abandoned);
     };
     let begun = trial.site.clock.now();
@@ -167,50 +184,84 @@ async fn await_load<S>(trial: &Trial<'_, S>, id: FaultId) -> Result<Came, FaultE
         // Nobody may listen any more.
         let _ = tell.send((passed, met));
     });
-    let came = count(trial, id, happens, told).await.ok();
+    let came = count(trial, id, (happens, Vec::new()), told).await.ok();
     let came = came.ok_or(FaultError::Abandoned)??;
     Ok(Came::of_load(begun, mark, came))
 }
 
 /// Has something happen at the event of the load that a fault waits for, and waits until it has told so; it does not happen where the
-/// event never comes.
+/// event never comes, or one of these nodes ends before it.
 pub(super) async fn count<S, T>(
     trial: &Trial<'_, S>,
     id: FaultId,
-    happens: OnCounted,
+    (happens, ends): (OnCounted, Vec<(Node, SeenEnd)>),
     told: oneshot::Receiver<T>,
 ) -> Result<Result<T, FaultError>, EngineError> {
-    let (Some((mark, nth, deadline)), Some(trigger)) = (of_load(trial, id), trial.trigger.get())
+    let (Some((wanted, deadline)), Some(trigger)) = (of_load(trial, id), trial.trigger.get())
     else {
         let none = "the fault waits for an event of a load that there is not";
         return Err(EngineError::Process(io::Error::other(none)));
     };
-    let awaiting = trigger.count(mark, nth, happens);
-    Ok(unless_late(awaiting, told, deadline)
-        .await?
-        .map_err(|so_far| FaultError::Missed(too_few(mark, (so_far, nth)))))
+    let awaiting = trigger.count(wanted, happens);
+    let missed = unless(awaiting, told, async {
+        tokio::select! {
+            biased;
+            ended = first_end(ends) => ended.map(Some),
+            () = tokio::time::sleep_until(deadline) => Ok(None),
+        }
+    });
+    Ok(missed.await?.map_err(|(so_far, ended)| {
+        FaultError::Missed(match ended {
+            Some(node) => ended_before(node),
+            None => too_few(wanted, so_far),
+        })
+    }))
 }
 
-/// What was told, or how many events had come when the time was over.
-async fn unless_late<T>(
+/// What was told; or, when this comes first, how many events had come by then.
+async fn unless<T, N>(
     awaiting: Awaiting,
-    mut told: impl Future<Output = Result<T, oneshot::error::RecvError>> + Unpin,
-    deadline: Instant,
-) -> Result<Result<T, u32>, EngineError> {
-    let told = match timeout_at(deadline, &mut told).await {
-        Ok(told) => told,
-        Err(_late) => match awaiting.give_up() {
-            Some(so_far) => return Ok(Err(so_far)),
-            // It came at this very moment.
-            None => told.await,
-        },
+    mut told: oneshot::Receiver<T>,
+    comes: impl Future<Output = io::Result<N>>,
+) -> Result<Result<T, (u32, N)>, EngineError> {
+    let told = tokio::select! {
+        biased;
+        told = &mut told => told,
+        came = comes => {
+            let came = came.map_err(EngineError::Process)?;
+            match awaiting.give_up() {
+                Some(so_far) => return Ok(Err((so_far, came))),
+                // The event came at this very moment.
+                None => told.await,
+            }
+        }
     };
     let ended = "a load worker ended at the event of the fault";
     told.map(Ok)
         .map_err(|_| EngineError::Process(io::Error::other(ended)))
 }
 
-fn too_few(mark: Mark, (so_far, nth): (u32, u32)) -> String {
+/// The first of these nodes to end. Pending for good when there is none.
+async fn first_end(mut ends: Vec<(Node, SeenEnd)>) -> io::Result<Node> {
+    poll_fn(|context| {
+        for (node, end) in &mut ends {
+            if let Poll::Ready(ended) = end.as_mut().poll(context) {
+                return Poll::Ready(ended.map(|()| *node));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn ended_before(node: Node) -> String {
+    format!(
+        "{} ended by itself while the event of the fault was waited for",
+        called(node)
+    )
+}
+
+fn too_few(Wanted { mark, nth, .. }: Wanted, so_far: u32) -> String {
     let what = match mark {
         Mark::Reply => "acknowledged",
         Mark::Request => "sent and waited for",

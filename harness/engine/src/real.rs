@@ -14,7 +14,9 @@ use comeback_model::units::{Elapsed, Span};
 use super::health::HealthWatch;
 use super::pressure::PressureWatch;
 use super::readiness::{self, NotReady, Ready};
-use super::seams::{Book, Checkup, End, Load, On, Place, Probe, Process, Processes, Shot, Traffic};
+use super::seams::{
+    Book, Checkup, End, Load, On, Place, Probe, Process, Processes, SeenEnd, Shot, Traffic,
+};
 use super::{EngineError, Site, health, pressure};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
@@ -243,6 +245,10 @@ impl Process for Started {
             }
             gone = others => gone.map(|()| End::Others),
         }
+    }
+
+    fn seen_end(&self) -> io::Result<SeenEnd> {
+        Ok(Box::pin(self.process.seen_end()?))
     }
 
     fn address(&mut self, reach: Reach) -> io::Result<()> {

@@ -2,9 +2,11 @@
 //!
 //! [`super::real`] fills them with real processes and sockets; tests of the engine fill them with mocks, and need neither.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::pin::Pin;
 
 use comeback_model::event::{EventKind, Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node, Seed, TrialId};
@@ -109,6 +111,9 @@ pub(super) enum End {
     Others,
 }
 
+/// Is done when a process has ended, which it leaves to be reaped.
+pub(super) type SeenEnd = Pin<Box<dyn Future<Output = io::Result<()>>>>;
+
 /// A started process with its descendants. Dropping it kills them.
 pub(super) trait Process {
     fn node(&self) -> Node;
@@ -136,6 +141,9 @@ pub(super) trait Process {
 
     /// The next of the ends that are left to be seen; it may be given up and asked again. Pending for good when none is.
     fn next_end(&mut self) -> impl Future<Output = io::Result<End>>;
+
+    /// Sees its end without reaping it.
+    fn seen_end(&self) -> io::Result<SeenEnd>;
 
     /// Finds whom a fault addresses. It reads all of `/proc`, so it comes before the moment that counts.
     fn address(&mut self, reach: Reach) -> io::Result<()>;

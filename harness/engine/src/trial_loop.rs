@@ -381,15 +381,18 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             let addressed = running.process.address(reach);
             addressed.map_err(EngineError::Process)?;
         }
-        let mut shots = Vec::with_capacity(nodes.len());
+        let (mut shots, mut ends) = (Vec::with_capacity(nodes.len()), Vec::new());
         for running in self.nodes.select_mut(&nodes) {
-            let shot = running.process.shot(signal).map_err(EngineError::Process)?;
+            let (process, node) = (&running.process, running.process.node());
+            shots.push((node, process.shot(signal).map_err(EngineError::Process)?));
+            if on::of_load(self.trial, fault).is_some() {
+                ends.push((node, process.seen_end().map_err(EngineError::Process)?));
+            }
             running.hold = Hold::Armed(fault);
-            shots.push((running.process.node(), shot));
         }
         let (trial, clock) = (self.trial, self.trial.site.clock);
         self.works.push(Box::pin(async move {
-            let fired = aim::fire(trial, fault, Volley { clock, shots }).await;
+            let fired = aim::fire(trial, fault, Volley { clock, shots, ends }).await;
             Done::Signalled {
                 fault,
                 nodes,

@@ -33,6 +33,26 @@ pub struct OneWrite {
     pub sent: Elapsed,
 }
 
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    /// Which events are counted.
+    pub mark: Mark,
+    /// The how many-th of them sets it off.
+    pub nth: u32,
+    /// After which share of the time that writes usually take a write that was sent sets it off, from 0 to 1.
+    pub share: f64,
+}
+
+/// A write that was sent, and sets something off if it is not answered by its moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    id: u64,
+    number: u32,
+    /// Its moment, as a share of the time that writes usually take.
+    pub(super) share: f64,
+}
+
 /// The counted events of a trial's load.
 #[derive(Default)]
 pub(super) struct Counting {
@@ -59,10 +79,15 @@ struct Waiting {
 /// One that is waited for.
 struct Counted {
     id: u64,
-    mark: Mark,
-    nth: u32,
+    wanted: Wanted,
     so_far: u32,
     happens: OnCounted,
+}
+
+impl Counted {
+    const fn has_come(&self) -> bool {
+        self.so_far >= self.wanted.nth
+    }
 }
 
 impl fmt::Debug for Counting {
@@ -99,15 +124,15 @@ impl Drop for Awaiting {
 }
 
 impl Counting {
-    /// From now on events are counted; the `nth` sets it off.
-    pub(super) fn wait_for(self: &Arc<Self>, mark: Mark, nth: u32, happens: OnCounted) -> Awaiting {
+    /// From now on events are counted; the wanted one sets it off.
+    pub(super) fn wait_for(self: &Arc<Self>, wanted: Wanted, happens: OnCounted) -> Awaiting {
         let mut waiting = self.lock();
         let id = waiting.next;
         waiting.next += 1;
+        let nth = wanted.nth.max(1);
         waiting.all.push(Counted {
             id,
-            mark,
-            nth: nth.max(1),
+            wanted: Wanted { nth, ..wanted },
             so_far: 0,
             happens,
         });
@@ -134,41 +159,81 @@ impl Counting {
         self.left(Mark::Reply) <= NEAR
     }
 
-    /// The last byte of a write's request has left, and its reply has not come.
-    pub(super) fn note_sent(&self, passed: Passed, write: OneWrite) {
-        if self.counts(Mark::Request) {
-            self.note(Mark::Request, passed, write);
+    /// The last byte of a write's request has left, and its reply has not come. From the wanted one on each may set something off: the
+    /// first that is not answered by its moment does.
+    pub(super) fn note_sent(&self) -> Option<Candidate> {
+        if !self.counts(Mark::Request) {
+            return None;
+        }
+        let mut waiting = self.lock();
+        let mut candidates = Vec::new();
+        for one in marked(&mut waiting, Mark::Request) {
+            one.so_far += 1;
+            if one.has_come() {
+                candidates.push(Candidate {
+                    id: one.id,
+                    number: one.so_far,
+                    share: one.wanted.share,
+                });
+            }
+        }
+        self.note_left(&waiting);
+        candidates
+            .into_iter()
+            .min_by(|one, other| one.share.total_cmp(&other.share))
+    }
+
+    /// The moment of a write has come that is not answered.
+    pub(super) fn note_unanswered(&self, candidate: Candidate, passed: Passed, write: OneWrite) {
+        let mut waiting = self.lock();
+        let place = waiting.all.iter().position(|one| one.id == candidate.id);
+        if let Some(place) = place {
+            let one = waiting.all.remove(place);
+            (one.happens)(passed, self.met(candidate.number, write));
+        }
+        self.note_left(&waiting);
+    }
+
+    /// A write was answered before its moment: that of the next comes after half the time.
+    pub(super) fn come_sooner(&self, candidate: Candidate) {
+        let mut waiting = self.lock();
+        let mut all = waiting.all.iter_mut();
+        if let Some(one) = all.find(|one| one.id == candidate.id) {
+            one.wanted.share /= 2.0;
         }
     }
 
     /// The acknowledgement of a write was read.
     pub(super) fn note_acknowledged(&self, passed: Passed, write: OneWrite) {
         if self.counts(Mark::Reply) {
-            self.note(Mark::Reply, passed, write);
+            self.set_off_by_reply(passed, write);
         }
         self.acknowledged.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Other clients wait meanwhile: what happens is short, and their events come after it.
-    fn note(&self, mark: Mark, passed: Passed, write: OneWrite) {
+    fn set_off_by_reply(&self, passed: Passed, write: OneWrite) {
         let mut waiting = self.lock();
-        for one in waiting.all.iter_mut().filter(|one| one.mark == mark) {
+        for one in marked(&mut waiting, Mark::Reply) {
             one.so_far += 1;
         }
-        let has_come = |one: &mut Counted| one.so_far >= one.nth;
+        let has_come = |one: &mut Counted| one.wanted.mark == Mark::Reply && one.has_come();
         let met: Vec<Counted> = waiting.all.extract_if(.., has_come).collect();
         for one in met {
-            let met = MetWrite {
-                nth: one.nth,
-                client: write.client,
-                generation: write.generation,
-                write: write.write,
-                sent_us: write.sent,
-                acknowledged_before: self.acknowledged.load(Ordering::Acquire),
-            };
-            (one.happens)(passed, met);
+            (one.happens)(passed, self.met(one.so_far, write));
         }
         self.note_left(&waiting);
+    }
+
+    fn met(&self, nth: u32, write: OneWrite) -> MetWrite {
+        MetWrite {
+            nth,
+            client: write.client,
+            generation: write.generation,
+            write: write.write,
+            sent_us: write.sent,
+            acknowledged_before: self.acknowledged.load(Ordering::Acquire),
+        }
     }
 
     fn left(&self, mark: Mark) -> u32 {
@@ -177,8 +242,10 @@ impl Counting {
 
     fn note_left(&self, waiting: &Waiting) {
         for mark in [Mark::Request, Mark::Reply] {
-            let own = waiting.all.iter().filter(|one| one.mark == mark);
-            let left = own.map(|one| one.nth - one.so_far).min();
+            let own = waiting.all.iter().filter(|one| one.wanted.mark == mark);
+            let left = own
+                .map(|one| one.wanted.nth.saturating_sub(one.so_far))
+                .min();
             self.left.0[place(mark)].store(left.unwrap_or(NONE), Ordering::Release);
         }
     }
@@ -186,6 +253,11 @@ impl Counting {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn marked(waiting: &mut Waiting, mark: Mark) -> impl Iterator<Item = &mut Counted> {
+    let all = waiting.all.iter_mut();
+    all.filter(move |one| one.wanted.mark == mark)
 }
 
 const fn place(mark: Mark) -> usize {
@@ -217,6 +289,30 @@ mod tests {
         }
     }
 
+    fn wanted(mark: Mark, nth: u32) -> Wanted {
+        let share = 0.5;
+        Wanted { mark, nth, share }
+    }
+
+    #[test]
+    fn from_the_wanted_write_on_the_first_that_is_not_answered_by_its_moment_sets_it_off() {
+        let counting = Arc::new(Counting::default());
+        let (happens, told) = told();
+        let _awaiting = counting.wait_for(wanted(Mark::Request, 2), happens);
+        assert_eq!(counting.note_sent(), None);
+        let second = counting.note_sent().expect("it is the second");
+        assert_eq!((second.number, second.share), (2, 0.5));
+        counting.come_sooner(second);
+        let third = counting.note_sent().expect("the second was answered");
+        assert_eq!((third.number, third.share), (3, 0.25));
+        assert!(told.try_recv().is_err());
+        counting.note_unanswered(third, at(9), of(3));
+        let (passed, met) = told.try_recv().expect("it came");
+        assert_eq!((passed, met.nth, met.client), (at(9), 3, ClientId(3)));
+        assert_eq!(counting.note_sent(), None);
+        counting.note_unanswered(third, at(9), of(3));
+    }
+
     fn told() -> (OnCounted, Receiver<(Passed, MetWrite)>) {
         let (tell, told) = channel();
         let happens = Box::new(move |passed, met| tell.send((passed, met)).expect("it is heard"));
@@ -229,8 +325,8 @@ mod tests {
         // Before it is counted.
         counting.note_acknowledged(at(1), of(1));
         let (happens, told) = told();
-        let _awaiting = counting.wait_for(Mark::Reply, 3, happens);
-        counting.note_sent(at(2), of(2));
+        let _awaiting = counting.wait_for(wanted(Mark::Reply, 3), happens);
+        assert_eq!(counting.note_sent(), None);
         for client in 3..9 {
             counting.note_acknowledged(at(u64::from(client)), of(client));
         }
@@ -251,11 +347,11 @@ mod tests {
         let counting = Arc::new(Counting::default());
         let (first, told_first) = told();
         let (second, told_second) = told();
-        let _first = counting.wait_for(Mark::Request, 3, first);
-        counting.note_sent(at(1), of(1));
-        let _second = counting.wait_for(Mark::Request, 3, second);
+        let _first = counting.wait_for(wanted(Mark::Reply, 3), first);
+        counting.note_acknowledged(at(1), of(1));
+        let _second = counting.wait_for(wanted(Mark::Reply, 3), second);
         for client in 2..6 {
-            counting.note_sent(at(u64::from(client)), of(client));
+            counting.note_acknowledged(at(u64::from(client)), of(client));
         }
         assert_eq!(told_first.recv().expect("it came").1.client, ClientId(3));
         assert_eq!(told_second.recv().expect("it came").1.client, ClientId(4));
@@ -264,7 +360,8 @@ mod tests {
     #[test]
     fn what_is_given_up_does_not_happen_and_tells_how_many_had_come() {
         let counting = Arc::new(Counting::default());
-        let wait = || counting.wait_for(Mark::Reply, 2, Box::new(|_, _| panic!("it was given up")));
+        let wanted = wanted(Mark::Reply, 2);
+        let wait = || counting.wait_for(wanted, Box::new(|_, _| panic!("it was given up")));
         let given_up = wait();
         counting.note_acknowledged(at(1), of(1));
         assert_eq!(given_up.give_up(), Some(1));
@@ -279,7 +376,7 @@ mod tests {
         let counting = Arc::new(Counting::default());
         assert!(!counting.is_near());
         let (happens, _told) = told();
-        let _awaiting = counting.wait_for(Mark::Reply, NEAR + 2, happens);
+        let _awaiting = counting.wait_for(wanted(Mark::Reply, NEAR + 2), happens);
         let near = (0..NEAR + 3).map(|_| {
             let is_near = counting.is_near();
             counting.note_acknowledged(at(1), of(1));

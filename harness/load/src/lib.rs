@@ -37,7 +37,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use client::{Looked, Tally};
-pub use counting::{Awaiting, OnCounted, OneWrite};
+pub use counting::{Awaiting, Candidate, OnCounted, OneWrite, Wanted};
 use pacer::Pacer;
 pub use trigger::{Inject, Moment, Passed, Trigger};
 use worker::Command;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -13,8 +13,9 @@ use comeback_model::event::Mark;
 use comeback_model::operation::Step;
 use comeback_model::units::{Elapsed, Span};
 
-use super::counting::{Awaiting, Counting, OnCounted, OneWrite};
+use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Wanted};
 use comeback_host::clock::Clock;
+use tokio::time::Sleep;
 
 /// The time that a write takes is the median of so many.
 const RECENT: usize = 255;
@@ -115,9 +116,9 @@ impl Trigger {
         Armed(self)
     }
 
-    /// From now on such events are counted; the client that comes to the `nth` sets this off, unless that is dropped before.
-    pub fn count(&self, mark: Mark, nth: u32, happens: OnCounted) -> Awaiting {
-        self.0.counting.wait_for(mark, nth, happens)
+    /// From now on such events are counted; the client that comes to the wanted one sets this off, unless that is dropped before.
+    pub fn count(&self, wanted: Wanted, happens: OnCounted) -> Awaiting {
+        self.0.counting.wait_for(wanted, happens)
     }
 
     /// How long an acknowledged write took of late, if there was one.
@@ -139,8 +140,12 @@ impl Trigger {
         let Some((Moment::Within(share), _)) = *lock(&self.0.inject) else {
             return None;
         };
+        Some(self.share_of_service(share))
+    }
+
+    fn share_of_service(&self, share: f64) -> Span {
         let usual = self.usual_service().unwrap_or(Span::ZERO);
-        Some(Span::from_us((usual.as_us() as f64 * share) as u64))
+        Span::from_us((usual.as_us() as f64 * share) as u64)
     }
 
     /// A client has read the acknowledgement of a write.
@@ -251,7 +256,8 @@ impl Trigger {
         self.waits_for(Mark::Reply) || self.0.counting.is_near()
     }
 
-    /// The same exchange; when the last byte of the write has left and no reply is there, that is counted.
+    /// The same exchange; when the last byte of the write has left and no reply is there, that is counted. One that may set something
+    /// off does when it is not answered a share of the usual time later: a server that is woken by it has begun with it by then.
     pub(super) async fn see_sent<T>(
         &self,
         (write, clock): (OneWrite, Clock),
@@ -260,21 +266,45 @@ impl Trigger {
     ) -> T {
         let mut exchange = pin!(exchange);
         let mut is_seen = false;
+        let mut candidate: Option<(Candidate, Elapsed, Doze)> = None;
         poll_fn(|cx| {
-            let polled = exchange.as_mut().poll(cx);
-            if polled.is_pending() && !is_seen && has_left() {
-                is_seen = true;
-                self.note_sent(write, clock.now());
+            if let Poll::Ready(reply) = exchange.as_mut().poll(cx) {
+                if let Some((candidate, ..)) = candidate.take() {
+                    self.0.counting.come_sooner(candidate);
+                }
+                return Poll::Ready(reply);
             }
-            polled
+            if !is_seen && has_left() {
+                is_seen = true;
+                let left = clock.now();
+                candidate = self.note_sent().map(|(candidate, delay)| {
+                    let doze = Doze::until((clock, left + delay), delay);
+                    (candidate, left, doze)
+                });
+            }
+            let is_due = |(.., doze): &mut (Candidate, Elapsed, Doze)| doze.is_over(cx);
+            if let Some((candidate, left, _)) = candidate.take_if(is_due) {
+                self.note_unanswered(candidate, write, left);
+            }
+            Poll::Pending
         })
         .await
     }
 
-    /// The last byte of a write's request has left, and its reply has not come.
-    pub fn note_sent(&self, write: OneWrite, at: Elapsed) {
-        let quiet = None;
-        self.0.counting.note_sent(Passed { at, quiet }, write);
+    /// The last byte of a write's request has left, and its reply has not come. If it may set something off: how much later it does.
+    pub fn note_sent(&self) -> Option<(Candidate, Span)> {
+        let candidate = self.0.counting.note_sent()?;
+        Some((candidate, self.share_of_service(candidate.share)))
+    }
+
+    /// The moment of a write has come, whose last byte left then, and it is not answered.
+    pub fn note_unanswered(&self, candidate: Candidate, write: OneWrite, left: Elapsed) {
+        let passed = Passed {
+            at: left,
+            quiet: None,
+        };
+        let counting = &self.0.counting;
+        counting.note_unanswered(candidate, passed, write);
     }
 
     /// The thread stays awake for the reply: a sleeping one is woken when the moment has passed.
@@ -305,23 +335,16 @@ impl Trigger {
         exchange: impl Future<Output = T>,
     ) -> T {
         let sent = clock.now();
-        let due = sent + delay;
-        let nap = Span::from_us(delay.as_us().saturating_sub(COARSE.as_us()));
-        let mut nap = (nap > Span::ZERO).then(|| Box::pin(tokio::time::sleep(nap.into())));
+        let mut doze = Doze::until((clock, sent + delay), delay);
         let mut exchange = pin!(exchange);
         poll_fn(|cx| {
             if let Poll::Ready(reply) = exchange.as_mut().poll(cx) {
                 self.come_sooner();
                 return Poll::Ready(reply);
             }
-            if clock.now() >= due {
+            if self.waits_for(Mark::Request) && doze.is_over(cx) {
                 let (at, quiet) = (sent, None);
                 self.pass(Mark::Request, Passed { at, quiet });
-            } else if self.waits_for(Mark::Request) {
-                nap.take_if(|nap| nap.as_mut().poll(cx).is_ready());
-                if nap.is_none() {
-                    stay_awake(cx);
-                }
             }
             Poll::Pending
         })
@@ -343,6 +366,34 @@ impl Trigger {
             services.pop_front();
         }
         services.push_back(service);
+    }
+}
+
+/// A wait whose last stretch is exact: the thread stays awake for it.
+struct Doze {
+    clock: Clock,
+    due: Elapsed,
+    nap: Option<Pin<Box<Sleep>>>,
+}
+
+impl Doze {
+    /// A wait that is over after this time, and then it is so late.
+    fn until((clock, due): (Clock, Elapsed), left: Span) -> Self {
+        let nap = Span::from_us(left.as_us().saturating_sub(COARSE.as_us()));
+        let nap = (nap > Span::ZERO).then(|| Box::pin(tokio::time::sleep(nap.into())));
+        Self { clock, due, nap }
+    }
+
+    /// Whether it is over. Otherwise the task is polled again.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.clock.now() >= self.due {
+            return true;
+        }
+        self.nap.take_if(|nap| nap.as_mut().poll(cx).is_ready());
+        if self.nap.is_none() {
+            stay_awake(cx);
+        }
+        false
     }
 }
 
@@ -522,7 +573,7 @@ mod tests {
         let happens = Box::new(move |_, met: comeback_model::event::MetWrite| {
             tell.send(met.nth).expect("it is heard");
         });
-        let _awaiting = trigger.count(Mark::Request, 2, happens);
+        let _awaiting = trigger.count(second(0.5), happens);
         let write = (sent(1), clock);
         let soon = || tokio::time::sleep(Duration::from_millis(1));
         // The reply is there at once; bytes are left; and it is sent, and waited for, twice.
@@ -534,6 +585,59 @@ mod tests {
         assert!(told.try_recv().is_err());
         trigger.see_sent(write, || true, soon()).await;
         assert_eq!(told.try_recv(), Ok(2));
+    }
+
+    const fn second(share: f64) -> Wanted {
+        Wanted {
+            mark: Mark::Request,
+            nth: 2,
+            share,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_sent_sets_it_off_a_share_of_the_usual_time_later() {
+        let trigger = Trigger::default();
+        trigger.note_service(Span::from_secs(60));
+        let clock = Clock::start();
+        let (tell, told) = channel();
+        let happens = Box::new(
+            move |passed: Passed, met: comeback_model::event::MetWrite| {
+                tell.send((clock.now().since(passed.at), met.nth))
+                    .expect("it is heard");
+            },
+        );
+        let _awaiting = trigger.count(second(0.5), happens);
+        let write = (sent(1), clock);
+        let at_once = || {
+            let mut polls = 0;
+            poll_fn(move |cx| {
+                polls += 1;
+                stay_awake(cx);
+                if polls > 1 {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+        };
+        trigger.see_sent(write, || true, at_once()).await;
+        // The second is answered before its moment, which is nearer for the third.
+        trigger.see_sent(write, || true, at_once()).await;
+        assert!(told.try_recv().is_err());
+        trigger.note_service(Span::from_ms(20));
+        trigger.note_service(Span::from_ms(20));
+        let faulted = poll_fn(|cx| {
+            stay_awake(cx);
+            match trigger.0.counting.counts(Mark::Request) {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        });
+        trigger.see_sent(write, || true, faulted).await;
+        let (after, nth) = told.try_recv().expect("it came");
+        assert_eq!(nth, 3);
+        assert!(after >= Span::from_ms(5), "{after}");
     }
 
     async fn until_passed(trigger: &Trigger) {

@@ -692,7 +692,11 @@ mod tests {
         let nth = Nth { least: 3, most: 40 };
         let schedule = expand(&test_plan(), Seed(5));
         let is_faulted = |trial: &&PlannedTrial| !trial.is_control();
-        let trial = schedule.trials.iter().find(is_faulted).expect("a trial with a fault");
+        let trial = schedule
+            .trials
+            .iter()
+            .find(is_faulted)
+            .expect("a trial with a fault");
         let drawn = |seed| {
             let trial = PlannedTrial {
                 load_seed: Seed(seed),

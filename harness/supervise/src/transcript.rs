@@ -36,12 +36,27 @@ pub type OnLine = Box<dyn FnOnce(String) + Send>;
 
 /// Texts, and what is done at the first line that contains each.
 #[derive(Default)]
-struct Lookouts(Vec<(String, OnLine)>);
+struct Lookouts(Vec<Lookout>);
+
+struct Lookout {
+    text: String,
+    /// So much of each stream's incomplete last line was there before: the text must end behind it.
+    before: [usize; 2],
+    found: OnLine,
+}
+
+impl Lookout {
+    fn is_in(&self, stream: usize, line: &[u8]) -> bool {
+        let text = self.text.as_bytes();
+        let mut places = line.windows(text.len().max(1)).zip(text.len()..);
+        places.any(|(part, end)| part == text && end > self.before[stream])
+    }
+}
 
 impl fmt::Debug for Lookouts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.0.iter().map(|(text, _)| text))
+            .entries(self.0.iter().map(|lookout| &lookout.text))
             .finish()
     }
 }
@@ -82,7 +97,10 @@ impl Transcript {
             line.append(part.strip_suffix(b"\n").unwrap_or(part));
             if part.ends_with(b"\n") {
                 let line = std::mem::take(line);
-                self.look_in(&line);
+                self.look_in(stream, &line);
+                for lookout in &mut self.lookouts.0 {
+                    lookout.before[stream] = 0;
+                }
                 let line = self.last.push(stream, line);
                 if self.failure.is_none() && said::tells_of_failure(&line.line.text()) {
                     self.failure = Some(line.clone());
@@ -91,21 +109,24 @@ impl Transcript {
         }
         // A prompt has no end of line.
         let line = std::mem::take(&mut self.partial[stream]);
-        self.look_in(&line);
+        self.look_in(stream, &line);
         self.partial[stream] = line;
     }
 
-    /// Looks for a text from the incomplete last lines on, once only.
+    /// Looks for a text that is not complete yet, once only.
     pub(super) fn look_for(&mut self, text: String, found: OnLine) {
-        self.lookouts.0.push((text, found));
+        let before = [0, 1].map(|stream: usize| self.partial[stream].bytes.len());
+        self.lookouts.0.push(Lookout {
+            text,
+            before,
+            found,
+        });
     }
 
-    fn look_in(&mut self, line: &Line) {
-        let is_in = |(text, _): &mut (String, _)| {
-            String::from_utf8_lossy(&line.bytes).contains(text.as_str())
-        };
-        for (_, found) in self.lookouts.0.extract_if(.., is_in) {
-            found(line.text());
+    fn look_in(&mut self, stream: usize, line: &Line) {
+        let is_in = |lookout: &mut Lookout| lookout.is_in(stream, &line.bytes);
+        for lookout in self.lookouts.0.extract_if(.., is_in) {
+            (lookout.found)(line.text());
         }
     }
 }
@@ -306,6 +327,23 @@ mod tests {
         taken.take(1, b"loading 2\nloading 3\nloaded\n");
         assert_eq!(first.iter().collect::<Vec<_>>(), ["loading 2"]);
         assert_eq!(second.iter().collect::<Vec<_>>(), ["loaded"]);
+    }
+
+    #[test]
+    fn a_text_that_was_there_before_it_was_looked_for_is_not_found() {
+        let mut taken = taken();
+        taken.take(0, b"ready .");
+        let found = look_for(&mut taken, "ready");
+        taken.take(0, b".");
+        taken.take(1, b"other\n");
+        taken.take(0, b".\n");
+        assert!(found.try_recv().is_err());
+        taken.take(0, b"ready\n");
+        assert_eq!(found.try_recv().as_deref(), Ok("ready"));
+        taken.take(0, b"is rea");
+        let found = look_for(&mut taken, "ready");
+        taken.take(0, b"dy");
+        assert_eq!(found.try_recv().as_deref(), Ok("is ready"));
     }
 
     fn look_for(taken: &mut Transcript, text: &str) -> std::sync::mpsc::Receiver<String> {

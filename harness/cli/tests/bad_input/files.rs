@@ -320,6 +320,26 @@ const WITH_SERVER: &[Case] = &[
 
 const WITH_SESSION: &[Case] = &[
     (
+        "[[fault]]\non = \"acknowledgement\"\nto = \"tree\"\n",
+        "10:6",
+        &["use to = \"group\", or on = \"log\""],
+    ),
+    (
+        "[[fault]]\nkind = \"corrupt_file\"\nhow = \"older\"\non = \"sent\"\n",
+        "12:6",
+        &["takes time before the signal", "leave on out"],
+    ),
+    (
+        "[[fault]]\n[[fault]]\non = \"acknowledgement\"\n",
+        "11:6",
+        &["an earlier fault", "use on = \"log\" or \"start\""],
+    ),
+    (
+        "[[fault]]\non = \"log\"\nmatches = \"x\"\n[[fault]]\nafter = \"1s\"\n",
+        "13:9",
+        &["no time can be counted", "take on from the first"],
+    ),
+    (
         "[[fault]]\non = \"acknowledgement\"\nnth = \"9..5\"\n",
         "11:7",
         &["write the smaller number first"],

@@ -226,6 +226,9 @@ pub struct Needs {
     pub drain: Option<Span>,
     /// There must be a next version of the server.
     pub next: bool,
+    /// It takes some time before its signal: that cannot come at an event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ahead: bool,
     /// There must be a proxy in front of every node that it is for, in all trials.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proxy: bool,
@@ -309,7 +312,14 @@ impl Default for HoldsBack {
 
 impl Needs {
     const fn are_none(&self) -> bool {
-        self.drain.is_none() && !self.next && !self.proxy && self.disk.is_none()
+        let Self {
+            drain,
+            next,
+            ahead,
+            proxy,
+            disk,
+        } = self;
+        drain.is_none() && !*next && !*ahead && !*proxy && disk.is_none()
     }
 }
 

@@ -78,8 +78,9 @@ impl Plan {
         for (id, fault) in self.named_faults() {
             self.validate_fault(id, fault)?;
             if let Some(on) = &fault.on {
-                self.validate_on(id, on)?;
+                self.validate_on((id, fault), on)?;
             }
+            self.validate_order(id, fault)?;
         }
         self.validate_disks()?;
         for (id, surrounding) in self.named_surroundings() {

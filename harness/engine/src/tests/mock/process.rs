@@ -14,7 +14,7 @@ use tokio::time::sleep_until;
 
 use super::{Acts, Behaviour, Deeds};
 use crate::clock::Clock;
-use crate::seams::{End, On, Place, Process, Shot};
+use crate::seams::{End, On, Place, Process, SeenEnd, Shot};
 use crate::supervise::output::OnLine;
 use crate::supervise::process::Stopped;
 use comeback_faults::{Act, ActError, Step};
@@ -182,6 +182,24 @@ impl Process for MockProcess {
                 },
             }
         }
+    }
+
+    fn seen_end(&self) -> io::Result<SeenEnd> {
+        let (life, clock) = (Arc::clone(&self.start.life), self.clock);
+        Ok(Box::pin(async move {
+            loop {
+                let changed = life.changed.notified();
+                let end = life.state.lock().unwrap().end.map(|(at, _)| at);
+                match end {
+                    Some(at) if at <= clock.now() => return Ok(()),
+                    Some(at) => tokio::select! {
+                        () = changed => {}
+                        () = sleep_until(clock.instant(at)) => {}
+                    },
+                    None => changed.await,
+                }
+            }
+        }))
     }
 
     fn address(&mut self, reach: Reach) -> io::Result<()> {

@@ -169,7 +169,10 @@ async fn write(trigger: Trigger, clock: Clock, start: Elapsed, every: Span) {
             sent,
         };
         tokio::time::sleep_until(clock.instant(sent)).await;
-        trigger.note_sent(write, clock.now());
+        if let Some((candidate, delay)) = trigger.note_sent() {
+            tokio::time::sleep(delay.into()).await;
+            trigger.note_unanswered(candidate, write, sent);
+        }
         let answered = sent + Span::from_us(every.as_us() / 2);
         tokio::time::sleep_until(clock.instant(answered)).await;
         let (at, quiet) = (clock.now(), None);

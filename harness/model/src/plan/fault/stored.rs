@@ -150,8 +150,7 @@ impl Action {
                 Self::Roll { drain, deploy } => Needs {
                     drain,
                     next: deploy,
-                    proxy: false,
-                    disk: None,
+                    ..Needs::default()
                 },
                 Self::Signal(_) | Self::Pause(_) => Needs::default(),
             },
