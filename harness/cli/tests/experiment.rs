@@ -6,6 +6,8 @@
 mod connections;
 #[path = "experiment/crash_loop.rs"]
 mod crash_loop;
+#[path = "experiment/events.rs"]
+mod events;
 #[path = "experiment/limits.rs"]
 mod limits;
 #[path = "experiment/record.rs"]

@@ -14,9 +14,11 @@ use tokio::sync::oneshot;
 
 use super::EngineError;
 use super::context::{Faulted, Trial};
-use super::seams::Shot;
+use super::on::{self, Came};
+use super::seams::{SeenEnd, Shot};
 use crate::clock::Clock;
-use crate::load::{Inject, Moment, Passed};
+use crate::load::{Inject, Moment, OnCounted, Passed, Wanted};
+use comeback_faults::FaultError;
 
 /// The load is waited for twice as long as this at least…
 const LEAST_PATIENCE: Span = Span::from_ms(50);
@@ -29,6 +31,8 @@ const MOST_PATIENCE: Span = Span::from_secs(1);
 pub(super) struct Volley {
     pub(super) clock: Clock,
     pub(super) shots: Vec<(Node, Shot)>,
+    /// When one of the nodes ends before an event of the load, nothing is fired.
+    pub(super) ends: Vec<(Node, SeenEnd)>,
 }
 
 /// When each was fired, and whether it was.
@@ -38,26 +42,64 @@ type Shots = Vec<(Node, Elapsed, io::Result<()>)>;
 pub(super) struct Fired {
     fault: FaultId,
     shots: Shots,
-    /// What is told of its moment, where it had one: when it was begun to be waited for, and which mark was passed.
-    aimed: Option<(Elapsed, Option<(Mark, Passed)>)>,
+    aimed: Option<Aimed>,
 }
 
-impl Volley {
-    fn fire(self) -> Shots {
-        let shots = self.shots.into_iter();
-        shots
-            .map(|(node, shot)| (node, self.clock.now(), shot()))
-            .collect()
-    }
+/// What is told of a volley's moment, where it had one.
+enum Aimed {
+    /// When a write was begun to be waited for, and which mark was passed.
+    Within(Elapsed, Option<(Mark, Passed)>),
+    /// The event that the plan names.
+    At(Came),
 }
 
-/// Sends the fault at its moment.
+fn fire_all(clock: Clock, shots: Vec<(Node, Shot)>) -> Shots {
+    let shots = shots.into_iter();
+    shots
+        .map(|(node, shot)| (node, clock.now(), shot()))
+        .collect()
+}
+
+/// Sends the fault at its moment, or says why that never came.
 pub(super) async fn fire<S>(
     trial: &Trial<'_, S>,
     fault: FaultId,
     volley: Volley,
+) -> Result<Result<Fired, FaultError>, EngineError> {
+    // What replaces nodes, and sends one after the other a signal, has waited for its event before the first.
+    let is_sent_at_event = trial.fault(fault)?.effect.ends() && !has_hit(trial, fault);
+    match on::of_load(trial, fault) {
+        Some((Wanted { mark, .. }, _)) if is_sent_at_event => {
+            fire_at_event(trial, (fault, mark), volley).await
+        }
+        _ => fire_within(trial, fault, volley).await.map(Ok),
+    }
+}
+
+/// The client that comes to the event of the load sends it.
+async fn fire_at_event<S>(
+    trial: &Trial<'_, S>,
+    (fault, mark): (FaultId, Mark),
+    Volley { clock, shots, ends }: Volley,
+) -> Result<Result<Fired, FaultError>, EngineError> {
+    let begun = clock.now();
+    let (tell, told) = oneshot::channel();
+    let happens: OnCounted = Box::new(move |passed, met| {
+        drop(tell.send((fire_all(clock, shots), (passed, met))));
+    });
+    let came = on::count(trial, fault, (happens, ends), told).await?;
+    Ok(came.map(|(shots, came)| Fired {
+        fault,
+        shots,
+        aimed: Some(Aimed::At(Came::of_load(begun, mark, came))),
+    }))
+}
+
+async fn fire_within<S>(
+    trial: &Trial<'_, S>,
+    fault: FaultId,
+    Volley { clock, shots, .. }: Volley,
 ) -> Result<Fired, EngineError> {
-    let clock = volley.clock;
     let begun = clock.now();
     let aimed_at = aim(trial, fault);
     // One after the other: what the load sets off is one thing at a time.
@@ -66,7 +108,7 @@ pub(super) async fn fire<S>(
         None => None,
     };
     let (Some((moment, patience)), Some(trigger)) = (aimed_at, trial.trigger.get()) else {
-        let (shots, aimed) = (volley.fire(), None);
+        let (shots, aimed) = (fire_all(clock, shots), None);
         return Ok(Fired {
             fault,
             shots,
@@ -76,7 +118,7 @@ pub(super) async fn fire<S>(
     // A write has to be waited for, and for its moment or its reply.
     let patience = patience + trigger.usual_service().unwrap_or(Span::ZERO);
     let (tell, mut told) = oneshot::channel();
-    let inject: Inject = Box::new(move |passed| drop(tell.send((passed, volley.fire()))));
+    let inject: Inject = Box::new(move |passed| drop(tell.send((passed, fire_all(clock, shots)))));
     let armed = trigger.arm(moment, inject);
     let told = match tokio::time::timeout(patience.into(), &mut told).await {
         Ok(told) => told,
@@ -93,8 +135,15 @@ pub(super) async fn fire<S>(
     Ok(Fired {
         fault,
         shots: fired,
-        aimed: Some((begun, met)),
+        aimed: Some(Aimed::Within(begun, met)),
     })
+}
+
+/// Whether a fault has taken effect on any node.
+fn has_hit<S>(trial: &Trial<'_, S>, fault: FaultId) -> bool {
+    let has_hit =
+        |((by, _), faulted): (&(FaultId, Node), &Faulted)| *by == fault && faulted.at.is_some();
+    trial.progress.borrow().faulted.iter().any(has_hit)
 }
 
 /// The moment, and how long the load is waited for; nothing where the fault comes at any moment.
@@ -108,9 +157,7 @@ fn aim<S>(trial: &Trial<'_, S>, id: FaultId) -> Option<(Moment, Span)> {
         return None;
     };
     // While a node is started again and again nothing is written.
-    let has_hit =
-        |((by, _), faulted): (&(FaultId, Node), &Faulted)| *by == id && faulted.at.is_some();
-    if trial.progress.borrow().faulted.iter().any(has_hit) {
+    if has_hit(trial, id) {
         return None;
     }
     let share = flow.share_of_acts()?;
@@ -126,6 +173,24 @@ fn aim<S>(trial: &Trial<'_, S>, id: FaultId) -> Option<(Moment, Span)> {
     Some((moment, patience + patience))
 }
 
+impl Aimed {
+    /// What is put on record of a volley whose first shot was fired then.
+    fn record(self, fault: FaultId, first: Elapsed) -> EventKind {
+        let since = |earlier: Elapsed| first.as_us().saturating_sub(earlier.as_us());
+        match self {
+            Self::At(came) => came.aimed(fault, first),
+            Self::Within(begun, met) => EventKind::FaultAimed {
+                fault,
+                mark: met.map(|(mark, _)| mark),
+                waited_us: since(begun),
+                after_us: met.map(|(_, passed)| since(passed.at)),
+                quiet_us: met.and_then(|(_, passed)| passed.quiet).map(since),
+                met: None,
+            },
+        }
+    }
+}
+
 /// Records K, and how it was aimed.
 pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), EngineError> {
     let Fired {
@@ -133,16 +198,11 @@ pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), Engine
         shots,
         aimed,
     } = fired;
-    if let (Some((_, first, _)), Some((begun, met))) = (shots.first(), aimed) {
-        let since = |earlier: Elapsed| first.as_us().saturating_sub(earlier.as_us());
-        let kind = EventKind::FaultAimed {
-            fault,
-            mark: met.map(|(mark, _)| mark),
-            waited_us: since(begun),
-            after_us: met.map(|(_, passed)| since(passed.at)),
-            quiet_us: met.and_then(|(_, passed)| passed.quiet).map(since),
-        };
-        trial.record_at(*first, kind);
+    if let Some((_, first, _)) = shots.first() {
+        on::record(trial, fault, *first);
+        if let Some(aimed) = aimed {
+            trial.record_at(*first, aimed.record(fault, *first));
+        }
     }
     for (node, at, sent) in shots {
         let begun = trial.begun_by(fault);

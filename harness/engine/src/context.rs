@@ -13,6 +13,7 @@ use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::{Elapsed, Span};
 
 use super::nodes::{called, start_failed};
+use super::on::Events;
 use super::placement::{Placement, PlacementError, Proxied};
 use super::seams::{Process, Processes};
 use super::{EngineError, Site};
@@ -65,6 +66,8 @@ pub(super) struct Progress {
     pub(super) ended_early: Option<String>,
     /// What became of the nodes that each fault addressed so far.
     pub(super) faulted: BTreeMap<(FaultId, Node), Faulted>,
+    /// Events that came, of faults that are not begun yet.
+    pub(super) events: Events,
     /// Faults that take no effect any more: all was done, or one missed.
     pub(super) over: BTreeSet<FaultId>,
     /// Nodes that have not served since they were started again after a fault: they are started once more when they end.

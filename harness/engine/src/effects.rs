@@ -9,6 +9,7 @@ use comeback_model::units::Elapsed;
 use super::EngineError;
 use super::context::Trial;
 use super::nodes::{Hold, Running, called, reply};
+use super::on as events;
 use super::seams::{On, Process};
 use comeback_faults::{Act, ActError, FaultError, NodeCall, Step};
 
@@ -118,6 +119,7 @@ fn refuse_ended(process: &impl Process, when: &str) -> Result<(), FaultError> {
 /// A fault other than by a signal is begun with a node.
 fn note_begin<S>(trial: &Trial<'_, S>, fault: FaultId, node: Node) {
     let begun = trial.begun_by(fault);
+    events::record(trial, fault, trial.site.clock.now());
     trial.record(EventKind::FaultRequested { fault, node, begun });
     let mut progress = trial.progress.borrow_mut();
     progress.begin(fault, node, trial.site.clock.now());

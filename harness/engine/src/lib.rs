@@ -16,6 +16,7 @@ pub mod interrupt;
 mod life;
 pub mod needs;
 mod nodes;
+mod on;
 mod placement;
 mod pressure;
 mod proxies;

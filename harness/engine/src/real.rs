@@ -14,7 +14,9 @@ use comeback_model::units::{Elapsed, Span};
 use super::health::HealthWatch;
 use super::pressure::PressureWatch;
 use super::readiness::{self, NotReady, Ready};
-use super::seams::{Book, Checkup, End, Load, On, Place, Probe, Process, Processes, Shot, Traffic};
+use super::seams::{
+    Book, Checkup, End, Load, On, Place, Probe, Process, Processes, SeenEnd, Shot, Traffic,
+};
 use super::{EngineError, Site, health, pressure};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
@@ -24,6 +26,7 @@ use crate::record::Recorder;
 use crate::supervise::addressed::Addressed;
 use crate::supervise::disk::{self as disk_process, Laying};
 use crate::supervise::one_shot::OneShotCommand;
+use crate::supervise::output::OnLine;
 use crate::supervise::ownership::{self, Owner};
 use crate::supervise::process::{self, Launch, StartError, Stopped};
 use crate::supervise::tag::RunTag;
@@ -221,6 +224,10 @@ impl Process for Started {
         self.process.tail()
     }
 
+    fn on_line(&self, text: String, found: OnLine) {
+        self.process.output().on_line(text, found);
+    }
+
     async fn next_end(&mut self) -> io::Result<End> {
         let Self { process, addressed } = self;
         let is_running = process.is_running();
@@ -238,6 +245,10 @@ impl Process for Started {
             }
             gone = others => gone.map(|()| End::Others),
         }
+    }
+
+    fn seen_end(&self) -> io::Result<SeenEnd> {
+        Ok(Box::pin(self.process.seen_end()?))
     }
 
     fn address(&mut self, reach: Reach) -> io::Result<()> {

@@ -2,9 +2,11 @@
 //!
 //! [`super::real`] fills them with real processes and sockets; tests of the engine fill them with mocks, and need neither.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::pin::Pin;
 
 use comeback_model::event::{EventKind, Exit, OldProcess, Survivor};
 use comeback_model::ids::{BootId, Incarnation, Node, Seed, TrialId};
@@ -22,6 +24,7 @@ use crate::load::{LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::disk::Laying;
 use crate::supervise::one_shot::OneShotCommand;
+use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError, Stopped};
 use comeback_faults::{Act, ActError, Disk, Step};
@@ -108,6 +111,9 @@ pub(super) enum End {
     Others,
 }
 
+/// Is done when a process has ended, which it leaves to be reaped.
+pub(super) type SeenEnd = Pin<Box<dyn Future<Output = io::Result<()>>>>;
+
 /// A started process with its descendants. Dropping it kills them.
 pub(super) trait Process {
     fn node(&self) -> Node;
@@ -125,6 +131,8 @@ pub(super) trait Process {
     fn is_cleared(&self) -> bool;
     /// The last lines of its output.
     fn tail(&self) -> Vec<Line>;
+    /// Tells of the next line of its output that contains this text.
+    fn on_line(&self, text: String, found: OnLine);
 
     /// Whether it has not been reaped.
     fn is_running(&self) -> bool {
@@ -133,6 +141,9 @@ pub(super) trait Process {
 
     /// The next of the ends that are left to be seen; it may be given up and asked again. Pending for good when none is.
     fn next_end(&mut self) -> impl Future<Output = io::Result<End>>;
+
+    /// Sees its end without reaping it.
+    fn seen_end(&self) -> io::Result<SeenEnd>;
 
     /// Finds whom a fault addresses. It reads all of `/proc`, so it comes before the moment that counts.
     fn address(&mut self, reach: Reach) -> io::Result<()>;

@@ -20,7 +20,7 @@ use super::life::{self, Life};
 use super::nodes::called;
 use super::seams::{Book, Load, Seams};
 use super::trial_loop::TrialLoop;
-use super::{EngineError, Site, health, recovery};
+use super::{EngineError, Site, health, on, recovery};
 use crate::endpoint::Endpoint;
 use crate::load::Setup;
 use crate::supervise::disk::backing_of;
@@ -221,6 +221,9 @@ impl<S: Seams> Trial<'_, S> {
         life::wait_for_load(self, load.trigger()).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
+        if self.planned.is_control() {
+            on::wait_out(self, baseline_end).await;
+        }
         let recovered = self.inject_all(baseline_end, hands).await?;
         if recovered {
             self.enter(Phase::Settle);
@@ -277,7 +280,10 @@ impl<S: Seams> Trial<'_, S> {
         let hands = (self.site.clock, calls);
         let on = Injection::new((id, nodes.clone()), fault.reach, fault.lands_within, hands);
         let injectable = comeback_faults::load(fault).map_err(EngineError::Fault)?;
-        let injected = injectable.inject(&on).await;
+        let injected = match on::await_event(self, id, &on).await {
+            Ok(()) => injectable.inject(&on).await,
+            Err(missed) => Err(missed),
+        };
         self.progress.borrow_mut().over.insert(id);
         self.effects.notify_waiters();
         injected.map_err(|error| failed(id, error))?;

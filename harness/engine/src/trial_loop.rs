@@ -21,9 +21,12 @@ use super::interrupt::Interrupt;
 use super::nodes::{self, Hold, Nodes, Running, launch, reply};
 use super::proxies::{self, Proxies};
 use super::seams::{End, Process, Seams};
-use super::{EngineError, effects, recovery};
+use super::{EngineError, effects, on, recovery};
+use crate::clock::Clock;
 use crate::supervise::one_shot::OneShotCommand;
-use comeback_faults::{Answer, Call, Calls, FaultError, Injectable, Injection, SignalTo};
+use comeback_faults::{
+    Answer, Call, Calls, FaultError, Injectable, Injection, Sighting, SignalTo, Watch,
+};
 
 /// How long the balancer may take to send a replica requests again; its health checks come first.
 const RETURN_WITHIN: Span = Span::from_secs(10);
@@ -41,6 +44,8 @@ pub(super) struct TrialLoop<'t, S: Seams> {
     works: Vec<Pin<Box<dyn Future<Output = Done> + 't>>>,
     /// Nodes that are to be started again.
     due: BTreeMap<Node, Due>,
+    /// Nodes that are watched.
+    watches: Vec<(Node, Watch)>,
     /// The first start of a node after the latest fault that ended it.
     first_starts: BTreeMap<Node, Incarnation>,
 }
@@ -58,7 +63,7 @@ enum Done {
     Signalled {
         fault: FaultId,
         nodes: Vec<Node>,
-        fired: Result<Fired, EngineError>,
+        fired: Result<Result<Fired, FaultError>, EngineError>,
         answer: Answer<()>,
     },
     /// The balancer got an order about a replica.
@@ -97,6 +102,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             calls,
             works: Vec::new(),
             due: BTreeMap::new(),
+            watches: Vec::new(),
             first_starts: BTreeMap::new(),
         }
     }
@@ -313,12 +319,43 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         self.first_starts.insert(node, next);
     }
 
+    /// Watches a node. What it has written so far does not count.
+    fn watch(&mut self, node: Node, watch: Watch) {
+        if let Some(running) = self.nodes.get_mut(node) {
+            let _so_far = running.process.tail();
+            look_for(&running.process, &watch, self.trial.site.clock);
+        }
+        self.watches.push((node, watch));
+    }
+
+    /// A watched node was started again.
+    fn tell_of_start(&mut self, node: Node) {
+        self.watches.retain(|(_, watch)| !watch.tell.is_closed());
+        let Some(running) = self.nodes.get_mut(node) else {
+            return;
+        };
+        let process = &running.process;
+        for (_, watch) in self.watches.iter().filter(|(of, _)| *of == node) {
+            look_for(process, watch, self.trial.site.clock);
+            if watch.text.is_none() {
+                // Nobody may listen any more.
+                let _ = watch.tell.send(Sighting {
+                    at: process.executed(),
+                    node,
+                    incarnation: process.incarnation(),
+                    line: None,
+                });
+            }
+        }
+    }
+
     /// Starts a node again that has ended.
     fn start_again(&mut self, node: Node) -> Result<(), Early> {
         if let Some(running) = self.nodes.get_mut(node) {
             let next = Incarnation(running.process.incarnation().0 + 1);
             running.replace(launch(self.trial, node, next).map_err(Early::Target)?);
         }
+        self.tell_of_start(node);
         let start = self.trial.placement.start(node);
         for id in self.trial.surroundings_of(node) {
             let (surrounding, on) = self.surrounding(id, node)?;
@@ -348,6 +385,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             Call::Undrain(node, answer) => self.undrain((fault, node), answer),
             Call::Start(node, since, answer) => self.start_later((fault, node), since, answer)?,
             Call::AwaitReturn(node, answer) => self.await_return((fault, node), answer),
+            Call::Watch(node, watch) => self.watch(node, watch),
         }
         Ok(())
     }
@@ -373,15 +411,18 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             let addressed = running.process.address(reach);
             addressed.map_err(EngineError::Process)?;
         }
-        let mut shots = Vec::with_capacity(nodes.len());
+        let (mut shots, mut ends) = (Vec::with_capacity(nodes.len()), Vec::new());
         for running in self.nodes.select_mut(&nodes) {
-            let shot = running.process.shot(signal).map_err(EngineError::Process)?;
+            let (process, node) = (&running.process, running.process.node());
+            shots.push((node, process.shot(signal).map_err(EngineError::Process)?));
+            if on::of_load(self.trial, fault).is_some() {
+                ends.push((node, process.seen_end().map_err(EngineError::Process)?));
+            }
             running.hold = Hold::Armed(fault);
-            shots.push((running.process.node(), shot));
         }
         let (trial, clock) = (self.trial, self.trial.site.clock);
         self.works.push(Box::pin(async move {
-            let fired = aim::fire(trial, fault, Volley { clock, shots }).await;
+            let fired = aim::fire(trial, fault, Volley { clock, shots, ends }).await;
             Done::Signalled {
                 fault,
                 nodes,
@@ -396,8 +437,9 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         let Some(Drain { begin, .. }) = &self.trial.arm.drain else {
             return reply(answer, Ok(()));
         };
-        self.trial.record(EventKind::DrainBegun { fault, node });
         let now = self.trial.site.clock.now();
+        on::record(self.trial, fault, now);
+        self.trial.record(EventKind::DrainBegun { fault, node });
         self.trial.progress.borrow_mut().begin(fault, node, now);
         let done = move |node, problem| EventKind::Drained {
             fault,
@@ -498,11 +540,19 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 fired,
                 answer,
             } => {
-                aim::record(self.trial, fired?)?;
+                let fired = fired?;
+                let hold = match &fired {
+                    Ok(_) => Hold::Signalled(fault),
+                    Err(_never) => Hold::Free,
+                };
+                let fired = match fired {
+                    Ok(fired) => Ok(aim::record(self.trial, fired)?),
+                    Err(missed) => Err(missed),
+                };
                 for running in self.nodes.select_mut(&nodes) {
-                    running.hold = Hold::Signalled(fault);
+                    running.hold = hold;
                 }
-                reply(answer, Ok(()));
+                reply(answer, fired);
             }
             Done::Surrounded {
                 id,
@@ -538,6 +588,24 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
         }
         Ok(())
     }
+}
+
+/// Has a process tell of its next line with the text that is looked for, if one is.
+fn look_for(process: &impl Process, Watch { text, tell }: &Watch, clock: Clock) {
+    let Some(text) = text else {
+        return;
+    };
+    let (node, incarnation, tell) = (process.node(), process.incarnation(), tell.clone());
+    let found = move |line| {
+        // Nobody may listen any more.
+        let _ = tell.send(Sighting {
+            at: clock.now(),
+            node,
+            incarnation,
+            line: Some(line),
+        });
+    };
+    process.on_line(text.clone(), Box::new(found));
 }
 
 /// The next of the calls that take their time to be done. Pending for good when there is none.

@@ -7,10 +7,12 @@ use std::path::Path;
 use std::str::FromStr;
 
 use comeback_model::ids::FaultId;
-use comeback_model::plan::fault::{Catalogue, Fault, Invalid, Parameters, Reach, Said, Within};
+use comeback_model::plan::fault::{
+    Catalogue, Fault, Invalid, Nth, On, OnEvent, Parameters, Reach, Said, Within,
+};
 use comeback_model::plan::{Drain, Signal, Target};
 use comeback_model::units::Span;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -34,6 +36,22 @@ pub struct FaultPart {
     /// Default: `request` for a fault that ends processes, else `any`. During the recovery from another fault there may be no
     /// write to wait for: use `any` there.
     pub within: Option<Within>,
+    /// The event that the fault waits for from its planned moment on: the `nth` acknowledged write of the load (`acknowledgement`), the
+    /// `nth` write that was sent and is not answered yet (`sent`), a line of a faulted node's output (`log`), or the next start of a
+    /// faulted node (`start`). It takes the place of `within`.
+    #[schemars(schema_with = "one_of_the_events")]
+    pub on: Option<String>,
+    /// The how many-th event, with `on = "acknowledgement"` or `"sent"`. It is counted from the planned moment on. A range such as
+    /// `"1..200"` has the seed draw it for each trial, the ends included. Default: 1.
+    pub nth: Option<Nth>,
+    /// The text that the line must contain, with `on = "log"`. The first such line after the planned moment counts, those of a node
+    /// that is started again included.
+    #[schemars(with = "Option<String>")]
+    pub matches: Option<Text>,
+    /// How long after the start the fault comes, with `on = "start"`. Default: 0s.
+    pub into: Option<Span>,
+    /// How long the event may take to come, from the planned moment on. Later, the fault did not land. Default: 10s.
+    pub comes_within: Option<Span>,
     /// How long the load runs undisturbed before the first fault. This baseline is compared with everything after. Only the first
     /// fault has it. Default: 1s.
     pub at: Option<Span>,
@@ -107,6 +125,14 @@ where
     from.deserialize_any(OneOrMore(PhantomData))
 }
 
+/// How long an event may take to come where that is not said.
+const COMES_WITHIN: Span = Span::from_secs(10);
+
+/// The schema of an event's name.
+fn one_of_the_events(_generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "enum": ["acknowledgement", "sent", "log", "start", null] })
+}
+
 /// The parameter by which a signal is named without a kind.
 const SIGNAL: &str = "signal";
 
@@ -178,10 +204,76 @@ impl FaultPart {
             lands_within: self.lands_within,
         };
         let planned = catalogue.plan(kind, &self.parameters, said)?;
+        let planned = match self.on()? {
+            Some(on) => planned.waiting_for(on),
+            None => planned,
+        };
         Ok(Fault {
             after: self.after.unwrap_or(Span::ZERO),
             ..planned
         })
+    }
+
+    /// The event that it waits for, if it does.
+    fn on(&self) -> Result<Option<On>, Invalid> {
+        let wrong = |field: &str, problem: String| {
+            let field = Some(field.to_owned());
+            Err(Invalid { field, problem })
+        };
+        let name = self.on.as_deref();
+        let needs = [
+            ("nth", self.nth.is_some(), "acknowledgement or sent"),
+            ("matches", self.matches.is_some(), "log"),
+            ("into", self.into.is_some(), "start"),
+            ("comes_within", self.comes_within.is_some(), "any event"),
+        ];
+        for (key, is_said, events) in needs {
+            let has_it = name.is_some_and(|name| events == "any event" || events.contains(name));
+            if is_said && !has_it {
+                return wrong(
+                    key,
+                    format!("it belongs to an event: use it with on ({events})"),
+                );
+            }
+        }
+        let nth = self.nth.unwrap_or(Nth::FIRST);
+        let event = match name {
+            None => return Ok(None),
+            Some("acknowledgement") => OnEvent::Acknowledgement(nth),
+            Some("sent") => OnEvent::Sent(nth),
+            Some("log") => match &self.matches {
+                Some(text) if text.is_secret => {
+                    let problem = "the text is stored with the results, and cannot be a secret";
+                    return wrong("matches", problem.to_owned());
+                }
+                Some(text) if !text.text.is_empty() => OnEvent::Log(text.text.clone()),
+                Some(_) | None => {
+                    let problem = "on = \"log\" needs the text of a line: add matches = \"TEXT\"";
+                    return wrong("on", problem.to_owned());
+                }
+            },
+            Some("start") => OnEvent::Start(self.into.unwrap_or(Span::ZERO)),
+            Some(other) => {
+                let names = OnEvent::NAMES.join(", ");
+                return wrong(
+                    "on",
+                    format!("there is no event '{other}': use one of {names}"),
+                );
+            }
+        };
+        if self.within.is_some() {
+            let problem = "an event says when the fault comes: use on or within, not both";
+            return wrong("within", problem.to_owned());
+        }
+        let comes_within = self.comes_within.unwrap_or(COMES_WITHIN);
+        if comes_within == Span::ZERO {
+            let problem = "an event needs time to come: write a length such as 10s";
+            return wrong("comes_within", problem.to_owned());
+        }
+        Ok(Some(On {
+            event,
+            comes_within,
+        }))
     }
 }
 

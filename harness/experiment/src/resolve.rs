@@ -588,6 +588,8 @@ fn locate(error: &PlanError, document: &Document) -> Problem {
         Field::FaultTarget(id) => fault_place(id, "target"),
         Field::FaultLasts(id) => fault_place(id, "lasts"),
         Field::FaultAfter(id) => fault_place(id, "after"),
+        Field::FaultOn(id) => fault_place(id, "on"),
+        Field::FaultNth(id) => fault_place(id, "nth"),
         Field::Balancer => one(&["balancer"]),
         Field::Deploy => one(&["deploy"]),
         Field::BootHeader => target_places(&["boot_header"], arm),

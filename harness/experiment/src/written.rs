@@ -9,7 +9,7 @@ use std::path::Path;
 
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
-use comeback_model::plan::fault::Catalogue;
+use comeback_model::plan::fault::{Catalogue, On, OnEvent};
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
     Aim, Arm, Body, Calibration, Call, Expect, Fault, Load, Plan, ReadyProbe, Request, Retry,
@@ -254,7 +254,10 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
             _ => part.put("after", one.after)?,
         }
         part.put("spread", one.jitter)?;
-        part.put("within", one.within)?;
+        match &one.on {
+            None => part.put("within", one.within)?,
+            Some(on) => event(&mut part, on)?,
+        }
         part.put("lands_within", one.lands_within)?;
         faults.push(part.0);
     }
@@ -274,6 +277,17 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
     whole.put("default_gates", false)?;
     whole.put("gate", gates(&plan.gates))?;
     Ok(whole.0)
+}
+
+/// The event that a fault waits for.
+fn event(part: &mut Part, on: &On) -> Result<(), Unwritable> {
+    part.put("on", on.event.name())?;
+    match &on.event {
+        OnEvent::Acknowledgement(nth) | OnEvent::Sent(nth) => part.put("nth", nth)?,
+        OnEvent::Log(text) => part.put("matches", text)?,
+        OnEvent::Start(into) => part.put("into", into)?,
+    }
+    part.put("comes_within", on.comes_within)
 }
 
 /// The servers of an arm, by their parts of a file.
@@ -660,6 +674,37 @@ mod tests {
             checked += 1;
         }
         assert!(checked > 30, "{checked}");
+    }
+
+    #[test]
+    fn a_fault_at_an_event_is_written_as_it_was() {
+        let server = "[target]\ncommand = [\"./shop\", \"{port}\"]\n[session.login]\nrequest = \"POST /login\"\n[session.act]\n\
+                      request = \"POST /act\"\n[session.check]\nrequest = \"GET /me\"\n";
+        for (event, words) in [
+            (
+                "on = \"acknowledgement\"\nnth = \"1..20\"",
+                ", at the 1st to the 20th (drawn for each trial) acknowledged write",
+            ),
+            (
+                "on = \"sent\"",
+                ", at the 1st write that was sent and is not answered",
+            ),
+            (
+                "on = \"log\"\nmatches = 'a \"b\"'\ncomes_within = \"3s\"",
+                ", at the first line of output that contains \"a \\\"b\\\"\"",
+            ),
+            (
+                "on = \"start\"\ninto = \"50ms\"",
+                ", 50ms after the next start of a faulted node",
+            ),
+        ] {
+            let plan = plan_of(&format!("{server}[[fault]]\n[[fault]]\n{event}\n"));
+            let fault = &plan.faults[1];
+            assert_eq!(fault.within, comeback_model::plan::Within::Any);
+            assert!(fault.words.done.ends_with(words), "{}", fault.words.done);
+            let written = check(&plan);
+            assert!(is_equal(&plan_of(&written.text), &plan), "{}", written.text);
+        }
     }
 
     macro_rules! ready_made {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use comeback_model::plan::Signal;
-use comeback_model::plan::fault::{Effect, Ending as Ends, FaultWords, Reach, Within};
+use comeback_model::plan::fault::{Effect, Ending as Ends, FaultWords, Needs, Reach, Within};
 use comeback_model::schedule::Draws;
 use comeback_model::units::Span;
 use schemars::JsonSchema;
@@ -86,6 +86,14 @@ impl Kind for CorruptFile {
 
     fn effect(&self) -> Effect {
         Effect::Ends(Ends::AtOnce)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            // The older copy is taken first.
+            ahead: self.how == How::Older,
+            ..Needs::default()
+        }
     }
 
     fn words(&self, reach: Reach) -> FaultWords {

@@ -36,8 +36,7 @@ impl Kind for Deploy {
         Needs {
             drain: self.drain.0,
             next: true,
-            proxy: false,
-            disk: None,
+            ..Needs::default()
         }
     }
 

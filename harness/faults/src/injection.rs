@@ -1,7 +1,7 @@
 //! How a fault acts: through a handle, whose calls are messages to the trial's loop. Each is answered when it is done.
 
 use comeback_model::event::Exit;
-use comeback_model::ids::{FaultId, Node};
+use comeback_model::ids::{FaultId, Incarnation, Node};
 use comeback_model::plan::{Reach, Signal, Stop};
 use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
@@ -47,6 +47,30 @@ pub enum Call {
     Start(Node, Option<Elapsed>, Answer<()>),
     /// Waits until a node that was started again answers correctly; whether it did in time.
     AwaitReturn(Node, Answer<bool>),
+    /// Watches a node from now on, for as long as anybody listens.
+    Watch(Node, Watch),
+}
+
+/// What is told of a watched node.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Of each start the first line of output that contains this, from now on; without it, of each further start.
+    pub text: Option<String>,
+    /// Where that is told.
+    pub tell: mpsc::UnboundedSender<Sighting>,
+}
+
+/// Something that was seen of a watched node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// When.
+    pub at: Elapsed,
+    /// Of whom.
+    pub node: Node,
+    /// Of which start.
+    pub incarnation: Incarnation,
+    /// The line, where one was looked for.
+    pub line: Option<String>,
 }
 
 /// A signal to several nodes.
@@ -252,6 +276,17 @@ impl Injection {
         self.ask(node, |answer| NodeCall::Undo(reach, answer))
             .await?;
         Ok(self.clock.now())
+    }
+
+    /// Watches its nodes from now on: for lines with this text, or for further starts.
+    pub fn watch(&self, text: Option<&str>) -> mpsc::UnboundedReceiver<Sighting> {
+        let (tell, told) = mpsc::unbounded_channel();
+        for node in &self.nodes {
+            let (text, tell) = (text.map(str::to_owned), tell.clone());
+            // Where the trial is over nothing is seen.
+            let _ = (self.calls).send((self.fault, Call::Watch(*node, Watch { text, tell })));
+        }
+        told
     }
 
     /// How the plan says that the node is stopped.

@@ -198,6 +198,7 @@ fn plan<K: Kind>(parameters: &Parameters, said: Said) -> Result<Fault, Invalid> 
         aim: said.aim.unwrap_or(K::AIM),
         reach,
         within: said.within.unwrap_or(K::WITHIN),
+        on: None,
         after: Span::ZERO,
         jitter: said.jitter.unwrap_or(SPREAD),
         lands_within: said.lands_within.unwrap_or(CONFIRM_WITHIN),

@@ -29,6 +29,8 @@ mod table;
 mod tests;
 
 pub use act::{Act, ActError, Disk, Step, Target};
-pub use injection::{Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, SignalTo};
+pub use injection::{
+    Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, Sighting, SignalTo, Watch,
+};
 pub use kind::{Injectable, Kind, Unavailable};
 pub use table::{Faults, Listed, list, load, probe};

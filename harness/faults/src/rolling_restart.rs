@@ -41,9 +41,7 @@ impl Kind for RollingRestart {
     fn needs(&self) -> Needs {
         Needs {
             drain: self.drain.0,
-            next: false,
-            proxy: false,
-            disk: None,
+            ..Needs::default()
         }
     }
 

@@ -129,6 +129,7 @@ async fn answer_all(
                 asked.push(("await return", node, now));
                 let _ = answer.send(Ok(node != Node::Replica(1)));
             }
+            Call::Watch(node, _) => asked.push(("watch", node, now)),
         }
     }
     asked

@@ -16,6 +16,7 @@ use comeback_model::schedule::ArrivalStream;
 use comeback_model::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
+use super::counting::OneWrite;
 use super::seen::Seen;
 use super::trigger::{Passed, Trigger};
 use comeback_host::clock::Clock;
@@ -115,6 +116,8 @@ pub(super) struct Waits {
     waker: RefCell<Option<Waker>>,
     deadline: Cell<Option<Elapsed>>,
     expired: Cell<bool>,
+    /// The last byte of the request has left.
+    left: Cell<bool>,
     /// It does a job.
     busy: Cell<bool>,
 }
@@ -148,7 +151,13 @@ impl Waits {
     /// The wait that begins now ends at `deadline`.
     pub(super) fn start(&self, deadline: Elapsed) {
         self.expired.set(false);
+        self.left.set(false);
         self.deadline.set(Some(deadline));
+    }
+
+    /// The last byte of the request has left.
+    pub(super) fn note_left(&self) {
+        self.left.set(true);
     }
 
     fn finish(&self) {
@@ -296,8 +305,14 @@ impl Client {
         let finished = self.shared.clock.now();
         if step == Step::Act && tried.judgement.outcome == Outcome::Acknowledged {
             let (at, quiet) = (finished, tried.quiet);
-            if let Some(asked) = tried.asked {
-                self.shared.trigger.acknowledge(asked, Passed { at, quiet });
+            if let Some(sent) = tried.asked {
+                let write = OneWrite {
+                    client: self.id,
+                    generation,
+                    write: tried.write,
+                    sent,
+                };
+                self.shared.trigger.acknowledge(write, Passed { at, quiet });
             }
         }
         let mut tally = self.shared.tally.get();
@@ -508,7 +523,21 @@ impl Client {
             let attended = (wanted.step, shared.clock);
             // Within a request before its own a fault would meet no write.
             let (exchanged, quiet) = match is_its_own {
-                true => shared.trigger.attend(attended, exchange).await,
+                true if wanted.step == Step::Act => {
+                    let write = OneWrite {
+                        client: self.id,
+                        generation: wanted.generation,
+                        write: tried.write,
+                        sent: now,
+                    };
+                    let has_left = || self.waits.left.get();
+                    let exchange =
+                        shared
+                            .trigger
+                            .see_sent((write, shared.clock), has_left, exchange);
+                    shared.trigger.attend(attended, exchange).await
+                }
+                true => (exchange.await, None),
                 false => (exchange.await, None),
             };
             tried.quiet = quiet;

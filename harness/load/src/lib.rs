@@ -12,6 +12,7 @@
 mod client;
 mod connection;
 pub mod control;
+mod counting;
 #[cfg(test)]
 mod kept_connections;
 pub mod pacer;
@@ -36,6 +37,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use client::{Looked, Tally};
+pub use counting::{Awaiting, Candidate, OnCounted, OneWrite, Wanted};
 use pacer::Pacer;
 pub use trigger::{Inject, Moment, Passed, Trigger};
 use worker::Command;
@@ -202,7 +204,7 @@ impl Generator {
         seed: Seed,
         until: Elapsed,
     ) -> Result<Looked, LoadError> {
-        self.trigger.forget_looks();
+        self.trigger.forget();
         let parts = self.ask(|answer| Command::Resume {
             trial,
             seed,

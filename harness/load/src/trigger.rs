@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -13,7 +13,9 @@ use comeback_model::event::Mark;
 use comeback_model::operation::Step;
 use comeback_model::units::{Elapsed, Span};
 
+use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Wanted};
 use comeback_host::clock::Clock;
+use tokio::time::Sleep;
 
 /// The time that a write takes is the median of so many.
 const RECENT: usize = 255;
@@ -66,6 +68,8 @@ struct Inner {
     /// The mark that is waited for, as a number; 0 when none is.
     armed: AtomicU8,
     inject: Mutex<Option<(Moment, Inject)>>,
+    /// Events that are counted.
+    counting: Arc<Counting>,
     services: Mutex<VecDeque<Span>>,
     /// Operations that were wanted from this moment on, in µs, and how many of them have finished.
     from: AtomicU64,
@@ -112,6 +116,11 @@ impl Trigger {
         Armed(self)
     }
 
+    /// From now on such events are counted; the client that comes to the wanted one sets this off, unless that is dropped before.
+    pub fn count(&self, wanted: Wanted, happens: OnCounted) -> Awaiting {
+        self.0.counting.wait_for(wanted, happens)
+    }
+
     /// How long an acknowledged write took of late, if there was one.
     pub fn usual_service(&self) -> Option<Span> {
         let mut services: Vec<Span> = lock(&self.0.services).iter().copied().collect();
@@ -131,16 +140,21 @@ impl Trigger {
         let Some((Moment::Within(share), _)) = *lock(&self.0.inject) else {
             return None;
         };
-        let usual = self.usual_service().unwrap_or(Span::ZERO);
-        Some(Span::from_us((usual.as_us() as f64 * share) as u64))
+        Some(self.share_of_service(share))
     }
 
-    /// A client has read the acknowledgement of a write that was sent at `sent`.
-    pub(super) fn acknowledge(&self, sent: Elapsed, passed: Passed) {
+    fn share_of_service(&self, share: f64) -> Span {
+        let usual = self.usual_service().unwrap_or(Span::ZERO);
+        Span::from_us((usual.as_us() as f64 * share) as u64)
+    }
+
+    /// A client has read the acknowledgement of a write.
+    pub fn acknowledge(&self, write: OneWrite, passed: Passed) {
+        self.0.counting.note_acknowledged(passed, write);
         if self.waits_for(Mark::Reply) && self.is_prompt(passed) {
             self.pass(Mark::Reply, passed);
         }
-        self.note_service(passed.at.since(sent));
+        self.note_service(passed.at.since(write.sent));
     }
 
     /// Whether it was read as soon as it came, as far as that is asked for.
@@ -197,7 +211,8 @@ impl Trigger {
     }
 
     /// No longer: a new trial begins, and its fault is far.
-    pub(super) fn forget_looks(&self) {
+    pub(super) fn forget(&self) {
+        self.0.counting.forget();
         self.0.looks.store(false, Ordering::Release);
     }
 
@@ -226,7 +241,7 @@ impl Trigger {
     ) -> (T, Option<Elapsed>) {
         if step != Step::Act {
             (exchange.await, None)
-        } else if self.waits_for(Mark::Reply) {
+        } else if self.listens() {
             let (reply, quiet) = self.listen(clock, exchange).await;
             (reply, Some(quiet))
         } else if let Some(delay) = self.delay() {
@@ -234,6 +249,62 @@ impl Trigger {
         } else {
             (exchange.await, None)
         }
+    }
+
+    /// Whether the next acknowledgement may set something off.
+    fn listens(&self) -> bool {
+        self.waits_for(Mark::Reply) || self.0.counting.is_near()
+    }
+
+    /// The same exchange; when the last byte of the write has left and no reply is there, that is counted. One that may set something
+    /// off does when it is not answered a share of the usual time later: a server that is woken by it has begun with it by then.
+    pub(super) async fn see_sent<T>(
+        &self,
+        (write, clock): (OneWrite, Clock),
+        has_left: impl Fn() -> bool,
+        exchange: impl Future<Output = T>,
+    ) -> T {
+        let mut exchange = pin!(exchange);
+        let mut is_seen = false;
+        let mut candidate: Option<(Candidate, Elapsed, Doze)> = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(reply) = exchange.as_mut().poll(cx) {
+                if let Some((candidate, ..)) = candidate.take() {
+                    self.0.counting.come_sooner(candidate);
+                }
+                return Poll::Ready(reply);
+            }
+            if !is_seen && has_left() {
+                is_seen = true;
+                let left = clock.now();
+                candidate = self.note_sent().map(|(candidate, delay)| {
+                    let doze = Doze::until((clock, left + delay), delay);
+                    (candidate, left, doze)
+                });
+            }
+            let is_due = |(.., doze): &mut (Candidate, Elapsed, Doze)| doze.is_over(cx);
+            if let Some((candidate, left, _)) = candidate.take_if(is_due) {
+                self.note_unanswered(candidate, write, left);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The last byte of a write's request has left, and its reply has not come. If it may set something off: how much later it does.
+    pub fn note_sent(&self) -> Option<(Candidate, Span)> {
+        let candidate = self.0.counting.note_sent()?;
+        Some((candidate, self.share_of_service(candidate.share)))
+    }
+
+    /// The moment of a write has come, whose last byte left then, and it is not answered.
+    pub fn note_unanswered(&self, candidate: Candidate, write: OneWrite, left: Elapsed) {
+        let passed = Passed {
+            at: left,
+            quiet: None,
+        };
+        let counting = &self.0.counting;
+        counting.note_unanswered(candidate, passed, write);
     }
 
     /// The thread stays awake for the reply: a sleeping one is woken when the moment has passed.
@@ -248,7 +319,7 @@ impl Trigger {
             }
             let now = clock.now();
             (before, latest) = (latest, now);
-            if now < begun + AWAKE && self.waits_for(Mark::Reply) {
+            if now < begun + AWAKE && self.listens() {
                 stay_awake(cx);
             }
             Poll::Pending
@@ -264,23 +335,16 @@ impl Trigger {
         exchange: impl Future<Output = T>,
     ) -> T {
         let sent = clock.now();
-        let due = sent + delay;
-        let nap = Span::from_us(delay.as_us().saturating_sub(COARSE.as_us()));
-        let mut nap = (nap > Span::ZERO).then(|| Box::pin(tokio::time::sleep(nap.into())));
+        let mut doze = Doze::until((clock, sent + delay), delay);
         let mut exchange = pin!(exchange);
         poll_fn(|cx| {
             if let Poll::Ready(reply) = exchange.as_mut().poll(cx) {
                 self.come_sooner();
                 return Poll::Ready(reply);
             }
-            if clock.now() >= due {
+            if self.waits_for(Mark::Request) && doze.is_over(cx) {
                 let (at, quiet) = (sent, None);
                 self.pass(Mark::Request, Passed { at, quiet });
-            } else if self.waits_for(Mark::Request) {
-                nap.take_if(|nap| nap.as_mut().poll(cx).is_ready());
-                if nap.is_none() {
-                    stay_awake(cx);
-                }
             }
             Poll::Pending
         })
@@ -302,6 +366,34 @@ impl Trigger {
             services.pop_front();
         }
         services.push_back(service);
+    }
+}
+
+/// A wait whose last stretch is exact: the thread stays awake for it.
+struct Doze {
+    clock: Clock,
+    due: Elapsed,
+    nap: Option<Pin<Box<Sleep>>>,
+}
+
+impl Doze {
+    /// A wait that is over after this time, and then it is so late.
+    fn until((clock, due): (Clock, Elapsed), left: Span) -> Self {
+        let nap = Span::from_us(left.as_us().saturating_sub(COARSE.as_us()));
+        let nap = (nap > Span::ZERO).then(|| Box::pin(tokio::time::sleep(nap.into())));
+        Self { clock, due, nap }
+    }
+
+    /// Whether it is over. Otherwise the task is polled again.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.clock.now() >= self.due {
+            return true;
+        }
+        self.nap.take_if(|nap| nap.as_mut().poll(cx).is_ready());
+        if self.nap.is_none() {
+            stay_awake(cx);
+        }
+        false
     }
 }
 
@@ -333,6 +425,15 @@ mod tests {
         Elapsed::from_us(us)
     }
 
+    fn sent(at: u64) -> OneWrite {
+        OneWrite {
+            client: comeback_model::ids::ClientId(0),
+            generation: 0,
+            write: None,
+            sent: us(at),
+        }
+    }
+
     /// Sends what passed the mark.
     fn told() -> (Inject, std::sync::mpsc::Receiver<Option<Passed>>) {
         let (tell, told) = channel();
@@ -348,10 +449,10 @@ mod tests {
             at: us(at),
             quiet: Some(us(at - 1)),
         };
-        trigger.acknowledge(us(1), passed(2));
+        trigger.acknowledge(sent(1), passed(2));
         let armed = trigger.arm(Moment::Acknowledged(us(9)), inject);
-        trigger.acknowledge(us(1), passed(3));
-        trigger.acknowledge(us(1), passed(4));
+        trigger.acknowledge(sent(1), passed(3));
+        trigger.acknowledge(sent(1), passed(4));
         assert_eq!(told.iter().collect::<Vec<_>>(), [Some(passed(3))]);
         assert!(armed.disarm().is_none());
     }
@@ -374,7 +475,7 @@ mod tests {
             trigger.note_service(Span::from_us(usual));
             let (inject, told) = told();
             let _armed = trigger.arm(Moment::Acknowledged(us(10_000)), inject);
-            trigger.acknowledge(us(1_000), passed);
+            trigger.acknowledge(sent(1_000), passed);
             assert_eq!(told.try_recv().is_ok(), counts, "{passed:?}");
         }
     }
@@ -407,7 +508,7 @@ mod tests {
             Box::new(|_| panic!("it was disarmed")),
         ));
         let (at, quiet) = (us(2), Some(us(1)));
-        trigger.acknowledge(us(1), Passed { at, quiet });
+        trigger.acknowledge(sent(1), Passed { at, quiet });
     }
 
     #[tokio::test]
@@ -462,6 +563,81 @@ mod tests {
         let faulted = tokio::time::timeout(Duration::from_secs(30), faulted).await;
         faulted.expect("it does not wait for as long as writes usually take");
         assert!(told.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_write_is_sent_once_its_last_byte_has_left_and_its_reply_is_not_there() {
+        let trigger = Trigger::default();
+        let clock = Clock::start();
+        let (tell, told) = channel();
+        let happens = Box::new(move |_, met: comeback_model::event::MetWrite| {
+            tell.send(met.nth).expect("it is heard");
+        });
+        let _awaiting = trigger.count(second(0.5), happens);
+        let write = (sent(1), clock);
+        let soon = || tokio::time::sleep(Duration::from_millis(1));
+        // The reply is there at once; bytes are left; and it is sent, and waited for, twice.
+        trigger
+            .see_sent(write, || true, std::future::ready(()))
+            .await;
+        trigger.see_sent(write, || false, soon()).await;
+        trigger.see_sent(write, || true, soon()).await;
+        assert!(told.try_recv().is_err());
+        trigger.see_sent(write, || true, soon()).await;
+        assert_eq!(told.try_recv(), Ok(2));
+    }
+
+    const fn second(share: f64) -> Wanted {
+        Wanted {
+            mark: Mark::Request,
+            nth: 2,
+            share,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_sent_sets_it_off_a_share_of_the_usual_time_later() {
+        let trigger = Trigger::default();
+        trigger.note_service(Span::from_secs(60));
+        let clock = Clock::start();
+        let (tell, told) = channel();
+        let happens = Box::new(
+            move |passed: Passed, met: comeback_model::event::MetWrite| {
+                tell.send((clock.now().since(passed.at), met.nth))
+                    .expect("it is heard");
+            },
+        );
+        let _awaiting = trigger.count(second(0.5), happens);
+        let write = (sent(1), clock);
+        let at_once = || {
+            let mut polls = 0;
+            poll_fn(move |cx| {
+                polls += 1;
+                stay_awake(cx);
+                if polls > 1 {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+        };
+        trigger.see_sent(write, || true, at_once()).await;
+        // The second is answered before its moment, which is nearer for the third.
+        trigger.see_sent(write, || true, at_once()).await;
+        assert!(told.try_recv().is_err());
+        trigger.note_service(Span::from_ms(20));
+        trigger.note_service(Span::from_ms(20));
+        let faulted = poll_fn(|cx| {
+            stay_awake(cx);
+            match trigger.0.counting.counts(Mark::Request) {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        });
+        trigger.see_sent(write, || true, faulted).await;
+        let (after, nth) = told.try_recv().expect("it came");
+        assert_eq!(nth, 3);
+        assert!(after >= Span::from_ms(5), "{after}");
     }
 
     async fn until_passed(trigger: &Trigger) {

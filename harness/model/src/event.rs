@@ -2,7 +2,7 @@
 
 mod parts;
 
-pub use parts::{Evidence, Exit, ExitCause, Mark, OldProcess, Phase, Survivor};
+pub use parts::{Evidence, Exit, ExitCause, Mark, Met, MetWrite, OldProcess, Phase, Survivor};
 
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,9 @@ pub enum EventKind {
         /// that is not known, or the mark is none.
         #[serde(default)]
         quiet_us: Option<u64>,
+        /// The event that the plan has it wait for; absent where it waits for none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        met: Option<Met>,
     },
     /// The fault was begun with one of those that it hits: the signal was sent.
     FaultRequested {
@@ -480,6 +483,11 @@ impl EventKind {
                 visit(problem);
             }
             Self::NotRecovered { last_failure, .. } => visit(last_failure),
+            Self::FaultAimed { met, .. } => {
+                if let Some(Met::Line { line, .. }) = met {
+                    visit(line);
+                }
+            }
             // It may name a file, or show bytes of it.
             Self::FaultActed { evidence, .. } => visit(evidence),
             Self::Drained { problem: said, .. }
@@ -502,7 +510,6 @@ impl EventKind {
             | Self::TargetReady { .. }
             | Self::SessionsOpened { .. }
             | Self::StrangerKnown { .. }
-            | Self::FaultAimed { .. }
             | Self::FaultRequested { .. }
             | Self::FaultEnded { .. }
             | Self::SurroundingApplied { .. }

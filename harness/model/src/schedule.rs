@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Mark;
 use crate::ids::{ArmId, ClientId, FaultId, Node, Seed, TrialId};
 use crate::operation::Step;
+use crate::plan::fault::Nth;
 use crate::plan::{Aim, Arrivals, Fault, Load, Plan, Workload};
 use crate::units::Span;
 
@@ -172,6 +173,16 @@ impl PlannedTrial {
         (mark, Draw::moment(self.load_seed, fault).unit())
     }
 
+    /// The how many-th event of the load a fault waits for; a trial without a fault waits for the last of the range, so that none with
+    /// a fault is longer.
+    pub fn nth(&self, fault: FaultId, Nth { least, most }: Nth) -> u32 {
+        if self.is_control() {
+            return most;
+        }
+        let among = u64::from(most.saturating_sub(least)) + 1;
+        least + Draw::nth(self.load_seed, fault).below(among) as u32
+    }
+
     /// The draws of what a fault does to a node.
     pub fn draws(&self, fault: FaultId, node: Node) -> Draws {
         Draw::act(self.load_seed, fault, node)
@@ -299,6 +310,7 @@ struct Draw;
 impl Draw {
     const VICTIM: u64 = 0x5649_4354_494d_0000;
     const MOMENT: u64 = 0x4d4f_4d45_4e54_0000;
+    const NTH: u64 = 0x4e54_4800_0000_0000;
     const DELAY: u64 = 0x4445_4c41_5900_0000;
     const ACT: u64 = 0x4143_5400_0000_0000;
     const ENDING: u64 = 0x454e_4449_4e47_0000;
@@ -313,6 +325,11 @@ impl Draw {
     /// Its moment within a write.
     fn moment(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
         Draws::new(load_seed.0 ^ Self::MOMENT ^ u64::from(fault))
+    }
+
+    /// Which event of the load it waits for.
+    fn nth(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
+        Draws::new(load_seed.0 ^ Self::NTH ^ u64::from(fault))
     }
 
     /// How a cycle of a storm ends.
@@ -668,6 +685,35 @@ mod tests {
         let mut read: Schedule = serde_json::from_value(stored).expect("is read");
         read.add_nodes(&plan);
         assert_eq!(read, today);
+    }
+
+    #[test]
+    fn the_event_that_a_fault_waits_for_is_drawn_for_each_trial_from_its_range() {
+        let nth = Nth { least: 3, most: 40 };
+        let schedule = expand(&test_plan(), Seed(5));
+        let is_faulted = |trial: &&PlannedTrial| !trial.is_control();
+        let trial = schedule
+            .trials
+            .iter()
+            .find(is_faulted)
+            .expect("a trial with a fault");
+        let drawn = |seed| {
+            let trial = PlannedTrial {
+                load_seed: Seed(seed),
+                ..trial.clone()
+            };
+            [FaultId(0), FaultId(1)].map(|fault| trial.nth(fault, nth))
+        };
+        let control = PlannedTrial {
+            faults: Vec::new(),
+            ..trial.clone()
+        };
+        assert_eq!(control.nth(FaultId::FIRST, nth), 40);
+        let all: BTreeSet<u32> = (0..600).flat_map(drawn).collect();
+        assert_eq!(all, (3..=40).collect());
+        assert!((0..9).any(|seed| drawn(seed)[0] != drawn(seed)[1]));
+        assert_eq!(drawn(7), drawn(7));
+        assert_eq!(trial.nth(FaultId::FIRST, Nth { least: 8, most: 8 }), 8);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+pub use super::transcript::OnLine;
 use super::transcript::Transcript;
 use comeback_host::watched;
 
@@ -68,10 +69,16 @@ impl Output {
         };
         let streams = [prepare(out.into())?, prepare(err.into())?];
         let (found, is_found) = watch::channel(false);
-        let wanted = wanted.map(|text| (text, found));
+        let mut transcript = Transcript::new(log);
+        if let Some(text) = wanted {
+            let found = move |_| {
+                found.send_replace(true);
+            };
+            transcript.look_for(text, Box::new(found));
+        }
         let shared = Arc::new(Shared {
             streams,
-            taken: Mutex::new(Transcript::new(log, wanted)),
+            taken: Mutex::new(transcript),
         });
         let tasks = [0, 1].map(|stream| {
             let shared = Arc::clone(&shared);
@@ -88,6 +95,11 @@ impl Output {
     /// the other. Before them stands the first of all that looks like an error, where it is none of them.
     pub fn tail(&self) -> Vec<Line> {
         self.shared.drain().tail()
+    }
+
+    /// Tells of the next line that contains this text. It is told while the output is read: that must not take long.
+    pub fn on_line(&self, text: String, found: OnLine) {
+        self.shared.lock().look_for(text, found);
     }
 
     /// Returns when a line contained the text that the target's readiness names; never where it names none.

@@ -281,6 +281,15 @@ impl Process {
         }
     }
 
+    /// Sees its end without reaping it: its number stays its own.
+    ///
+    /// # Errors
+    /// If it cannot be watched.
+    pub fn seen_end(&self) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
+        let descriptor = watched::watch(self.descriptor.get_ref().try_clone()?)?;
+        Ok(async move { descriptor.readable().await.map(drop) })
+    }
+
     /// Reaps it if it has ended.
     fn try_reap(&mut self) -> io::Result<Option<(Exit, Elapsed)>> {
         assert_eq!(self.state, State::Running, "a process is reaped once");

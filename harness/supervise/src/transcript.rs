@@ -1,11 +1,11 @@
 //! The kept part of an output: its last lines, and a log file with its first megabytes.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs::File;
 use std::io::Write;
 
 use comeback_model::said;
-use tokio::sync::watch;
 
 /// How many of the last lines are kept.
 const LINES_KEPT: usize = 32;
@@ -28,12 +28,42 @@ pub(super) struct Transcript {
     failure: Option<Numbered>,
     /// The incomplete last line of each stream.
     partial: [Line; 2],
-    wanted: Option<(String, watch::Sender<bool>)>,
+    lookouts: Lookouts,
+}
+
+/// What is told of a line.
+pub type OnLine = Box<dyn FnOnce(String) + Send>;
+
+/// Texts, and what is done at the first line that contains each.
+#[derive(Default)]
+struct Lookouts(Vec<Lookout>);
+
+struct Lookout {
+    text: String,
+    /// So much of each stream's incomplete last line was there before: the text must end behind it.
+    before: [usize; 2],
+    found: OnLine,
+}
+
+impl Lookout {
+    fn is_in(&self, stream: usize, line: &[u8]) -> bool {
+        let text = self.text.as_bytes();
+        let mut places = line.windows(text.len().max(1)).zip(text.len()..);
+        places.any(|(part, end)| part == text && end > self.before[stream])
+    }
+}
+
+impl fmt::Debug for Lookouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|lookout| &lookout.text))
+            .finish()
+    }
 }
 
 impl Transcript {
     /// Nothing read yet.
-    pub(super) fn new(log: File, wanted: Option<(String, watch::Sender<bool>)>) -> Self {
+    pub(super) fn new(log: File) -> Self {
         Self {
             log: Log {
                 file: Some(log),
@@ -42,7 +72,7 @@ impl Transcript {
             last: LastLines::default(),
             failure: None,
             partial: [Line::default(), Line::default()],
-            wanted,
+            lookouts: Lookouts::default(),
         }
     }
 
@@ -67,7 +97,10 @@ impl Transcript {
             line.append(part.strip_suffix(b"\n").unwrap_or(part));
             if part.ends_with(b"\n") {
                 let line = std::mem::take(line);
-                self.look_in(&line);
+                self.look_in(stream, &line);
+                for lookout in &mut self.lookouts.0 {
+                    lookout.before[stream] = 0;
+                }
                 let line = self.last.push(stream, line);
                 if self.failure.is_none() && said::tells_of_failure(&line.line.text()) {
                     self.failure = Some(line.clone());
@@ -76,17 +109,24 @@ impl Transcript {
         }
         // A prompt has no end of line.
         let line = std::mem::take(&mut self.partial[stream]);
-        self.look_in(&line);
+        self.look_in(stream, &line);
         self.partial[stream] = line;
     }
 
-    fn look_in(&mut self, line: &Line) {
-        let is_in = |(text, _): &mut (String, _)| {
-            String::from_utf8_lossy(&line.bytes).contains(text.as_str())
-        };
-        // Looked for once only.
-        if let Some((_, found)) = self.wanted.take_if(is_in) {
-            found.send_replace(true);
+    /// Looks for a text that is not complete yet, once only.
+    pub(super) fn look_for(&mut self, text: String, found: OnLine) {
+        let before = [0, 1].map(|stream: usize| self.partial[stream].bytes.len());
+        self.lookouts.0.push(Lookout {
+            text,
+            before,
+            found,
+        });
+    }
+
+    fn look_in(&mut self, stream: usize, line: &Line) {
+        let is_in = |lookout: &mut Lookout| lookout.is_in(stream, &line.bytes);
+        for lookout in self.lookouts.0.extract_if(.., is_in) {
+            (lookout.found)(line.text());
         }
     }
 }
@@ -208,7 +248,7 @@ mod tests {
             last: LastLines::default(),
             failure: None,
             partial: [Line::default(), Line::default()],
-            wanted: None,
+            lookouts: Lookouts::default(),
         }
     }
 
@@ -270,12 +310,46 @@ mod tests {
     #[test]
     fn a_wanted_text_is_found_across_reads_and_without_an_end_of_line() {
         let mut taken = taken();
-        let (found, is_found) = watch::channel(false);
-        taken.wanted = Some(("ready>".to_owned(), found));
+        let found = look_for(&mut taken, "ready>");
         taken.take(0, b"not rea");
         taken.take(1, b"dy>");
-        assert!(!*is_found.borrow());
+        assert!(found.try_recv().is_err());
         taken.take(0, b"dy> ");
-        assert!(*is_found.borrow());
+        assert_eq!(found.try_recv().as_deref(), Ok("not ready> "));
+    }
+
+    #[test]
+    fn each_text_that_is_looked_for_is_found_once_from_then_on() {
+        let mut taken = taken();
+        taken.take(0, b"loading 1\n");
+        let first = look_for(&mut taken, "loading");
+        let second = look_for(&mut taken, "loaded");
+        taken.take(1, b"loading 2\nloading 3\nloaded\n");
+        assert_eq!(first.iter().collect::<Vec<_>>(), ["loading 2"]);
+        assert_eq!(second.iter().collect::<Vec<_>>(), ["loaded"]);
+    }
+
+    #[test]
+    fn a_text_that_was_there_before_it_was_looked_for_is_not_found() {
+        let mut taken = taken();
+        taken.take(0, b"ready .");
+        let found = look_for(&mut taken, "ready");
+        taken.take(0, b".");
+        taken.take(1, b"other\n");
+        taken.take(0, b".\n");
+        assert!(found.try_recv().is_err());
+        taken.take(0, b"ready\n");
+        assert_eq!(found.try_recv().as_deref(), Ok("ready"));
+        taken.take(0, b"is rea");
+        let found = look_for(&mut taken, "ready");
+        taken.take(0, b"dy");
+        assert_eq!(found.try_recv().as_deref(), Ok("is ready"));
+    }
+
+    fn look_for(taken: &mut Transcript, text: &str) -> std::sync::mpsc::Receiver<String> {
+        let (tell, told) = std::sync::mpsc::channel();
+        let found = Box::new(move |line| tell.send(line).expect("it is heard"));
+        taken.look_for(text.to_owned(), found);
+        told
     }
 }

@@ -109,7 +109,15 @@ fn fault((place, fault): (usize, &Fault)) -> Fact {
             span(fault.jitter)
         ),
     };
-    Fact::new("fault", format!("{}, {when}", fault.words.done))
+    let done = &fault.words.done;
+    let told = match &fault.on {
+        None => format!("{done}, {when}"),
+        Some(on) => format!(
+            "{done} (the wait for it begins {when}, and lasts {} at most)",
+            span(on.comes_within)
+        ),
+    };
+    Fact::new("fault", told)
 }
 
 fn may_be_extended(plan: &Plan) -> String {

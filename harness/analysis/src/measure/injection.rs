@@ -150,6 +150,7 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
         // A write that two faults met counts with each: each could have taken it.
         in_flight: all.in_flight + own.in_flight,
         at_stake: all.at_stake + own.at_stake,
+        tested: all.tested + own.tested,
         early_ack_seen: 1.0 - (1.0 - all.early_ack_seen) * (1.0 - own.early_ack_seen),
         held_back: all.held_back || own.held_back,
         aimed_after_us: all.aimed_after_us.or(own.aimed_after_us),
@@ -193,7 +194,7 @@ pub(super) fn met_by(
         acts.iter().filter(is_met).count() as u64
     };
     // One that was rejected was no write: as a form that is asked for before it is sent.
-    let in_flight = |act: &Operation, injection: Elapsed, held: HoldsBack| {
+    let is_in_flight = |act: &Operation, injection: Elapsed, held: HoldsBack| {
         let has_arrived = |late| act.sent.is_some_and(|sent| sent + late <= injection);
         let is_unanswered = match is_cut_off(act) {
             true => injection < act.finished,
@@ -210,8 +211,8 @@ pub(super) fn met_by(
             && injection.since(act.finished) <= JUST_ACKNOWLEDGED
             && held.from == Some(Span::ZERO)
     };
-    let at_stake = |act: &Operation, injection, held| {
-        in_flight(act, injection, held) || just_acknowledged(act, injection, held)
+    let is_at_stake = |act: &Operation, injection, held| {
+        is_in_flight(act, injection, held) || just_acknowledged(act, injection, held)
     };
     // A proxy takes its time, too: that no reply had come says nothing of the server behind it.
     let is_behind_proxy = !proxied(plan, facts).is_empty();
@@ -222,9 +223,16 @@ pub(super) fn met_by(
         Some(_) | None => 0.0,
     };
     let is_held = |(_, held): &(Elapsed, HoldsBack)| !held.is_nothing();
+    let (in_flight, at_stake) = (count(&is_in_flight), count(&is_at_stake));
+    let on = plan.fault(fault).and_then(|fault| fault.on.as_ref());
+    let comes_at_acknowledgement = on.is_some_and(|on| on.event.is_acknowledgement());
     Some(MetWrites {
-        in_flight: count(&in_flight),
-        at_stake: count(&at_stake),
+        in_flight,
+        at_stake,
+        tested: match comes_at_acknowledgement {
+            true => at_stake,
+            false => in_flight,
+        },
         early_ack_seen,
         held_back: injections.iter().any(is_held),
         aimed_after_us: own.aimed.map(|(after, _)| after.as_us()),

@@ -240,7 +240,7 @@ fn met_too_little(arm: &ArmAnalysis) -> Option<String> {
 /// That no fault of any trial met a write in flight.
 pub(crate) fn met_nothing(count: Count, arm: &ArmAnalysis) -> Option<String> {
     let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
-    let has_none = !met.is_empty() && met.iter().all(|met| met.in_flight == 0);
+    let has_none = !met.is_empty() && met.iter().all(|met| met.tested == 0);
     let held_back = met.iter().any(|met| met.held_back);
     (has_none && count.traits().is_about_loss).then(|| match met.len() {
         1 => no_write_at("the only fault", held_back),
@@ -268,13 +268,13 @@ fn idle_fault(arm: &ArmAnalysis) -> Option<(String, bool)> {
     let mut met: BTreeMap<FaultId, (&str, u64, bool)> = BTreeMap::new();
     for fault in arm.faulted().flat_map(|trial| &trial.faults) {
         if let Some(own) = fault.met.filter(|_| !fault.hit_what_was_down) {
-            let (_, in_flight, held_back) = met.entry(fault.id).or_insert((&fault.name, 0, false));
-            *in_flight += own.in_flight;
+            let (_, tested, held_back) = met.entry(fault.id).or_insert((&fault.name, 0, false));
+            *tested += own.tested;
             *held_back |= own.held_back;
         }
     }
     let mut met = met.into_values();
-    let (name, _, held_back) = met.find(|(_, in_flight, _)| *in_flight == 0)?;
+    let (name, _, held_back) = met.find(|(_, tested, _)| *tested == 0)?;
     Some((format!("the fault '{name}' in any trial"), held_back))
 }
 

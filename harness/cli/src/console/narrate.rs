@@ -1,9 +1,10 @@
 //! The words for each kind of event. For `--verbose`, a trial event by event: the time, the event and, while the server is
 //! down, the time since T0. At any volume, the notes behind a trial's line.
 
-use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark};
+use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark, Met, MetWrite};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Plan;
+use comeback_model::plan::fault::ordinal;
 use comeback_model::units::{Elapsed, Span};
 
 /// Tells the events of one trial after another.
@@ -73,6 +74,43 @@ impl Narrator {
         Some(format!("  {since:9.1} ms  {what}"))
     }
 
+    /// The event that a fault waited for, in words.
+    fn met(&self, met: &Met, mark: Option<Mark>) -> String {
+        match met {
+            Met::Write(MetWrite {
+                nth,
+                client,
+                generation,
+                write,
+                sent_us: _,
+                acknowledged_before,
+            }) => {
+                let what = match mark {
+                    Some(Mark::Request) => "write that was sent and is not answered",
+                    Some(Mark::Reply) | None => "acknowledged write",
+                };
+                let number = write.map_or_else(String::new, |write| format!("write {write} of "));
+                format!(
+                    "the {} {what} ({number}session {generation} of user {}, {acknowledged_before} acknowledged before)",
+                    ordinal(*nth),
+                    client.0
+                )
+            }
+            Met::Line {
+                node,
+                incarnation,
+                line,
+            } => format!(
+                "a line of {}start {} ({line})",
+                self.of(*node),
+                incarnation.0
+            ),
+            Met::Start { node, incarnation } => {
+                format!("{}start {}", self.of(*node), incarnation.0)
+            }
+        }
+    }
+
     fn what(&self, event: &Event) -> Option<String> {
         let what = match &event.kind {
             EventKind::PhaseEntered { phase } => format!("phase {}", phase.name()),
@@ -122,11 +160,13 @@ impl Narrator {
                 waited_us,
                 after_us,
                 quiet_us: _,
+                met,
             } => {
-                let what = match mark {
-                    Some(Mark::Request) => "a write that was just sent",
-                    Some(Mark::Reply) => "a write that was just acknowledged",
-                    None => "a write, and none came",
+                let what = match (met, mark) {
+                    (Some(met), _) => self.met(met, *mark),
+                    (None, Some(Mark::Request)) => "a write that was just sent".to_owned(),
+                    (None, Some(Mark::Reply)) => "a write that was just acknowledged".to_owned(),
+                    (None, None) => "a write, and none came".to_owned(),
                 };
                 let after = after_us.map_or_else(String::new, |us| format!(", {us} µs after it"));
                 format!(

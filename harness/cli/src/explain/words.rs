@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use comeback_model::plan::fault::Effect;
+use comeback_model::plan::fault::{Effect, Nth, On, OnEvent};
 use comeback_model::plan::{
-    Arm, Arrivals, Body, Calibration, Call, Listener, Plan, ReadyProbe, Request, Retry,
+    Arm, Arrivals, Body, Calibration, Call, Fault, Listener, Plan, ReadyProbe, Request, Retry,
     SessionFlow, Storm, Workload,
 };
-use comeback_model::schedule::{PlannedTrial, Schedule};
+use comeback_model::schedule::{PlannedInjection, PlannedTrial, Schedule};
 use comeback_model::units::Span;
 
 use comeback_supervise::output::printable;
@@ -343,8 +343,10 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     page.line(
         &format!("≤ {}", fault.jitter),
         &format!(
-            "then {}, at a moment drawn uniformly; its effect must be seen within {}",
-            fault.words.explained, fault.lands_within
+            "then {}, at a moment drawn uniformly{}; its effect must be seen within {}",
+            fault.words.explained,
+            waited_for(fault),
+            fault.lands_within
         ),
     );
     for further in plan.faults.iter().skip(1) {
@@ -355,8 +357,11 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
         page.line(
             &format!("+ {}", further.after),
             &format!(
-                "{}, {}{spread} after the moment of the first; its effect must be seen within {}",
-                further.words.explained, further.after, further.lands_within
+                "{}, {}{spread} after the moment of the first{}; its effect must be seen within {}",
+                further.words.explained,
+                further.after,
+                waited_for(further),
+                further.lands_within
             ),
         );
     }
@@ -383,6 +388,35 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     );
 }
 
+/// How long the event of a fault is waited for, if it waits for one.
+fn waited_for(fault: &Fault) -> String {
+    let words = |on: &On| {
+        let within = on.comes_within;
+        format!(" from which on its event is waited for, {within} at most")
+    };
+    fault.on.as_ref().map_or_else(String::new, words)
+}
+
+/// The moment of a fault in a trial: from when on, and which event it waits for.
+fn moment(fault: &Fault, trial: &PlannedTrial, planned: &PlannedInjection, at_s: f64) -> String {
+    let Some(on) = &fault.on else {
+        return format!("at {at_s:.3} s");
+    };
+    let drawn = |nth| {
+        let nth = trial.nth(planned.fault, nth);
+        Nth {
+            least: nth,
+            most: nth,
+        }
+    };
+    let event = match &on.event {
+        OnEvent::Acknowledgement(nth) => OnEvent::Acknowledgement(drawn(*nth)),
+        OnEvent::Sent(nth) => OnEvent::Sent(drawn(*nth)),
+        OnEvent::Log(_) | OnEvent::Start(_) => on.event.clone(),
+    };
+    format!("{event} after {at_s:.3} s")
+}
+
 fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
     let name = plan
         .arms
@@ -392,7 +426,8 @@ fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
     let injected = trial.faults.iter().filter_map(|planned| {
         let fault = plan.fault(planned.fault)?;
         let at = begun + planned.after;
-        Some(format!("{} at {:.3} s", fault.words.noun, at.as_secs()))
+        let moment = moment(fault, trial, planned, at.as_secs());
+        Some(format!("{} {moment}", fault.words.noun))
     });
     let what = match trial.is_control() {
         true => "no fault (control)".to_owned(),

@@ -175,6 +175,7 @@ mod tests {
             },
             met: Some(MetWrites {
                 in_flight: 1,
+                tested: 1,
                 ..MetWrites::default()
             }),
             acknowledged_before: Some(100),

@@ -170,6 +170,49 @@ const WITH_SERVER: &[Case] = &[
         &["there is no fault 'explode'", "segfault"],
     ),
     ("[[fault]]\nat = \"0s\"\n", "4:6", &["at least two windows"]),
+    (
+        "[[fault]]\non = \"reply\"\n",
+        "4:6",
+        &[
+            "there is no event 'reply'",
+            "acknowledgement, sent, log, start",
+        ],
+    ),
+    (
+        "[[fault]]\nnth = 3\n",
+        "4:7",
+        &["use it with on (acknowledgement or sent)"],
+    ),
+    (
+        "[[fault]]\non = \"log\"\nnth = 3\n",
+        "5:7",
+        &["use it with on (acknowledgement or sent)"],
+    ),
+    (
+        "[[fault]]\non = \"log\"\n",
+        "4:6",
+        &["needs the text of a line", "matches ="],
+    ),
+    (
+        "[[fault]]\non = \"log\"\nmatches = \"x\"\nwithin = \"any\"\n",
+        "6:10",
+        &["use on or within, not both"],
+    ),
+    (
+        "[[fault]]\non = \"log\"\nmatches = \"x\"\ncomes_within = \"0s\"\n",
+        "6:16",
+        &["an event needs time to come"],
+    ),
+    (
+        "[[fault]]\non = \"start\"\n",
+        "4:6",
+        &["nothing is started again before the first fault"],
+    ),
+    (
+        "[operation]\nrequest = \"GET /\"\n[[fault]]\non = \"acknowledgement\"\n",
+        "6:6",
+        &["counts writes, and the load has none"],
+    ),
     ("[[fault]]\n[[fault]]\nat = \"1s\"\n", "5:6", &["use after"]),
     ("[fault]\nafter = \"1s\"\n", "4:9", &["use at"]),
     (
@@ -276,6 +319,36 @@ const WITH_SERVER: &[Case] = &[
 ];
 
 const WITH_SESSION: &[Case] = &[
+    (
+        "[[fault]]\non = \"acknowledgement\"\nto = \"tree\"\n",
+        "10:6",
+        &["use to = \"group\", or on = \"log\""],
+    ),
+    (
+        "[[fault]]\nkind = \"corrupt_file\"\nhow = \"older\"\non = \"sent\"\n",
+        "12:6",
+        &["takes time before the signal", "leave on out"],
+    ),
+    (
+        "[[fault]]\n[[fault]]\non = \"acknowledgement\"\n",
+        "11:6",
+        &["an earlier fault", "use on = \"log\" or \"start\""],
+    ),
+    (
+        "[[fault]]\non = \"log\"\nmatches = \"x\"\n[[fault]]\nafter = \"1s\"\n",
+        "13:9",
+        &["no time can be counted", "take on from the first"],
+    ),
+    (
+        "[[fault]]\non = \"acknowledgement\"\nnth = \"9..5\"\n",
+        "11:7",
+        &["write the smaller number first"],
+    ),
+    (
+        "[[fault]]\non = \"sent\"\nnth = 100000\n",
+        "11:7",
+        &["raise the rate or comes_within, or lower nth"],
+    ),
     (
         "[session]\nvalue = \"visits\"\n",
         "10:9",

@@ -6,6 +6,7 @@ mod degrade;
 mod early;
 mod faults;
 mod mock;
+mod on;
 mod phases;
 mod proxies;
 mod scenario;

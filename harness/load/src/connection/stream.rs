@@ -38,6 +38,7 @@ impl Stream {
         judge: impl FnOnce(&Reply) -> R,
     ) -> Result<(R, bool), Broken> {
         self.send(request, waits).await?;
+        waits.note_left();
         let mut reading = Reading::of(self.wire);
         let mut judge = Some(judge);
         loop {

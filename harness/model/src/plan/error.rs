@@ -52,6 +52,10 @@ pub enum Field {
     FaultLasts(FaultId),
     /// How long after the first fault one comes.
     FaultAfter(FaultId),
+    /// Which event a fault waits for.
+    FaultOn(FaultId),
+    /// The how many-th event it is.
+    FaultNth(FaultId),
     /// The balancer.
     Balancer,
     /// What replaces the server.
@@ -97,6 +101,8 @@ impl Field {
             Self::FaultTarget(_) => "fault-target",
             Self::FaultLasts(_) => "fault-lasts",
             Self::FaultAfter(_) => "fault-after",
+            Self::FaultOn(_) => "fault-on",
+            Self::FaultNth(_) => "fault-nth",
             Self::Balancer => "balancer",
             Self::Deploy => "deploy",
             Self::BootHeader => "boot-header",

@@ -3,8 +3,10 @@
 //! Which kinds there are is said elsewhere, through [`Catalogue`]. Nobody else tells kinds apart: the engine, the analysis
 //! and the reports go by [`Effect`], [`Needs`] and [`FaultWords`].
 
+mod on;
 mod stored;
 
+pub use on::{Nth, On, OnEvent, ordinal};
 pub(crate) use stored::read_begun;
 pub(super) use stored::read_faults;
 
@@ -34,6 +36,9 @@ pub struct Fault {
     pub reach: Reach,
     /// Whether it waits for a write of the load.
     pub within: Within,
+    /// The event that it waits for from its planned moment on, where it waits for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<On>,
     /// How long after the first fault's moment it comes; no time for the first.
     #[serde(default, skip_serializing_if = "Span::is_zero")]
     pub after: Span,
@@ -221,6 +226,9 @@ pub struct Needs {
     pub drain: Option<Span>,
     /// There must be a next version of the server.
     pub next: bool,
+    /// It takes some time before its signal: that cannot come at an event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ahead: bool,
     /// There must be a proxy in front of every node that it is for, in all trials.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proxy: bool,
@@ -325,7 +333,14 @@ impl Default for HoldsBack {
 
 impl Needs {
     const fn are_none(&self) -> bool {
-        self.drain.is_none() && !self.next && !self.proxy && self.disk.is_none()
+        let Self {
+            drain,
+            next,
+            ahead,
+            proxy,
+            disk,
+        } = self;
+        drain.is_none() && !*next && !*ahead && !*proxy && disk.is_none()
     }
 }
 
@@ -342,6 +357,19 @@ pub struct FaultWords {
     pub begun: String,
     /// The whole of it: `SIGSTOP to every process of the faulted nodes, and SIGCONT 2s later`.
     pub explained: String,
+}
+
+impl Fault {
+    /// The fault as it waits for an event, which its words tell.
+    #[must_use]
+    pub fn waiting_for(mut self, on: On) -> Self {
+        for words in [&mut self.words.done, &mut self.words.explained] {
+            *words = format!("{words}, {}", on.event);
+        }
+        self.within = Within::Any;
+        self.on = Some(on);
+        self
+    }
 }
 
 /// What a plan says of a fault beside its kind and the kind's parameters; what is not said has the kind's defaults.

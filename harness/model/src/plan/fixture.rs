@@ -54,6 +54,7 @@ pub fn test_plan() -> Plan {
             aim: Aim::AnyReplica,
             reach: Reach::Group,
             within: Within::Request,
+            on: None,
             after: Span::ZERO,
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),

@@ -1,5 +1,7 @@
 //! Everything about a plan that can be known to be wrong before something is started.
 
+mod on;
+
 use super::error::{Field, PlanError, invalid};
 use super::fault::{Effect, Fault};
 use super::retry;
@@ -75,6 +77,10 @@ impl Plan {
         }
         for (id, fault) in self.named_faults() {
             self.validate_fault(id, fault)?;
+            if let Some(on) = &fault.on {
+                self.validate_on((id, fault), on)?;
+            }
+            self.validate_order(id, fault)?;
         }
         self.validate_disks()?;
         for (id, surrounding) in self.named_surroundings() {

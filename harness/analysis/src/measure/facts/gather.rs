@@ -327,6 +327,7 @@ impl Facts {
                 after_us,
                 quiet_us,
                 waited_us: _,
+                met: _,
             } => {
                 let quiet = quiet_us.map(Span::from_us);
                 let aimed = after_us.map(|after| (Span::from_us(after), quiet));

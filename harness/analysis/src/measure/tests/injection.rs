@@ -348,6 +348,7 @@ fn an_early_acknowledgement_is_seen_the_surer_the_sooner_the_kill_follows_it() {
         waited_us: 1,
         after_us: Some(us),
         quiet_us: Some(us + 20),
+        met: None,
     };
     let heard = |us: u64| {
         let story = Story::faulted().meanwhile(FAULT, aimed(us));
@@ -538,6 +539,7 @@ fn behind_a_proxy_that_no_reply_had_come_says_nothing_of_when_it_was_sent() {
         waited_us: 1,
         after_us: Some(10),
         quiet_us: Some(30),
+        met: None,
     };
     let story = Story::faulted().meanwhile(FAULT, aimed).does([write]);
     let seen = |story: Story| story.trial().met.unwrap().early_ack_seen;

@@ -15,6 +15,7 @@ mod journeys;
 mod load;
 mod looks;
 mod nodes;
+mod on;
 mod own;
 mod random;
 mod recovery;

@@ -62,6 +62,9 @@ pub struct MetWrites {
     pub in_flight: u64,
     /// Those, and the ones acknowledged less than a millisecond before: what was stored late, or in part, would show.
     pub at_stake: u64,
+    /// Those whose loss the fault is there to show: the ones in flight, or all at stake where the plan has it come at an
+    /// acknowledgement.
+    pub tested: u64,
     /// The chance that a server which acknowledges 100 µs before it stores would have lost a write.
     pub early_ack_seen: f64,
     /// A proxy held requests or replies back at the fault. What may have waited in it is in none of these counts.

@@ -67,6 +67,8 @@ pub(super) struct Behaviour {
     pub(super) cannot_start: Vec<u32>,
     /// In a trial whose server was killed at the end of the one before: the starts that end at once, and when the next is ready.
     pub(super) after_idle_kill: Option<(u32, Span)>,
+    /// What it writes: at which start, when after its execution, and the line.
+    pub(super) says: Vec<(u32, Span, String)>,
     /// What each start calls itself, if it does.
     pub(super) is_named: bool,
     /// How often others are found that it started since.
@@ -88,6 +90,7 @@ impl Default for Behaviour {
             hangs: Vec::new(),
             cannot_start: Vec::new(),
             after_idle_kill: None,
+            says: Vec::new(),
             is_named: false,
             newcomers: 0,
             acts: Acts::Hold,
@@ -105,6 +108,8 @@ pub(super) struct Mock {
     pub(super) nodes: BTreeMap<Node, Behaviour>,
     /// From how many rounds of logins on all users have a session.
     pub(super) opens_after: u32,
+    /// How often the load writes, from its begin on; never where that is no time. Each write is answered when half of that is over.
+    pub(super) writes_every: Span,
     /// Why the probe's rehearsal fails.
     pub(super) rehearsal_fails: Option<String>,
     /// How long a command to the balancer takes, and what is wrong with it.
@@ -131,6 +136,7 @@ impl Mock {
             clock,
             nodes: BTreeMap::new(),
             opens_after: 1,
+            writes_every: Span::ZERO,
             rehearsal_fails: None,
             command_takes: Span::from_ms(5),
             command_fails: None,

@@ -14,7 +14,8 @@ use tokio::time::sleep_until;
 
 use super::{Acts, Behaviour, Deeds};
 use crate::clock::Clock;
-use crate::seams::{End, On, Place, Process, Shot};
+use crate::seams::{End, On, Place, Process, SeenEnd, Shot};
+use crate::supervise::output::OnLine;
 use crate::supervise::process::Stopped;
 use comeback_faults::{Act, ActError, Step};
 
@@ -130,6 +131,23 @@ impl Process for MockProcess {
         vec![Line::Out("the last line".to_owned())]
     }
 
+    fn on_line(&self, text: String, found: OnLine) {
+        let says = self.behaviour.says.iter();
+        let now = self.clock.now();
+        let line = says.filter_map(|(start, after, line)| {
+            let at = self.executed() + *after;
+            let is_it = *start == self.incarnation().0 && line.contains(&text) && at >= now;
+            is_it.then_some((at, line.clone()))
+        });
+        if let Some((at, line)) = line.min() {
+            let clock = self.clock;
+            tokio::spawn(async move {
+                sleep_until(clock.instant(at)).await;
+                found(line);
+            });
+        }
+    }
+
     async fn next_end(&mut self) -> io::Result<End> {
         loop {
             let changed = self.start.life.changed.notified();
@@ -164,6 +182,24 @@ impl Process for MockProcess {
                 },
             }
         }
+    }
+
+    fn seen_end(&self) -> io::Result<SeenEnd> {
+        let (life, clock) = (Arc::clone(&self.start.life), self.clock);
+        Ok(Box::pin(async move {
+            loop {
+                let changed = life.changed.notified();
+                let end = life.state.lock().unwrap().end.map(|(at, _)| at);
+                match end {
+                    Some(at) if at <= clock.now() => return Ok(()),
+                    Some(at) => tokio::select! {
+                        () = changed => {}
+                        () = sleep_until(clock.instant(at)) => {}
+                    },
+                    None => changed.await,
+                }
+            }
+        }))
     }
 
     fn address(&mut self, reach: Reach) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use comeback_model::event::Evidence;
-use comeback_model::ids::{BootId, Node, Seed, TrialId};
+use comeback_model::ids::{BootId, ClientId, Node, Seed, TrialId};
 use comeback_model::plan::Readiness;
 use comeback_model::units::{Elapsed, Span};
 
@@ -15,7 +15,7 @@ use crate::EngineError;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen, Work};
-use crate::load::{LoadError, Looked, Opened, Setup, Tally, Trigger};
+use crate::load::{LoadError, Looked, OneWrite, Opened, Passed, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::seams::{Book, Checkup, Load, Probe, Traffic};
 
@@ -31,6 +31,8 @@ impl Traffic for Mock {
             trigger: Trigger::default(),
             users: setup.load.clients,
             rounds: self.opens_after,
+            writes_every: self.writes_every,
+            writer: RefCell::default(),
         })
     }
 
@@ -92,6 +94,8 @@ pub(in crate::tests) struct MockLoad {
     trigger: Trigger,
     users: u32,
     rounds: u32,
+    writes_every: Span,
+    writer: RefCell<Option<tokio::task::AbortHandle>>,
 }
 
 impl MockLoad {
@@ -115,8 +119,12 @@ impl Load for MockLoad {
         })
     }
 
-    fn run(&self, _start: Elapsed) {
+    fn run(&self, start: Elapsed) {
         self.note("load runs");
+        if self.writes_every > Span::ZERO {
+            let writing = write(self.trigger.clone(), self.clock, start, self.writes_every);
+            *self.writer.borrow_mut() = Some(tokio::spawn(writing).abort_handle());
+        }
     }
 
     async fn stop(&mut self) -> Result<Tally, LoadError> {
@@ -147,6 +155,36 @@ impl Load for MockLoad {
     fn finish(self) -> Result<(), LoadError> {
         self.note("load ends");
         Ok(())
+    }
+}
+
+/// Writes one after the other, and has each acknowledged.
+async fn write(trigger: Trigger, clock: Clock, start: Elapsed, every: Span) {
+    for number in 1_u32.. {
+        let sent = start + Span::from_us(every.as_us() * u64::from(number - 1));
+        let write = OneWrite {
+            client: ClientId(0),
+            generation: 0,
+            write: Some(number),
+            sent,
+        };
+        tokio::time::sleep_until(clock.instant(sent)).await;
+        if let Some((candidate, delay)) = trigger.note_sent() {
+            tokio::time::sleep(delay.into()).await;
+            trigger.note_unanswered(candidate, write, sent);
+        }
+        let answered = sent + Span::from_us(every.as_us() / 2);
+        tokio::time::sleep_until(clock.instant(answered)).await;
+        let (at, quiet) = (clock.now(), None);
+        trigger.acknowledge(write, Passed { at, quiet });
+    }
+}
+
+impl Drop for MockLoad {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.abort();
+        }
     }
 }
 

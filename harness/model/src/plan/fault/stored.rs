@@ -8,7 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::json;
 
-use super::{Aim, Effect, Ending, Fault, FaultWords, HoldsBack, Needs, Parameters, Reach, Within};
+use super::{
+    Aim, Effect, Ending, Fault, FaultWords, HoldsBack, Needs, On, Parameters, Reach, Within,
+};
 use crate::plan::Signal;
 use crate::units::Span;
 
@@ -22,6 +24,8 @@ pub(super) struct StoredFault {
     jitter: Span,
     lands_within: Span,
     within: Option<Within>,
+    #[serde(default)]
+    on: Option<On>,
     #[serde(default)]
     needs: Needs,
     #[serde(default)]
@@ -60,6 +64,7 @@ impl TryFrom<StoredFault> for Fault {
             aim: stored.aim,
             reach: stored.reach.ok_or(missing)?,
             within: stored.within.ok_or(missing)?,
+            on: stored.on,
             after: stored.after,
             jitter: stored.jitter,
             lands_within: stored.lands_within,
@@ -136,6 +141,7 @@ impl Action {
             aim: stored.aim,
             reach,
             within: stored.within.unwrap_or(usual_within),
+            on: None,
             after: Span::ZERO,
             jitter: stored.jitter,
             lands_within: stored.lands_within,
@@ -144,8 +150,7 @@ impl Action {
                 Self::Roll { drain, deploy } => Needs {
                     drain,
                     next: deploy,
-                    proxy: false,
-                    disk: None,
+                    ..Needs::default()
                 },
                 Self::Signal(_) | Self::Pause(_) => Needs::default(),
             },

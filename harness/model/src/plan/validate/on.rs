@@ -1,0 +1,221 @@
+//! Whether the event that a fault waits for can come.
+
+use crate::ids::FaultId;
+use crate::plan::error::{Field, PlanError, invalid};
+use crate::plan::fault::{Effect, Fault, Nth, On, OnEvent, Reach, ordinal};
+use crate::plan::{Aim, Arm, Plan, Wire, Workload};
+use crate::units::Span;
+
+impl Plan {
+    /// Whether the event that a fault waits for can come, and in time.
+    pub(super) fn validate_on(
+        &self,
+        (id, fault): (FaultId, &Fault),
+        on: &On,
+    ) -> Result<(), PlanError> {
+        if fault.needs.ahead {
+            let noun = &fault.words.noun;
+            return invalid(
+                Field::FaultOn(id),
+                format!(
+                    "{noun}: this takes time before the signal, which would come late for an event: leave on out, or have it done \
+                     otherwise (how)"
+                ),
+            );
+        }
+        let name = on.event.name();
+        match &on.event {
+            OnEvent::Acknowledgement(nth) | OnEvent::Sent(nth) => {
+                self.validate_count(id, (name, *nth, on.comes_within))?;
+                self.validate_hit((id, fault), name)
+            }
+            OnEvent::Log(_) => Ok(()),
+            OnEvent::Start(_) if id == FaultId::FIRST => invalid(
+                Field::FaultOn(id),
+                "nothing is started again before the first fault: name a fault that ends the node before this one",
+            ),
+            OnEvent::Start(into) if *into >= on.comes_within => invalid(
+                Field::FaultOn(id),
+                format!(
+                    "the fault comes {into} after a start, and is waited for no longer than {}: raise comes_within",
+                    on.comes_within
+                ),
+            ),
+            OnEvent::Start(_) => Ok(()),
+        }
+    }
+
+    /// Whether the node that is hit is the one that the event is about.
+    fn validate_hit(&self, (id, fault): (FaultId, &Fault), name: &str) -> Result<(), PlanError> {
+        let is_of_one = matches!(fault.aim, Aim::AnyReplica | Aim::Replica(_));
+        let is_one_by_one = is_of_one || fault.effect == Effect::Replaces;
+        if is_one_by_one && self.arms.iter().any(|arm| arm.replicas > 1) {
+            return invalid(
+                Field::FaultOn(id),
+                format!(
+                    "'{name}' counts the writes of all replicas, and this fault hits one at a time: another may have the write. \
+                     Aim it at replicas:all, have one replica, or use on = \"log\""
+                ),
+            );
+        }
+        if !fault.effect.ends() {
+            return Ok(());
+        }
+        if fault.reach == Reach::Tree {
+            return invalid(
+                Field::FaultOn(id),
+                format!(
+                    "to = \"tree\" looks up the processes before the event, and a signal at '{name}' would miss those that are \
+                     started until then: use to = \"group\", or on = \"log\""
+                ),
+            );
+        }
+        let earlier = &self.faults[..id.place()];
+        if earlier.iter().any(|other| other.aim.may_meet(fault.aim)) {
+            return invalid(
+                Field::FaultOn(id),
+                format!(
+                    "an earlier fault may have the same node down or in its hands when this one begins to wait for '{name}': use \
+                     on = \"log\" or \"start\", or aim it at another node"
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// Where the first fault waits for an event, nobody knows when it comes: nothing can be counted from it.
+    pub(super) fn validate_order(&self, id: FaultId, fault: &Fault) -> Result<(), PlanError> {
+        let is_open = id != FaultId::FIRST && self.first_fault().on.is_some();
+        if is_open && (fault.on.is_none() || fault.after != Span::ZERO) {
+            return invalid(
+                Field::FaultAfter(id),
+                "the first fault waits for an event, so that no time can be counted from it, and this fault could come first: give \
+                 it on without after, or take on from the first",
+            );
+        }
+        Ok(())
+    }
+
+    fn validate_count(
+        &self,
+        id: FaultId,
+        (name, nth, within): (&str, Nth, Span),
+    ) -> Result<(), PlanError> {
+        let share = match &self.load.workload {
+            Workload::Sessions(flow) => flow.share_of_acts(),
+            Workload::Stateless(_) => None,
+        };
+        let Some(share) = share else {
+            return invalid(
+                Field::FaultOn(id),
+                format!(
+                    "'{name}' counts writes, and the load has none: only users with a [session] write, by act"
+                ),
+            );
+        };
+        let is_http2 = |arm: &Arm| arm.target.protocol.spec().wire == Wire::Http2;
+        if name == "sent" && self.arms.iter().any(is_http2) {
+            return invalid(
+                Field::FaultOn(id),
+                "HTTP/2 does not tell when the last byte of a request was sent: use http or https, or another event",
+            );
+        }
+        // A storm writes as fast as it can, and a rate that is to be measured is not known yet.
+        if self.storm.is_some() || self.calibration.is_wanted() {
+            return Ok(());
+        }
+        let per_s = self.load.rate * share;
+        let takes_s = f64::from(nth.most) / per_s;
+        match takes_s < within.as_secs() {
+            true => Ok(()),
+            false => invalid(
+                Field::FaultNth(id),
+                format!(
+                    "the load writes {per_s:.1} times a second, so that the {} write takes {takes_s:.1} s, and is waited for {within} \
+                     only: raise the rate or comes_within, or lower nth",
+                    ordinal(nth.most)
+                ),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Workload, test_plan};
+
+    const ACKNOWLEDGEMENT: OnEvent = OnEvent::Acknowledgement(Nth::FIRST);
+
+    fn waits(plan: &mut Plan, place: usize, event: OnEvent) {
+        let comes_within = Span::from_secs(10);
+        let on = On {
+            event,
+            comes_within,
+        };
+        plan.faults[place] = plan.faults[place].clone().waiting_for(on);
+    }
+
+    /// A kill of the only replica at an acknowledgement.
+    fn plan() -> Plan {
+        let mut plan = test_plan();
+        assert!(matches!(plan.load.workload, Workload::Sessions(_)));
+        plan.faults.truncate(1);
+        plan.faults[0].aim = Aim::AnyReplica;
+        plan.faults[0].reach = Reach::Group;
+        waits(&mut plan, 0, ACKNOWLEDGEMENT);
+        plan
+    }
+
+    fn problem(plan: &Plan) -> String {
+        plan.validate().expect_err("it is refused").problem
+    }
+
+    #[test]
+    fn a_write_of_all_replicas_is_no_event_of_one() {
+        assert_eq!(plan().validate(), Ok(()));
+        let mut plan = plan();
+        plan.arms[0].balancer = Some(plan.arms[0].target.clone());
+        plan.arms[0].replicas = 2;
+        for aim in [Aim::AnyReplica, Aim::Replica(1)] {
+            plan.faults[0].aim = aim;
+            assert!(problem(&plan).contains("replicas:all"), "{aim:?}");
+        }
+        plan.faults[0].aim = Aim::AllReplicas;
+        assert_eq!(plan.validate(), Ok(()));
+        plan.faults[0].effect = Effect::Replaces;
+        assert!(problem(&plan).contains("one at a time"));
+    }
+
+    #[test]
+    fn a_signal_at_a_write_is_refused_where_it_would_miss_whom_it_is_for() {
+        let mut tree = plan();
+        tree.faults[0].reach = Reach::Tree;
+        assert!(problem(&tree).contains("to = \"group\""));
+        let mut second = plan();
+        second.faults[0].on = None;
+        second.faults.push(plan().faults[0].clone());
+        assert!(problem(&second).contains("an earlier fault"));
+        second.faults[1].aim = Aim::Store;
+        assert_eq!(second.validate(), Ok(()));
+    }
+
+    #[test]
+    fn no_time_is_counted_from_a_first_fault_that_waits() {
+        let mut plan = plan();
+        plan.faults.push(test_plan().faults[0].clone());
+        plan.faults[1].on = None;
+        assert!(problem(&plan).contains("no time can be counted"));
+        waits(&mut plan, 1, OnEvent::Start(Span::ZERO));
+        assert_eq!(plan.validate(), Ok(()));
+        plan.faults[1].after = Span::from_ms(1);
+        assert!(problem(&plan).contains("on without after"));
+    }
+
+    #[test]
+    fn what_takes_time_before_its_signal_waits_for_no_event() {
+        let mut plan = plan();
+        plan.faults[0].needs.ahead = true;
+        assert!(problem(&plan).contains("leave on out"));
+    }
+}
