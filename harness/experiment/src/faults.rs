@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use comeback_model::ids::FaultId;
 use comeback_model::plan::fault::{Catalogue, Fault, Invalid, Parameters, Reach, Said, Within};
-use comeback_model::plan::{Drain, Signal, Target};
+use comeback_model::plan::{Drain, Signal, Target, needs_own_start};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -147,6 +147,7 @@ impl FaultPart {
         &self,
         catalogue: &dyn Catalogue,
         id: FaultId,
+        is_external: bool,
     ) -> Result<Fault, Invalid> {
         if self.at.is_some() && id != FaultId::FIRST {
             return Err(Invalid {
@@ -177,7 +178,21 @@ impl FaultPart {
             },
             lands_within: self.lands_within,
         };
-        let planned = catalogue.plan(kind, &self.parameters, said)?;
+        let mut planned = catalogue.plan(kind, &self.parameters, said)?;
+        if is_external {
+            let mut known = kinds.iter().filter(|info| info.name == planned.kind);
+            if known.any(|info| !info.is_for_external) {
+                return Err(Invalid {
+                    field: Some("kind".to_owned()),
+                    problem: needs_own_start(kind),
+                });
+            }
+            // Its group may hold its supervisor.
+            if said.reach.is_none() && planned.reach == Reach::Group {
+                let reach = Some(Reach::Process);
+                planned = catalogue.plan(kind, &self.parameters, Said { reach, ..said })?;
+            }
+        }
         Ok(Fault {
             after: self.after.unwrap_or(Span::ZERO),
             ..planned

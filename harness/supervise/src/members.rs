@@ -194,7 +194,7 @@ struct Stray {
 impl Stray {
     /// How they are known; not at all in a process that does not adopt orphans of this run.
     fn of(tag: &RunTag) -> Option<Self> {
-        if !tag.is_ours() || !orphans::are_adopted() {
+        if !tag.is_ours() || tag.roster().starts_nothing() || !orphans::are_adopted() {
             return None;
         }
         let own = proc::stat(proc::own_pid()).ok()?;

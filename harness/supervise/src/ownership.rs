@@ -69,6 +69,18 @@ pub fn listeners(endpoint: &Endpoint, tag: &RunTag) -> io::Result<Vec<Owner>> {
     Ok(owners)
 }
 
+/// The processes that hold a listening socket which a connection to this endpoint reaches, whoever's they are; none where nobody
+/// listens. A process that may not be looked into is not among them.
+pub(super) fn holders(endpoint: &Endpoint) -> io::Result<Option<Vec<Stat>>> {
+    let wanted = listening_on(endpoint.port)?;
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let mut holders = proc::all()?;
+    holders.retain(|stat| !held_by(stat.pid, &wanted).is_empty());
+    Ok(Some(holders))
+}
+
 fn listening_on(port: u16) -> io::Result<HashSet<u64>> {
     let sockets = listening_sockets()?.into_iter();
     let reached = sockets

@@ -252,7 +252,7 @@ impl Processes for Mock {
             biased;
             end = process.next_end() => match end.unwrap() {
                 End::Exited(exit, at) => Err(NotReady::Exited { exit, after: at.since(executed), hint: None }),
-                End::Others => unreachable!("nobody was addressed"),
+                End::Others | End::Executed => unreachable!("nobody was addressed or awaited"),
             },
             () = sleep_until(self.clock.instant(until)) => match ready {
                 Some(at) => Ok(Ready { at, boot: process.boot() }),

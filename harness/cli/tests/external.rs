@@ -1,0 +1,348 @@
+//! Servers that somebody else starts: under a shell loop that restarts them, or by a restart command. The run leaves them running.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use comeback_supervise::ports::free_port;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::{PROGRAM, Run, command, ended_with, unfolded};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server in a folder, and the shell that started it. Both end with it.
+struct Server {
+    shell: Child,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// `$serve` starts the reference server of this name in the foreground, and `$pid` is a file for its id.
+    fn under(script: &str, name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port().unwrap();
+        let data = folder.path().join("data");
+        let pid = folder.path().join("pid");
+        let serve = format!(
+            "{PROGRAM} serve {name} --port {port} --data {}",
+            data.display()
+        );
+        let shell = Command::new("sh")
+            .args(["-c", script])
+            .env("serve", serve)
+            .env("pid", &pid)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self {
+            shell,
+            port,
+            folder,
+        };
+        server.wait_until_up();
+        server
+    }
+
+    /// A loop as supervisors have it.
+    fn supervised(name: &str) -> Self {
+        Self::under(
+            "while :; do $serve & echo $! >$pid.new; mv $pid.new $pid; wait $!; done",
+            name,
+        )
+    }
+
+    fn wait_until_up(&self) {
+        wait_until("the server answers", || self.answers());
+    }
+
+    fn answers(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply)?;
+            Ok(reply)
+        };
+        ask().is_ok_and(|reply| reply.starts_with("HTTP/1.1 200"))
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.folder.path().join("pid")
+    }
+
+    fn pid(&self) -> i32 {
+        let text = std::fs::read_to_string(self.pid_file()).unwrap();
+        text.trim().parse().unwrap()
+    }
+
+    fn by_port(&self) -> String {
+        format!("{{ port = {} }}", self.port)
+    }
+
+    fn by_pid_file(&self) -> String {
+        format!(
+            "{{ pid_file = \"{}\", address = \"127.0.0.1:{}\" }}",
+            self.pid_file().display(),
+            self.port
+        )
+    }
+
+    /// A script that starts the server anew in the background, as `restart` in an experiment.
+    fn by_restart(&self, name: &str, script: &str) -> String {
+        let path = self.folder.path().join("restart.sh");
+        let (port, folder) = (self.port, self.folder.path().display());
+        let mut text =
+            format!("serve='{PROGRAM} serve {name} --port {port} --data {folder}/data'\n");
+        writeln!(text, "pid={folder}/pid\n{script}").unwrap();
+        std::fs::write(&path, text).unwrap();
+        format!(
+            "{{ port = {port}, restart = [\"sh\", \"{}\"] }}",
+            path.display()
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = killpg(
+            Pid::from_raw(self.shell.id().cast_signed()),
+            Signal::SIGKILL,
+        );
+        let _ = self.shell.wait();
+        // A restart command left it behind, in a group of its own.
+        let folder = self.folder.path().display().to_string();
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let words = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let pid = process
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            if let Some(pid) = pid.filter(|_| String::from_utf8_lossy(&words).contains(&folder)) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+    }
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: that did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn experiment(external: &str, rest: &str) -> String {
+    format!(
+        r#"
+trials = 2
+seed = 4
+{rest}
+[target]
+external = {external}
+ready = {{ http = "/health" }}
+[load]
+sessions = 5
+rate = 20
+[session]
+value = "/visits"
+identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
+[session.login]
+request = "POST /login"
+json = {{ user = "u{{{{ session }}}}" }}
+[session.act]
+request = "POST /visit"
+[session.check]
+request = "GET /me"
+"#
+    )
+}
+
+fn begin(folder: &Path, text: &str) -> Command {
+    std::fs::write(folder.join("external.toml"), text).unwrap();
+    let mut command = command(folder, &["run", "external.toml", "--out", "out"]);
+    command.env("COMEBACK_RECORDS", folder.join("records"));
+    command
+}
+
+fn run(text: &str) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let output = begin(folder.path(), text).output().unwrap();
+    Run { folder, output }
+}
+
+fn told(run: &Run, kind: &str) -> Vec<Value> {
+    let events = run.events().into_iter().map(|event| event["kind"].clone());
+    events.filter(|event| event["type"] == kind).collect()
+}
+
+/// Each faulted trial met a process, which ended by the signal, and another one came in its place.
+fn assert_replaced(run: &Run) {
+    for confirmed in told(run, "fault_confirmed") {
+        let evidence = confirmed["evidence"].as_str().unwrap();
+        assert!(
+            evidence.contains("ended after SIGKILL was sent to it"),
+            "{evidence}"
+        );
+    }
+    let pids: Vec<i64> = told(run, "target_executed")
+        .iter()
+        .filter(|event| event["incarnation"].as_i64() > Some(0))
+        .map(|event| event["pid"].as_i64().unwrap())
+        .collect();
+    let kills = told(run, "fault_confirmed").len();
+    assert!(kills >= 2, "{}", run.printed());
+    assert_eq!(pids.len(), kills, "{}", run.printed());
+    assert!(pids.iter().all(|pid| *pid > 1), "{pids:?}");
+}
+
+#[test]
+fn a_server_under_a_loop_is_found_by_its_port_killed_and_left_running() {
+    let server = Server::supervised("journal");
+    let run = run(&experiment(&server.by_port(), ""));
+    if ended_with(&run, 0) {
+        assert_replaced(&run);
+        let summary = run.summary();
+        let arm = &summary.arms[0];
+        assert_eq!(
+            (arm.sessions.lost, arm.writes.lost),
+            (0, 0),
+            "{}",
+            run.printed()
+        );
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+#[test]
+fn what_a_server_keeps_in_memory_is_lost_with_the_process_that_its_pid_file_names() {
+    let server = Server::supervised("memory");
+    let run = run(&experiment(&server.by_pid_file(), ""));
+    if ended_with(&run, 1) {
+        assert_replaced(&run);
+        assert!(run.summary().arms[0].sessions.lost > 0, "{}", run.printed());
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+#[test]
+fn what_a_restart_command_starts_in_the_background_outlives_the_run() {
+    let server = Server::under("$serve", "journal");
+    let restart = server.by_restart("journal", "setsid $serve >/dev/null 2>&1 & echo $! >$pid");
+    let run = run(&experiment(&restart, ""));
+    if ended_with(&run, 0) {
+        assert_replaced(&run);
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+#[test]
+fn a_restart_command_may_be_the_server_itself() {
+    let server = Server::under("$serve", "journal");
+    let restart = server.by_restart("journal", "exec $serve");
+    let run = run(&experiment(&restart, ""));
+    if ended_with(&run, 0) {
+        assert_replaced(&run);
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+#[test]
+fn a_server_that_nobody_starts_again_has_not_recovered() {
+    let server = Server::under("$serve", "journal");
+    let short = "[windows]\nhorizon = \"2s\"";
+    let run = run(&experiment(&server.by_port(), short).replace("trials = 2", "trials = 1"));
+    if ended_with(&run, 1) {
+        assert_eq!(told(&run, "not_recovered").len(), 1, "{}", run.printed());
+    }
+}
+
+#[test]
+fn a_restart_command_that_fails_is_told_with_its_exit_code_and_output() {
+    let server = Server::under("$serve", "journal");
+    let restart = server.by_restart("journal", "echo the disk is on fire; exit 7");
+    let short = "[windows]\nhorizon = \"2s\"";
+    let run = run(&experiment(&restart, short).replace("trials = 2", "trials = 1"));
+    if ended_with(&run, 1) {
+        let printed = run.printed();
+        assert!(printed.contains("exited with status 7"), "{printed}");
+        let exits = told(&run, "target_exited");
+        let said = exits.iter().map(Value::to_string).collect::<String>();
+        assert!(said.contains("the disk is on fire"), "{said}");
+    }
+}
+
+#[test]
+fn a_process_that_does_not_listen_there_is_refused_before_anything_is_done() {
+    let server = Server::supervised("memory");
+    let before = server.pid();
+    let another = server.folder.path().join("another");
+    std::fs::write(&another, std::process::id().to_string()).unwrap();
+    let external = format!(
+        "{{ pid_file = \"{}\", address = \"127.0.0.1:{}\" }}",
+        another.display(),
+        server.port
+    );
+    let refused = run(&experiment(&external, ""));
+    assert_eq!(refused.code(), 2, "{}", refused.printed());
+    let printed = unfolded(&refused.printed());
+    assert!(printed.contains("but 127.0.0.1:"), "{printed}");
+    assert!(
+        printed.contains(&format!("is held by process {before} ")),
+        "{printed}"
+    );
+    assert!(!refused.out().exists(), "{printed}");
+    assert_eq!(server.pid(), before);
+
+    let nobody = format!("{{ port = {} }}", free_port().unwrap());
+    let refused = run(&experiment(&nobody, ""));
+    assert_eq!(refused.code(), 2, "{}", refused.printed());
+    assert!(
+        refused.printed().contains("nobody listens on 127.0.0.1:"),
+        "{}",
+        refused.printed()
+    );
+}
+
+/// Whether the process stands still.
+fn is_stopped(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    rest.starts_with('T')
+}
+
+#[test]
+fn a_paused_server_goes_on_when_the_harness_is_killed() {
+    let server = Server::supervised("memory");
+    let fault = "[[fault]]\nkind = \"pause\"\nlasts = \"20s\"\n[windows]\nhorizon = \"30s\"";
+    let text = experiment(&server.by_port(), "controls = 0")
+        .replace("[load]", &format!("{fault}\n[load]"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = begin(folder.path(), &text)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = server.pid();
+    wait_until("the server stands still", || is_stopped(pid));
+    harness.kill().unwrap();
+    harness.wait().unwrap();
+    wait_until("the server goes on", || !is_stopped(pid));
+    assert!(server.answers());
+    assert_eq!(server.pid(), pid);
+}
