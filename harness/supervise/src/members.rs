@@ -157,7 +157,7 @@ impl Signs {
         Self {
             group: processes.unwrap_or_default().into_iter().collect(),
             elders: roster.elders().clone(),
-            stray: Stray::of(tag),
+            stray: Stray::of(tag).filter(|_| !roster.starts_nothing()),
             harness: tag.harness_is_alive().then_some(tag.harness().0),
             namespace: proc::pid_namespace(proc::own_pid()).ok(),
         }
@@ -194,7 +194,7 @@ struct Stray {
 impl Stray {
     /// How they are known; not at all in a process that does not adopt orphans of this run.
     fn of(tag: &RunTag) -> Option<Self> {
-        if !tag.is_ours() || tag.roster().starts_nothing() || !orphans::are_adopted() {
+        if !tag.is_ours() || !orphans::are_adopted() {
             return None;
         }
         let own = proc::stat(proc::own_pid()).ok()?;
