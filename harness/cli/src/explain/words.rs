@@ -338,7 +338,10 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     let (windows, fault) = (&plan.windows, plan.first_fault());
     page.line(
         "start",
-        "the server starts, every user logs in, the load begins",
+        match plan.is_external() {
+            false => "the server starts, every user logs in, the load begins",
+            true => "the server is found, every user logs in, the load begins",
+        },
     );
     for surrounding in &plan.surroundings {
         let what = &surrounding.words.explained;
@@ -403,7 +406,10 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     );
     page.line(
         "end",
-        "the load stops, every session is read back, the server stops",
+        match plan.is_external() {
+            false => "the load stops, every session is read back, the server stops",
+            true => "the load stops, every session is read back, the server runs on",
+        },
     );
 }
 
