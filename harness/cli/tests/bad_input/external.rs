@@ -95,7 +95,7 @@ const CASES: &[Case] = &[
     ),
     (
         BY_PORT,
-        "[surroundings]\nkind = \"network\"\nloss = 1\n",
+        "[surroundings]\nkind = \"cpu_quota\"\npercent = 50\n",
         &["is started by others: remove it"],
     ),
     (
