@@ -27,8 +27,59 @@ struct Server {
     folder: tempfile::TempDir,
 }
 
+/// A server of sessions in memory, and how it shares its socket with other processes. Words: the port, and one of `alone`, `worker` (one
+/// forked worker serves), `each` (a worker for each connection, without the listening socket), `daemon` (serves in the background) and
+/// `lends` (another program inherits the socket).
+const PYTHON: &str = r#"
+import http.server, json, os, socketserver, subprocess, sys, threading, time
+visits = {}
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    disable_nagle_algorithm = True
+    def log_message(self, *words):
+        pass
+    def reply(self, status, value):
+        body = json.dumps(value).encode()
+        head = f'HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n'
+        if status == 200 and 'user' in value:
+            head += f"Set-Cookie: sid={value['user']}\r\n"
+        self.wfile.write(head.encode() + b'\r\n' + body)
+    def known(self, more):
+        user = self.headers.get('Cookie', '').partition('sid=')[2].partition(';')[0]
+        if user not in visits:
+            return self.reply(401, {})
+        visits[user] += more
+        self.reply(200, {'user': user, 'visits': visits[user]})
+    def do_GET(self):
+        self.reply(200, {}) if self.path == '/health' else self.known(0)
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+        if self.path == '/visit':
+            return self.known(1)
+        user = json.loads(body)['user']
+        visits.setdefault(user, 0)
+        self.reply(200, {'user': user, 'visits': visits[user]})
+class Each(socketserver.ForkingMixIn, http.server.HTTPServer):
+    block_on_close = False
+    def finish_request(self, *request):
+        self.socket.close()
+        super().finish_request(*request)
+port, how = int(sys.argv[1]), sys.argv[2]
+Server = Each if how == 'each' else http.server.ThreadingHTTPServer
+server = Server(('127.0.0.1', port), Handler)
+if how == 'worker' and os.fork():
+    os.wait()
+elif how == 'daemon' and os.fork():
+    time.sleep(0.2)
+elif how == 'lends':
+    threading.Thread(target=server.serve_forever).start()
+    subprocess.run(['sleep', '600'], pass_fds=[server.fileno()])
+else:
+    server.serve_forever()
+"#;
+
 impl Server {
-    /// `$serve` starts the reference server of this name in the foreground, and `$pid` is a file for its id.
+    /// `$serve` starts the reference server of this name in the foreground, `$python` the one above, and `$pid` is a file for its id.
     fn under(script: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port().unwrap();
@@ -38,9 +89,16 @@ impl Server {
             "{PROGRAM} serve {name} --port {port} --data {}",
             data.display()
         );
+        let python = folder.path().join("server.py");
+        std::fs::write(&python, PYTHON).unwrap();
+        let python = format!("python3 {} {port}", python.display());
         let shell = Command::new("sh")
             .args(["-c", script])
             .env("serve", serve)
+            .env("python", python)
+            .env("program", PROGRAM)
+            .env("folder", folder.path())
+            .env("port", port.to_string())
             .env("pid", &pid)
             .process_group(0)
             .stdin(Stdio::null())
@@ -108,7 +166,8 @@ impl Server {
         let (port, folder) = (self.port, self.folder.path().display());
         let mut text =
             format!("serve='{PROGRAM} serve {name} --port {port} --data {folder}/data'\n");
-        writeln!(text, "pid={folder}/pid\n{script}").unwrap();
+        let python = format!("python='python3 {folder}/server.py {port}'");
+        writeln!(text, "pid={folder}/pid\n{python}\n{script}").unwrap();
         std::fs::write(&path, text).unwrap();
         format!(
             "{{ port = {port}, restart = [\"sh\", \"{}\"] }}",
@@ -344,4 +403,156 @@ fn a_paused_server_goes_on_when_the_harness_is_killed() {
     wait_until("the server goes on", || !is_stopped(pid));
     assert!(server.answers());
     assert_eq!(server.pid(), pid);
+}
+
+const SHORT: &str = "[windows]\nhorizon = \"2s\"";
+
+/// The same with one trial, which gives up soon.
+fn short(external: &str) -> String {
+    experiment(external, SHORT).replace("trials = 2", "trials = 1\ncontrols = 0")
+}
+
+#[test]
+fn a_worker_that_outlives_its_master_is_no_recovery() {
+    let server = Server::under("exec $python worker", "memory");
+    let run = run(&short(&server.by_port()));
+    if ended_with(&run, 1) {
+        assert_eq!(told(&run, "not_recovered").len(), 1, "{}", run.printed());
+        let executed = told(&run, "target_executed");
+        assert!(
+            executed.iter().all(|event| event["incarnation"] == 0),
+            "{executed:?}"
+        );
+    }
+    // Nobody but the worker is left to answer.
+    assert!(server.answers());
+}
+
+#[test]
+fn workers_that_go_on_with_kept_connections_void_the_trial() {
+    let server = Server::under("while :; do $python each; done", "memory");
+    let run = run(&short(&server.by_port()));
+    if ended_with(&run, 3) {
+        let summary = std::fs::read_to_string(run.out().join("summary.json")).unwrap();
+        assert!(
+            summary.contains("an old process still answers or may answer"),
+            "{summary}"
+        );
+    }
+}
+
+#[test]
+fn a_daemon_goes_on_as_the_start_of_its_launcher() {
+    let server = Server::under("$python daemon; sleep 600", "memory");
+    let restart = server.by_restart("memory", "$python daemon");
+    let text = format!(
+        "trials = 2\nseed = 4\ncontrols = 0\n[target]\nexternal = {restart}\nready = {{ http = \"/health\" }}\n\
+         [load]\nsessions = 5\nrate = 20\n[operation]\nrequest = \"GET /health\"\n"
+    );
+    let run = run(&text);
+    if ended_with(&run, 0) {
+        let executed = told(&run, "target_executed");
+        let again = executed.iter().filter(|event| event["incarnation"] == 1);
+        assert_eq!(again.count(), 2, "{executed:?}");
+        for exited in told(&run, "target_exited") {
+            assert_ne!(exited["cause"], "unasked", "{exited}");
+        }
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+/// The run is refused with these words, and the server lives on.
+fn assert_refused(server: &Server, external: &str, told: &[&str]) {
+    let refused = run(&experiment(external, ""));
+    assert_eq!(refused.code(), 2, "{}", refused.printed());
+    let printed = unfolded(&refused.printed());
+    for words in told {
+        assert!(printed.contains(words), "{words}: {printed}");
+    }
+    assert!(!refused.out().exists(), "{printed}");
+    assert!(server.answers());
+}
+
+/// The process below this folder with such a program.
+fn pid_of(parent: i32, program: &str) -> Option<i32> {
+    let listed = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    let mut pids = listed.split_whitespace().filter_map(|pid| pid.parse().ok());
+    pids.find(|pid| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name.trim() == program
+    })
+}
+
+#[test]
+fn a_supervisor_that_holds_the_socket_is_not_killed_in_place_of_its_server() {
+    let server = Server::under("exec $python lends", "memory");
+    let holder = server.shell.id().cast_signed();
+    let mut other = None;
+    wait_until("the other program runs", || {
+        other = pid_of(holder, "sleep");
+        other.is_some()
+    });
+    let other = other.unwrap();
+    let both = [format!("process {holder} ("), format!("process {other} (")];
+    let words = [
+        both[0].as_str(),
+        both[1].as_str(),
+        "which run different programs",
+        "external.pid_file",
+    ];
+    assert_refused(&server, &server.by_port(), &words);
+    std::fs::write(server.pid_file(), other.to_string()).unwrap();
+    let words = [
+        both[0].as_str(),
+        both[1].as_str(),
+        "which started it and keeps the socket open",
+    ];
+    assert_refused(&server, &server.by_pid_file(), &words);
+}
+
+#[test]
+fn a_program_that_passes_connections_on_is_refused() {
+    let script = "ln $program $folder/socat || cp $program $folder/socat
+        exec $folder/socat serve memory --port $port --data $folder/data";
+    let server = Server::under(script, "memory");
+    let words = ["which passes connections on: the server is another process"];
+    assert_refused(&server, &server.by_port(), &words);
+}
+
+#[test]
+fn another_program_that_takes_the_port_is_neither_the_server_nor_killed() {
+    let server = Server::under("$serve", "journal");
+    let folder = tempfile::tempdir().unwrap();
+    let text = experiment(&server.by_port(), &format!("controls = 0\n{SHORT}"));
+    let harness = begin(folder.path(), &text)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the server is killed", || {
+        TcpStream::connect(("127.0.0.1", server.port)).is_err()
+    });
+    let mut another = Command::new("python3")
+        .args(["-m", "http.server", "--bind", "127.0.0.1"])
+        .arg(server.port.to_string())
+        .current_dir(server.folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let output = harness.wait_with_output().unwrap();
+    let is_alive = another.try_wait().unwrap().is_none();
+    another.kill().unwrap();
+    another.wait().unwrap();
+    let run = Run { folder, output };
+    assert!(is_alive, "{}", run.printed());
+    if ended_with(&run, 1) {
+        let journal = format!("{:?}", run.events());
+        assert!(
+            journal.contains(&format!("process {} ", another.id()))
+                || journal.contains(&format!("process {},", another.id())),
+            "{journal}"
+        );
+    }
 }

@@ -129,11 +129,17 @@ impl Processes for Real {
     }
 
     fn members_before(&self, place: Place) -> Vec<i32> {
-        self.tag.members_before(place)
+        match self.watches.of(place) {
+            Some(watch) => watch.members_before(place),
+            None => self.tag.members_before(place),
+        }
     }
 
     fn old_processes(&self, place: Place, strays: bool) -> Vec<OldProcess> {
-        ownership::old_processes(&self.tag, place, strays)
+        match self.watches.of(place) {
+            Some(watch) => watch.old_processes(place),
+            None => ownership::old_processes(&self.tag, place, strays),
+        }
     }
 
     fn take_census(&self) {

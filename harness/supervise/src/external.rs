@@ -6,15 +6,17 @@
 //! from then on.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use comeback_host::clock::Clock;
-use comeback_model::endpoint::Endpoint;
+use comeback_model::event::OldProcess;
 use comeback_model::plan::{External, FoundBy};
 use comeback_model::units::Elapsed;
 use nix::sys::signal;
@@ -24,9 +26,13 @@ use super::ownership;
 use super::proc::{self, Stat};
 use super::roster::Place;
 
+mod before;
+mod find;
 mod process;
 mod restart;
 
+use self::before::Before;
+use self::find::{Program, descendants, descends, find, told};
 pub use process::{Begin, ExternalProcess, ExternalShot, Next};
 pub use restart::check_restart;
 
@@ -77,128 +83,6 @@ impl fmt::Display for NotFound {
 
 impl std::error::Error for NotFound {}
 
-/// Finds the process of a server: it listens at the address, and nobody listens there beside it but processes that it started.
-fn find(external: &External) -> Result<Identity, NotFound> {
-    let port = external.port;
-    let address = format!("127.0.0.1:{port}");
-    let endpoint = Endpoint::tcp(comeback_model::plan::Protocol::Http, port);
-    let unreadable = |error: io::Error| NotFound(format!("/proc cannot be read: {error}"));
-    let holders = ownership::holders(&endpoint).map_err(unreadable)?;
-    let named = match &external.by {
-        FoundBy::Port => None,
-        FoundBy::PidFile(path) => Some((path.display(), pid_in(path)?)),
-    };
-    let Some(holders) = holders else {
-        return Err(NotFound(match named {
-            None => format!("nobody listens on {address}"),
-            Some((path, pid)) => format!(
-                "{path} names process {pid} ({}), but nobody listens on {address}",
-                proc::command(pid)
-            ),
-        }));
-    };
-    let told = |stat: &Stat| format!("process {} ({})", stat.pid, proc::command(stat.pid));
-    let Some(first) = holders.first() else {
-        return Err(NotFound(format!(
-            "somebody listens on {address}, but it cannot be seen whose process that is: run Comeback as the server's user, or as root"
-        )));
-    };
-    let found = match named {
-        Some((path, pid)) => {
-            let Some(own) = holders.iter().find(|holder| holder.pid == pid) else {
-                return Err(NotFound(format!(
-                    "{path} names process {pid} ({}), but {address} is held by {}",
-                    proc::command(pid),
-                    told(first)
-                )));
-            };
-            own
-        }
-        None => {
-            let is_root = |one: &&Stat| {
-                let root = Identity::of(one);
-                holders
-                    .iter()
-                    .all(|other| descends(other, &[root]).is_some())
-            };
-            holders.iter().find(is_root).unwrap_or(first)
-        }
-    };
-    let identity = Identity::of(found);
-    if let Some(other) = holders
-        .iter()
-        .find(|other| descends(other, &[identity]).is_none())
-    {
-        return Err(NotFound(format!(
-            "{address} is held by {} and by {}, and neither started the other: replies could come from either",
-            told(found),
-            told(other)
-        )));
-    }
-    let own = proc::own_pid();
-    let is_above = proc::ancestors(own)
-        .iter()
-        .any(|(pid, _)| *pid == found.pid);
-    if found.pid == 1 || found.pid == own || is_above {
-        return Err(NotFound(format!(
-            "{address} is held by {}, which started Comeback itself or all of this machine (as with socket activation): it is never \
-             signalled",
-            told(found)
-        )));
-    }
-    Ok(identity)
-}
-
-/// The process that a pid file names.
-fn pid_in(path: &std::path::Path) -> Result<i32, NotFound> {
-    let shown = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| NotFound(format!("the pid file {shown} cannot be read: {error}")))?;
-    // Some servers write more lines below it.
-    let first = text.split_whitespace().next().unwrap_or_default();
-    let pid = first.parse().ok().filter(|pid| *pid > 0);
-    let pid = pid.ok_or_else(|| {
-        NotFound(format!(
-            "the pid file {shown} holds no process id, but {first:?}"
-        ))
-    })?;
-    match proc::stat(pid) {
-        Ok(stat) if !stat.is_zombie => Ok(pid),
-        Ok(_) | Err(_) => Err(NotFound(format!(
-            "the pid file {shown} names process {pid}, which does not run"
-        ))),
-    }
-}
-
-/// Which of these processes this one is, or was started by.
-fn descends(stat: &Stat, from: &[Identity]) -> Option<Identity> {
-    let mut stat = *stat;
-    loop {
-        let own = Identity::of(&stat);
-        if from.contains(&own) {
-            return Some(own);
-        }
-        stat = proc::stat(stat.parent).ok()?;
-    }
-}
-
-/// The living descendants of a process.
-fn descendants(of: Identity) -> io::Result<Vec<Stat>> {
-    let all = proc::all()?;
-    let mut found: Vec<Stat> = Vec::new();
-    let mut parents = vec![of.pid];
-    while let Some(parent) = parents.pop() {
-        let children = all.iter().filter(|stat| {
-            stat.parent == parent && stat.start_time >= of.start_time && !stat.is_zombie
-        });
-        for child in children {
-            parents.push(child.pid);
-            found.push(*child);
-        }
-    }
-    Ok(found)
-}
-
 /// Sees that the process of a server can be found and signalled, before anything is done to it.
 ///
 /// # Errors
@@ -213,12 +97,12 @@ pub fn check(external: &External) -> Result<(), NotFound> {
         };
         NotFound(format!("{problem}: {mend}"))
     })?;
-    let may = signal::kill(nix::unistd::Pid::from_raw(found.pid), None);
+    let pid = found.identity.pid;
+    let may = signal::kill(nix::unistd::Pid::from_raw(pid), None);
     may.map_err(|error| {
         NotFound(format!(
-            "process {} ({}) may not be signalled ({}): run Comeback as its user, or as root",
-            found.pid,
-            proc::command(found.pid),
+            "{} may not be signalled ({}): run Comeback as its user, or as root",
+            told(pid),
             error.desc()
         ))
     })
@@ -230,6 +114,8 @@ struct Sighting {
     identity: Identity,
     executed: Elapsed,
     descriptor: OwnedFd,
+    /// The listening sockets that reach it, by their inodes.
+    sockets: HashSet<u64>,
 }
 
 /// The processes of one server over the trials of a run.
@@ -246,6 +132,11 @@ struct Seen {
     last_end: Option<Elapsed>,
     /// Why nothing was found at the last look.
     missing: Option<NotFound>,
+    before: Before,
+    /// What the first of them ran.
+    program: Option<Program>,
+    /// The latest start that was asked for as the sender of a reply.
+    answered: Option<Place>,
 }
 
 /// A server that somebody else starts, watched over the trials of a run. A clone is the same.
@@ -263,6 +154,9 @@ impl Watch {
             sighting: None,
             last_end: None,
             missing: None,
+            before: Before::default(),
+            program: None,
+            answered: None,
         })))
     }
 
@@ -283,18 +177,82 @@ impl Watch {
             .map(|(_, place)| *place)
     }
 
-    /// The begin of this start, in clock ticks; not known while it is awaited.
-    pub fn start_time_of(&self, place: Place) -> Option<u64> {
+    /// Notes that a reply was this start's.
+    pub fn note_answer(&self, place: Place) {
+        self.0.borrow_mut().answered = Some(place);
+    }
+
+    /// Whether it is the server of this node in this trial.
+    pub fn is_of(&self, (trial, node, _): Place) -> bool {
         let seen = self.0.borrow();
         let mut known = seen.known.iter().rev();
-        known
-            .find(|(_, of)| *of == place)
-            .map(|(identity, _)| identity.start_time)
+        known.any(|(_, (of, its, _))| (*of, *its) == (trial, node))
+    }
+
+    /// The living processes that were the server's before this start.
+    pub fn members_before(&self, place: Place) -> Vec<i32> {
+        let old = self.0.borrow().known_before(place).into_iter();
+        let old = old.filter(|identity| identity.lives());
+        old.map(|identity| identity.pid).collect()
+    }
+
+    /// The same with what each could answer by, and with whom else could answer a client that is not of this start.
+    pub fn old_processes(&self, place: Place) -> Vec<OldProcess> {
+        let mut pids = self.members_before(place);
+        let seen = self.0.borrow();
+        let own = seen.identity_of(place);
+        // Without a look at the connections nobody is known beside them: the caller sees the owner of the address, too.
+        let others = ownership::who_could_answer(seen.external.port).unwrap_or_default();
+        for other in others {
+            let is_own = own.is_some_and(|own| descends(&other, &[own]).is_some());
+            if !is_own && !pids.contains(&other.pid) {
+                pids.push(other.pid);
+            }
+        }
+        pids.into_iter().map(ownership::old_process).collect()
+    }
+
+    /// The begin of this start, in clock ticks; not known while it is awaited.
+    pub fn start_time_of(&self, place: Place) -> Option<u64> {
+        let identity = self.0.borrow().identity_of(place)?;
+        Some(identity.start_time)
     }
 
     /// Why nothing was found at the last look, if nothing was.
     pub fn missing(&self) -> Option<NotFound> {
         self.0.borrow().missing.clone()
+    }
+
+    /// A fault addresses these processes of the server.
+    fn note_before(&self, processes: &[Identity]) -> io::Result<()> {
+        let mut seen = self.0.borrow_mut();
+        let port = seen.external.port;
+        seen.before.note(port, processes)
+    }
+
+    fn shot(&self) -> Arc<AtomicU64> {
+        self.0.borrow().before.shot()
+    }
+
+    /// Who took the place of a start that has ended by itself: the launcher of a daemon ends while the daemon listens on its socket.
+    fn find_successor(&self, place: Place, sockets: &HashSet<u64>) -> Option<Sighting> {
+        let mut seen = self.0.borrow_mut();
+        let sighting = seen.sight(place).ok().flatten()?;
+        if sighting.sockets.is_disjoint(sockets) {
+            return None;
+        }
+        seen.known.push((sighting.identity, place));
+        Some(sighting)
+    }
+
+    fn has_answered(&self, place: Place) -> bool {
+        self.0.borrow().answered == Some(place)
+    }
+
+    /// Whether the server was seen, and nobody listens now.
+    fn is_down(&self) -> io::Result<bool> {
+        let seen = self.0.borrow();
+        Ok(!seen.known.is_empty() && ownership::listening_on(seen.external.port)?.is_empty())
     }
 
     fn note_end(&self, at: Elapsed) {
@@ -319,43 +277,78 @@ impl Seen {
         let Some(place) = self.awaited else {
             return;
         };
-        let found = match find(&self.external) {
-            Ok(found) => found,
-            Err(missing) => {
-                self.missing = Some(missing);
-                return;
+        match self.sight(place) {
+            Ok(Some(sighting)) => {
+                self.known.push((sighting.identity, place));
+                self.sighting = Some((place, sighting));
+                self.awaited = None;
+                self.missing = None;
             }
-        };
-        let (.., start) = place;
-        if start.0 > 0 && self.known.iter().any(|(known, _)| *known == found) {
-            let problem = format!(
-                "process {}, which was there before, is still there",
-                found.pid
-            );
-            self.missing = Some(NotFound(problem));
-            return;
+            // One that is gone already is looked for again.
+            Ok(None) => {}
+            Err(missing) => self.missing = Some(missing),
         }
-        // One that is gone already is looked for again.
-        let Ok(Some(descriptor)) = found.open() else {
-            return;
+    }
+
+    /// Who is there now and may be this start.
+    fn sight(&mut self, place: Place) -> Result<Option<Sighting>, NotFound> {
+        let found = find(&self.external)?;
+        let identity = found.identity;
+        let (.., start) = place;
+        if start.0 > 0 {
+            if self.known.iter().any(|(known, _)| *known == identity) {
+                return Err(NotFound(format!(
+                    "process {}, which was there before, is still there",
+                    identity.pid
+                )));
+            }
+            self.before.check_new(&found)?;
+        }
+        let program = self.program.get_or_insert_with(|| found.program.clone());
+        if found.program.differs_from(program) {
+            return Err(NotFound(format!(
+                "{} listens on 127.0.0.1:{}, and runs another program, or as another user, than the server did",
+                told(identity.pid),
+                self.external.port
+            )));
+        }
+        let Ok(Some(descriptor)) = identity.open() else {
+            return Ok(None);
         };
         let now = self.clock.now();
         let executed = match start.0 {
             0 => now,
             // A supervisor may be told of an end before this process is. It is one moment.
-            _ => began_by(found.start_time, now).max(self.last_end.unwrap_or_default()),
+            _ => began_by(identity.start_time, now).max(self.last_end.unwrap_or_default()),
         };
-        self.known.push((found, place));
-        self.sighting = Some((
-            place,
-            Sighting {
-                identity: found,
-                executed,
-                descriptor,
-            },
-        ));
-        self.awaited = None;
-        self.missing = None;
+        Ok(Some(Sighting {
+            identity,
+            executed,
+            descriptor,
+            sockets: found.sockets,
+        }))
+    }
+
+    fn identity_of(&self, place: Place) -> Option<Identity> {
+        let mut known = self.known.iter().rev();
+        let (identity, _) = known.find(|(_, of)| *of == place)?;
+        Some(*identity)
+    }
+
+    /// The server's processes of earlier starts and trials, and what they had started, dead and alive.
+    fn known_before(&self, place: Place) -> Vec<Identity> {
+        let own = self.identity_of(place);
+        let (trial, _, start) = place;
+        let is_before = |(of, _, its): Place| of < trial || (of == trial && its < start);
+        let known = self.known.iter().filter(|(_, of)| is_before(*of));
+        let known = known.map(|(identity, _)| *identity);
+        let mut all: Vec<Identity> = Vec::new();
+        for identity in known.chain(self.before.processes().iter().copied()) {
+            if Some(identity) != own && !all.contains(&identity) {
+                all.push(identity);
+            }
+        }
+        all
     }
 }
 

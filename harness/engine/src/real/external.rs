@@ -53,7 +53,17 @@ impl Watches {
         watch.look();
         for owner in owners {
             owner.place = watch.place_of(owner.pid, owner.start_time).or(owner.place);
+            // Nobody asks but for the sender of a reply.
+            if let Some(place) = owner.place {
+                watch.note_answer(place);
+            }
         }
+    }
+
+    /// The watch of the server of this node, in this trial.
+    pub(super) fn of(&self, place: Place) -> Option<Watch> {
+        let all = self.0.borrow();
+        all.values().find(|watch| watch.is_of(place)).cloned()
     }
 
     /// The begin of a start, in clock ticks, if it is one of these.

@@ -6,11 +6,14 @@
 //! Dropping it leaves the server as it is, and lets go on what stood still.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use comeback_host::clock::Clock;
@@ -28,7 +31,7 @@ use rustix::process::pidfd_send_signal;
 use tokio::io::unix::AsyncFd;
 
 use super::restart::Restart;
-use super::{Identity, NotFound, Watch, descendants};
+use super::{Identity, NotFound, Sighting, Watch, descendants};
 use crate::proc;
 use crate::reach::unless_gone;
 use crate::roster::Place;
@@ -73,6 +76,10 @@ struct Held {
     identity: Identity,
     executed: Elapsed,
     descriptor: AsyncFd<OwnedFd>,
+    /// The listening sockets that reach it, by their inodes.
+    sockets: HashSet<u64>,
+    /// When its end was seen.
+    ended: Option<Elapsed>,
     /// The signal that was sent to it last while it ran, to end it.
     sent: Arc<AtomicI32>,
     /// Those that a fault addresses with it.
@@ -81,6 +88,37 @@ struct Held {
     started: Vec<Identity>,
     /// Those that were made to stand still.
     paused: RefCell<Vec<Identity>>,
+}
+
+impl Held {
+    fn of(sighting: Sighting) -> io::Result<Self> {
+        Ok(Self {
+            identity: sighting.identity,
+            executed: sighting.executed,
+            descriptor: watched::watch(sighting.descriptor)?,
+            sockets: sighting.sockets,
+            ended: None,
+            sent: Arc::new(AtomicI32::new(NONE)),
+            others: Vec::new(),
+            started: Vec::new(),
+            paused: RefCell::default(),
+        })
+    }
+
+    /// How it ended: what only its parent knows can be seen for as long as the parent has not asked.
+    fn exit(&self, status: Option<i32>) -> Exit {
+        let sent = self.sent.load(Ordering::SeqCst);
+        match (status.map(ExitStatus::from_raw), sent) {
+            (Some(status), _) if status.signal().is_some_and(|signal| signal != sent) => {
+                status.signal().map_or(Exit::Unseen, Exit::Signal)
+            }
+            (Some(status), _) if status.code().is_some() => {
+                status.code().map_or(Exit::Unseen, Exit::Status)
+            }
+            (_, NONE) => Exit::Unseen,
+            (_, signal) => Exit::AfterSignal(signal),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -116,7 +154,8 @@ pub struct Begin<'a> {
 }
 
 impl ExternalProcess {
-    /// Begins to wait for a start. One after a fault is asked for by the restart command, where there is one.
+    /// Begins to wait for a start. One after a fault is asked for by the restart command, where there is one, and so is the first of a
+    /// trial that finds the server down.
     ///
     /// # Errors
     /// If the restart command cannot be begun.
@@ -131,7 +170,9 @@ impl ExternalProcess {
         let requested = clock.now();
         watch.await_start(place);
         let (.., start) = place;
-        let command = external.restart.as_ref().filter(|_| start > Incarnation(0));
+        // An earlier trial may have left it dead.
+        let is_asked = start > Incarnation(0) || watch.is_down()?;
+        let command = external.restart.as_ref().filter(|_| is_asked);
         let restart = command
             .map(|words| Restart::begin(words, log))
             .transpose()?;
@@ -224,9 +265,10 @@ impl ExternalProcess {
             };
             let has_others = held.others.iter().any(|other| other.ended.is_none());
             let Held {
+                identity,
                 descriptor,
                 others,
-                sent,
+                ended,
                 ..
             } = held;
             let others_gone = async {
@@ -241,11 +283,12 @@ impl ExternalProcess {
                 // Left set: the descriptor of a process stays readable once it has ended.
                 ready = descriptor.readable(), if is_running => {
                     drop(ready?);
-                    let at = clock.now();
-                    let exit = match sent.load(Ordering::SeqCst) {
-                        NONE => Exit::Unseen,
-                        signal => Exit::AfterSignal(signal),
-                    };
+                    let at = *ended.get_or_insert_with(|| clock.now());
+                    let status = proc::wait_status(identity.pid, identity.start_time);
+                    if self.is_succeeded().await? {
+                        continue;
+                    }
+                    let exit = self.held.as_ref().map_or(Exit::Unseen, |held| held.exit(status));
                     self.exit = Some((exit, at));
                     self.watch.note_end(at);
                     Ok(Next::Exited(exit, at))
@@ -255,19 +298,39 @@ impl ExternalProcess {
         }
     }
 
+    /// Whether what ended by itself was but the launcher of a daemon, which goes on as the same start: it listens on the same socket, and
+    /// began after the fault. A launcher ends before any reply, or while the restart command is under way, which ends well.
+    async fn is_succeeded(&mut self) -> io::Result<bool> {
+        let Some(held) = &self.held else {
+            return Ok(false);
+        };
+        let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
+        if !is_by_itself || self.place.2 == Incarnation(0) {
+            return Ok(false);
+        }
+        let is_launcher = match &mut self.restart {
+            Some(restart) => restart.ends_well().await?,
+            None => false,
+        };
+        if !is_launcher && self.watch.has_answered(self.place) {
+            return Ok(false);
+        }
+        let Some(sighting) = self.watch.find_successor(self.place, &held.sockets) else {
+            return Ok(false);
+        };
+        let executed = held.executed;
+        self.held = Some(Held {
+            executed,
+            ..Held::of(sighting)?
+        });
+        Ok(true)
+    }
+
     /// Looks for its process; whether it was found.
     fn look(&mut self) -> io::Result<bool> {
         self.watch.look();
         if let Some(sighting) = self.watch.take_sighting(self.place) {
-            self.held = Some(Held {
-                identity: sighting.identity,
-                executed: sighting.executed,
-                descriptor: watched::watch(sighting.descriptor)?,
-                sent: Arc::new(AtomicI32::new(NONE)),
-                others: Vec::new(),
-                started: Vec::new(),
-                paused: RefCell::default(),
-            });
+            self.held = Some(Held::of(sighting)?);
             return Ok(true);
         }
         let failed = match &mut self.restart {
@@ -323,6 +386,9 @@ impl ExternalProcess {
         };
         let below = descendants(held.identity)?;
         held.started = below.iter().map(Identity::of).collect();
+        let mut all = held.started.clone();
+        all.push(held.identity);
+        self.watch.note_before(&all)?;
         held.others.clear();
         if reach == Reach::Process {
             return Ok(());
@@ -348,6 +414,8 @@ impl ExternalProcess {
         let others = held.others.iter().filter(|other| other.ended.is_none());
         let others = others.map(|other| other.descriptor.get_ref().try_clone());
         Ok(ExternalShot {
+            pid: held.identity.pid,
+            at: self.watch.shot(),
             leader: held.descriptor.get_ref().try_clone()?,
             others: others.collect::<io::Result<_>>()?,
             sent: Arc::clone(&held.sent),
@@ -416,7 +484,7 @@ impl ExternalProcess {
             held.paused.borrow_mut().push(identity);
         }
         match identity.open()? {
-            Some(descriptor) => send_raw(&descriptor, rustix::process::Signal::STOP),
+            Some(descriptor) => send_raw(&descriptor, rustix::process::Signal::STOP).map(drop),
             None => Ok(()),
         }
     }
@@ -472,6 +540,9 @@ fn reached(held: &Held, reach: Reach) -> io::Result<Vec<Identity>> {
 /// A signal that is ready to be sent to a server that somebody else started.
 #[derive(Debug)]
 pub struct ExternalShot {
+    pid: i32,
+    /// Where its moment is written.
+    at: Arc<AtomicU64>,
     leader: OwnedFd,
     others: Vec<OwnedFd>,
     sent: Arc<AtomicI32>,
@@ -479,16 +550,23 @@ pub struct ExternalShot {
 }
 
 impl ExternalShot {
-    /// Sends it, unless its process has ended: then it ended before.
+    /// Sends it, unless its process has ended, or is about to: then it ended by itself.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn fire(self) -> io::Result<()> {
-        if has_ended(&self.leader)? {
+        // In this order: as long as it has not ended, the number is its own.
+        if proc::is_dying(self.pid) || has_ended(&self.leader)? {
             return Ok(());
         }
-        send(&self.leader, self.signal)?;
-        self.sent.store(self.signal.number(), Ordering::SeqCst);
+        let now = proc::now_in_ticks();
+        if !send(&self.leader, self.signal)? {
+            return Ok(());
+        }
+        // A stop sends a second one: what came after the first is new.
+        if self.sent.swap(self.signal.number(), Ordering::SeqCst) == NONE {
+            self.at.store(now, Ordering::SeqCst);
+        }
         for other in &self.others {
             send(other, self.signal)?;
         }
@@ -505,15 +583,19 @@ fn has_ended(process: &OwnedFd) -> io::Result<bool> {
     Ok(poll(&mut end, Some(&now))? > 0)
 }
 
-fn send(process: &OwnedFd, signal: Signal) -> io::Result<()> {
+/// Whether it was there to be sent to.
+fn send(process: &OwnedFd, signal: Signal) -> io::Result<bool> {
     let native = rustix::process::Signal::from_named_raw(signal.number());
     send_raw(process, native.ok_or(io::ErrorKind::InvalidInput)?)
 }
 
-/// One that is gone needs none.
-fn send_raw(process: &OwnedFd, signal: rustix::process::Signal) -> io::Result<()> {
+/// Whether it was there to be sent to. One that is gone needs none.
+fn send_raw(process: &OwnedFd, signal: rustix::process::Signal) -> io::Result<bool> {
     match pidfd_send_signal(process, signal) {
-        Err(Errno::SRCH) => Ok(()),
-        sent => Ok(sent?),
+        Err(Errno::SRCH) => Ok(false),
+        sent => {
+            sent?;
+            Ok(true)
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use comeback_model::event::Exit;
 use comeback_model::said::Line;
@@ -17,6 +18,9 @@ use crate::launch::find_program;
 
 /// How many of its last lines are quoted.
 const LAST: usize = 10;
+/// How often it is looked at whether it ends, and the pause between: a script ends soon after the last command in it.
+const LOOKS: u32 = 200;
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A restart under way.
 #[derive(Debug)]
@@ -58,6 +62,17 @@ impl Restart {
             told: words.join(" "),
             is_over: false,
         })
+    }
+
+    /// Whether it ends well; one that goes on does not.
+    pub(super) async fn ends_well(&mut self) -> io::Result<bool> {
+        for _ in 0..LOOKS {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.success());
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        Ok(false)
     }
 
     /// How it failed, if it has just done so: with its last lines. One that is under way, or ended well, has not.
