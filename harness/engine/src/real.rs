@@ -128,6 +128,10 @@ impl Processes for Real {
         external.or_else(|| self.tag.start_time_of(place))
     }
 
+    fn held_on(&self, place: Place) -> bool {
+        self.watches.of(place).is_some_and(|watch| watch.held_on())
+    }
+
     fn members_before(&self, place: Place) -> Vec<i32> {
         match self.watches.of(place) {
             Some(watch) => watch.members_before(place),

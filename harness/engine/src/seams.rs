@@ -70,6 +70,8 @@ pub(super) trait Processes {
     fn older_than_us(&self, endpoint: &Endpoint) -> Option<Survivor>;
     /// The begin of a start, in clock ticks.
     fn start_time_of(&self, place: Place) -> Option<u64>;
+    /// Whether the listening socket of an earlier start was open after that one's end: who connected then was not accepted by this one.
+    fn held_on(&self, place: Place) -> bool;
     /// The living processes that are older than this start.
     fn members_before(&self, place: Place) -> Vec<i32>;
     /// The same, with what each could answer by; those of an unknown start where `strays` are wanted.

@@ -189,6 +189,11 @@ impl Watch {
         known.any(|(_, (of, its, _))| (*of, *its) == (trial, node))
     }
 
+    /// Whether the server's socket was open after its end.
+    pub fn held_on(&self) -> bool {
+        self.0.borrow().before.held_on
+    }
+
     /// The living processes that were the server's before this start.
     pub fn members_before(&self, place: Place) -> Vec<i32> {
         let old = self.0.borrow().known_before(place).into_iter();
@@ -261,6 +266,8 @@ impl Watch {
 
     fn await_start(&self, place: Place) {
         let mut seen = self.0.borrow_mut();
+        let (.., start) = place;
+        seen.before.held_on &= start.0 > 0;
         seen.awaited = Some(place);
         seen.sighting = None;
     }
@@ -277,6 +284,13 @@ impl Seen {
         let Some(place) = self.awaited else {
             return;
         };
+        let (.., start) = place;
+        if start.0 > 0
+            && let Err(error) = self.before.look(self.external.port)
+        {
+            self.missing = Some(NotFound(format!("/proc cannot be read: {error}")));
+            return;
+        }
         match self.sight(place) {
             Ok(Some(sighting)) => {
                 self.known.push((sighting.identity, place));

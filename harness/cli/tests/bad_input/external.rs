@@ -103,6 +103,11 @@ const CASES: &[Case] = &[
         "[[arm]]\nname = \"a\"\n[[arm]]\nname = \"b\"\ntarget = { restart = { after = \"1s\" } }\n",
         &["started again by its own supervisor"],
     ),
+    (
+        BY_PORT,
+        "[[arm]]\nname = \"a\"\n[[arm]]\nname = \"b\"\n",
+        &["the arm a has the same server", "compared with itself"],
+    ),
 ];
 
 #[test]

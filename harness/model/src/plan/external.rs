@@ -32,6 +32,13 @@ pub enum FoundBy {
     Port,
 }
 
+impl External {
+    fn is_at_place_of(&self, other: &Self) -> bool {
+        let is_named_alike = matches!(self.by, FoundBy::PidFile(_)) && self.by == other.by;
+        self.port == other.port || is_named_alike
+    }
+}
+
 impl fmt::Display for External {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
@@ -64,6 +71,7 @@ impl Plan {
                 problem,
             })?;
         }
+        self.validate_own_servers()?;
         if self.storm.is_some() {
             return invalid(
                 Field::External,
@@ -93,6 +101,30 @@ impl Plan {
                     "the process group of a server that Comeback did not start may hold its supervisor, or your shell: write \
                      to = \"process\", or \"tree\" for the process and all that it started",
                 );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Each arm must have a server of its own: else it would be compared with itself.
+    fn validate_own_servers(&self) -> Result<(), PlanError> {
+        for (index, arm) in self.arms.iter().enumerate() {
+            let is_same = |other: &&Arm| match (&arm.target.external, &other.target.external) {
+                (Some(own), Some(its)) => own.is_at_place_of(its),
+                _ => false,
+            };
+            if let Some(other) = self.arms[..index].iter().find(is_same) {
+                return Err(PlanError {
+                    field: Field::External,
+                    arm: Some(index),
+                    problem: format!(
+                        "the arm {} has the same server, which would be compared with itself: name a server of its own for each, or \
+                         write two experiments",
+                        other.name
+                    ),
+                });
             }
         }
         Ok(())
@@ -132,6 +164,9 @@ fn validate_arm(arm: &Arm) -> Result<(), String> {
         return Err(format!(
             "{what} set up only for servers that Comeback starts: remove it, or name the server's command in place of external"
         ));
+    }
+    if target.folder.is_some() {
+        return refuse("it is started by others, so no folder is its own: remove --against");
     }
     if target.socket.is_some() {
         return refuse("it is found and asked at a port of 127.0.0.1: remove socket");

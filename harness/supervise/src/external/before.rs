@@ -19,6 +19,8 @@ pub(super) struct Before {
     sockets: HashSet<u64>,
     /// The server's processes, then and earlier.
     processes: Vec<Identity>,
+    /// One of the sockets was open after the server's end.
+    pub(super) held_on: bool,
 }
 
 impl Before {
@@ -27,6 +29,14 @@ impl Before {
         self.sockets = ownership::listening_on(port)?;
         self.processes.retain(|process| process.lives());
         self.processes.extend_from_slice(processes);
+        Ok(())
+    }
+
+    /// The server has ended: looks whether its sockets are open.
+    pub(super) fn look(&mut self, port: u16) -> io::Result<()> {
+        if !self.held_on {
+            self.held_on = !ownership::listening_on(port)?.is_disjoint(&self.sockets);
+        }
         Ok(())
     }
 
@@ -53,6 +63,8 @@ impl Before {
             return Ok(());
         };
         let told = told(identity.pid);
-        Err(NotFound(format!("the address is held by {told}, {problem}")))
+        Err(NotFound(format!(
+            "the address is held by {told}, {problem}"
+        )))
     }
 }

@@ -90,7 +90,10 @@ pub(super) fn find(external: &External) -> Result<Found, NotFound> {
         return Err(NotFound(match named {
             None => format!("nobody listens on {address}"),
             Some((path, pid)) => {
-                format!("{path} names {}, but nobody listens on {address}", told(pid))
+                format!(
+                    "{path} names {}, but nobody listens on {address}",
+                    told(pid)
+                )
             }
         }));
     }
@@ -186,8 +189,7 @@ fn check_one_program(
     address: &str,
 ) -> Result<(), NotFound> {
     let executable = program.executable.as_ref();
-    let is_another =
-        |other: &&Stat| differ(executable, proc::executable(other.pid).as_ref());
+    let is_another = |other: &&Stat| differ(executable, proc::executable(other.pid).as_ref());
     match holders.processes.iter().find(is_another) {
         None => Ok(()),
         Some(other) => Err(NotFound(format!(

@@ -599,3 +599,73 @@ fn send_raw(process: &OwnedFd, signal: rustix::process::Signal) -> io::Result<bo
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    /// A shot at a child, and what it writes down.
+    fn aimed(child: &Child) -> (ExternalShot, Arc<AtomicI32>, Arc<AtomicU64>) {
+        let pid = Pid::from_child(child);
+        let (sent, at) = (Arc::new(AtomicI32::new(NONE)), Arc::default());
+        let shot = ExternalShot {
+            pid: pid.as_raw_pid(),
+            at: Arc::clone(&at),
+            leader: pidfd_open(pid, PidfdFlags::empty()).expect("it runs"),
+            others: Vec::new(),
+            sent: Arc::clone(&sent),
+            signal: Signal::Kill,
+        };
+        (shot, sent, at)
+    }
+
+    #[test]
+    fn a_signal_that_no_process_was_there_for_is_not_on_record_as_sent() {
+        let mut child = Command::new("true").spawn().expect("it is there");
+        let (shot, sent, at) = aimed(&child);
+        let leader = shot.leader.try_clone().expect("a descriptor");
+        child.wait().expect("it ends");
+        // It was reaped: the kernel knows it no more.
+        assert!(!send(&leader, Signal::Kill).expect("that is no error"));
+        shot.fire().expect("that is no error");
+        assert_eq!(sent.load(Ordering::SeqCst), NONE);
+        assert_eq!(at.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_signal_to_a_process_that_runs_is_on_record_with_its_moment() {
+        let before = proc::now_in_ticks();
+        let mut child = Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .expect("it is there");
+        let (shot, sent, at) = aimed(&child);
+        shot.fire().expect("it is sent");
+        assert_eq!(sent.load(Ordering::SeqCst), Signal::Kill.number());
+        let at = at.load(Ordering::SeqCst);
+        assert!((before..=proc::now_in_ticks()).contains(&at), "{at}");
+        child.wait().expect("it ends");
+    }
+
+    #[test]
+    fn how_a_process_ended_is_seen_until_its_parent_asks() {
+        let mut child = Command::new("sh")
+            .args(["-c", "exit 7"])
+            .spawn()
+            .expect("it is there");
+        let pid = Pid::from_child(&child);
+        let begun = proc::stat(pid.as_raw_pid()).expect("it runs").start_time;
+        let process = pidfd_open(pid, PidfdFlags::empty()).expect("it runs");
+        let mut end = [PollFd::new(&process, PollFlags::IN)];
+        poll(&mut end, None).expect("it ends");
+        let status = proc::wait_status(pid.as_raw_pid(), begun).map(ExitStatus::from_raw);
+        assert_eq!(status.and_then(|status| status.code()), Some(7));
+        assert_eq!(proc::wait_status(pid.as_raw_pid(), begun + 1), None);
+        child.wait().expect("it ends");
+        assert_eq!(proc::wait_status(pid.as_raw_pid(), begun), None);
+    }
+}
