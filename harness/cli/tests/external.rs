@@ -29,7 +29,8 @@ struct Server {
 
 /// A server of sessions in memory, and how it shares its socket with other processes. Words: the port, and one of `alone`, `worker` (one
 /// forked worker serves), `each` (a worker for each connection, without the listening socket), `daemon` (serves in the background) and
-/// `lends` (another program inherits the socket).
+/// `lends`
+/// (the command of the further words inherits the socket).
 const PYTHON: &str = r#"
 import http.server, json, os, socketserver, subprocess, sys, threading, time
 visits = {}
@@ -73,7 +74,7 @@ elif how == 'daemon' and os.fork():
     time.sleep(0.2)
 elif how == 'lends':
     threading.Thread(target=server.serve_forever).start()
-    subprocess.run(['sleep', '600'], pass_fds=[server.fileno()])
+    subprocess.run(sys.argv[3:], pass_fds=[server.fileno()])
 else:
     server.serve_forever()
 "#;
@@ -485,11 +486,21 @@ fn pid_of(parent: i32, program: &str) -> Option<i32> {
 
 #[test]
 fn a_supervisor_that_holds_the_socket_is_not_killed_in_place_of_its_server() {
-    let server = Server::under("exec $python lends", "memory");
+    for (command, name) in [
+        ("sleep 600", "sleep"),
+        ("python3 -c 'import time; time.sleep(600)'", "python3"),
+    ] {
+        refuse_supervisor_of(command, name);
+    }
+}
+
+/// A supervisor with its server, which is this command with this name.
+fn refuse_supervisor_of(command: &str, name: &str) {
+    let server = Server::under(&format!("exec $python lends {command}"), "memory");
     let holder = server.shell.id().cast_signed();
     let mut other = None;
     wait_until("the other program runs", || {
-        other = pid_of(holder, "sleep");
+        other = pid_of(holder, name);
         other.is_some()
     });
     let other = other.unwrap();
@@ -555,4 +566,34 @@ fn another_program_that_takes_the_port_is_neither_the_server_nor_killed() {
             "{journal}"
         );
     }
+}
+
+#[test]
+fn a_server_that_dies_before_the_fault_is_started_for_the_next_trial() {
+    let server = Server::under("exec $serve", "journal");
+    let restart = server.by_restart("journal", "setsid $serve >/dev/null 2>&1 & echo $! >$pid");
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = begin(folder.path(), &experiment(&restart, "controls = 0"));
+    let harness = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let journal = folder.path().join("out/journal.jsonl");
+    wait_until("the load has begun", || {
+        let text = std::fs::read_to_string(&journal).unwrap_or_default();
+        text.contains("\"warm_up\"")
+    });
+    kill(
+        Pid::from_raw(server.shell.id().cast_signed()),
+        Signal::SIGKILL,
+    )
+    .unwrap();
+    let output = harness.wait_with_output().unwrap();
+    let run = Run { folder, output };
+    if ended_with(&run, 0) {
+        assert_eq!(told(&run, "target_start_failed").len(), 0, "{}", run.printed());
+        assert!(!told(&run, "fault_confirmed").is_empty(), "{}", run.printed());
+    }
+    assert!(server.answers(), "{}", run.printed());
 }

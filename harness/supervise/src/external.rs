@@ -135,6 +135,8 @@ struct Seen {
     before: Before,
     /// What the first of them ran.
     program: Option<Program>,
+    /// The restart command was begun since the last end, and did not fail.
+    is_on_its_way: bool,
     /// The latest start that was asked for as the sender of a reply.
     answered: Option<Place>,
 }
@@ -156,6 +158,7 @@ impl Watch {
             missing: None,
             before: Before::default(),
             program: None,
+            is_on_its_way: false,
             answered: None,
         })))
     }
@@ -254,14 +257,22 @@ impl Watch {
         self.0.borrow().answered == Some(place)
     }
 
-    /// Whether the server was seen, and nobody listens now.
+    /// The restart command was begun, or has failed.
+    fn note_restart(&self, is_on_its_way: bool) {
+        self.0.borrow_mut().is_on_its_way = is_on_its_way;
+    }
+
+    /// Whether the server was seen, nobody listens now, and no restart is on its way.
     fn is_down(&self) -> io::Result<bool> {
         let seen = self.0.borrow();
-        Ok(!seen.known.is_empty() && ownership::listening_on(seen.external.port)?.is_empty())
+        Ok(!seen.is_on_its_way
+            && !seen.known.is_empty() && ownership::listening_on(seen.external.port)?.is_empty())
     }
 
     fn note_end(&self, at: Elapsed) {
-        self.0.borrow_mut().last_end = Some(at);
+        let mut seen = self.0.borrow_mut();
+        seen.last_end = Some(at);
+        seen.is_on_its_way = false;
     }
 
     fn await_start(&self, place: Place) {

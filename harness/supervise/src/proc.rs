@@ -253,6 +253,12 @@ pub(super) fn now_in_ticks() -> u64 {
     part(up.tv_sec) * per_second + part(up.tv_nsec) * per_second / 1_000_000_000
 }
 
+/// Where the stack of a process begins, if it may be seen. The kernel draws it at each execution, and a forked process keeps it.
+pub(super) fn stack_start(pid: i32) -> Option<u64> {
+    let stat = procfs::process::Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
+    (stat.startstack > 0).then_some(stat.startstack)
+}
+
 /// The file that a process executes, if it may be seen. It may be gone by now.
 pub(super) fn executable(pid: i32) -> Option<PathBuf> {
     let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;

@@ -181,7 +181,7 @@ fn check_kind(found: &Stat, program: &Program, address: &str) -> Result<(), NotF
     Ok(())
 }
 
-/// Workers run what started them. A supervisor that holds the socket runs another program than its server.
+/// Workers are copies of what started them. A supervisor that holds the socket executes its server, be it by the same interpreter.
 fn check_one_program(
     found: &Stat,
     program: &Program,
@@ -189,12 +189,16 @@ fn check_one_program(
     address: &str,
 ) -> Result<(), NotFound> {
     let executable = program.executable.as_ref();
-    let is_another = |other: &&Stat| differ(executable, proc::executable(other.pid).as_ref());
+    let stack = proc::stack_start(found.pid);
+    let is_another = |other: &&Stat| {
+        differ(executable, proc::executable(other.pid).as_ref())
+            || differ(stack, proc::stack_start(other.pid))
+    };
     match holders.processes.iter().find(is_another) {
         None => Ok(()),
         Some(other) => Err(NotFound(format!(
-            "{address} is held by {} and by {}, which run different programs: it cannot be told whether the first is the server or its \
-             supervisor. Name the server's process by external.pid_file",
+            "{address} is held by {} and by {}, which run different programs, or the same one twice: it cannot be told whether the first is \
+             the server or its supervisor. Name the server's process by external.pid_file",
             told(found.pid),
             told(other.pid)
         ))),

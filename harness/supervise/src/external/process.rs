@@ -176,6 +176,9 @@ impl ExternalProcess {
         let restart = command
             .map(|words| Restart::begin(words, log))
             .transpose()?;
+        if restart.is_some() {
+            watch.note_restart(true);
+        }
         Ok(Self {
             place,
             requested,
@@ -278,6 +281,13 @@ impl ExternalProcess {
                 let ends = others.iter_mut().map(|other| other.end(clock));
                 join_all(ends).await.into_iter().collect::<io::Result<()>>()
             };
+            let restart = &mut self.restart;
+            let restarted = async {
+                match restart {
+                    Some(restart) => restart.over().await,
+                    None => std::future::pending().await,
+                }
+            };
             return tokio::select! {
                 biased;
                 // Left set: the descriptor of a process stays readable once it has ended.
@@ -293,13 +303,17 @@ impl ExternalProcess {
                     self.watch.note_end(at);
                     Ok(Next::Exited(exit, at))
                 }
+                over = restarted, if is_running => {
+                    over?;
+                    continue;
+                }
                 gone = others_gone => gone.map(|()| Next::Others),
             };
         }
     }
 
     /// Whether what ended by itself was but the launcher of a daemon, which goes on as the same start: it listens on the same socket, and
-    /// began after the fault. A launcher ends before any reply, or while the restart command is under way, which ends well.
+    /// began after the fault. A launcher ends before any reply, or as a part of the restart command, which ends well.
     async fn is_succeeded(&mut self) -> io::Result<bool> {
         let Some(held) = &self.held else {
             return Ok(false);
@@ -338,6 +352,7 @@ impl ExternalProcess {
             None => None,
         };
         if let Some((exit, tail)) = failed {
+            self.watch.note_restart(false);
             self.exit = Some((exit, self.clock.now()));
             self.tail = tail;
         }

@@ -6,13 +6,17 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use comeback_host::watched;
 use comeback_model::event::Exit;
 use comeback_model::said::Line;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::unix::AsyncFd;
 
 use crate::launch::find_program;
 
@@ -26,6 +30,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Restart {
     child: Child,
+    /// Readable from its end on.
+    end: AsyncFd<OwnedFd>,
+    was_seen_over: bool,
     log: PathBuf,
     told: String,
     is_over: bool,
@@ -56,16 +63,33 @@ impl Restart {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);
+        let child = command.spawn()?;
+        let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         Ok(Self {
-            child: command.spawn()?,
+            child,
+            end: watched::watch(end)?,
+            was_seen_over: false,
             log,
             told: words.join(" "),
             is_over: false,
         })
     }
 
-    /// Whether it ends well; one that goes on does not.
+    /// Waits until it is over; pending for good once that was told.
+    pub(super) async fn over(&mut self) -> io::Result<()> {
+        if self.was_seen_over {
+            std::future::pending::<()>().await;
+        }
+        drop(self.end.readable().await?);
+        self.was_seen_over = true;
+        Ok(())
+    }
+
+    /// Whether it was under way up to now, and ends well; one that goes on does not.
     pub(super) async fn ends_well(&mut self) -> io::Result<bool> {
+        if self.was_seen_over {
+            return Ok(false);
+        }
         for _ in 0..LOOKS {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status.success());
