@@ -73,6 +73,13 @@ pub(super) fn prepare(
     let Some(asked) = &args.against else {
         return Ok(None);
     };
+    if resolved.plan.is_external() {
+        return Err(CliError::Usage(
+            "--against: [target] external names a server that others start, and that has no revision: both arms would be the same \
+             process. Leave out --against, or name the server's command in place of external"
+                .to_owned(),
+        ));
+    }
     check_baselines(&resolved.plan)?;
     let home = Home::find(origin.here.as_deref())?;
     let revision = Revision::find(&home, asked)?;

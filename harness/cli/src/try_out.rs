@@ -77,7 +77,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     super::campaign::check_limits(&plan)?;
     let seed = options::seed(seed)?;
     if !args.json {
-        print_aside("comeback: trying the flow, on a first start and after a restart");
+        print_aside(match plan.is_external() {
+            false => "comeback: trying the flow, on a first start and after a restart",
+            true => "comeback: trying the flow on the server that runs; it is not restarted",
+        });
     }
     let tried = walk(&plan, seed, Reach::Restart)?;
     let reports: Vec<Report> = tried.iter().map(|one| report(&plan, one)).collect();

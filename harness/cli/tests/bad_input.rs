@@ -7,6 +7,8 @@
 mod against;
 #[path = "bad_input/bench.rs"]
 mod bench;
+#[path = "bad_input/external.rs"]
+mod external;
 #[path = "bad_input/files.rs"]
 mod files;
 #[path = "bad_input/flags.rs"]

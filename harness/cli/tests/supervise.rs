@@ -165,6 +165,7 @@ impl Bench {
 
 fn target(words: &[&str]) -> Target {
     Target {
+        external: None,
         command: words.iter().map(|word| (*word).to_owned()).collect(),
         environment: BTreeMap::from([("GREETING".to_owned(), "on {port}".to_owned())]),
         ready: Readiness {

@@ -41,6 +41,7 @@ fn zoo(name: &str, protocol: Protocol) -> Target {
         PROGRAM, "serve", name, "--port", "{port}", "--data", "{data}",
     ];
     Target {
+        external: None,
         command: command.map(str::to_owned).to_vec(),
         folder: None,
         protocol,
@@ -308,6 +309,7 @@ async fn a_server_that_does_not_remove_its_socket_is_not_back_and_that_is_its_ow
         Server(sys.argv[1], Handler).serve_forever()";
     let command = ["python3", "-c", script, "{data}/it.sock"];
     let target = Target {
+        external: None,
         command: command.map(str::to_owned).to_vec(),
         ready: Readiness {
             probe: ReadyProbe::Http("/".to_owned()),

@@ -33,8 +33,17 @@ pub(super) fn owners_of(trial: &Trial<'_, impl Processes>, starts: &[Start]) -> 
     unknown.map_or(last, Owner::Unknown)
 }
 
-/// Who holds a node's listening socket, at this start of it.
-pub(super) fn owner_of(trial: &Trial<'_, impl Processes>, (node, incarnation): Start) -> Owner {
+/// Who holds a node's listening socket, at this start of it. Of a server that somebody else starts nothing is new but the process
+/// that was found.
+pub(super) fn owner_of(trial: &Trial<'_, impl Processes>, start: Start) -> Owner {
+    let is_external = trial.arm.target_of(start.0).external.is_some();
+    match holder_of(trial, start) {
+        Owner::Unknown(problem) if is_external => Owner::Old(problem),
+        owner => owner,
+    }
+}
+
+fn holder_of(trial: &Trial<'_, impl Processes>, (node, incarnation): Start) -> Owner {
     if is_held(trial, node) {
         return Owner::Unknown(HELD.to_owned());
     }

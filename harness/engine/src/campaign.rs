@@ -238,6 +238,9 @@ where
         Keeps::Nothing => folder,
     };
     let tag = RunTag::new().map_err(EngineError::Setup)?;
+    if header.plan.is_external() {
+        tag.start_nothing();
+    }
     let custody = Custody::begin(host, &tag, removed).map_err(EngineError::Warden)?;
     inside::create_private(&logs).map_err(|cause| EngineError::folder("create", &logs, cause))?;
     let mut interrupt = listen(&tag).map_err(EngineError::Setup)?;

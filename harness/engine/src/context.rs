@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
-use comeback_model::ids::{BootId, FaultId, Incarnation, Node};
+use comeback_model::ids::{BootId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::plan::fault::Invalid;
 use comeback_model::plan::{Arm, Fault, Plan, Target};
 use comeback_model::schedule::PlannedTrial;
@@ -20,8 +20,14 @@ use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;
 use crate::supervise::disk::{self, Laying};
+use crate::supervise::tag::RunTag;
 use comeback_faults::FaultError;
 use tokio::sync::{Mutex, Notify};
+
+/// Users of a trial beside the clients: each try of the recovery probe is one.
+const PROBE_USERS: u32 = 20_000;
+/// The numbers of clients' users are below this; those of the probes count down from the largest.
+const USERS: u32 = 1 << 30;
 
 /// One trial and its surroundings. `S` are the seams that it stands on.
 pub(super) struct Trial<'a, S> {
@@ -33,6 +39,8 @@ pub(super) struct Trial<'a, S> {
     pub(super) placement: Placement,
     /// The trial before ended with a kill of the idle server: its start is the restart after that.
     pub(super) is_after_kill: bool,
+    /// The number of the first client's user.
+    pub(super) first_user: u32,
     /// How many users the recovery's probes have been.
     pub(super) probe_users: Cell<u32>,
     /// The trigger of faults at a moment of the load, once there is a load.
@@ -187,7 +195,12 @@ impl<'a, S: Processes> Trial<'a, S> {
                 was_killed: false,
             },
         };
+        let first_user = match arm.target.external {
+            Some(_) => first_user(&site.tag, planned.id, plan.load.clients),
+            None => 0,
+        };
         Ok(Self {
+            first_user,
             plan,
             arm,
             planned,
@@ -195,7 +208,7 @@ impl<'a, S: Processes> Trial<'a, S> {
             seams,
             placement,
             is_after_kill: was_killed,
-            probe_users: Cell::new(probe_users),
+            probe_users: Cell::new(first_user.wrapping_add(probe_users)),
             trigger: OnceCell::new(),
             aiming: Mutex::default(),
             effects: Notify::new(),
@@ -366,6 +379,13 @@ impl Progress {
             old_boots: ended.flat_map(|one| one.old_boots).collect(),
         }
     }
+}
+
+/// The number of the first user of a trial with a server that outlives it: what the users of other trials, and of other runs, left
+/// there is not theirs. Within a run no two trials have a user in common.
+fn first_user(tag: &RunTag, trial: TrialId, clients: u32) -> u32 {
+    let each = clients.saturating_add(PROBE_USERS);
+    tag.random().wrapping_add(trial.0.wrapping_mul(each)) % USERS
 }
 
 /// In debug builds a test can ask for a panic in a phase, to see that nothing is left behind.

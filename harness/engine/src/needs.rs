@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use comeback_model::plan::{Arm, Target};
+use comeback_model::plan::{Arm, External, Target};
 
+use crate::supervise::external;
 use crate::supervise::launch::check_program;
 use comeback_host::program::is_executable;
 
@@ -99,6 +100,9 @@ enum Unfit {
 fn check(arm: &Arm) -> Result<(), Unfit> {
     comeback_load::check_support(arm.target.protocol)
         .map_err(|error| Unfit::Wrong(error.to_string()))?;
+    if let Some(external) = &arm.target.external {
+        return check_external(external).map_err(Unfit::Wrong);
+    }
     let parts = [
         ("", Some(&arm.target)),
         ("deploy: ", arm.next.as_ref()),
@@ -120,6 +124,14 @@ fn check(arm: &Arm) -> Result<(), Unfit> {
         }
     }
     lacks
+}
+
+/// Whether a server that somebody else starts is there, and what starts it again.
+fn check_external(external: &External) -> Result<(), String> {
+    if let Some(restart) = &external.restart {
+        external::check_restart(restart).map_err(|error| format!("restart: {error}"))?;
+    }
+    external::check(external).map_err(|error| error.to_string())
 }
 
 /// The known server that a target needs and that is not there.

@@ -104,7 +104,7 @@ impl<P: Process> Nodes<P> {
         let mut ends: Vec<Ending<'_>> = Vec::with_capacity(self.0.len());
         for (place, running) in self.0.iter_mut().enumerate() {
             let process = &mut running.process;
-            let has_end = process.is_running() || process.has_others();
+            let has_end = process.is_running() || process.is_awaited() || process.has_others();
             if has_end && !matches!(running.hold, Hold::Armed(_)) {
                 ends.push(Box::pin(async move { (place, process.next_end().await) }));
             }
@@ -228,18 +228,25 @@ pub(super) fn launch<S: Processes>(
     });
     match started {
         Ok(process) => {
-            let kind = EventKind::TargetExecuted {
-                node,
-                incarnation,
-                pid: process.pid(),
-                requested_us: process.requested(),
-                launched_us: process.launched(),
-            };
-            trial.record_at(process.executed(), kind);
+            if !process.is_awaited() {
+                record_executed(trial, &process);
+            }
             Ok(process)
         }
         Err(error) => Err(start_failed(node, incarnation, &error)),
     }
+}
+
+/// Records that the program of a start was executed.
+pub(super) fn record_executed<S>(trial: &Trial<'_, S>, process: &impl Process) {
+    let kind = EventKind::TargetExecuted {
+        node: process.node(),
+        incarnation: process.incarnation(),
+        pid: process.pid(),
+        requested_us: process.requested(),
+        launched_us: process.launched(),
+    };
+    trial.record_at(process.executed(), kind);
 }
 
 /// Waits so long for a node to be up for the first time, and looks who answers there.
@@ -256,11 +263,15 @@ pub(super) async fn await_first_start<S: Seams>(
         within,
         ..target.ready.clone()
     };
+    let was_awaited = process.is_awaited();
     let ready = trial
         .seams
         .wait_until_ready(process, &readiness, endpoint, boot_header);
     let ready = ready.await;
     let Ready { at, boot } = ready.map_err(|error| not_ready(trial, process, &error))?;
+    if was_awaited {
+        record_executed(trial, process);
+    }
     if boot.is_none() {
         if let Some(other) = taken_by_another(trial, node) {
             return Err(answered_by_another(node, incarnation, other));

@@ -88,7 +88,10 @@ impl Placement {
                 another_port(&slots, taken, processes)
                     .map_err(|cause| PlacementError::Engine(EngineError::Port(cause)))
             };
-            let port = another(None)?;
+            let port = match &arm.target_of(node).external {
+                Some(external) => external.port,
+                None => another(None)?,
+            };
             let proxy = match proxied.nodes.contains(&node) {
                 true => Some(ProxyPlace {
                     port: another(Some(port))?,

@@ -136,6 +136,7 @@ fn target(place: &ProxyPlace, to: u16) -> Target {
         &place.control,
     ];
     Target {
+        external: None,
         command: words.map(str::to_owned).to_vec(),
         folder: None,
         protocol: Protocol::Http,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use comeback_model::event::Exit;
@@ -16,6 +16,7 @@ use comeback_model::units::{Elapsed, Span};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::control::{Question, Seen};
+use crate::supervise::external::{ExternalProcess, Next};
 use crate::supervise::hints;
 use crate::supervise::process::Process;
 
@@ -36,6 +37,69 @@ pub struct Ready {
     pub at: Elapsed,
     /// Which process answered, if it said so.
     pub boot: Option<BootId>,
+}
+
+/// A start, as far as a wait for it must know it.
+pub(super) trait Begun {
+    /// Since when it is waited for.
+    fn begun(&self) -> Elapsed;
+    /// Ends with the wanted line of its output.
+    fn line(&self) -> Pin<Box<dyn Future<Output = ()>>>;
+    /// Ends with it.
+    fn exited(&mut self) -> impl Future<Output = io::Result<(Exit, Elapsed)>>;
+    /// A hint after its early end.
+    fn hint_after_exit(&self, exit: Exit) -> Option<String>;
+    /// A hint when it is not reached.
+    fn hint_from_sockets(&self, endpoint: &Endpoint) -> Option<String>;
+}
+
+impl Begun for Process {
+    fn begun(&self) -> Elapsed {
+        self.executed()
+    }
+
+    fn line(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(self.output().wait_for_line())
+    }
+
+    async fn exited(&mut self) -> io::Result<(Exit, Elapsed)> {
+        Self::exited(self).await
+    }
+
+    fn hint_after_exit(&self, exit: Exit) -> Option<String> {
+        hints::after_exit(self, exit)
+    }
+
+    fn hint_from_sockets(&self, endpoint: &Endpoint) -> Option<String> {
+        hints::from_sockets(self, endpoint)
+    }
+}
+
+impl Begun for ExternalProcess {
+    fn begun(&self) -> Elapsed {
+        self.requested()
+    }
+
+    /// Its output goes elsewhere.
+    fn line(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(std::future::pending())
+    }
+
+    async fn exited(&mut self) -> io::Result<(Exit, Elapsed)> {
+        loop {
+            if let Next::Exited(exit, at) = self.next().await? {
+                return Ok((exit, at));
+            }
+        }
+    }
+
+    fn hint_after_exit(&self, _exit: Exit) -> Option<String> {
+        None
+    }
+
+    fn hint_from_sockets(&self, _endpoint: &Endpoint) -> Option<String> {
+        self.missing().map(|missing| missing.to_string())
+    }
 }
 
 /// A target did not come up. Its last lines of output are [`Process::tail`].
@@ -61,6 +125,8 @@ pub enum NotReady {
         /// A hint.
         hint: Option<String>,
     },
+    /// It answers, but who that is cannot be told.
+    Another(String),
     /// It could not be watched, or nothing could be asked.
     Failed(io::Error),
 }
@@ -81,6 +147,10 @@ impl fmt::Display for NotReady {
             } => {
                 write!(f, "it was not ready within {within}: {asked}: {last}")?;
                 hint
+            }
+            Self::Another(problem) => {
+                f.write_str(problem)?;
+                &None
             }
             Self::Failed(cause) => {
                 write!(f, "its readiness could not be checked: {cause}")?;
@@ -114,7 +184,16 @@ pub async fn wait_until_ready(
     boot_header: Option<&str>,
     clock: Clock,
 ) -> Result<Ready, NotReady> {
-    let deadline = clock.instant(process.executed() + readiness.within);
+    wait_for(process, (readiness, endpoint, boot_header), clock).await
+}
+
+/// The same for any start.
+pub(super) async fn wait_for(
+    process: &mut impl Begun,
+    (readiness, endpoint, boot_header): (&Readiness, &Endpoint, Option<&str>),
+    clock: Clock,
+) -> Result<Ready, NotReady> {
+    let deadline = clock.instant(process.begun() + readiness.within);
     let question =
         Question::new(&readiness.probe, endpoint, boot_header).map_err(NotReady::Failed)?;
     let mut met = Met {
@@ -125,7 +204,7 @@ pub async fn wait_until_ready(
         before: None,
         mend: None,
     };
-    let line = process.output().wait_for_line();
+    let line = process.line();
     let answered = async {
         let boot = match &question {
             Some(question) => ask_until_up(question, &mut met).await,
@@ -147,8 +226,8 @@ pub async fn wait_until_ready(
         Ended::Ready(ready) => Ok(ready),
         Ended::Exited(exit, at) => Err(NotReady::Exited {
             exit,
-            after: at.since(process.executed()),
-            hint: hints::after_exit(process, exit),
+            after: at.since(process.begun()),
+            hint: process.hint_after_exit(exit),
         }),
         Ended::TooLate => Err(NotReady::TooLate {
             within: readiness.within,
@@ -158,7 +237,9 @@ pub async fn wait_until_ready(
                 (None, ReadyProbe::Http(_) | ReadyProbe::Tcp) => "a line".to_owned(),
             },
             last: met.last,
-            hint: hints::from_sockets(process, endpoint).or_else(|| met.mend.map(str::to_owned)),
+            hint: process
+                .hint_from_sockets(endpoint)
+                .or_else(|| met.mend.map(str::to_owned)),
         }),
     }
 }

@@ -2,42 +2,45 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
-use comeback_model::event::{Exit, OldProcess, Survivor};
-use comeback_model::ids::{BootId, Incarnation, Node, Seed, TrialId};
-use comeback_model::plan::{DiskModel, Reach, Readiness, Signal, Stop};
-use comeback_model::said::Line;
-use comeback_model::schedule::Draws;
+use comeback_model::event::{OldProcess, Survivor};
+use comeback_model::ids::{BootId, Seed, TrialId};
+use comeback_model::plan::{DiskModel, Readiness};
 use comeback_model::units::{Elapsed, Span};
 
+use self::external::Watches;
+use self::own::Own;
 use super::health::HealthWatch;
 use super::pressure::PressureWatch;
 use super::readiness::{self, NotReady, Ready};
-use super::seams::{
-    Book, Checkup, End, Load, On, Place, Probe, Process, Processes, SeenEnd, Shot, Traffic,
-};
+use super::seams::{Book, Checkup, Load, Place, Probe, Processes, Traffic};
 use super::{EngineError, Site, health, pressure};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use crate::load::{Generator, LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
-use crate::supervise::addressed::Addressed;
 use crate::supervise::disk::{self as disk_process, Laying};
 use crate::supervise::one_shot::OneShotCommand;
-use crate::supervise::output::OnLine;
 use crate::supervise::ownership::{self, Owner};
-use crate::supervise::process::{self, Launch, StartError, Stopped};
+use crate::supervise::process::{self, Launch, StartError};
 use crate::supervise::tag::RunTag;
 use crate::supervise::{ports, socket_activation};
-use comeback_faults::{Act, ActError, Disk, Step, Target};
+use comeback_faults::{ActError, Disk};
+
+mod external;
+mod own;
+mod started;
+
+pub(super) use started::Started;
 
 /// Processes and load of this machine.
 #[derive(Debug)]
 pub(super) struct Real {
     tag: RunTag,
     clock: Clock,
+    /// The servers that somebody else starts.
+    watches: Watches,
 }
 
 impl Real {
@@ -46,6 +49,7 @@ impl Real {
         Self {
             tag: site.tag.clone(),
             clock: site.clock,
+            watches: Watches::default(),
         }
     }
 }
@@ -69,10 +73,13 @@ impl Processes for Real {
     }
 
     fn start(&self, launch: Launch<'_>) -> Result<Started, StartError> {
-        Ok(Started {
-            process: process::Process::spawn(launch)?,
-            addressed: None,
-        })
+        if let Some(external) = &launch.target.external {
+            let begun = self.watches.begin(external, launch);
+            let begun = begun.map_err(|cause| StartError::External { cause })?;
+            return Ok(Started::External(Box::new(begun)));
+        }
+        let own = Own::of(process::Process::spawn(launch)?);
+        Ok(Started::Own(Box::new(own)))
     }
 
     async fn wait_until_ready(
@@ -82,8 +89,21 @@ impl Processes for Real {
         endpoint: &Endpoint,
         boot_header: Option<&str>,
     ) -> Result<Ready, NotReady> {
-        let process = &mut process.process;
-        readiness::wait_until_ready(process, readiness, endpoint, boot_header, self.clock).await
+        let asked = (readiness, endpoint, boot_header);
+        match process {
+            Started::Own(own) => readiness::wait_for(&mut own.process, asked, self.clock).await,
+            Started::External(external) => {
+                let ready = readiness::wait_for(external.as_mut(), asked, self.clock);
+                let ready = ready.await?;
+                external
+                    .confirm()
+                    .map_err(|missing| NotReady::Another(missing.to_string()))?;
+                Ok(Ready {
+                    at: self.clock.now(),
+                    ..ready
+                })
+            }
+        }
     }
 
     async fn run_command(&self, command: OneShotCommand<'_>, within: Span) -> Result<(), String> {
@@ -91,23 +111,39 @@ impl Processes for Real {
     }
 
     fn owners(&self, endpoint: &Endpoint) -> io::Result<Vec<Owner>> {
-        ownership::listeners(endpoint, &self.tag)
+        let mut owners = ownership::listeners(endpoint, &self.tag)?;
+        self.watches.place(endpoint.port, &mut owners);
+        Ok(owners)
     }
 
     fn older_than_us(&self, endpoint: &Endpoint) -> Option<Survivor> {
+        if self.watches.at(endpoint.port).is_some() {
+            return None;
+        }
         ownership::older_than_us(endpoint, &self.tag)
     }
 
     fn start_time_of(&self, place: Place) -> Option<u64> {
-        self.tag.start_time_of(place)
+        let external = self.watches.start_time_of(place);
+        external.or_else(|| self.tag.start_time_of(place))
+    }
+
+    fn held_on(&self, place: Place) -> bool {
+        self.watches.of(place).is_some_and(|watch| watch.held_on())
     }
 
     fn members_before(&self, place: Place) -> Vec<i32> {
-        self.tag.members_before(place)
+        match self.watches.of(place) {
+            Some(watch) => watch.members_before(place),
+            None => self.tag.members_before(place),
+        }
     }
 
     fn old_processes(&self, place: Place, strays: bool) -> Vec<OldProcess> {
-        ownership::old_processes(&self.tag, place, strays)
+        match self.watches.of(place) {
+            Some(watch) => watch.old_processes(place),
+            None => ownership::old_processes(&self.tag, place, strays),
+        }
     }
 
     fn take_census(&self) {
@@ -170,188 +206,6 @@ impl Disk for RealDisk {
 
     fn check(&self) -> io::Result<()> {
         self.disk.check()
-    }
-}
-
-/// A started process, and whom a fault addresses with it.
-#[derive(Debug)]
-pub(super) struct Started {
-    process: process::Process,
-    addressed: Option<Addressed>,
-}
-
-impl Started {
-    fn addressed(&self) -> io::Result<&Addressed> {
-        let nobody = || io::Error::other("nobody was addressed before the signal");
-        self.addressed.as_ref().ok_or_else(nobody)
-    }
-}
-
-impl Process for Started {
-    fn node(&self) -> Node {
-        self.process.node()
-    }
-
-    fn incarnation(&self) -> Incarnation {
-        self.process.incarnation()
-    }
-
-    fn pid(&self) -> i32 {
-        self.process.pid()
-    }
-
-    fn requested(&self) -> Elapsed {
-        self.process.requested()
-    }
-
-    fn launched(&self) -> Option<Elapsed> {
-        self.process.launched()
-    }
-
-    fn executed(&self) -> Elapsed {
-        self.process.executed()
-    }
-
-    fn exit(&self) -> Option<(Exit, Elapsed)> {
-        self.process.exit()
-    }
-
-    fn is_cleared(&self) -> bool {
-        self.process.is_cleared()
-    }
-
-    fn tail(&self) -> Vec<Line> {
-        self.process.tail()
-    }
-
-    fn on_line(&self, text: String, found: OnLine) {
-        self.process.output().on_line(text, found);
-    }
-
-    async fn next_end(&mut self) -> io::Result<End> {
-        let Self { process, addressed } = self;
-        let is_running = process.is_running();
-        let others = async {
-            match addressed {
-                Some(addressed) if addressed.has_living() => addressed.others_gone().await,
-                _ => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            exited = process.exited(), if is_running => {
-                let (exit, at) = exited?;
-                Ok(End::Exited(exit, at))
-            }
-            gone = others => gone.map(|()| End::Others),
-        }
-    }
-
-    fn seen_end(&self) -> io::Result<SeenEnd> {
-        Ok(Box::pin(self.process.seen_end()?))
-    }
-
-    fn address(&mut self, reach: Reach) -> io::Result<()> {
-        self.addressed = Some(self.process.address(reach)?);
-        Ok(())
-    }
-
-    fn shot(&self, signal: Signal) -> io::Result<Shot> {
-        let shot = self.process.shot(self.addressed()?, signal)?;
-        Ok(Box::new(move || shot.fire()))
-    }
-
-    fn has_others(&self) -> bool {
-        self.addressed.as_ref().is_some_and(Addressed::has_living)
-    }
-
-    fn last_end_of_others(&self) -> Option<Elapsed> {
-        self.addressed.as_ref().and_then(Addressed::last_end)
-    }
-
-    fn take_newcomers(&mut self) -> io::Result<bool> {
-        self.addressed
-            .as_mut()
-            .map_or(Ok(false), Addressed::take_newcomers)
-    }
-
-    fn kill_rest(&self) -> io::Result<Vec<i32>> {
-        self.process.kill_rest(self.addressed()?)
-    }
-
-    fn survivors(&mut self) -> io::Result<Vec<Survivor>> {
-        self.process.survivors()
-    }
-
-    fn pause(&self, reach: Reach) -> io::Result<()> {
-        self.process.pause(reach)
-    }
-
-    fn stands_still(&self, reach: Reach) -> io::Result<bool> {
-        self.process.stands_still(reach)
-    }
-
-    fn resume(&self, reach: Reach) -> io::Result<()> {
-        self.process.resume(reach)
-    }
-
-    fn carry_out(&self, step: Step, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError> {
-        let process = &self.process;
-        let on = Reached { process, on };
-        if step == Step::Apply
-            && let Some(undo) = act.lease(&on)?
-        {
-            process.lease(undo)?;
-        }
-        step.carry_out(act, &on)
-    }
-
-    async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
-        self.process.stop(stop).await
-    }
-
-    async fn clear_group(&mut self) -> io::Result<()> {
-        self.process.clear_group().await
-    }
-}
-
-/// A node, as an act sees it.
-struct Reached<'a> {
-    process: &'a process::Process,
-    on: On<'a>,
-}
-
-impl Target for Reached<'_> {
-    fn pid(&self) -> i32 {
-        self.process.pid()
-    }
-
-    fn each_process(&self, call: &mut dyn FnMut(i32) -> io::Result<()>) -> io::Result<()> {
-        self.process.each_reached(self.on.reach, call)
-    }
-
-    fn label(&self) -> String {
-        self.process.label()
-    }
-
-    fn data(&self) -> &Path {
-        self.on.data
-    }
-
-    fn disk(&self) -> Option<&dyn Disk> {
-        self.on.disk
-    }
-
-    fn port(&self) -> Option<u16> {
-        self.on.port
-    }
-
-    fn proxy(&self) -> Option<&str> {
-        self.on.proxy
-    }
-
-    fn draws(&self) -> Draws {
-        self.on.draws.clone()
     }
 }
 

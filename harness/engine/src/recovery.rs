@@ -453,9 +453,13 @@ fn record_return<S>(
 }
 
 /// When the last of the faulted nodes took a connection. What stands before them takes some, whatever became of them; and so
-/// does the kernel, where their sockets are held.
-fn record_accept<S>(trial: &Trial<'_, S>, injected: &Injected, watched: &[Watched]) {
-    if injected.nodes.iter().any(|node| is_held(trial, *node)) {
+/// does the kernel, where their sockets are held, or outlived them.
+fn record_accept<S: Seams>(trial: &Trial<'_, S>, injected: &Injected, watched: &[Watched]) {
+    let is_open_anyway = |node: &Node| {
+        let place = (trial.planned.id, *node, trial.placement.start(*node));
+        is_held(trial, *node) || trial.seams.held_on(place)
+    };
+    if injected.nodes.iter().any(is_open_anyway) {
         return;
     }
     let faulted = watched

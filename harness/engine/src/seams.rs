@@ -26,7 +26,7 @@ use crate::supervise::disk::Laying;
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
-use crate::supervise::process::{Launch, StartError, Stopped};
+use crate::supervise::process::{Launch, StartError};
 use comeback_faults::{Act, ActError, Disk, Step};
 
 /// A start of a node in a trial.
@@ -73,6 +73,8 @@ pub(super) trait Processes {
     fn older_than_us(&self, endpoint: &Endpoint) -> Option<Survivor>;
     /// The begin of a start, in clock ticks.
     fn start_time_of(&self, place: Place) -> Option<u64>;
+    /// Whether the listening socket of an earlier start was open after that one's end: who connected then was not accepted by this one.
+    fn held_on(&self, place: Place) -> bool;
     /// The living processes that are older than this start.
     fn members_before(&self, place: Place) -> Vec<i32>;
     /// The same, with what each could answer by; those of an unknown start where `strays` are wanted.
@@ -102,9 +104,11 @@ pub(super) struct On<'a> {
     pub(super) draws: Draws,
 }
 
-/// The end of a process, which the loop waits for.
+/// What becomes of a process, which the loop waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
+    /// It was awaited, and its process was found.
+    Executed,
     /// It ended so, and was reaped then.
     Exited(Exit, Elapsed),
     /// All others that a fault addresses with it have ended.
@@ -114,7 +118,7 @@ pub(super) enum End {
 /// Is done when a process has ended, which it leaves to be reaped.
 pub(super) type SeenEnd = Pin<Box<dyn Future<Output = io::Result<()>>>>;
 
-/// A started process with its descendants. Dropping it kills them.
+/// A started process with its descendants. Dropping it kills them, unless somebody else started it.
 pub(super) trait Process {
     fn node(&self) -> Node;
     fn incarnation(&self) -> Incarnation;
@@ -134,9 +138,14 @@ pub(super) trait Process {
     /// Tells of the next line of its output that contains this text.
     fn on_line(&self, text: String, found: OnLine);
 
-    /// Whether it has not been reaped.
+    /// Whether it is there: its end was not seen.
     fn is_running(&self) -> bool {
-        self.exit().is_none()
+        self.exit().is_none() && !self.is_awaited()
+    }
+
+    /// Whether somebody else starts it, and its process was not found yet.
+    fn is_awaited(&self) -> bool {
+        false
     }
 
     /// The next of the ends that are left to be seen; it may be given up and asked again. Pending for good when none is.
@@ -171,8 +180,8 @@ pub(super) trait Process {
     /// Does a step of what a fault does to it. How to undo it is written down before. Returns the evidence, if it is asked for.
     fn carry_out(&self, step: Step, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError>;
 
-    /// Asks its group to end, and kills it when it does not in its time of grace.
-    fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<Stopped>>;
+    /// Asks its group to end, and kills it when it does not in its time of grace. What the run did not start is left as it is.
+    fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<()>>;
     /// Kills the rest of its group, and waits until it is empty.
     fn clear_group(&mut self) -> impl Future<Output = io::Result<()>>;
 }

@@ -339,6 +339,7 @@ impl<S: Seams> Trial<'_, S> {
     /// The setup of its load.
     pub(super) fn setup(&self) -> Setup {
         Setup {
+            first_user: self.first_user,
             trial: self.planned.id,
             load: self.plan.load.clone(),
             retry: self.arm.retry,

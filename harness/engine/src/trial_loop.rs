@@ -238,6 +238,10 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
     /// A process has ended, or all others that a fault addressed with it.
     fn see_end(&mut self, place: usize, end: End) -> Result<(), Early> {
         let running = self.nodes.at_mut(place);
+        if end == End::Executed {
+            nodes::record_executed(self.trial, &running.process);
+            return Ok(());
+        }
         let cause = running.cause();
         if let End::Exited(..) = end {
             self.trial.record_exit(&running.process, cause);

@@ -65,6 +65,11 @@ pub(super) async fn run(
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Option<Tried>, EngineError> {
+    // What somebody else started is not stopped to be tried.
+    let reach = match plan.is_external() {
+        true => Reach::FirstStart,
+        false => reach,
+    };
     let data = site.data_of(planned.id);
     let real = Real::of(site);
     let mut tried = Tried {

@@ -84,6 +84,13 @@ pub struct Document {
 }
 
 impl Document {
+    /// Whether something else starts its servers.
+    pub fn is_external(&self) -> bool {
+        let arms = self.arm.iter().map(|arm| &arm.target);
+        let mut targets = std::iter::once(&self.target).chain(arms);
+        targets.any(|target| target.external.is_some())
+    }
+
     /// The first fault, to be changed. It is created if there is none yet.
     pub fn fault_mut(&mut self) -> &mut FaultPart {
         if self.fault.is_empty() {
@@ -93,10 +100,27 @@ impl Document {
     }
 }
 
-/// A server to start.
+/// A server that something else starts: systemd, supervisord, runit, a shell loop, or a person.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalPart {
+    /// The file that holds its process id. The server must have written it anew by the time it listens again. Default: its process is
+    /// found by the port.
+    pub pid_file: Option<String>,
+    /// The port of 127.0.0.1 that it listens on. Its process is who listens there, unless `pid_file` names it.
+    pub port: Option<u16>,
+    /// The same as `port`, as an address such as `127.0.0.1:8080`.
+    pub address: Option<String>,
+    /// Program and arguments that start it again after a fault, without a shell. Default: its own supervisor does.
+    pub restart: Option<Words>,
+}
+
+/// A server: a `command` to start, or an `external` one.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetPart {
+    /// A server that something else starts, in place of `command`. Faults end or pause it. Comeback never stops it otherwise.
+    pub external: Option<ExternalPart>,
     /// Program and arguments, without a shell. `{port}`, `{data}`, `{replica}`, `{comeback}` (this program) and
     /// `{here}` (the folder of the experiment file) are filled in. With several replicas, so are `{shared}` (a folder that
     /// they share) and `{store}` (the port of the store).

@@ -10,7 +10,7 @@ use comeback_model::ids::FaultId;
 use comeback_model::plan::fault::{
     Catalogue, Fault, Invalid, Nth, On, OnEvent, Parameters, Reach, Said, Within,
 };
-use comeback_model::plan::{Drain, Signal, Target};
+use comeback_model::plan::{Drain, Signal, Target, needs_own_start};
 use comeback_model::units::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -173,6 +173,7 @@ impl FaultPart {
         &self,
         catalogue: &dyn Catalogue,
         id: FaultId,
+        is_external: bool,
     ) -> Result<Fault, Invalid> {
         if self.at.is_some() && id != FaultId::FIRST {
             return Err(Invalid {
@@ -203,7 +204,21 @@ impl FaultPart {
             },
             lands_within: self.lands_within,
         };
-        let planned = catalogue.plan(kind, &self.parameters, said)?;
+        let mut planned = catalogue.plan(kind, &self.parameters, said)?;
+        if is_external {
+            let mut known = kinds.iter().filter(|info| info.name == planned.kind);
+            if known.any(|info| !info.is_for_external) {
+                return Err(Invalid {
+                    field: Some("kind".to_owned()),
+                    problem: needs_own_start(kind),
+                });
+            }
+            // Its group may hold its supervisor.
+            if said.reach.is_none() && planned.reach == Reach::Group {
+                let reach = Some(Reach::Process);
+                planned = catalogue.plan(kind, &self.parameters, Said { reach, ..said })?;
+            }
+        }
         let planned = match self.on()? {
             Some(on) => planned.waiting_for(on),
             None => planned,

@@ -1,18 +1,20 @@
 //! The parts of a document as parts of a plan, with every default.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use comeback_model::plan::{
-    Attempts, Body, Call, Dialect, Expect, Identity, Listener, Mix, Protocol, Readiness,
-    ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
+    Attempts, Body, Call, Dialect, Expect, External, FoundBy, Identity, Listener, Mix, Protocol,
+    Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
 };
 use comeback_model::units::Span;
 
-use super::document::{ExpectPart, MixPart, RestartPart, SessionPart, StepPart, TargetPart};
+use super::document::{
+    ExpectPart, ExternalPart, MixPart, RestartPart, SessionPart, StepPart, TargetPart,
+};
 use super::json::to_template;
 use super::request::{parse_command, parse_request};
-use super::scalar::Text;
+use super::scalar::{Text, Words};
 
 /// Out of a hundred operations of a user, so many are changes and logouts; the others are looks.
 const ACTS: u32 = 70;
@@ -44,6 +46,7 @@ impl TargetPart {
             (common, over) => over.clone().or_else(|| common.clone()),
         };
         Self {
+            external: over.external.clone().or_else(|| self.external.clone()),
             command: over.command.clone().or_else(|| self.command.clone()),
             build: over.build.clone().or_else(|| self.build.clone()),
             protocol: over.protocol.or(self.protocol),
@@ -74,7 +77,14 @@ impl TargetPart {
         here: Option<&Path>,
         asked: Option<&str>,
     ) -> Result<Target, Fault> {
-        let Some(command) = &self.command else {
+        let external = self.external.as_ref();
+        let external = external.map(|part| part.to_external(here)).transpose()?;
+        let nothing = Words::default();
+        let Some(command) = self
+            .command
+            .as_ref()
+            .or(external.as_ref().map(|_| &nothing))
+        else {
             let what = "there is no command: name the program to start, such as \
                         command = [\"./server\", \"--port\", \"{port}\"]";
             return Err((vec!["command"], what.to_owned()));
@@ -88,7 +98,12 @@ impl TargetPart {
         });
         let socket = self.socket.as_deref().map(|path| place("socket", path));
         let restart = self.restart.clone().unwrap_or_default();
+        let attempts = match &external {
+            Some(external) => attempts_of_others(&restart, external)?,
+            None => attempts(&restart)?,
+        };
         let target = Target {
+            external,
             command: command.collect::<Result<_, _>>()?,
             folder: None,
             protocol: self.protocol.unwrap_or_default(),
@@ -97,11 +112,13 @@ impl TargetPart {
             ready: self.readiness(asked)?,
             stop: self.stop(),
             restart_after: restart.after.unwrap_or(Span::ZERO),
-            attempts: attempts(&restart)?,
+            attempts,
             boot_header: self.boot_header.clone(),
             listener: self.listener.unwrap_or_default(),
         };
-        knows_its_address(&target)?;
+        if target.external.is_none() {
+            knows_its_address(&target)?;
+        }
         Ok(target)
     }
 
@@ -169,6 +186,30 @@ fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
     })
 }
 
+/// What a supervisor does is its own affair: it may start the server again and again.
+fn attempts_of_others(restart: &RestartPart, external: &External) -> Result<Attempts, Fault> {
+    if external.restart.is_some() {
+        return attempts(restart);
+    }
+    let said = [
+        ("after", restart.after.is_some()),
+        ("attempts", restart.attempts.is_some()),
+        ("backoff", restart.backoff.is_some()),
+    ];
+    match said.into_iter().find(|(_, is_said)| *is_said) {
+        Some((part, _)) => Err((
+            vec!["restart", part],
+            "an external server without a restart command is started again by its own supervisor, which decides this: remove it, or \
+             say external.restart"
+                .to_owned(),
+        )),
+        None => Ok(Attempts {
+            most: u32::MAX,
+            backoff: Span::ZERO,
+        }),
+    }
+}
+
 pub(super) fn fill_here(text: &str, here: Option<&Path>) -> Result<String, String> {
     match (text.contains("{here}"), here) {
         (false, _) => Ok(text.to_owned()),
@@ -202,6 +243,95 @@ fn knows_its_address(target: &Target) -> Result<(), Fault> {
                 .to_owned(),
         )),
         Some(_) | None => Ok(()),
+    }
+}
+
+impl ExternalPart {
+    fn to_external(&self, here: Option<&Path>) -> Result<External, Fault> {
+        let wrong = |part: Option<&'static str>, what: String| {
+            let at = std::iter::once("external").chain(part).collect();
+            Err((at, what))
+        };
+        let of_address = match &self.address {
+            None => None,
+            Some(address) => match port_of(address) {
+                Ok(port) => Some(port),
+                Err(what) => return wrong(Some("address"), what),
+            },
+        };
+        let port = match (self.port, of_address) {
+            (Some(port), Some(other)) if port != other => {
+                return wrong(
+                    Some("address"),
+                    format!("port says {port}: write one of the two"),
+                );
+            }
+            (port, other) => port.or(other),
+        };
+        let port = match (port, &self.pid_file) {
+            (Some(0), _) => {
+                return wrong(
+                    Some("port"),
+                    "a server listens on a port from 1 to 65535".to_owned(),
+                );
+            }
+            (Some(port), _) => port,
+            (None, Some(_)) => {
+                let what =
+                    "where does it listen? Add address, such as address = \"127.0.0.1:8080\"";
+                return wrong(None, what.to_owned());
+            }
+            (None, None) => {
+                let what = "how is its process found? Say port = 8080 (who listens there), or pid_file = \"/run/app.pid\" and \
+                            address = \"127.0.0.1:8080\"";
+                return wrong(None, what.to_owned());
+            }
+        };
+        let fill = |part: &'static str, text: &str| {
+            fill_here(text, here).map_err(|what| (vec!["external", part], what))
+        };
+        let by = match &self.pid_file {
+            None => FoundBy::Port,
+            Some(path) => match PathBuf::from(fill("pid_file", path)?) {
+                path if path.is_absolute() => FoundBy::PidFile(path),
+                path => {
+                    let what = format!(
+                        "{} is relative: write an absolute path, or {{here}}/{} for one beside the experiment file",
+                        path.display(),
+                        path.display()
+                    );
+                    return wrong(Some("pid_file"), what);
+                }
+            },
+        };
+        let restart = match &self.restart {
+            Some(Words(words)) if words.first().is_none_or(String::is_empty) => {
+                let what = "it is empty: name a program, or remove the key, and its supervisor restarts it";
+                return wrong(Some("restart"), what.to_owned());
+            }
+            Some(Words(words)) => {
+                let words = words.iter().map(|word| fill("restart", word));
+                Some(words.collect::<Result<_, _>>()?)
+            }
+            None => None,
+        };
+        Ok(External { by, port, restart })
+    }
+}
+
+/// The port of an address of this machine.
+fn port_of(address: &str) -> Result<u16, String> {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    let Ok(port) = port.parse() else {
+        return Err(format!(
+            "{address:?} has no port: write 127.0.0.1 and a port, such as 127.0.0.1:8080"
+        ));
+    };
+    match host {
+        "127.0.0.1" | "localhost" => Ok(port),
+        _ => Err(format!(
+            "{host} is not 127.0.0.1: only a server on this machine is tested, and it must listen there (or on 0.0.0.0)"
+        )),
     }
 }
 

@@ -301,7 +301,7 @@ impl Parts<'_> {
         }
         Ok(Arm {
             name: String::new(),
-            about: target.command.join(" "),
+            about: target.told(),
             target,
             family: None,
             replicas,
@@ -462,9 +462,10 @@ fn faults(
         [] => vec![FaultPart::default()],
         parts => parts.to_vec(),
     };
+    let is_external = document.is_external();
     let mut faults = Vec::with_capacity(said.len());
     for (index, part) in said.iter().enumerate() {
-        match part.to_fault(catalogue, FaultId(index as u32)) {
+        match part.to_fault(catalogue, FaultId(index as u32), is_external) {
             Ok(fault) => faults.push(fault),
             Err(Invalid { field, problem }) => {
                 let name = field.clone().unwrap_or_else(|| "fault".to_owned());
@@ -526,7 +527,7 @@ fn locate_of_target(at: &[&str], arm: Option<usize>, what: String) -> Problem {
         places: target_places(at, arm),
         name: match at.first() {
             // The message names its subject.
-            Some(&"command" | &"socket") | None => String::new(),
+            Some(&"command" | &"socket" | &"external") | None => String::new(),
             Some(part) => (*part).to_owned(),
         },
         what,
@@ -562,6 +563,7 @@ fn locate(error: &PlanError, document: &Document) -> Problem {
             None => one(&["arm"]),
         },
         Field::Command => target_places(&["command"], arm),
+        Field::External => target_places(&["external"], arm),
         Field::Socket => target_places(&["socket"], arm),
         Field::Listener => target_places(&["listener"], arm),
         Field::Gate => one(&["gate"]),
@@ -587,6 +589,7 @@ fn locate(error: &PlanError, document: &Document) -> Problem {
         },
         Field::FaultTarget(id) => fault_place(id, "target"),
         Field::FaultLasts(id) => fault_place(id, "lasts"),
+        Field::FaultReach(id) => fault_place(id, "to"),
         Field::FaultAfter(id) => fault_place(id, "after"),
         Field::FaultOn(id) => fault_place(id, "on"),
         Field::FaultNth(id) => fault_place(id, "nth"),

@@ -12,8 +12,8 @@ use comeback_model::ids::Seed;
 use comeback_model::plan::fault::{Catalogue, On, OnEvent};
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
-    Aim, Arm, Body, Calibration, Call, Expect, Fault, Load, Plan, ReadyProbe, Request, Retry,
-    SessionFlow, Target, Windows, Workload,
+    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, FoundBy, Load, Plan, ReadyProbe,
+    Request, Retry, SessionFlow, Target, Windows, Workload,
 };
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -232,7 +232,7 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
         load.put("rate", RatePart::AUTO)?;
     }
     match plan.arms.as_slice() {
-        [arm] if arm.name == plan.name && arm.about == arm.target.command.join(" ") => {
+        [arm] if arm.name == plan.name && arm.about == arm.target.told() => {
             whole.0.extend(servers(arm)?);
             load.put_some("retry", arm.retry.as_ref().map(retry).transpose()?)?;
         }
@@ -330,7 +330,10 @@ fn named_arm(arm: &Arm) -> Result<Table, Unwritable> {
 
 fn target(target: &Target) -> Result<Part, Unwritable> {
     let mut part = Part::default();
-    part.put("command", &target.command)?;
+    match &target.external {
+        Some(one) => part.put("external", external(one)?.0)?,
+        None => part.put("command", &target.command)?,
+    }
     part.put_some_texts("environment", &target.environment)?;
     let mut ready = Part::default();
     match &target.ready.probe {
@@ -344,6 +347,13 @@ fn target(target: &Target) -> Result<Part, Unwritable> {
     stop.put("signal", target.stop.signal)?;
     stop.put("grace", target.stop.grace)?;
     part.put("stop", stop.0)?;
+    if target
+        .external
+        .as_ref()
+        .is_some_and(|external| external.restart.is_none())
+    {
+        return Ok(part);
+    }
     let mut restart = Part::default();
     restart.put("after", target.restart_after)?;
     restart.put("attempts", target.attempts.most)?;
@@ -351,6 +361,16 @@ fn target(target: &Target) -> Result<Part, Unwritable> {
         restart.put("backoff", target.attempts.backoff)?;
     }
     part.put("restart", restart.0)?;
+    Ok(part)
+}
+
+fn external(external: &External) -> Result<Part, Unwritable> {
+    let mut part = Part::default();
+    if let FoundBy::PidFile(path) = &external.by {
+        part.put("pid_file", path)?;
+    }
+    part.put("port", external.port)?;
+    part.put_some("restart", external.restart.as_ref())?;
     Ok(part)
 }
 

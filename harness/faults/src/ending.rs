@@ -131,14 +131,13 @@ impl Waited {
                 "process {pid} was still running {} after {signal}",
                 on.confirm_within()
             )),
-            (_, Some(exit)) if signal == Signal::Kill && !is_kill(exit) => {
+            (_, Some(exit)) if signal == Signal::Kill && !exit.is_kill() => {
                 missed(format!("the process {exit} before SIGKILL reached it"))
+            }
+            (_, Some(exit @ Exit::Unseen)) => {
+                missed(format!("the process {exit} before {signal} reached it"))
             }
             (_, Some(_)) => on.confirm_end(self.node, self.took_kill).await.map(drop),
         }
     }
-}
-
-fn is_kill(exit: Exit) -> bool {
-    exit == Exit::Signal(Signal::Kill.number())
 }

@@ -39,6 +39,8 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
 
     /// Whether it may be a surrounding: it holds for the whole of a trial, and every act of it is undone at its end.
     const SURROUNDS: bool = false;
+    /// Whether it works on a server that somebody else starts: it sends signals, and needs nothing of how the server is started.
+    const IS_FOR_EXTERNAL: bool = false;
 
     /// What proves its effect, in a line.
     const EVIDENCE: &'static str;
@@ -153,6 +155,7 @@ pub(crate) const fn row<K: Kind>() -> Row {
             name: K::NAME,
             about: K::ABOUT,
             surrounds: K::SURROUNDS,
+            is_for_external: K::IS_FOR_EXTERNAL,
         },
         evidence: K::EVIDENCE,
         probe: K::probe,

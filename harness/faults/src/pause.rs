@@ -39,6 +39,7 @@ impl Kind for Pause {
         "Every thread is stopped, as /proc says; its time is when the last was seen so.";
     // Work would go on in those that were left out.
     const REACH: Reach = Reach::Tree;
+    const IS_FOR_EXTERNAL: bool = true;
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         match self.lasts {

@@ -26,6 +26,7 @@ macro_rules! signal_kind {
             const ABOUT: &'static str = $line;
             const EVIDENCE: &'static str = EVIDENCE;
             const WITHIN: Within = Within::Request;
+    const IS_FOR_EXTERNAL: bool = true;
 
             fn effect(&self) -> Effect {
                 effect_of($signal)
@@ -75,6 +76,7 @@ impl Kind for AnySignal {
     const ABOUT: &'static str = "Any other signal, named by `signal`.";
     const EVIDENCE: &'static str = EVIDENCE;
     const WITHIN: Within = Within::Request;
+    const IS_FOR_EXTERNAL: bool = true;
 
     fn same_as(&self) -> Option<&'static str> {
         match self.signal {

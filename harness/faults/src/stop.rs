@@ -18,6 +18,7 @@ impl Kind for Stop {
     const ABOUT: &'static str = "A planned stop: the signal of `stop` to all of them, then SIGKILL to those still there after its grace.";
     const EVIDENCE: &'static str = "Each process was reaped; those that took SIGKILL are named.";
     const WITHIN: Within = Within::Request;
+    const IS_FOR_EXTERNAL: bool = true;
 
     fn effect(&self) -> Effect {
         Effect::Ends(Ending::AsAsked)

@@ -43,6 +43,19 @@ impl Undo {
         Self::new(&format!("[ ! -d {path} ] || rmdir {path}"))
     }
 
+    /// Lets a process go on that was stopped where it was (SIGSTOP), if it is still the one that began at this time, in clock ticks
+    /// since the machine's start.
+    ///
+    /// # Errors
+    /// None.
+    pub fn resume(pid: i32, start_time: u64) -> io::Result<Self> {
+        // The start is the 20th word behind the name, which is in parentheses and may hold anything.
+        Self::new(&format!(
+            "[ ! -e /proc/{pid}/stat ] || ( s=$(cat /proc/{pid}/stat); set -f; set -- ${{s##*\") \"}}; [ \"${{20}}\" != {start_time} ] || \
+             kill -CONT {pid} )"
+        ))
+    }
+
     /// Unmounts what is mounted at a path, which is as the kernel names it: without links. Whoever waits for a file system that is
     /// a process is answered with an error: it could not even be killed before, and that process no more than others.
     ///

@@ -44,6 +44,7 @@ fn main() {
     };
     let clock = Clock::start();
     let setup = Setup {
+        first_user: 0,
         trial: TrialId(0),
         load: Load {
             clients: args.connections,

@@ -52,6 +52,8 @@ pub(super) struct Shared {
     pub(super) logins: Cell<u32>,
     /// The error of the latest failed login, and its status.
     pub(super) refusal: Cell<Option<Refusal>>,
+    /// The number of the first client's user; the others count up from it.
+    pub(super) first_user: u32,
     /// The seed of the users' random numbers.
     pub(super) seed: u64,
     pub(super) outstanding: Cell<u64>,
@@ -475,7 +477,7 @@ impl Client {
     ) -> Attempt {
         let shared = Rc::clone(&self.shared);
         let user = User {
-            number: self.id.0,
+            number: shared.first_user.wrapping_add(self.id.0),
             login: wanted.generation,
             seed: shared.seed,
         };

@@ -68,6 +68,7 @@ fn answer(mut stream: TcpStream, note: impl Fn(String)) {
 /// One user.
 fn setup(port: u16, keep_alive: bool, flow: SessionFlow) -> Setup {
     Setup {
+        first_user: 0,
         trial: TrialId(0),
         load: Load {
             clients: 1,

@@ -34,6 +34,8 @@ const BURST_PAUSE: Duration = Duration::from_millis(1);
 /// The setup of a worker.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// The number of the first client's user; the others count up from it.
+    pub first_user: u32,
     /// The trial.
     pub trial: TrialId,
     /// The traffic.
@@ -167,6 +169,7 @@ impl Worker {
             tally: Cell::default(),
             logins: Cell::default(),
             refusal: Cell::default(),
+            first_user: setup.first_user,
             seed: setup.seed.0,
             outstanding: Cell::new(0),
             looked: Cell::default(),

@@ -40,7 +40,11 @@ impl Custody {
     pub fn begin(host: Host, tag: &RunTag, scratch: &Path) -> io::Result<Self> {
         let scratch = std::path::absolute(scratch)?;
         scratch::create(&scratch, tag.as_str())?;
-        let group = Cgroup::create(tag.as_str());
+        let starts_nothing = tag.roster().starts_nothing();
+        let group = match starts_nothing {
+            true => None,
+            false => Cgroup::create(tag.as_str()),
+        };
         let lease = Lease::new(tag, &scratch, group.as_ref(), host == Host::Program)?;
         tag.roster().take_lease(&lease);
         let record = lease.write().ok().map(|(file, path)| {
@@ -48,6 +52,7 @@ impl Custody {
             path
         });
         let warden = match host {
+            Host::Program if starts_nothing => Warden::start(tag, &scratch),
             Host::Program => adopt_orphans().and_then(|()| Warden::start(tag, &scratch)),
             Host::Guest => Warden::start_in_shell(tag, &scratch),
         };

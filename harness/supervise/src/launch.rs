@@ -125,6 +125,11 @@ pub enum StartError {
         /// Why.
         cause: io::Error,
     },
+    /// Somebody else starts it, and its restart could not be begun.
+    External {
+        /// Why.
+        cause: io::Error,
+    },
     /// It was started but could not be watched, and was killed again.
     Watch {
         /// Where it was found.
@@ -188,6 +193,7 @@ impl fmt::Display for StartError {
                 "{} failed to pass the held listener on",
                 program.display()
             ),
+            Self::External { .. } => f.write_str("its restart could not be begun"),
             Self::Watch { program, .. } => write!(
                 f,
                 "{} was started but cannot be watched, and was ended again",
@@ -204,6 +210,7 @@ impl std::error::Error for StartError {
             | Self::Spawn { cause, .. }
             | Self::Listener { cause, .. }
             | Self::Launcher { cause, .. }
+            | Self::External { cause }
             | Self::Watch { cause, .. } => Some(cause),
             Self::Empty
             | Self::NoLauncher
@@ -549,6 +556,7 @@ mod tests {
     #[test]
     fn a_socket_path_is_filled_in_and_must_fit_the_kernel() {
         let target = |socket: &str| Target {
+            external: None,
             command: vec!["./server".to_owned()],
             folder: None,
             protocol: Protocol::Redis,

@@ -20,6 +20,7 @@ pub mod cgroup;
 pub mod custody;
 pub mod disk;
 pub mod dispositions;
+pub mod external;
 mod group;
 pub mod hints;
 pub mod launch;

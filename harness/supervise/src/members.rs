@@ -157,7 +157,7 @@ impl Signs {
         Self {
             group: processes.unwrap_or_default().into_iter().collect(),
             elders: roster.elders().clone(),
-            stray: Stray::of(tag),
+            stray: Stray::of(tag).filter(|_| !roster.starts_nothing()),
             harness: tag.harness_is_alive().then_some(tag.harness().0),
             namespace: proc::pid_namespace(proc::own_pid()).ok(),
         }

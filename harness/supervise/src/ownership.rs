@@ -69,11 +69,56 @@ pub fn listeners(endpoint: &Endpoint, tag: &RunTag) -> io::Result<Vec<Owner>> {
     Ok(owners)
 }
 
-fn listening_on(port: u16) -> io::Result<HashSet<u64>> {
-    let sockets = listening_sockets()?.into_iter();
+/// Who holds the listening sockets which a connection to an endpoint reaches.
+#[derive(Clone, Debug)]
+pub(super) struct Holders {
+    /// The sockets, by their inodes; none where nobody listens.
+    pub(super) sockets: HashSet<u64>,
+    /// The processes, whoever's they are.
+    pub(super) processes: Vec<Stat>,
+    /// A socket's holder may not be looked into: it is not among the processes.
+    pub(super) has_unseen: bool,
+}
+
+/// The processes that hold a listening socket which a connection to this endpoint reaches, whoever's they are.
+pub(super) fn holders(endpoint: &Endpoint) -> io::Result<Holders> {
+    let sockets = listening_on(endpoint.port)?;
+    let mut unseen = sockets.clone();
+    let mut processes = Vec::new();
+    if !sockets.is_empty() {
+        for stat in proc::all()? {
+            let held = held_by(stat.pid, &sockets);
+            unseen.retain(|inode| !held.contains(inode));
+            if !held.is_empty() {
+                processes.push(stat);
+            }
+        }
+    }
+    Ok(Holders {
+        sockets,
+        processes,
+        has_unseen: !unseen.is_empty(),
+    })
+}
+
+/// The processes that could answer a client of this port of 127.0.0.1: they listen there, or hold a connection that was made.
+pub(super) fn who_could_answer(port: u16) -> io::Result<Vec<Stat>> {
+    let wanted = reached(sockets_in(whole_table)?, port);
+    let mut holders = proc::all()?;
+    holders.retain(|stat| !stat.is_zombie && !held_by(stat.pid, &wanted).is_empty());
+    Ok(holders)
+}
+
+/// The listening sockets that a connection to this port of 127.0.0.1 reaches, by their inodes.
+pub(super) fn listening_on(port: u16) -> io::Result<HashSet<u64>> {
+    Ok(reached(listening_sockets()?, port))
+}
+
+fn reached(sockets: Vec<(SocketAddr, u64)>, port: u16) -> HashSet<u64> {
+    let sockets = sockets.into_iter();
     let reached = sockets
         .filter(|(address, _)| address.port() == port && is_reached_by_loopback(address.ip()));
-    Ok(reached.map(|(_, inode)| inode).collect())
+    reached.map(|(_, inode)| inode).collect()
 }
 
 /// The sockets at a path; of several only those that are reached, where that can be told.
@@ -131,14 +176,18 @@ pub fn old_processes(
 ) -> Vec<OldProcess> {
     let old = tag.older_than(place).into_iter();
     let old = old.filter(|member| strays || member.place.is_some());
-    old.map(|member| OldProcess {
+    old.map(|member| old_process(member.pid)).collect()
+}
+
+/// An old process, with what it could answer by.
+pub(super) fn old_process(pid: i32) -> OldProcess {
+    OldProcess {
         survivor: Survivor {
-            pid: member.pid,
-            command: proc::command(member.pid),
+            pid,
+            command: proc::command(pid),
         },
-        reach: reach_of(member.pid),
-    })
-    .collect()
+        reach: reach_of(pid),
+    }
 }
 
 /// The sockets by which a process could answer: its listening sockets, else any socket. `None` if it certainly holds none.
@@ -206,6 +255,13 @@ pub fn is_bound_udp(port: u16) -> io::Result<bool> {
 
 /// Every listening TCP socket: its address and its inode.
 fn listening_sockets() -> io::Result<Vec<(SocketAddr, u64)>> {
+    sockets_in(listening_part)
+}
+
+/// Of every TCP socket in this part of the kernel's tables: its address and its inode. One without a process has the inode 0.
+fn sockets_in(
+    part: impl Fn(BufReader<File>) -> io::Result<String>,
+) -> io::Result<Vec<(SocketAddr, u64)>> {
     let mut sockets = Vec::new();
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let file = match File::open(path) {
@@ -214,7 +270,7 @@ fn listening_sockets() -> io::Result<Vec<(SocketAddr, u64)>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let table = listening_part(BufReader::new(file))?;
+        let table = part(BufReader::new(file))?;
         let entries = TcpNetEntries::from_buf_read(table.as_bytes(), procfs::current_system_info())
             .map_err(proc::into_io)?;
         sockets.extend(
@@ -225,6 +281,13 @@ fn listening_sockets() -> io::Result<Vec<(SocketAddr, u64)>> {
         );
     }
     Ok(sockets)
+}
+
+/// All of a table.
+fn whole_table(mut table: impl BufRead) -> io::Result<String> {
+    let mut whole = String::new();
+    table.read_to_string(&mut whole)?;
+    Ok(whole)
 }
 
 /// The head of a table, down to the last listening socket. The kernel lists those first (its

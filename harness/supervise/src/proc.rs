@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use procfs::prelude::FromRead;
@@ -222,10 +223,47 @@ pub(super) fn arguments(pid: i32) -> Vec<String> {
         .collect()
 }
 
-/// Whether a process is ending: SIGKILL is pending, or its end has begun. A large process takes a while.
+/// Whether a process is ending: SIGKILL is pending, its end has begun, or it dumps core. A large process takes a while.
 pub(super) fn is_dying(pid: i32) -> bool {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    is_killed(&read("status")) || is_ending(&read("stat"))
+    let status = read("status");
+    is_killed(&status) || dumps_core(&status) || is_ending(&read("stat"))
+}
+
+fn dumps_core(status: &str) -> bool {
+    let mut words = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("CoreDumping:"));
+    words.any(|word| word.trim() == "1")
+}
+
+/// How a process ended, as wait(2) has it, if it waits to be reaped and this may be seen. An end with status 0 looks like one that
+/// may not be seen.
+pub(super) fn wait_status(pid: i32, start_time: u64) -> Option<i32> {
+    let stat = procfs::process::Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
+    let is_it = stat.starttime == start_time && stat.state == 'Z';
+    stat.exit_code.filter(|status| is_it && *status != 0)
+}
+
+/// Now, in clock ticks since the machine's start.
+pub(super) fn now_in_ticks() -> u64 {
+    let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let part = |number: i64| u64::try_from(number).unwrap_or(0);
+    let per_second = procfs::ticks_per_second();
+    part(up.tv_sec) * per_second + part(up.tv_nsec) * per_second / 1_000_000_000
+}
+
+/// Where the stack of a process begins, if it may be seen. The kernel draws it at each execution, and a forked process keeps it.
+pub(super) fn stack_start(pid: i32) -> Option<u64> {
+    let stat = procfs::process::Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
+    (stat.startstack > 0).then_some(stat.startstack)
+}
+
+/// The file that a process executes, if it may be seen. It may be gone by now.
+pub(super) fn executable(pid: i32) -> Option<PathBuf> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let text = path.to_str()?;
+    Some(text.strip_suffix(" (deleted)").unwrap_or(text).into())
 }
 
 /// Whether SIGKILL is pending, for the thread or for all of them.
@@ -292,6 +330,8 @@ mod tests {
         ));
         assert!(is_ending("7 (a) b) R 1 7 7 0 -1 4194308 0 0"));
         assert!(!is_ending("7 (a) b) R 1 7 7 0 -1 4194304 0 0"));
+        assert!(dumps_core("Name:\tx\nCoreDumping:\t1\n"));
+        assert!(!dumps_core("Name:\tx\nCoreDumping:\t0\n"));
         assert!(!is_dying(own_pid()));
     }
 

@@ -53,6 +53,8 @@ pub(super) struct Roster {
     cgroup: Option<Cgroup>,
     /// Each target is moved to the group, since this process is not in it.
     is_joined_by_each: bool,
+    /// The run starts no servers.
+    starts_nothing: bool,
     elders: Elders,
 }
 
@@ -185,6 +187,15 @@ impl Roster {
     pub(super) fn hold_in(&mut self, group: Cgroup, is_harness_in_it: bool) {
         self.is_joined_by_each = !is_harness_in_it;
         self.cgroup = Some(group);
+    }
+
+    /// The run starts no servers: it has no group, and no orphans.
+    pub(super) const fn start_nothing(&mut self) {
+        self.starts_nothing = true;
+    }
+
+    pub(super) const fn starts_nothing(&self) -> bool {
+        self.starts_nothing
     }
 
     pub(super) fn forget_cgroup(&mut self) {

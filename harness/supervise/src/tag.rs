@@ -77,6 +77,18 @@ impl RunTag {
         &self.text
     }
 
+    /// A number that another run hardly has: its random part.
+    pub fn random(&self) -> u32 {
+        let digits = self.text.rsplit('-').next().unwrap_or_default();
+        u32::from_str_radix(digits, 16).unwrap_or(0)
+    }
+
+    /// Nothing of the run is started by it but commands of the user's, whose processes outlive it: so it has no control group, and no
+    /// orphan is taken for its own.
+    pub fn start_nothing(&self) {
+        self.roster().start_nothing();
+    }
+
     /// Whether the harness that made this tag still runs.
     pub fn harness_is_alive(&self) -> bool {
         let (pid, start_time) = self.harness;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use comeback_model::plan::fault::{Effect, Nth, On, OnEvent};
 use comeback_model::plan::{
-    Arm, Arrivals, Body, Calibration, Call, Fault, Listener, Plan, ReadyProbe, Request, Retry,
-    SessionFlow, Storm, Workload,
+    Arm, Arrivals, Body, Calibration, Call, External, Fault, Listener, Plan, ReadyProbe, Request,
+    Retry, SessionFlow, Storm, Workload,
 };
 use comeback_model::schedule::{PlannedInjection, PlannedTrial, Schedule};
 use comeback_model::units::Span;
@@ -124,8 +124,8 @@ fn tell_storm(page: &mut Page, plan: &Plan, storm: Storm) {
 
 fn tell_arm(page: &mut Page, arm: &Arm) {
     let target = &arm.target;
-    page.line(&arm.name, &target.command.join(" "));
-    if arm.about != target.command.join(" ") {
+    page.line(&arm.name, &target.told());
+    if arm.about != target.told() {
         page.line("", &arm.about);
     }
     let probe = match &target.ready.probe {
@@ -141,14 +141,21 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
         Span::ZERO => "at once".to_owned(),
         pause => format!("after {pause}"),
     };
-    page.line(
-        "",
-        &format!(
-            "restarted {pause}; stopped at the end by {}, after {} by SIGKILL",
-            target.stop.signal, target.stop.grace
+    match &target.external {
+        Some(external) => tell_external(page, external, &pause),
+        None => page.line(
+            "",
+            &format!(
+                "restarted {pause}; stopped at the end by {}, after {} by SIGKILL",
+                target.stop.signal, target.stop.grace
+            ),
         ),
-    );
-    if target.attempts.most > 1 {
+    }
+    let is_supervised = target
+        .external
+        .as_ref()
+        .is_some_and(|external| external.restart.is_none());
+    if target.attempts.most > 1 && !is_supervised {
         page.line(
             "",
             &format!(
@@ -179,6 +186,23 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
     if let Some(reason) = &arm.skip {
         page.line("", &format!("skipped: {reason}"));
     }
+}
+
+/// A server that somebody else starts.
+fn tell_external(page: &mut Page, external: &External, pause: &str) {
+    let again = match &external.restart {
+        None => "restarted by its own supervisor".to_owned(),
+        Some(words) => format!("restarted {pause} by: {}", words.join(" ")),
+    };
+    page.line(
+        "",
+        &format!("{again}; never stopped by Comeback, and left running at the end"),
+    );
+    page.line(
+        "",
+        "all trials share its life and its data: each has users of its own, whose names no other trial has, and what \
+         earlier trials left in the server stays there. So the trials are not independent: intervals may be too narrow",
+    );
 }
 
 fn retried(retry: &Retry) -> String {
@@ -314,7 +338,10 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     let (windows, fault) = (&plan.windows, plan.first_fault());
     page.line(
         "start",
-        "the server starts, every user logs in, the load begins",
+        match plan.is_external() {
+            false => "the server starts, every user logs in, the load begins",
+            true => "the server is found, every user logs in, the load begins",
+        },
     );
     for surrounding in &plan.surroundings {
         let what = &surrounding.words.explained;
@@ -384,7 +411,10 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     );
     page.line(
         "end",
-        "the load stops, every session is read back, the server stops",
+        match plan.is_external() {
+            false => "the load stops, every session is read back, the server stops",
+            true => "the load stops, every session is read back, the server runs on",
+        },
     );
 }
 

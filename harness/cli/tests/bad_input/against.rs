@@ -124,6 +124,14 @@ const CASES: &[Case] = &[
     },
     Case {
         from: "repository",
+        words: &["external.toml", "--against", "HEAD"],
+        told: &[
+            "[target] external names a server that others start",
+            "no revision",
+        ],
+    },
+    Case {
+        from: "repository",
         words: &["crash.toml", "--build", "make"],
         told: &["--against <REV>"],
     },
@@ -136,6 +144,7 @@ fn repository() -> Repository {
     repository.write("server.py", "import time\ntime.sleep(600)\n");
     repository.write("crash.toml", SERVER);
     repository.write("build.toml", &format!("{SERVER}build = [\"./built\"]\n"));
+    repository.write("external.toml", "[target]\nexternal = { port = 8080 }\n");
     let arms = "[[arm]]\nname = \"a\"\nbaseline = \"b\"\n[[arm]]\nname = \"b\"\n";
     repository.write("paired.toml", &format!("{SERVER}{arms}"));
     repository.commit();

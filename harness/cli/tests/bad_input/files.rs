@@ -468,7 +468,7 @@ fn the_server_of_these_files_would_have_left_a_trace() {
 }
 
 /// What is said of a file that is refused as it should be.
-fn refused(text: &[u8], place: &str, told: &[&str]) -> Result<String, String> {
+pub(super) fn refused(text: &[u8], place: &str, told: &[&str]) -> Result<String, String> {
     let folder = folder();
     std::fs::write(folder.path().join("x.toml"), text).unwrap();
     let output = Command::new(PROGRAM)

@@ -2,7 +2,7 @@
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{FaultId, Node};
-use comeback_model::plan::{Within, Workload};
+use comeback_model::plan::{External, FoundBy, Within, Workload};
 use comeback_model::units::Span;
 
 use super::scenario::*;
@@ -181,6 +181,33 @@ async fn what_does_not_come_back_is_waited_for_until_the_horizon() {
     assert!(told.entered(Phase::ReadBack).is_empty());
     assert_eq!(told.deeds("load ends").len(), 1);
     assert!(told.has_ended());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_boot_id_is_no_recovery_of_a_server_that_others_start_while_its_process_is_not_found()
+{
+    let hidden = || {
+        one_replica().node(REPLICA_0, |its| {
+            its.is_named = true;
+            its.is_hidden = true;
+        })
+    };
+    let told = hidden().run().await;
+    assert_eq!(told.first_correct().len(), 1);
+    let told = hidden()
+        .with(|plan| {
+            plan.arms[0].target.external = Some(External {
+                by: FoundBy::Port,
+                port: 8080,
+                restart: None,
+            });
+        })
+        .run()
+        .await;
+    assert!(told.first_correct().is_empty());
+    let is_missing = |kind: &EventKind| matches!(kind, EventKind::NotRecovered { .. });
+    let missing = told.events.iter().filter(|event| is_missing(&event.kind));
+    assert_eq!(missing.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,6 +71,7 @@ pub(super) struct Told {
 
 fn target() -> Target {
     Target {
+        external: None,
         command: vec!["./server".to_owned()],
         folder: None,
         protocol: Protocol::Http,

@@ -140,20 +140,41 @@ pub enum Exit {
     Status(i32),
     /// By this signal.
     Signal(i32),
+    /// After this signal was sent to it while it ran. Only its parent knows more, and that is not the harness.
+    AfterSignal(i32),
+    /// By itself. Only its parent knows how, and that is not the harness.
+    Unseen,
 }
 
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named = |number: i32| Signal::ALL.iter().find(|known| known.number() == number);
         match self {
             Self::Status(status) => write!(f, "exited with status {status}"),
             Self::Signal(number) => {
                 write!(f, "was ended by signal {number}")?;
-                match Signal::ALL.iter().find(|known| known.number() == *number) {
+                match named(*number) {
                     Some(known) => write!(f, " ({known})"),
                     None => Ok(()),
                 }
             }
+            Self::AfterSignal(number) => {
+                match named(*number) {
+                    Some(known) => write!(f, "ended after {known} was sent to it")?,
+                    None => write!(f, "ended after signal {number} was sent to it")?,
+                }
+                f.write_str(" (only its parent knows its status)")
+            }
+            Self::Unseen => f.write_str("ended (only its parent knows how)"),
         }
+    }
+}
+
+impl Exit {
+    /// Whether SIGKILL ended it. One that ran when it was sent has no other way to end.
+    pub const fn is_kill(self) -> bool {
+        let kill = Signal::Kill.number();
+        matches!(self, Self::Signal(number) | Self::AfterSignal(number) if number == kill)
     }
 }
 

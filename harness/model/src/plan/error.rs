@@ -26,6 +26,8 @@ pub enum Field {
     Family,
     /// A target's command.
     Command,
+    /// A server that somebody else starts.
+    External,
     /// A target's socket.
     Socket,
     /// Who holds a target's listening socket.
@@ -50,6 +52,8 @@ pub enum Field {
     FaultTarget(FaultId),
     /// How long a fault lasts.
     FaultLasts(FaultId),
+    /// Which processes of a node a fault is for.
+    FaultReach(FaultId),
     /// How long after the first fault one comes.
     FaultAfter(FaultId),
     /// Which event a fault waits for.
@@ -88,6 +92,7 @@ impl Field {
             Self::Arms => "arms",
             Self::Family => "family",
             Self::Command => "command",
+            Self::External => "external",
             Self::Socket => "socket",
             Self::Listener => "listener",
             Self::Gate => "gate",
@@ -100,6 +105,7 @@ impl Field {
             Self::FaultKind(_) => "fault-kind",
             Self::FaultTarget(_) => "fault-target",
             Self::FaultLasts(_) => "fault-lasts",
+            Self::FaultReach(_) => "fault-to",
             Self::FaultAfter(_) => "fault-after",
             Self::FaultOn(_) => "fault-on",
             Self::FaultNth(_) => "fault-nth",

@@ -332,7 +332,7 @@ impl Default for HoldsBack {
 }
 
 impl Needs {
-    const fn are_none(&self) -> bool {
+    pub(super) const fn are_none(&self) -> bool {
         let Self {
             drain,
             next,
@@ -396,6 +396,8 @@ pub struct KindInfo {
     pub about: &'static str,
     /// Whether it may be a surrounding, too: it holds for the whole of a trial then.
     pub surrounds: bool,
+    /// Whether it needs no start by the harness: it works on a server that somebody else starts, too.
+    pub is_for_external: bool,
 }
 
 /// A parameter that a fault cannot have.

@@ -11,6 +11,7 @@ pub fn test_plan() -> Plan {
         name: name.to_owned(),
         about: String::new(),
         target: Target {
+            external: None,
             command: vec!["./server".to_owned()],
             folder: None,
             protocol: Protocol::Http,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 mod calibration;
 mod error;
+mod external;
 mod extract;
 pub mod fault;
 #[cfg(any(test, feature = "testing"))]
@@ -30,6 +31,7 @@ use crate::units::Span;
 
 pub use calibration::{Borne, Calibrated, Calibration, LoadStep};
 pub use error::{Field, PlanError};
+pub use external::{External, FoundBy, needs_own_start};
 pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, DiskModel, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]

@@ -250,7 +250,13 @@ impl Plan {
                 for (name, value) in &mut target.environment {
                     visit(Place::Variable, name, value);
                 }
-                for word in &mut target.command {
+                let external = target.external.as_mut();
+                let restart = external.and_then(|external| external.restart.as_mut());
+                for word in target
+                    .command
+                    .iter_mut()
+                    .chain(restart.into_iter().flatten())
+                {
                     visit(Place::Other, "", word);
                 }
             }

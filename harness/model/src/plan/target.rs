@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::External;
 use super::Protocol;
 use super::Signal;
 use crate::ids::Incarnation;
@@ -22,9 +23,12 @@ pub struct Drain {
     pub end: Vec<String>,
 }
 
-/// A server to start.
+/// A server: one to start, or one that somebody else starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
+    /// Who it is, where somebody else starts it. There is no command then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     /// Program and arguments, no shell; `{port}`, `{data}`, `{replica}`, `{comeback}` (this very program,
     /// which holds the reference servers), `{store}` (the store's port), `{replicas}` (the replicas'
     /// addresses, separated by commas), `{origin}` (the address of what a cache stands in front of) and `{shared}` (a folder that the replicas share) are filled in at each start.
@@ -94,6 +98,16 @@ pub struct Stop {
     pub signal: Signal,
     /// How long it may take before SIGKILL.
     pub grace: Span,
+}
+
+impl Target {
+    /// What runs, for people: its command, or how it is found.
+    pub fn told(&self) -> String {
+        match &self.external {
+            Some(external) => external.to_string(),
+            None => self.command.join(" "),
+        }
+    }
 }
 
 /// How often a server is started after a fault, as a service manager does it: again when it ends before it serves.

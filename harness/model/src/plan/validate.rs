@@ -29,6 +29,7 @@ impl Plan {
             return invalid(Field::Arms, "there is nothing to run: name at least one");
         }
         self.windows.validate()?;
+        self.validate_external()?;
         for (index, arm) in self.arms.iter().enumerate() {
             self.validate_arm(index).map_err(|error| PlanError {
                 arm: Some(index),
@@ -271,7 +272,7 @@ fn validate_name(field: Field, name: &str) -> Result<(), PlanError> {
 }
 
 fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> {
-    if target.command.first().is_none_or(String::is_empty) {
+    if target.external.is_none() && target.command.first().is_none_or(String::is_empty) {
         return invalid(Field::Command, "it is empty: give a program to start");
     }
     if let Some(socket) = &target.socket {

@@ -18,6 +18,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         name: spec.name.to_owned(),
         about: spec.about.to_owned(),
         target: Target {
+            external: None,
             command: vec![
                 "./shop".to_owned(),
                 "--port".to_owned(),

@@ -62,6 +62,7 @@ impl Packaged {
             name: self.name.to_owned(),
             about: self.about.to_owned(),
             target: Target {
+                external: None,
                 command: self.command.iter().map(|word| (*word).to_owned()).collect(),
                 folder: None,
                 protocol: Protocol::Http,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use comeback_faults::{ActError, Disk};
 use comeback_host::undo::Undo;
 use comeback_model::event::{Exit, OldProcess, Survivor};
-use comeback_model::ids::Node;
+use comeback_model::ids::{Incarnation, Node};
 use comeback_model::plan::{DiskModel, Readiness, Signal};
 use comeback_model::units::{Elapsed, Span};
 use tokio::time::sleep_until;
@@ -71,6 +71,8 @@ pub(super) struct Behaviour {
     pub(super) says: Vec<(u32, Span, String)>,
     /// What each start calls itself, if it does.
     pub(super) is_named: bool,
+    /// The owner of its socket is not known, from its second start on.
+    pub(super) is_hidden: bool,
     /// How often others are found that it started since.
     pub(super) newcomers: u32,
     /// What becomes of what a fault does to it.
@@ -92,6 +94,7 @@ impl Default for Behaviour {
             after_idle_kill: None,
             says: Vec::new(),
             is_named: false,
+            is_hidden: false,
             newcomers: 0,
             acts: Acts::Hold,
         }
@@ -278,7 +281,7 @@ impl Processes for Mock {
             biased;
             end = process.next_end() => match end.unwrap() {
                 End::Exited(exit, at) => Err(NotReady::Exited { exit, after: at.since(executed), hint: None }),
-                End::Others => unreachable!("nobody was addressed"),
+                End::Others | End::Executed => unreachable!("nobody was addressed or awaited"),
             },
             () = sleep_until(self.clock.instant(until)) => match ready {
                 Some(at) => Ok(Ready { at, boot: process.boot() }),
@@ -307,7 +310,10 @@ impl Processes for Mock {
             is_member: true,
             place: Some(latest.place),
         };
-        Ok(holds.map(owner).into_iter().collect())
+        let is_shown = |latest: &Latest| {
+            latest.place.2 == Incarnation(0) || !self.behaviour(latest.place.1).is_hidden
+        };
+        Ok(holds.filter(is_shown).map(owner).into_iter().collect())
     }
 
     fn older_than_us(&self, _endpoint: &Endpoint) -> Option<Survivor> {
@@ -316,6 +322,10 @@ impl Processes for Mock {
 
     fn start_time_of(&self, (_, _, incarnation): Place) -> Option<u64> {
         Some(1 + u64::from(incarnation.0))
+    }
+
+    fn held_on(&self, _place: Place) -> bool {
+        false
     }
 
     fn members_before(&self, _place: Place) -> Vec<i32> {

@@ -16,7 +16,6 @@ use super::{Acts, Behaviour, Deeds};
 use crate::clock::Clock;
 use crate::seams::{End, On, Place, Process, SeenEnd, Shot};
 use crate::supervise::output::OnLine;
-use crate::supervise::process::Stopped;
 use comeback_faults::{Act, ActError, Step};
 
 /// The latest start of a node.
@@ -321,21 +320,16 @@ impl Process for MockProcess {
         }
     }
 
-    async fn stop(&mut self, stop: &Stop) -> io::Result<Stopped> {
+    async fn stop(&mut self, stop: &Stop) -> io::Result<()> {
         self.note("stop");
-        let took_kill = self.behaviour.ends_after.is_none();
         let (after, signal) = match self.behaviour.ends_after {
             Some(after) => (after, stop.signal),
             None => (stop.grace, Signal::Kill),
         };
         self.end_in(after, Exit::Signal(signal.number()));
         loop {
-            if let End::Exited(exit, at) = self.next_end().await? {
-                return Ok(Stopped {
-                    exit,
-                    at,
-                    took_kill,
-                });
+            if let End::Exited(..) = self.next_end().await? {
+                return Ok(());
             }
         }
     }

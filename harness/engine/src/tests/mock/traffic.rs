@@ -235,6 +235,13 @@ impl Probe for MockProbe<'_> {
                             unowned,
                         });
                     }
+                    probe::Owner::Unknown(why) if self.mock.behaviour(node).is_named => {
+                        return Ok(Recovered {
+                            at,
+                            evidence: Evidence::BootId(BootId::from_header(b"new")),
+                            unowned: Some(why),
+                        });
+                    }
                     probe::Owner::Old(problem) | probe::Owner::Unknown(problem) => {
                         self.seen.borrow_mut().last_failure = Some(problem);
                     }

@@ -1,0 +1,256 @@
+//! Who a server is that somebody else starts: the process that listens, or that a pid file names and that listens.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use comeback_model::endpoint::Endpoint;
+use comeback_model::plan::{External, FoundBy, Protocol};
+
+use super::{Identity, NotFound};
+use crate::ownership::{self, Holders};
+use crate::proc::{self, Stat};
+
+/// Programs that hold a socket for the processes that they start.
+const MANAGERS: [&str; 2] = ["systemd", "init"];
+/// Programs that pass connections on to a server elsewhere: their end is not its end.
+const FORWARDERS: [&str; 12] = [
+    "docker-proxy",
+    "rootlessport",
+    "rootlessport-child",
+    "rootlesskit",
+    "slirp4netns",
+    "pasta",
+    "pasta.avx2",
+    "gvproxy",
+    "ssh",
+    "sshd",
+    "kubectl",
+    "socat",
+];
+
+/// A process that was found, and the listening sockets that reach it.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) identity: Identity,
+    /// By their inodes.
+    pub(super) sockets: HashSet<u64>,
+    pub(super) program: Program,
+}
+
+/// What a process runs, and as whom; each only if it can be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Program {
+    user: Option<u32>,
+    executable: Option<PathBuf>,
+}
+
+impl Program {
+    fn of(pid: i32) -> Self {
+        Self {
+            user: proc::owner(pid),
+            executable: proc::executable(pid),
+        }
+    }
+
+    /// Whether it is certainly another one.
+    pub(super) fn differs_from(&self, other: &Self) -> bool {
+        differ(self.user.as_ref(), other.user.as_ref())
+            || differ(self.executable.as_ref(), other.executable.as_ref())
+    }
+
+    fn is_one_of(&self, names: &[&str]) -> bool {
+        let name = self.executable.as_deref().and_then(Path::file_name);
+        name.is_some_and(|name| names.iter().any(|known| name == *known))
+    }
+}
+
+fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
+}
+
+/// A process, in words.
+pub(super) fn told(pid: i32) -> String {
+    format!("process {pid} ({})", proc::command(pid))
+}
+
+/// Finds the process of a server: it listens at the address, and nobody listens there beside it but processes that it started.
+pub(super) fn find(external: &External) -> Result<Found, NotFound> {
+    let port = external.port;
+    let address = format!("127.0.0.1:{port}");
+    let unreadable = |error: io::Error| NotFound(format!("/proc cannot be read: {error}"));
+    let endpoint = Endpoint::tcp(Protocol::Http, port);
+    let holders = ownership::holders(&endpoint).map_err(unreadable)?;
+    let named = match &external.by {
+        FoundBy::Port => None,
+        FoundBy::PidFile(path) => Some((path.display(), pid_in(path)?)),
+    };
+    if holders.sockets.is_empty() {
+        return Err(NotFound(match named {
+            None => format!("nobody listens on {address}"),
+            Some((path, pid)) => {
+                format!(
+                    "{path} names {}, but nobody listens on {address}",
+                    told(pid)
+                )
+            }
+        }));
+    }
+    let Some(first) = holders.processes.first().filter(|_| !holders.has_unseen) else {
+        return Err(NotFound(format!(
+            "somebody listens on {address}, but it cannot be seen whose process that is: run Comeback as the server's user, or as root"
+        )));
+    };
+    let found = match &named {
+        Some((path, pid)) => {
+            let own = holders.processes.iter().find(|holder| holder.pid == *pid);
+            own.ok_or_else(|| {
+                NotFound(format!(
+                    "{path} names {}, but {address} is held by {}",
+                    told(*pid),
+                    told(first.pid)
+                ))
+            })?
+        }
+        None => root_of(&holders).unwrap_or(first),
+    };
+    check_alone(found, &holders, &address)?;
+    let program = Program::of(found.pid);
+    check_kind(found, &program, &address)?;
+    if named.is_none() {
+        check_one_program(found, &program, &holders, &address)?;
+    }
+    Ok(Found {
+        identity: Identity::of(found),
+        sockets: holders.sockets,
+        program,
+    })
+}
+
+/// The one that started all others.
+fn root_of(holders: &Holders) -> Option<&Stat> {
+    let all = &holders.processes;
+    all.iter().find(|one| {
+        let root = Identity::of(one);
+        all.iter().all(|other| descends(other, &[root]).is_some())
+    })
+}
+
+/// Nobody else must hold the socket but what it started.
+fn check_alone(found: &Stat, holders: &Holders, address: &str) -> Result<(), NotFound> {
+    let identity = Identity::of(found);
+    let mut others = holders.processes.iter();
+    let Some(other) = others.find(|other| descends(other, &[identity]).is_none()) else {
+        return Ok(());
+    };
+    let (own, its) = (told(found.pid), told(other.pid));
+    let problem = match descends(found, &[Identity::of(other)]) {
+        Some(_) => format!(
+            "{address} is held by {own} and by {its}, which started it and keeps the socket open: replies could come from either, and the \
+             socket outlives the server"
+        ),
+        None => format!(
+            "{address} is held by {own} and by {its}, and neither started the other: replies could come from either"
+        ),
+    };
+    Err(NotFound(problem))
+}
+
+/// It must be none that is never signalled, and no program that is known to be something else than a server.
+fn check_kind(found: &Stat, program: &Program, address: &str) -> Result<(), NotFound> {
+    let own = proc::own_pid();
+    let is_above = proc::ancestors(own)
+        .iter()
+        .any(|(pid, _)| *pid == found.pid);
+    let refused = |why: &str| {
+        let held = format!("{address} is held by {}", told(found.pid));
+        Err(NotFound(format!("{held}, {why}")))
+    };
+    if found.pid == 1 || found.pid == own || is_above || program.is_one_of(&MANAGERS) {
+        return refused(
+            "which started Comeback itself or manages the services of this machine (as with socket activation): it is never signalled",
+        );
+    }
+    if program.is_one_of(&FORWARDERS) {
+        return refused(
+            "which passes connections on: the server is another process, perhaps in a container. Let Comeback start the server, or run \
+             Comeback where it runs",
+        );
+    }
+    Ok(())
+}
+
+/// Workers are copies of what started them. A supervisor that holds the socket executes its server, be it by the same interpreter.
+fn check_one_program(
+    found: &Stat,
+    program: &Program,
+    holders: &Holders,
+    address: &str,
+) -> Result<(), NotFound> {
+    let executable = program.executable.as_ref();
+    let stack = proc::stack_start(found.pid);
+    let is_another = |other: &&Stat| {
+        differ(executable, proc::executable(other.pid).as_ref())
+            || differ(stack, proc::stack_start(other.pid))
+    };
+    match holders.processes.iter().find(is_another) {
+        None => Ok(()),
+        Some(other) => Err(NotFound(format!(
+            "{address} is held by {} and by {}, which run different programs, or the same one twice: it cannot be told whether the first is \
+             the server or its supervisor. Name the server's process by external.pid_file",
+            told(found.pid),
+            told(other.pid)
+        ))),
+    }
+}
+
+/// The process that a pid file names.
+fn pid_in(path: &Path) -> Result<i32, NotFound> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|error| NotFound(format!("the pid file {shown} cannot be read: {error}")))?;
+    // Some servers write more lines below it.
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let pid = first.parse().ok().filter(|pid| *pid > 0);
+    let pid = pid.ok_or_else(|| {
+        NotFound(format!(
+            "the pid file {shown} holds no process id, but {first:?}"
+        ))
+    })?;
+    match proc::stat(pid) {
+        Ok(stat) if !stat.is_zombie => Ok(pid),
+        Ok(_) | Err(_) => Err(NotFound(format!(
+            "the pid file {shown} names process {pid}, which does not run"
+        ))),
+    }
+}
+
+/// Which of these processes this one is, or was started by.
+pub(super) fn descends(stat: &Stat, from: &[Identity]) -> Option<Identity> {
+    let mut stat = *stat;
+    loop {
+        let own = Identity::of(&stat);
+        if from.contains(&own) {
+            return Some(own);
+        }
+        stat = proc::stat(stat.parent).ok()?;
+    }
+}
+
+/// The living descendants of a process.
+pub(super) fn descendants(of: Identity) -> io::Result<Vec<Stat>> {
+    let all = proc::all()?;
+    let mut found: Vec<Stat> = Vec::new();
+    let mut parents = vec![of.pid];
+    while let Some(parent) = parents.pop() {
+        let children = all.iter().filter(|stat| {
+            stat.parent == parent && stat.start_time >= of.start_time && !stat.is_zombie
+        });
+        for child in children {
+            parents.push(child.pid);
+            found.push(*child);
+        }
+    }
+    Ok(found)
+}

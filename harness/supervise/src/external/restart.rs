@@ -1,0 +1,132 @@
+//! The command that starts a server again that is not started by us.
+//!
+//! It is no process of the run: it carries no tag, is in no control group, and is never killed. It may become the server itself, or
+//! leave it behind, and that lives on when the run is over. So its output goes to a file, which nobody must read.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use comeback_host::watched;
+use comeback_model::event::Exit;
+use comeback_model::said::Line;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::unix::AsyncFd;
+
+use crate::launch::find_program;
+
+/// How many of its last lines are quoted.
+const LAST: usize = 10;
+/// How often it is looked at whether it ends, and the pause between: a script ends soon after the last command in it.
+const LOOKS: u32 = 200;
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
+
+/// A restart under way.
+#[derive(Debug)]
+pub(super) struct Restart {
+    child: Child,
+    /// Readable from its end on.
+    end: AsyncFd<OwnedFd>,
+    was_seen_over: bool,
+    log: PathBuf,
+    told: String,
+    is_over: bool,
+}
+
+/// Sees that the program of a restart command is there.
+///
+/// # Errors
+/// With the reason and the mend.
+pub fn check_restart(words: &[String]) -> Result<(), String> {
+    program(words).map(drop)
+}
+
+fn program(words: &[String]) -> Result<PathBuf, String> {
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    find_program(OsStr::new(name), &path, Path::new("")).map_err(|error| error.to_string())
+}
+
+impl Restart {
+    pub(super) fn begin(words: &[String], log: PathBuf) -> io::Result<Self> {
+        let program = program(words).map_err(io::Error::other)?;
+        let output = File::options().create(true).append(true).open(&log)?;
+        let mut command = Command::new(program);
+        command
+            .args(words.iter().skip(1))
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        let child = command.spawn()?;
+        let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+        Ok(Self {
+            child,
+            end: watched::watch(end)?,
+            was_seen_over: false,
+            log,
+            told: words.join(" "),
+            is_over: false,
+        })
+    }
+
+    /// Waits until it is over; pending for good once that was told.
+    pub(super) async fn over(&mut self) -> io::Result<()> {
+        if self.was_seen_over {
+            std::future::pending::<()>().await;
+        }
+        drop(self.end.readable().await?);
+        self.was_seen_over = true;
+        Ok(())
+    }
+
+    /// Whether it was under way up to now, and ends well; one that goes on does not.
+    pub(super) async fn ends_well(&mut self) -> io::Result<bool> {
+        if self.was_seen_over {
+            return Ok(false);
+        }
+        for _ in 0..LOOKS {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.success());
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        Ok(false)
+    }
+
+    /// How it failed, if it has just done so: with its last lines. One that is under way, or ended well, has not.
+    pub(super) fn failure(&mut self) -> io::Result<Option<(Exit, Vec<Line>)>> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let Some(status) = self.child.try_wait()? else {
+            return Ok(None);
+        };
+        self.is_over = true;
+        if status.success() {
+            return Ok(None);
+        }
+        let exit = match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Status(code),
+            (None, Some(signal)) => Exit::Signal(signal),
+            (None, None) => Exit::Unseen,
+        };
+        let said = fs::read(&self.log).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<&str> = said
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let last = lines.len().saturating_sub(LAST);
+        let head = Line::Out(format!("the restart command '{}' {exit}", self.told));
+        let said = lines[last..]
+            .iter()
+            .map(|line| Line::Out((*line).to_owned()));
+        Ok(Some((exit, std::iter::once(head).chain(said).collect())))
+    }
+}
