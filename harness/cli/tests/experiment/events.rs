@@ -95,7 +95,9 @@ fn a_write_that_was_sent_and_is_not_answered_is_indeterminate() {
     let run = run("late-ack", "on = \"sent\"\nnth = 3");
     let met = met(&run);
     assert!(met.len() >= 5, "{}", run.printed());
-    assert!(met.iter().all(|(met, _)| met["write"]["nth"] == 3));
+    // A later one where the third was answered before its moment.
+    let nth = |met: &Value| met["write"]["nth"].as_u64().unwrap();
+    assert!(met.iter().all(|(met, _)| nth(met) >= 3), "{met:?}");
     let writes = &run.summary().arms[0].writes;
     assert_eq!(writes.lost, 0, "{}", run.printed());
     assert!(writes.indeterminate >= 1, "{}", run.printed());
