@@ -266,7 +266,8 @@ impl Watch {
     fn is_down(&self) -> io::Result<bool> {
         let seen = self.0.borrow();
         Ok(!seen.is_on_its_way
-            && !seen.known.is_empty() && ownership::listening_on(seen.external.port)?.is_empty())
+            && !seen.known.is_empty()
+            && ownership::listening_on(seen.external.port)?.is_empty())
     }
 
     fn note_end(&self, at: Elapsed) {
