@@ -432,7 +432,8 @@ fn a_worker_that_outlives_its_master_is_no_recovery() {
 #[test]
 fn workers_that_go_on_with_kept_connections_void_the_trial() {
     let server = Server::under("while :; do $python each; done", "memory");
-    let run = run(&short(&server.by_port()));
+    let one = experiment(&server.by_port(), "controls = 0").replace("trials = 2", "trials = 1");
+    let run = run(&one);
     if ended_with(&run, 3) {
         let summary = std::fs::read_to_string(run.out().join("summary.json")).unwrap();
         assert!(
@@ -582,7 +583,7 @@ fn a_server_that_dies_before_the_fault_is_started_for_the_next_trial() {
     let journal = folder.path().join("out/journal.jsonl");
     wait_until("the load has begun", || {
         let text = std::fs::read_to_string(&journal).unwrap_or_default();
-        text.contains("\"warm_up\"")
+        text.contains("\"phase\":\"warm_up\"")
     });
     kill(
         Pid::from_raw(server.shell.id().cast_signed()),
