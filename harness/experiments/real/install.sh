@@ -15,8 +15,6 @@ mkdir -p packages/npm
 # One at a time.
 exec 9> packages/.lock
 flock 9
-python pickledb 0.9.2
-python pickledb 1.6
 python diskcache 5.6.3
 node express 5.3.0
 node express-session 1.19.0

@@ -14,45 +14,6 @@ PORT, FOLDER, KIND = sys.argv[1:]
 PATH = os.path.join(FOLDER, "sessions")
 
 
-class Pickledb09:
-    """pickledb 0.9: `auto_dump` writes the file at each change."""
-
-    def __init__(self):
-        import pickledb
-
-        self.db = pickledb.load(PATH, True)
-
-    def get(self, key):
-        return self.db.get(key) or None
-
-    def put(self, key, value):
-        self.db.set(key, value)
-
-    def drop(self, key):
-        self.db.rem(key)
-
-
-class Pickledb1:
-    """pickledb 1: `save` writes the file."""
-
-    def __init__(self):
-        import pickledb
-
-        self.db = pickledb.PickleDB(PATH)
-        self.db.load()
-
-    def get(self, key):
-        return self.db.get(key)
-
-    def put(self, key, value):
-        self.db.set(key, value)
-        assert self.db.save()
-
-    def drop(self, key):
-        self.db.remove(key)
-        assert self.db.save()
-
-
 class Diskcache:
     """diskcache as a persistent mapping."""
 
@@ -79,8 +40,6 @@ class DiskcacheFull(Diskcache):
 
 
 STORES = {
-    "pickledb-0.9": Pickledb09,
-    "pickledb-1": Pickledb1,
     "diskcache": Diskcache,
     "diskcache-full": DiskcacheFull,
 }
