@@ -196,6 +196,7 @@ impl Kind for Connections {
             from: towards(Direction::From),
             ends: ends.map_or(Span::ZERO, |late| late + TIMER),
             closes: self.cut_after.is_some() && self.cut == Cut::Close,
+            cuts: self.cut_after.is_some(),
         }
     }
 
@@ -633,7 +634,7 @@ mod tests {
             ..slow()
         };
         assert_eq!(held(cuts), (none, none));
-        assert!(!cuts.holds_back().closes);
+        assert!(!cuts.holds_back().closes && cuts.holds_back().cuts);
         let closes = Connections {
             cut: Cut::Close,
             ..cuts

@@ -294,6 +294,8 @@ impl Trigger {
     /// The last byte of a write's request has left, and its reply has not come. If it may set something off: how much later it does.
     pub fn note_sent(&self) -> Option<(Candidate, Span)> {
         let candidate = self.0.counting.note_sent()?;
+        // Without a usual time the server would be hit before it has read the request.
+        self.usual_service()?;
         Some((candidate, self.share_of_service(candidate.share)))
     }
 
@@ -575,6 +577,7 @@ mod tests {
         });
         let _awaiting = trigger.count(second(0.5), happens);
         let write = (sent(1), clock);
+        trigger.note_service(Span::from_us(1));
         let soon = || tokio::time::sleep(Duration::from_millis(1));
         // The reply is there at once; bytes are left; and it is sent, and waited for, twice.
         trigger
@@ -585,6 +588,26 @@ mod tests {
         assert!(told.try_recv().is_err());
         trigger.see_sent(write, || true, soon()).await;
         assert_eq!(told.try_recv(), Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_sent_sets_nothing_off_before_it_is_known_how_long_one_takes() {
+        let trigger = Trigger::default();
+        let clock = Clock::start();
+        let (tell, told) = channel();
+        let happens = Box::new(move |_, met: comeback_model::event::MetWrite| {
+            tell.send(met.nth).expect("it is heard");
+        });
+        let _awaiting = trigger.count(second(0.0), happens);
+        let write = (sent(1), clock);
+        let soon = || tokio::time::sleep(Duration::from_millis(1));
+        for _ in 0..3 {
+            trigger.see_sent(write, || true, soon()).await;
+        }
+        assert!(told.try_recv().is_err());
+        trigger.note_service(Span::from_us(1));
+        trigger.see_sent(write, || true, soon()).await;
+        assert_eq!(told.try_recv(), Ok(4));
     }
 
     const fn second(share: f64) -> Wanted {

@@ -55,6 +55,7 @@ pub(super) fn held_back(
     HoldsBack {
         to: sum.to,
         from,
+        cuts: sum.cuts,
         ..HoldsBack::NOTHING
     }
 }

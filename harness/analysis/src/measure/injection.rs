@@ -196,7 +196,8 @@ pub(super) fn met_by(
     // One that was rejected was no write: as a form that is asked for before it is sent.
     let is_in_flight = |act: &Operation, injection: Elapsed, held: HoldsBack| {
         let has_arrived = |late| act.sent.is_some_and(|sent| sent + late <= injection);
-        let is_unanswered = match is_cut_off(act) {
+        // What a proxy cut off itself it may have held back before.
+        let is_unanswered = match is_cut_off(act) && !held.cuts {
             true => injection < act.finished,
             false => held
                 .from
@@ -225,11 +226,17 @@ pub(super) fn met_by(
     let is_held = |(_, held): &(Elapsed, HoldsBack)| !held.is_nothing();
     let (in_flight, at_stake) = (count(&is_in_flight), count(&is_at_stake));
     let on = plan.fault(fault).and_then(|fault| fault.on.as_ref());
-    let comes_at_acknowledgement = on.is_some_and(|on| on.event.is_acknowledgement());
+    let is_at_acknowledgement = on.is_some_and(|on| on.event.is_acknowledgement());
+    // It may have been read long after it came; and what only passes writes on has none any more.
+    let is_prompt = aimed
+        .and_then(|(_, quiet)| quiet)
+        .is_some_and(|quiet| quiet <= JUST_ACKNOWLEDGED);
+    let has_writes = |node: &Node| matches!(node, Node::Replica(_) | Node::Store);
+    let tests_acknowledged = is_at_acknowledgement && is_prompt && nodes.iter().all(has_writes);
     Some(MetWrites {
         in_flight,
         at_stake,
-        tested: match comes_at_acknowledgement {
+        tested: match tests_acknowledged {
             true => at_stake,
             false => in_flight,
         },

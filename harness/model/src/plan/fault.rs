@@ -286,6 +286,9 @@ pub struct HoldsBack {
     /// Whether it ends connections amid a reply, as if the node had.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closes: bool,
+    /// Whether it ends connections of its own accord, when it may have held a reply back before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cuts: bool,
 }
 
 impl HoldsBack {
@@ -295,6 +298,7 @@ impl HoldsBack {
         from: Some(Span::ZERO),
         ends: Span::ZERO,
         closes: false,
+        cuts: false,
     };
 
     /// Whether nothing is held back.
@@ -311,6 +315,7 @@ impl HoldsBack {
             from: sum(self.from, other.from),
             ends: self.ends + other.ends,
             closes: self.closes || other.closes,
+            cuts: self.cuts || other.cuts,
         }
     }
 

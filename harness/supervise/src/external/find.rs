@@ -13,9 +13,11 @@ use crate::ownership::{self, Holders};
 use crate::proc::{self, Stat};
 
 /// Programs that hold a socket for the processes that they start.
-const MANAGERS: [&str; 2] = ["systemd", "init"];
+const MANAGERS: [&str; 3] = ["systemd", "systemd-socket-proxyd", "init"];
+/// How the daemon of PM2 calls itself, which listens for all of its applications; what it runs is node.
+const PM2: [&str; 2] = ["PM2 ", "God Daemon"];
 /// Programs that pass connections on to a server elsewhere: their end is not its end.
-const FORWARDERS: [&str; 12] = [
+const FORWARDERS: [&str; 19] = [
     "docker-proxy",
     "rootlessport",
     "rootlessport-child",
@@ -23,12 +25,22 @@ const FORWARDERS: [&str; 12] = [
     "slirp4netns",
     "pasta",
     "pasta.avx2",
+    "passt",
+    "passt.avx2",
+    "VBoxHeadless",
+    "com.docker.backend",
     "gvproxy",
     "ssh",
     "sshd",
     "kubectl",
+    "oc",
+    "k3s",
+    "k9s",
     "socat",
 ];
+
+/// What begins the names of such programs, too.
+const VIRTUAL_MACHINE: &str = "qemu-system-";
 
 /// A process that was found, and the listening sockets that reach it.
 #[derive(Clone, Debug)]
@@ -54,15 +66,25 @@ impl Program {
         }
     }
 
-    /// Whether it is certainly another one.
+    /// Whether it is certainly another one. The folder may be another at each start, as that of an AppImage is.
     pub(super) fn differs_from(&self, other: &Self) -> bool {
-        differ(self.user.as_ref(), other.user.as_ref())
-            || differ(self.executable.as_ref(), other.executable.as_ref())
+        differ(self.user.as_ref(), other.user.as_ref()) || differ(self.name(), other.name())
+    }
+
+    /// Its file, without the kernel's word that it was removed.
+    fn name(&self) -> Option<&str> {
+        let name = self.executable.as_deref().and_then(Path::file_name)?;
+        let name = name.to_str()?;
+        Some(name.strip_suffix(" (deleted)").unwrap_or(name))
     }
 
     fn is_one_of(&self, names: &[&str]) -> bool {
-        let name = self.executable.as_deref().and_then(Path::file_name);
-        name.is_some_and(|name| names.iter().any(|known| name == *known))
+        self.name().is_some_and(|name| names.contains(&name))
+    }
+
+    fn is_forwarder(&self) -> bool {
+        let is_machine = |name: &str| name.starts_with(VIRTUAL_MACHINE);
+        self.is_one_of(&FORWARDERS) || self.name().is_some_and(is_machine)
     }
 }
 
@@ -167,12 +189,14 @@ fn check_kind(found: &Stat, program: &Program, address: &str) -> Result<(), NotF
         let held = format!("{address} is held by {}", told(found.pid));
         Err(NotFound(format!("{held}, {why}")))
     };
-    if found.pid == 1 || found.pid == own || is_above || program.is_one_of(&MANAGERS) {
+    let command = proc::command(found.pid);
+    let is_pm2 = PM2.iter().all(|part| command.contains(part));
+    if found.pid == 1 || found.pid == own || is_above || is_pm2 || program.is_one_of(&MANAGERS) {
         return refused(
             "which started Comeback itself or manages the services of this machine (as with socket activation): it is never signalled",
         );
     }
-    if program.is_one_of(&FORWARDERS) {
+    if program.is_forwarder() {
         return refused(
             "which passes connections on: the server is another process, perhaps in a container. Let Comeback start the server, or run \
              Comeback where it runs",

@@ -42,6 +42,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(2);
 const LOOKS_SHARE: u32 = 4;
 /// No signal was sent yet.
 const NONE: i32 = 0;
+/// It had ended, or was about to, when a signal was to be sent to it: it ended by itself.
+const MISSED: i32 = -1;
 
 /// The next thing to be seen of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,7 @@ impl Held {
     fn exit(&self, status: Option<i32>) -> Exit {
         let sent = self.sent.load(Ordering::SeqCst);
         match (status.map(ExitStatus::from_raw), sent) {
+            (_, MISSED) => Exit::Unseen,
             (Some(status), _) if status.signal().is_some_and(|signal| signal != sent) => {
                 status.signal().map_or(Exit::Unseen, Exit::Signal)
             }
@@ -295,7 +298,8 @@ impl ExternalProcess {
                     drop(ready?);
                     let at = *ended.get_or_insert_with(|| clock.now());
                     let status = proc::wait_status(identity.pid, identity.start_time);
-                    if self.is_succeeded().await? {
+                    // A launcher ends well. A status is seen of those alone that do not.
+                    if status.is_none() && self.is_succeeded().await? {
                         continue;
                     }
                     let exit = self.held.as_ref().map_or(Exit::Unseen, |held| held.exit(status));
@@ -580,11 +584,12 @@ impl ExternalShot {
     /// If the system refuses.
     pub fn fire(self) -> io::Result<()> {
         // In this order: as long as it has not ended, the number is its own.
-        if proc::is_dying(self.pid) || has_ended(&self.leader)? {
-            return Ok(());
-        }
+        let has_gone = proc::is_dying(self.pid) || has_ended(&self.leader)?;
         let now = proc::now_in_ticks();
-        if !send(&self.leader, self.signal)? {
+        if has_gone || !send(&self.leader, self.signal)? {
+            // Unless a signal before this one was what ended it.
+            let of_none = |sent| (sent == NONE).then_some(MISSED);
+            let _ = (self.sent).fetch_update(Ordering::SeqCst, Ordering::SeqCst, of_none);
             return Ok(());
         }
         // A stop sends a second one: what came after the first is new.
@@ -656,7 +661,7 @@ mod tests {
         // It was reaped: the kernel knows it no more.
         assert!(!send(&leader, Signal::Kill).expect("that is no error"));
         shot.fire().expect("that is no error");
-        assert_eq!(sent.load(Ordering::SeqCst), NONE);
+        assert_eq!(sent.load(Ordering::SeqCst), MISSED);
         assert_eq!(at.load(Ordering::SeqCst), 0);
     }
 

@@ -10,6 +10,11 @@ use crate::measure::WriteCounts;
 
 /// A kill that waits for this event, and what is on record of the write that it waited for.
 fn killed_on(event: OnEvent, mark: Mark) -> Story {
+    seen_after(Some(200), event, mark)
+}
+
+/// The same, when its client had last seen no reply for so long before.
+fn seen_after(quiet_us: Option<u64>, event: OnEvent, mark: Mark) -> Story {
     let mut story = Story::faulted();
     let on = On {
         event,
@@ -29,7 +34,7 @@ fn killed_on(event: OnEvent, mark: Mark) -> Story {
         mark: Some(mark),
         waited_us: 100_000,
         after_us: Some(0),
-        quiet_us: None,
+        quiet_us,
         met: Some(met),
     };
     story.meanwhile(FAULT, aimed)
@@ -90,4 +95,9 @@ fn only_a_kill_that_is_to_come_at_an_acknowledgement_tests_what_was_acknowledged
     assert_eq!(tested(at_acknowledgement(), FAULT), 1);
     assert_eq!(tested(at_acknowledgement(), FAULT - 5), 0);
     assert_eq!(tested(Story::faulted(), FAULT), 0);
+    // It may have come long before it was read.
+    for quiet in [None, Some(20_000)] {
+        let late = seen_after(quiet, OnEvent::Acknowledgement(Nth::FIRST), Mark::Reply);
+        assert_eq!(tested(late, FAULT), 0);
+    }
 }

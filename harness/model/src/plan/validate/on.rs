@@ -86,11 +86,13 @@ impl Plan {
     /// Where the first fault waits for an event, nobody knows when it comes: nothing can be counted from it.
     pub(super) fn validate_order(&self, id: FaultId, fault: &Fault) -> Result<(), PlanError> {
         let is_open = id != FaultId::FIRST && self.first_fault().on.is_some();
-        if is_open && (fault.on.is_none() || fault.after != Span::ZERO) {
+        let event = fault.on.as_ref().map(|on| &on.event);
+        let comes_behind = matches!(event, Some(OnEvent::Start(_))) && fault.after == Span::ZERO;
+        if is_open && !comes_behind {
             return invalid(
                 Field::FaultAfter(id),
-                "the first fault waits for an event, so that no time can be counted from it, and this fault could come first: give \
-                 it on without after, or take on from the first",
+                "the first fault waits for an event, and this fault could come before it: give this one on = \"start\" without after, or \
+                 take on from the first",
             );
         }
         Ok(())
