@@ -55,7 +55,7 @@ pub(super) fn held_back(
     HoldsBack {
         to: sum.to,
         from,
-        cuts: sum.cuts,
+        cuts: sum.cuts && from != Some(Span::ZERO),
         ..HoldsBack::NOTHING
     }
 }
