@@ -140,6 +140,7 @@ pub(super) fn find(external: &External) -> Result<Found, NotFound> {
     check_alone(found, &holders, &address)?;
     let program = Program::of(found.pid);
     check_kind(found, &program, &address)?;
+    check_handed_down(found, &address)?;
     if named.is_none() {
         check_one_program(found, &program, &holders, &address)?;
     }
@@ -203,6 +204,35 @@ fn check_kind(found: &Stat, program: &Program, address: &str) -> Result<(), NotF
         );
     }
     Ok(())
+}
+
+/// Nobody who cannot be looked at may hold the socket, too: it would outlive the server.
+fn check_handed_down(found: &Stat, address: &str) -> Result<(), NotFound> {
+    let environment = proc::environment(found.pid).unwrap_or_default();
+    if proc::variable(&environment, "LISTEN_FDS").is_some() {
+        return Err(NotFound(format!(
+            "{address} is held by {}, which was handed its socket when it was started (LISTEN_FDS): the socket outlives the server. Have \
+             the server open its own",
+            told(found.pid)
+        )));
+    }
+    let above: Vec<i32> = proc::ancestors(proc::own_pid())
+        .iter()
+        .map(|(pid, _)| *pid)
+        .collect();
+    let is_hidden = |pid: &i32| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
+        descriptors.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let mut others = proc::ancestors(found.pid).into_iter().map(|(pid, _)| pid);
+    match others.find(|pid| !above.contains(pid) && is_hidden(pid)) {
+        None => Ok(()),
+        Some(pid) => Err(NotFound(format!(
+            "{address} is held by {}, and what started it, {}, may hold it, too, and cannot be looked at: run Comeback as root",
+            told(found.pid),
+            told(pid)
+        ))),
+    }
 }
 
 /// Workers are copies of what started them. A supervisor that holds the socket executes its server, be it by the same interpreter.
