@@ -4,7 +4,7 @@ use comeback_model::ids::{FaultId, Node};
 use comeback_model::operation::Operation;
 use comeback_model::plan::Plan;
 use comeback_model::plan::fault::{Fault, HoldsBack};
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Facts, FaultFacts};
 
