@@ -71,11 +71,11 @@ impl Program {
         differ(self.user.as_ref(), other.user.as_ref()) || differ(self.name(), other.name())
     }
 
-    /// Its file, without the kernel's word that it was removed.
     fn name(&self) -> Option<&str> {
-        let name = self.executable.as_deref().and_then(Path::file_name)?;
-        let name = name.to_str()?;
-        Some(name.strip_suffix(" (deleted)").unwrap_or(name))
+        self.executable
+            .as_deref()
+            .and_then(Path::file_name)?
+            .to_str()
     }
 
     fn is_one_of(&self, names: &[&str]) -> bool {
