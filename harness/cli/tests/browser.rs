@@ -119,7 +119,7 @@ fn the_report_fits_a_phone_in_light_and_dark_and_loads_nothing() {
         return;
     }
     let report = std::fs::read_to_string(run.out().join("report.html")).unwrap();
-    check(run.folder.path(), &report, 5, 3);
+    check(run.folder.path(), &report, 7, 3);
 }
 
 #[test]

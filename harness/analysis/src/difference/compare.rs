@@ -12,6 +12,7 @@ use crate::measure::{Analysis, ArmAnalysis};
 use crate::verdict::baseline::{
     counterpart, is_whole, machine_differences, plan_differences, planned,
 };
+use crate::verdict::clean::without_a_fault;
 use crate::verdict::figure::Missing;
 use crate::verdict::samples::{Base, Judged};
 use crate::verdict::tally::Tally;
@@ -104,7 +105,7 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
         }
         let metrics: Vec<MetricDifference> = asked
             .iter()
-            .filter(|asked| asked.concerns(arm))
+            .filter(|asked| asked.concerns(arm, other))
             .map(|asked| asked.differ(arm, other, &obstacle))
             .collect();
         for metric in &metrics {
@@ -288,9 +289,16 @@ fn no_worse(name: &str, metric: Metric) -> String {
 }
 
 impl Asked {
-    fn concerns(&self, arm: &ArmAnalysis) -> bool {
+    /// What both show without any fault, as a token that nobody can take back is honoured after the logout, did not change.
+    fn concerns(&self, arm: &ArmAnalysis, base: &ArmAnalysis) -> bool {
+        if !self.only_where_found {
+            return true;
+        }
         let is_found = |count| Tally::of(count, arm).found_anywhere() > 0;
-        !self.only_where_found || self.metric.count().is_some_and(is_found)
+        let is_usual = |gate: &Gate| {
+            without_a_fault(gate, arm).is_some() && without_a_fault(gate, base).is_some()
+        };
+        self.metric.count().is_some_and(is_found) && !self.gate.as_ref().is_some_and(is_usual)
     }
 
     /// A latency that falls on a failure in every earlier trial is as large as one can be, whatever it is now.

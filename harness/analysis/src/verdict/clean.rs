@@ -12,7 +12,7 @@ use crate::measure::{ArmAnalysis, ErrorTally, TrialAnalysis};
 const CLEAN: f64 = 0.001;
 
 /// What keeps this gate from being judged for an arm: what went wrong there without any fault, as a sentence.
-pub(super) fn without_a_fault(gate: &Gate, arm: &ArmAnalysis) -> Option<String> {
+pub(crate) fn without_a_fault(gate: &Gate, arm: &ArmAnalysis) -> Option<String> {
     let troubles: Vec<String> = gate
         .borne_on_by()
         .iter()

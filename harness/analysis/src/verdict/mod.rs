@@ -7,7 +7,7 @@
 
 mod against;
 pub(crate) mod baseline;
-mod clean;
+pub(crate) mod clean;
 pub(crate) mod contrast;
 mod family;
 pub(crate) mod figure;

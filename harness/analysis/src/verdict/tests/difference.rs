@@ -330,6 +330,22 @@ fn what_is_found_beside_losses_is_compared_as_they_are() {
 }
 
 #[test]
+fn what_both_runs_show_without_any_fault_did_not_change() {
+    let honours = |trial: Told| trial.with(&[Fate::Zombie, Fate::Finds(1)]);
+    let honouring = |name, control: Told| {
+        let mut trials = vec![honours(faulted()); 8];
+        trials.push(control);
+        differ(&run(name, &trials), &run("now", &trials), &[])
+    };
+    let has_row = |difference: &Difference| {
+        let mut rows = difference.arms[0].metrics.iter();
+        rows.any(|row| row.metric == "zombie_sessions")
+    };
+    assert!(!has_row(&honouring("then", honours(control()))));
+    assert!(has_row(&honouring("then", control())));
+}
+
+#[test]
 fn what_replaced_trials_show_is_not_known_to_be_within_what_is_allowed() {
     let base = run("then", &around(90));
     let standing = |replaced_ready: u64| {
