@@ -93,8 +93,8 @@ fn a_change_that_moves_sessions_into_memory_fails_against_the_revision_before() 
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         said.contains(
-            "default gates: unrecovered == 0, lost_sessions <= baseline, lost_writes <= baseline, \
-             time_to_ready.median <= baseline"
+            "default gates: unrecovered == 0, lost_sessions <= baseline, wrong_identity == 0, \
+             lost_writes <= baseline, time_to_ready.median <= baseline"
         ),
         "{said}"
     );

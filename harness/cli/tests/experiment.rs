@@ -139,6 +139,7 @@ fn flags_and_a_command_override_the_file() {
         gates,
         [
             "unrecovered == 0",
+            "wrong_identity == 0",
             "lost_sessions == 0",
             "lost_writes == 0",
             "lost_sessions <= 5"
@@ -349,7 +350,7 @@ fn files_are_checked_without_running_them() {
     std::fs::write(folder.path().join("bad.toml"), SHOP.replace("rate", "rat")).unwrap();
     let good = call(folder.path(), &["validate", "good.toml"]);
     assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
-    assert!(stdout(&good).contains("good.toml: can be run: 1 arm, 2 trials, 3 gates"));
+    assert!(stdout(&good).contains("good.toml: can be run: 1 arm, 2 trials, 4 gates"));
     let both = call(
         folder.path(),
         &["validate", "good.toml", "bad.toml", "--json"],
@@ -629,6 +630,10 @@ fn the_examples_of_the_guides_can_be_run() {
             .fold(text.to_owned(), |text, program| {
                 text.replace(program, "\"{comeback}\"")
             })
+            .replace(
+                "external = { port = 8080 }",
+                "command = [\"{comeback}\", \"{port}\"]",
+            )
             .replace(
                 "kind = \"postgres\"",
                 "command = [\"{comeback}\", \"{port}\"]",

@@ -39,7 +39,7 @@ pub struct FaultPart {
     /// The event that the fault waits for from its planned moment on: the `nth` acknowledged write of the load (`acknowledgement`), the
     /// `nth` write that was sent and is not answered yet (`sent`), a line of a faulted node's output (`log`), or the next start of a
     /// faulted node (`start`). It takes the place of `within`.
-    #[schemars(schema_with = "one_of_the_events")]
+    #[schemars(schema_with = "one_of_the_events", default)]
     pub on: Option<String>,
     /// The how many-th event, with `on = "acknowledgement"` or `"sent"`. It is counted from the planned moment on. A range such as
     /// `"1..200"` has the seed draw it for each trial, the ends included. Default: 1.
