@@ -279,7 +279,7 @@ const TARGETS: &[Target] = &[
     ),
     planted(
         "line-log",
-        "the twin of the next three without a bug: a log of lines, synced before each answer",
+        "the twin of the next three: a log of lines, synced before each answer",
         zoo::line_log::start,
     ),
     planted(

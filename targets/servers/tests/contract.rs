@@ -40,7 +40,6 @@ const HONEST: &[&str] = &[
     "torn-is-fatal",
     "rewrites-state",
     "replaces-state",
-    "no-reuseaddr",
     "after-stall",
     "resets-on-term",
     "finishes-on-term",
