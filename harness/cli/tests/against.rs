@@ -15,7 +15,10 @@ use comeback_analysis::verdict::Outcome;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use repository::Repository;
-use support::{assert_nothing_left, command, has, has_void_trial, output_ended_with, processes_of};
+use support::{
+    CONTRACT_SESSION, assert_nothing_left, command, has, has_void_trial, output_ended_with,
+    processes_of,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,16 +36,7 @@ rate = 100
 settle = "1s"
 steady_for = "500ms"
 horizon = "10s"
-[session]
-value = "/visits"
-identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
-[session.login]
-request = "POST /login"
-json = {{ user = "u{{{{ session }}}}" }}
-[session.act]
-request = "POST /visit"
-[session.check]
-request = "GET /me"
+{CONTRACT_SESSION}
 "#
     )
 }

@@ -16,7 +16,7 @@ use comeback_supervise::ports::free_port;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{PROGRAM, Run, command, ended_with, unfolded};
+use support::{CONTRACT_SESSION, PROGRAM, Run, command, ended_with, unfolded};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -219,16 +219,7 @@ ready = {{ http = "/health" }}
 [load]
 sessions = 5
 rate = 20
-[session]
-value = "/visits"
-identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
-[session.login]
-request = "POST /login"
-json = {{ user = "u{{{{ session }}}}" }}
-[session.act]
-request = "POST /visit"
-[session.check]
-request = "GET /me"
+{CONTRACT_SESSION}
 "#
     )
 }

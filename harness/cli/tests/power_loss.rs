@@ -15,7 +15,7 @@ use comeback_host::undo::Undo;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Run, assert_nothing_left, command, ended_with, processes_of};
+use support::{CONTRACT_SESSION, Run, assert_nothing_left, command, ended_with, processes_of};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,16 +30,7 @@ command = ["{{comeback}}", "serve", "{server}", "--port", "{{port}}", "--data", 
 [load]
 sessions = 5
 rate = 20
-[session]
-value = "/visits"
-identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
-[session.login]
-request = "POST /login"
-json = {{ user = "u{{{{ session }}}}" }}
-[session.act]
-request = "POST /visit"
-[session.check]
-request = "GET /me"
+{CONTRACT_SESSION}
 [[fault]]
 at = "1s"
 {fault}

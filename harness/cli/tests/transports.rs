@@ -80,22 +80,7 @@ fn without_boot_header(target: Target) -> Target {
 fn plan(target: Target) -> Plan {
     Plan {
         name: "transports".to_owned(),
-        arms: vec![Arm {
-            name: "server".to_owned(),
-            about: String::new(),
-            target,
-            family: None,
-            replicas: 1,
-            balancer: None,
-            cache: None,
-            store: None,
-            drain: None,
-            next: None,
-            retry: None,
-            baseline: None,
-            revision: None,
-            skip: None,
-        }],
+        arms: vec![Arm::alone("server".to_owned(), String::new(), target)],
         trials: 1,
         extend_to: 1,
         replacements: 0,

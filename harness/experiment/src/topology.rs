@@ -7,8 +7,8 @@ use comeback_model::units::Span;
 
 use super::choice::name_of;
 use super::document::{
-    BalancerKind, BalancerPart, CacheKind, CachePart, Policy, ReadyPart, StopPart, StoreKind,
-    StorePart, TargetPart, Words,
+    BalancerKind, BalancerPart, CacheKind, CachePart, Policy, ReadyPart, RestartPart, StopPart,
+    StoreKind, StorePart, TargetPart, Words,
 };
 use super::fill::Fault;
 
@@ -66,14 +66,7 @@ impl BalancerPart {
             (Some(command), None) => command.clone(),
             (None, kind) => self.known(kind.unwrap_or_default(), drains)?,
         };
-        let part = TargetPart {
-            command: Some(command),
-            ready: self.ready.clone(),
-            stop: self.stop.clone(),
-            restart: self.restart.clone(),
-            ..TargetPart::default()
-        };
-        part.to_target(here, None)
+        part_of(command, (&self.ready, &self.stop, &self.restart)).to_target(here, None)
     }
 
     /// How it is told of a rolling restart with this time limit, if it can be.
@@ -151,14 +144,7 @@ impl CachePart {
             (Some(command), None) => command.clone(),
             (None, kind) => self.known(kind.unwrap_or_default())?,
         };
-        let part = TargetPart {
-            command: Some(command),
-            ready: self.ready.clone(),
-            stop: self.stop.clone(),
-            restart: self.restart.clone(),
-            ..TargetPart::default()
-        };
-        part.to_target(here, None)
+        part_of(command, (&self.ready, &self.stop, &self.restart)).to_target(here, None)
     }
 
     fn known(&self, kind: CacheKind) -> Result<Words, Fault> {
@@ -294,4 +280,18 @@ fn stop(kind: StoreKind) -> Option<StopPart> {
 
 fn words(words: &[&str]) -> Words {
     Words(words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+/// What stands in front of servers, as a server.
+fn part_of(
+    command: Words,
+    (ready, stop, restart): (&Option<ReadyPart>, &Option<StopPart>, &Option<RestartPart>),
+) -> TargetPart {
+    TargetPart {
+        command: Some(command),
+        ready: ready.clone(),
+        stop: stop.clone(),
+        restart: restart.clone(),
+        ..TargetPart::default()
+    }
 }

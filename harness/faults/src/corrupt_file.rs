@@ -6,15 +6,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use comeback_model::plan::Signal;
-use comeback_model::plan::fault::{Effect, Ending as Ends, FaultWords, Needs, Reach, Within};
+use comeback_model::plan::fault::{Effect, Ending, FaultWords, Needs, Reach, Within};
 use comeback_model::schedule::Draws;
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, ActError, Target};
-use crate::ending::{Ending, end_all};
+use crate::ending::kill_all;
 use crate::injection::{FaultError, Injection};
 use crate::kind::Kind;
 
@@ -85,7 +84,7 @@ impl Kind for CorruptFile {
     }
 
     fn effect(&self) -> Effect {
-        Effect::Ends(Ends::AtOnce)
+        Effect::Ends(Ending::AtOnce)
     }
 
     fn needs(&self) -> Needs {
@@ -135,13 +134,7 @@ impl Kind for CorruptFile {
             }
             tokio::time::sleep(self.age.into()).await;
         }
-        let signal = Signal::Kill;
-        let ending = Ending {
-            signal,
-            grace: None,
-        };
-        let endings: Vec<_> = on.nodes().iter().map(|node| (*node, ending)).collect();
-        end_all(on, &endings, signal).await?;
+        kill_all(on).await?;
         for (node, copied) in copies {
             let (fault, done) = (self.clone(), None);
             let change = Change {

@@ -49,6 +49,17 @@ pub(crate) async fn stop_all(on: &Injection, nodes: &[Node]) -> Result<(), Fault
     end_all(on, &endings, sent).await
 }
 
+/// Kills all nodes of a fault at once.
+pub(crate) async fn kill_all(on: &Injection) -> Result<(), FaultError> {
+    let signal = Signal::Kill;
+    let ending = Ending {
+        signal,
+        grace: None,
+    };
+    let endings: Vec<_> = on.nodes().iter().map(|node| (*node, ending)).collect();
+    end_all(on, &endings, signal).await
+}
+
 /// Ends these nodes, and puts on record that they have ended.
 ///
 /// All ends are waited for before anything else is looked at: a look at `/proc` takes milliseconds, and the end of another

@@ -6,17 +6,14 @@
 use std::fs::OpenOptions;
 
 use comeback_host::program;
-use comeback_model::plan::Signal;
-use comeback_model::plan::fault::{
-    DiskModel, Effect, Ending as Ends, FaultWords, Needs, Reach, Within,
-};
+use comeback_model::plan::fault::{DiskModel, Effect, Ending, FaultWords, Needs, Reach, Within};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, ActError, Target};
-use crate::ending::{Ending, end_all};
+use crate::ending::kill_all;
 use crate::injection::{FaultError, Injection};
 use crate::kind::{Kind, Unavailable};
 
@@ -58,7 +55,7 @@ impl Kind for PowerLoss {
     }
 
     fn effect(&self) -> Effect {
-        Effect::Ends(Ends::AtOnce)
+        Effect::Ends(Ending::AtOnce)
     }
 
     fn needs(&self) -> Needs {
@@ -83,13 +80,7 @@ impl Kind for PowerLoss {
     }
 
     async fn inject(&self, on: &Injection) -> Result<(), FaultError> {
-        let signal = Signal::Kill;
-        let ending = Ending {
-            signal,
-            grace: None,
-        };
-        let endings: Vec<_> = on.nodes().iter().map(|node| (*node, ending)).collect();
-        end_all(on, &endings, signal).await?;
+        kill_all(on).await?;
         for node in on.nodes() {
             on.act(*node, Cut::default()).await?;
         }

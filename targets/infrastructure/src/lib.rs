@@ -10,3 +10,4 @@ pub mod fault_proxy;
 mod orders;
 pub mod postgres;
 pub mod recorder;
+mod relay;

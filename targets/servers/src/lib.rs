@@ -1,6 +1,6 @@
 //! Reference servers that speak one small HTTP contract and differ in one thing only: where they keep their state.
 //!
-//! A few speak another protocol, which has state of its own or has none ([`Protocol`], [`protocols`]).
+//! A few speak another protocol, which has state of its own or has none ([`Service`], [`protocols`]).
 //!
 //! Beside them stands the zoo: servers with one behaviour broken on purpose, each of which a test harness must notice.
 //! This crate knows nothing of the harness; it binds to the loopback address only. A new target is one file and one
@@ -37,7 +37,7 @@ use std::net::TcpListener;
 pub use error::{ServeError, StoreError};
 use launch::Launch;
 pub use launch::ServeOptions;
-pub use protocols::Protocol;
+pub use protocols::Service;
 pub use shared::STORE_WITHIN;
 
 /// One server of the table.
@@ -56,7 +56,7 @@ pub struct Target {
     /// The other server in which it keeps its state, if it does: it must be told where that is.
     pub store: Option<StoreKind>,
     /// What it speaks.
-    pub protocol: Protocol,
+    pub protocol: Service,
     /// What it is written in, beside what all servers have in common.
     sources: &'static [&'static str],
     /// Loads the state, binds, serves, drains.
@@ -151,25 +151,25 @@ const TARGETS: &[Target] = &[
     speaking(
         "udp-echo",
         "none: each datagram is sent back",
-        Protocol::Udp,
+        Service::Udp,
         protocols::udp_echo::start,
     ),
     speaking(
         "dns",
         "none: a name server for example.test",
-        Protocol::Dns,
+        Service::Dns,
         protocols::dns::start,
     ),
     speaking(
         "ftp",
         "login and folder with the connection, files on disk",
-        Protocol::Ftp,
+        Service::Ftp,
         protocols::ftp::start,
     ),
     speaking(
         "telnet",
         "login, folder and counter with the connection",
-        Protocol::Telnet,
+        Service::Telnet,
         protocols::telnet::start,
     ),
     planted(
@@ -404,7 +404,7 @@ const fn reference(
         usual: true,
         shares: false,
         store: None,
-        protocol: Protocol::Http,
+        protocol: Service::Http,
         sources: &[],
         start,
     }
@@ -424,7 +424,7 @@ const fn variant(
 const fn speaking(
     name: &'static str,
     summary: &'static str,
-    protocol: Protocol,
+    protocol: Service,
     start: fn(Launch) -> Result<(), ServeError>,
 ) -> Target {
     Target {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{call, folder_with};
-use crate::support::{Run, read_events};
+use crate::support::{CONTRACT_SESSION, Run, read_events};
 
 /// Trials of a server of the zoo, each with one kill.
 fn experiment(server: &str, fault: &str) -> String {
@@ -19,16 +19,7 @@ environment = {{ COMEBACK_EARLY_ACK_US = "20000" }}
 [load]
 sessions = 10
 rate = 30
-[session]
-value = "/visits"
-identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
-[session.login]
-request = "POST /login"
-json = {{ user = "u{{{{ session }}}}" }}
-[session.act]
-request = "POST /visit"
-[session.check]
-request = "GET /me"
+{CONTRACT_SESSION}
 [[fault]]
 kind = "kill"
 at = "400ms"

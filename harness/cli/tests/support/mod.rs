@@ -14,6 +14,18 @@ use tempfile::TempDir;
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_comeback");
 
+/// The session of the reference servers, in an experiment file.
+pub(crate) const CONTRACT_SESSION: &str = r#"[session]
+value = "/visits"
+identity = { at = "/user", name = "u{{ session }}" }
+[session.login]
+request = "POST /login"
+json = { user = "u{{ session }}" }
+[session.act]
+request = "POST /visit"
+[session.check]
+request = "GET /me""#;
+
 /// A run of the program in a folder of its own.
 pub(crate) struct Run {
     pub(crate) folder: TempDir,

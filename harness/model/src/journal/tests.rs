@@ -10,7 +10,7 @@ use proptest::sample::select;
 use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, TrialId};
-use crate::operation::{Cached, ErrorClass, Found, Outcome, Step};
+use crate::operation::{Cached, ErrorClass, Found, Outcome, Step, test_operation};
 use crate::plan::test_plan;
 use crate::said::Line;
 use crate::schedule::expand;
@@ -39,28 +39,12 @@ fn event(at: u64, kind: EventKind) -> Event {
 
 fn operation(finished: u64) -> Operation {
     Operation {
-        trial: TrialId(0),
-        client: ClientId(3),
         generation: 1,
-        step: Step::Act,
-        intended: Elapsed::from_us(1),
         dispatched: Elapsed::from_us(2),
         sent: Some(Elapsed::from_us(3)),
         finished: Elapsed::from_us(finished),
-        outcome: Outcome::Acknowledged,
-        error: None,
-        status: Some(200),
-        value: None,
-        write: None,
-        found: None,
         boot: Some(BootId::from_header(b"first")),
-        replica: None,
-        failed_replica: None,
-        unframed: false,
-        cache: None,
-        age_s: None,
-        tries: 1,
-        resent: None,
+        ..test_operation(TrialId(0), ClientId(3), Step::Act, Elapsed::from_us(1))
     }
 }
 

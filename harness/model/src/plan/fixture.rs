@@ -7,41 +7,27 @@ use super::*;
 
 /// A small valid plan with two arms, to test with.
 pub fn test_plan() -> Plan {
-    let arm = |name: &str| Arm {
-        name: name.to_owned(),
-        about: String::new(),
-        target: Target {
-            external: None,
-            command: vec!["./server".to_owned()],
-            folder: None,
-            protocol: Protocol::Http,
-            socket: None,
-            listener: Listener::Own,
-            environment: BTreeMap::new(),
-            ready: Readiness {
-                probe: ReadyProbe::Http("/health".to_owned()),
-                within: Span::from_secs(10),
-            },
-            stop: Stop {
-                signal: Signal::Term,
-                grace: Span::from_secs(5),
-            },
-            restart_after: Span::ZERO,
-            attempts: Attempts::default(),
-            boot_header: Some("x-boot-id".to_owned()),
+    let target = || Target {
+        external: None,
+        command: vec!["./server".to_owned()],
+        folder: None,
+        protocol: Protocol::Http,
+        socket: None,
+        listener: Listener::Own,
+        environment: BTreeMap::new(),
+        ready: Readiness {
+            probe: ReadyProbe::Http("/health".to_owned()),
+            within: Span::from_secs(10),
         },
-        family: None,
-        replicas: 1,
-        balancer: None,
-        cache: None,
-        store: None,
-        drain: None,
-        next: None,
-        retry: None,
-        baseline: None,
-        revision: None,
-        skip: None,
+        stop: Stop {
+            signal: Signal::Term,
+            grace: Span::from_secs(5),
+        },
+        restart_after: Span::ZERO,
+        attempts: Attempts::default(),
+        boot_header: Some("x-boot-id".to_owned()),
     };
+    let arm = |name: &str| Arm::alone(name.to_owned(), String::new(), target());
     Plan {
         name: "test".to_owned(),
         arms: vec![arm("first"), arm("second")],

@@ -7,26 +7,16 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use super::pool::Link;
 use super::replicas::Busy;
+use crate::relay::{Relayed, is_silent};
 
 /// The body of a reply.
-pub(super) enum Reply {
-    /// The balancer's own words.
-    Own(Option<Bytes>),
-    /// A replica's.
-    Relayed(Box<Relay>),
-}
-
-impl Reply {
-    pub(super) fn own(text: String) -> Self {
-        Self::Own(Some(text.into()))
-    }
-}
+pub(super) type Reply = crate::relay::Reply<Relay>;
 
 /// Why a reply broke off.
 #[derive(Debug)]
@@ -71,6 +61,10 @@ impl Relay {
             self.busy.0.pool.put(link);
         }
     }
+}
+
+impl Relayed for Relay {
+    type Error = BrokenReply;
 
     fn poll(
         &mut self,
@@ -97,11 +91,7 @@ impl Relay {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let timeout = self.timeout;
-                let patience = self
-                    .patience
-                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-                if patience.as_mut().poll(context).is_pending() {
+                if !is_silent(&mut self.patience, self.timeout, context) {
                     return Poll::Pending;
                 }
                 self.broken.store(true, Ordering::Relaxed);
@@ -109,35 +99,8 @@ impl Relay {
             }
         }
     }
-}
 
-impl Body for Reply {
-    type Data = Bytes;
-    type Error = BrokenReply;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenReply>>> {
-        match &mut *self {
-            Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Self::Relayed(relay) => relay.poll(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(text) => text.is_none(),
-            Self::Relayed(relay) => relay.incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(text) => {
-                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
-            }
-            Self::Relayed(relay) => relay.incoming.size_hint(),
-        }
+    fn incoming(&self) -> &Incoming {
+        &self.incoming
     }
 }

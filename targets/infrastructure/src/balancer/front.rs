@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::log::{Event, Log};
@@ -51,6 +52,33 @@ impl fmt::Display for ClientGone {
 }
 
 impl std::error::Error for ClientGone {}
+
+/// Runs what stands in front of servers, on one thread.
+pub(crate) fn block_on(front: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build()?.block_on(front)
+}
+
+/// Takes a port of 127.0.0.1.
+pub(crate) async fn listen(port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = TcpListener::bind(at).await;
+    let listener = listener
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {at}: {error}")))?;
+    Ok((listener, at))
+}
+
+/// From now on SIGTERM and SIGINT do not end this process; the future is ready when one has come.
+pub(crate) fn stopped() -> io::Result<impl Future<Output = ()>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    })
+}
 
 /// Serves clients until `stop` is ready, then finishes what is in flight for `drain` at most.
 pub(crate) async fn serve<A: Answer>(

@@ -35,18 +35,15 @@ mod socket;
 pub(crate) mod upload;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-
 use checks::Checks;
 use control::Orders;
 use log::{Event, Log};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use policy::Chooser;
 use proxy::Proxy;
 use replicas::{Replica, Thresholds};
@@ -108,21 +105,14 @@ pub fn raise_file_limit() -> io::Result<()> {
 /// # Errors
 /// If there is no runtime, or the port or the control socket cannot be had.
 pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(balance(options, sink))
+    front::block_on(balance(options, sink))
 }
 
 async fn balance(options: &Options, sink: Sink) -> io::Result<()> {
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
+    let stop = front::stopped()?;
     // Before the port: who can connect there can give orders, too.
     let orders = options.control.as_deref().map(Orders::bind).transpose()?;
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
-    })?;
+    let (listener, listen) = front::listen(options.port).await?;
     let log = Arc::new(Log::new(sink));
     log.write(&Event::Started {
         listen,
@@ -131,12 +121,6 @@ async fn balance(options: &Options, sink: Sink) -> io::Result<()> {
         seed: options.seed,
     });
     let proxy = Arc::new(proxy(options, &log));
-    let stop = async {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-    };
     let serving = front::serve(listener, Arc::clone(&proxy), log, stop, options.drain);
     match orders {
         None => serving.await,

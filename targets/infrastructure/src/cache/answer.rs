@@ -204,7 +204,7 @@ impl Cache {
                     return Ok(reply);
                 }
                 None if conditions::is_conditional(&look_up.parts.headers) => {
-                    let mut response = Response::from_parts(head, Reply::whole(Bytes::new()));
+                    let mut response = Response::from_parts(head, Reply::own(Bytes::new()));
                     headers::remove_hop_by_hop(response.headers_mut());
                     forwarded(look_up.why, response.status(), false).tell(response.headers_mut());
                     return Ok(response);
@@ -313,9 +313,9 @@ fn serve(
     {
         head.status = StatusCode::NOT_MODIFIED;
         head.headers.remove(CONTENT_LENGTH);
-        return Response::from_parts(head, Reply::whole(Bytes::new()));
+        return Response::from_parts(head, Reply::own(Bytes::new()));
     }
-    Response::from_parts(head, Reply::whole(entry.body.clone()))
+    Response::from_parts(head, Reply::own(entry.body.clone()))
 }
 
 const fn forwarded(why: Why, status: StatusCode, stored: bool) -> Status {
@@ -342,7 +342,7 @@ fn failed(failure: Failure, why: Why) -> Response<Reply> {
 
 /// The cache's own words.
 fn own_reply(status: StatusCode, why: Why, detail: &'static str, told: &str) -> Response<Reply> {
-    let mut response = Response::new(Reply::whole(Bytes::from(format!("cache: {told}\n"))));
+    let mut response = Response::new(Reply::own(Bytes::from(format!("cache: {told}\n"))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(

@@ -9,28 +9,18 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{request, response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::balancer::pool::{Link, Pool};
+use crate::relay::{Relayed, is_silent};
 
 use super::entry::{Entry, Terms};
 use super::store::{Key, Store};
 
 /// The body of a reply.
-pub(super) enum Reply {
-    /// A stored one, or the cache's own words.
-    Whole(Option<Bytes>),
-    /// The server's.
-    Relayed(Box<Relay>),
-}
-
-impl Reply {
-    pub(super) fn whole(bytes: Bytes) -> Self {
-        Self::Whole((!bytes.is_empty()).then_some(bytes))
-    }
-}
+pub(super) type Reply = crate::relay::Reply<Relay>;
 
 /// Why a reply broke off.
 #[derive(Debug)]
@@ -112,6 +102,16 @@ impl Relay {
         }
     }
 
+    /// Half a reply is not stored.
+    fn break_off(&mut self) {
+        self.keep = None;
+        self.broken.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Relayed for Relay {
+    type Error = BrokenReply;
+
     fn poll(
         &mut self,
         context: &mut Context<'_>,
@@ -135,11 +135,7 @@ impl Relay {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let timeout = self.timeout;
-                let patience = self
-                    .patience
-                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-                if patience.as_mut().poll(context).is_pending() {
+                if !is_silent(&mut self.patience, self.timeout, context) {
                     return Poll::Pending;
                 }
                 self.break_off();
@@ -148,40 +144,7 @@ impl Relay {
         }
     }
 
-    /// Half a reply is not stored.
-    fn break_off(&mut self) {
-        self.keep = None;
-        self.broken.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Body for Reply {
-    type Data = Bytes;
-    type Error = BrokenReply;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenReply>>> {
-        match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Relayed(relay) => relay.poll(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => bytes.is_none(),
-            Self::Relayed(relay) => relay.incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
-            Self::Relayed(relay) => relay.incoming.size_hint(),
-        }
+    fn incoming(&self) -> &Incoming {
+        &self.incoming
     }
 }

@@ -26,13 +26,11 @@ mod status;
 mod store;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::balancer::Sink;
 use crate::balancer::front;
@@ -77,19 +75,12 @@ enum Event {
 /// # Errors
 /// If there is no runtime, or the port cannot be had.
 pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(serve(options, sink))
+    front::block_on(serve(options, sink))
 }
 
 async fn serve(options: &Options, sink: Sink) -> io::Result<()> {
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
-    })?;
+    let stop = front::stopped()?;
+    let (listener, listen) = front::listen(options.port).await?;
     let log = Arc::new(Log::new(sink));
     log.write(&Event::Started {
         listen,
@@ -103,12 +94,6 @@ async fn serve(options: &Options, sink: Sink) -> io::Result<()> {
             ignore_private: options.ignore_private,
         },
     });
-    let stop = async {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-    };
     front::serve(listener, cache, log, stop, options.drain).await;
     Ok(())
 }

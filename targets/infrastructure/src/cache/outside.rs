@@ -64,7 +64,6 @@ fn stored(options: &Options) -> String {
 }
 
 fn configuration(options: &Options, as_root: bool) -> String {
-    let ms = format!("{}ms", options.timeout.as_millis().max(1));
     let mut rules = String::new();
     if options.stale_if_error.is_some() {
         rules.push_str(
@@ -82,24 +81,7 @@ fn configuration(options: &Options, as_root: bool) -> String {
         ));
     }
     format!(
-        r#"daemon off;
-worker_processes 1;
-{user}pid nginx.pid;
-error_log stderr warn;
-events {{
-    worker_connections 4096;
-}}
-http {{
-    access_log off;
-    client_body_temp_path client_body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    keepalive_requests 1000000000;
-    keepalive_timeout 1h;
-    client_max_body_size 0;
-    proxy_cache_path pages levels=1:2 keys_zone=pages:8m max_size={memory} inactive=1h use_temp_path=off;
+        r#"{head}    proxy_cache_path pages levels=1:2 keys_zone=pages:8m max_size={memory} inactive=1h use_temp_path=off;
 {stored}
     map $upstream_cache_status $told {{
         default "fwd=method; fwd-status=$upstream_status";
@@ -120,13 +102,7 @@ http {{
         listen 127.0.0.1:{port};
         location / {{
             proxy_pass http://origin;
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header Connection "";
-            proxy_connect_timeout {ms};
-            proxy_read_timeout {ms};
-            proxy_send_timeout {ms};
-            proxy_next_upstream off;
+{passing}            proxy_next_upstream off;
             proxy_cache pages;
             proxy_cache_key $http_host$request_uri;
             proxy_cache_revalidate on;
@@ -151,7 +127,8 @@ http {{
     }}
 }}
 "#,
-        user = if as_root { "user root;\n" } else { "" },
+        head = outside::nginx::head(as_root),
+        passing = outside::nginx::passing(options.timeout),
         stored = stored(options),
         memory = options.memory,
         to = options.to,

@@ -6,26 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
 use crate::balancer::pool::{Link, Pool};
+use crate::relay::Relayed;
 
 use super::tape::Slot;
 
 /// The body of a reply.
-pub(super) enum Reply {
-    /// The recorder's own words.
-    Own(Option<Bytes>),
-    /// The server's.
-    Relayed(Box<Relay>),
-}
-
-impl Reply {
-    pub(super) fn own(text: String) -> Self {
-        Self::Own(Some(text.into()))
-    }
-}
+pub(super) type Reply = crate::relay::Reply<Relay>;
 
 /// The server's reply on its way to the client. It may be silent for as long as the client waits: an event stream is.
 pub(super) struct Relay {
@@ -49,6 +39,10 @@ impl Relay {
             self.pool.put(link);
         }
     }
+}
+
+impl Relayed for Relay {
+    type Error = hyper::Error;
 
     fn poll(
         &mut self,
@@ -71,35 +65,8 @@ impl Relay {
         }
         polled
     }
-}
 
-impl Body for Reply {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut *self {
-            Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Self::Relayed(relay) => relay.poll(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(text) => text.is_none(),
-            Self::Relayed(relay) => relay.incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(text) => {
-                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
-            }
-            Self::Relayed(relay) => relay.incoming.size_hint(),
-        }
+    fn incoming(&self) -> &Incoming {
+        &self.incoming
     }
 }

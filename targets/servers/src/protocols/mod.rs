@@ -12,7 +12,7 @@ pub const PASSWORD: &str = "comeback";
 
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
+pub enum Service {
     /// The contract over HTTP, which sessions are run on.
     Http,
     /// Datagrams that come back, and no TCP.
@@ -25,7 +25,12 @@ pub enum Protocol {
     Telnet,
 }
 
-impl Protocol {
+impl Service {
+    /// Whether sessions are run on it.
+    pub const fn speaks_http(self) -> bool {
+        matches!(self, Self::Http)
+    }
+
     /// For people.
     pub const fn name(self) -> &'static str {
         match self {

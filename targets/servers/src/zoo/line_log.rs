@@ -15,12 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::contract::{App, Store};
+use crate::contract::App;
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::memory::Memory;
-use crate::session::{Kept, Key, Session, SessionId, User};
+use crate::session::{Kept, Session, SessionId, User};
 use crate::writer::lock;
+
+use super::persisted::{Persist, Persisted};
 
 /// In place of a session's visits once it was logged out.
 const GONE: &str = "gone";
@@ -90,7 +92,7 @@ fn start_with(launch: Launch, habits: Habits) -> Result<(), ServeError> {
             .map_err(ServeError::system("start the syncing thread"))?;
     }
     let memory = Memory::holding(sessions);
-    launch.serve(App::over(Logged { memory, log }))
+    launch.serve(App::over(Persisted { memory, to: log }))
 }
 
 fn sync_now_and_then(log: &Mutex<Log>) {
@@ -214,42 +216,13 @@ fn apply(line: &str, sessions: &mut HashMap<SessionId, Option<Kept>>) -> Option<
     Some(())
 }
 
-struct Logged {
-    memory: Memory,
-    log: Arc<Mutex<Log>>,
-}
-
-impl Logged {
+impl Persist for Arc<Mutex<Log>> {
     fn write(&self, id: SessionId, session: &Session) -> Result<(), StoreError> {
         let (visits, user) = (session.visits, session.user.as_str());
-        lock(&self.log).append(&format!("{id} {visits} {user}\n"))
-    }
-}
-
-impl Store for Logged {
-    async fn login(&self, user: User) -> Result<(SessionId, Session), StoreError> {
-        let (id, session) = self.memory.login(user).await?;
-        self.write(id, &session)?;
-        Ok((id, session))
+        lock(self).append(&format!("{id} {visits} {user}\n"))
     }
 
-    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
-        let visited = self.memory.visit(id, key).await?;
-        if let Some(session) = &visited {
-            self.write(id, session)?;
-        }
-        Ok(visited)
-    }
-
-    async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.memory.me(id).await
-    }
-
-    async fn logout(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        let session = self.memory.logout(id).await?;
-        if session.is_some() {
-            lock(&self.log).append(&format!("{id} {GONE}\n"))?;
-        }
-        Ok(session)
+    fn remove(&self, id: SessionId) -> Result<(), StoreError> {
+        lock(self).append(&format!("{id} {GONE}\n"))
     }
 }

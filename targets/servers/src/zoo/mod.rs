@@ -20,6 +20,7 @@ pub(crate) mod lost_replies;
 pub(crate) mod never_back;
 pub(crate) mod no_reuseaddr;
 pub(crate) mod orphan;
+mod persisted;
 pub(crate) mod pid_file;
 pub(crate) mod public_me;
 pub(crate) mod re_creates;

@@ -9,12 +9,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::contract::{App, Store};
+use crate::contract::App;
 use crate::error::{ServeError, StoreError};
 use crate::launch::Launch;
 use crate::memory::Memory;
-use crate::session::{Kept, Key, Session, SessionId, User};
+use crate::session::{Kept, Session, SessionId, User};
 use crate::writer::lock;
+
+use super::persisted::{Persist, Persisted};
 
 /// What a name ends with that is not a session yet.
 const NEW: &str = ".new";
@@ -30,10 +32,12 @@ pub(crate) fn start_synced(launch: Launch) -> Result<(), ServeError> {
 fn start(launch: Launch, syncs: bool) -> Result<(), ServeError> {
     let folder = launch.data().to_owned();
     let sessions = load(&folder).map_err(ServeError::file("read", &folder))?;
-    launch.serve(App::over(Files {
+    launch.serve(App::over(Persisted {
         memory: Memory::holding(sessions),
-        folder: Mutex::new(folder),
-        syncs,
+        to: Files {
+            folder: Mutex::new(folder),
+            syncs,
+        },
     }))
 }
 
@@ -59,13 +63,12 @@ fn load(folder: &Path) -> io::Result<HashMap<SessionId, Kept>> {
 }
 
 struct Files {
-    memory: Memory,
     /// Held while a session is written.
     folder: Mutex<PathBuf>,
     syncs: bool,
 }
 
-impl Files {
+impl Persist for Files {
     fn write(&self, id: SessionId, session: &Session) -> Result<(), StoreError> {
         let folder = lock(&self.folder);
         let written = || -> io::Result<()> {
@@ -92,39 +95,13 @@ impl Files {
         };
         removed().map_err(StoreError::because("the session could not be removed"))
     }
+}
 
+impl Files {
     fn sync(&self, folder: &Path) -> io::Result<()> {
         match self.syncs {
             true => File::open(folder)?.sync_all(),
             false => Ok(()),
         }
-    }
-}
-
-impl Store for Files {
-    async fn login(&self, user: User) -> Result<(SessionId, Session), StoreError> {
-        let (id, session) = self.memory.login(user).await?;
-        self.write(id, &session)?;
-        Ok((id, session))
-    }
-
-    async fn visit(&self, id: SessionId, key: Option<Key>) -> Result<Option<Session>, StoreError> {
-        let visited = self.memory.visit(id, key).await?;
-        if let Some(session) = &visited {
-            self.write(id, session)?;
-        }
-        Ok(visited)
-    }
-
-    async fn me(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.memory.me(id).await
-    }
-
-    async fn logout(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        let session = self.memory.logout(id).await?;
-        if session.is_some() {
-            self.remove(id)?;
-        }
-        Ok(session)
     }
 }

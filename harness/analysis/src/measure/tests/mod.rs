@@ -31,7 +31,7 @@ mod writes;
 use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use comeback_model::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
-use comeback_model::operation::{ErrorClass, Found, Operation, Outcome, Step};
+use comeback_model::operation::{ErrorClass, Found, Operation, Outcome, Step, test_operation};
 use comeback_model::plan::{Plan, Workload, Writes, test_plan};
 use comeback_model::schedule::expand;
 use comeback_model::units::Elapsed;
@@ -291,28 +291,8 @@ struct Op(Operation);
 
 fn op(step: Step, client: u32, at: u64) -> Op {
     Op(Operation {
-        trial: TrialId(0),
-        client: ClientId(client),
-        generation: 0,
-        step,
-        intended: ms(at),
-        dispatched: ms(at),
-        sent: Some(ms(at)),
-        finished: ms(at + 1),
-        outcome: Outcome::Acknowledged,
-        error: None,
-        status: Some(200),
-        value: None,
-        write: None,
-        found: None,
         boot: Some(if at < CUT { old_boot() } else { new_boot() }),
-        replica: None,
-        failed_replica: None,
-        unframed: false,
-        cache: None,
-        age_s: None,
-        tries: 1,
-        resent: None,
+        ..test_operation(TrialId(0), ClientId(client), step, ms(at))
     })
 }
 

@@ -3,7 +3,7 @@
 use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use comeback_model::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
-use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
+use comeback_model::operation::{ErrorClass, Operation, Outcome, Step, test_operation};
 use comeback_model::plan::test_plan;
 use comeback_model::schedule::expand;
 use comeback_model::units::Elapsed;
@@ -327,28 +327,8 @@ fn boot(start: usize) -> BootId {
 /// A correct operation of 1 ms, answered by the process of its time.
 fn op(trial: TrialId, step: Step, at: u64) -> Operation {
     Operation {
-        trial,
-        client: ClientId(0),
-        generation: 0,
-        step,
-        intended: ms(at),
-        dispatched: ms(at),
-        sent: Some(ms(at)),
-        finished: ms(at + 1),
-        outcome: Outcome::Acknowledged,
-        error: None,
-        status: Some(200),
-        value: None,
-        write: None,
-        found: None,
         boot: Some(boot(usize::from(at > CUT))),
-        replica: None,
-        failed_replica: None,
-        unframed: false,
-        cache: None,
-        age_s: None,
-        tries: 1,
-        resent: None,
+        ..test_operation(trial, ClientId(0), step, ms(at))
     }
 }
 

@@ -9,7 +9,7 @@
 //! answers 502 where it says 503 `none-up`. The header tells them apart.
 
 mod haproxy;
-mod nginx;
+pub(crate) mod nginx;
 
 use std::fmt;
 use std::fs;

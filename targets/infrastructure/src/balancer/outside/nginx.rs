@@ -12,6 +12,7 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use super::super::{Options, Policy};
 use super::Given;
@@ -49,7 +50,6 @@ pub(super) fn unsupported(options: &Options, given: Given) -> Option<String> {
 }
 
 pub(super) fn configuration(options: &Options, as_root: bool) -> String {
-    let ms = format!("{}ms", options.timeout.as_millis().max(1));
     let mut servers = String::new();
     let mut indexes = String::new();
     for (index, address) in options.to.iter().enumerate() {
@@ -77,24 +77,7 @@ pub(super) fn configuration(options: &Options, as_root: bool) -> String {
         ),
     };
     format!(
-        r#"daemon off;
-worker_processes 1;
-{user}pid nginx.pid;
-error_log stderr warn;
-events {{
-    worker_connections 4096;
-}}
-http {{
-    access_log off;
-    client_body_temp_path client_body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    keepalive_requests 1000000000;
-    keepalive_timeout 1h;
-    client_max_body_size 0;
-    # The client: the first forwarded address, else its address and port.
+        r#"{head}    # The client: the first forwarded address, else its address and port.
     map $http_x_forwarded_for $source {{
         default "$remote_addr:$remote_port";
         "~^ *(?<first>[^, ]+)" $first;
@@ -119,13 +102,7 @@ http {{
         listen 127.0.0.1:{port};
         location / {{
             proxy_pass http://replicas;
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header Connection "";
-            proxy_connect_timeout {ms};
-            proxy_read_timeout {ms};
-            proxy_send_timeout {ms};
-            proxy_request_buffering off;
+{passing}            proxy_request_buffering off;
             proxy_buffering off;
             proxy_next_upstream {retry}
             proxy_hide_header x-replica;
@@ -151,7 +128,47 @@ http {{
     }}
 }}
 "#,
-        user = if as_root { "user root;\n" } else { "" },
+        head = head(as_root),
+        passing = passing(options.timeout),
         port = options.port,
+    )
+}
+
+/// The begin of a configuration, up to what stands in `http`.
+pub(crate) fn head(as_root: bool) -> String {
+    let user = if as_root { "user root;\n" } else { "" };
+    format!(
+        r#"daemon off;
+worker_processes 1;
+{user}pid nginx.pid;
+error_log stderr warn;
+events {{
+    worker_connections 4096;
+}}
+http {{
+    access_log off;
+    client_body_temp_path client_body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    keepalive_requests 1000000000;
+    keepalive_timeout 1h;
+    client_max_body_size 0;
+"#
+    )
+}
+
+/// How requests are passed on, within this time.
+pub(crate) fn passing(timeout: Duration) -> String {
+    let ms = format!("{}ms", timeout.as_millis().max(1));
+    format!(
+        r#"            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Connection "";
+            proxy_connect_timeout {ms};
+            proxy_read_timeout {ms};
+            proxy_send_timeout {ms};
+"#
     )
 }
