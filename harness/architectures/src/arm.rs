@@ -6,7 +6,7 @@ use comeback_experiment::document::{
 use comeback_experiment::{Document, Origin, Problem, resolve};
 use comeback_model::plan::Arm;
 use comeback_model::plan::fault::Catalogue;
-use comeback_servers::{Protocol, Target};
+use comeback_servers::Target;
 
 /// The header that changes with each start of a reference server.
 const BOOT_HEADER: &str = "x-boot-id";
@@ -31,7 +31,7 @@ impl Candidate {
     }
 
     fn with(server: &'static Target, data: &str) -> Self {
-        let speaks_http = server.protocol == Protocol::Http;
+        let speaks_http = server.protocol.speaks_http();
         let target = TargetPart {
             command: Some(command(server, data)),
             ready: Some(ReadyPart {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use comeback_model::plan::{self, Plan};
-use comeback_servers::{Protocol, Target};
+use comeback_servers::Target;
 
 use crate::ArchitectureError;
 
@@ -23,9 +23,9 @@ pub fn find(name: &str) -> Result<&'static Target, ArchitectureError> {
 /// # Errors
 /// If the server speaks another protocol.
 pub fn check_http(server: &'static Target) -> Result<(), ArchitectureError> {
-    match server.protocol {
-        Protocol::Http => Ok(()),
-        _ => Err(ArchitectureError::NotHttp(server)),
+    match server.protocol.speaks_http() {
+        true => Ok(()),
+        false => Err(ArchitectureError::NotHttp(server)),
     }
 }
 

@@ -260,7 +260,7 @@ fn may_read() -> bool {
 /// Only HTTP without TLS passes a recorder.
 fn check_protocol(protocol: Option<Protocol>) -> Result<(), CliError> {
     let speaks = match protocol {
-        Some(Protocol::Http) => return Ok(()),
+        Some(plain) if plain.is_plain_http() => return Ok(()),
         Some(other) => format!("speaks {}", other.spec().label),
         None => "accepts connections, but does not answer HTTP".to_owned(),
     };

@@ -257,9 +257,10 @@ fn servers_that_pose_as_other_protocols_are_found_out() {
 
 /// A server under another's name.
 fn posing(name: &str, server: &str) -> Arm {
-    let (data, ready) = match comeback_servers::find(server).unwrap().protocol {
-        comeback_servers::Protocol::Http => ("shared", "{ http = '/health' }"),
-        _ => ("data", "{ tcp = true }"),
+    let service = comeback_servers::find(server).unwrap().protocol;
+    let (data, ready) = match service.speaks_http() {
+        true => ("shared", "{ http = '/health' }"),
+        false => ("data", "{ tcp = true }"),
     };
     let text = format!(
         "[target]\ncommand = ['{{comeback}}', 'serve', '{server}', '--port', '{{port}}', '--data', '{{{data}}}']\n\

@@ -10,6 +10,7 @@ use comeback_model::event::Exit;
 use comeback_model::ids::{Incarnation, Node, TrialId};
 use comeback_model::plan::{Protocol, Readiness, ReadyProbe, Stop, Target};
 use comeback_model::said::Line;
+use comeback_model::status::{is_redirect, is_success};
 use comeback_model::units::{Elapsed, Span};
 use reqwest::Client;
 
@@ -77,7 +78,7 @@ pub struct Answer {
 impl Answer {
     /// Whether it is a 2xx.
     pub fn is_good(&self) -> bool {
-        (200..300).contains(&self.status)
+        is_success(self.status)
     }
 }
 
@@ -86,8 +87,9 @@ impl Discovered {
     /// nothing says that it is still starting.
     fn is_settled(answers: &[Answer]) -> bool {
         let starts = |answer: &Answer| answer.status >= 500;
-        let speaks =
-            |answer: &Answer| answer.is_good() || matches!(answer.status, 300..=399 | 401 | 403);
+        let speaks = |answer: &Answer| {
+            answer.is_good() || is_redirect(answer.status) || matches!(answer.status, 401 | 403)
+        };
         answers.iter().any(speaks) && !answers.iter().any(starts)
     }
 
@@ -220,7 +222,7 @@ pub async fn meet(
 ) -> Result<Met, DiscoverError> {
     let clock = Clock::start();
     let port = ports::free_port().map_err(EngineError::Port)?;
-    let endpoint = Endpoint::tcp(Protocol::Http, port);
+    let endpoint = Endpoint::at(port);
     let data = folder.join("data");
     std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
     let launch = Launch {
@@ -320,7 +322,8 @@ async fn ask(port: u16) -> (Option<Protocol>, Vec<Answer>) {
             return (Some(protocol), Vec::new());
         }
     }
-    for protocol in [Protocol::Http, Protocol::Https] {
+    let guessed = |protocol: &Protocol| protocol.spec().wire.is_guessed();
+    for protocol in Protocol::ALL.into_iter().filter(guessed) {
         let endpoint = Endpoint::tcp(protocol, port);
         let Ok((client, base)) = client_of(&endpoint) else {
             continue;

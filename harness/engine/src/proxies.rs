@@ -109,7 +109,7 @@ pub(super) async fn start<S: Seams>(
         listener: None,
     };
     let mut process = trial.seams.start(launch).map_err(|error| failed(&error))?;
-    let endpoint = Endpoint::tcp(Protocol::Http, place.port);
+    let endpoint = Endpoint::at(place.port);
     let ready = trial
         .seams
         .wait_until_ready(&mut process, &target.ready, &endpoint, None);
@@ -139,7 +139,7 @@ fn target(place: &ProxyPlace, to: u16) -> Target {
         external: None,
         command: words.map(str::to_owned).to_vec(),
         folder: None,
-        protocol: Protocol::Http,
+        protocol: Protocol::default(),
         socket: None,
         environment: BTreeMap::new(),
         ready: Readiness {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use comeback_model::event::Exit;
 use comeback_model::ids::BootId;
 use comeback_model::plan::{Readiness, ReadyProbe};
+use comeback_model::status::is_redirect;
 use comeback_model::units::{Elapsed, Span};
 
 use crate::clock::Clock;
@@ -285,7 +286,7 @@ const fn mend(status: u16) -> Option<&'static str> {
             "it asks for a login there: name a path that anybody may see (--ready http:/PATH, or `ready` in [target]), or wait for \
              the port alone (--ready tcp)",
         ),
-        300..=399 => Some(
+        redirect if is_redirect(redirect) => Some(
             "it redirects, which is not followed: name the path that it leads to (--ready http:/PATH, or `ready` in [target])",
         ),
         _ => None,

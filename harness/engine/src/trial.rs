@@ -10,6 +10,7 @@ use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::Plan;
 use comeback_model::schedule::{PlannedInjection, PlannedTrial};
+use comeback_model::status::{is_redirect, is_success};
 use comeback_model::units::{Elapsed, Span};
 use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
@@ -393,8 +394,10 @@ fn why_not_opened(refusal: Option<(ErrorClass, Option<u16>)>) -> String {
         Some((class, None)) => format!(": the login failed with '{}'{SEE}", class.label()),
         Some((class, Some(status))) => {
             let mend = match status {
-                300..400 => " (a redirect: follow it, or expect its status)",
-                200..300 => " (its content is not as expected: check expect, capture and identity)",
+                _ if is_redirect(status) => " (a redirect: follow it, or expect its status)",
+                _ if is_success(status) => {
+                    " (its content is not as expected: check expect, capture and identity)"
+                }
                 _ => "",
             };
             format!(

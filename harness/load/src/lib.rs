@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use comeback_model::ids::{Seed, TrialId};
 use comeback_model::operation::Operation;
-use comeback_model::plan::{Protocol, Wire};
+use comeback_model::plan::Protocol;
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -70,12 +70,9 @@ pub fn check_support(protocol: Protocol) -> io::Result<()> {
 /// The feature that a protocol needs and a build lacks.
 fn missing_feature(protocol: Protocol, has_tls: bool, has_http2: bool) -> Option<&'static str> {
     let spec = protocol.spec();
-    if spec.is_encrypted && !has_tls {
-        Some("tls")
-    } else if spec.wire == Wire::Http2 && !has_http2 {
-        Some("http2")
-    } else {
-        None
+    match spec.is_encrypted && !has_tls {
+        true => Some("tls"),
+        false => spec.wire.feature().filter(|_| !has_http2),
     }
 }
 

@@ -30,6 +30,11 @@ impl Endpoint {
         }
     }
 
+    /// The port of 127.0.0.1 alone, for those who only look who is there: no protocol is spoken.
+    pub fn at(port: u16) -> Self {
+        Self::tcp(Protocol::default(), port)
+    }
+
     /// The same on a Unix socket.
     #[must_use]
     pub fn on_socket(self, path: PathBuf) -> Self {

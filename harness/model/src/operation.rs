@@ -1,14 +1,19 @@
 //! What one client did once: the rows from which sessions, writes, errors and latency are counted.
 
 mod cached;
+#[cfg(any(test, feature = "testing"))]
+mod fixture;
 mod found;
 
 use serde::{Deserialize, Serialize};
 
 pub use cached::Cached;
+#[cfg(any(test, feature = "testing"))]
+pub use fixture::test_operation;
 pub use found::FoundError;
 
 use crate::ids::{BootId, ClientId, SessionId, TrialId};
+use crate::status;
 use crate::units::Elapsed;
 
 /// One operation of one client, as the client saw it.
@@ -78,6 +83,16 @@ impl Operation {
     /// When the request left that was the last to be answered, or was not.
     pub fn asked(&self) -> Option<Elapsed> {
         self.resent.or(self.sent)
+    }
+
+    /// Whether the judgement of a reply goes by its body, as far as is known: what it shows, lacks or names.
+    pub fn goes_by_body(&self) -> bool {
+        let is_no_refusal = !self.status.is_some_and(status::is_error);
+        match self.error {
+            None | Some(ErrorClass::WrongIdentity | ErrorClass::WrongAnswer) => true,
+            Some(ErrorClass::SessionRejected | ErrorClass::SessionRecreated) => is_no_refusal,
+            Some(_) => false,
+        }
     }
 
     /// Whether the reply was correct.

@@ -26,6 +26,7 @@ use self::place::Place;
 use self::step::{Compiler, Expected, Extra, Redirect};
 use self::template::{Templates, Values};
 
+pub use self::judge::may_mean_the_same;
 pub use self::session::Session;
 pub use self::shown::Shown;
 pub use self::template::BUILT_IN;

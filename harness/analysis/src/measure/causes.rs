@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use comeback_model::ids::{Node, SessionId};
 use comeback_model::operation::{Operation, Step};
+use comeback_model::status::is_redirect;
 
 use super::downtime::outages;
 use super::facts::Facts;
@@ -89,7 +90,6 @@ fn redirected(operations: &[&Operation]) -> Option<Cause> {
             .is_some_and(|error| refusal(error).is_none());
         operation.step == Step::ReadBack && is_open
     };
-    let is_redirect = |status: u16| (300..400).contains(&status);
     let last: BTreeMap<SessionId, &Operation> = operations
         .iter()
         .filter(open)

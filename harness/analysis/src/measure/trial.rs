@@ -188,20 +188,10 @@ fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
     .collect()
 }
 
-/// Whether the judgement of a reply goes by its body, as far as is known: what it shows, lacks or names.
-fn goes_by_body(operation: &Operation) -> bool {
-    let is_no_refusal = operation.status.is_none_or(|status| status < 400);
-    match operation.error {
-        None | Some(ErrorClass::WrongIdentity | ErrorClass::WrongAnswer) => true,
-        Some(ErrorClass::SessionRejected | ErrorClass::SessionRecreated) => is_no_refusal,
-        Some(_) => false,
-    }
-}
-
 /// A body without a length ends with the connection, and so does half a body of a process that ends: such a
 /// reply that was under way then proves nothing, be it that all is well or that it is not.
 fn doubt_if_cut_off(operation: &mut Operation, cuts: &[Cut], facts: &Facts) {
-    if !operation.unframed || !goes_by_body(operation) {
+    if !operation.unframed || !operation.goes_by_body() {
         return;
     }
     let is_anothers = |node| match (node, facts.answered_by(operation)) {

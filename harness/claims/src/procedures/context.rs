@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::rulings::{Amount, Fact, Heading};
 use comeback_model::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_model::journal;
-use comeback_model::plan::{Arm, Protocol, Signal, Stop, Target};
+use comeback_model::plan::{Arm, Signal, Stop, Target};
 use comeback_model::said;
 use comeback_model::schedule::Shuffler;
 
@@ -240,7 +240,7 @@ impl Deployment<'_> {
                 .await
                 .map_err(|error| not_up(&process, &error))?;
         } else {
-            let endpoint = Endpoint::tcp(Protocol::Http, port);
+            let endpoint = Endpoint::at(port);
             wait_until_ready(&mut process, &target.ready, &endpoint, None, context.clock)
                 .await
                 .map_err(|error| not_up(&process, &error))?;

@@ -58,41 +58,30 @@ impl Packaged {
     pub fn arm(&self) -> Arm {
         let line = self.ready.map(|line| ReadyProbe::Log(line.to_owned()));
         let is_able = !self.needs_root || rustix::process::geteuid().is_root();
-        Arm {
-            name: self.name.to_owned(),
-            about: self.about.to_owned(),
-            target: Target {
-                external: None,
-                command: self.command.iter().map(|word| (*word).to_owned()).collect(),
-                folder: None,
-                protocol: Protocol::Http,
-                socket: None,
-                listener: Listener::Own,
-                environment: BTreeMap::new(),
-                ready: Readiness {
-                    probe: line.unwrap_or(ReadyProbe::Tcp),
-                    within: Span::from_secs(10),
-                },
-                // It has nothing to store when it ends, and some take a second to go.
-                stop: Stop {
-                    signal: Signal::Kill,
-                    grace: Span::from_secs(5),
-                },
-                restart_after: Span::ZERO,
-                attempts: Attempts::default(),
-                boot_header: None,
+        let target = Target {
+            external: None,
+            command: self.command.iter().map(|word| (*word).to_owned()).collect(),
+            folder: None,
+            protocol: Protocol::default(),
+            socket: None,
+            listener: Listener::Own,
+            environment: BTreeMap::new(),
+            ready: Readiness {
+                probe: line.unwrap_or(ReadyProbe::Tcp),
+                within: Span::from_secs(10),
             },
-            family: None,
-            replicas: 1,
-            balancer: None,
-            cache: None,
-            store: None,
-            drain: None,
-            next: None,
-            retry: None,
-            baseline: None,
-            revision: None,
+            // It has nothing to store when it ends, and some take a second to go.
+            stop: Stop {
+                signal: Signal::Kill,
+                grace: Span::from_secs(5),
+            },
+            restart_after: Span::ZERO,
+            attempts: Attempts::default(),
+            boot_header: None,
+        };
+        Arm {
             skip: (!is_able).then(|| format!("only root can start {}", self.name)),
+            ..Arm::alone(self.name.to_owned(), self.about.to_owned(), target)
         }
     }
 }

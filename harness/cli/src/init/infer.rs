@@ -6,6 +6,8 @@ mod template;
 
 use std::collections::BTreeMap;
 
+use comeback_model::status::{is_redirect, is_success};
+
 use self::capture::is_token_name;
 use self::template::{Known, content, filled_path, headers, literal};
 use super::flow::{Flow, Step};
@@ -123,9 +125,7 @@ impl<'e> Inference<'e> {
         let (mut acts, mut checks): (Vec<usize>, Vec<usize>) = Default::default();
         for at in self.within() {
             let one = &self.exchanges[at];
-            let is_page = one
-                .status()
-                .is_none_or(|status| (200..300).contains(&status));
+            let is_page = one.status().is_none_or(is_success);
             let list = match one.is_get() {
                 true if is_page => &mut checks,
                 false if one.went_well() && !is_logout(one) && !is_sign_up(one) => &mut acts,
@@ -252,7 +252,7 @@ impl<'e> Inference<'e> {
             content: recorded.body.as_ref().map(|body| content(body, &known)),
             status: recorded
                 .status()
-                .filter(|status| wants_status && (300..400).contains(status)),
+                .filter(|status| wants_status && is_redirect(*status)),
             capture: self.captures.get(&at).cloned().unwrap_or_default(),
             before: self
                 .before

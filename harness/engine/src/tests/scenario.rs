@@ -104,22 +104,7 @@ fn plan() -> Plan {
     };
     Plan {
         name: "test".to_owned(),
-        arms: vec![Arm {
-            name: "server".to_owned(),
-            about: String::new(),
-            target: target(),
-            family: None,
-            replicas: 1,
-            balancer: None,
-            cache: None,
-            store: None,
-            drain: None,
-            next: None,
-            retry: None,
-            baseline: None,
-            revision: None,
-            skip: None,
-        }],
+        arms: vec![Arm::alone("server".to_owned(), String::new(), target())],
         trials: 1,
         extend_to: 1,
         replacements: 0,

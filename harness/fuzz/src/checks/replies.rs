@@ -38,7 +38,7 @@ pub fn check_http(bytes: &[u8]) -> Worth {
 /// Reads the bytes as the reply to a command, in each dialect.
 ///
 /// # Panics
-/// When what they are depends on the pieces they come in, or is more than may be kept, or an array of Redis is not told
+/// When what they are depends on the pieces they come in, or is more than may be kept, or an array of values is not told
 /// as JSON.
 pub fn check_commands(bytes: &[u8]) -> Worth {
     for dialect in Dialect::all() {
@@ -46,7 +46,7 @@ pub fn check_commands(bytes: &[u8]) -> Worth {
         check_pieces(wire, &Wanted::default(), bytes, |whole, bytes| {
             assert!([200, 400, 401, 503].contains(&whole.status));
             assert_eq!(whole.boot, None::<BootId>);
-            if dialect == Dialect::Redis && bytes[0] == b'*' && whole.body.len() < KEPT_BODY {
+            if dialect.spec().array == Some(bytes[0]) && whole.body.len() < KEPT_BODY {
                 let told = serde_json::from_slice::<serde_json::Value>(&whole.body);
                 assert!(told.is_ok(), "told as {:?}", whole.body.escape_ascii());
             }

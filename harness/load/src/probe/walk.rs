@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use comeback_model::operation::Step;
-use comeback_session::flow::Session;
+use comeback_session::flow::{Session, may_mean_the_same};
 
 use super::work::Failure;
 use super::{Exchange, Probe, ProbeError, of_the_harness};
@@ -245,13 +245,8 @@ impl Probe<'_> {
         let nobody = self.take(user.step, Who::Nobody, &mut nobody).await?;
         let [own, other] = [user, &nobody].map(|one| one.exchanges.last()?.reply.as_ref());
         Ok(own.zip(other).is_some_and(|(own, other)| {
-            let may_be_so = match own.status {
-                300..=399 => own.leads_to() == other.leads_to(),
-                401 | 403 | 404 => true,
-                200..=299 => own.body == other.body,
-                _ => false,
-            };
-            may_be_so && own.status == other.status
+            let [own, other] = [own, other].map(|one| (one.status, one.leads_to(), &*one.body));
+            may_mean_the_same(own, other)
         }))
     }
 }

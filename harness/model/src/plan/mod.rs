@@ -134,6 +134,28 @@ pub struct Arm {
     pub skip: Option<String>,
 }
 
+impl Arm {
+    /// A server alone: one replica, and nothing beside it.
+    pub const fn alone(name: String, about: String, target: Target) -> Self {
+        Self {
+            name,
+            about,
+            target,
+            family: None,
+            replicas: 1,
+            balancer: None,
+            cache: None,
+            store: None,
+            drain: None,
+            next: None,
+            retry: None,
+            baseline: None,
+            revision: None,
+            skip: None,
+        }
+    }
+}
+
 impl Plan {
     /// The fault that a trial begins with. Every plan that was read or validated has one.
     pub fn first_fault(&self) -> &Fault {

@@ -53,6 +53,8 @@ pub struct DialectSpec {
     pub pong: &'static str,
     /// The session in a first experiment file.
     pub example: &'static str,
+    /// The byte that a reply begins with if it is an array of values.
+    pub array: Option<u8>,
 }
 
 /// The properties of a protocol.
@@ -94,6 +96,12 @@ impl Protocol {
         }
     }
 
+    /// Whether a cache can ask in it and a recorder can pass it on: HTTP/1.1 without TLS.
+    pub const fn is_plain_http(self) -> bool {
+        let spec = self.spec();
+        matches!(spec.wire, Wire::Http1) && !spec.is_encrypted
+    }
+
     /// Its dialect, if its requests are commands without paths and headers.
     pub const fn dialect(self) -> Option<Dialect> {
         match self.spec().wire {
@@ -118,12 +126,31 @@ impl Dialect {
                 // A server that first wants a password, or still loads its data, answers something else.
                 pong: "+PONG",
                 example: REDIS,
+                array: Some(b'*'),
             },
         }
     }
 }
 
 impl Wire {
+    /// Whether a server whose protocol is not known is asked in it.
+    pub const fn is_guessed(self) -> bool {
+        matches!(self, Self::Http1)
+    }
+
+    /// Whether it tells when the last byte of a request was sent.
+    pub const fn tells_when_sent(self) -> bool {
+        !matches!(self, Self::Http2)
+    }
+
+    /// The cargo feature that it needs.
+    pub const fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Http2 => Some("http2"),
+            Self::Http1 | Self::Commands(_) => None,
+        }
+    }
+
     /// Its name in a TLS handshake (ALPN); a wire that has none there is named as HTTP/1.1.
     pub const fn alpn(self) -> &'static [u8] {
         match self {

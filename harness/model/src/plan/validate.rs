@@ -7,7 +7,7 @@ use super::error::{Field, PlanError, invalid};
 use super::fault::{Effect, Fault};
 use super::path::validate_path;
 use super::retry;
-use super::{Aim, Arm, Listener, Plan, Protocol, ReadyProbe, Target, Windows};
+use super::{Aim, Arm, Listener, Plan, ReadyProbe, Target, Windows};
 use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
@@ -225,7 +225,7 @@ impl Plan {
             validate_target(other, &self.windows)?;
         }
         if arm.cache.is_some() && arm.origin() == Node::Replica(0) {
-            let is_plain = arm.target.protocol == Protocol::Http && arm.target.socket.is_none();
+            let is_plain = arm.target.protocol.is_plain_http() && arm.target.socket.is_none();
             if !is_plain {
                 return invalid(
                     Field::Cache,
@@ -410,6 +410,7 @@ mod tests {
     use super::super::{DiskModel, Request, Workload, test_plan};
     use super::*;
     use crate::gate::Gate;
+    use crate::plan::Protocol;
 
     fn asks(plan: &mut Plan, path: &str) {
         plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", path)));

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use comeback_model::operation::Step;
+use comeback_model::status::is_redirect;
 use serde_json::Value;
 
 use super::judge::Why;
@@ -153,15 +154,15 @@ fn wrong_status(step: Step, expect: &Expected, reply: &Reply<'_>) -> String {
     let to = location.map_or_else(String::new, |place| format!(" to {place}"));
     let mut text = format!("status {status}{to} instead of {wanted}");
     let mend = match (status, step) {
-        (300..400, Step::Login) => format!(
+        (_, Step::Login) if is_redirect(status) => format!(
             ": if that is how a login succeeds, say expect = {{ status = {status} }}, or follow = 1 to go there"
         ),
-        (300..400, Step::Act) => format!(
+        (_, Step::Act) if is_redirect(status) => format!(
             ": if that is how it succeeds, say expect = {{ status = {status} }}, or follow = 1 to go there; if it is \
              the way to the login page, say {}",
             logged_out_hint(status, location)
         ),
-        (300..400, _) => format!(
+        _ if is_redirect(status) => format!(
             ": this looks like the way to the login page: say {}",
             logged_out_hint(status, location)
         ),

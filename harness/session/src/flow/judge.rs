@@ -2,6 +2,7 @@
 
 use comeback_model::operation::{ErrorClass, Outcome, Step};
 use comeback_model::plan::Writes;
+use comeback_model::status::{is_redirect, is_success};
 use url::Url;
 
 use super::place::{Found, Looked, Place};
@@ -135,10 +136,7 @@ impl Flow {
         let fits = match request.expect.names_any_status() {
             true => request.expect.names_status(status),
             // A goodbye often ends with a redirect to the front page.
-            false => {
-                (200..300).contains(&status)
-                    || (turn.step == Step::Logout && (300..400).contains(&status))
-            }
+            false => is_success(status) || (turn.step == Step::Logout && is_redirect(status)),
         };
         match status {
             _ if fits => {}
@@ -452,4 +450,18 @@ fn redirect_of(reply: &Reply<'_>, asked: Option<&str>) -> Option<Redirect> {
         keeps_method,
         path: format!("{}{}", target.path(), query.unwrap_or_default()),
     })
+}
+
+/// Whether two replies, each with its status, where it leads and its body, may tell two users the same: that they are not known.
+pub fn may_mean_the_same(
+    own: (u16, Option<&str>, &[u8]),
+    other: (u16, Option<&str>, &[u8]),
+) -> bool {
+    let may_be_so = match own.0 {
+        status if is_redirect(status) => own.1 == other.1,
+        401 | 403 | 404 => true,
+        status if is_success(status) => own.2 == other.2,
+        _ => false,
+    };
+    may_be_so && own.0 == other.0
 }

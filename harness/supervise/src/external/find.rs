@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use comeback_model::endpoint::Endpoint;
-use comeback_model::plan::{External, FoundBy, Protocol};
+use comeback_model::plan::{External, FoundBy};
 
 use super::{Identity, NotFound};
 use crate::ownership::{self, Holders};
@@ -102,7 +102,7 @@ pub(super) fn find(external: &External) -> Result<Found, NotFound> {
     let port = external.port;
     let address = format!("127.0.0.1:{port}");
     let unreadable = |error: io::Error| NotFound(format!("/proc cannot be read: {error}"));
-    let endpoint = Endpoint::tcp(Protocol::Http, port);
+    let endpoint = Endpoint::at(port);
     let holders = ownership::holders(&endpoint).map_err(unreadable)?;
     let named = match &external.by {
         FoundBy::Port => None,

@@ -3,7 +3,7 @@
 use crate::ids::FaultId;
 use crate::plan::error::{Field, PlanError, invalid};
 use crate::plan::fault::{Effect, Fault, Nth, On, OnEvent, Reach, ordinal};
-use crate::plan::{Aim, Arm, Plan, Wire, Workload};
+use crate::plan::{Aim, Arm, Plan, Workload};
 use crate::units::Span;
 
 impl Plan {
@@ -115,8 +115,8 @@ impl Plan {
                 ),
             );
         };
-        let is_http2 = |arm: &Arm| arm.target.protocol.spec().wire == Wire::Http2;
-        if name == "sent" && self.arms.iter().any(is_http2) {
+        let tells = |arm: &Arm| arm.target.protocol.spec().wire.tells_when_sent();
+        if name == "sent" && !self.arms.iter().all(tells) {
             return invalid(
                 Field::FaultOn(id),
                 "HTTP/2 does not tell when the last byte of a request was sent: use http or https, or another event",
