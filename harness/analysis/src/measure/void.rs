@@ -109,7 +109,7 @@ impl Shown<'_> {
         let counts = [
             sessions.lost,
             sessions.reset,
-            sessions.wrong_identity,
+            sessions.name_another(),
             writes.lost,
         ];
         counts.iter().any(|count| *count > 0)
