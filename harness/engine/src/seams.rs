@@ -27,13 +27,14 @@ use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError};
+use crate::supervise::shot::Sent;
 use comeback_faults::{Act, ActError, Disk, Step};
 
 /// A start of a node in a trial.
 pub(super) type Place = (TrialId, Node, Incarnation);
 
-/// A signal that is ready to be sent to all that it addresses, from any thread.
-pub(super) type Shot = Box<dyn FnOnce() -> io::Result<()> + Send>;
+/// A signal that is ready to be sent to all that it addresses, from any thread. It says when it was.
+pub(super) type Shot = Box<dyn FnOnce() -> io::Result<Sent> + Send>;
 
 /// All that the engine stands on.
 pub(super) trait Seams: Processes + Traffic {}

@@ -64,7 +64,7 @@ enum Done {
         fault: FaultId,
         nodes: Vec<Node>,
         fired: Result<Result<Fired, FaultError>, EngineError>,
-        answer: Answer<()>,
+        answer: Answer<Vec<Node>>,
     },
     /// The balancer got an order about a replica.
     Told {
@@ -403,7 +403,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             signal,
             reach,
         }: SignalTo,
-        answer: Answer<()>,
+        answer: Answer<Vec<Node>>,
     ) -> Result<(), Early> {
         for running in self.nodes.select_mut(&nodes) {
             if let Err(missed) = running.check_free_for(fault) {
@@ -424,9 +424,9 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             }
             running.hold = Hold::Armed(fault);
         }
-        let (trial, clock) = (self.trial, self.trial.site.clock);
+        let trial = self.trial;
         self.works.push(Box::pin(async move {
-            let fired = aim::fire(trial, fault, Volley { clock, shots, ends }).await;
+            let fired = aim::fire(trial, fault, Volley { shots, ends }).await;
             Done::Signalled {
                 fault,
                 nodes,
@@ -544,19 +544,18 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 fired,
                 answer,
             } => {
-                let fired = fired?;
-                let hold = match &fired {
-                    Ok(_) => Hold::Signalled(fault),
-                    Err(_never) => Hold::Free,
-                };
-                let fired = match fired {
+                let missed = match fired? {
                     Ok(fired) => Ok(aim::record(self.trial, fired)?),
-                    Err(missed) => Err(missed),
+                    Err(never) => Err(never),
                 };
                 for running in self.nodes.select_mut(&nodes) {
-                    running.hold = hold;
+                    let node = running.process.node();
+                    running.hold = match &missed {
+                        Ok(missed) if !missed.contains(&node) => Hold::Signalled(fault),
+                        Ok(_) | Err(_) => Hold::Free,
+                    };
                 }
-                reply(answer, fired);
+                reply(answer, missed);
             }
             Done::Surrounded {
                 id,

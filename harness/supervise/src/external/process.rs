@@ -25,7 +25,6 @@ use comeback_model::plan::{External, Reach, Signal};
 use comeback_model::said::Line;
 use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::pidfd_send_signal;
 use tokio::io::unix::AsyncFd;
@@ -35,6 +34,7 @@ use super::{Identity, NotFound, Sighting, Watch, descendants};
 use crate::proc;
 use crate::reach::unless_gone;
 use crate::roster::Place;
+use crate::shot::{Sent, Sight};
 use crate::tag::RunTag;
 
 /// Between two looks for an awaited start: at least this, and so many times as long as a look takes.
@@ -42,8 +42,6 @@ const LOOK_PAUSE: Duration = Duration::from_millis(2);
 const LOOKS_SHARE: u32 = 4;
 /// No signal was sent yet.
 const NONE: i32 = 0;
-/// It had ended, or was about to, when a signal was to be sent to it: it ended by itself.
-const MISSED: i32 = -1;
 
 /// The next thing to be seen of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +109,6 @@ impl Held {
     fn exit(&self, status: Option<i32>) -> Exit {
         let sent = self.sent.load(Ordering::SeqCst);
         match (status.map(ExitStatus::from_raw), sent) {
-            (_, MISSED) => Exit::Unseen,
             (Some(status), _) if status.signal().is_some_and(|signal| signal != sent) => {
                 status.signal().map_or(Exit::Unseen, Exit::Signal)
             }
@@ -441,10 +438,10 @@ impl ExternalProcess {
         let held = self.held()?;
         let others = held.others.iter().filter(|other| other.ended.is_none());
         let others = others.map(|other| other.descriptor.get_ref().try_clone());
+        let descriptor = held.descriptor.get_ref().try_clone()?;
         Ok(ExternalShot {
-            pid: held.identity.pid,
+            sight: Sight::of(held.identity.pid, descriptor, self.clock),
             at: self.watch.shot(),
-            leader: held.descriptor.get_ref().try_clone()?,
             others: others.collect::<io::Result<_>>()?,
             sent: Arc::clone(&held.sent),
             signal,
@@ -469,8 +466,9 @@ impl ExternalProcess {
     /// If the system refuses.
     pub fn kill_rest(&self) -> io::Result<Vec<i32>> {
         let mut killed = Vec::new();
-        if let Ok(held) = self.held() {
-            self.shot(Signal::Kill)?.fire()?;
+        if let Ok(held) = self.held()
+            && self.shot(Signal::Kill)?.fire()? != Sent::Not
+        {
             killed.push(held.identity.pid);
         }
         if let Some(held) = &self.held {
@@ -568,10 +566,9 @@ fn reached(held: &Held, reach: Reach) -> io::Result<Vec<Identity>> {
 /// A signal that is ready to be sent to a server that somebody else started.
 #[derive(Debug)]
 pub struct ExternalShot {
-    pid: i32,
+    sight: Sight,
     /// Where its moment is written.
     at: Arc<AtomicU64>,
-    leader: OwnedFd,
     others: Vec<OwnedFd>,
     sent: Arc<AtomicI32>,
     signal: Signal,
@@ -582,34 +579,22 @@ impl ExternalShot {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn fire(self) -> io::Result<()> {
-        // In this order: as long as it has not ended, the number is its own.
-        let has_gone = proc::is_dying(self.pid) || has_ended(&self.leader)?;
-        let now = proc::now_in_ticks();
-        if has_gone || !send(&self.leader, self.signal)? {
-            // Unless a signal before this one was what ended it.
-            let of_none = |sent| (sent == NONE).then_some(MISSED);
-            let _ = (self.sent).fetch_update(Ordering::SeqCst, Ordering::SeqCst, of_none);
-            return Ok(());
-        }
-        // A stop sends a second one: what came after the first is new.
-        if self.sent.swap(self.signal.number(), Ordering::SeqCst) == NONE {
-            self.at.store(now, Ordering::SeqCst);
-        }
-        for other in &self.others {
-            send(other, self.signal)?;
-        }
-        Ok(())
+    pub fn fire(self) -> io::Result<Sent> {
+        self.sight.fire(|| {
+            let now = proc::now_in_ticks();
+            if !send(self.sight.process(), self.signal)? {
+                return Ok(false);
+            }
+            // A stop sends a second one: what came after the first is new.
+            if self.sent.swap(self.signal.number(), Ordering::SeqCst) == NONE {
+                self.at.store(now, Ordering::SeqCst);
+            }
+            for other in &self.others {
+                send(other, self.signal)?;
+            }
+            Ok(true)
+        })
     }
-}
-
-fn has_ended(process: &OwnedFd) -> io::Result<bool> {
-    let mut end = [PollFd::new(process, PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    Ok(poll(&mut end, Some(&now))? > 0)
 }
 
 /// Whether it was there to be sent to.
@@ -633,6 +618,7 @@ fn send_raw(process: &OwnedFd, signal: rustix::process::Signal) -> io::Result<bo
 mod tests {
     use std::process::{Child, Command};
 
+    use rustix::event::{PollFd, PollFlags, poll};
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
     use super::*;
@@ -641,10 +627,10 @@ mod tests {
     fn aimed(child: &Child) -> (ExternalShot, Arc<AtomicI32>, Arc<AtomicU64>) {
         let pid = Pid::from_child(child);
         let (sent, at) = (Arc::new(AtomicI32::new(NONE)), Arc::default());
+        let process = pidfd_open(pid, PidfdFlags::empty()).expect("it runs");
         let shot = ExternalShot {
-            pid: pid.as_raw_pid(),
+            sight: Sight::of(pid.as_raw_pid(), process, Clock::start()),
             at: Arc::clone(&at),
-            leader: pidfd_open(pid, PidfdFlags::empty()).expect("it runs"),
             others: Vec::new(),
             sent: Arc::clone(&sent),
             signal: Signal::Kill,
@@ -656,12 +642,12 @@ mod tests {
     fn a_signal_that_no_process_was_there_for_is_not_on_record_as_sent() {
         let mut child = Command::new("true").spawn().expect("it is there");
         let (shot, sent, at) = aimed(&child);
-        let leader = shot.leader.try_clone().expect("a descriptor");
+        let leader = shot.sight.process().try_clone().expect("a descriptor");
         child.wait().expect("it ends");
         // It was reaped: the kernel knows it no more.
         assert!(!send(&leader, Signal::Kill).expect("that is no error"));
-        shot.fire().expect("that is no error");
-        assert_eq!(sent.load(Ordering::SeqCst), MISSED);
+        assert_eq!(shot.fire().expect("that is no error"), Sent::Not);
+        assert_eq!(sent.load(Ordering::SeqCst), NONE);
         assert_eq!(at.load(Ordering::SeqCst), 0);
     }
 
@@ -673,7 +659,7 @@ mod tests {
             .spawn()
             .expect("it is there");
         let (shot, sent, at) = aimed(&child);
-        shot.fire().expect("it is sent");
+        assert_ne!(shot.fire().expect("it is sent"), Sent::Not);
         assert_eq!(sent.load(Ordering::SeqCst), Signal::Kill.number());
         let at = at.load(Ordering::SeqCst);
         assert!((before..=proc::now_in_ticks()).contains(&at), "{at}");

@@ -53,6 +53,10 @@ pub(super) struct Behaviour {
     pub(super) serves_after: Option<Span>,
     /// From a signal until the process ends by it; it does not without.
     pub(super) ends_after: Option<Span>,
+    /// How long before an end of its own it is seen to end.
+    pub(super) ends_slowly: Span,
+    /// From the moment at which a signal is asked for until it is sent: the process is looked at first.
+    pub(super) sent_after: Span,
     /// With which exit it ends then, where not by the signal.
     pub(super) ends_with: Option<Exit>,
     /// The same of its other processes.
@@ -85,6 +89,8 @@ impl Default for Behaviour {
             ready_after: Some(Span::ZERO),
             serves_after: Some(Span::from_ms(100)),
             ends_after: Some(Span::from_ms(1)),
+            ends_slowly: Span::ZERO,
+            sent_after: Span::ZERO,
             ends_with: None,
             others_end_after: Vec::new(),
             still_after: Some(Span::from_ms(2)),
