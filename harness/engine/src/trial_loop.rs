@@ -196,8 +196,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
 
     /// Stops them so, or kills every node.
     pub(super) async fn end_all(&mut self, by_kill: bool) -> Result<(), Early> {
-        // One may have ended by itself at this moment.
-        self.run(std::future::ready(())).await?;
+        self.see_ends().await?;
         tokio::select! {
             biased;
             () = self.interrupt.raised() => Err(Early::Interrupted),
@@ -206,6 +205,21 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 self.proxies.stop().await
             } => Ok(stopped?),
         }
+    }
+
+    /// Sees the ends that have come by now: one may have ended by itself at this moment.
+    pub(super) async fn see_ends(&mut self) -> Result<(), Early> {
+        self.run(std::future::ready(())).await?;
+        while self.nodes.have_untold_end() {
+            tokio::select! {
+                biased;
+                () = self.interrupt.raised() => return Err(Early::Interrupted),
+                (place, end) = self.nodes.next_end() => {
+                    self.see_end(place, end.map_err(EngineError::Process)?)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether all nodes run.
@@ -247,6 +261,9 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             self.trial.record_exit(&running.process, cause);
         }
         running.answer_waiting();
+        if let (ExitCause::Unexpected, Some(problem)) = (cause, running.process.displaced()) {
+            return Err(aborted(problem.to_owned()));
+        }
         match (end, cause) {
             (End::Exited(exit, at), ExitCause::Unexpected) => {
                 let start = (running.process.node(), running.process.incarnation());

@@ -259,6 +259,15 @@ pub(super) fn owner(pid: i32) -> Option<u32> {
         .map(|found| found.uid())
 }
 
+/// The users that a process may act as: its real, effective, saved and file system user. Empty if it is gone.
+pub(super) fn users(pid: i32) -> Vec<u32> {
+    let status = procfs::process::Status::from_file(format!("/proc/{pid}/status"));
+    status.map_or_else(
+        |_| Vec::new(),
+        |status| vec![status.ruid, status.euid, status.suid, status.fuid],
+    )
+}
+
 /// The pid of this process.
 pub(super) fn own_pid() -> i32 {
     rustix::process::getpid().as_raw_pid()

@@ -23,7 +23,7 @@ use comeback_model::event::{Exit, Survivor};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::plan::{External, Reach, Signal};
 use comeback_model::said::Line;
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
 use rustix::io::Errno;
 use rustix::process::pidfd_send_signal;
@@ -40,6 +40,11 @@ use crate::tag::RunTag;
 /// Between two looks for an awaited start: at least this, and so many times as long as a look takes.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 const LOOKS_SHARE: u32 = 4;
+/// How soon a script ends after the last command in it.
+const SCRIPT_TAKES: Span = Span::from_secs(1);
+/// How long a command may take from the end of one server until another one listens, and the pause between two looks.
+const SWAP_TAKES: Span = Span::from_secs(10);
+const SWAP_PAUSE: Duration = Duration::from_millis(20);
 /// No signal was sent yet.
 const NONE: i32 = 0;
 
@@ -67,6 +72,8 @@ pub struct ExternalProcess {
     next_look: Instant,
     held: Option<Held>,
     exit: Option<(Exit, Elapsed)>,
+    /// Why its end says nothing of it, if that is so.
+    displaced: Option<String>,
     tail: Vec<Line>,
 }
 
@@ -78,6 +85,8 @@ struct Held {
     descriptor: AsyncFd<OwnedFd>,
     /// The listening sockets that reach it, by their inodes.
     sockets: HashSet<u64>,
+    /// The restart command started it, or is it.
+    is_of_restart: bool,
     /// When its end was seen.
     ended: Option<Elapsed>,
     /// The signal that was sent to it last while it ran, to end it.
@@ -91,8 +100,9 @@ struct Held {
 }
 
 impl Held {
-    fn of(sighting: Sighting) -> io::Result<Self> {
+    fn of(sighting: Sighting, restart: Option<&Restart>) -> io::Result<Self> {
         Ok(Self {
+            is_of_restart: restart.is_some_and(|restart| restart.started(sighting.identity)),
             identity: sighting.identity,
             executed: sighting.executed,
             descriptor: watched::watch(sighting.descriptor)?,
@@ -189,6 +199,7 @@ impl ExternalProcess {
             next_look: Instant::now(),
             held: None,
             exit: None,
+            displaced: None,
             tail: Vec::new(),
         })
     }
@@ -223,6 +234,17 @@ impl ExternalProcess {
     /// How and when it ended, if it has.
     pub const fn exit(&self) -> Option<(Exit, Elapsed)> {
         self.exit
+    }
+
+    /// Whether its end was seen, and it is not told yet whose doing that was.
+    pub fn has_untold_end(&self) -> bool {
+        let held = self.held.as_ref().filter(|_| self.exit.is_none());
+        held.is_some_and(|held| held.ended.is_some())
+    }
+
+    /// Why its end says nothing of it, if that is so: the run itself may have ended it.
+    pub fn displaced(&self) -> Option<&str> {
+        self.displaced.as_deref()
     }
 
     /// Whether its process was not seen yet.
@@ -299,6 +321,7 @@ impl ExternalProcess {
                     if status.is_none() && self.is_succeeded().await? {
                         continue;
                     }
+                    self.displaced = self.displaced_by_restart().await?;
                     let exit = self.held.as_ref().map_or(Exit::Unseen, |held| held.exit(status));
                     self.exit = Some((exit, at));
                     self.watch.note_end(at);
@@ -320,11 +343,18 @@ impl ExternalProcess {
             return Ok(false);
         };
         let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
-        if !is_by_itself || self.place.2 == Incarnation(0) {
+        let Some(ended) = held.ended.filter(|_| is_by_itself) else {
+            return Ok(false);
+        };
+        if self.place.2 == Incarnation(0) {
             return Ok(false);
         }
         let is_launcher = match &mut self.restart {
-            Some(restart) => restart.ends_well().await?,
+            Some(restart) => {
+                restart
+                    .ends_well(self.clock.instant(ended + SCRIPT_TAKES))
+                    .await?
+            }
             None => false,
         };
         if !is_launcher && self.watch.has_answered(self.place) {
@@ -336,16 +366,46 @@ impl ExternalProcess {
         let executed = held.executed;
         self.held = Some(Held {
             executed,
-            ..Held::of(sighting)?
+            ..Held::of(sighting, self.restart.as_ref())?
         });
         Ok(true)
+    }
+
+    /// Whether what ended by itself may have been ended by the run's own restart command, in words: that was under way, had not started
+    /// it, ends well, and leaves another process in its place. So does a command that stops the server first, where a supervisor had
+    /// started it meanwhile.
+    async fn displaced_by_restart(&mut self) -> io::Result<Option<String>> {
+        let Some((held, restart)) = self.held.as_ref().zip(self.restart.as_mut()) else {
+            return Ok(None);
+        };
+        let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
+        let Some(ended) = held.ended.filter(|_| is_by_itself && !held.is_of_restart) else {
+            return Ok(None);
+        };
+        let until = self.clock.instant(ended + SWAP_TAKES);
+        if !restart.ends_well(until).await? {
+            return Ok(None);
+        }
+        while !self.watch.sees_another(self.place) {
+            if self.clock.now() >= ended + SWAP_TAKES {
+                return Ok(None);
+            }
+            tokio::time::sleep(SWAP_PAUSE).await;
+        }
+        Ok(Some(format!(
+            "process {}, which something else had started, ended while the restart command '{}' was under way, and another took its place: \
+             nobody can tell whether the command ended it. If a supervisor starts the server anyway, leave external.restart out; else have \
+             the command start the server only",
+            held.identity.pid,
+            restart.told()
+        )))
     }
 
     /// Looks for its process; whether it was found.
     fn look(&mut self) -> io::Result<bool> {
         self.watch.look();
         if let Some(sighting) = self.watch.take_sighting(self.place) {
-            self.held = Some(Held::of(sighting)?);
+            self.held = Some(Held::of(sighting, self.restart.as_ref())?);
             return Ok(true);
         }
         let failed = match &mut self.restart {
@@ -365,10 +425,10 @@ impl ExternalProcess {
     /// # Errors
     /// With what was found in its place.
     pub fn confirm(&mut self) -> Result<(), NotFound> {
-        let unwatched = |error: io::Error| NotFound(error.to_string());
+        let unwatched = |error: io::Error| NotFound::unseen(error.to_string());
         if self.is_awaited() && !self.look().map_err(unwatched)? {
             let missing = self.watch.missing();
-            return Err(missing.unwrap_or_else(|| NotFound("its process was not found".to_owned())));
+            return Err(missing.unwrap_or_else(|| NotFound::because("its process was not found")));
         }
         Ok(())
     }
