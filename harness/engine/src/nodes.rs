@@ -91,9 +91,9 @@ impl<P: Process> Nodes<P> {
 
     /// Whether an end was seen that is not told yet.
     pub(super) fn have_untold_end(&self) -> bool {
-        self.0
-            .iter()
-            .any(|running| running.process.has_untold_end())
+        let is_armed = |running: &Running<P>| matches!(running.hold, Hold::Armed(_));
+        let mut free = self.0.iter().filter(|running| !is_armed(running));
+        free.any(|running| running.process.has_untold_end())
     }
 
     pub(super) fn at_mut(&mut self, place: usize) -> &mut Running<P> {

@@ -54,12 +54,15 @@ pub(super) fn is_dying(pid: i32) -> bool {
     Vitals::open(pid).is_dying()
 }
 
-/// What a file says now; nothing where its process is gone.
+/// What a file says now; nothing where its process is gone. The kernel fills what it is given, and writes the file anew for each step.
 fn read(file: &File) -> String {
     let mut text = Vec::with_capacity(ONE_STEP);
     let mut part = [0; ONE_STEP];
-    while let Ok(length @ 1..) = file.read_at(&mut part, text.len() as u64) {
+    while let Ok(length) = file.read_at(&mut part, text.len() as u64) {
         text.extend_from_slice(&part[..length]);
+        if length < ONE_STEP {
+            break;
+        }
     }
     String::from_utf8_lossy(&text).into_owned()
 }

@@ -13,8 +13,6 @@ use super::{Identity, NotFound};
 use crate::ownership::{self, Holders};
 use crate::proc::{self, Stat};
 
-/// Of whom that is said.
-const NEVER_SIGNALLED: &str = "which started Comeback itself or manages the services of this machine (as with socket activation): it is never signalled";
 /// How the daemon of PM2 calls itself, which listens for all of its applications; what it runs is node.
 const PM2: [&str; 2] = ["PM2 ", "God Daemon"];
 /// A process that was found, and the listening sockets that reach it.
@@ -158,10 +156,12 @@ fn check_kind(
         .any(|(pid, _)| *pid == found.pid);
     let command = proc::command(found.pid);
     let is_pm2 = PM2.iter().all(|part| command.contains(part));
-    let is_never_signalled = found.pid == 1 || found.pid == own || is_above || is_pm2;
-    let why = match kind_of(program) {
-        _ if is_never_signalled => NEVER_SIGNALLED,
-        Some(Kind::Manager) => NEVER_SIGNALLED,
+    let kind = kind_of(program);
+    let is_manager = found.pid == 1 || is_pm2 || kind == Some(Kind::Manager);
+    let why = match kind {
+        _ if is_manager || found.pid == own || is_above => {
+            "which started Comeback itself or manages the services of this machine (as with socket activation): it is never signalled"
+        }
         Some(Kind::Forwarder) => {
             "which passes connections on: the server is another process, perhaps in a container. Let Comeback start the server, or run \
              Comeback where it runs"
@@ -170,7 +170,7 @@ fn check_kind(
             "a proxy: the server behind it is another process, whose end is not the proxy's. Give the port at which the server itself \
              listens; if the proxy is what you test, name its process by external.pid_file"
         }
-        Some(Kind::Proxy) | None => return Ok(()),
+        Some(_) | None => return Ok(()),
     };
     let held = format!("{address} is held by {}", told(found.pid));
     Err(NotFound::because(format!("{held}, {why}")))
