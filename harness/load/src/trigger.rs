@@ -13,7 +13,7 @@ use comeback_model::event::Mark;
 use comeback_model::operation::Step;
 use comeback_model::units::{Elapsed, Span};
 
-use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Wanted};
+use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Passed, Wanted};
 use comeback_host::clock::Clock;
 use tokio::time::Sleep;
 
@@ -51,15 +51,6 @@ impl Moment {
 
 /// What happens at the moment; it gets nothing when the moment did not come.
 pub type Inject = Box<dyn FnOnce(Option<Passed>) + Send>;
-
-/// A client passed the mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passed {
-    /// When it did.
-    pub at: Elapsed,
-    /// When a reply had surely not come yet, where that is known.
-    pub quiet: Option<Elapsed>,
-}
 
 /// Shared by the engine and all clients of a trial.
 #[derive(Clone, Debug, Default)]
