@@ -90,6 +90,13 @@ impl<P: Process> Nodes<P> {
         self.0.iter().all(|running| running.process.is_running())
     }
 
+    /// Whether an end was seen that is not told yet.
+    pub(super) fn have_untold_end(&self) -> bool {
+        let is_armed = |running: &Running<P>| matches!(running.hold, Hold::Armed(_));
+        let mut free = self.0.iter().filter(|running| !is_armed(running));
+        free.any(|running| running.process.has_untold_end())
+    }
+
     pub(super) fn at_mut(&mut self, place: usize) -> &mut Running<P> {
         &mut self.0[place]
     }
@@ -327,10 +334,12 @@ fn check_attribution(trial: &Trial<'_, impl Processes>, node: Node) -> Result<()
     }
     match owner_of(trial, (node, Incarnation(0))) {
         Owner::New(_) => Ok(()),
-        Owner::Old(problem) | Owner::Unknown(problem) => Err(aborted(format!(
-            "its replies could not be attributed to one process ({problem}): send a response header that changes \
+        Owner::Old(problem) | Owner::Unseen(problem) | Owner::Unknown(problem) => {
+            Err(aborted(format!(
+                "its replies could not be attributed to one process ({problem}): send a response header that changes \
              with each start (--boot-header)"
-        ))),
+            )))
+        }
     }
 }
 

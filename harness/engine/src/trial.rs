@@ -137,6 +137,7 @@ impl<S: Seams> Trial<'_, S> {
         let (load, recovered) = nodes.run(self.measure(load, hands)).await??;
         // Whoever waits for a disk that hangs could not be stopped, either.
         self.check_disks()?;
+        nodes.see_ends().await?;
         if recovered && nodes.are_running() {
             self.enter(Phase::ReadBack);
             nodes.run(self.read_back(load, life)).await??;

@@ -172,6 +172,7 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
         logged_out_yet_anothers,
         lost_later,
         anothers_later,
+        anothers_logins,
         writes_lost_later: _,
         writes_excess_later: _,
         stale_reads_later: _,
@@ -198,6 +199,13 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
         ),
         sentence(lost_later, "begun after the fault were lost"),
         sentence(anothers_later, "begun after the fault named another user"),
+        (anothers_logins > 0).then(|| {
+            let logins = counted(anothers_logins, "login");
+            format!(
+                "{logins} {} answered in another user's name",
+                was(anothers_logins)
+            )
+        }),
     ]
     .into_iter()
     .flatten()
