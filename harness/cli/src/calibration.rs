@@ -15,7 +15,7 @@ use super::{CliError, warn};
 
 /// Measures the rate of a plan that wants it, and says what was chosen. A stored run that this one is compared with has a load
 /// already: that is taken, since figures of different loads are not compared.
-pub(super) fn settle_rate(
+pub(super) fn calibrate(
     plan: &mut Plan,
     stored: Option<&Stored>,
     seed: Seed,

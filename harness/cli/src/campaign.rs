@@ -59,14 +59,14 @@ pub(super) fn measure(
     // A baseline may have added arms.
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
-    setup::settle(&mut plan)?;
+    setup::check_servers(&mut plan)?;
     setup::check_limits(&plan)?;
     check_extension(&plan)?;
     if options.preflight {
         try_out::preflight(&plan, seed)?;
     }
     ci::check_junit(&output.told)?;
-    calibration::settle_rate(&mut plan, stored.as_ref(), seed, output)?;
+    calibration::calibrate(&mut plan, stored.as_ref(), seed, output)?;
     let started = jiff::ZonedDateTime::now();
     let folder = create_folder(&plan.name, &started, output.out.as_deref())?;
     ci::announce_junit(&output.told, &plan.name)?;

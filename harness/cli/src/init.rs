@@ -236,7 +236,7 @@ pub(super) fn in_custody<T>(
     let mut plan = resolve(&document, &origin, &Faults)
         .map_err(super::experiment::usage)?
         .plan;
-    super::setup::settle(&mut plan)?;
+    super::setup::check_servers(&mut plan)?;
     let tag = RunTag::new()?;
     let folder = std::env::temp_dir().join(format!("comeback-{purpose}-{}", tag.as_str()));
     let custody = Custody::begin(Host::Program, &tag, &folder)?;

@@ -26,9 +26,9 @@ pub(super) fn end_at_once() {
     std::process::exit(130);
 }
 
-pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
+pub(super) fn check_servers(plan: &mut Plan) -> Result<(), CliError> {
     servers::check_plan(plan).map_err(targets::refuse)?;
-    needs::settle(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))
+    needs::check_arms(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))
 }
 
 /// Whether its faults can work on this machine, and its clients may have as many connections as they want.

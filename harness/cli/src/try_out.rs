@@ -73,7 +73,7 @@ struct Report {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let (mut plan, seed) = args.described.resolve()?;
-    super::setup::settle(&mut plan)?;
+    super::setup::check_servers(&mut plan)?;
     super::setup::check_limits(&plan)?;
     let seed = options::seed(seed)?;
     if !args.json {

@@ -696,7 +696,7 @@ async fn check_warden(start: fn(&RunTag, &Path) -> io::Result<Warden>) {
             .unwrap();
         std::fs::create_dir(&path).unwrap();
         if name == "undone" {
-            assert!(bench.tag.settle().is_empty());
+            assert!(bench.tag.undo_all().is_empty());
             assert!(!path.exists());
             std::fs::create_dir(&path).unwrap();
         }

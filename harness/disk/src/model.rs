@@ -203,7 +203,7 @@ pub struct Disk<S> {
     items: HashMap<Id, Item>,
     last: Id,
     /// Folders with entries that are not durable.
-    unsettled: BTreeSet<Id>,
+    uncommitted: BTreeSet<Id>,
     /// Files of which a commit changes what is durable.
     waiting: BTreeSet<Id>,
     /// What was changed since the last commit; of those with `true`, more than their content.
@@ -226,7 +226,7 @@ impl<S: Store> Disk<S> {
             store,
             items: HashMap::from([(ROOT, root)]),
             last: ROOT,
-            unsettled: BTreeSet::new(),
+            uncommitted: BTreeSet::new(),
             waiting: BTreeSet::new(),
             changed: BTreeMap::new(),
         }
@@ -570,7 +570,7 @@ impl<S: Store> Disk<S> {
         }
         match self.rule {
             DiskModel::Lazy => {}
-            DiskModel::Strict => self.settle(id),
+            DiskModel::Strict => self.commit_folder(id),
             // ext4_fsync_journal waits for the last transaction that changed this inode, and for no other.
             DiskModel::Ext4 => match self.changed.get(&id) {
                 _ if has_grown => self.commit(),
@@ -590,8 +590,8 @@ impl<S: Store> Disk<S> {
 
     /// The journal is written out.
     fn commit(&mut self) {
-        for folder in std::mem::take(&mut self.unsettled) {
-            self.settle(folder);
+        for folder in std::mem::take(&mut self.uncommitted) {
+            self.commit_folder(folder);
         }
         for id in std::mem::take(&mut self.waiting) {
             let Ok(content) = content(&mut self.items, id) else {
@@ -610,8 +610,8 @@ impl<S: Store> Disk<S> {
     }
 
     /// The entries of a folder are durable.
-    fn settle(&mut self, folder: Id) {
-        self.unsettled.remove(&folder);
+    fn commit_folder(&mut self, folder: Id) {
+        self.uncommitted.remove(&folder);
         let Some(Kind::Folder(entries)) = self.items.get_mut(&folder).map(|item| &mut item.kind)
         else {
             return;
@@ -647,7 +647,7 @@ impl<S: Store> Disk<S> {
             match entries.durable.get(name) {
                 None => {
                     entries.durable.insert(name.to_owned(), before);
-                    self.unsettled.insert(folder);
+                    self.uncommitted.insert(folder);
                     if let Some(held) = before.and_then(|id| self.items.get_mut(&id)) {
                         held.held += 1;
                     }
@@ -687,7 +687,7 @@ impl<S: Store> Disk<S> {
         let Some(item) = self.items.remove(&id) else {
             return;
         };
-        self.unsettled.remove(&id);
+        self.uncommitted.remove(&id);
         self.waiting.remove(&id);
         self.changed.remove(&id);
         match item.kind {

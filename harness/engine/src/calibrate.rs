@@ -133,7 +133,7 @@ pub(super) async fn run(
         Err(early) => Err(early),
     };
     let _ = real.kill_all();
-    real.settle()?;
+    real.undo_all()?;
     // What the target locked there does not matter any more: the folder is removed by the warden.
     let _ = remove_tree(&data);
     let found = match ended {

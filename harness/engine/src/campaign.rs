@@ -280,7 +280,7 @@ fn run_and_extend(
     let Header { plan, schedule, .. } = header;
     let mut ended = runtime.block_on(trials::run(plan, schedule, site, interrupt))?;
     while ended == Ended::Complete {
-        if !site.recorder.settle() {
+        if !site.recorder.flush() {
             return Err(EngineError::Journal);
         }
         let Some(extension) = extend().map_err(EngineError::Judge)? else {

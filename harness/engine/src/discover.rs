@@ -85,7 +85,7 @@ impl Answer {
 impl Discovered {
     /// Whether it has begun to serve: something was answered well, or by a refusal or redirect that only an application gives; and
     /// nothing says that it is still starting.
-    fn is_settled(answers: &[Answer]) -> bool {
+    fn is_serving(answers: &[Answer]) -> bool {
         let starts = |answer: &Answer| answer.status >= 500;
         let speaks = |answer: &Answer| {
             answer.is_good() || is_redirect(answer.status) || matches!(answer.status, 401 | 403)
@@ -248,7 +248,7 @@ pub async fn meet(
         .map_err(|error| DiscoverError::NotReady(error, process.tail()))?;
     let listening_after = ready.at.since(process.executed());
     let executed = process.executed();
-    let asking = ask_until_settled(port, clock, executed + readiness.within, wait);
+    let asking = ask_until_serving(port, clock, executed + readiness.within, wait);
     let ended = tokio::select! {
         biased;
         ended = process.exited() => Err(ended),
@@ -278,7 +278,7 @@ pub async fn meet(
 }
 
 /// Asks until it has begun to serve, or its time is over; then the last answers are taken as they are.
-async fn ask_until_settled(
+async fn ask_until_serving(
     port: u16,
     clock: Clock,
     until: Elapsed,
@@ -290,7 +290,7 @@ async fn ask_until_settled(
         let (protocol, answers) = ask(port).await;
         let is_dialect = protocol.is_some_and(|protocol| protocol.dialect().is_some());
         let now = clock.now();
-        if is_dialect || Discovered::is_settled(&answers) || now >= until {
+        if is_dialect || Discovered::is_serving(&answers) || now >= until {
             return (protocol, answers);
         }
         if !is_told && now >= begun + TELL_AFTER {

@@ -103,9 +103,9 @@ impl<L: Load> Life<L> {
         if !self.is_storm {
             return;
         }
-        let lacking = looked.unsettled + looked.refused;
+        let lacking = looked.undecided + looked.refused;
         self.has_lost.set(lacking > 0);
-        let open = looked.unsettled + looked.failed;
+        let open = looked.undecided + looked.failed;
         trial.record(EventKind::SessionsLooked {
             whole: looked.living.saturating_sub(open),
             lacking,
@@ -139,16 +139,16 @@ impl<L: Load> Life<L> {
             let (id, seed) = (trial.planned.id, trial.planned.load_seed);
             let looked = load.resume((id, seed), deadline).await?;
             living.get_or_insert(looked.living);
-            rounds += u32::from(looked.unsettled > 0);
-            let is_settled = looked.unsettled == 0 && looked.failed == 0;
-            let is_told = rounds >= trial.plan.load.looks && looked.unsettled > 0;
-            if is_settled || is_told || clock.now() > deadline {
+            rounds += u32::from(looked.undecided > 0);
+            let is_decided = looked.undecided == 0 && looked.failed == 0;
+            let is_told = rounds >= trial.plan.load.looks && looked.undecided > 0;
+            if is_decided || is_told || clock.now() > deadline {
                 break looked;
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         };
         let living = living.unwrap_or(0);
-        let open = looked.unsettled + looked.failed;
+        let open = looked.undecided + looked.failed;
         trial.record(EventKind::SessionsResumed {
             after_kill: trial.is_after_kill,
             whole: living.saturating_sub(open),

@@ -33,7 +33,7 @@ struct Known(&'static str, &'static str);
 ///
 /// # Errors
 /// With the problem of each arm, if one cannot run for any other reason, or none can run.
-pub fn settle(arms: &mut [Arm]) -> Result<(), Vec<String>> {
+pub fn check_arms(arms: &mut [Arm]) -> Result<(), Vec<String>> {
     let mut wrong = Vec::new();
     let mut lacking = Vec::new();
     let mut can_run = false;

@@ -158,8 +158,8 @@ impl Processes for Real {
         self.tag.kill_all()
     }
 
-    fn settle(&self) -> Result<(), EngineError> {
-        match self.tag.settle().into_iter().next() {
+    fn undo_all(&self) -> Result<(), EngineError> {
+        match self.tag.undo_all().into_iter().next() {
             None => Ok(()),
             Some((undo, cause)) => Err(EngineError::NotUndone { undo, cause }),
         }

@@ -55,7 +55,7 @@ enum Entry {
     Event(Box<Event>),
     Operations(Vec<Operation>),
     /// Whether everything before this is written is told here.
-    Settle(Sender<()>),
+    Flush(Sender<()>),
 }
 
 /// Takes events and operations; cheap to clone, one for each who has something to say.
@@ -94,10 +94,10 @@ impl Recorder {
     }
 
     /// Waits until all that was recorded before is in the files; false when they are not written any more.
-    pub fn settle(&self) -> bool {
-        let (settled, is_settled) = channel();
-        self.send(Entry::Settle(settled));
-        is_settled.recv().is_ok()
+    pub fn flush(&self) -> bool {
+        let (flushed, is_flushed) = channel();
+        self.send(Entry::Flush(flushed));
+        is_flushed.recv().is_ok()
     }
 
     /// Whether nothing is written any more: going on would be for nothing.
@@ -131,7 +131,7 @@ impl Recorded {
     pub(crate) fn events(self) -> Vec<Event> {
         let events = self.0.try_iter().filter_map(|entry| match entry {
             Entry::Event(event) => Some(*event),
-            Entry::Operations(_) | Entry::Settle(_) => None,
+            Entry::Operations(_) | Entry::Flush(_) => None,
         });
         events.collect()
     }
@@ -222,7 +222,7 @@ impl Files {
                     follow(&event);
                 }
                 // Each entry is flushed when it is written. The caller may be gone.
-                Entry::Settle(settled) => drop(settled.send(())),
+                Entry::Flush(flushed) => drop(flushed.send(())),
                 Entry::Operations(operations) => {
                     let sealer = &mut self.sealer;
                     self.operations

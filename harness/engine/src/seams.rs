@@ -87,7 +87,7 @@ pub(super) trait Processes {
     /// Kills the remaining processes of the run. Returns their ids.
     fn kill_all(&self) -> Vec<i32>;
     /// Undoes what was done to the machine outside of them and of the run's folder.
-    fn settle(&self) -> Result<(), EngineError>;
+    fn undo_all(&self) -> Result<(), EngineError>;
 }
 
 /// What an act may know of its node beside the processes.

@@ -102,7 +102,7 @@ pub(super) async fn run<S: Seams>(
         Err(Early::Interrupted) => return Ok(Finished::Interrupted),
     };
     let left = seams.kill_all();
-    seams.settle()?;
+    seams.undo_all()?;
     // A trial that ended early had no stop of its own, so leftovers are not a finding.
     if complete && !left.is_empty() && !life.was_killed() {
         record(EventKind::LeftBehind { pids: left });

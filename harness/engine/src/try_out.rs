@@ -84,7 +84,7 @@ pub(super) async fn run(
     };
     let _ = real.kill_all();
     // A disk that is still mounted could keep whoever looks into the folder waiting for good.
-    real.settle()?;
+    real.undo_all()?;
     // What the target locked there does not matter any more: the run's folder is removed by the warden.
     let _ = remove_tree(&data).and_then(|()| remove_tree(&backing_of(&data)));
     match ended {

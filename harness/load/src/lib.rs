@@ -266,9 +266,9 @@ impl Generator {
         for round in 0.. {
             let looked = self.look(round, until).await?;
             answered += u32::from(looked.answered > 0);
-            let is_settled = looked.unsettled == 0 && looked.failed == 0;
+            let is_decided = looked.undecided == 0 && looked.failed == 0;
             let is_told = answered >= looks || looked.failed == 0 && round + 1 >= looks;
-            if is_settled || is_told || self.clock.now() >= until {
+            if is_decided || is_told || self.clock.now() >= until {
                 return Ok(looked);
             }
             if looked.failed > 0 && looked.answered == 0 && !has_witness {

@@ -260,7 +260,7 @@ impl Worker {
             }
             self.dispatch(client, job());
         }
-        self.settle().await;
+        self.await_idle().await;
     }
 
     /// Hands out the schedule's operations, each at its time, until the next command but `Run`.
@@ -313,7 +313,7 @@ impl Worker {
     }
 
     async fn stop(&self) -> Tally {
-        self.settle().await;
+        self.await_idle().await;
         self.hand_on();
         self.shared.tally.get()
     }
@@ -360,7 +360,7 @@ impl Worker {
         client.push(job);
     }
 
-    async fn settle(&self) {
+    async fn await_idle(&self) {
         self.shared.saturated.take();
         while self.shared.outstanding.get() > 0 {
             self.shared.idle.notified().await;

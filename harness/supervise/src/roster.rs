@@ -137,7 +137,7 @@ impl Roster {
     }
 
     /// This was undone.
-    pub(super) fn settle(&mut self, number: u32) {
+    pub(super) fn forget_lease(&mut self, number: u32) {
         self.leases.remove(&number);
         self.tell(&format!("settled {number}\n"));
     }

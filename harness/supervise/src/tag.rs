@@ -111,12 +111,12 @@ impl RunTag {
     }
 
     /// Undoes all that was done to the machine, the latest first. Returns what could not be undone, and why.
-    pub fn settle(&self) -> Vec<(Undo, io::Error)> {
+    pub fn undo_all(&self) -> Vec<(Undo, io::Error)> {
         let leases = self.roster().leases();
         let mut left = Vec::new();
         for (number, undo) in leases {
             match undo.run() {
-                Ok(()) => self.roster().settle(number),
+                Ok(()) => self.roster().forget_lease(number),
                 Err(cause) => left.push((undo, cause)),
             }
         }

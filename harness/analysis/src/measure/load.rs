@@ -281,12 +281,12 @@ fn end(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Option<Elapsed>
         .iter()
         .map(|operation| operation.intended)
         .max()?;
-    let settled = facts
+    let end_of_settle = facts
         .phases
         .get(&Phase::Settle)
         .map(|settle| *settle + plan.windows.settle);
     let given_up = facts.given_up().map(|(at, _)| *at);
-    let wanted = last.max(settled.or(given_up).unwrap_or(last));
+    let wanted = last.max(end_of_settle.or(given_up).unwrap_or(last));
     Some(match facts.stopped {
         Some((stopped, _)) => wanted.min(stopped),
         None => last,

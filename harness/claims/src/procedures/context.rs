@@ -91,7 +91,7 @@ impl ClaimContext {
     }
 
     /// What a server's arm came to; one that does not do what every server does has no figures, and that is on record.
-    pub(super) fn settle<T>(
+    pub(super) fn record_failure<T>(
         &self,
         arm: &Arm,
         done: Result<T, Trouble>,

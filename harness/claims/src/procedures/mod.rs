@@ -115,7 +115,7 @@ async fn carry_out(task: &Task<'_>, context: &ClaimContext) -> Result<(), Engine
             Procedure::Interrupt => interrupt::run(context, arm).await,
             Procedure::Race => Ok(()),
         };
-        context.settle(arm, done)?;
+        context.record_failure(arm, done)?;
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(super) async fn run(context: &ClaimContext, arms: &[&Arm]) -> Result<(), Eng
     let mut runners = Vec::new();
     for arm in arms {
         let runner = Runner::start(context, arm).await;
-        runners.extend(context.settle(arm, runner)?);
+        runners.extend(context.record_failure(arm, runner)?);
     }
     for round in 0..u64::from(context.amount.rounds) {
         context.shuffler(round).shuffle(&mut runners);
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &ClaimContext, arms: &[&Arm]) -> Result<(), Eng
     }
     for runner in runners {
         let closed = runner.deployment.close(runner.server).await;
-        context.settle(runner.arm, closed)?;
+        context.record_failure(runner.arm, closed)?;
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ impl<'a> Runner<'a> {
             Ok(()) => self.open_loop(context, round).await,
             failed => failed,
         };
-        self.failed = context.settle(self.arm, run)?.is_none();
+        self.failed = context.record_failure(self.arm, run)?.is_none();
         Ok(())
     }
 

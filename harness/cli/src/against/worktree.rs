@@ -91,7 +91,7 @@ impl Worktree {
         let Some(custody) = self.custody.take() else {
             return Ok(());
         };
-        let left = self.tag.settle();
+        let left = self.tag.undo_all();
         // What the warden finds is little then: it has a time limit.
         let removed = match left.is_empty() {
             true => scratch::remove_tree(&self.tree.with_extension("gone")),

@@ -115,7 +115,7 @@ impl Job<'_> {
     /// Whether a run can be measured here, without measuring anything.
     fn check(run: &Comparison) -> Result<(), CliError> {
         let mut plan = compare::plan(run.clone(), |_| {})?;
-        setup::settle(&mut plan)?;
+        setup::check_servers(&mut plan)?;
         setup::check_limits(&plan)
     }
 

@@ -317,7 +317,7 @@ impl Bug {
     pub(super) fn missing(&self) -> Result<Option<String>, CliError> {
         let mut plan = self.plan(self.server)?;
         let faults = check_faults(&plan);
-        let settled = needs::settle(&mut plan.arms).map_err(|wrong| wrong.join("; "));
+        let settled = needs::check_arms(&mut plan.arms).map_err(|wrong| wrong.join("; "));
         Ok(faults.and(settled).err())
     }
 

@@ -111,7 +111,7 @@ impl<S: Store> Disk<S> {
             }
         }
         self.count_links();
-        self.unsettled.clear();
+        self.uncommitted.clear();
         self.waiting.clear();
         self.changed.clear();
         Ok(lost)

@@ -77,7 +77,7 @@ pub struct Looked {
     /// Looks that were answered correctly.
     pub answered: u32,
     /// Sessions that are to be looked at again: refused, or known with less than was acknowledged.
-    pub unsettled: u32,
+    pub undecided: u32,
     /// Of those: sessions that are not known.
     pub gone: u32,
     /// Of those: sessions that are known with less than was acknowledged.
@@ -92,7 +92,7 @@ impl Looked {
     /// Sessions that are to be looked at again for another reason.
     #[must_use]
     pub const fn odd(&self) -> u32 {
-        self.unsettled
+        self.undecided
             .saturating_sub(self.gone + self.older + self.anothers)
     }
 
@@ -103,7 +103,7 @@ impl Looked {
             living: self.living + other.living,
             refused: self.refused + other.refused,
             answered: self.answered + other.answered,
-            unsettled: self.unsettled + other.unsettled,
+            undecided: self.undecided + other.undecided,
             gone: self.gone + other.gone,
             older: self.older + other.older,
             anothers: self.anothers + other.anothers,
@@ -155,8 +155,8 @@ impl Client {
         let is_known = matches!(met.error, None | Some(ErrorClass::WrongAnswer));
         former.whole = is_known && met.complete;
         former.shown = met.shown;
-        let is_settled = former.ended || former.whole;
-        let is_open = is_told && !is_settled;
+        let is_decided = former.ended || former.whole;
+        let is_open = is_told && !is_decided;
         let is_gone = matches!(
             met.error,
             Some(ErrorClass::SessionRejected | ErrorClass::SessionRecreated)
@@ -165,7 +165,7 @@ impl Client {
             living: u32::from(!former.ended),
             refused: u32::from(former.refused),
             answered: u32::from(met.error.is_none()),
-            unsettled: u32::from(is_open),
+            undecided: u32::from(is_open),
             gone: u32::from(is_open && is_gone),
             older: u32::from(is_open && is_known && !met.complete),
             anothers: u32::from(is_open && met.error == Some(ErrorClass::WrongIdentity)),
@@ -192,7 +192,7 @@ impl Client {
         let shows_as_much =
             before.is_some() == now.is_some() && next.session.may_show(*now, found.as_deref());
         let is_as_it_was = looked.answered > 0 && next.whole && shows_as_much;
-        looked.unsettled = u32::from(looked.failed == 0 && !is_as_it_was);
+        looked.undecided = u32::from(looked.failed == 0 && !is_as_it_was);
         self.shared.looked.set(self.shared.looked.get().and(looked));
         if !is_as_it_was {
             // What the server set at this look the next one sends, as the user would.

@@ -35,7 +35,7 @@ const DISMISSED_WITHIN: Duration = Duration::from_secs(20);
 const UNDONE_WITHIN: Duration = Duration::from_secs(15);
 /// Between a scan that found nothing and the next: a start that was under way when the harness died shows
 /// up only after its exec.
-const SETTLE: Duration = Duration::from_millis(50);
+const BETWEEN_SCANS: Duration = Duration::from_millis(50);
 /// How long it tries to remove a folder in which nothing writes any more.
 const REMOVED_WITHIN: Duration = Duration::from_secs(1);
 /// Between two looks.
@@ -224,11 +224,11 @@ fn undo(post: &Post, is_dismissed: bool) {
     let tag = &post.tag;
     let deadline = Instant::now() + UNDONE_WITHIN;
     // A harness that is alive and waits for its warden starts nothing more.
-    let mut is_settled = is_dismissed;
+    let mut was_clean = is_dismissed;
     loop {
         let swept = tag.sweep(|_| true);
         let is_clean = swept.killed.is_empty() && swept.remaining.is_empty();
-        if is_clean && is_settled {
+        if is_clean && was_clean {
             break;
         }
         if !swept.remaining.is_empty() {
@@ -237,8 +237,8 @@ fn undo(post: &Post, is_dismissed: bool) {
         if Instant::now() >= deadline {
             return;
         }
-        is_settled = is_clean;
-        std::thread::sleep(SETTLE);
+        was_clean = is_clean;
+        std::thread::sleep(BETWEEN_SCANS);
     }
     if put_away(tag, &post.scratch)
         && let Some(record) = &post.record
@@ -250,12 +250,12 @@ fn undo(post: &Post, is_dismissed: bool) {
 /// Undoes what processes that cannot be killed may wait for: a file system that nobody answers for. What is not undone yet is
 /// tried again with the rest.
 pub(super) fn free(tag: &RunTag) {
-    let _ = tag.settle();
+    let _ = tag.undo_all();
 }
 
 /// Undoes and removes everything of a run but its processes, which must be gone, and its record: whether nothing is left.
 pub(super) fn put_away(tag: &RunTag, scratch: &Path) -> bool {
-    let is_undone = tag.settle().is_empty();
+    let is_undone = tag.undo_all().is_empty();
     let is_freed = tag.free_memory().is_empty();
     let group = tag.roster().cgroup().cloned();
     let is_disbanded = group.is_none_or(|group| group.remove().is_ok());
@@ -264,7 +264,7 @@ pub(super) fn put_away(tag: &RunTag, scratch: &Path) -> bool {
         if Instant::now() >= deadline {
             return false;
         }
-        std::thread::sleep(SETTLE);
+        std::thread::sleep(BETWEEN_SCANS);
     }
     is_undone && is_freed && is_disbanded
 }

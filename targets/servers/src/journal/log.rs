@@ -65,7 +65,7 @@ impl Log {
             file,
             bytes: replayed.sound_bytes as u64,
         };
-        log.settle(content.len() as u64)?;
+        log.repair(content.len() as u64)?;
         if log.is_mostly_history(&replayed.state) {
             log.compact(&replayed.state)
                 .map_err(ServeError::file("compact", &log.path))?;
@@ -74,7 +74,7 @@ impl Log {
     }
 
     /// Cuts a torn tail off, and makes durable what was read: a killed process may have left it in the page cache.
-    fn settle(&self, found_bytes: u64) -> Result<(), ServeError> {
+    fn repair(&self, found_bytes: u64) -> Result<(), ServeError> {
         if found_bytes > self.bytes {
             self.file
                 .set_len(self.bytes)

@@ -366,7 +366,7 @@ impl Processes for Mock {
         self.leaves.clone()
     }
 
-    fn settle(&self) -> Result<(), EngineError> {
+    fn undo_all(&self) -> Result<(), EngineError> {
         self.note("settle".to_owned());
         match self.stays.clone() {
             None => Ok(()),

@@ -70,7 +70,7 @@ impl Listens for Nginx {
         let workers = workers_of(self.master).map_err(self.told("see the workers of"))?;
         let is_old = |worker: &i32| self.old.contains(worker);
         let has_new = workers.iter().any(|worker| !is_old(worker));
-        let is_settled = has_new && !workers.iter().any(is_old);
+        let has_reloaded = has_new && !workers.iter().any(is_old);
         let standing = |(index, line): (usize, &str)| {
             let line = line.trim().trim_start_matches(SERVER);
             let says_down = line.ends_with(DOWN);
@@ -81,7 +81,7 @@ impl Listens for Nginx {
                 up: true,
                 // In force only with a worker that has read it.
                 draining: if has_new { says_down } else { !says_down },
-                in_flight: (says_down && is_settled).then_some(0),
+                in_flight: (says_down && has_reloaded).then_some(0),
             }
         };
         Ok(replicas(&text).enumerate().map(standing).collect())
