@@ -422,12 +422,12 @@ fn texts(from: &BTreeMap<String, Text>) -> BTreeMap<String, String> {
 
 impl SessionPart {
     /// The flow, or the problem and its step.
-    pub(super) fn to_flow(&self, protocol: Protocol) -> Result<SessionFlow, Vec<StepFault>> {
+    pub(super) fn to_flow(&self, protocol: Protocol) -> Result<SessionFlow, Vec<StepProblem>> {
         let mut faults = Vec::new();
         let mut read = |path: Vec<String>, part: &StepPart| {
             part.to_request(protocol)
                 .map_err(|(at, what)| {
-                    faults.push(StepFault {
+                    faults.push(StepProblem {
                         step: path,
                         at,
                         what,
@@ -453,7 +453,7 @@ impl SessionPart {
             .collect();
         let share = self.mix.as_ref().and_then(|mix| mix.browse);
         if self.browse.is_none() && share.is_some_and(|share| share > 0) {
-            faults.push(StepFault {
+            faults.push(StepProblem {
                 step: named("mix"),
                 at: vec!["browse"],
                 what: "there is no page to browse: add [session.browse]".to_owned(),
@@ -490,7 +490,7 @@ impl SessionPart {
 }
 
 /// The problem of a step.
-pub(super) struct StepFault {
+pub(super) struct StepProblem {
     /// Its path below `session`.
     pub(super) step: Vec<String>,
     pub(super) at: Vec<&'static str>,

@@ -135,7 +135,7 @@ impl From<io::Error> for ActError {
 
 /// One of an act's methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Stage {
     /// [`Act::apply`].
     Apply,
     /// [`Act::confirm`].
@@ -146,7 +146,7 @@ pub enum Step {
     Undo,
 }
 
-impl Step {
+impl Stage {
     /// Calls the method. Returns the evidence, if it is asked for.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub struct Flow {
     host: String,
     templates: Templates,
     /// All requests: the steps', then the further ones.
-    requests: Vec<step::Step>,
+    requests: Vec<step::CompiledRequest>,
     steps: Steps,
     session: Option<SessionRules>,
     /// Acts carry an idempotency key.
@@ -338,7 +338,7 @@ impl Flow {
             .map(|(at, _)| at);
         let value = rules.and_then(|rules| rules.value.as_ref());
         let logged_out_page = rules.and_then(|rules| rules.logged_out_page.as_ref());
-        let mut names: Vec<String> = self.requests.iter().flat_map(step::Step::headers).collect();
+        let mut names: Vec<String> = self.requests.iter().flat_map(step::CompiledRequest::headers).collect();
         names.extend(
             identity
                 .into_iter()
@@ -393,7 +393,7 @@ impl Flow {
         .unwrap_or(check)
     }
 
-    fn request_of(&self, turn: &Turn) -> &step::Step {
+    fn request_of(&self, turn: &Turn) -> &step::CompiledRequest {
         let place = turn.left.last().copied();
         &self.requests[place.unwrap_or_else(|| self.place(turn.step))]
     }

@@ -15,7 +15,7 @@ use crate::supervise::external::{Begin, ExternalProcess, Next, Watch};
 use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::Launch;
-use comeback_faults::{Act, ActError, Step};
+use comeback_faults::{Act, ActError, Stage};
 
 /// The servers of a run that somebody else starts, by their ports.
 #[derive(Debug, Default)]
@@ -181,7 +181,7 @@ impl Process for ExternalProcess {
         Self::resume(self)
     }
 
-    fn carry_out(&self, _step: Step, _act: &mut dyn Act, _on: On<'_>) -> Result<String, ActError> {
+    fn carry_out(&self, _stage: Stage, _act: &mut dyn Act, _on: On<'_>) -> Result<String, ActError> {
         let what = "nothing but a signal is done to a server that Comeback did not start";
         Err(ActError::Missed(what.to_owned()))
     }

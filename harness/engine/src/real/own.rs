@@ -14,7 +14,7 @@ use crate::seams::{End, On, Process, SeenEnd, Shot};
 use crate::supervise::addressed::Addressed;
 use crate::supervise::output::OnLine;
 use crate::supervise::process;
-use comeback_faults::{Act, ActError, Disk, Step, Target};
+use comeback_faults::{Act, ActError, Disk, Stage, Target};
 
 /// A started process, and whom a fault addresses with it.
 #[derive(Debug)]
@@ -145,15 +145,15 @@ impl Process for Own {
         self.process.resume(reach)
     }
 
-    fn carry_out(&self, step: Step, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError> {
+    fn carry_out(&self, stage: Stage, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError> {
         let process = &self.process;
         let on = Reached { process, on };
-        if step == Step::Apply
+        if stage == Stage::Apply
             && let Some(undo) = act.lease(&on)?
         {
             process.lease(undo)?;
         }
-        step.carry_out(act, &on)
+        stage.carry_out(act, &on)
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<()> {

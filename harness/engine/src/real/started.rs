@@ -12,7 +12,7 @@ use super::own::Own;
 use crate::seams::{End, On, Process, SeenEnd, Shot};
 use crate::supervise::external::ExternalProcess;
 use crate::supervise::output::OnLine;
-use comeback_faults::{Act, ActError, Step};
+use comeback_faults::{Act, ActError, Stage};
 
 /// A process of a trial.
 #[derive(Debug)]
@@ -134,8 +134,8 @@ impl Process for Started {
         either!(self, process => Process::resume(process.as_ref(), reach))
     }
 
-    fn carry_out(&self, step: Step, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError> {
-        either!(self, process => process.carry_out(step, act, on))
+    fn carry_out(&self, stage: Stage, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError> {
+        either!(self, process => process.carry_out(stage, act, on))
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<()> {

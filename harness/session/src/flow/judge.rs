@@ -180,7 +180,7 @@ impl Flow {
     fn refuse(
         &self,
         step: Step,
-        request: &step::Step,
+        request: &step::CompiledRequest,
         looked: &Looked<'_>,
         values: &Values<'_>,
     ) -> Result<(), Refusal> {
@@ -221,7 +221,7 @@ impl Flow {
         &self,
         turn: &Turn,
         rules: &SessionRules,
-        request: &step::Step,
+        request: &step::CompiledRequest,
         user: User,
         session: &mut Session,
         looked: &Looked<'_>,

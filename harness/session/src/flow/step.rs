@@ -9,7 +9,7 @@ use crate::wire::commands::write_command;
 
 /// A request, compiled.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct CompiledRequest {
     call: Compiled,
     /// Places of further requests sent before it.
     pub(super) before: Vec<usize>,
@@ -103,7 +103,7 @@ impl Compiler<'_> {
         &mut self,
         request: &Request,
         before: Vec<usize>,
-    ) -> Result<Step, FlowError> {
+    ) -> Result<CompiledRequest, FlowError> {
         let call = self.call(&request.call)?;
         let expect = self.expect("expect", &request.expect)?;
         let capture = request
@@ -117,7 +117,7 @@ impl Compiler<'_> {
             })
             .collect::<Result<_, FlowError>>()?;
         let value = request.value.as_ref().map(Place::new).transpose();
-        Ok(Step {
+        Ok(CompiledRequest {
             call,
             before,
             follow: request.follow,
@@ -270,7 +270,7 @@ impl Expected {
     }
 }
 
-impl Step {
+impl CompiledRequest {
     /// Headers its reply is looked at for.
     pub(super) fn headers(&self) -> Vec<String> {
         let captured = self.capture.iter().map(|(_, place)| place);

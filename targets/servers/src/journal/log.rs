@@ -30,7 +30,7 @@ pub(super) struct Log {
 
 /// The points of a compaction after which a crash may come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Step {
+pub(super) enum CompactionPoint {
     Created,
     Written,
     Synced,
@@ -112,20 +112,20 @@ impl Log {
     pub(super) fn compact_in_steps(
         &mut self,
         state: &State,
-        mut reached: impl FnMut(Step),
+        mut reached: impl FnMut(CompactionPoint),
     ) -> io::Result<()> {
         let new_path = self.folder.file(FILE_NEW);
         let mut file = create_private(&new_path)?;
-        reached(Step::Created);
+        reached(CompactionPoint::Created);
         let snapshot = snapshot(state);
         file.write_all(&snapshot)?;
-        reached(Step::Written);
+        reached(CompactionPoint::Written);
         file.sync_all()?;
-        reached(Step::Synced);
+        reached(CompactionPoint::Synced);
         fs::rename(&new_path, &self.path)?;
-        reached(Step::Renamed);
+        reached(CompactionPoint::Renamed);
         self.folder.sync()?;
-        reached(Step::Done);
+        reached(CompactionPoint::Done);
         self.file = file;
         self.bytes = snapshot.len() as u64;
         Ok(())

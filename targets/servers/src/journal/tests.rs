@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::frame::write_frame;
-use super::log::{Step, snapshot};
+use super::log::{CompactionPoint, snapshot};
 use super::state::{MAGIC, replay};
 use super::*;
 
@@ -195,7 +195,7 @@ proptest! {
             steps.push(step);
             crashes.push(copy(&folder));
         }).unwrap();
-        prop_assert_eq!(steps, [Step::Created, Step::Written, Step::Synced, Step::Renamed, Step::Done]);
+        prop_assert_eq!(steps, [CompactionPoint::Created, CompactionPoint::Written, CompactionPoint::Synced, CompactionPoint::Renamed, CompactionPoint::Done]);
 
         for crashed in &crashes {
             let (mut log, found) = open(crashed).unwrap();
