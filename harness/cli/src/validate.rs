@@ -33,11 +33,11 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Checked {
     file: String,
-    problems: Vec<Found>,
+    problems: Vec<Diagnostic>,
 }
 
 #[derive(Serialize)]
-struct Found {
+struct Diagnostic {
     /// Absent if a problem has no line: the file cannot be read, or its program cannot be started.
     line: Option<usize>,
     column: Option<usize>,
@@ -105,19 +105,19 @@ fn check(path: &Path) -> Result<String, CliError> {
     ))
 }
 
-fn problems_of(error: &CliError) -> Vec<Found> {
+fn problems_of(error: &CliError) -> Vec<Diagnostic> {
     match error {
         CliError::Experiment(unreadable) => unreadable
             .wrong()
             .iter()
-            .map(|wrong| Found {
+            .map(|wrong| Diagnostic {
                 line: Some(wrong.line),
                 column: Some(wrong.column),
                 message: wrong.message.clone(),
                 help: wrong.help.clone(),
             })
             .collect(),
-        CliError::Usage(_) | CliError::Harness(_) | CliError::Interrupted => vec![Found {
+        CliError::Usage(_) | CliError::Harness(_) | CliError::Interrupted => vec![Diagnostic {
             line: None,
             column: None,
             message: error.to_string(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 use comeback_claims::{
-    CLAIMS, Claim, Claims, Experiment, Found, Heading, Judgement, Ruling, VERSION, What,
+    CLAIMS, Claim, Claims, Experiment, Observation, Heading, Judgement, Ruling, VERSION, What,
 };
 use comeback_engine::Ended;
 use comeback_engine::campaign::Host;
@@ -188,8 +188,8 @@ fn protocols_are_ruled_on_by_interrupted_exchanges() {
             fact.arm == arm && fact.what == What::Finished && (from..).contains(&fact.at)
         });
         counted.fold((0, 0), |sum, fact| match fact.found {
-            Found::Share { right, tried } => (sum.0 + right, sum.1 + tried),
-            Found::Value(_) | Found::Missing(_) => sum,
+            Observation::Share { right, tried } => (sum.0 + right, sum.1 + tried),
+            Observation::Value(_) | Observation::Missing(_) => sum,
         })
     };
     let mut arms = vec![
@@ -226,7 +226,7 @@ fn protocols_are_ruled_on_by_interrupted_exchanges() {
         .iter()
         .filter(|fact| fact.what == What::Resumed);
     for fact in resumed {
-        let Found::Share { right, tried } = fact.found else {
+        let Observation::Share { right, tried } = fact.found else {
             panic!("{fact:?}");
         };
         assert_eq!(right * 2, tried, "{fact:?}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use comeback_model::plan::{
-    Attempts, Body, Call, Dialect, Drain, Expect, External, FoundBy, Identity, Listener, Mix,
+    Attempts, Body, Call, Dialect, Drain, Expect, External, IdentifiedBy, Identity, Listener, Mix,
     Protocol, Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
 };
 use comeback_model::units::Span;
@@ -292,9 +292,9 @@ impl ExternalPart {
             fill_here(text, here).map_err(|what| (vec!["external", part], what))
         };
         let by = match &self.pid_file {
-            None => FoundBy::Port,
+            None => IdentifiedBy::Port,
             Some(path) => match PathBuf::from(fill("pid_file", path)?) {
-                path if path.is_absolute() => FoundBy::PidFile(path),
+                path if path.is_absolute() => IdentifiedBy::PidFile(path),
                 path => {
                     let what = format!(
                         "{} is relative: write an absolute path, or {{here}}/{} for one beside the experiment file",

@@ -12,7 +12,7 @@ use comeback_model::ids::Seed;
 use comeback_model::plan::fault::{Catalogue, On, OnEvent};
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
-    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, FoundBy, Load, Plan, ReadyProbe,
+    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, IdentifiedBy, Load, Plan, ReadyProbe,
     Request, Retry, SessionFlow, Target, Windows, Workload,
 };
 use serde::{Deserialize, Serialize};
@@ -366,7 +366,7 @@ fn target(target: &Target) -> Result<Part, Unwritable> {
 
 fn external(external: &External) -> Result<Part, Unwritable> {
     let mut part = Part::default();
-    if let FoundBy::PidFile(path) = &external.by {
+    if let IdentifiedBy::PidFile(path) = &external.by {
         part.put("pid_file", path)?;
     }
     part.put("port", external.port)?;

@@ -51,7 +51,7 @@ pub struct Operation {
     /// Which write this change carries, from 1 in each session; where writes carry values of their own.
     pub write: Option<u32>,
     /// The writes that the reply shows, in the same way.
-    pub found: Option<Box<Found>>,
+    pub found: Option<Box<ShownWrites>>,
     /// The answering process, if the reply names it. Absent for stored replies of a cache.
     pub boot: Option<BootId>,
     /// Which replica the balancer says gave the reply, from 0; where it says so.
@@ -104,7 +104,7 @@ impl Operation {
 /// The writes a reply shows, where each write carries its own value. Written as one word: `1-17,19,19,?2`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Found {
+pub struct ShownWrites {
     /// Numbers of this session's writes, in the order they are shown; one twice is there twice.
     pub writes: Vec<u32>,
     /// Values that are not writes of this session.

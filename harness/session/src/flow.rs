@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use comeback_model::operation::{ErrorClass, Found, Outcome, Step};
+use comeback_model::operation::{ErrorClass, ShownWrites, Outcome, Step};
 use comeback_model::plan::{Request, SessionFlow, Workload, Writes};
 
 use self::place::Place;
@@ -139,7 +139,7 @@ pub struct Judgement {
     /// The counter it gave.
     pub value: Option<u64>,
     /// The writes it showed.
-    pub found: Option<Box<Found>>,
+    pub found: Option<Box<ShownWrites>>,
 }
 
 impl Judgement {

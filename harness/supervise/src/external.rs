@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use comeback_host::clock::Clock;
 use comeback_model::event::OldProcess;
-use comeback_model::plan::{External, FoundBy};
+use comeback_model::plan::{External, IdentifiedBy};
 use comeback_model::units::Elapsed;
 use nix::sys::signal;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -113,8 +113,8 @@ impl std::error::Error for NotFound {}
 pub fn check(external: &External) -> Result<(), NotFound> {
     let found = find(external).map_err(|missing| {
         let mend = match &external.by {
-            FoundBy::Port => "start the server first, or correct external.port",
-            FoundBy::PidFile(_) => {
+            IdentifiedBy::Port => "start the server first, or correct external.port",
+            IdentifiedBy::PidFile(_) => {
                 "start the server first, or correct external.pid_file and external.address; the file must name the process that listens"
             }
         };

@@ -74,7 +74,7 @@ pub struct Unproven {
 
 /// The found processes.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct Leftovers {
     /// Runs of this user that are on record.
     pub runs: Vec<Recorded>,
     /// Processes that may be left of a run, and may be somebody's shell as well.
@@ -85,7 +85,7 @@ pub struct Found {
 ///
 /// # Errors
 /// If `/proc` cannot be read.
-pub fn find() -> io::Result<Found> {
+pub fn find() -> io::Result<Leftovers> {
     let here = Here {
         boot: proc::boot()?,
         namespace: proc::pid_namespace(proc::own_pid())?,
@@ -93,7 +93,7 @@ pub fn find() -> io::Result<Found> {
     let records = lease::find_all().into_iter();
     let runs: Vec<_> = records.filter_map(|stored| here.look_at(stored)).collect();
     let unproven = here.find_unproven(&runs)?;
-    Ok(Found { runs, unproven })
+    Ok(Leftovers { runs, unproven })
 }
 
 struct Here {

@@ -54,7 +54,7 @@ pub struct Fact {
     pub at: u64,
     /// How it came out.
     #[serde(flatten)]
-    pub found: Found,
+    pub found: Observation,
     /// What went wrong with those that did not come out right, where that was looked at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<ErrorClass, u64>,
@@ -63,7 +63,7 @@ pub struct Fact {
 /// How a thing came out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Found {
+pub enum Observation {
     /// Of so many things, so many came out as they should.
     Share {
         /// How many there were.
@@ -127,20 +127,20 @@ pub enum What {
 impl Fact {
     /// Of so many things, so many were right.
     pub fn share(arm: &str, what: What, at: u64, (right, tried): (u64, u64)) -> Self {
-        Self::new(arm, what, at, Found::Share { tried, right })
+        Self::new(arm, what, at, Observation::Share { tried, right })
     }
 
     /// A figure.
     pub fn value(arm: &str, what: What, at: u64, value: f64) -> Self {
-        Self::new(arm, what, at, Found::Value(value))
+        Self::new(arm, what, at, Observation::Value(value))
     }
 
     /// Nothing, for a reason.
     pub fn missing(arm: &str, why: String) -> Self {
-        Self::new(arm, What::Nothing, 0, Found::Missing(why))
+        Self::new(arm, What::Nothing, 0, Observation::Missing(why))
     }
 
-    fn new(arm: &str, what: What, at: u64, found: Found) -> Self {
+    fn new(arm: &str, what: What, at: u64, found: Observation) -> Self {
         Self {
             arm: arm.to_owned(),
             what,
@@ -244,8 +244,8 @@ impl Findings {
         let mut why = "it was not tried";
         for fact in self.facts.iter().filter(|fact| fact.arm == arm) {
             match &fact.found {
-                Found::Missing(reason) => why = reason,
-                Found::Share { .. } | Found::Value(_) => return None,
+                Observation::Missing(reason) => why = reason,
+                Observation::Share { .. } | Observation::Value(_) => return None,
             }
         }
         Some(why)
@@ -255,8 +255,8 @@ impl Findings {
     pub(super) fn count(&self, arm: &str, what: What, at: impl Fn(u64) -> bool) -> (u64, u64) {
         let facts = self.of(arm, what).filter(|fact| at(fact.at));
         facts.fold((0, 0), |sum, fact| match fact.found {
-            Found::Share { tried, right } => (sum.0 + right, sum.1 + tried),
-            Found::Value(_) | Found::Missing(_) => sum,
+            Observation::Share { tried, right } => (sum.0 + right, sum.1 + tried),
+            Observation::Value(_) | Observation::Missing(_) => sum,
         })
     }
 
@@ -316,8 +316,8 @@ impl Findings {
         let mut values: Vec<(u64, f64)> = self
             .of(arm, what)
             .filter_map(|fact| match fact.found {
-                Found::Value(value) if value.is_finite() => Some((fact.at, value)),
-                Found::Value(_) | Found::Share { .. } | Found::Missing(_) => None,
+                Observation::Value(value) if value.is_finite() => Some((fact.at, value)),
+                Observation::Value(_) | Observation::Share { .. } | Observation::Missing(_) => None,
             })
             .collect();
         if values.is_empty() {
@@ -336,8 +336,8 @@ impl Findings {
 
     fn is_there(&self, arm: &str) -> Result<(), Open> {
         let missing = self.facts.iter().find_map(|fact| match &fact.found {
-            Found::Missing(why) if fact.arm == arm => Some(why),
-            Found::Missing(_) | Found::Share { .. } | Found::Value(_) => None,
+            Observation::Missing(why) if fact.arm == arm => Some(why),
+            Observation::Missing(_) | Observation::Share { .. } | Observation::Value(_) => None,
         });
         match missing {
             Some(why) => Err(Open(format!("{arm}: {why}"))),

@@ -2,7 +2,7 @@
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{FaultId, Node};
-use comeback_model::plan::{External, FoundBy, Within, Workload};
+use comeback_model::plan::{External, IdentifiedBy, Within, Workload};
 use comeback_model::units::Span;
 
 use super::scenario::*;
@@ -197,7 +197,7 @@ async fn a_new_boot_id_is_no_recovery_of_a_server_that_others_start_while_its_pr
     let told = hidden()
         .with(|plan| {
             plan.arms[0].target.external = Some(External {
-                by: FoundBy::Port,
+                by: IdentifiedBy::Port,
                 port: 8080,
                 restart: None,
             });
@@ -216,7 +216,7 @@ async fn a_server_that_others_start_and_that_cannot_be_seen_is_neither_back_nor_
         one_replica()
             .with(|plan| {
                 plan.arms[0].target.external = Some(External {
-                    by: FoundBy::Port,
+                    by: IdentifiedBy::Port,
                     port: 8080,
                     restart: None,
                 });

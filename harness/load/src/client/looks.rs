@@ -1,7 +1,7 @@
 //! Reads of a client's sessions that are not part of the load: in rounds after it, and once before each logout.
 
 use comeback_model::ids::Seed;
-use comeback_model::operation::{ErrorClass, Found, Step};
+use comeback_model::operation::{ErrorClass, ShownWrites, Step};
 use comeback_model::schedule::Shuffler;
 use comeback_model::units::Elapsed;
 
@@ -30,7 +30,7 @@ pub(super) struct Former {
 }
 
 /// The state of a session as a look showed it: a counter, or the writes that were found.
-type Shown = (Option<u64>, Option<Box<Found>>);
+type Shown = (Option<u64>, Option<Box<ShownWrites>>);
 
 impl Former {
     /// One that goes on.

@@ -1,4 +1,4 @@
-//! The operations file: rows of CSV. Which writes a reply showed is one word, see [`crate::operation::Found`].
+//! The operations file: rows of CSV. Which writes a reply showed is one word, see [`crate::operation::ShownWrites`].
 
 use std::io::{BufRead, Seek, SeekFrom, Write};
 use std::ops::Range;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::{BorrowedStrDeserializer, Error};
 
 use crate::ids::{BootId, ClientId, TrialId};
-use crate::operation::{Found, Operation};
+use crate::operation::{ShownWrites, Operation};
 use crate::units::Elapsed;
 
 /// The columns of the operations file.
@@ -192,7 +192,7 @@ impl<'a> Cells<'a> {
     }
 
     /// The writes that a reply shows: a word, in quotes where there are commas in it.
-    fn found(&mut self) -> Option<Option<Box<Found>>> {
+    fn found(&mut self) -> Option<Option<Box<ShownWrites>>> {
         if self.comma().is_some() {
             return Some(None);
         }

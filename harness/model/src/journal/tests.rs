@@ -10,7 +10,7 @@ use proptest::sample::select;
 use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, TrialId};
-use crate::operation::{Cached, ErrorClass, Found, Outcome, Step, test_operation};
+use crate::operation::{Cached, ErrorClass, ShownWrites, Outcome, Step, test_operation};
 use crate::plan::test_plan;
 use crate::said::Line;
 use crate::schedule::expand;
@@ -440,7 +440,7 @@ fn bytes_that_are_not_utf_8_are_refused_by_their_line() {
 fn a_row_says_which_write_it_carries_and_which_it_found() {
     let look = |writes: &[u32], foreign| Operation {
         step: Step::Check,
-        found: Some(Box::new(Found {
+        found: Some(Box::new(ShownWrites {
             writes: writes.to_vec(),
             foreign,
         })),
@@ -540,7 +540,7 @@ prop_compose! {
             status,
             value,
             write,
-            found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
+            found: found.map(|(writes, foreign)| Box::new(ShownWrites { writes, foreign })),
             boot: boot.map(|bytes| BootId::from_header(&bytes)),
             replica,
             failed_replica,

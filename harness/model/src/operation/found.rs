@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Found;
+use super::ShownWrites;
 
 /// A reply that shows no write and nothing foreign.
 const NOTHING: &str = "-";
@@ -28,7 +28,7 @@ impl fmt::Display for FoundError {
 
 impl std::error::Error for FoundError {}
 
-impl fmt::Display for Found {
+impl fmt::Display for ShownWrites {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.writes.is_empty() && self.foreign == 0 {
             return f.write_str(NOTHING);
@@ -61,7 +61,7 @@ fn run_length(writes: &[u32]) -> usize {
     of(&is_up).max(of(&is_down))
 }
 
-impl FromStr for Found {
+impl FromStr for ShownWrites {
     type Err = FoundError;
 
     fn from_str(text: &str) -> Result<Self, FoundError> {
@@ -88,7 +88,7 @@ impl FromStr for Found {
     }
 }
 
-impl Found {
+impl ShownWrites {
     /// Appends what `17` or `3-9` or `9-3` names; nothing when it names nothing, or too much.
     fn extend_by(&mut self, part: &str) -> Option<()> {
         let (first, last) = match part.split_once('-') {
@@ -114,7 +114,7 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| is_plain)
 }
 
-impl TryFrom<String> for Found {
+impl TryFrom<String> for ShownWrites {
     type Error = FoundError;
 
     fn try_from(text: String) -> Result<Self, FoundError> {
@@ -122,8 +122,8 @@ impl TryFrom<String> for Found {
     }
 }
 
-impl From<Found> for String {
-    fn from(found: Found) -> Self {
+impl From<ShownWrites> for String {
+    fn from(found: ShownWrites) -> Self {
         found.to_string()
     }
 }
@@ -137,7 +137,7 @@ mod tests {
 
     #[track_caller]
     fn check(word: &str, writes: &[u32], foreign: u32) {
-        let found = Found {
+        let found = ShownWrites {
             writes: writes.to_vec(),
             foreign,
         };
@@ -180,14 +180,14 @@ mod tests {
             "1-2-3",
             "-,1",
         ] {
-            assert!(word.parse::<Found>().is_err(), "{word}");
+            assert!(word.parse::<ShownWrites>().is_err(), "{word}");
         }
     }
 
     #[test]
     fn a_word_that_would_fill_the_memory_is_refused() {
         for word in ["0-4294967295", "4294967295-0", "1-1000000,1-1000000"] {
-            assert!(word.parse::<Found>().is_err(), "{word}");
+            assert!(word.parse::<ShownWrites>().is_err(), "{word}");
         }
     }
 
@@ -196,13 +196,13 @@ mod tests {
         fn what_is_written_is_read_back(
             writes in vec(prop_oneof![4 => 0..12_u32, 1 => any::<u32>()], 0..40), foreign: u32,
         ) {
-            let found = Found { writes, foreign };
+            let found = ShownWrites { writes, foreign };
             prop_assert_eq!(found.to_string().parse(), Ok(found));
         }
 
         #[test]
         fn no_word_makes_the_reader_panic(word in "[0-9?,-]{0,12}|\\PC{0,8}") {
-            if let Ok(found) = word.parse::<Found>() {
+            if let Ok(found) = word.parse::<ShownWrites>() {
                 prop_assert_eq!(found.to_string().parse(), Ok(found));
             }
         }

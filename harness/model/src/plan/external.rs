@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct External {
     /// How its process is found.
-    pub by: FoundBy,
+    pub by: IdentifiedBy,
     /// The port of 127.0.0.1 that it listens on.
     pub port: u16,
     /// What starts it again, as a command: program and arguments, no shell. Default: its own supervisor does.
@@ -21,7 +21,7 @@ pub struct External {
 /// How the process of a server that somebody else starts is found. In either case it must listen at the address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FoundBy {
+pub enum IdentifiedBy {
     /// This file names it.
     PidFile(PathBuf),
     /// It listens on the port.
@@ -30,7 +30,7 @@ pub enum FoundBy {
 
 impl External {
     pub(super) fn is_at_place_of(&self, other: &Self) -> bool {
-        let is_named_alike = matches!(self.by, FoundBy::PidFile(_)) && self.by == other.by;
+        let is_named_alike = matches!(self.by, IdentifiedBy::PidFile(_)) && self.by == other.by;
         self.port == other.port || is_named_alike
     }
 }
@@ -38,13 +38,13 @@ impl External {
 impl fmt::Display for External {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
-            FoundBy::PidFile(path) => write!(
+            IdentifiedBy::PidFile(path) => write!(
                 f,
                 "the process that {} names, which listens on 127.0.0.1:{}",
                 path.display(),
                 self.port
             ),
-            FoundBy::Port => write!(f, "the process that listens on 127.0.0.1:{}", self.port),
+            IdentifiedBy::Port => write!(f, "the process that listens on 127.0.0.1:{}", self.port),
         }
     }
 }

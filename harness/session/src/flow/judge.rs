@@ -5,7 +5,7 @@ use comeback_model::plan::Writes;
 use comeback_model::status::{is_redirect, is_success};
 use url::Url;
 
-use super::place::{Found, Looked, Place};
+use super::place::{Extracted, Looked, Place};
 use super::step::{self, Redirect};
 use super::template::Values;
 use super::{Flow, Judgement, Next, Session, SessionRules, Turn, User};
@@ -150,8 +150,8 @@ impl Flow {
         }
         for (number, (name, place)) in request.capture.iter().enumerate() {
             match place.find(looked) {
-                Found::Text(text) => session.capture(name, text),
-                Found::Absent | Found::Nothing => {
+                Extracted::Text(text) => session.capture(name, text),
+                Extracted::Absent | Extracted::Nothing => {
                     return Err(unknown(ErrorClass::WrongAnswer, Why::Capture(number)));
                 }
             }
@@ -294,9 +294,9 @@ impl Flow {
             return Named::Own;
         };
         let found = match at.find(looked) {
-            Found::Absent => return Named::Unsaid,
-            Found::Nothing => return Named::Nobody,
-            Found::Text(text) => text,
+            Extracted::Absent => return Named::Unsaid,
+            Extracted::Nothing => return Named::Nobody,
+            Extracted::Text(text) => text,
         };
         let values = Values {
             user,

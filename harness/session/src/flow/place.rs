@@ -26,7 +26,7 @@ pub(super) enum Place {
 
 /// The value at this place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Extracted {
     /// Nothing.
     Absent,
     /// A JSON null, or an empty text: the server says that there is none.
@@ -120,7 +120,7 @@ impl Place {
     }
 
     /// The one value there; the first of several.
-    pub(super) fn find(&self, looked: &Looked<'_>) -> Found {
+    pub(super) fn find(&self, looked: &Looked<'_>) -> Extracted {
         match self {
             Self::Pointer(pointer) => of_json(looked.json().and_then(|json| json.pointer(pointer))),
             Self::JsonPath(path) => {
@@ -131,20 +131,20 @@ impl Place {
                 .headers
                 .iter()
                 .find(|(known, _)| known == name)
-                .map_or(Found::Absent, |(_, value)| of_text(value)),
+                .map_or(Extracted::Absent, |(_, value)| of_text(value)),
             Self::Cookie(name) => looked
                 .reply
                 .cookies
                 .iter()
                 .filter_map(|header| cookie::Cookie::parse(header.as_str()).ok())
                 .find(|cookie| cookie.name() == name)
-                .map_or(Found::Absent, |cookie| of_text(cookie.value())),
+                .map_or(Extracted::Absent, |cookie| of_text(cookie.value())),
             Self::Regex(regex) => regex
                 .captures(&looked.text())
                 .and_then(|groups| groups.get(1).or_else(|| groups.get(0)))
-                .map_or(Found::Absent, |group| of_text(group.as_str())),
+                .map_or(Extracted::Absent, |group| of_text(group.as_str())),
             Self::Body => match looked.json() {
-                Some(Value::Null) => Found::Nothing,
+                Some(Value::Null) => Extracted::Nothing,
                 Some(_) | None => of_text(&looked.text()),
             },
         }
@@ -152,7 +152,7 @@ impl Place {
 
     /// Whether anything stands there.
     pub(super) fn is_there(&self, looked: &Looked<'_>) -> bool {
-        matches!(self.find(looked), Found::Text(_))
+        matches!(self.find(looked), Extracted::Text(_))
     }
 
     /// The counter there.
@@ -163,8 +163,8 @@ impl Place {
             return number.as_u64();
         }
         match self.find(looked) {
-            Found::Text(text) => text.trim().parse().ok(),
-            Found::Absent | Found::Nothing => None,
+            Extracted::Text(text) => text.trim().parse().ok(),
+            Extracted::Absent | Extracted::Nothing => None,
         }
     }
 
@@ -199,9 +199,9 @@ impl Place {
                 None => Some(looked.text().lines().map(str::to_owned).collect()),
             },
             Self::Header(_) | Self::Cookie(_) => match self.find(looked) {
-                Found::Absent => None,
-                Found::Nothing => Some(Vec::new()),
-                Found::Text(text) => {
+                Extracted::Absent => None,
+                Extracted::Nothing => Some(Vec::new()),
+                Extracted::Text(text) => {
                     Some(text.split(',').map(|item| item.trim().to_owned()).collect())
                 }
             },
@@ -209,19 +209,19 @@ impl Place {
     }
 }
 
-fn of_json(value: Option<&Value>) -> Found {
+fn of_json(value: Option<&Value>) -> Extracted {
     match value {
-        None => Found::Absent,
-        Some(Value::Null) => Found::Nothing,
+        None => Extracted::Absent,
+        Some(Value::Null) => Extracted::Nothing,
         Some(Value::String(text)) => of_text(text),
-        Some(other) => Found::Text(other.to_string()),
+        Some(other) => Extracted::Text(other.to_string()),
     }
 }
 
-fn of_text(text: &str) -> Found {
+fn of_text(text: &str) -> Extracted {
     match text {
-        "" => Found::Nothing,
-        text => Found::Text(text.to_owned()),
+        "" => Extracted::Nothing,
+        text => Extracted::Text(text.to_owned()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use comeback_model::operation::{Found, Outcome, Step};
+use comeback_model::operation::{ShownWrites, Outcome, Step};
 use cookie::Cookie;
 
 use super::user::{User, write_token};
@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Whether a reply that shows this lacks no acknowledged change. One that shows nothing lacks nothing.
-    pub fn is_complete_in(&self, counter: Option<u64>, found: Option<&Found>) -> bool {
+    pub fn is_complete_in(&self, counter: Option<u64>, found: Option<&ShownWrites>) -> bool {
         if let Some(found) = found {
             let shown: HashSet<u32> = found.writes.iter().copied().collect();
             let mut writes = (1..).zip(&self.writes);
@@ -141,7 +141,7 @@ impl Session {
 
     /// The session is gone on with in a new trial: what the last look showed must be there from now on, also what was never
     /// answered. Else such a change could stand in for one that is lost later.
-    pub fn go_on_from(&mut self, counter: Option<u64>, found: Option<&Found>) {
+    pub fn go_on_from(&mut self, counter: Option<u64>, found: Option<&ShownWrites>) {
         self.expect_as_shown(counter, found);
         if counter.is_some() {
             self.slack = 0;
@@ -150,7 +150,7 @@ impl Session {
 
     /// What the last look showed must be there at the next one, and nothing else but changes that were never answered and that it did
     /// not show.
-    pub fn expect_as_shown(&mut self, counter: Option<u64>, found: Option<&Found>) {
+    pub fn expect_as_shown(&mut self, counter: Option<u64>, found: Option<&ShownWrites>) {
         if let Some(counter) = counter {
             // What the look showed beyond the last reply was one of those.
             let shown = counter.saturating_sub(self.base);
@@ -171,7 +171,7 @@ impl Session {
 
     /// Whether a look shows no more than can be: what was acknowledged, and what was never answered. Each once, or as often as the
     /// look before showed it: a write that was tried again may have been stored twice.
-    pub fn may_show(&self, counter: Option<u64>, found: Option<&Found>) -> bool {
+    pub fn may_show(&self, counter: Option<u64>, found: Option<&ShownWrites>) -> bool {
         let Some(found) = found else {
             return counter.is_none_or(|counter| counter <= self.base.saturating_add(self.slack));
         };
@@ -217,8 +217,8 @@ impl Session {
 
     /// The writes of this session among the values a reply shows. What carries the mark of no write at all is
     /// none of ours, and neither is what an earlier session of the same user wrote.
-    pub(super) fn recognize(&self, user: User, values: &[String]) -> Found {
-        let mut found = Found::default();
+    pub(super) fn recognize(&self, user: User, values: &[String]) -> ShownWrites {
+        let mut found = ShownWrites::default();
         for value in values {
             match parse_token(value) {
                 Some((number, login, write)) if (number, login) == (user.number, user.login) => {
@@ -233,7 +233,7 @@ impl Session {
     }
 
     /// The oracle for writes with values of their own: whether a reply may show these.
-    pub(super) fn accepts_found(&mut self, found: &Found) -> bool {
+    pub(super) fn accepts_found(&mut self, found: &ShownWrites) -> bool {
         let mut shown = vec![0; self.writes.len()];
         let mut fits = found.foreign == 0;
         for write in &found.writes {
@@ -297,7 +297,7 @@ impl Session {
 }
 
 /// How often a reply shows each write, by its number.
-fn times(found: &Found) -> BTreeMap<u32, usize> {
+fn times(found: &ShownWrites) -> BTreeMap<u32, usize> {
     let mut times = BTreeMap::new();
     for number in &found.writes {
         *times.entry(*number).or_default() += 1;
@@ -390,7 +390,7 @@ mod tests {
         let found = session(0).recognize(USER, &shown.map(str::to_owned));
         assert_eq!(
             found,
-            Found {
+            ShownWrites {
                 writes: vec![1, 12],
                 foreign: 1
             }
@@ -408,7 +408,7 @@ mod tests {
             let write = session.next_write();
             session.note_change(Some(write), outcome);
         }
-        session.accepts_found(&Found {
+        session.accepts_found(&ShownWrites {
             writes: writes.to_vec(),
             foreign: 0,
         })
@@ -450,7 +450,7 @@ mod tests {
             let write = own.next_write();
             own.note_change(Some(write), outcome);
         }
-        let shown = |writes: &[u32]| Found {
+        let shown = |writes: &[u32]| ShownWrites {
             writes: writes.to_vec(),
             foreign: 0,
         };
@@ -487,8 +487,8 @@ mod tests {
         let write = own.next_write();
         own.note_change(Some(write), Outcome::Indeterminate);
         let (none, one) = (
-            Found::default(),
-            Found {
+            ShownWrites::default(),
+            ShownWrites {
                 writes: vec![1],
                 foreign: 0,
             },
@@ -507,7 +507,7 @@ mod tests {
             let write = own.next_write();
             own.note_change(Some(write), Outcome::Acknowledged);
         }
-        let shown = |writes: &[u32]| Found {
+        let shown = |writes: &[u32]| ShownWrites {
             writes: writes.to_vec(),
             foreign: 0,
         };
@@ -534,7 +534,7 @@ mod tests {
         let mut session = Session::default();
         let write = session.next_write();
         session.note_change(Some(write), Outcome::Acknowledged);
-        let seen = [(); 2].map(|()| session.accepts_found(&Found::default()));
+        let seen = [(); 2].map(|()| session.accepts_found(&ShownWrites::default()));
         assert_eq!(seen, [false, true]);
     }
 }

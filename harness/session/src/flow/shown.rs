@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use comeback_model::operation::Step;
 use comeback_model::plan::Writes;
 
-use super::place::{Found, Looked};
+use super::place::{Extracted, Looked};
 use super::{Flow, Session, Turn};
 use crate::wire::Reply;
 
@@ -62,7 +62,7 @@ impl Flow {
         let request = self.request_of(turn);
         let identity = rules.identity.as_ref();
         let place = request.value.as_ref().or(rules.value.as_ref());
-        let names = identity.is_some_and(|(at, _)| matches!(at.find(&looked), Found::Text(_)));
+        let names = identity.is_some_and(|(at, _)| matches!(at.find(&looked), Extracted::Text(_)));
         let counts = rules.writes == Writes::Counter
             && place.is_some_and(|place| place.count(&looked).is_some());
         let at_login = session

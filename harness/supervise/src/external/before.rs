@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::find::{Found, descends, differ, told};
+use super::find::{ServerProcess, descends, differ, told};
 use super::{Identity, NotFound};
 use crate::{ownership, proc};
 
@@ -52,7 +52,7 @@ impl Before {
 
     /// Sees that a process is none of these, and was not forked by one. In the clock tick of the fault a worker may have been forked:
     /// its socket tells.
-    pub(super) fn check_new(&self, found: &Found) -> Result<(), NotFound> {
+    pub(super) fn check_new(&self, found: &ServerProcess) -> Result<(), NotFound> {
         let identity = found.identity;
         let is_old = identity.start_time < self.shot.load(Ordering::SeqCst)
             || self.processes.contains(&identity);
@@ -88,7 +88,7 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::process::{Child, Command, Stdio};
 
-    use comeback_model::plan::{External, FoundBy};
+    use comeback_model::plan::{External, IdentifiedBy};
 
     use super::super::find::find;
     use super::*;
@@ -144,7 +144,7 @@ time.sleep(600)
         let mut said = BufReader::new(old.0.stdout.take().expect("a pipe"));
         said.read_line(&mut String::new()).expect("it listens");
         let external = External {
-            by: FoundBy::Port,
+            by: IdentifiedBy::Port,
             port,
             restart: None,
         };

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use comeback_model::endpoint::Endpoint;
-use comeback_model::plan::{External, FoundBy};
+use comeback_model::plan::{External, IdentifiedBy};
 
 use super::kinds::{Kind, kind_of};
 use super::{Identity, NotFound};
@@ -17,7 +17,7 @@ use crate::proc::{self, Stat};
 const PM2: [&str; 2] = ["PM2 ", "God Daemon"];
 /// A process that was found, and the listening sockets that reach it.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct ServerProcess {
     pub(super) identity: Identity,
     /// By their inodes.
     pub(super) sockets: HashSet<u64>,
@@ -62,15 +62,15 @@ pub(super) fn told(pid: i32) -> String {
 }
 
 /// Finds the process of a server: it listens at the address, and nobody listens there beside it but processes that it started.
-pub(super) fn find(external: &External) -> Result<Found, NotFound> {
+pub(super) fn find(external: &External) -> Result<ServerProcess, NotFound> {
     let port = external.port;
     let address = format!("127.0.0.1:{port}");
     let unreadable = |error: io::Error| NotFound::unseen(format!("/proc cannot be read: {error}"));
     let endpoint = Endpoint::at(port);
     let holders = ownership::holders(&endpoint).map_err(unreadable)?;
     let named = match &external.by {
-        FoundBy::Port => None,
-        FoundBy::PidFile(path) => Some((path.display(), pid_in(path)?)),
+        IdentifiedBy::Port => None,
+        IdentifiedBy::PidFile(path) => Some((path.display(), pid_in(path)?)),
     };
     if holders.sockets.is_empty() {
         return Err(NotFound::because(match named {
@@ -108,7 +108,7 @@ pub(super) fn find(external: &External) -> Result<Found, NotFound> {
     if named.is_none() {
         check_one_program(found, &program, &holders, &address)?;
     }
-    Ok(Found {
+    Ok(ServerProcess {
         identity: Identity::of(found),
         sockets: holders.sockets,
         program,

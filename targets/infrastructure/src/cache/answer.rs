@@ -26,7 +26,7 @@ use super::entry::Entry;
 use super::origin::{Failure, Origin};
 use super::rules::{Directives, Rules, asked, invalidates, is_failure};
 use super::status::{FIELD, Status, Why};
-use super::store::{Found, Key, Store};
+use super::store::{Lookup, Key, Store};
 
 /// A cache in front of a server.
 pub(super) struct Cache {
@@ -120,19 +120,19 @@ impl Cache {
         let asked = asked(&parts);
         let found = self.store().find(&key, &asked, now);
         let (why, stale, validators) = match found {
-            Found::Fresh(entry) => {
+            Lookup::Fresh(entry) => {
                 let ttl = entry.terms.ttl(now);
                 return Ok(serve(&entry, &parts, now, Status::Hit { ttl }));
             }
-            Found::Stale(entry, request) => {
+            Lookup::Stale(entry, request) => {
                 let why = match entry.terms.policy.is_stale(now) {
                     true => Why::Stale,
                     false => Why::Request,
                 };
                 (why, Some(entry), Some(request))
             }
-            Found::Others => (Why::VaryMiss, None, None),
-            Found::Nothing => (Why::UriMiss, None, None),
+            Lookup::Others => (Why::VaryMiss, None, None),
+            Lookup::Nothing => (Why::UriMiss, None, None),
         };
         if Directives::of(&parts.headers).has("only-if-cached") {
             let told = "nothing that is fresh is stored";

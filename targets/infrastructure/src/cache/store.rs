@@ -22,7 +22,7 @@ pub(super) struct Key {
 
 /// What is stored of an address, seen from a request.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum Lookup {
     /// It may be served as it is.
     Fresh(Arc<Entry>),
     /// It is of this request, and must not be served without asking; its validators stand in the request.
@@ -65,21 +65,21 @@ impl Store {
     }
 
     /// What is stored for a request.
-    pub(super) fn find(&mut self, key: &Key, asked: &request::Parts, now: SystemTime) -> Found {
+    pub(super) fn find(&mut self, key: &Key, asked: &request::Parts, now: SystemTime) -> Lookup {
         let Some(variants) = self.entries.get(key) else {
-            return Found::Nothing;
+            return Lookup::Nothing;
         };
         for entry in variants {
             match entry.terms.policy.before_request(asked, now) {
-                BeforeRequest::Fresh(_) => return Found::Fresh(Arc::clone(entry)),
+                BeforeRequest::Fresh(_) => return Lookup::Fresh(Arc::clone(entry)),
                 BeforeRequest::Stale {
                     request,
                     matches: true,
-                } => return Found::Stale(Arc::clone(entry), Box::new(request)),
+                } => return Lookup::Stale(Arc::clone(entry), Box::new(request)),
                 BeforeRequest::Stale { matches: false, .. } => {}
             }
         }
-        Found::Others
+        Lookup::Others
     }
 
     /// Keeps a reply in place of the one that stands for the same requests.
@@ -154,8 +154,8 @@ mod tests {
 
     fn finds(store: &mut Store, asked: &request::Parts) -> Option<usize> {
         match store.find(&Key::of(asked), asked, SystemTime::now()) {
-            Found::Fresh(entry) => Some(entry.body.len()),
-            Found::Stale(..) | Found::Others | Found::Nothing => None,
+            Lookup::Fresh(entry) => Some(entry.body.len()),
+            Lookup::Stale(..) | Lookup::Others | Lookup::Nothing => None,
         }
     }
 

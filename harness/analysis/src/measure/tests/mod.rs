@@ -31,7 +31,7 @@ mod writes;
 use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use comeback_model::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
-use comeback_model::operation::{ErrorClass, Found, Operation, Outcome, Step, test_operation};
+use comeback_model::operation::{ErrorClass, ShownWrites, Operation, Outcome, Step, test_operation};
 use comeback_model::plan::{Plan, Workload, Writes, test_plan};
 use comeback_model::schedule::expand;
 use comeback_model::units::Elapsed;
@@ -352,7 +352,7 @@ impl Op {
     }
 
     fn showing(mut self, writes: &[u32]) -> Self {
-        self.0.found = Some(Box::new(Found {
+        self.0.found = Some(Box::new(ShownWrites {
             writes: writes.to_vec(),
             foreign: 0,
         }));

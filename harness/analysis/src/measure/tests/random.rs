@@ -69,7 +69,7 @@ prop_compose! {
             status,
             value,
             write,
-            found: found.map(|(writes, foreign)| Box::new(Found { writes, foreign })),
+            found: found.map(|(writes, foreign)| Box::new(ShownWrites { writes, foreign })),
             boot,
             replica,
             failed_replica,

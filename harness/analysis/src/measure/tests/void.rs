@@ -399,7 +399,7 @@ fn a_correct_reply_while_no_process_of_an_external_server_was_there_spoils_the_t
     let of_others = |story: Story| {
         story.planned(|plan| {
             plan.arms[0].target.external = Some(comeback_model::plan::External {
-                by: comeback_model::plan::FoundBy::Port,
+                by: comeback_model::plan::IdentifiedBy::Port,
                 port: 8_080,
                 restart: None,
             });

@@ -5,7 +5,7 @@
 mod counted;
 mod own;
 
-use comeback_model::operation::{ErrorClass, Found, Operation, Outcome};
+use comeback_model::operation::{ErrorClass, ShownWrites, Operation, Outcome};
 use comeback_model::plan::Writes;
 use comeback_model::units::Elapsed;
 use counted::Counted;
@@ -26,7 +26,7 @@ pub(super) enum Shown<'a> {
     /// How many there are.
     Counter(u64),
     /// Which.
-    Own(&'a Found),
+    Own(&'a ShownWrites),
 }
 
 /// A look at a session, and what it is compared with.
@@ -135,7 +135,7 @@ impl Written {
     }
 
     /// The numbers of those that must be there and are not among these.
-    pub(super) fn missing_in(&self, found: &Found) -> Vec<u32> {
+    pub(super) fn missing_in(&self, found: &ShownWrites) -> Vec<u32> {
         match self {
             Self::Counted(_) => Vec::new(),
             Self::Own(own) => own.missing_in(found),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use comeback_model::operation::{Found, Operation};
+use comeback_model::operation::{ShownWrites, Operation};
 use comeback_model::units::Elapsed;
 
 use super::{Balance, Known};
@@ -64,7 +64,7 @@ impl Own {
     }
 
     /// These were there when the trial began, and must be there after its fault.
-    pub(super) fn carry_on(&mut self, found: &Found, at: Elapsed) {
+    pub(super) fn carry_on(&mut self, found: &ShownWrites, at: Elapsed) {
         let before = true;
         let carried = |number: &u32| (*number, Write::Acknowledged { at, before });
         self.writes.extend(found.writes.iter().map(carried));
@@ -82,7 +82,7 @@ impl Own {
     }
 
     /// The numbers of those acknowledged before the fault that are not among these.
-    pub(super) fn missing_in(&self, found: &Found) -> Vec<u32> {
+    pub(super) fn missing_in(&self, found: &ShownWrites) -> Vec<u32> {
         let own = self.acknowledged();
         let missing = own.filter(|(number, _, before)| *before && !found.writes.contains(number));
         missing.map(|(number, _, _)| number).collect()
@@ -107,7 +107,7 @@ impl Own {
     }
 
     /// Those acknowledged before the fault that are not among what was found; all of them where nothing was.
-    pub(super) fn lost_at(&self, found: Option<&Found>) -> Vec<Elapsed> {
+    pub(super) fn lost_at(&self, found: Option<&ShownWrites>) -> Vec<Elapsed> {
         let is_absent = |number: u32| found.is_none_or(|found| !found.writes.contains(&number));
         self.acknowledged()
             .filter_map(|(number, at, before)| (before && is_absent(number)).then_some(at))
@@ -143,7 +143,7 @@ impl Own {
     /// values found, this many were there from the beginning.
     pub(super) fn balance(
         &self,
-        found: &Found,
+        found: &ShownWrites,
         foreign: u32,
         until: Option<Elapsed>,
     ) -> Option<Balance> {
@@ -192,7 +192,7 @@ impl Own {
 
     /// Whether a write acknowledged by the time a look was sent is not among what it found `then`, and is
     /// found `now`.
-    pub(super) fn is_stale(&self, then: &Found, sent: Elapsed, now: &Found) -> bool {
+    pub(super) fn is_stale(&self, then: &ShownWrites, sent: Elapsed, now: &ShownWrites) -> bool {
         let shown: HashSet<u32> = then.writes.iter().copied().collect();
         now.writes.iter().any(|number| {
             let was_acknowledged = match self.writes.get(number) {

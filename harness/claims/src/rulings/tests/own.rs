@@ -349,7 +349,7 @@ fn what_exchanges_met_that_did_not_finish_stands_beside_their_share() {
         let fact = Fact::outcomes("ftp", What::Finished, place, &done);
         assert_eq!(
             fact.found,
-            Found::Share {
+            Observation::Share {
                 tried: 10,
                 right: 5
             }
