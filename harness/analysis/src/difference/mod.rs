@@ -67,9 +67,9 @@ pub struct MetricDifference {
     /// Whether less of it is worse.
     pub more_is_better: bool,
     /// In the earlier run.
-    pub base: Figure,
+    pub base: MetricValue,
     /// In the new one.
-    pub new: Figure,
+    pub new: MetricValue,
     /// How much the new run's lies above the earlier one's; absent where that cannot be had.
     pub shift: Option<Shift>,
     /// Cliff's δ, from −1 (every new trial below every earlier one) to 1; of times and latencies.
@@ -106,7 +106,7 @@ pub enum Unit {
 
 /// A metric in one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct Figure {
+pub struct MetricValue {
     /// The median over trials, or the share of all trials together; in memory infinite beyond the horizon.
     pub value: Option<f64>,
     /// Trials that have it.

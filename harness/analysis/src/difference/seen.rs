@@ -4,10 +4,10 @@ use comeback_model::gate::{Count, Gate, Metric, Unit};
 use comeback_statistics as statistics;
 
 use super::Unit as Shown;
-use super::{Counted, Figure};
+use super::{Counted, MetricValue};
 use crate::measure::ArmAnalysis;
 use crate::verdict::contrast::{of_count, of_samples, of_shares, unmet};
-use crate::verdict::figure::Figure as Interval;
+use crate::verdict::figure::Estimate;
 use crate::verdict::tally::Tally;
 use crate::verdict::values::Share;
 use crate::verdict::{contrast, figure, samples};
@@ -18,7 +18,7 @@ const SEED: u64 = 1;
 /// What there is to be seen of a difference.
 #[derive(Default)]
 pub(super) struct Seen {
-    pub(super) interval: Option<Interval>,
+    pub(super) interval: Option<Estimate>,
     pub(super) delta: Option<f64>,
     pub(super) p_value: Option<f64>,
 }
@@ -35,7 +35,7 @@ impl Seen {
             Metric::Served(_) => {
                 let [new, base] = [new, base].map(|arm| unmet(&samples::shares(metric, arm)));
                 let seen = Self::of_shares(&new, &base);
-                let mirrored = |figure: Interval| Interval {
+                let mirrored = |figure: Estimate| Estimate {
                     value: -figure.value,
                     low: -figure.high,
                     high: -figure.low,
@@ -104,7 +104,7 @@ impl Seen {
 }
 
 /// The metric in one run.
-pub(super) fn figure_of(metric: Metric, arm: &ArmAnalysis) -> Figure {
+pub(super) fn figure_of(metric: Metric, arm: &ArmAnalysis) -> MetricValue {
     let of_shares = |shares: &[Share], undecided| {
         let (part, whole) = shares.iter().fold((0_u64, 0_u64), |(part, whole), share| {
             (
@@ -112,7 +112,7 @@ pub(super) fn figure_of(metric: Metric, arm: &ArmAnalysis) -> Figure {
                 whole.saturating_add(share.whole),
             )
         });
-        Figure {
+        MetricValue {
             value: (whole > 0).then(|| part as f64 / whole as f64),
             trials: shares.len() as u32,
             beyond: 0,
@@ -134,7 +134,7 @@ pub(super) fn figure_of(metric: Metric, arm: &ArmAnalysis) -> Figure {
                 .into_iter()
                 .flatten()
                 .collect();
-            Figure {
+            MetricValue {
                 value: statistics::median(&samples),
                 trials: samples.len() as u32,
                 beyond: samples.iter().filter(|figure| figure.is_infinite()).count() as u32,
@@ -145,7 +145,7 @@ pub(super) fn figure_of(metric: Metric, arm: &ArmAnalysis) -> Figure {
 }
 
 /// Whether the bad thing that a share counts never occurred, for certain.
-pub(super) fn has_none(metric: Metric, figure: &Figure) -> bool {
+pub(super) fn has_none(metric: Metric, figure: &MetricValue) -> bool {
     figure.counted.is_some_and(|counted| {
         counted.whole > 0
             && counted.undecided == 0
@@ -157,7 +157,7 @@ pub(super) fn has_none(metric: Metric, figure: &Figure) -> bool {
 }
 
 /// As [`statistics::Shift::detectable`], where no difference is seen. A point is no proof of certainty.
-pub(super) fn detectable(figure: Interval) -> Option<f64> {
+pub(super) fn detectable(figure: Estimate) -> Option<f64> {
     if figure.low > 0.0 || figure.high < 0.0 || figure.low == figure.high {
         return None;
     }

@@ -6,7 +6,7 @@ use comeback_model::gate::{Allowance, Count, Metric, Unit};
 use comeback_statistics::{self as statistics, RATE_DIFFERENCE_NEEDS as NEEDS};
 
 use super::contrast::{self, Sizes, allowance, found, unmet};
-use super::figure::{Figure, Missing, pooled, shrinkage, undecided, whole_trials};
+use super::figure::{Estimate, Missing, pooled, shrinkage, undecided, whole_trials};
 use super::samples::{
     Base, Judged, REMEASURE, filled, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
@@ -184,7 +184,7 @@ impl Compared {
     /// Holds when no part of the interval exceeds what is allowed, is broken when all of it does.
     fn judge_difference(
         self,
-        figure: Figure,
+        figure: Estimate,
         (to_hold, to_break): (f64, f64),
         [of_new, of_base]: &[String; 2],
         sizes: Sizes,
@@ -201,7 +201,7 @@ impl Compared {
     }
 
     /// Both figures and what lies between them, as far as it can be said.
-    fn said(self, figure: Figure, of_new: &str, of_base: &str) -> String {
+    fn said(self, figure: Estimate, of_new: &str, of_base: &str) -> String {
         let both = format!("{of_new} against {of_base} in the baseline");
         if figure.value.is_finite() {
             return format!("{both}, a difference of {}", self.show_difference(figure));
@@ -212,10 +212,10 @@ impl Compared {
         }
     }
 
-    fn show_difference(self, figure: Figure) -> String {
-        let Figure { value, low, high } = figure;
+    fn show_difference(self, figure: Estimate) -> String {
+        let Estimate { value, low, high } = figure;
         let figure = if self.mirrored {
-            Figure {
+            Estimate {
                 value: -value,
                 low: -high,
                 high: -low,
@@ -231,7 +231,7 @@ impl Compared {
             .show_difference(if self.mirrored { -allowed } else { allowed })
     }
 
-    fn straddles(self, said: &str, figure: Figure, allowed: f64, sizes: Sizes) -> Missing {
+    fn straddles(self, said: &str, figure: Estimate, allowed: f64, sizes: Sizes) -> Missing {
         let bound = format!("the allowed {}", self.show_allowed(allowed));
         let Sizes { new, base } = sizes;
         if figure.value.is_nan() {

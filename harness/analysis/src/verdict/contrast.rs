@@ -5,7 +5,7 @@
 use comeback_model::gate::{Allowance, Count, Demand, Gate};
 use comeback_statistics as statistics;
 
-use super::figure::{Figure, pooled, pooled_difference};
+use super::figure::{Estimate, pooled, pooled_difference};
 use super::samples::filled;
 use super::tally::{Tally, counted_in};
 use super::values::Share;
@@ -19,12 +19,12 @@ pub(crate) struct Sizes {
 }
 
 /// The shift of `new` against `base`; none where there are too few trials for its interval.
-pub(crate) fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) -> Option<Figure> {
+pub(crate) fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) -> Option<Estimate> {
     // A trial without the figure may have had any: what was least here and most there bounds the shift from
     // below.
     let lower = statistics::hodges_lehmann(&filled(new, 0.0), &filled(base, f64::INFINITY))?;
     let upper = statistics::hodges_lehmann(&filled(new, f64::INFINITY), &filled(base, 0.0))?;
-    Some(Figure {
+    Some(Estimate {
         value: upper.estimate.or(lower.estimate).unwrap_or(f64::NAN),
         low: lower.low,
         high: upper.high,
@@ -32,16 +32,16 @@ pub(crate) fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) -> Option<Fi
 }
 
 /// The difference between pooled shares, neither empty; its ends are infinite where it has no interval.
-pub(crate) fn of_shares(new: &[Share], base: &[Share]) -> Figure {
+pub(crate) fn of_shares(new: &[Share], base: &[Share]) -> Estimate {
     let [of_new, of_base] = [new, base].map(|shares| pooled(&shares.iter().collect::<Vec<_>>()));
     let value = of_new - of_base;
     match pooled_difference(new, base) {
-        Some(interval) => Figure {
+        Some(interval) => Estimate {
             value,
             low: interval.low.min(value),
             high: interval.high.max(value),
         },
-        None => Figure {
+        None => Estimate {
             value,
             low: f64::NEG_INFINITY,
             high: f64::INFINITY,
@@ -51,13 +51,13 @@ pub(crate) fn of_shares(new: &[Share], base: &[Share]) -> Figure {
 
 /// The difference between the shares of what there was to count. What is undecided counts for the arm where
 /// it makes the end of the interval.
-pub(crate) fn of_count(count: Count, new: &ArmAnalysis, base: &ArmAnalysis) -> Figure {
+pub(crate) fn of_count(count: Count, new: &ArmAnalysis, base: &ArmAnalysis) -> Estimate {
     let most = |arm| counted(count, arm, |tally| tally.most);
     let (of_new, of_base) = (found(count, new), found(count, base));
     let lower = pooled_difference(&of_new, &most(base));
     let upper = pooled_difference(&most(new), &of_base);
     let [value, from] = [of_new, of_base].map(|shares| pooled(&shares.iter().collect::<Vec<_>>()));
-    Figure {
+    Estimate {
         value: value - from,
         low: lower.map_or(f64::NEG_INFINITY, |interval| interval.low),
         high: upper.map_or(f64::INFINITY, |interval| interval.high),

@@ -17,7 +17,7 @@ const MOST_ESTIMATED: f64 = 10_000.0;
 
 /// A figure, and where the truth may lie; an end is infinite where it lies beyond the horizon.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Figure {
+pub(crate) struct Estimate {
     pub(crate) value: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
@@ -49,7 +49,7 @@ impl Missing {
 }
 
 /// The figure of the samples, or that there are too few of them. The largest is what it is.
-pub(crate) fn reduced(stat: Stat, samples: &[f64]) -> Result<Figure, Missing> {
+pub(crate) fn reduced(stat: Stat, samples: &[f64]) -> Result<Estimate, Missing> {
     match stat {
         Stat::Median => {
             let (Some(value), Some(Interval { low, high, .. })) = (
@@ -59,14 +59,14 @@ pub(crate) fn reduced(stat: Stat, samples: &[f64]) -> Result<Figure, Missing> {
                 let have = samples.len();
                 return Err(Missing::too_few("a median's interval", MEDIAN_NEEDS, have));
             };
-            Ok(Figure { value, low, high })
+            Ok(Estimate { value, low, high })
         }
         Stat::P95 => {
             p95(samples).map_err(|few| Missing::too_few("a 95th percentile", few.need, few.have))
         }
         Stat::Max => {
             let value = samples.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            Ok(Figure {
+            Ok(Estimate {
                 value,
                 low: value,
                 high: value,
@@ -75,10 +75,10 @@ pub(crate) fn reduced(stat: Stat, samples: &[f64]) -> Result<Figure, Missing> {
     }
 }
 
-fn p95(samples: &[f64]) -> Result<Figure, statistics::TooFew> {
+fn p95(samples: &[f64]) -> Result<Estimate, statistics::TooFew> {
     // Seen from above, the 95th percentile is the 5th, and what bounds it from below does so from above.
     let from_above: Vec<f64> = samples.iter().map(|sample| -sample).collect();
-    Ok(Figure {
+    Ok(Estimate {
         value: statistics::quantile(samples, P95)?,
         low: -statistics::quantile_upper_bound(&from_above, 1.0 - P95)?,
         high: statistics::quantile_upper_bound(samples, P95)?,
@@ -112,8 +112,8 @@ pub(crate) fn shares_as_parts(shares: &[Share]) -> Vec<statistics::Part> {
 
 /// By which factor the interval's reach towards `bound` must shrink to end before it; `None` where no
 /// shrinking is known to do.
-pub(crate) fn shrinkage(figure: Figure, bound: f64) -> Option<f64> {
-    let Figure { value, low, high } = figure;
+pub(crate) fn shrinkage(figure: Estimate, bound: f64) -> Option<f64> {
+    let Estimate { value, low, high } = figure;
     let (reach, room) = if bound > value {
         (high - value, bound - value)
     } else {
@@ -131,7 +131,7 @@ pub(crate) fn whole_trials(estimate: f64, have: usize) -> Option<usize> {
 
 /// That an interval lies on both sides of a bound, and how many trials may bring it to one side: an
 /// interval narrows with the square root of their number.
-pub(crate) fn straddles(said: &str, figure: Figure, bound: f64, have: usize) -> Missing {
+pub(crate) fn straddles(said: &str, figure: Estimate, bound: f64, have: usize) -> Missing {
     let estimate = shrinkage(figure, bound)
         .and_then(|factor| whole_trials(have as f64 * factor * factor, have));
     undecided(said, "the bound", "trials", estimate, have)

@@ -4,7 +4,7 @@ use comeback_model::gate::{Count, Demand, Gate, Metric, Part, Relation, Served, 
 use comeback_statistics::{RATE_NEEDS, surely_above};
 
 use super::against;
-use super::figure::{Figure, Missing, pooled, pooled_interval, reduced, straddles};
+use super::figure::{Estimate, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
     Base, Judged, filled, no_samples, samples, samples_by, shares, show, undecided_journeys,
     without_answers,
@@ -177,7 +177,7 @@ impl Bound {
         // One failure is enough to refute that nothing fails.
         let least = if value > 0.0 { f64::MIN_POSITIVE } else { 0.0 };
         let most = if value < 1.0 { short_of_all } else { 1.0 };
-        let figure = Figure {
+        let figure = Estimate {
             value,
             low: low.min(value).max(least),
             high: high.max(value).min(most),
@@ -223,7 +223,7 @@ impl Bound {
         // A trial without the figure may have had any.
         let least = reduced(stat, &filled(samples, 0.0));
         let figure = match (least, reduced(stat, &filled(most, f64::INFINITY))) {
-            (Ok(least), Ok(most)) => Figure {
+            (Ok(least), Ok(most)) => Estimate {
                 value: if absent > 0 { most.value } else { least.value },
                 low: least.low,
                 high: most.high,
@@ -258,7 +258,7 @@ impl Bound {
     }
 
     /// Holds when the whole interval does, is broken when none of it does, else cannot be told.
-    fn judge_figure(self, figure: Figure, trials: usize) -> Judged {
+    fn judge_figure(self, figure: Estimate, trials: usize) -> Judged {
         let ends = (figure.low, figure.high);
         match self.relation.holds_within(ends, self.bound) {
             Some(true) => Judged::Holds,

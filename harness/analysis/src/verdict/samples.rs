@@ -3,7 +3,7 @@
 
 use comeback_model::gate::{Count, Metric, Time, Unit};
 
-use super::figure::{Figure, Missing};
+use super::figure::{Estimate, Missing};
 use super::tally::Tally;
 use super::values::{self, Share, errors_of, trials_with};
 use crate::measure::words::counted;
@@ -115,8 +115,8 @@ pub(crate) fn without_answers(count: Count, counted: &str, tally: Tally) -> Miss
 }
 
 /// A figure with its interval, unless that is a point.
-pub(crate) fn show(figure: Figure, show: impl Fn(f64) -> String) -> String {
-    let Figure { value, low, high } = figure;
+pub(crate) fn show(figure: Estimate, show: impl Fn(f64) -> String) -> String {
+    let Estimate { value, low, high } = figure;
     if low == high {
         return show(value);
     }

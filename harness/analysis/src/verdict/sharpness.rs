@@ -8,7 +8,7 @@ use comeback_statistics::{
 };
 
 use super::contrast::{self, unmet};
-use super::figure::{Figure, pooled_interval, reduced, shares_as_parts};
+use super::figure::{Estimate, pooled_interval, reduced, shares_as_parts};
 use super::samples::{Base, filled, samples, shares};
 use super::values::Share;
 use crate::measure::ArmAnalysis;
@@ -94,7 +94,7 @@ pub(crate) fn shows_from(gate: &Gate, arm: &ArmAnalysis, base: Option<Base<'_>>)
     }
 }
 
-fn figure(gate: &Gate, arm: &ArmAnalysis, base: Option<Base<'_>>) -> Option<Figure> {
+fn figure(gate: &Gate, arm: &ArmAnalysis, base: Option<Base<'_>>) -> Option<Estimate> {
     let is_rate = matches!(gate.metric(), Metric::ErrorRate(_) | Metric::Served(_));
     match (gate.demand(), gate.metric()) {
         (Demand::NoWorse(_), _) if is_rate => {
@@ -106,7 +106,7 @@ fn figure(gate: &Gate, arm: &ArmAnalysis, base: Option<Base<'_>>) -> Option<Figu
         }
         (Demand::Bound(_, _), _) if is_rate => {
             let interval = pooled_interval(&bad_shares(gate, arm))?;
-            Some(Figure {
+            Some(Estimate {
                 value: f64::NAN,
                 low: interval.low,
                 high: interval.high,
