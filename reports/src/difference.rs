@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use comeback_analysis::difference::{
-    ArmDifference, Counted, Difference, Figure, MetricDifference, Shift, Standing, Unit,
+    ArmDifference, Counted, Difference, MetricDifference, MetricValue, Shift, Standing, Unit,
 };
 
 use crate::course::label;
@@ -153,7 +153,7 @@ fn name(metric: &MetricDifference) -> String {
 fn row(metric: &MetricDifference) -> Vec<String> {
     let name = name(metric);
     let is_count = name.ends_with(" lost") || metric.metric.contains("_sessions");
-    let value = |figure: &Figure| value(metric.unit, figure, is_count);
+    let value = |figure: &MetricValue| value(metric.unit, figure, is_count);
     vec![
         name,
         value(&metric.base),
@@ -169,7 +169,7 @@ fn row(metric: &MetricDifference) -> Vec<String> {
 }
 
 /// A figure of one run.
-fn value(unit: Unit, figure: &Figure, is_count: bool) -> String {
+fn value(unit: Unit, figure: &MetricValue, is_count: bool) -> String {
     let Some(value) = figure.value else {
         return NOTHING.to_owned();
     };
@@ -377,12 +377,12 @@ mod tests {
             metric: "time_to_ready.median".to_owned(),
             unit,
             more_is_better: false,
-            base: Figure {
+            base: MetricValue {
                 value: Some(6.7),
                 trials: 6,
-                ..Figure::default()
+                ..MetricValue::default()
             },
-            new: Figure {
+            new: MetricValue {
                 value: Some(f64::INFINITY),
                 trials: 6,
                 beyond: 4,

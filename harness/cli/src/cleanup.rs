@@ -5,7 +5,7 @@ use comeback_reports::format::printable;
 use serde::Serialize;
 
 use super::{CliError, print};
-use comeback_supervise::leftovers::{self, Found, Process, Recorded, State};
+use comeback_supervise::leftovers::{self, Leftovers, Process, Recorded, State};
 
 /// Show what killed runs left behind; with --yes, end and remove it.
 ///
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 }
 
 impl Document {
-    fn new(found: &Found, shall_end: bool) -> Self {
+    fn new(found: &Leftovers, shall_end: bool) -> Self {
         let strays = found.unproven.iter().map(|stray| Stray {
             process: Entry::new(&stray.process),
             run: stray.run.clone(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 use comeback_claims::{
-    CLAIMS, Claim, Claims, Experiment, Observation, Heading, Judgement, Ruling, VERSION, What,
+    CLAIMS, Claim, Claims, Experiment, Heading, Judgement, Observation, Ruling, VERSION, What,
 };
 use comeback_engine::Ended;
 use comeback_engine::campaign::Host;

@@ -177,7 +177,7 @@ fn check(plan: &mut Plan) -> Result<(), Error> {
         }
     }
     if problems.is_empty() {
-        problems.extend(needs::settle(&mut plan.arms).err().unwrap_or_default());
+        problems.extend(needs::check_arms(&mut plan.arms).err().unwrap_or_default());
     }
     if let Some(arm) = verdict::arm_without_baseline(plan) {
         problems.push(format!(

@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use comeback_model::operation::{ErrorClass, ShownWrites, Outcome, Step};
+use comeback_model::operation::{ErrorClass, Outcome, ShownWrites, Step};
 use comeback_model::plan::{Request, SessionFlow, Workload, Writes};
 
 use self::place::Place;
@@ -338,7 +338,11 @@ impl Flow {
             .map(|(at, _)| at);
         let value = rules.and_then(|rules| rules.value.as_ref());
         let logged_out_page = rules.and_then(|rules| rules.logged_out_page.as_ref());
-        let mut names: Vec<String> = self.requests.iter().flat_map(step::CompiledRequest::headers).collect();
+        let mut names: Vec<String> = self
+            .requests
+            .iter()
+            .flat_map(step::CompiledRequest::headers)
+            .collect();
         names.extend(
             identity
                 .into_iter()

@@ -32,7 +32,7 @@ mod tests;
 pub use comeback_model::claims::{Bar, Chart, ClaimRow, Claims, Ruling, SCHEMA};
 pub use document::{Source, row};
 pub use evidence::Evidence;
-pub use facts::{Amount, Fact, FactsError, Findings, Observation, Heading, VERSION, What};
+pub use facts::{Amount, Fact, FactsError, Findings, Heading, Observation, VERSION, What};
 pub use table::CLAIMS;
 
 use comeback_analysis::summary::Summary;

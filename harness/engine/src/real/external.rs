@@ -181,7 +181,12 @@ impl Process for ExternalProcess {
         Self::resume(self)
     }
 
-    fn carry_out(&self, _stage: Stage, _act: &mut dyn Act, _on: On<'_>) -> Result<String, ActError> {
+    fn carry_out(
+        &self,
+        _stage: Stage,
+        _act: &mut dyn Act,
+        _on: On<'_>,
+    ) -> Result<String, ActError> {
         let what = "nothing but a signal is done to a server that Comeback did not start";
         Err(ActError::Missed(what.to_owned()))
     }

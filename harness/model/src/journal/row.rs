@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::{BorrowedStrDeserializer, Error};
 
 use crate::ids::{BootId, ClientId, TrialId};
-use crate::operation::{ShownWrites, Operation};
+use crate::operation::{Operation, ShownWrites};
 use crate::units::Elapsed;
 
 /// The columns of the operations file.

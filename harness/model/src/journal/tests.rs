@@ -10,7 +10,7 @@ use proptest::sample::select;
 use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, TrialId};
-use crate::operation::{Cached, ErrorClass, ShownWrites, Outcome, Step, test_operation};
+use crate::operation::{Cached, ErrorClass, Outcome, ShownWrites, Step, test_operation};
 use crate::plan::test_plan;
 use crate::said::Line;
 use crate::schedule::expand;

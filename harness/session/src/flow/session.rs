@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use comeback_model::operation::{ShownWrites, Outcome, Step};
+use comeback_model::operation::{Outcome, ShownWrites, Step};
 use cookie::Cookie;
 
 use super::user::{User, write_token};

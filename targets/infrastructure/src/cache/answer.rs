@@ -26,7 +26,7 @@ use super::entry::Entry;
 use super::origin::{Failure, Origin};
 use super::rules::{Directives, Rules, asked, invalidates, is_failure};
 use super::status::{FIELD, Status, Why};
-use super::store::{Lookup, Key, Store};
+use super::store::{Key, Lookup, Store};
 
 /// A cache in front of a server.
 pub(super) struct Cache {

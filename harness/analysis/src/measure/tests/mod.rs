@@ -31,7 +31,9 @@ mod writes;
 use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause, Phase};
 use comeback_model::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
-use comeback_model::operation::{ErrorClass, ShownWrites, Operation, Outcome, Step, test_operation};
+use comeback_model::operation::{
+    ErrorClass, Operation, Outcome, ShownWrites, Step, test_operation,
+};
 use comeback_model::plan::{Plan, Workload, Writes, test_plan};
 use comeback_model::schedule::expand;
 use comeback_model::units::Elapsed;

@@ -5,7 +5,7 @@
 mod counted;
 mod own;
 
-use comeback_model::operation::{ErrorClass, ShownWrites, Operation, Outcome};
+use comeback_model::operation::{ErrorClass, Operation, Outcome, ShownWrites};
 use comeback_model::plan::Writes;
 use comeback_model::units::Elapsed;
 use counted::Counted;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use comeback_model::operation::{ShownWrites, Operation};
+use comeback_model::operation::{Operation, ShownWrites};
 use comeback_model::units::Elapsed;
 
 use super::{Balance, Known};
