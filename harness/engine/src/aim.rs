@@ -13,8 +13,9 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::oneshot;
 
 use super::EngineError;
+use super::came::Came;
 use super::context::{Faulted, Trial};
-use super::on::{self, Came};
+use super::on;
 use super::seams::{SeenEnd, Shot};
 use crate::load::{Inject, Moment, OnCounted, Passed, Wanted};
 use crate::supervise::shot::Sent;

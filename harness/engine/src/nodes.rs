@@ -18,7 +18,8 @@ use super::context::{Early, Trial, aborted};
 use super::readiness::{NotReady, Ready};
 use super::seams::{End, Process, Processes, Seams};
 use crate::load::probe::Owner;
-use crate::supervise::process::{Launch, StartError};
+use super::words::{called, start_failed};
+use crate::supervise::process::Launch;
 use comeback_faults::{Act, Answer, Ended, FaultError};
 
 /// A node under way.
@@ -196,14 +197,6 @@ impl<P: Process> Running<P> {
     }
 }
 
-/// A node in a sentence: "replica-0", "the store".
-pub(super) fn called(node: Node) -> String {
-    match node {
-        Node::Replica(_) => node.to_string(),
-        Node::Store | Node::Balancer | Node::Cache => format!("the {node}"),
-    }
-}
-
 /// The caller may have given up.
 pub(super) fn reply<T>(
     answer: oneshot::Sender<Result<T, FaultError>>,
@@ -370,22 +363,4 @@ pub(super) async fn stop_all<S: Processes>(
         }
     }
     Ok(())
-}
-
-/// What to record of a target that could not be started at all.
-pub(super) fn start_failed(node: Node, incarnation: Incarnation, error: &StartError) -> EventKind {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    EventKind::TargetStartFailed {
-        node,
-        incarnation,
-        problem: text,
-        tail: Vec::new(),
-        port_taken_by: None,
-    }
 }

@@ -5,6 +5,7 @@
 //! proportional. Probes without an answer do not block it: further ones are sent meanwhile. Each probe does the work of a whole
 //! session ([`work`]). A rehearsal before the fault shows what its replies must contain.
 
+mod transcript;
 mod walk;
 mod work;
 
@@ -20,7 +21,8 @@ use comeback_model::operation::Step;
 use comeback_model::plan::Load;
 use comeback_model::units::{Elapsed, Span};
 
-pub use self::walk::{Exchange, Left, Replied, Walk, Walked, Who};
+pub use self::transcript::{Exchange, Replied};
+pub use self::walk::{Left, Walk, Walked, Who};
 pub use self::work::Work;
 use self::work::{Done, Failure};
 use super::connection::{Dialer, Scratch};
@@ -216,7 +218,7 @@ impl<'a> Probe<'a> {
         let mut probe = Self::new(setup)?;
         probe.keeps_transcript = true;
         let mut wanted = wanted_of(&probe.setup, &probe.flow);
-        wanted.headers.extend(walk::SHOWN.map(str::to_owned));
+        wanted.headers.extend(transcript::SHOWN.map(str::to_owned));
         wanted.headers.sort();
         wanted.headers.dedup();
         probe.dialer = Dialer::new(probe.setup.endpoint.clone(), wanted)?;

@@ -12,7 +12,8 @@ use super::dying::is_dying;
 use super::lease::{self, Lease};
 use super::members::Member;
 use super::roster::Elders;
-use super::tag::{RUN_VARIABLE, RunTag};
+use super::tag::RunTag;
+use super::variables::RUN_VARIABLE;
 use super::warden::{free, put_away};
 use super::{proc, scratch};
 

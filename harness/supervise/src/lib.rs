@@ -46,4 +46,5 @@ pub mod sweep;
 pub mod tag;
 mod transcript;
 mod unix_sockets;
+pub mod variables;
 pub mod warden;

@@ -8,10 +8,10 @@ use comeback_model::plan::{Plan, Signal, Workload};
 use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Drained, Facts, FaultFacts, was_sent_by};
-use super::faults::effect_of;
-use super::findings::processes;
 use super::held_back::{held_back, proxied};
 use super::load::Load;
+use super::planned::effect_of;
+use super::words::processes;
 use super::{ErrorTally, MetWrites};
 
 /// A write that was acknowledged so long before the fault may still be under way in the server.
@@ -25,13 +25,6 @@ const CRASHES: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
 
 /// The most that may lie between the injections of a fault that hits all of them at once.
 const AT_ONCE_MS: f64 = 10.0;
-
-/// From the first to the last of those that a fault was sent to, in ms; absent unless it was sent to several.
-pub(super) fn spread_ms(own: &FaultFacts) -> Option<f64> {
-    let injections = own.injections();
-    let (first, last) = (injections.first()?, injections.last()?);
-    (injections.len() > 1).then(|| last.ms_after(*first))
-}
 
 /// Operations are under way in it that had left by `until`, and were not finished at `since`.
 struct Stretch {
@@ -300,7 +293,7 @@ pub(super) fn findings(
     (facts, own): (&Facts, &FaultFacts),
 ) -> Vec<String> {
     let mut found = Vec::new();
-    if let Some(spread) = spread_ms(own).filter(|spread| *spread > AT_ONCE_MS)
+    if let Some(spread) = own.spread_ms().filter(|spread| *spread > AT_ONCE_MS)
         && !effect.replaces()
         && !facts.control
     {

@@ -12,7 +12,7 @@ use super::facts::Facts;
 use super::faults;
 use super::load::{Load, Part};
 use super::types::{BeforeTheFault, Doing, Return, Spoils, Void};
-use super::words::{counted, percent, waited_for_disk};
+use super::words::{counted, last_words, percent, waited_for_disk};
 use crate::measure::{IdleKill, SessionCounts, WriteCounts};
 
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
@@ -115,7 +115,7 @@ impl Shown<'_> {
         let counts = [
             sessions.lost,
             sessions.reset,
-            sessions.wrong_identity,
+            sessions.name_another(),
             writes.lost,
         ];
         counts.iter().any(|count| *count > 0)
@@ -480,9 +480,4 @@ fn most_frequent_failure(load: &Load<'_>) -> String {
         counted(count, "operation"),
         class.label()
     )
-}
-
-/// What a process's output says of its end, as the end of a sentence.
-pub(super) fn last_words(said: Option<&str>) -> String {
-    said.map_or_else(String::new, |said| format!("; its output: {said}"))
 }
