@@ -17,8 +17,8 @@ use super::attribution::owner_of;
 use super::context::{Early, Trial, aborted};
 use super::readiness::{NotReady, Ready};
 use super::seams::{End, Process, Processes, Seams};
-use crate::load::probe::Owner;
 use super::words::{called, start_failed};
+use crate::load::probe::Owner;
 use crate::supervise::process::Launch;
 use comeback_faults::{Act, Answer, Ended, FaultError};
 

@@ -542,7 +542,8 @@ mod tests {
                 nth,
                 share: 0.0,
             });
-            let _awaiting = wanted.map(|wanted| trigger.0.counting.wait_for(wanted, Box::new(|_, _| ())));
+            let _awaiting =
+                wanted.map(|wanted| trigger.0.counting.wait_for(wanted, Box::new(|_, _| ())));
             trigger.awake()
         };
         let ms = Span::from_ms;
