@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use crate::document::{ArmRow, Document, TrialTable};
+use crate::document::{ArmRow, Document, Part, TrialTable};
 use crate::format::NOTHING;
 use crate::html::Figure;
 
@@ -126,15 +126,21 @@ fn findings(out: &mut String, document: &Document) {
     }
     for finding in &document.findings {
         let weight = if finding.void { "does not count: " } else { "" };
-        line(
-            out,
-            format!(
-                "- **{}**, {}: {weight}{}",
-                text(&finding.arm),
-                finding.trials,
-                text(&finding.text)
-            ),
-        );
+        let said = |part: &Part, weight: &str| {
+            let (arm, sentence) = (text(&part.arm), text(&part.text));
+            format!("- **{arm}**, {}: {weight}{sentence}", part.named())
+        };
+        let Some(trials) = &finding.folded else {
+            let parts = finding.parts.iter();
+            parts.for_each(|part| line(out, said(part, weight)));
+            continue;
+        };
+        let such_as = if finding.differ { ", such as" } else { "" };
+        let sentence = text(&finding.text);
+        line(out, format!("- **In {trials}**{such_as}: {weight}{sentence}"));
+        for part in &finding.parts {
+            line(out, format!("  {}", said(part, "")));
+        }
     }
     line(out, "");
 }
