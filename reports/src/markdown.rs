@@ -137,7 +137,10 @@ fn findings(out: &mut String, document: &Document) {
         };
         let such_as = if finding.differ { ", such as" } else { "" };
         let sentence = text(&finding.text);
-        line(out, format!("- **In {trials}**{such_as}: {weight}{sentence}"));
+        line(
+            out,
+            format!("- **In {trials}**{such_as}: {weight}{sentence}"),
+        );
         for part in &finding.parts {
             line(out, format!("  {}", said(part, "")));
         }

@@ -2,8 +2,8 @@
 //! room.
 
 use comeback_analysis::summary::{
-    ArmSummary, BlindSummary, CacheSummary, ControlSummary, Distribution, ErrorRate, JourneySummary, LossShare,
-    SessionCounts, Status, Summary, WriteCounts,
+    ArmSummary, BlindSummary, CacheSummary, ControlSummary, Distribution, ErrorRate,
+    JourneySummary, LossShare, SessionCounts, Status, Summary, WriteCounts,
 };
 use comeback_model::units::Span;
 

@@ -126,9 +126,13 @@ impl Report {
         let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/compare");
         let folder = stored::copy(&stored);
         stored::edit(folder.path(), change);
-        let made = support::command(folder.path(), &["report", "."]).output().unwrap();
+        let made = support::command(folder.path(), &["report", "."])
+            .output()
+            .unwrap();
         assert!(
-            made.status.code().is_some_and(|code| code != 2 && code != 4),
+            made.status
+                .code()
+                .is_some_and(|code| code != 2 && code != 4),
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
@@ -140,7 +144,6 @@ impl Report {
     }
 }
 
-
 #[test]
 fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
     if !has_browser() {
@@ -148,7 +151,10 @@ fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
     }
     let report = Report::new(|_| ());
     let mut page = Page::of(&report.file(), LAPTOP);
-    let plots = page.see("document.querySelectorAll('.plot').length").as_u64().unwrap();
+    let plots = page
+        .see("document.querySelectorAll('.plot').length")
+        .as_u64()
+        .unwrap();
     assert!(plots > 1, "{plots} plots");
     let static_ones = "document.querySelectorAll('#timeline svg').length > 0 && \
         [...document.querySelectorAll('#timeline svg')].every(svg => svg.getBoundingClientRect().width === 0)";
@@ -167,7 +173,9 @@ fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
         let told = told[place].as_str().unwrap();
         let windows = panel["windows"].as_array().unwrap();
         let from = |window: &Value| plain(window[0].as_f64().unwrap());
-        let window = windows.iter().find(|one| told.starts_with(&format!("{} to ", from(one))));
+        let window = windows
+            .iter()
+            .find(|one| told.starts_with(&format!("{} to ", from(one))));
         let Some(window) = window else {
             // An arm that was observed for less long has nothing to say there.
             assert_eq!(before[place], *told);
@@ -182,7 +190,9 @@ fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
 
     // Dragging zooms all plots; two clicks show all of the time again.
     let picture = |page: &mut Page, place: u64| {
-        page.see(&format!("document.querySelectorAll('.plot canvas')[{place}].toDataURL()"))
+        page.see(&format!(
+            "document.querySelectorAll('.plot canvas')[{place}].toDataURL()"
+        ))
     };
     let is_whole = "[...document.querySelectorAll('.group button')].at(-1).disabled";
     assert_eq!(page.see(is_whole), true);
@@ -235,7 +245,10 @@ fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
 fn plain(figure: f64) -> String {
     let text = format!("{:.3}", figure.abs());
     let text = text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    assert!(figure.abs() < 1_000.0, "{figure} would be written with a comma");
+    assert!(
+        figure.abs() < 1_000.0,
+        "{figure} would be written with a comma"
+    );
     format!("{}{text}", if figure < 0.0 { "−" } else { "" })
 }
 
@@ -251,11 +264,16 @@ fn the_comparison_sorts_by_keyboard_and_back() {
             "[...document.querySelectorAll('.comparison tbody tr')].map(row => Number(row.cells[{column}].dataset.key))"
         )
     };
-    let names = "[...document.querySelectorAll('.comparison tbody th')].map(one => one.dataset.key)";
+    let names =
+        "[...document.querySelectorAll('.comparison tbody th')].map(one => one.dataset.key)";
     let planned = page.see(names);
     let figures = |page: &mut Page| -> Vec<f64> {
         let keys = page.see(&keys(1));
-        keys.as_array().unwrap().iter().filter_map(Value::as_f64).collect()
+        keys.as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect()
     };
     let mut sorted = figures(&mut page);
     sorted.sort_by(f64::total_cmp);
@@ -265,12 +283,21 @@ fn the_comparison_sorts_by_keyboard_and_back() {
     let state = "document.activeElement.closest('th').getAttribute('aria-sort')";
     assert_eq!(page.see(state), "none");
     page.press("Enter");
-    assert_eq!((page.see(state), figures(&mut page)), (json!("ascending"), sorted.clone()));
+    assert_eq!(
+        (page.see(state), figures(&mut page)),
+        (json!("ascending"), sorted.clone())
+    );
     page.press("Enter");
     sorted.reverse();
-    assert_eq!((page.see(state), figures(&mut page)), (json!("descending"), sorted));
+    assert_eq!(
+        (page.see(state), figures(&mut page)),
+        (json!("descending"), sorted)
+    );
     page.press("Enter");
-    assert_eq!((page.see(state), page.see(names)), (json!("none"), planned.clone()));
+    assert_eq!(
+        (page.see(state), page.see(names)),
+        (json!("none"), planned.clone())
+    );
     page.click(".comparison th:first-child .sort");
     let mut by_name: Vec<String> = serde_json::from_value(planned).unwrap();
     by_name.sort();
@@ -292,12 +319,18 @@ fn a_dot_opens_its_trial_and_so_does_a_link_that_was_shared() {
     );
     page.click("#dot");
     let focused = "'#' + document.activeElement.id";
-    assert_eq!((page.see(open), page.see(focused)), (json!(true), trial.clone()));
+    assert_eq!(
+        (page.see(open), page.see(focused)),
+        (json!(true), trial.clone())
+    );
     assert_eq!(page.see("location.hash"), trial);
     // Again, after it was closed and left.
     page.see("document.querySelector('#trial-1').closest('details').open = false");
     page.click("#dot");
-    assert_eq!((page.see(open), page.see(focused)), (json!(true), trial.clone()));
+    assert_eq!(
+        (page.see(open), page.see(focused)),
+        (json!(true), trial.clone())
+    );
 
     let mut page = Page::new(LAPTOP);
     page.open(&report.file(), trial.as_str().unwrap());
@@ -341,10 +374,17 @@ fn without_a_script_the_page_is_whole() {
     page.without_scripts();
     page.open(&report.file(), "#trial-1");
     let seen = page.see(SEEN);
-    assert_eq!((&seen["charts"], &seen["live"]), (&json!(7), &json!(0)), "{seen}");
+    assert_eq!(
+        (&seen["charts"], &seen["live"]),
+        (&json!(7), &json!(0)),
+        "{seen}"
+    );
     assert_eq!(page.see("document.querySelectorAll('.sort').length"), 0);
     // The browser itself unfolds what a link leads to.
-    assert_eq!(page.see("document.querySelector('#trial-1').getBoundingClientRect().height > 0"), true);
+    assert_eq!(
+        page.see("document.querySelector('#trial-1').getBoundingClientRect().height > 0"),
+        true
+    );
     assert_eq!(page.complaints(), [""; 0]);
 }
 
@@ -353,16 +393,26 @@ fn hostile_names_are_text_and_no_foreign_script_runs() {
     if !has_browser() {
         return;
     }
-    const HOSTILE: &str = "</script><img src=x onerror=\"window.ran='name'\"><script>window.ran='name'</script>";
+    const HOSTILE: &str =
+        "</script><img src=x onerror=\"window.ran='name'\"><script>window.ran='name'</script>";
     let report = Report::new(|header| {
         header["plan"]["name"] = json!(HOSTILE);
         header["plan"]["arms"][0]["name"] = json!(HOSTILE);
         header["plan"]["arms"][0]["about"] = json!(HOSTILE);
     });
     let mut page = Page::of(&report.file(), LAPTOP);
-    assert_eq!(page.see("document.querySelector('h1').textContent"), HOSTILE);
-    assert_eq!(page.see("document.querySelector('.comparison tbody th').dataset.key"), HOSTILE);
-    assert_eq!(page.see("document.querySelector('.panel h4').textContent"), HOSTILE);
+    assert_eq!(
+        page.see("document.querySelector('h1').textContent"),
+        HOSTILE
+    );
+    assert_eq!(
+        page.see("document.querySelector('.comparison tbody th').dataset.key"),
+        HOSTILE
+    );
+    assert_eq!(
+        page.see("document.querySelector('.panel h4').textContent"),
+        HOSTILE
+    );
     assert_eq!(page.see("document.images.length"), 0);
     assert_eq!(page.see("typeof window.ran"), "undefined");
     assert_eq!(page.complaints(), [""; 0]);
@@ -375,7 +425,9 @@ fn hostile_names_are_text_and_no_foreign_script_runs() {
         assert_eq!(page.see("typeof window.ran"), "undefined");
         let complaints = page.complaints();
         assert!(
-            complaints.iter().any(|one| one.contains("Content Security Policy")),
+            complaints
+                .iter()
+                .any(|one| one.contains("Content Security Policy")),
             "{attempt}: {complaints:?}"
         );
     }

@@ -128,7 +128,8 @@ struct Figure {
 impl Figure {
     fn of(arm: &ArmView<'_>, subject: &Subject) -> Self {
         let trials = arm.crashes();
-        let shares = trials.filter_map(|trial| Some((trial.id, (subject.of_trial)(trial).share()?)));
+        let shares =
+            trials.filter_map(|trial| Some((trial.id, (subject.of_trial)(trial).share()?)));
         let pooled = (subject.of_arm)(arm);
         Self {
             pooled,

@@ -88,8 +88,7 @@ pub(crate) fn of(run: &RunView<'_>) -> Vec<Finding> {
 fn pattern(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {
-        let is_of_number =
-            c.is_ascii_digit() || matches!(c, '.' | ',') && pattern.ends_with('#');
+        let is_of_number = c.is_ascii_digit() || matches!(c, '.' | ',') && pattern.ends_with('#');
         match is_of_number {
             true if pattern.ends_with('#') => {}
             true => pattern.push('#'),
@@ -139,10 +138,20 @@ mod tests {
         ];
         let run = RunView::new(&fake.analysis, &fake.summary).expect("one run");
         let found = of(&run);
-        let all = run.arms.iter().map(|arm| arm.analysis.trials.len()).sum::<usize>();
+        let all = run
+            .arms
+            .iter()
+            .map(|arm| arm.analysis.trials.len())
+            .sum::<usize>();
         let told: Vec<_> = found
             .iter()
-            .map(|finding| (finding.text.as_str(), finding.folded.clone(), finding.differ))
+            .map(|finding| {
+                (
+                    finding.text.as_str(),
+                    finding.folded.clone(),
+                    finding.differ,
+                )
+            })
             .collect();
         assert_eq!(
             told,

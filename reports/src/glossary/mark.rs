@@ -46,7 +46,10 @@ impl Marker {
                     next.len_utf8()
                 }
             };
-            at_begin = rest[..length].chars().next_back().is_some_and(|last| !is_of_word(last));
+            at_begin = rest[..length]
+                .chars()
+                .next_back()
+                .is_some_and(|last| !is_of_word(last));
             rest = &rest[length..];
         }
         html
@@ -59,7 +62,10 @@ fn begins_with(text: &str, word: &str) -> bool {
         head.eq_ignore_ascii_case(word.as_bytes()) && head[1..] == word.as_bytes()[1..]
     });
     same && text.is_char_boundary(word.len())
-        && text[word.len()..].chars().next().is_none_or(|next| !is_of_word(next))
+        && text[word.len()..]
+            .chars()
+            .next()
+            .is_none_or(|next| !is_of_word(next))
 }
 
 /// Whether a word goes on with it. One with a hyphen is another word.
@@ -91,21 +97,34 @@ mod tests {
             id: super::super::id(term),
             meaning: String::new(),
         };
-        Marker::new(&[of("outage", &[]), of("outage area", &[]), of("ready", &["time to ready"])])
+        Marker::new(&[
+            of("outage", &[]),
+            of("outage area", &[]),
+            of("ready", &["time to ready"]),
+        ])
     }
 
     #[test]
     fn words_are_marked_once_and_as_whole_words_only() {
         let button = |word: &str, id: &str| {
-            format!("<button type=\"button\" class=\"term\" popovertarget=\"word-{id}\">{word}</button>")
+            format!(
+                "<button type=\"button\" class=\"term\" popovertarget=\"word-{id}\">{word}</button>"
+            )
         };
         for (text, html) in [
             ("already", "already".to_owned()),
             ("outage-like", "outage-like".to_owned()),
-            ("Outage, outage", format!("{}, outage", button("Outage", "outage"))),
+            (
+                "Outage, outage",
+                format!("{}, outage", button("Outage", "outage")),
+            ),
             (
                 "the outage area of an outage",
-                format!("the {} of an {}", button("outage area", "outage-area"), button("outage", "outage")),
+                format!(
+                    "the {} of an {}",
+                    button("outage area", "outage-area"),
+                    button("outage", "outage")
+                ),
             ),
             ("time to ready", button("time to ready", "ready")),
             ("é outage", format!("é {}", button("outage", "outage"))),

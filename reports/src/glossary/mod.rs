@@ -16,8 +16,27 @@ struct Word {
     term: &'static str,
     /// How else it stands in the report.
     forms: &'static [&'static str],
-    /// What it means in a run; nothing where the run has no such thing.
-    meaning: fn(&RunView<'_>) -> Option<String>,
+    meaning: Meaning,
+}
+
+/// What a word means.
+enum Meaning {
+    /// The same in every run.
+    Always(&'static str),
+    /// This, where that holds of the run; others have no such thing.
+    Where(fn(&RunView<'_>) -> bool, &'static str),
+    /// What this says of the run.
+    Told(fn(&RunView<'_>) -> String),
+}
+
+impl Meaning {
+    fn in_run(&self, run: &RunView<'_>) -> Option<String> {
+        match self {
+            Self::Always(text) => Some((*text).to_owned()),
+            Self::Where(occurs, text) => occurs(run).then(|| (*text).to_owned()),
+            Self::Told(tell) => Some(tell(run)),
+        }
+    }
 }
 
 /// What a word means in a run.
@@ -41,7 +60,7 @@ pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
             term: word.term,
             forms: word.forms,
             id: id(word.term),
-            meaning: (word.meaning)(run)?,
+            meaning: word.meaning.in_run(run)?,
         })
     });
     known.collect()
@@ -84,7 +103,10 @@ mod tests {
             let document = Document::of(&run, &fake.verdict).expect("a document");
             let marker = Marker::new(&document.definitions);
             let tables = [&document.replicas, &document.storm, &document.faults];
-            let beside = tables.into_iter().flatten().flat_map(|table| &table.headers);
+            let beside = tables
+                .into_iter()
+                .flatten()
+                .flat_map(|table| &table.headers);
             let headers = document.headers.iter().chain(&document.trials.headers);
             let headers = headers.copied().chain(beside.map(String::as_str));
             for header in headers.filter(|header| !OBVIOUS.contains(header)) {
@@ -105,12 +127,20 @@ mod tests {
             .expect("the table of metrics");
         let metrics = metrics.lines().filter_map(|line| line.split('|').nth(1));
         // These stand in the summary and in no table or caption of the page.
-        const ELSEWHERE: [&str; 4] = ["availability", "time to detect", "time to effect", "loss window"];
+        const ELSEWHERE: [&str; 4] = [
+            "availability",
+            "time to detect",
+            "time to effect",
+            "loss window",
+        ];
         let fake = fake::rich();
         let run = RunView::new(&fake.analysis, &fake.summary).expect("one run");
         let marker_of = Marker::new(&definitions(&run));
         let mut seen = 0;
-        for metric in metrics.map(str::trim).filter(|name| !ELSEWHERE.contains(name)) {
+        for metric in metrics
+            .map(str::trim)
+            .filter(|name| !ELSEWHERE.contains(name))
+        {
             assert!(marker_of.mark(metric).contains("<button"), "{metric}");
             seen += 1;
         }

@@ -2,54 +2,62 @@
 
 use comeback_model::plan::fault::Effect;
 
-use super::Word;
+use super::{Meaning, Word};
 use crate::arms::RunView;
 use crate::format::{NOT_SEEN, span};
 
-/// A word that means the same in every run.
-macro_rules! word {
-    ($term:expr, $forms:expr, $meaning:expr) => {
-        word!($term, $forms, if |_| true, $meaning)
-    };
-    ($term:expr, $forms:expr, if $occurs:expr, $meaning:expr) => {
-        Word {
-            term: $term,
-            forms: &$forms,
-            meaning: |run| {
-                let occurs: fn(&RunView<'_>) -> bool = $occurs;
-                occurs(run).then(|| $meaning.to_owned())
-            },
-        }
-    };
+/// A word that means the same in every run: as the list has it, how else it stands in the report, and what it means.
+const fn word(term: &'static str, forms: &'static [&'static str], meaning: &'static str) -> Word {
+    let meaning = Meaning::Always(meaning);
+    Word {
+        term,
+        forms,
+        meaning,
+    }
+}
+
+/// A word that occurs where this holds of the run.
+const fn word_of(
+    occurs: fn(&RunView<'_>) -> bool,
+    term: &'static str,
+    forms: &'static [&'static str],
+    meaning: &'static str,
+) -> Word {
+    let meaning = Meaning::Where(occurs, meaning);
+    Word {
+        term,
+        forms,
+        meaning,
+    }
 }
 
 pub(super) const ALL: [Word; 48] = [
-    word!(
+    word(
         "trial",
-        ["trials"],
+        &["trials"],
         "One start of a server and at most one crash. Everything is counted over trials, because sessions in one crash \
-         live or die together."
+         live or die together.",
     ),
-    word!(
+    word(
         "void",
-        ["does not count", "void trial", "trial void", "trials void"],
+        &["does not count", "void trial", "trial void", "trials void"],
         "A trial that counts for nothing: the server failed before the fault, the fault was not seen to have its effect, or too \
-         little of the load was sent. Void trials that were not replaced make the run inconclusive."
+         little of the load was sent. Void trials that were not replaced make the run inconclusive.",
     ),
-    word!(
+    word(
         "control",
-        ["control trial", "control trials", "the control"],
-        "The same server under the same load without a crash. Failures there have another cause."
+        &["control trial", "control trials", "the control"],
+        "The same server under the same load without a crash. Failures there have another cause.",
     ),
-    word!(
+    word(
         "fault",
-        ["the fault", "landed"],
-        "What was done to the server. It has landed if its effect was seen, and not only that it was sent."
+        &["the fault", "landed"],
+        "What was done to the server. It has landed if its effect was seen, and not only that it was sent.",
     ),
     Word {
         term: "T0",
         forms: &[],
-        meaning: |run| {
+        meaning: Meaning::Told(|run| {
             let meaning = match run.effect() {
                 Effect::StandsStill(_) => "The moment when every process was seen to stand still.",
                 Effect::Degrades(_) => "The moment when the conditions were as before the fault.",
@@ -57,78 +65,78 @@ pub(super) const ALL: [Word; 48] = [
                     "The moment when the exit of the old process was confirmed, not when the signal was sent."
                 }
             };
-            Some(meaning.to_owned())
-        },
+            meaning.to_owned()
+        }),
     },
-    word!(
+    word(
         "acknowledged",
-        ["acknowledged sessions", "acknowledged writes"],
-        "A correct reply said that it took effect."
+        &["acknowledged sessions", "acknowledged writes"],
+        "A correct reply said that it took effect.",
     ),
-    word!(
+    word(
         "lost session",
-        ["sessions lost", "lost sessions"],
+        &["sessions lost", "lost sessions"],
         "Its login was acknowledged before the crash. At every look after recovery, the server rejects it, treats its user as \
          not logged in, or fails for this session while it answers others (broken). A session whose user logs in again stays \
-         lost. Logins in flight at the crash are ambiguous and do not count. A session without a definite answer is undecided."
+         lost. Logins in flight at the crash are ambiguous and do not count. A session without a definite answer is undecided.",
     ),
-    word!(
+    word(
         "lost write",
-        ["writes lost", "lost writes"],
+        &["writes lost", "lost writes"],
         "An acknowledged change that is absent afterwards, also because its session is gone. A request without an answer may \
-         or may not have been applied, and is never counted as lost."
+         or may not have been applied, and is never counted as lost.",
     ),
-    word!(
+    word(
         "undecided",
-        [],
+        &[],
         "Nobody knows what became of it: there was no definite answer, or looks at it contradicted each other. It counts \
-         neither as kept nor as lost."
+         neither as kept nor as lost.",
     ),
-    word!(
+    word(
         "reset",
-        [],
+        &[],
         "Of a session: known afterwards, but older than what was acknowledged. Of an operation: the connection broke after the \
-         request, or part of it, had left."
+         request, or part of it, had left.",
     ),
-    word!(
+    word(
         "zombie",
-        [],
-        "A session that is honoured after its logout. A signed cookie cannot be revoked without state."
+        &[],
+        "A session that is honoured after its logout. A signed cookie cannot be revoked without state.",
     ),
-    word!(
+    word(
         "wrong identity",
-        [],
-        "The session names another user. That is always a failure."
+        &[],
+        "The session names another user. That is always a failure.",
     ),
-    word!(
+    word(
         "duplicated",
-        [],
-        "A write that was applied more than once."
+        &[],
+        "A write that was applied more than once.",
     ),
-    word!(
+    word(
         "phantom",
-        [],
-        "A write that is there though it was rejected, or never sent."
+        &[],
+        "A write that is there though it was rejected, or never sent.",
     ),
-    word!(
+    word(
         "unverifiable",
-        [],
-        "A write that cannot be told, because a counter shows too much and may hide a loss."
+        &[],
+        "A write that cannot be told, because a counter shows too much and may hide a loss.",
     ),
-    word!(
+    word(
         "indeterminate",
-        [],
-        "It may have taken effect, or not: the connection broke or the time ran out after bytes had left."
+        &[],
+        "It may have taken effect, or not: the connection broke or the time ran out after bytes had left.",
     ),
-    word!(
+    word(
         "in flight",
-        ["writes in flight", "met a write"],
-        "Sent, and not yet answered at the moment of the fault. A kill that meets no such write proves nothing of losses."
+        &["writes in flight", "met a write"],
+        "Sent, and not yet answered at the moment of the fault. A kill that meets no such write proves nothing of losses.",
     ),
     Word {
         term: "ready",
         forms: &["ready, median", "first correct reply", "time to ready"],
-        meaning: |run| {
+        meaning: Meaning::Told(|run| {
             let meaning = match run.takes_memory() {
                 true => {
                     "The first correct reply that provably comes from the new process, on a fresh connection, if the load after \
@@ -139,202 +147,202 @@ pub(super) const ALL: [Word; 48] = [
                      its end. One good reply is not enough."
                 }
             };
-            Some(meaning.to_owned())
-        },
+            meaning.to_owned()
+        }),
     },
-    word!(
+    word(
         "outage",
-        ["clients' outage", "outage, median"],
+        &["clients' outage", "outage, median"],
         "The time from the moment the fault was sent to ready. The clients' outage is the time from the last correct reply \
-         before the fault to the first one after it."
+         before the fault to the first one after it.",
     ),
     Word {
         term: "steady",
         forms: &["steady, median", "time to steady"],
-        meaning: |run| {
+        meaning: Meaning::Told(|run| {
             let windows = &run.analysis.header.plan.windows;
-            Some(format!(
+            format!(
                 "From here until the end of the load, and for at least {}, goodput, errors and the median latency stay within \
                  the band of the baseline, in windows of {} or of 20 operations. {}",
                 span(windows.steady_for),
                 span(windows.window),
                 false_rate(run)
-            ))
-        },
+            )
+        }),
     },
-    word!(
+    word(
         "errors during",
-        ["error rate"],
+        &["error rate"],
         "The share of failed operations among those in flight at the crash or due between it and ready. The schedule does not \
-         wait for the server."
+         wait for the server.",
     ),
-    word!(
+    word(
         "outage area",
-        ["outage area, median", "slow part"],
+        &["outage area, median", "slow part"],
         "Missing goodput after the crash, as equivalent seconds of full outage: failed operations, and correct ones that were \
-         slow. The slow part is the latter."
+         slow. The slow part is the latter.",
     ),
-    word!(
+    word(
         "longest gap",
-        ["longest gap, median"],
-        "The longest time between two correct replies, or from the last one to the end of the load."
+        &["longest gap, median"],
+        "The longest time between two correct replies, or from the last one to the end of the load.",
     ),
-    word!(
+    word(
         "kill to exit",
-        [],
-        "The time from the signal to the confirmed exit of the old process, T0."
+        &[],
+        "The time from the signal to the confirmed exit of the old process, T0.",
     ),
-    word!(
+    word(
         "executed",
-        ["time to restart"],
-        "The new program was executed: the time from T0."
+        &["time to restart"],
+        "The new program was executed: the time from T0.",
     ),
-    word!(
+    word(
         "accepted",
-        ["time to listen"],
-        "The first connection that the new process accepted: the time from T0. It is no recovery yet."
+        &["time to listen"],
+        "The first connection that the new process accepted: the time from T0. It is no recovery yet.",
     ),
-    word!(
+    word(
         "known by",
-        ["boot id", "socket owner"],
+        &["boot id", "socket owner"],
         "Why the reply is known to come from the new process: it names its own start (boot id), or the new process owns the \
-         listening socket."
+         listening socket.",
     ),
-    word!(
+    word(
         "back for good",
-        ["not back for good", "metastable"],
+        &["not back for good", "metastable"],
         "Ready, and the load after it is served to its end. A service whose processes are up, and that does not serve the load, \
-         is metastable."
+         is metastable.",
     ),
-    word!(
+    word(
         "latency",
-        [],
+        &[],
         "The time from the moment an operation was due to its reply. A failed operation is infinitely slow, so that failing fast \
-         improves nothing."
+         improves nothing.",
     ),
-    word!(
+    word(
         "goodput",
-        ["correct operations per second"],
-        "Correct operations per second, counted at the time they were due."
+        &[],
+        "Correct operations per second, counted at the time they were due.",
     ),
-    word!(
+    word(
         "baseline",
-        [],
-        "The load before the fault, after the warm-up. What follows is compared with it."
+        &[],
+        "The load before the fault, after the warm-up. What follows is compared with it.",
     ),
-    word!(
+    word(
         "action-weighted goodput",
-        ["journeys torn", "torn"],
+        &["journeys torn", "torn"],
         "A journey is everything that a user does in one session, from the login to the logout or the end of the load. One failed \
          operation from the crash on, or a lost or reset session, tears the whole journey. The figure is the share of operations \
-         in journeys that were not torn. In brackets: its 95 % interval, from six trials on."
+         in journeys that were not torn. In brackets: its 95 % interval, from six trials on.",
     ),
-    word!(
+    word(
         "interval",
-        ["95\u{a0}% interval", "[low, high]"],
+        &["95\u{a0}% interval", "[low, high]"],
         "An interval of at least 95 % for the median from order statistics; with fewer than six trials there is none (n too \
-         small)."
+         small).",
     ),
-    word!(
+    word(
         "≤ … of crashes",
-        [],
-        "Nothing was lost in n trials; at 95 % confidence up to 1 − 0.05^(1/n) of crashes may still lose something."
+        &[],
+        "Nothing was lost in n trials; at 95 % confidence up to 1 − 0.05^(1/n) of crashes may still lose something.",
     ),
     Word {
         term: NOT_SEEN,
         forms: &[],
-        meaning: |run| {
+        meaning: Meaning::Told(|run| {
             let windows = &run.analysis.header.plan.windows;
-            Some(format!(
+            format!(
                 "The service was not steady by the end of the trial's load, {} after it was ready.",
                 span(windows.settle)
-            ))
-        },
+            )
+        }),
     },
     Word {
         term: "> …",
         forms: &["horizon"],
-        meaning: |run| {
-            Some(format!(
+        meaning: Meaning::Told(|run| {
+            format!(
                 "It did not happen within the horizon of {}. Such trials are kept and rank above all others.",
                 span(run.horizon())
-            ))
-        },
+            )
+        }),
     },
-    word!(
+    word(
         "inconclusive",
-        [],
-        "The evidence does not suffice for a verdict. It is never a pass."
+        &[],
+        "The evidence does not suffice for a verdict. It is never a pass.",
     ),
-    word!(
+    word_of(
+        |run| run.summary.arms.iter().any(|arm| arm.blind_time.is_some()),
         "blind time",
-        ["blind time, median"],
-        if |run| run.summary.arms.iter().any(|arm| arm.blind_time.is_some()),
+        &["blind time, median"],
         "How long clients failed from the crash on while the server's own health check said ready. The check is asked every 20 ms \
-         at most. In brackets: the possible additional time."
+         at most. In brackets: the possible additional time.",
     ),
-    word!(
+    word_of(
+        |run| run.summary.arms.iter().any(|arm| arm.cache.is_some()),
         "cache hits",
-        [],
-        if |run| run.summary.arms.iter().any(|arm| arm.cache.is_some()),
+        &[],
         "The share of replies that the shared cache served without asking the server, among all that it had stored or could \
-         store. If it serves another user's content even once, the run fails."
+         store. If it serves another user's content even once, the run fails.",
     ),
-    word!(
+    word_of(
+        |run| run.analysis.header.plan.faults.len() > 1,
         "sent",
-        ["sent, median"],
-        if |run| run.analysis.header.plan.faults.len() > 1,
-        "The moment when a fault was sent: the time from the first fault of the trial."
+        &["sent, median"],
+        "The moment when a fault was sent: the time from the first fault of the trial.",
     ),
-    word!(
+    word_of(
+        has_nodes,
         "available",
-        ["each replica", "when faulted"],
-        if has_nodes,
-        "The share of operations that were answered correctly, of all that were due."
+        &["each replica", "when faulted"],
+        "The share of operations that were answered correctly, of all that were due.",
     ),
-    word!(
+    word_of(
+        has_nodes,
         "down",
-        ["partly down", "all down"],
-        if has_nodes,
-        "From the confirmed exit of a replica to its own first correct reply. Partly: at least one. All: every replica at once."
+        &["partly down", "all down"],
+        "From the confirmed exit of a replica to its own first correct reply. Partly: at least one. All: every replica at once.",
     ),
-    word!(
+    word_of(
+        has_nodes,
         "balancer",
-        ["balancer: detects, returns", "detects", "returns"],
-        if has_nodes,
+        &["balancer: detects, returns", "detects", "returns"],
         "It detects with the last request that it sends to a faulted replica, and returns with the first one that it sends there \
-         after the replica is back."
+         after the replica is back.",
     ),
-    word!(
+    word_of(
+        has_nodes,
         "continuity",
-        ["sessions' requests kept"],
-        if has_nodes,
-        "The share of requests within a session that were answered correctly, as the session they belong to."
+        &["sessions' requests kept"],
+        "The share of requests within a session that were answered correctly, as the session they belong to.",
     ),
-    word!(
+    word_of(
+        has_storm,
         "storm",
-        ["kills"],
-        if has_storm,
-        "Many kills of one server, which keeps its data from one to the next."
+        &["kills"],
+        "Many kills of one server, which keeps its data from one to the next.",
     ),
-    word!(
+    word_of(
+        has_storm,
         "with a loss",
-        ["share, 95\u{a0}%"],
-        if has_storm,
+        &["share, 95\u{a0}%"],
         "Kills after which a session or write that was acknowledged before was gone for certain. The share is of all kills that \
-         lost something, or met a write and are decided."
+         lost something, or met a write and are decided.",
     ),
-    word!(
+    word_of(
+        has_storm,
         "killed while idle",
-        [],
-        if has_storm,
-        "Kills of the server when no load is on it, at the end of a trial."
+        &[],
+        "Kills of the server when no load is on it, at the end of a trial.",
     ),
-    word!(
+    word_of(
+        has_storm,
         "verified",
-        ["verified after each kill"],
-        if has_storm,
-        "Sessions and acknowledged writes whose fate was seen, summed over the kills."
+        &["verified after each kill"],
+        "Sessions and acknowledged writes whose fate was seen, summed over the kills.",
     ),
 ];
 

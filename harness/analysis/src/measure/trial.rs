@@ -248,7 +248,9 @@ pub(super) fn analyze(
     let blind_time = blind::blind_time(facts, &load);
     findings.extend(blind_time.and_then(findings::blind));
     let rules = Rules::new(arm, facts, &load);
-    let mut about_harness: Vec<String> = findings::late_sending(plan, &send_lag).into_iter().collect();
+    let mut about_harness: Vec<String> = findings::late_sending(plan, &send_lag)
+        .into_iter()
+        .collect();
     let timeline = timeline_of(plan, facts, &load, &rules, &mut about_harness);
     let before = oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before);
     let area = outage_area(plan, facts, &load);

@@ -127,7 +127,10 @@ pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
     });
     let found = arm.trials.iter().flat_map(|trial| {
         let of_server = trial.findings.iter().map(|text| (About::Server, text));
-        let of_harness = trial.about_harness.iter().map(|text| (About::Harness, text));
+        let of_harness = trial
+            .about_harness
+            .iter()
+            .map(|text| (About::Harness, text));
         let each = of_server.chain(of_harness);
         each.map(move |(about, text)| (about, false, text.as_str(), trial))
     });

@@ -78,7 +78,10 @@ impl Page {
         let (tell, answers) = channel();
         std::thread::spawn(move || {
             let mut message = Vec::new();
-            while stdout.read_until(0, &mut message).is_ok_and(|length| length > 0) {
+            while stdout
+                .read_until(0, &mut message)
+                .is_ok_and(|length| length > 0)
+            {
                 message.pop();
                 let parsed = serde_json::from_slice(&message);
                 message.clear();
@@ -137,7 +140,10 @@ impl Page {
 
     /// Runs none of its scripts from now on.
     pub(crate) fn without_scripts(&mut self) {
-        self.call("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+        self.call(
+            "Emulation.setScriptExecutionDisabled",
+            json!({ "value": true }),
+        );
     }
 
     /// Opens a file, at this place in it.
@@ -189,7 +195,10 @@ impl Page {
             "Runtime.evaluate",
             json!({ "expression": expression, "returnByValue": true, "awaitPromise": true }),
         );
-        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        assert!(
+            answer["exceptionDetails"].is_null(),
+            "{expression}: {answer}"
+        );
         answer["result"]["value"].take()
     }
 
@@ -205,7 +214,12 @@ impl Page {
             "(() => {{ const one = document.querySelector({name}); one.scrollIntoView({{ block: 'center', behavior: 'instant' }}); \
              const {{ x, y, width, height }} = one.getBoundingClientRect(); return [x, y, width, height]; }})()"
         ));
-        let place: Vec<f64> = place.as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+        let place: Vec<f64> = place
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect();
         place.try_into().unwrap()
     }
 
@@ -251,7 +265,12 @@ impl Page {
         self.settle();
         let is_one = |message: &Value| {
             let method = message["method"].as_str().unwrap_or_default();
-            ["Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"].contains(&method)
+            [
+                "Runtime.exceptionThrown",
+                "Runtime.consoleAPICalled",
+                "Log.entryAdded",
+            ]
+            .contains(&method)
         };
         let (complaints, rest) = self.told.drain(..).partition(is_one);
         self.told = rest;
