@@ -129,7 +129,7 @@ pub(crate) struct CellText {
     pub(crate) parts: Option<String>,
     /// `plain`, `good` or `bad`.
     pub(crate) tone: &'static str,
-    /// What it is sorted by, as a number of the page's script; nothing where nothing is known.
+    /// What it is sorted by: a number, or `beyond` all numbers; nothing where nothing is known.
     pub(crate) key: Option<String>,
 }
 
@@ -401,8 +401,8 @@ fn cell_text(header: &'static str, cell: Cell) -> CellText {
         parts: cell.parts,
         tone: tone_name(cell.tone),
         key: cell.key.map(|key| match key.is_infinite() {
-            true => "Infinity".to_owned(),
-            false => key.to_string(),
+            true => "beyond".to_owned(),
+            false => format!("{key:.6}"),
         }),
     }
 }

@@ -126,13 +126,11 @@ fn findings(out: &mut String, document: &Document) {
     }
     for finding in &document.findings {
         let weight = if finding.void { "does not count: " } else { "" };
-        let said = |part: &Part, weight: &str| {
-            let (arm, sentence) = (text(&part.arm), text(&part.text));
-            format!("- **{arm}**, {}: {weight}{sentence}", part.named())
-        };
+        let of = |part: &Part| format!("- **{}**, {}", text(&part.arm), part.named());
         let Some(trials) = &finding.folded else {
-            let parts = finding.parts.iter();
-            parts.for_each(|part| line(out, said(part, weight)));
+            for part in &finding.parts {
+                line(out, format!("{}: {weight}{}", of(part), text(&part.text)));
+            }
             continue;
         };
         let such_as = if finding.differ { ", such as" } else { "" };
@@ -142,7 +140,11 @@ fn findings(out: &mut String, document: &Document) {
             format!("- **In {trials}**{such_as}: {weight}{sentence}"),
         );
         for part in &finding.parts {
-            line(out, format!("  {}", said(part, "")));
+            let own = match finding.differ {
+                true => format!(": {}", text(&part.text)),
+                false => String::new(),
+            };
+            line(out, format!("  {}{own}", of(part)));
         }
     }
     line(out, "");

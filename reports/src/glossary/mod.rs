@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn every_word_has_an_id_and_no_form_is_of_two_words() {
         let mut seen = BTreeSet::new();
-        for word in &words::ALL {
+        for word in words::ALL {
             for form in word.forms.iter().chain([&word.term]) {
                 assert!(seen.insert(form.to_lowercase()), "{form}");
             }

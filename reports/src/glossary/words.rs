@@ -31,7 +31,7 @@ const fn word_of(
     }
 }
 
-pub(super) const ALL: [Word; 48] = [
+pub(super) static ALL: &[Word] = &[
     word(
         "trial",
         &["trials"],
@@ -129,6 +129,57 @@ pub(super) const ALL: [Word; 48] = [
         "It may have taken effect, or not: the connection broke or the time ran out after bytes had left.",
     ),
     word(
+        "ambiguous",
+        &[],
+        "Its login or logout was in flight at the fault. Such a session leaves the count.",
+    ),
+    word(
+        "rejected",
+        &["session rejected"],
+        "The server does not know the session any more, and says so.",
+    ),
+    word(
+        "re-created",
+        &["session recreated"],
+        "The server answers as if to a stranger, and begins a new session.",
+    ),
+    word(
+        "broken",
+        &[],
+        "The server fails for this session at every look, while it answers others.",
+    ),
+    word(
+        "refused",
+        &[],
+        "The connection was refused before a byte was sent. The operation did not take effect.",
+    ),
+    word(
+        "response timeout",
+        &["connect timeout"],
+        "No complete reply, or no connection, in time.",
+    ),
+    word(
+        "server error",
+        &[],
+        "A reply with a status of 5xx. The operation may have taken effect.",
+    ),
+    word(
+        "client error",
+        &[],
+        "A reply with a status of 3xx or 4xx that is not about the session.",
+    ),
+    word(
+        "wrong answer",
+        &[],
+        "A reply that cannot be right, after what was acknowledged before.",
+    ),
+    word("malformed", &[], "It is no reply in the server's protocol."),
+    word(
+        "unsent",
+        &[],
+        "The operation could not start within its time-out after it was due. It failed.",
+    ),
+    word(
         "in flight",
         &["writes in flight", "met a write"],
         "Sent, and not yet answered at the moment of the fault. A kill that meets no such write proves nothing of losses.",
@@ -187,7 +238,8 @@ pub(super) const ALL: [Word; 48] = [
         &["longest gap, median"],
         "The longest time between two correct replies, or from the last one to the end of the load.",
     ),
-    word(
+    word_of(
+        |run| run.takes_memory(),
         "kill to exit",
         &[],
         "The time from the signal to the confirmed exit of the old process, T0.",
@@ -238,8 +290,8 @@ pub(super) const ALL: [Word; 48] = [
          in journeys that were not torn. In brackets: its 95 % interval, from six trials on.",
     ),
     word(
-        "interval",
-        &["95\u{a0}% interval", "[low, high]"],
+        "[low, high]",
+        &["interval", "95\u{a0}% interval"],
         "An interval of at least 95 % for the median from order statistics; with fewer than six trials there is none (n too \
          small).",
     ),

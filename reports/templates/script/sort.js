@@ -5,8 +5,10 @@
   function figureOf(row, column) {
     const cell = row.cells[column];
     if (column === 0) return cell.dataset.key;
-    // "Infinity" is what did not happen within the horizon.
-    return cell && cell.dataset.key !== undefined ? Number(cell.dataset.key) : null;
+    const key = cell?.dataset.key;
+    if (key === undefined) return null;
+    // What did not happen within the horizon took longer than all that did.
+    return key === "beyond" ? Number.MAX_VALUE : Number(key);
   }
 
   function order(column, sign) {

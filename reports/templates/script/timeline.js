@@ -237,7 +237,7 @@
 
     // Shows a part of what is shown, or more: around the cursor, or else around the fault.
     scale(by) {
-      const { plot } = this.panels[0];
+      const { plot } = this.panels.find(({ box }) => !box.hidden) ?? this.panels[0];
       const { min, max } = plot.scales.x;
       const { left } = plot.cursor;
       const middle = left >= 0 ? plot.posToVal(left, "x") : min < 0 && 0 < max ? 0 : (min + max) / 2;
