@@ -37,6 +37,7 @@ mod run;
 mod schema;
 mod selftest;
 mod serve;
+mod setup;
 mod shrink;
 mod table;
 mod targets;

@@ -117,8 +117,7 @@ mod tests {
 
     #[test]
     fn what_the_method_defines_as_a_metric_and_the_report_shows_is_in_the_table() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../harness/docs/METHOD.md");
-        let method = std::fs::read_to_string(path).expect("METHOD.md");
+        let method = include_str!("../../../harness/docs/METHOD.md");
         let metrics = method
             .split("## 3. Metrics")
             .nth(1)

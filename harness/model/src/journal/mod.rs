@@ -12,6 +12,7 @@
 #[cfg(any(test, feature = "testing"))]
 mod enlarge;
 mod events;
+mod interval;
 mod lines;
 mod operations;
 mod outline;
