@@ -12,7 +12,7 @@ static STYLE: &str = include_str!("../templates/report.css");
 /// The library that draws the charts one can zoom into, version 1.6.32 from npm.
 static UPLOT: &str = include_str!("../assets/uplot/uPlot.iife.min.js");
 static UPLOT_STYLE: &str = include_str!("../assets/uplot/uPlot.min.css");
-static UPLOT_LICENSE: &str = include_str!("../assets/uplot/LICENSE");
+static UPLOT_LICENSE: &str = include_str!("../assets/UPLOT-LICENSE.txt");
 
 /// Whether a page has charts to zoom into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
