@@ -209,6 +209,22 @@ pub struct TrialFinding {
     pub trials: Vec<u32>,
     /// Whether they do not count because of it.
     pub void: bool,
+    /// What it concerns.
+    #[serde(default)]
+    pub about: About,
+}
+
+/// What a finding concerns.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// The server and the fault, or nobody can tell.
+    #[default]
+    Server,
+    /// The harness and its machine.
+    Harness,
 }
 
 /// The control trials. Failures here are not caused by a crash.

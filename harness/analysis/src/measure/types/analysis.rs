@@ -108,8 +108,10 @@ pub struct TrialAnalysis {
     pub idle_kill: Option<IdleKill>,
     /// Why it went so, where its facts say.
     pub causes: Vec<Cause>,
-    /// Things a reader should know, as sentences.
+    /// Things a reader should know of the server and the fault, as sentences.
     pub findings: Vec<String>,
+    /// Things a reader should know of the harness and its machine, likewise.
+    pub about_harness: Vec<String>,
 }
 
 impl TrialAnalysis {
