@@ -28,6 +28,7 @@ mod faults;
 mod figures;
 mod init;
 mod launch;
+mod merge;
 mod metrics;
 mod options;
 mod record;
@@ -37,6 +38,7 @@ mod run;
 mod schema;
 mod selftest;
 mod serve;
+mod shard;
 mod shrink;
 mod table;
 mod targets;
@@ -97,6 +99,7 @@ enum Command {
     Claims(claims::Args),
     Selftest(selftest::Args),
     Report(report::Args),
+    Merge(merge::Args),
     Init(init::Args),
     Record(record::Args),
     Validate(validate::Args),
@@ -243,6 +246,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Claims(args) => claims::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Try(args) => try_out::run(&args),

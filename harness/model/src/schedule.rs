@@ -12,6 +12,7 @@ use crate::ids::{ArmId, ClientId, FaultId, Node, Seed, TrialId};
 use crate::operation::Step;
 use crate::plan::fault::Nth;
 use crate::plan::{Aim, Arrivals, Fault, Load, Plan, Workload};
+use crate::shard::Shards;
 use crate::units::Span;
 
 /// Every trial of a run, in the order they run.
@@ -38,6 +39,14 @@ pub fn split_rounds(further: &[PlannedTrial], rounds: u32) -> (&[PlannedTrial], 
 }
 
 impl Schedule {
+    /// What these shards carry out of it, where each round has so many trials.
+    pub fn of_shards(mut self, shards: &Shards, in_each_round: usize) -> Self {
+        for trials in [&mut self.trials, &mut self.further, &mut self.spares] {
+            trials.retain(|trial| shards.holds(shards.index_of(trial.id, in_each_round)));
+        }
+        self
+    }
+
     /// How long its trials last at least: their windows, without starting, recovering and reading back.
     pub fn least_length(&self, plan: &Plan) -> Span {
         let windows = &plan.windows;

@@ -39,6 +39,8 @@ pub struct TrialAnalysis {
     pub id: TrialId,
     /// Without a fault.
     pub control: bool,
+    /// The shard that it is of, where the run was split: its times compare with those of the same shard alone.
+    pub shard: Option<u32>,
     /// Why it does not count, if so: it ended early, the fault did not land, the load missed its floor…
     pub void: Option<Void>,
     /// Whether the effect of every fault was confirmed.
@@ -259,6 +261,7 @@ pub(super) fn analyze(
     TrialAnalysis {
         id: facts.id,
         control: facts.control,
+        shard: None,
         void,
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,

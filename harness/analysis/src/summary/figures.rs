@@ -12,7 +12,9 @@ use super::traffic::{
     availability, continuity, error_rate, errors, goodput, journeys, latency, loss_share, retries,
     sessions, sum, windowed, writes,
 };
-use super::{ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, Status, Summary, TrialFinding};
+use super::{
+    ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, ShardsSummary, Status, Summary, TrialFinding,
+};
 use super::{nodes, several};
 use crate::measure::words::{counted, grouped};
 use crate::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis, causes_of};
@@ -32,6 +34,11 @@ pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
         gates: verdict.checks.clone(),
         family: family_of(&verdict.checks),
         machine: header.machine.clone(),
+        shards: header.shards.as_ref().map(|shards| ShardsSummary {
+            count: shards.count(),
+            missing: shards.missing(),
+            held: shards.held().to_vec(),
+        }),
         extensions: analysis.extensions.clone(),
         baseline: verdict.baseline.clone(),
         arms: analysis
