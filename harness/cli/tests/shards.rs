@@ -110,16 +110,6 @@ fn a_thousand_trials_as_sixteen_shards_are_the_same_run() {
     let schedules = [&one, &whole].map(|run| read_header(run)["schedule"].clone());
     assert!(schedules[0] == schedules[1], "another schedule");
     assert_eq!(summary(&one), summary(&whole));
-    // The merged run is a run: it is judged again, and compared with another.
-    check(start(folder.path(), &["report", "whole"]), 0, &["PASS"]);
-    let mut other = Recorded::of(999, &GATES, 8);
-    other.header.started = "2026-01-02T00:00:00Z".to_owned();
-    other.write(&folder.path().join("other"));
-    check(
-        start(folder.path(), &["diff", "other", "whole"]),
-        0,
-        &["nothing is worse"],
-    );
 }
 
 #[test]
@@ -136,6 +126,22 @@ fn shards_may_be_merged_in_steps() {
         0,
         &["4 of 4 shards, 12 trials", "PASS"],
     );
+}
+
+#[test]
+fn a_merged_run_is_judged_again_and_compared_with_others() {
+    let folder = four_shards(|_| ());
+    check(merge(folder.path(), &["1", "2", "3", "4"]), 0, &["PASS"]);
+    let before = summary(&folder.path().join("whole"));
+    check(start(folder.path(), &["report", "whole"]), 0, &["PASS"]);
+    assert_eq!(summary(&folder.path().join("whole")), before);
+    Recorded::of(11, &GATES, 8).write(&folder.path().join("other"));
+    check(
+        start(folder.path(), &["diff", "other", "whole"]),
+        0,
+        &["nothing is worse"],
+    );
+    check(start(folder.path(), &["export", "whole"]), 0, &[]);
 }
 
 #[test]
@@ -329,7 +335,7 @@ fn shards_of_different_runs_are_refused() {
         (
             &|run| *run = Recorded::of(12, &GATES, 7),
             "4/4",
-            "plan (trials) differs",
+            "plan (extend_to) differs",
         ),
         (
             &|run| *run = Recorded::of(11, &GATES[1..], 7),
@@ -470,7 +476,7 @@ fn what_cannot_be_merged_is_not_begun() {
     let cases: [(&[&str], &[&str], &str); 8] = [
         (
             &bare,
-            &["--shard", "1/2", "--", "./nothing"],
+            &["--shard", "1/2", "--", "./nothing", "{port}"],
             "give all of them the same one (--seed 7)",
         ),
         (&file, &["--shard", "6/6"], "has 5 rounds"),

@@ -7,13 +7,13 @@
 mod error;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use comeback_model::event::{Event, EventKind};
 use comeback_model::ids::TrialId;
 use comeback_model::journal::{Header, Machine, VERSION};
-use comeback_model::schedule::{self, Schedule};
+use comeback_model::schedule::{self, PlannedTrial, Schedule};
 use comeback_model::shard::Shards;
 
 pub use error::MergeError;
@@ -24,6 +24,8 @@ use crate::read::Recorded;
 #[derive(Debug)]
 pub struct Union {
     header: Header,
+    /// What the run was to carry out, shards that are missing included.
+    whole: Schedule,
     parts: Vec<Part>,
 }
 
@@ -71,7 +73,8 @@ impl Union {
             check_schedule(part, &whole)?;
         }
         Ok(Self {
-            header: header_of(&parts, whole)?,
+            header: header_of(&parts, whole.clone())?,
+            whole,
             parts,
         })
     }
@@ -86,21 +89,18 @@ impl Union {
         let Some(shards) = &self.header.shards else {
             return Vec::new();
         };
+        let begun = self.parts.iter().flat_map(|part| &part.begun);
+        let begun: BTreeSet<TrialId> = begun.copied().collect();
+        let mut missed: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let in_each_round = self.header.plan.in_each_round();
-        let whole = schedule::expand(&self.header.plan, self.header.seed);
-        let begun: BTreeSet<TrialId> = self
-            .parts
-            .iter()
-            .flat_map(|part| &part.begun)
-            .copied()
-            .collect();
+        for planned in &self.whole.trials {
+            if !begun.contains(&planned.id) {
+                let shard = shards.index_of(planned.id, in_each_round);
+                missed.entry(shard).or_default().push(planned.id.0);
+            }
+        }
         let lacks = |shard: u32| {
-            let of_shard = |trial: &TrialId| shards.index_of(*trial, in_each_round) == shard;
-            let planned = whole.trials.iter().map(|trial| trial.id).filter(of_shard);
-            let trials: Vec<u32> = planned
-                .filter(|trial| !begun.contains(trial))
-                .map(|TrialId(trial)| trial)
-                .collect();
+            let trials = missed.remove(&shard).unwrap_or_default();
             let holder = self.parts.iter().find(|part| part.shards.holds(shard));
             let is_whole = trials.is_empty() && holder.is_some_and(|part| part.ended);
             (!is_whole).then(|| Lacking {
@@ -222,9 +222,20 @@ fn check_once(parts: &[Part]) -> Result<(), MergeError> {
 
 /// The stored schedule is what follows from plan and seed.
 fn check_schedule(part: &Part, whole: &Schedule) -> Result<(), MergeError> {
-    let in_each_round = part.header().plan.in_each_round();
-    let own = whole.clone().of_shards(&part.shards, in_each_round);
-    match own == part.header().schedule {
+    let (stored, in_each_round) = (&part.header().schedule, part.header().plan.in_each_round());
+    let is_own = |trial: &&PlannedTrial| {
+        let shard = part.shards.index_of(trial.id, in_each_round);
+        part.shards.holds(shard)
+    };
+    let pairs = [
+        (&whole.trials, &stored.trials),
+        (&whole.further, &stored.further),
+        (&whole.spares, &stored.spares),
+    ];
+    let is_same = pairs
+        .into_iter()
+        .all(|(whole, stored)| whole.iter().filter(is_own).eq(stored));
+    match is_same && stored.seed == whole.seed {
         true => Ok(()),
         false => Err(MergeError::OtherSchedule(part.recorded.folder().to_owned())),
     }

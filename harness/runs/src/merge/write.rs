@@ -1,6 +1,6 @@
 //! The journal of the whole: the trials in the order of the schedule, then what each shard replaced, sealed anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::iter::Peekable;
@@ -31,11 +31,16 @@ pub(super) fn write(union: &Union, to: &Path) -> Result<(), MergeError> {
             done: BTreeSet::new(),
         });
     }
+    let holders: BTreeMap<u32, usize> = (0..)
+        .zip(&union.parts)
+        .flat_map(|(place, part)| part.shards.held().iter().map(move |one| (one.index, place)))
+        .collect();
     for planned in &union.header.schedule.trials {
-        let holder = parts
-            .iter_mut()
-            .find(|part| part.begun.contains(&planned.id));
-        if let Some(part) = holder {
+        let shard = union.header.shard_of(planned.id);
+        let place = shard.and_then(|shard| holders.get(&shard));
+        let holder = place.and_then(|place| parts.get_mut(*place));
+        // One that was cut lacks its last trials.
+        if let Some(part) = holder.filter(|part| part.begun.contains(&planned.id)) {
             part.copy_trial(planned.id, &mut journal)?;
         }
     }
