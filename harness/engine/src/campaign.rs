@@ -94,10 +94,9 @@ pub fn shard_of(header: Header, shard: Shard) -> Result<Header, String> {
         machine: header.machine.clone(),
     };
     let shards = Shards::new(shard.count(), vec![held])?;
+    let whole = schedule::expand_split(&header.plan, header.seed, shard.count());
     Ok(Header {
-        schedule: header
-            .schedule
-            .of_shards(&shards, header.plan.in_each_round()),
+        schedule: whole.of_shards(&shards, header.plan.in_each_round()),
         shards: Some(shards),
         ..header
     })

@@ -68,7 +68,8 @@ impl Union {
             check_same_run(first, other)?;
         }
         check_once(&parts)?;
-        let whole = schedule::expand(&first.header().plan, first.header().seed);
+        let (header, count) = (first.header(), first.shards.count());
+        let whole = schedule::expand_split(&header.plan, header.seed, count);
         for part in &parts {
             check_schedule(part, &whole)?;
         }

@@ -34,7 +34,7 @@ pub(crate) fn judge(
         mirrored: metric.is_better_when_more(),
     };
     match metric {
-        Metric::ErrorRate(_) | Metric::Served(_) if shards_of(arm).len() > 1 => {
+        Metric::ErrorRate(_) | Metric::Served(_) if !base.stored && shards_of(arm).len() > 1 => {
             Judged::Unknown(Missing::for_good(
                 "rates of arms are compared on one machine alone, and this run was split over several: run it without --shard",
             ))
